@@ -1,0 +1,3 @@
+/// Sample data that the binary carries, made by this project.
+public enum Fixtures {
+}

@@ -1,0 +1,89 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every target of ours is held to the same rules; warnings stop the build.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let grdbSQLite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let nioWebSocket = Target.Dependency.product(name: "NIOWebSocket", package: "swift-nio")
+let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+
+let package = Package(
+    name: "EdgeTick",
+    products: [
+        .executable(name: "edgetick", targets: ["edgetick"])
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        // What flows: values without I/O.
+        .target(name: "MarketData", swiftSettings: strict),
+
+        // Embedded SQL and sample data.
+        .target(
+            name: "Migrations", path: "Migrations",
+            resources: [.embedInCode("Local"), .embedInCode("Upstream")], swiftSettings: strict),
+        .target(
+            name: "Fixtures", path: "Fixtures",
+            resources: [.embedInCode("captures"), .embedInCode("universes")], swiftSettings: strict),
+
+        // One module per heavy dependency.
+        .target(
+            name: "Feed",
+            dependencies: [
+                "MarketData", logging, nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket, serviceLifecycle,
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "Store", dependencies: ["MarketData", "Migrations", grdb, grdbSQLite, logging],
+            swiftSettings: strict),
+        .systemLibrary(
+            name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .target(
+            name: "Upstream", dependencies: ["CPostgres", "MarketData", "Migrations", logging],
+            swiftSettings: strict),
+
+        // What the parts do together.
+        .target(name: "Universe", dependencies: ["MarketData", "Store", logging], swiftSettings: strict),
+        .target(
+            name: "Collector",
+            dependencies: ["Feed", "MarketData", "Store", "Universe", "Upstream", logging, serviceLifecycle],
+            swiftSettings: strict),
+        .target(
+            name: "FeedSimulator",
+            dependencies: [
+                "MarketData", logging, nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket, serviceLifecycle,
+            ],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "edgetick",
+            dependencies: [
+                "Collector", "Feed", "FeedSimulator", "Fixtures", "MarketData", "Store", "Universe", "Upstream",
+                argumentParser, configuration, logging, serviceLifecycle, systemPackage,
+            ],
+            swiftSettings: strict),
+    ]
+)

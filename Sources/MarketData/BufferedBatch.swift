@@ -1,0 +1,82 @@
+/// An event as the buffer holds it: with its place in the stream and how it came.
+public struct Buffered<Event: Sendable & BitwiseCopyable>: Sendable {
+    /// The row's number in its stream; grows, never restarts.
+    public var sequence: Int64
+    /// The event.
+    public var event: Event
+    /// When it was read from the socket, in microseconds since the Unix epoch.
+    public var receivedMicroseconds: Int64
+    /// The connection's place in ``BufferedBatch/connections``.
+    public var connection: Int32
+    /// What brought the row's value.
+    public var source: EventSource
+
+    /// Makes a row.
+    public init(
+        sequence: Int64, event: Event, receivedMicroseconds: Int64, connection: Int32, source: EventSource
+    ) {
+        self.sequence = sequence
+        self.event = event
+        self.receivedMicroseconds = receivedMicroseconds
+        self.connection = connection
+        self.source = source
+    }
+}
+
+/// What brought an event.
+public enum EventSource: String, Sendable, Hashable, BitwiseCopyable {
+    /// The WebSocket stream.
+    case stream
+    /// The REST aggregates, filling a gap.
+    case backfill
+}
+
+/// A run of rows read from the buffer's head, of one stream, in sequence order.
+///
+/// Only the array of the batch's stream is filled.
+public struct BufferedBatch: Sendable {
+    /// The stream that the rows belong to.
+    public let stream: EventStream
+    /// Rows of the stream ``EventStream/bars``.
+    public var bars: [Buffered<Bar>] = []
+    /// Rows of the stream ``EventStream/trades``.
+    public var trades: [Buffered<Trade>] = []
+    /// Rows of the stream ``EventStream/quotes``.
+    public var quotes: [Buffered<Quote>] = []
+    /// The texts that trades and quotes refer to.
+    public var text = TextArena()
+    /// The names that ``Buffered/connection`` refers to.
+    public var connections: [String] = []
+
+    /// Makes an empty batch.
+    public init(stream: EventStream) {
+        self.stream = stream
+    }
+
+    /// The number of rows.
+    public var count: Int {
+        switch stream {
+        case .bars: bars.count
+        case .trades: trades.count
+        case .quotes: quotes.count
+        }
+    }
+
+    /// The first row's sequence; `nil` when empty.
+    public var firstSequence: Int64? {
+        switch stream {
+        case .bars: bars.first?.sequence
+        case .trades: trades.first?.sequence
+        case .quotes: quotes.first?.sequence
+        }
+    }
+
+    /// The last row's sequence; `nil` when empty.
+    public var lastSequence: Int64? {
+        switch stream {
+        case .bars: bars.last?.sequence
+        case .trades: trades.last?.sequence
+        case .quotes: quotes.last?.sequence
+        }
+    }
+}

@@ -1,0 +1,21 @@
+/// Where a feed connection hands its events: a bounded queue that answers at once.
+public protocol EventSink: AnyObject, Sendable {
+    /// Takes a batch without blocking; called on the connection's event loop.
+    func offer(_ batch: EventBatch) -> Admission
+
+    /// Calls `resume` once, on any thread, when the queue has room again; at once when it has room now.
+    func whenRoom(_ resume: @escaping @Sendable () -> Void)
+
+    /// Keeps the knowledge that events were missed; does not block.
+    func record(_ gap: Gap)
+}
+
+/// A sink's answer to a batch.
+public enum Admission: Sendable, Equatable {
+    /// The batch is queued; go on.
+    case accepted
+    /// The batch is queued, but the queue is nearly full: stop reading from the socket until there is room.
+    case acceptedStopReading
+    /// The queue is full and the batch was not taken: close the connection and record a gap.
+    case refused
+}

@@ -1,0 +1,83 @@
+/// A ticker as the feed writes it (`AAPL`, `BRK.B`, `BACpL`), kept inline: copying one costs two registers.
+///
+/// Up to 16 bytes of printable ASCII, without the characters that mean something in a subscription
+/// (`,` separates channels, `*` is the wildcard) or in JSON (`"`, `\`). Ordered byte by byte, as SQLite and
+/// PostgreSQL's "C" collation order them.
+public struct Symbol: Hashable, Sendable, BitwiseCopyable {
+    /// The longest symbol, in bytes.
+    public static let maximumLength = 16
+
+    @usableFromInline let high: UInt64
+    @usableFromInline let low: UInt64
+
+    /// Reads a symbol from UTF-8 bytes; `nil` when they are empty, too long or outside the feed's grammar.
+    @inlinable
+    public init?(utf8 bytes: UnsafeRawBufferPointer) {
+        guard bytes.count > 0, bytes.count <= Symbol.maximumLength else { return nil }
+        var high: UInt64 = 0
+        var low: UInt64 = 0
+        var index = 0
+        while index < bytes.count {
+            let byte = bytes[index]
+            guard Symbol.isAllowed(byte) else { return nil }
+            if index < 8 {
+                high |= UInt64(byte) << UInt64(56 - 8 * index)
+            } else {
+                low |= UInt64(byte) << UInt64(120 - 8 * index)
+            }
+            index += 1
+        }
+        self.init(high: high, low: low)
+    }
+
+    /// Reads a symbol from text; `nil` as for ``init(utf8:)``.
+    public init?(_ text: some StringProtocol) {
+        var copy = String(text)
+        guard let symbol = copy.withUTF8({ Symbol(utf8: UnsafeRawBufferPointer($0)) }) else { return nil }
+        self = symbol
+    }
+
+    @usableFromInline
+    init(high: UInt64, low: UInt64) {
+        self.high = high
+        self.low = low
+    }
+
+    /// Whether a byte may stand in a symbol.
+    @inlinable
+    static func isAllowed(_ byte: UInt8) -> Bool {
+        byte > 0x20 && byte < 0x7F && byte != UInt8(ascii: ",") && byte != UInt8(ascii: "*")
+            && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\")
+    }
+
+    /// The number of bytes.
+    public var count: Int {
+        low == 0 ? 8 - high.trailingZeroBitCount / 8 : 16 - low.trailingZeroBitCount / 8
+    }
+
+    /// Calls `body` with the symbol's bytes, valid during the call only.
+    @inline(__always)
+    public func withUTF8<Result, Failure: Error>(
+        _ body: (UnsafeBufferPointer<UInt8>) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        let bytes = (high.bigEndian, low.bigEndian)
+        return try withUnsafePointer(to: bytes) { pointer throws(Failure) in
+            let start = UnsafeRawPointer(pointer).assumingMemoryBound(to: UInt8.self)
+            return try body(UnsafeBufferPointer(start: start, count: count))
+        }
+    }
+}
+
+extension Symbol: Comparable {
+    /// Byte order.
+    public static func < (left: Symbol, right: Symbol) -> Bool {
+        left.high == right.high ? left.low < right.low : left.high < right.high
+    }
+}
+
+extension Symbol: CustomStringConvertible {
+    /// The symbol as text.
+    public var description: String {
+        withUTF8 { String(decoding: $0, as: UTF8.self) }
+    }
+}

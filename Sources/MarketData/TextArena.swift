@@ -1,0 +1,77 @@
+/// A place in a ``TextArena``.
+public struct TextRange: Sendable, Equatable, BitwiseCopyable {
+    /// The first byte's offset in the arena.
+    public var offset: UInt32
+    /// The number of bytes.
+    public var count: UInt32
+
+    /// Makes a range of `count` bytes at `offset`.
+    @inlinable
+    public init(offset: UInt32, count: UInt32) {
+        self.offset = offset
+        self.count = count
+    }
+}
+
+/// The texts of a batch of events, one after the other: one allocation for all instead of one for each.
+public struct TextArena: Sendable, Equatable {
+    /// The bytes, UTF-8.
+    public private(set) var bytes: [UInt8] = []
+
+    /// Makes an empty arena.
+    public init() {}
+
+    /// Copies `text` to the arena's end and answers where it stands.
+    @inlinable
+    public mutating func append(_ text: UnsafeRawBufferPointer) -> TextRange {
+        let range = TextRange(offset: UInt32(truncatingIfNeeded: bytes.count), count: UInt32(text.count))
+        appendBytes(text)
+        return range
+    }
+
+    /// Copies `text` to the arena's end and answers where it stands.
+    public mutating func append(_ text: String) -> TextRange {
+        var copy = text
+        return copy.withUTF8 { append(UnsafeRawBufferPointer($0)) }
+    }
+
+    /// Appends another arena and answers by how much its ranges move.
+    public mutating func append(contentsOf other: TextArena) -> UInt32 {
+        let shift = UInt32(truncatingIfNeeded: bytes.count)
+        bytes.append(contentsOf: other.bytes)
+        return shift
+    }
+
+    /// Forgets all texts and keeps the memory.
+    public mutating func removeAll() {
+        bytes.removeAll(keepingCapacity: true)
+    }
+
+    /// The text at `range`.
+    public subscript(_ range: TextRange) -> String {
+        withUTF8(range) { String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// Calls `body` with the bytes at `range`, valid during the call only.
+    @inline(__always)
+    public func withUTF8<Result, Failure: Error>(
+        _ range: TextRange, _ body: (UnsafeBufferPointer<UInt8>) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try bytes.withUnsafeBufferPointer { all throws(Failure) in
+            let start = Int(range.offset)
+            return try body(UnsafeBufferPointer(rebasing: all[start..<start + Int(range.count)]))
+        }
+    }
+
+    @usableFromInline
+    mutating func appendBytes(_ text: UnsafeRawBufferPointer) {
+        bytes.append(contentsOf: text)
+    }
+}
+
+extension TextRange {
+    /// The same place after its arena was appended to another, `shift` bytes long.
+    public func shifted(by shift: UInt32) -> TextRange {
+        TextRange(offset: offset + shift, count: count)
+    }
+}
