@@ -1,0 +1,38 @@
+# EdgeTick: `make demo` shows it at work, `make test` checks it. Both install what they need.
+SWIFT ?= swift
+PREFIX ?= /usr/local
+RELEASE := .build/release/edgetick
+VENV := .build/python
+LINT := $(SWIFT) format lint --strict --parallel --recursive --configuration .swift-format \
+	Package.swift Sources Tests Migrations Fixtures
+
+.PHONY: help demo test check build run bench install clean python
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: build ## Simulator, collector and its SQLite file at work: no key, no database
+	@$(RELEASE) demo
+
+test: ## Every test, with what they need installed first
+	@.ci/packages test
+	@.ci/python-client "$(VENV)" || true
+	@EDGETICK_TEST_PYTHON="$$(test -x $(VENV)/bin/python && echo $(CURDIR)/$(VENV)/bin/python)" \
+		$(SWIFT) test --parallel --explicit-target-dependency-import-check error
+
+check: ## Format and layering
+	@$(LINT)
+	@.ci/layering
+
+build: ## The release binary
+	@.ci/packages build
+	$(SWIFT) build -c release --product edgetick
+
+run: build ## Collect with the settings of .env
+	@$(RELEASE) run
+
+install: build ## Install the binary into PREFIX/bin (default /usr/local)
+	install -D -m 755 $(RELEASE) $(DESTDIR)$(PREFIX)/bin/edgetick
+
+clean: ## Forget everything that was built
+	rm -rf .build

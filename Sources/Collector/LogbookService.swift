@@ -1,0 +1,51 @@
+public import Feed
+public import Logging
+public import ServiceLifecycle
+public import Store
+
+/// Writes a line a minute about what was collected, so that a log alone tells a quiet market from a dead collector.
+public struct LogbookService: Service {
+    private let feeds: [FeedConnection]
+    private let buffer: TickBuffer
+    private let sync: SyncService?
+    private let interval: Duration
+    private let logger: Logger
+
+    /// A logbook of these connections, buffer and, where there is one, upload.
+    public init(
+        feeds: [FeedConnection], buffer: TickBuffer, sync: SyncService?, interval: Duration = .seconds(60),
+        logger: Logger
+    ) {
+        self.feeds = feeds
+        self.buffer = buffer
+        self.sync = sync
+        self.interval = interval
+        self.logger = logger
+    }
+
+    /// Writes until graceful shutdown.
+    public func run() async throws {
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                try? await Task.sleep(for: interval)
+                guard !Task.isCancelled else { return }
+                write()
+            }
+        }
+    }
+
+    private func write() {
+        let statistics = buffer.statistics
+        var metadata: Logger.Metadata = [
+            "connected": "\(feeds.count { $0.snapshot.status == .connected })/\(feeds.count)",
+            "queued": "\(statistics.queuedEvents)",
+            "dropped": "\(statistics.drops)",
+        ]
+        for (stream, counts) in statistics.streams {
+            metadata[stream.rawValue] = "\(counts.appended)"
+            metadata["\(stream.rawValue)_pending"] = "\(counts.pending)"
+        }
+        if let sync { metadata["upload"] = sync.status.failure == nil ? "ok" : "failing" }
+        logger.info("collected", metadata: metadata)
+    }
+}

@@ -1,0 +1,43 @@
+/// Decides how long the upload waits before its next pass. Reads no clock and draws no random number.
+public struct SyncPolicy: Sendable {
+    /// How a pass ended.
+    public enum Outcome: Sendable, Equatable {
+        /// Everything that was buffered is upstream.
+        case drained
+        /// A fault that passes by itself: the connection, a lock, a full server.
+        case failedForNow
+        /// A fault that a person must mend: schema, rights, password, a read-only server.
+        case paused
+    }
+
+    /// The slowest pace while waiting for a person, and the cap of the backoff.
+    public static let slowest: Duration = .seconds(60)
+
+    private let interval: Duration
+    private var failures = 0
+
+    /// A policy that passes every `interval` while all goes well.
+    public init(interval: Duration) {
+        self.interval = interval
+    }
+
+    /// The time to wait after a pass.
+    ///
+    /// - Parameter jitter: a number from 0 to 1, drawn by the caller: collectors that lost the same database
+    ///   don't come back in step.
+    public mutating func wait(after outcome: Outcome, jitter: Double) -> Duration {
+        switch outcome {
+        case .drained:
+            failures = 0
+            return interval
+        case .failedForNow:
+            failures += 1
+            let backoff = min(Duration.seconds(1) * (1 << min(failures - 1, 6)), Self.slowest)
+            return backoff * (0.5 + 0.5 * jitter)
+        case .paused:
+            failures += 1
+            let backoff = min(Duration.seconds(5) * (1 << min(failures - 1, 4)), Self.slowest)
+            return backoff * (0.75 + 0.25 * jitter)
+        }
+    }
+}

@@ -1,0 +1,140 @@
+import MarketData
+import Store
+import Upstream
+
+/// What an upload has moved so far.
+public struct UploadTotals: Sendable, Equatable {
+    /// Rows read from the buffer and settled upstream: written, already there, or set aside.
+    public var rows = 0
+    /// Rows that went to the dead letters.
+    public var refused = 0
+    /// Batches sent.
+    public var batches = 0
+
+    /// Totals of nothing.
+    public init() {}
+}
+
+/// Moves everything that is buffered upstream, once: reads from the head, sends, acknowledges.
+///
+/// The ledger upstream decides what is already there, so a pass may end anywhere, by an error or a kill, and the next
+/// one neither loses nor doubles a row.
+public struct UploadPass: Sendable {
+    private let buffer: TickBuffer
+    private let uploader: Uploader
+    private let batchRows: Int
+
+    /// A pass from `buffer` through `uploader`, at most `batchRows` rows a transaction.
+    public init(buffer: TickBuffer, uploader: Uploader, batchRows: Int) {
+        self.buffer = buffer
+        self.uploader = uploader
+        self.batchRows = batchRows
+    }
+
+    /// Runs until the buffer has no more rows to send; `progress` hears of every batch.
+    ///
+    /// The streams take turns, bars first, so that a backlog of quotes doesn't hold up the bars. The next batch is
+    /// read while one is sent.
+    ///
+    /// - Throws: `StoreError` and `UpstreamError`; what was acknowledged until then stays so.
+    public func run(progress: @Sendable (UploadTotals) -> Void = { _ in }) async throws -> UploadTotals {
+        try await uploader.connect()
+        try await settleWithLedger()
+        var turns = Turns(buffer: buffer, batchRows: batchRows)
+        var totals = UploadTotals()
+        var current = try await turns.next()
+        while let batch = current {
+            try Task.checkCancellation()
+            let reading = turns
+            async let upcoming = reading.advanced()
+            let outcome = try await uploader.upload(batch) { [buffer] refused in
+                try await buffer.addDeadLetters(refused.map { DeadLetter($0, stream: batch.stream) })
+            }
+            if let last = batch.lastSequence {
+                try await buffer.acknowledge(batch.stream, through: last)
+            }
+            totals.batches += 1
+            totals.rows += batch.count
+            totals.refused += outcome.refused
+            progress(totals)
+            (current, turns) = try await upcoming
+        }
+        return totals
+    }
+
+    /// Acknowledges what the ledger says is upstream: a pass that ended between COMMIT and acknowledgement left that
+    /// knowledge there alone.
+    private func settleWithLedger() async throws {
+        let statistics = buffer.statistics
+        for stream in EventStream.allCases {
+            let uploaded = try await uploader.uploadedSequence(of: stream)
+            guard uploaded <= statistics[stream].lastSequence else {
+                throw LedgerAhead(stream: stream, uploaded: uploaded, buffered: statistics[stream].lastSequence)
+            }
+            if uploaded > statistics[stream].acknowledgedSequence {
+                try await buffer.acknowledge(stream, through: uploaded)
+            }
+        }
+    }
+}
+
+/// The upstream ledger has seen more rows of this buffer than the buffer has ever written: the file was replaced by an
+/// older copy of itself.
+///
+/// Going on would skip new rows that reuse old sequence numbers, silently.
+public struct LedgerAhead: Error, CustomStringConvertible {
+    /// The stream in question.
+    public let stream: EventStream
+    /// The last sequence that the ledger holds.
+    public let uploaded: Int64
+    /// The last sequence that the buffer holds.
+    public let buffered: Int64
+
+    /// One line for the log.
+    public var description: String {
+        "the upstream ledger has \(stream.rawValue) up to sequence \(uploaded), the buffer file only up to \(buffered): "
+            + "ticks.sqlite was replaced by an older copy; move it aside and start with a fresh file, which uploads anew"
+    }
+}
+
+/// Whose turn it is, and how far each stream was read in this pass.
+private struct Turns: Sendable {
+    let buffer: TickBuffer
+    let batchRows: Int
+    private var cursors: [EventStream: Int64] = [:]
+    private var turn = 0
+
+    init(buffer: TickBuffer, batchRows: Int) {
+        self.buffer = buffer
+        self.batchRows = batchRows
+    }
+
+    /// The next batch of the streams in turn; `nil` when none has rows.
+    mutating func next() async throws -> BufferedBatch? {
+        let streams = EventStream.allCases
+        for offset in streams.indices {
+            let stream = streams[(turn + offset) % streams.count]
+            guard let batch = try await buffer.nextBatch(of: stream, after: cursors[stream], limit: batchRows),
+                let last = batch.lastSequence
+            else { continue }
+            cursors[stream] = last
+            turn = (turn + offset + 1) % streams.count
+            return batch
+        }
+        return nil
+    }
+
+    /// ``next()`` for a copy, so that reading can go on beside the upload.
+    func advanced() async throws -> (BufferedBatch?, Turns) {
+        var copy = self
+        let batch = try await copy.next()
+        return (batch, copy)
+    }
+}
+
+extension DeadLetter {
+    fileprivate init(_ row: RefusedRow, stream: EventStream) {
+        self.init(
+            stream: stream, sequence: row.sequence, sqlState: row.sqlState, reason: row.reason, row: row.rowJSON)
+    }
+}

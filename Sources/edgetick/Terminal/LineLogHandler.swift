@@ -1,0 +1,129 @@
+import Foundation
+import Logging
+
+/// Writes one line an entry to standard error, as text or JSON.
+///
+/// Control characters are escaped, so that no symbol, message or path from outside can forge a line or steer a
+/// terminal.
+struct LineLogHandler: LogHandler {
+    enum Format: String, Sendable, CaseIterable {
+        case text
+        case json
+    }
+
+    var metadata: Logger.Metadata = [:]
+    var logLevel: Logger.Level
+    private let label: String
+    private let format: Format
+
+    init(label: String, level: Logger.Level, format: Format) {
+        self.label = label
+        self.format = format
+        logLevel = level
+    }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        let all = metadata.merging(event.metadata ?? [:]) { $1 }.sorted { $0.key < $1.key }
+        let now = Self.timestamp()
+        let line =
+            switch format {
+            case .text: Self.text(now, event.level, label, event.message.description, all)
+            case .json: Self.json(now, event.level, label, event.message.description, all)
+            }
+        FileHandle.standardError.write(Data(line.utf8))
+    }
+
+    private static func text(
+        _ time: String, _ level: Logger.Level, _ label: String, _ message: String,
+        _ metadata: [(key: String, value: Logger.MetadataValue)]
+    ) -> String {
+        var line = "\(time) \(level.rawValue.uppercased().padded(to: 7)) \(label): \(message.escapingControls)"
+        for (key, value) in metadata {
+            let text = value.description.escapingControls
+            let needsQuotes = text.isEmpty || text.contains { $0 == " " || $0 == "\"" || $0 == "=" }
+            line += " \(key)=" + (needsQuotes ? "\"\(text.replacing("\"", with: "\\\""))\"" : text)
+        }
+        return line + "\n"
+    }
+
+    private static func json(
+        _ time: String, _ level: Logger.Level, _ label: String, _ message: String,
+        _ metadata: [(key: String, value: Logger.MetadataValue)]
+    ) -> String {
+        var line = #"{"time":"\#(time)","level":"\#(level.rawValue)","logger":"#
+        line += label.jsonQuoted + #","message":"# + message.jsonQuoted
+        for (key, value) in metadata {
+            line += "," + key.jsonQuoted + ":" + value.description.jsonQuoted
+        }
+        return line + "}\n"
+    }
+
+    private static func timestamp() -> String {
+        var now = timespec()
+        clock_gettime(CLOCK_REALTIME, &now)
+        var parts = tm()
+        gmtime_r(&now.tv_sec, &parts)
+        return [
+            String(parts.tm_year + 1900), "-", twoDigits(parts.tm_mon + 1), "-", twoDigits(parts.tm_mday), "T",
+            twoDigits(parts.tm_hour), ":", twoDigits(parts.tm_min), ":", twoDigits(parts.tm_sec), ".",
+            String(1000 + now.tv_nsec / 1_000_000).dropFirst().description, "Z",
+        ].joined()
+    }
+
+    private static func twoDigits(_ number: Int32) -> String {
+        number < 10 ? "0\(number)" : "\(number)"
+    }
+}
+
+extension String {
+    /// The text with every control character written as `\n`, `\t` or `\u{1B}`.
+    var escapingControls: String {
+        guard unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else { return self }
+        var result = ""
+        for scalar in unicodeScalars {
+            switch scalar {
+            case "\n": result += "\\n"
+            case "\r": result += "\\r"
+            case "\t": result += "\\t"
+            case _ where scalar.properties.generalCategory == .control:
+                result += "\\u{\(String(scalar.value, radix: 16, uppercase: true))}"
+            default: result.unicodeScalars.append(scalar)
+            }
+        }
+        return result
+    }
+
+    /// The text as a JSON string, quotes included.
+    var jsonQuoted: String {
+        var result = "\""
+        for scalar in unicodeScalars {
+            switch scalar {
+            case "\"": result += "\\\""
+            case "\\": result += "\\\\"
+            case "\n": result += "\\n"
+            case "\r": result += "\\r"
+            case "\t": result += "\\t"
+            case _ where scalar.properties.generalCategory == .control:
+                let digits = String(scalar.value, radix: 16)
+                result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            default: result.unicodeScalars.append(scalar)
+            }
+        }
+        return result + "\""
+    }
+
+    /// The text, followed by spaces up to `width` characters.
+    func padded(to width: Int) -> String {
+        count >= width ? self : self + String(repeating: " ", count: width - count)
+    }
+
+    /// The text, preceded by spaces up to `width` characters.
+    func aligned(to width: Int) -> String {
+        count >= width ? self : String(repeating: " ", count: width - count) + self
+    }
+}

@@ -1,0 +1,91 @@
+import Foundation
+import Synchronization
+
+/// Shows how far a long job is: a bar that redraws itself on a terminal, a plain line every few seconds in a pipe.
+///
+/// Goes to standard error, so that standard output holds data alone.
+final class ProgressLine: Sendable {
+    private struct State {
+        var drawn = ContinuousClock.Instant?.none
+        var total: Int
+    }
+
+    private static let barWidth = 24
+
+    private let title: String
+    private let unit: String
+    private let isTerminal: Bool
+    private let started = ContinuousClock.now
+    private let state: Mutex<State>
+
+    /// A line about `total` units of work.
+    init(title: String, unit: String, total: Int, isTerminal: Bool = isatty(STDERR_FILENO) == 1) {
+        self.title = title
+        self.unit = unit
+        self.isTerminal = isTerminal
+        state = Mutex(State(total: total))
+    }
+
+    /// Says that `done` of the work is done; a larger `total` replaces the one known.
+    func update(done: Int, total newTotal: Int? = nil) {
+        let now = ContinuousClock.now
+        let pause: Duration = isTerminal ? .milliseconds(100) : .seconds(2)
+        let total: Int? = state.withLock { state in
+            state.total = max(state.total, newTotal ?? 0, done)
+            if let drawn = state.drawn, now < drawn + pause { return nil }
+            state.drawn = now
+            return state.total
+        }
+        guard let total else { return }
+        write(line(done: done, total: total, elapsed: now - started), final: false)
+    }
+
+    /// Says the end: the last figures, and on a terminal the line's end.
+    func finish(done: Int) {
+        let total = state.withLock { max($0.total, done) }
+        write(line(done: done, total: total, elapsed: .now - started), final: true)
+    }
+
+    private func line(done: Int, total: Int, elapsed: Duration) -> String {
+        let seconds = max(elapsed / .seconds(1), 0.001)
+        let rate = Double(done) / seconds
+        let share = total > 0 ? Double(done) / Double(total) : 1
+        var text = "\(title) "
+        if isTerminal {
+            let filled = Int(share * Double(Self.barWidth))
+            text += "[" + String(repeating: "█", count: filled)
+            text += String(repeating: "·", count: Self.barWidth - filled) + "] "
+        }
+        text += "\(Int(share * 100))% \(done.grouped)/\(total.grouped) \(unit), \(Int(rate).grouped) \(unit)/s"
+        if done < total, rate > 0 {
+            text += ", \(Self.clock(Double(total - done) / rate)) left"
+        } else {
+            text += ", \(Self.clock(seconds))"
+        }
+        return text
+    }
+
+    private func write(_ text: String, final: Bool) {
+        let line = isTerminal ? "\r\u{1B}[2K\(text)\(final ? "\n" : "")" : "\(text)\n"
+        FileHandle.standardError.write(Data(line.utf8))
+    }
+
+    private static func clock(_ seconds: Double) -> String {
+        if seconds < 10 { return String(format: "%.1f s", seconds) }
+        let whole = Int(seconds.rounded())
+        return whole < 60 ? "\(whole) s" : "\(whole / 60) min \(whole % 60) s"
+    }
+}
+
+extension BinaryInteger {
+    /// The number with its digits in groups of three: `1,819,986`.
+    var grouped: String {
+        var digits = Array(String(magnitude))
+        var place = digits.count - 3
+        while place > 0 {
+            digits.insert(",", at: place)
+            place -= 3
+        }
+        return (self < 0 ? "-" : "") + String(digits)
+    }
+}
