@@ -1,0 +1,49 @@
+public import Foundation
+
+/// A fresh directory for one test, removed with everything in it when it goes out of scope.
+public final class Workspace: Sendable {
+    /// The directory's path.
+    public let path: String
+
+    /// Makes the directory below the system's temporary one.
+    public init() throws {
+        path = NSTemporaryDirectory() + "edgetick-test-" + UUID().uuidString.prefix(13)
+        try FileManager.default.createDirectory(
+            atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    }
+
+    deinit {
+        try? FileManager.default.removeItem(atPath: path)
+    }
+
+    /// The path of `name` in the directory.
+    public func file(_ name: String) -> String { path + "/" + name }
+
+    /// Writes a file into the directory and returns its path.
+    public func write(_ text: String, to name: String) throws -> String {
+        try Data(text.utf8).write(to: URL(fileURLWithPath: file(name)))
+        return file(name)
+    }
+}
+
+/// Where things are that tests use.
+public enum Places {
+    /// The repository's root, from this file's place in it.
+    public static let repository: String = {
+        var url = URL(fileURLWithPath: #filePath)
+        for _ in 0..<3 { url.deleteLastPathComponent() }
+        return url.path
+    }()
+
+    /// The product built beside the tests.
+    public static let edgetick: String = {
+        let tests = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
+        return URL(fileURLWithPath: tests).deletingLastPathComponent().appendingPathComponent("edgetick").path
+    }()
+
+    /// A file of the real captures and universes that lie beside a developer's checkout; `nil` where they are absent.
+    public static func sharedData(_ name: String) -> String? {
+        let path = URL(fileURLWithPath: repository).deletingLastPathComponent().path + "/shared/data/" + name
+        return FileManager.default.isReadableFile(atPath: path) ? path : nil
+    }
+}
