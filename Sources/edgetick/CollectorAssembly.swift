@@ -1,0 +1,82 @@
+import Collector
+import Feed
+import FeedSimulator
+import Logging
+import ServiceLifecycle
+import Store
+import Upstream
+
+/// Everything that `run` runs, put together and opened; nothing moves before ``serviceGroup()`` is run.
+struct CollectorAssembly {
+    let buffer: TickBuffer
+    let feeds: [FeedConnection]
+    let sync: SyncService?
+    private let simulator: FeedSimulator?
+    private let logger: Logger
+
+    /// Opens the files, resolves the symbols and prepares the connections.
+    ///
+    /// - Parameter simulator: A feed to use in place of the one in the settings; bound, not yet running.
+    /// - Throws: What the modules throw; nothing stays open then.
+    static func open(
+        _ settings: Settings, simulator: (feed: FeedSimulator, url: String)? = nil, logger: Logger
+    ) async throws -> CollectorAssembly {
+        let url = simulator?.url ?? settings.feed.url
+        let upstream = try settings.upstream()
+        for warning in upstream?.warnings ?? [] { logger.warning("DATABASE_URI: \(warning)") }
+        let buffer = try TickBuffer.open(
+            directory: settings.dataDirectory, options: settings.bufferOptions, logger: Logger(label: "buffer"))
+        do {
+            let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
+            var feeds: [FeedConnection] = []
+            for connection in settings.connections.list where settings.feed.source != .none {
+                guard let interest = try settings.interest(of: connection, in: mirror, logger: logger) else { continue }
+                feeds.append(
+                    FeedConnection(
+                        configuration: try settings.feedConfiguration(named: connection.name, url: url),
+                        interest: interest, sink: buffer, logger: Logger(label: "feed")))
+            }
+            guard !feeds.isEmpty || settings.feed.source == .none else {
+                throw CommandFailure(
+                    .configuration,
+                    "no connection has any symbols: set SYMBOL_UNIVERSE_KEY (edgetick universe list shows the groups), "
+                        + "or SYMBOLS as a comma list; SYMBOLS=* collects everything")
+            }
+            let sync = upstream.map { configuration in
+                SyncService(
+                    buffer: buffer,
+                    uploader: Uploader(
+                        configuration: configuration, bufferID: buffer.id, logger: Logger(label: "upload")),
+                    interval: settings.upload.interval, batchRows: settings.upload.batchRows,
+                    logger: Logger(label: "upload"))
+            }
+            if sync == nil {
+                logger.notice("DATABASE_URI is not set: events are collected and not uploaded")
+            }
+            return CollectorAssembly(
+                buffer: buffer, feeds: feeds, sync: sync, simulator: simulator?.feed, logger: logger)
+        } catch {
+            await buffer.close()
+            throw error
+        }
+    }
+
+    /// The services in the order in which they stop last: connections first, then the upload, the buffer at the end.
+    func serviceGroup(watching: [any Service] = [], stopsOnSignals: Bool = true) -> ServiceGroup {
+        var services: [any Service] = [BufferService(buffer: buffer)]
+        if let sync { services.append(sync) }
+        services.append(LogbookService(feeds: feeds, buffer: buffer, sync: sync, logger: Logger(label: "logbook")))
+        if let simulator { services.append(simulator) }
+        services += feeds as [any Service]
+        services += watching
+        var configuration = ServiceGroupConfiguration(
+            services: services.map {
+                .init(
+                    service: $0, successTerminationBehavior: .gracefullyShutdownGroup,
+                    failureTerminationBehavior: .gracefullyShutdownGroup)
+            },
+            gracefulShutdownSignals: stopsOnSignals ? [.sigterm, .sigint] : [], logger: logger)
+        configuration.maximumGracefulShutdownDuration = .seconds(9)
+        return ServiceGroup(configuration: configuration)
+    }
+}

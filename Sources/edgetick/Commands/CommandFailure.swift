@@ -1,0 +1,90 @@
+import ArgumentParser
+import Feed
+import FeedSimulator
+import Foundation
+import Store
+import Universe
+import Upstream
+
+/// A command's end by a failure: what to print, in one line, and how to exit.
+struct CommandFailure: Error {
+    let status: ExitStatus
+    let lines: [String]
+
+    init(_ status: ExitStatus, _ lines: String...) {
+        self.status = status
+        self.lines = lines
+    }
+
+    /// The failure that an error of any module means to the person at the prompt.
+    init(_ error: any Error) {
+        switch error {
+        case let error as CommandFailure: self = error
+        case let error as ConfigurationError: self.init(error.exitStatus, error.description)
+        case let error as SettingFaults:
+            self.init(lines: error.faults.map(\.description), error.exitStatus)
+        case let error as StoreError: self.init(Self.status(of: error), error.description)
+        case let error as UpstreamError: self.init(Self.status(of: error), error.description)
+        case let error as FeedError: self.init(error.isRetryable ? .unavailable : .configuration, error.description)
+        case let error as SimulatorError: self.init(Self.status(of: error), error.description)
+        case let error as UniverseError: self.init(lines: [error.description] + error.warnings, .configuration)
+        case let error as SymbolListError:
+            self.init(lines: [error.description] + error.problems.map(\.description), .badData)
+        default: self.init(.ioError, String(describing: error))
+        }
+    }
+
+    private init(lines: [String], _ status: ExitStatus) {
+        self.status = status
+        self.lines = lines
+    }
+
+    private static func status(of error: StoreError) -> ExitStatus {
+        switch error.reason {
+        case .inUse, .busy, .pinned: .tryAgain
+        case .damaged, .foreign, .schemaTooNew, .sequenceAhead, .invalid: .badData
+        case .notWritable, .diskFull, .inputOutput, .missing, .closed, .statement: .ioError
+        }
+    }
+
+    private static func status(of error: UpstreamError) -> ExitStatus {
+        switch error.reason {
+        case .connectionLost, .deadline: .unavailable
+        case .busy, .limit, .cancelled: .tryAgain
+        case .deadLetters: .ioError
+        case .data: .badData
+        case .schema, .login, .readOnly, .tls, .configuration: .configuration
+        }
+    }
+
+    private static func status(of error: SimulatorError) -> ExitStatus {
+        switch error.reason {
+        case .captureMissing, .captureUnreadable: .ioError
+        case .captureTruncated, .captureMalformed: .badData
+        case .cannotListen: .unavailable
+        case .tlsFiles, .configuration: .configuration
+        }
+    }
+}
+
+/// Runs a command's work; a failure is printed to standard error, a line each, and becomes the exit code.
+func reportingFailures(_ work: () async throws -> Void) async throws {
+    do {
+        try await work()
+    } catch let error as ExitCode {
+        throw error
+    } catch let error as CleanExit {
+        throw error
+    } catch let error as ValidationError {
+        throw error
+    } catch {
+        let failure = CommandFailure(error)
+        for line in failure.lines { printError("edgetick: \(line.escapingControls)") }
+        throw ExitCode(failure.status.rawValue)
+    }
+}
+
+/// Prints a line to standard error.
+func printError(_ line: String) {
+    FileHandle.standardError.write(Data((line + "\n").utf8))
+}

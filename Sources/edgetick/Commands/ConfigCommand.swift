@@ -1,0 +1,23 @@
+import ArgumentParser
+
+/// Shows the settings in effect and where each came from.
+struct ConfigCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "config", abstract: "Show every setting, its value and where it came from; secrets masked.",
+        discussion: "Example: edgetick config --json")
+
+    @OptionGroup var options: SettingsOptions
+    @Flag(help: "Print JSON.") var json = false
+
+    func run() async throws {
+        try await reportingFailures {
+            let (snapshot, host) = try options.snapshot()
+            let report = SettingsReport(snapshot, host: host, needs: .feed)
+            if json { print(try report.json()) } else { print(report.table, terminator: "") }
+            for finding in report.findings {
+                printError("edgetick: \(finding.severity.rawValue): \(finding.description.escapingControls)")
+            }
+            if report.hasFaults { throw ExitCode(ExitStatus.configuration.rawValue) }
+        }
+    }
+}

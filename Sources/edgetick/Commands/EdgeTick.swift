@@ -1,0 +1,23 @@
+import ArgumentParser
+
+/// The command line's root.
+@main
+struct EdgeTick: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "edgetick",
+        abstract: "Collects market data at the edge: feed → SQLite → TimescaleDB, nothing lost, nothing doubled.",
+        discussion: """
+            Settings come from the environment and from .env in the working directory (--env-file names another file).
+
+            Try it:   edgetick demo
+            Collect:  edgetick universe import nasdaq100.csv --name nasdaq100
+                      SYMBOL_UNIVERSE_KEY=nasdaq100 MASSIVE_API_KEY=… edgetick run
+
+            Exit codes: 0 done, 64 usage, 65 bad data, 69 unavailable, 74 I/O, 75 try again, 78 configuration.
+            """,
+        version: "0.1.0",
+        subcommands: [
+            RunCommand.self, DemoCommand.self, SyncCommand.self, StatusCommand.self, UniverseCommand.self,
+            MigrateCommand.self, SimulateCommand.self, CaptureCommand.self, ConfigCommand.self,
+        ])
+}

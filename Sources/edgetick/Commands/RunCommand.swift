@@ -1,0 +1,33 @@
+import ArgumentParser
+import FeedSimulator
+import Logging
+
+/// Collects until stopped.
+struct RunCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run", abstract: "Collect, buffer and upload until stopped.",
+        discussion: """
+            Example: SYMBOLS=AAPL,MSFT MASSIVE_API_KEY=… edgetick run
+
+            SIGTERM and Ctrl-C stop the connections, commit what is held, upload what they can and exit within 10 s.
+            """)
+
+    @OptionGroup var options: SettingsOptions
+
+    func run() async throws {
+        try await reportingFailures {
+            let settings = try options.settings(needing: .feed)
+            let logger = Logger(label: "edgetick")
+            let simulator = try await settings.builtInSimulator()
+            let collector = try await CollectorAssembly.open(settings, simulator: simulator, logger: logger)
+            logger.notice(
+                "collecting",
+                metadata: [
+                    "directory": "\(settings.dataDirectory)", "connections": "\(collector.feeds.count)",
+                    "upload": "\(settings.upload.displayedURI ?? "off")",
+                ])
+            try await collector.serviceGroup().run()
+            logger.notice("stopped; everything received is in the buffer")
+        }
+    }
+}

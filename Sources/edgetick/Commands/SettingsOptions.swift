@@ -1,0 +1,33 @@
+import ArgumentParser
+import Foundation
+import Logging
+
+/// Where a command's settings come from.
+struct SettingsOptions: ParsableArguments {
+    @Option(help: "File of settings in place of .env; the environment wins over it.")
+    var envFile: String?
+
+    /// What was set, unchecked.
+    func snapshot() throws -> (SettingsSnapshot, HostFacts) {
+        let environment = ProcessInfo.processInfo.environment
+        let file = try EnvironmentFile.read(named: envFile)
+        return (SettingsSnapshot(environment: environment, file: file), HostFacts.current(environment: environment))
+    }
+
+    /// The checked settings; logging is set up as they say, and what was remarked is logged.
+    ///
+    /// - Parameter needs: What the command can't do without.
+    func settings(needing needs: Settings.Needs = []) throws -> Settings {
+        let (snapshot, host) = try snapshot()
+        let (settings, remarks) = try Settings.validate(snapshot, host: host, needs: needs)
+        let format = LineLogHandler.Format(rawValue: settings.logFormat.rawValue) ?? .text
+        let level = settings.logLevel
+        LoggingSystem.bootstrap { LineLogHandler(label: $0, level: level, format: format) }
+        let logger = Logger(label: "settings")
+        for remark in remarks {
+            logger.log(level: remark.severity == .note ? .debug : .warning, "\(remark.description)")
+        }
+        for remark in snapshot.remarks { logger.warning("\(remark)") }
+        return settings
+    }
+}

@@ -1,0 +1,147 @@
+import ArgumentParser
+import FeedSimulator
+import Foundation
+import Logging
+import MarketData
+import ServiceLifecycle
+
+/// Serves a capture or synthetic events as the feed does.
+struct SimulateCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "simulate",
+        abstract: "Serve recorded or synthetic events as the feed does.",
+        discussion: """
+            Example: edgetick simulate --capture day.ndjson.gz --speed 60
+                     edgetick simulate --synthetic AAPL,MSFT --fault drop-every=1000
+
+            A capture holds one text frame a line, as the feed sent it; several are merged by time. The key that
+            clients must send is taken from SIMULATOR_API_KEY; without it every key is let in.
+
+            Faults (--fault, repeatable):
+              \(Fault.syntax.joined(separator: "\n  "))
+            """)
+
+    @Option(name: .long, parsing: .upToNextOption, help: "Capture files, .ndjson or .ndjson.gz.")
+    var capture: [String] = []
+
+    @Option(help: "Symbols, separated by commas, for a random walk in place of a capture.")
+    var synthetic: String?
+
+    @Option(help: "Synthetic trades a second and symbol.")
+    var rate: Double = 1
+
+    @Option(help: "Seed of the random walk.")
+    var seed: UInt64 = 1
+
+    @Option(help: "How fast: a factor (1 is as recorded), or flat-out.")
+    var speed: Speed = Speed(pace: .speed(1))
+
+    @Option(help: "Address to listen on.")
+    var host = "127.0.0.1"
+
+    @Option(help: "Port to listen on; 0 for any free one.")
+    var port = 8765
+
+    @Option(help: "PEM file with the server's certificate, for wss.")
+    var tlsCertificate: String?
+
+    @Option(help: "PEM file with the certificate's key.")
+    var tlsKey: String?
+
+    @Option(help: "How many clients with one key may be logged in at once.")
+    var limit: Int?
+
+    @Option(help: "A fault to make; see below.")
+    var fault: [String] = []
+
+    @Flag(help: "Send the capture again and again.")
+    var loop = false
+
+    @Flag(help: "Move the capture's times so that it starts now.")
+    var now = false
+
+    @Flag(help: "While no client listens, wait instead of going on.")
+    var resume = false
+
+    @Flag(help: "Exit when everything is sent.")
+    var exitWhenDone = false
+
+    func validate() throws {
+        guard capture.isEmpty != (synthetic == nil) else {
+            throw ValidationError("Name --capture files or --synthetic symbols, one of both.")
+        }
+        guard (tlsCertificate == nil) == (tlsKey == nil) else {
+            throw ValidationError("--tls-certificate and --tls-key go together.")
+        }
+    }
+
+    func run() async throws {
+        try await reportingFailures {
+            let simulator = FeedSimulator(configuration: try simulation(), logger: Logger(label: "simulator"))
+            let port = try await simulator.bind()
+            let scheme = tlsCertificate == nil ? "ws" : "wss"
+            print("listening on \(scheme)://\(host):\(port)/stocks")
+            fflush(stdout)
+            let group = ServiceGroup(
+                configuration: .init(
+                    services: [
+                        .init(
+                            service: simulator, successTerminationBehavior: .gracefullyShutdownGroup,
+                            failureTerminationBehavior: .cancelGroup)
+                    ],
+                    gracefulShutdownSignals: [.sigterm, .sigint], logger: Logger(label: "simulator")))
+            try await group.run()
+            let statistics = simulator.statistics
+            print("sent \(statistics.eventsSent) events in \(statistics.frames) frames")
+        }
+    }
+
+    private func simulation() throws -> SimulatorConfiguration {
+        var configuration = SimulatorConfiguration(source: try source())
+        configuration.host = host
+        configuration.port = port
+        if let tlsCertificate, let tlsKey { configuration.tls = .init(certificateFile: tlsCertificate, keyFile: tlsKey) }
+        configuration.apiKey = ProcessInfo.processInfo.environment["SIMULATOR_API_KEY"].map { Secret($0) }
+        configuration.connectionLimit = limit
+        configuration.pace = speed.pace
+        configuration.absence = resume ? .pauses : nil
+        configuration.exitsWhenDone = exitWhenDone
+        configuration.faults = try fault.map { text throws(SimulatorError) in try Fault(text) }
+        return configuration
+    }
+
+    private func source() throws -> SimulatorConfiguration.Source {
+        guard let synthetic else {
+            let start = Int64(Date().timeIntervalSince1970 * 1000)
+            return .captures(
+                CaptureReplay(files: capture, passes: loop ? nil : 1, times: now ? .startingAt(start) : .asRecorded))
+        }
+        let names = synthetic.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+        let symbols = try names.map { name in
+            guard let symbol = Symbol(name) else {
+                throw CommandFailure(.usage, "--synthetic: \"\(name)\" is not a symbol; write symbols as AAPL,BRK.B")
+            }
+            return symbol
+        }
+        return .synthetic(SyntheticFeed(symbols: symbols, tradesPerSecond: rate, seed: seed))
+    }
+}
+
+/// How fast a replay goes, as written on the command line.
+struct Speed: ExpressibleByArgument {
+    let pace: SimulatorConfiguration.Pace
+
+    init(pace: SimulatorConfiguration.Pace) { self.pace = pace }
+
+    init?(argument: String) {
+        if argument == "flat-out" {
+            pace = .flatOut
+        } else if let factor = Double(argument), factor > 0, factor.isFinite {
+            pace = .speed(factor)
+        } else {
+            return nil
+        }
+    }
+
+    var defaultValueDescription: String { "1" }
+}

@@ -1,0 +1,72 @@
+import ArgumentParser
+import Collector
+import Logging
+import MarketData
+import Store
+import Upstream
+
+/// Pushes what is buffered, once.
+struct SyncCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "sync", abstract: "Upload what is buffered, then exit.",
+        discussion: """
+            Example: edgetick sync --dry-run
+
+            A running collector uploads by itself and holds the buffer; this command is for a box that collects no more.
+            """)
+
+    @OptionGroup var options: SettingsOptions
+    @Flag(help: "Say what would be uploaded and change nothing.") var dryRun = false
+    @Flag(help: "Go on uploading every SYNC_INTERVAL until stopped.") var watch = false
+
+    func run() async throws {
+        try await reportingFailures {
+            let settings = try options.settings(needing: .database)
+            guard let upstream = try settings.upstream() else { return }
+            if dryRun { return try Self.describe(settings) }
+            let buffer = try TickBuffer.open(
+                directory: settings.dataDirectory, options: settings.bufferOptions, logger: Logger(label: "buffer"))
+            let uploader = Uploader(configuration: upstream, bufferID: buffer.id, logger: Logger(label: "upload"))
+            do {
+                if watch {
+                    try await Self.watch(settings, buffer, uploader)
+                } else {
+                    try await Self.once(settings, buffer, uploader)
+                }
+            } catch {
+                await uploader.disconnect()
+                await buffer.close()
+                throw error
+            }
+        }
+    }
+
+    private static func once(_ settings: Settings, _ buffer: TickBuffer, _ uploader: Uploader) async throws {
+        let progress = ProgressLine(title: "uploading", unit: "rows", total: Int(buffer.statistics.pending))
+        let pass = UploadPass(buffer: buffer, uploader: uploader, batchRows: settings.upload.batchRows)
+        let work = Task { try await pass.run { progress.update(done: $0.rows) } }
+        let totals = try await Interrupts.cancelling(work)
+        progress.finish(done: totals.rows)
+        await uploader.disconnect()
+        await buffer.close()
+        print("uploaded \(totals.rows) rows")
+        if totals.refused > 0 {
+            printError("edgetick: \(totals.refused) rows were refused and are kept in the table dead_letters")
+            throw ExitCode(ExitStatus.badData.rawValue)
+        }
+    }
+
+    private static func watch(_ settings: Settings, _ buffer: TickBuffer, _ uploader: Uploader) async throws {
+        let service = SyncService(
+            buffer: buffer, uploader: uploader, interval: settings.upload.interval,
+            batchRows: settings.upload.batchRows, logger: Logger(label: "upload"))
+        try await Interrupts.serving([BufferService(buffer: buffer), service])
+    }
+
+    private static func describe(_ settings: Settings) throws {
+        let report = try BufferReport.read(directory: settings.dataDirectory)
+        for stream in EventStream.allCases {
+            print("\(stream.rawValue): \(report[stream].pending.grouped) rows to upload")
+        }
+    }
+}

@@ -1,0 +1,56 @@
+import ArgumentParser
+import Store
+import Universe
+
+/// Shows which symbols a universe key stands for.
+struct UniverseResolve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "resolve", abstract: "Print the symbols that a universe key stands for.",
+        discussion: "Example: edgetick universe resolve sp500:nasdaq100")
+
+    @OptionGroup var options: SettingsOptions
+    @Argument(help: "A universe key: one group, or several joined by colons.") var key: String
+    @Flag(help: "Print JSON.") var json = false
+
+    func run() async throws {
+        try await reportingFailures {
+            let settings = try options.settings()
+            let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
+            let resolver = UniverseResolver(mirror: mirror, environment: settings.universe.environment.rawValue)
+            let resolution = try resolver.resolve(key)
+            for warning in resolution.warnings { printError("edgetick: warning: \(warning.escapingControls)") }
+            if json {
+                print(try JSONText.of(Answer(key: key, resolution)))
+            } else {
+                for symbol in resolution.symbols { print(symbol) }
+                let parts = resolution.parts.map { "\($0.group) \($0.count)" }.joined(separator: ", ")
+                printError("\(resolution.symbols.count) symbols (\(parts.escapingControls))")
+            }
+        }
+    }
+
+    private struct Answer: Encodable {
+        struct Part: Encodable {
+            let part: String
+            let group: String
+            let type: String
+            let symbols: Int
+        }
+
+        let key: String
+        let count: Int
+        let symbols: [String]
+        let parts: [Part]
+        let unknown: [String]
+
+        init(key: String, _ resolution: Resolution) {
+            self.key = key
+            count = resolution.symbols.count
+            symbols = resolution.symbols.map(\.description)
+            parts = resolution.parts.map {
+                Part(part: $0.part, group: $0.group, type: $0.type.rawValue, symbols: $0.count)
+            }
+            unknown = resolution.unknown.map(\.part)
+        }
+    }
+}

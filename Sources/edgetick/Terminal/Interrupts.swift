@@ -1,0 +1,48 @@
+import ArgumentParser
+import Logging
+import ServiceLifecycle
+
+/// Ctrl-C and SIGTERM for commands that do one thing.
+enum Interrupts {
+    /// Waits for `work`; a signal cancels it, and the command then exits as told to try again.
+    static func cancelling<Success: Sendable>(_ work: Task<Success, any Error>) async throws -> Success {
+        let waiting = WaitingService(work: work)
+        try await serving([waiting])
+        guard case .success(let value) = await work.result, !waiting.wasInterrupted else {
+            if waiting.wasInterrupted {
+                throw CommandFailure(.tryAgain, "stopped; run it again to go on where it was")
+            }
+            return try await work.value
+        }
+        return value
+    }
+
+    /// Runs services until they end or a signal comes.
+    static func serving(_ services: [any Service]) async throws {
+        let group = ServiceGroup(
+            configuration: .init(
+                services: services.map {
+                    .init(
+                        service: $0, successTerminationBehavior: .gracefullyShutdownGroup,
+                        failureTerminationBehavior: .gracefullyShutdownGroup)
+                },
+                gracefulShutdownSignals: [.sigterm, .sigint], logger: Logger(label: "edgetick")))
+        try await group.run()
+    }
+}
+
+private final class WaitingService<Success: Sendable>: Service {
+    private let work: Task<Success, any Error>
+
+    init(work: Task<Success, any Error>) { self.work = work }
+
+    var wasInterrupted: Bool { work.isCancelled }
+
+    func run() async throws {
+        await withGracefulShutdownHandler {
+            _ = await work.result
+        } onGracefulShutdown: {
+            self.work.cancel()
+        }
+    }
+}

@@ -1,0 +1,85 @@
+import Foundation
+import TestSupport
+
+/// A collector's box: its data directory, its settings, and the real commands run in it.
+struct Box {
+    let workspace: Workspace
+    private let environment: [String: String]
+
+    init(feed: String, events: String = "AM,A,T,Q", database: String? = nil, more: [String: String] = [:]) throws {
+        workspace = try Workspace()
+        var environment = [
+            "MASSIVE_API_KEY": "integration-test-key", "MASSIVE_WEBSOCKET_URL": feed, "SYMBOLS": "*",
+            "FEED_EVENTS": events, "EDGETICK_DATA_DIR": workspace.file("data"), "COLLECTOR_ID": "box",
+            "SYNC_INTERVAL": "1", "HTTP_PORT": "0", "MASSIVE_WEBSOCKET_RECONNECT_DELAY": "1",
+        ]
+        environment["DATABASE_URI"] = database
+        self.environment = environment.merging(more) { $1 }
+    }
+
+    /// Starts `edgetick` with the box's settings.
+    func start(_ arguments: String..., environment extra: [String: String] = [:]) throws -> ChildProcess {
+        try ChildProcess(
+            Places.edgetick, arguments, environment: environment.merging(extra) { $1 }, directory: workspace.path)
+    }
+
+    /// Runs `edgetick` to its end; returns its exit status and output.
+    func edgetick(_ arguments: String..., environment extra: [String: String] = [:]) async throws -> (Int32, [String]) {
+        let process = try ChildProcess(
+            Places.edgetick, arguments, environment: environment.merging(extra) { $1 }, directory: workspace.path)
+        let status = try await process.exit(within: .seconds(300))
+        return (status, process.output)
+    }
+
+    /// The buffer file.
+    var ticks: String { workspace.file("data/ticks.sqlite") }
+
+    /// Asks the buffer file, as a user would; a row a line, columns separated by `|`.
+    func sqlite(_ query: String) async throws -> [String] {
+        let process = try ChildProcess("/usr/bin/sqlite3", ["-readonly", ticks, query])
+        let status = try await process.exit()
+        guard status == 0 else { throw Failed(what: query, output: process.output) }
+        return process.output
+    }
+}
+
+/// A feed that replays captures.
+struct SimulatedFeed {
+    let process: ChildProcess
+    let url: String
+
+    init(captures: [String], options: [String] = [], key: String = "integration-test-key") async throws {
+        let arguments = ["simulate", "--port", "0", "--capture"] + captures + options
+        process = try ChildProcess(Places.edgetick, arguments, environment: ["SIMULATOR_API_KEY": key])
+        let line = try await process.line(containing: "listening on")
+        url = line.replacing("listening on ", with: "")
+    }
+
+    /// Waits until everything is sent; returns how many events that were.
+    func sent(within limit: Duration) async throws -> Int {
+        try await process.exit(within: limit)
+        let line = try await process.line(containing: "sent ")
+        return Int(line.split(separator: " ")[1]) ?? -1
+    }
+}
+
+/// Something that a test needs did not work.
+struct Failed: Error, CustomStringConvertible {
+    let what: String
+    let output: [String]
+
+    var description: String { "\(what):\n" + output.joined(separator: "\n") }
+}
+
+/// The independent comparer of capture, buffer file and database.
+enum Oracle {
+    /// Compares; throws with the differences when there are any.
+    static func compare(captures: [String], sqlite: String?, postgres: String?) async throws {
+        var arguments = [Places.repository + "/Tests/Oracle/compare.py", "--capture"] + captures
+        if let sqlite { arguments += ["--sqlite", sqlite] }
+        if let postgres { arguments += ["--postgres", postgres] }
+        let process = try ChildProcess("/usr/bin/env", ["python3"] + arguments)
+        let status = try await process.exit(within: .seconds(600))
+        guard status == 0 else { throw Failed(what: "capture and copies differ", output: process.output) }
+    }
+}
