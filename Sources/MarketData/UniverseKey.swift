@@ -1,0 +1,50 @@
+/// What a user writes to choose symbols: the name of a group (`nasdaq100`), or several joined by colons
+/// (`sp500:nasdaq100:dow30`) for the union of their members.
+///
+/// A key only says what to look for. Whether the whole text names one group (older set-ups have names with colons
+/// such as `market_leaders:top_100`) or each part names its own is decided where the groups are known.
+public struct UniverseKey: Hashable, Sendable {
+    /// How many parts a key has as a rule; more work as well and deserve a remark.
+    public static let customaryParts = 3
+
+    /// The key as written, without the spaces around it: possibly the whole name of one group.
+    public let text: String
+
+    /// The names between the colons, in the order written: trimmed, none empty, each once.
+    public let parts: [String]
+
+    /// Reads a key; `nil` when nothing but spaces and colons is there.
+    public init?(_ text: some StringProtocol) {
+        var parts: [String] = []
+        for piece in text.split(separator: ":") {
+            let part = UniverseKey.trimmed(piece)
+            guard !part.isEmpty, !parts.contains(part) else { continue }
+            parts.append(part)
+        }
+        guard !parts.isEmpty else { return nil }
+        self.text = UniverseKey.trimmed(text)
+        self.parts = parts
+    }
+
+    /// The names that the whole key may be as one group: as written, then with the spaces around colons left out.
+    public var wholeNames: [String] {
+        let joined = parts.joined(separator: ":")
+        return joined == text ? [text] : [text, joined]
+    }
+
+    /// Whether the key has more parts than is customary.
+    public var hasManyParts: Bool { parts.count > UniverseKey.customaryParts }
+
+    private static func trimmed(_ text: some StringProtocol) -> String {
+        var start = text.startIndex
+        var end = text.endIndex
+        while start < end, text[start].isWhitespace { start = text.index(after: start) }
+        while start < end, text[text.index(before: end)].isWhitespace { end = text.index(before: end) }
+        return String(text[start..<end])
+    }
+}
+
+extension UniverseKey: CustomStringConvertible {
+    /// The key as written.
+    public var description: String { text }
+}

@@ -1,0 +1,127 @@
+import MarketData
+import Store
+
+/// The groups that a key may name, by name; decides which of them it does name. Pure.
+struct GroupCatalogue {
+    /// The groups that a part stands for: one, or two when a UNIVERSE and an ETF share a name.
+    struct Match {
+        var part: String
+        var groups: [UniverseGroup]
+    }
+
+    /// What a key names.
+    struct Choice {
+        var matches: [Match] = []
+        var unknown: [Resolution.UnknownPart] = []
+        var warnings: [String] = []
+    }
+
+    private let environment: String
+    private let byName: [String: [UniverseGroup]]
+    private let namesByFolded: [String: [String]]
+    private let others: [String: [UniverseGroup]]
+
+    /// Whether no key can be resolved.
+    var isEmpty: Bool { byName.isEmpty }
+
+    init(_ groups: [UniverseGroup], environment: String) {
+        var byName: [String: [UniverseGroup]] = [:]
+        var others: [String: [UniverseGroup]] = [:]
+        for group in groups {
+            if GroupCatalogue.isUniverse(group), group.environment == environment {
+                byName[group.name, default: []].append(group)
+            } else {
+                others[group.name.lowercased(), default: []].append(group)
+            }
+        }
+        self.environment = environment
+        self.byName = byName.mapValues { $0.sorted { ($0.type.rawValue, $0.id) > ($1.type.rawValue, $1.id) } }
+        self.namesByFolded = Dictionary(grouping: byName.keys.sorted()) { $0.lowercased() }
+        self.others = others
+    }
+
+    /// Whether keys may name groups of this type.
+    static func isUniverse(_ group: UniverseGroup) -> Bool {
+        group.type == .universe || group.type == .etf
+    }
+
+    /// Finds the groups of a key.
+    ///
+    /// The whole key as one name, exactly as written, comes first. Then its parts, if each is known. A whole name that
+    /// differs in case only is preferred to a union that would be incomplete.
+    func choose(_ key: UniverseKey) -> Choice {
+        for name in key.wholeNames {
+            if let groups = byName[name] { return whole(key, groups) }
+        }
+        var union = parts(of: key)
+        if !union.unknown.isEmpty, key.parts.count > 1 {
+            for name in key.wholeNames {
+                if let names = namesByFolded[name.lowercased()], let groups = byName[names[0]] {
+                    return whole(key, groups, foundAs: names)
+                }
+            }
+        }
+        if key.hasManyParts {
+            union.warnings.append(
+                "universe key \(quoted(key.text)) has \(key.parts.count) parts; more than "
+                    + "\(UniverseKey.customaryParts) is unusual, it works all the same")
+        }
+        return union
+    }
+
+    private func whole(_ key: UniverseKey, _ groups: [UniverseGroup], foundAs names: [String] = []) -> Choice {
+        var choice = Choice(matches: [Match(part: key.text, groups: groups)])
+        remarks(on: key.text, groups, foundAs: names, into: &choice.warnings)
+        return choice
+    }
+
+    private func parts(of key: UniverseKey) -> Choice {
+        var choice = Choice()
+        var taken: Set<Int64> = []
+        for part in key.parts {
+            var names: [String] = []
+            var groups = byName[part] ?? []
+            if groups.isEmpty, let found = namesByFolded[part.lowercased()] {
+                names = found
+                groups = byName[found[0]] ?? []
+            }
+            guard !groups.isEmpty else {
+                let unknown = Resolution.UnknownPart(
+                    part: part, nearest: NearestNames.nearest(to: part, among: byName.keys))
+                choice.warnings.append(describe(unknown))
+                choice.unknown.append(unknown)
+                continue
+            }
+            let fresh = groups.filter { taken.insert($0.id).inserted }
+            guard !fresh.isEmpty else { continue }
+            remarks(on: part, fresh, foundAs: names, into: &choice.warnings)
+            choice.matches.append(Match(part: part, groups: fresh))
+        }
+        return choice
+    }
+
+    private func remarks(
+        on part: String, _ groups: [UniverseGroup], foundAs names: [String], into warnings: inout [String]
+    ) {
+        if names.count > 1 {
+            warnings.append(
+                "\(quoted(part)) fits \(names.map(quoted).joined(separator: ", ")), which differ in case only; "
+                    + "\(quoted(names[0])) is taken, write it exactly to choose")
+        }
+        if groups.count > 1 {
+            warnings.append("\(quoted(part)) is the name of a UNIVERSE and of an ETF; the members of both are taken")
+        }
+    }
+
+    private func describe(_ unknown: Resolution.UnknownPart) -> String {
+        var text = "no universe or ETF is named \(quoted(unknown.part)) in environment \(environment)"
+        if let other = others[unknown.part.lowercased()]?.first {
+            text += GroupCatalogue.isUniverse(other)
+                ? "; environment \(other.environment) has one" : "; it is the name of a \(other.type.rawValue)"
+        }
+        if !unknown.nearest.isEmpty {
+            text += "; nearest: \(unknown.nearest.map(quoted).joined(separator: ", "))"
+        }
+        return text
+    }
+}

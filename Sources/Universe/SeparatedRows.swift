@@ -1,0 +1,139 @@
+/// Reads rows of separated values (RFC 4180, with LF or CRLF) and knows on which line each began.
+///
+/// Own code, because SwiftCSV needs all of Foundation, gives rows no line numbers and gives a whole file up at the
+/// first misplaced quote. Here such a row is reported and reading goes on with the line after its first. Works on
+/// bytes, so that a name column in some other encoding does no harm to the symbols.
+struct SeparatedRows {
+    enum Row: Equatable {
+        case fields([[UInt8]])
+        case malformed(String)
+    }
+
+    private let bytes: ArraySlice<UInt8>
+    private let separator: UInt8
+    private var position: Int
+    private var line = 1
+    /// Set once a quote was not closed, so that a file full of them is still read in one pass.
+    private var quotesEndWithLine = false
+
+    init(_ bytes: [UInt8]) {
+        let start = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
+        self.bytes = bytes[start...]
+        position = start
+        separator = SeparatedRows.separator(of: bytes[start...])
+    }
+
+    /// The next row that is neither blank nor a comment, with the number of its first line.
+    mutating func next() -> (line: Int, row: Row)? {
+        while position < bytes.endIndex {
+            let start = (position: position, line: line)
+            switch bytes[position...].first(where: { $0 != UInt8(ascii: " ") && $0 != UInt8(ascii: "\t") }) {
+            case UInt8(ascii: "#"), UInt8(ascii: "\n"), UInt8(ascii: "\r"), nil:
+                skipLine()
+                continue
+            default:
+                break
+            }
+            do {
+                let fields = try readFields()
+                if fields.allSatisfy(\.isEmpty) { continue }
+                return (start.line, .fields(fields))
+            } catch {
+                if line > start.line || error == .unclosed { quotesEndWithLine = true }
+                (position, line) = start
+                skipLine()
+                return (start.line, .malformed(error.text))
+            }
+        }
+        return nil
+    }
+
+    private enum Fault: Error {
+        case unclosed
+        case textAfterQuote
+
+        var text: String {
+            switch self {
+            case .unclosed: "a quote is not closed"
+            case .textAfterQuote: "text follows a closing quote"
+            }
+        }
+    }
+
+    private mutating func readFields() throws(Fault) -> [[UInt8]] {
+        var fields: [[UInt8]] = []
+        while true {
+            fields.append(try readField())
+            guard position < bytes.endIndex, bytes[position] == separator else { break }
+            position += 1
+        }
+        skipLine()
+        return fields
+    }
+
+    private mutating func readField() throws(Fault) -> [UInt8] {
+        while position < bytes.endIndex, isBlank(bytes[position]) { position += 1 }
+        if position < bytes.endIndex, bytes[position] == UInt8(ascii: "\"") { return try readQuoted() }
+        let start = position
+        while position < bytes.endIndex, !endsField(bytes[position]) { position += 1 }
+        var end = position
+        while end > start, isBlank(bytes[end - 1]) { end -= 1 }
+        return Array(bytes[start..<end])
+    }
+
+    private mutating func readQuoted() throws(Fault) -> [UInt8] {
+        var value: [UInt8] = []
+        position += 1
+        while position < bytes.endIndex {
+            let byte = bytes[position]
+            position += 1
+            if byte == UInt8(ascii: "\"") {
+                if position < bytes.endIndex, bytes[position] == byte {
+                    position += 1
+                } else {
+                    while position < bytes.endIndex, isBlank(bytes[position]) { position += 1 }
+                    guard position == bytes.endIndex || endsField(bytes[position]) else { throw .textAfterQuote }
+                    return value
+                }
+            } else if byte == UInt8(ascii: "\n") {
+                if quotesEndWithLine { throw .unclosed }
+                line += 1
+            }
+            value.append(byte)
+        }
+        throw .unclosed
+    }
+
+    private mutating func skipLine() {
+        while position < bytes.endIndex {
+            let byte = bytes[position]
+            position += 1
+            if byte == UInt8(ascii: "\n") || (byte == UInt8(ascii: "\r") && !isLineFeedNext) {
+                line += 1
+                return
+            }
+        }
+    }
+
+    private var isLineFeedNext: Bool { position < bytes.endIndex && bytes[position] == UInt8(ascii: "\n") }
+
+    private func isBlank(_ byte: UInt8) -> Bool {
+        byte == UInt8(ascii: " ") || (byte == UInt8(ascii: "\t") && separator != byte)
+    }
+
+    private func endsField(_ byte: UInt8) -> Bool {
+        byte == separator || byte == UInt8(ascii: "\n") || byte == UInt8(ascii: "\r")
+    }
+
+    /// The separator of the first line that is no comment: a comma, else a semicolon or a tab when it has one.
+    private static func separator(of bytes: ArraySlice<UInt8>) -> UInt8 {
+        for line in bytes.split(whereSeparator: { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }) {
+            guard let first = line.first(where: { $0 != UInt8(ascii: " ") }), first != UInt8(ascii: "#") else { continue }
+            for candidate in [UInt8(ascii: ","), UInt8(ascii: ";"), UInt8(ascii: "\t")] where line.contains(candidate) {
+                return candidate
+            }
+            break
+        }
+        return UInt8(ascii: ",")
+    }
+}

@@ -1,0 +1,173 @@
+public import MarketData
+import Store
+
+/// Which symbols one connection collects, where they come from and what the user should hear about it.
+///
+/// Decided purely: the universe key first, the plain list after it, then whatever the mode falls back to.
+public struct SymbolSelection: Sendable, Equatable {
+    /// What the connection asks the feed for.
+    public enum Target: Sendable, Equatable {
+        /// Every symbol that the feed has.
+        case everything
+        /// These symbols, each once; never empty.
+        case symbols([Symbol])
+        /// Nothing: the connection has no work.
+        case nothing
+    }
+
+    /// What named the symbols.
+    public enum Origin: Sendable, Equatable {
+        /// The universe key.
+        case universeKey(String)
+        /// The plain list.
+        case list
+        /// The list of last resort, ``SymbolSelection/defaultSymbols``.
+        case defaultList
+        /// Nothing did.
+        case none
+    }
+
+    /// What happens when the universe key cannot be resolved and there is no plain list.
+    public enum Fallback: Sendable, Equatable {
+        /// The connection collects nothing, and says so.
+        case nothing
+        /// The connection collects ``SymbolSelection/defaultSymbols``, and says so.
+        case defaultList
+        /// The start is refused.
+        case refusal
+    }
+
+    /// A sentence for the log.
+    public struct Remark: Sendable, Equatable {
+        /// How loud the sentence is.
+        public enum Level: Sendable, Equatable {
+            /// For those who look closely.
+            case info
+            /// Something is not as the user may think.
+            case warning
+            /// The connection does not do what was asked for.
+            case error
+        }
+
+        /// How loud the sentence is.
+        public var level: Level
+        /// The sentence; holds no line break.
+        public var text: String
+    }
+
+    /// The symbols of last resort.
+    public static let defaultSymbols: [Symbol] =
+        ["AAPL", "GOOGL", "MSFT", "TSLA", "AMZN", "NFLX", "META", "NVDA"].compactMap { Symbol($0) }
+
+    /// What the connection asks the feed for.
+    public var target: Target
+    /// What named the symbols.
+    public var origin: Origin
+    /// The groups behind a universe key, with the symbols that each brought; empty otherwise.
+    public var parts: [Resolution.Part]
+    /// What to log, in order.
+    public var remarks: [Remark]
+
+    /// Decides.
+    ///
+    /// - Parameters:
+    ///   - universeKey: The connection's universe key, as written; `nil` or blank when none is set.
+    ///   - list: The connection's plain list, separated by commas, as written; `*` stands for every symbol.
+    ///   - fallback: What to do when the key gives nothing and there is no list.
+    ///   - resolve: Resolves a key, as ``UniverseResolver/resolve(_:)-(String)`` does.
+    /// - Throws: The resolver's error when the key gives nothing, no list is set, and the fallback is a refusal.
+    public init(
+        universeKey: String?, list: String?, fallback: Fallback,
+        resolve: (String) throws(UniverseError) -> Resolution
+    ) throws(UniverseError) {
+        self.init(target: .nothing, origin: .none, parts: [], remarks: [])
+        let key = universeKey.flatMap { UniverseKey($0) }
+        guard let key else {
+            if !take(list: list) {
+                add(.warning, "neither a universe key nor symbols are set: nothing is collected on this connection")
+            }
+            return
+        }
+        do {
+            let resolution = try resolve(key.text)
+            take(resolution, key: key)
+        } catch {
+            for warning in error.warnings { add(.warning, warning) }
+            add(fallback == .nothing && !hasEntries(list) ? .error : .warning, error.description)
+            if take(list: list) {
+                add(.warning, "the plain list of symbols is used in place of universe key \(quoted(key.text))")
+                return
+            }
+            switch fallback {
+            case .nothing:
+                add(.error, "nothing is collected on this connection until its universe key can be resolved")
+            case .defaultList:
+                target = .symbols(SymbolSelection.defaultSymbols)
+                origin = .defaultList
+                let names = SymbolSelection.defaultSymbols.map(\.description).joined(separator: ", ")
+                add(
+                    .warning,
+                    "THE DEFAULT LIST IS COLLECTED in place of universe key \(quoted(key.text)): \(names); "
+                        + "set UNIVERSE_FALLBACK=error to refuse to start instead")
+            case .refusal:
+                throw error
+            }
+        }
+    }
+
+    private init(target: Target, origin: Origin, parts: [Resolution.Part], remarks: [Remark]) {
+        self.target = target
+        self.origin = origin
+        self.parts = parts
+        self.remarks = remarks
+    }
+
+    /// One line for the log: how many symbols, and which key or list they came from.
+    public var summary: String {
+        let amount =
+            switch target {
+            case .everything: "every symbol of the feed"
+            case .symbols(let symbols): symbols.count == 1 ? "1 symbol" : "\(symbols.count) symbols"
+            case .nothing: "no symbols"
+            }
+        switch origin {
+        case .universeKey(let key):
+            let groups = parts.map { "\(quoted($0.group)) \($0.type.rawValue) \($0.count)" }.joined(separator: ", ")
+            return "\(amount) from universe key \(quoted(key)) (\(groups))"
+        case .list: return "\(amount) from the plain list"
+        case .defaultList: return "\(amount) from the default list"
+        case .none: return amount
+        }
+    }
+
+    private mutating func take(_ resolution: Resolution, key: UniverseKey) {
+        target = .symbols(resolution.symbols)
+        origin = .universeKey(key.text)
+        parts = resolution.parts
+        for warning in resolution.warnings { add(.warning, warning) }
+    }
+
+    /// Takes a list's symbols; `false` when it has none.
+    private mutating func take(list: String?) -> Bool {
+        guard let list, hasEntries(list) else { return false }
+        let parsed = SymbolList(list)
+        for remark in parsed.remarks { add(.warning, remark) }
+        if parsed.isWildcard {
+            target = .everything
+        } else if parsed.symbols.isEmpty {
+            return false
+        } else {
+            target = .symbols(parsed.symbols)
+        }
+        origin = .list
+        return true
+    }
+
+    private func hasEntries(_ list: String?) -> Bool {
+        list?.contains { !$0.isWhitespace && $0 != "," } ?? false
+    }
+
+    private mutating func add(_ level: Remark.Level, _ text: String) {
+        remarks.append(Remark(level: level, text: text))
+    }
+}

@@ -1,0 +1,28 @@
+/// Why a file of settings was not taken; one line, without anything that stands in the file.
+struct ConfigurationError: Error, Sendable, Equatable {
+    enum Reason: Sendable, Equatable {
+        /// The file that was asked for is not there.
+        case missing
+        /// The file is there and cannot be read.
+        case unreadable
+        /// The file is no list of settings, or breaks off in one.
+        case malformed
+    }
+
+    var reason: Reason
+    /// The file as the user named it.
+    var path: String
+    /// The line, from 1, where one is at fault.
+    var line: Int?
+    /// What is wrong and what to do.
+    var text: String
+
+    /// The exit code that fits.
+    var exitStatus: ExitStatus { .configuration }
+}
+
+extension ConfigurationError: CustomStringConvertible {
+    var description: String {
+        if let line { "\(path):\(line): \(text)" } else { "\(path): \(text)" }
+    }
+}

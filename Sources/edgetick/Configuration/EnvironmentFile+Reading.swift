@@ -1,0 +1,50 @@
+import SystemPackage
+
+extension EnvironmentFile {
+    /// More than any list of settings needs.
+    static let maximumBytes = 1 << 20
+
+    /// Reads the file that `--env-file` names, else `.env` in the working directory. Blocks.
+    ///
+    /// - Returns: `nil` when no file was named and there is no `.env`.
+    /// - Throws: ``ConfigurationError`` when the named file is not there, and when a file cannot be read or is no list
+    ///   of settings.
+    static func read(named name: String?) throws(ConfigurationError) -> EnvironmentFile? {
+        let path = name ?? ".env"
+        let bytes: [UInt8]
+        do {
+            bytes = try contents(of: path)
+        } catch {
+            guard let code = error as? Errno else {
+                throw ConfigurationError(
+                    reason: .malformed, path: path, line: nil,
+                    text: "larger than 1 MiB, so no list of settings: name another file with --env-file")
+            }
+            if code == .noSuchFileOrDirectory || code == .notDirectory {
+                guard name != nil else { return nil }
+                throw ConfigurationError(
+                    reason: .missing, path: path, line: nil, text: "no such file: correct --env-file or leave it out")
+            }
+            throw ConfigurationError(
+                reason: .unreadable, path: path, line: nil,
+                text: "cannot be read (\(code)): make it a file this user may read, or name another with --env-file")
+        }
+        return try EnvironmentFile(path: path, bytes: bytes)
+    }
+
+    private struct TooLarge: Error {}
+
+    private static func contents(of path: String) throws -> [UInt8] {
+        let file = try FileDescriptor.open(FilePath(path), .readOnly, options: .closeOnExec)
+        return try file.closeAfter {
+            var bytes: [UInt8] = []
+            var chunk = [UInt8](repeating: 0, count: 64 << 10)
+            while true {
+                let count = try chunk.withUnsafeMutableBytes { try file.read(into: $0) }
+                guard count > 0 else { return bytes }
+                bytes += chunk[..<count]
+                guard bytes.count <= maximumBytes else { throw TooLarge() }
+            }
+        }
+    }
+}

@@ -1,0 +1,51 @@
+import FoundationEssentials
+import Glibc
+
+/// What defaults depend on: facts about the machine and the process.
+struct HostFacts: Sendable, Equatable {
+    /// The host's name; `nil` when it has none.
+    var hostName: String?
+    /// The user's home directory.
+    var homeDirectory: String?
+    /// The directory that systemd made for the service (STATE_DIRECTORY, see systemd.exec); `nil` elsewhere.
+    var stateDirectory: String?
+    /// The directory that relative paths start from.
+    var workingDirectory: String
+
+    /// The facts of this process.
+    ///
+    /// - Parameter environment: The process environment.
+    static func current(environment: [String: String]) -> HostFacts {
+        var buffer = [CChar](repeating: 0, count: 256)
+        var hostName: String?
+        if gethostname(&buffer, buffer.count - 1) == 0 {
+            let bytes = buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+            hostName = String(decoding: bytes, as: UTF8.self)
+        }
+        let state = environment["STATE_DIRECTORY"]?.split(separator: ":").first.map { String($0) }
+        let home = environment["HOME"].flatMap { $0.hasPrefix("/") ? $0 : nil }
+        return HostFacts(
+            hostName: hostName, homeDirectory: home, stateDirectory: state,
+            workingDirectory: FileManager.default.currentDirectoryPath)
+    }
+
+    /// Where the files are when nobody says otherwise; `nil` when the process has neither home nor state directory.
+    var defaultDataDirectory: String? {
+        if let stateDirectory { return stateDirectory }
+        guard let homeDirectory else { return nil }
+        return (homeDirectory == "/" ? "" : homeDirectory) + "/.local/share/edgetick"
+    }
+
+    /// The collector's name when nobody says otherwise.
+    var defaultCollectorID: String {
+        let name = (hostName ?? "").unicodeScalars.filter { CollectorName.isAllowed($0) }
+        return name.isEmpty ? "edgetick" : String(String.UnicodeScalarView(name.prefix(CollectorName.maximumLength)))
+    }
+
+    /// A path as written, made absolute; a leading `~/` is the home directory.
+    func absolutePath(_ path: String) -> String {
+        if path.hasPrefix("/") { return path }
+        if path == "~" || path.hasPrefix("~/"), let homeDirectory { return homeDirectory + path.dropFirst() }
+        return workingDirectory + "/" + path
+    }
+}

@@ -1,0 +1,136 @@
+import MarketData
+
+/// Shows values without the secrets among them.
+///
+/// Secret keys show a mask, the database URI all but its password. On top of that, no text shown may contain a
+/// secret's value, wherever it came from: somebody may paste a key under another name.
+struct Masking: Sendable, ConcealsContents {
+    static let mask = Secret("").description
+
+    /// Shorter texts are not looked for elsewhere: a password `info` must not hide every log level.
+    private static let shortestSearched = 6
+
+    private let secrets: [String]
+    private let passwords: Set<String>
+
+    /// Collects what must not be shown from what was set.
+    init(_ snapshot: SettingsSnapshot) {
+        var secrets: Set<String> = []
+        var passwords: Set<String> = []
+        for key in SettingKey.allCases where key.isSecret {
+            guard let text = snapshot[key]?.text else { continue }
+            secrets.insert(text)
+            if key == .databaseURI { passwords.formUnion(Masking.passwords(in: text)) }
+        }
+        self.passwords = passwords.subtracting(secrets)
+        self.secrets = secrets.union(passwords).filter { $0.count >= Masking.shortestSearched }
+            .sorted { ($0.count, $0) > ($1.count, $1) }
+    }
+
+    /// A key's value for people's eyes.
+    func display(_ text: String, of key: SettingKey) -> String {
+        // The URI's password is left out already; searched for, a password `postgres` would hide the scheme too.
+        if key == .databaseURI { return line(hiding(secrets.filter { !passwords.contains($0) }, in: Masking.databaseURI(text))) }
+        return key.isSecret ? Masking.mask : plain(text)
+    }
+
+    /// Any text, cut at 120 characters and on one line.
+    func plain(_ text: String) -> String {
+        line(hiding(secrets, in: text))
+    }
+
+    private func hiding(_ secrets: [String], in text: String) -> String {
+        var shown = text
+        for secret in secrets where shown.contains(secret) {
+            shown = shown.split(separator: secret, omittingEmptySubsequences: false).joined(separator: Masking.mask)
+        }
+        return shown
+    }
+
+    private func line(_ shown: String) -> String {
+        var result = ""
+        for scalar in shown.unicodeScalars.prefix(120) {
+            switch scalar.properties.generalCategory {
+            case .control, .format, .lineSeparator, .paragraphSeparator: result += "\\u{\(String(scalar.value, radix: 16))}"
+            default: result.unicodeScalars.append(scalar)
+            }
+        }
+        return shown.unicodeScalars.count > 120 ? result + "…" : result
+    }
+
+    /// Query parameters of a database URI that say nothing secret.
+    private static let harmless: Set = [
+        "sslmode", "sslrootcert", "application_name", "connect_timeout", "target_session_attrs", "host",
+        "hostaddr", "port", "dbname", "user", "gssencmode", "channel_binding", "keepalives",
+    ]
+
+    /// A database URI without its password; a mask alone where it is not certain what the password is.
+    static func databaseURI(_ uri: String) -> String {
+        guard let colon = uri.firstIndex(of: ":"), uri[colon...].hasPrefix("://") else { return mask }
+        let scheme = uri[..<colon]
+        guard scheme == "postgresql" || scheme == "postgres" else { return mask }
+        let rest = uri[uri.index(colon, offsetBy: 3)...]
+        let authority = rest.prefix { !"/?#".contains($0) }
+        var tail = rest.dropFirst(authority.count)
+        guard authority.count(where: { $0 == "@" }) <= 1, !tail.contains("@"), !tail.contains("#") else { return mask }
+        var result = "\(scheme)://"
+        if let at = authority.firstIndex(of: "@") {
+            let user = authority[..<at]
+            result += user.prefix { $0 != ":" }
+            if user.contains(":") { result += ":" + mask }
+            result += authority[at...]
+        } else {
+            // Without `@` what follows a colon is a port, or a password whose `@` was forgotten.
+            guard authority.split(separator: ",").allSatisfy(isHostAndPort) else { return mask }
+            result += authority
+        }
+        let path = tail.prefix { $0 != "?" }
+        guard !path.contains(":") else { return mask }
+        tail = tail.dropFirst(path.count)
+        result += path
+        guard tail.first == "?" else { return result }
+        let parameters = tail.dropFirst().split(separator: "&").map { parameter in
+            let name = parameter.prefix { $0 != "=" }
+            return harmless.contains(String(name)) ? String(parameter) : "\(name.count == parameter.count ? mask : "\(name)=\(mask)")"
+        }
+        return result + "?" + parameters.joined(separator: "&")
+    }
+
+    private static func isHostAndPort(_ text: Substring) -> Bool {
+        let text = text.first == "[" ? text.drop { $0 != "]" } : text
+        guard let colon = text.firstIndex(of: ":") else { return true }
+        let port = text[text.index(after: colon)...]
+        return port.isEmpty || UInt16(port) != nil
+    }
+
+    /// What may be a password in a URI, however malformed.
+    private static func passwords(in uri: String) -> [String] {
+        var found: [String] = []
+        if let at = uri.lastIndex(of: "@") {
+            var user = uri[..<at]
+            if let slashes = user.firstRange(of: "//") { user = user[slashes.upperBound...] }
+            if let colon = user.firstIndex(of: ":") { found.append(String(user[user.index(after: colon)...])) }
+        }
+        for parameter in uri.split(whereSeparator: { "?& ".contains($0) }) {
+            guard let equals = parameter.firstIndex(of: "="), parameter[..<equals].contains("password") else { continue }
+            found.append(String(parameter[parameter.index(after: equals)...]))
+        }
+        return found + found.map { percentDecoded($0) }
+    }
+
+    private static func percentDecoded(_ text: String) -> String {
+        var bytes: [UInt8] = []
+        var rest = Substring(text).utf8
+        while let byte = rest.popFirst() {
+            if byte == UInt8(ascii: "%"), let code = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16),
+                rest.count >= 2
+            {
+                rest = rest.dropFirst(2)
+                bytes.append(code)
+            } else {
+                bytes.append(byte)
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}

@@ -1,0 +1,69 @@
+/// The parts of a URL that decide whether it may be used.
+struct ServerAddress: Equatable {
+    /// In lower case.
+    var scheme: String
+    /// Without the brackets of an IPv6 address.
+    var host: String
+
+    /// Takes a URL apart; `nil` when it is none, or holds a user name or characters that a URL cannot have.
+    init?(_ url: String) {
+        guard url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else { return nil }
+        guard let colon = url.firstIndex(of: ":"), url[colon...].hasPrefix("://") else { return nil }
+        scheme = url[..<colon].lowercased()
+        let rest = url[url.index(colon, offsetBy: 3)...]
+        var authority = rest.prefix { !"/?#".contains($0) }
+        guard !scheme.isEmpty, !authority.contains("@"), !rest.contains("#") else { return nil }
+        if authority.first == "[" {
+            guard let end = authority.firstIndex(of: "]") else { return nil }
+            host = String(authority[authority.index(after: authority.startIndex)..<end])
+            authority = authority[authority.index(after: end)...]
+            guard host.contains(":") else { return nil }
+        } else {
+            let name = authority.prefix { $0 != ":" }
+            host = String(name)
+            authority = authority.dropFirst(name.count)
+        }
+        guard ServerAddress.isHost(host) else { return nil }
+        if !authority.isEmpty {
+            guard authority.first == ":", let port = UInt16(authority.dropFirst()), port > 0 else { return nil }
+        }
+    }
+
+    /// Whether the host is this machine.
+    var isLoopback: Bool { ServerAddress.isLoopback(host) }
+
+    /// Whether a text can be a host name or an address.
+    static func isHost(_ text: String) -> Bool {
+        guard !text.isEmpty, text.utf8.count <= 253 else { return false }
+        return text.utf8.allSatisfy { byte in
+            switch byte {
+            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
+            case UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: ":"): true
+            default: false
+            }
+        }
+    }
+
+    /// Whether a host is this machine: `localhost`, 127.0.0.0/8 or `::1`.
+    static func isLoopback(_ host: String) -> Bool {
+        if host.lowercased() == "localhost" || host == "::1" { return true }
+        let numbers = host.split(separator: ".", omittingEmptySubsequences: false)
+        return numbers.count == 4 && numbers[0] == "127" && numbers.allSatisfy { UInt8($0) != nil }
+    }
+}
+
+/// What a name may be that stands in logs, file rows and metric labels: a collector's or a connection's.
+enum CollectorName {
+    static let maximumLength = 63
+
+    static func isAllowed(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar {
+        case "a"..."z", "A"..."Z", "0"..."9", ".", "_", "-": true
+        default: false
+        }
+    }
+
+    static func isName(_ text: String) -> Bool {
+        (1...maximumLength).contains(text.unicodeScalars.count) && text.unicodeScalars.allSatisfy(isAllowed)
+    }
+}

@@ -1,0 +1,18 @@
+/// Where a value came from.
+enum SettingOrigin: Sendable, Equatable {
+    case defaultValue
+    case environment
+    /// A line of a file of settings, from 1.
+    case file(path: String, line: Int)
+}
+
+extension SettingOrigin: CustomStringConvertible {
+    /// `default`, `environment`, or the file and line.
+    var description: String {
+        switch self {
+        case .defaultValue: "default"
+        case .environment: "environment"
+        case .file(let path, let line): "\(path):\(line)"
+        }
+    }
+}

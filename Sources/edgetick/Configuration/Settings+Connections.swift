@@ -1,0 +1,82 @@
+extension Settings {
+    /// Reads the mode and the connections, and says which keys the mode ignores.
+    static func readConnections(_ reader: inout SettingReader, _ needs: Needs) -> Connections {
+        let isMulti = reader.bool(.useMultiConnection)
+        let maximum = reader.integer(.connectionsMax, in: 1...ConnectionKey.highestNumber)
+        if isMulti, maximum > 3 {
+            reader.add(
+                .warning, .connectionsMax,
+                "more than 3 connections need an account that allows them; otherwise they push each other out")
+        }
+        let numbered = reader.snapshot.values.keys.compactMap { ConnectionKey(name: $0) }
+            .sorted { ($0.number, $0.field.rawValue) < ($1.number, $1.field.rawValue) }
+        let list: [Connection]
+        if isMulti {
+            for key in [SettingKey.symbolUniverseKey, .symbols] where reader.snapshot[key] != nil {
+                reader.add(.note, key, "is ignored with USE_MULTI_CONNECTION=true")
+            }
+            list = readNumbered(&reader, numbered, maximum)
+        } else {
+            if !numbered.isEmpty {
+                reader.add(
+                    .note, .useMultiConnection,
+                    "is not true, so these keys are ignored: \(numbered.map(\.name).joined(separator: ", "))")
+            }
+            list = [
+                Connection(
+                    number: 1, name: "primary", universeKey: reader.text(.symbolUniverseKey),
+                    symbols: reader.text(.symbols), priority: 1)
+            ]
+            if needs.contains(.feed), list[0].universeKey == nil, list[0].symbols == nil {
+                reader.add(
+                    .warning, .symbolUniverseKey, "neither this nor SYMBOLS is set: there are no symbols to collect")
+            }
+        }
+        return Connections(
+            isMulti: isMulti, list: list, maximum: maximum,
+            routing: reader.choice(.routingStrategy, otherwise: .manual),
+            healthCheckInterval: reader.duration(.healthCheckInterval, unit: .seconds(1), in: .seconds(1) ... .seconds(3600)),
+            autoRebalance: reader.bool(.autoRebalance), failover: reader.bool(.failoverEnabled))
+    }
+
+    private static func readNumbered(
+        _ reader: inout SettingReader, _ keys: [ConnectionKey], _ maximum: Int
+    ) -> [Connection] {
+        var list: [Connection] = []
+        for number in 1...maximum {
+            let nameKey = ConnectionKey(number, .name)
+            let connection = Connection(
+                number: number, name: reader.text(nameKey) ?? "",
+                universeKey: reader.text(ConnectionKey(number, .universeKey)),
+                symbols: reader.text(ConnectionKey(number, .symbols)),
+                priority: reader.integer(ConnectionKey(number, .priority), in: 1...100))
+            let isEnabled = reader.bool(ConnectionKey(number, .enabled))
+            if !CollectorName.isName(connection.name) {
+                reader.fault(
+                    nameKey, "allowed: up to \(CollectorName.maximumLength) letters, digits, dots, hyphens, underscores")
+            }
+            guard isEnabled else { continue }
+            if let other = list.first(where: { $0.name == connection.name }) {
+                reader.fault(nameKey, "connection \(other.number) has this name already: give each its own")
+            }
+            if connection.universeKey == nil, connection.symbols == nil {
+                reader.add(
+                    .warning, ConnectionKey(number, .enabled),
+                    "connection \(number) has neither a universe key nor symbols: it collects nothing")
+            }
+            list.append(connection)
+        }
+        for key in keys where key.number > maximum {
+            let isEnabling = key.field == .enabled && reader.bool(key)
+            reader.add(
+                isEnabling ? .fault : .note, key,
+                isEnabling
+                    ? "only \(maximum) connections are allowed: raise WEBSOCKET_CONNECTIONS_MAX if the account allows more"
+                    : "is ignored: WEBSOCKET_CONNECTIONS_MAX is \(maximum)")
+        }
+        if list.isEmpty {
+            reader.fault(ConnectionKey(1, .enabled), "no connection is enabled: set this to true, or another one's")
+        }
+        return list
+    }
+}

@@ -1,0 +1,134 @@
+import SystemPackage
+import Testing
+
+@testable import edgetick
+
+struct EnvironmentFileTests {
+    private func parse(_ text: String) throws -> EnvironmentFile {
+        try EnvironmentFile(path: "some.env", bytes: Array(text.utf8))
+    }
+
+    private func fault(_ bytes: [UInt8]) -> ConfigurationError? {
+        do throws(ConfigurationError) {
+            _ = try EnvironmentFile(path: "some.env", bytes: bytes)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    @Test(arguments: [
+        ("A=b", "b"), ("A=", ""), (" A = b ", "b"), ("export A=b", "b"), ("export\tA=b", "b"), ("A=b=c=", "b=c="),
+        ("A=\"b c\"", "b c"), ("A='b \"c\"'", "b \"c\""), (#"A="b\"\\\n\t\$""#, "b\"\\\n\t$"), (#"A="\x""#, #"\x"#),
+        (#"A='\n'"#, #"\n"#), ("A=b # note", "b"), ("A=b#c", "b#c"), ("A=# note", ""), ("A=\"b # c\" # note", "b # c"),
+        ("A=b\r\n", "b"), ("\u{FEFF}A=b", "b"), ("# first\n\n   \nA=b\n", "b"), ("A=${B}", "${B}"), ("A=größe", "größe"),
+    ])
+    func `a line gives its value`(text: String, value: String) throws {
+        #expect(try parse(text).entries["A"]?.value == value)
+    }
+
+    @Test func `each entry knows its line`() throws {
+        let file = try parse("# one\nA=1\r\n\nB=2\n")
+        #expect(file.entries["A"]?.line == 2)
+        #expect(file.entries["B"]?.line == 4)
+        #expect(file.entries.count == 2)
+    }
+
+    @Test func `the last of two lines for one key counts, and both are named`() throws {
+        let file = try parse("A=1\nB=2\nA=3\n")
+        #expect(file.entries["A"] == .init(value: "3", line: 3))
+        #expect(file.remarks == [.init(line: 3, text: "A stands on line 1 already; this line counts")])
+    }
+
+    @Test func `a reference to another variable is remarked upon`() throws {
+        #expect(try parse("A=x${HOME}y").remarks.map(\.line) == [1])
+        #expect(try parse("A='x${HOME}y'").remarks.isEmpty)
+    }
+
+    @Test(arguments: [
+        ("A=1\nMASSIVE_API_KEY\n", 2, "no `=`"),
+        ("A=1\n\n=x", 3, "no key"),
+        ("1A=x", 1, "no key"),
+        ("A B=x", 1, "no key"),
+        ("A=1\nB=\"half", 2, "not closed"),
+        ("B='half\nC=1'", 1, "not closed"),
+        ("B=\"half\\\"", 1, "not closed"),
+        ("B=\"x\"y", 1, "follows the closing quote"),
+        ("A=1\nB=\u{0}", 2, "NUL"),
+    ])
+    func `a half-written line is named by its number`(text: String, line: Int, words: String) throws {
+        let error = try #require(fault(Array(text.utf8)))
+        #expect(error.reason == .malformed)
+        #expect(error.line == line)
+        #expect(error.text.contains(words))
+        #expect(error.description.hasPrefix("some.env:\(line): "))
+        #expect(!error.description.contains("\n"))
+        #expect(error.exitStatus == .configuration)
+        #expect(error.exitStatus.rawValue == 78)
+    }
+
+    @Test func `bytes that are no UTF-8 are named by their line`() throws {
+        let error = try #require(fault(Array("A=1\nB=".utf8) + [0xFF, 0xFE, 0x0A]))
+        #expect(error.line == 2)
+        #expect(error.text.contains("UTF-8"))
+    }
+
+    @Test func `further faults are counted`() throws {
+        let error = try #require(fault(Array("one\nA=1\ntwo\nthree\n".utf8)))
+        #expect(error.line == 1)
+        #expect(error.text.contains("2 more"))
+    }
+
+    @Test func `no fault shows what stands in the line`() throws {
+        for text in ["hunter2secret", "hunter2secret\u{0}=x", "A=\"hunter2secret", "A=\"b\"hunter2secret", "hunter2 secret=x"] {
+            let error = try #require(fault(Array(text.utf8)))
+            #expect(!error.description.contains("hunter2"))
+        }
+    }
+
+    @Test func `a missing default file is fine and a missing named file is not`() throws {
+        try withDirectory { directory in
+            #expect(throws: ConfigurationError.self) {
+                try EnvironmentFile.read(named: directory.appending("none.env").string)
+            }
+            do throws(ConfigurationError) {
+                _ = try EnvironmentFile.read(named: directory.appending("none.env").string)
+            } catch {
+                #expect(error.reason == .missing)
+                #expect(error.description.contains("none.env: no such file"))
+            }
+        }
+        // The tests' own working directory, the package's, has no such file.
+        #expect(try EnvironmentFile.read(named: nil) == nil)
+    }
+
+    @Test func `a file is read from the disk`() throws {
+        try withDirectory { directory in
+            let path = directory.appending("a.env")
+            try write("A=1\nB='2'\n", to: path)
+            let file = try #require(try EnvironmentFile.read(named: path.string))
+            #expect(file.path == path.string)
+            #expect(file.entries["B"] == .init(value: "2", line: 2))
+        }
+    }
+
+    @Test func `a directory, and a file far too large, are refused`() throws {
+        try withDirectory { directory in
+            do throws(ConfigurationError) {
+                _ = try EnvironmentFile.read(named: directory.string)
+                Issue.record("a directory was read")
+            } catch {
+                #expect(error.reason == .unreadable)
+            }
+            let path = directory.appending("large.env")
+            try write(String(repeating: "# nothing but comments\n", count: 60_000), to: path)
+            do throws(ConfigurationError) {
+                _ = try EnvironmentFile.read(named: path.string)
+                Issue.record("a file of over 1 MiB was read")
+            } catch {
+                #expect(error.reason == .malformed)
+                #expect(error.description.contains("1 MiB"))
+            }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+import MarketData
+import Testing
+
+@testable import edgetick
+
+struct MaskingTests {
+    @Test(arguments: [
+        ("postgresql://me:pw@db:5432/ticks", "postgresql://me:••••@db:5432/ticks"),
+        ("postgres://me@db/ticks?sslmode=require", "postgres://me@db/ticks?sslmode=require"),
+        ("postgresql://db:5432,db2:5433/ticks", "postgresql://db:5432,db2:5433/ticks"),
+        ("postgresql:///ticks?host=/run/postgresql", "postgresql:///ticks?host=/run/postgresql"),
+        ("postgresql://[::1]:5432/ticks", "postgresql://[::1]:5432/ticks"),
+        ("postgresql://me:@db/x", "postgresql://me:••••@db/x"),
+        ("postgresql://db/x?user=me&password=pw&sslpassword=pw2", "postgresql://db/x?user=me&password=••••&sslpassword=••••"),
+        ("postgresql://postgres:postgres@db/postgres", "postgresql://postgres:••••@db/postgres"),
+        ("postgresql://me:p@w@db/x", "••••"), ("postgresql://me:p/w@db/x", "••••"), ("postgresql://me:p?w@db/x", "••••"),
+        ("postgresql://me:p#w@db/x", "••••"), ("postgresql://me:pw", "••••"), ("postgresql://db/me:pw", "••••"),
+        ("host=db password=pw", "••••"), ("me:pw@db", "••••"), ("postgresql://db/x?pw", "postgresql://db/x?••••"),
+    ])
+    func `a database URI is shown without its password, or not at all`(uri: String, shown: String) {
+        #expect(Masking.databaseURI(uri) == shown)
+        let snapshot = SettingsSnapshot(values: ["DATABASE_URI": .init(text: uri, origin: .environment)])
+        #expect(Masking(snapshot).display(uri, of: .databaseURI) == shown)
+    }
+
+    @Test func `control characters and endless values do not reach the terminal`() {
+        let masking = Masking(SettingsSnapshot())
+        #expect(masking.plain("a\u{1B}[31m\nb") == "a\\u{1b}[31m\\u{a}b")
+        #expect(masking.plain(String(repeating: "x", count: 500)).count == 121)
+    }
+}
+
+/// Secrets set in every way, right and wrong, and looked for wherever text comes out.
+struct SecretCanaryTests {
+    static let apiKey = "canary-api-key-7c1f"
+    static let password = "canary-password-9d2e"
+    static let token = "canary-token-3b8a"
+
+    private static let environments: [[String: String]] = [
+        ["MASSIVE_API_KEY": apiKey, "DATABASE_URI": "postgresql://me:\(password)@db/x", "HTTP_TOKEN": token],
+        ["MASSIVE_API_KEY": "\(apiKey) x", "DATABASE_URI": "mysql://me:\(password)@db", "HTTP_TOKEN": "\(token) x"],
+        ["DATABASE_URI": "host=db password=\(password)"],
+        ["DATABASE_URI": "postgresql://me:\(password)/@db/x"],
+        ["DATABASE_URI": "postgresql://me:\(password)"],
+        ["DATABASE_URI": "postgresql://db/x?password=\(password)"],
+        // The same secrets pasted where they do not belong.
+        [
+            "MASSIVE_API_KEY": apiKey, "MASSIVE_WEBSOCKET_URL": "wss://host/x?apiKey=\(apiKey)", "COLLECTOR_ID": apiKey,
+            "SYMBOLS": "AAPL,\(apiKey)", "HTTP_TOKEN": token, "HTTP_HOST": "http://\(token)", "LOG_LEVEL": token,
+            "DATABASE_URI": "postgresql://me:\(password)@db/x", "HTTP_PORT": password, "FEED_EVENTS": password,
+            "WEBSOCKET_CONNECTION_1_NAME": "\(apiKey) \(token)", "USE_MULTI_CONNECTION": "true",
+        ],
+        // And under mistyped names.
+        ["MASSIVE_APIKEY": apiKey, "HTTP_TOKENS": token, "DATABASE_URL": "postgresql://me:\(password)@db/x"],
+    ]
+
+    private func expectClean(_ text: String, _ place: Comment) {
+        for canary in [Self.apiKey, Self.password, Self.token] {
+            #expect(!text.contains(canary), place)
+        }
+    }
+
+    @Test(arguments: environments, [true, false])
+    func `no secret shows in any text made of the configuration`(environment: [String: String], inFile: Bool) throws {
+        let lines = environment.map { "\($0.key)='\($0.value)'\n" }.joined()
+        let file = try EnvironmentFile(path: ".env", bytes: Array((inFile ? lines : "").utf8))
+        let snapshot = SettingsSnapshot(environment: inFile ? [:] : environment, file: file)
+        var dumped = ""
+        dump(file, to: &dumped)
+        dump(snapshot, to: &dumped)
+        dump(Masking(snapshot), to: &dumped)
+        expectClean(dumped + "\(file)\(snapshot)" + String(reflecting: snapshot) + String(reflecting: file), "inputs")
+
+        let report = SettingsReport(snapshot, host: host, needs: [.feed, .database])
+        expectClean(report.table, "table")
+        expectClean(try report.json(), "JSON")
+        expectClean("\(report)", "report")
+        for finding in report.findings { expectClean(finding.description, "finding") }
+        do throws(SettingFaults) {
+            let (settings, remarks) = try Settings.validate(snapshot, host: host)
+            var text = ""
+            // A list of symbols and a URL with a query are for use, not for show; the report shows them masked.
+            dump(settings.feed.apiKey, to: &text)
+            dump(settings.upload, to: &text)
+            dump(settings.http, to: &text)
+            expectClean(text + remarks.map(\.description).joined(), "settings")
+        } catch {
+            expectClean("\(error)" + String(reflecting: error), "faults")
+        }
+    }
+
+    @Test func `a half-written file shows none of its secrets`() {
+        for text in ["MASSIVE_API_KEY \(Self.apiKey)", "A=\"\(Self.password)", "HTTP_TOKEN='\(Self.token)'x", "\(Self.token)\u{0}"] {
+            do throws(ConfigurationError) {
+                _ = try EnvironmentFile(path: ".env", bytes: Array(text.utf8))
+                Issue.record("a half-written line was taken")
+            } catch {
+                expectClean("\(error)" + String(reflecting: error), "file")
+            }
+        }
+    }
+
+    @Test func `the secrets themselves arrive where they are needed`() throws {
+        let settings = try validate(Self.environments[0]).settings
+        #expect(settings.feed.apiKey == Secret(Self.apiKey))
+        #expect(settings.http.token == Secret(Self.token))
+        #expect(settings.upload.databaseURI?.reveal().contains(Self.password) == true)
+    }
+}

@@ -1,0 +1,333 @@
+import Logging
+import MarketData
+import Testing
+
+@testable import edgetick
+
+let host = HostFacts(
+    hostName: "box.local", homeDirectory: "/home/me", stateDirectory: nil, workingDirectory: "/work dir")
+
+/// Validates values of the process environment.
+func validate(
+    _ environment: [String: String], needs: Settings.Needs = [], host: HostFacts = host
+) throws -> (settings: Settings, remarks: [SettingFinding]) {
+    try Settings.validate(SettingsSnapshot(environment: environment, file: nil), host: host, needs: needs)
+}
+
+/// The faults of values of the process environment.
+func faults(
+    _ environment: [String: String], needs: Settings.Needs = [], host: HostFacts = host
+) -> [SettingFinding] {
+    do throws(SettingFaults) {
+        _ = try Settings.validate(SettingsSnapshot(environment: environment, file: nil), host: host, needs: needs)
+        return []
+    } catch {
+        return error.faults
+    }
+}
+
+struct SettingsTests {
+    @Test func `without anything set the defaults hold`() throws {
+        let settings = try validate([:]).settings
+        #expect(settings.feed.source == .feed)
+        #expect(settings.feed.apiKey == nil)
+        #expect(settings.feed.url == "wss://socket.massive.com/stocks")
+        #expect(settings.feed.restURL == "https://api.massive.com")
+        #expect(settings.feed.allowsPlaintext == false)
+        #expect(settings.feed.caFile == nil)
+        #expect(settings.feed.events == [.minuteBar])
+        #expect(settings.feed.maxRetries == 0)
+        #expect(settings.feed.reconnectDelay == .seconds(5))
+        #expect(settings.connections.isMulti == false)
+        #expect(settings.connections.list.map(\.name) == ["primary"])
+        #expect(settings.connections.list[0].universeKey == nil)
+        #expect(settings.connections.maximum == 3)
+        #expect(settings.connections.routing == .manual)
+        #expect(settings.connections.healthCheckInterval == .seconds(30))
+        #expect(settings.connections.autoRebalance)
+        #expect(settings.connections.failover)
+        #expect(settings.universe.environment == .default)
+        #expect(settings.universe.fallback == .default)
+        #expect(settings.universe.cacheTTL == .seconds(3600))
+        #expect(settings.universe.pullInterval == .seconds(3600))
+        #expect(settings.dataDirectory == "/home/me/.local/share/edgetick")
+        #expect(settings.collectorID == "box.local")
+        #expect(settings.buffer.maximumBytes == 8 << 30)
+        #expect(settings.buffer.fullPolicy == .dropOldest)
+        #expect(settings.buffer.retention == .seconds(86_400))
+        #expect(settings.buffer.commitInterval == .milliseconds(50))
+        #expect(settings.buffer.synchronous == .full)
+        #expect(settings.upload.databaseURI == nil)
+        #expect(settings.upload.interval == .seconds(5))
+        #expect(settings.upload.batchRows == 20_000)
+        #expect(settings.upload.statementTimeout == .seconds(60))
+        #expect(settings.upload.barTimestamp == .start)
+        #expect(settings.http.host == "127.0.0.1")
+        #expect(settings.http.port == 8080)
+        #expect(settings.http.token == nil)
+        #expect(settings.logLevel == .info)
+        #expect(settings.logFormat == .text)
+    }
+
+    @Test func `every key takes effect`() throws {
+        let settings = try validate([
+            "USE_MASSIVE_API": "yes", "MASSIVE_API_KEY": "key-1", "MASSIVE_WEBSOCKET_URL": "ws://127.0.0.1:9000/x",
+            "MASSIVE_REST_URL": "http://localhost:9001", "MASSIVE_WEBSOCKET_CA_FILE": "ca.pem", "FEED_EVENTS": " am, A,T ,q",
+            "MASSIVE_WEBSOCKET_MAX_RETRIES": "7", "MASSIVE_WEBSOCKET_RECONNECT_DELAY": "500ms",
+            "MASSIVE_WEBSOCKET_ALLOW_PLAINTEXT": "1", "SYMBOL_UNIVERSE_KEY": "sp500:dow30", "SYMBOLS": "AAPL,MSFT",
+            "WEBSOCKET_CONNECTIONS_MAX": "5", "WEBSOCKET_ROUTING_STRATEGY": "Load-Balanced",
+            "WEBSOCKET_HEALTH_CHECK_INTERVAL": "2m", "WEBSOCKET_AUTO_REBALANCE": "no", "WEBSOCKET_FAILOVER_ENABLED": "0",
+            "ENVIRONMENT": "prod", "UNIVERSE_FALLBACK": "error", "UNIVERSE_CACHE_TTL": "60", "UNIVERSE_PULL_INTERVAL": "0",
+            "EDGETICK_DATA_DIR": "~/ticks", "BUFFER_MAX_BYTES": "500MB", "BUFFER_FULL_POLICY": "reject-new",
+            "BUFFER_RETENTION_HOURS": "48", "BUFFER_COMMIT_INTERVAL_MS": "20", "BUFFER_SYNCHRONOUS": "normal",
+            "DATABASE_URI": "postgresql://me:pw@db/ticks", "SYNC_INTERVAL": "10", "SYNC_BATCH_ROWS": "100",
+            "SYNC_STATEMENT_TIMEOUT": "1m", "BAR_TIMESTAMP": "end", "COLLECTOR_ID": "edge-1", "HTTP_HOST": "0.0.0.0",
+            "HTTP_PORT": "0", "HTTP_TOKEN": "a-token-of-some-length", "LOG_LEVEL": "debug", "LOG_FORMAT": "json",
+        ]).settings
+        #expect(settings.feed.apiKey?.reveal() == "key-1")
+        #expect(settings.feed.url == "ws://127.0.0.1:9000/x")
+        #expect(settings.feed.restURL == "http://localhost:9001")
+        #expect(settings.feed.allowsPlaintext)
+        #expect(settings.feed.caFile == "/work dir/ca.pem")
+        #expect(settings.feed.events == Set(EventKind.allCases))
+        #expect(settings.feed.maxRetries == 7)
+        #expect(settings.feed.reconnectDelay == .milliseconds(500))
+        #expect(settings.connections.list == [
+            .init(number: 1, name: "primary", universeKey: "sp500:dow30", symbols: "AAPL,MSFT", priority: 1)
+        ])
+        #expect(settings.connections.maximum == 5)
+        #expect(settings.connections.routing == .loadBalanced)
+        #expect(settings.connections.healthCheckInterval == .seconds(120))
+        #expect(!settings.connections.autoRebalance)
+        #expect(!settings.connections.failover)
+        #expect(settings.universe.environment == .prod)
+        #expect(settings.universe.fallback == .error)
+        #expect(settings.universe.cacheTTL == .seconds(60))
+        #expect(settings.universe.pullInterval == nil)
+        #expect(settings.dataDirectory == "/home/me/ticks")
+        #expect(settings.buffer.maximumBytes == 500_000_000)
+        #expect(settings.buffer.fullPolicy == .rejectNew)
+        #expect(settings.buffer.retention == .seconds(48 * 3600))
+        #expect(settings.buffer.commitInterval == .milliseconds(20))
+        #expect(settings.buffer.synchronous == .normal)
+        #expect(settings.upload.databaseURI?.reveal() == "postgresql://me:pw@db/ticks")
+        #expect(settings.upload.displayedURI == "postgresql://me:••••@db/ticks")
+        #expect(settings.upload.interval == .seconds(10))
+        #expect(settings.upload.batchRows == 100)
+        #expect(settings.upload.statementTimeout == .seconds(60))
+        #expect(settings.upload.barTimestamp == .end)
+        #expect(settings.collectorID == "edge-1")
+        #expect(settings.http.host == "0.0.0.0")
+        #expect(settings.http.port == 0)
+        #expect(settings.http.token?.reveal() == "a-token-of-some-length")
+        #expect(settings.logLevel == .debug)
+        #expect(settings.logFormat == .json)
+    }
+
+    @Test func `each key's default passes its own check`() throws {
+        var environment: [String: String] = [:]
+        for key in SettingKey.allCases { environment[key.rawValue] = key.defaultText }
+        for field in ConnectionKey.Field.allCases {
+            let key = ConnectionKey(1, field)
+            environment[key.name] = key.defaultText
+        }
+        #expect(faults(environment) == [])
+        #expect(SettingKey.allCases.allSatisfy { !$0.meaning.isEmpty })
+    }
+
+    @Test(arguments: [
+        ("USE_MASSIVE_API", "maybe", "true or false"), ("USE_MULTI_CONNECTION", "2", "true or false"),
+        ("MASSIVE_API_KEY", "two words", "spaces"), ("MASSIVE_WEBSOCKET_URL", "socket.massive.com", "wss://host"),
+        ("MASSIVE_WEBSOCKET_URL", "https://socket.massive.com", "wss://host"),
+        ("MASSIVE_WEBSOCKET_URL", "ws://feed.example.com", "MASSIVE_WEBSOCKET_ALLOW_PLAINTEXT"),
+        ("MASSIVE_REST_URL", "http://api.example.com", "MASSIVE_WEBSOCKET_ALLOW_PLAINTEXT"),
+        ("MASSIVE_REST_URL", "wss://api.example.com", "https://host"), ("FEED_EVENTS", "AM,B", "AM, A, T, Q"),
+        ("FEED_EVENTS", ",", "AM, A, T, Q"), ("MASSIVE_WEBSOCKET_MAX_RETRIES", "-1", "0 to 1000000"),
+        ("MASSIVE_WEBSOCKET_RECONNECT_DELAY", "0", "from 100ms to 1h"),
+        ("MASSIVE_WEBSOCKET_CA_FILE", "~other/ca.pem", "whole path"), ("WEBSOCKET_CONNECTIONS_MAX", "0", "1 to 16"),
+        ("WEBSOCKET_ROUTING_STRATEGY", "roundrobin", "nearest: round-robin"), ("WEBSOCKET_HEALTH_CHECK_INTERVAL", "never", "1s to 1h"),
+        ("ENVIRONMENT", "production", "DEFAULT, TEST, UAT, PROD"), ("UNIVERSE_FALLBACK", "none", "default, error"),
+        ("UNIVERSE_CACHE_TTL", "0", "1s to 30d"), ("UNIVERSE_PULL_INTERVAL", "5", "0 = by hand"),
+        ("BUFFER_MAX_BYTES", "8G", "8GiB"), ("BUFFER_MAX_BYTES", "1KiB", "from 1MiB"), ("BUFFER_FULL_POLICY", "drop", "drop-oldest"),
+        ("BUFFER_RETENTION_HOURS", "-3", "hours"), ("BUFFER_COMMIT_INTERVAL_MS", "0", "milliseconds"),
+        ("BUFFER_COMMIT_INTERVAL_MS", "1m", "1ms to 10s"), ("BUFFER_SYNCHRONOUS", "off", "full, normal"),
+        ("DATABASE_URI", "host=db user=me", "postgresql://"), ("DATABASE_URI", "mysql://me@db/x", "postgresql://"),
+        ("DATABASE_URI", "postgresql://me:a b@db/x", "%20"), ("SYNC_INTERVAL", "1ms", "100ms to 1d"), ("SYNC_BATCH_ROWS", "0", "1 to 1000000"),
+        ("SYNC_BATCH_ROWS", "1e6", "whole number"), ("SYNC_STATEMENT_TIMEOUT", "2h", "1h"), ("BAR_TIMESTAMP", "middle", "start, end"),
+        ("COLLECTOR_ID", "my box", "letters, digits"), ("HTTP_HOST", "a/b", "address"), ("HTTP_HOST", "0.0.0.0", "HTTP_TOKEN"),
+        ("HTTP_HOST", "::", "HTTP_TOKEN"), ("HTTP_PORT", "99999", "0 to 65535"), ("HTTP_PORT", "+80", "0 to 65535"),
+        ("HTTP_TOKEN", "tökens", "ASCII"), ("LOG_LEVEL", "verbose", "trace, debug"), ("LOG_LEVEL", "warn", "nearest: warning"),
+        ("LOG_FORMAT", "xml", "text, json"),
+    ])
+    func `a wrong value is refused with what is allowed`(key: String, value: String, words: String) throws {
+        let found = faults([key: value])
+        let fault = try #require(found.first)
+        #expect(found.count == 1)
+        #expect(fault.key == key)
+        #expect(fault.origin == .environment)
+        #expect(fault.text.contains(words))
+        #expect(!fault.description.contains("\n"))
+        if let setting = SettingKey(rawValue: key), !setting.isSecret {
+            #expect(fault.description.hasPrefix("\(key)=\(value) (environment): "))
+        } else {
+            #expect(fault.description.hasPrefix("\(key)=•••• (environment): "))
+        }
+    }
+
+    @Test func `all faults are reported at once`() throws {
+        let found = faults([
+            "HTTP_PORT": "x", "BUFFER_MAX_BYTES": "x", "LOG_LEVEL": "x", "SYNC_INTERVAL": "x", "ENVIRONMENT": "x",
+            "FEED_EVENTS": "x",
+        ])
+        #expect(
+            Set(found.map(\.key)) == [
+                "HTTP_PORT", "BUFFER_MAX_BYTES", "LOG_LEVEL", "SYNC_INTERVAL", "ENVIRONMENT", "FEED_EVENTS",
+            ])
+        let error = SettingFaults(faults: found, remarks: [])
+        #expect(error.description.split(separator: "\n").count == 6)
+        #expect(error.exitStatus == .configuration)
+    }
+
+    @Test func `collecting needs the feed's key unless the data is synthetic`() throws {
+        #expect(faults([:]).isEmpty)
+        #expect(faults([:], needs: .feed).map(\.key) == ["MASSIVE_API_KEY"])
+        #expect(faults(["MASSIVE_API_KEY": "k"], needs: .feed).isEmpty)
+        let synthetic = try validate(["USE_SYNTHETIC_DATA": "true"], needs: .feed)
+        #expect(synthetic.settings.feed.source == .simulator)
+        let without = try validate(["USE_MASSIVE_API": "false"], needs: .feed)
+        #expect(without.settings.feed.source == .none)
+        #expect(without.remarks.contains { $0.severity == .warning && $0.key == "USE_MASSIVE_API" })
+    }
+
+    @Test func `uploading needs a database`() {
+        #expect(faults([:], needs: .database).map(\.key) == ["DATABASE_URI"])
+        #expect(faults(["DATABASE_URI": "postgres://db/x"], needs: .database).isEmpty)
+    }
+
+    @Test func `a key that is set and unusable is one fault, not also a missing one`() {
+        #expect(faults(["MASSIVE_API_KEY": "a b"], needs: .feed).map(\.key) == ["MASSIVE_API_KEY"])
+    }
+
+    @Test func `plaintext to another machine needs leave`() {
+        #expect(faults(["MASSIVE_WEBSOCKET_URL": "ws://feed.local", "MASSIVE_WEBSOCKET_ALLOW_PLAINTEXT": "true"]).isEmpty)
+        #expect(faults(["MASSIVE_WEBSOCKET_URL": "ws://[::1]:80/x"]).isEmpty)
+    }
+
+    @Test func `a short token gets a warning where other machines can connect`() throws {
+        let remarks = try validate(["HTTP_HOST": "0.0.0.0", "HTTP_TOKEN": "short"]).remarks
+        #expect(remarks.map(\.key) == ["HTTP_TOKEN"])
+        #expect(remarks.map(\.severity) == [.warning])
+        #expect(try validate(["HTTP_TOKEN": "short"]).remarks.isEmpty)
+    }
+
+    @Test func `the data directory is the service's, else the user's, else must be said`() throws {
+        var service = host
+        service.stateDirectory = "/var/lib/edgetick"
+        #expect(try validate([:], host: service).settings.dataDirectory == "/var/lib/edgetick")
+        #expect(try validate(["EDGETICK_DATA_DIR": "x"], host: service).settings.dataDirectory == "/work dir/x")
+        var nobody = host
+        nobody.homeDirectory = nil
+        #expect(faults([:], host: nobody).map(\.key) == ["EDGETICK_DATA_DIR"])
+        #expect(faults(["EDGETICK_DATA_DIR": "~/x"], host: nobody).map(\.key) == ["EDGETICK_DATA_DIR"])
+        #expect(faults(["EDGETICK_DATA_DIR": "/x"], host: nobody).isEmpty)
+    }
+
+    @Test func `a host without a usable name still has a collector's name`() throws {
+        var odd = host
+        odd.hostName = "größer box"
+        #expect(try validate([:], host: odd).settings.collectorID == "grerbox")
+        odd.hostName = nil
+        #expect(try validate([:], host: odd).settings.collectorID == "edgetick")
+    }
+
+    @Test func `this machine's facts are found`() {
+        let facts = HostFacts.current(environment: ["HOME": "/home/x", "STATE_DIRECTORY": "/var/lib/a:/var/lib/b"])
+        #expect(facts.workingDirectory.hasPrefix("/"))
+        #expect(facts.hostName?.isEmpty == false)
+        #expect(facts.stateDirectory == "/var/lib/a")
+        #expect(facts.homeDirectory == "/home/x")
+        #expect(HostFacts.current(environment: [:]).defaultDataDirectory == nil)
+    }
+}
+
+struct ConnectionSettingsTests {
+    @Test func `several connections have their own names, keys and ranks`() throws {
+        let connections = try validate([
+            "USE_MULTI_CONNECTION": "true", "WEBSOCKET_CONNECTION_1_UNIVERSE_KEY": "sp500",
+            "WEBSOCKET_CONNECTION_2_ENABLED": "true", "WEBSOCKET_CONNECTION_2_SYMBOLS": "AAPL",
+            "WEBSOCKET_CONNECTION_3_ENABLED": "true", "WEBSOCKET_CONNECTION_3_NAME": "rest",
+            "WEBSOCKET_CONNECTION_3_SYMBOLS": "*", "WEBSOCKET_CONNECTION_3_PRIORITY": "9",
+        ]).settings.connections
+        #expect(connections.isMulti)
+        #expect(
+            connections.list == [
+                .init(number: 1, name: "primary", universeKey: "sp500", symbols: nil, priority: 1),
+                .init(number: 2, name: "secondary", universeKey: nil, symbols: "AAPL", priority: 2),
+                .init(number: 3, name: "rest", universeKey: nil, symbols: "*", priority: 9),
+            ])
+    }
+
+    @Test func `only the first connection is on by default, and it can be off`() throws {
+        #expect(try validate(["USE_MULTI_CONNECTION": "true"]).settings.connections.list.map(\.number) == [1])
+        let settings = try validate([
+            "USE_MULTI_CONNECTION": "true", "WEBSOCKET_CONNECTION_1_ENABLED": "false", "WEBSOCKET_CONNECTION_2_ENABLED": "true",
+        ]).settings
+        #expect(settings.connections.list.map(\.name) == ["secondary"])
+        let found = faults(["USE_MULTI_CONNECTION": "true", "WEBSOCKET_CONNECTION_1_ENABLED": "false"])
+        #expect(found.map(\.key) == ["WEBSOCKET_CONNECTION_1_ENABLED"])
+    }
+
+    @Test func `the other mode's keys are ignored and named`() throws {
+        let single = try validate(["SYMBOLS": "AAPL", "WEBSOCKET_CONNECTION_2_SYMBOLS": "MSFT"])
+        #expect(single.settings.connections.list.map(\.symbols) == ["AAPL"])
+        #expect(single.remarks.contains { $0.severity == .note && $0.text.contains("WEBSOCKET_CONNECTION_2_SYMBOLS") })
+        let multi = try validate([
+            "USE_MULTI_CONNECTION": "true", "SYMBOL_UNIVERSE_KEY": "sp500", "WEBSOCKET_CONNECTION_1_SYMBOLS": "MSFT",
+        ])
+        #expect(multi.settings.connections.list.map(\.universeKey) == [nil])
+        #expect(multi.remarks.map(\.key) == ["SYMBOL_UNIVERSE_KEY"])
+        #expect(multi.remarks[0].text.contains("ignored"))
+    }
+
+    @Test func `wrong values of the ignored mode do not stop the start`() throws {
+        #expect(faults(["WEBSOCKET_CONNECTION_2_ENABLED": "perhaps"]).isEmpty)
+    }
+
+    @Test func `a connection beyond the limit is refused when it is on, and noted when it is not`() throws {
+        let base = ["USE_MULTI_CONNECTION": "true", "WEBSOCKET_CONNECTION_1_SYMBOLS": "A"]
+        let found = faults(base.merging(["WEBSOCKET_CONNECTION_4_ENABLED": "true"]) { $1 })
+        #expect(found.map(\.key) == ["WEBSOCKET_CONNECTION_4_ENABLED"])
+        #expect(found[0].text.contains("WEBSOCKET_CONNECTIONS_MAX"))
+        let remarks = try validate(base.merging(["WEBSOCKET_CONNECTION_4_NAME": "x"]) { $1 }).remarks
+        #expect(remarks.map(\.severity) == [.note])
+        let raised = try validate(
+            base.merging([
+                "WEBSOCKET_CONNECTION_4_ENABLED": "true", "WEBSOCKET_CONNECTION_4_SYMBOLS": "B", "WEBSOCKET_CONNECTIONS_MAX": "4",
+            ]) { $1 })
+        #expect(raised.settings.connections.list.map(\.name) == ["primary", "connection_4"])
+        #expect(raised.remarks.map(\.key) == ["WEBSOCKET_CONNECTIONS_MAX"])
+    }
+
+    @Test(arguments: [
+        ("WEBSOCKET_CONNECTION_1_NAME", "my feed", "letters"), ("WEBSOCKET_CONNECTION_1_PRIORITY", "0", "1 to 100"),
+        ("WEBSOCKET_CONNECTION_2_ENABLED", "ja", "true or false"), ("WEBSOCKET_CONNECTION_4_ENABLED", "ja", "true or false"),
+    ])
+    func `a connection's wrong value is refused`(key: String, value: String, words: String) throws {
+        let fault = try #require(faults(["USE_MULTI_CONNECTION": "true", key: value]).first)
+        #expect(fault.key == key)
+        #expect(fault.text.contains(words))
+    }
+
+    @Test func `two connections cannot share a name`() {
+        let found = faults([
+            "USE_MULTI_CONNECTION": "true", "WEBSOCKET_CONNECTION_2_ENABLED": "true", "WEBSOCKET_CONNECTION_2_NAME": "primary",
+        ])
+        #expect(found.map(\.key) == ["WEBSOCKET_CONNECTION_2_NAME"])
+    }
+
+    @Test func `a connection without symbols gets a warning`() throws {
+        #expect(try validate(["MASSIVE_API_KEY": "k"], needs: .feed).remarks.map(\.key) == ["SYMBOL_UNIVERSE_KEY"])
+        let remarks = try validate(["USE_MULTI_CONNECTION": "true"]).remarks
+        #expect(remarks.map(\.key) == ["WEBSOCKET_CONNECTION_1_ENABLED"])
+    }
+}
