@@ -1,0 +1,166 @@
+import NIOCore
+import NIOWebSocket
+
+/// Takes WebSocket frames from NIO: decodes text straight from the read buffer, answers pings, ends a read.
+///
+/// Decoding happens here and not later so that a message in one frame is read where it lies; only fragments are copied.
+final class FeedChannelHandler: ChannelInboundHandler {
+    typealias InboundIn = WebSocketFrame
+    typealias OutboundOut = WebSocketFrame
+
+    private let owner: FeedConnectionLoop
+    private var assembler: WebSocketFrameAssembler
+    private var fragments: ByteBuffer?
+    private var context: ChannelHandlerContext?
+    private var isReading = false
+    /// Set once nothing that comes counts any more: the connection is being failed or is abandoned.
+    private var isDeaf = false
+    private var hasSentClose = false
+    private var socketError: (any Error)?
+
+    init(owner: FeedConnectionLoop, maximumBytes: Int) {
+        self.owner = owner
+        assembler = WebSocketFrameAssembler(maximumBytes: maximumBytes)
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+
+    func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
+
+    // MARK: Reading
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !isDeaf else { return }
+        let frame = unwrapInboundIn(data)
+        if !isReading {
+            isReading = true
+            owner.readBegan()
+        }
+        switch assembler.take(WebSocketFrameAssembler.Header(frame)) {
+        case .text:
+            take(frame.data)
+        case .keep:
+            keep(frame.data)
+        case .joined:
+            keep(frame.data)
+            if let whole = fragments {
+                fragments = nil
+                take(whole)
+            }
+        case .skipBinary: owner.intake.skipBinary()
+        case .drop, .pong: break
+        case .ping:
+            // A peer that pings and reads no answers must not fill this side's memory.
+            if context.channel.isWritable, !hasSentClose { write(.pong, frame.data) }
+        case .close:
+            endRead()
+            switch WebSocketFrameAssembler.readClose(frame.data.readableBytesView) {
+            case .success(let notice):
+                isDeaf = true
+                owner.peerClosed(notice)
+            case .failure(let violation): fail(violation)
+            }
+        case .violation(let violation): fail(violation)
+        }
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        endRead()
+        context.fireChannelReadComplete()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        endRead()
+        isDeaf = true
+        owner.closed(self, socketError.map { FeedEnding.lost($0, owner.configuration.endpoint) })
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard !isDeaf else { return }
+        switch error {
+        case NIOWebSocketError.invalidFrameLength:
+            fail(.tooLong(maximumBytes: assembler.maximumBytes))
+        case NIOWebSocketError.fragmentedControlFrame, NIOWebSocketError.multiByteControlFrameLength:
+            fail(.init(code: 1002, explanation: "the feed sent a control frame in fragments or of more than 125 bytes"))
+        case is ByteToMessageDecoderError:
+            break
+        default:
+            socketError = error
+            context.close(promise: nil)
+        }
+    }
+
+    private func take(_ message: ByteBuffer) {
+        let isValid = message.withUnsafeReadableBytes { bytes in
+            guard UTF8Check.isValid(bytes) else { return false }
+            owner.intake.take(bytes)
+            return true
+        }
+        if isValid { owner.handOverIfLarge() } else { fail(.notUTF8) }
+    }
+
+    private func keep(_ part: ByteBuffer) {
+        var part = part
+        if fragments == nil { fragments = part } else { fragments?.writeBuffer(&part) }
+    }
+
+    private func endRead() {
+        guard isReading else { return }
+        isReading = false
+        owner.readEnded()
+    }
+
+    private func fail(_ violation: WebSocketFrameAssembler.Violation) {
+        endRead()
+        isDeaf = true
+        fragments = nil
+        owner.violated(violation)
+    }
+
+    // MARK: Writing
+
+    func send(_ text: String) {
+        guard let context, !hasSentClose else { return }
+        write(.text, context.channel.allocator.buffer(string: text))
+    }
+
+    func ping() {
+        guard let context, !hasSentClose else { return }
+        write(.ping, context.channel.allocator.buffer(capacity: 0))
+    }
+
+    /// Sends a close frame, once.
+    func sendClose(code: UInt16) {
+        guard let context, !hasSentClose else { return }
+        write(.connectionClose, context.channel.allocator.buffer(integer: code))
+        hasSentClose = true
+        // Reading may be paused; the answer must get through.
+        setReading(true)
+    }
+
+    func setReading(_ isOn: Bool) {
+        context?.channel.setOption(.autoRead, value: isOn).whenFailure { _ in }
+    }
+
+    /// Drops the socket; nothing more is reported.
+    func abandon() {
+        isDeaf = true
+        context?.close(promise: nil)
+    }
+
+    /// Client frames are masked with a fresh random key (RFC 6455, section 5.3).
+    private func write(_ opcode: WebSocketOpcode, _ data: ByteBuffer) {
+        guard let context else { return }
+        let frame = WebSocketFrame(fin: true, opcode: opcode, maskKey: .random(), data: data)
+        context.writeAndFlush(wrapOutboundOut(frame), promise: nil)
+    }
+}
+
+extension WebSocketFrameAssembler.Header {
+    fileprivate init(_ frame: WebSocketFrame) {
+        self.init(
+            isFinal: frame.fin, reservedBits: (frame.rsv1 ? 4 : 0) | (frame.rsv2 ? 2 : 0) | (frame.rsv3 ? 1 : 0),
+            opcode: UInt8(webSocketOpcode: frame.opcode), isMasked: frame.maskKey != nil, length: frame.length)
+    }
+}

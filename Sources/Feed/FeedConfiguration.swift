@@ -1,0 +1,70 @@
+public import MarketData
+
+/// How one feed connection connects, logs in, watches and tries again.
+///
+/// The durations have defaults that suit the feed; tests and unusual networks change them.
+public struct FeedConfiguration: Sendable {
+    /// The connection's name, in logs, batches and gaps.
+    public var name: String
+    /// Where the feed is.
+    public var endpoint: FeedEndpoint
+    /// The account's key, sent as the login.
+    public var apiKey: Secret
+    /// What the key's setting is called, for messages that say what to correct.
+    public var apiKeyName = "MASSIVE_API_KEY"
+    /// The kinds of events to subscribe to.
+    public var events: Set<EventKind>
+    /// A PEM file of certificates to trust besides the system's, for a private authority; read at each new connection
+    /// after a failed one, so that a corrected file needs no restart.
+    public var caFile: String?
+
+    /// The longest message, in bytes, whether in one frame or in fragments; a longer one ends the connection.
+    public var maximumFrameBytes = 16 << 20
+    /// The longest message that is sent, in bytes; the feed takes less than 16 KiB.
+    public var maximumRequestBytes = 16_000
+    /// How many bytes of decoded events are gathered before they are handed over within one read.
+    public var handOverBytes = 1 << 20
+
+    /// Time for name look-up, TCP, TLS and WebSocket handshake together.
+    public var connectTimeout: Duration = .seconds(10)
+    /// Time from the open WebSocket to the answered login; the feed itself allows 30 s.
+    public var loginTimeout: Duration = .seconds(20)
+    /// Time without a further confirmation until unconfirmed channels are asked for again.
+    public var confirmTimeout: Duration = .seconds(10)
+    /// Time between later requests for channels that stay unconfirmed.
+    public var unconfirmedRetry: Duration = .seconds(300)
+    /// Silence after which a ping is sent, and again.
+    public var pingInterval: Duration = .seconds(15)
+    /// Silence, pings unanswered, after which the connection counts as lost.
+    public var stallTimeout: Duration = .seconds(60)
+    /// Time for the peer to answer a close frame.
+    public var closeTimeout: Duration = .seconds(2)
+
+    /// The first wait between failed tries; it doubles up to ``reconnectCap``.
+    public var reconnectDelay: Duration = .seconds(5)
+    /// The longest wait between ordinary tries.
+    public var reconnectCap: Duration = .seconds(60)
+    /// The longest wait for the first try after a healthy connection ended.
+    public var quickReconnect: Duration = .seconds(1)
+    /// How long a connection must have stood for earlier failures to be forgotten.
+    public var healthyAfter: Duration = .seconds(60)
+    /// After so many failed tries in a row the status is ``FeedConnectionStatus/error`` and tries go on at the slowest
+    /// pace; 0 means never.
+    public var maxRetries = 0
+    /// The first and the longest wait after the feed refused the key.
+    public var refusedKeyDelay: ClosedRange<Duration> = .seconds(60) ... .seconds(300)
+    /// The shortest and the longest wait after another client took the account's connection.
+    public var connectionLimitDelay: ClosedRange<Duration> = .seconds(30) ... .seconds(120)
+
+    /// Makes a configuration with the default durations.
+    public init(
+        name: String, endpoint: FeedEndpoint, apiKey: Secret, events: Set<EventKind> = [.minuteBar],
+        caFile: String? = nil
+    ) {
+        self.name = name
+        self.endpoint = endpoint
+        self.apiKey = apiKey
+        self.events = events
+        self.caFile = caFile
+    }
+}

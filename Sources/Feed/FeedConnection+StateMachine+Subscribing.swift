@@ -1,0 +1,223 @@
+import MarketData
+
+extension FeedConnection.StateMachine {
+    /// A status message of the feed.
+    mutating func received(_ status: FeedStatus, _ now: FeedMoment) -> [Action] {
+        var detail: String { DisplayText.escaped(status.message, hiding: configuration.apiKey) }
+        switch (status.status, state) {
+        case ("connected", .greeting(let until)):
+            state = .loggingIn(until: until)
+            return [.login]
+        case ("auth_success", .loggingIn):
+            return [.note(.loggedIn)] + subscribe(now)
+        case ("auth_failed", _) where isOpen, ("error", .loggingIn) where status.isNotAuthorized:
+            return close(
+                .keyRefused, "login",
+                "the feed refused the API key: \(detail); check \(configuration.apiKeyName) and the account", now)
+        case ("auth_timeout", _) where isOpen:
+            return close(
+                .loginTimeout, "login",
+                "the login reached the feed too late: \(detail); the network is slow, or the feed busy", now)
+        case ("max_connections", _) where isOpen:
+            return close(
+                .connectionLimit, "read",
+                "the account's limit of connections is used up: \(detail); another client uses the key of "
+                    + "\(configuration.apiKeyName): stop it, or have the limit raised", now)
+        case ("slow_consumer", _) where isOpen:
+            return close(
+                .slowConsumer, "read",
+                "the feed gave up because its events were read too slowly: \(detail); subscribe to fewer symbols or "
+                    + "kinds of events, or use a faster machine", now)
+        case ("success", .subscribed):
+            return confirmed(status.message, now)
+        case ("error", .subscribed) where status.isNotAuthorized:
+            return notAuthorized(status.message, now)
+        case ("error", _) where isOpen:
+            return [
+                fault(FeedError(.feedReported, operation: "read", message: "the feed reports an error: \(detail)"), now)
+            ]
+        case ("connected", _), ("auth_success", _), ("success", _):
+            return []
+        default:
+            return [.note(.remark(status: DisplayText.escaped(status.status, limit: 40), message: detail))]
+        }
+    }
+
+    /// Events were handed over and taken.
+    mutating func took(_ batch: EventBatch, _ now: FeedMoment) -> [Action] {
+        guard !batch.isEmpty else { return [] }
+        lastEvents = now.wall
+        guard case .subscribed = state, !subscription.pending.isEmpty else { return [] }
+        return stands(subscription.shown(by: batch), now)
+    }
+
+    /// Reading stops until the sink has room.
+    mutating func paused() {
+        stall.paused()
+    }
+
+    /// Reading goes on.
+    mutating func resumed(_ now: FeedMoment) {
+        stall.resumed(now: now.monotonic)
+    }
+
+    /// Changes what is wanted; on a live connection just the difference is sent.
+    mutating func want(_ interest: Interest, _ now: FeedMoment) -> [Action] {
+        self.interest = interest
+        guard state != .idle, state != .stopped else { return [] }
+        let before = subscription
+        let (added, removed) = subscription.want(
+            FeedChannel.channels(of: interest, events: configuration.events), wall: now.wall)
+        guard !added.isEmpty || !removed.isEmpty else { return [] }
+        var actions = losses.ended(removed, connection: configuration.name) { _ in now.wall }.map(Action.record)
+        actions.append(.note(.interestChanged(added: added.count, removed: removed.count)))
+        guard case .subscribed = state else { return actions }
+        actions += ask(added, now)
+        let standing = removed.filter { before.standsSince($0) != nil || before.pending.contains($0) }
+        if !standing.isEmpty {
+            actions.append(
+                .send(FeedRequest.unsubscribe(standing, maximumBytes: configuration.maximumRequestBytes)))
+        }
+        return actions + settle(now)
+    }
+
+    /// What is due on a live connection.
+    mutating func tickSubscribed(_ now: FeedMoment) -> [Action] {
+        var actions: [Action] = []
+        switch subscription.tick(now: now.monotonic) {
+        case nil: break
+        case .askAgain(let channels, let singly):
+            actions.append(.note(.askingAgain(channels.count)))
+            let groups = singly ? channels.map { [$0] } : [channels]
+            actions.append(
+                .send(groups.flatMap { FeedRequest.subscribe($0, maximumBytes: configuration.maximumRequestBytes) }))
+            if subscription.confirmedCount > 0 { actions += becomeConnected(now) }
+        case .report(let channels):
+            let names = DisplayText.list(channels.map(\.description))
+            let message =
+                "the feed did not confirm \(channels.count) of \(subscription.wanted.count) channels: \(names); "
+                + "check the symbols and the plan: asking again every \(configuration.unconfirmedRetry.shortText)"
+            actions.append(fault(FeedError(.unconfirmed, operation: "subscribe", message: message), now))
+        }
+        actions += settle(now)
+        switch stall.tick(now: now.monotonic) {
+        case .fine: return actions
+        case .ping: return actions + [.ping]
+        case .stalled:
+            return actions
+                + abandon(
+                    .stalled, "read",
+                    "nothing came for \(configuration.stallTimeout.shortText), not even an answer to a ping; "
+                        + "connecting again", now)
+        }
+    }
+
+    // MARK: Parts
+
+    private mutating func close(
+        _ reason: FeedError.Reason, _ operation: String, _ message: String, _ now: FeedMoment
+    ) -> [Action] {
+        close(FeedEnding(FeedError(reason, operation: operation, message: message)), code: 1000, now)
+    }
+
+    private mutating func subscribe(_ now: FeedMoment) -> [Action] {
+        state = .subscribed
+        stall.seen(now: now.monotonic)
+        return ask(subscription.wanted, now) + settle(now)
+    }
+
+    private mutating func ask(_ channels: [FeedChannel], _ now: FeedMoment) -> [Action] {
+        guard !channels.isEmpty else { return [] }
+        subscription.asked(channels, now: now.monotonic)
+        let texts = FeedRequest.subscribe(channels, maximumBytes: configuration.maximumRequestBytes)
+        return [.note(.subscribing(channels: channels.count, messages: texts.count)), .send(texts)]
+    }
+
+    private mutating func confirmed(_ message: String, _ now: FeedMoment) -> [Action] {
+        let prefix = "subscribed to:"
+        guard message.hasPrefix(prefix) else {
+            let detail = DisplayText.escaped(message, hiding: configuration.apiKey)
+            return message.hasPrefix("un" + prefix) ? [] : [.note(.remark(status: "success", message: detail))]
+        }
+        let names = message.dropFirst(prefix.count).split { $0 == "," || $0 == " " }
+        return stands(names.compactMap { FeedChannel($0) }, now)
+    }
+
+    private mutating func stands(_ channels: some Sequence<FeedChannel>, _ now: FeedMoment) -> [Action] {
+        var isNew = false
+        for channel in channels where subscription.confirmed(channel, now: now.monotonic, wall: now.wall) {
+            isNew = true
+        }
+        guard isNew else { return [] }
+        refused(subscription.resolveNameless(), [:], now)
+        return settle(now)
+    }
+
+    /// The channels of a refusal, by the names in it or, lacking those, by what is left unanswered.
+    private mutating func notAuthorized(_ message: String, _ now: FeedMoment) -> [Action] {
+        let words = message.split { $0 == " " || $0 == "," || $0 == ":" || $0 == "'" || $0 == "\"" }
+        let named = words.compactMap { FeedChannel($0) }.filter(subscription.wants)
+        if named.isEmpty {
+            subscription.refusedNameless()
+            refused(subscription.resolveNameless(), [:], now)
+        } else {
+            let starts = Dictionary(named.map { ($0, lossStart(of: $0)) }) { first, _ in first }
+            refused(named.filter { subscription.refuse($0) }, starts, now)
+        }
+        return settle(now)
+    }
+
+    /// A refused channel counts as lost: since its last events where it stood, else since it was wanted.
+    private mutating func refused(_ channels: [FeedChannel], _ starts: [FeedChannel: Int64], _ now: FeedMoment) {
+        for channel in channels {
+            losses.lost(channel, from: starts[channel] ?? lossStart(of: channel), cause: .unsubscribed)
+        }
+        refusalsToReport += channels
+    }
+
+    /// Draws the consequences of what is answered: the status, refusals to tell, and gaps that ended.
+    private mutating func settle(_ now: FeedMoment) -> [Action] {
+        guard case .subscribed = state, subscription.isSettled else { return [] }
+        var actions: [Action] = []
+        if !refusalsToReport.isEmpty {
+            actions.append(fault(refusal(), now))
+            refusalsToReport.removeAll()
+        }
+        if !losses.isEmpty {
+            let standing = subscription.wanted.filter { subscription.standsSince($0) != nil && losses.contains($0) }
+            let since = subscription
+            actions += losses.ended(standing, connection: configuration.name) {
+                since.standsSince($0) ?? now.wall
+            }.map(Action.record)
+        }
+        if subscription.confirmedCount > 0 || subscription.wanted.isEmpty { actions += becomeConnected(now) }
+        return actions
+    }
+
+    private mutating func becomeConnected(_ now: FeedMoment) -> [Action] {
+        guard connectedSince == nil else { return [] }
+        connectedSince = now
+        isTroubled = false
+        return [.note(.connected(confirmed: subscription.confirmedCount, wanted: subscription.wanted.count))]
+    }
+
+    private func refusal() -> FeedError {
+        let names = DisplayText.list(refusalsToReport.map(\.description).sorted())
+        let others =
+            subscription.refused.count == subscription.wanted.count
+            ? "nothing is left to collect here" : "the others go on"
+        return FeedError(
+            .notAuthorized, operation: "subscribe",
+            message: "the account's plan does not cover \(refusalsToReport.count) of \(subscription.wanted.count) "
+                + "channels: \(names); \(others): remove them, or have the plan of \(configuration.apiKeyName) extended"
+        )
+    }
+}
+
+extension FeedStatus {
+    /// Whether the feed says that the account may not have something.
+    fileprivate var isNotAuthorized: Bool {
+        let text = message.lowercased()
+        return text.contains("not authorized") || text.contains("not entitled")
+    }
+}

@@ -1,0 +1,316 @@
+import MarketData
+
+/// One moment on both clocks.
+struct FeedMoment: Sendable, Equatable {
+    /// Since a fixed point of a clock that never jumps; for deadlines.
+    var monotonic: Duration
+    /// Milliseconds since the Unix epoch; for gaps and pages.
+    var wall: Int64
+}
+
+extension FeedConnection {
+    /// Decides all that a connection does from the start until it is stopped; performs nothing.
+    ///
+    /// Each input returns the actions to perform, in order. Deadlines are polled: ``deadline`` says when ``tick(_:)``
+    /// has something to do.
+    struct StateMachine: Sendable {
+        enum Action: Equatable {
+            /// Open a connection; answer with ``opened(_:)`` or ``closed(_:_:jitter:)``.
+            case connect
+            /// Send the login.
+            case login
+            /// Send these texts.
+            case send([String])
+            case ping
+            /// Send a close frame, and keep reading until the peer closes.
+            case close(code: UInt16)
+            /// Drop the socket, or the attempt to open one, now; answer with ``closed(_:_:jitter:)``.
+            case abandon
+            /// Call ``room(_:)`` when the sink has room.
+            case awaitRoom
+            case record(Gap)
+            case note(FeedNotice)
+            /// Log a failure; `retry` is the wait until the next try where one follows.
+            case fault(FeedError, retry: Duration?)
+            /// The connection is stopped for good.
+            case finish
+        }
+
+        enum State: Equatable {
+            case idle
+            /// Dialling, until the deadline.
+            case connecting(until: Duration)
+            /// Open, waiting for the feed's greeting.
+            case greeting(until: Duration)
+            /// The login is sent.
+            case loggingIn(until: Duration)
+            /// Logged in.
+            case subscribed
+            /// A close frame was sent or the socket dropped; the ending is known.
+            case closing(until: Duration, FeedEnding)
+            /// Between tries; `needsRoom` while the sink has none.
+            case waiting(until: Duration, needsRoom: Bool)
+            case stopping(until: Duration)
+            case stopped
+        }
+
+        let configuration: FeedConfiguration
+        var state = State.idle
+        var subscription: Subscription
+        var losses = LossLedger()
+        var policy: ReconnectPolicy
+        var stall: StallWatch
+        /// Since when the subscription stands, on both clocks.
+        var connectedSince: FeedMoment?
+        /// Whether the last ending needs a person, until the subscription stands again.
+        var isTroubled = false
+        /// When events were last taken, in milliseconds since the Unix epoch.
+        var lastEvents: Int64?
+        var refusalsToReport: [FeedChannel] = []
+        var interest: Interest
+        private(set) var opens: Int64 = 0
+        private(set) var errors: Int64 = 0
+        private(set) var lastError: (error: FeedError, wall: Int64)?
+
+        init(configuration: FeedConfiguration, interest: Interest) {
+            self.configuration = configuration
+            self.interest = interest
+            subscription = Subscription(
+                confirmTimeout: configuration.confirmTimeout, unconfirmedRetry: configuration.unconfirmedRetry)
+            policy = ReconnectPolicy(
+                firstDelay: configuration.reconnectDelay, cap: configuration.reconnectCap,
+                quickDelay: configuration.quickReconnect, healthyAfter: configuration.healthyAfter,
+                maximumFailures: configuration.maxRetries, refusedKeyDelay: configuration.refusedKeyDelay,
+                connectionLimitDelay: configuration.connectionLimitDelay)
+            stall = StallWatch(
+                pingInterval: configuration.pingInterval, stallTimeout: configuration.stallTimeout, now: .zero)
+        }
+
+        /// How often a connection was opened again.
+        var reconnects: Int64 { max(0, opens - 1) }
+
+        /// The state in one word.
+        var status: FeedConnectionStatus {
+            switch state {
+            case .idle, .stopping, .stopped:
+                return .disconnected
+            case .waiting:
+                return isTroubled ? .error : .disconnected
+            case .closing(_, let ending):
+                return isTroubled || ending.needsAttention ? .error : .disconnected
+            case .connecting, .greeting, .loggingIn:
+                return isTroubled ? .error : .connecting
+            case .subscribed:
+                if connectedSince != nil { return .connected }
+                return isTroubled || subscription.isSettled ? .error : .connecting
+            }
+        }
+
+        /// When ``tick(_:)`` is to be called next; may move later by itself when frames come.
+        var deadline: Duration? {
+            switch state {
+            case .idle, .stopped: return nil
+            case .connecting(let until), .greeting(let until), .loggingIn(let until), .closing(let until, _),
+                .stopping(let until):
+                return until
+            case .waiting(let until, let needsRoom): return needsRoom ? nil : until
+            case .subscribed:
+                guard let stall = stall.deadline else { return subscription.deadline }
+                return min(stall, subscription.deadline ?? stall)
+            }
+        }
+
+        // MARK: Life
+
+        mutating func start(_ now: FeedMoment) -> [Action] {
+            guard state == .idle else { return [] }
+            _ = subscription.want(
+                FeedChannel.channels(of: interest, events: configuration.events), wall: now.wall)
+            return connect(now)
+        }
+
+        /// The WebSocket is open.
+        mutating func opened(_ now: FeedMoment) -> [Action] {
+            guard case .connecting = state else { return [] }
+            opens += 1
+            subscription.reset()
+            stall = StallWatch(
+                pingInterval: configuration.pingInterval, stallTimeout: configuration.stallTimeout,
+                now: now.monotonic)
+            state = .greeting(until: now.monotonic + configuration.loginTimeout)
+            return [.note(.opened)]
+        }
+
+        /// A frame of any kind was read.
+        mutating func seen(_ now: FeedMoment) {
+            stall.seen(now: now.monotonic)
+        }
+
+        /// A deadline may have passed.
+        mutating func tick(_ now: FeedMoment) -> [Action] {
+            guard let deadline, now.monotonic >= deadline else { return [] }
+            switch state {
+            case .idle, .stopped: return []
+            case .connecting:
+                let waited = configuration.connectTimeout.shortText
+                return abandon(
+                    .connectTimeout, "connect",
+                    "no connection to \(configuration.endpoint) within \(waited); check the network and the URL", now)
+            case .greeting, .loggingIn:
+                let message =
+                    "the feed did not answer the login within \(configuration.loginTimeout.shortText); "
+                    + "check that the URL is a feed's"
+                return close(
+                    FeedEnding(FeedError(.loginTimeout, operation: "login", message: message)), code: 1000, now)
+            case .closing, .stopping: return [.abandon]
+            case .waiting: return connect(now)
+            case .subscribed: return tickSubscribed(now)
+            }
+        }
+
+        /// Drops the connection because the sink had no room.
+        mutating func overflowed(_ now: FeedMoment) -> [Action] {
+            if case .stopping = state { noteLosses(.overflow) }
+            guard case .subscribed = state else { return [] }
+            return abandon(
+                .overflow, "read",
+                "the buffer has no room for more events; connecting again when it has: check the disk and its load", now
+            )
+        }
+
+        /// The peer broke the protocol.
+        mutating func violated(_ violation: WebSocketFrameAssembler.Violation, _ now: FeedMoment) -> [Action] {
+            guard isOpen else { return [] }
+            let error = FeedError(.protocolViolation, operation: "read", message: violation.explanation)
+            return close(FeedEnding(error), code: violation.code, now)
+        }
+
+        /// The peer sent a close frame.
+        mutating func peerClosed(_ notice: WebSocketFrameAssembler.CloseNotice, _ now: FeedMoment) -> [Action] {
+            switch state {
+            case .closing, .stopping: return [.abandon]
+            case .greeting, .loggingIn, .subscribed:
+                var message = "the feed closed the connection"
+                if let code = notice.code { message += " with code \(code)" }
+                let reason = DisplayText.escaped(notice.reason, hiding: configuration.apiKey)
+                if !reason.isEmpty { message += ": \(reason)" }
+                return close(
+                    FeedEnding(FeedError(.closed, operation: "read", message: message)), code: notice.code ?? 1000, now)
+            case .idle, .connecting, .waiting, .stopped: return []
+            }
+        }
+
+        /// The socket is gone, or could not be opened.
+        ///
+        /// - Parameter ending: what the socket or the dialler said; an ending known before counts more.
+        mutating func closed(_ ending: FeedEnding?, _ now: FeedMoment, jitter: Double) -> [Action] {
+            switch state {
+            case .idle, .waiting, .stopped: return []
+            case .stopping: return stopped(now)
+            case .closing(_, let known): return ended(known, now, jitter: jitter)
+            case .connecting, .greeting, .loggingIn, .subscribed:
+                let lost = FeedError(
+                    .closed, operation: "read", message: "the connection to \(configuration.endpoint) was lost")
+                return ended(ending ?? FeedEnding(lost), now, jitter: jitter)
+            }
+        }
+
+        /// The sink has room again.
+        mutating func room(_ now: FeedMoment) -> [Action] {
+            guard case .waiting(let until, needsRoom: true) = state else { return [] }
+            state = .waiting(until: until, needsRoom: false)
+            return tick(now)
+        }
+
+        /// Ends for good: at once where no socket is open, else after a close frame.
+        mutating func stop(_ now: FeedMoment) -> [Action] {
+            switch state {
+            case .idle, .waiting: return stopped(now)
+            case .connecting:
+                state = .stopping(until: now.monotonic)
+                return [.abandon]
+            case .greeting, .loggingIn, .subscribed:
+                state = .stopping(until: now.monotonic + configuration.closeTimeout)
+                return [.close(code: 1000)]
+            case .closing(let until, _):
+                state = .stopping(until: min(until, now.monotonic + configuration.closeTimeout))
+                return []
+            case .stopping, .stopped: return []
+            }
+        }
+
+        // MARK: Parts
+
+        /// Whether a WebSocket is open and not being closed.
+        var isOpen: Bool {
+            switch state {
+            case .greeting, .loggingIn, .subscribed: true
+            default: false
+            }
+        }
+
+        mutating func close(_ ending: FeedEnding, code: UInt16, _ now: FeedMoment) -> [Action] {
+            state = .closing(until: now.monotonic + configuration.closeTimeout, ending)
+            return [.close(code: code)]
+        }
+
+        mutating func fault(_ error: FeedError, retry: Duration? = nil, _ now: FeedMoment) -> Action {
+            errors += 1
+            lastError = (error, now.wall)
+            return .fault(error, retry: retry)
+        }
+
+        mutating func abandon(
+            _ reason: FeedError.Reason, _ operation: String, _ message: String, _ now: FeedMoment
+        ) -> [Action] {
+            state = .closing(
+                until: now.monotonic, FeedEnding(FeedError(reason, operation: operation, message: message)))
+            return [.abandon]
+        }
+
+        private mutating func connect(_ now: FeedMoment) -> [Action] {
+            state = .connecting(until: now.monotonic + configuration.connectTimeout)
+            return [.connect]
+        }
+
+        private mutating func ended(_ ending: FeedEnding, _ now: FeedMoment, jitter: Double) -> [Action] {
+            noteLosses(ending.gapCause)
+            let healthyFor = connectedSince.map { now.monotonic - $0.monotonic } ?? .zero
+            connectedSince = nil
+            subscription.reset()
+            refusalsToReport.removeAll()
+            let delay: Duration
+            switch policy.ended(ending.pace, healthyFor: healthyFor, jitter: jitter) {
+            case .wait(let wait):
+                delay = wait
+                isTroubled = isTroubled || ending.needsAttention
+            case .waitInError(let wait), .giveWay(let wait):
+                delay = wait
+                isTroubled = true
+            }
+            let needsRoom = ending.error.reason == .overflow
+            state = .waiting(until: now.monotonic + delay, needsRoom: needsRoom)
+            return [fault(ending.error, retry: delay, now)] + (needsRoom ? [.awaitRoom] : [])
+        }
+
+        private mutating func stopped(_ now: FeedMoment) -> [Action] {
+            connectedSince = nil
+            subscription.reset()
+            state = .stopped
+            let gaps = losses.endAll(connection: configuration.name, at: now.wall)
+            return gaps.map(Action.record) + [.note(.stopped), .finish]
+        }
+
+        /// Every wanted channel is lost: since its last events where it stood, else since it was wanted.
+        private mutating func noteLosses(_ cause: Gap.Cause) {
+            for channel in subscription.wanted where !losses.contains(channel) {
+                losses.lost(channel, from: lossStart(of: channel), cause: cause)
+            }
+        }
+
+        func lossStart(of channel: FeedChannel) -> Int64 {
+            if let since = subscription.standsSince(channel) { return max(since, lastEvents ?? since) }
+            return subscription.wantedSince(channel) ?? 0
+        }
+    }
+}

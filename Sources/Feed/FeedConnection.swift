@@ -1,0 +1,118 @@
+public import Logging
+public import MarketData
+import NIOCore
+import NIOPosix
+public import ServiceLifecycle
+import Synchronization
+
+/// One WebSocket connection to the feed: logs in, subscribes, decodes, and hands the events to a sink.
+///
+/// It connects again for ever, with growing waits, until it is stopped. What it decides stands in
+/// ``FeedConnection/StateMachine``; what it reads never leaves its event loop before it reaches the sink.
+public final class FeedConnection: Service, Sendable {
+    private let configuration: FeedConfiguration
+    private let eventLoop: any EventLoop
+    private let state: FeedConnectionState
+    private let sink: any EventSink
+    private let tap: (any FrameTap)?
+    private let logger: Logger
+    private let stage: Mutex<Stage>
+
+    private enum Stage {
+        case unstarted(Interest)
+        case running(NIOLoopBound<FeedConnectionLoop>)
+        case ended
+    }
+
+    /// Makes a connection that does nothing until ``run()``.
+    ///
+    /// - Parameters:
+    ///   - interest: the symbols to subscribe to.
+    ///   - sink: takes the events; called on the connection's event loop.
+    ///   - tap: sees every text message before it is decoded, for recording.
+    ///   - logger: gets the connection's name as metadata.
+    public init(
+        configuration: FeedConfiguration, interest: Interest, sink: any EventSink, tap: (any FrameTap)? = nil,
+        logger: Logger
+    ) {
+        self.configuration = configuration
+        self.sink = sink
+        self.tap = tap
+        var logger = logger
+        logger[metadataKey: "connection"] = "\(DisplayText.escaped(configuration.name, limit: 60))"
+        self.logger = logger
+        eventLoop = MultiThreadedEventLoopGroup.singleton.next()
+        state = FeedConnectionState(configuration: configuration, interest: interest)
+        stage = Mutex(.unstarted(interest))
+    }
+
+    /// Connects and goes on, reconnecting for ever, until graceful shutdown or cancellation.
+    ///
+    /// Then it sends a close frame, waits for the answer at most ``FeedConfiguration/closeTimeout``, hands over what
+    /// it read in that time, and returns.
+    ///
+    /// - Throws: ``FeedError/Reason/misuse`` when it ran before.
+    public func run() async throws {
+        let ended = eventLoop.makePromise(of: Void.self)
+        let started = eventLoop.submit { [self] in try start(ended) }
+        do {
+            try await started.get()
+        } catch {
+            ended.succeed()
+            throw error
+        }
+        try await withTaskCancellationOrGracefulShutdownHandler {
+            try await ended.futureResult.get()
+        } onCancelOrGracefulShutdown: { [self] in
+            onLoop { $0.stop() }
+        }
+        stage.withLock { $0 = .ended }
+    }
+
+    /// Changes the symbols while running: subscribes and unsubscribes just the difference.
+    ///
+    /// Before ``run()`` it replaces the interest given at first; afterwards it does nothing.
+    public func setInterest(_ interest: Interest) {
+        let isRunning = stage.withLock { stage in
+            switch stage {
+            case .unstarted:
+                stage = .unstarted(interest)
+                return false
+            case .running: return true
+            case .ended: return false
+            }
+        }
+        state.assign(interest)
+        if isRunning { onLoop { $0.want(interest) } }
+    }
+
+    /// What the connection knows of itself, from memory; never blocks on the network.
+    public var snapshot: FeedSnapshot { state.snapshot }
+
+    private func start(_ ended: EventLoopPromise<Void>) throws {
+        let loop = try stage.withLock { stage throws(FeedError) in
+            guard case .unstarted(let interest) = stage else {
+                throw FeedError(
+                    .misuse, operation: "run",
+                    message: "connection \(configuration.name) was run before; make a new one")
+            }
+            let loop = FeedConnectionLoop(
+                eventLoop: eventLoop, configuration: configuration, interest: interest, sink: sink, tap: tap,
+                state: state, logger: logger, ended: ended)
+            stage = .running(NIOLoopBound(loop, eventLoop: eventLoop))
+            return loop
+        }
+        loop.start()
+    }
+
+    private func onLoop(_ body: @escaping @Sendable (FeedConnectionLoop) -> Void) {
+        guard case .running(let loop) = stage.withLock({ $0 }) else { return }
+        eventLoop.execute { body(loop.value) }
+    }
+}
+
+/// Sees the raw text messages of a connection, for recording them.
+public protocol FrameTap: AnyObject, Sendable {
+    /// A whole text message, valid during the call only; called on the connection's event loop, must not block.
+    func received(_ message: UnsafeRawBufferPointer, receivedMicroseconds: Int64)
+}

@@ -1,0 +1,44 @@
+import Logging
+
+extension FeedConnectionLoop {
+    /// Logs what the connection does in its ordinary life.
+    func log(_ notice: FeedNotice) {
+        switch notice {
+        case .opened:
+            logger.debug("feed connection opened", metadata: ["feed": "\(configuration.endpoint)"])
+        case .loggedIn:
+            logger.debug("logged in to the feed")
+        case .subscribing(let channels, let messages):
+            logger.debug("subscribing", metadata: ["channels": "\(channels)", "messages": "\(messages)"])
+        case .connected(let confirmed, let wanted):
+            guard wanted > 0 else {
+                logger.warning("feed connected, with no symbols to collect")
+                return
+            }
+            logger.info(
+                "feed connected",
+                metadata: [
+                    "feed": "\(configuration.endpoint)", "confirmed": "\(confirmed)", "channels": "\(wanted)",
+                ])
+        case .askingAgain(let count):
+            logger.info("asking again for unconfirmed channels", metadata: ["channels": "\(count)"])
+        case .remark(let status, let message):
+            logger.notice("the feed says", metadata: ["status": "\(status)", "message": "\(message)"])
+        case .interestChanged(let added, let removed):
+            logger.info("symbols changed", metadata: ["added": "\(added)", "removed": "\(removed)"])
+        case .stopped:
+            logger.info("feed connection stopped")
+        }
+    }
+
+    /// Logs a failure with what to do about it and when the next try comes.
+    func log(_ error: FeedError, retry: Duration?, count: Int) {
+        var metadata: Logger.Metadata = [
+            "reason": "\(error.reason.rawValue)", "error": "\(error)", "status": "\(machine.status.rawValue)",
+        ]
+        if let retry { metadata["retry"] = "in \(retry.shortText)" }
+        if count > 1 { metadata["count"] = "\(count)" }
+        let isSevere = machine.status == .error
+        logger.log(level: isSevere ? .error : .warning, "feed connection trouble", metadata: metadata)
+    }
+}

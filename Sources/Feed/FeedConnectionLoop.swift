@@ -1,0 +1,285 @@
+import Logging
+import MarketData
+import NIOCore
+
+/// Performs what ``FeedConnection/StateMachine`` decides; lives on one event loop and never leaves it.
+final class FeedConnectionLoop {
+    let eventLoop: any EventLoop
+    let configuration: FeedConfiguration
+    let sink: any EventSink
+    let state: FeedConnectionState
+    let logger: Logger
+    var machine: FeedConnection.StateMachine
+    var intake: FeedIntake
+    private let ended: EventLoopPromise<Void>
+    private var dialler: FeedDialler
+    /// Told apart by number, so that what an abandoned attempt still does is ignored.
+    private var attempt = 0
+    private var dial: FeedDial?
+    private var handler: FeedChannelHandler?
+    private var isPaused = false
+    private var queue: [FeedConnection.StateMachine.Action] = []
+    private var isPerforming = false
+    private var timer: (task: Scheduled<Void>, deadline: Duration)?
+    private var faults = FaultLog<FeedError.Reason>()
+    private var shownVersion = -1
+
+    init(
+        eventLoop: any EventLoop, configuration: FeedConfiguration, interest: Interest, sink: any EventSink,
+        tap: (any FrameTap)?, state: FeedConnectionState, logger: Logger, ended: EventLoopPromise<Void>
+    ) {
+        self.eventLoop = eventLoop
+        self.configuration = configuration
+        self.sink = sink
+        self.state = state
+        self.logger = logger
+        self.ended = ended
+        machine = FeedConnection.StateMachine(configuration: configuration, interest: interest)
+        intake = FeedIntake(name: configuration.name, tap: tap)
+        dialler = FeedDialler(configuration: configuration, eventLoop: eventLoop)
+    }
+
+    // MARK: From outside
+
+    func start() { perform(machine.start(now)) }
+
+    func stop() { perform(machine.stop(now)) }
+
+    func want(_ interest: Interest) { perform(machine.want(interest, now)) }
+
+    // MARK: From the channel
+
+    /// The WebSocket of an attempt is open; its frames come next.
+    func opened(_ handler: FeedChannelHandler, attempt: Int) -> Bool {
+        guard attempt == self.attempt, dial != nil else { return false }
+        dial = nil
+        self.handler = handler
+        isPaused = false
+        perform(machine.opened(now))
+        return true
+    }
+
+    /// A read burst begins.
+    func readBegan() {
+        intake.begin()
+        machine.seen(now)
+    }
+
+    /// The burst grew large: hands over the events so far.
+    func handOverIfLarge() {
+        if intake.batch.approximateBytes >= configuration.handOverBytes { offer() }
+    }
+
+    /// The burst is over: hands over the events, then takes the feed's words.
+    func readEnded() {
+        offer()
+        for status in intake.takeStatuses() { perform(machine.received(status, now)) }
+        let counts = intake.takeCounts()
+        let wall = now.wall
+        let rejects = intake.decoder.rejects
+        state.update { snapshot in
+            snapshot.frames += counts.frames
+            snapshot.bytes += counts.bytes
+            snapshot.binaryFrames += counts.binaryFrames
+            snapshot.rejects = rejects
+            snapshot.lastMessage = wall
+        }
+        rearm()
+    }
+
+    func violated(_ violation: WebSocketFrameAssembler.Violation) { perform(machine.violated(violation, now)) }
+
+    func peerClosed(_ notice: WebSocketFrameAssembler.CloseNotice) { perform(machine.peerClosed(notice, now)) }
+
+    /// The channel of `handler` is gone.
+    func closed(_ handler: FeedChannelHandler, _ ending: FeedEnding?) {
+        guard handler === self.handler else { return }
+        self.handler = nil
+        attempt += 1
+        perform(machine.closed(ending, now, jitter: .random(in: 0...1)))
+    }
+
+    private func offer() {
+        guard !intake.batch.isEmpty else { return }
+        let batch = intake.takeBatch()
+        let admission = sink.offer(batch)
+        guard admission != .refused else {
+            state.update { $0.overflowed += Int64(batch.count) }
+            perform(machine.overflowed(now))
+            return
+        }
+        let minutes = batch.bars.reduce(0) { $1.interval == .minute ? $0 + 1 : $0 }
+        let latency = batch.newestEventTime.map { batch.receivedMicroseconds / 1000 - $0 }
+        state.update { snapshot in
+            snapshot.add(.minuteBar, minutes)
+            snapshot.add(.secondBar, batch.bars.count - minutes)
+            snapshot.add(.trade, batch.trades.count)
+            snapshot.add(.quote, batch.quotes.count)
+            snapshot.latency = latency
+        }
+        perform(machine.took(batch, now))
+        if admission == .acceptedStopReading { pause() }
+    }
+
+    // MARK: Back-pressure
+
+    private func pause() {
+        guard !isPaused, let handler else { return }
+        isPaused = true
+        handler.setReading(false)
+        machine.paused()
+        state.update { $0.isPaused = true }
+        let attempt = attempt
+        onRoom { $0.resume(attempt) }
+    }
+
+    private func resume(_ attempt: Int) {
+        guard attempt == self.attempt, isPaused else { return }
+        isPaused = false
+        machine.resumed(now)
+        state.update { $0.isPaused = false }
+        handler?.setReading(true)
+        rearm()
+    }
+
+    private func onRoom(_ body: @escaping @Sendable (FeedConnectionLoop) -> Void) {
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        sink.whenRoom { [eventLoop] in eventLoop.execute { body(bound.value) } }
+    }
+
+    // MARK: Actions
+
+    /// Performs actions in order; those that an action brings about come after the ones before.
+    private func perform(_ actions: [FeedConnection.StateMachine.Action]) {
+        queue += actions
+        guard !isPerforming else { return }
+        isPerforming = true
+        var next = 0
+        while next < queue.count {
+            perform(queue[next])
+            next += 1
+        }
+        queue.removeAll(keepingCapacity: true)
+        isPerforming = false
+        if next > 0 { show() }
+        rearm()
+    }
+
+    private func perform(_ action: FeedConnection.StateMachine.Action) {
+        switch action {
+        case .connect: connect()
+        case .login: handler?.send(FeedRequest.login(configuration.apiKey))
+        case .send(let texts):
+            for text in texts { handler?.send(text) }
+        case .ping: handler?.ping()
+        case .close(let code): handler?.sendClose(code: code)
+        case .abandon: abandon()
+        case .awaitRoom: onRoom { loop in loop.perform(loop.machine.room(loop.now)) }
+        case .record(let gap): sink.record(gap)
+        case .note(let notice): log(notice)
+        case .fault(let error, let retry):
+            guard let count = faults.occurred(error.reason, message: error.message, now: now.monotonic) else { return }
+            log(error, retry: retry, count: count)
+        case .finish:
+            timer?.task.cancel()
+            timer = nil
+            show()
+            ended.succeed()
+        }
+    }
+
+    private func connect() {
+        attempt += 1
+        let attempt = attempt
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        dial = dialler.dial(attempt: attempt, owner: bound) { ending in
+            bound.value.dialFailed(attempt, ending)
+        }
+    }
+
+    private func dialFailed(_ attempt: Int, _ ending: FeedEnding) {
+        guard attempt == self.attempt, dial != nil else { return }
+        dial = nil
+        perform(machine.closed(ending, now, jitter: .random(in: 0...1)))
+    }
+
+    private func abandon() {
+        attempt += 1
+        let (dial, handler) = (dial, handler)
+        self.dial = nil
+        self.handler = nil
+        dial?.cancel()
+        handler?.abandon()
+        perform(machine.closed(nil, now, jitter: .random(in: 0...1)))
+    }
+
+    // MARK: Time and display
+
+    var now: FeedMoment {
+        FeedMoment(
+            monotonic: .nanoseconds(Int64(clamping: NIODeadline.now().uptimeNanoseconds)),
+            wall: FeedIntake.wallMicroseconds() / 1000)
+    }
+
+    private func rearm() {
+        guard let deadline = machine.deadline else {
+            timer?.task.cancel()
+            timer = nil
+            return
+        }
+        // A timer that fires early finds nothing due and is set anew, so frames need not move it.
+        if let timer, timer.deadline <= deadline { return }
+        timer?.task.cancel()
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        let task = eventLoop.scheduleTask(deadline: .uptimeNanoseconds(deadline.wholeNanoseconds)) {
+            bound.value.fired()
+        }
+        timer = (task, deadline)
+    }
+
+    private func fired() {
+        timer = nil
+        perform(machine.tick(now))
+    }
+
+    /// Brings the snapshot up to date with what the machine knows.
+    private func show() {
+        let subscription = machine.subscription
+        let isNew = subscription.version != shownVersion && subscription.isSettled
+        if isNew { shownVersion = subscription.version }
+        state.update { snapshot in
+            snapshot.status = machine.status
+            snapshot.channels = subscription.wanted.count
+            snapshot.confirmedChannels = subscription.confirmedCount
+            snapshot.reconnects = machine.reconnects
+            snapshot.errors = machine.errors
+            snapshot.connectedSince = machine.connectedSince?.wall
+            snapshot.isPaused = isPaused && handler != nil
+            if let last = machine.lastError {
+                snapshot.lastError = last.error
+                snapshot.lastErrorTime = last.wall
+            }
+            guard isNew else { return }
+            snapshot.assigned = subscription.symbols
+            snapshot.confirmed = subscription.confirmedSymbols
+            let refused = subscription.wanted.filter(subscription.refused.contains)
+            snapshot.refusedChannels = refused.map(\.description).sorted()
+            snapshot.refused = refused.compactMap(\.symbol).reduce(into: []) { list, symbol in
+                if list.last != symbol { list.append(symbol) }
+            }
+        }
+    }
+}
+
+extension FeedSnapshot {
+    fileprivate mutating func add(_ kind: EventKind, _ count: Int) {
+        if count > 0 { events[kind, default: 0] += Int64(count) }
+    }
+}
+
+extension Duration {
+    /// Whole nanoseconds, at least 0.
+    var wholeNanoseconds: UInt64 {
+        UInt64(clamping: components.seconds) * 1_000_000_000 + UInt64(clamping: components.attoseconds / 1_000_000_000)
+    }
+}

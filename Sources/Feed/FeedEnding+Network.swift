@@ -1,0 +1,91 @@
+import Glibc
+import MarketData
+import NIOCore
+import NIOPosix
+import NIOSSL
+
+extension FeedEnding {
+    /// No TCP connection could be made.
+    static func unreachable(_ error: any Error, _ configuration: FeedConfiguration) -> FeedEnding {
+        let endpoint = configuration.endpoint
+        let isLookup = (error as? NIOConnectionError).map {
+            $0.connectionErrors.isEmpty && ($0.dnsAError != nil || $0.dnsAAAAError != nil)
+        }
+        if isLookup == true {
+            return FeedEnding(
+                FeedError(
+                    .hostNotFound, operation: "connect",
+                    message: "no address was found for \(endpoint.host); check the URL, the network and DNS"))
+        }
+        let causes = (error as? NIOConnectionError)?.connectionErrors.map(\.error) ?? [error]
+        let cause = causes.first.map(text(of:)) ?? "no address answered"
+        return FeedEnding(
+            FeedError(
+                .unreachable, operation: "connect",
+                message: "\(endpoint.hostHeader) cannot be reached: \(cause); check the URL, the network and the feed"))
+    }
+
+    /// The socket was lost after it stood.
+    static func lost(_ error: (any Error)?, _ endpoint: FeedEndpoint) -> FeedEnding {
+        var message = "the connection to \(endpoint) was lost"
+        if let error { message += ": \(text(of: error))" }
+        return FeedEnding(FeedError(.closed, operation: "read", message: message))
+    }
+
+    /// TLS could not be set up or failed.
+    ///
+    /// - Parameter certificate: what the server presented, where that is known.
+    static func tls(
+        _ error: any Error, _ certificate: NIOSSLCertificate?, _ configuration: FeedConfiguration
+    ) -> FeedEnding {
+        let endpoint = configuration.endpoint
+        let raw = String(describing: error)
+        let problem: String
+        if (error as? NIOSSLExtraError) == .failedToValidateHostname {
+            problem = "its certificate is for another host name; check the URL"
+        } else if raw.contains("CERTIFICATE_VERIFY_FAILED") {
+            problem = certificateProblem(certificate, configuration)
+        } else if let failure = error as? NIOSSLError, case .uncleanShutdown = failure {
+            problem = "it closed the connection during the TLS handshake"
+        } else {
+            problem = "TLS failed (\(DisplayText.escaped(raw, limit: 160))); check that the port speaks TLS"
+        }
+        return FeedEnding(
+            FeedError(.certificate, operation: "connect", message: "\(endpoint.hostHeader) is not trusted: \(problem)"))
+    }
+
+    /// The file of private certificate authorities cannot be used.
+    static func certificateFile(_ path: String, _ detail: String) -> FeedEnding {
+        FeedEnding(
+            FeedError(
+                .certificateFile, operation: "connect",
+                message: "the certificate file \(DisplayText.escaped(path)) \(detail); it must be readable and hold "
+                    + "PEM certificates"))
+    }
+
+    private static func certificateProblem(
+        _ certificate: NIOSSLCertificate?, _ configuration: FeedConfiguration
+    ) -> String {
+        let now = time(nil)
+        if let certificate {
+            if certificate.notValidAfter < now { return "its certificate has expired; the feed must renew it" }
+            if certificate.notValidBefore > now {
+                return "its certificate is not valid yet; check this machine's clock"
+            }
+        }
+        let file = configuration.caFile.map { "\(DisplayText.escaped($0)) and the system" } ?? "the system"
+        return "its certificate is from an authority that \(file) does not know; if that authority is right, add it to "
+            + "the CA file"
+    }
+
+    private static func text(of error: any Error) -> String {
+        if let error = error as? IOError {
+            return String(cString: strerror(error.errnoCode)).lowercased()
+        }
+        if let error = error as? ChannelError, case .connectTimeout = error { return "no answer in time" }
+        if let error = error as? NIOSSLError, case .uncleanShutdown = error {
+            return "closed without the end that TLS asks for"
+        }
+        return DisplayText.escaped(String(describing: error), limit: 160)
+    }
+}

@@ -1,0 +1,65 @@
+import MarketData
+
+/// Why a connection ends, and what that means for the next try.
+struct FeedEnding: Error, Equatable, Sendable {
+    var error: FeedError
+    var pace: FeedClose
+
+    init(_ error: FeedError) {
+        self.error = error
+        switch error.reason {
+        case .keyRefused: pace = .keyRefused
+        case .connectionLimit: pace = .connectionLimit
+        default: pace = .ordinary
+        }
+    }
+
+    init(_ error: FeedError, pace: FeedClose) {
+        self.error = error
+        self.pace = pace
+    }
+
+    /// The end by a handshake answered with an HTTP status other than 101.
+    ///
+    /// - Parameter retryAfter: the answer's Retry-After in seconds, if it had one.
+    static func handshakeRefused(status: Int, retryAfter: Int?, endpoint: FeedEndpoint, keyName: String) -> FeedEnding {
+        let advice: String
+        var pace = FeedClose.ordinary
+        switch status {
+        case 401, 403:
+            advice = "the server does not let this client in; check \(keyName), the plan and the URL"
+            pace = .keyRefused
+        case 404: advice = "there is no feed at this path; check the URL"
+        case 429:
+            advice = "too many tries; waiting longer"
+            pace = .tooManyRequests(retryAfter.map { .seconds($0) })
+        case 300..<400: advice = "the feed moved; set its new URL"
+        case 500...: advice = "the feed has trouble of its own; trying again"
+        default: advice = "the server does not speak WebSocket here; check the URL"
+        }
+        return FeedEnding(
+            FeedError(
+                .handshakeRefused, operation: "connect",
+                message: "\(endpoint) answered HTTP \(status) instead of a WebSocket: \(advice)"),
+            pace: pace)
+    }
+
+    /// The cause that gaps of this end carry.
+    var gapCause: Gap.Cause {
+        switch error.reason {
+        case .stalled: .stalled
+        case .overflow: .overflow
+        default: .disconnected
+        }
+    }
+
+    /// Whether a person should look, though tries go on.
+    var needsAttention: Bool {
+        switch error.reason {
+        case .keyRefused, .connectionLimit, .certificate, .certificateFile, .invalidConfiguration, .plaintextRefused:
+            true
+        case .handshakeRefused: pace == .keyRefused
+        default: false
+        }
+    }
+}

@@ -1,0 +1,71 @@
+/// What went wrong on a feed connection, in one line that says what to do and holds no secret.
+public struct FeedError: Error, Sendable, Equatable {
+    /// The kinds of failure; bounded, fit for a metric's label.
+    public enum Reason: String, Sendable, Equatable, CaseIterable {
+        /// The URL, or another setting of the connection, cannot be used.
+        case invalidConfiguration
+        /// `ws://` to a host that is not this machine, without leave.
+        case plaintextRefused
+        /// The file of trusted certificates cannot be read.
+        case certificateFile
+        /// The host name was not found.
+        case hostNotFound
+        /// No connection to the host: refused, unreachable, reset.
+        case unreachable
+        /// TCP, TLS and WebSocket handshake took longer than the time allowed.
+        case connectTimeout
+        /// The server's certificate is not trusted, expired or for another host; or TLS failed otherwise.
+        case certificate
+        /// The server answered the WebSocket handshake with something else.
+        case handshakeRefused
+        /// The feed greeted or answered the login too late.
+        case loginTimeout
+        /// The feed refused the API key.
+        case keyRefused
+        /// Another client took the account's last connection.
+        case connectionLimit
+        /// The feed gave up because this side reads too slowly.
+        case slowConsumer
+        /// The account's plan does not cover a channel.
+        case notAuthorized
+        /// The feed confirmed no subscription of some channels.
+        case unconfirmed
+        /// The feed reported another error.
+        case feedReported
+        /// The feed closed the connection, or it was lost.
+        case closed
+        /// The connection was open and silent, and no ping was answered.
+        case stalled
+        /// The feed sent frames that break RFC 6455, or too long a message.
+        case protocolViolation
+        /// The buffer had no room and the connection was dropped.
+        case overflow
+        /// The connection object was used in a way that it does not allow.
+        case misuse
+    }
+
+    /// The kind of failure.
+    public var reason: Reason
+    /// What was being done: `connect`, `login`, `subscribe`, `read`.
+    public var operation: String
+    /// What happened and what to do; escaped, one line, without secrets.
+    public var message: String
+    /// Whether the connection tries again by itself; it does after all but wrong settings.
+    public var isRetryable: Bool
+
+    /// Makes an error; `message` must already be safe to show.
+    public init(_ reason: Reason, operation: String, message: String) {
+        self.reason = reason
+        self.operation = operation
+        self.message = message
+        switch reason {
+        case .invalidConfiguration, .plaintextRefused, .misuse: isRetryable = false
+        default: isRetryable = true
+        }
+    }
+}
+
+extension FeedError: CustomStringConvertible {
+    /// One line: what was being done, what happened, what to do.
+    public var description: String { "\(operation): \(message)" }
+}

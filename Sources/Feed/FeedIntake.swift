@@ -1,0 +1,78 @@
+import Glibc
+import MarketData
+
+/// What one socket read brings, gathered until it is handed over.
+struct FeedIntake {
+    /// What was counted since the last hand-over.
+    struct Counts {
+        var frames: Int64 = 0
+        var bytes: Int64 = 0
+        var binaryFrames: Int64 = 0
+    }
+
+    private let name: String
+    private(set) var decoder = FrameDecoder()
+    private(set) var batch: EventBatch
+    private(set) var statuses: [FeedStatus] = []
+    private(set) var counts = Counts()
+    private let tap: (any FrameTap)?
+
+    init(name: String, tap: (any FrameTap)?) {
+        self.name = name
+        self.tap = tap
+        batch = EventBatch(connection: name, receivedMicroseconds: 0)
+    }
+
+    /// A read begins: its bytes were just taken from the socket.
+    mutating func begin() {
+        batch.receivedMicroseconds = Self.wallMicroseconds()
+    }
+
+    /// Decodes one text message.
+    mutating func take(_ message: UnsafeRawBufferPointer) {
+        counts.frames += 1
+        counts.bytes += Int64(message.count)
+        tap?.received(message, receivedMicroseconds: batch.receivedMicroseconds)
+        decoder.decode(message, into: &batch, statuses: &statuses)
+    }
+
+    mutating func skipBinary() {
+        counts.binaryFrames += 1
+    }
+
+    /// Takes the events out; the next batch starts with room for as many, so that steady load grows no arrays.
+    mutating func takeBatch() -> EventBatch {
+        var next = EventBatch(connection: name, receivedMicroseconds: batch.receivedMicroseconds)
+        let most = 4096
+        next.bars.reserveCapacity(min(batch.bars.count, most))
+        next.trades.reserveCapacity(min(batch.trades.count, most))
+        next.quotes.reserveCapacity(min(batch.quotes.count, most))
+        swap(&next, &batch)
+        return next
+    }
+
+    mutating func takeStatuses() -> [FeedStatus] {
+        defer { statuses.removeAll(keepingCapacity: true) }
+        return statuses
+    }
+
+    mutating func takeCounts() -> Counts {
+        defer { counts = Counts() }
+        return counts
+    }
+
+    /// The wall clock in microseconds since the Unix epoch (clock_gettime(2), CLOCK_REALTIME).
+    static func wallMicroseconds() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000
+    }
+}
+
+extension EventBatch {
+    /// The newest event's time in milliseconds since the Unix epoch: a bar's end, a trade's or quote's own time.
+    var newestEventTime: Int64? {
+        let times = [bars.last?.end, trades.last?.time, quotes.last?.time]
+        return times.compactMap { $0 }.max()
+    }
+}

@@ -1,0 +1,71 @@
+public import MarketData
+
+/// A connection's state in one word.
+public enum FeedConnectionStatus: String, Sendable, Equatable, CaseIterable {
+    /// Not connected: not started, stopped, or waiting for the next try.
+    case disconnected
+    /// Opening the connection, logging in or subscribing.
+    case connecting
+    /// Logged in and subscribed.
+    case connected
+    /// Something needs a person: the key, the account's limit, the certificate, or too many failures in a row.
+    /// Tries go on.
+    case error
+}
+
+/// What a feed connection knows of itself; a copy from memory, at most one socket read old.
+public struct FeedSnapshot: Sendable, Equatable {
+    /// The connection's name.
+    public var name: String
+    /// The state in one word.
+    public var status: FeedConnectionStatus = .disconnected
+    /// Whether the connection subscribes to all symbols; ``assigned`` is empty then.
+    public var takesAll = false
+    /// The symbols that the connection is to bring, in the order given.
+    public var assigned: [Symbol] = []
+    /// The symbols whose every channel stands; brought up to date when a round of subscriptions ends.
+    public var confirmed: [Symbol] = []
+    /// The symbols with a channel that the account's plan does not cover.
+    public var refused: [Symbol] = []
+    /// The number of channels wanted: symbols times kinds of events, or one for each kind.
+    public var channels = 0
+    /// The number of channels that stand; never behind.
+    public var confirmedChannels = 0
+    /// The refused channels as the feed writes them, `T.AAPL`, sorted.
+    public var refusedChannels: [String] = []
+
+    /// Text messages read.
+    public var frames: Int64 = 0
+    /// Bytes of text messages read.
+    public var bytes: Int64 = 0
+    /// Events handed over and taken, by kind.
+    public var events: [EventKind: Int64] = [:]
+    /// Events decoded but lost because the buffer had no room; a gap tells when.
+    public var overflowed: Int64 = 0
+    /// Binary messages, which the feed has no use for, skipped.
+    public var binaryFrames: Int64 = 0
+    /// What could not be decoded, since the start.
+    public var rejects = DecodeRejects()
+    /// How often a connection was opened again after one ended.
+    public var reconnects: Int64 = 0
+    /// Connections lost or refused, and errors that the feed reported.
+    public var errors: Int64 = 0
+
+    /// When anything was last read, in milliseconds since the Unix epoch.
+    public var lastMessage: Int64?
+    /// When the subscription came to stand, in milliseconds since the Unix epoch; `nil` while it does not.
+    public var connectedSince: Int64?
+    /// The newest failure.
+    public var lastError: FeedError?
+    /// When ``lastError`` happened, in milliseconds since the Unix epoch.
+    public var lastErrorTime: Int64?
+    /// How old the newest event of the last read was when read, in milliseconds; a bar's age counts from its end.
+    public var latency: Int64?
+    /// Whether reading is paused because the buffer is nearly full.
+    public var isPaused = false
+
+    /// Makes the snapshot of a connection that did nothing yet.
+    public init(name: String) {
+        self.name = name
+    }
+}

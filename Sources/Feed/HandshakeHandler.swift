@@ -1,0 +1,80 @@
+import NIOCore
+import NIOHTTP1
+import NIOSSL
+
+/// Sends the WebSocket handshake's request and says plainly what any answer but 101 means.
+final class HandshakeHandler: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPClientResponsePart
+    typealias OutboundOut = HTTPClientRequestPart
+
+    private let dial: FeedDial
+    private let configuration: FeedConfiguration
+    private var context: ChannelHandlerContext?
+    private var hasBegun = false
+    private var earlyFailure: FeedEnding?
+    /// Set when frames follow; whatever comes then is for the handlers after this one.
+    var isDone = false
+
+    init(dial: FeedDial, configuration: FeedConfiguration) {
+        self.dial = dial
+        self.configuration = configuration
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+
+    func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
+
+    /// Sends the request; with TLS it waits in the handler for TLS until the server is verified.
+    func begin() {
+        hasBegun = true
+        if let earlyFailure { return dial.fail(earlyFailure) }
+        guard let context else { return dial.fail(.lost(nil, configuration.endpoint)) }
+        var head = HTTPRequestHead(version: .http1_1, method: .GET, uri: configuration.endpoint.requestTarget)
+        head.headers.add(name: "Host", value: configuration.endpoint.hostHeader)
+        head.headers.add(name: "User-Agent", value: "edgetick")
+        context.write(wrapOutboundOut(.head(head)), promise: nil)
+        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !isDone else { return context.fireChannelRead(data) }
+        guard case .head(let head) = unwrapInboundIn(data) else { return }
+        let retryAfter = head.headers.first(name: "Retry-After").flatMap { Int($0) }
+        fail(
+            .handshakeRefused(
+                status: Int(head.status.code), retryAfter: retryAfter, endpoint: configuration.endpoint,
+                keyName: configuration.apiKeyName))
+        context.close(promise: nil)
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard !isDone else { return context.fireErrorCaught(error) }
+        if error is NIOHTTPClientUpgradeError || error is HTTPParserError {
+            fail(
+                FeedEnding(
+                    FeedError(
+                        .handshakeRefused, operation: "connect",
+                        message: "\(configuration.endpoint) did not answer as a WebSocket server; check the URL")))
+        } else if error is NIOSSLError || error is NIOSSLExtraError || error is BoringSSLError {
+            let handler = try? context.pipeline.syncOperations.handler(type: NIOSSLClientHandler.self)
+            fail(.tls(error, handler?.peerCertificate, configuration))
+        } else {
+            fail(.lost(error, configuration.endpoint))
+        }
+        context.close(promise: nil)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        if !isDone { fail(.lost(nil, configuration.endpoint)) }
+        context.fireChannelInactive()
+    }
+
+    private func fail(_ ending: FeedEnding) {
+        // Of several addresses tried at once, only the one that is used reports.
+        guard hasBegun else {
+            earlyFailure = earlyFailure ?? ending
+            return
+        }
+        dial.fail(ending)
+    }
+}

@@ -1,0 +1,64 @@
+/// Decides when a quiet connection is pinged and when a silent one is given up.
+///
+/// Any frame counts as a sign of life, so pings may stay unanswered while data flows. Times are durations since any
+/// fixed point of a monotonic clock.
+struct StallWatch: Sendable {
+    enum Verdict: Equatable {
+        case fine
+        /// Quiet for a while: ask for a sign of life.
+        case ping
+        /// Neither data nor a pong within the time allowed.
+        case stalled
+    }
+
+    let pingInterval: Duration
+    let stallTimeout: Duration
+    private var lastSeen: Duration
+    private var lastPing: Duration?
+    private var isPaused = false
+
+    init(pingInterval: Duration, stallTimeout: Duration, now: Duration) {
+        self.pingInterval = min(pingInterval, stallTimeout / 2)
+        self.stallTimeout = stallTimeout
+        lastSeen = now
+    }
+
+    /// A frame of any kind came.
+    mutating func seen(now: Duration) {
+        lastSeen = now
+        lastPing = nil
+    }
+
+    /// Reading was stopped by this side, so silence means nothing.
+    mutating func paused() {
+        isPaused = true
+    }
+
+    /// Reading goes on.
+    mutating func resumed(now: Duration) {
+        isPaused = false
+        seen(now: now)
+    }
+
+    /// When ``tick(now:)`` has something to say; `nil` while paused.
+    var deadline: Duration? {
+        guard !isPaused else { return nil }
+        return min((lastPing ?? lastSeen) + pingInterval, lastSeen + stallTimeout)
+    }
+
+    /// Judges the silence.
+    ///
+    /// A tick that comes much too late shows that this process itself stood still (SIGSTOP, a suspended machine) with
+    /// frames perhaps waiting in the socket: the silence is measured anew from then on.
+    mutating func tick(now: Duration) -> Verdict {
+        guard let deadline, now >= deadline else { return .fine }
+        if now - deadline >= stallTimeout / 2 {
+            lastSeen = now
+            lastPing = now
+            return .ping
+        }
+        if now - lastSeen >= stallTimeout { return .stalled }
+        lastPing = now
+        return .ping
+    }
+}

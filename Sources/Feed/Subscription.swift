@@ -1,0 +1,214 @@
+import MarketData
+
+/// Which channels are wanted, asked for, confirmed and refused on one connection. Reads no clock, sends nothing.
+///
+/// The feed answers a subscription with one `success` for each channel, does not answer one that already stands, and
+/// need not name the channel that it refuses. So an event of a channel confirms it too, and refusals without a name
+/// are held until they account for all that is unanswered.
+struct Subscription: Sendable {
+    /// What is due when ``deadline`` has passed.
+    enum Step: Equatable {
+        /// These were not answered: ask again, each in a message of its own when `singly`.
+        case askAgain([FeedChannel], singly: Bool)
+        /// These were not answered the second time either: tell, and ask again later.
+        case report([FeedChannel])
+    }
+
+    private enum Progress: Equatable {
+        case unasked
+        case asked
+        /// Since when, in milliseconds since the Unix epoch.
+        case confirmed(Int64)
+        case refused
+    }
+
+    private struct Entry {
+        /// Since when the channel is wanted, in milliseconds since the Unix epoch.
+        var wantedSince: Int64
+        var progress = Progress.unasked
+    }
+
+    let confirmTimeout: Duration
+    let unconfirmedRetry: Duration
+    /// The wanted channels in the order given.
+    private(set) var wanted: [FeedChannel] = []
+    /// Asked for and not answered.
+    private(set) var pending: Set<FeedChannel> = []
+    private(set) var confirmedCount = 0
+    private(set) var refused: Set<FeedChannel> = []
+    /// When ``tick(now:)`` has something to say.
+    private(set) var deadline: Duration?
+    private var entries: [FeedChannel: Entry] = [:]
+    private var namelessRefusals = 0
+    private var rounds = 0
+    /// Changes whenever anything here does.
+    private(set) var version = 0
+
+    init(confirmTimeout: Duration, unconfirmedRetry: Duration) {
+        self.confirmTimeout = confirmTimeout
+        self.unconfirmedRetry = unconfirmedRetry
+    }
+
+    /// Whether a channel is wanted.
+    func wants(_ channel: FeedChannel) -> Bool { entries[channel] != nil }
+
+    /// Since when a channel stands, in milliseconds since the Unix epoch; `nil` while it does not.
+    func standsSince(_ channel: FeedChannel) -> Int64? {
+        guard case .confirmed(let since)? = entries[channel]?.progress else { return nil }
+        return since
+    }
+
+    /// Since when a channel is wanted, in milliseconds since the Unix epoch.
+    func wantedSince(_ channel: FeedChannel) -> Int64? { entries[channel]?.wantedSince }
+
+    /// Changes what is wanted.
+    ///
+    /// - Returns: what is new, and what is no longer wanted, each in its list's order.
+    mutating func want(_ channels: [FeedChannel], wall: Int64) -> (added: [FeedChannel], removed: [FeedChannel]) {
+        version += 1
+        let new = Set(channels)
+        let added = channels.filter { entries[$0] == nil }
+        let removed = wanted.filter { !new.contains($0) }
+        for channel in removed {
+            if standsSince(channel) != nil { confirmedCount -= 1 }
+            entries[channel] = nil
+            pending.remove(channel)
+            refused.remove(channel)
+        }
+        for channel in added { entries[channel] = Entry(wantedSince: wall) }
+        wanted = channels
+        settleIfAnswered()
+        return (added, removed)
+    }
+
+    /// Forgets all answers: a new connection begins with none.
+    mutating func reset() {
+        version += 1
+        for channel in wanted { entries[channel]?.progress = .unasked }
+        pending.removeAll()
+        refused.removeAll()
+        confirmedCount = 0
+        namelessRefusals = 0
+        rounds = 0
+        deadline = nil
+    }
+
+    /// Notes that a new subscription to `channels` is being sent.
+    mutating func asked(_ channels: [FeedChannel], now: Duration) {
+        version += 1
+        for channel in channels where entries[channel] != nil {
+            entries[channel]?.progress = .asked
+            pending.insert(channel)
+        }
+        rounds = 1
+        deadline = pending.isEmpty ? nil : now + confirmTimeout
+    }
+
+    /// Takes the feed's confirmation, or an event that shows the same.
+    ///
+    /// - Returns: whether the channel came to stand by it.
+    mutating func confirmed(_ channel: FeedChannel, now: Duration, wall: Int64) -> Bool {
+        guard let entry = entries[channel] else { return false }
+        if case .confirmed = entry.progress { return false }
+        version += 1
+        entries[channel]?.progress = .confirmed(wall)
+        confirmedCount += 1
+        pending.remove(channel)
+        refused.remove(channel)
+        if rounds < 3, deadline != nil { deadline = now + confirmTimeout }
+        settleIfAnswered()
+        return true
+    }
+
+    /// Takes the feed's refusal of a channel.
+    ///
+    /// - Returns: whether the channel was not refused before.
+    mutating func refuse(_ channel: FeedChannel) -> Bool {
+        guard let entry = entries[channel], entry.progress != .refused else { return false }
+        if case .confirmed = entry.progress { confirmedCount -= 1 }
+        version += 1
+        entries[channel]?.progress = .refused
+        pending.remove(channel)
+        refused.insert(channel)
+        settleIfAnswered()
+        return true
+    }
+
+    /// Takes a refusal that names no channel.
+    mutating func refusedNameless() {
+        namelessRefusals += 1
+    }
+
+    /// The channels that refusals without a name show refused: all that are unanswered, once there are as many
+    /// refusals as those.
+    mutating func resolveNameless() -> [FeedChannel] {
+        guard namelessRefusals > 0, !pending.isEmpty, namelessRefusals >= pending.count else { return [] }
+        let unanswered = wanted.filter(pending.contains)
+        return unanswered.filter { refuse($0) }
+    }
+
+    /// The unanswered channels that the events of a batch show to stand.
+    func shown(by batch: EventBatch) -> Set<FeedChannel> {
+        var found: Set<FeedChannel> = []
+        let awaitsAll = EventKind.allCases.contains { pending.contains(FeedChannel(kind: $0, symbol: nil)) }
+        func look(_ kind: EventKind, _ symbol: Symbol) {
+            let own = FeedChannel(kind: kind, symbol: symbol)
+            if pending.contains(own) { found.insert(own) }
+            guard awaitsAll else { return }
+            let all = FeedChannel(kind: kind, symbol: nil)
+            if pending.contains(all) { found.insert(all) }
+        }
+        for bar in batch.bars { look(bar.interval == .minute ? .minuteBar : .secondBar, bar.symbol) }
+        for trade in batch.trades { look(.trade, trade.symbol) }
+        for quote in batch.quotes { look(.quote, quote.symbol) }
+        return found
+    }
+
+    /// Says what is due, and counts it as done.
+    mutating func tick(now: Duration) -> Step? {
+        guard let due = deadline, now >= due else { return nil }
+        let unanswered = wanted.filter(pending.contains)
+        let singly = namelessRefusals > 0 && unanswered.count <= 500
+        namelessRefusals = 0
+        rounds += 1
+        switch rounds {
+        case 2:
+            deadline = now + confirmTimeout
+            return .askAgain(unanswered, singly: singly)
+        case 3:
+            deadline = now + unconfirmedRetry
+            return .report(unanswered)
+        default:
+            deadline = now + unconfirmedRetry
+            return .askAgain(unanswered, singly: singly)
+        }
+    }
+
+    /// Whether every channel was answered, or those that were not have been reported.
+    var isSettled: Bool { pending.isEmpty || rounds >= 3 }
+
+    /// The symbols whose every channel stands, in the order given.
+    var confirmedSymbols: [Symbol] {
+        var missing: Set<Symbol> = []
+        for channel in wanted where standsSince(channel) == nil {
+            if let symbol = channel.symbol { missing.insert(symbol) }
+        }
+        return symbols.filter { !missing.contains($0) }
+    }
+
+    /// The wanted symbols in the order given.
+    var symbols: [Symbol] {
+        var last: Symbol?
+        return wanted.compactMap { channel in
+            guard let symbol = channel.symbol, symbol != last else { return nil }
+            last = symbol
+            return symbol
+        }
+    }
+
+    private mutating func settleIfAnswered() {
+        guard pending.isEmpty else { return }
+        namelessRefusals = 0
+        deadline = nil
+    }
+}

@@ -1,0 +1,55 @@
+import MarketData
+import NIOCore
+import NIOPosix
+import NIOSSL
+import Synchronization
+
+/// The certificates that are trusted, read once, and again after a certificate was refused.
+///
+/// Reading the system's roots takes milliseconds and blocks, so it happens on a thread of its own.
+final class TrustCache: Sendable {
+    private let caFile: String?
+    private let closeTimeout: Duration
+    private let kept = Mutex<NIOSSLContext?>(nil)
+
+    init(caFile: String?, closeTimeout: Duration) {
+        self.caFile = caFile
+        self.closeTimeout = closeTimeout
+    }
+
+    /// The context for the next connection; fails with ``FeedEnding``.
+    func context(on eventLoop: any EventLoop) -> EventLoopFuture<NIOSSLContext> {
+        if let context = kept.withLock({ $0 }) { return eventLoop.makeSucceededFuture(context) }
+        return NIOThreadPool.singleton.runIfActive(eventLoop: eventLoop) { [self] in
+            let context = try load()
+            kept.withLock { $0 = context }
+            return context
+        }
+    }
+
+    /// Has the files read again before the next connection.
+    func forget() {
+        kept.withLock { $0 = nil }
+    }
+
+    private func load() throws -> NIOSSLContext {
+        var tls = TLSConfiguration.makeClientConfiguration()
+        tls.minimumTLSVersion = .tlsv12
+        tls.certificateVerification = .fullVerification
+        tls.trustRoots = .default
+        if let caFile {
+            do {
+                let certificates = try NIOSSLCertificate.fromPEMFile(caFile)
+                guard !certificates.isEmpty else { throw FeedEnding.certificateFile(caFile, "holds no certificate") }
+                tls.additionalTrustRoots = [.certificates(certificates)]
+            } catch let ending as FeedEnding {
+                throw ending
+            } catch {
+                throw FeedEnding.certificateFile(caFile, "cannot be read")
+            }
+        }
+        // A peer that answers nothing must not hold up the next try.
+        tls.shutdownTimeout = .nanoseconds(Int64(clamping: closeTimeout.wholeNanoseconds))
+        return try NIOSSLContext(configuration: tls)
+    }
+}

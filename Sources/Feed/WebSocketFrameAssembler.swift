@@ -1,0 +1,155 @@
+/// Follows the rules of RFC 6455 from frame to frame: fragments, control frames between them, reserved bits, close codes.
+///
+/// Sees only headers and small payloads, so a message in one frame is never copied.
+struct WebSocketFrameAssembler: Sendable {
+    /// The parts of a frame's header that the rules speak of.
+    struct Header: Equatable {
+        /// The last, or only, frame of a message.
+        var isFinal = true
+        /// The three reserved bits; RSV1, the highest, marks compression where it was negotiated (RFC 7692).
+        var reservedBits: UInt8 = 0
+        /// The opcode, 0 to 15.
+        var opcode: UInt8
+        /// Whether the payload is masked; a server's must not be.
+        var isMasked = false
+        /// The payload's length.
+        var length: Int
+    }
+
+    /// What to do with the frame.
+    enum Verdict: Equatable {
+        /// A whole text message.
+        case text
+        /// A part of a text message: keep the payload.
+        case keep
+        /// The last part of a text message: append the payload, the message is whole.
+        case joined
+        /// A whole binary message, or its last part: the feed sends none that matter, count it.
+        case skipBinary
+        /// A part of a binary message: drop the payload.
+        case drop
+        case ping
+        case pong
+        case close
+        /// The connection must be failed with a close code.
+        case violation(Violation)
+    }
+
+    /// A breach of the protocol.
+    struct Violation: Equatable {
+        /// The close code (RFC 6455, section 7.4.1).
+        var code: UInt16
+        /// What was wrong and what it may mean.
+        var explanation: String
+    }
+
+    /// What a close frame said.
+    struct CloseNotice: Equatable {
+        /// The code; `nil` when the frame was empty.
+        var code: UInt16?
+        /// The text, as sent.
+        var reason: String
+    }
+
+    /// The longest message, in bytes.
+    let maximumBytes: Int
+    private var open: (isText: Bool, length: Int)?
+
+    init(maximumBytes: Int) {
+        self.maximumBytes = maximumBytes
+    }
+
+    /// Judges the next frame.
+    mutating func take(_ header: Header) -> Verdict {
+        if header.reservedBits & 0b100 != 0 {
+            return .protocolError(
+                "the feed sent a compressed frame (RSV1) though no compression was negotiated; a proxy may alter the stream"
+            )
+        }
+        if header.reservedBits != 0 {
+            return .protocolError("the feed sent a frame with reserved bits set")
+        }
+        if header.isMasked {
+            return .protocolError("the feed sent a masked frame, which only clients may")
+        }
+        switch header.opcode {
+        case 0x0: return continuation(header)
+        case 0x1, 0x2: return first(header)
+        case 0x8, 0x9, 0xA:
+            guard header.isFinal, header.length <= 125 else {
+                return .protocolError("the feed sent a control frame in fragments or of more than 125 bytes")
+            }
+            return header.opcode == 0x8 ? .close : header.opcode == 0x9 ? .ping : .pong
+        default:
+            return .protocolError("the feed sent a frame with the reserved opcode \(header.opcode)")
+        }
+    }
+
+    private mutating func first(_ header: Header) -> Verdict {
+        guard open == nil else {
+            return .protocolError("the feed began a message before it had ended the one in fragments")
+        }
+        guard header.length <= maximumBytes else { return tooLong }
+        let isText = header.opcode == 0x1
+        if header.isFinal { return isText ? .text : .skipBinary }
+        open = (isText, header.length)
+        return isText ? .keep : .drop
+    }
+
+    private mutating func continuation(_ header: Header) -> Verdict {
+        guard let current = open else {
+            return .protocolError("the feed continued a message that it had not begun")
+        }
+        guard header.length <= maximumBytes - current.length else { return tooLong }
+        if header.isFinal {
+            open = nil
+            return current.isText ? .joined : .skipBinary
+        }
+        open = (current.isText, current.length + header.length)
+        return current.isText ? .keep : .drop
+    }
+
+    private var tooLong: Verdict {
+        .violation(.tooLong(maximumBytes: maximumBytes))
+    }
+
+    /// Reads a close frame's payload.
+    ///
+    /// - Returns: the notice, or the violation that the payload is (RFC 6455, sections 5.5.1 and 7.4).
+    static func readClose(_ payload: some Collection<UInt8>) -> Result<CloseNotice, Violation> {
+        guard let high = payload.first else { return .success(CloseNotice(code: nil, reason: "")) }
+        guard let low = payload.dropFirst().first else {
+            return .failure(Violation(code: 1002, explanation: "the feed sent a close frame with half a code"))
+        }
+        let code = UInt16(high) << 8 | UInt16(low)
+        switch code {
+        case 1000...1003, 1007...1014, 3000...4999: break
+        default:
+            return .failure(
+                Violation(code: 1002, explanation: "the feed sent the close code \(code), which may not be sent"))
+        }
+        guard let reason = String(validating: payload.dropFirst(2), as: UTF8.self) else {
+            return .failure(Violation(code: 1007, explanation: "the feed sent a close reason that is not UTF-8"))
+        }
+        return .success(CloseNotice(code: code, reason: reason))
+    }
+}
+
+extension WebSocketFrameAssembler.Verdict {
+    fileprivate static func protocolError(_ explanation: String) -> Self {
+        .violation(.init(code: 1002, explanation: explanation))
+    }
+}
+
+extension WebSocketFrameAssembler.Violation: Error {
+    /// A message beyond the cap.
+    static func tooLong(maximumBytes: Int) -> Self {
+        Self(
+            code: 1009,
+            explanation:
+                "the feed sent a message longer than the cap of \(maximumBytes) bytes; raise the cap if it is right")
+    }
+
+    /// A text message that is not UTF-8 (RFC 6455, section 8.1).
+    static let notUTF8 = Self(code: 1007, explanation: "the feed sent a text message that is not UTF-8")
+}
