@@ -6,6 +6,8 @@ public struct EventBatch: Sendable, Equatable {
     public var connection: String
     /// When the bytes were read from the socket, in microseconds since the Unix epoch.
     public var receivedMicroseconds: Int64
+    /// What brought the events.
+    public var source = EventSource.stream
     /// Minute and second bars.
     public var bars: [Bar] = []
     /// Trades; their texts stand in ``text``.

@@ -30,6 +30,42 @@ public struct Symbol: Hashable, Sendable, BitwiseCopyable {
         self.init(high: high, low: low)
     }
 
+    /// Reads a symbol from the first `count` of sixteen bytes that two words hold, the first byte in the lowest;
+    /// `nil` as for ``init(utf8:)``. The bytes behind may be anything.
+    @inlinable
+    public init?(littleEndian first: UInt64, _ second: UInt64, count: Int) {
+        guard count > 0, count <= Symbol.maximumLength else { return nil }
+        let bits = UInt64(truncatingIfNeeded: count) &<< 3
+        // Swift's plain shifts give 0 past the word's width.
+        let high = count >= 8 ? first : first & ((1 &<< bits) &- 1)
+        let low = count >= 16 ? second : second & ((1 << (bits < 64 ? 0 : bits &- 64)) &- 1)
+        guard Symbol.areAllowed(high, or: UInt64.max << bits),
+            Symbol.areAllowed(low, or: bits < 64 ? UInt64.max : UInt64.max << (bits &- 64))
+        else { return nil }
+        self.init(high: high.byteSwapped, low: low.byteSwapped)
+    }
+
+    /// Whether every byte of a word may stand in a symbol, apart from those that `ignored` covers.
+    @inlinable
+    @inline(__always)
+    static func areAllowed(_ word: UInt64, or ignored: UInt64) -> Bool {
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        let tops: UInt64 = 0x8080_8080_8080_8080
+        // An `A` takes the place of a byte that doesn't count. Then, of all bytes: none below `!`, none above `~`,
+        // none of the four excluded ones. A test with a borrow can only err above a true hit.
+        let bytes = (word & ~ignored) | (0x4141_4141_4141_4141 & ignored)
+        let low = (bytes &- ones &* 0x21) & ~bytes
+        let high = (bytes &+ ones) | bytes
+        let comma = bytes ^ (ones &* UInt64(UInt8(ascii: ",")))
+        let star = bytes ^ (ones &* UInt64(UInt8(ascii: "*")))
+        let quote = bytes ^ (ones &* UInt64(UInt8(ascii: "\"")))
+        let backslash = bytes ^ (ones &* UInt64(UInt8(ascii: "\\")))
+        let zeros =
+            ((comma &- ones) & ~comma) | ((star &- ones) & ~star) | ((quote &- ones) & ~quote)
+            | ((backslash &- ones) & ~backslash)
+        return (low | high | zeros) & tops == 0
+    }
+
     /// Reads a symbol from text; `nil` as for ``init(utf8:)``.
     public init?(_ text: some StringProtocol) {
         var copy = String(text)
@@ -37,7 +73,7 @@ public struct Symbol: Hashable, Sendable, BitwiseCopyable {
         self = symbol
     }
 
-    @usableFromInline
+    @inlinable
     init(high: UInt64, low: UInt64) {
         self.high = high
         self.low = low
@@ -51,7 +87,7 @@ public struct Symbol: Hashable, Sendable, BitwiseCopyable {
     }
 
     /// The number of bytes.
-    public var count: Int {
+    @inlinable public var count: Int {
         low == 0 ? 8 - high.trailingZeroBitCount / 8 : 16 - low.trailingZeroBitCount / 8
     }
 
@@ -70,6 +106,7 @@ public struct Symbol: Hashable, Sendable, BitwiseCopyable {
 
 extension Symbol: Comparable {
     /// Byte order.
+    @inlinable
     public static func < (left: Symbol, right: Symbol) -> Bool {
         left.high == right.high ? left.low < right.low : left.high < right.high
     }

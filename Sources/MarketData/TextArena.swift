@@ -16,16 +16,18 @@ public struct TextRange: Sendable, Equatable, BitwiseCopyable {
 /// The texts of a batch of events, one after the other: one allocation for all instead of one for each.
 public struct TextArena: Sendable, Equatable {
     /// The bytes, UTF-8.
-    public private(set) var bytes: [UInt8] = []
+    @inlinable public var bytes: [UInt8] { storage }
+
+    @usableFromInline var storage: [UInt8] = []
 
     /// Makes an empty arena.
     public init() {}
 
-    /// Copies `text` to the arena's end and answers where it stands.
+    /// Copies `text` to the arena's end and answers where it stands; an arena beyond 4 GiB is a programming error.
     @inlinable
     public mutating func append(_ text: UnsafeRawBufferPointer) -> TextRange {
-        let range = TextRange(offset: UInt32(truncatingIfNeeded: bytes.count), count: UInt32(text.count))
-        appendBytes(text)
+        let range = TextRange(offset: UInt32(storage.count), count: UInt32(text.count))
+        storage.append(contentsOf: text)
         return range
     }
 
@@ -35,16 +37,21 @@ public struct TextArena: Sendable, Equatable {
         return copy.withUTF8 { append(UnsafeRawBufferPointer($0)) }
     }
 
-    /// Appends another arena and answers by how much its ranges move.
+    /// Appends another arena and answers by how much its ranges move; as for ``append(_:)-(UnsafeRawBufferPointer)``.
     public mutating func append(contentsOf other: TextArena) -> UInt32 {
-        let shift = UInt32(truncatingIfNeeded: bytes.count)
-        bytes.append(contentsOf: other.bytes)
+        let shift = UInt32(storage.count)
+        storage.append(contentsOf: other.storage)
         return shift
     }
 
     /// Forgets all texts and keeps the memory.
     public mutating func removeAll() {
-        bytes.removeAll(keepingCapacity: true)
+        storage.removeAll(keepingCapacity: true)
+    }
+
+    /// Forgets the texts from an offset on, those appended since the arena was that long.
+    public mutating func removeAll(from offset: Int) {
+        storage.removeSubrange(offset...)
     }
 
     /// The text at `range`.
@@ -57,17 +64,11 @@ public struct TextArena: Sendable, Equatable {
     public func withUTF8<Result, Failure: Error>(
         _ range: TextRange, _ body: (UnsafeBufferPointer<UInt8>) throws(Failure) -> Result
     ) throws(Failure) -> Result {
-        try bytes.withUnsafeBufferPointer { all throws(Failure) in
+        try storage.withUnsafeBufferPointer { all throws(Failure) in
             let start = Int(range.offset)
             return try body(UnsafeBufferPointer(rebasing: all[start..<start + Int(range.count)]))
         }
-    }
-
-    @usableFromInline
-    mutating func appendBytes(_ text: UnsafeRawBufferPointer) {
-        bytes.append(contentsOf: text)
-    }
-}
+    }}
 
 extension TextRange {
     /// The same place after its arena was appended to another, `shift` bytes long.

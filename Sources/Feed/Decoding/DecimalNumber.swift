@@ -1,0 +1,195 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// A JSON number of any length and form, read exactly.
+struct DecimalNumber {
+    private var isNegative = false
+    /// The first 19 significant digits; the number is `digits × 10^exponent` when nothing was cut.
+    private var digits: UInt64 = 0
+    private var exponent = 0
+    /// Whether digits other than zeros follow the first 19.
+    private var isCut = false
+    private let text: UnsafeRawBufferPointer
+
+    /// 10^19 is the largest power of ten below 2^64.
+    private static let mostDigits = 19
+    /// Exponents beyond this are all the same; sums with the length of any text stay within `Int`.
+    private static let exponentCap = 1 << 50
+
+    /// Reads the number that is the whole of `text`; `nil` when `text` is not a JSON number.
+    init?(_ text: UnsafeRawBufferPointer) {
+        let bytes = FrameBytes(base: text.baseAddress ?? UnsafeRawPointer(bitPattern: 1)!, count: text.count)
+        guard let end = try? JSONScan.number(bytes, 0), end == bytes.count else { return nil }
+        self.text = text
+        var count = 0
+        var inFraction = false
+        for (place, byte) in text.enumerated() {
+            switch byte {
+            case UInt8(ascii: "-"): isNegative = true
+            case UInt8(ascii: "."): inFraction = true
+            case UInt8(ascii: "0")...UInt8(ascii: "9"):
+                let digit = UInt64(byte &- UInt8(ascii: "0"))
+                if count == 0, digit == 0 {
+                    if inFraction { exponent -= 1 }
+                } else if count < DecimalNumber.mostDigits {
+                    digits = digits &* 10 &+ digit
+                    count += 1
+                    if inFraction { exponent -= 1 }
+                } else {
+                    isCut = isCut || digit != 0
+                    if !inFraction { exponent += 1 }
+                }
+            default:
+                exponent += DecimalNumber.writtenExponent(text, from: place + 1)
+                return
+            }
+        }
+    }
+
+    private static func writtenExponent(_ text: UnsafeRawBufferPointer, from start: Int) -> Int {
+        var value = 0
+        var isNegative = false
+        for byte in text[start...] {
+            switch byte {
+            case UInt8(ascii: "-"): isNegative = true
+            case UInt8(ascii: "+"): break
+            default: value = min(value * 10 + Int(byte &- UInt8(ascii: "0")), exponentCap)
+            }
+        }
+        return isNegative ? -value : value
+    }
+
+    /// The value when it is an integer that fits.
+    var integer: Int64? {
+        guard digits != 0 else { return 0 }
+        // Cut, it has more than 19 digits, the last no zero: a fraction, or too large.
+        guard !isCut else { return nil }
+        var magnitude = digits
+        if exponent < 0 {
+            guard exponent >= -DecimalNumber.mostDigits else { return nil }
+            let (quotient, remainder) = magnitude.quotientAndRemainder(
+                dividingBy: DecimalNumber.powerOfTen(-exponent))
+            guard remainder == 0 else { return nil }
+            magnitude = quotient
+        } else if exponent > 0 {
+            guard exponent < DecimalNumber.mostDigits else { return nil }
+            let (product, overflow) = magnitude.multipliedReportingOverflow(
+                by: DecimalNumber.powerOfTen(exponent))
+            guard !overflow else { return nil }
+            magnitude = product
+        }
+        if isNegative {
+            return magnitude <= 1 << 63 ? Int64(truncatingIfNeeded: 0 &- magnitude) : nil
+        }
+        return Int64(exactly: magnitude)
+    }
+
+    /// The nearest `Double`, ties to even (IEEE 754); `nil` when that is infinite.
+    var double: Double? {
+        guard digits != 0 else { return isNegative ? -0.0 : 0.0 }
+        let magnitude: Double
+        if isCut {
+            magnitude = parsed
+        } else if digits <= 1 << 53, exponent.magnitude <= 22 {
+            // Both exact, so the one operation rounds once.
+            let power = DecimalNumber.doublePowerOfTen(Int(exponent.magnitude))
+            magnitude = exponent < 0 ? Double(digits) / power : Double(digits) * power
+        } else if exponent.magnitude <= UInt(DecimalNumber.mostDigits) {
+            magnitude = exponent < 0 ? DecimalNumber.quotient(digits, -exponent)
+                : DecimalNumber.product(digits, exponent)
+        } else {
+            magnitude = parsed
+        }
+        guard magnitude.isFinite else { return nil }
+        return isNegative ? -magnitude : magnitude
+    }
+
+    /// `digits / 10^power`, rounded once: an integer quotient of at least 63 bits, its last bit set when there is a
+    /// rest, rounds as the true quotient does.
+    private static func quotient(_ digits: UInt64, _ power: Int) -> Double {
+        let divisor = powerOfTen(power)
+        let digitShift = digits.leadingZeroBitCount
+        let divisorShift = divisor.leadingZeroBitCount
+        let dividend = digits << UInt64(digitShift)
+        let (quotient, rest) = (divisor << UInt64(divisorShift)).dividingFullWidth(
+            (high: dividend >> 1, low: dividend << 63))
+        let scale = Double(sign: .plus, exponent: divisorShift - digitShift - 63, significand: 1)
+        return Double(quotient | (rest == 0 ? 0 : 1)) * scale
+    }
+
+    /// `digits × 10^power`, rounded once, in the same way.
+    private static func product(_ digits: UInt64, _ power: Int) -> Double {
+        let (high, low) = digits.multipliedFullWidth(by: powerOfTen(power))
+        guard high != 0 else { return Double(low) }
+        let shift = high.leadingZeroBitCount
+        let top = shift == 0 ? high : high << UInt64(shift) | low >> UInt64(64 - shift)
+        let rest = low << UInt64(shift)
+        return Double(top | (rest == 0 ? 0 : 1)) * Double(sign: .plus, exponent: 64 - shift, significand: 1)
+    }
+
+    /// The magnitude through the C library, which rounds correctly; the text it gets has no point, so that no locale
+    /// matters, and at most as many digits as can decide the rounding (768 of them can).
+    private var parsed: Double {
+        let mostDigits = 800
+        return withUnsafeTemporaryAllocation(of: CChar.self, capacity: mostDigits + 32) { buffer in
+            var count = 0
+            var exponent = 0
+            var inFraction = false
+            var isCut = false
+            scan: for (place, byte) in text.enumerated() {
+                switch byte {
+                case UInt8(ascii: "-"): break
+                case UInt8(ascii: "."): inFraction = true
+                case UInt8(ascii: "0")...UInt8(ascii: "9"):
+                    if count < mostDigits {
+                        if count > 0 || byte != UInt8(ascii: "0") {
+                            buffer[count] = CChar(bitPattern: byte)
+                            count += 1
+                        }
+                        if inFraction { exponent -= 1 }
+                    } else {
+                        isCut = isCut || byte != UInt8(ascii: "0")
+                        if !inFraction { exponent += 1 }
+                    }
+                default:
+                    exponent += DecimalNumber.writtenExponent(text, from: place + 1)
+                    break scan
+                }
+            }
+            if isCut {
+                buffer[count] = CChar(bitPattern: UInt8(ascii: "1"))
+                count += 1
+                exponent -= 1
+            }
+            // Beyond ±5000 all is infinite or zero, whatever 801 digits stand before it.
+            var rest = min(exponent.magnitude, 5000)
+            buffer[count] = CChar(bitPattern: UInt8(ascii: "e"))
+            buffer[count + 1] = CChar(bitPattern: exponent < 0 ? UInt8(ascii: "-") : UInt8(ascii: "+"))
+            for offset in stride(from: 3, through: 0, by: -1) {
+                buffer[count + 2 + offset] = CChar(bitPattern: UInt8(ascii: "0") + UInt8(rest % 10))
+                rest /= 10
+            }
+            buffer[count + 6] = 0
+            guard let start = buffer.baseAddress else { return 0 }
+            return strtod(start, nil)
+        }
+    }
+
+    private static func powerOfTen(_ exponent: Int) -> UInt64 {
+        var power: UInt64 = 1
+        for _ in 0..<exponent { power &*= 10 }
+        return power
+    }
+
+    /// 10 to the power of 0…22, each exact.
+    private static func doublePowerOfTen(_ exponent: Int) -> Double {
+        var power = 1.0
+        for _ in 0..<exponent { power *= 10 }
+        return power
+    }
+}

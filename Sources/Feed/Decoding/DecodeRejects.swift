@@ -1,0 +1,107 @@
+/// What a decoder could not make an event of: how much, why, and a few redacted samples.
+public struct DecodeRejects: Sendable, Equatable {
+    /// Why something was left out.
+    public enum Reason: String, Sendable, Hashable, CaseIterable {
+        /// The text is not JSON (RFC 8259).
+        case malformedJSON = "malformed_json"
+        /// The frame ended, or lost its structure, before the event did.
+        case unterminated = "unterminated"
+        /// Arrays and objects stand in each other deeper than ``FrameDecoder/maximumDepth``.
+        case tooDeep = "too_deep"
+        /// An element of the frame is not a JSON object.
+        case notAnObject = "not_an_object"
+        /// There is no `ev` that says what the event is.
+        case missingEvent = "missing_event"
+        /// `ev` names a kind of event that the decoder does not know.
+        case unknownEvent = "unknown_event"
+        /// A field that the event can't be without is absent or `null`.
+        case missingField = "missing_field"
+        /// A field holds another JSON type than the feed's description says.
+        case wrongType = "wrong_type"
+        /// The symbol is empty, too long, or holds a character that no symbol has.
+        case badSymbol = "bad_symbol"
+        /// A number is infinite, or out of its field's range, or has a fraction where an integer is meant.
+        case badNumber = "bad_number"
+        /// A time is not positive, or is no number of milliseconds that fits 64 bits.
+        case badTime = "bad_time"
+        /// A text to be kept is not valid UTF-8, or has half a surrogate pair.
+        case badText = "bad_text"
+        /// The batch's texts have reached the size that their 32-bit offsets can address.
+        case textOverflow = "text_overflow"
+
+        /// The reason's place in ``allCases``.
+        var index: Int {
+            switch self {
+            case .malformedJSON: 0
+            case .unterminated: 1
+            case .tooDeep: 2
+            case .notAnObject: 3
+            case .missingEvent: 4
+            case .unknownEvent: 5
+            case .missingField: 6
+            case .wrongType: 7
+            case .badSymbol: 8
+            case .badNumber: 9
+            case .badTime: 10
+            case .badText: 11
+            case .textOverflow: 12
+            }
+        }
+    }
+
+    /// What one rejected piece looked like.
+    public struct Sample: Sendable, Equatable, CustomStringConvertible {
+        /// Why it was rejected.
+        public var reason: Reason
+        /// The field at fault, as the feed names it; `nil` when the piece as a whole is.
+        public var field: String?
+        /// The piece's beginning in printable characters, with anything that looks like a secret masked.
+        public var text: String
+
+        /// One line for a log.
+        public var description: String {
+            "\(reason.rawValue)\(field.map { " (\($0))" } ?? ""): \(text)"
+        }
+    }
+
+    /// How many samples of each reason are kept, the newest.
+    public static let samplesPerReason = 4
+
+    private var counts = [Int](repeating: 0, count: Reason.allCases.count)
+    private var rings = [[Sample]](repeating: [], count: Reason.allCases.count)
+    /// The reasons that already have a sample of the frame being decoded, by ``Reason/index``: a frame full of
+    /// rejects costs one sample for each reason.
+    private var sampled: UInt32 = 0
+
+    /// Makes an empty count.
+    public init() {}
+
+    /// All that was left out: events, or pieces that should have been one.
+    public var total: Int { counts.reduce(0, +) }
+
+    /// How many were left out for a reason.
+    public subscript(_ reason: Reason) -> Int { counts[reason.index] }
+
+    /// The kept samples: at most ``samplesPerReason`` of each reason, oldest first within a reason.
+    public var samples: [Sample] { rings.flatMap { $0 } }
+
+    /// Allows each reason one sample more.
+    mutating func beginFrame() {
+        sampled = 0
+    }
+
+    /// Counts `count` pieces and keeps the first of the frame as a sample.
+    mutating func record(
+        _ reason: Reason, field: FieldKey? = nil, count: Int = 1, piece: UnsafeRawBufferPointer
+    ) {
+        counts[reason.index] += count
+        let bit: UInt32 = 1 << UInt32(reason.index)
+        guard sampled & bit == 0 else { return }
+        sampled |= bit
+        if rings[reason.index].count == DecodeRejects.samplesPerReason {
+            rings[reason.index].removeFirst()
+        }
+        rings[reason.index].append(
+            Sample(reason: reason, field: field?.name, text: RedactedText.excerpt(of: piece)))
+    }
+}

@@ -1,0 +1,80 @@
+/// The fields of one JSON object by name: plain numbers already read, all else as a place in the frame.
+///
+/// The last field of a name wins. A slot holds something only where one of the masks has its bit.
+struct EventFields {
+    /// What a slot that isn't a plain number holds.
+    enum Kind: UInt8 {
+        case null
+        case boolTrue
+        case boolFalse
+        /// A string without escapes; the place is between the quotes.
+        case string
+        /// A string with escapes; the place is between the quotes.
+        case escapedString
+        /// A number in any form.
+        case number
+        /// An array of small non-negative integers, without spaces; the place has the brackets.
+        case plainArray
+        /// Any other array; the place has the brackets.
+        case array
+        case object
+    }
+
+    struct Slot {
+        /// A plain number's digits, or the place's start.
+        var payload: UInt64
+        /// How many of the digits are decimals, or the place's length and kind.
+        var detail: UInt64
+    }
+
+    let slots: UnsafeMutablePointer<Slot>
+    /// Keys that hold a plain number: non-negative, at most 15 digits, without exponent.
+    var numbers: UInt64 = 0
+    /// Keys that hold something else.
+    var others: UInt64 = 0
+
+    init(slots: UnsafeMutablePointer<Slot>) {
+        self.slots = slots
+    }
+
+    @inline(__always)
+    func digits(_ key: FieldKey) -> UInt64 { slots[Int(key.index)].payload }
+
+    @inline(__always)
+    func decimals(_ key: FieldKey) -> UInt64 { slots[Int(key.index)].detail }
+
+    @inline(__always)
+    func kind(_ key: FieldKey) -> Kind {
+        Kind(rawValue: UInt8(truncatingIfNeeded: slots[Int(key.index)].detail)) ?? .null
+    }
+
+    @inline(__always)
+    func start(_ key: FieldKey) -> Int { Int(truncatingIfNeeded: slots[Int(key.index)].payload) }
+
+    @inline(__always)
+    func length(_ key: FieldKey) -> Int { Int(truncatingIfNeeded: slots[Int(key.index)].detail &>> 8) }
+
+    /// Keeps a plain number.
+    @inline(__always)
+    static func set(
+        _ key: FieldKey, digits: UInt64, decimals: UInt64, slots: UnsafeMutablePointer<Slot>,
+        numbers: inout UInt64, others: inout UInt64
+    ) {
+        slots[Int(key.index)] = Slot(payload: digits, detail: decimals)
+        numbers |= key.bit
+        others &= ~key.bit
+    }
+
+    /// Keeps a place in the frame.
+    @inline(__always)
+    static func set(
+        _ key: FieldKey, _ kind: Kind, from start: Int, to end: Int, slots: UnsafeMutablePointer<Slot>,
+        numbers: inout UInt64, others: inout UInt64
+    ) {
+        slots[Int(key.index)] = Slot(
+            payload: UInt64(truncatingIfNeeded: start),
+            detail: UInt64(truncatingIfNeeded: end &- start) &<< 8 | UInt64(kind.rawValue))
+        others |= key.bit
+        numbers &= ~key.bit
+    }
+}

@@ -1,0 +1,111 @@
+import MarketData
+
+extension EventReader {
+    /// What an object says that it is.
+    enum Event {
+        case bar(Bar.Interval)
+        case trade
+        case quote
+        case status
+    }
+
+    /// The kind of event that `ev` names.
+    @inline(__always)
+    func event() throws(Rejection) -> Event {
+        if fields.others & FieldKey.ev.bit != 0, fields.kind(.ev) == .string {
+            let start = fields.start(.ev)
+            switch fields.length(.ev) {
+            case 1:
+                switch bytes[start] {
+                case UInt8(ascii: "T"): return .trade
+                case UInt8(ascii: "Q"): return .quote
+                case UInt8(ascii: "A"): return .bar(.second)
+                default: break
+                }
+            case 2 where bytes[start] == UInt8(ascii: "A") && bytes[start &+ 1] == UInt8(ascii: "M"):
+                return .bar(.minute)
+            default: break
+            }
+        }
+        return try otherEvent()
+    }
+
+    @inline(never)
+    private func otherEvent() throws(Rejection) -> Event {
+        guard has(.ev) else { throw Rejection(.missingEvent) }
+        guard fields.others & FieldKey.ev.bit != 0 else { throw Rejection(.wrongType, .ev) }
+        let name: String?
+        switch fields.kind(.ev) {
+        case .string: name = String(decoding: text(.ev).prefix(16), as: UTF8.self)
+        case .escapedString: name = withUnescaped(.ev) { String(decoding: $0.prefix(16), as: UTF8.self) }
+        case .null: throw Rejection(.missingEvent)
+        default: throw Rejection(.wrongType, .ev)
+        }
+        switch name {
+        case "AM": return .bar(.minute)
+        case "A": return .bar(.second)
+        case "T": return .trade
+        case "Q": return .quote
+        case "status": return .status
+        default: throw Rejection(.unknownEvent)
+        }
+    }
+
+    /// An `AM` or `A` message.
+    @inline(__always)
+    func bar(_ interval: Bar.Interval) throws(Rejection) -> Bar {
+        let symbol = try symbol()
+        let start = try requiredTime("s")
+        let end: Int64
+        if let sent = try time("e") {
+            end = sent
+        } else {
+            let (sum, overflow) = start.addingReportingOverflow(interval.milliseconds)
+            guard !overflow else { throw Rejection(.badTime, "s") }
+            end = sum
+        }
+        guard let volume = try number(exact: .dv, rounded: "v") else { throw Rejection(.missingField, "v") }
+        return Bar(
+            symbol: symbol, interval: interval, start: start, end: end, open: try requiredNumber("o"),
+            high: try requiredNumber("h"), low: try requiredNumber("l"), close: try requiredNumber("c"),
+            volume: volume, vwap: try number(.vw), dayVolume: try number(exact: .dav, rounded: .av),
+            dayOpen: try number(.op), dayVWAP: try number("a"), averageSize: try number("z"), isOTC: try flag(.otc))
+    }
+
+    /// A `T` message; its texts go to the arena.
+    @inline(__always)
+    func trade(in arena: inout TextArena, limit: Int) throws(Rejection) -> Trade {
+        guard let size = try number(exact: .ds, rounded: "s") else { throw Rejection(.missingField, "s") }
+        var trade = Trade(
+            symbol: try symbol(), time: try requiredTime("t"), price: try requiredNumber("p"), size: size,
+            exchange: try smallInteger("x"), tape: try smallInteger("z"), sequence: try integer("q"),
+            trfID: try smallInteger(.trfi), trfTime: try integer(.trft, orElse: .badTime))
+        if let time = trade.trfTime, time < 0 { throw Rejection(.badTime, .trft) }
+        let kept = arena.bytes.count
+        do {
+            trade.tradeID = try keptText("i", in: &arena, limit: limit)
+            trade.conditions = try integers("c", in: &arena, limit: limit)
+        } catch {
+            arena.removeAll(from: kept)
+            throw error
+        }
+        return trade
+    }
+
+    /// A `Q` message; its texts go to the arena.
+    @inline(__always)
+    func quote(in arena: inout TextArena, limit: Int) throws(Rejection) -> Quote {
+        Quote(
+            symbol: try symbol(), time: try requiredTime("t"), bid: try number(.bp), bidSize: try number(.bs),
+            bidExchange: try smallInteger(.bx), ask: try number(.ap), askSize: try number(.as),
+            askExchange: try smallInteger(.ax), condition: try smallInteger("c"),
+            indicators: try integers("i", in: &arena, limit: limit), tape: try smallInteger("z"),
+            sequence: try integer("q"))
+    }
+
+    /// A `status` message.
+    func status() throws(Rejection) -> FeedStatus {
+        guard let status = try string(.status) else { throw Rejection(.missingField, .status) }
+        return FeedStatus(status: status, message: try string(.message) ?? "")
+    }
+}

@@ -1,0 +1,27 @@
+/// A status message of the feed, in its own words: an answer to a login or a subscription, or a warning.
+public struct FeedStatus: Sendable, Equatable {
+    /// The longest ``status`` that is kept, in bytes of UTF-8.
+    public static let maximumStatusBytes = 64
+    /// The longest ``message`` that is kept, in bytes of UTF-8.
+    public static let maximumMessageBytes = 512
+
+    /// The word that says what kind of message it is (`status`), such as `auth_success`.
+    public var status: String
+    /// The explanation (`message`); empty when not sent.
+    public var message: String
+
+    /// Makes a status; what is longer than the limits is cut.
+    public init(status: String, message: String) {
+        self.status = FeedStatus.cut(status, to: FeedStatus.maximumStatusBytes)
+        self.message = FeedStatus.cut(message, to: FeedStatus.maximumMessageBytes)
+    }
+
+    private static func cut(_ text: String, to limit: Int) -> String {
+        guard text.utf8.count > limit else { return text }
+        var end = text.utf8.index(text.startIndex, offsetBy: limit)
+        while end > text.startIndex, UTF8.isContinuation(text.utf8[end]) {
+            end = text.utf8.index(before: end)
+        }
+        return String(text[..<end])
+    }
+}

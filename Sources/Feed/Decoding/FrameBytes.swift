@@ -1,0 +1,25 @@
+/// A frame's bytes. Every read names its place; callers keep it in bounds, which debug builds assert.
+struct FrameBytes {
+    let base: UnsafeRawPointer
+    let count: Int
+
+    @inline(__always)
+    subscript(_ place: Int) -> UInt8 {
+        assert(place >= 0 && place < count)
+        return base.load(fromByteOffset: place, as: UInt8.self)
+    }
+
+    /// The eight bytes from `place` on, the first in the lowest byte.
+    @inline(__always)
+    func word(at place: Int) -> UInt64 {
+        assert(place >= 0 && place <= count - 8)
+        return UInt64(littleEndian: base.loadUnaligned(fromByteOffset: place, as: UInt64.self))
+    }
+
+    /// The bytes from `start` up to `end`.
+    @inline(__always)
+    func slice(_ start: Int, _ end: Int) -> UnsafeRawBufferPointer {
+        assert(start >= 0 && start <= end && end <= count)
+        return UnsafeRawBufferPointer(start: base + start, count: end &- start)
+    }
+}

@@ -1,0 +1,138 @@
+public import MarketData
+
+/// Turns the feed's text frames into events.
+///
+/// A frame is a JSON array of events, or one event alone. Fields may come in any order, be absent, or be new; numbers
+/// may be written in any way that JSON has. What is no event is counted and sampled in ``rejects``, and the rest of the
+/// frame goes on. Makes no allocation per event other than the growth of the batch, and takes time that grows
+/// with the frame's length alone, whatever the frame holds.
+public struct FrameDecoder: Sendable {
+    /// How deep arrays and objects may stand in each other, the frame's own array and its events included.
+    public static let maximumDepth = 32
+
+    /// What could not be decoded since the decoder was made.
+    public private(set) var rejects = DecodeRejects()
+
+    /// How many bytes of text a batch may hold: what 32-bit offsets address.
+    private let textLimit: Int
+
+    /// The containers open inside an event: the frame's array and the event.
+    static let eventDepth = 2
+
+    /// Makes a decoder.
+    public init() {
+        self.init(textLimit: Int(UInt32.max))
+    }
+
+    init(textLimit: Int) {
+        self.textLimit = textLimit
+    }
+
+    /// Appends a frame's events to `batch` and its status messages to `statuses`, in the order sent.
+    ///
+    /// Does not throw and does not block. What can't be decoded is counted in ``rejects``: an event is appended whole
+    /// or not at all.
+    public mutating func decode(
+        _ frame: UnsafeRawBufferPointer, into batch: inout EventBatch, statuses: inout [FeedStatus]
+    ) {
+        rejects.beginFrame()
+        guard let base = frame.baseAddress, frame.count > 0 else {
+            rejects.record(.malformedJSON, piece: frame)
+            return
+        }
+        let bytes = FrameBytes(base: base, count: frame.count)
+        withUnsafeTemporaryAllocation(of: EventFields.Slot.self, capacity: FieldKey.slotCount) { slots in
+            guard let slots = slots.baseAddress else { return }
+            decode(bytes, EventFields(slots: slots), into: &batch, statuses: &statuses)
+        }
+    }
+
+    private mutating func decode(
+        _ bytes: FrameBytes, _ fields: EventFields, into batch: inout EventBatch, statuses: inout [FeedStatus]
+    ) {
+        var place = JSONScan.skipSpace(bytes, 0)
+        guard place < bytes.count else {
+            rejects.record(.malformedJSON, piece: bytes.slice(0, bytes.count))
+            return
+        }
+        if bytes[place] == UInt8(ascii: "[") {
+            place = array(bytes, from: place &+ 1, fields, into: &batch, statuses: &statuses)
+        } else {
+            var scan = ObjectScan(bytes: bytes, fields: fields)
+            do {
+                place = try element(at: place, &scan, into: &batch, statuses: &statuses)
+            } catch {
+                rejects.record(error.reason, piece: bytes.slice(place, bytes.count))
+                return
+            }
+        }
+        place = JSONScan.skipSpace(bytes, place)
+        if place < bytes.count {
+            rejects.record(.malformedJSON, piece: bytes.slice(place, bytes.count))
+        }
+    }
+
+    /// Decodes an array's elements; answers the place behind its bracket, or the frame's end when it has none.
+    private mutating func array(
+        _ bytes: FrameBytes, from start: Int, _ fields: EventFields, into batch: inout EventBatch,
+        statuses: inout [FeedStatus]
+    ) -> Int {
+        var scan = ObjectScan(bytes: bytes, fields: fields)
+        var recovery = Resynchronisation(bytes: bytes)
+        var place = JSONScan.skipSpace(bytes, start)
+        if place < bytes.count, bytes[place] == UInt8(ascii: "]") { return place &+ 1 }
+        while true {
+            let elementStart = place
+            do throws(JSONFault) {
+                place = JSONScan.skipSpace(
+                    bytes, try element(at: place, &scan, into: &batch, statuses: &statuses))
+                guard place < bytes.count else {
+                    rejects.record(.unterminated, piece: bytes.slice(elementStart, bytes.count))
+                    return place
+                }
+                guard bytes[place] == UInt8(ascii: ",") || bytes[place] == UInt8(ascii: "]") else {
+                    throw JSONFault.malformed
+                }
+            } catch {
+                let lost = recovery.skip(from: place)
+                rejects.record(
+                    lost.end == bytes.count && error == .malformed ? .unterminated : error.reason,
+                    count: lost.events, piece: bytes.slice(place, bytes.count))
+                place = lost.end
+            }
+            guard place < bytes.count else { return place }
+            if bytes[place] == UInt8(ascii: "]") { return place &+ 1 }
+            place = JSONScan.skipSpace(bytes, place &+ 1)
+        }
+    }
+
+    /// Decodes the element at `place` and answers the place behind it; one that is JSON and no event is counted.
+    @inline(__always)
+    private mutating func element(
+        at place: Int, _ scan: inout ObjectScan, into batch: inout EventBatch, statuses: inout [FeedStatus]
+    ) throws(JSONFault) -> Int {
+        let bytes = scan.bytes
+        guard place < bytes.count, bytes[place] == UInt8(ascii: "{") else {
+            let end = try JSONScan.value(bytes, place, depth: 1).end
+            rejects.record(.notAnObject, piece: bytes.slice(place, end))
+            return end
+        }
+        let end = try scan.object(from: place &+ 1)
+        let reader = EventReader(bytes: bytes, fields: scan.fields)
+        do {
+            switch try reader.event() {
+            case .bar(let interval):
+                batch.bars.append(try reader.bar(interval))
+            case .trade:
+                batch.trades.append(try reader.trade(in: &batch.text, limit: textLimit))
+            case .quote:
+                batch.quotes.append(try reader.quote(in: &batch.text, limit: textLimit))
+            case .status:
+                statuses.append(try reader.status())
+            }
+        } catch {
+            rejects.record(error.reason, field: error.field, piece: bytes.slice(place, end))
+        }
+        return end
+    }
+}

@@ -1,0 +1,96 @@
+/// Reads the JSON strings that are kept: undoes escapes, checks UTF-8 (RFC 3629).
+enum KeptText {
+    /// Whether bytes are UTF-8: no overlong form, no surrogate, nothing above U+10FFFF.
+    static func isUTF8(_ text: UnsafeRawBufferPointer) -> Bool {
+        var place = 0
+        while place < text.count {
+            if place &+ 8 <= text.count,
+                text.loadUnaligned(fromByteOffset: place, as: UInt64.self) & 0x8080_8080_8080_8080 == 0
+            {
+                place &+= 8
+                continue
+            }
+            let first = text[place]
+            let length: Int
+            var second: ClosedRange<UInt8> = 0x80...0xBF
+            switch first {
+            case 0x00...0x7F:
+                place &+= 1
+                continue
+            case 0xC2...0xDF: length = 2
+            case 0xE0: (length, second) = (3, 0xA0...0xBF)
+            case 0xED: (length, second) = (3, 0x80...0x9F)
+            case 0xE1...0xEF: length = 3
+            case 0xF0: (length, second) = (4, 0x90...0xBF)
+            case 0xF4: (length, second) = (4, 0x80...0x8F)
+            case 0xF1...0xF3: length = 4
+            default: return false
+            }
+            guard place &+ length <= text.count, second.contains(text[place &+ 1]) else { return false }
+            for next in place &+ 2..<place &+ max(length, 2) where text[next] & 0xC0 != 0x80 { return false }
+            place &+= length
+        }
+        return true
+    }
+
+    /// Appends a string's text to `output`; the escapes were checked by ``JSONScan``. Answers whether the text is
+    /// valid: UTF-8, and surrogates in pairs only. What was appended of an invalid one is left there.
+    static func appendUnescaped(_ text: UnsafeRawBufferPointer, to output: inout [UInt8]) -> Bool {
+        var place = 0
+        while place < text.count {
+            var end = place
+            while end < text.count, text[end] != UInt8(ascii: "\\") { end &+= 1 }
+            let run = UnsafeRawBufferPointer(rebasing: text[place..<end])
+            guard isUTF8(run) else { return false }
+            output.append(contentsOf: run)
+            place = end
+            guard place &+ 1 < text.count else { return place == text.count }
+            let letter = text[place &+ 1]
+            place &+= 2
+            switch letter {
+            case UInt8(ascii: "b"): output.append(0x08)
+            case UInt8(ascii: "f"): output.append(0x0C)
+            case UInt8(ascii: "n"): output.append(0x0A)
+            case UInt8(ascii: "r"): output.append(0x0D)
+            case UInt8(ascii: "t"): output.append(0x09)
+            case UInt8(ascii: "u"):
+                guard let scalar = unicodeEscape(text, &place) else { return false }
+                output.append(contentsOf: UTF8.encode(scalar).unsafelyUnwrapped)
+            default: output.append(letter)
+            }
+        }
+        return true
+    }
+
+    /// The scalar of one `\uXXXX`, or of two that make a surrogate pair; `place` is behind the first `u`.
+    private static func unicodeEscape(_ text: UnsafeRawBufferPointer, _ place: inout Int) -> Unicode.Scalar? {
+        guard let first = fourHexDigits(text, place) else { return nil }
+        place &+= 4
+        guard first & 0xFC00 == 0xD800 else { return Unicode.Scalar(first) }
+        guard place &+ 6 <= text.count, text[place] == UInt8(ascii: "\\"), text[place &+ 1] == UInt8(ascii: "u"),
+            let second = fourHexDigits(text, place &+ 2), second & 0xFC00 == 0xDC00
+        else { return nil }
+        place &+= 6
+        return Unicode.Scalar(0x10000 + (first & 0x3FF) << 10 + (second & 0x3FF))
+    }
+
+    private static func fourHexDigits(_ text: UnsafeRawBufferPointer, _ start: Int) -> UInt32? {
+        guard start &+ 4 <= text.count else { return nil }
+        var value: UInt32 = 0
+        for place in start..<start &+ 4 {
+            guard let digit = hexValue(text[place]) else { return nil }
+            value = value &<< 4 | digit
+        }
+        return value
+    }
+
+    /// A hexadecimal digit's value.
+    static func hexValue(_ byte: UInt8) -> UInt32? {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt32(byte &- UInt8(ascii: "0"))
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): UInt32(byte &- UInt8(ascii: "a") &+ 10)
+        case UInt8(ascii: "A")...UInt8(ascii: "F"): UInt32(byte &- UInt8(ascii: "A") &+ 10)
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,122 @@
+/// Shows the beginning of bytes that could not be decoded, fit for a log: short, printable, without secrets.
+///
+/// Masked are the values of names that speak of credentials (`params`, `auth…`, `…key…`, `…token…`, `…secret…`,
+/// `…pass…`), wherever they stand, and long runs of letters and digits that could be a credential themselves.
+enum RedactedText {
+    /// How many bytes of the piece are looked at.
+    static let maximumBytes = 200
+    private static let mask = "••••"
+    private static let sensitive = ["params", "auth", "key", "token", "secret", "pass", "bearer", "credential"]
+    /// Shorter runs of letters and digits are shown.
+    private static let opaqueRun = 20
+
+    /// The piece's beginning; an ellipsis stands for the rest.
+    static func excerpt(of piece: UnsafeRawBufferPointer) -> String {
+        let bytes = [UInt8](piece.prefix(maximumBytes))
+        var output = ""
+        var place = 0
+        while place < bytes.count {
+            guard isWord(bytes[place]) else {
+                output += printable(bytes[place])
+                place += 1
+                continue
+            }
+            var end = place
+            while end < bytes.count, isWord(bytes[end]) { end += 1 }
+            let word = bytes[place..<end]
+            // A run that the excerpt cuts may be longer than what is seen of it.
+            if isOpaque(word) {
+                output += mask
+            } else {
+                output += String(decoding: word, as: UTF8.self)
+            }
+            place = end
+            if isSensitive(word), let value = valueStart(bytes, place) {
+                for byte in bytes[place..<value] { output += printable(byte) }
+                output += mask
+                place = valueEnd(bytes, value)
+            }
+        }
+        return piece.count > bytes.count ? output + "…" : output
+    }
+
+    private static func isWord(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+            UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "_"), UInt8(ascii: "-"):
+            true
+        default: false
+        }
+    }
+
+    private static func isSensitive(_ word: ArraySlice<UInt8>) -> Bool {
+        let text = String(decoding: word, as: UTF8.self).lowercased()
+        return sensitive.contains { text.contains($0) }
+    }
+
+    /// Long, and no plain number: the feed's own words and numbers are shorter.
+    private static func isOpaque(_ word: ArraySlice<UInt8>) -> Bool {
+        word.count >= opaqueRun && word.contains { $0 < UInt8(ascii: "0") || $0 > UInt8(ascii: "9") }
+    }
+
+    /// Where the value of a name begins that ends before `place`; `nil` when no colon or equals sign follows.
+    private static func valueStart(_ bytes: [UInt8], _ place: Int) -> Int? {
+        var next = skipQuotesAndSpace(bytes, place)
+        guard next < bytes.count, bytes[next] == UInt8(ascii: ":") || bytes[next] == UInt8(ascii: "=") else {
+            // `Bearer abc`: the value follows a space.
+            return next > place && bytes[place] == 0x20 && next < bytes.count && isWord(bytes[next]) ? next : nil
+        }
+        next += 1
+        while next < bytes.count, bytes[next] == 0x20 || bytes[next] == 0x09 { next += 1 }
+        return next
+    }
+
+    private static func skipQuotesAndSpace(_ bytes: [UInt8], _ place: Int) -> Int {
+        var next = place
+        while next < bytes.count {
+            switch bytes[next] {
+            case 0x20, 0x09, 0x0A, 0x0D, UInt8(ascii: "\""), UInt8(ascii: "\\"): next += 1
+            default: return next
+            }
+        }
+        return next
+    }
+
+    /// Where the value ends that begins at `start`: a plain string at its quote, a bare word where it stops, anything
+    /// else (nested, escaped) with the excerpt.
+    private static func valueEnd(_ bytes: [UInt8], _ start: Int) -> Int {
+        guard start < bytes.count else { return start }
+        var place = start
+        switch bytes[start] {
+        case UInt8(ascii: "\""):
+            place += 1
+            while place < bytes.count {
+                if bytes[place] == UInt8(ascii: "\"") { return place + 1 }
+                place += bytes[place] == UInt8(ascii: "\\") ? 2 : 1
+            }
+            return bytes.count
+        case UInt8(ascii: "["), UInt8(ascii: "{"), UInt8(ascii: "\\"):
+            return bytes.count
+        default:
+            while place < bytes.count {
+                switch bytes[place] {
+                case UInt8(ascii: ","), UInt8(ascii: "}"), UInt8(ascii: "]"), UInt8(ascii: "&"), UInt8(ascii: "\""),
+                    0x20:
+                    return place
+                default: place += 1
+                }
+            }
+            return place
+        }
+    }
+
+    private static func printable(_ byte: UInt8) -> String {
+        switch byte {
+        case 0x20..<0x7F: String(Unicode.Scalar(byte))
+        case 0x0A: "\\n"
+        case 0x0D: "\\r"
+        case 0x09: "\\t"
+        default: "\\x" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
+        }
+    }
+}
