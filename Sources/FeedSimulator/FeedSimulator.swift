@@ -1,1 +1,119 @@
-// FeedSimulator
+public import Logging
+import NIOCore
+public import ServiceLifecycle
+import Synchronization
+
+/// A feed server that speaks the Massive stocks WebSocket protocol: it lets clients log in and subscribe, and sends
+/// them recorded or made-up events.
+///
+/// There is one replay, shared like a live feed: each client gets what passes while its subscription stands. Call
+/// ``run()`` once; ``bind()`` before it tells the port.
+public final class FeedSimulator: Service, Sendable {
+    private struct Opened {
+        let channel: any Channel
+        let source: any FrameSource
+        let port: Int
+    }
+
+    private let configuration: SimulatorConfiguration
+    private let registry: ClientRegistry
+    private let logger: Logger
+    private let opened = Mutex<Opened?>(nil)
+
+    /// Makes a simulator; nothing is opened yet.
+    public init(configuration: SimulatorConfiguration, logger: Logger) {
+        self.configuration = configuration
+        self.logger = logger
+        registry = ClientRegistry(configuration)
+    }
+
+    /// What has been done so far; from memory.
+    public var statistics: SimulatorStatistics { registry.statistics }
+
+    /// Waits until the statistics satisfy a condition, and answers them; throws when the task is cancelled.
+    ///
+    /// The condition is tried again after each change, on no particular thread.
+    @discardableResult
+    public func statistics(
+        where condition: @Sendable (SimulatorStatistics) -> Bool
+    ) async throws -> SimulatorStatistics {
+        while true {
+            let version = registry.signal.version
+            let statistics = registry.statistics
+            if condition(statistics) { return statistics }
+            try await registry.signal.wait(past: version)
+        }
+    }
+
+    /// Opens the source and the port, and answers the port; connections are served from now on.
+    ///
+    /// Throws ``SimulatorError`` when a setting makes no sense, a capture or TLS file is missing, or the address can't be
+    /// used. A second call answers the same port. What is open is closed at the end of ``run()``.
+    public func bind() async throws -> Int {
+        if let port = opened.withLock({ $0?.port }) { return port }
+        try configuration.validate()
+        let source = try makeSource()
+        let listener = FeedListener(configuration: configuration, registry: registry, logger: logger)
+        let channel = try await listener.listen()
+        let port = channel.localAddress?.port ?? configuration.port
+        opened.withLock { $0 = Opened(channel: channel, source: source, port: port) }
+        logger.info(
+            "feed simulator listening", metadata: ["host": "\(configuration.host)", "port": "\(port)"])
+        return port
+    }
+
+    /// Serves clients until the replay is done (with ``SimulatorConfiguration/exitsWhenDone``), a graceful shutdown, or
+    /// cancellation; then says goodbye to the clients and closes the port.
+    ///
+    /// Throws ``SimulatorError`` as ``bind()`` does, and when a capture turns out to be broken; the clients are then
+    /// closed with code 1011.
+    public func run() async throws {
+        _ = try await bind()
+        guard let opened = opened.withLock({ $0 }) else { return }
+        let replay = Replay(configuration: configuration, source: opened.source, registry: registry, logger: logger)
+        do {
+            try await cancelWhenGracefulShutdown { [configuration] in
+                try await replay.run()
+                if configuration.exitsWhenDone {
+                    try await Task.sleep(for: configuration.lingerTime)
+                } else {
+                    while true { try await Task.sleep(for: .seconds(3600)) }
+                }
+            }
+        } catch is CancellationError {
+            await end(opened, code: 1001, reason: "shutting down")
+            return
+        } catch {
+            await end(opened, code: 1011, reason: "the replay failed")
+            throw error
+        }
+        await end(opened, code: 1000, reason: "the replay is done")
+    }
+
+    private func makeSource() throws(SimulatorError) -> any FrameSource {
+        var source: any FrameSource
+        switch configuration.source {
+        case .captures(let replay): source = try CaptureSource(replay, pace: configuration.pace)
+        case .synthetic(let feed): source = SyntheticSource(feed, pace: configuration.pace)
+        case .ledger(let feed): source = LedgerSource(feed, pace: configuration.pace)
+        }
+        for case .lateCorrections(let share) in configuration.faults {
+            source = CorrectionSource(source, share: share)
+        }
+        return source
+    }
+
+    /// Closes the port, then the clients, and waits for these; in a task of its own, which no cancellation reaches.
+    private func end(_ opened: Opened, code: UInt16, reason: String) async {
+        await Task { [registry] in
+            try? await opened.channel.close()
+            while true {
+                let version = registry.signal.version
+                let clients = registry.clients
+                if clients.isEmpty { return }
+                for client in clients { client.close(code: code, reason: reason) }
+                guard (try? await registry.signal.wait(past: version)) != nil else { return }
+            }
+        }.value
+    }
+}

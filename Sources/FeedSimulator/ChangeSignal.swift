@@ -1,0 +1,64 @@
+import Synchronization
+
+/// Wakes tasks that wait for shared state to change, without losing a change that comes before the wait.
+final class ChangeSignal: Sendable {
+    private struct State {
+        var version: UInt64 = 0
+        var nextWaiter: UInt64 = 0
+        var waiters: [UInt64: CheckedContinuation<Void, Never>] = [:]
+        var cancelled: Set<UInt64> = []
+    }
+
+    private let state = Mutex(State())
+
+    /// The number of changes so far; read it before the state that is waited for.
+    var version: UInt64 { state.withLock { $0.version } }
+
+    /// Tells that something has changed; on any thread.
+    func changed() {
+        let waiters = state.withLock { state in
+            state.version &+= 1
+            guard !state.waiters.isEmpty else { return [UInt64: CheckedContinuation<Void, Never>]() }
+            defer { state.waiters.removeAll() }
+            return state.waiters
+        }
+        for waiter in waiters.values { waiter.resume() }
+    }
+
+    /// Returns when there has been a change since `version` was read, or throws when the task is cancelled.
+    func wait(past version: UInt64) async throws {
+        let id = state.withLock { state in
+            state.nextWaiter += 1
+            return state.nextWaiter
+        }
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let goesOn = state.withLock { state in
+                    if state.version != version || state.cancelled.remove(id) != nil { return true }
+                    state.waiters[id] = continuation
+                    return false
+                }
+                if goesOn { continuation.resume() }
+            }
+        } onCancel: {
+            let waiter = state.withLock { state in
+                let waiter = state.waiters.removeValue(forKey: id)
+                if waiter == nil { state.cancelled.insert(id) }
+                return waiter
+            }
+            waiter?.resume()
+        }
+        state.withLock { _ = $0.cancelled.remove(id) }
+        try Task.checkCancellation()
+    }
+
+    /// As ``wait(past:)``, but returns at `deadline` at the latest.
+    func wait(past version: UInt64, until deadline: ContinuousClock.Instant) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await self.wait(past: version) }
+            group.addTask { try await Task.sleep(until: deadline, clock: .continuous) }
+            defer { group.cancelAll() }
+            try await group.next()
+        }
+    }
+}

@@ -1,0 +1,126 @@
+import Logging
+import MarketData
+import NIOCore
+import NIOWebSocket
+
+/// Carries out one connection's conversation: WebSocket messages in, the dialogue's steps out.
+final class ClientHandler: ChannelInboundHandler {
+    typealias InboundIn = WebSocketFrame
+
+    private let configuration: SimulatorConfiguration
+    private let registry: ClientRegistry
+    private let logger: Logger
+    private var dialogue: Dialogue
+    private var client: FeedClient?
+    private var loginTimer: Scheduled<Void>?
+    private var pinging: RepeatedTask?
+
+    init(configuration: SimulatorConfiguration, registry: ClientRegistry, logger: Logger) {
+        self.configuration = configuration
+        self.registry = registry
+        self.logger = logger
+        var refused: Set<Symbol> = []
+        for case .refuseSymbol(let symbol) in configuration.faults { refused.insert(symbol) }
+        dialogue = Dialogue(refusedSymbols: refused)
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        let client = registry.add(context.channel)
+        self.client = client
+        logger.info("client connected", metadata: ["client": "\(client.id)"])
+        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        let loopBoundContext = NIOLoopBound(context, eventLoop: context.eventLoop)
+        loginTimer = context.eventLoop.scheduleTask(in: TimeAmount(configuration.loginTimeout)) {
+            let handler = bound.value
+            handler.perform(handler.dialogue.loginTimeEnded())
+        }
+        let interval = TimeAmount(configuration.pingInterval)
+        pinging = context.eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in
+            guard loopBoundContext.value.channel.isActive else { return }
+            bound.value.answer(.ping, [])
+        }
+        perform(dialogue.opened())
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        end()
+        context.fireChannelInactive()
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) { end() }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let frame = unwrapInboundIn(data)
+        switch frame.opcode {
+        case .text: perform(dialogue.received(ClientRequest(Array(buffer: frame.unmaskedData))))
+        case .binary: perform([.send([.error("requests are text messages")])])
+        case .ping:
+            if configuration.faults.contains(.noPongs) {
+                registry.count(.noPongs)
+            } else {
+                answer(.pong, Array(buffer: frame.unmaskedData))
+            }
+        case .connectionClose: answerClose(frame.unmaskedData, context)
+        default: break
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        logger.debug("client failed", metadata: ["client": "\(client?.id ?? 0)", "error": "\(error)"])
+        switch error {
+        case let error as NIOWebSocketError:
+            client?.close(code: error == .invalidFrameLength ? 1009 : 1002, reason: "invalid frame")
+        case is NIOWebSocketFrameAggregator.Error: client?.close(code: 1002, reason: "invalid fragments")
+        default: context.close(promise: nil)
+        }
+    }
+
+    private func perform(_ steps: [Dialogue.Step]) {
+        guard let client else { return }
+        for step in steps {
+            switch step {
+            case .send(let messages): answer(.text, Array(StatusMessage.text(messages).utf8))
+            case .decideLogin(let key):
+                let verdict = registry.login(client, key: key)
+                if verdict == .accepted { loginTimer?.cancel() }
+                logger.info("login", metadata: ["client": "\(client.id)", "verdict": "\(verdict)"])
+                perform(dialogue.loginDecided(verdict))
+            case .subscriptionsChanged:
+                client.subscribed(to: dialogue.subscriptions)
+                registry.subscriptionsChanged()
+            case .refusedSymbol: registry.update { $0.faults["refuse-symbol", default: 0] += 1 }
+            case .close(let code, let reason): client.close(code: code, reason: reason)
+            }
+        }
+    }
+
+    /// Sends a message of our own; a client that asks for more than it reads is cut off.
+    private func answer(_ opcode: WireFrame.Opcode, _ payload: [UInt8]) {
+        guard let client else { return }
+        guard client.pendingBytes <= 2 * configuration.outboundLimitBytes + (32 << 20) else {
+            client.reset()
+            return
+        }
+        var bytes = ByteBuffer()
+        payload.withUnsafeBytes { WireFrame.append(opcode, $0, to: &bytes) }
+        client.send(bytes)
+    }
+
+    /// Answers a close with the same code, or ends the connection when this is the client's answer to ours.
+    private func answerClose(_ payload: ByteBuffer, _ context: ChannelHandlerContext) {
+        let code = payload.getInteger(at: payload.readerIndex, as: UInt16.self) ?? 1000
+        client?.close(code: code == 1005 ? 1000 : code, reason: "")
+        // The queue is first in, first out: this write ends after the close message.
+        let channel = context.channel
+        channel.writeAndFlush(ByteBuffer()).whenComplete { _ in channel.close(promise: nil) }
+    }
+
+    private func end() {
+        loginTimer?.cancel()
+        pinging?.cancel()
+        guard let client else { return }
+        self.client = nil
+        registry.remove(client)
+        logger.info("client disconnected", metadata: ["client": "\(client.id)"])
+    }
+}

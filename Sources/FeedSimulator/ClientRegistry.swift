@@ -1,0 +1,132 @@
+import MarketData
+import NIOCore
+import Synchronization
+
+/// The connections, their logins, and the statistics; from any thread.
+final class ClientRegistry: Sendable {
+    private struct State {
+        var clients: [FeedClient] = []
+        /// The oldest first.
+        var logins: [(key: String, client: FeedClient)] = []
+        var nextID = 1
+        var badLogins = 0
+        var ignoredLogins = 0
+        var subscriptionChanges = 0
+        var statistics = SimulatorStatistics()
+    }
+
+    /// Tells of every change: of subscriptions, of room, of connections, of the replay's place.
+    let signal = ChangeSignal()
+    private let configuration: SimulatorConfiguration
+    private let state = Mutex(State())
+
+    init(_ configuration: SimulatorConfiguration) {
+        self.configuration = configuration
+    }
+
+    var clients: [FeedClient] { state.withLock { $0.clients } }
+
+    /// The connections that the replay sends to.
+    var receivers: [FeedClient] { clients.filter(\.isReceiving) }
+
+    /// The number of changes of any subscription so far.
+    var subscriptionChanges: Int { state.withLock { $0.subscriptionChanges } }
+
+    var statistics: SimulatorStatistics {
+        let (clients, logins, statistics) = state.withLock { ($0.clients, $0.logins.count, $0.statistics) }
+        var result = statistics
+        result.clients = clients.count
+        result.loggedIn = logins
+        result.subscriptions = clients.reduce(0) { $0 + $1.subscriptionCount }
+        return result
+    }
+
+    func update(_ change: (inout SimulatorStatistics) -> Void) {
+        state.withLock { change(&$0.statistics) }
+        signal.changed()
+    }
+
+    func count(_ fault: Fault, times: Int = 1) {
+        update { $0.faults[fault.name, default: 0] += times }
+    }
+
+    func add(_ channel: any Channel) -> FeedClient {
+        let client = state.withLock { state in
+            let client = FeedClient(
+                id: state.nextID, channel: channel, faults: configuration.faults,
+                closeTimeout: configuration.closeTimeout, signal: signal)
+            state.nextID += 1
+            state.clients.append(client)
+            state.statistics.connections += 1
+            return client
+        }
+        signal.changed()
+        return client
+    }
+
+    func remove(_ client: FeedClient) {
+        state.withLock { state in
+            state.clients.removeAll { $0 === client }
+            state.logins.removeAll { $0.client === client }
+        }
+        signal.changed()
+    }
+
+    func subscriptionsChanged() {
+        state.withLock { $0.subscriptionChanges += 1 }
+        signal.changed()
+    }
+
+    /// Decides about a login; one that is accepted may push out older ones with the same key.
+    func login(_ client: FeedClient, key: String) -> Dialogue.Verdict {
+        var pushedOut: [FeedClient] = []
+        let verdict = state.withLock { state in
+            let verdict = decide(on: key, &state)
+            if verdict == .accepted { pushedOut = enter(client, key: key, &state) }
+            return verdict
+        }
+        if verdict == .accepted { client.loggedIn() }
+        for old in pushedOut {
+            old.close(code: 1008, reason: "another connection took its place", status: .tooManyConnections)
+        }
+        signal.changed()
+        return verdict
+    }
+
+    /// Adds a login; takes the oldest ones with the same key that are too many away, and answers them.
+    private func enter(_ client: FeedClient, key: String, _ state: inout State) -> [FeedClient] {
+        state.logins.append((key, client))
+        guard let limit = configuration.connectionLimitInEffect else { return [] }
+        let same = state.logins.filter { $0.key == key }.map(\.client)
+        let pushedOut = Array(same.dropLast(limit))
+        guard !pushedOut.isEmpty else { return [] }
+        state.logins.removeAll { login in pushedOut.contains { $0 === login.client } }
+        state.statistics.pushedOut += pushedOut.count
+        if configuration.faults.contains(where: { $0.name == "connection-limit" }) {
+            state.statistics.faults["connection-limit", default: 0] += pushedOut.count
+        }
+        return pushedOut
+    }
+
+    private func decide(on key: String, _ state: inout State) -> Dialogue.Verdict {
+        for fault in configuration.faults {
+            switch fault {
+            case .authTimeout(let times) where state.ignoredLogins < times ?? .max:
+                state.ignoredLogins += 1
+                state.statistics.faults[fault.name, default: 0] += 1
+                return .ignored
+            case .badLogin(let times) where state.badLogins < times ?? .max:
+                state.badLogins += 1
+                state.statistics.faults[fault.name, default: 0] += 1
+                state.statistics.loginsRefused += 1
+                return .refused
+            default: break
+            }
+        }
+        if let expected = configuration.apiKey, expected != Secret(key) {
+            state.statistics.loginsRefused += 1
+            return .refused
+        }
+        return .accepted
+    }
+}

@@ -1,0 +1,127 @@
+import MarketData
+
+/// The server's side of one connection's conversation, as a pure state machine.
+struct Dialogue {
+    /// What to do next, in order.
+    enum Step: Equatable {
+        /// Send these in one frame.
+        case send([StatusMessage])
+        /// Decide about a login, and tell with ``loginDecided(_:)``.
+        case decideLogin(key: String)
+        /// The subscriptions have changed.
+        case subscriptionsChanged
+        /// A subscription of a refused symbol was answered so.
+        case refusedSymbol
+        /// Close the connection.
+        case close(code: UInt16, reason: String)
+    }
+
+    /// What became of a login.
+    enum Verdict {
+        case accepted
+        case refused
+        /// No answer: the login will time out.
+        case ignored
+    }
+
+    private enum Phase {
+        case awaitingLogin
+        case loggedIn
+        case ended
+    }
+
+    /// How many confirmations go in one frame.
+    static let confirmationsPerFrame = 50
+
+    /// What stands now.
+    private(set) var subscriptions = Subscriptions()
+    private var phase = Phase.awaitingLogin
+    private let refusedSymbols: Set<Symbol>
+
+    init(refusedSymbols: Set<Symbol> = []) {
+        self.refusedSymbols = refusedSymbols
+    }
+
+    /// The connection has opened.
+    mutating func opened() -> [Step] { [.send([.connected])] }
+
+    /// The client has sent a text message.
+    mutating func received(_ request: ClientRequest) -> [Step] {
+        switch (phase, request) {
+        case (.ended, _): []
+        case (_, .malformed(let why)): [.send([.error(why)])]
+        case (.awaitingLogin, .login(let key)): [.decideLogin(key: key)]
+        case (.loggedIn, .login): [.send([.error("already authenticated")])]
+        case (.awaitingLogin, _): [.send([.error("authentication required")])]
+        case (.loggedIn, .subscribe(let names)): subscribe(names)
+        case (.loggedIn, .unsubscribe(let names)): unsubscribe(names)
+        }
+    }
+
+    /// A login has been decided.
+    mutating func loginDecided(_ verdict: Verdict) -> [Step] {
+        guard case .awaitingLogin = phase else { return [] }
+        switch verdict {
+        case .accepted:
+            phase = .loggedIn
+            return [.send([.authenticated])]
+        case .refused: return end(.loginFailed)
+        case .ignored: return []
+        }
+    }
+
+    /// The time for a login is over.
+    mutating func loginTimeEnded() -> [Step] {
+        guard case .awaitingLogin = phase else { return [] }
+        return end(.loginTimedOut)
+    }
+
+    private mutating func end(_ status: StatusMessage) -> [Step] {
+        phase = .ended
+        return [.send([status]), .close(code: 1008, reason: status.message)]
+    }
+
+    private mutating func subscribe(_ names: [String]) -> [Step] {
+        var steps: [Step] = []
+        var answers: [StatusMessage] = []
+        var hasChanged = false
+        for name in names {
+            guard let channel = FeedChannel(name) else {
+                answers.append(.error("unknown channel '\(name.prefix(40))'"))
+                continue
+            }
+            if let symbol = channel.symbol, refusedSymbols.contains(symbol) {
+                answers.append(.notAuthorized)
+                steps.append(.refusedSymbol)
+            } else if subscriptions.insert(channel) {
+                answers.append(.subscribed(channel))
+                hasChanged = true
+            }
+        }
+        if names.isEmpty { answers.append(.error("no channel named")) }
+        return answered(answers) + steps + (hasChanged ? [.subscriptionsChanged] : [])
+    }
+
+    private mutating func unsubscribe(_ names: [String]) -> [Step] {
+        var answers: [StatusMessage] = []
+        var hasChanged = false
+        for name in names {
+            guard let channel = FeedChannel(name) else {
+                answers.append(.error("unknown channel '\(name.prefix(40))'"))
+                continue
+            }
+            if subscriptions.remove(channel) {
+                answers.append(.unsubscribed(channel))
+                hasChanged = true
+            }
+        }
+        if names.isEmpty { answers.append(.error("no channel named")) }
+        return answered(answers) + (hasChanged ? [.subscriptionsChanged] : [])
+    }
+
+    private func answered(_ answers: [StatusMessage]) -> [Step] {
+        stride(from: 0, to: answers.count, by: Self.confirmationsPerFrame).map { start in
+            .send(Array(answers[start..<min(start + Self.confirmationsPerFrame, answers.count)]))
+        }
+    }
+}

@@ -1,0 +1,75 @@
+import Logging
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import NIOSSL
+
+/// Opens the port and sets up each connection.
+struct FeedListener {
+    let configuration: SimulatorConfiguration
+    let registry: ClientRegistry
+    let logger: Logger
+
+    /// Starts listening; throws when the address can't be used or a TLS file is wrong.
+    func listen() async throws(SimulatorError) -> any Channel {
+        let tls = try tlsContext()
+        let upgrader = FeedUpgrader(configuration: configuration, registry: registry, logger: logger)
+        let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .serverChannelOption(.backlog, value: 64)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let pipeline = channel.pipeline.syncOperations
+                    if let tls { try pipeline.addHandler(NIOSSLServerHandler(context: tls)) }
+                    try pipeline.configureHTTPServerPipeline(
+                        withServerUpgrade: (
+                            upgraders: [upgrader],
+                            completionHandler: { context in
+                                let pipeline = context.pipeline.syncOperations
+                                guard let plain = try? pipeline.context(handlerType: PlainRequestHandler.self) else {
+                                    return
+                                }
+                                pipeline.removeHandler(context: plain, promise: nil)
+                            }
+                        ))
+                    try pipeline.addHandler(PlainRequestHandler())
+                }
+            }
+        do {
+            return try await bootstrap.bind(host: configuration.host, port: configuration.port).get()
+        } catch {
+            throw cannotListen(error)
+        }
+    }
+
+    private func cannotListen(_ error: any Error) -> SimulatorError {
+        SimulatorError(
+            reason: .cannotListen, operation: "listening on \(configuration.host):\(configuration.port)",
+            underlying: (error as? IOError).map { SimulatorError.systemText($0.errnoCode) } ?? "\(error)",
+            advice: "choose another port (0 for a free one) or host, or stop what uses it")
+    }
+
+    private func tlsContext() throws(SimulatorError) -> NIOSSLContext? {
+        guard let files = configuration.tls else { return nil }
+        do {
+            let chain = try NIOSSLCertificate.fromPEMFile(files.certificateFile).map {
+                NIOSSLCertificateSource.certificate($0)
+            }
+            guard !chain.isEmpty else { throw tlsError("\(files.certificateFile) holds no certificate") }
+            let key = try NIOSSLPrivateKey(file: files.keyFile, format: .pem)
+            return try NIOSSLContext(
+                configuration: .makeServerConfiguration(certificateChain: chain, privateKey: .privateKey(key)))
+        } catch let error as SimulatorError {
+            throw error
+        } catch {
+            throw tlsError("\(files.certificateFile), \(files.keyFile): \(error)")
+        }
+    }
+
+    private func tlsError(_ underlying: String) -> SimulatorError {
+        SimulatorError(
+            reason: .tlsFiles, operation: "setting up TLS", underlying: underlying,
+            advice: "name readable PEM files of a certificate and the key that belongs to it")
+    }
+}

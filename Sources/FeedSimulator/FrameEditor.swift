@@ -1,0 +1,62 @@
+/// Makes a frame out of another one's events, changed or left out.
+enum FrameEditor {
+    /// Writes a frame of what `edit` appends for each event; an event for which it appends nothing is left out.
+    ///
+    /// Answers the events that were kept, by kind.
+    static func rebuild(
+        _ frame: UnsafeRawBufferPointer, into output: inout [UInt8],
+        _ edit: (_ event: UnsafeRawBufferPointer, _ kind: KindSet, _ output: inout [UInt8]) -> Void
+    ) -> KindCounts {
+        output.removeAll(keepingCapacity: true)
+        output.append(UInt8(ascii: "["))
+        var counts = KindCounts()
+        _ = FrameScan.forEachEvent(frame) { event in
+            let before = output.count
+            if before > 1 { output.append(UInt8(ascii: ",")) }
+            let start = output.count
+            edit(UnsafeRawBufferPointer(rebasing: frame[event.range]), event.kind, &output)
+            if output.count == start {
+                output.removeSubrange(before...)
+            } else {
+                counts.add(event.kind)
+            }
+        }
+        output.append(UInt8(ascii: "]"))
+        return counts
+    }
+
+    /// Appends an event with its times moved by `shift` milliseconds.
+    static func appendShifted(
+        _ event: UnsafeRawBufferPointer, kind: KindSet, by shift: Int64, to output: inout [UInt8]
+    ) {
+        var copied = 0
+        _ = ObjectFields.forEach(event) { key, value in
+            let isTime =
+                kind.isSubset(of: .bars)
+                ? ObjectFields.matches(event, key, "s") || ObjectFields.matches(event, key, "e")
+                : ObjectFields.matches(event, key, "t") || ObjectFields.matches(event, key, "trft")
+            guard isTime, let time = ObjectFields.integer(event[value]) else { return true }
+            output.append(contentsOf: event[copied..<value.lowerBound])
+            output.append(contentsOf: String(time + shift).utf8)
+            copied = value.upperBound
+            return true
+        }
+        output.append(contentsOf: event[copied...])
+    }
+
+    /// Appends a bar with half its volume (`v`, and `dv` where it stands); appends nothing when the half is the same.
+    static func appendPreliminary(_ event: UnsafeRawBufferPointer, to output: inout [UInt8]) {
+        guard let volume = ObjectFields.integer("v", in: event), volume > 1 else { return }
+        let half = String(volume / 2)
+        var copied = 0
+        _ = ObjectFields.forEach(event) { key, value in
+            let isPlain = ObjectFields.matches(event, key, "v")
+            guard isPlain || ObjectFields.matches(event, key, "dv") else { return true }
+            output.append(contentsOf: event[copied..<value.lowerBound])
+            output.append(contentsOf: (isPlain ? half : "\"\(half)\"").utf8)
+            copied = value.upperBound
+            return true
+        }
+        output.append(contentsOf: event[copied...])
+    }
+}

@@ -1,0 +1,81 @@
+public import MarketData
+
+/// An event whose every field follows from its number and the plan, so that a comparer can rebuild what was sent.
+///
+/// A trade's `i` and `q` and a quote's `q` are the number itself; a bar's number follows from its symbol and start
+/// (``LedgerPlan/id(of:symbol:time:)``). Prices have 2 to 4 decimals; every fourth volume or size has fractions, which
+/// only `dv`, `dav` or `ds` tell.
+public struct LedgerEvent: Sendable, Equatable {
+    /// The number.
+    public let id: UInt64
+    /// What settles the rest.
+    public let plan: LedgerPlan
+
+    /// Names an event.
+    public init(id: UInt64, plan: LedgerPlan) {
+        self.id = id
+        self.plan = plan
+    }
+
+    /// The kind.
+    public var kind: EventKind { plan.kinds[Int(id % UInt64(plan.kinds.count))] }
+
+    /// The symbol.
+    public var symbol: Symbol {
+        plan.symbols[Int(id / UInt64(plan.kinds.count) % UInt64(plan.symbols.count))]
+    }
+
+    /// A bar's start, or a trade's or quote's time, in milliseconds since the Unix epoch.
+    public var time: Int64 {
+        let turn = id / UInt64(plan.kinds.count) / UInt64(plan.symbols.count)
+        return plan.start + Int64(turn) * LedgerPlan.step(of: kind)
+    }
+
+    /// The bar; `nil` for a trade or quote.
+    public var bar: Bar? {
+        guard kind == .minuteBar || kind == .secondBar else { return nil }
+        let numbers = BarNumbers(self)
+        let interval: Bar.Interval = kind == .minuteBar ? .minute : .second
+        return Bar(
+            symbol: symbol, interval: interval, start: time, end: time + interval.milliseconds,
+            open: numbers.open.double, high: numbers.high.double, low: numbers.low.double, close: numbers.close.double,
+            volume: numbers.volume.double, vwap: numbers.vwap.double, dayVolume: numbers.dayVolume.double,
+            dayOpen: numbers.open.double, dayVWAP: numbers.vwap.double, averageSize: Double(numbers.averageSize))
+    }
+
+    /// The trade, its texts added to `text`; `nil` for a bar or quote.
+    public func trade(text: inout TextArena) -> Trade? {
+        guard kind == .trade else { return nil }
+        let numbers = TradeNumbers(self)
+        return Trade(
+            symbol: symbol, time: time, price: numbers.price.double, size: numbers.size.double,
+            exchange: Int32(numbers.exchange), tape: Int32(numbers.tape), tradeID: text.append(String(id)),
+            conditions: text.append("[\(numbers.conditions.map(String.init).joined(separator: ","))]"),
+            sequence: Int64(id))
+    }
+
+    /// The quote; `nil` for a bar or trade.
+    public var quote: Quote? {
+        guard kind == .quote else { return nil }
+        let numbers = QuoteNumbers(self)
+        return Quote(
+            symbol: symbol, time: time, bid: numbers.bid.double, bidSize: Double(numbers.bidSize),
+            bidExchange: Int32(numbers.bidExchange), ask: numbers.ask.double, askSize: Double(numbers.askSize),
+            askExchange: Int32(numbers.askExchange), condition: Int32(numbers.condition), tape: Int32(numbers.tape),
+            sequence: Int64(id))
+    }
+
+    /// The event as it is sent: a JSON object.
+    public var json: [UInt8] {
+        var text = EventText(kind, symbol)
+        switch kind {
+        case .minuteBar, .secondBar: BarNumbers(self).write(self, to: &text)
+        case .trade: TradeNumbers(self).write(self, to: &text)
+        case .quote: QuoteNumbers(self).write(self, to: &text)
+        }
+        return text.finished()
+    }
+
+    /// The number's own pseudo-random numbers.
+    var random: SplitMix64 { SplitMix64(seed: SplitMix64.mixed(id &+ 1) ^ plan.seed) }
+}

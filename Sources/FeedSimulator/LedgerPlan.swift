@@ -1,0 +1,46 @@
+public import MarketData
+
+/// What numbered events look like; with a number it settles every byte of an event.
+///
+/// Event `id` is of kind `kinds[id % kinds.count]`. With `n = id / kinds.count`, its symbol is `symbols[n % symbols.count]`
+/// and, with `m = n / symbols.count`, its time is ``start`` plus `m` windows (a minute bar's or second bar's start) or
+/// plus `m` milliseconds (a trade's or quote's time). So no two bars have the same symbol, length and start.
+public struct LedgerPlan: Sendable, Equatable {
+    /// The kinds, in turn.
+    public var kinds: [EventKind]
+    /// The symbols, in turn.
+    public var symbols: [Symbol]
+    /// Makes other prices and sizes of the same numbers.
+    public var seed: UInt64
+    /// The time of the first events, in milliseconds since the Unix epoch; a whole minute.
+    public var start: Int64
+
+    /// Makes a plan; `start` is rounded down to a whole minute (2024-01-02 14:30 UTC unless given).
+    public init(kinds: [EventKind], symbols: [Symbol], seed: UInt64 = 1, start: Int64 = 1_704_205_800_000) {
+        self.kinds = kinds
+        self.symbols = symbols
+        self.seed = seed
+        self.start = start - start % 60_000
+    }
+
+    /// The event of a number.
+    public func event(_ id: UInt64) -> LedgerEvent { LedgerEvent(id: id, plan: self) }
+
+    /// The number of the event of this kind, symbol and time (a bar's start); `nil` when the plan holds none.
+    public func id(of kind: EventKind, symbol: Symbol, time: Int64) -> UInt64? {
+        guard let kindIndex = kinds.firstIndex(of: kind), let symbolIndex = symbols.firstIndex(of: symbol) else { return nil }
+        let step = LedgerPlan.step(of: kind)
+        guard time >= start, (time - start) % step == 0 else { return nil }
+        let turn = UInt64((time - start) / step)
+        return (turn * UInt64(symbols.count) + UInt64(symbolIndex)) * UInt64(kinds.count) + UInt64(kindIndex)
+    }
+
+    /// The milliseconds between two events of one kind and symbol.
+    static func step(of kind: EventKind) -> Int64 {
+        switch kind {
+        case .minuteBar: 60_000
+        case .secondBar: 1000
+        case .trade, .quote: 1
+        }
+    }
+}

@@ -1,0 +1,33 @@
+/// Frames that are not valid, of several sorts; none holds an event that could be taken for one.
+enum MalformedFrames {
+    /// The frame of a number; the sorts come in turn.
+    static func frame(_ number: Int) -> String { sorts[number % sorts.count] }
+
+    /// One frame of each sort.
+    static let sorts: [String] = [
+        // Cut in the middle.
+        #"[{"ev":"AM","sym":"AAPL","v":1200,"o":18"#,
+        // Not JSON.
+        "feed restarting, please wait",
+        // Wrong types.
+        #"[{"ev":"AM","sym":"AAPL","v":"many","o":true,"c":[],"h":{},"l":null,"s":"soon","e":"later"}]"#,
+        #"[{"ev":"T","sym":42,"p":"high","s":[1],"t":{}}]"#,
+        // Not numbers.
+        #"[{"ev":"T","sym":"AAPL","p":NaN,"s":100,"t":1704205800000}]"#,
+        #"[{"ev":"Q","sym":"AAPL","bp":-Infinity,"ap":1e999,"t":1e400}]"#,
+        // Without what names an event.
+        #"[{"sym":"AAPL","p":1}]"#,
+        #"[{"ev":"AM","v":1,"o":1,"c":1,"h":1,"l":1,"s":1704205800000,"e":1704205860000}]"#,
+        #"[{"ev":"ZZ","sym":"AAPL","p":1,"t":1704205800000}]"#,
+        // Nothing, or not objects.
+        "[]",
+        "{}",
+        #"[1,"two",null,[]]"#,
+        #"["# + String(repeating: "[", count: 3000) + String(repeating: "]", count: 3000) + "]",
+        // More after the end.
+        #"[]{"ev":"AM"}]"#,
+    ]
+
+    /// Bytes as a compressed message has them.
+    static let compressed: [UInt8] = [0x8A, 0x8E, 0x05, 0x00, 0x00, 0xFF, 0xFF, 0x03, 0x00]
+}

@@ -1,0 +1,125 @@
+/// Walks the fields of one JSON object, as byte ranges, without decoding them.
+enum ObjectFields {
+    /// Calls `body` with the key (without quotes) and the raw value of each field, until it answers `false`.
+    ///
+    /// Answers whether the bytes are one object as far as it was read; it checks nesting and strings, not numbers.
+    static func forEach(
+        _ object: UnsafeRawBufferPointer, _ body: (_ key: Range<Int>, _ value: Range<Int>) -> Bool
+    ) -> Bool {
+        var position = skipSpace(object, 0)
+        guard position < object.count, object[position] == UInt8(ascii: "{") else { return false }
+        position = skipSpace(object, position + 1)
+        if position < object.count, object[position] == UInt8(ascii: "}") { return true }
+        while position < object.count {
+            guard object[position] == UInt8(ascii: "\""), let keyEnd = endOfString(object, position) else { return false }
+            let key = position + 1..<keyEnd - 1
+            position = skipSpace(object, keyEnd)
+            guard position < object.count, object[position] == UInt8(ascii: ":") else { return false }
+            position = skipSpace(object, position + 1)
+            guard let valueEnd = endOfValue(object, position) else { return false }
+            guard body(key, position..<valueEnd) else { return true }
+            position = skipSpace(object, valueEnd)
+            guard position < object.count else { return false }
+            if object[position] == UInt8(ascii: "}") { return true }
+            guard object[position] == UInt8(ascii: ",") else { return false }
+            position = skipSpace(object, position + 1)
+        }
+        return false
+    }
+
+    /// The raw value of a field; `nil` when the object has none of that name.
+    static func value(of name: StaticString, in object: UnsafeRawBufferPointer) -> Range<Int>? {
+        var found: Range<Int>?
+        _ = forEach(object) { key, value in
+            guard key.count == name.utf8CodeUnitCount, matches(object, key, name) else { return true }
+            found = value
+            return false
+        }
+        return found
+    }
+
+    /// The whole number that a field holds; `nil` when there is none.
+    static func integer(_ name: StaticString, in object: UnsafeRawBufferPointer) -> Int64? {
+        value(of: name, in: object).flatMap { integer(object[$0]) }
+    }
+
+    /// The whole number that the bytes write; `nil` when they are anything else.
+    static func integer(_ text: Slice<UnsafeRawBufferPointer>) -> Int64? {
+        var value: Int64 = 0
+        guard !text.isEmpty, text.count <= 18 else { return nil }
+        var digits = text
+        let isNegative = digits.first == UInt8(ascii: "-")
+        if isNegative { digits = digits.dropFirst() }
+        guard !digits.isEmpty else { return nil }
+        for byte in digits {
+            let digit = byte &- UInt8(ascii: "0")
+            guard digit < 10 else { return nil }
+            value = value * 10 + Int64(digit)
+        }
+        return isNegative ? -value : value
+    }
+
+    static func matches(_ bytes: UnsafeRawBufferPointer, _ range: Range<Int>, _ name: StaticString) -> Bool {
+        guard range.count == name.utf8CodeUnitCount else { return false }
+        for offset in 0..<range.count where bytes[range.lowerBound + offset] != name.utf8Start[offset] { return false }
+        return true
+    }
+
+    static func skipSpace(_ bytes: UnsafeRawBufferPointer, _ start: Int) -> Int {
+        var position = start
+        while position < bytes.count, isSpace(bytes[position]) { position += 1 }
+        return position
+    }
+
+    static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (byte >= 0x09 && byte <= 0x0D) }
+
+    /// The place after a value's last byte; `nil` when it doesn't end.
+    static func endOfValue(_ bytes: UnsafeRawBufferPointer, _ start: Int) -> Int? {
+        guard start < bytes.count else { return nil }
+        switch bytes[start] {
+        case UInt8(ascii: "\""): return endOfString(bytes, start)
+        case UInt8(ascii: "{"), UInt8(ascii: "["): return endOfNesting(bytes, start)
+        default:
+            var position = start
+            while position < bytes.count {
+                let byte = bytes[position]
+                if byte == UInt8(ascii: ",") || byte == UInt8(ascii: "}") || byte == UInt8(ascii: "]") || isSpace(byte) {
+                    break
+                }
+                position += 1
+            }
+            return position > start ? position : nil
+        }
+    }
+
+    private static func endOfString(_ bytes: UnsafeRawBufferPointer, _ start: Int) -> Int? {
+        var position = start + 1
+        while position < bytes.count {
+            let byte = bytes[position]
+            if byte == UInt8(ascii: "\"") { return position + 1 }
+            position += byte == UInt8(ascii: "\\") ? 2 : 1
+        }
+        return nil
+    }
+
+    /// Objects and arrays are counted together: a bracket of the wrong sort is left for the receiver to refuse.
+    private static func endOfNesting(_ bytes: UnsafeRawBufferPointer, _ start: Int) -> Int? {
+        var depth = 0
+        var position = start
+        while position < bytes.count {
+            switch bytes[position] {
+            case UInt8(ascii: "\""):
+                guard let end = endOfString(bytes, position) else { return nil }
+                position = end
+                continue
+            case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
+            case UInt8(ascii: "}"), UInt8(ascii: "]"):
+                depth -= 1
+                if depth == 0 { return position + 1 }
+            default: break
+            }
+            position += 1
+        }
+        return nil
+    }
+}

@@ -1,0 +1,186 @@
+import Logging
+import MarketData
+import NIOCore
+import NIOPosix
+
+/// Takes frames from the source and sends them to whoever has subscribed; one task's loop.
+struct Replay {
+    let configuration: SimulatorConfiguration
+    let source: any FrameSource
+    let registry: ClientRegistry
+    let logger: Logger
+
+    /// Runs to the source's end, and until the clients' sockets have taken everything.
+    func run() async throws {
+        try await waitForStart()
+        registry.update { $0.phase = .replaying }
+        logger.info("replay started")
+        var clock = ReplayClock(configuration.pace)
+        var spent: Set<Int> = []
+        while let block = try await nextBlock() {
+            var next = 0
+            while next < block.frames.count {
+                let end = try await waitForDue(block, from: next, &clock)
+                next = try await deliver(block, next..<end, &spent, &clock)
+            }
+        }
+        try await drain()
+        registry.update { $0.phase = .done }
+        logger.info("replay done", metadata: ["frames": "\(registry.statistics.position.frames)"])
+    }
+
+    private func nextBlock() async throws -> FrameBlock? {
+        let source = self.source
+        let block = try await NIOThreadPool.singleton.runIfActive { try source.nextBlock() }
+        if let block, block.skippedStatuses + block.corrections > 0 {
+            registry.update { statistics in
+                statistics.skippedStatuses += block.skippedStatuses
+                if block.corrections > 0 { statistics.faults["late-corrections", default: 0] += block.corrections }
+            }
+        }
+        return block
+    }
+
+    private func waitForStart() async throws {
+        switch configuration.startsWith {
+        case .immediately: return
+        case .firstSubscription: try await waitForReceivers(1)
+        case .subscriptions(let clients): try await waitForReceivers(clients)
+        }
+    }
+
+    /// Waits until so many clients receive, and their subscriptions have stood unchanged for a while.
+    private func waitForReceivers(_ count: Int) async throws {
+        while true {
+            let version = registry.signal.version
+            guard registry.receivers.count >= count else {
+                try await registry.signal.wait(past: version)
+                continue
+            }
+            let changes = registry.subscriptionChanges
+            try await Task.sleep(for: configuration.settleTime, clock: .continuous)
+            if registry.subscriptionChanges == changes, registry.receivers.count >= count { return }
+        }
+    }
+
+    /// Waits until the frame at `start` is due; answers the end of the run of frames that are due then.
+    private func waitForDue(_ block: FrameBlock, from start: Int, _ clock: inout ReplayClock) async throws -> Int {
+        if configuration.pace == .flatOut { return block.frames.count }
+        let due = clock.due(block.frames[start].time, now: .now)
+        if due > .now { try await Task.sleep(until: due, clock: .continuous) }
+        let now = ContinuousClock.Instant.now
+        var end = start + 1
+        while end < block.frames.count, clock.due(block.frames[end].time, now: now) <= now { end += 1 }
+        return end
+    }
+
+    /// Sends a run of frames, and answers the place of the first frame that is left.
+    private func deliver(
+        _ block: FrameBlock, _ range: Range<Int>, _ spent: inout Set<Int>, _ clock: inout ReplayClock
+    ) async throws -> Int {
+        let receivers = try await receiversWithRoom()
+        guard !receivers.isEmpty else {
+            if configuration.absenceInEffect == .misses {
+                passed(block, range, missed: range.count)
+                return range.upperBound
+            }
+            try await waitForReceivers(1)
+            clock.paused()
+            return range.lowerBound
+        }
+        if receivers.allSatisfy(\.isPlain) {
+            for client in receivers { send(block, range, to: client) }
+            passed(block, range, missed: 0)
+            return range.upperBound
+        }
+        return sendWithFaults(block, range, to: receivers, &spent)
+    }
+
+    /// The clients that receive, once none of them has too much waiting.
+    private func receiversWithRoom() async throws -> [FeedClient] {
+        while true {
+            try Task.checkCancellation()
+            let version = registry.signal.version
+            let receivers = registry.receivers
+            let slow = receivers.filter { $0.pendingBytes > configuration.outboundLimitBytes }
+            if slow.isEmpty { return receivers }
+            switch configuration.slowClients {
+            case .slowDownReplay: try await registry.signal.wait(past: version)
+            case .areDropped:
+                for client in slow {
+                    client.close(code: 1008, reason: "slow consumer", status: .tooSlow)
+                    logger.info("slow client closed", metadata: ["client": "\(client.id)"])
+                }
+                registry.update { $0.slowConsumers += slow.count }
+            }
+        }
+    }
+
+    private func send(_ block: FrameBlock, _ range: Range<Int>, to client: FeedClient) {
+        let filter = client.filter
+        var kinds: KindSet = []
+        for index in range { kinds.formUnion(block.frames[index].kinds) }
+        var output = Outgoing()
+        if filter.subscriptions.wantsAll(of: kinds) {
+            for index in range { output.counts += block.frames[index].counts }
+            output.frames = range.count
+            output.bytes = block.wire(of: range)
+        } else {
+            for index in range { output.append(block.frames[index], of: block, filter) }
+        }
+        hand(output, to: client)
+    }
+
+    private func sendWithFaults(
+        _ block: FrameBlock, _ range: Range<Int>, to receivers: [FeedClient], _ spent: inout Set<Int>
+    ) -> Int {
+        var lanes = receivers.map { FaultyLane($0) }
+        var index = range.lowerBound
+        while index < range.upperBound, lanes.contains(where: { $0.ending == nil }) {
+            for lane in lanes.indices where lanes[lane].ending == nil {
+                lanes[lane].append(block.frames[index], of: block, &spent)
+            }
+            index += 1
+        }
+        for lane in lanes {
+            hand(lane.output, to: lane.client)
+            if !lane.faults.isEmpty {
+                registry.update { $0.faults.merge(lane.faults, uniquingKeysWith: +) }
+            }
+            lane.carryOutEnding()
+        }
+        passed(block, range.lowerBound..<index, missed: 0)
+        guard index < range.upperBound, configuration.absenceInEffect == .misses else { return index }
+        passed(block, index..<range.upperBound, missed: range.upperBound - index)
+        return range.upperBound
+    }
+
+    private func hand(_ output: Outgoing, to client: FeedClient) {
+        client.send(output.bytes)
+        registry.update { statistics in
+            statistics.frames += output.frames
+            statistics.bytes += output.bytes.readableBytes
+            for kind in EventKind.allCases where output.counts[KindSet(kind)] > 0 {
+                statistics.events[kind, default: 0] += output.counts[KindSet(kind)]
+            }
+            statistics.otherEvents += output.counts[.other]
+        }
+    }
+
+    private func passed(_ block: FrameBlock, _ range: Range<Int>, missed: Int) {
+        guard let last = range.last else { return }
+        registry.update { statistics in
+            statistics.position.frames += range.count
+            statistics.position.eventTime = block.frames[last].time
+            statistics.missedFrames += missed
+        }
+    }
+
+    private func drain() async throws {
+        while true {
+            let version = registry.signal.version
+            if registry.clients.allSatisfy({ $0.pendingBytes == 0 }) { return }
+            try await registry.signal.wait(past: version)
+        }
+    }
+}

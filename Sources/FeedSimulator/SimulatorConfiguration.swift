@@ -1,0 +1,139 @@
+public import MarketData
+
+/// How a simulated feed listens, what it sends, how fast, and what it does wrong on request.
+public struct SimulatorConfiguration: Sendable {
+    /// A server's certificate and private key, PEM files.
+    public struct TLSFiles: Sendable, Equatable {
+        /// The path of the certificate chain, the server's own certificate first.
+        public var certificateFile: String
+        /// The path of the private key.
+        public var keyFile: String
+
+        /// Names the two files.
+        public init(certificateFile: String, keyFile: String) {
+            self.certificateFile = certificateFile
+            self.keyFile = keyFile
+        }
+    }
+
+    /// What is sent.
+    public enum Source: Sendable {
+        /// Recorded frames.
+        case captures(CaptureReplay)
+        /// A random walk.
+        case synthetic(SyntheticFeed)
+        /// Events whose content follows from their number.
+        case ledger(LedgerFeed)
+    }
+
+    /// How fast the source's time passes.
+    public enum Pace: Sendable, Equatable {
+        /// As fast as the clients read.
+        case flatOut
+        /// So many times as fast as the events' own time: 1 is as recorded.
+        case speed(Double)
+    }
+
+    /// When the replay starts.
+    public enum Start: Sendable, Equatable {
+        /// As soon as one client has subscribed to something.
+        case firstSubscription
+        /// As soon as so many clients have subscribed to something.
+        case subscriptions(clients: Int)
+        /// At once, heard or not.
+        case immediately
+    }
+
+    /// What happens to the replay while no client is receiving.
+    public enum Absence: Sendable, Equatable {
+        /// It goes on, and the frames are missed, as on a live feed.
+        case misses
+        /// It pauses, and goes on with the first frame that was not sent.
+        ///
+        /// A frame counts as sent when it was handed to the client's socket: what was on its way when a *client* broke
+        /// the connection (or when the fault `reset-every` did) is lost; after the fault `drop-every`, a stall or a
+        /// close code nothing is.
+        case pauses
+    }
+
+    /// What happens to a client that reads more slowly than the replay sends.
+    public enum SlowClients: Sendable, Equatable {
+        /// The replay waits for it, and so do the other clients; nothing is lost.
+        case slowDownReplay
+        /// It gets `slow_consumer` and is closed, as the real feed does.
+        case areDropped
+    }
+
+    /// The address to listen on.
+    public var host = "127.0.0.1"
+    /// The port to listen on; 0 lets the system choose a free one.
+    public var port = 0
+    /// Serves TLS with these files; `nil` serves plain text.
+    public var tls: TLSFiles?
+    /// The only key that is let in; `nil` lets every key in.
+    public var apiKey: Secret?
+    /// How many logins with one key may stand at once; one more pushes the oldest out. `nil` sets no limit.
+    public var connectionLimit: Int?
+    /// What is sent.
+    public var source: Source
+    /// How fast it is sent.
+    public var pace: Pace = .flatOut
+    /// When the replay starts.
+    public var startsWith: Start = .firstSubscription
+    /// How long the subscriptions must have stood unchanged before the replay starts or goes on after a pause.
+    ///
+    /// A client may subscribe in several messages; without this time the first ones' events would be sent before the
+    /// last ones stand.
+    public var settleTime: Duration = .milliseconds(150)
+    /// What happens while no client is receiving; `nil` means ``Absence/pauses`` flat out and else ``Absence/misses``.
+    public var absence: Absence?
+    /// What happens to a client that reads too slowly.
+    public var slowClients: SlowClients = .slowDownReplay
+    /// How many bytes may wait for one client before it counts as slow.
+    public var outboundLimitBytes = 4 << 20
+    /// Whether ``FeedSimulator/run()`` returns at the replay's end; else the connections stay open and idle.
+    public var exitsWhenDone = false
+    /// How long the connections stay open after the replay's end before ``FeedSimulator/run()`` closes them.
+    public var lingerTime: Duration = .zero
+    /// How long a client has for its login before it gets `auth_timeout`.
+    public var loginTimeout: Duration = .seconds(30)
+    /// How often the server pings its clients.
+    public var pingInterval: Duration = .seconds(20)
+    /// How long a client has to answer a close, and to read what is left, before the socket is closed under it.
+    public var closeTimeout: Duration = .seconds(5)
+    /// What is done wrong on request.
+    public var faults: [Fault] = []
+
+    /// Makes the configuration of a feed that sends `source` on a free port of the loopback.
+    public init(source: Source) {
+        self.source = source
+    }
+
+    /// Makes a configuration; see the properties for meaning.
+    public init(
+        host: String = "127.0.0.1", port: Int = 0, tls: TLSFiles? = nil, apiKey: Secret? = nil,
+        connectionLimit: Int? = nil, source: Source, pace: Pace = .flatOut,
+        startsWith: Start = .firstSubscription, exitsWhenDone: Bool = false, faults: [Fault] = []
+    ) {
+        self.init(source: source)
+        self.host = host
+        self.port = port
+        self.tls = tls
+        self.apiKey = apiKey
+        self.connectionLimit = connectionLimit
+        self.pace = pace
+        self.startsWith = startsWith
+        self.exitsWhenDone = exitsWhenDone
+        self.faults = faults
+    }
+
+    /// What happens while no client is receiving, with the default filled in.
+    var absenceInEffect: Absence { absence ?? (pace == .flatOut ? .pauses : .misses) }
+
+    /// The limit of logins, from the setting or the fault of that name, whichever is lower.
+    var connectionLimitInEffect: Int? {
+        var limit = connectionLimit
+        for case .connectionLimit(let count) in faults { limit = min(limit ?? count, count) }
+        return limit
+    }
+}

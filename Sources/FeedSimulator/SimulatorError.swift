@@ -1,0 +1,45 @@
+/// What went wrong in the simulator, in one line that says where and what to do; it holds no secret.
+public struct SimulatorError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// The kinds of failure.
+    public enum Reason: String, Sendable, Equatable {
+        /// A capture file doesn't exist.
+        case captureMissing
+        /// A capture file can't be opened or read.
+        case captureUnreadable
+        /// A capture ends in the middle of a frame or of its compressed data.
+        case captureTruncated
+        /// A line of a capture isn't a JSON array of events.
+        case captureMalformed
+        /// The address can't be listened on.
+        case cannotListen
+        /// A certificate or key file is missing or wrong.
+        case tlsFiles
+        /// A setting makes no sense.
+        case configuration
+    }
+
+    /// What kind of failure it is.
+    public let reason: Reason
+    /// What was being done: a verb and what it was done to, with the file and line where there is one.
+    public let operation: String
+    /// What the system or the parser said.
+    public let underlying: String
+    /// What to do about it.
+    public let advice: String
+
+    /// Makes an error; see the properties for meaning.
+    public init(reason: Reason, operation: String, underlying: String, advice: String) {
+        self.reason = reason
+        self.operation = operation
+        self.underlying = underlying
+        self.advice = advice
+    }
+
+    /// Whether the same call may succeed later without a change: only a taken port may become free.
+    public var isRetryable: Bool { reason == .cannotListen }
+
+    /// The failure as one line.
+    public var description: String {
+        "\(operation): \(underlying); \(advice)"
+    }
+}

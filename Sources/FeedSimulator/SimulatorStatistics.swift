@@ -1,0 +1,61 @@
+public import MarketData
+
+/// What the simulator has done so far; from memory.
+public struct SimulatorStatistics: Sendable, Equatable {
+    /// How far the replay is.
+    public struct Position: Sendable, Equatable {
+        /// Frames taken from the source: sent, filtered out or missed.
+        public var frames = 0
+        /// The last such frame's time, in milliseconds since the Unix epoch; `nil` before the first.
+        public var eventTime: Int64?
+    }
+
+    /// Where the replay stands.
+    public enum Phase: String, Sendable, Equatable {
+        /// Not started: nobody has subscribed yet.
+        case waiting
+        /// Sending.
+        case replaying
+        /// The source's last frame has been handed to the clients' sockets.
+        case done
+    }
+
+    /// Connections accepted since the start.
+    public var connections = 0
+    /// Connections open now.
+    public var clients = 0
+    /// Logins that stand now.
+    public var loggedIn = 0
+    /// Logins answered with `auth_failed` since the start.
+    public var loginsRefused = 0
+    /// Logins pushed out by the connection limit since the start.
+    public var pushedOut = 0
+    /// Channels subscribed to now, over all connections.
+    public var subscriptions = 0
+    /// Frames of the source sent, over all connections; a frame cut by a filter counts as one.
+    public var frames = 0
+    /// Bytes sent, WebSocket headers included.
+    public var bytes = 0
+    /// Events sent, by kind, over all connections.
+    public var events: [EventKind: Int] = [:]
+    /// Events sent whose kind is none of the four.
+    public var otherEvents = 0
+    /// Frames that passed while no client was receiving.
+    public var missedFrames = 0
+    /// Status messages found in captures, and left out.
+    public var skippedStatuses = 0
+    /// Clients closed because they read too slowly.
+    public var slowConsumers = 0
+    /// Faults done, by ``Fault/name``.
+    public var faults: [String: Int] = [:]
+    /// How far the replay is.
+    public var position = Position()
+    /// Where the replay stands.
+    public var phase = Phase.waiting
+
+    /// The number of events sent, of all kinds.
+    public var eventsSent: Int { events.values.reduce(otherEvents, +) }
+
+    /// Makes empty statistics.
+    public init() {}
+}

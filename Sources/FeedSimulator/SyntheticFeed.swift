@@ -1,0 +1,63 @@
+public import MarketData
+
+/// A market made up as a random walk: quotes around a price, trades at the quotes, and the bars that these trades make.
+///
+/// With a given ``start`` the events follow from the other values alone, on every machine.
+public struct SyntheticFeed: Sendable, Equatable {
+    /// The tickers.
+    public var symbols: [Symbol]
+    /// The kinds that are sent; bars are made of the trades even where those aren't sent.
+    public var kinds: Set<EventKind>
+    /// Chooses one of the possible markets.
+    public var seed: UInt64
+    /// How many trades each ticker has in a second, on average.
+    public var tradesPerSecond: Double
+    /// How many quotes come before each trade.
+    public var quotesPerTrade: Int
+    /// When the market starts, in milliseconds since the Unix epoch; `nil` means when the replay starts.
+    public var start: Int64?
+    /// How long it lasts, in whole seconds; a minute that isn't complete at the end has no minute bar. `nil` has no end.
+    public var duration: Duration?
+    /// How many trades in a million are of fractions of a share (`ds`, and so `dv` and `dav`).
+    public var fractionalTradesPerMillion: Int
+    /// How many events in a million carry a field that receivers don't know.
+    public var novelFieldsPerMillion: Int
+
+    /// Makes a market; see the properties for meaning.
+    public init(
+        symbols: [Symbol], kinds: Set<EventKind> = Set(EventKind.allCases), seed: UInt64 = 1,
+        tradesPerSecond: Double = 1, quotesPerTrade: Int = 3, start: Int64? = nil, duration: Duration? = nil,
+        fractionalTradesPerMillion: Int = 50_000, novelFieldsPerMillion: Int = 10_000
+    ) {
+        self.symbols = symbols
+        self.kinds = kinds
+        self.seed = seed
+        self.tradesPerSecond = tradesPerSecond
+        self.quotesPerTrade = quotesPerTrade
+        self.start = start
+        self.duration = duration
+        self.fractionalTradesPerMillion = fractionalTradesPerMillion
+        self.novelFieldsPerMillion = novelFieldsPerMillion
+    }
+
+    /// All of the market's frames as the lines of a capture; for a market that ends.
+    ///
+    /// Throws when the market has no end or a setting is out of range. Takes the time and memory of the whole.
+    public func capture() throws(SimulatorError) -> [UInt8] {
+        try SimulatorConfiguration(source: .synthetic(self)).validate()
+        guard duration != nil else {
+            throw SimulatorError(
+                reason: .configuration, operation: "recording a synthetic market", underlying: "it has no end",
+                advice: "give it a duration")
+        }
+        let source = SyntheticSource(self, pace: .flatOut)
+        var lines: [UInt8] = []
+        while let block = try source.nextBlock() {
+            for frame in block.frames {
+                block.withText(of: frame) { lines.append(contentsOf: $0) }
+                lines.append(UInt8(ascii: "\n"))
+            }
+        }
+        return lines
+    }
+}

@@ -1,0 +1,70 @@
+import MarketData
+import Synchronization
+
+/// The frames of a synthetic market, second by second.
+final class SyntheticSource: FrameSource {
+    private struct State {
+        var tickers: [SyntheticTicker]
+        var start: Int64?
+        var second: Int64 = 0
+    }
+
+    private let feed: SyntheticFeed
+    private let blockBytes: Int
+    private let state: Mutex<State>
+
+    init(_ feed: SyntheticFeed, pace: SimulatorConfiguration.Pace) {
+        self.feed = feed
+        // Paced, a second is made when it is needed; flat out, bigger blocks cost less.
+        blockBytes = pace == .flatOut ? 256 << 10 : 1
+        state = Mutex(State(tickers: feed.symbols.map { SyntheticTicker($0, seed: feed.seed) }))
+    }
+
+    func nextBlock() throws(SimulatorError) -> FrameBlock? {
+        state.withLock { state in
+            let start = state.start ?? (feed.start ?? WallClock.milliseconds) / 1000 * 1000
+            state.start = start
+            let lastSecond = feed.duration.map { $0.components.seconds } ?? .max
+            var block = FrameBlock(capacity: 64 << 10)
+            while block.byteCount < blockBytes, state.second < lastSecond {
+                appendSecond(from: start + state.second * 1000, &state.tickers, to: &block)
+                state.second += 1
+            }
+            return block.frames.isEmpty ? nil : block
+        }
+    }
+
+    private func appendSecond(from start: Int64, _ tickers: inout [SyntheticTicker], to block: inout FrameBlock) {
+        var happenings: [SyntheticTicker.Happening] = []
+        for index in tickers.indices { tickers[index].live(through: start, of: feed, to: &happenings) }
+        // A stable order: what happens in the same millisecond stays in the tickers' order.
+        let order = happenings.indices.sorted { (happenings[$0].time, $0) < (happenings[$1].time, $1) }
+        append(order.map { happenings[$0] }, windowMilliseconds: 100, to: &block)
+        append(tickers.indices.compactMap { tickers[$0].secondBar(from: start, feed) }, to: &block)
+        guard (start + 1000) % 60_000 == 0 else { return }
+        let minute = start + 1000 - 60_000
+        append(tickers.indices.compactMap { tickers[$0].minuteBar(from: minute, feed) }, to: &block)
+    }
+
+    /// Appends frames of up to 50 events, each of one window of time.
+    private func append(
+        _ happenings: [SyntheticTicker.Happening], windowMilliseconds: Int64 = 1000, to block: inout FrameBlock
+    ) {
+        var first = 0
+        while first < happenings.count {
+            let window = happenings[first].time / windowMilliseconds
+            var next = first
+            var counts = KindCounts()
+            var text: [UInt8] = []
+            while next < happenings.count, next - first < 50, happenings[next].time / windowMilliseconds == window {
+                text.append(UInt8(ascii: next == first ? "[" : ","))
+                text.append(contentsOf: happenings[next].text)
+                counts.add(happenings[next].kind)
+                next += 1
+            }
+            text.append(UInt8(ascii: "]"))
+            text.withUnsafeBytes { block.append($0, counts: counts, time: happenings[next - 1].time) }
+            first = next
+        }
+    }
+}
