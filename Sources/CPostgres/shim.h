@@ -1,1 +1,30 @@
 #include <libpq-fe.h>
+
+/// One field of an error, by its PG_DIAG_* code; NULL when absent. The codes are character macros, which Swift can't see.
+static inline const char *edgetick_error_sqlstate(const PGresult *result) {
+    return PQresultErrorField(result, PG_DIAG_SQLSTATE);
+}
+static inline const char *edgetick_error_message(const PGresult *result) {
+    return PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+}
+static inline const char *edgetick_error_detail(const PGresult *result) {
+    return PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL);
+}
+static inline const char *edgetick_error_table(const PGresult *result) {
+    return PQresultErrorField(result, PG_DIAG_TABLE_NAME);
+}
+static inline const char *edgetick_error_column(const PGresult *result) {
+    return PQresultErrorField(result, PG_DIAG_COLUMN_NAME);
+}
+static inline const char *edgetick_error_constraint(const PGresult *result) {
+    return PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME);
+}
+
+/// Takes server notices and drops them: libpq would print them to stderr.
+static inline void edgetick_ignore_notice(void *context, const PGresult *result) {
+    (void) context;
+    (void) result;
+}
+static inline void edgetick_ignore_notices(PGconn *connection) {
+    PQsetNoticeReceiver(connection, edgetick_ignore_notice, NULL);
+}

@@ -1,4 +1,4 @@
-public import Foundation
+import Foundation
 
 /// A fresh directory for one test, removed with everything in it when it goes out of scope.
 public final class Workspace: Sendable {

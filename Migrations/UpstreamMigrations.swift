@@ -1,0 +1,28 @@
+/// A step of the upstream schema: makes one table and what belongs to it.
+public struct UpstreamMigration: Sendable {
+    /// The step.
+    public let migration: Migration
+    /// The table that the step makes.
+    public let table: String
+}
+
+/// The upstream schema, step by step.
+public enum UpstreamMigrations {
+    /// All steps, in order.
+    public static let all: [UpstreamMigration] = [
+        UpstreamMigration(
+            migration: Migration(1, PackageResources.upstream_0001_ohlcv_1min_sql), table: "ohlcv_1min"),
+        UpstreamMigration(
+            migration: Migration(2, PackageResources.upstream_0002_ohlcv_1sec_sql), table: "ohlcv_1sec"),
+        UpstreamMigration(migration: Migration(3, PackageResources.upstream_0003_trades_sql), table: "trades"),
+        UpstreamMigration(migration: Migration(4, PackageResources.upstream_0004_quotes_sql), table: "quotes"),
+        UpstreamMigration(
+            migration: Migration(5, PackageResources.upstream_0005_definition_groups_sql), table: "definition_groups"),
+        UpstreamMigration(
+            migration: Migration(6, PackageResources.upstream_0006_group_memberships_sql), table: "group_memberships"),
+        UpstreamMigration(
+            migration: Migration(7, PackageResources.upstream_0007_cache_entries_sql), table: "cache_entries"),
+        UpstreamMigration(
+            migration: Migration(8, PackageResources.upstream_0008_edgetick_uploads_sql), table: "edgetick_uploads"),
+    ]
+}

@@ -1,0 +1,62 @@
+import Dispatch
+import Glibc
+import Synchronization
+
+/// Looks up a server's addresses on a thread of its own, because getaddrinfo(3) knows no deadline.
+enum AddressLookup {
+    private enum Answer: Sendable {
+        case addresses([String])
+        case failure(String)
+    }
+
+    /// The numeric addresses of `name`, in the order to try them. Blocks until `deadline` at most; a lookup that takes
+    /// longer goes on unobserved until the resolver gives up.
+    static func addresses(
+        of name: String, until deadline: Deadline, interrupt: Wakeup
+    ) throws(UpstreamError) -> [String] {
+        let operation = "look up \(name)"
+        let done = Wakeup()
+        let box = AnswerBox()
+        DispatchQueue.global(qos: .utility).async {
+            let found = lookUp(name)
+            box.answer.withLock { $0 = found }
+            done.signal()
+        }
+        switch wait(for: Int16(POLLIN), on: done.descriptor, until: deadline, interrupt: interrupt) {
+        case .interrupted: throw UpstreamError(.cancelled, operation, "cancelled")
+        case .deadline: throw UpstreamError(.deadline, operation, "the name server gave no answer in time")
+        case .ready: break
+        }
+        switch box.answer.withLock({ $0 }) {
+        case .addresses(let addresses): return addresses
+        case .failure(let text): throw UpstreamError(.connectionLost, operation, text)
+        case nil: throw UpstreamError(.connectionLost, operation, "no answer")
+        }
+    }
+
+    private final class AnswerBox: Sendable {
+        let answer = Mutex<Answer?>(nil)
+    }
+
+    private static func lookUp(_ name: String) -> Answer {
+        var hints = addrinfo()
+        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        var list: UnsafeMutablePointer<addrinfo>?
+        let code = getaddrinfo(name, nil, &hints, &list)
+        guard code == 0 else { return .failure(String(cString: gai_strerror(code))) }
+        defer { freeaddrinfo(list) }
+        var addresses: [String] = []
+        var next = list
+        while let entry = next {
+            var text = [CChar](repeating: 0, count: Int(NI_MAXHOST))
+            let result = getnameinfo(
+                entry.pointee.ai_addr, entry.pointee.ai_addrlen, &text, socklen_t(text.count), nil, 0, NI_NUMERICHOST)
+            if result == 0 {
+                let end = text.firstIndex(of: 0) ?? text.endIndex
+                addresses.append(String(decoding: text[..<end].map(UInt8.init(bitPattern:)), as: UTF8.self))
+            }
+            next = entry.pointee.ai_next
+        }
+        return addresses.isEmpty ? .failure("no address") : .addresses(addresses)
+    }
+}

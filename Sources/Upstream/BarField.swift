@@ -1,0 +1,98 @@
+import MarketData
+
+/// The columns of `ohlcv_1min` and `ohlcv_1sec`. The first seven are canonical; the others are filled where they are.
+enum BarField: String, RowField {
+    case symbol
+    case timestamp
+    case open
+    case high
+    case low
+    case close
+    case volume
+    case decimalVolume = "decimal_volume"
+    case vwap
+    case dayVolume = "day_volume"
+    case dayOpen = "day_open"
+    case dayVWAP = "day_vwap"
+    case averageSize = "average_size"
+    case otc
+    case startMilliseconds = "start_ms"
+    case endMilliseconds = "end_ms"
+    case receivedAt = "received_at"
+    case collector
+    case connection
+    case source
+
+    static let allCases: [BarField] = [
+        .symbol, .timestamp, .open, .high, .low, .close, .volume, .decimalVolume, .vwap, .dayVolume, .dayOpen,
+        .dayVWAP, .averageSize, .otc, .startMilliseconds, .endMilliseconds, .receivedAt, .collector, .connection,
+        .source,
+    ]
+
+    /// The columns that name a bar.
+    static let key: [BarField] = [.symbol, .timestamp]
+
+    var content: ColumnContent {
+        switch self {
+        case .symbol, .collector, .connection, .source: .text
+        case .timestamp, .receivedAt: .instant
+        case .open, .high, .low, .close, .vwap, .dayOpen, .dayVWAP: .price
+        case .volume, .decimalVolume, .dayVolume, .averageSize: .quantity
+        case .startMilliseconds, .endMilliseconds: .whole
+        case .otc: .flag
+        }
+    }
+
+    var isRequired: Bool {
+        switch self {
+        case .symbol, .timestamp, .open, .high, .low, .close, .volume: true
+        default: false
+        }
+    }
+
+    /// Whether another value makes a bar another version. How a bar came doesn't: the same values sent again leave
+    /// the row as it is.
+    var isCompared: Bool {
+        switch self {
+        case .symbol, .timestamp, .receivedAt, .collector, .connection, .source: false
+        default: true
+        }
+    }
+
+    @inline(__always)
+    func write(_ row: Buffered<Bar>, as form: ColumnForm, in context: RowContext, to copy: inout CopyText) {
+        let bar = row.event
+        switch self {
+        case .symbol: copy.append(bar.symbol)
+        case .timestamp:
+            copy.append(milliseconds: bar.time(as: context.barTimestamp), zoned: form == .zonedTime)
+        case .open: copy.append(bar.open, rounded: false)
+        case .high: copy.append(bar.high, rounded: false)
+        case .low: copy.append(bar.low, rounded: false)
+        case .close: copy.append(bar.close, rounded: false)
+        case .volume, .decimalVolume: copy.append(bar.volume, rounded: form == .rounded)
+        case .vwap: copy.append(bar.vwap, as: form)
+        case .dayVolume: copy.append(bar.dayVolume, as: form)
+        case .dayOpen: copy.append(bar.dayOpen, as: form)
+        case .dayVWAP: copy.append(bar.dayVWAP, as: form)
+        case .averageSize: copy.append(bar.averageSize, as: form)
+        case .otc: if let isOTC = bar.isOTC { copy.append(flag: isOTC) } else { copy.appendNull() }
+        case .startMilliseconds: copy.append(bar.start)
+        case .endMilliseconds: copy.append(bar.end)
+        case .receivedAt: copy.append(microseconds: row.receivedMicroseconds, zoned: form == .zonedTime)
+        case .collector: copy.append(text: context.collector)
+        case .connection: copy.append(connection: row.connection, in: context)
+        case .source: copy.append(text: row.source.rawValue)
+        }
+    }
+}
+
+extension Bar {
+    /// The moment that names the bar upstream, in milliseconds since the Unix epoch.
+    func time(as meaning: BarTimestamp) -> Int64 {
+        switch meaning {
+        case .start: start
+        case .end: end
+        }
+    }
+}

@@ -1,0 +1,54 @@
+/// What a column of ours holds; decides which types of an existing column can take it.
+enum ColumnContent: Sendable {
+    /// A ticker, name or other text.
+    case text
+    /// A price: needs decimals.
+    case price
+    /// A number of shares: may have decimals, and may be rounded where the column has none.
+    case quantity
+    /// A whole number.
+    case whole
+    /// A moment.
+    case instant
+    /// Yes or no.
+    case flag
+    /// A list of numbers.
+    case list
+    /// A document.
+    case document
+    /// A UUID.
+    case identifier
+}
+
+/// How a value is written for a column's type.
+enum ColumnForm: Sendable, Equatable {
+    case text
+    case decimal
+    case rounded
+    case whole
+    case zonedTime
+    case plainTime
+    case flag
+    case array
+
+    /// The form for `content` in a column of the type that pg_type calls `typeName`; `nil` when it can't hold it.
+    init?(_ content: ColumnContent, typeName: String) {
+        let isText = ["text", "varchar", "bpchar", "name", "citext"].contains(typeName)
+        let isInteger = ["int2", "int4", "int8"].contains(typeName)
+        let isDecimal = ["numeric", "float4", "float8"].contains(typeName)
+        switch content {
+        case .text where isText: self = .text
+        case .price where isDecimal, .quantity where isDecimal: self = .decimal
+        case .quantity where isInteger: self = .rounded
+        case .whole where isInteger || isDecimal || isText: self = .whole
+        case .instant where typeName == "timestamptz": self = .zonedTime
+        case .instant where typeName == "timestamp": self = .plainTime
+        case .flag where typeName == "bool": self = .flag
+        case .list where isText || typeName == "json" || typeName == "jsonb": self = .text
+        case .list where ["_int2", "_int4", "_int8", "_numeric", "_float8", "_text"].contains(typeName): self = .array
+        case .document where isText || typeName == "json" || typeName == "jsonb": self = .text
+        case .identifier where isText || typeName == "uuid": self = .text
+        default: return nil
+        }
+    }
+}

@@ -1,0 +1,43 @@
+/// What libpq's text of a failed connection attempt tells.
+struct ConnectionRefusal {
+    /// The text in one line, without libpq's `LOCATION` part and the code.
+    let text: String
+    /// The server's code, when the server was reached and refused.
+    let sqlState: String?
+    private let needsPassword: Bool
+
+    /// Reads a message made with verbosity VERBOSE: `… failed: FATAL:  28P01: password …  LOCATION:  …`.
+    init(_ message: String, needsPassword: Bool) {
+        self.needsPassword = needsPassword
+        let line = message.split(separator: "LOCATION:", maxSplits: 1).first.map(String.init) ?? message
+        var words = line.split(separator: " ").map(String.init)
+        // The severity before the code is in the server's language, the code is not.
+        let place = words.indices.dropFirst().first { index in
+            words[index - 1].hasSuffix(":") && Self.isCode(words[index])
+        }
+        sqlState = place.map { String(words[$0].dropLast()) }
+        if let place { words.remove(at: place) }
+        text = words.joined(separator: " ")
+    }
+
+    private static func isCode(_ word: String) -> Bool {
+        word.count == 6 && word.hasSuffix(":")
+            && word.dropLast().allSatisfy { $0.isASCII && ($0.isNumber || $0.isUppercase) }
+            && word.contains(where: \.isNumber)
+    }
+
+    /// What kind of trouble it is.
+    ///
+    /// Without a code only libpq's own words tell a certificate that was refused from a line that was cut.
+    func reason(duringTLS: Bool) -> UpstreamError.Reason {
+        if let sqlState { return UpstreamError.Reason(sqlState: sqlState) }
+        if needsPassword { return .login }
+        if text.contains("read-only") { return .readOnly }
+        let isCut = ["SYSCALL", "closed the connection", "timeout", "not receive data", "not send"]
+            .contains(where: text.contains)
+        let isAboutTLS = duringTLS || text.contains("SSL") || text.contains("certificate")
+        if isAboutTLS, !isCut { return .tls }
+        if text.contains("invalid ") { return .configuration }
+        return .connectionLost
+    }
+}

@@ -1,0 +1,148 @@
+import CPostgres
+import Glibc
+
+/// What libpq is told, taken from a URI and completed with safe defaults.
+struct ConnectionSettings: Sendable {
+    /// A server to try, as the URI lists it.
+    struct Server: Sendable, Equatable {
+        /// A name, an address or a socket's directory; `nil` for libpq's default socket.
+        var host: String?
+        /// An address to use instead of looking the name up.
+        var address: String?
+        var port: String?
+
+        /// Whether bytes to it stay on this machine.
+        var isLocal: Bool {
+            guard let place = address ?? host, !place.isEmpty else { return true }
+            return isSocket || place == "localhost" || place == "::1" || Self.isLoopback4(place)
+        }
+
+        /// Whether it is reached through a Unix socket.
+        var isSocket: Bool {
+            guard address == nil, let host, !host.isEmpty else { return address == nil }
+            return host.hasPrefix("/") || host.hasPrefix("@")
+        }
+
+        private static func isLoopback4(_ text: String) -> Bool {
+            var parsed = in_addr()
+            return inet_pton(AF_INET, text, &parsed) == 1 && UInt32(bigEndian: parsed.s_addr) >> 24 == 127
+        }
+    }
+
+    /// The servers, in the order to try them; never empty.
+    let servers: [Server]
+    /// libpq's other options.
+    let options: [String: String]
+    /// Texts that must not stand in an error.
+    let secrets: SecretTexts
+    /// The servers, database and user, for people.
+    let target: String
+    /// What a careful person should know, a line each.
+    let warnings: [String]
+    /// The limit for connecting that the URI itself sets (`connect_timeout`).
+    let connectTimeout: Duration?
+
+    init(uri: String) throws(UpstreamError) {
+        let (given, defaults) = try ConnectionURI.parse(uri)
+        func value(_ key: String) -> String? { given[key] ?? defaults[key] }
+
+        servers = try Self.servers(host: value("host"), address: value("hostaddr"), port: value("port"))
+        var options = given
+        for key in ["host", "hostaddr", "port", "connect_timeout"] { options[key] = nil }
+        connectTimeout = try given["connect_timeout"].map { text throws(UpstreamError) in
+            guard let seconds = Int(text), seconds > 0 else {
+                throw ConnectionURI.error("connect_timeout must be a number of seconds above 0")
+            }
+            return .seconds(seconds)
+        }
+
+        let isRemote = servers.contains { !$0.isLocal }
+        if isRemote, given["sslmode"] == nil { options["sslmode"] = "verify-full" }
+        let mode = options["sslmode"] ?? defaults["sslmode"] ?? "prefer"
+        if mode.hasPrefix("verify-") {
+            options["sslrootcert"] = try Self.rootCertificates(value("sslrootcert"))
+        }
+        warnings =
+            isRemote && mode != "verify-full"
+            ? ["sslmode=\(mode) doesn't prove who the server is; without it in DATABASE_URI verify-full is used"] : []
+
+        // Kerberos encryption would be tried first where a ticket is at hand; everything here is TLS or local.
+        options["gssencmode"] = "disable"
+        options["client_encoding"] = "UTF8"
+        let fallbacks = [
+            "application_name": "edgetick", "keepalives": "1", "keepalives_idle": "30", "keepalives_interval": "10",
+            "keepalives_count": "3",
+        ]
+        options.merge(fallbacks) { set, _ in set }
+        self.options = options
+
+        secrets = SecretTexts([value("password"), value("sslpassword")].compactMap(\.self))
+        let places = servers.map { server in
+            let host = server.host ?? server.address ?? "local socket"
+            let port = server.port ?? defaults["port"] ?? "5432"
+            return host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+        }
+        let user = value("user") ?? "the system user"
+        target = "\(places.joined(separator: ","))/\(value("dbname") ?? user) as \(user)"
+    }
+
+    /// Splits libpq's parallel comma lists; the rules are those of the manual, 34.1.1.3.
+    private static func servers(host: String?, address: String?, port: String?) throws(UpstreamError) -> [Server] {
+        func list(_ text: String?) -> [String]? {
+            guard let text, !text.isEmpty else { return nil }
+            return text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+        }
+        let hosts = list(host)
+        let addresses = list(address)
+        let ports = list(port) ?? []
+        let count = max(hosts?.count ?? 0, addresses?.count ?? 0, 1)
+        for (key, values) in [("host", hosts), ("hostaddr", addresses)] {
+            guard values == nil || values?.count == count else {
+                throw ConnectionURI.error("\(key) names another number of servers than its counterpart")
+            }
+        }
+        guard ports.count <= 1 || ports.count == count else {
+            throw ConnectionURI.error("it has \(ports.count) ports for \(count) servers")
+        }
+        for port in ports where !port.isEmpty {
+            guard let number = Int(port), (1...65535).contains(number) else {
+                // The value isn't shown: behind an unescaped slash it is a piece of the password.
+                throw ConnectionURI.error("the port is not a number from 1 to 65535 (\(ConnectionURI.escapeAdvice))")
+            }
+        }
+        var servers: [Server] = []
+        for index in 0..<count {
+            let host = hosts?[index]
+            guard host?.contains("@") != true || host?.hasPrefix("@") == true else {
+                throw ConnectionURI.error("the host has an @ in it (\(ConnectionURI.escapeAdvice))")
+            }
+            func given(_ text: String?) -> String? { text?.isEmpty == false ? text : nil }
+            servers.append(
+                Server(
+                    host: given(host), address: given(addresses?[index]),
+                    port: given(ports.count > 1 ? ports[index] : ports.first)))
+        }
+        return servers
+    }
+
+    /// The file of certificate authorities to check servers against: the one named, libpq's own default file when it
+    /// is there, else the system's. (`sslrootcert=system` exists since libpq 16 only.)
+    private static func rootCertificates(_ named: String?) throws(UpstreamError) -> String? {
+        if let named, named != "system" { return named }
+        if named == nil, let home = homeDirectory(), access(home + "/.postgresql/root.crt", R_OK) == 0 { return nil }
+        let bundles = [
+            "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",
+            "/etc/ssl/cert.pem",
+        ]
+        if let bundle = bundles.first(where: { access($0, R_OK) == 0 }) { return bundle }
+        throw UpstreamError(
+            .tls, "look for certificate authorities",
+            "no sslrootcert is given and the system has none (Debian: install ca-certificates)")
+    }
+
+    private static func homeDirectory() -> String? {
+        if let home = getenv("HOME") { return String(cString: home) }
+        guard let entry = getpwuid(geteuid()) else { return nil }
+        return String(cString: entry.pointee.pw_dir)
+    }
+}

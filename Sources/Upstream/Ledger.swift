@@ -1,0 +1,38 @@
+import MarketData
+
+/// The statements about one buffer file's rows in the ledger table.
+struct Ledger: Sendable {
+    let table: TableDescription
+    let bufferID: String
+    let collector: String
+
+    private func condition(_ stream: EventStream) -> String {
+        "buffer_id = \(SQLText.literal(bufferID)) AND stream = \(SQLText.literal(stream.rawValue))"
+    }
+
+    func readSQL(_ stream: EventStream) -> String {
+        "SELECT last_sequence FROM \(table.sqlName) WHERE \(condition(stream))"
+    }
+
+    /// Begins a transaction, locks the stream's row until its end and answers the last sequence.
+    ///
+    /// The lock comes before any data: a transaction of a connection that was given up may still be open on the
+    /// server, and whether it commits is known only when it is over. Constraints are checked with the statement, so
+    /// that a deferred one can't spoil the COMMIT of all rows.
+    func beginSQL(_ stream: EventStream) -> String {
+        let values = [bufferID, collector, stream.rawValue].map(SQLText.literal).joined(separator: ", ")
+        return """
+            BEGIN ISOLATION LEVEL READ COMMITTED; SET CONSTRAINTS ALL IMMEDIATE;
+            INSERT INTO \(table.sqlName) (buffer_id, collector, stream, last_sequence, rows, updated_at)
+            VALUES (\(values), 0, 0, now())
+            ON CONFLICT (buffer_id, stream) DO UPDATE SET collector = EXCLUDED.collector RETURNING last_sequence
+            """
+    }
+
+    func commitSQL(_ stream: EventStream, through sequence: Int64, rows: Int) -> String {
+        """
+        UPDATE \(table.sqlName) SET last_sequence = \(sequence), rows = rows + \(rows), updated_at = now()
+        WHERE \(condition(stream)); COMMIT
+        """
+    }
+}

@@ -1,0 +1,137 @@
+import CPostgres
+import Glibc
+
+extension PostgresConnection {
+    /// Connects to the first server that takes the login, and sets up the session.
+    ///
+    /// Names are looked up and servers tried one at a time here, not in libpq: without blocking calls libpq knows no
+    /// time limit for one of several addresses, and its name lookup blocks.
+    static func connect(
+        _ configuration: UpstreamConfiguration, interrupt: Wakeup
+    ) throws(UpstreamError) -> PostgresConnection {
+        let deadline = Deadline(after: configuration.connectTimeout)
+        var failure: UpstreamError?
+        var servers = configuration.settings.servers[...]
+        while let server = servers.popFirst() {
+            do throws(UpstreamError) {
+                var addresses = try addresses(of: server, until: deadline, interrupt: interrupt)[...]
+                while let address = addresses.popFirst() {
+                    let share = Deadline(after: deadline.remaining / (addresses.count + servers.count + 1))
+                    do throws(UpstreamError) {
+                        return try connect(to: server, at: address, configuration, until: share, interrupt: interrupt)
+                    } catch {
+                        failure = try worse(failure, error)
+                    }
+                }
+            } catch {
+                failure = try worse(failure, error)
+            }
+        }
+        throw failure ?? UpstreamError(.configuration, "connect", "no server is named")
+    }
+
+    /// The failure to tell about: one that a person must mend rather than that the next server is down too.
+    private static func worse(_ first: UpstreamError?, _ second: UpstreamError) throws(UpstreamError) -> UpstreamError {
+        guard second.reason != .cancelled else { throw second }
+        guard let first, first.pausesUpload else { return second }
+        return first
+    }
+
+    private static func addresses(
+        of server: ConnectionSettings.Server, until deadline: Deadline, interrupt: Wakeup
+    ) throws(UpstreamError) -> [String?] {
+        if server.isSocket || server.address != nil { return [server.address] }
+        guard let host = server.host else { return [nil] }
+        return try AddressLookup.addresses(of: host, until: deadline, interrupt: interrupt)
+    }
+
+    private static func connect(
+        to server: ConnectionSettings.Server, at address: String?, _ configuration: UpstreamConfiguration,
+        until deadline: Deadline, interrupt: Wakeup
+    ) throws(UpstreamError) -> PostgresConnection {
+        let settings = configuration.settings
+        let place = [server.host, address.flatMap { $0 == server.host ? nil : $0 }].compactMap(\.self)
+        let operation =
+            "connect to \(place.isEmpty ? "the local socket" : place.joined(separator: " at "))"
+            + (server.port.map { ", port \($0)" } ?? "")
+        var options = settings.options
+        options["host"] = server.host
+        options["hostaddr"] = address
+        options["port"] = server.port
+        if options["tcp_user_timeout"] == nil {
+            options["tcp_user_timeout"] = String(configuration.responseLimit.wholeMilliseconds)
+        }
+        guard let handle = start(options) else {
+            throw UpstreamError(.busy, operation, "out of memory")
+        }
+        let connection = PostgresConnection(
+            handle: handle, interrupt: interrupt, secrets: settings.secrets, responseLimit: configuration.responseLimit)
+        edgetick_ignore_notices(handle)
+        // With this, a refusal of the server names its SQLSTATE, which libpq offers no other way here.
+        PQsetErrorVerbosity(handle, PQERRORS_VERBOSE)
+        try connection.finishConnecting(within: configuration.connectTimeout, until: deadline, operation)
+        PQsetErrorVerbosity(handle, PQERRORS_DEFAULT)
+        PQsetnonblocking(handle, 1)
+        try connection.setUpSession(configuration, operation)
+        return connection
+    }
+
+    private static func start(_ options: [String: String]) -> OpaquePointer? {
+        let keys = options.keys.sorted()
+        let copies = keys.map { (strdup($0), strdup(options[$0] ?? "")) }
+        defer {
+            for (key, value) in copies {
+                free(key)
+                free(value)
+            }
+        }
+        let keywords = copies.map { UnsafePointer($0.0) } + [nil]
+        let values = copies.map { UnsafePointer($0.1) } + [nil]
+        return PQconnectStartParams(keywords, values, 0)
+    }
+
+    private func finishConnecting(
+        within limit: Duration, until deadline: Deadline, _ operation: String
+    ) throws(UpstreamError) {
+        guard PQstatus(handle) != CONNECTION_BAD else { throw refused(during: CONNECTION_STARTED, operation) }
+        var events = POLLOUT
+        while true {
+            let stage = PQstatus(handle)
+            switch wait(for: Int16(events), on: PQsocket(handle), until: deadline, interrupt: interrupt) {
+            case .ready: break
+            case .interrupted: throw discarded(.cancelled, operation, "cancelled")
+            case .deadline:
+                throw discarded(.deadline, operation, "not connected in time (of \(limit) for all servers)")
+            }
+            switch PQconnectPoll(handle) {
+            case PGRES_POLLING_OK: return
+            case PGRES_POLLING_READING: events = POLLIN
+            case PGRES_POLLING_WRITING: events = POLLOUT
+            default: throw refused(during: stage, operation)
+            }
+        }
+    }
+
+    /// Makes an error of a failed attempt; libpq has no result object for it, only a text.
+    private func refused(during stage: ConnStatusType, _ operation: String) -> UpstreamError {
+        let refusal = ConnectionRefusal(lastMessage, needsPassword: PQconnectionNeedsPassword(handle) == 1)
+        let reason = refusal.reason(duringTLS: stage == CONNECTION_SSL_STARTUP)
+        finish()
+        return UpstreamError(reason, operation, refusal.text, sqlState: refusal.sqlState)
+    }
+
+    /// Settings that data and deadlines rely on, whatever the server's defaults are.
+    private func setUpSession(_ configuration: UpstreamConfiguration, _ operation: String) throws(UpstreamError) {
+        let timeout = configuration.statementTimeout.wholeMilliseconds
+        let idle = configuration.responseLimit.wholeMilliseconds
+        // A commit that was reported must outlive a crash of the server, so synchronous_commit is never off; where an
+        // administrator asks for more than on, it stays.
+        try run(
+            """
+            SET statement_timeout = \(timeout); SET lock_timeout = \(max(1, timeout / 2));
+            SET idle_in_transaction_session_timeout = \(idle);
+            SET timezone = 'UTC'; SET datestyle = 'ISO, YMD'; SET standard_conforming_strings = on;
+            SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
+            """, operation)
+    }
+}

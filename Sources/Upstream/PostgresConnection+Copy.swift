@@ -1,0 +1,70 @@
+import CPostgres
+import Glibc
+
+/// Rows for COPY … FROM STDIN in text format, encoded piece by piece.
+protocol CopySource {
+    /// Replaces `bytes` with the next piece; empty when there are no more rows.
+    mutating func nextChunk(into bytes: inout [UInt8])
+}
+
+extension PostgresConnection {
+    /// Runs statements of which the last is COPY … FROM STDIN, and sends the rows.
+    ///
+    /// A piece is encoded only when the one before it went to the kernel, so memory stays bounded by one piece, and
+    /// encoding overlaps with the server's work by what the socket buffers hold.
+    ///
+    /// - Returns: The number of bytes sent.
+    /// - Throws: the first error, after the exchange is over.
+    func copy(_ sql: String, from source: some CopySource, _ operation: String) throws(UpstreamError) -> Int {
+        let deadline = Deadline(after: responseLimit)
+        try send(sql, until: deadline, operation)
+        var source = source
+        var sent = 0
+        var copied = false
+        var failure: UpstreamError?
+        while let result = try nextResult(until: deadline, operation) {
+            defer { PQclear(result) }
+            switch PQresultStatus(result) {
+            case PGRES_COMMAND_OK, PGRES_TUPLES_OK: break
+            case PGRES_COPY_IN where !copied:
+                copied = true
+                sent = try sendRows(&source, until: deadline, operation)
+            default: failure = failure ?? error(in: result, operation)
+            }
+        }
+        if let failure { throw settled(failure) }
+        guard copied else { throw discarded(.connectionLost, operation, "the server took no rows") }
+        return sent
+    }
+
+    /// Sends all rows, or those until the server refuses one: the next result then tells why.
+    private func sendRows(
+        _ source: inout some CopySource, until deadline: Deadline, _ operation: String
+    ) throws(UpstreamError) -> Int {
+        var sent = 0
+        var chunk: [UInt8] = []
+        while true {
+            source.nextChunk(into: &chunk)
+            guard !chunk.isEmpty else { break }
+            let put = chunk.withUnsafeBytes {
+                PQputCopyData(handle, $0.baseAddress?.assumingMemoryBound(to: CChar.self), Int32($0.count))
+            }
+            // libpq has seen the server's refusal; a lost connection shows itself at the next step as well.
+            if put == -1 { return sent }
+            sent += chunk.count
+            try flush(until: deadline, operation)
+            try noticeRefusal(operation)
+        }
+        while PQputCopyEnd(handle, nil) == 0 {
+            _ = try waitFor(POLLOUT, until: deadline, operation)
+        }
+        try flush(until: deadline, operation)
+        return sent
+    }
+
+    /// Reads what has come without waiting, so that a refusal stops the sending early.
+    private func noticeRefusal(_ operation: String) throws(UpstreamError) {
+        var polled = pollfd(fd: PQsocket(handle), events: Int16(POLLIN), revents: 0)
+        if poll(&polled, 1, 0) > 0 { try consumeInput(operation) }
+    }
+}

@@ -1,0 +1,75 @@
+import CPostgres
+
+/// What one statement answered.
+struct StatementResult {
+    /// The command tag, as `INSERT 0 5` or `COMMIT`.
+    let tag: String
+    /// The rows, as text; `nil` is NULL.
+    let rows: [[String?]]
+
+    /// The number of rows in the tag; 0 when it has none.
+    var affected: Int { tag.split(separator: " ").last.flatMap { Int($0) } ?? 0 }
+}
+
+extension PostgresConnection {
+    /// Runs statements, separated by semicolons, in one exchange, and returns the result of each.
+    ///
+    /// - Throws: the first error, after the exchange is over; the statements behind it were not run.
+    @discardableResult
+    func run(_ sql: String, _ operation: String) throws(UpstreamError) -> [StatementResult] {
+        let deadline = Deadline(after: responseLimit)
+        try send(sql, until: deadline, operation)
+        var results: [StatementResult] = []
+        var failure: UpstreamError?
+        while let result = try nextResult(until: deadline, operation) {
+            defer { PQclear(result) }
+            switch PQresultStatus(result) {
+            case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_EMPTY_QUERY: results.append(StatementResult(result))
+            default: failure = failure ?? error(in: result, operation)
+            }
+        }
+        if let failure { throw settled(failure) }
+        return results
+    }
+
+    func send(_ sql: String, until deadline: Deadline, _ operation: String) throws(UpstreamError) {
+        guard isUsable else { throw discarded(.connectionLost, operation, "not connected") }
+        guard PQsendQuery(handle, sql) == 1 else { throw discarded(.connectionLost, operation, lastMessage) }
+        try flush(until: deadline, operation)
+    }
+
+    /// The error as it is, after the connection was closed when the error says that it is lost.
+    func settled(_ error: UpstreamError) -> UpstreamError {
+        if error.endsConnection || !isUsable {
+            finish()
+        }
+        return error
+    }
+}
+
+extension StatementResult {
+    fileprivate init(_ result: OpaquePointer) {
+        tag = PQcmdStatus(result).map { String(cString: $0) } ?? ""
+        let columns = PQnfields(result)
+        rows = (0..<PQntuples(result)).map { row in
+            (0..<columns).map { column in
+                PQgetisnull(result, row, column) == 1 ? nil : String(cString: PQgetvalue(result, row, column))
+            }
+        }
+    }
+}
+
+/// Quotes what goes into SQL text.
+enum SQLText {
+    /// A string constant, whatever `standard_conforming_strings` is.
+    static func literal(_ text: String) -> String {
+        let doubled = text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "''")
+        guard doubled.contains("\\") else { return "'\(doubled)'" }
+        return " E'" + doubled.split(separator: "\\", omittingEmptySubsequences: false).joined(separator: "\\\\") + "'"
+    }
+
+    /// A name.
+    static func identifier(_ text: String) -> String {
+        "\"" + text.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
+    }
+}

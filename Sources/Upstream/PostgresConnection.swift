@@ -1,0 +1,106 @@
+import CPostgres
+import Glibc
+
+/// One libpq connection, driven without blocking calls: every wait is a poll(2) with a deadline.
+///
+/// Its methods block the calling thread up to that deadline, so an actor on a ``QueueExecutor`` owns it. After a
+/// deadline, a cancellation or a lost connection it is of no more use (``isUsable``); the server rolls back what was
+/// open, and whether a COMMIT under way came through is for the ledger to tell.
+final class PostgresConnection {
+    /// libpq's handle; freed by ``finish()``, once.
+    var handle: OpaquePointer?
+    let interrupt: Wakeup
+    let secrets: SecretTexts
+    let responseLimit: Duration
+
+    init(handle: OpaquePointer, interrupt: Wakeup, secrets: SecretTexts, responseLimit: Duration) {
+        self.handle = handle
+        self.interrupt = interrupt
+        self.secrets = secrets
+        self.responseLimit = responseLimit
+    }
+
+    deinit { finish() }
+
+    /// Whether statements can be sent.
+    var isUsable: Bool { handle.map { PQstatus($0) == CONNECTION_OK } ?? false }
+
+    /// The server's version as libpq counts: 150018 is 15.18.
+    var serverVersion: Int { Int(PQserverVersion(handle)) }
+
+    /// Whether bytes are encrypted on the way.
+    var isEncrypted: Bool { PQsslInUse(handle) != 0 }
+
+    /// Closes the socket and frees the memory. Doesn't block: libpq's farewell is sent if the socket takes it.
+    func finish() {
+        guard let handle else { return }
+        PQfinish(handle)
+        self.handle = nil
+    }
+
+    /// Ends the connection for good and says why.
+    func discarded(_ reason: UpstreamError.Reason, _ operation: String, _ text: String) -> UpstreamError {
+        let error = UpstreamError(reason, operation, secrets.mask(text))
+        finish()
+        return error
+    }
+
+    /// Waits for the socket; discards the connection when the deadline is past or the task was cancelled.
+    func waitFor(_ events: Int32, until deadline: Deadline, _ operation: String) throws(UpstreamError) -> Int16 {
+        let socket = PQsocket(handle)
+        guard socket >= 0 else { throw discarded(.connectionLost, operation, lastMessage) }
+        switch wait(for: Int16(events), on: socket, until: deadline, interrupt: interrupt) {
+        case .ready(let events): return events
+        case .interrupted: throw discarded(.cancelled, operation, "cancelled")
+        case .deadline: throw discarded(.deadline, operation, "no answer within \(responseLimit)")
+        }
+    }
+
+    /// Takes in what the server sent.
+    func consumeInput(_ operation: String) throws(UpstreamError) {
+        guard PQconsumeInput(handle) == 1 else { throw discarded(.connectionLost, operation, lastMessage) }
+    }
+
+    /// Hands everything queued to the kernel; what comes in meanwhile is read, or both sides could wait for ever.
+    func flush(until deadline: Deadline, _ operation: String) throws(UpstreamError) {
+        while true {
+            switch PQflush(handle) {
+            case 0: return
+            case 1:
+                let events = try waitFor(POLLIN | POLLOUT, until: deadline, operation)
+                if events & Int16(POLLIN) != 0 { try consumeInput(operation) }
+            default: throw discarded(.connectionLost, operation, lastMessage)
+            }
+        }
+    }
+
+    /// The next result of the statements sent; `nil` after the last.
+    func nextResult(until deadline: Deadline, _ operation: String) throws(UpstreamError) -> OpaquePointer? {
+        while PQisBusy(handle) == 1 {
+            _ = try waitFor(POLLIN, until: deadline, operation)
+            try consumeInput(operation)
+        }
+        return PQgetResult(handle)
+    }
+
+    var lastMessage: String {
+        let text = PQerrorMessage(handle).map { String(cString: $0) } ?? ""
+        return secrets.mask(text.isEmpty ? "the connection is closed" : text)
+    }
+
+    /// The error that a result holds.
+    func error(in result: OpaquePointer, _ operation: String) -> UpstreamError {
+        func text(_ pointer: UnsafePointer<CChar>?) -> String? { pointer.map { String(cString: $0) } }
+        let sqlState = text(edgetick_error_sqlstate(result))
+        let message = [text(edgetick_error_message(result)), text(edgetick_error_detail(result))]
+            .compactMap(\.self).joined(separator: ": ")
+        let named = [
+            ("table", text(edgetick_error_table(result))), ("column", text(edgetick_error_column(result))),
+            ("constraint", text(edgetick_error_constraint(result))),
+        ]
+        let object = named.compactMap { kind, name in name.map { "\(kind) \($0)" } }.joined(separator: ", ")
+        return UpstreamError(
+            UpstreamError.Reason(sqlState: sqlState), operation, message.isEmpty ? lastMessage : secrets.mask(message),
+            sqlState: sqlState, object: object.isEmpty ? nil : secrets.mask(object))
+    }
+}

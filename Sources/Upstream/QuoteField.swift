@@ -1,0 +1,67 @@
+import MarketData
+
+/// The columns of `quotes`.
+enum QuoteField: String, RowField {
+    case symbol
+    case time
+    case bid
+    case bidSize = "bid_size"
+    case bidExchange = "bid_exchange"
+    case ask
+    case askSize = "ask_size"
+    case askExchange = "ask_exchange"
+    case condition
+    case indicators
+    case tape
+    case sequence
+    case receivedAt = "received_at"
+    case collector
+    case connection
+    case source
+
+    static let allCases: [QuoteField] = [
+        .symbol, .time, .bid, .bidSize, .bidExchange, .ask, .askSize, .askExchange, .condition, .indicators, .tape,
+        .sequence, .receivedAt, .collector, .connection, .source,
+    ]
+
+    var content: ColumnContent {
+        switch self {
+        case .symbol, .collector, .connection, .source: .text
+        case .time, .receivedAt: .instant
+        case .bid, .ask: .price
+        case .bidSize, .askSize: .quantity
+        case .bidExchange, .askExchange, .condition, .tape, .sequence: .whole
+        case .indicators: .list
+        }
+    }
+
+    var isRequired: Bool {
+        switch self {
+        case .symbol, .time, .bid, .ask: true
+        default: false
+        }
+    }
+
+    @inline(__always)
+    func write(_ row: Buffered<Quote>, as form: ColumnForm, in context: RowContext, to copy: inout CopyText) {
+        let quote = row.event
+        switch self {
+        case .symbol: copy.append(quote.symbol)
+        case .time: copy.append(milliseconds: quote.time, zoned: form == .zonedTime)
+        case .bid: copy.append(quote.bid, as: form)
+        case .bidSize: copy.append(quote.bidSize, as: form)
+        case .bidExchange: copy.append(quote.bidExchange)
+        case .ask: copy.append(quote.ask, as: form)
+        case .askSize: copy.append(quote.askSize, as: form)
+        case .askExchange: copy.append(quote.askExchange)
+        case .condition: copy.append(quote.condition)
+        case .indicators: copy.append(quote.indicators, as: form, in: context.text)
+        case .tape: copy.append(quote.tape)
+        case .sequence: copy.append(quote.sequence)
+        case .receivedAt: copy.append(microseconds: row.receivedMicroseconds, zoned: form == .zonedTime)
+        case .collector: copy.append(text: context.collector)
+        case .connection: copy.append(connection: row.connection, in: context)
+        case .source: copy.append(text: row.source.rawValue)
+        }
+    }
+}

@@ -1,0 +1,21 @@
+import MarketData
+
+/// Texts that no error may show.
+struct SecretTexts: Sendable {
+    private let texts: [Secret]
+
+    init(_ texts: [String]) {
+        // The longest first, so that one which contains another is masked whole.
+        self.texts = texts.filter { !$0.isEmpty }.sorted { $0.utf8.count > $1.utf8.count }.map(Secret.init)
+    }
+
+    /// `text` in one line, with every secret masked.
+    func mask(_ text: String) -> String {
+        var line = text.split(whereSeparator: \.isNewline).joined(separator: " ")
+        for secret in texts {
+            line = line.split(separator: secret.reveal(), omittingEmptySubsequences: false)
+                .joined(separator: secret.description)
+        }
+        return line
+    }
+}

@@ -1,0 +1,157 @@
+/// What a table must have, and may have, for this program to work with it.
+struct TableShape: Sendable {
+    struct Column: Sendable {
+        let name: String
+        let content: ColumnContent
+        let isRequired: Bool
+    }
+
+    let name: String
+    let columns: [Column]
+    /// The columns that must be unique together; empty when none must.
+    let key: [String]
+    /// Rights that the work needs, as GRANT names them.
+    let rights: [Right]
+
+    enum Right: String, Sendable {
+        case insert = "INSERT"
+        case update = "UPDATE"
+        case select = "SELECT"
+    }
+
+    /// Why the table can't be used, a line each; empty when it can.
+    func faults(in table: TableDescription?, user: String) -> [String] {
+        guard let table else { return ["the table is missing"] }
+        guard table.kind == "r" || table.kind == "p" else { return ["it is not a table but a view or the like"] }
+        var faults: [String] = []
+        for column in columns {
+            guard let existing = table.column(column.name) else {
+                if column.isRequired { faults.append("column \(column.name) is missing") }
+                continue
+            }
+            if column.isRequired, existing.isGenerated {
+                faults.append("column \(column.name) is generated and takes no values")
+            } else if ColumnForm(column.content, typeName: existing.typeName) == nil {
+                let isNeeded = column.isRequired || existing.isRequired
+                if isNeeded { faults.append("column \(column.name) has the type \(existing.typeText)") }
+            }
+        }
+        let known = Set(columns.map(\.name))
+        for column in table.columns where column.isRequired && !known.contains(column.name) {
+            faults.append("column \(column.name) is NOT NULL without a default, and nothing is known to put there")
+        }
+        if !key.isEmpty, !table.keys.contains(Set(key)) {
+            faults.append("it has no unique key on (\(key.joined(separator: ", ")))")
+        }
+        for right in rights where lacks(right, table) {
+            let grant = "GRANT \(right.rawValue) ON \(table.displayName) TO \(user)"
+            faults.append("the user \(user) \(Self.lacksRight) \(right.rawValue) (\(grant))")
+        }
+        return faults
+    }
+
+    /// The table as it was found.
+    ///
+    /// - Throws: reason `schema`, naming everything that keeps it from being used.
+    func usable(in catalog: Catalog) throws(UpstreamError) -> TableDescription {
+        let found = catalog.tables[name]
+        let faults = faults(in: found, user: catalog.user)
+        if let found, faults.isEmpty { return found }
+        let isAboutRights = faults.allSatisfy { $0.contains(Self.lacksRight) }
+        throw UpstreamError(
+            .schema, "check the table \(found?.displayName ?? name)", faults.joined(separator: "; "),
+            sqlState: found == nil ? "42P01" : isAboutRights ? "42501" : nil, object: "table \(name)")
+    }
+
+    private static let lacksRight = "lacks the right"
+
+    /// What works but isn't as this program would make it, a line each.
+    func differences(in table: TableDescription) -> [String] {
+        columns.compactMap { column in
+            guard let existing = table.column(column.name) else {
+                return column.isRequired ? nil : "column \(column.name) is missing: its values are not sent"
+            }
+            guard let form = ColumnForm(column.content, typeName: existing.typeName) else {
+                return column.isRequired || existing.isRequired
+                    ? nil : "column \(column.name) has the type \(existing.typeText): its values are not sent"
+            }
+            if existing.isGenerated { return column.isRequired ? nil : "column \(column.name) is generated: not sent" }
+            if form == .plainTime { return "column \(column.name) has no time zone: times are written in UTC" }
+            if existing.typeName == "float4" { return "column \(column.name) keeps 6 digits only" }
+            return nil
+        }
+    }
+
+    private func lacks(_ right: Right, _ table: TableDescription) -> Bool {
+        columns.contains { column in
+            guard let existing = table.column(column.name), column.isRequired || existing.isRequired else {
+                return false
+            }
+            return switch right {
+            case .insert: !existing.canInsert
+            case .update: !existing.canUpdate
+            case .select: !existing.canSelect
+            }
+        }
+    }
+}
+
+extension TableShape {
+    private init<Field: RowField>(_ name: String, of: Field.Type, key: [Field], rights: [Right]) {
+        self.name = name
+        columns = Field.allCases.map {
+            Column(name: $0.rawValue, content: $0.content, isRequired: $0.isRequired)
+        }
+        self.key = key.map(\.rawValue)
+        self.rights = rights
+    }
+
+    private init(
+        _ name: String, required: [(String, ColumnContent)], optional: [(String, ColumnContent)] = [], key: [String],
+        rights: [Right]
+    ) {
+        self.name = name
+        columns =
+            required.map { Column(name: $0.0, content: $0.1, isRequired: true) }
+            + optional.map { Column(name: $0.0, content: $0.1, isRequired: false) }
+        self.key = key
+        self.rights = rights
+    }
+
+    static let minuteBars = TableShape(
+        "ohlcv_1min", of: BarField.self, key: BarField.key, rights: [.insert, .update, .select])
+    static let secondBars = TableShape(
+        "ohlcv_1sec", of: BarField.self, key: BarField.key, rights: [.insert, .update, .select])
+    static let trades = TableShape("trades", of: TradeField.self, key: [], rights: [.insert])
+    static let quotes = TableShape("quotes", of: QuoteField.self, key: [], rights: [.insert])
+    static let ledger = TableShape(
+        "edgetick_uploads",
+        required: [
+            ("buffer_id", .identifier), ("collector", .text), ("stream", .text), ("last_sequence", .whole),
+            ("rows", .whole), ("updated_at", .instant),
+        ],
+        key: ["buffer_id", "stream"], rights: [.insert, .update, .select])
+    static let groups = TableShape(
+        "definition_groups",
+        required: [("id", .whole), ("name", .text), ("type", .text), ("environment", .text)],
+        optional: [
+            ("description", .text), ("metadata", .document), ("liquidity_filter", .document), ("created_at", .instant),
+            ("updated_at", .instant), ("last_update", .instant),
+        ],
+        key: ["name", "type", "environment"], rights: [.select])
+    static let memberships = TableShape(
+        "group_memberships", required: [("group_id", .whole), ("symbol", .text)],
+        optional: [
+            ("weight", .price), ("metadata", .document), ("created_at", .instant), ("updated_at", .instant),
+        ],
+        key: ["group_id", "symbol"], rights: [.select])
+    static let cacheEntries = TableShape(
+        "cache_entries",
+        required: [("type", .text), ("name", .text), ("key", .text), ("value", .document), ("environment", .text)],
+        optional: [("updated_at", .instant)], key: [], rights: [.select])
+
+    /// The tables that an upload works with.
+    static let targets = [minuteBars, secondBars, trades, quotes, ledger]
+    /// All tables upstream.
+    static let all = [minuteBars, secondBars, trades, quotes, groups, memberships, cacheEntries, ledger]
+}

@@ -1,0 +1,70 @@
+import MarketData
+
+/// The columns of `trades`.
+enum TradeField: String, RowField {
+    case symbol
+    case time
+    case price
+    case size
+    case exchange
+    case tape
+    case tradeID = "trade_id"
+    case conditions
+    case sequence
+    case trfID = "trf_id"
+    case trfTime = "trf_time"
+    case receivedAt = "received_at"
+    case collector
+    case connection
+    case source
+
+    static let allCases: [TradeField] = [
+        .symbol, .time, .price, .size, .exchange, .tape, .tradeID, .conditions, .sequence, .trfID, .trfTime,
+        .receivedAt, .collector, .connection, .source,
+    ]
+
+    var content: ColumnContent {
+        switch self {
+        case .symbol, .tradeID, .collector, .connection, .source: .text
+        case .time, .trfTime, .receivedAt: .instant
+        case .price: .price
+        case .size: .quantity
+        case .exchange, .tape, .sequence, .trfID: .whole
+        case .conditions: .list
+        }
+    }
+
+    var isRequired: Bool {
+        switch self {
+        case .symbol, .time, .price, .size: true
+        default: false
+        }
+    }
+
+    @inline(__always)
+    func write(_ row: Buffered<Trade>, as form: ColumnForm, in context: RowContext, to copy: inout CopyText) {
+        let trade = row.event
+        switch self {
+        case .symbol: copy.append(trade.symbol)
+        case .time: copy.append(milliseconds: trade.time, zoned: form == .zonedTime)
+        case .price: copy.append(trade.price, rounded: false)
+        case .size: copy.append(trade.size, rounded: form == .rounded)
+        case .exchange: copy.append(trade.exchange)
+        case .tape: copy.append(trade.tape)
+        case .tradeID: copy.append(trade.tradeID, as: form, in: context.text)
+        case .conditions: copy.append(trade.conditions, as: form, in: context.text)
+        case .sequence: copy.append(trade.sequence)
+        case .trfID: copy.append(trade.trfID)
+        case .trfTime:
+            if let time = trade.trfTime {
+                copy.append(milliseconds: time, zoned: form == .zonedTime)
+            } else {
+                copy.appendNull()
+            }
+        case .receivedAt: copy.append(microseconds: row.receivedMicroseconds, zoned: form == .zonedTime)
+        case .collector: copy.append(text: context.collector)
+        case .connection: copy.append(connection: row.connection, in: context)
+        case .source: copy.append(text: row.source.rawValue)
+        }
+    }
+}

@@ -1,0 +1,65 @@
+/// A table that rows go to: the columns of it that will be filled, and the statements that do it.
+struct UploadTarget<Field: RowField>: Sendable {
+    let table: TableDescription
+    let columns: [PlannedColumn<Field>]
+
+    /// - Throws: reason `schema`, naming everything that keeps the table from being used.
+    init(_ shape: TableShape, in catalog: Catalog) throws(UpstreamError) {
+        let found = try shape.usable(in: catalog)
+        let needsUpdate = shape.rights.contains(.update)
+        columns = Field.allCases.compactMap { field in
+            guard let column = found.column(field.rawValue), !column.isGenerated, column.canInsert,
+                !needsUpdate || (column.canUpdate && column.canSelect),
+                let form = ColumnForm(field.content, typeName: column.typeName)
+            else { return nil }
+            return PlannedColumn(field: field, form: form)
+        }
+        table = found
+    }
+
+    private var columnList: String { Self.list(columns.map(\.field)) }
+
+    /// COPY straight into the table.
+    var copySQL: String { "COPY \(table.sqlName) (\(columnList)) FROM STDIN" }
+
+    static func list(_ fields: [Field], prefix: String = "") -> String {
+        fields.map { prefix + SQLText.identifier($0.rawValue) }.joined(separator: ", ")
+    }
+}
+
+extension UploadTarget where Field == BarField {
+    private static var staging: String { "pg_temp.edgetick_staging" }
+
+    /// A temporary table of the target's own column types, so that rounding is the target's, and COPY into it.
+    var stageSQL: String {
+        """
+        CREATE TEMPORARY TABLE edgetick_staging ON COMMIT DROP AS SELECT \(columnList) FROM \(table.sqlName) WITH NO DATA;
+        COPY \(Self.staging) (\(columnList)) FROM STDIN
+        """
+    }
+
+    /// Merges the staged rows: new keys are inserted, rows with other values replaced, equal ones left alone.
+    ///
+    /// Answers the number of rows written and, with `tellsNew`, how many of them were new. An inserted row has no
+    /// xmax; partitioned tables don't give system columns away.
+    func mergeSQL(tellsNew: Bool) -> String {
+        let others = columns.map(\.field).filter { !BarField.key.contains($0) }
+        let compared = others.filter(\.isCompared)
+        let assignments = others.map { SQLText.identifier($0.rawValue) }.map { "\($0) = EXCLUDED.\($0)" }
+        let merge = """
+            INSERT INTO \(table.sqlName) AS existing (\(columnList)) SELECT \(columnList) FROM \(Self.staging)
+            ON CONFLICT (\(Self.list(BarField.key))) DO UPDATE SET \(assignments.joined(separator: ", "))
+            WHERE (\(Self.list(compared, prefix: "existing."))) IS DISTINCT FROM (\(Self.list(compared, prefix: "EXCLUDED.")))
+            """
+        let statement =
+            tellsNew
+            ? """
+            WITH merged AS (\(merge) RETURNING existing.xmax = 0 AS is_new)
+            SELECT count(*), count(*) FILTER (WHERE is_new) FROM merged
+            """ : merge
+        return "\(statement); DROP TABLE \(Self.staging)"
+    }
+
+    /// Whether an INSERT into the table can tell new rows from replaced ones.
+    func tellsNew(in catalog: Catalog) -> Bool { table.kind == "r" && catalog.timescale == nil }
+}

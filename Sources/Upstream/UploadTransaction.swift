@@ -1,0 +1,199 @@
+import MarketData
+
+/// One transaction: the ledger's row locked, rows loaded, the ledger moved on.
+///
+/// Every attempt to load rows stands behind a savepoint. When the server refuses a row, the rows are halved until the
+/// refused ones stand alone, so k refused rows of n cost about 2k·log2(n/k) attempts. Releasing or rolling back a
+/// savepoint travels with the next statement and costs no exchange of its own.
+final class UploadTransaction {
+    let connection: PostgresConnection
+    let catalog: Catalog
+    private var pending = ""
+    private var hasRaisedLimit = false
+    private var hasComparedTables = false
+    var outcome = UploadOutcome()
+    private(set) var refused: [RefusedRow] = []
+
+    init(on connection: PostgresConnection, catalog: Catalog) {
+        self.connection = connection
+        self.catalog = catalog
+    }
+
+    /// Begins and answers the last sequence that is upstream.
+    func begin(_ ledger: Ledger, _ stream: EventStream) throws(UpstreamError) -> Int64 {
+        let results = try connection.run(ledger.beginSQL(stream), "lock the ledger")
+        guard let text = results.last?.rows.first?.first, let text, let sequence = Int64(text) else {
+            throw UpstreamError(.schema, "lock the ledger", "its row can't be read back", object: "edgetick_uploads")
+        }
+        return sequence
+    }
+
+    /// Moves the ledger on and commits; nothing may be taken for stored before this has returned.
+    func commit(
+        _ ledger: Ledger, _ stream: EventStream, through sequence: Int64, rows: Int
+    ) throws(UpstreamError) {
+        let results = try connection.run(
+            takePending() + ledger.commitSQL(stream, through: sequence, rows: rows), "commit")
+        guard results.last?.tag == "COMMIT" else {
+            throw UpstreamError(.busy, "commit", "the server rolled the transaction back")
+        }
+        guard results.suffix(2).first?.affected == 1 else {
+            throw UpstreamError(
+                .schema, "move the ledger on", "its row was not written: a rule, trigger or policy is in the way",
+                object: "table edgetick_uploads")
+        }
+    }
+
+    /// Loads trades or quotes.
+    func load<Field: RowField>(
+        _ rows: [Buffered<Field.Event>], _ order: ArraySlice<Int32>, into target: UploadTarget<Field>,
+        _ context: RowContext
+    ) throws(UpstreamError) {
+        try loadHalving(order, into: target, rows: rows, context) { part throws(UpstreamError) in
+            try self.copyDirectly(rows, part, into: target, context)
+        }
+    }
+
+    /// Loads bars, directly or over the staging table.
+    func loadBars(
+        _ rows: [Buffered<Bar>], _ order: ArraySlice<Int32>, into target: UploadTarget<BarField>,
+        _ context: RowContext, choice: inout UploadPathChoice
+    ) throws(UpstreamError) {
+        guard !order.isEmpty else { return }
+        var direct = choice.path == .direct
+        let startedDirect = direct
+        try loadHalving(order, into: target, rows: rows, context) { part throws(UpstreamError) in
+            if direct {
+                do throws(UpstreamError) {
+                    return try self.copyDirectly(rows, part, into: target, context)
+                } catch {
+                    guard error.sqlState == UpstreamError.uniqueViolation else { throw error }
+                    direct = false
+                }
+            }
+            try self.copyStaged(rows, part, into: target, context)
+        }
+        switch (startedDirect, direct) {
+        case (true, true): choice.wentDirect()
+        case (true, false): choice.conflicted()
+        default: choice.wentStaged()
+        }
+    }
+
+    private func copyDirectly<Field: RowField>(
+        _ rows: [Buffered<Field.Event>], _ part: ArraySlice<Int32>, into target: UploadTarget<Field>,
+        _ context: RowContext
+    ) throws(UpstreamError) {
+        let encoder = CopyEncoder(rows, order: part, columns: target.columns, context: context)
+        try attempt { sql throws(UpstreamError) in
+            let sent = try self.connection.copy(
+                sql + target.copySQL, from: encoder, "COPY into \(target.table.displayName)")
+            self.outcome.bytes += sent
+        }
+        outcome.inserted += part.count
+        if outcome.path == nil { outcome.path = .direct }
+    }
+
+    private func copyStaged(
+        _ rows: [Buffered<Bar>], _ part: ArraySlice<Int32>, into target: UploadTarget<BarField>, _ context: RowContext
+    ) throws(UpstreamError) {
+        guard catalog.allowsTemporary else {
+            throw UpstreamError(
+                .schema, "make a temporary table",
+                "the user \(catalog.user) may not: GRANT TEMPORARY ON DATABASE … TO \(catalog.user)",
+                sqlState: "42501", object: "the database")
+        }
+        let encoder = CopyEncoder(rows, order: part, columns: target.columns, context: context)
+        let tellsNew = target.tellsNew(in: catalog)
+        var written = 0
+        var new = 0
+        try attempt { sql throws(UpstreamError) in
+            let sent = try self.connection.copy(
+                sql + target.stageSQL, from: encoder, "COPY for \(target.table.displayName)")
+            self.outcome.bytes += sent
+            let results = try self.connection.run(
+                target.mergeSQL(tellsNew: tellsNew), "merge into \(target.table.displayName)")
+            written = results.first?.affected ?? 0
+            if tellsNew, let row = results.first?.rows.first {
+                written = row[0].flatMap { Int($0) } ?? 0
+                new = row[1].flatMap { Int($0) } ?? 0
+            }
+        }
+        outcome.inserted += new
+        outcome.updated += written - new
+        outcome.unchanged += part.count - written
+        outcome.path = .staging
+    }
+
+    /// Runs `body` behind a savepoint; `body` puts the statements it gets before its own.
+    private func attempt(_ body: (String) throws(UpstreamError) -> Void) throws(UpstreamError) {
+        let before = takePending() + "SAVEPOINT edgetick; "
+        do {
+            try body(before)
+            pending = "RELEASE SAVEPOINT edgetick; "
+        } catch {
+            pending = "ROLLBACK TO SAVEPOINT edgetick; RELEASE SAVEPOINT edgetick; "
+            throw error
+        }
+    }
+
+    private func takePending() -> String {
+        defer { pending = "" }
+        return pending
+    }
+
+    /// Loads `part`, in halves when the server refuses a row of it.
+    private func loadHalving<Field: RowField>(
+        _ part: ArraySlice<Int32>, into target: UploadTarget<Field>, rows: [Buffered<Field.Event>],
+        _ context: RowContext, _ load: (ArraySlice<Int32>) throws(UpstreamError) -> Void
+    ) throws(UpstreamError) {
+        guard !part.isEmpty else { return }
+        do {
+            return try load(part)
+        } catch {
+            if error.reason == .limit, try raiseLimit(error) {
+                return try loadHalving(part, into: target, rows: rows, context, load)
+            }
+            guard error.reason == .data else { throw error }
+            try compareTable(target.table)
+            if part.count == 1, let index = part.first {
+                refuse(rows[Int(index)], error, context)
+                return
+            }
+        }
+        let middle = part.startIndex + part.count / 2
+        try loadHalving(part[..<middle], into: target, rows: rows, context, load)
+        try loadHalving(part[middle...], into: target, rows: rows, context, load)
+    }
+
+    /// Lifts TimescaleDB's limit on decompressed rows for this transaction; `false` when that can't help (any more).
+    private func raiseLimit(_ error: UpstreamError) throws(UpstreamError) -> Bool {
+        guard catalog.timescale != nil, !hasRaisedLimit else { return false }
+        hasRaisedLimit = true
+        pending += "SET LOCAL timescaledb.max_tuples_decompressed_per_dml_transaction = 0; "
+        return true
+    }
+
+    /// Makes sure, before the first row is refused, that the table is still the one that was read: after an ALTER
+    /// TABLE every row would seem at fault.
+    private func compareTable(_ table: TableDescription) throws(UpstreamError) {
+        guard !hasComparedTables else { return }
+        hasComparedTables = true
+        try connection.run(takePending(), "roll back to the savepoint")
+        let now = try connection.readCatalog(of: [table.name]).tables[table.name]
+        guard now == table else {
+            throw UpstreamError(
+                .busy, "COPY into \(table.displayName)", "the table was altered; its columns are read again",
+                object: "table \(table.displayName)")
+        }
+    }
+
+    private func refuse<Event>(_ row: Buffered<Event>, _ error: UpstreamError, _ context: RowContext) {
+        let object = error.object.map { " (\($0))" } ?? ""
+        refused.append(
+            RefusedRow(
+                sequence: row.sequence, sqlState: error.sqlState ?? "", reason: error.text + object,
+                rowJSON: RowJSON.text(row, context)))
+        outcome.refused += 1
+    }
+}

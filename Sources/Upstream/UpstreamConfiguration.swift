@@ -1,0 +1,58 @@
+/// What `timestamp` of a bar means upstream.
+public enum BarTimestamp: String, Sendable, CaseIterable {
+    /// The window's start, as in REST aggregates.
+    case start
+    /// The window's end.
+    case end
+}
+
+/// Where the upstream database is, and how long it may take to answer.
+public struct UpstreamConfiguration: Sendable {
+    /// The collector's name, as the rows and the ledger say it.
+    public let collector: String
+    /// How long connecting may take in all: names, every address, TLS, login. `connect_timeout` in the URI goes first.
+    public let connectTimeout: Duration
+    /// The server's limit for one statement (`statement_timeout`); our own deadline is ``responseLimit``.
+    public let statementTimeout: Duration
+    /// What `timestamp` of a bar means upstream.
+    public let barTimestamp: BarTimestamp
+
+    let settings: ConnectionSettings
+
+    /// Reads a libpq URI (PostgreSQL manual, 34.1.1.2) and checks it; nothing is opened yet.
+    ///
+    /// `sslmode` is verify-full, with the system's certificate authorities, as soon as a host is neither a loopback
+    /// address nor a Unix socket and the URI doesn't say otherwise. What the URI leaves out comes from libpq's
+    /// environment variables (PGHOST, PGUSER, PGPASSWORD …) and `.pgpass`.
+    ///
+    /// - Throws: reason ``UpstreamError/Reason/configuration``, for a URI that can't be read or that sets what would
+    ///   make libpq read other files, run other code or misread the data; never quotes the password.
+    public init(
+        uri: String, collector: String, connectTimeout: Duration = .seconds(10),
+        statementTimeout: Duration = .seconds(60), barTimestamp: BarTimestamp = .start
+    ) throws(UpstreamError) {
+        guard !collector.isEmpty, !collector.utf8.contains(0) else {
+            throw UpstreamError(.configuration, "read COLLECTOR_ID", "the collector's name is empty or has a NUL in it")
+        }
+        guard connectTimeout > .zero, statementTimeout > .zero else {
+            throw UpstreamError(.configuration, "read the timeouts", "a timeout must be longer than 0")
+        }
+        settings = try ConnectionSettings(uri: uri)
+        self.collector = collector
+        self.connectTimeout = settings.connectTimeout ?? connectTimeout
+        self.statementTimeout = statementTimeout
+        self.barTimestamp = barTimestamp
+    }
+
+    /// The server, port, database and user, without any secret.
+    public var target: String { settings.target }
+
+    /// What a careful person should know about the URI, a line each; empty as a rule.
+    public var warnings: [String] { settings.warnings }
+
+    /// How long a step may stay unanswered before the connection is given up: the statement timeout and a little
+    /// more, so that a server that is alive gets to say its own error first.
+    public var responseLimit: Duration {
+        statementTimeout + min(.seconds(5), max(.milliseconds(250), statementTimeout / 10))
+    }
+}

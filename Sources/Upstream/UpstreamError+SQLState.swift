@@ -1,0 +1,39 @@
+extension UpstreamError.Reason {
+    /// The kind of trouble that a server's code stands for (PostgreSQL manual, appendix A); `nil` means that the
+    /// error didn't come from the server, so that the connection is gone.
+    ///
+    /// A code that isn't known pauses the upload: rows are set aside only for what is surely the row's own fault.
+    init(sqlState: String?) {
+        guard let sqlState else {
+            self = .connectionLost
+            return
+        }
+        self =
+            switch sqlState {
+            case "57P01", "57P02", "57P03", "57P04", "57P05", "25P03", "25P04": .connectionLost
+            case "25006": .readOnly
+            case "3D000": .login
+            case "53400": .limit
+            case "55000", "55P02": .schema
+            default: Self(sqlStateClass: sqlState.prefix(2))
+            }
+    }
+
+    private init(sqlStateClass: Substring) {
+        self =
+            switch sqlStateClass {
+            case "08": .connectionLost
+            case "28": .login
+            // A trigger's own RAISE (P0) and limits that one row exceeds (54) are about the row, as 22 and 23 are.
+            case "21", "22", "23", "44", "54", "P0": .data
+            // 25: transaction state; 58: the server's own I/O; XX: its own errors.
+            case "25", "40", "53", "55", "57", "58", "72", "XX": .busy
+            default: .schema
+            }
+    }
+}
+
+extension UpstreamError {
+    /// A unique key exists already.
+    static let uniqueViolation = "23505"
+}

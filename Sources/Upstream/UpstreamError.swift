@@ -1,0 +1,107 @@
+/// Why the upload, or another exchange with the upstream database, did not work.
+///
+/// Decided by the SQLSTATE's class, never by the words of a message. The description fits one log line, holds no
+/// password and says what to do.
+public struct UpstreamError: Error, Sendable, Equatable {
+    /// What kind of trouble it is.
+    public enum Reason: String, Sendable, CaseIterable {
+        /// The connection was refused, lost or ended by the server (08xxx, 57P01–57P05, no SQLSTATE at all).
+        case connectionLost
+        /// The server didn't answer within the deadline; the connection was discarded.
+        case deadline
+        /// A passing condition: a deadlock, a lock, a timeout, no room, too many clients (40xxx, 55P03, 57014, 53xxx …).
+        case busy
+        /// A configured limit was exceeded, as by rows of a compressed chunk (53400).
+        case limit
+        /// A table, column, key or right is missing or of another kind (42xxx, 3F000, 0A000 …).
+        case schema
+        /// The server doesn't let the user in, or the database isn't there (28xxx, 3D000).
+        case login
+        /// The server takes no writes: a standby, or set so (25006).
+        case readOnly
+        /// A value that the target doesn't take (22xxx, 23xxx …). Rows that cause it alone become dead letters.
+        case data
+        /// The server could not prove who it is, or speaks no TLS.
+        case tls
+        /// The URI or another setting can't be used.
+        case configuration
+        /// The task was cancelled; the connection was discarded.
+        case cancelled
+        /// The refused rows could not be kept, so the transaction that moves past them was rolled back.
+        case deadLetters
+    }
+
+    /// What kind of trouble it is.
+    public let reason: Reason
+    /// What was tried.
+    public let operation: String
+    /// The server's or libpq's words, in one line, without secrets.
+    public let text: String
+    /// The server's five-character code; `nil` when the error didn't come from the server.
+    public let sqlState: String?
+    /// The table, column or constraint concerned; `nil` when none is known.
+    public let object: String?
+
+    init(_ reason: Reason, _ operation: String, _ text: String, sqlState: String? = nil, object: String? = nil) {
+        self.reason = reason
+        self.operation = operation
+        self.text = text
+        self.sqlState = sqlState
+        self.object = object
+    }
+
+    /// Whether the same batch may simply be sent again, after a short wait.
+    public var isRetryable: Bool {
+        switch reason {
+        case .connectionLost, .deadline, .busy, .limit, .cancelled, .deadLetters: true
+        case .schema, .login, .readOnly, .data, .tls, .configuration: false
+        }
+    }
+
+    /// Whether a person must mend something: the upload pauses and tries again slowly.
+    public var pausesUpload: Bool { !isRetryable }
+
+    /// Whether the connection can't be used any more.
+    var endsConnection: Bool {
+        switch reason {
+        case .connectionLost, .deadline, .cancelled, .tls, .configuration: true
+        case .busy, .limit, .schema, .login, .readOnly, .data, .deadLetters: false
+        }
+    }
+}
+
+extension UpstreamError: CustomStringConvertible {
+    /// One line: what was tried, what went wrong, the SQLSTATE and object, what to do.
+    public var description: String {
+        var details: [String] = []
+        if let sqlState { details.append("SQLSTATE \(sqlState)") }
+        if let object { details.append(object) }
+        let place = details.isEmpty ? "" : " (\(details.joined(separator: ", ")))"
+        return "\(operation): \(text)\(place); \(advice)"
+    }
+
+    private var advice: String {
+        switch reason {
+        case .connectionLost: "it is tried again, nothing is lost; is the server up and reachable?"
+        case .deadline: "the connection was given up and is made anew; is the server overloaded or the network cut?"
+        case .busy: "it is tried again with the same rows"
+        case .limit: "it is tried again in smaller parts; raise the limit named above if it stays"
+        case .schema: schemaAdvice
+        case .login: "check user, password and database in DATABASE_URI, and the server's pg_hba.conf"
+        case .readOnly: "point DATABASE_URI at the primary, or list all servers with target_session_attrs=read-write"
+        case .data: "the row can't be stored as it is; look at the target's constraints"
+        case .tls: "check the server's certificate, or sslrootcert and sslmode in DATABASE_URI"
+        case .configuration: "correct DATABASE_URI"
+        case .cancelled: "nothing is lost: what wasn't committed is sent again"
+        case .deadLetters: "it is tried again with the same rows; look at the data directory's disk"
+        }
+    }
+
+    private var schemaAdvice: String {
+        switch sqlState {
+        case "42501": "grant the right named above to the user in DATABASE_URI"
+        case "42P01", "3F000": "run `edgetick migrate`, or check the search_path"
+        default: "compare the table with `edgetick migrate --print`"
+        }
+    }
+}
