@@ -116,7 +116,8 @@ struct GroupCatalogue {
     private func describe(_ unknown: Resolution.UnknownPart) -> String {
         var text = "no universe or ETF is named \(quoted(unknown.part)) in environment \(environment)"
         if let other = others[unknown.part.lowercased()]?.first {
-            text += GroupCatalogue.isUniverse(other)
+            text +=
+                GroupCatalogue.isUniverse(other)
                 ? "; environment \(other.environment) has one" : "; it is the name of a \(other.type.rawValue)"
         }
         if !unknown.nearest.isEmpty {

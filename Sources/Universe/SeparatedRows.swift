@@ -128,7 +128,9 @@ struct SeparatedRows {
     /// The separator of the first line that is no comment: a comma, else a semicolon or a tab when it has one.
     private static func separator(of bytes: ArraySlice<UInt8>) -> UInt8 {
         for line in bytes.split(whereSeparator: { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }) {
-            guard let first = line.first(where: { $0 != UInt8(ascii: " ") }), first != UInt8(ascii: "#") else { continue }
+            guard let first = line.first(where: { $0 != UInt8(ascii: " ") }), first != UInt8(ascii: "#") else {
+                continue
+            }
             for candidate in [UInt8(ascii: ","), UInt8(ascii: ";"), UInt8(ascii: "\t")] where line.contains(candidate) {
                 return candidate
             }

@@ -91,7 +91,8 @@ public struct SymbolListImport: Sendable, Equatable {
         }
     }
 
-    private mutating func take(_ fields: [[UInt8]], _ line: Int, _ columns: Columns, _ firstLines: inout [Symbol: Int]) {
+    private mutating func take(_ fields: [[UInt8]], _ line: Int, _ columns: Columns, _ firstLines: inout [Symbol: Int])
+    {
         let text = columns.symbol < fields.count ? String(decoding: fields[columns.symbol], as: UTF8.self) : ""
         let symbol: Symbol
         switch SymbolSpelling(reading: text) {

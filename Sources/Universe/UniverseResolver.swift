@@ -31,7 +31,8 @@ public struct UniverseResolver: Sendable {
         guard let parsed = UniverseKey(key) else {
             throw UniverseError(
                 .emptyKey, key: key,
-                text: "universe key \(quoted(key)) names no group: write names joined by colons, such as sp500:nasdaq100")
+                text:
+                    "universe key \(quoted(key)) names no group: write names joined by colons, such as sp500:nasdaq100")
         }
         return try resolve(parsed)
     }
@@ -93,7 +94,8 @@ public struct UniverseResolver: Sendable {
         guard choice.matches.isEmpty else {
             return UniverseError(
                 .noSymbols, key: key.text,
-                text: "universe key \(quoted(key.text)) brings no symbol: its groups are empty; import or pull their members",
+                text:
+                    "universe key \(quoted(key.text)) brings no symbol: its groups are empty; import or pull members",
                 warnings: warnings)
         }
         var text = "universe key \(quoted(key.text)) names no group of environment \(environment)"

@@ -22,7 +22,10 @@ struct UniverseKeyTests {
 
     @Test func `the whole key may be one group's name, with or without the spaces around its colons`() {
         #expect(UniverseKey(" market_leaders:top_100 ")?.wholeNames == ["market_leaders:top_100"])
-        #expect(UniverseKey("market_leaders : top_100")?.wholeNames == ["market_leaders : top_100", "market_leaders:top_100"])
+        #expect(
+            UniverseKey("market_leaders : top_100")?.wholeNames == [
+                "market_leaders : top_100", "market_leaders:top_100",
+            ])
         #expect(UniverseKey("market_leaders : top_100")?.description == "market_leaders : top_100")
     }
 
@@ -38,7 +41,8 @@ struct NearestNamesTests {
         ("", "", 0), ("abc", "abc", 0), ("", "abc", 3), ("abc", "", 3), ("kitten", "sitting", 3), ("ab", "ba", 1),
         ("nasdaq100", "nasdaq10", 1), ("flaw", "lawn", 2), ("ca", "abc", 3),
     ])
-    func `the distance counts insertions, deletions, replacements and swaps`(left: String, right: String, distance: Int) {
+    func `the distance counts insertions, deletions, replacements and swaps`(left: String, right: String, distance: Int)
+    {
         #expect(NearestNames.distance(left, right) == distance)
         #expect(NearestNames.distance(right, left) == distance)
     }

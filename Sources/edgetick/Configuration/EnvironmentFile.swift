@@ -78,7 +78,8 @@ struct EnvironmentFile: Sendable, Equatable, ConcealsContents {
         }
         let value = try EnvironmentFile.value(of: rest[rest.index(after: equals)...].trimmingBlanks())
         if let earlier = entries[key] {
-            remarks.append(Remark(line: number, text: "\(key) stands on line \(earlier.line) already; this line counts"))
+            remarks.append(
+                Remark(line: number, text: "\(key) stands on line \(earlier.line) already; this line counts"))
         }
         if !value.isLiteral, value.text.contains("${") {
             remarks.append(Remark(line: number, text: "${…} in \(key) is taken as it is; nothing is expanded"))

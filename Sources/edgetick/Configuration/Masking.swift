@@ -11,26 +11,31 @@ struct Masking: Sendable, ConcealsContents {
     private static let shortestSearched = 6
 
     private let secrets: [String]
-    private let passwords: Set<String>
+    private let ofDatabase: Set<String>
 
     /// Collects what must not be shown from what was set.
     init(_ snapshot: SettingsSnapshot) {
         var secrets: Set<String> = []
-        var passwords: Set<String> = []
+        var ofDatabase: Set<String> = []
         for key in SettingKey.allCases where key.isSecret {
             guard let text = snapshot[key]?.text else { continue }
-            secrets.insert(text)
-            if key == .databaseURI { passwords.formUnion(Masking.passwords(in: text)) }
+            if key == .databaseURI {
+                ofDatabase = Set([text] + Masking.passwords(in: text))
+            } else {
+                secrets.insert(text)
+            }
         }
-        self.passwords = passwords.subtracting(secrets)
-        self.secrets = secrets.union(passwords).filter { $0.count >= Masking.shortestSearched }
+        self.ofDatabase = ofDatabase.subtracting(secrets)
+        self.secrets = secrets.union(ofDatabase).filter { $0.count >= Masking.shortestSearched }
             .sorted { ($0.count, $0) > ($1.count, $1) }
     }
 
     /// A key's value for people's eyes.
     func display(_ text: String, of key: SettingKey) -> String {
         // The URI's password is left out already; searched for, a password `postgres` would hide the scheme too.
-        if key == .databaseURI { return line(hiding(secrets.filter { !passwords.contains($0) }, in: Masking.databaseURI(text))) }
+        if key == .databaseURI {
+            return line(hiding(secrets.filter { !ofDatabase.contains($0) }, in: Masking.databaseURI(text)))
+        }
         return key.isSecret ? Masking.mask : plain(text)
     }
 
@@ -51,7 +56,8 @@ struct Masking: Sendable, ConcealsContents {
         var result = ""
         for scalar in shown.unicodeScalars.prefix(120) {
             switch scalar.properties.generalCategory {
-            case .control, .format, .lineSeparator, .paragraphSeparator: result += "\\u{\(String(scalar.value, radix: 16))}"
+            case .control, .format, .lineSeparator, .paragraphSeparator:
+                result += "\\u{\(String(scalar.value, radix: 16))}"
             default: result.unicodeScalars.append(scalar)
             }
         }
@@ -91,7 +97,8 @@ struct Masking: Sendable, ConcealsContents {
         guard tail.first == "?" else { return result }
         let parameters = tail.dropFirst().split(separator: "&").map { parameter in
             let name = parameter.prefix { $0 != "=" }
-            return harmless.contains(String(name)) ? String(parameter) : "\(name.count == parameter.count ? mask : "\(name)=\(mask)")"
+            return harmless.contains(String(name))
+                ? String(parameter) : "\(name.count == parameter.count ? mask : "\(name)=\(mask)")"
         }
         return result + "?" + parameters.joined(separator: "&")
     }
@@ -112,7 +119,9 @@ struct Masking: Sendable, ConcealsContents {
             if let colon = user.firstIndex(of: ":") { found.append(String(user[user.index(after: colon)...])) }
         }
         for parameter in uri.split(whereSeparator: { "?& ".contains($0) }) {
-            guard let equals = parameter.firstIndex(of: "="), parameter[..<equals].contains("password") else { continue }
+            guard let equals = parameter.firstIndex(of: "="), parameter[..<equals].contains("password") else {
+                continue
+            }
             found.append(String(parameter[parameter.index(after: equals)...]))
         }
         return found + found.map { percentDecoded($0) }

@@ -95,7 +95,8 @@ enum SettingKey: String, CaseIterable, Sendable {
         case .feedURL: "the feed's address; ws:// only to this machine unless plaintext is allowed"
         case .allowPlaintext: "allow ws:// and http:// to other machines; the key is then sent unencrypted"
         case .caFile: "PEM file with the certificate authorities to trust for the feed, in place of the system's"
-        case .maxRetries: "failed tries in a row before a connection counts as in error; 0 = never; it tries on all the same"
+        case .maxRetries:
+            "failed tries in a row before a connection counts as in error; 0 = never; it tries on all the same"
         case .reconnectDelay: "first wait before a new try (seconds)"
         case .restURL: "address of the REST API, for backfill"
         case .feedEvents: "kinds of events: any of AM, A, T, Q"

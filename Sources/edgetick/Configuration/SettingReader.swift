@@ -55,7 +55,8 @@ struct SettingReader: ConcealsContents {
 
     mutating func integer(_ key: SettingKey, in range: ClosedRange<Int>) -> Int {
         if let text = text(key), let value = plainInteger(text), range.contains(value) { return value }
-        return rejected(key, "a whole number from \(range.lowerBound) to \(range.upperBound)", otherwise: range.lowerBound)
+        return rejected(
+            key, "a whole number from \(range.lowerBound) to \(range.upperBound)", otherwise: range.lowerBound)
     }
 
     mutating func integer(_ key: ConnectionKey, in range: ClosedRange<Int>) -> Int {
@@ -88,7 +89,8 @@ struct SettingReader: ConcealsContents {
 
     mutating func bytes(_ key: SettingKey, in range: ClosedRange<Int64>, shown: String) -> Int64 {
         if let text = text(key), let value = Quantity.bytes(text), range.contains(value) { return value }
-        return rejected(key, "a size \(shown), in bytes or with a unit such as 500MB or 8GiB", otherwise: range.lowerBound)
+        return rejected(
+            key, "a size \(shown), in bytes or with a unit such as 500MB or 8GiB", otherwise: range.lowerBound)
     }
 
     mutating func choice<Choice: CaseIterable & RawRepresentable<String>>(

@@ -35,7 +35,8 @@ extension Settings {
         return Connections(
             isMulti: isMulti, list: list, maximum: maximum,
             routing: reader.choice(.routingStrategy, otherwise: .manual),
-            healthCheckInterval: reader.duration(.healthCheckInterval, unit: .seconds(1), in: .seconds(1) ... .seconds(3600)),
+            healthCheckInterval: reader.duration(
+                .healthCheckInterval, unit: .seconds(1), in: .seconds(1) ... .seconds(3600)),
             autoRebalance: reader.bool(.autoRebalance), failover: reader.bool(.failoverEnabled))
     }
 
@@ -53,7 +54,8 @@ extension Settings {
             let isEnabled = reader.bool(ConnectionKey(number, .enabled))
             if !CollectorName.isName(connection.name) {
                 reader.fault(
-                    nameKey, "allowed: up to \(CollectorName.maximumLength) letters, digits, dots, hyphens, underscores")
+                    nameKey, "allowed: up to \(CollectorName.maximumLength) letters, digits, dots, hyphens, underscores"
+                )
             }
             guard isEnabled else { continue }
             if let other = list.first(where: { $0.name == connection.name }) {
@@ -71,7 +73,7 @@ extension Settings {
             reader.add(
                 isEnabling ? .fault : .note, key,
                 isEnabling
-                    ? "only \(maximum) connections are allowed: raise WEBSOCKET_CONNECTIONS_MAX if the account allows more"
+                    ? "only \(maximum) connections are allowed: raise WEBSOCKET_CONNECTIONS_MAX if the account has more"
                     : "is ignored: WEBSOCKET_CONNECTIONS_MAX is \(maximum)")
         }
         if list.isEmpty {

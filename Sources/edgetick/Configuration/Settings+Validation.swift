@@ -54,7 +54,8 @@ extension Settings {
             url: reader.text(.feedURL) ?? "", restURL: reader.text(.restURL) ?? "", allowsPlaintext: allowsPlaintext,
             caFile: reader.path(.caFile, host), events: readEvents(&reader),
             maxRetries: reader.integer(.maxRetries, in: 0...1_000_000),
-            reconnectDelay: reader.duration(.reconnectDelay, unit: .seconds(1), in: .milliseconds(100) ... .seconds(3600)))
+            reconnectDelay: reader.duration(
+                .reconnectDelay, unit: .seconds(1), in: .milliseconds(100) ... .seconds(3600)))
     }
 
     private static func checkURL(
@@ -86,9 +87,9 @@ extension Settings {
         let day = Duration.seconds(86_400)
         let environment = reader.choice(.environment, otherwise: GroupEnvironment.default)
         let fallback = reader.choice(.universeFallback, otherwise: UniverseFallback.default)
-        let ttl = reader.duration(.universeCacheTTL, unit: .seconds(1), in: .seconds(1) ... day * 30)
+        let ttl = reader.duration(.universeCacheTTL, unit: .seconds(1), in: .seconds(1)...day * 30)
         let pull = reader.duration(
-            .universePullInterval, unit: .seconds(1), in: .seconds(10) ... day * 30, zero: "by hand only")
+            .universePullInterval, unit: .seconds(1), in: .seconds(10)...day * 30, zero: "by hand only")
         return Universe(
             environment: environment, fallback: fallback, cacheTTL: ttl, pullInterval: pull == .zero ? nil : pull)
     }
@@ -104,7 +105,8 @@ extension Settings {
         guard let text = reader.text(.collectorID) else { return host.defaultCollectorID }
         if !CollectorName.isName(text) {
             reader.fault(
-                .collectorID, "allowed: up to \(CollectorName.maximumLength) letters, digits, dots, hyphens, underscores")
+                .collectorID,
+                "allowed: up to \(CollectorName.maximumLength) letters, digits, dots, hyphens, underscores")
         }
         return text
     }
@@ -133,7 +135,8 @@ extension Settings {
             }
         } else if needs.contains(.database) {
             reader.fault(
-                .databaseURI, "is needed for this command: set it, such as postgresql://user:password@host:5432/database")
+                .databaseURI,
+                "is needed for this command: set it, such as postgresql://user:password@host:5432/database")
         }
         return Upload(
             databaseURI: uri.map { Secret($0) },
@@ -154,7 +157,9 @@ extension Settings {
         } else if !ServerAddress.isLoopback(bare), reader.snapshot[.httpToken] == nil {
             reader.fault(.httpHost, "other machines could connect: set HTTP_TOKEN as well, or use 127.0.0.1")
         } else if !ServerAddress.isLoopback(bare), let token, token.reveal().utf8.count < 16 {
-            reader.add(.warning, .httpToken, "is short for a host that other machines can reach; 16 characters or more are better")
+            reader.add(
+                .warning, .httpToken,
+                "is short for a host that other machines can reach; 16 characters or more are better")
         }
         return HTTP(host: bare, port: reader.integer(.httpPort, in: 0...65535), token: token)
     }

@@ -21,7 +21,8 @@ struct EnvironmentFileTests {
         ("A=b", "b"), ("A=", ""), (" A = b ", "b"), ("export A=b", "b"), ("export\tA=b", "b"), ("A=b=c=", "b=c="),
         ("A=\"b c\"", "b c"), ("A='b \"c\"'", "b \"c\""), (#"A="b\"\\\n\t\$""#, "b\"\\\n\t$"), (#"A="\x""#, #"\x"#),
         (#"A='\n'"#, #"\n"#), ("A=b # note", "b"), ("A=b#c", "b#c"), ("A=# note", ""), ("A=\"b # c\" # note", "b # c"),
-        ("A=b\r\n", "b"), ("\u{FEFF}A=b", "b"), ("# first\n\n   \nA=b\n", "b"), ("A=${B}", "${B}"), ("A=größe", "größe"),
+        ("A=b\r\n", "b"), ("\u{FEFF}A=b", "b"), ("# first\n\n   \nA=b\n", "b"), ("A=${B}", "${B}"),
+        ("A=größe", "größe"),
     ])
     func `a line gives its value`(text: String, value: String) throws {
         #expect(try parse(text).entries["A"]?.value == value)
@@ -80,7 +81,9 @@ struct EnvironmentFileTests {
     }
 
     @Test func `no fault shows what stands in the line`() throws {
-        for text in ["hunter2secret", "hunter2secret\u{0}=x", "A=\"hunter2secret", "A=\"b\"hunter2secret", "hunter2 secret=x"] {
+        for text in [
+            "hunter2secret", "hunter2secret\u{0}=x", "A=\"hunter2secret", "A=\"b\"hunter2secret", "hunter2 secret=x",
+        ] {
             let error = try #require(fault(Array(text.utf8)))
             #expect(!error.description.contains("hunter2"))
         }

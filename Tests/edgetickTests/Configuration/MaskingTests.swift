@@ -11,9 +11,13 @@ struct MaskingTests {
         ("postgresql:///ticks?host=/run/postgresql", "postgresql:///ticks?host=/run/postgresql"),
         ("postgresql://[::1]:5432/ticks", "postgresql://[::1]:5432/ticks"),
         ("postgresql://me:@db/x", "postgresql://me:••••@db/x"),
-        ("postgresql://db/x?user=me&password=pw&sslpassword=pw2", "postgresql://db/x?user=me&password=••••&sslpassword=••••"),
+        (
+            "postgresql://db/x?user=me&password=pw&sslpassword=pw2",
+            "postgresql://db/x?user=me&password=••••&sslpassword=••••"
+        ),
         ("postgresql://postgres:postgres@db/postgres", "postgresql://postgres:••••@db/postgres"),
-        ("postgresql://me:p@w@db/x", "••••"), ("postgresql://me:p/w@db/x", "••••"), ("postgresql://me:p?w@db/x", "••••"),
+        ("postgresql://me:p@w@db/x", "••••"), ("postgresql://me:p/w@db/x", "••••"),
+        ("postgresql://me:p?w@db/x", "••••"),
         ("postgresql://me:p#w@db/x", "••••"), ("postgresql://me:pw", "••••"), ("postgresql://db/me:pw", "••••"),
         ("host=db password=pw", "••••"), ("me:pw@db", "••••"), ("postgresql://db/x?pw", "postgresql://db/x?••••"),
     ])
@@ -90,7 +94,10 @@ struct SecretCanaryTests {
     }
 
     @Test func `a half-written file shows none of its secrets`() {
-        for text in ["MASSIVE_API_KEY \(Self.apiKey)", "A=\"\(Self.password)", "HTTP_TOKEN='\(Self.token)'x", "\(Self.token)\u{0}"] {
+        for text in [
+            "MASSIVE_API_KEY \(Self.apiKey)", "A=\"\(Self.password)", "HTTP_TOKEN='\(Self.token)'x",
+            "\(Self.token)\u{0}",
+        ] {
             do throws(ConfigurationError) {
                 _ = try EnvironmentFile(path: ".env", bytes: Array(text.utf8))
                 Issue.record("a half-written line was taken")

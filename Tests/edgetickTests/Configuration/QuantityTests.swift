@@ -5,7 +5,8 @@ import Testing
 struct QuantityTests {
     @Test(arguments: [
         ("5", Duration.seconds(5)), ("5s", .seconds(5)), ("500ms", .milliseconds(500)), ("2m", .seconds(120)),
-        ("1h", .seconds(3600)), ("1.5h", .seconds(5400)), ("0", .zero), ("2 min", .seconds(120)), ("1d", .seconds(86_400)),
+        ("1h", .seconds(3600)), ("1.5h", .seconds(5400)), ("0", .zero), ("2 min", .seconds(120)),
+        ("1d", .seconds(86_400)),
         ("0.25", .milliseconds(250)), ("0.000000001", .nanoseconds(1)),
     ])
     func `a duration is read, a bare number in seconds`(text: String, duration: Duration) {
@@ -18,7 +19,10 @@ struct QuantityTests {
         #expect(Quantity.duration("50ms", unit: .seconds(3600)) == .milliseconds(50))
     }
 
-    @Test(arguments: ["", "s", "-5", "+5", "5x", "5 s s", "1e3", "1.2.3", ".5", "5.", "1,5", "99999999999h", "٣", "5S", "1.0000000001"])
+    @Test(arguments: [
+        "", "s", "-5", "+5", "5x", "5 s s", "1e3", "1.2.3", ".5", "5.", "1,5", "99999999999h", "٣", "5S",
+        "1.0000000001",
+    ])
     func `what is no duration is refused`(text: String) {
         #expect(Quantity.duration(text, unit: .seconds(1)) == nil)
     }

@@ -1,0 +1,38 @@
+import FoundationEssentials
+import Store
+
+/// A real mirror file in a directory of its own, with the groups that a test asks for.
+struct MirrorFixture {
+    let directory: String
+    let mirror: UniverseMirror
+
+    /// Runs `body` with a fresh mirror and removes it afterwards.
+    static func run<Result>(_ body: (MirrorFixture) throws -> Result) throws -> Result {
+        let directory = FileManager.default.temporaryDirectory.appending(path: "edgetick-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        return try body(
+            MirrorFixture(
+                directory: directory, mirror: try UniverseMirror.open(directory: directory, access: .readWrite)))
+    }
+
+    /// Adds a group, or replaces it.
+    func add(
+        _ name: String, _ symbols: [String], type: GroupType = .universe, environment: String = "DEFAULT"
+    ) throws {
+        _ = try mirror.replaceGroup(
+            .init(name: name, type: type, environment: environment), members: symbols.map { GroupMember(symbol: $0) })
+    }
+}
+
+/// The sample universes beside the package, where they are there.
+enum SharedUniverses {
+    static let directory = URL(filePath: #filePath).resolvingSymlinksInPath()
+        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        .appending(path: "shared/data/universes")
+
+    static var areThere: Bool { FileManager.default.fileExists(atPath: directory.appending(path: "sp500.csv").path) }
+
+    static func bytes(_ name: String) throws -> [UInt8] {
+        Array(try Data(contentsOf: directory.appending(path: "\(name).csv")))
+    }
+}

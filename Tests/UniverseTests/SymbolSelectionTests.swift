@@ -1,0 +1,126 @@
+import MarketData
+import Store
+import Testing
+import Universe
+
+struct SymbolSelectionTests {
+    private func symbols(_ names: String...) -> [Symbol] { names.compactMap { Symbol($0) } }
+
+    /// Decides over a real mirror that knows `tech` (A and B) alone.
+    private func select(
+        key: String? = nil, list: String? = nil, fallback: SymbolSelection.Fallback = .nothing
+    ) throws -> SymbolSelection {
+        try MirrorFixture.run { fixture in
+            try fixture.add("tech", ["B", "A"])
+            let resolver = UniverseResolver(mirror: fixture.mirror, environment: "DEFAULT")
+            return try SymbolSelection(universeKey: key, list: list, fallback: fallback) { key throws(UniverseError) in
+                try resolver.resolve(key)
+            }
+        }
+    }
+
+    private func levels(_ selection: SymbolSelection) -> [SymbolSelection.Remark.Level] {
+        selection.remarks.map(\.level)
+    }
+
+    @Test func `the universe key comes before the list`() throws {
+        let selection = try select(key: "tech", list: "X,Y", fallback: .defaultList)
+        #expect(selection.target == .symbols(symbols("A", "B")))
+        #expect(selection.origin == .universeKey("tech"))
+        #expect(selection.remarks.isEmpty)
+        #expect(selection.summary == "2 symbols from universe key \"tech\" (\"tech\" UNIVERSE 2)")
+    }
+
+    @Test(arguments: [nil, "", "  ", " : "])
+    func `without a key the list counts, trimmed, each once, in the order written`(key: String?) throws {
+        let selection = try select(key: key, list: " MSFT, AAPL ,,MSFT,\tBRK.B,", fallback: .refusal)
+        #expect(selection.target == .symbols(symbols("MSFT", "AAPL", "BRK.B")))
+        #expect(selection.origin == .list)
+        #expect(selection.remarks.isEmpty)
+        #expect(selection.summary == "3 symbols from the plain list")
+    }
+
+    @Test(arguments: [nil, "", " , ,"], [SymbolSelection.Fallback.nothing, .defaultList, .refusal])
+    func `with neither nothing is collected, and a warning says so`(list: String?, fallback: SymbolSelection.Fallback)
+        throws
+    {
+        let selection = try select(list: list, fallback: fallback)
+        #expect(selection.target == .nothing)
+        #expect(selection.origin == .none)
+        #expect(levels(selection) == [.warning])
+        #expect(selection.summary == "no symbols")
+    }
+
+    @Test(arguments: [SymbolSelection.Fallback.nothing, .defaultList, .refusal])
+    func `a key that gives nothing falls back to the list when there is one`(fallback: SymbolSelection.Fallback) throws
+    {
+        let selection = try select(key: "tehc", list: "X,Y", fallback: fallback)
+        #expect(selection.target == .symbols(symbols("X", "Y")))
+        #expect(selection.origin == .list)
+        #expect(levels(selection).allSatisfy { $0 == .warning })
+        #expect(selection.remarks.contains { $0.text.contains("nearest: \"tech\"") })
+        #expect(selection.remarks.last?.text.contains("in place of universe key \"tehc\"") == true)
+    }
+
+    @Test func `a single connection falls back to the default list, loudly`() throws {
+        let selection = try select(key: "tehc", fallback: .defaultList)
+        #expect(
+            selection.target
+                == .symbols(symbols("AAPL", "GOOGL", "MSFT", "TSLA", "AMZN", "NFLX", "META", "NVDA")))
+        #expect(selection.origin == .defaultList)
+        #expect(selection.remarks.last?.level == .warning)
+        #expect(selection.remarks.last?.text.contains("AAPL, GOOGL, MSFT, TSLA, AMZN, NFLX, META, NVDA") == true)
+        #expect(selection.summary == "8 symbols from the default list")
+    }
+
+    @Test func `a single connection refuses to start when told to`() throws {
+        #expect(throws: UniverseError.self) { try select(key: "tehc", fallback: .refusal) }
+        #expect(throws: UniverseError.self) { try select(key: "tehc", list: "ÄÖ", fallback: .refusal) }
+    }
+
+    @Test func `one of several connections collects nothing, as an error`() throws {
+        let selection = try select(key: "tehc", fallback: .nothing)
+        #expect(selection.target == .nothing)
+        #expect(levels(selection).contains(.error))
+    }
+
+    @Test func `a list without a single symbol is no list to fall back to`() throws {
+        let selection = try select(key: "tehc", list: "ÄÖ, two words here", fallback: .defaultList)
+        #expect(selection.origin == .defaultList)
+        #expect(selection.remarks.contains { $0.text.contains("\"ÄÖ\"") })
+    }
+
+    @Test(arguments: ["*", " * ", "*,*"])
+    func `a star stands for everything`(list: String) throws {
+        let selection = try select(list: list)
+        #expect(selection.target == .everything)
+        #expect(selection.origin == .list)
+        #expect(selection.remarks.isEmpty)
+        #expect(selection.summary == "every symbol of the feed from the plain list")
+    }
+
+    @Test func `a star among symbols covers them, with a warning`() throws {
+        let selection = try select(list: "AAPL,*")
+        #expect(selection.target == .everything)
+        #expect(levels(selection) == [.warning])
+    }
+
+    @Test func `odd entries of the list are reported and the others kept`() throws {
+        let selection = try select(list: "aapl,BRK/B,TWO WORDS,Ä,GOOD")
+        #expect(selection.target == .symbols(symbols("AAPL", "BRK.B", "GOOD")))
+        #expect(levels(selection) == [.warning, .warning, .warning, .warning])
+    }
+
+    @Test func `warnings of a key that resolves are passed on`() throws {
+        let selection = try select(key: "tech:nothing_like_it")
+        #expect(selection.target == .symbols(symbols("A", "B")))
+        #expect(levels(selection) == [.warning])
+        #expect(selection.remarks[0].text.contains("nothing_like_it"))
+    }
+
+    @Test func `every remark fits one line`() throws {
+        let selection = try select(key: "te\nhc", list: "a\nb c,d", fallback: .defaultList)
+        #expect(!selection.remarks.isEmpty)
+        #expect(selection.remarks.allSatisfy { !$0.text.contains("\n") })
+    }
+}
