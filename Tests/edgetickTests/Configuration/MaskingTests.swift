@@ -75,13 +75,13 @@ struct SecretCanaryTests {
         dump(Masking(snapshot), to: &dumped)
         expectClean(dumped + "\(file)\(snapshot)" + String(reflecting: snapshot) + String(reflecting: file), "inputs")
 
-        let report = SettingsReport(snapshot, host: host, needs: [.feed, .database])
+        let report = SettingsReport(snapshot, host: sampleHost, needs: [.feed, .database])
         expectClean(report.table, "table")
         expectClean(try report.json(), "JSON")
         expectClean("\(report)", "report")
         for finding in report.findings { expectClean(finding.description, "finding") }
         do throws(SettingFaults) {
-            let (settings, remarks) = try Settings.validate(snapshot, host: host)
+            let (settings, remarks) = try Settings.validate(snapshot, host: sampleHost)
             var text = ""
             // A list of symbols and a URL with a query are for use, not for show; the report shows them masked.
             dump(settings.feed.apiKey, to: &text)

@@ -6,7 +6,7 @@ import Testing
 struct SettingsReportTests {
     private func report(_ environment: [String: String], _ file: String = "") throws -> SettingsReport {
         let file = try EnvironmentFile(path: "my.env", bytes: Array(file.utf8))
-        return SettingsReport(SettingsSnapshot(environment: environment, file: file), host: host)
+        return SettingsReport(SettingsSnapshot(environment: environment, file: file), host: sampleHost)
     }
 
     private func row(_ report: SettingsReport, _ key: String) throws -> SettingsReport.Row {
@@ -21,7 +21,7 @@ struct SettingsReportTests {
         #expect(try row(report, "LOG_LEVEL").origin.description == "my.env:2")
         #expect(try row(report, "SYNC_INTERVAL").value == "5s")
         #expect(try row(report, "SYNC_INTERVAL").origin == .defaultValue)
-        #expect(try row(report, "EDGETICK_DATA_DIR").value == "/work dir/data")
+        #expect(try row(report, "EDGETICK_DATA_DIR").value == "/my dir/data")
         #expect(try row(report, "COLLECTOR_ID").value == "box.local")
         #expect(try row(report, "SYMBOLS").value == nil)
         #expect(!report.hasFaults)

@@ -4,19 +4,19 @@ import Testing
 
 @testable import edgetick
 
-let host = HostFacts(
-    hostName: "box.local", homeDirectory: "/home/me", stateDirectory: nil, workingDirectory: "/work dir")
+let sampleHost = HostFacts(
+    hostName: "box.local", homeDirectory: "/home/me", stateDirectory: nil, workingDirectory: "/my dir")
 
 /// Validates values of the process environment.
 func validate(
-    _ environment: [String: String], needs: Settings.Needs = [], host: HostFacts = host
+    _ environment: [String: String], needs: Settings.Needs = [], host: HostFacts = sampleHost
 ) throws -> (settings: Settings, remarks: [SettingFinding]) {
     try Settings.validate(SettingsSnapshot(environment: environment, file: nil), host: host, needs: needs)
 }
 
 /// The faults of values of the process environment.
 func faults(
-    _ environment: [String: String], needs: Settings.Needs = [], host: HostFacts = host
+    _ environment: [String: String], needs: Settings.Needs = [], host: HostFacts = sampleHost
 ) -> [SettingFinding] {
     do throws(SettingFaults) {
         _ = try Settings.validate(SettingsSnapshot(environment: environment, file: nil), host: host, needs: needs)
@@ -91,7 +91,7 @@ struct SettingsTests {
         #expect(settings.feed.url == "ws://127.0.0.1:9000/x")
         #expect(settings.feed.restURL == "http://localhost:9001")
         #expect(settings.feed.allowsPlaintext)
-        #expect(settings.feed.caFile == "/work dir/ca.pem")
+        #expect(settings.feed.caFile == "/my dir/ca.pem")
         #expect(settings.feed.events == Set(EventKind.allCases))
         #expect(settings.feed.maxRetries == 7)
         #expect(settings.feed.reconnectDelay == .milliseconds(500))
@@ -234,11 +234,11 @@ struct SettingsTests {
     }
 
     @Test func `the data directory is the service's, else the user's, else must be said`() throws {
-        var service = host
+        var service = sampleHost
         service.stateDirectory = "/var/lib/edgetick"
         #expect(try validate([:], host: service).settings.dataDirectory == "/var/lib/edgetick")
-        #expect(try validate(["EDGETICK_DATA_DIR": "x"], host: service).settings.dataDirectory == "/work dir/x")
-        var nobody = host
+        #expect(try validate(["EDGETICK_DATA_DIR": "x"], host: service).settings.dataDirectory == "/my dir/x")
+        var nobody = sampleHost
         nobody.homeDirectory = nil
         #expect(faults([:], host: nobody).map(\.key) == ["EDGETICK_DATA_DIR"])
         #expect(faults(["EDGETICK_DATA_DIR": "~/x"], host: nobody).map(\.key) == ["EDGETICK_DATA_DIR"])
@@ -246,7 +246,7 @@ struct SettingsTests {
     }
 
     @Test func `a host without a usable name still has a collector's name`() throws {
-        var odd = host
+        var odd = sampleHost
         odd.hostName = "größer box"
         #expect(try validate([:], host: odd).settings.collectorID == "grerbox")
         odd.hostName = nil

@@ -59,7 +59,7 @@ struct UnknownKeysTests {
     @Test func `a mistyped key in a file refuses the start`() throws {
         let file = try EnvironmentFile(path: ".env", bytes: Array("HTTP_PROT=80\nSYMBOLS=A\n".utf8))
         #expect(throws: SettingFaults.self) {
-            try Settings.validate(SettingsSnapshot(environment: [:], file: file), host: host)
+            try Settings.validate(SettingsSnapshot(environment: [:], file: file), host: sampleHost)
         }
         #expect(try validate(["HTTP_PROT": "80"]).remarks.map(\.key) == ["HTTP_PROT"])
     }
