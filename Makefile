@@ -6,13 +6,17 @@ VENV := .build/python
 LINT := $(SWIFT) format lint --strict --parallel --recursive --configuration .swift-format \
 	Package.swift Sources Tests Migrations Fixtures
 
-.PHONY: help demo test check build run bench install clean python
+.PHONY: help demo day test check build run bench install clean python
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: build ## Simulator, collector and its SQLite file at work: no key, no database
 	@$(RELEASE) demo
+
+day: ## The whole captured day through a release build, where the captures are there
+	@.ci/packages test
+	EDGETICK_TEST_WHOLE_DAY=1 $(SWIFT) test -c release -Xswiftc -enable-testing --filter CapturedDayTests
 
 test: ## Every test, with what they need installed first
 	@.ci/packages test

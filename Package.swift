@@ -67,7 +67,7 @@ let package = Package(
             swiftSettings: strict),
 
         // What the parts do together.
-        .target(name: "Universe", dependencies: ["MarketData", "Store", logging], swiftSettings: strict),
+        .target(name: "Universe", dependencies: ["MarketData", "Store"], swiftSettings: strict),
         .target(
             name: "Collector",
             dependencies: ["Feed", "MarketData", "Store", "Universe", "Upstream", logging, serviceLifecycle],
@@ -85,5 +85,36 @@ let package = Package(
                 argumentParser, configuration, logging, serviceLifecycle, systemPackage,
             ],
             swiftSettings: strict),
+
+        // Tests: one target a module, and those that run the product as its users do.
+        .target(name: "TestSupport", path: "Tests/Support", swiftSettings: strict),
+        .testTarget(name: "MarketDataTests", dependencies: ["MarketData"], swiftSettings: strict),
+        .testTarget(
+            name: "FeedTests",
+            dependencies: [
+                "Feed", "MarketData", "TestSupport", logging, nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket,
+                serviceLifecycle,
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "StoreTests", dependencies: ["MarketData", "Store", grdb, logging], swiftSettings: strict),
+        .testTarget(
+            name: "UpstreamTests", dependencies: ["MarketData", "TestSupport", "Upstream", logging],
+            swiftSettings: strict),
+        .testTarget(
+            name: "UniverseTests", dependencies: ["MarketData", "Store", "Universe"], swiftSettings: strict),
+        .testTarget(name: "CollectorTests", dependencies: ["Collector"], swiftSettings: strict),
+        .testTarget(
+            name: "FeedSimulatorTests",
+            dependencies: [
+                "FeedSimulator", "Fixtures", "MarketData", logging, nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket,
+                serviceLifecycle,
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "edgetickTests",
+            dependencies: ["edgetick", "MarketData", configuration, logging, systemPackage], swiftSettings: strict),
+        .testTarget(
+            name: "IntegrationTests", dependencies: ["TestSupport", "edgetick"], swiftSettings: strict),
     ]
 )

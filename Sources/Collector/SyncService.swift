@@ -18,8 +18,13 @@ public final class SyncService: Service {
     private let interval: Duration
     private let logger: Logger
     private let doorbell = Doorbell()
-    private let isStopping = Mutex(false)
+    private let work = Mutex(Work())
     private let current = Mutex(SyncStatus())
+
+    private struct Work {
+        var isStopping = false
+        var pass: Task<UploadTotals, any Error>?
+    }
 
     /// A service that uploads `buffer` through `uploader` every `interval`, at most `batchRows` rows a transaction.
     public init(buffer: TickBuffer, uploader: Uploader, interval: Duration, batchRows: Int, logger: Logger) {
@@ -36,34 +41,46 @@ public final class SyncService: Service {
     /// Starts a pass now instead of after the interval.
     public func pushNow() { doorbell.ring() }
 
-    /// Uploads until graceful shutdown, then once more, within ``shutdownLimit``.
+    /// Uploads until graceful shutdown, then once more, all within ``shutdownLimit``.
     public func run() async throws {
         await withGracefulShutdownHandler {
             await passes()
-        } onGracefulShutdown: {
-            self.isStopping.withLock { $0 = true }
-            self.doorbell.ring()
+        } onGracefulShutdown: { [self] in
+            work.withLock { $0.isStopping = true }
+            doorbell.ring()
+            Task {
+                try? await Task.sleep(for: Self.shutdownLimit)
+                work.withLock { $0.pass }?.cancel()
+            }
         }
     }
 
     private func passes() async {
         var policy = SyncPolicy(interval: interval)
         var failures = RepeatedFailure()
-        while !isStopping.withLock({ $0 }), !Task.isCancelled {
+        while !work.withLock({ $0.isStopping }), !Task.isCancelled {
             let outcome = await onePass(&failures)
+            guard !work.withLock({ $0.isStopping }) else { break }
             await doorbell.sleep(upTo: policy.wait(after: outcome, jitter: .random(in: 0...1)))
         }
-        guard status.failure == nil else {
-            logger.warning("upstream is away at shutdown; what is buffered goes up after the next start")
-            return
+        if status.failure == nil, (try? await buffer.flush()) != nil {
+            _ = await onePass(&failures)
         }
-        await lastPass()
+        let left = buffer.statistics.pending
+        if left > 0 {
+            logger.warning("not everything is uploaded; the rest goes up after the next start", metadata: ["rows": "\(left)"])
+        }
+        await uploader.disconnect()
     }
 
     private func onePass(_ failures: inout RepeatedFailure) async -> SyncPolicy.Outcome {
-        let work = Task { try await pass.run { totals in self.current.withLock { $0.progressed(totals) } } }
+        let task = Task { [self] in
+            try await pass.run { totals in current.withLock { $0.progressed(totals) } }
+        }
+        work.withLock { $0.pass = task }
+        defer { work.withLock { $0.pass = nil } }
         do {
-            let totals = try await endingAtShutdown(work)
+            let totals = try await task.value
             current.withLock { $0.succeeded(totals, at: .now) }
             if failures.succeeded() { logger.notice("the upload works again") }
             if totals.refused > 0 {
@@ -76,69 +93,28 @@ public final class SyncService: Service {
             }
             return .drained
         } catch {
-            if error is CancellationError { return .drained }
-            await uploader.disconnect()
-            let needsPerson = Self.needsPerson(error)
-            let description = String(describing: error)
-            current.withLock { $0.failed(description, needsPerson: needsPerson, at: .now) }
-            if case .log(let occurrences) = failures.failed(description, at: .now) {
-                logger.error(
-                    needsPerson
-                        ? "the upload is paused until this is mended; collection goes on"
-                        : "the upload failed and is tried again; collection goes on",
-                    metadata: ["error": "\(description)", "occurrences": "\(occurrences)"])
-            }
-            return needsPerson ? .paused : .failedForNow
+            return failed(error, &failures)
         }
     }
 
-    /// Waits for a pass, but after a shutdown began no longer than the limit: a server that hangs must not hold up the
-    /// process. An abandoned pass is settled by the ledger at the next start.
-    private func endingAtShutdown(_ work: Task<UploadTotals, any Error>) async throws -> UploadTotals {
-        try await withThrowingTaskGroup(of: UploadTotals?.self) { group in
-            group.addTask { try await abandonable(work) }
-            group.addTask {
-                try? await gracefulShutdown()
-                try? await Task.sleep(for: Self.shutdownLimit / 2)
-                return nil
-            }
-            defer { group.cancelAll() }
-            guard let totals = try await group.next() ?? nil else {
-                work.cancel()
-                throw CancellationError()
-            }
-            return totals
+    private func failed(_ error: any Error, _ failures: inout RepeatedFailure) -> SyncPolicy.Outcome {
+        guard !task(isCancelledBy: error) else { return .failedForNow }
+        let needsPerson = Self.needsPerson(error)
+        let description = String(describing: error)
+        current.withLock { $0.failed(description, needsPerson: needsPerson, at: .now) }
+        if case .log(let occurrences) = failures.failed(description, at: .now) {
+            logger.error(
+                needsPerson
+                    ? "the upload is paused until this is mended; collection goes on"
+                    : "the upload failed and is tried again; collection goes on",
+                metadata: ["error": "\(description)", "occurrences": "\(occurrences)"])
         }
+        return needsPerson ? .paused : .failedForNow
     }
 
-    private func lastPass() async {
-        let work = Task {
-            try await buffer.flush()
-            return try await pass.run()
-        }
-        let end = Task {
-            try? await Task.sleep(for: Self.shutdownLimit / 2)
-            work.cancel()
-        }
-        defer { end.cancel() }
-        do {
-            let totals = try await withThrowingTaskGroup(of: UploadTotals?.self) { group in
-                group.addTask { try await abandonable(work) }
-                group.addTask {
-                    await end.value
-                    return nil
-                }
-                defer { group.cancelAll() }
-                return try await group.next() ?? nil
-            }
-            guard let totals else {
-                logger.warning("no time left to upload the rest; it goes up after the next start")
-                return
-            }
-            current.withLock { $0.succeeded(totals, at: .now) }
-        } catch {
-            logger.warning("the last upload failed; what is buffered goes up after the next start")
-        }
+    private func task(isCancelledBy error: any Error) -> Bool {
+        if let error = error as? UpstreamError { return error.reason == .cancelled }
+        return error is CancellationError
     }
 
     private static func needsPerson(_ error: any Error) -> Bool {
@@ -148,20 +124,4 @@ public final class SyncService: Service {
         default: false
         }
     }
-}
-
-/// Waits for `work` and gives up waiting, but not the work, when the waiting task is cancelled.
-private func abandonable<Success: Sendable>(_ work: Task<Success, any Error>) async throws -> Success {
-    let (results, continuation) = AsyncThrowingStream.makeStream(of: Success.self)
-    let forwarding = Task {
-        do {
-            continuation.yield(try await work.value)
-            continuation.finish()
-        } catch {
-            continuation.finish(throwing: error)
-        }
-    }
-    defer { forwarding.cancel() }
-    for try await result in results { return result }
-    throw CancellationError()
 }

@@ -30,6 +30,7 @@ extension Settings {
             apiKey: feed.apiKey ?? Secret("synthetic"), events: feed.events, caFile: feed.caFile)
         configuration.maxRetries = feed.maxRetries
         configuration.reconnectDelay = feed.reconnectDelay
+        configuration.reconnectCap = max(configuration.reconnectCap, feed.reconnectDelay)
         return configuration
     }
 

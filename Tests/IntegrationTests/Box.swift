@@ -63,6 +63,24 @@ struct SimulatedFeed {
     }
 }
 
+/// A database of the test's own on a server that the tests started.
+struct Database {
+    let uri: String
+    private let name: String
+    private let cluster: PostgresCluster
+
+    init(in cluster: PostgresCluster) throws {
+        self.cluster = cluster
+        name = try cluster.makeDatabase()
+        uri = cluster.uri(name)
+    }
+
+    /// The one value that a query gives.
+    func value(_ query: String) throws -> String {
+        try cluster.psql(query, database: name).trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+}
+
 /// Something that a test needs did not work.
 struct Failed: Error, CustomStringConvertible {
     let what: String

@@ -25,7 +25,7 @@ struct SettingsOptions: ParsableArguments {
         LoggingSystem.bootstrap { LineLogHandler(label: $0, level: level, format: format) }
         let logger = Logger(label: "settings")
         for remark in remarks {
-            logger.log(level: remark.severity == .note ? .debug : .warning, "\(remark.description)")
+            logger.log(level: remark.severity == .note ? .info : .warning, "\(remark.description)")
         }
         for remark in snapshot.remarks { logger.warning("\(remark)") }
         return settings

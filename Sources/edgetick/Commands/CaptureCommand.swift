@@ -1,0 +1,123 @@
+import ArgumentParser
+import Feed
+import Foundation
+import Logging
+import MarketData
+import Store
+import Synchronization
+
+/// Records raw frames.
+struct CaptureCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "capture", abstract: "Record the feed's frames as they come, a line each.",
+        discussion: """
+            Example: SYMBOLS=AAPL,MSFT edgetick capture day.ndjson
+
+            The file can be replayed with edgetick simulate --capture. Nothing is buffered or uploaded.
+            """)
+
+    @OptionGroup var options: SettingsOptions
+    @Argument(help: "The file to write; must not exist.") var file: String
+    @Option(help: "Stop after so many frames.") var frames: Int?
+    @Option(help: "Stop after so many seconds.") var seconds: Int?
+
+    func run() async throws {
+        try await reportingFailures {
+            let settings = try options.settings(needing: .feed)
+            let logger = Logger(label: "capture")
+            guard let connection = settings.connections.list.first else { return }
+            let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
+            guard let interest = try settings.interest(of: connection, in: mirror, logger: logger) else {
+                throw CommandFailure(.configuration, "no symbols: set SYMBOL_UNIVERSE_KEY or SYMBOLS")
+            }
+            let recorder = try FrameRecorder(file: file, limit: frames, leavingOut: settings.feed.apiKey)
+            let feed = FeedConnection(
+                configuration: try settings.feedConfiguration(named: connection.name, url: settings.feed.url),
+                interest: interest, sink: recorder, tap: recorder, logger: Logger(label: "feed"))
+            let running = Task { try await feed.run() }
+            recorder.onEnd { running.cancel() }
+            let timer = seconds.map { limit in
+                Task {
+                    try await Task.sleep(for: .seconds(limit))
+                    running.cancel()
+                }
+            }
+            defer { timer?.cancel() }
+            _ = try? await Interrupts.cancelling(running)
+            let recorded = try recorder.close()
+            print("recorded \(recorded) frames in \(file)")
+        }
+    }
+}
+
+/// Writes each text message as a line; the events themselves go nowhere.
+private final class FrameRecorder: FrameTap, EventSink {
+    private struct State {
+        var handle: FileHandle
+        var pending = Data()
+        var frames = 0
+        var failure: (any Error)?
+        var end: (@Sendable () -> Void)?
+    }
+
+    private static let chunk = 1 << 20
+
+    private let state: Mutex<State>
+    private let limit: Int
+    private let secret: [UInt8]
+
+    init(file: String, limit: Int?, leavingOut secret: Secret?) throws(CommandFailure) {
+        let descriptor = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else {
+            throw CommandFailure(.ioError, "\(file) can't be made: \(String(cString: strerror(errno)))")
+        }
+        state = Mutex(State(handle: FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)))
+        self.limit = limit ?? .max
+        self.secret = Array((secret?.reveal() ?? "").utf8)
+    }
+
+    /// Calls `end` when the limit is reached or the file can't be written.
+    func onEnd(_ end: @escaping @Sendable () -> Void) {
+        state.withLock { $0.end = end }
+    }
+
+    func received(_ message: UnsafeRawBufferPointer, receivedMicroseconds: Int64) {
+        // A feed that echoes the key must not get it into a file that is passed around.
+        guard secret.isEmpty || !message.contains(secret) else { return }
+        let end = state.withLock { state -> (@Sendable () -> Void)? in
+            guard state.frames < limit, state.failure == nil else { return state.end }
+            state.pending.append(contentsOf: message.lazy.map { $0 == UInt8(ascii: "\n") ? UInt8(ascii: " ") : $0 })
+            state.pending.append(UInt8(ascii: "\n"))
+            state.frames += 1
+            if state.pending.count >= Self.chunk { Self.write(&state) }
+            return state.frames == limit || state.failure != nil ? state.end : nil
+        }
+        end?()
+    }
+
+    func offer(_ batch: EventBatch) -> Admission { .accepted }
+
+    func whenRoom(_ resume: @escaping @Sendable () -> Void) { resume() }
+
+    func record(_ gap: Gap) {}
+
+    /// Writes what is left; returns the number of frames.
+    func close() throws -> Int {
+        try state.withLock { state in
+            Self.write(&state)
+            if let failure = state.failure {
+                throw CommandFailure(.ioError, "the recording broke off: \((failure as NSError).localizedDescription)")
+            }
+            return state.frames
+        }
+    }
+
+    private static func write(_ state: inout State) {
+        do {
+            try state.handle.write(contentsOf: state.pending)
+            state.pending.removeAll(keepingCapacity: true)
+        } catch {
+            state.failure = error
+        }
+    }
+}

@@ -1,0 +1,78 @@
+import Testing
+
+@testable import Collector
+
+@Suite struct SyncPolicyTests {
+    @Test func `while all goes well, passes keep the interval`() {
+        var policy = SyncPolicy(interval: .seconds(5))
+        for _ in 0..<3 { #expect(policy.wait(after: .drained, jitter: 0.3) == .seconds(5)) }
+    }
+
+    @Test func `passing faults back off from a second to a minute, with jitter that never exceeds the step`() {
+        var policy = SyncPolicy(interval: .seconds(5))
+        var longest = Duration.zero
+        for step in [1, 2, 4, 8, 16, 32, 60, 60, 60] {
+            let wait = policy.wait(after: .failedForNow, jitter: 1)
+            #expect(wait == .seconds(step))
+            longest = max(longest, wait)
+        }
+        #expect(longest == SyncPolicy.slowest)
+        var jittered = SyncPolicy(interval: .seconds(5))
+        #expect(jittered.wait(after: .failedForNow, jitter: 0) == .milliseconds(500))
+    }
+
+    @Test func `a fault that a person must mend is tried slowly, and forgotten after a success`() {
+        var policy = SyncPolicy(interval: .seconds(5))
+        #expect(policy.wait(after: .paused, jitter: 1) == .seconds(5))
+        #expect(policy.wait(after: .paused, jitter: 1) == .seconds(10))
+        for _ in 0..<10 { #expect(policy.wait(after: .paused, jitter: 1) <= SyncPolicy.slowest) }
+        #expect(policy.wait(after: .drained, jitter: 1) == .seconds(5))
+        #expect(policy.wait(after: .paused, jitter: 1) == .seconds(5))
+    }
+}
+
+@Suite struct RepeatedFailureTests {
+    @Test func `the same failure is logged at once, then every 30 seconds with its count`() {
+        var failures = RepeatedFailure()
+        let start = ContinuousClock.now
+        #expect(failures.failed("down", at: start) == .log(occurrences: 1))
+        #expect(failures.failed("down", at: start + .seconds(10)) == .keepQuiet)
+        #expect(failures.failed("down", at: start + .seconds(20)) == .keepQuiet)
+        #expect(failures.failed("down", at: start + .seconds(30)) == .log(occurrences: 3))
+    }
+
+    @Test func `another failure is logged at once, and a success is told once`() {
+        var failures = RepeatedFailure()
+        let start = ContinuousClock.now
+        _ = failures.failed("down", at: start)
+        #expect(failures.failed("locked", at: start + .seconds(1)) == .log(occurrences: 1))
+        #expect(failures.succeeded())
+        #expect(!failures.succeeded())
+        #expect(failures.failed("locked", at: start + .seconds(2)) == .log(occurrences: 1))
+    }
+}
+
+@Suite struct DoorbellTests {
+    @Test(.timeLimit(.minutes(1))) func `a ring ends the sleep under way`() async {
+        let doorbell = Doorbell()
+        let sleeper = Task { await doorbell.sleep(upTo: .seconds(600)) }
+        doorbell.ring()
+        await sleeper.value
+    }
+
+    @Test(.timeLimit(.minutes(1))) func `a ring before the sleep is kept, once`() async {
+        let doorbell = Doorbell()
+        doorbell.ring()
+        await doorbell.sleep(upTo: .seconds(600))
+        let began = ContinuousClock.now
+        await doorbell.sleep(upTo: .milliseconds(50))
+        #expect(ContinuousClock.now - began >= .milliseconds(50))
+    }
+
+    @Test(.timeLimit(.minutes(1))) func `cancelling the task ends the sleep`() async {
+        let doorbell = Doorbell()
+        let sleeper = Task { await doorbell.sleep(upTo: .seconds(600)) }
+        sleeper.cancel()
+        await sleeper.value
+    }
+}

@@ -1,0 +1,123 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Real events from a feed through the buffer into PostgreSQL, compared by a program that shares no code with ours.
+@Suite struct CapturedDayTests {
+    /// The captures that lie beside a developer's checkout; the bundled one where they are absent.
+    ///
+    /// The whole day, 2.5 million events, is for a release build: `make day`.
+    static let captures: [String] = {
+        let kinds = ProcessInfo.processInfo.environment["EDGETICK_TEST_WHOLE_DAY"] == nil ? ["AM", "A"] : ["AM", "A", "T", "Q"]
+        let real = kinds.compactMap { Places.sharedData("captures/2013-10-08.\($0).ndjson.gz") }
+        return real.count == kinds.count ? real : [Places.repository + "/Fixtures/captures/demo.ndjson"]
+    }()
+
+    @Test(.timeLimit(.minutes(10)))
+    func `a captured day comes out of SQLite and PostgreSQL as it was sent, and sending again changes nothing`()
+        async throws
+    {
+        let database = try Database(in: .shared())
+        let feed = try await SimulatedFeed(captures: Self.captures, options: ["--speed", "flat-out", "--exit-when-done"])
+        let box = try Box(feed: feed.url, database: database.uri)
+        let (migrated, output) = try await box.edgetick("migrate")
+        try #require(migrated == 0, "\(output)")
+        let collector = try box.start("run")
+        let sent = try await feed.sent(within: .seconds(400))
+        #expect(sent > 0)
+        collector.send(SIGTERM)
+        #expect(try await collector.exit(within: .seconds(15)) == 0)
+
+        let first = try await box.edgetick("sync")
+        #expect(first.0 == 0, "\(first.1)")
+        try await Oracle.compare(captures: Self.captures, sqlite: box.ticks, postgres: database.uri)
+
+        let second = try await box.edgetick("sync")
+        #expect(second.0 == 0, "\(second.1)")
+        #expect(second.1.contains("uploaded 0 rows"))
+        try await Oracle.compare(captures: Self.captures, sqlite: box.ticks, postgres: database.uri)
+    }
+
+    @Test(.timeLimit(.minutes(10)))
+    func `a day over TLS comes out as it was sent`() async throws {
+        let files = try Workspace()
+        let certificates = try TestCertificates(directory: files.path)
+        try certificates.makeServer("feed", alternativeNames: "DNS:localhost,IP:127.0.0.1")
+        let feed = try await SimulatedFeed(
+            captures: Self.captures,
+            options: [
+                "--speed", "flat-out", "--exit-when-done", "--host", "localhost", "--tls-certificate",
+                files.file("feed.crt"), "--tls-key", files.file("feed.key"),
+            ])
+        #expect(feed.url.hasPrefix("wss://"))
+        let box = try Box(feed: feed.url, more: ["MASSIVE_WEBSOCKET_CA_FILE": certificates.authority])
+        let collector = try box.start("run")
+        _ = try await feed.sent(within: .seconds(400))
+        collector.send(SIGTERM)
+        #expect(try await collector.exit(within: .seconds(15)) == 0)
+        try await Oracle.compare(captures: Self.captures, sqlite: box.ticks, postgres: nil)
+    }
+
+    @Test(.timeLimit(.minutes(10)))
+    func `a database that is down for the middle third of the day changes nothing`() async throws {
+        let cluster = try PostgresCluster()
+        let database = try Database(in: cluster)
+        let feed = try await SimulatedFeed(captures: Self.captures, options: ["--speed", "3000", "--exit-when-done"])
+        let box = try Box(feed: feed.url, database: database.uri)
+        try #require(try await box.edgetick("migrate").0 == 0)
+        let collector = try box.start("run")
+        try await collector.line(containing: "collecting")
+        // The replay of 16 hours lasts some 19 s; rows upstream tell how far it is.
+        try await Waiting.until(within: .seconds(60)) {
+            try database.value("select count(*) > 0 from ohlcv_1sec") == "t"
+        }
+        try cluster.stop(.immediate)
+        try await collector.line(containing: "the upload failed and is tried again", within: .seconds(60))
+        let before = try await box.sqlite("select count(*) from bars")
+        try await Waiting.until(within: .seconds(30)) {
+            try await box.sqlite("select count(*) from bars") != before
+        }
+        try cluster.start()
+        try await collector.line(containing: "the upload works again", within: .seconds(120))
+        _ = try await feed.sent(within: .seconds(400))
+        collector.send(SIGTERM)
+        #expect(try await collector.exit(within: .seconds(15)) == 0)
+        #expect(try await box.edgetick("sync").0 == 0)
+        try await Oracle.compare(captures: Self.captures, sqlite: box.ticks, postgres: database.uri)
+    }
+
+    @Test(.timeLimit(.minutes(10)))
+    func `what was durable when the collector was killed is upstream once after a restart`() async throws {
+        let database = try Database(in: .shared())
+        let feed = try await SimulatedFeed(
+            captures: Self.captures, options: ["--speed", "6000", "--resume", "--exit-when-done"])
+        let box = try Box(feed: feed.url, database: database.uri)
+        try #require(try await box.edgetick("migrate").0 == 0)
+        var durable = 0
+        for _ in 0..<2 {
+            let collector = try box.start("run")
+            try await Waiting.until(within: .seconds(60)) {
+                let rows = try? await box.sqlite("select count(*) from bars").first
+                guard let rows, let count = Int(rows), count > durable else { return false }
+                durable = count
+                return true
+            }
+            collector.send(SIGKILL)
+            #expect(try await collector.exit() == -SIGKILL)
+        }
+        let keys = try await box.sqlite("select distinct interval_s, symbol, start_ms, seq from bars order by seq")
+        let collector = try box.start("run")
+        _ = try await feed.sent(within: .seconds(400))
+        collector.send(SIGTERM)
+        #expect(try await collector.exit(within: .seconds(15)) == 0)
+        #expect(try await box.edgetick("sync").0 == 0)
+
+        let after = Set(try await box.sqlite("select distinct interval_s, symbol, start_ms, seq from bars"))
+        #expect(keys.filter { !after.contains($0) } == [])
+        let stored = try await box.sqlite(
+            "select count(*) from (select distinct interval_s, symbol, start_ms from bars)").first
+        let upstream = try database.value(
+            "select (select count(*) from ohlcv_1min) + (select count(*) from ohlcv_1sec)")
+        #expect(upstream == stored)
+    }
+}

@@ -1,0 +1,86 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// What a user can get wrong, each answered by one line that says what to do, and the documented exit code.
+@Suite struct WrongInputTests {
+    @Test func `an unreadable or half-written .env is named with its line and ends with 78`() async throws {
+        let box = try Box(feed: "ws://127.0.0.1:9/stocks")
+        _ = try box.workspace.write("SYMBOLS=AAPL\nMASSIVE_API_KEY=\"unterminated\nLOG_LEVEL", to: ".env")
+        let (status, output) = try await box.edgetick("run")
+        #expect(status == 78)
+        #expect(output.count == 1 && output[0].contains(".env:"), "\(output)")
+        let missing = try await box.edgetick("run", "--env-file", "nowhere.env")
+        #expect(missing.0 == 78)
+        #expect(missing.1.count == 1 && missing.1[0].contains("nowhere.env"), "\(missing.1)")
+    }
+
+    @Test func `every wrong setting is reported at once, with 78 and no secret`() async throws {
+        let box = try Box(feed: "http://nonsense", more: ["SYNC_INTERVAL": "soon", "BUFFER_SYNCHRONOUS": "maybe"])
+        let (status, output) = try await box.edgetick("run")
+        #expect(status == 78)
+        for key in ["MASSIVE_WEBSOCKET_URL", "SYNC_INTERVAL", "BUFFER_SYNCHRONOUS"] {
+            #expect(output.contains { $0.contains(key) }, "\(key) in \(output)")
+        }
+        #expect(!output.contains { $0.contains("integration-test-key") })
+    }
+
+    @Test func `a bad DATABASE_URI ends with 78, a wrong password too, without showing it`() async throws {
+        let box = try Box(feed: "ws://127.0.0.1:9/stocks", database: "mysql://root:hunter2-canary@localhost/x")
+        let (status, output) = try await box.edgetick("sync")
+        #expect(status == 78, "\(output)")
+        #expect(!output.contains { $0.contains("hunter2-canary") })
+    }
+
+    @Test func `an unknown universe refuses to start when told so, and names the nearest`() async throws {
+        let box = try Box(
+            feed: "ws://127.0.0.1:9/stocks",
+            more: ["SYMBOLS": "", "SYMBOL_UNIVERSE_KEY": "nasdaq10", "UNIVERSE_FALLBACK": "error"])
+        let list = try box.workspace.write("symbol\nAAPL\nMSFT\n", to: "nasdaq100.csv")
+        #expect(try await box.edgetick("universe", "import", list).0 == 0)
+        let (status, output) = try await box.edgetick("run")
+        #expect(status == 78, "\(output)")
+        #expect(output.contains { $0.contains("nasdaq10") && $0.contains("nasdaq100") }, "\(output)")
+    }
+
+    @Test func `a second collector on the same files exits within a second and names the first`() async throws {
+        let feed = try await SimulatedFeed(captures: [Places.repository + "/Fixtures/captures/demo.ndjson"])
+        let box = try Box(feed: feed.url)
+        let first = try box.start("run")
+        try await first.line(containing: "collecting")
+        let began = ContinuousClock.now
+        let (status, output) = try await box.edgetick("run")
+        #expect(ContinuousClock.now - began < .seconds(1.5))
+        #expect(status == 75, "\(output)")
+        #expect(output.contains { $0.contains("\(first.pid)") }, "\(output)")
+        first.send(SIGTERM)
+        #expect(try await first.exit(within: .seconds(15)) == 0)
+    }
+
+    @Test func `a port that is taken ends the simulator with 69`() async throws {
+        let feed = try await SimulatedFeed(captures: [Places.repository + "/Fixtures/captures/demo.ndjson"])
+        let port = try #require(URL(string: feed.url)?.port)
+        let box = try Box(feed: feed.url)
+        let (status, output) = try await box.edgetick("simulate", "--synthetic", "AAPL", "--port", "\(port)")
+        #expect(status == 69, "\(output)")
+        #expect(output.contains { $0.contains("\(port)") }, "\(output)")
+    }
+
+    @Test(.disabled(if: getuid() == 0, "root may write anywhere"))
+    func `a data directory that is not writable ends with 74`() async throws {
+        let box = try Box(feed: "ws://127.0.0.1:9/stocks", more: ["EDGETICK_DATA_DIR": "/proc/edgetick"])
+        let (status, output) = try await box.edgetick("run")
+        #expect(status == 74, "\(output)")
+    }
+
+    @Test func `a refused key is said once, with the setting's name and not the key`() async throws {
+        let feed = try await SimulatedFeed(
+            captures: [Places.repository + "/Fixtures/captures/demo.ndjson"], key: "another-key")
+        let box = try Box(feed: feed.url)
+        let collector = try box.start("run")
+        try await collector.line(containing: "MASSIVE_API_KEY")
+        collector.send(SIGTERM)
+        #expect(try await collector.exit(within: .seconds(15)) == 0)
+        #expect(!collector.output.contains { $0.contains("integration-test-key") })
+    }
+}
