@@ -1,0 +1,12 @@
+/// The schemas of the two local SQLite files, oldest step first.
+public enum LocalMigrations {
+    /// `ticks.sqlite`: the buffer.
+    public static let ticks = [
+        Migration(1, PackageResources.ticks_0001_sql)
+    ]
+
+    /// `universe.sqlite`: the mirror of groups and memberships.
+    public static let universe = [
+        Migration(1, PackageResources.universe_0001_sql)
+    ]
+}

@@ -1,0 +1,126 @@
+import GRDBSQLite
+import MarketData
+
+/// A batch while its rows are read: what could be read, and where the reading ended.
+struct BatchRun {
+    var batch: BufferedBatch
+    /// Rows that can't be events, because somebody else wrote them.
+    var unreadable = DropTally()
+    /// The last row's sequence; `nil` when there was no row.
+    var end: Int64?
+    private var lastConnection: (bytes: [UInt8], index: Int32)?
+
+    init(stream: EventStream) {
+        batch = BufferedBatch(stream: stream)
+    }
+
+    /// Takes the statement's row.
+    mutating func append(_ handle: OpaquePointer) {
+        let row = RowColumns(handle: handle)
+        let sequence = row.integer(0) ?? 0
+        end = sequence
+        switch batch.stream {
+        case .bars: appendBar(row, sequence)
+        case .trades: appendTrade(row, sequence)
+        case .quotes: appendQuote(row, sequence)
+        }
+    }
+
+    private mutating func appendBar(_ row: RowColumns, _ sequence: Int64) {
+        guard let symbol = Symbol(utf8: row.bytes(2)),
+            let interval = Bar.Interval(rawValue: Int32(truncatingIfNeeded: row.integer(1) ?? 0))
+        else { return skip(row, symbolAt: 2, timeAt: 3, sequence) }
+        let bar = Bar(
+            symbol: symbol, interval: interval, start: row.integer(3) ?? 0, end: row.integer(4) ?? 0,
+            open: row.number(5) ?? .nan, high: row.number(6) ?? .nan, low: row.number(7) ?? .nan,
+            close: row.number(8) ?? .nan, volume: row.number(9) ?? .nan, vwap: row.number(10),
+            dayVolume: row.number(11), dayOpen: row.number(12), dayVWAP: row.number(13), averageSize: row.number(14),
+            isOTC: row.integer(15).map { $0 != 0 })
+        // The first letter tells the two sources apart without making a text.
+        let source: EventSource = row.bytes(18).first == UInt8(ascii: "b") ? .backfill : .stream
+        batch.bars.append(
+            Buffered(
+                sequence: sequence, event: bar, receivedMicroseconds: row.integer(16) ?? 0,
+                connection: connection(row.bytes(17)), source: source))
+    }
+
+    private mutating func appendTrade(_ row: RowColumns, _ sequence: Int64) {
+        guard let symbol = Symbol(utf8: row.bytes(1)) else { return skip(row, symbolAt: 1, timeAt: 2, sequence) }
+        let trade = Trade(
+            symbol: symbol, time: row.integer(2) ?? 0, price: row.number(3) ?? .nan, size: row.number(4) ?? .nan,
+            exchange: row.smallInteger(5), tape: row.smallInteger(6), tradeID: text(row, 7), conditions: text(row, 8),
+            sequence: row.integer(9), trfID: row.smallInteger(10), trfTime: row.integer(11))
+        batch.trades.append(
+            Buffered(
+                sequence: sequence, event: trade, receivedMicroseconds: row.integer(12) ?? 0,
+                connection: connection(row.bytes(13)), source: .stream))
+    }
+
+    private mutating func appendQuote(_ row: RowColumns, _ sequence: Int64) {
+        guard let symbol = Symbol(utf8: row.bytes(1)) else { return skip(row, symbolAt: 1, timeAt: 2, sequence) }
+        let quote = Quote(
+            symbol: symbol, time: row.integer(2) ?? 0, bid: row.number(3), bidSize: row.number(4),
+            bidExchange: row.smallInteger(5), ask: row.number(6), askSize: row.number(7),
+            askExchange: row.smallInteger(8), condition: row.smallInteger(9), indicators: text(row, 10),
+            tape: row.smallInteger(11), sequence: row.integer(12))
+        batch.quotes.append(
+            Buffered(
+                sequence: sequence, event: quote, receivedMicroseconds: row.integer(13) ?? 0,
+                connection: connection(row.bytes(14)), source: .stream))
+    }
+
+    private mutating func skip(_ row: RowColumns, symbolAt: Int32, timeAt: Int32, _ sequence: Int64) {
+        unreadable.add(
+            batch.stream, Symbol(utf8: row.bytes(symbolAt)), .unreadable, time: row.integer(timeAt), sequence: sequence)
+    }
+
+    private mutating func text(_ row: RowColumns, _ column: Int32) -> TextRange? {
+        row.isNull(column) ? nil : batch.text.append(row.bytes(column))
+    }
+
+    /// The place of a connection's name; rows of one connection stand together.
+    private mutating func connection(_ name: UnsafeRawBufferPointer) -> Int32 {
+        if let lastConnection, lastConnection.bytes.elementsEqual(name) { return lastConnection.index }
+        let text = String(decoding: name, as: UTF8.self)
+        let index = batch.connections.firstIndex(of: text) ?? batch.connections.count
+        if index == batch.connections.count { batch.connections.append(text) }
+        lastConnection = (Array(name), Int32(index))
+        return Int32(index)
+    }
+}
+
+extension BufferedBatch {
+    /// Makes room for rows of the batch's stream.
+    mutating func reserve(_ count: Int) {
+        switch stream {
+        case .bars: bars.reserveCapacity(count)
+        case .trades: trades.reserveCapacity(count)
+        case .quotes: quotes.reserveCapacity(count)
+        }
+    }
+}
+
+/// The columns of the row that a statement stands on.
+private struct RowColumns {
+    let handle: OpaquePointer
+
+    func isNull(_ column: Int32) -> Bool { sqlite3_column_type(handle, column) == SQLITE_NULL }
+
+    func integer(_ column: Int32) -> Int64? {
+        isNull(column) ? nil : sqlite3_column_int64(handle, column)
+    }
+
+    func smallInteger(_ column: Int32) -> Int32? {
+        isNull(column) ? nil : sqlite3_column_int(handle, column)
+    }
+
+    func number(_ column: Int32) -> Double? {
+        isNull(column) ? nil : sqlite3_column_double(handle, column)
+    }
+
+    /// The text's bytes, valid until the statement moves on.
+    func bytes(_ column: Int32) -> UnsafeRawBufferPointer {
+        let start = sqlite3_column_text(handle, column)
+        return UnsafeRawBufferPointer(start: start, count: Int(sqlite3_column_bytes(handle, column)))
+    }
+}

@@ -1,0 +1,35 @@
+import MarketData
+import Synchronization
+
+/// What the buffer's parts know in common, and what statistics show: from memory, under a lock held for moments.
+final class Board: Sendable {
+    private let statistics = Mutex(BufferStatistics())
+    private let handedOut = Mutex(StreamSequences())
+    private let generationNumber = Atomic<Int>(0)
+
+    /// Changes the statistics.
+    func update<Result>(_ body: (inout BufferStatistics) -> Result) -> Result {
+        statistics.withLock { body(&$0) }
+    }
+
+    /// The statistics now.
+    var current: BufferStatistics { statistics.withLock { $0 } }
+
+    /// Counts the files opened, so that readers notice a fresh one.
+    var generation: Int { generationNumber.load(ordering: .acquiring) }
+
+    /// Has readers open the file again.
+    func fileChanged() {
+        generationNumber.wrappingAdd(1, ordering: .releasing)
+    }
+
+    /// Notes that rows up to a sequence were given to an upload, or stood in the file when it was opened.
+    func handOut(_ stream: EventStream, through sequence: Int64) {
+        handedOut.withLock { $0[stream] = max($0[stream], sequence) }
+    }
+
+    /// The last sequence that an upload can know.
+    func lastHandedOut(_ stream: EventStream) -> Int64 {
+        handedOut.withLock { $0[stream] }
+    }
+}

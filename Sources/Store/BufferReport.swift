@@ -1,0 +1,162 @@
+import GRDB
+public import MarketData
+
+/// What stands in a buffer's file, for `edgetick status`: read without the lock, whether a collector runs or not.
+public struct BufferReport: Sendable, Equatable {
+    /// One stream's rows.
+    public struct Stream: Sendable, Equatable {
+        /// Rows in the table.
+        public var rows: Int64 = 0
+        /// The first row's sequence; `nil` when the table is empty.
+        public var firstSequence: Int64?
+        /// The last sequence ever given.
+        public var lastSequence: Int64 = 0
+        /// The last sequence known to be upstream.
+        public var acknowledgedSequence: Int64 = 0
+        /// Rows that wait for upload.
+        public var pending: Int64 = 0
+        /// When the first row that waits was received, in milliseconds since the Unix epoch.
+        public var oldestPendingMilliseconds: Int64?
+        /// When the last row was received, in milliseconds since the Unix epoch.
+        public var newestMilliseconds: Int64?
+    }
+
+    /// Events that were given up, of one stream and for one reason.
+    public struct Drop: Sendable, Equatable {
+        /// The stream.
+        public var stream: EventStream
+        /// Why: `oldest_dropped`, `new_rejected`, `queue_full`, `file_set_aside`, `vanished`, `unreadable`.
+        public var reason: String
+        /// How many events.
+        public var count: Int64
+        /// How many symbols.
+        public var symbols: Int
+        /// The first event's feed time in milliseconds since the Unix epoch, where known.
+        public var from: Int64?
+        /// The last event's feed time in milliseconds since the Unix epoch, where known.
+        public var to: Int64?
+    }
+
+    /// The file.
+    public var path: String
+    /// The file's own identifier.
+    public var id: String
+    /// The collector that made the file.
+    public var collector: String
+    /// The schema's version.
+    public var schemaVersion: Int
+    /// The process that holds the buffer; `nil` when no collector runs, 0 when it can't be told.
+    public var holder: Int32?
+    /// The streams.
+    public var streams: [EventStream: Stream]
+    /// Events given up, by stream and reason.
+    public var drops: [Drop]
+    /// Rows in `gaps`.
+    public var gaps: Int64
+    /// Rows in `dead_letters`.
+    public var deadLetters: Int64
+    /// The part of the file in use, in bytes.
+    public var usedBytes: Int64
+    /// The file's size on disk, in bytes.
+    public var fileBytes: Int64
+    /// The size of the write-ahead log's file on disk, in bytes.
+    public var walBytes: Int64
+    /// What happened to the file itself, newest first: time, and what in words.
+    public var incidents: [String]
+
+    /// Rows of all streams that wait for upload.
+    public var pending: Int64 { streams.values.reduce(0) { $0 + $1.pending } }
+
+    /// Reads the report in one snapshot; takes milliseconds, whatever the file's size. Blocks on the disk.
+    ///
+    /// - Throws: `.missing` when there is no file, `.foreign`, `.damaged`, `.schemaTooNew`, `.notWritable` when this
+    ///   user may not read it.
+    public static func read(directory: String) throws(StoreError) -> BufferReport {
+        let file = StoreFile(path: "\(directory)/\(TickBuffer.fileName)", schema: .ticks)
+        switch try file.inspect() {
+        case .ours: break
+        case .fresh: throw StoreError(.missing, operation: "read", path: file.path)
+        case .bad(let why):
+            throw StoreError(
+                why == StoreFile.foreign ? .foreign : .damaged, operation: "read", path: file.path, underlying: why)
+        }
+        let holder = FileLock.holder(of: file.path + ".lock")?.processID
+        let reader = try StoreConnection.openReader(file.path)
+        return try StoreError.translating("read", path: file.path) {
+            let report = try reader.read { database in try BufferReport(database, file: file, holder: holder) }
+            try reader.close()
+            return report
+        }
+    }
+
+    private init(_ database: Database, file: StoreFile, holder: Int32?) throws {
+        let contents = try TickConnection.contents(database)
+        path = file.path
+        id = contents.id
+        self.holder = holder
+        collector = try String.fetchOne(database, sql: "SELECT collector FROM buffer") ?? ""
+        schemaVersion = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
+        gaps = try Int64.fetchOne(database, sql: "SELECT count(*) FROM gaps") ?? 0
+        deadLetters = try Int64.fetchOne(database, sql: "SELECT count(*) FROM dead_letters") ?? 0
+        let pages = try Int64.fetchOne(database, sql: "PRAGMA page_count") ?? 0
+        let freePages = try Int64.fetchOne(database, sql: "PRAGMA freelist_count") ?? 0
+        let pageSize = try Int64.fetchOne(database, sql: "PRAGMA page_size") ?? 0
+        usedBytes = (pages - freePages) * pageSize
+        fileBytes = StoreFile.size(of: file.path)
+        walBytes = StoreFile.size(of: file.path + "-wal")
+        streams = [:]
+        for stream in EventStream.allCases {
+            streams[stream] = try BufferReport.stream(stream, contents, database)
+        }
+        drops = try Row.fetchAll(
+            database,
+            sql: """
+                SELECT stream, reason, sum(count) AS count, count(DISTINCT symbol) AS symbols, min(from_ms) AS first,
+                    max(to_ms) AS last
+                FROM drops GROUP BY stream, reason ORDER BY stream, reason
+                """
+        ).compactMap { row in
+            EventStream(rawValue: row["stream"]).map {
+                Drop(
+                    stream: $0, reason: row["reason"], count: row["count"], symbols: row["symbols"], from: row["first"],
+                    to: row["last"])
+            }
+        }
+        incidents = try Row.fetchAll(
+            database, sql: "SELECT at_us, what, detail FROM incidents ORDER BY id DESC LIMIT 20"
+        )
+        .map { row in
+            let microseconds: Int64 = row["at_us"]
+            let what: String = row["what"]
+            let detail: String = row["detail"]
+            return "\(WallClock.text(seconds: microseconds / 1_000_000)) \(what): \(detail)"
+        }
+    }
+
+    /// Reads a stream's numbers by its table's first and last rows: rows stand in one run without holes, so that
+    /// nothing has to be counted.
+    private static func stream(
+        _ stream: EventStream, _ contents: TickConnection.Contents, _ database: Database
+    ) throws -> Stream {
+        var result = Stream()
+        let table = stream.rawValue
+        let first = try Row.fetchOne(database, sql: "SELECT seq FROM \(table) ORDER BY seq LIMIT 1")
+        let last = try Row.fetchOne(database, sql: "SELECT seq, received_us FROM \(table) ORDER BY seq DESC LIMIT 1")
+        result.lastSequence = contents.last[stream]
+        result.acknowledgedSequence = contents.acknowledged[stream]
+        if let first, let last {
+            let start: Int64 = first["seq"]
+            let end: Int64 = last["seq"]
+            let received: Int64 = last["received_us"]
+            result.firstSequence = start
+            result.rows = end - start + 1
+            result.newestMilliseconds = received / 1000
+        }
+        let done = max(contents.acknowledged[stream], contents.deletedThrough[stream])
+        result.pending = max(0, contents.last[stream] - done)
+        let oldest = try Int64.fetchOne(
+            database, sql: "SELECT received_us FROM \(table) WHERE seq > ? ORDER BY seq LIMIT 1", arguments: [done])
+        result.oldestPendingMilliseconds = oldest.map { $0 / 1000 }
+        return result
+    }
+}

@@ -1,0 +1,80 @@
+public import MarketData
+
+/// The buffer at one moment, from memory.
+public struct BufferStatistics: Sendable, Equatable {
+    /// Whether events reach the file.
+    public enum State: Sendable, Equatable {
+        /// They do.
+        case writing
+        /// The file's limit or the disk's is reached and the full policy is at work.
+        case full
+        /// They don't, or soon won't; the line says why and what to do. It is tried again without end.
+        case failing(message: String)
+    }
+
+    /// One stream.
+    public struct Stream: Sendable, Equatable {
+        /// Rows made durable by this process.
+        public var appended: Int64 = 0
+        /// The last durable row's sequence; 0 when there never was one.
+        public var lastSequence: Int64 = 0
+        /// The last sequence known to be upstream.
+        public var acknowledgedSequence: Int64 = 0
+        /// Rows that are no longer in the file end here.
+        public var deletedThrough: Int64 = 0
+        /// When the first row that waits for upload was received, in milliseconds since the Unix epoch.
+        public var oldestPendingMilliseconds: Int64?
+
+        /// Rows that wait for upload.
+        public var pending: Int64 { max(0, lastSequence - max(acknowledgedSequence, deletedThrough)) }
+
+        /// Makes a stream without rows.
+        public init() {}
+    }
+
+    /// The streams.
+    public var streams: [EventStream: Stream] = [:]
+    /// Events in memory that are not durable yet.
+    public var queuedEvents = 0
+    /// Roughly the memory of those, in bytes.
+    public var queuedBytes = 0
+    /// The part of the file in use, in bytes; what BUFFER_MAX_BYTES limits.
+    public var usedBytes: Int64 = 0
+    /// The file's size on disk, in bytes.
+    public var fileBytes: Int64 = 0
+    /// The size of the write-ahead log's file on disk, in bytes.
+    public var walBytes: Int64 = 0
+    /// Events given up since the file was made, by whatever reason, including those not yet noted in the file.
+    public var drops: Int64 = 0
+    /// Batches that did not fit into the queue, in the life of the process; their events are in ``drops``.
+    public var refusedBatches: Int64 = 0
+    /// Rows in `dead_letters`.
+    public var deadLetters: Int64 = 0
+    /// Rows in `gaps`.
+    public var gaps: Int64 = 0
+    /// Commits in the life of the process.
+    public var commits: Int64 = 0
+    /// How long the last commit took, from the first insert until the sync returned.
+    public var lastCommit: Duration = .zero
+    /// Whether events reach the file.
+    public var state: State = .writing
+    /// New names of damaged or foreign files that this process set aside.
+    public var setAside: [String] = []
+
+    /// Makes the statistics of an empty buffer.
+    public init() {
+        for stream in EventStream.allCases { streams[stream] = Stream() }
+    }
+
+    /// One stream's numbers.
+    public subscript(_ stream: EventStream) -> Stream {
+        get { streams[stream] ?? Stream() }
+        set { streams[stream] = newValue }
+    }
+
+    /// Rows of all streams that wait for upload.
+    public var pending: Int64 { streams.values.reduce(0) { $0 + $1.pending } }
+
+    /// When the first row of any stream that waits for upload was received, in milliseconds since the Unix epoch.
+    public var oldestPendingMilliseconds: Int64? { streams.values.compactMap(\.oldestPendingMilliseconds).min() }
+}

@@ -1,0 +1,56 @@
+/// Decides when the write-ahead log is moved into the file. Reads no clock.
+///
+/// SQLite's own automatic checkpoint would run inside a commit. Here the writer does it between commits, a few
+/// megabytes at a time, so that an append waits for one small step at most.
+struct CheckpointPolicy: Sendable {
+    /// What to do with the log.
+    enum Step: Equatable {
+        /// Go on.
+        case none
+        /// Move what no reader needs any more; readers and the log's length stay as they are.
+        case passive
+        /// Move everything and cut the log's file to nothing.
+        case truncate
+    }
+
+    /// How long the log's file may stay after it was emptied, in bytes.
+    static let keptBytes: Int64 = 16 << 20
+
+    /// The log's unmoved part that is worth a step when nothing waits to be written, in bytes.
+    var quietBytes: Int64 = 1 << 20
+    /// The log's unmoved part that is moved although events wait, in bytes.
+    var busyBytes: Int64 = 8 << 20
+    /// The log's length at which a reader's old snapshot is reported, in bytes.
+    var reportedBytes: Int64 = 64 << 20
+    /// The log's length at which nothing more is written, in bytes.
+    var maximumBytes: Int64 = 256 << 20
+    /// The pause before a step is tried again that a reader's snapshot kept from finishing.
+    var pause: Duration = .milliseconds(200)
+
+    private var nextTry: MonotonicTime?
+
+    /// Makes a policy with the defaults.
+    init() {}
+
+    /// What to do now.
+    ///
+    /// - Parameters:
+    ///   - unmoved: The log's frames that are not in the file yet, in bytes.
+    ///   - length: The log's frames in all, in bytes.
+    ///   - isQuiet: Whether nothing waits to be written.
+    ///   - diskIsTight: Whether the disk has so little room that the log must stay short.
+    func next(
+        unmoved: Int64, length: Int64, isQuiet: Bool, diskIsTight: Bool, now: MonotonicTime
+    ) -> Step {
+        guard unmoved > 0 || length > CheckpointPolicy.keptBytes else { return .none }
+        if let nextTry, now < nextTry { return .none }
+        if length >= reportedBytes { return .truncate }
+        if diskIsTight || unmoved >= busyBytes || (isQuiet && unmoved >= quietBytes) { return .passive }
+        return .none
+    }
+
+    /// Notes how a step ended.
+    mutating func finished(isPinned: Bool, now: MonotonicTime) {
+        nextTry = isPinned ? now.advanced(by: pause) : nil
+    }
+}

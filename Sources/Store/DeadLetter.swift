@@ -1,0 +1,29 @@
+public import MarketData
+
+/// A row that the database will never take.
+public struct DeadLetter: Sendable, Equatable {
+    /// The row's stream.
+    public var stream: EventStream
+    /// The row's sequence in the stream.
+    public var sequence: Int64
+    /// The database's SQLSTATE.
+    public var sqlState: String
+    /// The database's words.
+    public var reason: String
+    /// The row as a JSON object.
+    public var row: String
+    /// When it was refused, in milliseconds since the Unix epoch.
+    public var time: Int64
+
+    /// Makes a dead letter; see the properties for meaning and units.
+    public init(
+        stream: EventStream, sequence: Int64, sqlState: String, reason: String, row: String, time: Int64
+    ) {
+        self.stream = stream
+        self.sequence = sequence
+        self.sqlState = sqlState
+        self.reason = reason
+        self.row = row
+        self.time = time
+    }
+}

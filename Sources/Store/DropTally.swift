@@ -1,0 +1,109 @@
+import MarketData
+
+/// Why events were given up: `drops.reason`.
+enum DropReason: String, Sendable, CaseIterable {
+    /// The file's limit was reached and its oldest rows made room.
+    case oldestDropped = "oldest_dropped"
+    /// The file's limit or the disk's was reached and new events were not taken.
+    case newRejected = "new_rejected"
+    /// The queue in memory was full; the connection was closed.
+    case queueFull = "queue_full"
+    /// The rows were in a damaged file that was set aside.
+    case fileSetAside = "file_set_aside"
+    /// The rows were durable, and are no longer in the file.
+    case vanished
+    /// The row can't be read back as an event.
+    case unreadable
+    /// The buffer was closed before the events could be written.
+    case closed
+}
+
+/// Counts events that are given up, by stream, symbol and reason, with their span of feed time.
+///
+/// Bounded by the number of symbols: past ``maximumEntries`` further symbols count as unknown.
+struct DropTally: Sendable, Equatable {
+    /// What a count is kept for.
+    struct Key: Hashable, Sendable {
+        var stream: EventStream
+        /// `nil` when not known.
+        var symbol: Symbol?
+        var reason: DropReason
+    }
+
+    /// A count and what it spans.
+    struct Entry: Sendable, Equatable {
+        var count: Int64 = 0
+        /// Feed time in milliseconds.
+        var from: Int64?
+        var to: Int64?
+        var firstSequence: Int64?
+        var lastSequence: Int64?
+    }
+
+    /// How many keys are kept apart.
+    static let maximumEntries = 50_000
+
+    private(set) var entries: [Key: Entry] = [:]
+    private(set) var total: Int64 = 0
+
+    var isEmpty: Bool { entries.isEmpty }
+
+    /// Counts one event.
+    mutating func add(
+        _ stream: EventStream, _ symbol: Symbol?, _ reason: DropReason, time: Int64?, sequence: Int64? = nil
+    ) {
+        add(
+            Key(stream: stream, symbol: symbol, reason: reason),
+            Entry(count: 1, from: time, to: time, firstSequence: sequence, lastSequence: sequence))
+    }
+
+    /// Counts all events of a batch.
+    mutating func add(_ batch: EventBatch, _ reason: DropReason) {
+        for bar in batch.bars { add(.bars, bar.symbol, reason, time: bar.start) }
+        for trade in batch.trades { add(.trades, trade.symbol, reason, time: trade.time) }
+        for quote in batch.quotes { add(.quotes, quote.symbol, reason, time: quote.time) }
+    }
+
+    /// Adds another tally.
+    mutating func add(_ other: DropTally) {
+        for (key, entry) in other.entries { add(key, entry) }
+    }
+
+    /// Adds to one key's count.
+    mutating func add(_ key: Key, _ addition: Entry) {
+        guard addition.count > 0 else { return }
+        var key = key
+        if entries.count >= DropTally.maximumEntries, entries[key] == nil { key.symbol = nil }
+        entries[key, default: Entry()].merge(addition)
+        total += addition.count
+    }
+
+    /// Counts rows whose symbols nobody can tell any more.
+    mutating func addUnknown(_ stream: EventStream, _ reason: DropReason, sequences: ClosedRange<Int64>) {
+        add(
+            Key(stream: stream, symbol: nil, reason: reason),
+            Entry(
+                count: sequences.upperBound - sequences.lowerBound + 1, firstSequence: sequences.lowerBound,
+                lastSequence: sequences.upperBound))
+    }
+}
+
+extension DropTally.Entry {
+    fileprivate mutating func merge(_ other: Self) {
+        count += other.count
+        from = lesser(from, other.from)
+        to = greater(to, other.to)
+        firstSequence = lesser(firstSequence, other.firstSequence)
+        lastSequence = greater(lastSequence, other.lastSequence)
+    }
+
+    private func lesser(_ left: Int64?, _ right: Int64?) -> Int64? {
+        guard let left, let right else { return left ?? right }
+        return min(left, right)
+    }
+
+    private func greater(_ left: Int64?, _ right: Int64?) -> Int64? {
+        guard let left, let right else { return left ?? right }
+        return max(left, right)
+    }
+}

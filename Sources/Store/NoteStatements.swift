@@ -1,0 +1,185 @@
+import GRDBSQLite
+import MarketData
+
+/// The writer's statements beside the appends: acknowledgements, deletions, gaps, drops, dead letters, incidents.
+final class NoteStatements {
+    private let streams: [EventStream: StreamStatements]
+    private let gap: PreparedStatement
+    private let drop: PreparedStatement
+    private let letter: PreparedStatement
+    private let oldestLetters: PreparedStatement
+    private let letters: PreparedStatement
+    private let incident: PreparedStatement
+    private let counted: PreparedStatement
+    private let database: OpaquePointer
+
+    private struct StreamStatements {
+        let marks: PreparedStatement
+        let delete: PreparedStatement
+        let received: PreparedStatement
+        let summary: PreparedStatement
+    }
+
+    init(on database: OpaquePointer) throws(StoreError) {
+        var streams: [EventStream: StreamStatements] = [:]
+        for stream in EventStream.allCases {
+            let table = stream.rawValue
+            streams[stream] = StreamStatements(
+                marks: try PreparedStatement(
+                    """
+                    UPDATE streams SET acknowledged = max(acknowledged, ?1), deleted_through = max(deleted_through, ?2)
+                    WHERE stream = '\(table)'
+                    """, on: database),
+                delete: try PreparedStatement("DELETE FROM \(table) WHERE seq <= ?1", on: database),
+                received: try PreparedStatement(
+                    "SELECT received_us FROM \(table) WHERE seq >= ?1 ORDER BY seq LIMIT 1", on: database),
+                summary: try PreparedStatement(
+                    "SELECT seq, symbol, \(TickColumns.time(of: stream)) FROM \(table) WHERE seq > ?1 AND seq <= ?2",
+                    on: database))
+        }
+        self.streams = streams
+        self.database = database
+        gap = try PreparedStatement(
+            """
+            INSERT INTO gaps (connection, symbols, events, from_ms, to_ms, cause, recorded_us)
+            VALUES (?, ?, ?, ?, ?, ?, ?)
+            """, on: database)
+        drop = try PreparedStatement(
+            """
+            INSERT INTO drops (episode, stream, symbol, reason, from_ms, to_ms, first_seq, last_seq, count, at_us)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT (episode, stream, symbol, reason) DO UPDATE SET
+                from_ms = min(coalesce(from_ms, excluded.from_ms), coalesce(excluded.from_ms, from_ms)),
+                to_ms = max(coalesce(to_ms, excluded.to_ms), coalesce(excluded.to_ms, to_ms)),
+                first_seq = min(coalesce(first_seq, excluded.first_seq), coalesce(excluded.first_seq, first_seq)),
+                last_seq = max(coalesce(last_seq, excluded.last_seq), coalesce(excluded.last_seq, last_seq)),
+                count = count + excluded.count, at_us = excluded.at_us
+            """, on: database)
+        letter = try PreparedStatement(
+            """
+            INSERT INTO dead_letters (stream, seq, sql_state, reason, row_json, at_ms) VALUES (?, ?, ?, ?, ?, ?)
+            ON CONFLICT (stream, seq) DO UPDATE SET
+                sql_state = excluded.sql_state, reason = excluded.reason, row_json = excluded.row_json
+            """, on: database)
+        letters = try PreparedStatement("SELECT count(*) FROM dead_letters", on: database)
+        oldestLetters = try PreparedStatement(
+            """
+            DELETE FROM dead_letters WHERE rowid IN (SELECT rowid FROM dead_letters ORDER BY rowid LIMIT ?)
+            RETURNING stream, seq
+            """, on: database)
+        incident = try PreparedStatement(
+            "INSERT INTO incidents (at_us, what, detail) VALUES (?, ?, ?)", on: database)
+        counted = try PreparedStatement("UPDATE buffer SET notes_seq = ?", on: database)
+    }
+
+    /// Raises a stream's marks; lower values change nothing.
+    func mark(_ stream: EventStream, acknowledged: Int64, deletedThrough: Int64) throws(StoreError) {
+        guard let statement = streams[stream]?.marks else { return }
+        statement.bind(acknowledged, at: 1)
+        statement.bind(deletedThrough, at: 2)
+        try statement.run()
+    }
+
+    /// Deletes a stream's rows up to a sequence; the caller raises the mark in the same transaction.
+    func delete(_ stream: EventStream, through sequence: Int64) throws(StoreError) {
+        guard let statement = streams[stream]?.delete else { return }
+        statement.bind(sequence, at: 1)
+        try statement.run()
+    }
+
+    /// When a stream's first row from a sequence on was received, in microseconds since the Unix epoch.
+    func received(_ stream: EventStream, from sequence: Int64) throws(StoreError) -> Int64? {
+        guard let statement = streams[stream]?.received else { return nil }
+        statement.bind(sequence, at: 1)
+        return try statement.number()
+    }
+
+    /// Counts a stream's rows after a sequence and through another.
+    func count(
+        _ stream: EventStream, after: Int64, through: Int64, as reason: DropReason, into tally: inout DropTally
+    ) throws(StoreError) {
+        guard let statement = streams[stream]?.summary else { return }
+        statement.bind(after, at: 1)
+        statement.bind(through, at: 2)
+        defer { statement.reset() }
+        while try statement.step() {
+            let text = UnsafeRawBufferPointer(
+                start: sqlite3_column_text(statement.handle, 1), count: Int(sqlite3_column_bytes(statement.handle, 1)))
+            tally.add(
+                stream, Symbol(utf8: text), reason, time: sqlite3_column_int64(statement.handle, 2),
+                sequence: sqlite3_column_int64(statement.handle, 0))
+        }
+    }
+
+    /// Stores a gap.
+    func add(_ value: Gap, now microseconds: Int64) throws(StoreError) {
+        gap.bind(value.connection, at: 1)
+        gap.bind(value.symbols.isEmpty ? "*" : value.symbols.map(\.description).joined(separator: ","), at: 2)
+        gap.bind(value.events.map(\.rawValue).joined(separator: ","), at: 3)
+        gap.bind(value.from, at: 4)
+        gap.bind(value.to, at: 5)
+        gap.bind(value.cause.rawValue, at: 6)
+        gap.bind(microseconds, at: 7)
+        try gap.run()
+    }
+
+    /// Stores counts of events given up.
+    func add(_ tally: DropTally, episode: Int64, now microseconds: Int64) throws(StoreError) {
+        for (key, entry) in tally.entries {
+            drop.bind(episode, at: 1)
+            drop.bind(key.stream.rawValue, at: 2)
+            drop.bind(key.symbol?.description ?? "*", at: 3)
+            drop.bind(key.reason.rawValue, at: 4)
+            drop.bind(entry.from, at: 5)
+            drop.bind(entry.to, at: 6)
+            drop.bind(entry.firstSequence, at: 7)
+            drop.bind(entry.lastSequence, at: 8)
+            drop.bind(entry.count, at: 9)
+            drop.bind(microseconds, at: 10)
+            try drop.run()
+        }
+    }
+
+    /// Stores a dead letter, or brings the one of the same row up to date.
+    func add(_ value: DeadLetter) throws(StoreError) {
+        letter.bind(value.stream.rawValue, at: 1)
+        letter.bind(value.sequence, at: 2)
+        letter.bind(value.sqlState, at: 3)
+        letter.bind(value.reason, at: 4)
+        letter.bind(value.row, at: 5)
+        letter.bind(value.time, at: 6)
+        try letter.run()
+    }
+
+    /// The number of dead letters.
+    func letterCount() throws(StoreError) -> Int64 {
+        try letters.number() ?? 0
+    }
+
+    /// Deletes the oldest dead letters, counted in `tally`.
+    func deleteOldestLetters(_ count: Int64, into tally: inout DropTally) throws(StoreError) {
+        oldestLetters.bind(count, at: 1)
+        defer { oldestLetters.reset() }
+        while try oldestLetters.step() {
+            guard let text = sqlite3_column_text(oldestLetters.handle, 0),
+                let stream = EventStream(rawValue: String(cString: text))
+            else { continue }
+            let sequence = sqlite3_column_int64(oldestLetters.handle, 1)
+            tally.add(stream, nil, .oldestDropped, time: nil, sequence: sequence)
+        }
+    }
+
+    /// Stores what happened to the file.
+    func add(incident what: String, detail: String, now microseconds: Int64) throws(StoreError) {
+        incident.bind(microseconds, at: 1)
+        incident.bind(what, at: 2)
+        incident.bind(detail, at: 3)
+        try incident.run()
+    }
+
+    /// Stores the number of transactions with notes, by which one of unknown outcome is recognised.
+    func count(notes: Int64) throws(StoreError) {
+        counted.bind(notes, at: 1)
+        try counted.run()
+    }
+}

@@ -1,0 +1,151 @@
+import GRDB
+import Glibc
+
+/// A local SQLite file on disk: what it is before it is opened, and how a bad one is put out of the way.
+struct StoreFile: Sendable {
+    /// The file.
+    let path: String
+    /// What it should be.
+    let schema: StoreSchema
+
+    /// What stands at the path.
+    enum Condition: Equatable {
+        /// No file, or one without content.
+        case fresh
+        /// One of ours, of a version that can be opened.
+        case ours
+        /// Not a file of ours, or one that can't be read; with the reason.
+        case bad(String)
+    }
+
+    /// The directory that holds the file.
+    var directory: String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
+    /// Looks at the file without changing it, over SQLite alone: closing a plain descriptor would drop the locks that
+    /// another connection of this process holds on it.
+    ///
+    /// - Throws: `.schemaTooNew`, and what keeps the file from being read at all.
+    func inspect() throws(StoreError) -> Condition {
+        guard let size = try size(), size > 0 else {
+            return StoreFile.size(of: path + "-wal") > 0 ? .bad("empty or gone, beside a write-ahead log") : .fresh
+        }
+        return try probe()
+    }
+
+    /// Creates an empty file, where there is none, that only its owner can read and write; SQLite gives its companions the same rights.
+    func create() throws(StoreError) {
+        let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else {
+            guard errno == EEXIST else { throw StoreError(systemError: errno, operation: "create", path: path) }
+            return
+        }
+        close(descriptor)
+        syncDirectory()
+    }
+
+    /// Renames the file and its log, so that they can be looked at and repaired later, and answers the new name.
+    func setAside(now seconds: Int64) throws(StoreError) -> String {
+        let stem = "\(directory)/\(schema.name)-bad-\(WallClock.compactText(seconds: seconds))"
+        var target = stem + ".sqlite"
+        var attempt = 1
+        while access(target, F_OK) == 0 || access(target + "-wal", F_OK) == 0 {
+            attempt += 1
+            target = "\(stem)-\(attempt).sqlite"
+        }
+        for suffix in ["-wal", ""] where access(path + suffix, F_OK) == 0 {
+            guard rename(path + suffix, target + suffix) == 0 else {
+                throw StoreError(systemError: errno, operation: "set aside", path: path + suffix)
+            }
+        }
+        // The index of the log holds nothing of its own: SQLite builds it again.
+        unlink(path + "-shm")
+        syncDirectory()
+        return target
+    }
+
+    /// Makes a renamed or created name durable; file systems that can't sync a directory are left alone.
+    func syncDirectory() {
+        let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { return }
+        fsync(descriptor)
+        close(descriptor)
+    }
+
+    /// The directory, made with mode 0700 where it doesn't exist.
+    static func makeDirectory(_ path: String) throws(StoreError) {
+        guard !path.isEmpty else {
+            throw StoreError(.invalid, operation: "make the data directory", underlying: "its name is empty")
+        }
+        var information = stat()
+        if stat(path, &information) == 0 {
+            guard information.st_mode & S_IFMT == S_IFDIR else {
+                throw StoreError(.notWritable, operation: "use", path: path, underlying: "it is not a directory")
+            }
+        } else {
+            if let slash = path.lastIndex(of: "/"), slash != path.startIndex {
+                let parent = String(path[..<slash])
+                if access(parent, F_OK) != 0 { try makeDirectory(parent) }
+            }
+            guard mkdir(path, 0o700) == 0 || errno == EEXIST else {
+                throw StoreError(systemError: errno, operation: "make the data directory", path: path)
+            }
+        }
+        guard access(path, W_OK | X_OK) == 0 else {
+            throw StoreError(systemError: errno, operation: "write into", path: path)
+        }
+    }
+
+    /// The size of the file at `path` in bytes; 0 when there is none.
+    static func size(of path: String) -> Int64 {
+        var information = stat()
+        return stat(path, &information) == 0 ? Int64(information.st_size) : 0
+    }
+
+    private func size() throws(StoreError) -> Int64? {
+        var information = stat()
+        guard stat(path, &information) == 0 else {
+            guard errno == ENOENT else { throw StoreError(systemError: errno, operation: "open", path: path) }
+            return nil
+        }
+        guard information.st_mode & S_IFMT == S_IFREG else {
+            throw StoreError(.notWritable, operation: "open", path: path, underlying: "it is not a plain file")
+        }
+        return Int64(information.st_size)
+    }
+
+    /// Asks SQLite, which sees what stands in the log too. The connection can't write, except where a crash left a
+    /// rollback journal that has to be played back first.
+    private func probe() throws(StoreError) -> Condition {
+        do {
+            let unfinished = access(path + "-journal", F_OK) == 0
+            let connection =
+                unfinished
+                ? try StoreConnection.openWriter(path, synchronous: "FULL") : try StoreConnection.openReader(path)
+            return try StoreError.translating("open", path: path) {
+                let (application, version, objects) = try connection.read { database in
+                    (
+                        try Int32.fetchOne(database, sql: "PRAGMA application_id") ?? 0,
+                        try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0,
+                        try Int.fetchOne(database, sql: "SELECT count(*) FROM sqlite_master") ?? 0
+                    )
+                }
+                try connection.close()
+                if application == 0, version == 0, objects == 0 { return .fresh }
+                guard application == schema.applicationID else { return .bad(StoreFile.foreign) }
+                guard version <= schema.newest else {
+                    throw StoreError(.schemaTooNew(found: version, known: schema.newest), operation: "open", path: path)
+                }
+                return .ours
+            }
+        } catch {
+            guard error.reason == .damaged else { throw error }
+            return .bad(error.underlying ?? "damaged")
+        }
+    }
+
+    /// Why a sound file of another program is bad.
+    static let foreign = "a file of another program"
+}

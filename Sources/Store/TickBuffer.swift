@@ -1,0 +1,222 @@
+import Glibc
+public import Logging
+public import MarketData
+
+/// The durable queue between feed and upload: append at the tail, read from the head, forget on acknowledgement.
+///
+/// `ticks.sqlite` in the data directory, in write-ahead-log mode, may be read by any SQLite program while a collector
+/// writes it. A row leaves the head only after ``acknowledge(_:through:)``, so a crash sends a batch again and never
+/// loses one. What has to go before, because the disk or the limit is reached, is counted in the table `drops`.
+public final class TickBuffer: EventSink, Sendable {
+    /// When a commit counts as durable.
+    public enum Synchronous: String, Sendable, Hashable, CaseIterable {
+        /// When the disk has synced it.
+        case full = "FULL"
+        /// When the system has it: a power cut may take the last seconds, and leaves the file consistent.
+        case normal = "NORMAL"
+    }
+
+    /// Who goes when the limit is reached and nothing uploaded is left to delete.
+    public enum FullPolicy: String, Sendable, Hashable, CaseIterable {
+        /// The oldest rows.
+        case dropOldest = "drop-oldest"
+        /// The new events.
+        case rejectNew = "reject-new"
+    }
+
+    /// How a buffer works.
+    public struct Options: Sendable {
+        /// The collector's name, kept in the file.
+        public var collector: String
+        /// The longest time from an event's arrival to its commit.
+        public var commitInterval: Duration
+        /// When a commit counts as durable.
+        public var synchronous: Synchronous
+        /// The limit of the file's used part, in bytes.
+        public var maximumBytes: Int64
+        /// Who goes when the limit is reached.
+        public var fullPolicy: FullPolicy
+        /// How long uploaded rows stay for local queries, from when they were received.
+        public var retention: Duration
+        /// The limit of what waits in memory, in bytes; from half of it on, sockets are asked to pause.
+        public var queueBytes: Int
+        /// The write-ahead log's limit in bytes, for when a reader's open snapshot keeps it from being emptied: past a
+        /// quarter at most 64 MiB it is reported, at the limit nothing more is written until the reader is gone.
+        public var maximumLogBytes: Int64
+
+        /// Makes options; see the properties for meaning and units.
+        public init(
+            collector: String, commitInterval: Duration = .milliseconds(50), synchronous: Synchronous = .full,
+            maximumBytes: Int64 = 8 << 30, fullPolicy: FullPolicy = .dropOldest, retention: Duration = .seconds(86_400),
+            queueBytes: Int = 32 << 20, maximumLogBytes: Int64 = 256 << 20
+        ) {
+            self.collector = collector
+            self.commitInterval = commitInterval
+            self.synchronous = synchronous
+            self.maximumBytes = maximumBytes
+            self.fullPolicy = fullPolicy
+            self.retention = retention
+            self.queueBytes = queueBytes
+            self.maximumLogBytes = maximumLogBytes
+        }
+    }
+
+    /// The file's name in the data directory.
+    public static let fileName = "ticks.sqlite"
+
+    /// The file's own identifier, by which the upload's ledger knows it.
+    ///
+    /// Stays the same for the life of this object, also when a damaged file had to be replaced meanwhile: the
+    /// sequences go on. A fresh file at the start has a new one, and counts from 1.
+    public let id: String
+
+    private let handOver: HandOver
+    private let board: Board
+    private let reader: TickReader
+    private let file: StoreFile
+
+    private init(id: String, handOver: HandOver, board: Board, reader: TickReader, file: StoreFile) {
+        self.id = id
+        self.handOver = handOver
+        self.board = board
+        self.reader = reader
+        self.file = file
+    }
+
+    deinit {
+        handOver.close(patience: .seconds(5))
+    }
+
+    /// Opens the buffer in a data directory and starts its writer.
+    ///
+    /// Makes the directory (0700) and the file (0600) where they are missing, brings an older schema up to date, and
+    /// renames a file that is damaged or belongs to another program before starting a fresh one: see
+    /// ``BufferStatistics/setAside``. After a crash, SQLite's recovery runs here without help. Blocks on the disk.
+    ///
+    /// - Throws: `.inUse` with the process that holds the buffer; `.schemaTooNew`, with the file unchanged;
+    ///   `.notWritable`, `.diskFull`, `.inputOutput`.
+    public static func open(
+        directory: String, options: Options, logger: Logger
+    ) throws(StoreError) -> TickBuffer {
+        guard options.queueBytes > 0, options.maximumBytes > 0, options.maximumLogBytes > 0 else {
+            throw StoreError(.invalid, operation: "open the buffer", underlying: "limits must be greater than 0")
+        }
+        try StoreFile.makeDirectory(directory)
+        let file = StoreFile(path: "\(directory)/\(fileName)", schema: .ticks)
+        let lock = try FileLock.acquire(file.path + ".lock")
+        let opened = try OpenedTicks.open(file, options: options, logger: logger)
+        let board = Board()
+        let totals = try opened.connection.totals()
+        board.update { statistics in
+            statistics.setAside = opened.setAside
+            statistics.gaps = totals.gaps
+            statistics.drops = totals.drops
+            statistics.deadLetters = totals.deadLetters
+            for stream in EventStream.allCases {
+                statistics[stream].lastSequence = opened.contents.last[stream]
+                statistics[stream].acknowledgedSequence = opened.contents.acknowledged[stream]
+                statistics[stream].deletedThrough = opened.contents.deletedThrough[stream]
+            }
+        }
+        for stream in EventStream.allCases { board.handOut(stream, through: opened.contents.last[stream]) }
+        let handOver = HandOver(limit: options.queueBytes, interval: options.commitInterval)
+        let reader = TickReader(
+            file: file, board: board, handOver: handOver, commitsAreDurable: options.synchronous == .full)
+        let buffer = TickBuffer(
+            id: opened.identity.id, handOver: handOver, board: board, reader: reader, file: file)
+        let writer = TickWriter(
+            file: file, lock: lock, options: options, opened: opened, handOver: handOver, board: board, logger: logger)
+        try writer.findOldestPending(anew: true)
+        try WriterThread.start(writer)
+        return buffer
+    }
+
+    /// Takes a batch into the queue without blocking.
+    public func offer(_ batch: EventBatch) -> Admission {
+        handOver.offer(batch)
+    }
+
+    /// Calls `resume` once, on any thread, when the queue is less than half full; at once when it is now.
+    public func whenRoom(_ resume: @escaping @Sendable () -> Void) {
+        handOver.whenRoom(resume)
+    }
+
+    /// Keeps a gap with the next commit; does not block.
+    public func record(_ gap: Gap) {
+        handOver.record(gap)
+    }
+
+    /// Waits until everything offered before the call is durable. Cancellation doesn't end the wait.
+    ///
+    /// - Throws: What made an attempt to write fail. The events stay queued and are tried again.
+    public func flush() async throws(StoreError) {
+        if let error = await handOver.flush() { throw error }
+    }
+
+    /// The buffer at this moment, from memory alone.
+    public var statistics: BufferStatistics {
+        var statistics = board.current
+        let load = handOver.load
+        statistics.queuedEvents = load.events
+        statistics.queuedBytes = load.bytes
+        statistics.drops += load.drops
+        statistics.refusedBatches = load.refusedBatches
+        return statistics
+    }
+
+    /// The first rows of a stream that wait for upload, at most `limit`; `nil` when none waits.
+    ///
+    /// The same rows come again until ``acknowledge(_:through:)`` is called for them.
+    ///
+    /// - Throws: `.damaged` after the file turned out to be unreadable (it is then set aside), `.inputOutput`.
+    public func nextBatch(of stream: EventStream, limit: Int) async throws(StoreError) -> BufferedBatch? {
+        try await nextBatch(of: stream, after: 0, limit: limit)
+    }
+
+    /// As ``nextBatch(of:limit:)``, of the rows after a sequence: to read ahead while a batch is under way.
+    public func nextBatch(
+        of stream: EventStream, after sequence: Int64, limit: Int
+    ) async throws(StoreError) -> BufferedBatch? {
+        guard handOver.closesAt == nil else { throw StoreError(.closed, operation: "read", path: file.path) }
+        return try await reader.nextBatch(of: stream, after: sequence, limit: limit)
+    }
+
+    /// Notes that a stream's rows are upstream, up to a sequence; a lower one than before is ignored.
+    ///
+    /// Takes effect at once, and is stored with the next commit. A crash before that is harmless: the upload's ledger
+    /// upstream says the same at the next start.
+    ///
+    /// - Throws: `.sequenceAhead` when the sequence is of rows that this file never handed out: the file is an older
+    ///   copy, and rows would be taken for uploaded that are not. `.closed`.
+    public func acknowledge(_ stream: EventStream, through sequence: Int64) async throws(StoreError) {
+        guard handOver.closesAt == nil else { throw StoreError(.closed, operation: "acknowledge", path: file.path) }
+        let known = board.lastHandedOut(stream)
+        guard sequence <= known else {
+            throw StoreError(
+                .sequenceAhead, operation: "acknowledge rows of", path: file.path,
+                underlying: "\(stream.rawValue): \(sequence) is uploaded, and the file handed out \(known) at most")
+        }
+        let isNew = board.update { statistics in
+            guard sequence > statistics[stream].acknowledgedSequence else { return false }
+            statistics[stream].acknowledgedSequence = sequence
+            return true
+        }
+        if isNew { handOver.noteAcknowledged() }
+    }
+
+    /// Stores rows that the database will never take; durable on return. The same row again replaces its reason.
+    public func addDeadLetters(_ letters: [DeadLetter]) async throws(StoreError) {
+        guard !letters.isEmpty else { return }
+        if let error = await handOver.flush(letters: letters) { throw error }
+    }
+
+    /// Commits what is queued, empties the log into the file and releases the lock; later calls answer `.closed`.
+    ///
+    /// Takes 5 seconds at most while the disk fails; what could not be written then is counted in the log.
+    public func close() async {
+        await reader.close()
+        handOver.close(patience: .seconds(5))
+        await handOver.ended()
+        await reader.close()
+    }
+}

@@ -1,0 +1,213 @@
+import GRDB
+import GRDBSQLite
+import MarketData
+
+/// The one connection that writes `ticks.sqlite`, with its prepared statements. Belongs to the writer's thread.
+///
+/// ## Sequences
+/// Rows get their numbers from the writer, which counts on from the greatest of a table's last `seq`, the stream's
+/// `acknowledged` and its `deleted_through`. Whatever deletes rows raises `deleted_through` in the same transaction, so
+/// the greatest of the three is always the last number ever given, also when a table is empty, and a commit need not
+/// write a counter: an append touches the table's pages alone. AUTOINCREMENT would update `sqlite_sequence` each time.
+final class TickConnection {
+    /// What identifies a buffer file.
+    struct Identity: Sendable, Equatable {
+        var id: String
+        var collector: String
+    }
+
+    /// What the file knows of its streams.
+    struct Contents: Sendable, Equatable {
+        var id = ""
+        /// How many transactions with notes (gaps, drops, letters) the file holds.
+        var notes: Int64 = 0
+        var last = StreamSequences()
+        var acknowledged = StreamSequences()
+        var deletedThrough = StreamSequences()
+    }
+
+    /// A frame of the log: a page and its header.
+    static let frameBytes: Int64 = 4096 + 24
+
+    let path: String
+    let inserter: TickInserter
+    let notes: NoteStatements
+    private let queue: DatabaseQueue
+    private let database: OpaquePointer
+    private let begin: PreparedStatement
+    private let commit: PreparedStatement
+    private let pageCount: PreparedStatement
+    private let freePages: PreparedStatement
+    private let logFrames: UnsafeMutablePointer<Int64>
+    private var movedFrames: Int64 = 0
+
+    private init(path: String, queue: DatabaseQueue, database: OpaquePointer) throws(StoreError) {
+        inserter = try TickInserter(on: database)
+        notes = try NoteStatements(on: database)
+        begin = try PreparedStatement("BEGIN IMMEDIATE", on: database)
+        commit = try PreparedStatement("COMMIT", on: database)
+        pageCount = try PreparedStatement("PRAGMA page_count", on: database)
+        freePages = try PreparedStatement("PRAGMA freelist_count", on: database)
+        logFrames = .allocate(capacity: 1)
+        logFrames.initialize(to: 0)
+        self.path = path
+        self.queue = queue
+        self.database = database
+        // Called after each commit with the log's length in frames.
+        sqlite3_wal_hook(
+            database,
+            { context, _, _, frames in
+                context?.assumingMemoryBound(to: Int64.self).pointee = Int64(frames)
+                return SQLITE_OK
+            }, logFrames)
+    }
+
+    deinit {
+        sqlite3_wal_hook(database, nil, nil)
+        logFrames.deallocate()
+    }
+
+    /// Opens the file, creating or migrating it; `seed` fills the file when it is fresh.
+    ///
+    /// - Throws: `.schemaTooNew`, `.damaged`, and the disk's errors.
+    static func open(
+        _ file: StoreFile, synchronous: String, identity: Identity, seed: Contents
+    ) throws(StoreError) -> TickConnection {
+        try file.create()
+        let queue = try StoreConnection.openWriter(file.path, synchronous: synchronous)
+        return try StoreError.translating("open", path: file.path) {
+            try queue.writeWithoutTransaction { database in
+                try StoreConnection.turnOnWAL(database)
+                if try file.schema.migrate(database) {
+                    // The header's version must be in the file itself, where any tool finds it.
+                    _ = try database.checkpoint(.truncate)
+                    file.syncDirectory()
+                }
+                try initialize(database, identity: identity, seed: seed)
+                guard let handle = database.sqliteConnection else {
+                    throw StoreError(.closed, operation: "open", path: file.path)
+                }
+                return try TickConnection(path: file.path, queue: queue, database: handle)
+            }
+        }
+    }
+
+    /// Lets go of all statements and closes; the variable must hold the one reference.
+    static func close(_ connection: inout TickConnection?) throws(StoreError) {
+        guard let queue = connection?.queue else { return }
+        let path = connection?.path
+        connection = nil
+        try StoreError.translating("close", path: path) { try queue.close() }
+    }
+
+    /// Runs `body` where the connection may be used. Cancellation doesn't reach it.
+    func perform<Result>(_ body: () throws(StoreError) -> Result) throws(StoreError) -> Result {
+        try StoreError.translating("use", path: path) {
+            try queue.writeWithoutTransaction { _ in try body() }
+        }
+    }
+
+    /// Runs `body` in a transaction that is durable on return; rolled back when anything fails.
+    func transaction<Result>(_ body: () throws(StoreError) -> Result) throws(StoreError) -> Result {
+        try perform { () throws(StoreError) in
+            try begin.run()
+            do throws(StoreError) {
+                let result = try body()
+                try commit.run()
+                return result
+            } catch {
+                if sqlite3_get_autocommit(database) == 0 { sqlite3_exec(database, "ROLLBACK", nil, nil, nil) }
+                throw error
+            }
+        }
+    }
+
+    /// The log's frames that are not in the file yet, and all of them, in bytes.
+    var logBytes: (unmoved: Int64, length: Int64) {
+        let frames = logFrames.pointee
+        let moved = movedFrames <= frames ? movedFrames : 0
+        return ((frames - moved) * TickConnection.frameBytes, frames * TickConnection.frameBytes)
+    }
+
+    /// Moves the log into the file, as far as readers let it.
+    ///
+    /// - Returns: Whether everything was moved.
+    func checkpoint(_ mode: Int32) throws(StoreError) -> Bool {
+        try perform { () throws(StoreError) in
+            // With patience, a reader's snapshot would hold up the writer.
+            sqlite3_busy_timeout(database, 0)
+            defer { sqlite3_busy_timeout(database, 1000) }
+            var frames: Int32 = 0
+            var moved: Int32 = 0
+            let code = sqlite3_wal_checkpoint_v2(database, nil, mode, &frames, &moved)
+            guard code == SQLITE_OK || code == SQLITE_BUSY else {
+                throw StoreError(code: code, on: database, operation: "checkpoint")
+            }
+            logFrames.pointee = Int64(max(0, frames))
+            movedFrames = Int64(max(0, moved))
+            return code == SQLITE_OK && frames == moved
+        }
+    }
+
+    /// The part of the file in use, and its free pages, in bytes.
+    func usage() throws(StoreError) -> (used: Int64, free: Int64) {
+        try perform { () throws(StoreError) in
+            let pages = try pageCount.number() ?? 0
+            let free = try freePages.number() ?? 0
+            return ((pages - free) * 4096, free * 4096)
+        }
+    }
+
+    /// Reads what the file knows of its streams.
+    func contents() throws(StoreError) -> Contents {
+        try StoreError.translating("read", path: path) { try queue.read(TickConnection.contents) }
+    }
+
+    /// Reads what a file knows of its streams, over any connection.
+    static func contents(_ database: Database) throws -> Contents {
+        var contents = Contents()
+        guard let row = try Row.fetchOne(database, sql: "SELECT id, notes_seq FROM buffer") else {
+            throw StoreError(.damaged, operation: "read", underlying: "the table buffer is empty")
+        }
+        contents.id = row["id"]
+        contents.notes = row["notes_seq"]
+        for row in try Row.fetchAll(database, sql: "SELECT stream, acknowledged, deleted_through FROM streams") {
+            guard let stream = EventStream(rawValue: row["stream"]) else { continue }
+            contents.acknowledged[stream] = row["acknowledged"]
+            contents.deletedThrough[stream] = row["deleted_through"]
+        }
+        for stream in EventStream.allCases {
+            let greatest = try Int64.fetchOne(database, sql: "SELECT max(seq) FROM \(stream.rawValue)") ?? 0
+            contents.last[stream] = max(greatest, contents.acknowledged[stream], contents.deletedThrough[stream])
+        }
+        return contents
+    }
+
+    /// The sums that statistics begin with: rows of `gaps` and `dead_letters`, events in `drops`.
+    func totals() throws(StoreError) -> (gaps: Int64, deadLetters: Int64, drops: Int64) {
+        try StoreError.translating("read", path: path) {
+            try queue.read { database in
+                (
+                    try Int64.fetchOne(database, sql: "SELECT count(*) FROM gaps") ?? 0,
+                    try Int64.fetchOne(database, sql: "SELECT count(*) FROM dead_letters") ?? 0,
+                    try Int64.fetchOne(database, sql: "SELECT coalesce(sum(count), 0) FROM drops") ?? 0
+                )
+            }
+        }
+    }
+
+    private static func initialize(_ database: Database, identity: Identity, seed: Contents) throws {
+        guard try Int.fetchOne(database, sql: "SELECT count(*) FROM buffer") == 0 else { return }
+        try database.inTransaction(.immediate) {
+            try database.execute(
+                sql: "INSERT INTO buffer (id, collector, created_us, notes_seq) VALUES (?, ?, ?, ?)",
+                arguments: [identity.id, identity.collector, WallClock.microseconds(), seed.notes])
+            for stream in EventStream.allCases {
+                try database.execute(
+                    sql: "UPDATE streams SET acknowledged = ?, deleted_through = ? WHERE stream = ?",
+                    arguments: [seed.acknowledged[stream], seed.last[stream], stream.rawValue])
+            }
+            return .commit
+        }
+    }
+}

@@ -1,0 +1,236 @@
+import GRDBSQLite
+import MarketData
+
+/// Inserts events into their tables, without an allocation an event.
+final class TickInserter {
+    private let bars: RowInserter
+    private let trades: RowInserter
+    private let quotes: RowInserter
+
+    init(on database: OpaquePointer) throws(StoreError) {
+        bars = try RowInserter(table: "bars", columns: TickColumns.bars, on: database)
+        trades = try RowInserter(table: "trades", columns: TickColumns.trades, on: database)
+        quotes = try RowInserter(table: "quotes", columns: TickColumns.quotes, on: database)
+    }
+
+    /// Inserts a batch's events; `last` are the streams' last sequences, and are moved on.
+    func insert(_ batch: EventBatch, last: inout StreamSequences) throws(StoreError) {
+        let connection = Array(batch.connection.utf8)
+        let source = Array(batch.source.rawValue.utf8)
+        let received = batch.receivedMicroseconds
+        try connection.withUnsafeBufferPointer { connection throws(StoreError) in
+            try source.withUnsafeBufferPointer { source throws(StoreError) in
+                try batch.text.bytes.withUnsafeBufferPointer { text throws(StoreError) in
+                    let frame = Frame(connection: connection, source: source, text: text, received: received)
+                    try insert(batch.bars, frame, after: last[.bars])
+                    try insert(batch.trades, frame, after: last[.trades])
+                    try insert(batch.quotes, frame, after: last[.quotes])
+                }
+            }
+        }
+        last[.bars] += Int64(batch.bars.count)
+        last[.trades] += Int64(batch.trades.count)
+        last[.quotes] += Int64(batch.quotes.count)
+    }
+
+    /// What all rows of a batch share.
+    private struct Frame {
+        let connection: UnsafeBufferPointer<UInt8>
+        let source: UnsafeBufferPointer<UInt8>
+        let text: UnsafeBufferPointer<UInt8>
+        let received: Int64
+
+        @inline(__always)
+        subscript(_ range: TextRange?) -> UnsafeBufferPointer<UInt8>? {
+            guard let range else { return nil }
+            let start = Int(range.offset)
+            return UnsafeBufferPointer(rebasing: text[start..<start + Int(range.count)])
+        }
+    }
+
+    private func insert(_ rows: [Bar], _ frame: Frame, after last: Int64) throws(StoreError) {
+        guard !rows.isEmpty else { return }
+        try bars.insert(rows, first: last + 1) { handle, base, bar, sequence, room in
+            let row = RowBinding(handle: handle, base: base)
+            row.bind(sequence, 1)
+            row.bind(Int64(bar.interval.rawValue), 2)
+            row.bind(bar.symbol, 3, room)
+            row.bind(bar.start, 4)
+            row.bind(bar.end, 5)
+            row.bind(bar.open, 6)
+            row.bind(bar.high, 7)
+            row.bind(bar.low, 8)
+            row.bind(bar.close, 9)
+            row.bind(bar.volume, 10)
+            row.bind(bar.vwap, 11)
+            row.bind(bar.dayVolume, 12)
+            row.bind(bar.dayOpen, 13)
+            row.bind(bar.dayVWAP, 14)
+            row.bind(bar.averageSize, 15)
+            row.bind(bar.isOTC.map { $0 ? Int32(1) : 0 }, 16)
+            row.bind(frame.received, 17)
+            row.bind(frame.connection, 18)
+            row.bind(frame.source, 19)
+        }
+    }
+
+    private func insert(_ rows: [Trade], _ frame: Frame, after last: Int64) throws(StoreError) {
+        guard !rows.isEmpty else { return }
+        try trades.insert(rows, first: last + 1) { handle, base, trade, sequence, room in
+            let row = RowBinding(handle: handle, base: base)
+            row.bind(sequence, 1)
+            row.bind(trade.symbol, 2, room)
+            row.bind(trade.time, 3)
+            row.bind(trade.price, 4)
+            row.bind(trade.size, 5)
+            row.bind(trade.exchange, 6)
+            row.bind(trade.tape, 7)
+            row.bind(frame[trade.tradeID], 8)
+            row.bind(frame[trade.conditions], 9)
+            row.bind(trade.sequence, 10)
+            row.bind(trade.trfID, 11)
+            row.bind(trade.trfTime, 12)
+            row.bind(frame.received, 13)
+            row.bind(frame.connection, 14)
+        }
+    }
+
+    private func insert(_ rows: [Quote], _ frame: Frame, after last: Int64) throws(StoreError) {
+        guard !rows.isEmpty else { return }
+        try quotes.insert(rows, first: last + 1) { handle, base, quote, sequence, room in
+            let row = RowBinding(handle: handle, base: base)
+            row.bind(sequence, 1)
+            row.bind(quote.symbol, 2, room)
+            row.bind(quote.time, 3)
+            row.bind(quote.bid, 4)
+            row.bind(quote.bidSize, 5)
+            row.bind(quote.bidExchange, 6)
+            row.bind(quote.ask, 7)
+            row.bind(quote.askSize, 8)
+            row.bind(quote.askExchange, 9)
+            row.bind(quote.condition, 10)
+            row.bind(frame[quote.indicators], 11)
+            row.bind(quote.tape, 12)
+            row.bind(quote.sequence, 13)
+            row.bind(frame.received, 14)
+            row.bind(frame.connection, 15)
+        }
+    }
+}
+
+/// The tables' columns in the order in which rows are bound and read.
+enum TickColumns {
+    static let bars = [
+        "seq", "interval_s", "symbol", "start_ms", "end_ms", "open", "high", "low", "close", "volume", "vwap",
+        "day_volume", "day_open", "day_vwap", "average_size", "otc", "received_us", "connection", "source",
+    ]
+    static let trades = [
+        "seq", "symbol", "time_ms", "price", "size", "exchange", "tape", "trade_id", "conditions", "sequence", "trf_id",
+        "trf_time_ms", "received_us", "connection",
+    ]
+    static let quotes = [
+        "seq", "symbol", "time_ms", "bid", "bid_size", "bid_exchange", "ask", "ask_size", "ask_exchange", "condition",
+        "indicators", "tape", "sequence", "received_us", "connection",
+    ]
+
+    /// A stream's columns.
+    static func of(_ stream: EventStream) -> [String] {
+        switch stream {
+        case .bars: bars
+        case .trades: trades
+        case .quotes: quotes
+        }
+    }
+
+    /// The column of a stream's feed time.
+    static func time(of stream: EventStream) -> String {
+        stream == .bars ? "start_ms" : "time_ms"
+    }
+}
+
+/// One number a stream.
+struct StreamSequences: Sendable, Equatable {
+    private var bars: Int64 = 0
+    private var trades: Int64 = 0
+    private var quotes: Int64 = 0
+
+    subscript(_ stream: EventStream) -> Int64 {
+        get {
+            switch stream {
+            case .bars: bars
+            case .trades: trades
+            case .quotes: quotes
+            }
+        }
+        set {
+            switch stream {
+            case .bars: bars = newValue
+            case .trades: trades = newValue
+            case .quotes: quotes = newValue
+            }
+        }
+    }
+}
+
+/// Binds the columns of one row of a statement of several.
+private struct RowBinding {
+    let handle: OpaquePointer
+    let base: Int32
+
+    /// An empty text that stays in place.
+    private static let empty: StaticString = ""
+    private static var noText: UnsafePointer<CChar> {
+        UnsafeRawPointer(empty.utf8Start).assumingMemoryBound(to: CChar.self)
+    }
+
+    @inline(__always)
+    func bind(_ value: Int64?, _ column: Int32) {
+        if let value {
+            sqlite3_bind_int64(handle, base + column, value)
+        } else {
+            sqlite3_bind_null(handle, base + column)
+        }
+    }
+
+    @inline(__always)
+    func bind(_ value: Int32?, _ column: Int32) {
+        if let value {
+            sqlite3_bind_int(handle, base + column, value)
+        } else {
+            sqlite3_bind_null(handle, base + column)
+        }
+    }
+
+    /// SQLite has no NaN and stores NULL for it.
+    @inline(__always)
+    func bind(_ value: Double?, _ column: Int32) {
+        if let value {
+            sqlite3_bind_double(handle, base + column, value)
+        } else {
+            sqlite3_bind_null(handle, base + column)
+        }
+    }
+
+    @inline(__always)
+    func bind(_ bytes: UnsafeBufferPointer<UInt8>?, _ column: Int32) {
+        guard let bytes else {
+            sqlite3_bind_null(handle, base + column)
+            return
+        }
+        guard let start = bytes.baseAddress, bytes.count > 0 else {
+            sqlite3_bind_text(handle, base + column, RowBinding.noText, 0, nil)
+            return
+        }
+        let characters = UnsafeRawPointer(start).assumingMemoryBound(to: CChar.self)
+        sqlite3_bind_text(handle, base + column, characters, Int32(bytes.count), nil)
+    }
+
+    @inline(__always)
+    func bind(_ symbol: Symbol, _ column: Int32, _ room: UnsafeMutableRawPointer) {
+        let count = symbol.withUTF8 { bytes in
+            room.copyMemory(from: UnsafeRawPointer(bytes.baseAddress!), byteCount: bytes.count)
+            return bytes.count
+        }
+        sqlite3_bind_text(handle, base + column, room.assumingMemoryBound(to: CChar.self), Int32(count), nil)
+    }
+}

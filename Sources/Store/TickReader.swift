@@ -1,0 +1,181 @@
+import Dispatch
+import GRDB
+import GRDBSQLite
+import Glibc
+import MarketData
+import Synchronization
+
+/// Reads batches from the buffer's head for the upload, over a read-only connection and a queue of its own.
+///
+/// Lives beside the writer without waiting for it. Each batch is read in one short snapshot.
+final class TickReader: Sendable {
+    /// The connection and its statements, opened when first needed and again when the file was replaced.
+    private struct Connection {
+        let queue: DatabaseQueue
+        let statements: [EventStream: PreparedStatement]
+        let generation: Int
+    }
+
+    private let file: StoreFile
+    private let board: Board
+    private let handOver: HandOver
+    /// Whether a commit is on the disk when it returns; else a batch is synced before it is handed out.
+    private let commitsAreDurable: Bool
+    private let queue = DispatchQueue(label: "EdgeTick.buffer-reader")
+    private let connection = Mutex<Guarded?>(nil)
+
+    /// Used on the queue alone.
+    private struct Guarded: @unchecked Sendable {
+        var connection: Connection
+    }
+
+    init(file: StoreFile, board: Board, handOver: HandOver, commitsAreDurable: Bool) {
+        self.file = file
+        self.board = board
+        self.handOver = handOver
+        self.commitsAreDurable = commitsAreDurable
+    }
+
+    /// The rows after a sequence, at most `limit`; `nil` when there is none.
+    func nextBatch(
+        of stream: EventStream, after sequence: Int64?, limit: Int
+    ) async throws(StoreError) -> BufferedBatch? {
+        let result = await withCheckedContinuation {
+            (continuation: CheckedContinuation<Result<BufferedBatch?, StoreError>, Never>) in
+            queue.async {
+                do throws(StoreError) {
+                    continuation.resume(returning: .success(try self.read(stream, after: sequence, limit: limit)))
+                } catch {
+                    continuation.resume(returning: .failure(error))
+                }
+            }
+        }
+        return try result.get()
+    }
+
+    /// Closes the connection; a later read opens it again.
+    func close() async {
+        await withCheckedContinuation { continuation in
+            queue.async {
+                self.drop()
+                continuation.resume()
+            }
+        }
+    }
+
+    private func read(
+        _ stream: EventStream, after sequence: Int64?, limit: Int
+    ) throws(StoreError) -> BufferedBatch? {
+        guard limit > 0 else { return nil }
+        let marks = board.current[stream]
+        var after = max(sequence ?? 0, marks.acknowledgedSequence)
+        while after < marks.lastSequence {
+            let run = try readAgainIfDamaged(stream, after: after, through: marks.lastSequence, limit: limit)
+            if !run.unreadable.isEmpty { handOver.record(run.unreadable) }
+            guard let end = run.end else {
+                // Rows of which none is left: somebody deleted them.
+                return nil
+            }
+            if run.batch.count > 0 {
+                if !commitsAreDurable { try sync() }
+                board.handOut(stream, through: end)
+                return run.batch
+            }
+            after = end
+        }
+        return nil
+    }
+
+    /// Reads again over a new connection before damage is believed; the writer then sets the file aside.
+    private func readAgainIfDamaged(
+        _ stream: EventStream, after: Int64, through: Int64, limit: Int
+    ) throws(StoreError) -> BatchRun {
+        for attempt in 0..<2 {
+            do {
+                return try readRun(stream, after: after, through: through, limit: limit)
+            } catch {
+                let generation = board.generation
+                drop()
+                guard error.reason == .damaged else { throw error }
+                guard attempt > 0, generation == board.generation else { continue }
+                handOver.report(damage: error)
+                throw error
+            }
+        }
+        throw StoreError(.inputOutput, operation: "read", path: file.path)
+    }
+
+    private func readRun(
+        _ stream: EventStream, after: Int64, through: Int64, limit: Int
+    ) throws(StoreError) -> BatchRun {
+        let opened = try open()
+        guard let statement = opened.statements[stream] else { return BatchRun(stream: stream) }
+        return try StoreError.translating("read", path: file.path) {
+            try opened.queue.unsafeRead { _ in
+                statement.bind(after, at: 1)
+                statement.bind(through, at: 2)
+                statement.bind(Int64(limit), at: 3)
+                defer { statement.reset() }
+                var run = BatchRun(stream: stream)
+                run.batch.reserve(min(limit, Int(through - after)))
+                do throws(StoreError) {
+                    while try statement.step() { run.append(statement.handle) }
+                } catch {
+                    // What stands before the damage is good.
+                    guard error.reason == .damaged, run.batch.count > 0 else { throw error }
+                }
+                return run
+            }
+        }
+    }
+
+    private func open() throws(StoreError) -> Connection {
+        let generation = board.generation
+        if let current = connection.withLock({ $0?.connection }), current.generation == generation { return current }
+        drop()
+        let queue = try StoreConnection.openReader(file.path)
+        let opened: Connection = try StoreError.translating("open", path: file.path) {
+            try queue.unsafeRead { database in
+                guard let handle = database.sqliteConnection else {
+                    throw StoreError(.closed, operation: "read", path: file.path)
+                }
+                var statements: [EventStream: PreparedStatement] = [:]
+                for stream in EventStream.allCases {
+                    statements[stream] = try PreparedStatement(
+                        """
+                        SELECT \(TickColumns.of(stream).joined(separator: ", ")) FROM \(stream.rawValue)
+                        WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3
+                        """, on: handle)
+                }
+                return Connection(queue: queue, statements: statements, generation: generation)
+            }
+        }
+        connection.withLock { $0 = Guarded(connection: opened) }
+        return opened
+    }
+
+    private func drop() {
+        let queue = connection.withLock { held in
+            defer { held = nil }
+            return held?.connection.queue
+        }
+        // A connection that doesn't close is let go of; SQLite frees it with its last statement.
+        try? queue?.close()
+    }
+
+    /// With `synchronous` normal, a commit may still be on its way to the disk. What is handed to an upload must not
+    /// be lost to a power cut afterwards, since its numbers would be given again.
+    private func sync() throws(StoreError) {
+        let log = file.path + "-wal"
+        let descriptor = Glibc.open(log, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            guard errno != ENOENT else { return }
+            throw StoreError(systemError: errno, operation: "sync", path: log)
+        }
+        defer { Glibc.close(descriptor) }
+        guard fdatasync(descriptor) == 0 else {
+            throw StoreError(
+                .inputOutput, operation: "sync", path: log, underlying: StoreError.text(ofSystemError: errno))
+        }
+    }
+}

@@ -1,0 +1,211 @@
+import GRDBSQLite
+import Logging
+import MarketData
+
+/// What happens when a write fails.
+///
+/// After a failed write or sync nobody knows what is on the disk (fsync(2) reports an error once and may drop the
+/// pages). So the connection is closed, the file opened again, everything in its log moved and synced, and only then is
+/// the batch looked for: it is written again from memory, under the same numbers, unless it is there.
+extension TickWriter {
+    /// Notes a failure, and prepares the next try.
+    func failed(_ error: StoreError, work: inout HandOver.Work) {
+        publishFailure(error)
+        switch error.reason {
+        case .busy, .pinned:
+            // Nothing was written; without a connection an earlier attempt's outcome is still open.
+            if connection != nil { attempt = nil }
+        case .diskFull:
+            isFull = true
+            if connection != nil { freeRoomOnFullDisk(work: &work) } else { reserve.release() }
+        case .damaged:
+            setAside(because: error)
+        case .statement:
+            attempt = nil
+            closeAfterFailure()
+        default:
+            closeAfterFailure()
+        }
+    }
+
+    /// Says that writing fails: in the statistics, and in the log at once and then every half minute.
+    func publishFailure(_ error: StoreError) {
+        let isDiskFull = error.reason == .diskFull
+        board.update { $0.state = isDiskFull ? .full : .failing(message: error.description) }
+        guard let count = failure.occurred("\(error.reason)", now: .now()) else { return }
+        logger.error(
+            "The buffer can't be written; events wait in memory and the write is tried again",
+            metadata: ["error": "\(error)", "failures": "\(count)"])
+    }
+
+    /// Notes that a write succeeded.
+    func recovered() {
+        backoff.succeeded()
+        let failures = failure.ended()
+        if failures > 0 {
+            logger.notice("The buffer is written again", metadata: ["failures": "\(failures)", "path": "\(file.path)"])
+        }
+        publishState()
+    }
+
+    /// Shows the state that follows from what is known.
+    func publishState() {
+        let state: BufferStatistics.State
+        if isPinned {
+            state = .failing(message: pinnedError(length: connection?.logBytes.length ?? 0).description)
+        } else {
+            state = isFull ? .full : .writing
+        }
+        board.update { $0.state = state }
+    }
+
+    /// The error of a log that a reader keeps from being emptied.
+    func pinnedError(length: Int64) -> StoreError {
+        StoreError(
+            .pinned, operation: "empty the write-ahead log of", path: file.path,
+            underlying: "it is \(length >> 20) MiB long; writing stops at \(checkpoints.maximumBytes >> 20) MiB")
+    }
+
+    /// Drops the connection; the next try opens the file again.
+    func closeAfterFailure() {
+        do {
+            try TickConnection.close(&connection)
+        } catch {
+            logger.debug("The failed connection did not close", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Opens the file again and compares it with what memory says is durable.
+    ///
+    /// - Returns: Whether the transaction of unknown outcome is in the file, durable.
+    func reopen() throws(StoreError) -> Bool {
+        switch try file.inspect() {
+        case .ours: break
+        case .fresh: writeOffWaitingRows(.vanished)
+        case .bad(let why):
+            setAside(because: StoreError(.damaged, operation: "open", path: file.path, underlying: why))
+        }
+        var opened: TickConnection? = try open()
+        var contents = try opened?.contents() ?? TickConnection.Contents()
+        if contents.id != identity.id {
+            try TickConnection.close(&opened)
+            setAside(
+                because: StoreError(
+                    .foreign, operation: "use", path: file.path, underlying: "another buffer took its place"))
+            opened = try open()
+            contents = try opened?.contents() ?? contents
+        }
+        // Everything that can be read is moved and synced now, whatever became of the log on the disk.
+        if attempt != nil, try opened?.checkpoint(SQLITE_CHECKPOINT_PASSIVE) == false {
+            throw pinnedError(length: opened?.logBytes.length ?? 0)
+        }
+        if let totals = try opened?.totals() {
+            board.update { statistics in
+                statistics.drops = totals.drops
+                statistics.gaps = totals.gaps
+                statistics.deadLetters = totals.deadLetters
+            }
+        }
+        let isThere = attempt.map { isCommitted($0, in: contents) } ?? false
+        reconcile(contents, isThere: isThere)
+        connection = opened
+        inode = file.inode ?? 0
+        board.fileChanged()
+        return isThere
+    }
+
+    private func open() throws(StoreError) -> TickConnection {
+        var seed = TickConnection.Contents()
+        let statistics = board.current
+        seed.notes = notes
+        for stream in EventStream.allCases {
+            seed.last[stream] = statistics[stream].lastSequence
+            seed.acknowledged[stream] = statistics[stream].acknowledgedSequence
+        }
+        return try TickConnection.open(
+            file, synchronous: options.synchronous.rawValue, identity: identity, seed: seed)
+    }
+
+    private func isCommitted(_ attempt: Attempt, in contents: TickConnection.Contents) -> Bool {
+        if attempt.hasEvents {
+            return EventStream.allCases.allSatisfy { contents.last[$0] >= attempt.last[$0] }
+        }
+        return attempt.notes > notes && contents.notes >= attempt.notes
+    }
+
+    /// Brings memory and file together. What memory knew to be durable and the file lacks is counted.
+    private func reconcile(_ contents: TickConnection.Contents, isThere: Bool) {
+        if !isThere {
+            attempt = nil
+            // A deletion of unknown outcome took its counts along.
+            if contents.notes == notes + 1 { carriedDrops = DropTally() }
+            notes = contents.notes
+        }
+        var missing = DropTally()
+        var found: Int64 = 0
+        board.update { statistics in
+            for stream in EventStream.allCases {
+                let marks = statistics[stream]
+                let next = max(contents.last[stream], marks.acknowledgedSequence, marks.deletedThrough) + 1
+                if next <= marks.lastSequence {
+                    missing.addUnknown(stream, .vanished, sequences: next...marks.lastSequence)
+                } else if !isThere, contents.last[stream] > marks.lastSequence {
+                    found += contents.last[stream] - marks.lastSequence
+                    statistics[stream].lastSequence = contents.last[stream]
+                }
+                statistics[stream].deletedThrough = max(marks.deletedThrough, contents.deletedThrough[stream])
+            }
+        }
+        carriedDrops.add(missing)
+        if missing.total > 0 {
+            logger.error(
+                "Durable rows are no longer in the buffer's file",
+                metadata: ["rows": "\(missing.total)", "path": "\(file.path)"])
+        }
+        if found > 0 {
+            logger.warning(
+                "The buffer's file holds rows that another program wrote",
+                metadata: ["rows": "\(found)", "path": "\(file.path)"])
+        }
+    }
+
+    /// Counts the rows that waited in a file that is gone.
+    private func writeOffWaitingRows(_ reason: DropReason) {
+        var waiting = DropTally()
+        board.update { statistics in
+            for stream in EventStream.allCases {
+                let marks = statistics[stream]
+                let first = max(marks.acknowledgedSequence, marks.deletedThrough) + 1
+                if first <= marks.lastSequence {
+                    waiting.addUnknown(stream, reason, sequences: first...marks.lastSequence)
+                }
+                statistics[stream].deletedThrough = marks.lastSequence
+                statistics[stream].oldestPendingMilliseconds = nil
+            }
+        }
+        carriedDrops.add(waiting)
+        guard waiting.total > 0 else { return }
+        logger.error(
+            "Rows that waited for upload are gone with the buffer's file",
+            metadata: ["rows": "\(waiting.total)", "reason": "\(reason.rawValue)", "path": "\(file.path)"])
+    }
+
+    /// Puts a bad file out of the way and counts the rows that waited in it; the next try starts a fresh file, which
+    /// counts on where the old one ended.
+    func setAside(because error: StoreError) {
+        closeAfterFailure()
+        attempt = nil
+        do {
+            let name = try file.setAside(now: WallClock.microseconds() / 1_000_000)
+            writeOffWaitingRows(.fileSetAside)
+            board.update { $0.setAside.append(name) }
+            carriedIncidents.append(("set aside", "\(name): \(error)"))
+            board.fileChanged()
+            logger.error(
+                "The buffer's file was bad and was set aside; a fresh one is started",
+                metadata: ["error": "\(error)", "set-aside": "\(name)"])
+        } catch {
+            logger.error("The buffer's bad file could not be set aside", metadata: ["error": "\(error)"])
+        }
+    }
+}

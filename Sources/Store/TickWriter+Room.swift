@@ -1,0 +1,166 @@
+import GRDBSQLite
+import Logging
+import MarketData
+
+/// Room: the file's limit, the disk's, and who has to go.
+extension TickWriter {
+    /// How many rows one transaction deletes: a few milliseconds.
+    static let deletionStep: Int64 = 5000
+
+    /// Sees to it that `work` fits under the limit: uploaded rows go first, then what the policy says.
+    func makeRoom(for work: inout HandOver.Work) throws(StoreError) {
+        guard let connection else { return }
+        var used = try connection.usage().used
+        let wanted = options.maximumBytes - Int64(work.bytes)
+        if used > wanted {
+            // A little more than needed, so that not every commit has to make room.
+            let target = wanted - min(8 << 20, options.maximumBytes / 200)
+            while used > target {
+                guard try deleteStep(dropsWaiting: options.fullPolicy == .dropOldest) > 0 else { break }
+                used = try connection.usage().used
+                isFull = isFull || options.fullPolicy == .dropOldest
+            }
+            if options.fullPolicy == .rejectNew { isFull = used > wanted }
+        } else if used < wanted - options.maximumBytes / 50 {
+            isFull = false
+        }
+        board.update { $0.usedBytes = used }
+        let diskRefuses = diskFullUntil.map { MonotonicTime.now() < $0 } ?? false
+        if options.fullPolicy == .rejectNew, isFull || diskRefuses { reject(&work) }
+    }
+
+    /// Counts new events and forgets them.
+    private func reject(_ work: inout HandOver.Work) {
+        for batch in work.batches { carriedDrops.add(batch, .newRejected) }
+        work.batches = []
+        work.events = 0
+        isFull = true
+    }
+
+    /// After the disk refused to give room: gives back the reserve, empties the log, and deletes as the policy says.
+    ///
+    /// Rows that wait are deleted only while the file has no free pages for what has to be written; a file that has
+    /// them and still can't be written is not helped by losing more.
+    func freeRoomOnFullDisk(work: inout HandOver.Work) {
+        attempt = nil
+        reserve.release()
+        do {
+            guard let connection else { return }
+            _ = try connection.checkpoint(SQLITE_CHECKPOINT_PASSIVE)
+            let needed = Int64(work.bytes) * 2 + (256 << 10)
+            while try connection.usage().free < needed {
+                guard try deleteStep(dropsWaiting: options.fullPolicy == .dropOldest) > 0 else { break }
+            }
+            _ = try connection.checkpoint(SQLITE_CHECKPOINT_PASSIVE)
+            guard options.fullPolicy == .rejectNew, try connection.usage().free < needed else { return }
+            diskFullUntil = MonotonicTime.now().advanced(by: .seconds(1))
+            reject(&work)
+        } catch {
+            publishFailure(error)
+            if options.fullPolicy == .rejectNew {
+                diskFullUntil = MonotonicTime.now().advanced(by: .seconds(1))
+                reject(&work)
+            }
+            if error.reason != .diskFull { closeAfterFailure() }
+        }
+    }
+
+    /// Deletes some of the oldest rows: uploaded ones, else waiting ones when allowed, else dead letters.
+    ///
+    /// A waiting row that an upload is carrying at this moment is counted as dropped and may still arrive.
+    ///
+    /// - Returns: How many rows.
+    func deleteStep(dropsWaiting: Bool) throws(StoreError) -> Int64 {
+        guard let connection else { return 0 }
+        let statistics = board.current
+        if let stream = try oldest(where: { $0.acknowledgedSequence > $0.deletedThrough }) {
+            let marks = statistics[stream]
+            let through = min(marks.acknowledgedSequence, marks.deletedThrough + TickWriter.deletionStep)
+            try delete(stream, through: through, marks: marks)
+            return through - marks.deletedThrough
+        }
+        guard dropsWaiting else { return 0 }
+        if let stream = try oldest(where: { $0.lastSequence > $0.deletedThrough }) {
+            let marks = statistics[stream]
+            let first = max(marks.deletedThrough, marks.acknowledgedSequence)
+            let through = min(marks.lastSequence, first + TickWriter.deletionStep)
+            try delete(stream, through: through, marks: marks, countingFrom: first)
+            return through - first
+        }
+        guard statistics.deadLetters > 0 else { return 0 }
+        var tally = carriedDrops
+        try connection.transaction { () throws(StoreError) in
+            try connection.notes.deleteOldestLetters(TickWriter.deletionStep, into: &tally)
+            try store(tally)
+        }
+        let count = tally.total - carriedDrops.total
+        stored(tally)
+        board.update { $0.deadLetters -= count }
+        return count
+    }
+
+    /// Deletes a stream's rows through a sequence, with the mark and, for rows that waited, the counts in the same
+    /// transaction.
+    func delete(
+        _ stream: EventStream, through: Int64, marks: BufferStatistics.Stream, countingFrom first: Int64? = nil
+    ) throws(StoreError) {
+        guard let connection else { return }
+        var tally = carriedDrops
+        try connection.transaction { () throws(StoreError) in
+            if let first {
+                try connection.notes.count(
+                    stream, after: first, through: through, as: .oldestDropped, into: &tally)
+            }
+            try connection.notes.delete(stream, through: through)
+            try connection.notes.mark(
+                stream, acknowledged: marks.acknowledgedSequence, deletedThrough: through)
+            if first != nil { try store(tally) }
+        }
+        board.update { $0[stream].deletedThrough = max($0[stream].deletedThrough, through) }
+        if first != nil {
+            logDrops(tally.total - carriedDrops.total, stream: stream)
+            stored(tally)
+            try findOldestPending(anew: true)
+        }
+    }
+
+    private func store(_ tally: DropTally) throws(StoreError) {
+        guard let connection else { return }
+        try connection.notes.add(tally, episode: episodeNumber(), now: WallClock.microseconds())
+        try connection.notes.count(notes: notes + 1)
+    }
+
+    private func stored(_ tally: DropTally) {
+        notes += 1
+        board.update { $0.drops += tally.total }
+        carriedDrops = DropTally()
+        episode = (episodeNumber(), .now())
+    }
+
+    private func logDrops(_ count: Int64, stream: EventStream) {
+        guard let times = dropping.occurred("\(stream)", now: .now()) else { return }
+        logger.error(
+            "The buffer is full and drops its oldest rows that wait for upload",
+            metadata: [
+                "stream": "\(stream.rawValue)", "rows": "\(count)", "steps": "\(times)", "path": "\(file.path)",
+                "limit": "\(options.maximumBytes)",
+            ])
+    }
+
+    /// The stream, of those that qualify, whose first row was received first.
+    private func oldest(
+        where qualifies: (BufferStatistics.Stream) -> Bool
+    ) throws(StoreError) -> EventStream? {
+        guard let connection else { return nil }
+        let statistics = board.current
+        var found: (stream: EventStream, received: Int64)?
+        for stream in EventStream.allCases where qualifies(statistics[stream]) {
+            let received = try connection.perform { () throws(StoreError) in
+                try connection.notes.received(stream, from: statistics[stream].deletedThrough + 1)
+            }
+            let time = received ?? 0
+            if found == nil || time < found!.received { found = (stream, time) }
+        }
+        return found?.stream
+    }
+}

@@ -1,0 +1,253 @@
+import GRDBSQLite
+import Glibc
+import Logging
+import MarketData
+
+/// The loop that makes events durable. Lives on a thread of its own, and nothing but it touches the writing connection.
+///
+/// It takes everything queued, inserts it in one transaction, and after the commit's sync moves the durable marks.
+/// Between commits it moves the log into the file, deletes old rows and watches the disk, a small step at a time.
+final class TickWriter {
+    /// A transaction whose outcome is not known yet.
+    struct Attempt {
+        var last: StreamSequences
+        var hasEvents: Bool
+        var notes: Int64
+        var deadLetters: Int64?
+    }
+
+    let file: StoreFile
+    let options: TickBuffer.Options
+    let identity: TickConnection.Identity
+    let handOver: HandOver
+    let board: Board
+    let logger: Logger
+    private let lock: FileLock
+
+    var connection: TickConnection?
+    var attempt: Attempt?
+    var notes: Int64
+    var checkpoints: CheckpointPolicy
+    var backoff = WriteBackoff()
+    var failure = RepeatedFailure()
+    var dropping = RepeatedFailure()
+    var reserve: DiskReserve
+    /// Drops that wait to be stored with the next commit.
+    var carriedDrops = DropTally()
+    var carriedIncidents: [(what: String, detail: String)] = []
+    var episode: (number: Int64, lastDrop: MonotonicTime)?
+    var isFull = false
+    var isPinned = false
+    /// Until then a full disk isn't tried again, with the policy reject-new.
+    var diskFullUntil: MonotonicTime?
+    var diskIsTight = false
+    var inode: UInt64
+    var nextWatch = MonotonicTime.now()
+    var nextRetention = MonotonicTime.now()
+
+    init(
+        file: StoreFile, lock: FileLock, options: TickBuffer.Options, opened: OpenedTicks, handOver: HandOver,
+        board: Board, logger: Logger
+    ) {
+        self.lock = lock
+        self.file = file
+        self.options = options
+        self.handOver = handOver
+        self.board = board
+        self.logger = logger
+        identity = opened.identity
+        connection = opened.connection
+        notes = opened.contents.notes
+        carriedIncidents = opened.incidents
+        checkpoints = CheckpointPolicy()
+        checkpoints.maximumBytes = options.maximumLogBytes
+        checkpoints.reportedBytes = min(checkpoints.reportedBytes, options.maximumLogBytes / 2)
+        reserve = DiskReserve(directory: file.directory)
+        inode = file.inode ?? 0
+    }
+
+    /// Writes until the buffer is closed.
+    func run() {
+        reserve.hold()
+        loop: while true {
+            let more = keepUp()
+            let now = MonotonicTime.now()
+            switch handOver.next(idleUntil: more ? now : min(nextWatch, nextRetention)) {
+            case .work(let work):
+                write(work)
+                handOver.finished(work)
+            case .idle: break
+            case .end: break loop
+            }
+        }
+        end()
+    }
+
+    /// Tries until the work is durable, or until a closing buffer's patience ends.
+    private func write(_ taken: HandOver.Work) {
+        var work = taken
+        carriedDrops.add(work.drops)
+        if let damage = work.damage { setAside(because: damage) }
+        while true {
+            do {
+                if connection == nil, try reopen() {
+                    // The transaction of unknown outcome turned out to be in the file.
+                    publish(work, took: .zero, isCounted: true)
+                } else {
+                    try holdLogBound()
+                    try makeRoom(for: &work)
+                    let start = MonotonicTime.now()
+                    try commit(work)
+                    publish(work, took: MonotonicTime.now().since(start), isCounted: false)
+                }
+                recovered()
+                return
+            } catch {
+                handOver.failed(error)
+                failed(error, work: &work)
+                guard mayTryAgain else {
+                    giveUp(work)
+                    return
+                }
+                handOver.pause(error.reason == .pinned ? checkpoints.pause : backoff.failed())
+            }
+        }
+    }
+
+    private var mayTryAgain: Bool {
+        handOver.closesAt.map { MonotonicTime.now() < $0 } ?? true
+    }
+
+    private func commit(_ work: HandOver.Work) throws(StoreError) {
+        guard let connection else { throw StoreError(.closed, operation: "append to", path: file.path) }
+        let statistics = board.current
+        var last = StreamSequences()
+        for stream in EventStream.allCases { last[stream] = statistics[stream].lastSequence }
+        let hasNotes =
+            !work.gaps.isEmpty || !work.letters.isEmpty || !carriedDrops.isEmpty || !carriedIncidents.isEmpty
+        let noteCount = notes + (hasNotes ? 1 : 0)
+        let now = WallClock.microseconds()
+        for batch in work.batches {
+            last[.bars] += Int64(batch.bars.count)
+            last[.trades] += Int64(batch.trades.count)
+            last[.quotes] += Int64(batch.quotes.count)
+        }
+        guard hasNotes || work.acknowledged || work.events > 0 else { return }
+        attempt = Attempt(last: last, hasEvents: work.events > 0, notes: noteCount)
+        try connection.transaction { () throws(StoreError) in
+            var position = StreamSequences()
+            for stream in EventStream.allCases { position[stream] = statistics[stream].lastSequence }
+            for batch in work.batches { try connection.inserter.insert(batch, last: &position) }
+            if work.acknowledged {
+                for stream in EventStream.allCases {
+                    try connection.notes.mark(
+                        stream, acknowledged: statistics[stream].acknowledgedSequence,
+                        deletedThrough: statistics[stream].deletedThrough)
+                }
+            }
+            guard hasNotes else { return }
+            for gap in work.gaps { try connection.notes.add(gap, now: now) }
+            for letter in work.letters { try connection.notes.add(letter) }
+            if !work.letters.isEmpty { attempt?.deadLetters = try connection.notes.letterCount() }
+            for incident in carriedIncidents {
+                try connection.notes.add(incident: incident.what, detail: incident.detail, now: now)
+            }
+            try connection.notes.add(carriedDrops, episode: episodeNumber(), now: now)
+            try connection.notes.count(notes: noteCount)
+        }
+    }
+
+    /// Moves the marks after the sync returned; `isCounted` when the statistics know the notes already.
+    private func publish(_ work: HandOver.Work, took duration: Duration, isCounted: Bool) {
+        guard let attempt else { return }
+        self.attempt = nil
+        let hadNotes = attempt.notes != notes
+        notes = attempt.notes
+        let drops = carriedDrops.total
+        if hadNotes {
+            if !carriedDrops.isEmpty { episode = (episodeNumber(), .now()) }
+            carriedDrops = DropTally()
+            carriedIncidents = []
+        }
+        board.update { statistics in
+            for stream in EventStream.allCases {
+                let before = statistics[stream].lastSequence
+                statistics[stream].appended += attempt.last[stream] - before
+                statistics[stream].lastSequence = attempt.last[stream]
+            }
+            statistics.commits += 1
+            statistics.lastCommit = duration
+            if hadNotes, !isCounted {
+                statistics.drops += drops
+                statistics.gaps += Int64(work.gaps.count)
+                if let letters = attempt.deadLetters { statistics.deadLetters = letters }
+            }
+        }
+        do {
+            try findOldestPending(anew: work.acknowledged)
+        } catch {
+            // The rows are durable; the next write meets the same trouble and deals with it.
+            logger.debug("The oldest waiting row could not be read", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Looks up when the streams' first waiting rows were received: one row by its number, and only when it changed.
+    func findOldestPending(anew: Bool) throws(StoreError) {
+        guard let connection else { return }
+        for stream in EventStream.allCases {
+            let marks = board.current[stream]
+            guard marks.pending > 0 else {
+                if marks.oldestPendingMilliseconds != nil {
+                    board.update { $0[stream].oldestPendingMilliseconds = nil }
+                }
+                continue
+            }
+            guard anew || marks.oldestPendingMilliseconds == nil else { continue }
+            let first = max(marks.acknowledgedSequence, marks.deletedThrough) + 1
+            let received = try connection.perform { () throws(StoreError) in
+                try connection.notes.received(stream, from: first)
+            }
+            board.update { $0[stream].oldestPendingMilliseconds = received.map { $0 / 1000 } }
+        }
+    }
+
+    /// Closes the file for good.
+    private func end() {
+        do {
+            if let connection, try !connection.checkpoint(SQLITE_CHECKPOINT_TRUNCATE) {
+                logger.debug("A reader kept the write-ahead log from being emptied; the next start does it")
+            }
+            try TickConnection.close(&connection)
+        } catch {
+            logger.warning(
+                "The buffer did not close cleanly; the next start recovers it", metadata: ["error": "\(error)"])
+        }
+        reserve.release()
+        let rest = handOver.end()
+        if !rest.isEmpty { giveUp(rest) }
+        lock.release()
+        handOver.writerEnded()
+    }
+
+    /// Says what a closing buffer could not write any more.
+    private func giveUp(_ work: HandOver.Work) {
+        guard work.events > 0 || !work.gaps.isEmpty || !carriedDrops.isEmpty else { return }
+        var lost = DropTally()
+        for batch in work.batches { lost.add(batch, .closed) }
+        board.update { $0.drops += lost.total + carriedDrops.total }
+        logger.error(
+            "Events were lost, because the buffer could not be written before it closed",
+            metadata: [
+                "events": "\(lost.total)", "gaps": "\(work.gaps.count)", "earlier-drops": "\(carriedDrops.total)",
+                "symbols": "\(Set(lost.entries.keys.map(\.symbol)).count)", "path": "\(file.path)",
+            ])
+        carriedDrops = DropTally()
+        attempt = nil
+    }
+
+    /// Drops that follow one another within ten minutes share a row a symbol.
+    func episodeNumber() -> Int64 {
+        if let episode, MonotonicTime.now().since(episode.lastDrop) < .seconds(600) { return episode.number }
+        return WallClock.microseconds()
+    }
+}

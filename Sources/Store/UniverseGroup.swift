@@ -1,0 +1,92 @@
+/// What a group stands for: `definition_groups.type`.
+public enum GroupType: String, Sendable, Hashable, CaseIterable {
+    /// A list that somebody chose.
+    case universe = "UNIVERSE"
+    /// An exchange-traded fund's holdings.
+    case etf = "ETF"
+    /// An investment theme.
+    case theme = "THEME"
+    /// A sector of the market.
+    case sector = "SECTOR"
+    /// A segment of the market.
+    case segment = "SEGMENT"
+    /// Anything else.
+    case custom = "CUSTOM"
+}
+
+/// Where a group came from.
+public enum GroupOrigin: String, Sendable, Hashable {
+    /// The database; the next pull replaces it.
+    case pulled
+    /// This machine; a pull leaves it alone.
+    case local
+}
+
+/// A row of `definition_groups` in the mirror.
+public struct UniverseGroup: Sendable, Equatable {
+    /// What a user says of a group when making it.
+    public struct Definition: Sendable, Equatable {
+        /// The group's name, unique with its type and environment.
+        public var name: String
+        /// What the group stands for.
+        public var type: GroupType
+        /// A sentence about it.
+        public var description: String?
+        /// Which environment it belongs to: DEFAULT, TEST, UAT or PROD.
+        public var environment: String
+
+        /// Makes a definition.
+        public init(name: String, type: GroupType, description: String? = nil, environment: String = "DEFAULT") {
+            self.name = name
+            self.type = type
+            self.description = description
+            self.environment = environment
+        }
+    }
+
+    /// The row's number in the mirror.
+    public let id: Int64
+    /// The group's name, unique with its type and environment.
+    public let name: String
+    /// What the group stands for.
+    public let type: GroupType
+    /// A sentence about it.
+    public let description: String?
+    /// Which environment it belongs to.
+    public let environment: String
+    /// How many symbols are in it.
+    public let memberCount: Int
+    /// Where it came from.
+    public let origin: GroupOrigin
+    /// When it last changed, in milliseconds since the Unix epoch.
+    public let updatedAt: Int64
+
+    /// Makes a group; see the properties for meaning and units.
+    public init(
+        id: Int64, name: String, type: GroupType, description: String?, environment: String, memberCount: Int,
+        origin: GroupOrigin, updatedAt: Int64
+    ) {
+        self.id = id
+        self.name = name
+        self.type = type
+        self.description = description
+        self.environment = environment
+        self.memberCount = memberCount
+        self.origin = origin
+        self.updatedAt = updatedAt
+    }
+}
+
+/// A symbol in a group.
+public struct GroupMember: Sendable, Hashable {
+    /// The ticker, as upstream writes it.
+    public var symbol: String
+    /// Its share of the group in percent, where the source gives one.
+    public var weight: Double?
+
+    /// Makes a member.
+    public init(symbol: String, weight: Double? = nil) {
+        self.symbol = symbol
+        self.weight = weight
+    }
+}

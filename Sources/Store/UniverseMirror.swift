@@ -1,0 +1,195 @@
+import GRDB
+
+/// `universe.sqlite`: the local copy of groups and memberships, which resolves universes without the database.
+///
+/// Reading never waits for a writer. A write opens the one writing connection, does its work in one transaction,
+/// empties the log into the file and closes, all under the file's lock, so that any number of processes may share the
+/// mirror. All calls block on the disk; a whole universe of 3,000 symbols reads in about a millisecond.
+public final class UniverseMirror: Sendable {
+    /// What a caller may do.
+    public enum Access: Sendable {
+        /// Read and write; makes directory and file where they are missing.
+        case readWrite
+        /// Read an existing file.
+        case readOnly
+    }
+
+    /// The file's name in the data directory.
+    public static let fileName = "universe.sqlite"
+
+    let file: StoreFile
+    private let access: Access
+    private let reader: DatabaseQueue
+
+    /// When a bad file was found on opening and set aside, its new name.
+    public let setAside: String?
+
+    private init(file: StoreFile, access: Access, reader: DatabaseQueue, setAside: String?) {
+        self.file = file
+        self.access = access
+        self.reader = reader
+        self.setAside = setAside
+    }
+
+    /// Opens the mirror in a data directory.
+    ///
+    /// With `.readWrite` a file that is damaged or belongs to another program is renamed and a fresh one is started:
+    /// see ``setAside``. With `.readOnly` nothing is changed.
+    ///
+    /// - Throws: `.missing` (read-only), `.damaged`, `.foreign`, `.schemaTooNew`, `.notWritable`, `.inUse`.
+    public static func open(directory: String, access: Access) throws(StoreError) -> UniverseMirror {
+        let file = StoreFile(path: "\(directory)/\(fileName)", schema: .universe)
+        var setAside: String?
+        switch access {
+        case .readWrite:
+            try StoreFile.makeDirectory(directory)
+            setAside = try locked(file) { () throws(StoreError) in
+                var renamed: String?
+                if case .bad = try file.inspect() {
+                    renamed = try file.setAside(now: WallClock.microseconds() / 1_000_000)
+                }
+                try withWriter(file) { _ in }
+                return renamed
+            }
+        case .readOnly:
+            switch try file.inspect() {
+            case .ours: break
+            case .fresh: throw StoreError(.missing, operation: "open", path: file.path)
+            case .bad(let why):
+                throw StoreError(
+                    why == StoreFile.foreign ? .foreign : .damaged, operation: "open", path: file.path,
+                    underlying: why)
+            }
+        }
+        let reader = try StoreConnection.openReader(file.path)
+        return UniverseMirror(file: file, access: access, reader: reader, setAside: setAside)
+    }
+
+    /// The groups of an environment, or all of them, by name, type and environment.
+    public func groups(environment: String?) throws(StoreError) -> [UniverseGroup] {
+        try read("read groups from") { database in
+            let rows = try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT id, name, type, description, environment, origin, updated_at,
+                        (SELECT count(*) FROM group_memberships WHERE group_id = id) AS members
+                    FROM definition_groups
+                    WHERE ?1 IS NULL OR environment = ?1
+                    ORDER BY name, type, environment
+                    """, arguments: [environment])
+            return rows.map { row in
+                UniverseGroup(
+                    id: row["id"], name: row["name"], type: GroupType(rawValue: row["type"]) ?? .custom,
+                    description: row["description"], environment: row["environment"], memberCount: row["members"],
+                    origin: GroupOrigin(rawValue: row["origin"]) ?? .local, updatedAt: row["updated_at"])
+            }
+        }
+    }
+
+    /// A group's members by symbol; empty for a group that doesn't exist.
+    public func members(of groupID: Int64) throws(StoreError) -> [GroupMember] {
+        try read("read members from") { database in
+            try Row.fetchAll(
+                database, sql: "SELECT symbol, weight FROM group_memberships WHERE group_id = ? ORDER BY symbol",
+                arguments: [groupID]
+            ).map { GroupMember(symbol: $0["symbol"], weight: $0["weight"]) }
+        }
+    }
+
+    /// Makes a group, or replaces the one of the same name, type and environment, in one transaction.
+    ///
+    /// The group becomes local, also when a pull had brought it. A symbol that stands twice counts once; the last
+    /// weight wins.
+    ///
+    /// - Returns: The group's number.
+    /// - Throws: `.invalid` for an empty name, environment or symbol; `.inUse`, `.diskFull` and others of the disk,
+    ///   after which the mirror is as it was.
+    @discardableResult
+    public func replaceGroup(
+        _ group: UniverseGroup.Definition, members: [GroupMember]
+    ) throws(StoreError) -> Int64 {
+        guard !group.name.isEmpty, !group.environment.isEmpty, !members.contains(where: { $0.symbol.isEmpty }) else {
+            throw StoreError(
+                .invalid, operation: "write a group to", path: file.path,
+                underlying: "name, environment and symbols must not be empty")
+        }
+        let now = WallClock.microseconds() / 1000
+        return try write("write a group to") { database in
+            let id = try Int64.fetchOne(
+                database,
+                sql: """
+                    INSERT INTO definition_groups
+                        (name, type, description, environment, created_at, updated_at, last_update, origin)
+                    VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?5, 'local')
+                    ON CONFLICT (name, type, environment) DO UPDATE SET
+                        description = coalesce(excluded.description, description), updated_at = excluded.updated_at,
+                        last_update = excluded.last_update, origin = 'local'
+                    RETURNING id
+                    """,
+                arguments: [group.name, group.type.rawValue, group.description, group.environment, now])
+            guard let id else {
+                throw StoreError(.statement, operation: "write a group to", path: self.file.path)
+            }
+            try database.execute(sql: "DELETE FROM group_memberships WHERE group_id = ?", arguments: [id])
+            let insert = try database.makeStatement(
+                sql: """
+                    INSERT INTO group_memberships (group_id, symbol, weight, created_at) VALUES (?, ?, ?, ?)
+                    ON CONFLICT (group_id, symbol) DO UPDATE SET weight = excluded.weight
+                    """)
+            for member in members {
+                try insert.execute(arguments: [id, member.symbol, member.weight, now])
+            }
+            return id
+        }
+    }
+
+    /// Reads in one snapshot of the file.
+    func read<Result>(_ operation: String, _ body: (Database) throws -> Result) throws(StoreError) -> Result {
+        try StoreError.translating(operation, path: file.path) { try reader.read(body) }
+    }
+
+    /// Writes in one transaction; rolled back when `body` throws.
+    func write<Result>(_ operation: String, _ body: (Database) throws -> Result) throws(StoreError) -> Result {
+        guard access == .readWrite else {
+            throw StoreError(.notWritable, operation: operation, path: file.path, underlying: "opened for reading")
+        }
+        return try UniverseMirror.locked(file) { () throws(StoreError) in
+            try UniverseMirror.withWriter(file) { database in
+                var result: Result?
+                try database.inTransaction(.immediate) {
+                    result = try body(database)
+                    return .commit
+                }
+                guard let result else { throw StoreError(.statement, operation: operation, path: self.file.path) }
+                return result
+            }
+        }
+    }
+
+    private static func locked<Result>(
+        _ file: StoreFile, _ body: () throws(StoreError) -> Result
+    ) throws(StoreError) -> Result {
+        let lock = try FileLock.acquire(file.path + ".lock", patience: .seconds(5))
+        defer { lock.release() }
+        return try body()
+    }
+
+    /// Opens the writing connection for `body` alone, and leaves no frame in the log that a later one must move.
+    private static func withWriter<Result>(
+        _ file: StoreFile, _ body: (Database) throws -> Result
+    ) throws(StoreError) -> Result {
+        try file.create()
+        let writer = try StoreConnection.openWriter(file.path, synchronous: "FULL")
+        return try StoreError.translating("write", path: file.path) {
+            let result = try writer.writeWithoutTransaction { database in
+                _ = try file.schema.migrate(database)
+                try StoreConnection.turnOnWAL(database)
+                let result = try body(database)
+                _ = try database.checkpoint(.passive)
+                return result
+            }
+            try writer.close()
+            return result
+        }
+    }
+}
