@@ -39,7 +39,8 @@ extension FeedConnection.StateMachine {
         case ("connected", _), ("auth_success", _), ("success", _):
             return []
         default:
-            return [.note(.remark(status: DisplayText.escaped(status.status, limit: 40), message: detail))]
+            let word = DisplayText.escaped(status.status, hiding: configuration.apiKey, limit: 40)
+            return [.note(.remark(status: word, message: detail))]
         }
     }
 

@@ -302,9 +302,15 @@ extension FeedConnection {
         }
 
         /// Every wanted channel is lost: since its last events where it stood, else since it was wanted.
+        ///
+        /// Channels that came to stand after the last events share one start, the earliest, so that a drop during a long
+        /// round of confirmations makes few gaps.
         private mutating func noteLosses(_ cause: Gap.Cause) {
+            let late = subscription.wanted.compactMap { subscription.standsSince($0) }.filter { $0 > lastEvents ?? 0 }
+            let earliest = late.min()
             for channel in subscription.wanted where !losses.contains(channel) {
-                losses.lost(channel, from: lossStart(of: channel), cause: cause)
+                let isLate = (subscription.standsSince(channel) ?? 0) > lastEvents ?? 0
+                losses.lost(channel, from: isLate ? earliest ?? 0 : lossStart(of: channel), cause: cause)
             }
         }
 

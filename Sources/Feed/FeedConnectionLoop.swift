@@ -22,6 +22,7 @@ final class FeedConnectionLoop {
     private var isPerforming = false
     private var timer: (task: Scheduled<Void>, deadline: Duration)?
     private var faults = FaultLog<FeedError.Reason>()
+    private var seenVersion = -1
     private var shownVersion = -1
 
     init(
@@ -72,17 +73,17 @@ final class FeedConnectionLoop {
 
     /// The burst is over: hands over the events, then takes the feed's words.
     func readEnded() {
+        let now = now
         offer()
         for status in intake.takeStatuses() { perform(machine.received(status, now)) }
         let counts = intake.takeCounts()
-        let wall = now.wall
         let rejects = intake.decoder.rejects
         state.update { snapshot in
             snapshot.frames += counts.frames
             snapshot.bytes += counts.bytes
             snapshot.binaryFrames += counts.binaryFrames
             snapshot.rejects = rejects
-            snapshot.lastMessage = wall
+            snapshot.lastMessage = now.wall
         }
         rearm()
     }
@@ -161,7 +162,7 @@ final class FeedConnectionLoop {
         }
         queue.removeAll(keepingCapacity: true)
         isPerforming = false
-        if next > 0 { show() }
+        if next > 0 || machine.subscription.version != seenVersion { show() }
         rearm()
     }
 
@@ -245,6 +246,7 @@ final class FeedConnectionLoop {
     /// Brings the snapshot up to date with what the machine knows.
     private func show() {
         let subscription = machine.subscription
+        seenVersion = subscription.version
         let isNew = subscription.version != shownVersion && subscription.isSettled
         if isNew { shownVersion = subscription.version }
         state.update { snapshot in

@@ -1,0 +1,71 @@
+import Testing
+
+@testable import Feed
+
+@Suite struct ReconnectPolicyTests {
+    @Test(arguments: [(1, 5.0), (2, 10.0), (3, 20.0), (4, 40.0), (5, 60.0), (60, 60.0)])
+    func `waits double from the first delay up to the cap`(failure: Int, ceiling: Double) {
+        var policy = ReconnectPolicy()
+        var last: ReconnectPolicy.Next?
+        for _ in 0..<failure { last = policy.ended(.ordinary, healthyFor: .zero, jitter: 1) }
+        #expect(last == .wait(.seconds(ceiling)))
+    }
+
+    @Test func `jitter spreads the whole wait, and never makes a tight loop`() {
+        for jitter in [0, 0.05, 0.1, 0.5, 1] {
+            var policy = ReconnectPolicy()
+            #expect(policy.ended(.ordinary, healthyFor: .zero, jitter: jitter) == .wait(.seconds(5) * max(0.1, jitter)))
+        }
+    }
+
+    @Test func `the first try after a healthy minute is quick and forgets earlier failures`() {
+        var policy = ReconnectPolicy()
+        for _ in 0..<6 { _ = policy.ended(.ordinary, healthyFor: .zero, jitter: 1) }
+        #expect(policy.ended(.ordinary, healthyFor: .seconds(60), jitter: 0.5) == .wait(.milliseconds(500)))
+        #expect(policy.failures == 0)
+        #expect(policy.ended(.ordinary, healthyFor: .zero, jitter: 1) == .wait(.seconds(5)))
+    }
+
+    @Test func `a connection that stands for less than a minute counts as a failure`() {
+        var policy = ReconnectPolicy()
+        _ = policy.ended(.ordinary, healthyFor: .seconds(59), jitter: 1)
+        #expect(policy.ended(.ordinary, healthyFor: .seconds(59), jitter: 1) == .wait(.seconds(10)))
+    }
+
+    @Test func `after the allowed failures in a row tries go on at the slowest pace, in error`() {
+        var policy = ReconnectPolicy()
+        policy.maximumFailures = 2
+        #expect(policy.ended(.ordinary, healthyFor: .zero, jitter: 0) == .wait(.milliseconds(500)))
+        #expect(policy.ended(.ordinary, healthyFor: .zero, jitter: 0) == .waitInError(.seconds(30)))
+        #expect(policy.ended(.ordinary, healthyFor: .zero, jitter: 1) == .waitInError(.seconds(60)))
+        #expect(policy.ended(.ordinary, healthyFor: .seconds(61), jitter: 1) == .wait(.seconds(1)))
+    }
+
+    @Test func `a refused key waits a minute, growing to five`() {
+        var policy = ReconnectPolicy()
+        let waits = (0..<5).map { _ in policy.ended(.keyRefused, healthyFor: .zero, jitter: 1) }
+        #expect(waits == [60, 120, 240, 300, 300].map { .waitInError(.seconds($0)) })
+        #expect(policy.ended(.keyRefused, healthyFor: .zero, jitter: 0) == .waitInError(.seconds(270)))
+    }
+
+    @Test func `a refused key starts from a minute again after a login that worked`() {
+        var policy = ReconnectPolicy()
+        for _ in 0..<4 { _ = policy.ended(.keyRefused, healthyFor: .zero, jitter: 1) }
+        _ = policy.ended(.ordinary, healthyFor: .seconds(1), jitter: 1)
+        #expect(policy.ended(.keyRefused, healthyFor: .zero, jitter: 1) == .waitInError(.seconds(60)))
+    }
+
+    @Test(arguments: [(0.0, 30.0), (0.5, 75.0), (1.0, 120.0)])
+    func `at the connection limit the other client is given way`(jitter: Double, wait: Double) {
+        var policy = ReconnectPolicy()
+        #expect(policy.ended(.connectionLimit, healthyFor: .seconds(3600), jitter: jitter) == .giveWay(.seconds(wait)))
+    }
+
+    @Test func `Retry-After is obeyed, within reason`() {
+        var policy = ReconnectPolicy()
+        #expect(policy.ended(.tooManyRequests(.seconds(200)), healthyFor: .zero, jitter: 0) == .wait(.seconds(200)))
+        #expect(policy.ended(.tooManyRequests(.seconds(86400)), healthyFor: .zero, jitter: 0) == .wait(.seconds(600)))
+        #expect(policy.ended(.tooManyRequests(.seconds(1)), healthyFor: .zero, jitter: 0) == .wait(.seconds(30)))
+        #expect(policy.ended(.tooManyRequests(nil), healthyFor: .zero, jitter: 1) == .wait(.seconds(120)))
+    }
+}

@@ -1,0 +1,57 @@
+import Testing
+
+@testable import Feed
+
+@Suite struct StallWatchTests {
+    private func watch() -> StallWatch {
+        StallWatch(pingInterval: .seconds(15), stallTimeout: .seconds(60), now: .zero)
+    }
+
+    @Test func `silence is pinged every interval and given up at the timeout`() {
+        var watch = watch()
+        var verdicts: [StallWatch.Verdict] = []
+        while let deadline = watch.deadline, verdicts.last != .stalled { verdicts.append(watch.tick(now: deadline)) }
+        #expect(verdicts == [.ping, .ping, .ping, .stalled])
+    }
+
+    @Test func `any frame starts the silence anew`() {
+        var watch = watch()
+        #expect(watch.tick(now: .seconds(15)) == .ping)
+        watch.seen(now: .seconds(59))
+        #expect(watch.tick(now: .seconds(60)) == .fine)
+        #expect(watch.deadline == .seconds(74))
+    }
+
+    @Test func `pings that stay unanswered while data flows are no fault`() {
+        var watch = watch()
+        for second in 1...600 {
+            watch.seen(now: .seconds(second))
+            #expect(watch.tick(now: .seconds(second)) == .fine)
+        }
+    }
+
+    @Test func `while reading is paused nothing is due, and afterwards silence starts anew`() {
+        var watch = watch()
+        watch.paused()
+        #expect(watch.deadline == nil)
+        #expect(watch.tick(now: .seconds(600)) == .fine)
+        watch.resumed(now: .seconds(600))
+        #expect(watch.deadline == .seconds(615))
+    }
+
+    @Test func `a process that stood still asks for a sign of life before it gives up`() {
+        var watch = watch()
+        #expect(watch.tick(now: .seconds(15)) == .ping)
+        #expect(watch.tick(now: .seconds(330)) == .ping)
+        #expect(watch.tick(now: .seconds(345)) == .ping)
+        #expect(watch.tick(now: .seconds(360)) == .ping)
+        #expect(watch.tick(now: .seconds(375)) == .ping)
+        #expect(watch.tick(now: .seconds(390)) == .stalled)
+    }
+
+    @Test func `a ping comes before the timeout even when its interval is longer`() {
+        var watch = StallWatch(pingInterval: .seconds(100), stallTimeout: .seconds(10), now: .zero)
+        #expect(watch.tick(now: .seconds(5)) == .ping)
+        #expect(watch.tick(now: .seconds(10)) == .stalled)
+    }
+}

@@ -1,0 +1,431 @@
+import MarketData
+import Testing
+
+@testable import Feed
+
+/// Drives the machine by hand, second by second.
+private struct Driver {
+    var machine: FeedConnection.StateMachine
+    var seconds = 0.0
+    var log: [String] = []
+
+    init(
+        _ symbols: [String] = ["A"], events: Set<EventKind> = [.trade],
+        adjust: (inout FeedConfiguration) -> Void = { _ in }
+    ) throws {
+        var configuration = FeedConfiguration(
+            name: "primary", endpoint: try FeedEndpoint(url: "wss://feed.example/stocks", allowsPlaintext: false),
+            apiKey: Secret(canary), events: events)
+        adjust(&configuration)
+        machine = FeedConnection.StateMachine(
+            configuration: configuration, interest: .symbols(symbols.compactMap { Symbol($0) }))
+    }
+
+    /// The monotonic clock starts at 0 and the wall clock at 1000 s.
+    var now: FeedMoment {
+        FeedMoment(monotonic: .seconds(seconds), wall: 1_000_000 + Int64(seconds * 1000))
+    }
+
+    mutating func at(_ seconds: Double, _ input: (inout FeedConnection.StateMachine, FeedMoment) -> [Action])
+        -> [String]
+    {
+        self.seconds = seconds
+        return input(&machine, now).map(Self.text)
+    }
+
+    typealias Action = FeedConnection.StateMachine.Action
+
+    static func text(_ action: Action) -> String {
+        switch action {
+        case .connect: "connect"
+        case .login: "login"
+        case .send(let texts): "send " + texts.joined(separator: " ")
+        case .ping: "ping"
+        case .close(let code): "close \(code)"
+        case .abandon: "abandon"
+        case .awaitRoom: "awaitRoom"
+        case .record(let gap):
+            "gap \(gap.symbols.map(\.description).joined(separator: ",")) \(gap.events.map(\.rawValue).joined()) "
+                + "\(gap.from)-\(gap.to) \(gap.cause.rawValue)"
+        case .note(let notice): "note \(notice)"
+        case .fault(let error, let retry): "fault \(error.reason.rawValue)" + (retry.map { " retry \($0)" } ?? "")
+        case .finish: "finish"
+        }
+    }
+
+    mutating func status(_ status: String, _ message: String = "", at seconds: Double) -> [String] {
+        at(seconds) { $0.received(FeedStatus(status: status, message: message), $1) }
+    }
+
+    mutating func confirm(_ channels: String..., at seconds: Double) -> [String] {
+        channels.flatMap { status("success", "subscribed to: \($0)", at: seconds) }
+    }
+
+    /// From the start to a sent subscription, in the first second.
+    mutating func subscribe(from seconds: Double = 0) {
+        if case .idle = machine.state { _ = at(seconds) { $0.start($1) } }
+        _ = at(seconds) { $0.opened($1) }
+        _ = status("connected", at: seconds)
+        _ = status("auth_success", at: seconds)
+    }
+
+    mutating func tick(at seconds: Double) -> [String] { at(seconds) { $0.tick($1) } }
+
+    mutating func closed(at seconds: Double, _ ending: FeedEnding? = nil) -> [String] {
+        at(seconds) { $0.closed(ending, $1, jitter: 1) }
+    }
+
+    mutating func trade(_ symbol: String, at seconds: Double) -> [String] {
+        var batch = EventBatch(connection: "primary", receivedMicroseconds: 0)
+        batch.trades = [Trade(symbol: Symbol(symbol)!, time: 1, price: 1, size: 1)]
+        return at(seconds) { machine, now in
+            machine.seen(now)
+            return machine.took(batch, now)
+        }
+    }
+}
+
+@Suite struct FeedStateMachineTests {
+    @Test func `connects, greets, logs in, subscribes, stands`() throws {
+        var feed = try Driver(["A", "B"])
+        #expect(feed.machine.status == .disconnected)
+        #expect(feed.at(0) { $0.start($1) } == ["connect"])
+        #expect(feed.machine.status == .connecting && feed.machine.deadline == .seconds(10))
+        #expect(feed.at(1) { $0.opened($1) } == ["note opened"])
+        #expect(feed.status("connected", at: 1) == ["login"])
+        #expect(
+            feed.status("auth_success", at: 2) == [
+                "note loggedIn", "note subscribing(channels: 2, messages: 1)",
+                #"send {"action":"subscribe","params":"T.A,T.B"}"#,
+            ])
+        #expect(feed.confirm("T.A", at: 2) == [])
+        #expect(feed.machine.status == .connecting)
+        #expect(feed.confirm("T.B", at: 3) == ["note connected(confirmed: 2, wanted: 2)"])
+        #expect(feed.machine.status == .connected)
+        #expect(feed.machine.connectedSince?.wall == 1_003_000)
+    }
+
+    @Test func `each deadline before the login ends the attempt`() throws {
+        var dialling = try Driver()
+        _ = dialling.at(0) { $0.start($1) }
+        #expect(dialling.tick(at: 9.9) == [])
+        #expect(dialling.tick(at: 10) == ["abandon"])
+        #expect(dialling.closed(at: 10) == ["fault connectTimeout retry 5.0 seconds"])
+        #expect(dialling.machine.status == .disconnected)
+        #expect(dialling.tick(at: 15) == ["connect"])
+
+        for greeted in [false, true] {
+            var silent = try Driver()
+            _ = silent.at(0) { $0.start($1) }
+            _ = silent.at(1) { $0.opened($1) }
+            if greeted { _ = silent.status("connected", at: 1) }
+            #expect(silent.tick(at: 21) == ["close 1000"])
+            #expect(silent.tick(at: 23) == ["abandon"])
+            #expect(silent.closed(at: 23) == ["fault loginTimeout retry 5.0 seconds"])
+        }
+    }
+
+    @Test(arguments: [
+        ("auth_failed", "keyRefused", 60.0, FeedConnectionStatus.error, "MASSIVE_API_KEY"),
+        ("auth_timeout", "loginTimeout", 5, .disconnected, "too late"),
+        ("max_connections", "connectionLimit", 120, .error, "another client uses the key of MASSIVE_API_KEY"),
+        ("slow_consumer", "slowConsumer", 5, .disconnected, "fewer symbols"),
+    ])
+    func `each error status has its own treatment and message`(
+        status: String, reason: String, wait: Double, state: FeedConnectionStatus, advice: String
+    ) throws {
+        var feed = try Driver()
+        _ = feed.at(0) { $0.start($1) }
+        _ = feed.at(0) { $0.opened($1) }
+        _ = feed.status("connected", at: 0)
+        #expect(feed.status(status, "said \(canary)\n", at: 1) == ["close 1000"])
+        #expect(feed.closed(at: 1) == ["fault \(reason) retry \(wait) seconds"])
+        #expect(feed.machine.status == state)
+        let message = feed.machine.lastError?.error.description ?? ""
+        #expect(message.contains(advice))
+        #expect(message.contains(#"said \u{2022}\u{2022}\u{2022}\u{2022}\u{a}"#))
+        #expect(!message.contains(canary) && !message.contains("\n"))
+        #expect(feed.tick(at: 1 + wait - 0.1) == [])
+        #expect(feed.tick(at: 1 + wait) == ["connect"])
+    }
+
+    @Test func `refused keys are tried ever more slowly, and the status stays error meanwhile`() throws {
+        var feed = try Driver()
+        _ = feed.at(0) { $0.start($1) }
+        var time = 0.0
+        for wait in [60.0, 120, 240, 300, 300] {
+            _ = feed.at(time) { $0.opened($1) }
+            _ = feed.status("connected", at: time)
+            _ = feed.status("error", "not authorized", at: time)
+            #expect(feed.closed(at: time) == ["fault keyRefused retry \(wait) seconds"])
+            time += wait
+            #expect(feed.tick(at: time) == ["connect"])
+            #expect(feed.machine.status == .error)
+        }
+        feed.subscribe(from: time)
+        _ = feed.confirm("T.A", at: time)
+        #expect(feed.machine.status == .connected)
+    }
+
+    @Test(arguments: [1000, 1001, 1008, 1011, 1012, 4000, nil] as [UInt16?])
+    func `every close code leads to another try`(code: UInt16?) throws {
+        var feed = try Driver()
+        feed.subscribe()
+        _ = feed.confirm("T.A", at: 0)
+        let actions = feed.at(100) { $0.peerClosed(.init(code: code, reason: "bye"), $1) }
+        #expect(actions == ["close \(code ?? 1000)"])
+        #expect(feed.closed(at: 100) == ["fault closed retry 1.0 seconds"])
+        #expect(feed.machine.lastError?.error.message.contains("bye") == true)
+        #expect(feed.tick(at: 101) == ["connect"])
+    }
+
+    @Test func `a lost subscription makes a gap from the last events to when it stands again`() throws {
+        var feed = try Driver(["A", "B"])
+        feed.subscribe()
+        _ = feed.confirm("T.A", "T.B", at: 1)
+        _ = feed.trade("A", at: 50)
+        #expect(feed.closed(at: 90) == ["fault closed retry 1.0 seconds"])
+        #expect(feed.tick(at: 91) == ["connect"])
+        feed.subscribe(from: 92)
+        #expect(feed.confirm("T.A", at: 93) == [])
+        #expect(
+            feed.confirm("T.B", at: 94) == [
+                "gap A,B T 1050000-1094000 disconnected", "note connected(confirmed: 2, wanted: 2)",
+            ])
+        #expect(feed.machine.reconnects == 1)
+    }
+
+    @Test func `channels confirmed one after the other and lost before any event share one gap`() throws {
+        var feed = try Driver(["A", "B"])
+        feed.subscribe()
+        _ = feed.confirm("T.A", at: 1)
+        _ = feed.confirm("T.B", at: 2)
+        _ = feed.closed(at: 3)
+        _ = feed.tick(at: 8)
+        feed.subscribe(from: 8)
+        _ = feed.confirm("T.A", at: 8)
+        #expect(feed.confirm("T.B", at: 9).first == "gap A,B T 1001000-1009000 disconnected")
+    }
+
+    @Test func `a feed that was never reached leaves a gap since the symbols were wanted`() throws {
+        var feed = try Driver()
+        _ = feed.at(0) { $0.start($1) }
+        _ = feed.closed(at: 1)
+        _ = feed.tick(at: 6)
+        _ = feed.closed(at: 7)
+        _ = feed.tick(at: 17)
+        feed.subscribe(from: 18)
+        #expect(feed.confirm("T.A", at: 18).first == "gap A T 1000000-1018000 disconnected")
+    }
+
+    @Test func `a first connection that works leaves no gap`() throws {
+        var feed = try Driver()
+        feed.subscribe()
+        #expect(feed.confirm("T.A", at: 5) == ["note connected(confirmed: 1, wanted: 1)"])
+        #expect(feed.at(6) { $0.stop($1) } == ["close 1000"])
+        #expect(feed.closed(at: 6) == ["note stopped", "finish"])
+    }
+
+    @Test func `silence is pinged, then the connection is dropped and the gap says stalled`() throws {
+        var feed = try Driver()
+        feed.subscribe()
+        _ = feed.confirm("T.A", at: 0)
+        _ = feed.trade("A", at: 10)
+        #expect(feed.tick(at: 24.9) == [])
+        #expect(feed.tick(at: 25) == ["ping"])
+        #expect(feed.tick(at: 40) == ["ping"])
+        #expect(feed.tick(at: 55) == ["ping"])
+        #expect(feed.tick(at: 70) == ["abandon"])
+        #expect(feed.closed(at: 70) == ["fault stalled retry 1.0 seconds"])
+        _ = feed.tick(at: 71)
+        feed.subscribe(from: 72)
+        #expect(feed.confirm("T.A", at: 72).first == "gap A T 1010000-1072000 stalled")
+    }
+
+    @Test func `an overflow drops the connection, waits for room, and the gap says overflow`() throws {
+        var feed = try Driver()
+        feed.subscribe()
+        _ = feed.confirm("T.A", at: 0)
+        _ = feed.trade("A", at: 10)
+        #expect(feed.at(11) { $0.overflowed($1) } == ["abandon"])
+        #expect(feed.closed(at: 11) == ["fault overflow retry 5.0 seconds", "awaitRoom"])
+        #expect(feed.machine.deadline == nil && feed.tick(at: 100) == [])
+        #expect(feed.at(101) { $0.room($1) } == ["connect"])
+        feed.subscribe(from: 102)
+        #expect(feed.confirm("T.A", at: 102).first == "gap A T 1010000-1102000 overflow")
+    }
+
+    @Test func `room before the wait is over does not shorten it`() throws {
+        var feed = try Driver()
+        feed.subscribe()
+        _ = feed.confirm("T.A", at: 0)
+        _ = feed.at(11) { $0.overflowed($1) }
+        _ = feed.closed(at: 11)
+        #expect(feed.at(12) { $0.room($1) } == [])
+        #expect(feed.tick(at: 16) == ["connect"])
+    }
+
+    @Test func `a symbol that the plan does not cover is marked, the others go on`() throws {
+        var feed = try Driver(["A", "B", "C"])
+        feed.subscribe()
+        #expect(feed.status("error", "not authorized: T.B", at: 1) == [])
+        #expect(feed.confirm("T.A", at: 1) == [])
+        #expect(
+            feed.confirm("T.C", at: 1) == ["fault notAuthorized", "note connected(confirmed: 2, wanted: 3)"])
+        #expect(feed.machine.status == .connected)
+        #expect(feed.machine.subscription.refused.map(\.description) == ["T.B"])
+        let message = feed.machine.lastError?.error.message ?? ""
+        #expect(message.contains("1 of 3 channels: T.B; the others go on"))
+    }
+
+    @Test func `a refusal that names nothing is placed by what stays unanswered`() throws {
+        var feed = try Driver(["A", "B", "C"])
+        feed.subscribe()
+        #expect(feed.confirm("T.A", at: 1) == [])
+        #expect(feed.status("error", "not authorized", at: 1) == [])
+        #expect(feed.confirm("T.C", at: 1) == ["fault notAuthorized", "note connected(confirmed: 2, wanted: 3)"])
+        #expect(feed.machine.subscription.refused.map(\.description) == ["T.B"])
+    }
+
+    @Test func `when the plan covers nothing the status is error`() throws {
+        var feed = try Driver(["A", "B"])
+        feed.subscribe()
+        #expect(feed.status("error", "not authorized", at: 1) == [])
+        #expect(feed.status("error", "not authorized", at: 1) == ["fault notAuthorized"])
+        #expect(feed.machine.status == .error)
+        #expect(feed.machine.lastError?.error.message.contains("nothing is left to collect here") == true)
+    }
+
+    @Test func `a refused symbol that is confirmed later leaves a gap`() throws {
+        var feed = try Driver(["A", "B"])
+        feed.subscribe()
+        _ = feed.confirm("T.A", at: 1)
+        _ = feed.status("error", "not authorized", at: 1)
+        #expect(feed.confirm("T.B", at: 500) == ["gap B T 1000000-1500000 unsubscribed"])
+        #expect(feed.machine.subscription.refused.isEmpty)
+    }
+
+    @Test func `unconfirmed channels are asked again, then named, while the rest counts as connected`() throws {
+        var feed = try Driver(["A", "B"])
+        feed.subscribe()
+        _ = feed.confirm("T.A", at: 1)
+        #expect(
+            feed.tick(at: 11) == [
+                "note askingAgain(1)", #"send {"action":"subscribe","params":"T.B"}"#,
+                "note connected(confirmed: 1, wanted: 2)",
+            ])
+        _ = feed.trade("A", at: 20)
+        #expect(feed.tick(at: 21) == ["fault unconfirmed"])
+        #expect(feed.machine.lastError?.error.message.contains("1 of 2 channels: T.B") == true)
+        #expect(feed.machine.status == .connected)
+    }
+
+    @Test func `an event confirms a channel whose confirmation never comes`() throws {
+        var feed = try Driver(["A", "B"])
+        feed.subscribe()
+        _ = feed.confirm("T.A", at: 1)
+        #expect(feed.trade("B", at: 2) == ["note connected(confirmed: 2, wanted: 2)"])
+    }
+
+    @Test func `a feed that confirms nothing is an error that is told`() throws {
+        var feed = try Driver()
+        feed.subscribe()
+        #expect(feed.tick(at: 10) == ["note askingAgain(1)", #"send {"action":"subscribe","params":"T.A"}"#])
+        #expect(feed.machine.status == .connecting)
+        feed.seconds = 19
+        feed.machine.seen(feed.now)
+        #expect(feed.tick(at: 20) == ["fault unconfirmed"])
+        #expect(feed.machine.status == .error)
+    }
+
+    @Test func `a change of symbols sends just the difference`() throws {
+        var feed = try Driver(["A", "B"])
+        feed.subscribe()
+        _ = feed.confirm("T.A", "T.B", at: 0)
+        let change = feed.at(10) { $0.want(.symbols([Symbol("B")!, Symbol("C")!]), $1) }
+        #expect(
+            change == [
+                "note interestChanged(added: 1, removed: 1)", "note subscribing(channels: 1, messages: 1)",
+                #"send {"action":"subscribe","params":"T.C"}"#, #"send {"action":"unsubscribe","params":"T.A"}"#,
+            ])
+        #expect(feed.machine.status == .connected)
+        #expect(feed.confirm("T.C", at: 10) == [])
+        #expect(feed.at(11) { $0.want(.symbols([Symbol("B")!, Symbol("C")!]), $1) } == [])
+        #expect(feed.machine.subscription.confirmedCount == 2)
+    }
+
+    @Test func `a symbol given up while it is lost still leaves its gap`() throws {
+        var feed = try Driver(["A", "B"])
+        feed.subscribe()
+        _ = feed.confirm("T.A", "T.B", at: 5)
+        _ = feed.closed(at: 20)
+        let change = feed.at(21) { $0.want(.symbols([Symbol("B")!]), $1) }
+        #expect(change == ["gap A T 1005000-1021000 disconnected", "note interestChanged(added: 0, removed: 1)"])
+    }
+
+    @Test func `stopping while the subscription is lost records the gap so far`() throws {
+        var feed = try Driver()
+        feed.subscribe()
+        _ = feed.confirm("T.A", at: 5)
+        _ = feed.closed(at: 20)
+        #expect(
+            feed.at(21) { $0.stop($1) } == ["gap A T 1005000-1021000 disconnected", "note stopped", "finish"])
+        #expect(feed.machine.status == .disconnected)
+    }
+
+    @Test func `stopping is bounded, whatever the state`() throws {
+        var dialling = try Driver()
+        _ = dialling.at(0) { $0.start($1) }
+        #expect(dialling.at(1) { $0.stop($1) } == ["abandon"])
+        #expect(dialling.closed(at: 1) == ["note stopped", "finish"])
+        var standing = try Driver()
+        standing.subscribe()
+        #expect(standing.at(1) { $0.stop($1) } == ["close 1000"])
+        #expect(standing.at(1) { $0.stop($1) } == [])
+        #expect(standing.tick(at: 3) == ["abandon"])
+        #expect(standing.closed(at: 3) == ["note stopped", "finish"])
+        var unstarted = try Driver()
+        #expect(unstarted.at(0) { $0.stop($1) } == ["note stopped", "finish"])
+    }
+
+    @Test func `a broken protocol is answered with its close code`() throws {
+        var feed = try Driver()
+        feed.subscribe()
+        let violation = WebSocketFrameAssembler.Violation(code: 1009, explanation: "too long")
+        #expect(feed.at(1) { $0.violated(violation, $1) } == ["close 1009"])
+        #expect(feed.closed(at: 1) == ["fault protocolViolation retry 5.0 seconds"])
+    }
+
+    @Test func `after the allowed tries the status is error, and a connection that stands clears it`() throws {
+        var feed = try Driver { $0.maxRetries = 2 }
+        _ = feed.at(0) { $0.start($1) }
+        _ = feed.closed(at: 0)
+        #expect(feed.machine.status == .disconnected)
+        _ = feed.tick(at: 5)
+        #expect(feed.closed(at: 5) == ["fault closed retry 60.0 seconds"])
+        #expect(feed.machine.status == .error)
+        _ = feed.tick(at: 65)
+        #expect(feed.machine.status == .error)
+        feed.subscribe(from: 66)
+        _ = feed.confirm("T.A", at: 66)
+        #expect(feed.machine.status == .connected)
+    }
+
+    @Test func `other errors of the feed are told and change nothing`() throws {
+        var feed = try Driver()
+        feed.subscribe()
+        _ = feed.confirm("T.A", at: 0)
+        #expect(feed.status("error", "odd \u{1B}[2J", at: 1) == ["fault feedReported"])
+        #expect(feed.machine.lastError?.error.message == #"the feed reports an error: odd \u{1b}[2J"#)
+        #expect(feed.status("news", "x", at: 1) == [#"note remark(status: "news", message: "x")"#])
+        #expect(feed.machine.status == .connected)
+    }
+
+    @Test func `inputs that come in the wrong state do nothing`() throws {
+        var feed = try Driver()
+        #expect(feed.at(0) { $0.opened($1) } == [] && feed.closed(at: 0) == [] && feed.tick(at: 9) == [])
+        _ = feed.at(0) { $0.start($1) }
+        #expect(feed.at(0) { $0.start($1) } == [] && feed.status("auth_success", at: 0) == [])
+        #expect(feed.at(0) { $0.overflowed($1) } == [] && feed.at(0) { $0.room($1) } == [])
+    }
+}

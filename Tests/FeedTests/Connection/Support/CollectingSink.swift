@@ -1,0 +1,56 @@
+import MarketData
+import Synchronization
+
+/// A sink that keeps everything and answers as told.
+final class CollectingSink: EventSink {
+    private struct State {
+        var batches: [EventBatch] = []
+        var gaps: [Gap] = []
+        var answers: [Admission] = []
+        var waiters: [@Sendable () -> Void] = []
+        var hasRoom = true
+    }
+
+    private let state = Mutex(State())
+
+    /// What to answer to the next batches; afterwards all are accepted.
+    func answer(_ answers: Admission...) {
+        state.withLock {
+            $0.answers = answers
+            $0.hasRoom = false
+        }
+    }
+
+    func makeRoom() {
+        let waiters = state.withLock { state in
+            state.hasRoom = true
+            defer { state.waiters = [] }
+            return state.waiters
+        }
+        for waiter in waiters { waiter() }
+    }
+
+    func offer(_ batch: EventBatch) -> Admission {
+        state.withLock { state in
+            let answer = state.answers.isEmpty ? .accepted : state.answers.removeFirst()
+            if answer != .refused { state.batches.append(batch) }
+            return answer
+        }
+    }
+
+    func whenRoom(_ resume: @escaping @Sendable () -> Void) {
+        let isNow = state.withLock { state in
+            if !state.hasRoom { state.waiters.append(resume) }
+            return state.hasRoom
+        }
+        if isNow { resume() }
+    }
+
+    func record(_ gap: Gap) { state.withLock { $0.gaps.append(gap) } }
+
+    var batches: [EventBatch] { state.withLock { $0.batches } }
+    var gaps: [Gap] { state.withLock { $0.gaps } }
+    var isAwaited: Bool { state.withLock { !$0.waiters.isEmpty } }
+    /// The prices of all trades, in order.
+    var prices: [Double] { batches.flatMap { $0.trades.map(\.price) } }
+}

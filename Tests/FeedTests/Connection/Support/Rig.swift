@@ -1,0 +1,68 @@
+import Feed
+import Logging
+import MarketData
+import ServiceLifecycle
+
+struct TimedOut: Error {
+    var what: String
+}
+
+/// Waits until `condition` holds; fails the test when it does not within `limit`.
+func eventually(
+    _ what: String, within limit: Duration = .seconds(8), _ condition: @Sendable () -> Bool
+) async throws {
+    let clock = ContinuousClock()
+    let end = clock.now + limit
+    while !condition() {
+        guard clock.now < end else { throw TimedOut(what: what) }
+        try await clock.sleep(for: .milliseconds(1))
+    }
+}
+
+/// A key that must be seen nowhere but in the login.
+let canary = "canary5f1cKEY7Qx0mJt2RbvW9zLpYd4A"
+
+/// A running connection and what it is connected to.
+struct Rig: Sendable {
+    let sink = CollectingSink()
+    let log = CapturedLog()
+
+    /// A configuration with short waits.
+    static func configuration(
+        port: Int, host: String = "127.0.0.1", scheme: String = "ws", events: Set<EventKind> = [.trade]
+    ) throws -> FeedConfiguration {
+        var configuration = FeedConfiguration(
+            name: "primary",
+            endpoint: try FeedEndpoint(url: "\(scheme)://\(host):\(port)/stocks", allowsPlaintext: false),
+            apiKey: Secret(canary), events: events)
+        configuration.connectTimeout = .seconds(4)
+        configuration.loginTimeout = .seconds(4)
+        configuration.confirmTimeout = .seconds(4)
+        configuration.closeTimeout = .milliseconds(500)
+        configuration.reconnectDelay = .milliseconds(20)
+        configuration.reconnectCap = .milliseconds(40)
+        configuration.quickReconnect = .milliseconds(10)
+        configuration.refusedKeyDelay = .milliseconds(20) ... .milliseconds(40)
+        configuration.connectionLimitDelay = .milliseconds(20) ... .milliseconds(40)
+        return configuration
+    }
+
+    /// Runs a connection while `body` does, then stops it and waits for its end.
+    func run(
+        _ configuration: FeedConfiguration, interest: Interest = .symbols([Symbol("AAPL")!]),
+        tap: (any FrameTap)? = nil, _ body: @Sendable (FeedConnection) async throws -> Void
+    ) async throws {
+        let connection = FeedConnection(
+            configuration: configuration, interest: interest, sink: sink, tap: tap, logger: log.logger)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await connection.run() }
+            do {
+                try await body(connection)
+            } catch let timeout as TimedOut {
+                throw TimedOut(what: timeout.what + "; log:\n" + log.lines.joined(separator: "\n"))
+            }
+            group.cancelAll()
+            try await group.waitForAll()
+        }
+    }
+}

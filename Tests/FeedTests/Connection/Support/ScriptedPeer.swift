@@ -1,0 +1,142 @@
+import Glibc
+import NIOCore
+import NIOWebSocket
+import Synchronization
+
+/// The server's side of one connection.
+final class ScriptedPeer: Sendable {
+    /// What came from the client.
+    enum Message: Equatable, Sendable {
+        case text(String)
+        case ping
+        case pong([UInt8])
+        case close(UInt16?)
+        /// A frame that no client may send: not masked.
+        case unmasked
+    }
+
+    struct Ended: Error {}
+
+    let channel: any Channel
+    /// The path that the handshake asked for.
+    let target: String
+    /// 0 for the first connection to the server.
+    let index: Int
+    private let inbox = Inbox<Message>()
+
+    init(channel: any Channel, target: String, index: Int) {
+        self.channel = channel
+        self.target = target
+        self.index = index
+    }
+
+    // MARK: Reading
+
+    func received(_ frame: WebSocketFrame) {
+        guard frame.maskKey != nil else { return inbox.put(.unmasked) }
+        var data = frame.unmaskedData
+        switch frame.opcode {
+        case .text: inbox.put(.text(String(buffer: data)))
+        case .ping: inbox.put(.ping)
+        case .pong: inbox.put(.pong(Array(data.readableBytesView)))
+        case .connectionClose: inbox.put(.close(data.readInteger()))
+        default: break
+        }
+    }
+
+    func ended() { inbox.end() }
+
+    /// The next message of any kind; throws when the client is gone.
+    func next() async throws -> Message {
+        guard let message = await inbox.next() else { throw Ended() }
+        return message
+    }
+
+    /// The next text.
+    func text() async throws -> String {
+        while true {
+            if case .text(let text) = try await next() { return text }
+        }
+    }
+
+    /// Waits until the client closes the socket.
+    func untilClosed() async {
+        while await inbox.next() != nil {}
+    }
+
+    // MARK: Writing
+
+    func send(_ text: String) { frame(text: text) }
+
+    func status(_ status: String, _ message: String) {
+        send(#"[{"ev":"status","status":"\#(status)","message":"\#(message)"}]"#)
+    }
+
+    func frame(
+        _ opcode: WebSocketOpcode = .text, final: Bool = true, rsv1: Bool = false, masked: Bool = false,
+        text: String = ""
+    ) {
+        frame(opcode, final: final, rsv1: rsv1, masked: masked, bytes: Array(text.utf8))
+    }
+
+    func frame(
+        _ opcode: WebSocketOpcode, final: Bool = true, rsv1: Bool = false, masked: Bool = false, bytes: [UInt8]
+    ) {
+        let frame = WebSocketFrame(
+            fin: final, rsv1: rsv1, opcode: opcode, maskKey: masked ? .random() : nil, data: ByteBuffer(bytes: bytes))
+        channel.writeAndFlush(frame, promise: nil)
+    }
+
+    func close(_ code: UInt16?) {
+        frame(.connectionClose, bytes: code.map { [UInt8($0 >> 8), UInt8($0 & 0xFF)] } ?? [])
+    }
+
+    /// Closes the socket without a word.
+    func hangUp() { channel.close(promise: nil) }
+
+    /// Closes the socket with a reset instead of an end.
+    func reset() async throws {
+        try await (channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0)).get()
+        try await channel.close()
+    }
+
+    // MARK: The feed's dialogue
+
+    /// Greets and takes the login; answers the key as the client sent it.
+    @discardableResult
+    func login(answer: String? = "auth_success") async throws -> String {
+        status("connected", "Connected Successfully")
+        let login = try await text()
+        if let answer { status(answer, "the answer to the login") }
+        return login
+    }
+
+    /// Takes one subscribe or unsubscribe message; answers its channels.
+    func channels(_ action: String = "subscribe") async throws -> [String] {
+        let text = try await text()
+        let head = #"{"action":"\#(action)","params":""#
+        guard text.hasPrefix(head), text.hasSuffix(#""}"#) else { return ["not a \(action): \(text)"] }
+        return text.dropFirst(head.count).dropLast(2).split(separator: ",").map(String.init)
+    }
+
+    /// Greets, logs in, and confirms one subscribe message.
+    @discardableResult
+    func stand() async throws -> [String] {
+        try await login()
+        let channels = try await channels()
+        confirm(channels)
+        return channels
+    }
+
+    func confirm(_ channels: [String]) {
+        let statuses = channels.map { #"{"ev":"status","status":"success","message":"subscribed to: \#($0)"}"# }
+        send("[" + statuses.joined(separator: ",") + "]")
+    }
+
+    /// Sends a trade whose price is `number`.
+    func trade(_ number: Int, symbol: String = "AAPL") { send(Self.trade(number, symbol: symbol)) }
+
+    static func trade(_ number: Int, symbol: String = "AAPL") -> String {
+        #"[{"ev":"T","sym":"\#(symbol)","x":4,"i":"\#(number)","z":3,"p":\#(number),"s":100,"t":1381240800000,"q":\#(number)}]"#
+    }
+}

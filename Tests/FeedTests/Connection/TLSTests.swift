@@ -1,0 +1,99 @@
+import Feed
+import MarketData
+import NIOSSL
+import Testing
+
+/// Certificates are verified fully; made by openssl for each run.
+@Suite(.serialized, .timeLimit(.minutes(1))) struct TLSTests {
+    /// Runs a connection to a server with the certificate `name`; answers the first error, or `nil` when it stands.
+    private func connect(
+        _ certificates: TestCertificates, _ name: String, host: String = "localhost", caFile: String?
+    ) async throws -> FeedError? {
+        let feed = try await ScriptedFeed.start(tls: try certificates.context(name)) { peer in
+            try await peer.stand()
+            peer.trade(1)
+            await peer.untilClosed()
+        }
+        let rig = Rig()
+        var configuration = try Rig.configuration(port: feed.port, host: host, scheme: "wss")
+        configuration.caFile = caFile
+        nonisolated(unsafe) var result: FeedError?
+        try await rig.run(configuration) { connection in
+            try await eventually("an outcome") { connection.snapshot.lastError != nil || rig.sink.prices == [1] }
+            result = connection.snapshot.lastError
+            if let error = connection.snapshot.lastError {
+                #expect(connection.snapshot.status == .error)
+                #expect(error.operation == "connect")
+            }
+        }
+        await feed.stop()
+        return result
+    }
+
+    @Test func `a certificate of the given authority for this host is accepted, by name and by address`() async throws {
+        let certificates = try TestCertificates()
+        #expect(try await connect(certificates, "good", caFile: certificates.path("ca.pem")) == nil)
+        #expect(try await connect(certificates, "good", host: "127.0.0.1", caFile: certificates.path("ca.pem")) == nil)
+    }
+
+    @Test func `a certificate of an unknown authority is refused`() async throws {
+        let certificates = try TestCertificates()
+        for caFile in [nil, certificates.path("other.pem")] {
+            let error = try await connect(certificates, "good", caFile: caFile)
+            #expect(error?.reason == .certificate)
+            #expect(error?.message.contains("from an authority that") == true)
+        }
+    }
+
+    @Test func `a certificate for another host is refused`() async throws {
+        let certificates = try TestCertificates()
+        for host in ["localhost", "127.0.0.1"] {
+            let error = try await connect(certificates, "wronghost", host: host, caFile: certificates.path("ca.pem"))
+            #expect(error?.reason == .certificate)
+            #expect(error?.message.contains("for another host name") == true)
+        }
+    }
+
+    @Test func `an expired certificate is refused, and said to be expired`() async throws {
+        let certificates = try TestCertificates()
+        let error = try await connect(certificates, "expired", caFile: certificates.path("ca.pem"))
+        #expect(error?.reason == .certificate)
+        #expect(error?.message.contains("has expired") == true)
+    }
+
+    @Test func `a server without TLS is refused`() async throws {
+        let certificates = try TestCertificates()
+        let feed = try await ScriptedFeed.start()
+        let rig = Rig()
+        var configuration = try Rig.configuration(port: feed.port, host: "localhost", scheme: "wss")
+        configuration.caFile = certificates.path("ca.pem")
+        try await rig.run(configuration) { connection in
+            try await eventually("the failure") { connection.snapshot.lastError != nil }
+            #expect(connection.snapshot.status != .connected)
+            #expect(connection.snapshot.lastError?.operation == "connect")
+        }
+        await feed.stop()
+    }
+
+    @Test func `a CA file that is missing or no certificate is named, and a corrected one needs no restart`()
+        async throws
+    {
+        let certificates = try TestCertificates()
+        let feed = try await ScriptedFeed.start(tls: try certificates.context("good")) { peer in
+            try await peer.stand()
+            await peer.untilClosed()
+        }
+        let rig = Rig()
+        var configuration = try Rig.configuration(port: feed.port, host: "localhost", scheme: "wss")
+        configuration.caFile = certificates.path("later.pem")
+        try await rig.run(configuration) { connection in
+            try await eventually("the failure") { connection.snapshot.lastError?.reason == .certificateFile }
+            #expect(connection.snapshot.lastError?.message.contains("later.pem") == true)
+            try certificates.copy("other.pem", to: "later.pem")
+            try await eventually("unknown") { connection.snapshot.lastError?.reason == .certificate }
+            try certificates.copy("ca.pem", to: "later.pem")
+            try await eventually("connected") { connection.snapshot.status == .connected }
+        }
+        await feed.stop()
+    }
+}

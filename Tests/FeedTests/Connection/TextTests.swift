@@ -1,0 +1,77 @@
+import MarketData
+import Testing
+
+@testable import Feed
+
+@Suite struct DisplayTextTests {
+    @Test func `what moves a terminal or forges a line is written out`() {
+        let shown = DisplayText.escaped("a\nb\r\u{1B}[31mc\u{202E}d\u{7F}é")
+        #expect(shown == #"a\u{a}b\u{d}\u{1b}[31mc\u{202e}d\u{7f}é"#)
+    }
+
+    @Test func `length is capped`() {
+        #expect(DisplayText.escaped(String(repeating: "x", count: 500), limit: 10) == "xxxxxxxxxx…")
+    }
+
+    @Test(arguments: ["bad key K-1234567 given", "K-1234567", "K-1234567K-1234567", "cut short: K-1234", "x K-12345"])
+    func `a secret that the text repeats, whole or cut at the end, is masked`(text: String) {
+        let shown = DisplayText.escaped(text, hiding: Secret("K-1234567"))
+        #expect(!shown.contains("K-1"))
+    }
+
+    @Test func `text without the secret stays as it is`() {
+        #expect(DisplayText.escaped("no key here", hiding: Secret("K-1234567")) == "no key here")
+        #expect(DisplayText.escaped("anything", hiding: Secret("")) == "anything")
+    }
+
+    @Test func `long lists of names show a few and the count`() {
+        #expect(DisplayText.list(["a", "b"]) == "a, b")
+        #expect(DisplayText.list((1...7).map(String.init)) == "1, 2, 3, 4, 5 and 2 more")
+    }
+}
+
+@Suite struct FaultLogTests {
+    @Test func `a failure is logged when new, then every interval with its count`() {
+        var log = FaultLog<String>()
+        #expect(log.occurred("a", message: "x", now: .seconds(0)) == 1)
+        #expect(log.occurred("a", message: "x", now: .seconds(10)) == nil)
+        #expect(log.occurred("a", message: "x", now: .seconds(29)) == nil)
+        #expect(log.occurred("b", message: "x", now: .seconds(29)) == 1)
+        #expect(log.occurred("a", message: "x", now: .seconds(30)) == 3)
+        #expect(log.occurred("a", message: "x", now: .seconds(31)) == nil)
+    }
+
+    @Test func `changing messages cannot flood the log`() {
+        var log = FaultLog<String>()
+        let logged = (0..<1000).compactMap { log.occurred("a", message: "\($0)", now: .milliseconds($0)) }
+        #expect(logged.count == 4)
+    }
+}
+
+@Suite struct FeedRequestTests {
+    @Test func `the login holds the key as JSON text`() {
+        #expect(FeedRequest.login(Secret("k")) == #"{"action":"auth","params":"k"}"#)
+        #expect(FeedRequest.login(Secret("a\"b\\c\n")) == #"{"action":"auth","params":"a\"b\\c\u000a"}"#)
+    }
+
+    @Test func `a long list goes in several messages, each below the limit, none twice`() {
+        let symbols = (0..<3000).compactMap { Symbol("SYM\($0)") }
+        let channels = FeedChannel.channels(of: .symbols(symbols), events: [.minuteBar, .trade])
+        let messages = FeedRequest.subscribe(channels, maximumBytes: 16_000)
+        #expect(messages.allSatisfy { $0.utf8.count <= 16_000 })
+        #expect(messages.count == (channels.map { $0.description.utf8.count + 1 }.reduce(0, +) / 15_960) + 1)
+        let names = messages.flatMap { message in
+            message.dropFirst(#"{"action":"subscribe","params":""#.count).dropLast(2).split(separator: ",").map(
+                String.init)
+        }
+        #expect(names == channels.map(\.description))
+    }
+
+    @Test func `a channel is read as it is written`() {
+        for text in ["AM.AAPL", "A.BRK.B", "T.*", "Q.X"] { #expect(FeedChannel(text)?.description == text) }
+        for text in ["", "AM", "AM.", "XX.A", "AM.a,b", ".A"] { #expect(FeedChannel(text) == nil) }
+        #expect(FeedChannel.channels(of: .all, events: [.quote, .minuteBar]).map(\.description) == ["AM.*", "Q.*"])
+        let twice = [Symbol("B")!, Symbol("A")!, Symbol("B")!]
+        #expect(FeedChannel.channels(of: .symbols(twice), events: [.trade]).map(\.description) == ["T.B", "T.A"])
+    }
+}
