@@ -1,0 +1,125 @@
+import MarketData
+import NIOCore
+import ServiceLifecycle
+
+/// The beat of the pages: samples the collector, keeps the last hour and feeds the readers of the event stream.
+struct EventBroadcast: Service {
+    /// The most market events in one message; the newest are sent.
+    static let eventsPerMessage = 60
+    /// A reader that takes nothing for this long is cut off.
+    static let patience = Duration.seconds(30)
+
+    let board: StatusBoard
+    let tap: EventTap
+    let clients: EventClients
+    /// Tells this run's event numbers from another's.
+    let runID: String
+    /// The time between two samples.
+    let beat: Duration
+
+    /// Goes on until graceful shutdown or cancellation.
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            var round = Round()
+            var next = ContinuousClock.now
+            while !Task.isCancelled {
+                send(&round)
+                // After a stop of the process the beats that were missed are not made up for.
+                next = max(next + beat, .now)
+                try? await Task.sleep(until: next, clock: .continuous)
+            }
+        }
+    }
+
+    /// What one beat leaves for the next.
+    struct Round {
+        var statuses: [String: ConnectionStatus] = [:]
+        var sentThrough: UInt64 = 0
+        var seen: UInt64 = 0
+        var lastPoint: ContinuousClock.Instant?
+        var lastHeartbeat = ContinuousClock.now
+    }
+
+    /// One beat.
+    func send(_ round: inout Round) {
+        let sample = board.refresh()
+        let view = tap.view(after: round.sentThrough)
+        let readers = clients.advance(through: view.end)
+        let place = EventPlace(run: runID, next: view.end).text
+        var dropped = 0
+        func offer(_ message: ByteBuffer, as name: EventName) {
+            for reader in readers where reader.filter.takes(name) {
+                dropped += reader.offer(message) ? 1 : 0
+            }
+        }
+
+        let statuses = Dictionary(
+            sample.snapshot.connections.map { ($0.id, $0.status) }, uniquingKeysWith: { first, _ in first })
+        if statuses != round.statuses {
+            let changed = sample.snapshot.connections.filter { round.statuses[$0.id] != $0.status }
+            let removed = round.statuses.keys.filter { statuses[$0] == nil }.sorted()
+            if !readers.isEmpty {
+                let data = StatusJSON.connectionUpdate(sample, connections: changed, removed: removed)
+                offer(.init(event: .connectionStatus, place: place, data: data), as: .connectionStatus)
+            }
+            round.statuses = statuses
+        }
+        dropped += offerEvents(view, seen: view.seen - round.seen, place: place, to: readers)
+        round.sentThrough = view.end
+        round.seen = view.seen
+
+        if round.lastPoint.map({ sample.instant - $0 >= .seconds(History.interval) - beat / 2 }) ?? true {
+            round.lastPoint = sample.instant
+            let point = board.remember()
+            if !readers.isEmpty {
+                let data = StatusJSON.status(sample, clients: clients, point: point)
+                offer(.init(event: .metrics, place: place, data: data), as: .metrics)
+            }
+        }
+        if sample.instant - round.lastHeartbeat >= .seconds(15) {
+            round.lastHeartbeat = sample.instant
+            for reader in readers { dropped += reader.offer(ServerSentEvent.heartbeat) ? 1 : 0 }
+        }
+        clients.countDropped(dropped)
+        for reader in readers where sample.instant - reader.lastTaken > Self.patience { reader.cut() }
+    }
+
+    /// Sends the newest market events; readers without a filter share one message.
+    private func offerEvents(
+        _ view: EventTap.View, seen: UInt64, place: String, to readers: [EventClient]
+    ) -> Int {
+        guard !view.events.isEmpty else { return 0 }
+        var dropped = 0
+        var shared: ByteBuffer?
+        for reader in readers where reader.filter.takes(.tick) {
+            let message: ByteBuffer
+            if reader.filter.takesEveryEvent {
+                message = shared ?? Self.message(view.events, seen: seen, place: place)
+                shared = message
+            } else {
+                let events = view.events.filter(reader.filter.takes)
+                guard !events.isEmpty else { continue }
+                message = Self.message(events, seen: UInt64(events.count), place: place)
+            }
+            dropped += reader.offer(message) ? 1 : 0
+        }
+        return dropped
+    }
+
+    static func message(_ events: [LiveEvent], seen: UInt64, place: String) -> ByteBuffer {
+        let newest = events.suffix(eventsPerMessage)
+        let data = JSONText.object { json in
+            json.array("events") { json in
+                for event in newest { json.element { event.write(to: &$0) } }
+            }
+            json.field("seen", Int64(clamping: seen))
+        }
+        return ByteBuffer(event: .tick, place: place, data: data)
+    }
+}
+
+extension ByteBuffer {
+    init(event: EventName, place: String, data: [UInt8]) {
+        self = ServerSentEvent.message(name: event.rawValue, id: place, data: data)
+    }
+}

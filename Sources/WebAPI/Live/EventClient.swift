@@ -1,0 +1,87 @@
+import MarketData
+import NIOCore
+import Synchronization
+
+/// The messages that the event stream sends.
+enum EventName: String, CaseIterable, Sendable {
+    /// Connections whose state changed, and all of them at the start.
+    case connectionStatus = "connection_status_update"
+    /// The newest market events.
+    case tick = "tick_update"
+    /// Everything that is measured, every five seconds.
+    case metrics = "metrics_update"
+}
+
+/// One reader of the event stream, with a bounded queue whose oldest message makes room.
+final class EventClient: Sendable {
+    /// What the reader wants to see.
+    struct Filter: Sendable, Equatable {
+        /// The messages; all when empty.
+        var names: Set<EventName> = []
+        /// The symbols of `tick_update`; all when empty.
+        var symbols: Set<Symbol> = []
+        /// The kinds of `tick_update`; all when empty.
+        var kinds: Set<EventKind> = []
+
+        /// Whether every market event passes.
+        var takesEveryEvent: Bool { symbols.isEmpty && kinds.isEmpty }
+
+        func takes(_ name: EventName) -> Bool { names.isEmpty || names.contains(name) }
+
+        func takes(_ event: LiveEvent) -> Bool {
+            (symbols.isEmpty || symbols.contains(event.symbol)) && (kinds.isEmpty || kinds.contains(event.kind))
+        }
+    }
+
+    private struct State {
+        var dropped = 0
+        var lastTaken: ContinuousClock.Instant
+    }
+
+    /// The most messages that wait for a reader.
+    static let depth = 16
+
+    /// What the reader wants to see.
+    let filter: Filter
+    /// The messages, in order; ends after ``finish()``.
+    let messages: AsyncStream<ByteBuffer>
+    private let continuation: AsyncStream<ByteBuffer>.Continuation
+    private let cutOff: @Sendable () -> Void
+    private let state: Mutex<State>
+
+    /// A reader; `cutOff` closes its socket.
+    init(filter: Filter, cutOff: @escaping @Sendable () -> Void) {
+        self.filter = filter
+        self.cutOff = cutOff
+        (messages, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(Self.depth))
+        state = Mutex(State(lastTaken: .now))
+    }
+
+    /// Queues a message; answers whether an older one had to make room.
+    func offer(_ message: ByteBuffer) -> Bool {
+        guard case .dropped = continuation.yield(message) else { return false }
+        state.withLock { $0.dropped += 1 }
+        return true
+    }
+
+    /// Notes that the reader took a message, and answers how many were dropped since it last did.
+    func took() -> Int {
+        state.withLock { state in
+            state.lastTaken = .now
+            defer { state.dropped = 0 }
+            return state.dropped
+        }
+    }
+
+    /// When the reader last took a message.
+    var lastTaken: ContinuousClock.Instant { state.withLock { $0.lastTaken } }
+
+    /// Ends the stream after what is queued.
+    func finish() { continuation.finish() }
+
+    /// Ends the stream and closes the socket.
+    func cut() {
+        continuation.finish()
+        cutOff()
+    }
+}

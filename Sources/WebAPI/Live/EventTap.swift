@@ -1,0 +1,92 @@
+public import MarketData
+import Synchronization
+
+/// Looks at what passes from the feed to the buffer, for the pages: the newest events and how old they were.
+///
+/// Stands before the real sink and never holds anything up: a batch goes on first and costs one short lock and a copy
+/// of at most ``perBatch`` events here. What it does not keep is only not shown; the sink has it.
+public final class EventTap: EventSink {
+    /// What passed, for one reader.
+    struct View: Sendable {
+        var events: [LiveEvent]
+        var end: UInt64
+        var seen: UInt64
+    }
+
+    private struct State {
+        var ring: EventRing
+        var seen: UInt64 = 0
+        var latency: [String: LatencyHistogram] = [:]
+    }
+
+    /// The most events that are kept of one batch: the newest of each kind.
+    static let perBatch = 128
+    /// The most connection names with a histogram of their own.
+    private static let maximumConnections = 16
+
+    private let sink: any EventSink
+    private let state: Mutex<State>
+
+    /// A tap before `sink` that keeps the newest `capacity` events in memory (about 160 bytes each).
+    public init(before sink: any EventSink, capacity: Int = 2048) {
+        self.sink = sink
+        self.state = Mutex(State(ring: EventRing(capacity: capacity)))
+    }
+
+    /// Hands the batch on and, when it was taken, looks at it.
+    public func offer(_ batch: EventBatch) -> Admission {
+        let admission = sink.offer(batch)
+        if admission != .refused { look(at: batch) }
+        return admission
+    }
+
+    /// As the sink does.
+    public func whenRoom(_ resume: @escaping @Sendable () -> Void) {
+        sink.whenRoom(resume)
+    }
+
+    /// As the sink does.
+    public func record(_ gap: Gap) {
+        sink.record(gap)
+    }
+
+    /// The events put in since number `after`, oldest first, as far as they are held.
+    func view(after: UInt64) -> View {
+        state.withLock { state in
+            let start = min(after, state.ring.end)
+            return View(events: state.ring.events(in: start..<state.ring.end), end: state.ring.end, seen: state.seen)
+        }
+    }
+
+    /// The newest events that match, newest first.
+    func newest(_ limit: Int, where matches: (LiveEvent) -> Bool) -> [LiveEvent] {
+        state.withLock { $0.ring.newest(limit, where: matches) }
+    }
+
+    /// The ages of all events so far, by the connection's name.
+    var latency: [String: LatencyHistogram] {
+        state.withLock { $0.latency }
+    }
+
+    private func look(at batch: EventBatch) {
+        let received = batch.receivedMicroseconds
+        var ages = LatencyHistogram()
+        let now = Double(received) / 1000
+        for bar in batch.bars { ages.record(milliseconds: now - Double(bar.end)) }
+        for trade in batch.trades { ages.record(milliseconds: now - Double(trade.time)) }
+        for quote in batch.quotes { ages.record(milliseconds: now - Double(quote.time)) }
+        state.withLock { state in
+            state.seen += UInt64(batch.count)
+            if state.latency[batch.connection] != nil || state.latency.count < Self.maximumConnections {
+                state.latency[batch.connection, default: LatencyHistogram()].add(ages)
+            }
+            func keep(_ payload: LiveEvent.Payload) {
+                state.ring.append(
+                    LiveEvent(payload, connection: batch.connection, receivedMicroseconds: received))
+            }
+            for bar in batch.bars.suffix(Self.perBatch) { keep(.bar(bar)) }
+            for trade in batch.trades.suffix(Self.perBatch) { keep(.trade(trade)) }
+            for quote in batch.quotes.suffix(Self.perBatch) { keep(.quote(quote)) }
+        }
+    }
+}

@@ -1,0 +1,41 @@
+/// The last hour for the charts: a point every five seconds, in a ring of fixed size.
+struct History: Sendable {
+    /// One moment.
+    struct Point: Sendable, Equatable {
+        /// When, in milliseconds since the Unix epoch.
+        var time: Int64
+        /// Events a second since the point before, by connection id.
+        var rates: [String: Double]
+        /// Rows that upstream does not have.
+        var pending: Int64
+        /// The age of the oldest such row, in seconds; 0 when there is none.
+        var lag: Double
+        /// Half of the events since the point before were younger when read, in seconds; `nil` without events.
+        var latencyMedian: Double?
+        /// 99 of 100 events since the point before were younger when read, in seconds; `nil` without events.
+        var latencyHigh: Double?
+    }
+
+    /// Seconds between points.
+    static let interval = 5.0
+    /// Points of an hour.
+    static let capacity = 720
+
+    private var ring: [Point] = []
+    private var next = 0
+
+    /// The points, oldest first.
+    var points: [Point] {
+        Array(ring[next...] + ring[..<next])
+    }
+
+    /// Adds a point; the oldest makes room.
+    mutating func append(_ point: Point) {
+        if ring.count < Self.capacity {
+            ring.append(point)
+        } else {
+            ring[next] = point
+            next = (next + 1) % Self.capacity
+        }
+    }
+}

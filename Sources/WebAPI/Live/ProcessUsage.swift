@@ -1,0 +1,48 @@
+import Glibc
+
+/// What the process takes from the machine, as the kernel counts it.
+struct ProcessUsage: Sendable, Equatable {
+    /// Resident memory in bytes.
+    var residentBytes: Int64 = 0
+    /// Processor time of all threads, in seconds.
+    var cpuSeconds = 0.0
+    /// Open file descriptors; `nil` where /proc does not tell.
+    var openFiles: Int?
+
+    /// Asks the kernel; touches no disk.
+    static func now() -> ProcessUsage {
+        var result = ProcessUsage()
+        var usage = rusage()
+        if getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 {
+            result.cpuSeconds = seconds(usage.ru_utime) + seconds(usage.ru_stime)
+        }
+        if let pages = residentPages() {
+            result.residentBytes = Int64(pages) * Int64(sysconf(Int32(_SC_PAGESIZE)))
+        }
+        result.openFiles = countOpenFiles()
+        return result
+    }
+
+    private static func seconds(_ time: timeval) -> Double {
+        Double(time.tv_sec) + Double(time.tv_usec) / 1_000_000
+    }
+
+    private static func residentPages() -> Int? {
+        guard let file = fopen("/proc/self/statm", "re") else { return nil }
+        defer { fclose(file) }
+        var line = [CChar](repeating: 0, count: 128)
+        guard fgets(&line, Int32(line.count), file) != nil else { return nil }
+        let text = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+        let fields = text.split(separator: " ")
+        return fields.count > 1 ? Int(fields[1]) : nil
+    }
+
+    private static func countOpenFiles() -> Int? {
+        guard let directory = opendir("/proc/self/fd") else { return nil }
+        defer { closedir(directory) }
+        var count = 0
+        while readdir(directory) != nil { count += 1 }
+        // Without ".", ".." and the directory's own descriptor.
+        return max(0, count - 3)
+    }
+}

@@ -1,0 +1,45 @@
+import NIOCore
+
+/// The text form of server-sent events (WHATWG HTML, section 9.2).
+enum ServerSentEvent {
+    /// What a reader that lost its connection should wait, in milliseconds.
+    static let retry = ByteBuffer(string: "retry: 2000\n\n")
+    /// A comment that keeps the connection in use.
+    static let heartbeat = ByteBuffer(string: ": still here\n\n")
+
+    /// One message; `data` is JSON and holds no line break.
+    static func message(name: String, id: String, data: [UInt8]) -> ByteBuffer {
+        var buffer = ByteBuffer()
+        buffer.reserveCapacity(data.count + name.utf8.count + id.utf8.count + 24)
+        buffer.writeString("event: \(name)\nid: \(id)\ndata: ")
+        buffer.writeBytes(data)
+        buffer.writeString("\n\n")
+        return buffer
+    }
+}
+
+/// A place in the stream of market events, as the `id` of a message: the process's mark and the next event's number.
+///
+/// A reader that comes back with one (`Last-Event-ID`) gets what it missed, as far as memory holds it.
+struct EventPlace: Equatable {
+    /// Differs between two runs of the program, whose numbers both begin at 0.
+    var run: String
+    /// The number of the next event.
+    var next: UInt64
+
+    /// The text form.
+    var text: String { "\(run)-\(next)" }
+
+    /// Makes a place.
+    init(run: String, next: UInt64) {
+        self.run = run
+        self.next = next
+    }
+
+    /// Reads the text form; `nil` for anything else.
+    init?(_ text: String) {
+        let parts = text.split(separator: "-", maxSplits: 1)
+        guard parts.count == 2, let next = UInt64(parts[1]) else { return nil }
+        self.init(run: String(parts[0]), next: next)
+    }
+}

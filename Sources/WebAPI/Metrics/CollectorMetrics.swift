@@ -1,0 +1,155 @@
+import MarketData
+
+/// The metrics: names, units and meaning, each from the newest sample.
+///
+/// Labels are bounded: `connection` (the configured names), `stream`, `reason` and `check`; never a symbol.
+enum CollectorMetrics {
+    static func text(
+        _ sample: StatusBoard.Sample, clients: Int, dropped: Int64, refusals: [RefusalCounts.Reason: Int64]
+    ) -> [UInt8] {
+        var text = MetricsText()
+        let snapshot = sample.snapshot
+        text.metric("edgetick_build_info", .gauge, "Always 1; the labels name the collector and its version.")
+        text.sample(1.0, ["collector": snapshot.collector, "version": snapshot.version])
+        health(Health(snapshot, age: sample.age), &text)
+        feed(sample, &text)
+        buffer(snapshot.buffer, &text)
+        upload(sample, &text)
+        if let cache = snapshot.cache { write(cache, &text) }
+        process(sample, &text)
+        text.metric("edgetick_http_event_clients", .gauge, "Readers of the event stream now.", Int64(clients))
+        text.metric(
+            "edgetick_http_event_messages_dropped_total", .counter,
+            "Messages of the event stream that slow readers missed.", dropped)
+        text.metric("edgetick_http_refused_requests_total", .counter, "Requests answered with a problem, by reason.")
+        for reason in RefusalCounts.Reason.allCases { text.sample(refusals[reason] ?? 0, ["reason": reason.rawValue]) }
+        return text.bytes
+    }
+
+    private static func health(_ health: Health, _ text: inout MetricsText) {
+        text.metric("edgetick_ready", .gauge, "1 while the collector collects, as /health/ready says.", health.isReady ? 1 : 0)
+        text.metric("edgetick_live", .gauge, "1 while all loops go round, as /health/live says.", health.isLive ? 1 : 0)
+        text.metric("edgetick_health_level", .gauge, "0 ok, 1 degraded, 2 failing, by check.")
+        for check in health.checks { text.sample(Int64(check.level.rawValue), ["check": check.name]) }
+    }
+
+    private static func feed(_ sample: StatusBoard.Sample, _ text: inout MetricsText) {
+        let connections = sample.snapshot.connections
+        func each(
+            _ name: String, _ kind: MetricsText.Kind, _ help: String, _ value: (ConnectionState) -> Int64,
+            _ text: inout MetricsText
+        ) {
+            text.metric(name, kind, help)
+            for connection in connections { text.sample(value(connection), ["connection": connection.name]) }
+        }
+        each("edgetick_connection_up", .gauge, "1 while logged in and subscribed.", { $0.status == .connected ? 1 : 0 }, &text)
+        each(
+            "edgetick_connection_error", .gauge, "1 while the connection needs a person or fails on and on.",
+            { $0.status == .error ? 1 : 0 }, &text)
+        each("edgetick_connection_symbols_assigned", .gauge, "Symbols the connection is to bring.", { Int64($0.assigned) }, &text)
+        each("edgetick_connection_symbols_confirmed", .gauge, "Symbols whose subscription stands.", { Int64($0.confirmed) }, &text)
+        each("edgetick_connection_symbols_refused", .gauge, "Symbols the feed's plan does not cover.", { Int64($0.refused) }, &text)
+        text.metric("edgetick_feed_events_total", .counter, "Events taken from the feed.")
+        for connection in connections {
+            for stream in EventStream.allCases {
+                let count = connection.events.reduce(0) { $0 + ($1.key.stream == stream ? $1.value : 0) }
+                text.sample(count, ["connection": connection.name, "stream": stream.rawValue])
+            }
+        }
+        each("edgetick_feed_frames_total", .counter, "Text messages read.", \.frames, &text)
+        each("edgetick_feed_received_bytes_total", .counter, "Bytes of text messages read.", \.bytes, &text)
+        each("edgetick_feed_reconnects_total", .counter, "Connections opened again.", \.reconnects, &text)
+        each("edgetick_feed_errors_total", .counter, "Connections lost or refused, and errors the feed reported.", \.errors, &text)
+        each("edgetick_feed_overflow_events_total", .counter, "Events lost because the buffer had no room.", \.overflowed, &text)
+        text.metric("edgetick_feed_decode_errors_total", .counter, "Events that could not be decoded, by reason.")
+        for connection in connections {
+            for (reason, count) in connection.rejects.sorted(by: { $0.key < $1.key }) {
+                text.sample(count, ["connection": connection.name, "reason": reason])
+            }
+        }
+        text.metric(
+            "edgetick_feed_last_message_timestamp_seconds", .gauge, "When anything was last read, in Unix seconds.")
+        for connection in connections {
+            if let time = connection.lastMessage { text.sample(Double(time) / 1000, ["connection": connection.name]) }
+        }
+        latency(sample, &text)
+    }
+
+    private static func latency(_ sample: StatusBoard.Sample, _ text: inout MetricsText) {
+        text.metric(
+            "edgetick_feed_latency_seconds", .histogram, "Age of events when read; a bar's age counts from its end.")
+        for connection in sample.snapshot.connections {
+            let histogram = sample.latency[connection.name] ?? LatencyHistogram()
+            var count: Int64 = 0
+            for (bound, events) in zip(LatencyHistogram.bounds + [.infinity], histogram.counts) {
+                count += events
+                text.sample(
+                    Double(count),
+                    ["connection": connection.name, "le": bound.isFinite ? DecimalText.string(bound) : "+Inf"],
+                    suffix: "_bucket")
+            }
+            text.sample(histogram.sum, ["connection": connection.name], suffix: "_sum")
+            text.sample(Double(count), ["connection": connection.name], suffix: "_count")
+        }
+    }
+
+    private static func buffer(_ buffer: BufferState, _ text: inout MetricsText) {
+        text.metric("edgetick_buffer_pending_rows", .gauge, "Durable rows that upstream does not have.")
+        for stream in EventStream.allCases {
+            text.sample(buffer.streams[stream]?.pending ?? 0, ["stream": stream.rawValue])
+        }
+        text.metric("edgetick_buffer_appended_rows_total", .counter, "Rows made durable.")
+        for stream in EventStream.allCases {
+            text.sample(buffer.streams[stream]?.appended ?? 0, ["stream": stream.rawValue])
+        }
+        text.metric("edgetick_buffer_queued_events", .gauge, "Events on their way to the file.", Int64(buffer.queuedEvents))
+        text.metric("edgetick_buffer_queued_bytes", .gauge, "Bytes on their way to the file.", Int64(buffer.queuedBytes))
+        text.metric(
+            "edgetick_buffer_oldest_pending_seconds", .gauge, "Age of the oldest row that upstream does not have.",
+            buffer.oldestPendingAge ?? 0)
+        text.metric("edgetick_buffer_file_bytes", .gauge, "Size of the buffer's file.", buffer.fileBytes)
+        text.metric("edgetick_buffer_wal_bytes", .gauge, "Size of the buffer's write-ahead log.", buffer.walBytes)
+        text.metric("edgetick_buffer_limit_bytes", .gauge, "Cap of the buffer's file (BUFFER_MAX_BYTES).", buffer.maximumBytes)
+        text.metric("edgetick_buffer_full", .gauge, "1 while the cap or the disk is reached.", buffer.condition == .full ? 1 : 0)
+        var isFailing = 0.0
+        if case .failing = buffer.condition { isFailing = 1 }
+        text.metric("edgetick_buffer_failing", .gauge, "1 while commits fail.", isFailing)
+        text.metric("edgetick_buffer_dropped_events_total", .counter, "Events dropped because there was no room.", buffer.drops)
+        text.metric("edgetick_buffer_gaps_total", .counter, "Spans in which events may have been missed.", buffer.gaps)
+        text.metric("edgetick_buffer_dead_letters", .gauge, "Rows that upstream refused, kept aside.", buffer.deadLetters)
+    }
+
+    private static func upload(_ sample: StatusBoard.Sample, _ text: inout MetricsText) {
+        let sync = sample.snapshot.sync
+        text.metric("edgetick_upload_configured", .gauge, "1 when there is an upstream.", sync.isConfigured ? 1 : 0)
+        text.metric("edgetick_upload_rows_total", .counter, "Rows settled upstream.", sync.rows)
+        text.metric("edgetick_upload_refused_rows_total", .counter, "Rows that upstream refused.", sync.refused)
+        text.metric(
+            "edgetick_upload_lag_seconds", .gauge, "How far upstream is behind; 0 when it has everything.",
+            sync.isConfigured ? sample.snapshot.buffer.oldestPendingAge ?? 0 : 0)
+        text.metric(
+            "edgetick_upload_last_success_timestamp_seconds", .gauge,
+            "When a pass last found everything upstream, in Unix seconds.",
+            sync.lastSuccessAge.map { Double(sample.time) / 1000 - $0 })
+        text.metric("edgetick_upload_failing", .gauge, "1 while a failure lasts.", sync.failure == nil ? 0 : 1)
+        text.metric(
+            "edgetick_upload_needs_person", .gauge, "1 while a failure lasts that a person must mend.",
+            sync.failure?.needsPerson == true ? 1 : 0)
+    }
+
+    private static func write(_ cache: CacheState, _ text: inout MetricsText) {
+        text.metric("edgetick_cache_hits_total", .counter, "Questions answered from memory.", cache.hits)
+        text.metric("edgetick_cache_misses_total", .counter, "Questions that had to be loaded.", cache.misses)
+        text.metric("edgetick_cache_loads_total", .counter, "Loads from the mirror's file.", cache.loads)
+        text.metric("edgetick_cache_evictions_total", .counter, "Entries that made room.", cache.evictions)
+        text.metric("edgetick_cache_entries", .gauge, "Entries held.", Int64(cache.entries))
+        text.metric("edgetick_cache_size_bytes", .gauge, "Bytes held, roughly.", Int64(cache.bytes))
+    }
+
+    private static func process(_ sample: StatusBoard.Sample, _ text: inout MetricsText) {
+        text.metric("edgetick_process_resident_memory_bytes", .gauge, "Resident memory.", sample.usage.residentBytes)
+        text.metric("edgetick_process_cpu_seconds_total", .counter, "Processor time of all threads.", sample.usage.cpuSeconds)
+        text.metric("edgetick_process_open_fds", .gauge, "Open file descriptors.", sample.usage.openFiles.map(Double.init))
+        text.metric("edgetick_process_uptime_seconds", .gauge, "Time since the API started.", sample.uptime)
+    }
+}

@@ -1,0 +1,58 @@
+import HTTPTypes
+import Hummingbird
+import NIOCore
+
+/// The dashboard's files, and the description of the API, all embedded in the binary.
+struct DashboardRoutes: Sendable {
+    var routes: [Route] {
+        var routes = ["/", "/admin/websockets"].map { path in
+            Route(method: .get, path: path, access: .open) { call in Self.answer(call, Asset.page) }
+        }
+        routes += Asset.all.map { asset in
+            Route(method: .get, path: "/assets/" + asset.name, access: .open) { call in Self.answer(call, asset) }
+        }
+        routes.append(
+            Route(method: .get, path: "/api/openapi.json", access: .open) { call in Self.answer(call, Asset.openAPI) })
+        return routes
+    }
+
+    private static func answer(_ call: Call, _ asset: Asset) -> Response {
+        var headers: HTTPFields = [.eTag: asset.tag, .cacheControl: "no-cache", .contentType: asset.mediaType]
+        let known = (call.request.headers[.ifNoneMatch] ?? "").split(separator: ",").map { $0.drop { $0 == " " } }
+        if known.contains(where: { $0 == asset.tag || $0 == "*" }) {
+            headers[.contentType] = nil
+            return Response(status: .notModified, headers: headers)
+        }
+        return Response(status: .ok, headers: headers, body: .init(byteBuffer: asset.buffer))
+    }
+}
+
+/// One embedded file.
+struct Asset: Sendable {
+    /// The name below `/assets/`.
+    let name: String
+    /// The media type.
+    let mediaType: String
+    /// Changes with the bytes, and only then.
+    let tag: String
+    /// The bytes.
+    let buffer: ByteBuffer
+
+    init(_ name: String, _ bytes: [UInt8]) {
+        self.name = name
+        let type: Substring = name.split(separator: ".").last ?? ""
+        mediaType =
+            switch type {
+            case "html": "text/html; charset=utf-8"
+            case "css": "text/css; charset=utf-8"
+            case "js": "text/javascript; charset=utf-8"
+            case "svg": "image/svg+xml"
+            default: "application/json"
+            }
+        // FNV-1a, 64 bits: no secret depends on it.
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+        for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+        tag = "\"" + String(hash, radix: 36) + "\""
+        buffer = ByteBuffer(bytes: bytes)
+    }
+}

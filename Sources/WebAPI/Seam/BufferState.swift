@@ -1,0 +1,92 @@
+public import MarketData
+
+/// How the durable queue stands.
+public struct BufferState: Sendable, Equatable {
+    /// Whether events reach the file.
+    public enum Condition: Sendable, Equatable {
+        /// Events are being made durable.
+        case writing
+        /// The cap or the disk is reached: the policy drops or rejects, and counts.
+        case full
+        /// Commits fail; the text says why and what to do.
+        case failing(String)
+    }
+
+    /// One stream of rows.
+    public struct Stream: Sendable, Equatable {
+        /// Rows appended since the process started.
+        public var appended: Int64 = 0
+        /// Rows not yet acknowledged upstream.
+        public var pending: Int64 = 0
+        /// The newest durable sequence.
+        public var lastSequence: Int64 = 0
+        /// The sequence through which upstream has everything.
+        public var acknowledged: Int64 = 0
+
+        /// Makes the counts of an empty stream.
+        public init() {}
+    }
+
+    /// Whether events reach the file.
+    public var condition: Condition = .writing
+    /// The streams of rows.
+    public var streams: [EventStream: Stream] = [:]
+    /// Events in memory, on their way to the file.
+    public var queuedEvents = 0
+    /// Bytes in memory, on their way to the file.
+    public var queuedBytes = 0
+    /// The age of the oldest row that upstream does not have, in seconds; `nil` when it has all.
+    public var oldestPendingAge: Double?
+    /// The file's size in bytes, its write-ahead log apart.
+    public var fileBytes: Int64 = 0
+    /// The write-ahead log's size in bytes.
+    public var walBytes: Int64 = 0
+    /// The cap in bytes (`BUFFER_MAX_BYTES`).
+    public var maximumBytes: Int64 = 0
+    /// Events dropped, as the file has counted them.
+    public var drops: Int64 = 0
+    /// Gaps recorded.
+    public var gaps: Int64 = 0
+    /// Rows in `dead_letters`.
+    public var deadLetters: Int64 = 0
+
+    /// Makes the state of an empty buffer.
+    public init() {}
+
+    /// Rows of all streams that upstream does not have.
+    public var pending: Int64 { streams.values.reduce(0) { $0 + $1.pending } }
+}
+
+/// How the upload stands.
+public struct SyncState: Sendable, Equatable {
+    /// A failure that lasts.
+    public struct Failure: Sendable, Equatable {
+        /// What went wrong and what to do, in one line, without secrets.
+        public var description: String
+        /// Whether a person must mend it.
+        public var needsPerson: Bool
+        /// Seconds since it began.
+        public var age: Double
+
+        /// Makes a failure; see the properties for meaning.
+        public init(description: String, needsPerson: Bool, age: Double) {
+            self.description = description
+            self.needsPerson = needsPerson
+            self.age = age
+        }
+    }
+
+    /// Whether there is an upstream (`DATABASE_URI`).
+    public var isConfigured = false
+    /// Rows settled upstream since the process started.
+    public var rows: Int64 = 0
+    /// Rows refused upstream since the process started.
+    public var refused: Int64 = 0
+    /// Seconds since a pass last found everything upstream; `nil` before the first.
+    public var lastSuccessAge: Double?
+    /// The failure under way.
+    public var failure: Failure?
+
+    /// Makes the state of a collector without upstream.
+    public init() {}
+}

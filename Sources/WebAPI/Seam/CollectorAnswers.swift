@@ -1,0 +1,201 @@
+public import MarketData
+
+/// Which bars are asked for.
+public struct BarQuery: Sendable, Equatable {
+    /// The ticker.
+    public var symbol: Symbol
+    /// The bars' length.
+    public var interval: Bar.Interval
+    /// The first window's start, in milliseconds since the Unix epoch; `nil` for no bound.
+    public var from: Int64?
+    /// The windows start before this, in milliseconds since the Unix epoch; `nil` for no bound.
+    public var to: Int64?
+    /// The most bars to answer; the newest are kept.
+    public var limit: Int
+
+    /// Makes a query; see the properties for units.
+    public init(symbol: Symbol, interval: Bar.Interval, from: Int64?, to: Int64?, limit: Int) {
+        self.symbol = symbol
+        self.interval = interval
+        self.from = from
+        self.to = to
+        self.limit = limit
+    }
+}
+
+/// A group of the mirror.
+public struct UniverseSummary: Sendable, Equatable {
+    /// The group's name.
+    public var name: String
+    /// UNIVERSE, ETF, THEME, SECTOR, SEGMENT or CUSTOM.
+    public var type: String
+    /// What the group is, in words.
+    public var description: String?
+    /// The environment that the group belongs to.
+    public var environment: String
+    /// The number of members.
+    public var members: Int
+    /// `pulled` or `local`.
+    public var origin: String
+    /// When the group last changed, in milliseconds since the Unix epoch.
+    public var updated: Int64?
+
+    /// Makes a summary; see the properties for meaning.
+    public init(
+        name: String, type: String, description: String?, environment: String, members: Int, origin: String,
+        updated: Int64?
+    ) {
+        self.name = name
+        self.type = type
+        self.description = description
+        self.environment = environment
+        self.members = members
+        self.origin = origin
+        self.updated = updated
+    }
+}
+
+/// What a universe key stands for.
+public struct UniverseResolution: Sendable, Equatable {
+    /// A group that a part of the key names.
+    public struct Part: Sendable, Equatable {
+        /// The part as written.
+        public var part: String
+        /// The group's name.
+        public var group: String
+        /// The group's type.
+        public var type: String
+        /// How many symbols it brought.
+        public var count: Int
+
+        /// Makes a part; see the properties for meaning.
+        public init(part: String, group: String, type: String, count: Int) {
+            self.part = part
+            self.group = group
+            self.type = type
+            self.count = count
+        }
+    }
+
+    /// A part that names no group.
+    public struct Unknown: Sendable, Equatable {
+        /// The part as written.
+        public var part: String
+        /// Existing names that resemble it.
+        public var nearest: [String]
+
+        /// Makes an unknown part; see the properties for meaning.
+        public init(part: String, nearest: [String]) {
+            self.part = part
+            self.nearest = nearest
+        }
+    }
+
+    /// The distinct symbols, sorted.
+    public var symbols: [Symbol]
+    /// The groups found.
+    public var parts: [Part]
+    /// The parts that name no group.
+    public var unknown: [Unknown]
+    /// What the user should hear about.
+    public var warnings: [String]
+
+    /// Makes a resolution; see the properties for meaning.
+    public init(symbols: [Symbol], parts: [Part], unknown: [Unknown] = [], warnings: [String] = []) {
+        self.symbols = symbols
+        self.parts = parts
+        self.unknown = unknown
+        self.warnings = warnings
+    }
+}
+
+/// A gap as the buffer's file has it.
+public struct RecordedGap: Sendable, Equatable {
+    /// The gap.
+    public var gap: Gap
+    /// The number of symbols missed, when only the count is kept; 0 with no symbols listed means all.
+    public var symbolCount: Int
+
+    /// Makes a record; see the properties for meaning.
+    public init(gap: Gap, symbolCount: Int) {
+        self.gap = gap
+        self.symbolCount = symbolCount
+    }
+}
+
+/// A row that upstream refused.
+public struct RefusedEvent: Sendable, Equatable {
+    /// The row's stream.
+    public var stream: EventStream
+    /// The row's number in its stream.
+    public var sequence: Int64
+    /// The SQLSTATE that refused it.
+    public var sqlState: String
+    /// Why, in words.
+    public var reason: String
+    /// The row as JSON text.
+    public var row: String
+    /// When it was refused, in milliseconds since the Unix epoch.
+    public var time: Int64
+
+    /// Makes a refused row; see the properties for meaning.
+    public init(stream: EventStream, sequence: Int64, sqlState: String, reason: String, row: String, time: Int64) {
+        self.stream = stream
+        self.sequence = sequence
+        self.sqlState = sqlState
+        self.reason = reason
+        self.row = row
+        self.time = time
+    }
+}
+
+/// A symbol that changed its connection.
+public struct SymbolMove: Sendable, Equatable {
+    /// The ticker.
+    public var symbol: Symbol
+    /// The connection's id that had it.
+    public var from: String
+    /// The connection's id that has it now.
+    public var to: String
+
+    /// Makes a move; see the properties for meaning.
+    public init(symbol: Symbol, from: String, to: String) {
+        self.symbol = symbol
+        self.from = from
+        self.to = to
+    }
+}
+
+/// What a change of subscriptions did.
+public struct SubscriptionChange: Sendable, Equatable {
+    /// The symbols that changed, by the connection's id.
+    public var changed: [String: [Symbol]]
+    /// The symbols that were as asked for already.
+    public var unchanged: [Symbol]
+
+    /// Makes a change; see the properties for meaning.
+    public init(changed: [String: [Symbol]], unchanged: [Symbol] = []) {
+        self.changed = changed
+        self.unchanged = unchanged
+    }
+}
+
+/// What a new connection is to be.
+public struct ConnectionRequest: Sendable, Equatable {
+    /// The connection's name; `nil` for the id.
+    public var name: String?
+    /// The universe key that chooses its symbols.
+    public var universeKey: String?
+    /// Its symbols where no key is given.
+    public var symbols: [Symbol]
+    /// Its priority.
+    public var priority: Int?
+
+    /// Makes a request; see the properties for meaning.
+    public init(name: String? = nil, universeKey: String? = nil, symbols: [Symbol] = [], priority: Int? = nil) {
+        self.name = name
+        self.universeKey = universeKey
+        self.symbols = symbols
+        self.priority = priority
+    }
+}

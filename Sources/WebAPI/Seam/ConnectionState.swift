@@ -1,0 +1,97 @@
+public import MarketData
+
+/// A connection's state in one word.
+public enum ConnectionStatus: String, Sendable, Hashable, CaseIterable {
+    /// Not connected: not started, stopped, or waiting for the next try.
+    case disconnected
+    /// Opening the connection, logging in or subscribing.
+    case connecting
+    /// Logged in and subscribed.
+    case connected
+    /// Something needs a person, or too many tries failed in a row; tries go on.
+    case error
+}
+
+/// What is known of one feed connection.
+public struct ConnectionState: Sendable, Equatable {
+    /// `connection_1` and so on.
+    public var id: String
+    /// The connection's name (`WEBSOCKET_CONNECTION_n_NAME`), as ``MarketData/EventBatch/connection`` has it.
+    public var name: String
+    /// The state in one word.
+    public var status: ConnectionStatus
+    /// Whether the connection subscribes to all symbols; ``assigned`` is 0 then.
+    public var takesAll = false
+    /// The number of symbols that the connection is to bring.
+    public var assigned = 0
+    /// The number of symbols whose every channel stands.
+    public var confirmed = 0
+    /// The number of symbols that the account's plan does not cover.
+    public var refused = 0
+    /// The universe key that chose the symbols; `nil` when a list did.
+    public var universeKey: String?
+    /// The connection's priority; `nil` when not set.
+    public var priority: Int?
+
+    /// Events taken, by kind.
+    public var events: [EventKind: Int64] = [:]
+    /// Text messages read.
+    public var frames: Int64 = 0
+    /// Bytes of text messages read.
+    public var bytes: Int64 = 0
+    /// Events lost because the buffer had no room.
+    public var overflowed: Int64 = 0
+    /// Events that could not be decoded, by reason.
+    public var rejects: [String: Int64] = [:]
+    /// How often a connection was opened again.
+    public var reconnects: Int64 = 0
+    /// Connections lost or refused, and errors that the feed reported.
+    public var errors: Int64 = 0
+
+    /// When anything was last read, in milliseconds since the Unix epoch.
+    public var lastMessage: Int64?
+    /// When the subscription came to stand, in milliseconds since the Unix epoch; `nil` while it does not.
+    public var connectedSince: Int64?
+    /// The newest failure, in one line.
+    public var lastError: String?
+    /// When ``lastError`` happened, in milliseconds since the Unix epoch.
+    public var lastErrorTime: Int64?
+    /// How old the newest event of the last read was, in milliseconds.
+    public var latency: Int64?
+    /// Whether reading is paused because the buffer is nearly full.
+    public var isPaused = false
+
+    /// Makes the state of a connection that did nothing yet.
+    public init(id: String, name: String, status: ConnectionStatus = .disconnected) {
+        self.id = id
+        self.name = name
+        self.status = status
+    }
+
+    /// Events of all kinds.
+    public var messageCount: Int64 { events.values.reduce(0, +) }
+    /// Events that could not be decoded, for whatever reason.
+    public var rejectCount: Int64 { rejects.values.reduce(0, +) }
+    /// Whether the connection is meant to bring anything.
+    public var hasWork: Bool { takesAll || assigned > 0 }
+}
+
+/// A connection's symbols.
+public struct ConnectionTickers: Sendable, Equatable {
+    /// Whether the connection subscribes to all symbols; the lists are empty then.
+    public var takesAll: Bool
+    /// The symbols that the connection is to bring.
+    public var assigned: [Symbol]
+    /// The symbols whose every channel stands.
+    public var confirmed: [Symbol]
+    /// The symbols that the account's plan does not cover.
+    public var refused: [Symbol]
+
+    /// Makes the lists; see the properties for meaning.
+    public init(takesAll: Bool = false, assigned: [Symbol], confirmed: [Symbol], refused: [Symbol] = []) {
+        self.takesAll = takesAll
+        self.assigned = assigned
+        self.confirmed = confirmed
+        self.refused = refused
+    }
+}

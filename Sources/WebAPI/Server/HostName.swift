@@ -1,0 +1,58 @@
+/// A host with an optional port, as `Host` and `Origin` carry it: lower case, without a final dot.
+struct HostName: Equatable, Sendable {
+    /// The name or address; an IPv6 address without its brackets.
+    var name: String
+    /// The port, where one is written.
+    var port: Int?
+
+    /// Reads `name`, `name:port`, `[address]` or `[address]:port`; `nil` for anything else.
+    init?(_ text: some StringProtocol) {
+        guard text.utf8.count <= 270, text.utf8.allSatisfy(HostName.isAllowed) else { return nil }
+        var rest = Substring(text.lowercased())
+        if rest.first == "[" {
+            guard let end = rest.firstIndex(of: "]") else { return nil }
+            name = String(rest[rest.index(after: rest.startIndex)..<end])
+            guard name.contains(":") else { return nil }
+            rest = rest[rest.index(after: end)...]
+        } else if rest.count(where: { $0 == ":" }) > 1 {
+            // A bare IPv6 address, as a setting may have it.
+            name = String(rest)
+            rest = ""
+        } else {
+            let end = rest.firstIndex(of: ":") ?? rest.endIndex
+            name = String(rest[..<end])
+            rest = rest[end...]
+        }
+        if name.hasSuffix(".") { name.removeLast() }
+        guard !name.isEmpty else { return nil }
+        guard !rest.isEmpty else { return }
+        guard rest.first == ":", let port = UInt16(rest.dropFirst()), rest.dropFirst().first != "+" else { return nil }
+        self.port = Int(port)
+    }
+
+    /// Whether the name is an IP address: a page cannot make a browser believe that its own name leads here then.
+    var isAddress: Bool {
+        if name.contains(":") { return true }
+        let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+        return parts.count == 4 && parts.allSatisfy { UInt8($0) != nil && $0.first != "+" }
+    }
+
+    /// Whether a name or address means this machine alone.
+    static func isLoopback(_ text: String) -> Bool {
+        guard let host = HostName(text) else { return false }
+        if host.name == "localhost" || host.name == "::1" { return true }
+        return host.isAddress && host.name.hasPrefix("127.")
+    }
+
+    private static func isAllowed(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"):
+            true
+        case UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: ":"), UInt8(ascii: "["),
+            UInt8(ascii: "]"), UInt8(ascii: "%"):
+            true
+        default: false
+        }
+    }
+}

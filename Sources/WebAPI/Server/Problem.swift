@@ -1,0 +1,109 @@
+import HTTPTypes
+import Hummingbird
+import NIOCore
+
+/// An answer that says what is wrong, as problem details (RFC 9457).
+struct Problem: Error, Sendable {
+    /// A parameter or member of the body that is wrong.
+    struct Fault: Sendable, Equatable {
+        var parameter: String
+        var detail: String
+    }
+
+    /// The HTTP status.
+    var status: HTTPResponse.Status
+    /// The kind of problem, stable for programs.
+    var slug: String
+    /// What is wrong here, and what to do.
+    var detail: String
+    /// The parameters that are wrong.
+    var faults: [Fault] = []
+    /// Names that exist and resemble one that does not.
+    var nearest: [String] = []
+    /// Header fields that belong to the status.
+    var headers = HTTPFields()
+    /// Whether the connection is of no use after it, because the rest of the request was not read.
+    var closes = false
+
+    init(_ status: HTTPResponse.Status, slug: String? = nil, _ detail: String) {
+        self.status = status
+        self.slug = slug ?? Problem.slug(of: status)
+        self.detail = detail
+    }
+
+    init(_ problem: CollectorProblem) {
+        let status: HTTPResponse.Status =
+            switch problem.kind {
+            case .notFound: .notFound
+            case .invalid: .unprocessableContent
+            case .conflict: .conflict
+            case .unavailable: .serviceUnavailable
+            case .failed: .internalServerError
+            }
+        self.init(status, slug: problem.kind.rawValue, problem.detail)
+        nearest = problem.nearest
+    }
+
+    /// A faulty parameter.
+    static func parameter(_ name: String, _ detail: String) -> Problem {
+        var problem = Problem(.badRequest, slug: "invalid-parameter", "\(name): \(detail)")
+        problem.faults = [Fault(parameter: name, detail: detail)]
+        return problem
+    }
+
+    static func methodNotAllowed(_ allowed: [HTTPRequest.Method]) -> Problem {
+        let names = allowed.map(\.rawValue).joined(separator: ", ")
+        var problem = Problem(.methodNotAllowed, "This address takes \(names).")
+        problem.headers[.allow] = names
+        return problem
+    }
+
+    static let unauthorized: Problem = {
+        var problem = Problem(
+            .unauthorized, "Send the token of HTTP_TOKEN as \"Authorization: Bearer …\".")
+        problem.headers[.wwwAuthenticate] = "Bearer realm=\"edgetick\""
+        return problem
+    }()
+
+    static func busy(_ detail: String) -> Problem {
+        var problem = Problem(.serviceUnavailable, slug: "busy", detail)
+        problem.headers[.retryAfter] = "2"
+        return problem
+    }
+
+    /// The body.
+    func text(instance: String?) -> [UInt8] {
+        JSONText.object { json in
+            json.field("type", "urn:edgetick:problem:\(slug)")
+            json.field("title", status.reasonPhrase)
+            json.field("status", status.code)
+            json.field("detail", detail)
+            if let instance { json.field("instance", String(instance.prefix(200))) }
+            if !nearest.isEmpty { json.field("nearest", strings: nearest) }
+            if !faults.isEmpty {
+                json.array("errors") { json in
+                    for fault in faults {
+                        json.element { json in
+                            json.field("parameter", fault.parameter)
+                            json.field("detail", fault.detail)
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The answer.
+    func response(instance: String?) -> Response {
+        var fields = headers
+        fields[.contentType] = "application/problem+json"
+        fields[.cacheControl] = "no-store"
+        if closes { fields[.connection] = "close" }
+        return Response(
+            status: status, headers: fields, body: .init(byteBuffer: ByteBuffer(bytes: text(instance: instance))))
+    }
+
+    private static func slug(of status: HTTPResponse.Status) -> String {
+        String(status.reasonPhrase.lowercased().map { $0 == " " ? "-" : $0 })
+    }
+}

@@ -1,0 +1,86 @@
+import HTTPTypes
+import MarketData
+
+/// Who may come in: decides from a request's head alone.
+///
+/// - `Host` must be one of ours, else a page on a foreign name that resolves to this machine could read everything
+///   (DNS rebinding). The port is not looked at, so that a tunnel to another local port works.
+/// - A browser's request that changes something, or opens the event stream, must come from our own page.
+/// - Where a token is set, every request must carry it, but for the page's own files and the health routes.
+struct RequestGate: Sendable {
+    /// What of a request's head matters here.
+    struct Head: Sendable {
+        var host: String?
+        var origin: String?
+        var fetchSite: String?
+        var authorization: String?
+    }
+
+    private let names: Set<String>
+    private let takesAnyAddress: Bool
+    private let token: [UInt8]?
+
+    /// A gate for these settings.
+    init(_ configuration: WebConfiguration) {
+        let own = [configuration.host] + configuration.names
+        names = Set(["localhost", "127.0.0.1", "::1"] + own.compactMap { HostName($0)?.name })
+        takesAnyAddress = configuration.host == "0.0.0.0" || configuration.host == "::"
+        token = configuration.token.map { Array($0.reveal().utf8) }
+    }
+
+    /// Whether a token is asked for.
+    var needsToken: Bool { token != nil }
+
+    /// Refuses a request that is addressed to another host.
+    func checkHost(_ head: Head) throws(Problem) {
+        guard let text = head.host, let host = HostName(text) else {
+            throw Problem(.badRequest, "The request has no valid Host header.")
+        }
+        guard names.contains(host.name) || (takesAnyAddress && host.isAddress) else {
+            throw Problem(
+                .misdirectedRequest, slug: "foreign-host",
+                "This server does not answer for the name in the Host header. "
+                    + "Use the address of HTTP_HOST, or add the name to the allowed ones.")
+        }
+    }
+
+    /// Refuses what another site's page sends in a browser's name.
+    func checkOrigin(_ head: Head) throws(Problem) {
+        let problem = Problem(
+            .forbidden, slug: "foreign-origin", "Requests like this are taken from the server's own page only.")
+        if let origin = head.origin {
+            guard let end = origin.range(of: "://"), let from = HostName(origin[end.upperBound...]),
+                let host = head.host.flatMap({ HostName($0) })
+            else { throw problem }
+            let usual = origin.hasPrefix("https") ? 443 : 80
+            guard from.name == host.name, (from.port ?? usual) == (host.port ?? usual) else { throw problem }
+        } else if let site = head.fetchSite, site != "same-origin", site != "none" {
+            throw problem
+        }
+    }
+
+    /// Whether the request carries the token, or none is asked for. Takes as long for any wrong token of one length.
+    func isAuthorized(_ head: Head) -> Bool {
+        guard let token else { return true }
+        let parts = (head.authorization ?? "").split(separator: " ", maxSplits: 1)
+        guard parts.count == 2, parts[0].lowercased() == "bearer" else { return false }
+        let given = Array(parts[1].utf8)
+        var difference = UInt64(given.count ^ token.count)
+        for (index, byte) in given.enumerated() {
+            difference |= UInt64(byte ^ token[index % token.count])
+        }
+        return difference == 0
+    }
+}
+
+extension String {
+    /// The first place of a text, found byte by byte.
+    fileprivate func range(of other: String) -> Range<String.Index>? {
+        var start = startIndex
+        while start < endIndex {
+            if self[start...].hasPrefix(other) { return start..<index(start, offsetBy: other.count) }
+            start = index(after: start)
+        }
+        return nil
+    }
+}

@@ -1,0 +1,147 @@
+import HTTPTypes
+import Hummingbird
+import Logging
+import NIOCore
+import Synchronization
+
+/// Takes every request: gate, route, answer, and problem details where one of them refuses.
+struct RequestResponder: HTTPResponder {
+    let gate: RequestGate
+    let table: RouteTable
+    let refusals: RefusalCounts
+
+    func respond(to request: Request, context: RequestScope) async throws -> Response {
+        let target = request.head.path ?? ""
+        let end = target.firstIndex(of: "?") ?? target.endIndex
+        let path = String(target[..<end])
+        var response: Response
+        do {
+            let query = end == target.endIndex ? nil : target[target.index(after: end)...]
+            response = try await answer(request, path: path, query: query, context: context)
+        } catch {
+            let problem = Self.problem(for: error, logger: context.logger)
+            refusals.count(problem)
+            context.logger.debug(
+                "request refused",
+                metadata: ["status": "\(problem.status.code)", "kind": "\(problem.slug)", "path": "\(path.prefix(200))"])
+            response = problem.response(instance: path)
+            if problem.closes { closeSoon(context.channel) }
+        }
+        SecurityHeaders.add(to: &response.headers)
+        if request.method == .head { response = Self.withoutBody(response) }
+        return response
+    }
+
+    private func answer(
+        _ request: Request, path: String, query: Substring?, context: RequestScope
+    ) async throws -> Response {
+        let head = RequestGate.Head(request.head)
+        try gate.checkHost(head)
+        guard let route = try route(request.method, path) else {
+            return Response(status: .noContent, headers: [.allow: try allowed(path)])
+        }
+        if route.route.access == .guarded { try gate.checkOrigin(head) }
+        let isAuthorized = gate.isAuthorized(head)
+        guard isAuthorized || route.route.access == .open else { throw Problem.unauthorized }
+        return try await route.route.answer(
+            Call(
+                request: request, parameters: route.parameters, rawQuery: query, isAuthorized: isAuthorized,
+                channel: context.channel, logger: context.logger))
+    }
+
+    /// The route; `nil` for `OPTIONS` on a path that has one.
+    private func route(
+        _ method: HTTPRequest.Method, _ path: String
+    ) throws(Problem) -> (route: Route, parameters: [String: String])? {
+        switch table.match(method, try Self.parts(path)) {
+        case .route(let route, let parameters): return (route, parameters)
+        case .otherMethods where method == .options: return nil
+        case .otherMethods(let methods): throw .methodNotAllowed(methods)
+        case .nothing:
+            throw Problem(.notFound, "There is nothing at this address; /api/openapi.json lists what there is.")
+        }
+    }
+
+    private func allowed(_ path: String) throws(Problem) -> String {
+        guard case .otherMethods(let methods) = table.match(.options, try Self.parts(path)) else { return "" }
+        return methods.map(\.rawValue).joined(separator: ", ")
+    }
+
+    private static func parts(_ path: String) throws(Problem) -> [String] {
+        guard path.first == "/" else { throw Problem(.badRequest, "The request's target is not a path.") }
+        guard path != "/" else { return [] }
+        var parts: [String] = []
+        for part in path.dropFirst().split(separator: "/", omittingEmptySubsequences: false) {
+            guard let text = PercentText.decode(part) else {
+                throw Problem(.badRequest, "The path is not valid percent-encoded UTF-8.")
+            }
+            parts.append(text)
+        }
+        return parts
+    }
+
+    private static func problem(for error: any Error, logger: Logger) -> Problem {
+        if let problem = error as? Problem { return problem }
+        if let problem = error as? CollectorProblem { return Problem(problem) }
+        logger.error("request failed", metadata: ["error": "\(error)"])
+        return Problem(.internalServerError, "The request failed; the log says why.")
+    }
+
+    private static func withoutBody(_ response: Response) -> Response {
+        var response = response
+        let length = response.body.contentLength
+        response.body = .init()
+        if let length { response.headers[.contentLength] = String(length) }
+        return response
+    }
+
+    /// Leaves the client a moment to read the answer before the socket closes on what it still sends.
+    private func closeSoon(_ channel: any Channel) {
+        channel.eventLoop.scheduleTask(in: .milliseconds(250)) { channel.close(promise: nil) }
+    }
+}
+
+extension RequestGate.Head {
+    init(_ head: HTTPRequest) {
+        let fields = head.headerFields
+        self.init(
+            host: head.authority, origin: fields[.origin], fetchSite: fields[.secFetchSite],
+            authorization: fields[.authorization])
+    }
+}
+
+extension HTTPField.Name {
+    fileprivate static let secFetchSite = HTTPField.Name("Sec-Fetch-Site") ?? .origin
+}
+
+/// Requests refused, by a bounded set of reasons.
+final class RefusalCounts: Sendable {
+    /// Why, in words fit for a metric's label.
+    enum Reason: String, CaseIterable, Sendable {
+        case host
+        case origin
+        case token
+        case client
+        case busy
+        case server
+    }
+
+    private let counts = Mutex<[Reason: Int64]>([:])
+
+    /// Counts a refusal.
+    func count(_ problem: Problem) {
+        let reason: Reason =
+            switch (problem.status.code, problem.slug) {
+            case (421, _): .host
+            case (_, "foreign-origin"): .origin
+            case (401, _): .token
+            case (503, _): .busy
+            case (500..., _): .server
+            default: .client
+            }
+        counts.withLock { $0[reason, default: 0] += 1 }
+    }
+
+    /// The counts so far.
+    var all: [Reason: Int64] { counts.withLock { $0 } }
+}

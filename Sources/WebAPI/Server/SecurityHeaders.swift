@@ -1,0 +1,33 @@
+import HTTPTypes
+
+/// The header fields that every answer carries.
+enum SecurityHeaders {
+    /// The page's own files and this server's data, nothing else; no script or style in the markup, no markup from
+    /// texts.
+    static let contentSecurityPolicy = [
+        "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self'", "connect-src 'self'",
+        "manifest-src 'self'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
+        "require-trusted-types-for 'script'", "trusted-types 'none'",
+    ].joined(separator: "; ")
+
+    private static let fields: [(HTTPField.Name, String)] = {
+        var fields: [(HTTPField.Name, String)] = [
+            (.contentSecurityPolicy, contentSecurityPolicy),
+            (.xContentTypeOptions, "nosniff"),
+        ]
+        for (name, value) in [
+            ("X-Frame-Options", "DENY"),
+            ("Referrer-Policy", "no-referrer"),
+            ("Cross-Origin-Resource-Policy", "same-origin"),
+            ("Permissions-Policy", "camera=(), geolocation=(), microphone=()"),
+        ] {
+            if let name = HTTPField.Name(name) { fields.append((name, value)) }
+        }
+        return fields
+    }()
+
+    /// Adds the fields.
+    static func add(to headers: inout HTTPFields) {
+        for (name, value) in fields { headers[name] = value }
+    }
+}

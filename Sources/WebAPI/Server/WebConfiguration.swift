@@ -1,0 +1,125 @@
+import Glibc
+public import MarketData
+
+/// Where and for whom the API answers.
+public struct WebConfiguration: Sendable {
+    /// Bounds on what one client can take.
+    public struct Limits: Sendable, Equatable {
+        /// The largest request body, in bytes.
+        public var bodyBytes = 256 * 1024
+        /// The largest header field, and all header fields together, in bytes.
+        public var headerBytes = 16 * 1024
+        /// How long a socket may be silent between requests, and in the middle of one.
+        public var idleTimeout = Duration.seconds(30)
+        /// How long a request's body may take.
+        public var bodyTimeout = Duration.seconds(10)
+        /// How long an answer may wait for the buffer's or the mirror's file.
+        public var callTimeout = Duration.seconds(3)
+        /// Answers that may wait for a file at the same time.
+        public var calls = 8
+        /// Readers of the event stream at the same time.
+        public var eventClients = 32
+        /// Sockets at the same time; more wait to be accepted.
+        public var connections = 256
+
+        /// The defaults.
+        public init() {}
+    }
+
+    /// The address to bind (`HTTP_HOST`): a name or an IP address; `0.0.0.0` and `::` bind all.
+    public let host: String
+    /// The port to bind (`HTTP_PORT`); 0 lets the system choose.
+    public let port: Int
+    /// What a client must send as `Authorization: Bearer …` (`HTTP_TOKEN`); `nil` on loopback for no check.
+    public let token: Secret?
+    /// Further names by which clients may address the server, besides ``host`` and the loopback names.
+    public let names: [String]
+    /// Bounds on what one client can take.
+    public var limits: Limits
+    /// The time between two samples of the collector.
+    public var beat = Duration.milliseconds(500)
+
+    /// The shortest token that is taken.
+    public static let shortestToken = 16
+
+    /// Checks and keeps the settings.
+    ///
+    /// - Throws: ``WebError`` with the reason `configuration` for a port out of range, a token that is too short or no
+    ///   header can carry, and a host that is not loopback without a token.
+    public init(
+        host: String = "127.0.0.1", port: Int = 8080, token: Secret? = nil, names: [String] = [],
+        limits: Limits = Limits()
+    ) throws(WebError) {
+        guard !host.isEmpty, HostName(host) != nil || host == "::" else {
+            throw WebError.configuration("HTTP_HOST=\(host) is no host name or IP address; 127.0.0.1 keeps it local")
+        }
+        guard (0...65535).contains(port) else {
+            throw WebError.configuration("HTTP_PORT=\(port) is no port; use 1 to 65535, or 0 for any free one")
+        }
+        if let token {
+            let bytes = Array(token.reveal().utf8)
+            guard bytes.count >= Self.shortestToken, bytes.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
+                throw WebError.configuration(
+                    "HTTP_TOKEN needs at least \(Self.shortestToken) printable ASCII characters without spaces; "
+                        + "`openssl rand -hex 24` makes one")
+            }
+        } else if !HostName.isLoopback(host) {
+            throw WebError.configuration(
+                "HTTP_HOST=\(host) is reachable from other machines and needs HTTP_TOKEN; "
+                    + "`openssl rand -hex 24` makes one")
+        }
+        self.host = host
+        self.port = port
+        self.token = token
+        self.names = names
+        self.limits = limits
+    }
+}
+
+/// A failure of the server as a whole; what goes wrong with one request is answered to the client instead.
+public struct WebError: Error, Sendable, CustomStringConvertible {
+    /// What sort of failure it is.
+    public enum Reason: String, Sendable {
+        /// A setting that cannot be.
+        case configuration
+        /// The address could not be bound.
+        case bind
+        /// The server ended by itself.
+        case ended
+    }
+
+    /// What sort of failure it is.
+    public let reason: Reason
+    /// What was being done.
+    public let operation: String
+    /// What the system said.
+    public let underlying: String
+    /// Whether trying again may help without a change.
+    public var isRetryable: Bool { reason == .ended }
+
+    /// One line that says what is wrong and what to do.
+    public let description: String
+
+    static func configuration(_ description: String) -> WebError {
+        WebError(reason: .configuration, operation: "read the HTTP settings", underlying: "", description: description)
+    }
+
+    static func bind(host: String, port: Int, code: Int32, underlying: String) -> WebError {
+        let advice =
+            switch code {
+            case EADDRINUSE: "another program has the port; stop it or choose another HTTP_PORT"
+            case EACCES: "ports below 1024 need a right; choose another HTTP_PORT"
+            case EADDRNOTAVAIL: "this machine has no such address; choose another HTTP_HOST"
+            default: "check HTTP_HOST and HTTP_PORT"
+            }
+        return WebError(
+            reason: .bind, operation: "bind", underlying: underlying,
+            description: "cannot listen on \(host):\(port) (\(underlying)): \(advice)")
+    }
+
+    static func ended(_ underlying: String) -> WebError {
+        WebError(
+            reason: .ended, operation: "serve", underlying: underlying,
+            description: "the HTTP server ended: \(underlying)")
+    }
+}

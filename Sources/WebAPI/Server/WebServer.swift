@@ -1,0 +1,123 @@
+import Hummingbird
+import HummingbirdCore
+public import Logging
+import MarketData
+import NIOCore
+public import ServiceLifecycle
+import Synchronization
+
+/// The HTTP API, the metrics and the dashboard.
+///
+/// Answers come from a ``StatusBoard`` that is sampled on a beat, or wait a bounded time for the buffer's or the
+/// mirror's file. Stops with the group it runs in: no request is accepted, the event streams end, what is under way is
+/// answered.
+public final class WebServer: Service {
+    private enum Binding {
+        case waiting([CheckedContinuation<Int?, Never>])
+        case bound(Int?)
+    }
+
+    private let configuration: WebConfiguration
+    private let logger: Logger
+    private let binding = Mutex(Binding.waiting([]))
+    private let broadcast: EventBroadcast
+    private let responder: RequestResponder
+    /// All routes, for the check of their description.
+    let routes: [Route]
+
+    /// A server for a collector; `tap` is the one that the collector's feed connections hand their events to.
+    public init(configuration: WebConfiguration, source: any CollectorSource, tap: EventTap, logger: Logger) {
+        self.configuration = configuration
+        self.logger = logger
+        let limits = configuration.limits
+        let board = StatusBoard(source: source, tap: tap)
+        let clients = EventClients(limit: limits.eventClients)
+        let refusals = RefusalCounts()
+        let runID = String(UInt32.random(in: 1...UInt32.max), radix: 36)
+        let calls = BoundedCalls(width: limits.calls, limit: limits.callTimeout)
+        let actions = BoundedCalls(width: 4, limit: limits.callTimeout)
+        broadcast = EventBroadcast(board: board, tap: tap, clients: clients, runID: runID, beat: configuration.beat)
+        routes =
+            StateRoutes(source: source, board: board, clients: clients, refusals: refusals, actions: actions).routes
+            + ConnectionRoutes(source: source, board: board, body: BodyReader(limits: limits), actions: actions).routes
+            + DataRoutes(source: source, board: board, tap: tap, calls: calls).routes
+            + UniverseRoutes(source: source, calls: calls).routes
+            + EventRoutes(board: board, tap: tap, clients: clients, runID: runID).routes
+            + DashboardRoutes().routes
+        responder = RequestResponder(
+            gate: RequestGate(configuration), table: RouteTable(routes), refusals: refusals)
+    }
+
+    /// The port that the server listens on, awaited; `nil` when it could not be bound or ended before.
+    public var port: Int? {
+        get async {
+            await withCheckedContinuation { continuation in
+                let port = binding.withLock { state -> Int?? in
+                    switch state {
+                    case .waiting(let waiters):
+                        state = .waiting(waiters + [continuation])
+                        return nil
+                    case .bound(let port): return .some(port)
+                    }
+                }
+                if let port { continuation.resume(returning: port) }
+            }
+        }
+    }
+
+    /// Serves until graceful shutdown or cancellation.
+    ///
+    /// - Throws: ``WebError`` with the reason `bind` when the address cannot be bound.
+    public func run() async throws {
+        defer { bound(nil) }
+        let limits = configuration.limits
+        let application = Application(
+            responder: responder,
+            server: .http1(
+                configuration: .init(
+                    additionalChannelHandlers: [MalformedRequestHandler()],
+                    idleTimeout: TimeAmount(limits.idleTimeout),
+                    httpDecoderConfiguration: .init(
+                        maxHeaderFieldSize: limits.headerBytes, maxHeaderListSize: limits.headerBytes,
+                        maxHeaderFieldCount: 100))),
+            configuration: ApplicationConfiguration(
+                address: .hostname(configuration.host, port: configuration.port),
+                availableConnectionsDelegate: .maximum(limits.connections, logger: logger)),
+            services: [broadcast],
+            onServerRunning: { [self] channel in started(channel) },
+            logger: quiet(logger))
+        do {
+            try await application.run()
+        } catch let error as IOError {
+            throw WebError.bind(
+                host: configuration.host, port: configuration.port, code: error.errnoCode, underlying: "\(error)")
+        } catch is CancellationError {
+            throw CancellationError()
+        } catch {
+            throw WebError.ended("\(error)")
+        }
+    }
+
+    private func started(_ channel: any Channel) {
+        let port = channel.localAddress?.port ?? configuration.port
+        logger.info(
+            "HTTP is ready", metadata: ["host": "\(configuration.host)", "port": "\(port)"])
+        bound(port)
+    }
+
+    private func bound(_ port: Int?) {
+        let waiters = binding.withLock { state -> [CheckedContinuation<Int?, Never>] in
+            guard case .waiting(let waiters) = state else { return [] }
+            state = .bound(port)
+            return waiters
+        }
+        for waiter in waiters { waiter.resume(returning: port) }
+    }
+
+    /// The framework's own lines say at `info` what ``started(_:)`` says.
+    private func quiet(_ logger: Logger) -> Logger {
+        var quiet = logger
+        quiet.logLevel = max(logger.logLevel, .notice)
+        return quiet
+    }
+}

@@ -1,0 +1,160 @@
+public import Foundation
+
+/// An HTTP client over a plain socket, which sends just the bytes it is told to.
+public struct RawHTTP: Sendable {
+    /// What the socket said instead of an answer.
+    public struct Failure: Error, CustomStringConvertible {
+        /// What happened.
+        public let description: String
+    }
+
+    /// An answer.
+    public struct Reply: Sendable {
+        /// The status code.
+        public var status: Int
+        /// The header fields, by lower-case name.
+        public var headers: [String: String]
+        /// The body, without chunks' lengths.
+        public var body: Data
+
+        /// The body as text.
+        public var text: String { String(decoding: body, as: UTF8.self) }
+
+        /// The body as a JSON object; empty when it is none.
+        public var json: [String: Any] {
+            ((try? JSONSerialization.jsonObject(with: body)) as? [String: Any]) ?? [:]
+        }
+    }
+
+    /// The port on 127.0.0.1.
+    public let port: Int
+
+    /// A client for a port of loopback.
+    public init(port: Int) {
+        self.port = port
+    }
+
+    /// Sends a request with the header fields that every one needs; those given replace them, and an empty value leaves
+    /// one out.
+    public func send(
+        _ method: String = "GET", _ target: String, headers: [String: String] = [:], body: String? = nil
+    ) async throws -> Reply {
+        var fields = ["Host": "127.0.0.1:\(port)", "Connection": "close"]
+        if let body {
+            fields["Content-Length"] = String(body.utf8.count)
+            fields["Content-Type"] = "application/json"
+        }
+        for (name, value) in headers { fields[name] = value }
+        var text = "\(method) \(target) HTTP/1.1\r\n"
+        for (name, value) in fields where !value.isEmpty { text += "\(name): \(value)\r\n" }
+        return try await exchange(Data((text + "\r\n" + (body ?? "")).utf8), isHead: method == "HEAD")
+    }
+
+    /// Sends bytes and reads one answer.
+    public func exchange(_ bytes: Data, isHead: Bool = false, within limit: Double = 10) async throws -> Reply {
+        let port = port
+        return try await Self.onThread {
+            let socket = try RawSocket(port: port, timeout: limit)
+            try socket.send(bytes)
+            return try Self.parse(socket, isHead: isHead)
+        }
+    }
+
+    /// Runs something that blocks on a thread of its own.
+    public static func onThread<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+        try await withCheckedThrowingContinuation { continuation in
+            Thread.detachNewThread { continuation.resume(with: Result { try body() }) }
+        }
+    }
+
+    static func parse(_ socket: RawSocket, isHead: Bool) throws -> Reply {
+        var head = Data()
+        while head.suffix(4) != Data("\r\n\r\n".utf8) {
+            guard let byte = try socket.byte() else {
+                throw Failure(description: "closed after \"\(String(decoding: head, as: UTF8.self))\"")
+            }
+            head.append(byte)
+        }
+        let lines = String(decoding: head, as: UTF8.self).components(separatedBy: "\r\n")
+        let words = lines[0].split(separator: " ")
+        guard words.count > 1, let status = Int(words[1]) else { throw Failure(description: "answered \(lines[0])") }
+        var headers: [String: String] = [:]
+        for line in lines.dropFirst() {
+            guard let colon = line.firstIndex(of: ":") else { continue }
+            headers[line[..<colon].lowercased()] = line[line.index(after: colon)...].trimmingCharacters(in: .whitespaces)
+        }
+        var reply = Reply(status: status, headers: headers, body: Data())
+        guard !isHead, status != 204, status != 304 else { return reply }
+        if let length = headers["content-length"].flatMap({ Int($0) }) {
+            while reply.body.count < length, let byte = try socket.byte() { reply.body.append(byte) }
+        } else {
+            while let byte = try socket.byte() { reply.body.append(byte) }
+        }
+        return reply
+    }
+}
+
+/// A connected socket with buffered reading.
+public final class RawSocket {
+    private let descriptor: Int32
+    private var buffer: [UInt8] = []
+    private var position = 0
+
+    /// Connects to a port of 127.0.0.1; reads and writes give up after `timeout` seconds.
+    public init(port: Int, timeout: Double = 10) throws {
+        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        guard descriptor >= 0 else { throw RawHTTP.Failure(description: "no socket: \(errno)") }
+        var limit = timeval(tv_sec: Int(timeout), tv_usec: Int((timeout - timeout.rounded(.down)) * 1_000_000))
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = in_port_t(UInt16(port)).bigEndian
+        address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        let result = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        guard result == 0 else { throw RawHTTP.Failure(description: "cannot connect: \(errno)") }
+    }
+
+    deinit { close(descriptor) }
+
+    /// Sends all bytes.
+    public func send(_ bytes: Data) throws {
+        var rest = Array(bytes)[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+            guard count > 0 else { throw RawHTTP.Failure(description: "cannot send: \(errno)") }
+            rest = rest.dropFirst(count)
+        }
+    }
+
+    /// The next byte; `nil` at the end.
+    public func byte() throws -> UInt8? {
+        if position == buffer.count {
+            var chunk = [UInt8](repeating: 0, count: 65536)
+            let count = recv(descriptor, &chunk, chunk.count, 0)
+            guard count >= 0 else { throw RawHTTP.Failure(description: "no answer in time: \(errno)") }
+            guard count > 0 else { return nil }
+            buffer = Array(chunk[..<count])
+            position = 0
+        }
+        defer { position += 1 }
+        return buffer[position]
+    }
+
+    /// The next line, without its end; `nil` at the end.
+    public func line() throws -> String? {
+        var bytes: [UInt8] = []
+        while let byte = try byte() {
+            if byte == 0x0A {
+                if bytes.last == 0x0D { bytes.removeLast() }
+                return String(decoding: bytes, as: UTF8.self)
+            }
+            bytes.append(byte)
+        }
+        return nil
+    }
+}

@@ -1,0 +1,83 @@
+import Logging
+import MarketData
+import ServiceLifecycle
+import Synchronization
+public import WebAPI
+
+/// A server on a free port of loopback, with a staged collector behind it.
+public struct RunningServer: Sendable {
+    /// The server did not come up.
+    public struct DidNotStart: Error {}
+
+    /// What stands behind it.
+    public let collector: StagedCollector
+    /// What the events go through.
+    public let tap: EventTap
+    /// Where it listens.
+    public let port: Int
+    /// Ends it gracefully.
+    public let stop: @Sendable () async -> Void
+
+    /// Runs `body` beside a server and stops the server after it.
+    public static func run(
+        _ configuration: WebConfiguration? = nil, collector: StagedCollector = .market(), port: Int = 0,
+        _ body: @Sendable (RunningServer) async throws -> Void
+    ) async throws {
+        var configuration = try configuration ?? WebConfiguration(port: port)
+        if configuration.beat == .milliseconds(500) { configuration.beat = .milliseconds(50) }
+        let tap = EventTap(before: collector)
+        var logger = Logger(label: "test")
+        logger.logLevel = .critical
+        let server = WebServer(configuration: configuration, source: collector, tap: tap, logger: logger)
+        let group = ServiceGroup(configuration: .init(services: [server], logger: logger))
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { try await group.run() }
+            guard let port = await server.port else {
+                try await tasks.next()
+                throw DidNotStart()
+            }
+            let running = RunningServer(collector: collector, tap: tap, port: port) {
+                await group.triggerGracefulShutdown()
+            }
+            do {
+                try await body(running)
+            } catch {
+                await group.triggerGracefulShutdown()
+                throw error
+            }
+            await group.triggerGracefulShutdown()
+            try await tasks.waitForAll()
+        }
+    }
+}
+
+extension StagedCollector {
+    /// A collector of two connections with a few well-known symbols and groups.
+    public static func market() -> StagedCollector {
+        let collector = StagedCollector()
+        let primary = ["AAPL", "MSFT", "NVDA", "SPY"].compactMap { Symbol($0) }
+        let secondary = ["AIG", "BAC", "IBM"].compactMap { Symbol($0) }
+        collector.connect("connection_1", name: "primary", symbols: primary)
+        collector.connect("connection_2", name: "secondary", symbols: secondary)
+        collector.change { state in
+            state.snapshot.buffer.maximumBytes = 8 << 30
+            state.snapshot.buffer.fileBytes = 40 << 20
+            state.snapshot.sync.isConfigured = true
+            state.snapshot.cache = CacheState()
+            state.snapshot.loops = [LoopProgress(name: "writer", age: 0.1, limit: 10)]
+            state.groups = [
+                (
+                    UniverseSummary(
+                        name: "tech", type: "UNIVERSE", description: "Large technology", environment: "DEFAULT",
+                        members: primary.count, origin: "local", updated: 1_767_600_000_000), primary
+                ),
+                (
+                    UniverseSummary(
+                        name: "SPY", type: "ETF", description: nil, environment: "DEFAULT",
+                        members: secondary.count, origin: "pulled", updated: nil), secondary
+                ),
+            ]
+        }
+        return collector
+    }
+}

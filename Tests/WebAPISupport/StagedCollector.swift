@@ -1,0 +1,294 @@
+public import MarketData
+import Synchronization
+public import WebAPI
+
+/// A collector in memory: takes events as the buffer does, keeps symbols on connections, and does what it is asked.
+public final class StagedCollector: CollectorSource, EventSink {
+    /// Everything it knows.
+    public struct State: Sendable {
+        /// What ``StagedCollector/snapshot()`` answers, but for the counts of events.
+        public var snapshot = CollectorSnapshot(collector: "test-box", version: "1.2.3")
+        /// The symbols of each connection.
+        public var tickers: [String: ConnectionTickers] = [:]
+        /// Every event taken, oldest first.
+        public var events: [LiveEvent] = []
+        /// The groups and their members.
+        public var groups: [(summary: UniverseSummary, members: [Symbol])] = []
+        /// The recorded gaps, newest first.
+        public var gaps: [RecordedGap] = []
+        /// The refused rows, newest first.
+        public var deadLetters: [RefusedEvent] = []
+        /// How often an upload was asked for.
+        public var pushes = 0
+        /// When set, what reads from files fails with it.
+        public var fileProblem: CollectorProblem?
+        /// When set, what reads from files waits this long, cancellation or not.
+        public var fileDelay: Duration?
+        /// The most events kept.
+        public var eventLimit = 50_000
+    }
+
+    private let state = Mutex(State())
+
+    /// An empty collector.
+    public init() {}
+
+    /// Changes what it knows.
+    public func change(_ body: (inout State) -> Void) {
+        state.withLock { body(&$0) }
+    }
+
+    /// What it knows.
+    public var current: State { state.withLock { $0 } }
+
+    // MARK: Connections
+
+    /// Adds a connected connection with these symbols, all confirmed.
+    public func connect(_ id: String, name: String, symbols: [Symbol], status: ConnectionStatus = .connected) {
+        change { state in
+            var connection = ConnectionState(id: id, name: name, status: status)
+            connection.assigned = symbols.count
+            connection.confirmed = status == .connected ? symbols.count : 0
+            connection.connectedSince = status == .connected ? 1_767_600_000_000 : nil
+            state.snapshot.connections.append(connection)
+            state.tickers[id] = ConnectionTickers(
+                assigned: symbols, confirmed: status == .connected ? symbols : [])
+        }
+    }
+
+    /// Changes one connection.
+    public func change(_ id: String, _ body: (inout ConnectionState) -> Void) {
+        change { state in
+            guard let index = state.snapshot.connections.firstIndex(where: { $0.id == id }) else { return }
+            body(&state.snapshot.connections[index])
+        }
+    }
+
+    // MARK: EventSink
+
+    /// Keeps the events and counts them on their connection.
+    public func offer(_ batch: EventBatch) -> Admission {
+        change { state in
+            func keep(_ payload: LiveEvent.Payload) {
+                state.events.append(
+                    LiveEvent(
+                        payload, connection: batch.connection, receivedMicroseconds: batch.receivedMicroseconds))
+            }
+            batch.bars.forEach { keep(.bar($0)) }
+            batch.trades.forEach { keep(.trade($0)) }
+            batch.quotes.forEach { keep(.quote($0)) }
+            if state.events.count > state.eventLimit {
+                state.events.removeFirst(state.events.count - state.eventLimit)
+            }
+            for (stream, count) in [
+                (EventStream.bars, batch.bars.count), (.trades, batch.trades.count), (.quotes, batch.quotes.count),
+            ] where count > 0 {
+                state.snapshot.buffer.streams[stream, default: .init()].appended += Int64(count)
+                state.snapshot.buffer.streams[stream, default: .init()].pending += Int64(count)
+                state.snapshot.buffer.streams[stream, default: .init()].lastSequence += Int64(count)
+            }
+            guard let index = state.snapshot.connections.firstIndex(where: { $0.name == batch.connection }) else {
+                return
+            }
+            for bar in batch.bars {
+                let kind: EventKind = bar.interval == .minute ? .minuteBar : .secondBar
+                state.snapshot.connections[index].events[kind, default: 0] += 1
+            }
+            state.snapshot.connections[index].events[.trade, default: 0] += Int64(batch.trades.count)
+            state.snapshot.connections[index].events[.quote, default: 0] += Int64(batch.quotes.count)
+            state.snapshot.connections[index].frames += 1
+            state.snapshot.connections[index].lastMessage = batch.receivedMicroseconds / 1000
+        }
+        return .accepted
+    }
+
+    /// There is always room.
+    public func whenRoom(_ resume: @escaping @Sendable () -> Void) { resume() }
+
+    /// Keeps the gap.
+    public func record(_ gap: Gap) {
+        change { state in
+            state.gaps.insert(RecordedGap(gap: gap, symbolCount: gap.symbols.count), at: 0)
+            state.snapshot.buffer.gaps += 1
+        }
+    }
+
+    // MARK: CollectorSource
+
+    public func snapshot() -> CollectorSnapshot { state.withLock { $0.snapshot } }
+
+    public func tickers(of connection: String) -> ConnectionTickers? { state.withLock { $0.tickers[connection] } }
+
+    public func recentEvents(symbol: Symbol?, limit: Int) async throws(CollectorProblem) -> [LiveEvent] {
+        try await file().events.reversed().lazy.filter { symbol == nil || $0.symbol == symbol }.prefix(limit).map { $0 }
+    }
+
+    public func bars(_ query: BarQuery) async throws(CollectorProblem) -> [Bar] {
+        var newest: [Int64: Bar] = [:]
+        for event in try await file().events {
+            guard case .bar(let bar) = event.payload, bar.symbol == query.symbol, bar.interval == query.interval,
+                bar.start >= query.from ?? .min, bar.start < query.to ?? .max
+            else { continue }
+            newest[bar.start] = bar
+        }
+        return Array(newest.values.sorted { $0.start < $1.start }.suffix(query.limit))
+    }
+
+    public func universes() async throws(CollectorProblem) -> [UniverseSummary] {
+        try await file().groups.map(\.summary)
+    }
+
+    public func universe(key: String) async throws(CollectorProblem) -> UniverseResolution {
+        let groups = try await file().groups
+        var symbols: Set<Symbol> = []
+        var parts: [UniverseResolution.Part] = []
+        var unknown: [UniverseResolution.Unknown] = []
+        for part in UniverseKey(key)?.parts ?? [] {
+            guard let group = groups.first(where: { $0.summary.name.lowercased() == part.lowercased() }) else {
+                let nearest = NearestNames.nearest(to: part, among: groups.map(\.summary.name))
+                unknown.append(.init(part: part, nearest: nearest))
+                continue
+            }
+            symbols.formUnion(group.members)
+            parts.append(
+                .init(
+                    part: part, group: group.summary.name, type: group.summary.type, count: group.members.count))
+        }
+        guard !parts.isEmpty else {
+            throw CollectorProblem(
+                .notFound, "No group is named \"\(key)\".", nearest: unknown.flatMap(\.nearest))
+        }
+        return UniverseResolution(symbols: symbols.sorted(), parts: parts, unknown: unknown)
+    }
+
+    public func gaps(limit: Int) async throws(CollectorProblem) -> [RecordedGap] {
+        Array(try await file().gaps.prefix(limit))
+    }
+
+    public func deadLetters(limit: Int) async throws(CollectorProblem) -> [RefusedEvent] {
+        Array(try await file().deadLetters.prefix(limit))
+    }
+
+    public func pushNow() async throws(CollectorProblem) {
+        change { state in
+            state.pushes += 1
+            let pending = state.snapshot.buffer.pending
+            state.snapshot.sync.rows += pending
+            state.snapshot.sync.lastSuccessAge = 0
+            for stream in state.snapshot.buffer.streams.keys {
+                state.snapshot.buffer.streams[stream]?.pending = 0
+            }
+        }
+    }
+
+    public func rebalance() async throws(CollectorProblem) -> [SymbolMove] {
+        var moves: [SymbolMove] = []
+        change { state in
+            let ids = state.tickers.keys.sorted()
+            guard ids.count > 1 else { return }
+            while let most = ids.max(by: { state.count($0) < state.count($1) }),
+                let least = ids.min(by: { state.count($0) < state.count($1) }),
+                state.count(most) - state.count(least) > 1, let symbol = state.tickers[most]?.assigned.last
+            {
+                state.remove([symbol], from: most)
+                state.add([symbol], to: least)
+                moves.append(SymbolMove(symbol: symbol, from: most, to: least))
+            }
+        }
+        return moves
+    }
+
+    public func subscribe(
+        _ symbols: [Symbol], connection: String?
+    ) async throws(CollectorProblem) -> SubscriptionChange {
+        var result = SubscriptionChange(changed: [:])
+        change { state in
+            for symbol in symbols {
+                if state.tickers.values.contains(where: { $0.assigned.contains(symbol) }) {
+                    result.unchanged.append(symbol)
+                    continue
+                }
+                guard let id = connection ?? state.tickers.keys.min(by: { state.count($0) < state.count($1) }) else {
+                    continue
+                }
+                state.add([symbol], to: id)
+                result.changed[id, default: []].append(symbol)
+            }
+        }
+        return result
+    }
+
+    public func unsubscribe(
+        _ symbols: [Symbol], connection: String?
+    ) async throws(CollectorProblem) -> SubscriptionChange {
+        var result = SubscriptionChange(changed: [:])
+        change { state in
+            for symbol in symbols {
+                guard
+                    let id = connection
+                        ?? state.tickers.first(where: { $0.value.assigned.contains(symbol) })?.key,
+                    state.tickers[id]?.assigned.contains(symbol) == true
+                else {
+                    result.unchanged.append(symbol)
+                    continue
+                }
+                state.remove([symbol], from: id)
+                result.changed[id, default: []].append(symbol)
+            }
+        }
+        return result
+    }
+
+    public func addConnection(id: String, _ request: ConnectionRequest) async throws(CollectorProblem) {
+        guard !snapshot().connections.contains(where: { $0.id == id }) else {
+            throw CollectorProblem(.conflict, "There is a connection \"\(id)\" already.")
+        }
+        guard snapshot().connections.count < 3 else {
+            throw CollectorProblem(.conflict, "WEBSOCKET_CONNECTIONS_MAX=3 connections are there already.")
+        }
+        connect(id, name: request.name ?? id, symbols: request.symbols)
+    }
+
+    public func removeConnection(id: String) async throws(CollectorProblem) -> [Symbol] {
+        var released: [Symbol] = []
+        change { state in
+            released = state.tickers.removeValue(forKey: id)?.assigned ?? []
+            state.snapshot.connections.removeAll { $0.id == id }
+        }
+        return released
+    }
+
+    private func file() async throws(CollectorProblem) -> State {
+        let state = current
+        if let delay = state.fileDelay {
+            // Not to be cancelled, as a read from a hanging disk is not.
+            await Task.detached { try? await Task.sleep(for: delay) }.value
+        }
+        if let problem = state.fileProblem { throw problem }
+        return state
+    }
+}
+
+extension StagedCollector.State {
+    fileprivate func count(_ id: String) -> Int { tickers[id]?.assigned.count ?? 0 }
+
+    fileprivate mutating func add(_ symbols: [Symbol], to id: String) {
+        tickers[id]?.assigned += symbols
+        tickers[id]?.confirmed += symbols
+        countSymbols(of: id)
+    }
+
+    fileprivate mutating func remove(_ symbols: [Symbol], from id: String) {
+        tickers[id]?.assigned.removeAll { symbols.contains($0) }
+        tickers[id]?.confirmed.removeAll { symbols.contains($0) }
+        countSymbols(of: id)
+    }
+
+    private mutating func countSymbols(of id: String) {
+        guard let index = snapshot.connections.firstIndex(where: { $0.id == id }), let tickers = tickers[id] else {
+            return
+        }
+        snapshot.connections[index].assigned = tickers.assigned.count
+        snapshot.connections[index].confirmed = tickers.confirmed.count
+    }
+}
