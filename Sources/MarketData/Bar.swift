@@ -1,8 +1,10 @@
 /// An aggregate of trades over one window: the feed's `AM` and `A` messages.
 ///
 /// The feed sends a bar again, for up to 15 minutes, when late trades change it; the newest version wins.
+@frozen
 public struct Bar: Sendable, Equatable, BitwiseCopyable {
     /// A bar's length.
+    @frozen
     public enum Interval: Int32, Sendable, Hashable, CaseIterable, BitwiseCopyable {
         /// One second (`A`).
         case second = 1
@@ -10,7 +12,7 @@ public struct Bar: Sendable, Equatable, BitwiseCopyable {
         case minute = 60
 
         /// The length in milliseconds.
-        public var milliseconds: Int64 { Int64(rawValue) * 1000 }
+        @inlinable public var milliseconds: Int64 { Int64(rawValue) * 1000 }
     }
 
     /// The ticker (`sym`).
@@ -45,6 +47,7 @@ public struct Bar: Sendable, Equatable, BitwiseCopyable {
     public var averageSize: Double?
 
     /// Makes a bar; see the properties for meaning and units.
+    @inlinable
     public init(
         symbol: Symbol, interval: Interval, start: Int64, end: Int64, open: Double, high: Double, low: Double,
         close: Double, volume: Double, vwap: Double? = nil, dayVolume: Double? = nil, dayOpen: Double? = nil,

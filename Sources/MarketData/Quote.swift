@@ -1,6 +1,7 @@
 /// The best bid and offer at one moment: the feed's `Q` message.
 ///
 /// A side that the feed leaves out is `nil`; one that it sends as 0 stays 0.
+@frozen
 public struct Quote: Sendable, Equatable, BitwiseCopyable {
     /// The ticker (`sym`).
     public var symbol: Symbol
@@ -28,6 +29,7 @@ public struct Quote: Sendable, Equatable, BitwiseCopyable {
     public var sequence: Int64?
 
     /// Makes a quote; see the properties for meaning and units.
+    @inlinable
     public init(
         symbol: Symbol, time: Int64, bid: Double? = nil, bidSize: Double? = nil, bidExchange: Int32? = nil,
         ask: Double? = nil, askSize: Double? = nil, askExchange: Int32? = nil, condition: Int32? = nil,

@@ -3,6 +3,7 @@
 /// Up to 16 bytes of printable ASCII, without the characters that mean something in a subscription
 /// (`,` separates channels, `*` is the wildcard) or in JSON (`"`, `\`). Ordered byte by byte, as SQLite and
 /// PostgreSQL's "C" collation order them.
+@frozen
 public struct Symbol: Hashable, Sendable, BitwiseCopyable {
     /// The longest symbol, in bytes.
     public static let maximumLength = 16
@@ -33,27 +34,37 @@ public struct Symbol: Hashable, Sendable, BitwiseCopyable {
     /// Reads a symbol from the first `count` of sixteen bytes that two words hold, the first byte in the lowest;
     /// `nil` as for ``init(utf8:)``. The bytes behind may be anything.
     @inlinable
+    @inline(__always)
     public init?(littleEndian first: UInt64, _ second: UInt64, count: Int) {
         guard count > 0, count <= Symbol.maximumLength else { return nil }
-        let bits = UInt64(truncatingIfNeeded: count) &<< 3
-        // Swift's plain shifts give 0 past the word's width.
-        let high = count >= 8 ? first : first & ((1 &<< bits) &- 1)
-        let low = count >= 16 ? second : second & ((1 << (bits < 64 ? 0 : bits &- 64)) &- 1)
-        guard Symbol.areAllowed(high, or: UInt64.max << bits),
-            Symbol.areAllowed(low, or: bits < 64 ? UInt64.max : UInt64.max << (bits &- 64))
-        else { return nil }
-        self.init(high: high.byteSwapped, low: low.byteSwapped)
+        if count <= 8 {
+            let unused = 64 &- UInt64(truncatingIfNeeded: count) &* 8
+            let high = (first &<< unused) &>> unused
+            guard Symbol.areAllowed(high | Symbol.placeholders & ~(UInt64.max &>> unused)) else { return nil }
+            self.init(high: high.byteSwapped, low: 0)
+        } else {
+            let unused = 128 &- UInt64(truncatingIfNeeded: count) &* 8
+            let low = (second &<< unused) &>> unused
+            guard Symbol.areAllowed(first),
+                Symbol.areAllowed(low | Symbol.placeholders & ~(UInt64.max &>> unused))
+            else { return nil }
+            self.init(high: first.byteSwapped, low: low.byteSwapped)
+        }
     }
 
-    /// Whether every byte of a word may stand in a symbol, apart from those that `ignored` covers.
+    /// An allowed byte in all eight places.
     @inlinable
     @inline(__always)
-    static func areAllowed(_ word: UInt64, or ignored: UInt64) -> Bool {
+    static var placeholders: UInt64 { 0x4141_4141_4141_4141 }
+
+    /// Whether every byte of a word may stand in a symbol.
+    @inlinable
+    @inline(__always)
+    static func areAllowed(_ bytes: UInt64) -> Bool {
         let ones: UInt64 = 0x0101_0101_0101_0101
         let tops: UInt64 = 0x8080_8080_8080_8080
-        // An `A` takes the place of a byte that doesn't count. Then, of all bytes: none below `!`, none above `~`,
-        // none of the four excluded ones. A test with a borrow can only err above a true hit.
-        let bytes = (word & ~ignored) | (0x4141_4141_4141_4141 & ignored)
+        // None below `!`, none above `~`, none of the four excluded ones; a test with a borrow can only err above a
+        // true hit.
         let low = (bytes &- ones &* 0x21) & ~bytes
         let high = (bytes &+ ones) | bytes
         let comma = bytes ^ (ones &* UInt64(UInt8(ascii: ",")))

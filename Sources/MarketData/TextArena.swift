@@ -1,4 +1,5 @@
 /// A place in a ``TextArena``.
+@frozen
 public struct TextRange: Sendable, Equatable, BitwiseCopyable {
     /// The first byte's offset in the arena.
     public var offset: UInt32

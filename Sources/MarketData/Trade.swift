@@ -2,6 +2,7 @@
 ///
 /// Texts of any length (trade id, conditions) live in the ``EventBatch`` that holds the trade, so the value itself
 /// stays flat.
+@frozen
 public struct Trade: Sendable, Equatable, BitwiseCopyable {
     /// The ticker (`sym`).
     public var symbol: Symbol
@@ -27,6 +28,7 @@ public struct Trade: Sendable, Equatable, BitwiseCopyable {
     public var trfTime: Int64?
 
     /// Makes a trade; see the properties for meaning and units.
+    @inlinable
     public init(
         symbol: Symbol, time: Int64, price: Double, size: Double, exchange: Int32? = nil, tape: Int32? = nil,
         tradeID: TextRange? = nil, conditions: TextRange? = nil, sequence: Int64? = nil, trfID: Int32? = nil,

@@ -3,21 +3,26 @@
 /// The last field of a name wins. A slot holds something only where one of the masks has its bit.
 struct EventFields {
     /// What a slot that isn't a plain number holds.
-    enum Kind: UInt8 {
-        case null
-        case boolTrue
-        case boolFalse
+    struct Kind: Equatable {
+        let rawValue: UInt8
+
+        @inline(__always)
+        init(rawValue: UInt8) { self.rawValue = rawValue }
+
+        @inline(__always) static var null: Kind { Kind(rawValue: 0) }
+        @inline(__always) static var boolTrue: Kind { Kind(rawValue: 1) }
+        @inline(__always) static var boolFalse: Kind { Kind(rawValue: 2) }
         /// A string without escapes; the place is between the quotes.
-        case string
+        @inline(__always) static var string: Kind { Kind(rawValue: 3) }
         /// A string with escapes; the place is between the quotes.
-        case escapedString
+        @inline(__always) static var escapedString: Kind { Kind(rawValue: 4) }
         /// A number in any form.
-        case number
+        @inline(__always) static var number: Kind { Kind(rawValue: 5) }
         /// An array of small non-negative integers, without spaces; the place has the brackets.
-        case plainArray
+        @inline(__always) static var plainArray: Kind { Kind(rawValue: 6) }
         /// Any other array; the place has the brackets.
-        case array
-        case object
+        @inline(__always) static var array: Kind { Kind(rawValue: 7) }
+        @inline(__always) static var object: Kind { Kind(rawValue: 8) }
     }
 
     struct Slot {
@@ -45,7 +50,7 @@ struct EventFields {
 
     @inline(__always)
     func kind(_ key: FieldKey) -> Kind {
-        Kind(rawValue: UInt8(truncatingIfNeeded: slots[Int(key.index)].detail)) ?? .null
+        Kind(rawValue: UInt8(truncatingIfNeeded: slots[Int(key.index)].detail))
     }
 
     @inline(__always)

@@ -47,10 +47,9 @@ struct EventReader {
         return try number(rounded)
     }
 
-    /// Both the digits (at most 15) and the power of ten are exact, so the one division rounds once.
     @inline(__always)
     private func plainDouble(_ key: FieldKey) -> Double {
-        Double(Int64(truncatingIfNeeded: fields.digits(key))) / EventReader.powerOfTen(fields.decimals(key))
+        PlainNumber.double(digits: fields.digits(key), decimals: fields.decimals(key))
     }
 
     @inline(never)
@@ -84,7 +83,7 @@ struct EventReader {
                 let number = PlainNumber.read(
                     bytes, at: start, text: word, values: values, nonDigits: nonDigits)
                 if number.end == start &+ length {
-                    return Double(Int64(truncatingIfNeeded: number.digits)) / EventReader.powerOfTen(number.decimals)
+                    return number.double
                 }
             }
         }
@@ -105,7 +104,7 @@ struct EventReader {
     @inline(never)
     private func otherInteger(_ key: FieldKey, orElse fault: DecodeRejects.Reason) throws(Rejection) -> Int64? {
         if fields.numbers & key.bit != 0 {
-            let divisor = UInt64(EventReader.powerOfTen(fields.decimals(key)))
+            let divisor = UInt64(PlainNumber.doublePowerOfTen(fields.decimals(key)))
             let (quotient, rest) = fields.digits(key).quotientAndRemainder(dividingBy: divisor)
             guard rest == 0 else { throw Rejection(fault, key) }
             return Int64(truncatingIfNeeded: quotient)
@@ -315,28 +314,5 @@ struct EventReader {
         var plain: [UInt8] = []
         guard KeptText.appendUnescaped(text(key), to: &plain) else { return nil }
         return plain.withUnsafeBytes { body($0) }
-    }
-
-    /// 10 to the power of 0…15, each exact.
-    @inline(__always)
-    private static func powerOfTen(_ exponent: UInt64) -> Double {
-        switch exponent {
-        case 0: 1
-        case 1: 1e1
-        case 2: 1e2
-        case 3: 1e3
-        case 4: 1e4
-        case 5: 1e5
-        case 6: 1e6
-        case 7: 1e7
-        case 8: 1e8
-        case 9: 1e9
-        case 10: 1e10
-        case 11: 1e11
-        case 12: 1e12
-        case 13: 1e13
-        case 14: 1e14
-        default: 1e15
-        }
     }
 }

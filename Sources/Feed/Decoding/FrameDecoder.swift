@@ -13,6 +13,11 @@ public struct FrameDecoder: Sendable {
     /// What could not be decoded since the decoder was made.
     public private(set) var rejects = DecodeRejects()
 
+    /// How many bars are still to be read without trying whether they are written as usual.
+    private var unusualBars = 0
+    /// How many are, after one that is not: a feed that writes its bars in another way is not slowed down.
+    private static let unusualRun = 15
+
     /// How many bytes of text a batch may hold: what 32-bit offsets address.
     private let textLimit: Int
 
@@ -116,6 +121,15 @@ public struct FrameDecoder: Sendable {
             let end = try JSONScan.value(bytes, place, depth: 1).end
             rejects.record(.notAnObject, piece: bytes.slice(place, end))
             return end
+        }
+        if UsualBar.isPossible(bytes, at: place) {
+            if unusualBars == 0 {
+                let end = UsualBar.append(bytes, from: place, to: &batch.bars)
+                if end > 0 { return end }
+                unusualBars = FrameDecoder.unusualRun
+            } else {
+                unusualBars &-= 1
+            }
         }
         let end = try scan.object(from: place &+ 1)
         let reader = EventReader(bytes: bytes, fields: scan.fields)

@@ -6,8 +6,9 @@ struct ObjectScan {
     let bytes: FrameBytes
     var fields: EventFields
 
-    /// How far behind a field's first byte the quick way may read: name and colon (7), a number's two words (16).
-    private static let quickReach = 24
+    /// How far behind a field's first byte the quick way may read: name and colon (7), two spaces, a number's two
+    /// words (16).
+    private static let quickReach = 25
 
     /// Reads the object whose `{` stands before `start`; answers the place behind its `}`.
     @inline(never)
@@ -21,11 +22,20 @@ struct ObjectScan {
         while true {
             var end = -1
             quick: if place <= lastQuick {
-                let word = bytes.word(at: place)
+                var name = place
+                var word = bytes.word(at: name)
+                if UInt8(truncatingIfNeeded: word) == 0x20 {
+                    name &+= 1
+                    word = bytes.word(at: name)
+                }
                 let (key, nameLength) = ObjectScan.quickName(word)
                 guard nameLength > 0 else { break quick }
-                let value = place &+ nameLength
-                let text = bytes.word(at: value)
+                var value = name &+ nameLength
+                var text = bytes.word(at: value)
+                if UInt8(truncatingIfNeeded: text) == 0x20 {
+                    value &+= 1
+                    text = bytes.word(at: value)
+                }
                 let values = EightBytes.digitValues(text)
                 let nonDigits = EightBytes.nonDigits(ofValues: values)
                 if nonDigits & 0x80 == 0 {
@@ -47,6 +57,12 @@ struct ObjectScan {
                     guard end > 0 else { break quick }
                     EventFields.set(
                         key, .plainArray, from: value, to: end, slots: slots, numbers: &numbers, others: &others)
+                } else {
+                    let (kind, length) = ObjectScan.quickLiteral(text)
+                    guard length > 0 else { break quick }
+                    end = value &+ length
+                    EventFields.set(
+                        key, kind, from: value, to: end, slots: slots, numbers: &numbers, others: &others)
                 }
             }
             if end > 0, end < bytes.count {
@@ -101,6 +117,17 @@ struct ObjectScan {
             }
         }
         return (.unknown, 0)
+    }
+
+    /// The literal that a word starts with, and its length; 0 when there is none.
+    @inline(__always)
+    static func quickLiteral(_ word: UInt64) -> (kind: EventFields.Kind, length: Int) {
+        switch UInt32(truncatingIfNeeded: word) {
+        case 0x6C6C_756E: return (.null, 4)
+        case 0x6575_7274: return (.boolTrue, 4)
+        case 0x736C_6166: return (.boolFalse, UInt8(truncatingIfNeeded: word &>> 32) == UInt8(ascii: "e") ? 5 : 0)
+        default: return (.null, 0)
+        }
     }
 
     /// The place of the quote that closes a string without escapes; 0 when there is none or the frame's end is near.

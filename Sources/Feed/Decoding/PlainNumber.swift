@@ -8,18 +8,36 @@ struct PlainNumber {
     var end: Int
 
     @inline(__always)
-    private static var other: PlainNumber { PlainNumber(digits: 0, decimals: 0, end: 0) }
+    static var other: PlainNumber { PlainNumber(digits: 0, decimals: 0, end: 0) }
 
-    /// Reads a number that starts with a digit at `place`, with 16 bytes readable from there. `text` is the word at
-    /// `place`, `values` and `nonDigits` its forms. What follows the number is the caller's to check.
+    /// The value. Both the digits (at most 15) and the power of ten are exact, so the one division rounds once.
+    @inline(__always)
+    var double: Double { PlainNumber.double(digits: digits, decimals: decimals) }
+
+    @inline(__always)
+    static func double(digits: UInt64, decimals: UInt64) -> Double {
+        let whole = Double(Int64(truncatingIfNeeded: digits))
+        return decimals == 0 ? whole : whole / doublePowerOfTen(decimals)
+    }
+
+    /// Reads a number at `place`, with 16 bytes readable from there. What follows the number is the caller's to check.
+    @inline(__always)
+    static func read(_ bytes: FrameBytes, at place: Int) -> PlainNumber {
+        let text = bytes.word(at: place)
+        let values = EightBytes.digitValues(text)
+        let nonDigits = EightBytes.nonDigits(ofValues: values)
+        guard nonDigits & 0x80 == 0 else { return other }
+        return read(bytes, at: place, text: text, values: values, nonDigits: nonDigits)
+    }
+
+    /// As ``read(_:at:)``, for a word that is known to start with a digit, and its forms.
     @inline(__always)
     static func read(
         _ bytes: FrameBytes, at place: Int, text: UInt64, values: UInt64, nonDigits: UInt64
     ) -> PlainNumber {
         let startsWithZero = UInt8(truncatingIfNeeded: values) == 0
         guard nonDigits != 0 else {
-            if startsWithZero { return other }
-            return joined(bytes, at: place, head: EightBytes.number(values), pointAt: nil)
+            return startsWithZero ? other : withLongWhole(bytes, at: place, head: EightBytes.number(values))
         }
         let whole = EightBytes.bitsBelow(nonDigits)
         // A zero stands alone in front of the point (RFC 8259, section 6).
@@ -29,34 +47,64 @@ struct PlainNumber {
                 digits: EightBytes.number(values, bits: whole), decimals: 0,
                 end: place &+ Int(truncatingIfNeeded: whole &>> 3))
         }
-        let below: UInt64 = (1 &<< whole) &- 1
-        let withoutPoint = (values & below) | ((values &>> 8) & ~below)
+        let joined = withoutPoint(values, at: whole)
         let stops = nonDigits & (nonDigits &- 1)
         guard stops != 0 else {
-            return joined(
-                bytes, at: place, head: EightBytes.number(withoutPoint, bits: 56), pointAt: whole &>> 3)
+            return withLongFraction(
+                bytes, at: place, head: EightBytes.number(joined, bits: 56), decimals: (56 &- whole) &>> 3)
         }
         let all = EightBytes.bitsBelow(stops)
         let decimals = (all &- whole &- 8) &>> 3
         guard decimals != 0 else { return other }
         return PlainNumber(
-            digits: EightBytes.number(withoutPoint, bits: all &- 8), decimals: decimals,
+            digits: EightBytes.number(joined, bits: all &- 8), decimals: decimals,
             end: place &+ Int(truncatingIfNeeded: all &>> 3))
     }
 
-    /// A number that goes on in the next word; `head` is what the first one holds, `pointAt` its point's place there.
+    /// A number with its point, and `decimals` digits behind it, in the first word.
     @inline(__always)
-    private static func joined(_ bytes: FrameBytes, at place: Int, head: UInt64, pointAt: UInt64?) -> PlainNumber {
+    private static func withLongFraction(
+        _ bytes: FrameBytes, at place: Int, head: UInt64, decimals: UInt64
+    ) -> PlainNumber {
         let values = EightBytes.digitValues(bytes.word(at: place &+ 8))
         let nonDigits = EightBytes.nonDigits(ofValues: values)
-        guard nonDigits != 0 else { return other }
         let bits = EightBytes.bitsBelow(nonDigits)
         let more = bits &>> 3
-        let decimals = if let pointAt { 7 &- pointAt &+ more } else { 0 as UInt64 }
-        if pointAt != nil, decimals == 0 { return other }
+        guard nonDigits != 0, decimals &+ more != 0 else { return other }
         return PlainNumber(
-            digits: head &* powerOfTen(more) &+ EightBytes.number(values, bits: bits),
-            decimals: decimals, end: place &+ 8 &+ Int(truncatingIfNeeded: more))
+            digits: head &* powerOfTen(more) &+ EightBytes.number(values, bits: bits), decimals: decimals &+ more,
+            end: place &+ 8 &+ Int(truncatingIfNeeded: more))
+    }
+
+    /// A number whose first eight digits, `head`, stand before any point.
+    @inline(__always)
+    private static func withLongWhole(_ bytes: FrameBytes, at place: Int, head: UInt64) -> PlainNumber {
+        let text = bytes.word(at: place &+ 8)
+        var values = EightBytes.digitValues(text)
+        let nonDigits = EightBytes.nonDigits(ofValues: values)
+        guard nonDigits != 0 else { return other }
+        var bits = EightBytes.bitsBelow(nonDigits)
+        var end = bits
+        var decimals: UInt64 = 0
+        if UInt8(truncatingIfNeeded: text &>> bits) == UInt8(ascii: ".") {
+            let stops = nonDigits & (nonDigits &- 1)
+            guard stops != 0 else { return other }
+            end = EightBytes.bitsBelow(stops)
+            decimals = (end &- bits &- 8) &>> 3
+            guard decimals != 0 else { return other }
+            values = withoutPoint(values, at: bits)
+            bits = end &- 8
+        }
+        return PlainNumber(
+            digits: head &* powerOfTen(bits &>> 3) &+ EightBytes.number(values, bits: bits), decimals: decimals,
+            end: place &+ 8 &+ Int(truncatingIfNeeded: end &>> 3))
+    }
+
+    /// The word with the byte that has `bits` below it taken out.
+    @inline(__always)
+    private static func withoutPoint(_ values: UInt64, at bits: UInt64) -> UInt64 {
+        let below: UInt64 = (1 &<< bits) &- 1
+        return (values & below) | ((values &>> 8) & ~below)
     }
 
     /// 10 to the power of 0…7.
@@ -71,6 +119,29 @@ struct PlainNumber {
         case 5: 100_000
         case 6: 1_000_000
         default: 10_000_000
+        }
+    }
+
+    /// 10 to the power of 0…15, each exact.
+    @inline(__always)
+    static func doublePowerOfTen(_ exponent: UInt64) -> Double {
+        switch exponent {
+        case 0: 1
+        case 1: 1e1
+        case 2: 1e2
+        case 3: 1e3
+        case 4: 1e4
+        case 5: 1e5
+        case 6: 1e6
+        case 7: 1e7
+        case 8: 1e8
+        case 9: 1e9
+        case 10: 1e10
+        case 11: 1e11
+        case 12: 1e12
+        case 13: 1e13
+        case 14: 1e14
+        default: 1e15
         }
     }
 }
