@@ -22,6 +22,7 @@ let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let nioWebSocket = Target.Dependency.product(name: "NIOWebSocket", package: "swift-nio")
 let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 
 let package = Package(
     name: "EdgeTick",
@@ -82,7 +83,7 @@ let package = Package(
             name: "edgetick",
             dependencies: [
                 "Collector", "Feed", "FeedSimulator", "Fixtures", "MarketData", "Store", "Universe", "Upstream",
-                argumentParser, configuration, logging, serviceLifecycle, systemPackage,
+                argumentParser, configuration, logging, serviceLifecycle, systemPackage, unixSignals,
             ],
             swiftSettings: strict),
 

@@ -1,5 +1,6 @@
 public import Feed
 public import Logging
+import MarketData
 public import ServiceLifecycle
 public import Store
 

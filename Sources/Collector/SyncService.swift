@@ -1,8 +1,8 @@
 public import Logging
 public import ServiceLifecycle
-import Store
+public import Store
 import Synchronization
-import Upstream
+public import Upstream
 
 /// The sync task of `run`: a pass every interval, on request, and once more at shutdown.
 ///
@@ -120,7 +120,7 @@ public final class SyncService: Service {
     private static func needsPerson(_ error: any Error) -> Bool {
         switch error {
         case let error as UpstreamError: !error.isRetryable
-        case is LedgerAhead: true
+        case let error as StoreError: error.reason == .sequenceAhead
         default: false
         }
     }

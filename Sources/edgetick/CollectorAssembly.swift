@@ -4,6 +4,7 @@ import FeedSimulator
 import Logging
 import ServiceLifecycle
 import Store
+import UnixSignals
 import Upstream
 
 /// Everything that `run` runs, put together and opened; nothing moves before ``serviceGroup()`` is run.

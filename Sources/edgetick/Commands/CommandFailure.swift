@@ -84,6 +84,11 @@ func reportingFailures(_ work: () async throws -> Void) async throws {
     }
 }
 
+/// Prints text to standard output at once, past the buffer that `print` fills.
+func printNow(_ text: String) {
+    FileHandle.standardOutput.write(Data(text.utf8))
+}
+
 /// Prints a line to standard error.
 func printError(_ line: String) {
     FileHandle.standardError.write(Data((line + "\n").utf8))

@@ -5,6 +5,7 @@ import Fixtures
 import Foundation
 import Logging
 import MarketData
+import ServiceLifecycle
 import Store
 import Universe
 

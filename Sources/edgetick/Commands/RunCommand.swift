@@ -1,6 +1,7 @@
 import ArgumentParser
 import FeedSimulator
 import Logging
+import ServiceLifecycle
 
 /// Collects until stopped.
 struct RunCommand: AsyncParsableCommand {

@@ -4,6 +4,7 @@ import Foundation
 import Logging
 import MarketData
 import ServiceLifecycle
+import UnixSignals
 
 /// Serves a capture or synthetic events as the feed does.
 struct SimulateCommand: AsyncParsableCommand {
@@ -80,8 +81,7 @@ struct SimulateCommand: AsyncParsableCommand {
             let simulator = FeedSimulator(configuration: try simulation(), logger: Logger(label: "simulator"))
             let port = try await simulator.bind()
             let scheme = tlsCertificate == nil ? "ws" : "wss"
-            print("listening on \(scheme)://\(host):\(port)/stocks")
-            fflush(stdout)
+            printNow("listening on \(scheme)://\(host):\(port)/stocks\n")
             let group = ServiceGroup(
                 configuration: .init(
                     services: [
@@ -123,7 +123,7 @@ struct SimulateCommand: AsyncParsableCommand {
             }
             return symbol
         }
-        return .synthetic(SyntheticFeed(symbols: symbols, tradesPerSecond: rate, seed: seed))
+        return .synthetic(SyntheticFeed(symbols: symbols, seed: seed, tradesPerSecond: rate))
     }
 }
 

@@ -1,7 +1,9 @@
+import Collector
 import Feed
 import Foundation
 import MarketData
 import ServiceLifecycle
+import Store
 
 /// Shows a collector at work for a while: one line that redraws itself on a terminal, a line every five seconds in a
 /// pipe. Ends the run when the time is over.
@@ -25,7 +27,7 @@ struct DemoDisplay: Service {
             }
         }
         show(after: min(.now - started, limit))
-        if isTerminal { print() }
+        if isTerminal { printNow("\n") }
     }
 
     private func show(after elapsed: Duration) {
@@ -39,7 +41,6 @@ struct DemoDisplay: Service {
             parts.append(sync.status.failure == nil ? "\(sync.status.rows.grouped) uploaded" : "upload failing")
         }
         let line = parts.joined(separator: "  ")
-        print(isTerminal ? "\r\u{1B}[2K\(line)" : line, terminator: isTerminal ? "" : "\n")
-        fflush(stdout)
+        printNow(isTerminal ? "\r\u{1B}[2K\(line)" : line + "\n")
     }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Logging
 import ServiceLifecycle
+import UnixSignals
 
 /// Ctrl-C and SIGTERM for commands that do one thing.
 enum Interrupts {
