@@ -1,0 +1,76 @@
+import Foundation
+
+/// Runs a command to its end.
+///
+/// Not Foundation's `Process`, which takes a command for unfinished as long as anything that it started, such as a
+/// server, holds the descriptors that it passes on.
+enum Command {
+    /// A command that couldn't be started or ended with another status than 0.
+    struct Failure: Error {
+        let description: String
+    }
+
+    /// Runs the command, its path first, and returns what it printed on both outputs.
+    static func run(_ command: [String], input: String = "") throws(Failure) -> String {
+        let place = NSTemporaryDirectory() + "/edgetick-command-\(UUID().uuidString)"
+        defer {
+            unlink(place + ".in")
+            unlink(place + ".out")
+        }
+        do {
+            try Data(input.utf8).write(to: URL(fileURLWithPath: place + ".in"))
+        } catch {
+            throw Failure(description: "\(error)")
+        }
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_addopen(&actions, 0, place + ".in", O_RDONLY, 0)
+        posix_spawn_file_actions_addopen(&actions, 1, place + ".out", O_WRONLY | O_CREAT | O_TRUNC, 0o600)
+        posix_spawn_file_actions_adddup2(&actions, 1, 2)
+        let child = try spawn(command, &actions)
+        var status: Int32 = 0
+        while waitpid(child, &status, 0) < 0, errno == EINTR {}
+        let output = (try? String(contentsOfFile: place + ".out", encoding: .utf8)) ?? ""
+        guard status == 0 else {
+            throw Failure(description: "\(command.joined(separator: " ")): status \(status)\n\(output)")
+        }
+        return output
+    }
+
+    /// Starts a command whose standard input stays open until this process ends or closes the descriptor returned.
+    static func start(_ command: [String]) throws(Failure) -> Int32 {
+        var ends: [Int32] = [-1, -1]
+        let type = SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue
+        guard socketpair(AF_UNIX, Int32(type), 0, &ends) == 0 else {
+            throw Failure(description: "\(command.joined(separator: " ")): no socket pair")
+        }
+        defer { close(ends[0]) }
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_adddup2(&actions, ends[0], 0)
+        posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)
+        posix_spawn_file_actions_adddup2(&actions, 1, 2)
+        _ = try spawn(command, &actions)
+        return ends[1]
+    }
+
+    private static func spawn(
+        _ command: [String], _ actions: inout posix_spawn_file_actions_t
+    ) throws(Failure) -> pid_t {
+        // Whatever else is open here is closed there: a server would keep pipes open that others wait on.
+        let open = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
+        for descriptor in open.compactMap({ Int32($0) }) where descriptor > 2 {
+            posix_spawn_file_actions_addclose(&actions, descriptor)
+        }
+        let arguments = command.map { strdup($0) } + [nil]
+        defer { arguments.forEach { free($0) } }
+        var child: pid_t = 0
+        let code = posix_spawnp(&child, command[0], &actions, nil, arguments, environ)
+        guard code == 0 else {
+            throw Failure(description: "\(command.joined(separator: " ")): \(String(cString: strerror(code)))")
+        }
+        return child
+    }
+}

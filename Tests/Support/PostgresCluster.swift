@@ -1,0 +1,299 @@
+import Foundation
+import Synchronization
+
+/// A PostgreSQL server of the tests' own: a fresh data directory, a free port on loopback, a Unix socket.
+///
+/// It runs as the user `postgres` when the tests run as root, else as they do. A guard process outlives the tests and
+/// ends the server and removes its files, however the tests end. Its databases accept everybody on loopback without a
+/// password, except members of the role `password_users`, who need one (SCRAM).
+public final class PostgresCluster: Sendable {
+    /// A step of handling the server that didn't work.
+    public struct Failure: Error, CustomStringConvertible {
+        /// The command and what it printed.
+        public let description: String
+    }
+
+    /// How a server is stopped.
+    public enum StopMode: String, Sendable {
+        /// Sessions are ended, data is written.
+        case fast
+        /// As a crash: nothing is written, the log is replayed at the next start.
+        case immediate
+    }
+
+    private static let running = Mutex<[String: Result<PostgresCluster, Failure>]>([:])
+    private static let counter = Mutex(0)
+
+    /// The port on 127.0.0.1.
+    public let port: Int
+    /// The directory of everything; holds the data directory, the socket and the log.
+    public let directory: String
+    /// The server's own user, which may do everything.
+    public let superuser: String
+    private let binaries: String
+    private let guardPipe: Int32
+
+    /// The server that all tests of the process share, started at its first use. Who stops it spoils it for others.
+    public static func shared() throws -> PostgresCluster {
+        try shared("shared") { () throws(Failure) in try PostgresCluster() }
+    }
+
+    /// As ``shared()``, for another server that some tests share under a name.
+    public static func shared(
+        _ name: String, start: () throws(Failure) -> PostgresCluster
+    ) throws -> PostgresCluster {
+        try running.withLock { running in
+            if let known = running[name] { return try known.get() }
+            let started = Result { () throws(Failure) in try start() }
+            running[name] = started
+            return try started.get()
+        }
+    }
+
+    /// Whether there is a PostgreSQL server to start on this machine.
+    public static let isInstalled = (try? findBinaries()) != nil
+
+    /// Starts a server of one's own, with settings as in postgresql.conf; `prepare` may add files to the data directory.
+    public init(settings: [String: String] = [:], prepare: (_ dataDirectory: String) throws -> Void = { _ in })
+        throws(Failure)
+    {
+        binaries = try Self.findBinaries()
+        superuser = geteuid() == 0 ? "postgres" : NSUserName()
+        port = try Self.freePort()
+        let base = NSTemporaryDirectory()
+        directory = (base.hasSuffix("/") ? base : base + "/") + "edgetick-pg-\(UUID().uuidString.prefix(8))"
+        guardPipe = try Self.startGuard(directory)
+        do {
+            try Self.makeDirectory(directory)
+            _ = try asServerUser(["cp", "-R", try Self.template(binaries, superuser), directory + "/data"])
+            try prepare(directory + "/data")
+            var all = [
+                "port": "\(port)", "listen_addresses": "'127.0.0.1'", "unix_socket_directories": "'\(directory)'",
+                "fsync": "off", "max_connections": "60", "shared_buffers": "64MB", "max_wal_size": "1GB",
+                "log_min_messages": "warning",
+            ]
+            all.merge(settings) { _, new in new }
+            let text = all.sorted { $0.key < $1.key }.map { "\($0.key) = \($0.value)\n" }.joined()
+            let configuration = try FileHandle(forWritingTo: URL(fileURLWithPath: directory + "/data/postgresql.conf"))
+            try configuration.seekToEnd()
+            try configuration.write(contentsOf: Data(text.utf8))
+            try configuration.close()
+        } catch let failure as Failure {
+            throw failure
+        } catch {
+            throw Failure(description: String(describing: error))
+        }
+        try start()
+    }
+
+    deinit { close(guardPipe) }
+
+    // MARK: - Using it
+
+    /// Makes a new, empty database and returns its name.
+    public func makeDatabase() throws -> String {
+        let number = Self.counter.withLock { counter in
+            counter += 1
+            return counter
+        }
+        let name = "test\(number)"
+        try psql("CREATE DATABASE \(name)", database: "postgres")
+        return name
+    }
+
+    /// A URI of one of its databases, over TCP; the password is percent-encoded here.
+    public func uri(
+        _ database: String, user: String? = nil, password: String? = nil, host: String = "127.0.0.1",
+        port: Int? = nil, parameters: String = ""
+    ) -> String {
+        let secret = password.map { ":" + ($0.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? "") }
+        return "postgresql://\(user ?? superuser)\(secret ?? "")@\(host):\(port ?? self.port)/\(database)"
+            + (parameters.isEmpty ? "" : "?\(parameters)")
+    }
+
+    /// A URI of one of its databases, over the Unix socket.
+    public func socketURI(_ database: String) -> String {
+        let path = directory.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? directory
+        return "postgresql://\(superuser)@/\(database)?host=\(path)&port=\(port)"
+    }
+
+    /// Runs SQL through psql, as the superuser, and returns its output: fields apart by `|`, rows by line feeds.
+    @discardableResult
+    public func psql(_ sql: String, database: String) throws(Failure) -> String {
+        try Self.execute(
+            [
+                binaries + "/psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", directory, "-p", "\(port)",
+                "-U", superuser, "-d", database, "-f", "-",
+            ], input: sql)
+    }
+
+    // MARK: - Faults
+
+    /// Starts it (again) and waits until it takes connections.
+    public func start() throws(Failure) {
+        _ = try asServerUser([
+            binaries + "/pg_ctl", "start", "-w", "-t", "60", "-s", "-D", directory + "/data", "-l",
+            directory + "/log",
+        ])
+    }
+
+    /// Stops it and waits for its end.
+    public func stop(_ mode: StopMode = .fast) throws(Failure) {
+        _ = try asServerUser([
+            binaries + "/pg_ctl", "stop", "-w", "-t", "60", "-s", "-m", mode.rawValue, "-D", directory + "/data",
+        ])
+    }
+
+    /// Stops all its processes in their tracks (SIGSTOP): sockets stay open, nothing answers.
+    public func freeze() throws(Failure) { try sendAll(SIGSTOP) }
+
+    /// Lets frozen processes go on (SIGCONT).
+    public func thaw() throws(Failure) { try sendAll(SIGCONT) }
+
+    /// Ends the sessions of a database (pg_terminate_backend) and returns how many there were.
+    @discardableResult
+    public func endSessions(of database: String) throws(Failure) -> Int {
+        let count = try psql(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = '\(database)' "
+                + "AND pid <> pg_backend_pid()", database: "postgres")
+        return Int(count.trimmingCharacters(in: .whitespacesAndNewlines)) ?? 0
+    }
+
+    private func sendAll(_ number: Int32) throws(Failure) {
+        let text = (try? String(contentsOfFile: directory + "/data/postmaster.pid", encoding: .utf8)) ?? ""
+        guard let main = text.split(separator: "\n").first.flatMap({ pid_t($0) }) else {
+            throw Failure(description: "no server runs in \(directory)")
+        }
+        // The parent first, so that it starts no new process meanwhile.
+        for process in [main] + Self.children(of: main) { kill(process, number) }
+    }
+
+    private static func children(of parent: pid_t) -> [pid_t] {
+        let entries = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+        return entries.compactMap { pid_t($0) }.filter { process in
+            let status = (try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)) ?? ""
+            // pid (name) state ppid …, and the name may hold anything.
+            let fields = status.split(separator: ")").last?.split(separator: " ") ?? []
+            return fields.count > 1 && pid_t(fields[1]) == parent
+        }
+    }
+}
+
+// MARK: - Making it
+
+extension PostgresCluster {
+    /// A data directory as initdb makes it, made once a process and copied for every server.
+    private static let templates = Mutex<(path: String, guardPipe: Int32)?>(nil)
+
+    private static func template(_ binaries: String, _ superuser: String) throws(Failure) -> String {
+        let made = templates.withLock { template -> Result<String, Failure> in
+            if let template { return .success(template.path) }
+            return Result { () throws(Failure) in
+                let base = NSTemporaryDirectory()
+                let directory = (base.hasSuffix("/") ? base : base + "/") + "edgetick-pg-\(UUID().uuidString.prefix(8))"
+                let guardPipe = try startGuard(directory)
+                try makeDirectory(directory)
+                let data = directory + "/data"
+                _ = try execute(
+                    asUser([
+                        binaries + "/initdb", "-D", data, "-U", superuser, "-E", "UTF8", "--locale=C", "--no-sync",
+                        "--auth=trust",
+                    ]))
+                let rules = """
+                    local all all trust
+                    host all +password_users 127.0.0.1/32 scram-sha-256
+                    host all all 127.0.0.1/32 trust
+
+                    """
+                do {
+                    try rules.write(toFile: data + "/pg_hba.conf", atomically: false, encoding: .utf8)
+                } catch {
+                    throw Failure(description: "pg_hba.conf: \(error)")
+                }
+                // In single-user mode no server has to be started for it.
+                _ = try execute(
+                    asUser([binaries + "/postgres", "--single", "-D", data, "postgres"]),
+                    input: "CREATE ROLE password_users;\n")
+                template = (data, guardPipe)
+                return data
+            }
+        }
+        return try made.get()
+    }
+
+    private static func makeDirectory(_ path: String) throws(Failure) {
+        do {
+            try FileManager.default.createDirectory(
+                atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
+        } catch {
+            throw Failure(description: "\(path): \(error)")
+        }
+        if geteuid() == 0 { _ = try execute(["chown", "postgres", path]) }
+    }
+
+    /// Starts a process that waits for the end of this one, then ends the server in `directory` and removes all.
+    private static func startGuard(_ directory: String) throws(Failure) -> Int32 {
+        let script = """
+            trap '' HUP INT TERM
+            cat > /dev/null
+            if [ -f "$0/data/postmaster.pid" ]; then
+                pid=$(head -n 1 "$0/data/postmaster.pid")
+                kill -QUIT "$pid"
+                for child in $(cat "/proc/$pid/task/$pid/children") "$pid"; do kill -CONT "$child"; done
+                for try in 1 2 3 4 5 6 7 8 9 10; do kill -0 "$pid" || break; sleep 0.1; done
+                kill -KILL "$pid"
+            fi
+            rm -rf "$0"
+            """
+        do {
+            return try Command.start(["/bin/sh", "-c", script, directory])
+        } catch {
+            throw Failure(description: error.description)
+        }
+    }
+
+    private static func findBinaries() throws(Failure) -> String {
+        var places: [String] = []
+        if let named = try? execute(["pg_config", "--bindir"]) {
+            places.append(named.trimmingCharacters(in: .whitespacesAndNewlines))
+        }
+        let versions = (try? FileManager.default.contentsOfDirectory(atPath: "/usr/lib/postgresql")) ?? []
+        places += versions.sorted { (Int($0) ?? 0) > (Int($1) ?? 0) }.map { "/usr/lib/postgresql/\($0)/bin" }
+        for place in places where FileManager.default.isExecutableFile(atPath: place + "/initdb") { return place }
+        throw Failure(description: "no PostgreSQL server is installed (Debian: apt-get install postgresql)")
+    }
+
+    private static func freePort() throws(Failure) -> Int {
+        let socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(socket) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let result = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                bind(socket, address, length) == 0 && getsockname(socket, address, &length) == 0
+            }
+        }
+        guard result else { throw Failure(description: "no free port") }
+        return Int(UInt16(bigEndian: address.sin_port))
+    }
+
+    /// The command as the server's user: PostgreSQL refuses to run as root.
+    static func asUser(_ command: [String]) -> [String] {
+        geteuid() == 0 ? ["runuser", "-u", "postgres", "--"] + command : command
+    }
+
+    private func asServerUser(_ command: [String]) throws(Failure) -> String {
+        try Self.execute(Self.asUser(command))
+    }
+
+    /// Runs a command to its end and returns what it printed.
+    static func execute(_ command: [String], input: String = "") throws(Failure) -> String {
+        do {
+            return try Command.run(command, input: input)
+        } catch {
+            throw Failure(description: error.description)
+        }
+    }
+}

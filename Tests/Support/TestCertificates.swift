@@ -1,0 +1,37 @@
+import Foundation
+
+/// Certificates for TLS tests, made with openssl in a directory: an authority, and server certificates signed by it.
+public struct TestCertificates: Sendable {
+    /// The directory that holds the files.
+    public let directory: String
+
+    /// The authority's certificate.
+    public var authority: String { directory + "/ca.crt" }
+
+    /// Makes an authority in `directory`.
+    public init(directory: String) throws {
+        self.directory = directory
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        try openssl(
+            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=Test Authority", "-keyout",
+            directory + "/ca.key", "-out", authority)
+    }
+
+    /// Makes `name`.crt and `name`.key for a server, for the alternative names given as `DNS:…` and `IP:…`; expired
+    /// when `days` is negative.
+    public func makeServer(_ name: String, alternativeNames: String, days: Int = 2) throws {
+        let request = directory + "/\(name).csr"
+        let extensions = directory + "/\(name).ext"
+        try "subjectAltName=\(alternativeNames)\n".write(toFile: extensions, atomically: true, encoding: .utf8)
+        try openssl(
+            "req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=\(name)", "-keyout", directory + "/\(name).key",
+            "-out", request)
+        try openssl(
+            "x509", "-req", "-in", request, "-CA", authority, "-CAkey", directory + "/ca.key", "-CAcreateserial",
+            "-days", "\(days)", "-extfile", extensions, "-out", directory + "/\(name).crt")
+    }
+
+    private func openssl(_ arguments: String...) throws {
+        _ = try PostgresCluster.execute(["openssl"] + arguments)
+    }
+}

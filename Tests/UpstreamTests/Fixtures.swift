@@ -1,0 +1,122 @@
+import Logging
+import MarketData
+import TestSupport
+
+@testable import Upstream
+
+/// 2013-10-08 13:30:00 UTC, in milliseconds.
+let opening: Int64 = 1_381_239_000_000
+
+/// A database of the shared server, with or without the schema, and an uploader into it.
+struct Sandbox {
+    let cluster: PostgresCluster
+    let database: String
+
+    /// A new database with the tables that `migrate` makes.
+    static func migrated() async throws -> Sandbox {
+        let sandbox = try empty()
+        _ = try await UpstreamSchema.migrate(sandbox.configuration())
+        return sandbox
+    }
+
+    /// A new database in which `sql` was run, and then `migrate` for what is missing.
+    static func prepared(_ sql: String) async throws -> Sandbox {
+        let sandbox = try empty()
+        try sandbox.run(sql)
+        _ = try await UpstreamSchema.migrate(sandbox.configuration())
+        return sandbox
+    }
+
+    static func empty(on cluster: PostgresCluster? = nil) throws -> Sandbox {
+        let cluster = try cluster ?? PostgresCluster.shared()
+        return Sandbox(cluster: cluster, database: try cluster.makeDatabase())
+    }
+
+    func configuration(
+        user: String? = nil, password: String? = nil, port: Int? = nil, statementTimeout: Duration = .seconds(20),
+        barTimestamp: BarTimestamp = .start
+    ) throws -> UpstreamConfiguration {
+        try UpstreamConfiguration(
+            uri: cluster.uri(database, user: user, password: password, port: port), collector: "edge-1",
+            statementTimeout: statementTimeout, barTimestamp: barTimestamp)
+    }
+
+    func uploader(
+        buffer: String = "2b1f6e0a-93a5-4d0e-8a57-0c1d8a4e5f60", user: String? = nil, port: Int? = nil,
+        statementTimeout: Duration = .seconds(20), barTimestamp: BarTimestamp = .start
+    ) throws -> Uploader {
+        Uploader(
+            configuration: try configuration(
+                user: user, port: port, statementTimeout: statementTimeout, barTimestamp: barTimestamp),
+            bufferID: buffer, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    }
+
+    @discardableResult
+    func run(_ sql: String) throws -> String {
+        try cluster.psql(sql, database: database).split(separator: "\n").joined(separator: "\n")
+    }
+}
+
+/// Keeps what was refused, as the buffer's dead letters do.
+actor DeadLetterBox {
+    private(set) var rows: [RefusedRow] = []
+    private(set) var calls = 0
+
+    func add(_ rows: [RefusedRow]) {
+        self.rows += rows
+        calls += 1
+    }
+}
+
+extension Uploader {
+    /// Uploads and expects no refused row.
+    func upload(_ batch: BufferedBatch) async throws -> UploadOutcome {
+        try await upload(batch) { rows in throw UnexpectedRefusal(rows: rows) }
+    }
+}
+
+struct UnexpectedRefusal: Error {
+    let rows: [RefusedRow]
+}
+
+func bar(
+    _ symbol: String = "AAPL", minute: Int64 = 0, interval: Bar.Interval = .minute, close: Double = 34.51,
+    volume: Double = 1200
+) -> Bar {
+    let start = opening + minute * interval.milliseconds
+    return Bar(
+        symbol: Symbol(symbol)!, interval: interval, start: start, end: start + interval.milliseconds, open: 34.5,
+        high: 34.6, low: 34.4372, close: close, volume: volume, vwap: 34.4999, dayVolume: 90_210.5, dayOpen: 34.25,
+        dayVWAP: 34.3123, averageSize: 101, isOTC: false)
+}
+
+func batch(_ bars: [Bar], from sequence: Int64 = 1) -> BufferedBatch {
+    var batch = BufferedBatch(stream: .bars)
+    batch.connections = ["primary"]
+    batch.bars = bars.enumerated().map { index, bar in
+        Buffered(
+            sequence: sequence + Int64(index), event: bar, receivedMicroseconds: opening * 1000 + 61_000_123,
+            connection: 0, source: .stream)
+    }
+    return batch
+}
+
+func batch(trades: [(symbol: String, price: Double, id: String)], from sequence: Int64 = 1) -> BufferedBatch {
+    var batch = BufferedBatch(stream: .trades)
+    batch.connections = ["primary"]
+    for (index, trade) in trades.enumerated() {
+        let event = Trade(
+            symbol: Symbol(trade.symbol)!, time: opening + Int64(index), price: trade.price, size: 0.25, exchange: 11,
+            tape: 3, tradeID: batch.text.append(trade.id), conditions: batch.text.append("[0,12]"),
+            sequence: 900_000_000_000 + Int64(index), trfID: 202, trfTime: opening + 5)
+        batch.trades.append(
+            Buffered(
+                sequence: sequence + Int64(index), event: event, receivedMicroseconds: opening * 1000 + 7,
+                connection: 0, source: .stream))
+    }
+    return batch
+}
+
+func trades(_ count: Int, from sequence: Int64 = 1) -> BufferedBatch {
+    batch(trades: (0..<count).map { ("MSFT", 33.01 + Double($0 % 100) / 100, "\(sequence + Int64($0))") }, from: sequence)
+}
