@@ -65,7 +65,8 @@ final class FeedChannelHandler: ChannelInboundHandler {
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
-        endRead()
+        // A long frame may take several reads; its bytes are a sign of life too.
+        if isReading { endRead() } else if !isDeaf { owner.bytesSeen() }
         context.fireChannelReadComplete()
     }
 
@@ -135,8 +136,6 @@ final class FeedChannelHandler: ChannelInboundHandler {
         guard let context, !hasSentClose else { return }
         write(.connectionClose, context.channel.allocator.buffer(integer: code))
         hasSentClose = true
-        // Reading may be paused; the answer must get through.
-        setReading(true)
     }
 
     func setReading(_ isOn: Bool) {

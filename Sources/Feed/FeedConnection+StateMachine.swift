@@ -69,16 +69,18 @@ extension FeedConnection {
         var refusalsToReport: [FeedChannel] = []
         var interest: Interest
         private(set) var opens: Int64 = 0
-        private(set) var errors: Int64 = 0
-        private(set) var lastError: (error: FeedError, wall: Int64)?
+        var errors: Int64 = 0
+        var lastError: (error: FeedError, wall: Int64)?
 
         init(configuration: FeedConfiguration, interest: Interest) {
             self.configuration = configuration
             self.interest = interest
             subscription = Subscription(
                 confirmTimeout: configuration.confirmTimeout, unconfirmedRetry: configuration.unconfirmedRetry)
+            // A wait of nothing, or a cap below the first wait, would make a tight loop or a contradiction.
+            let firstDelay = max(configuration.reconnectDelay, .milliseconds(10))
             policy = ReconnectPolicy(
-                firstDelay: configuration.reconnectDelay, cap: configuration.reconnectCap,
+                firstDelay: firstDelay, cap: max(configuration.reconnectCap, firstDelay),
                 quickDelay: configuration.quickReconnect, healthyAfter: configuration.healthyAfter,
                 maximumFailures: configuration.maxRetries, refusedKeyDelay: configuration.refusedKeyDelay,
                 connectionLimitDelay: configuration.connectionLimitDelay)
@@ -156,12 +158,10 @@ extension FeedConnection {
                 return abandon(
                     .connectTimeout, "connect",
                     "no connection to \(configuration.endpoint) within \(waited); check the network and the URL", now)
-            case .greeting, .loggingIn:
-                let message =
-                    "the feed did not answer the login within \(configuration.loginTimeout.shortText); "
-                    + "check that the URL is a feed's"
-                return close(
-                    FeedEnding(FeedError(.loginTimeout, operation: "login", message: message)), code: 1000, now)
+            case .greeting:
+                return loginTimedOut("the feed did not say that it is ready", now)
+            case .loggingIn:
+                return loginTimedOut("the feed did not answer the login", now)
             case .closing, .stopping: return [.abandon]
             case .waiting: return connect(now)
             case .subscribed: return tickSubscribed(now)
@@ -249,74 +249,14 @@ extension FeedConnection {
             }
         }
 
-        mutating func close(_ ending: FeedEnding, code: UInt16, _ now: FeedMoment) -> [Action] {
-            state = .closing(until: now.monotonic + configuration.closeTimeout, ending)
-            return [.close(code: code)]
-        }
-
-        mutating func fault(_ error: FeedError, retry: Duration? = nil, _ now: FeedMoment) -> Action {
-            errors += 1
-            lastError = (error, now.wall)
-            return .fault(error, retry: retry)
-        }
-
-        mutating func abandon(
-            _ reason: FeedError.Reason, _ operation: String, _ message: String, _ now: FeedMoment
-        ) -> [Action] {
-            state = .closing(
-                until: now.monotonic, FeedEnding(FeedError(reason, operation: operation, message: message)))
-            return [.abandon]
+        private mutating func loginTimedOut(_ what: String, _ now: FeedMoment) -> [Action] {
+            let message = "\(what) within \(configuration.loginTimeout.shortText); check that the URL is a feed's"
+            return close(FeedEnding(FeedError(.loginTimeout, operation: "login", message: message)), code: 1000, now)
         }
 
         private mutating func connect(_ now: FeedMoment) -> [Action] {
             state = .connecting(until: now.monotonic + configuration.connectTimeout)
             return [.connect]
-        }
-
-        private mutating func ended(_ ending: FeedEnding, _ now: FeedMoment, jitter: Double) -> [Action] {
-            noteLosses(ending.gapCause)
-            let healthyFor = connectedSince.map { now.monotonic - $0.monotonic } ?? .zero
-            connectedSince = nil
-            subscription.reset()
-            refusalsToReport.removeAll()
-            let delay: Duration
-            switch policy.ended(ending.pace, healthyFor: healthyFor, jitter: jitter) {
-            case .wait(let wait):
-                delay = wait
-                isTroubled = isTroubled || ending.needsAttention
-            case .waitInError(let wait), .giveWay(let wait):
-                delay = wait
-                isTroubled = true
-            }
-            let needsRoom = ending.error.reason == .overflow
-            state = .waiting(until: now.monotonic + delay, needsRoom: needsRoom)
-            return [fault(ending.error, retry: delay, now)] + (needsRoom ? [.awaitRoom] : [])
-        }
-
-        private mutating func stopped(_ now: FeedMoment) -> [Action] {
-            connectedSince = nil
-            subscription.reset()
-            state = .stopped
-            let gaps = losses.endAll(connection: configuration.name, at: now.wall)
-            return gaps.map(Action.record) + [.note(.stopped), .finish]
-        }
-
-        /// Every wanted channel is lost: since its last events where it stood, else since it was wanted.
-        ///
-        /// Channels that came to stand after the last events share one start, the earliest, so that a drop during a long
-        /// round of confirmations makes few gaps.
-        private mutating func noteLosses(_ cause: Gap.Cause) {
-            let late = subscription.wanted.compactMap { subscription.standsSince($0) }.filter { $0 > lastEvents ?? 0 }
-            let earliest = late.min()
-            for channel in subscription.wanted where !losses.contains(channel) {
-                let isLate = (subscription.standsSince(channel) ?? 0) > lastEvents ?? 0
-                losses.lost(channel, from: isLate ? earliest ?? 0 : lossStart(of: channel), cause: cause)
-            }
-        }
-
-        func lossStart(of channel: FeedChannel) -> Int64 {
-            if let since = subscription.standsSince(channel) { return max(since, lastEvents ?? since) }
-            return subscription.wantedSince(channel) ?? 0
         }
     }
 }

@@ -66,6 +66,9 @@ final class FeedConnectionLoop {
         machine.seen(now)
     }
 
+    /// Part of a frame was read.
+    func bytesSeen() { machine.seen(now) }
+
     /// The burst grew large: hands over the events so far.
     func handOverIfLarge() {
         if intake.batch.approximateBytes >= configuration.handOverBytes { offer() }
@@ -173,7 +176,10 @@ final class FeedConnectionLoop {
         case .send(let texts):
             for text in texts { handler?.send(text) }
         case .ping: handler?.ping()
-        case .close(let code): handler?.sendClose(code: code)
+        case .close(let code):
+            handler?.sendClose(code: code)
+            // What is not read is not answered either.
+            if isPaused { abandon() }
         case .abandon: abandon()
         case .awaitRoom: onRoom { loop in loop.perform(loop.machine.room(loop.now)) }
         case .record(let gap): sink.record(gap)

@@ -18,8 +18,8 @@ struct StallWatch: Sendable {
     private var isPaused = false
 
     init(pingInterval: Duration, stallTimeout: Duration, now: Duration) {
-        self.pingInterval = min(pingInterval, stallTimeout / 2)
-        self.stallTimeout = stallTimeout
+        self.stallTimeout = max(stallTimeout, .milliseconds(10))
+        self.pingInterval = min(max(pingInterval, .milliseconds(1)), self.stallTimeout / 2)
         lastSeen = now
     }
 

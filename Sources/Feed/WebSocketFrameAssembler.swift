@@ -63,7 +63,7 @@ struct WebSocketFrameAssembler: Sendable {
     mutating func take(_ header: Header) -> Verdict {
         if header.reservedBits & 0b100 != 0 {
             return .protocolError(
-                "the feed sent a compressed frame (RSV1) though no compression was negotiated; a proxy may alter the stream"
+                "the feed sent a compressed frame (RSV1) though no compression was negotiated; a proxy may interfere"
             )
         }
         if header.reservedBits != 0 {

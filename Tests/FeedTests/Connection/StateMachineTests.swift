@@ -3,91 +3,9 @@ import Testing
 
 @testable import Feed
 
-/// Drives the machine by hand, second by second.
-private struct Driver {
-    var machine: FeedConnection.StateMachine
-    var seconds = 0.0
-    var log: [String] = []
-
-    init(
-        _ symbols: [String] = ["A"], events: Set<EventKind> = [.trade],
-        adjust: (inout FeedConfiguration) -> Void = { _ in }
-    ) throws {
-        var configuration = FeedConfiguration(
-            name: "primary", endpoint: try FeedEndpoint(url: "wss://feed.example/stocks", allowsPlaintext: false),
-            apiKey: Secret(canary), events: events)
-        adjust(&configuration)
-        machine = FeedConnection.StateMachine(
-            configuration: configuration, interest: .symbols(symbols.compactMap { Symbol($0) }))
-    }
-
-    /// The monotonic clock starts at 0 and the wall clock at 1000 s.
-    var now: FeedMoment {
-        FeedMoment(monotonic: .seconds(seconds), wall: 1_000_000 + Int64(seconds * 1000))
-    }
-
-    mutating func at(_ seconds: Double, _ input: (inout FeedConnection.StateMachine, FeedMoment) -> [Action])
-        -> [String]
-    {
-        self.seconds = seconds
-        return input(&machine, now).map(Self.text)
-    }
-
-    typealias Action = FeedConnection.StateMachine.Action
-
-    static func text(_ action: Action) -> String {
-        switch action {
-        case .connect: "connect"
-        case .login: "login"
-        case .send(let texts): "send " + texts.joined(separator: " ")
-        case .ping: "ping"
-        case .close(let code): "close \(code)"
-        case .abandon: "abandon"
-        case .awaitRoom: "awaitRoom"
-        case .record(let gap):
-            "gap \(gap.symbols.map(\.description).joined(separator: ",")) \(gap.events.map(\.rawValue).joined()) "
-                + "\(gap.from)-\(gap.to) \(gap.cause.rawValue)"
-        case .note(let notice): "note \(notice)"
-        case .fault(let error, let retry): "fault \(error.reason.rawValue)" + (retry.map { " retry \($0)" } ?? "")
-        case .finish: "finish"
-        }
-    }
-
-    mutating func status(_ status: String, _ message: String = "", at seconds: Double) -> [String] {
-        at(seconds) { $0.received(FeedStatus(status: status, message: message), $1) }
-    }
-
-    mutating func confirm(_ channels: String..., at seconds: Double) -> [String] {
-        channels.flatMap { status("success", "subscribed to: \($0)", at: seconds) }
-    }
-
-    /// From the start to a sent subscription, in the first second.
-    mutating func subscribe(from seconds: Double = 0) {
-        if case .idle = machine.state { _ = at(seconds) { $0.start($1) } }
-        _ = at(seconds) { $0.opened($1) }
-        _ = status("connected", at: seconds)
-        _ = status("auth_success", at: seconds)
-    }
-
-    mutating func tick(at seconds: Double) -> [String] { at(seconds) { $0.tick($1) } }
-
-    mutating func closed(at seconds: Double, _ ending: FeedEnding? = nil) -> [String] {
-        at(seconds) { $0.closed(ending, $1, jitter: 1) }
-    }
-
-    mutating func trade(_ symbol: String, at seconds: Double) -> [String] {
-        var batch = EventBatch(connection: "primary", receivedMicroseconds: 0)
-        batch.trades = [Trade(symbol: Symbol(symbol)!, time: 1, price: 1, size: 1)]
-        return at(seconds) { machine, now in
-            machine.seen(now)
-            return machine.took(batch, now)
-        }
-    }
-}
-
 @Suite struct FeedStateMachineTests {
     @Test func `connects, greets, logs in, subscribes, stands`() throws {
-        var feed = try Driver(["A", "B"])
+        var feed = try MachineDriver(["A", "B"])
         #expect(feed.machine.status == .disconnected)
         #expect(feed.at(0) { $0.start($1) } == ["connect"])
         #expect(feed.machine.status == .connecting && feed.machine.deadline == .seconds(10))
@@ -106,7 +24,7 @@ private struct Driver {
     }
 
     @Test func `each deadline before the login ends the attempt`() throws {
-        var dialling = try Driver()
+        var dialling = try MachineDriver()
         _ = dialling.at(0) { $0.start($1) }
         #expect(dialling.tick(at: 9.9) == [])
         #expect(dialling.tick(at: 10) == ["abandon"])
@@ -115,7 +33,7 @@ private struct Driver {
         #expect(dialling.tick(at: 15) == ["connect"])
 
         for greeted in [false, true] {
-            var silent = try Driver()
+            var silent = try MachineDriver()
             _ = silent.at(0) { $0.start($1) }
             _ = silent.at(1) { $0.opened($1) }
             if greeted { _ = silent.status("connected", at: 1) }
@@ -134,7 +52,7 @@ private struct Driver {
     func `each error status has its own treatment and message`(
         status: String, reason: String, wait: Double, state: FeedConnectionStatus, advice: String
     ) throws {
-        var feed = try Driver()
+        var feed = try MachineDriver()
         _ = feed.at(0) { $0.start($1) }
         _ = feed.at(0) { $0.opened($1) }
         _ = feed.status("connected", at: 0)
@@ -150,7 +68,7 @@ private struct Driver {
     }
 
     @Test func `refused keys are tried ever more slowly, and the status stays error meanwhile`() throws {
-        var feed = try Driver()
+        var feed = try MachineDriver()
         _ = feed.at(0) { $0.start($1) }
         var time = 0.0
         for wait in [60.0, 120, 240, 300, 300] {
@@ -169,7 +87,7 @@ private struct Driver {
 
     @Test(arguments: [1000, 1001, 1008, 1011, 1012, 4000, nil] as [UInt16?])
     func `every close code leads to another try`(code: UInt16?) throws {
-        var feed = try Driver()
+        var feed = try MachineDriver()
         feed.subscribe()
         _ = feed.confirm("T.A", at: 0)
         let actions = feed.at(100) { $0.peerClosed(.init(code: code, reason: "bye"), $1) }
@@ -180,7 +98,7 @@ private struct Driver {
     }
 
     @Test func `a lost subscription makes a gap from the last events to when it stands again`() throws {
-        var feed = try Driver(["A", "B"])
+        var feed = try MachineDriver(["A", "B"])
         feed.subscribe()
         _ = feed.confirm("T.A", "T.B", at: 1)
         _ = feed.trade("A", at: 50)
@@ -196,7 +114,7 @@ private struct Driver {
     }
 
     @Test func `channels confirmed one after the other and lost before any event share one gap`() throws {
-        var feed = try Driver(["A", "B"])
+        var feed = try MachineDriver(["A", "B"])
         feed.subscribe()
         _ = feed.confirm("T.A", at: 1)
         _ = feed.confirm("T.B", at: 2)
@@ -208,7 +126,7 @@ private struct Driver {
     }
 
     @Test func `a feed that was never reached leaves a gap since the symbols were wanted`() throws {
-        var feed = try Driver()
+        var feed = try MachineDriver()
         _ = feed.at(0) { $0.start($1) }
         _ = feed.closed(at: 1)
         _ = feed.tick(at: 6)
@@ -219,7 +137,7 @@ private struct Driver {
     }
 
     @Test func `a first connection that works leaves no gap`() throws {
-        var feed = try Driver()
+        var feed = try MachineDriver()
         feed.subscribe()
         #expect(feed.confirm("T.A", at: 5) == ["note connected(confirmed: 1, wanted: 1)"])
         #expect(feed.at(6) { $0.stop($1) } == ["close 1000"])
@@ -227,7 +145,7 @@ private struct Driver {
     }
 
     @Test func `silence is pinged, then the connection is dropped and the gap says stalled`() throws {
-        var feed = try Driver()
+        var feed = try MachineDriver()
         feed.subscribe()
         _ = feed.confirm("T.A", at: 0)
         _ = feed.trade("A", at: 10)
@@ -242,8 +160,19 @@ private struct Driver {
         #expect(feed.confirm("T.A", at: 72).first == "gap A T 1010000-1072000 stalled")
     }
 
+    @Test func `silence while reading is paused is not held against the peer`() throws {
+        var feed = try MachineDriver()
+        feed.subscribe()
+        _ = feed.confirm("T.A", at: 0)
+        feed.machine.paused()
+        #expect(feed.machine.deadline == nil && feed.tick(at: 600) == [])
+        feed.seconds = 600
+        feed.machine.resumed(feed.now)
+        #expect(feed.tick(at: 614) == [] && feed.tick(at: 615) == ["ping"])
+    }
+
     @Test func `an overflow drops the connection, waits for room, and the gap says overflow`() throws {
-        var feed = try Driver()
+        var feed = try MachineDriver()
         feed.subscribe()
         _ = feed.confirm("T.A", at: 0)
         _ = feed.trade("A", at: 10)
@@ -256,7 +185,7 @@ private struct Driver {
     }
 
     @Test func `room before the wait is over does not shorten it`() throws {
-        var feed = try Driver()
+        var feed = try MachineDriver()
         feed.subscribe()
         _ = feed.confirm("T.A", at: 0)
         _ = feed.at(11) { $0.overflowed($1) }
@@ -265,106 +194,8 @@ private struct Driver {
         #expect(feed.tick(at: 16) == ["connect"])
     }
 
-    @Test func `a symbol that the plan does not cover is marked, the others go on`() throws {
-        var feed = try Driver(["A", "B", "C"])
-        feed.subscribe()
-        #expect(feed.status("error", "not authorized: T.B", at: 1) == [])
-        #expect(feed.confirm("T.A", at: 1) == [])
-        #expect(
-            feed.confirm("T.C", at: 1) == ["fault notAuthorized", "note connected(confirmed: 2, wanted: 3)"])
-        #expect(feed.machine.status == .connected)
-        #expect(feed.machine.subscription.refused.map(\.description) == ["T.B"])
-        let message = feed.machine.lastError?.error.message ?? ""
-        #expect(message.contains("1 of 3 channels: T.B; the others go on"))
-    }
-
-    @Test func `a refusal that names nothing is placed by what stays unanswered`() throws {
-        var feed = try Driver(["A", "B", "C"])
-        feed.subscribe()
-        #expect(feed.confirm("T.A", at: 1) == [])
-        #expect(feed.status("error", "not authorized", at: 1) == [])
-        #expect(feed.confirm("T.C", at: 1) == ["fault notAuthorized", "note connected(confirmed: 2, wanted: 3)"])
-        #expect(feed.machine.subscription.refused.map(\.description) == ["T.B"])
-    }
-
-    @Test func `when the plan covers nothing the status is error`() throws {
-        var feed = try Driver(["A", "B"])
-        feed.subscribe()
-        #expect(feed.status("error", "not authorized", at: 1) == [])
-        #expect(feed.status("error", "not authorized", at: 1) == ["fault notAuthorized"])
-        #expect(feed.machine.status == .error)
-        #expect(feed.machine.lastError?.error.message.contains("nothing is left to collect here") == true)
-    }
-
-    @Test func `a refused symbol that is confirmed later leaves a gap`() throws {
-        var feed = try Driver(["A", "B"])
-        feed.subscribe()
-        _ = feed.confirm("T.A", at: 1)
-        _ = feed.status("error", "not authorized", at: 1)
-        #expect(feed.confirm("T.B", at: 500) == ["gap B T 1000000-1500000 unsubscribed"])
-        #expect(feed.machine.subscription.refused.isEmpty)
-    }
-
-    @Test func `unconfirmed channels are asked again, then named, while the rest counts as connected`() throws {
-        var feed = try Driver(["A", "B"])
-        feed.subscribe()
-        _ = feed.confirm("T.A", at: 1)
-        #expect(
-            feed.tick(at: 11) == [
-                "note askingAgain(1)", #"send {"action":"subscribe","params":"T.B"}"#,
-                "note connected(confirmed: 1, wanted: 2)",
-            ])
-        _ = feed.trade("A", at: 20)
-        #expect(feed.tick(at: 21) == ["fault unconfirmed"])
-        #expect(feed.machine.lastError?.error.message.contains("1 of 2 channels: T.B") == true)
-        #expect(feed.machine.status == .connected)
-    }
-
-    @Test func `an event confirms a channel whose confirmation never comes`() throws {
-        var feed = try Driver(["A", "B"])
-        feed.subscribe()
-        _ = feed.confirm("T.A", at: 1)
-        #expect(feed.trade("B", at: 2) == ["note connected(confirmed: 2, wanted: 2)"])
-    }
-
-    @Test func `a feed that confirms nothing is an error that is told`() throws {
-        var feed = try Driver()
-        feed.subscribe()
-        #expect(feed.tick(at: 10) == ["note askingAgain(1)", #"send {"action":"subscribe","params":"T.A"}"#])
-        #expect(feed.machine.status == .connecting)
-        feed.seconds = 19
-        feed.machine.seen(feed.now)
-        #expect(feed.tick(at: 20) == ["fault unconfirmed"])
-        #expect(feed.machine.status == .error)
-    }
-
-    @Test func `a change of symbols sends just the difference`() throws {
-        var feed = try Driver(["A", "B"])
-        feed.subscribe()
-        _ = feed.confirm("T.A", "T.B", at: 0)
-        let change = feed.at(10) { $0.want(.symbols([Symbol("B")!, Symbol("C")!]), $1) }
-        #expect(
-            change == [
-                "note interestChanged(added: 1, removed: 1)", "note subscribing(channels: 1, messages: 1)",
-                #"send {"action":"subscribe","params":"T.C"}"#, #"send {"action":"unsubscribe","params":"T.A"}"#,
-            ])
-        #expect(feed.machine.status == .connected)
-        #expect(feed.confirm("T.C", at: 10) == [])
-        #expect(feed.at(11) { $0.want(.symbols([Symbol("B")!, Symbol("C")!]), $1) } == [])
-        #expect(feed.machine.subscription.confirmedCount == 2)
-    }
-
-    @Test func `a symbol given up while it is lost still leaves its gap`() throws {
-        var feed = try Driver(["A", "B"])
-        feed.subscribe()
-        _ = feed.confirm("T.A", "T.B", at: 5)
-        _ = feed.closed(at: 20)
-        let change = feed.at(21) { $0.want(.symbols([Symbol("B")!]), $1) }
-        #expect(change == ["gap A T 1005000-1021000 disconnected", "note interestChanged(added: 0, removed: 1)"])
-    }
-
     @Test func `stopping while the subscription is lost records the gap so far`() throws {
-        var feed = try Driver()
+        var feed = try MachineDriver()
         feed.subscribe()
         _ = feed.confirm("T.A", at: 5)
         _ = feed.closed(at: 20)
@@ -374,22 +205,22 @@ private struct Driver {
     }
 
     @Test func `stopping is bounded, whatever the state`() throws {
-        var dialling = try Driver()
+        var dialling = try MachineDriver()
         _ = dialling.at(0) { $0.start($1) }
         #expect(dialling.at(1) { $0.stop($1) } == ["abandon"])
         #expect(dialling.closed(at: 1) == ["note stopped", "finish"])
-        var standing = try Driver()
+        var standing = try MachineDriver()
         standing.subscribe()
         #expect(standing.at(1) { $0.stop($1) } == ["close 1000"])
         #expect(standing.at(1) { $0.stop($1) } == [])
         #expect(standing.tick(at: 3) == ["abandon"])
         #expect(standing.closed(at: 3) == ["note stopped", "finish"])
-        var unstarted = try Driver()
+        var unstarted = try MachineDriver()
         #expect(unstarted.at(0) { $0.stop($1) } == ["note stopped", "finish"])
     }
 
     @Test func `a broken protocol is answered with its close code`() throws {
-        var feed = try Driver()
+        var feed = try MachineDriver()
         feed.subscribe()
         let violation = WebSocketFrameAssembler.Violation(code: 1009, explanation: "too long")
         #expect(feed.at(1) { $0.violated(violation, $1) } == ["close 1009"])
@@ -397,7 +228,7 @@ private struct Driver {
     }
 
     @Test func `after the allowed tries the status is error, and a connection that stands clears it`() throws {
-        var feed = try Driver { $0.maxRetries = 2 }
+        var feed = try MachineDriver { $0.maxRetries = 2 }
         _ = feed.at(0) { $0.start($1) }
         _ = feed.closed(at: 0)
         #expect(feed.machine.status == .disconnected)
@@ -412,7 +243,7 @@ private struct Driver {
     }
 
     @Test func `other errors of the feed are told and change nothing`() throws {
-        var feed = try Driver()
+        var feed = try MachineDriver()
         feed.subscribe()
         _ = feed.confirm("T.A", at: 0)
         #expect(feed.status("error", "odd \u{1B}[2J", at: 1) == ["fault feedReported"])
@@ -422,7 +253,7 @@ private struct Driver {
     }
 
     @Test func `inputs that come in the wrong state do nothing`() throws {
-        var feed = try Driver()
+        var feed = try MachineDriver()
         #expect(feed.at(0) { $0.opened($1) } == [] && feed.closed(at: 0) == [] && feed.tick(at: 9) == [])
         _ = feed.at(0) { $0.start($1) }
         #expect(feed.at(0) { $0.start($1) } == [] && feed.status("auth_success", at: 0) == [])

@@ -31,13 +31,13 @@ import Testing
     }
 
     @Test func `a certificate of the given authority for this host is accepted, by name and by address`() async throws {
-        let certificates = try TestCertificates()
+        let certificates = try await TestCertificates.make()
         #expect(try await connect(certificates, "good", caFile: certificates.path("ca.pem")) == nil)
         #expect(try await connect(certificates, "good", host: "127.0.0.1", caFile: certificates.path("ca.pem")) == nil)
     }
 
     @Test func `a certificate of an unknown authority is refused`() async throws {
-        let certificates = try TestCertificates()
+        let certificates = try await TestCertificates.make()
         for caFile in [nil, certificates.path("other.pem")] {
             let error = try await connect(certificates, "good", caFile: caFile)
             #expect(error?.reason == .certificate)
@@ -46,7 +46,7 @@ import Testing
     }
 
     @Test func `a certificate for another host is refused`() async throws {
-        let certificates = try TestCertificates()
+        let certificates = try await TestCertificates.make()
         for host in ["localhost", "127.0.0.1"] {
             let error = try await connect(certificates, "wronghost", host: host, caFile: certificates.path("ca.pem"))
             #expect(error?.reason == .certificate)
@@ -55,14 +55,14 @@ import Testing
     }
 
     @Test func `an expired certificate is refused, and said to be expired`() async throws {
-        let certificates = try TestCertificates()
+        let certificates = try await TestCertificates.make()
         let error = try await connect(certificates, "expired", caFile: certificates.path("ca.pem"))
         #expect(error?.reason == .certificate)
         #expect(error?.message.contains("has expired") == true)
     }
 
     @Test func `a server without TLS is refused`() async throws {
-        let certificates = try TestCertificates()
+        let certificates = try await TestCertificates.make()
         let feed = try await ScriptedFeed.start()
         let rig = Rig()
         var configuration = try Rig.configuration(port: feed.port, host: "localhost", scheme: "wss")
@@ -78,7 +78,7 @@ import Testing
     @Test func `a CA file that is missing or no certificate is named, and a corrected one needs no restart`()
         async throws
     {
-        let certificates = try TestCertificates()
+        let certificates = try await TestCertificates.make()
         let feed = try await ScriptedFeed.start(tls: try certificates.context("good")) { peer in
             try await peer.stand()
             await peer.untilClosed()

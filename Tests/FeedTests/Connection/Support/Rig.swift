@@ -15,7 +15,7 @@ func eventually(
     let end = clock.now + limit
     while !condition() {
         guard clock.now < end else { throw TimedOut(what: what) }
-        try await clock.sleep(for: .milliseconds(1))
+        try await clock.sleep(for: .milliseconds(4))
     }
 }
 

@@ -23,6 +23,7 @@ final class ScriptedPeer: Sendable {
     /// 0 for the first connection to the server.
     let index: Int
     private let inbox = Inbox<Message>()
+    private let pings = Mutex<(answered: Int, isOn: Bool)>((0, false))
 
     init(channel: any Channel, target: String, index: Int) {
         self.channel = channel
@@ -37,7 +38,9 @@ final class ScriptedPeer: Sendable {
         var data = frame.unmaskedData
         switch frame.opcode {
         case .text: inbox.put(.text(String(buffer: data)))
-        case .ping: inbox.put(.ping)
+        case .ping:
+            guard answersPing() else { return inbox.put(.ping) }
+            channel.writeAndFlush(WebSocketFrame(fin: true, opcode: .pong, data: data), promise: nil)
         case .pong: inbox.put(.pong(Array(data.readableBytesView)))
         case .connectionClose: inbox.put(.close(data.readInteger()))
         default: break
@@ -45,6 +48,19 @@ final class ScriptedPeer: Sendable {
     }
 
     func ended() { inbox.end() }
+
+    /// From now on pings are answered at once, on the event loop, and not put in the inbox.
+    func answerPings() { pings.withLock { $0.isOn = true } }
+
+    /// How many pings were answered so.
+    var answeredPings: Int { pings.withLock { $0.answered } }
+
+    private func answersPing() -> Bool {
+        pings.withLock { pings in
+            if pings.isOn { pings.answered += 1 }
+            return pings.isOn
+        }
+    }
 
     /// The next message of any kind; throws when the client is gone.
     func next() async throws -> Message {
@@ -136,7 +152,15 @@ final class ScriptedPeer: Sendable {
     /// Sends a trade whose price is `number`.
     func trade(_ number: Int, symbol: String = "AAPL") { send(Self.trade(number, symbol: symbol)) }
 
+    /// Sends so many trades, one every `interval`, from the event loop.
+    func trades(_ count: Int, every interval: TimeAmount) {
+        for number in 0..<count {
+            channel.eventLoop.scheduleTask(in: interval * number) { self.trade(number) }
+        }
+    }
+
     static func trade(_ number: Int, symbol: String = "AAPL") -> String {
-        #"[{"ev":"T","sym":"\#(symbol)","x":4,"i":"\#(number)","z":3,"p":\#(number),"s":100,"t":1381240800000,"q":\#(number)}]"#
+        let place = #""ev":"T","sym":"\#(symbol)","x":4,"i":"\#(number)","z":3,"t":1381240800000,"q":\#(number)"#
+        return #"[{\#(place),"p":\#(number),"s":100}]"#
     }
 }

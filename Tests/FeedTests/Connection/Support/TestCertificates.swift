@@ -9,20 +9,23 @@ final class TestCertificates: Sendable {
 
     private let directory: String
 
-    init() throws {
+    private init() throws {
         directory = NSTemporaryDirectory() + "edgetick-certificates-" + UUID().uuidString
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+    }
+
+    static func make() async throws -> TestCertificates {
+        let made = try TestCertificates()
         for authority in ["ca", "other"] {
-            try openssl(
+            try await made.openssl(
                 ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"]
-                    + [
-                        "-keyout", path("\(authority).key"), "-out", path("\(authority).pem"), "-subj",
-                        "/CN=\(authority)",
-                    ])
+                    + ["-keyout", made.path("\(authority).key"), "-out", made.path("\(authority).pem")]
+                    + ["-subj", "/CN=\(authority)"])
         }
-        try issue("good", names: "DNS:localhost,IP:127.0.0.1", days: 30)
-        try issue("wronghost", names: "DNS:elsewhere.example,IP:127.0.0.9", days: 30)
-        try issue("expired", names: "DNS:localhost,IP:127.0.0.1", days: -1)
+        try await made.issue("good", names: "DNS:localhost,IP:127.0.0.1", days: 30)
+        try await made.issue("wronghost", names: "DNS:elsewhere.example,IP:127.0.0.9", days: 30)
+        try await made.issue("expired", names: "DNS:localhost,IP:127.0.0.1", days: -1)
+        return made
     }
 
     deinit {
@@ -44,25 +47,28 @@ final class TestCertificates: Sendable {
                 privateKey: .privateKey(try NIOSSLPrivateKey(file: path("\(name).key"), format: .pem))))
     }
 
-    private func issue(_ name: String, names: String, days: Int) throws {
-        try openssl(
+    private func issue(_ name: String, names: String, days: Int) async throws {
+        try await openssl(
             ["req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
                 + ["-keyout", path("\(name).key"), "-out", path("\(name).csr"), "-subj", "/CN=\(name)"])
         try "subjectAltName=\(names)\n".write(toFile: path("\(name).ext"), atomically: true, encoding: .utf8)
-        try openssl(
+        try await openssl(
             ["x509", "-req", "-in", path("\(name).csr"), "-CA", path("ca.pem"), "-CAkey", path("ca.key")]
                 + ["-CAcreateserial", "-days", "\(days)", "-extfile", path("\(name).ext"), "-out", path("\(name).pem")])
     }
 
-    private func openssl(_ arguments: [String]) throws {
+    /// Runs without blocking a thread, so that other tests go on.
+    private func openssl(_ arguments: [String]) async throws {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = ["openssl"] + arguments
         process.standardOutput = FileHandle.nullDevice
         process.standardError = FileHandle.nullDevice
         process.standardInput = FileHandle.nullDevice
-        try process.run()
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else { throw OpenSSLFailed(arguments: arguments) }
+        let status: Int32 = try await withCheckedThrowingContinuation { continuation in
+            process.terminationHandler = { continuation.resume(returning: $0.terminationStatus) }
+            do { try process.run() } catch { continuation.resume(throwing: error) }
+        }
+        guard status == 0 else { throw OpenSSLFailed(arguments: arguments) }
     }
 }

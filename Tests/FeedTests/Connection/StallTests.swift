@@ -1,0 +1,59 @@
+import Feed
+import MarketData
+import NIOCore
+import Testing
+
+@Suite(.timeLimit(.minutes(1))) struct StallTests {
+    @Test func `a peer that answers no ping is left, and the gap says stalled`() async throws {
+        let feed = try await ScriptedFeed.start { peer in
+            try await peer.stand()
+            peer.trade(peer.index)
+            await peer.untilClosed()
+        }
+        let rig = Rig()
+        var configuration = try Rig.configuration(port: feed.port)
+        configuration.pingInterval = .milliseconds(50)
+        configuration.stallTimeout = .milliseconds(400)
+        try await rig.run(configuration) { _ in
+            try await eventually("another connection") { rig.sink.prices.count >= 2 }
+            try await eventually("a gap") { !rig.sink.gaps.isEmpty }
+        }
+        #expect(rig.sink.gaps.first?.cause == .stalled)
+        #expect(!rig.log.lines(with: "not even an answer to a ping").isEmpty)
+        await feed.stop()
+    }
+
+    @Test func `a quiet peer that answers pings is kept`() async throws {
+        let feed = try await ScriptedFeed.start { peer in
+            peer.answerPings()
+            try await peer.stand()
+            await peer.untilClosed()
+        }
+        let rig = Rig()
+        var configuration = try Rig.configuration(port: feed.port)
+        configuration.pingInterval = .milliseconds(10)
+        configuration.stallTimeout = .seconds(1)
+        try await rig.run(configuration) { connection in
+            try await eventually("pings for longer than the timeout") { feed.all.contains { $0.answeredPings > 120 } }
+            #expect(connection.snapshot.errors == 0 && connection.snapshot.status == .connected)
+        }
+        await feed.stop()
+    }
+
+    @Test func `no pongs while data flows are no fault`() async throws {
+        let feed = try await ScriptedFeed.start { peer in
+            try await peer.stand()
+            peer.trades(60, every: .milliseconds(20))
+            await peer.untilClosed()
+        }
+        let rig = Rig()
+        var configuration = try Rig.configuration(port: feed.port)
+        configuration.pingInterval = .milliseconds(5)
+        configuration.stallTimeout = .seconds(1)
+        try await rig.run(configuration) { connection in
+            try await eventually("all") { rig.sink.prices.count == 60 }
+            #expect(connection.snapshot.errors == 0)
+        }
+        await feed.stop()
+    }
+}

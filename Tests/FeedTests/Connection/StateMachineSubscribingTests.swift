@@ -1,0 +1,104 @@
+import MarketData
+import Testing
+
+@testable import Feed
+
+@Suite struct FeedStateMachineSubscribingTests {
+    @Test func `a symbol that the plan does not cover is marked, the others go on`() throws {
+        var feed = try MachineDriver(["A", "B", "C"])
+        feed.subscribe()
+        #expect(feed.status("error", "not authorized: T.B", at: 1) == [])
+        #expect(feed.confirm("T.A", at: 1) == [])
+        #expect(
+            feed.confirm("T.C", at: 1) == ["fault notAuthorized", "note connected(confirmed: 2, wanted: 3)"])
+        #expect(feed.machine.status == .connected)
+        #expect(feed.machine.subscription.refused.map(\.description) == ["T.B"])
+        let message = feed.machine.lastError?.error.message ?? ""
+        #expect(message.contains("1 of 3 channels: T.B; the others go on"))
+    }
+
+    @Test func `a refusal that names nothing is placed by what stays unanswered`() throws {
+        var feed = try MachineDriver(["A", "B", "C"])
+        feed.subscribe()
+        #expect(feed.confirm("T.A", at: 1) == [])
+        #expect(feed.status("error", "not authorized", at: 1) == [])
+        #expect(feed.confirm("T.C", at: 1) == ["fault notAuthorized", "note connected(confirmed: 2, wanted: 3)"])
+        #expect(feed.machine.subscription.refused.map(\.description) == ["T.B"])
+    }
+
+    @Test func `when the plan covers nothing the status is error`() throws {
+        var feed = try MachineDriver(["A", "B"])
+        feed.subscribe()
+        #expect(feed.status("error", "not authorized", at: 1) == [])
+        #expect(feed.status("error", "not authorized", at: 1) == ["fault notAuthorized"])
+        #expect(feed.machine.status == .error)
+        #expect(feed.machine.lastError?.error.message.contains("nothing is left to collect here") == true)
+    }
+
+    @Test func `a refused symbol that is confirmed later leaves a gap`() throws {
+        var feed = try MachineDriver(["A", "B"])
+        feed.subscribe()
+        _ = feed.confirm("T.A", at: 1)
+        _ = feed.status("error", "not authorized", at: 1)
+        #expect(feed.confirm("T.B", at: 500) == ["gap B T 1000000-1500000 unsubscribed"])
+        #expect(feed.machine.subscription.refused.isEmpty)
+    }
+
+    @Test func `unconfirmed channels are asked again, then named, while the rest counts as connected`() throws {
+        var feed = try MachineDriver(["A", "B"])
+        feed.subscribe()
+        _ = feed.confirm("T.A", at: 1)
+        #expect(
+            feed.tick(at: 11) == [
+                "note askingAgain(1)", #"send {"action":"subscribe","params":"T.B"}"#,
+                "note connected(confirmed: 1, wanted: 2)",
+            ])
+        _ = feed.trade("A", at: 20)
+        #expect(feed.tick(at: 21) == ["fault unconfirmed"])
+        #expect(feed.machine.lastError?.error.message.contains("1 of 2 channels: T.B") == true)
+        #expect(feed.machine.status == .connected)
+    }
+
+    @Test func `an event confirms a channel whose confirmation never comes`() throws {
+        var feed = try MachineDriver(["A", "B"])
+        feed.subscribe()
+        _ = feed.confirm("T.A", at: 1)
+        #expect(feed.trade("B", at: 2) == ["note connected(confirmed: 2, wanted: 2)"])
+    }
+
+    @Test func `a feed that confirms nothing is an error that is told`() throws {
+        var feed = try MachineDriver()
+        feed.subscribe()
+        #expect(feed.tick(at: 10) == ["note askingAgain(1)", #"send {"action":"subscribe","params":"T.A"}"#])
+        #expect(feed.machine.status == .connecting)
+        feed.seconds = 19
+        feed.machine.seen(feed.now)
+        #expect(feed.tick(at: 20) == ["fault unconfirmed"])
+        #expect(feed.machine.status == .error)
+    }
+
+    @Test func `a change of symbols sends just the difference`() throws {
+        var feed = try MachineDriver(["A", "B"])
+        feed.subscribe()
+        _ = feed.confirm("T.A", "T.B", at: 0)
+        let change = feed.at(10) { $0.want(.symbols([Symbol("B")!, Symbol("C")!]), $1) }
+        #expect(
+            change == [
+                "note interestChanged(added: 1, removed: 1)", "note subscribing(channels: 1, messages: 1)",
+                #"send {"action":"subscribe","params":"T.C"}"#, #"send {"action":"unsubscribe","params":"T.A"}"#,
+            ])
+        #expect(feed.machine.status == .connected)
+        #expect(feed.confirm("T.C", at: 10) == [])
+        #expect(feed.at(11) { $0.want(.symbols([Symbol("B")!, Symbol("C")!]), $1) } == [])
+        #expect(feed.machine.subscription.confirmedCount == 2)
+    }
+
+    @Test func `a symbol given up while it is lost still leaves its gap`() throws {
+        var feed = try MachineDriver(["A", "B"])
+        feed.subscribe()
+        _ = feed.confirm("T.A", "T.B", at: 5)
+        _ = feed.closed(at: 20)
+        let change = feed.at(21) { $0.want(.symbols([Symbol("B")!]), $1) }
+        #expect(change == ["gap A T 1005000-1021000 disconnected", "note interestChanged(added: 0, removed: 1)"])
+    }
+}
