@@ -34,7 +34,9 @@ enum CaptureBytes: ~Copyable {
         switch consume self {
         case .memory(let bytes, let position):
             let count = min(buffer.count, bytes.count - position)
-            bytes.withUnsafeBytes { buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[position..<position + count])) }
+            bytes.withUnsafeBytes {
+                buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[position..<position + count]))
+            }
             self = .memory(bytes, position: position + count)
             return count
         case .file(let descriptor, let path):
@@ -65,7 +67,8 @@ extension SimulatorError {
             reason: isMissing ? .captureMissing : .captureUnreadable, operation: "opening the capture \(path)",
             underlying: systemText(code),
             advice: isMissing
-                ? "name an existing .ndjson or .ndjson.gz file" : "make the file readable for this user, or name another")
+                ? "name an existing .ndjson or .ndjson.gz file"
+                : "make the file readable for this user, or name another")
     }
 
     static func cannotRead(_ path: String, _ code: Int32) -> SimulatorError {

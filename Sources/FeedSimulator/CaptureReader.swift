@@ -50,7 +50,8 @@ final class CaptureReader {
             reason: isCut ? .captureTruncated : .captureMalformed,
             operation: "reading the capture \(capture.name), line \(line)",
             underlying: isCut ? "the file ends in the middle of a frame" : "the line isn't a JSON array of events",
-            advice: isCut ? "copy the whole file again, or remove the last line" : "each line must be one frame as sent")
+            advice: isCut ? "copy the whole file again, or remove the last line" : "each line must be one frame as sent"
+        )
     }
 
     private func nextRawLine() throws(SimulatorError) -> UnsafeRawBufferPointer? {

@@ -72,11 +72,13 @@ final class FeedClient: Sendable {
     }
 
     /// Says goodbye: what waits, a status if there is one, and a close message; ends when the client has answered.
-    func close(code: UInt16, reason: String, status: StatusMessage? = nil) {
+    ///
+    /// The socket is closed after `timeout` at the latest; the usual one unless given.
+    func close(code: UInt16, reason: String, status: StatusMessage? = nil, timeout: Duration? = nil) {
         guard beginEnding() else { return }
         if let status { send(WireFrame.text(StatusMessage.text([status]))) }
         send(WireFrame.close(code: code, reason: reason))
-        closeAfterTimeout()
+        close(after: timeout.map { TimeAmount($0) } ?? closeTimeout)
     }
 
     /// Ends the connection without a close message, after what waits has been written.
@@ -86,7 +88,7 @@ final class FeedClient: Sendable {
             // Closing both ways with the client's bytes unread would reset the connection and lose what it hasn't read.
             channel.close(mode: .output, promise: nil)
         }
-        closeAfterTimeout()
+        close(after: closeTimeout)
     }
 
     /// Ends the connection with a TCP reset, after what waits has been written.
@@ -108,8 +110,11 @@ final class FeedClient: Sendable {
         return isFirst
     }
 
-    private func closeAfterTimeout() {
-        let timer = channel.eventLoop.scheduleTask(in: closeTimeout) { [channel] in channel.close(promise: nil) }
-        channel.closeFuture.whenComplete { _ in timer.cancel() }
+    /// The time starts on the event loop, after the writes that were handed to it before.
+    private func close(after timeout: TimeAmount) {
+        channel.eventLoop.execute { [channel] in
+            let timer = channel.eventLoop.scheduleTask(in: timeout) { channel.close(promise: nil) }
+            channel.closeFuture.whenComplete { _ in timer.cancel() }
+        }
     }
 }

@@ -87,7 +87,7 @@ public final class FeedSimulator: Service, Sendable {
             await end(opened, code: 1011, reason: "the replay failed")
             throw error
         }
-        await end(opened, code: 1000, reason: "the replay is done")
+        await end(opened, code: 1000, reason: "the replay is done", timeout: configuration.drainTimeout)
     }
 
     private func makeSource() throws(SimulatorError) -> any FrameSource {
@@ -104,14 +104,14 @@ public final class FeedSimulator: Service, Sendable {
     }
 
     /// Closes the port, then the clients, and waits for these; in a task of its own, which no cancellation reaches.
-    private func end(_ opened: Opened, code: UInt16, reason: String) async {
+    private func end(_ opened: Opened, code: UInt16, reason: String, timeout: Duration? = nil) async {
         await Task { [registry] in
             try? await opened.channel.close()
             while true {
                 let version = registry.signal.version
                 let clients = registry.clients
                 if clients.isEmpty { return }
-                for client in clients { client.close(code: code, reason: reason) }
+                for client in clients { client.close(code: code, reason: reason, timeout: timeout) }
                 guard (try? await registry.signal.wait(past: version)) != nil else { return }
             }
         }.value

@@ -40,7 +40,8 @@ struct FrameBlock: Sendable {
         wire.writeBytes(text)
         frames.append(
             Frame(
-                start: start, textStart: textStart, end: wire.writerIndex, counts: counts, kinds: counts.kinds, time: time))
+                start: start, textStart: textStart, end: wire.writerIndex, counts: counts, kinds: counts.kinds,
+                time: time))
     }
 
     /// Calls `body` with a frame's text.

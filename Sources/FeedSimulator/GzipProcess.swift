@@ -68,7 +68,8 @@ final class GzipProcess: Sendable {
         guard reapedNow, status != 0 else { return }
         let isTruncated = text.contains("unexpected end of file")
         throw SimulatorError(
-            reason: isTruncated ? .captureTruncated : .captureUnreadable, operation: "decompressing the capture \(path)",
+            reason: isTruncated ? .captureTruncated : .captureUnreadable,
+            operation: "decompressing the capture \(path)",
             underlying: text.isEmpty ? "gzip ended with wait status \(status)" : text,
             advice: isTruncated ? "copy or download the whole file again" : "name a file that 'gzip -t' accepts")
     }

@@ -28,7 +28,9 @@ public struct LedgerPlan: Sendable, Equatable {
 
     /// The number of the event of this kind, symbol and time (a bar's start); `nil` when the plan holds none.
     public func id(of kind: EventKind, symbol: Symbol, time: Int64) -> UInt64? {
-        guard let kindIndex = kinds.firstIndex(of: kind), let symbolIndex = symbols.firstIndex(of: symbol) else { return nil }
+        guard let kindIndex = kinds.firstIndex(of: kind), let symbolIndex = symbols.firstIndex(of: symbol) else {
+            return nil
+        }
         let step = LedgerPlan.step(of: kind)
         guard time >= start, (time - start) % step == 0 else { return nil }
         let turn = UInt64((time - start) / step)

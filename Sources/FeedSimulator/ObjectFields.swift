@@ -11,7 +11,9 @@ enum ObjectFields {
         position = skipSpace(object, position + 1)
         if position < object.count, object[position] == UInt8(ascii: "}") { return true }
         while position < object.count {
-            guard object[position] == UInt8(ascii: "\""), let keyEnd = endOfString(object, position) else { return false }
+            guard object[position] == UInt8(ascii: "\""), let keyEnd = endOfString(object, position) else {
+                return false
+            }
             let key = position + 1..<keyEnd - 1
             position = skipSpace(object, keyEnd)
             guard position < object.count, object[position] == UInt8(ascii: ":") else { return false }
@@ -83,7 +85,8 @@ enum ObjectFields {
             var position = start
             while position < bytes.count {
                 let byte = bytes[position]
-                if byte == UInt8(ascii: ",") || byte == UInt8(ascii: "}") || byte == UInt8(ascii: "]") || isSpace(byte) {
+                if byte == UInt8(ascii: ",") || byte == UInt8(ascii: "}") || byte == UInt8(ascii: "]") || isSpace(byte)
+                {
                     break
                 }
                 position += 1

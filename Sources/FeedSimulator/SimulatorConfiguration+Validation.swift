@@ -4,7 +4,8 @@ extension SimulatorConfiguration {
         func require(_ holds: Bool, _ setting: String, _ rule: String) throws(SimulatorError) {
             guard !holds else { return }
             throw SimulatorError(
-                reason: .configuration, operation: "configuring the simulator", underlying: "\(setting) is out of range",
+                reason: .configuration, operation: "configuring the simulator",
+                underlying: "\(setting) is out of range",
                 advice: rule)
         }
         try require((0...65535).contains(port), "port \(port)", "use 0 to 65535")

@@ -99,8 +99,10 @@ public struct SimulatorConfiguration: Sendable {
     public var loginTimeout: Duration = .seconds(30)
     /// How often the server pings its clients.
     public var pingInterval: Duration = .seconds(20)
-    /// How long a client has to answer a close, and to read what is left, before the socket is closed under it.
+    /// How long a client has to answer a close before the socket is closed under it.
     public var closeTimeout: Duration = .seconds(5)
+    /// How long a client has, at the replay's end, to read what is left and to answer the close.
+    public var drainTimeout: Duration = .seconds(60)
     /// What is done wrong on request.
     public var faults: [Fault] = []
 

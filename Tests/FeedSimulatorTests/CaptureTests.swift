@@ -1,0 +1,149 @@
+import Foundation
+import MarketData
+import Testing
+
+@testable import FeedSimulator
+
+struct `Reading captures` {
+    private func read(_ replay: CaptureReplay, _ pace: SimulatorConfiguration.Pace = .flatOut) throws -> [String] {
+        try frames(of: CaptureSource(replay, pace: pace))
+    }
+
+    private func write(_ text: String, _ path: String) throws {
+        try text.write(toFile: path, atomically: false, encoding: .utf8)
+    }
+
+    @Test func `plain and compressed files give their lines, with and without a last newline`() async throws {
+        try await withDirectory { directory in
+            let lines = ledgerLines(frames: 3000)
+            let path = "\(directory)/day.ndjson"
+            try write(lines.joined(separator: "\r\n\n"), path)
+            #expect(try read(CaptureReplay(files: [path])) == lines)
+            try await runProgram("/bin/gzip", "-k", path)
+            #expect(try read(CaptureReplay(files: [path + ".gz"])) == lines)
+            try FileManager.default.moveItem(atPath: path + ".gz", toPath: "\(directory)/renamed")
+            #expect(try read(CaptureReplay(files: ["\(directory)/renamed"])) == lines)
+        }
+    }
+
+    @Test func `a frame longer than the buffer is read whole`() throws {
+        let long = "[" + String(repeating: #"{"ev":"T","sym":"AAPL","p":1,"t":1},"#, count: 60_000).dropLast() + "]"
+        #expect(try read(.text(["[]", long, "[]"])) == ["[]", long, "[]"])
+    }
+
+    @Test func `a missing file is an error that names it`() {
+        let error = #expect(throws: SimulatorError.self) { try read(CaptureReplay(files: ["/nonexistent/day.ndjson"])) }
+        #expect(error?.reason == .captureMissing)
+        #expect(error?.description.contains("/nonexistent/day.ndjson") == true)
+    }
+
+    @Test func `a directory is an error`() {
+        let error = #expect(throws: SimulatorError.self) { try read(CaptureReplay(files: ["/usr"])) }
+        #expect(error?.reason == .captureUnreadable)
+    }
+
+    @Test func `a truncated gz file is an error that names the file and the last sound line`() async throws {
+        try await withDirectory { directory in
+            let path = "\(directory)/day.ndjson"
+            try write(ledgerLines(frames: 5000).joined(separator: "\n"), path)
+            try await runProgram("/bin/gzip", path)
+            let bytes = try Data(contentsOf: URL(fileURLWithPath: path + ".gz"))
+            try bytes.prefix(bytes.count / 2).write(to: URL(fileURLWithPath: path + ".gz"))
+            let error = #expect(throws: SimulatorError.self) { try read(CaptureReplay(files: [path + ".gz"])) }
+            #expect(error?.reason == .captureTruncated)
+            #expect(error?.description.contains(path + ".gz, after line ") == true)
+        }
+    }
+
+    @Test func `a gz file that isn't one is an error`() async throws {
+        try await withDirectory { directory in
+            try write("plain text\n", "\(directory)/day.ndjson.gz")
+            let error = #expect(throws: SimulatorError.self) {
+                try read(CaptureReplay(files: ["\(directory)/day.ndjson.gz"]))
+            }
+            #expect(error?.reason == .captureUnreadable)
+            #expect(error?.underlying.contains("not in gzip format") == true)
+        }
+    }
+
+    @Test(arguments: [
+        "oops", #"{"ev":"AM"}"#, "[1]", #"[{"ev":"AM"},]"#, #"[{"ev":"AM"}"# + "x]", "[[]]",
+        #"[{"ev":"AM","sym":"A}"#,
+    ])
+    func `a line that isn't an array of events is an error with its number`(line: String) {
+        let error = #expect(throws: SimulatorError.self) { try read(.text(["[]", "", line, "[]"])) }
+        #expect(error?.reason == .captureMalformed)
+        #expect(error?.description.contains("line 3") == true)
+    }
+
+    @Test func `a last line cut off is an error that says so`() {
+        let error = #expect(throws: SimulatorError.self) {
+            try read(CaptureReplay(captures: [.text(name: "cut", Array("[]\n[{\"ev\":\"AM\",\"sy".utf8))]))
+        }
+        #expect(error?.reason == .captureTruncated)
+        #expect(error?.description.contains("line 2") == true)
+    }
+
+    @Test func `several captures are merged by time and keep their own order`() throws {
+        func trades(_ symbol: String, _ times: [Int]) -> CaptureReplay.Capture {
+            let lines = times.map { "[{\"ev\":\"T\",\"sym\":\"\(symbol)\",\"p\":1,\"s\":1,\"t\":\($0)}]\n" }
+            return .text(name: symbol, Array(lines.joined().utf8))
+        }
+        let replay = CaptureReplay(captures: [trades("A", [10, 30, 20, 50]), trades("B", [5, 25, 30, 45])])
+        let order = try read(replay).map { line in
+            let parts = line.split(separator: "\"")
+            return "\(parts[7]) \(line.dropLast(2).split(separator: ":").last ?? "")"
+        }
+        #expect(order == ["B 5", "A 10", "B 25", "A 30", "A 20", "B 30", "B 45", "A 50"])
+    }
+
+    @Test func `a further pass moves all times on by whole minutes`() throws {
+        let lines = [
+            #"[{"ev":"AM","sym":"A","v":1,"s":60000,"e":120000},{"ev":"T","sym":"A","p":1,"t":120500,"trft":120400}]"#,
+            #"[{"ev":"A","sym":"A","v":1,"e":181000,"s":180000}]"#,
+        ]
+        #expect(
+            try read(.text(lines, passes: 2)) == lines + [
+                #"[{"ev":"AM","sym":"A","v":1,"s":180000,"e":240000},{"ev":"T","sym":"A","p":1,"t":240500,"trft":240400}]"#,
+                #"[{"ev":"A","sym":"A","v":1,"e":301000,"s":300000}]"#,
+            ])
+    }
+
+    @Test func `times can be moved to another day, by whole minutes`() throws {
+        let lines = [#"[{"ev":"T","sym":"A","p":1,"t":61500}]"#]
+        #expect(
+            try read(.text(lines, times: .startingAt(1_704_205_830_000)))
+                == [#"[{"ev":"T","sym":"A","p":1,"t":1704205801500}]"#])
+    }
+
+    @Test func `an endless replay of nothing ends`() throws {
+        #expect(try read(.text(["[]"], passes: nil)) == ["[]"])
+    }
+
+    @Test func `status messages are left out and counted`() throws {
+        let source = try CaptureSource(
+            .text([
+                #"[{"ev":"status","status":"connected","message":"Connected Successfully"}]"#,
+                #"[{"ev":"T","sym":"A"},{"ev":"status","status":"success","message":"x"},{"ev":"ZZ"}]"#,
+            ]), pace: .flatOut)
+        let block = try #require(try source.nextBlock())
+        #expect(block.skippedStatuses == 2)
+        #expect(block.frames.count == 1)
+        #expect(
+            block.withText(of: block.frames[0]) { String(decoding: $0, as: UTF8.self) }
+                == #"[{"ev":"T","sym":"A"},{"ev":"ZZ"}]"#)
+    }
+
+    @Test func `an endless replay goes on without growing`() throws {
+        let source = try CaptureSource(.text(ledgerLines(frames: 10), passes: nil), pace: .speed(1))
+        var last: Int64 = .min
+        for _ in 0..<5 {
+            let block = try #require(try source.nextBlock())
+            #expect(block.byteCount < 400_000)
+            for frame in block.frames {
+                #expect(frame.time >= last)
+                last = frame.time
+            }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+import FoundationEssentials
+import Logging
+import MarketData
+import Synchronization
+import Testing
+
+@testable import FeedSimulator
+
+/// Runs a simulator while `body` does, then cancels it.
+func withSimulator(
+    _ configuration: SimulatorConfiguration,
+    _ body: (FeedSimulator, _ port: Int) async throws -> Void
+) async throws {
+    let simulator = FeedSimulator(configuration: configuration, logger: quiet)
+    let port = try await simulator.bind()
+    try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask { try await simulator.run() }
+        do {
+            try await body(simulator, port)
+        } catch {
+            group.cancelAll()
+            throw error
+        }
+        group.cancelAll()
+        try await group.waitForAll()
+    }
+}
+
+/// A logger that shows only what is wrong.
+var quiet: Logger {
+    var logger = Logger(label: "simulator")
+    logger.logLevel = .error
+    return logger
+}
+
+/// A configuration whose clients' closes don't hold a test up.
+func configuration(_ source: SimulatorConfiguration.Source, _ faults: [String] = []) throws -> SimulatorConfiguration {
+    var configuration = SimulatorConfiguration(source: source)
+    configuration.settleTime = .milliseconds(30)
+    configuration.closeTimeout = .milliseconds(500)
+    configuration.faults = try faults.map { try Fault($0) }
+    return configuration
+}
+
+func configuration(lines: [String], _ faults: [String] = []) throws -> SimulatorConfiguration {
+    try configuration(.captures(.text(lines)), faults)
+}
+
+extension CaptureReplay {
+    static func text(_ lines: [String], passes: Int? = 1, times: Times = .asRecorded) -> CaptureReplay {
+        CaptureReplay(
+            captures: [.text(name: "lines", Array((lines.joined(separator: "\n") + "\n").utf8))], passes: passes,
+            times: times)
+    }
+}
+
+/// Frames of numbered events, one a line.
+func ledgerLines(
+    _ kinds: [EventKind] = EventKind.allCases, symbols: [String] = ["AAPL", "MSFT", "BRK.B"], frames: Int,
+    eventsPerFrame: Int = 5
+) -> [String] {
+    let plan = LedgerPlan(kinds: kinds, symbols: symbols.compactMap { Symbol($0) })
+    return (0..<frames).map { frame in
+        let events = (0..<eventsPerFrame).map { offset in
+            String(decoding: plan.event(UInt64(frame * eventsPerFrame + offset)).json, as: UTF8.self)
+        }
+        return "[\(events.joined(separator: ","))]"
+    }
+}
+
+let allChannels = "AM.*,A.*,T.*,Q.*"
+
+/// All frames of a source, as text.
+func frames(of source: any FrameSource) throws -> [String] {
+    var lines: [String] = []
+    while let block = try source.nextBlock() {
+        for frame in block.frames {
+            lines.append(block.withText(of: frame) { String(decoding: $0, as: UTF8.self) })
+        }
+    }
+    return lines
+}
+
+/// A fresh directory that is removed after `body`.
+func withDirectory<Result>(_ body: (String) async throws -> Result) async throws -> Result {
+    let directory = FileManager.default.temporaryDirectory.appendingPathComponent("simulator-\(UUID().uuidString)").path
+    try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    return try await body(directory)
+}

@@ -1,0 +1,198 @@
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import NIOSSL
+import NIOWebSocket
+import Synchronization
+
+@testable import FeedSimulator
+
+/// A WebSocket client that keeps what it receives, fragments and all.
+final class TestClient: Sendable {
+    struct Frame: Equatable {
+        var opcode: WebSocketOpcode
+        var isFinal: Bool
+        var isCompressed: Bool
+        var bytes: [UInt8]
+
+        var text: String { String(decoding: bytes, as: UTF8.self) }
+    }
+
+    struct Received {
+        var frames: [Frame] = []
+        var closeCode: UInt16?
+        var isClosed = false
+        var error: String?
+
+        /// Whole text frames.
+        private(set) var texts: [String] = []
+        /// Text frames that aren't statuses.
+        private(set) var events: [String] = []
+        /// Status messages, one element each.
+        private(set) var statuses: [String] = []
+        var pongs: Int { frames.count { $0.opcode == .pong } }
+
+        mutating func add(_ frame: Frame) {
+            frames.append(frame)
+            if frame.opcode == .connectionClose, frame.bytes.count >= 2 {
+                closeCode = UInt16(frame.bytes[0]) << 8 | UInt16(frame.bytes[1])
+            }
+            guard frame.opcode == .text, frame.isFinal else { return }
+            let text = frame.text
+            texts.append(text)
+            if text.contains("\"ev\":\"status\"") {
+                statuses += text.split(separator: "\"message\":\"").dropFirst().map { String($0.prefix { $0 != "\"" }) }
+            } else {
+                events.append(text)
+            }
+        }
+    }
+
+    private let channel: any Channel
+    private let received = Mutex(Received())
+    private let signal = ChangeSignal()
+
+    private init(_ channel: any Channel) {
+        self.channel = channel
+    }
+
+    static func connect(port: Int, path: String = "/stocks", trusting certificate: String? = nil) async throws
+        -> TestClient
+    {
+        var tls: NIOSSLContext?
+        if let certificate {
+            var configuration = TLSConfiguration.makeClientConfiguration()
+            configuration.trustRoots = .file(certificate)
+            tls = try NIOSSLContext(configuration: configuration)
+        }
+        let context = tls
+        let upgraded = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .connect(host: "127.0.0.1", port: port) { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    if let context {
+                        try channel.pipeline.syncOperations.addHandler(
+                            NIOSSLClientHandler(context: context, serverHostname: "localhost"))
+                    }
+                    let upgrader = NIOTypedWebSocketClientUpgrader(
+                        maxFrameSize: 64 << 20, enableAutomaticErrorHandling: false
+                    ) { channel, _ in
+                        channel.eventLoop.makeCompletedFuture {
+                            let client = TestClient(channel)
+                            try channel.pipeline.syncOperations.addHandler(Reader(client))
+                            return client
+                        }
+                    }
+                    var pipeline = NIOUpgradableHTTPClientPipelineConfiguration(
+                        upgradeConfiguration: NIOTypedHTTPClientUpgradeConfiguration(
+                            upgradeRequestHead: HTTPRequestHead(
+                                version: .http1_1, method: .GET, uri: path, headers: ["Host": "localhost"]),
+                            upgraders: [upgrader],
+                            notUpgradingCompletionHandler: { channel in
+                                channel.eventLoop.makeFailedFuture(ChannelError.inappropriateOperationForState)
+                            }))
+                    // The server's first message may come in one read with the upgrade response.
+                    pipeline.leftOverBytesStrategy = .forwardBytes
+                    return try channel.pipeline.syncOperations.configureUpgradableHTTPClientPipeline(
+                        configuration: pipeline)
+                }
+            }
+        return try await upgraded.get()
+    }
+
+    var snapshot: Received { received.withLock { $0 } }
+
+    /// Waits until what was received satisfies a condition; throws after `seconds`.
+    @discardableResult
+    func wait(seconds: Int = 20, until condition: (Received) -> Bool) async throws -> Received {
+        let deadline = ContinuousClock.now + .seconds(seconds)
+        while true {
+            let version = signal.version
+            // Tried under the lock: a copy would make the next frame copy all that came before.
+            if received.withLock({ condition($0) }) { return snapshot }
+            guard ContinuousClock.now < deadline else { throw Overdue(received: "\(snapshot.texts.suffix(5))") }
+            try await signal.wait(past: version, until: deadline)
+        }
+    }
+
+    struct Overdue: Error {
+        var received: String
+    }
+
+    func send(_ text: String) async throws { try await write(.text, Array(text.utf8)) }
+
+    func ping(_ text: String) async throws { try await write(.ping, Array(text.utf8)) }
+
+    func write(_ opcode: WebSocketOpcode, _ bytes: [UInt8], isFinal: Bool = true) async throws {
+        let frame = WebSocketFrame(
+            fin: isFinal, opcode: opcode, maskKey: [1, 2, 3, 4], data: ByteBuffer(bytes: bytes))
+        try await channel.writeAndFlush(frame)
+    }
+
+    func login(key: String = "key") async throws {
+        try await send(#"{"action":"auth","params":"\#(key)"}"#)
+        try await wait { $0.statuses.contains("authenticated") }
+    }
+
+    /// Subscribes and waits for all confirmations.
+    func subscribe(_ channels: String) async throws {
+        try await send(#"{"action":"subscribe","params":"\#(channels)"}"#)
+        let last = channels.split(whereSeparator: { $0 == "," || $0 == " " }).last.map(String.init) ?? ""
+        try await wait { $0.statuses.contains("subscribed to: \(last)") }
+    }
+
+    static func connect(port: Int, subscribingTo channels: String) async throws -> TestClient {
+        let client = try await connect(port: port)
+        try await client.login()
+        try await client.subscribe(channels)
+        return client
+    }
+
+    /// Reads nothing from the socket until told otherwise.
+    func setReads(_ reads: Bool) async throws {
+        try await channel.setOption(.autoRead, value: reads).get()
+        if reads { channel.read() }
+    }
+
+    func close() async throws { try await channel.close() }
+
+    fileprivate func took(_ frame: WebSocketFrame) {
+        var copy = frame.unmaskedData
+        let bytes = copy.readBytes(length: copy.readableBytes) ?? []
+        let kept = Frame(opcode: frame.opcode, isFinal: frame.fin, isCompressed: frame.rsv1, bytes: bytes)
+        received.withLock { $0.add(kept) }
+        if frame.opcode == .connectionClose {
+            let answer = WebSocketFrame(
+                fin: true, opcode: .connectionClose, maskKey: [1, 2, 3, 4], data: ByteBuffer(bytes: bytes.prefix(2)))
+            channel.writeAndFlush(answer, promise: nil)
+        }
+        signal.changed()
+    }
+
+    fileprivate func ended(_ error: (any Error)? = nil) {
+        received.withLock { received in
+            if let error {
+                received.error = "\(error)"
+            } else {
+                received.isClosed = true
+            }
+        }
+        signal.changed()
+    }
+}
+
+private final class Reader: ChannelInboundHandler {
+    typealias InboundIn = WebSocketFrame
+
+    private let client: TestClient
+
+    init(_ client: TestClient) { self.client = client }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) { client.took(unwrapInboundIn(data)) }
+
+    func channelInactive(context: ChannelHandlerContext) { client.ended() }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        client.ended(error)
+        context.close(promise: nil)
+    }
+}
