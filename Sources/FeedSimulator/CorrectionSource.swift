@@ -1,6 +1,7 @@
 import Synchronization
 
-/// Sends a share of another source's bars twice: with half the volume in their place, and as they are some frames later.
+/// Sends a share of another source's bars twice: with half the volume in their place, and as they are some frames
+/// later.
 ///
 /// So the newest version of every bar is the source's own. Which bars, and how much later, follows from their place.
 final class CorrectionSource: FrameSource {

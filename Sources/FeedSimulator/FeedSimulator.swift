@@ -47,8 +47,8 @@ public final class FeedSimulator: Service, Sendable {
 
     /// Opens the source and the port, and answers the port; connections are served from now on.
     ///
-    /// Throws ``SimulatorError`` when a setting makes no sense, a capture or TLS file is missing, or the address can't be
-    /// used. A second call answers the same port. What is open is closed at the end of ``run()``.
+    /// Throws ``SimulatorError`` when a setting makes no sense, a capture or TLS file is missing, or the address can't
+    /// be used. A second call answers the same port. What is open is closed at the end of ``run()``.
     public func bind() async throws -> Int {
         if let port = opened.withLock({ $0?.port }) { return port }
         try configuration.validate()

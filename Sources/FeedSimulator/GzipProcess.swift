@@ -89,8 +89,8 @@ final class GzipProcess: Sendable {
             .split(separator: " ", omittingEmptySubsequences: true).joined(separator: " ")
     }
 
-    /// A pair of sockets serves as the pipe: both ends are marked close-on-exec as they are made, so that no other child
-    /// started at that moment keeps one open.
+    /// A pair of sockets serves as the pipe: both ends are marked close-on-exec as they are made, so that no other
+    /// child started at that moment keeps one open.
     private static func makePipe(_ ends: inout [Int32]) -> Bool {
         socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &ends) == 0
     }

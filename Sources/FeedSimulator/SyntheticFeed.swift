@@ -16,7 +16,8 @@ public struct SyntheticFeed: Sendable, Equatable {
     public var quotesPerTrade: Int
     /// When the market starts, in milliseconds since the Unix epoch; `nil` means when the replay starts.
     public var start: Int64?
-    /// How long it lasts, in whole seconds; a minute that isn't complete at the end has no minute bar. `nil` has no end.
+    /// How long it lasts, in whole seconds; a minute that isn't complete at the end has no minute bar. `nil` has
+    /// no end.
     public var duration: Duration?
     /// How many trades in a million are of fractions of a share (`ds`, and so `dv` and `dav`).
     public var fractionalTradesPerMillion: Int
