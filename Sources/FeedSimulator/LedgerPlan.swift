@@ -3,8 +3,9 @@ public import MarketData
 /// What numbered events look like; with a number it settles every byte of an event.
 ///
 /// Event `id` is of kind `kinds[id % kinds.count]`. With `n = id / kinds.count`, its symbol is
-/// `symbols[n % symbols.count]` and, with `m = n / symbols.count`, its time is ``start`` plus `m` windows (a minute bar's or second bar's start) or
-/// plus `m` milliseconds (a trade's or quote's time). So no two bars have the same symbol, length and start.
+/// `symbols[n % symbols.count]`. With `m = n / symbols.count`, its time is ``start`` plus `m` windows (a minute bar's or
+/// second bar's start) or plus `m` milliseconds (a trade's or quote's time). So no two bars have the same symbol, length
+/// and start.
 public struct LedgerPlan: Sendable, Equatable {
     /// The kinds, in turn.
     public var kinds: [EventKind]
