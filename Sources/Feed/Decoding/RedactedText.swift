@@ -31,7 +31,7 @@ enum RedactedText {
                 output += String(decoding: word, as: UTF8.self)
             }
             place = end
-            if isSensitive(word), let value = valueStart(bytes, place) {
+            if isSensitive(word), let value = valueStart(bytes, place, after: word) {
                 for byte in bytes[place..<value] { output += printable(byte) }
                 output += mask
                 place = valueEnd(bytes, value)
@@ -59,30 +59,31 @@ enum RedactedText {
         word.count >= opaqueRun && word.contains { $0 < UInt8(ascii: "0") || $0 > UInt8(ascii: "9") }
     }
 
-    /// Where the value of a name begins that ends before `place`; `nil` when no colon or equals sign follows.
-    private static func valueStart(_ bytes: [UInt8], _ place: Int) -> Int? {
-        var next = skipQuotesAndSpace(bytes, place)
-        guard next < bytes.count, bytes[next] == UInt8(ascii: ":") || bytes[next] == UInt8(ascii: "=") else {
-            // `Bearer abc`: the value follows a space.
-            return next > place && bytes[place] == 0x20 && next < bytes.count && isWord(bytes[next]) ? next : nil
-        }
-        next += 1
-        while next < bytes.count, bytes[next] == 0x20 || bytes[next] == 0x09 { next += 1 }
-        return next
-    }
-
-    private static func skipQuotesAndSpace(_ bytes: [UInt8], _ place: Int) -> Int {
+    /// Where the value of a name begins that ends before `place`: behind a colon or equals sign, at the second quote
+    /// where those are missing, behind the space of `Bearer …`; `nil` when no value follows.
+    private static func valueStart(_ bytes: [UInt8], _ place: Int, after name: ArraySlice<UInt8>) -> Int? {
         var next = place
+        var quotes = 0
         while next < bytes.count {
             switch bytes[next] {
-            case 0x20, 0x09, 0x0A, 0x0D, UInt8(ascii: "\""), UInt8(ascii: "\\"): next += 1
-            default: return next
+            case UInt8(ascii: "\""), UInt8(ascii: "'"):
+                quotes += 1
+                if quotes == 2 { return next }
+                next += 1
+            case 0x20, 0x09, 0x0A, 0x0D, UInt8(ascii: "\\"):
+                next += 1
+            case UInt8(ascii: ":"), UInt8(ascii: "="):
+                next += 1
+                while next < bytes.count, JSONScan.isSpace(bytes[next]) { next += 1 }
+                return next
+            default:
+                return next > place && String(decoding: name, as: UTF8.self).lowercased() == "bearer" ? next : nil
             }
         }
-        return next
+        return nil
     }
 
-    /// Where the value ends that begins at `start`: a plain string at its quote, a bare word where it stops, anything
+    /// Where the value ends that begins at `start`: a plain string at its quote, bare text where it stops, anything
     /// else (nested, escaped) with the excerpt.
     private static func valueEnd(_ bytes: [UInt8], _ start: Int) -> Int {
         guard start < bytes.count else { return start }
@@ -100,8 +101,7 @@ enum RedactedText {
         default:
             while place < bytes.count {
                 switch bytes[place] {
-                case UInt8(ascii: ","), UInt8(ascii: "}"), UInt8(ascii: "]"), UInt8(ascii: "&"), UInt8(ascii: "\""),
-                    0x20:
+                case UInt8(ascii: ","), UInt8(ascii: "}"), UInt8(ascii: "]"), UInt8(ascii: "&"), UInt8(ascii: "\""):
                     return place
                 default: place += 1
                 }

@@ -1,0 +1,117 @@
+import MarketData
+import Testing
+
+@testable import Feed
+
+/// What a decoder made of one frame, with the texts written out.
+struct Decoded: Equatable {
+    var events: [String] = []
+    var statuses: [FeedStatus] = []
+    var rejects = DecodeRejects()
+    var batch = EventBatch(connection: "test", receivedMicroseconds: 1)
+
+    static func == (left: Decoded, right: Decoded) -> Bool {
+        left.events == right.events && left.statuses == right.statuses && left.rejects == right.rejects
+    }
+
+    init(_ frame: String, textLimit: Int = Int(UInt32.max)) {
+        self.init([UInt8](frame.utf8), textLimit: textLimit)
+    }
+
+    init(_ frame: [UInt8], textLimit: Int = Int(UInt32.max)) {
+        var decoder = FrameDecoder(textLimit: textLimit)
+        // Exactly as long as the frame, so that memory checkers see every read behind it.
+        let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: frame.count, alignment: 1)
+        defer { copy.deallocate() }
+        copy.copyBytes(from: frame)
+        decoder.decode(UnsafeRawBufferPointer(copy), into: &batch, statuses: &statuses)
+        rejects = decoder.rejects
+        events =
+            batch.bars.map(EventLine.line) + batch.trades.map { EventLine.line($0, batch.text) }
+            + batch.quotes.map { EventLine.line($0, batch.text) }
+    }
+
+    /// An event decoded alone, and again in front of enough others that nothing is near the frame's end: both must
+    /// come out the same.
+    static func event(_ event: String, sourceLocation: SourceLocation = #_sourceLocation) -> Decoded {
+        let alone = Decoded("[\(event)]")
+        let padding = #"{"ev":"status","status":"padding","message":"\#(String(repeating: "x", count: 500))"}"#
+        var padded = Decoded("[\(event),\(padding),\(padding)]")
+        #expect(padded.statuses.count >= 2, sourceLocation: sourceLocation)
+        padded.statuses.removeLast(2)
+        #expect(alone.events == padded.events, sourceLocation: sourceLocation)
+        #expect(alone.statuses == padded.statuses, sourceLocation: sourceLocation)
+        for reason in DecodeRejects.Reason.allCases {
+            #expect(alone.rejects[reason] == padded.rejects[reason], sourceLocation: sourceLocation)
+        }
+        let object = Decoded(event)
+        #expect(object.events == alone.events, sourceLocation: sourceLocation)
+        return alone
+    }
+
+    /// The one bar of the frame.
+    func bar(sourceLocation: SourceLocation = #_sourceLocation) throws -> Bar {
+        #expect(rejects.samples == [], sourceLocation: sourceLocation)
+        #expect(batch.count == 1, sourceLocation: sourceLocation)
+        return try #require(batch.bars.first, sourceLocation: sourceLocation)
+    }
+
+    /// The one trade of the frame.
+    func trade(sourceLocation: SourceLocation = #_sourceLocation) throws -> Trade {
+        #expect(rejects.samples == [], sourceLocation: sourceLocation)
+        #expect(batch.count == 1, sourceLocation: sourceLocation)
+        return try #require(batch.trades.first, sourceLocation: sourceLocation)
+    }
+
+    /// The one quote of the frame.
+    func quote(sourceLocation: SourceLocation = #_sourceLocation) throws -> Quote {
+        #expect(rejects.samples == [], sourceLocation: sourceLocation)
+        #expect(batch.count == 1, sourceLocation: sourceLocation)
+        return try #require(batch.quotes.first, sourceLocation: sourceLocation)
+    }
+
+    /// The reasons that were counted, each with its count.
+    var reasons: [DecodeRejects.Reason: Int] {
+        var counts: [DecodeRejects.Reason: Int] = [:]
+        for reason in DecodeRejects.Reason.allCases where rejects[reason] > 0 { counts[reason] = rejects[reason] }
+        return counts
+    }
+}
+
+/// Writes events as text, every bit of every field, for comparing.
+enum EventLine {
+    static func line(_ bar: Bar) -> String {
+        let numbers: [Double?] = [
+            bar.open, bar.high, bar.low, bar.close, bar.volume, bar.vwap, bar.dayVolume, bar.dayOpen, bar.dayVWAP,
+            bar.averageSize,
+        ]
+        return "bar \(bar.interval.rawValue) \(bar.symbol) \(bar.start) \(bar.end) "
+            + numbers.map(text).joined(separator: " ") + " \(text(bar.isOTC))"
+    }
+
+    static func line(_ trade: Trade, _ arena: TextArena) -> String {
+        "trade \(trade.symbol) \(trade.time) \(text(trade.price)) \(text(trade.size)) \(text(trade.exchange))"
+            + " \(text(trade.tape)) \(text(trade.tradeID.map { arena[$0] }.debugDescription))"
+            + " \(text(trade.conditions.map { arena[$0] })) \(text(trade.sequence)) \(text(trade.trfID))"
+            + " \(text(trade.trfTime))"
+    }
+
+    static func line(_ quote: Quote, _ arena: TextArena) -> String {
+        "quote \(quote.symbol) \(quote.time) \(text(quote.bid)) \(text(quote.bidSize)) \(text(quote.bidExchange))"
+            + " \(text(quote.ask)) \(text(quote.askSize)) \(text(quote.askExchange)) \(text(quote.condition))"
+            + " \(text(quote.indicators.map { arena[$0] })) \(text(quote.tape)) \(text(quote.sequence))"
+    }
+
+    static func text(_ value: Double?) -> String {
+        value.map { "\($0)/\(String($0.bitPattern, radix: 16))" } ?? "-"
+    }
+
+    static func text(_ value: (some CustomStringConvertible)?) -> String {
+        value.map(\.description) ?? "-"
+    }
+}
+
+extension Double {
+    /// The decimal that a price comes out as.
+    var decimal: String { DecimalText.string(self) }
+}

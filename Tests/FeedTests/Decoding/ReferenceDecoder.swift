@@ -1,0 +1,185 @@
+import MarketData
+
+@testable import Feed
+
+/// Reads events as the feed's description says, from ``ReferenceJSON``, for comparing with the decoder.
+enum ReferenceDecoder {
+    /// What a value of the frame's array is.
+    enum Outcome {
+        case event(String)
+        case status(FeedStatus)
+        case rejected
+    }
+
+    static func read(_ value: ReferenceJSON) -> Outcome {
+        guard case .object(let fields) = value, let event = Fields(fields) else { return .rejected }
+        return event.outcome ?? .rejected
+    }
+
+    private struct Fields {
+        var values: [String: ReferenceJSON] = [:]
+
+        init?(_ fields: [(name: [UInt8]?, value: ReferenceJSON)]) {
+            for field in fields {
+                guard let name = field.name else { continue }
+                values[String(decoding: name, as: UTF8.self)] = field.value
+            }
+        }
+
+        /// `nil` when anything is missing or wrong.
+        var outcome: Outcome? {
+            guard case .string(let name?)? = values["ev"] else { return nil }
+            do {
+                switch String(decoding: name, as: UTF8.self) {
+                case "AM": return .event(try bar(.minute))
+                case "A": return .event(try bar(.second))
+                case "T": return .event(try trade())
+                case "Q": return .event(try quote())
+                case "status":
+                    let status = FeedStatus(
+                        status: try required(text("status")), message: try text("message") ?? "")
+                    return .status(status)
+                default: return nil
+                }
+            } catch {
+                return nil
+            }
+        }
+
+        struct Wrong: Error {}
+
+        func required<Value>(_ value: Value?) throws -> Value {
+            guard let value else { throw Wrong() }
+            return value
+        }
+
+        func present(_ name: String) -> ReferenceJSON? {
+            guard let value = values[name] else { return nil }
+            if case .null = value { return nil }
+            return value
+        }
+
+        func bar(_ interval: Bar.Interval) throws -> String {
+            let start = try required(time("s"))
+            guard start <= Int64.max - interval.milliseconds || present("e") != nil else { throw Wrong() }
+            var bar = Bar(
+                symbol: try symbol(), interval: interval, start: start,
+                end: try time("e") ?? start + interval.milliseconds, open: try required(number("o")),
+                high: try required(number("h")), low: try required(number("l")), close: try required(number("c")),
+                volume: try required(decimal("dv") ?? number("v")))
+            bar.vwap = try number("vw")
+            bar.dayVolume = try decimal("dav") ?? number("av")
+            bar.dayOpen = try number("op")
+            bar.dayVWAP = try number("a")
+            bar.averageSize = try number("z")
+            if let otc = present("otc") {
+                guard case .bool(let value) = otc else { throw Wrong() }
+                bar.isOTC = value
+            }
+            return EventLine.line(bar)
+        }
+
+        func trade() throws -> String {
+            var arena = TextArena()
+            var trade = Trade(
+                symbol: try symbol(), time: try required(time("t")), price: try required(number("p")),
+                size: try required(decimal("ds") ?? number("s")))
+            trade.exchange = try small("x")
+            trade.tape = try small("z")
+            trade.tradeID = try text("i").map { arena.append($0) }
+            trade.conditions = try integers("c").map { arena.append($0) }
+            trade.sequence = try integer("q")
+            trade.trfID = try small("trfi")
+            trade.trfTime = try integer("trft")
+            if let time = trade.trfTime, time < 0 { throw Wrong() }
+            return EventLine.line(trade, arena)
+        }
+
+        func quote() throws -> String {
+            var arena = TextArena()
+            var quote = Quote(symbol: try symbol(), time: try required(time("t")))
+            quote.bid = try number("bp")
+            quote.bidSize = try number("bs")
+            quote.bidExchange = try small("bx")
+            quote.ask = try number("ap")
+            quote.askSize = try number("as")
+            quote.askExchange = try small("ax")
+            quote.condition = try small("c")
+            quote.indicators = try integers("i").map { arena.append($0) }
+            quote.tape = try small("z")
+            quote.sequence = try integer("q")
+            return EventLine.line(quote, arena)
+        }
+
+        func symbol() throws -> Symbol {
+            guard case .string(let bytes?)? = values["sym"] else { throw Wrong() }
+            guard let symbol = Symbol(String(decoding: bytes, as: UTF8.self)) else { throw Wrong() }
+            return symbol
+        }
+
+        func text(_ name: String) throws -> String? {
+            guard let value = present(name) else { return nil }
+            guard case .string(let bytes?) = value else { throw Wrong() }
+            return String(decoding: bytes, as: UTF8.self)
+        }
+
+        func number(_ name: String) throws -> Double? {
+            guard let value = present(name) else { return nil }
+            guard case .number(let text) = value, let number = Double(text), number.isFinite else { throw Wrong() }
+            return number
+        }
+
+        func decimal(_ name: String) throws -> Double? {
+            guard let value = present(name) else { return nil }
+            guard case .string(let bytes?) = value else { return try number(name) }
+            guard case .number(let text)? = ReferenceJSON.prefix(bytes[...], depth: 0)?.value,
+                text.utf8.count == bytes.count, let number = Double(text), number.isFinite
+            else { throw Wrong() }
+            return number
+        }
+
+        func integer(_ name: String) throws -> Int64? {
+            guard let value = present(name) else { return nil }
+            guard case .number(let text) = value else { throw Wrong() }
+            return try required(Self.integer(text))
+        }
+
+        func time(_ name: String) throws -> Int64? {
+            let value = try integer(name)
+            if let value, value <= 0 { throw Wrong() }
+            return value
+        }
+
+        func small(_ name: String) throws -> Int32? {
+            try integer(name).map { try required(Int32(exactly: $0)) }
+        }
+
+        func integers(_ name: String) throws -> String? {
+            guard let value = present(name) else { return nil }
+            guard case .array(let values) = value else { throw Wrong() }
+            let texts = try values.map { value in
+                guard case .number(let text) = value else { throw Wrong() }
+                return String(try required(Self.integer(text).flatMap { Int32(exactly: $0) }))
+            }
+            return "[" + texts.joined(separator: ",") + "]"
+        }
+
+        /// The integer that a number in any form is, on its digits as text.
+        static func integer(_ text: String) -> Int64? {
+            let parts = text.lowercased().split(separator: "e")
+            let mantissa = parts[0].split(separator: ".", omittingEmptySubsequences: false)
+            let fraction = mantissa.count > 1 ? String(mantissa[1]) : ""
+            var digits = mantissa[0].drop { $0 == "-" } + fraction
+            digits = digits.drop { $0 == "0" }
+            if digits.isEmpty { return 0 }
+            guard var exponent = parts.count > 1 ? Int(parts[1]) : 0 else { return nil }
+            exponent -= fraction.count
+            while exponent < 0 {
+                guard digits.popLast() == "0" else { return nil }
+                exponent += 1
+            }
+            guard digits.count + exponent <= 19 else { return nil }
+            return Int64((text.hasPrefix("-") ? "-" : "") + digits + String(repeating: "0", count: exponent))
+        }
+    }
+}
