@@ -76,7 +76,11 @@ struct Health: Sendable, Equatable {
         guard idle.isEmpty else {
             let names = idle.map { connection -> String in
                 let state =
-                    connection.status == .connected ? "has no confirmed symbol" : "is \(connection.status.rawValue)"
+                    switch connection.status {
+                    case .connected: "has no confirmed symbol"
+                    case .error: "has an error"
+                    case .connecting, .disconnected: "is \(connection.status.rawValue)"
+                    }
                 let reason = connection.lastError.map { ": \($0)" } ?? ""
                 return "\(connection.name) \(state)\(reason)"
             }

@@ -1,7 +1,35 @@
 extension Asset {
     /// The page.
     static let page = Asset("dashboard.html", PackageResources.dashboard_html)
+
     /// The description of the API.
     static let openAPI = Asset("openapi.json", PackageResources.openapi_json)
-    static let all: [Asset] = []
+
+    /// What the page is made of.
+    static let all: [Asset] = [
+        Asset("api.js", PackageResources.api_js),
+        Asset("candles.js", PackageResources.candles_js),
+        Asset("charts.css", PackageResources.charts_css),
+        Asset("colors.css", PackageResources.colors_css),
+        Asset("connections.js", PackageResources.connections_js),
+        Asset("contact.js", PackageResources.contact_js),
+        Asset("dialogs.js", PackageResources.dialogs_js),
+        Asset("dom.js", PackageResources.dom_js),
+        Asset("events.js", PackageResources.events_js),
+        Asset("format.js", PackageResources.format_js),
+        Asset("history.js", PackageResources.history_js),
+        Asset("icon.svg", PackageResources.icon_svg),
+        Asset("layout.css", PackageResources.layout_css),
+        Asset("linechart.js", PackageResources.linechart_js),
+        Asset("main.js", PackageResources.main_js),
+        Asset("overview.js", PackageResources.overview_js),
+        Asset("parts.css", PackageResources.parts_css),
+        Asset("records.js", PackageResources.records_js),
+        Asset("scale.js", PackageResources.scale_js),
+        Asset("stream.js", PackageResources.stream_js),
+        Asset("symbol.js", PackageResources.symbol_js),
+        Asset("theme.js", PackageResources.theme_js),
+        Asset("tickers.js", PackageResources.tickers_js),
+        Asset("universes.js", PackageResources.universes_js),
+    ]
 }

@@ -1,0 +1,56 @@
+// Requests to the collector; a refusal becomes an error that says what is wrong.
+
+const TOKEN = 'edgetick-token';
+let askForToken = () => {};
+
+export class Refused extends Error {
+  constructor(problem, status) {
+    super(problem.detail ?? `The collector answered ${status}.`);
+    this.status = status;
+    this.nearest = problem.nearest ?? [];
+  }
+}
+
+export const token = {
+  get: () => sessionStorage.getItem(TOKEN),
+  set: (value) => sessionStorage.setItem(TOKEN, value),
+  forget: () => sessionStorage.removeItem(TOKEN),
+};
+
+export function onTokenNeeded(action) {
+  askForToken = action;
+}
+
+export async function request(path, { method = 'GET', body, headers = {}, signal } = {}) {
+  const fields = { ...headers };
+  const known = token.get();
+  if (known) fields.Authorization = `Bearer ${known}`;
+  if (body !== undefined) fields['Content-Type'] = 'application/json';
+  const answer = await fetch(path, {
+    method,
+    headers: fields,
+    signal,
+    cache: 'no-store',
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+  if (answer.ok) return answer;
+  if (answer.status === 401) askForToken(known !== null);
+  let problem = {};
+  try {
+    problem = await answer.json();
+  } catch {
+    // No problem details: the status alone has to do.
+  }
+  throw new Refused(problem, answer.status);
+}
+
+export async function load(path, options) {
+  return (await request(path, options)).json();
+}
+
+export function query(parameters) {
+  const text = new URLSearchParams(
+    Object.entries(parameters).filter(([, value]) => value !== undefined && value !== null && value !== ''),
+  ).toString();
+  return text ? `?${text}` : '';
+}

@@ -1,0 +1,116 @@
+// A column for each feed connection.
+
+import { load } from './api.js';
+import { act, confirm } from './dialogs.js';
+import { byId, el, empty, facts, setLevel, setText } from './dom.js';
+import * as format from './format.js';
+
+const LEVELS = { connected: 'ok', connecting: 'degraded', disconnected: 'failing', error: 'failing' };
+
+class Column {
+  constructor(id, showTickers) {
+    this.name = el('h3');
+    this.badge = el('span', { class: 'badge' });
+    this.rate = el('span');
+    this.facts = el('div');
+    this.note = el('p', { class: 'note' });
+    this.button = el('button', { type: 'button', class: 'link', onclick: () => showTickers(this.state) }, 'Symbols');
+    this.element = el(
+      'article',
+      { class: 'card', id: `column-${id}` },
+      el('div', { class: 'card-head' }, this.name, this.badge),
+      el('div', { class: 'figure' }, this.rate, el('span', { class: 'unit' }, 'events/s')),
+      this.facts,
+      el('div', { class: 'card-foot' }, this.note, this.button),
+    );
+  }
+
+  show(state, now) {
+    this.state = state;
+    setText(this.name, state.name);
+    this.name.title = `${state.name} (${state.id})`;
+    setText(this.badge, state.is_paused ? 'paused' : state.status);
+    setLevel(this.badge, state.is_paused ? 'degraded' : LEVELS[state.status] ?? 'unknown');
+    setText(this.rate, format.rate(state.messages_per_second));
+    this.button.setAttribute('aria-label', `Symbols of ${state.name}`);
+    const symbols = state.takes_all
+      ? 'all'
+      : `${format.count(state.confirmed_tickers)} of ${format.count(state.assigned_tickers)} confirmed`;
+    const pairs = [
+      ['Symbols', symbols],
+      ['Events/s, 1 s · 60 s', `${format.rate(state.rates.one_second)} · ${format.rate(state.rates.one_minute)}`],
+      ['Events', format.count(state.message_count)],
+      ['Last message', state.last_message_time === null ? 'none yet' : format.ago(now - state.last_message_time)],
+      ['Latency, p99', format.duration(state.latency.p99_seconds)],
+      ['Reconnects · errors', `${format.count(state.reconnects)} · ${format.count(state.error_count)}`],
+    ];
+    if (state.universe_key) pairs.splice(1, 0, ['Universe', state.universe_key]);
+    this.facts.replaceChildren(facts(pairs));
+    setLevel(this.note, state.status === 'connected' ? 'unknown' : 'failing');
+    setText(this.note, state.last_error ? `${format.moment(state.last_error_time)}: ${state.last_error}` : '');
+  }
+}
+
+export class Connections {
+  #columns = new Map();
+  #list = byId('connection-list');
+  #showTickers;
+
+  constructor(showTickers) {
+    this.#showTickers = showTickers;
+    const button = byId('rebalance');
+    button.addEventListener('click', async () => {
+      const agreed = await confirm(
+        'Rebalance the connections?',
+        'Symbols move between connections until the load is even. A symbol that moves may miss events for a moment; a gap is recorded then.',
+        'Rebalance');
+      if (!agreed) return;
+      await act(button, async () => {
+        const { count } = await load('/api/websocket/rebalance', { method: 'POST' });
+        return count === 0 ? 'The load is even already; nothing moved.' : `${format.plural(count, 'symbol')} moved.`;
+      });
+    });
+  }
+
+  // All connections, in their order.
+  show(states, now) {
+    if (states.length === 0) {
+      this.#columns.clear();
+      this.#list.replaceChildren(empty('No connection is configured. Set SYMBOLS or SYMBOL_UNIVERSE_KEY and restart.'));
+      return;
+    }
+    const ids = new Set(states.map((state) => state.id));
+    for (const id of [...this.#columns.keys()]) if (!ids.has(id)) this.remove(id);
+    for (const state of states) this.update(state, now);
+  }
+
+  // One connection.
+  update(state, now) {
+    let column = this.#columns.get(state.id);
+    if (!column) {
+      if (this.#columns.size === 0) this.#list.replaceChildren();
+      column = new Column(state.id, this.#showTickers);
+      this.#columns.set(state.id, column);
+      this.#list.append(column.element);
+    }
+    column.show(state, now);
+  }
+
+  remove(id) {
+    this.#columns.get(id)?.element.remove();
+    this.#columns.delete(id);
+  }
+
+  // Events of the stream: they tell sooner than the next metrics when something last came.
+  heard(events) {
+    for (const column of this.#columns.values()) {
+      const last = events.findLast((event) => event.connection === column.state.name);
+      if (last) column.state.last_message_time = Math.max(column.state.last_message_time ?? 0, last.received);
+    }
+  }
+
+  // The age of the last message grows without news.
+  tick(now) {
+    for (const column of this.#columns.values()) column.show(column.state, now);
+  }
+}

@@ -1,0 +1,53 @@
+// Whether the collector can be heard, said plainly.
+
+import { byId, setText } from './dom.js';
+import * as format from './format.js';
+
+const OLD = 15; // seconds without a sample
+
+export class Contact {
+  #state = 'connecting';
+  #since = Date.now() / 1000;
+  #sample = null;
+  #reason = '';
+  #next = 0;
+
+  opened() {
+    this.#state = 'live';
+    this.tick();
+  }
+
+  lost({ reason, wait }) {
+    if (this.#state !== 'lost') this.#since = Date.now() / 1000;
+    this.#state = 'lost';
+    this.#reason = reason;
+    this.#next = Date.now() / 1000 + wait / 1000;
+    this.tick();
+  }
+
+  // A sample of the collector came.
+  heard() {
+    this.#sample = Date.now() / 1000;
+  }
+
+  tick() {
+    const now = Date.now() / 1000;
+    const isOld = this.#state === 'live' && this.#sample !== null && now - this.#sample > OLD;
+    const state = isOld ? 'lost' : this.#state;
+    byId('contact').dataset.state = state;
+    document.documentElement.classList.toggle('is-old', state === 'lost');
+    const words = { connecting: 'Connecting…', live: 'Live', lost: isOld ? 'Data is old' : 'No contact' };
+    setText(byId('contact-text'), words[state]);
+    const banner = byId('banner');
+    if (state !== 'lost') {
+      banner.hidden = true;
+      setText(banner, '');
+      return;
+    }
+    const seen = this.#sample === null ? '' : ` What you see is from ${format.moment(this.#sample)}.`;
+    setText(banner, isOld
+      ? `The collector sends no new state.${seen}`
+      : `No contact with the collector since ${format.moment(this.#since)}. ${this.#reason}${seen} The page tries again by itself.`);
+    banner.hidden = false;
+  }
+}

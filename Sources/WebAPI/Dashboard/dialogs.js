@@ -1,0 +1,70 @@
+// Asking before doing, saying what was done, and asking for the token.
+
+import { onTokenNeeded, token } from './api.js';
+import { byId } from './dom.js';
+
+let hideToast;
+
+export function toast(text, level = 'ok') {
+  const box = byId('toast');
+  box.dataset.level = level;
+  box.textContent = text;
+  box.hidden = false;
+  clearTimeout(hideToast);
+  hideToast = setTimeout(() => { box.hidden = true; }, level === 'ok' ? 6000 : 12000);
+}
+
+// Resolves to whether the person agreed.
+export function confirm(title, text, action) {
+  const dialog = byId('confirm');
+  byId('confirm-title').textContent = title;
+  byId('confirm-text').textContent = text;
+  byId('confirm-yes').textContent = action;
+  dialog.returnValue = 'no';
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener('close', () => resolve(dialog.returnValue === 'yes'), { once: true });
+  });
+}
+
+// Runs an action that the person confirmed, with the button out of use meanwhile.
+export async function act(button, run) {
+  button.disabled = true;
+  try {
+    toast(await run());
+  } catch (error) {
+    toast(error.message, 'failing');
+  } finally {
+    button.disabled = false;
+    button.focus();
+  }
+}
+
+export function startSignIn(signedIn) {
+  const dialog = byId('sign-in');
+  const forget = byId('forget-token');
+  const field = byId('sign-in-token');
+  const showForget = () => { forget.hidden = token.get() === null; };
+  showForget();
+  onTokenNeeded((wasWrong) => {
+    token.forget();
+    showForget();
+    if (dialog.open) return;
+    byId('sign-in-text').textContent = wasWrong
+      ? 'That token is not the one in HTTP_TOKEN of the collector. Try again.'
+      : 'This collector asks for a token: the value of HTTP_TOKEN in its settings. It is kept in this tab only.';
+    dialog.showModal();
+  });
+  byId('sign-in-form').addEventListener('submit', (event) => {
+    event.preventDefault();
+    token.set(field.value.trim());
+    field.value = '';
+    showForget();
+    dialog.close();
+    signedIn();
+  });
+  forget.addEventListener('click', () => {
+    token.forget();
+    location.reload();
+  });
+}

@@ -1,0 +1,51 @@
+// Elements from data. Text goes in as text, never as markup.
+
+const SVG = 'http://www.w3.org/2000/svg';
+
+export const byId = (id) => document.getElementById(id);
+
+function fill(element, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name.startsWith('on')) element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, value === true ? '' : String(value));
+  }
+  for (const child of children.flat()) {
+    if (child !== undefined && child !== null && child !== false) element.append(child);
+  }
+  return element;
+}
+
+export function el(name, attributes = {}, ...children) {
+  return fill(document.createElement(name), attributes, children);
+}
+
+export function svg(name, attributes = {}, ...children) {
+  return fill(document.createElementNS(SVG, name), attributes, children);
+}
+
+// Changes a text only when it differs, so that nothing is announced or laid out anew for nothing.
+export function setText(element, text) {
+  const wanted = String(text ?? '');
+  if (element.textContent !== wanted) element.textContent = wanted;
+}
+
+export function setLevel(element, level) {
+  if (element.dataset.level !== level) element.dataset.level = level;
+}
+
+export function facts(pairs) {
+  return el('dl', { class: 'facts' }, pairs.map(([name, value]) => [el('dt', {}, name), el('dd', {}, value)]).flat());
+}
+
+export function empty(text) {
+  return el('p', { class: 'empty' }, text);
+}
+
+export function debounce(milliseconds, action) {
+  let timer;
+  return (...values) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => action(...values), milliseconds);
+  };
+}

@@ -1,0 +1,60 @@
+// The four charts of the last hour.
+
+import { load } from './api.js';
+import { byId } from './dom.js';
+import * as format from './format.js';
+import { LineChart } from './linechart.js';
+
+const POINTS = 720;
+const HINT = 'A point comes every five seconds';
+
+export class History {
+  #points = [];
+  #names = new Map();
+  #rates = new LineChart('Events per second', { show: format.rate, axis: format.compact, unit: 'events/s', hint: HINT, sums: true });
+  #pending = new LineChart('Buffer depth', { show: format.count, axis: format.compact, unit: 'rows to upload', hint: HINT });
+  #lag = new LineChart('Upload lag', { show: format.duration, unit: 'behind', hint: HINT });
+  #latency = new LineChart('Feed latency', { show: format.duration, unit: 'p99', hint: HINT });
+
+  constructor() {
+    byId('charts').append(this.#rates.element, this.#pending.element, this.#lag.element, this.#latency.element);
+  }
+
+  async reload() {
+    const { points } = await load('/api/history');
+    this.#points = points;
+    this.#draw();
+  }
+
+  // A new point and the connections' names.
+  take(point, connections) {
+    this.#names = new Map(connections.map((each) => [each.id, each.name]));
+    if (!point || (this.#points.at(-1)?.time ?? 0) >= point.time) return;
+    this.#points.push(point);
+    if (this.#points.length > POINTS) this.#points.shift();
+    this.#draw();
+  }
+
+  #draw() {
+    const points = this.#points;
+    const last = points.at(-1);
+    if (!last) return;
+    const ids = [...new Set(points.flatMap((point) => Object.keys(point.rates)))].sort();
+    const total = Object.values(last.rates).reduce((sum, rate) => sum + rate, 0);
+    this.#rates.update(
+      points.map(({ time, rates }) => ({ time, values: rates })),
+      ids.map((id) => ({ key: id, label: this.#names.get(id) ?? id, area: ids.length === 1 })), format.rate(total));
+    this.#pending.update(
+      points.map(({ time, pending }) => ({ time, values: { pending } })),
+      [{ key: 'pending', label: 'rows', area: true }], format.count(last.pending));
+    this.#lag.update(
+      points.map((point) => ({ time: point.time, values: { lag: point.lag_seconds } })),
+      [{ key: 'lag', label: 'lag', area: true }], format.duration(last.lag_seconds));
+    this.#latency.update(
+      points.map((point) => ({
+        time: point.time, values: { p99: point.latency_p99_seconds, p50: point.latency_p50_seconds },
+      })),
+      [{ key: 'p99', label: 'p99' }, { key: 'p50', label: 'median' }],
+      format.duration(last.latency_p99_seconds));
+  }
+}

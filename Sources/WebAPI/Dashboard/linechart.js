@@ -1,0 +1,186 @@
+// Lines over time, with a cursor for mouse, finger and arrow keys.
+
+import { el, setText, svg } from './dom.js';
+import * as format from './format.js';
+import { ceiling, linear, ticks, timeTicks } from './scale.js';
+
+const LEFT = 52;
+const RIGHT = 8;
+const TOP = 8;
+const BOTTOM = 20;
+
+export class LineChart {
+  #points = [];
+  #series = [];
+  #cursor = null;
+  #size = { width: 0, height: 0 };
+  #graph = svg('svg', { 'aria-hidden': 'true' });
+  #box = el('div', { class: 'chart', tabindex: '0', role: 'group' });
+  #value = el('span', {}, '–');
+  #unit = el('span', { class: 'unit' });
+  #legend = el('ul', { class: 'legend' });
+  #legendValues = [];
+  #time = el('span', { class: 'muted small', 'aria-hidden': 'true' });
+  #spoken = el('output', { class: 'sr-only' });
+  #span;
+  #current = '–';
+  #scale = null;
+
+  // `show` formats a value, `axis` one beside the lines; `span` is the time drawn, in seconds; `sums` says that the figure is the lines' sum.
+  constructor(title, { show, axis = show, unit = '', span = 3600, hint, sums = false }) {
+    this.title = title;
+    this.sums = sums;
+    this.axis = axis;
+    this.show = show;
+    this.hint = hint;
+    this.#span = span;
+    this.#unit.textContent = unit;
+    this.#box.append(this.#graph);
+    this.element = el(
+      'article', { class: 'card' },
+      el('div', { class: 'card-head' }, el('h3', {}, title), this.#time),
+      el('div', { class: 'figure' }, this.#value, this.#unit),
+      this.#box, this.#legend, this.#spoken);
+    new ResizeObserver(([entry]) => {
+      this.#size = entry.contentRect;
+      this.#draw();
+    }).observe(this.#graph);
+    this.#box.addEventListener('pointermove', (event) => this.#point(event));
+    this.#box.addEventListener('pointerdown', (event) => this.#point(event));
+    this.#box.addEventListener('pointerleave', () => this.#move(null));
+    this.#box.addEventListener('blur', () => this.#move(null));
+    this.#box.addEventListener('keydown', (event) => this.#key(event));
+  }
+
+  // `points` are {time, values: {key: number|null}}; `series` are {key, label, area}.
+  update(points, series, current) {
+    const old = this.#cursor === null ? null : this.#points[this.#cursor]?.time;
+    this.#points = points;
+    this.#series = series;
+    if (old !== null) this.#cursor = points.findIndex((point) => point.time === old);
+    if (this.#cursor === -1) this.#cursor = null;
+    const names = series.map((each) => each.label).join('\n');
+    if (series.length > 1 && this.#legend.dataset.names !== names) {
+      this.#legend.dataset.names = names;
+      this.#legendValues = series.map(() => el('span', { class: 'value' }));
+      this.#legend.replaceChildren(...series.map((each, index) => el(
+        'li', {},
+        svg('svg', { viewBox: '0 0 24 8', 'aria-hidden': 'true' }, svg('line', { x1: 0, y1: 4, x2: 24, y2: 4, class: `series-${index % 4 + 1}` })),
+        el('span', { class: 'label', title: each.label }, each.label),
+        this.#legendValues[index])));
+    }
+    this.#current = current;
+    const highest = Math.max(0, ...points.flatMap((point) => Object.values(point.values).filter((value) => value !== null)));
+    this.#box.setAttribute('aria-label', points.length
+      ? `${this.title}: now ${current} ${this.#unit.textContent}, highest ${this.show(highest)}. Arrow keys read single moments.`
+      : `${this.title}: no data yet`);
+    this.#tell();
+    this.#draw();
+  }
+
+  // Puts the values under the cursor, or the newest ones, where they are read.
+  #tell() {
+    const point = this.#points[this.#cursor ?? this.#points.length - 1];
+    if (!point) return;
+    const texts = this.#series.map(({ key }) => {
+      const value = point.values[key];
+      return typeof value === 'number' ? this.show(value) : '–';
+    });
+    this.#legendValues.forEach((element, index) => setText(element, texts[index] ?? ''));
+    const isChosen = this.#cursor !== null;
+    setText(this.#time, isChosen ? format.time(point.time) : '');
+    setText(this.#value, isChosen ? texts.length > 1 && this.sums ? this.show(sum(point)) : texts[0] : this.#current);
+    setText(this.#spoken, isChosen
+      ? `${format.time(point.time)}: ${this.#series.map(({ label }, index) => `${label} ${texts[index]}`).join(', ')}`
+      : '');
+  }
+
+  #draw() {
+    const { width, height } = this.#size;
+    if (width < 40 || height < 40) return;
+    this.#graph.setAttribute('viewBox', `0 0 ${width} ${height}`);
+    if (this.#points.length < 2) {
+      this.#graph.replaceChildren(svg('text', { class: 'hint', x: width / 2, y: height / 2, 'text-anchor': 'middle' }, this.hint));
+      return;
+    }
+    const to = this.#points.at(-1).time;
+    const from = Math.max(to - this.#span, Math.min(this.#points[0].time, to - 300));
+    const drawn = this.#points.filter((point) => point.time >= from);
+    const highest = Math.max(...drawn.flatMap((point) => this.#series.map(({ key }) => point.values[key] ?? 0)));
+    const top = ceiling(highest, 3);
+    const x = linear(from, to, LEFT, width - RIGHT);
+    const y = linear(0, top, height - BOTTOM, TOP);
+    const parts = [];
+    for (const value of ticks(0, top, 3)) {
+      parts.push(svg('line', { class: 'rule', x1: LEFT, x2: width - RIGHT, y1: y(value), y2: y(value) }));
+      parts.push(svg('text', { x: LEFT - 6, y: y(value) + 4, 'text-anchor': 'end' }, this.axis(value)));
+    }
+    for (const time of timeTicks(from, to, width > 420 ? 5 : 3)) {
+      if (x(time) < LEFT + 14 || x(time) > width - RIGHT - 14) continue;
+      parts.push(svg('text', { x: x(time), y: height - 4, 'text-anchor': 'middle' }, format.hour(time)));
+    }
+    this.#series.forEach(({ key, area }, index) => {
+      const name = `series-${index % 4 + 1}`;
+      const line = path(drawn, key, x, y);
+      if (!line) return;
+      if (area) {
+        const filled = drawn.filter((point) => typeof point.values[key] === 'number');
+        const outline = `${line}L${x(filled.at(-1).time).toFixed(1)} ${y(0)}L${x(filled[0].time).toFixed(1)} ${y(0)}Z`;
+        parts.push(svg('path', { class: `area ${name}`, d: outline }));
+      }
+      parts.push(svg('path', { class: `line ${name}`, d: line }));
+    });
+    const chosen = this.#cursor === null ? null : this.#points[this.#cursor];
+    if (chosen && chosen.time >= from) {
+      parts.push(svg('line', { class: 'cursor', x1: x(chosen.time), x2: x(chosen.time), y1: TOP, y2: height - BOTTOM }));
+    }
+    this.#scale = { from, to };
+    this.#graph.replaceChildren(...parts);
+  }
+
+  #point(event) {
+    if (!this.#scale || this.#points.length < 2) return;
+    const area = this.#graph.getBoundingClientRect();
+    const share = (event.clientX - area.left - LEFT) / (area.width - LEFT - RIGHT);
+    const time = this.#scale.from + share * (this.#scale.to - this.#scale.from);
+    let best = 0;
+    this.#points.forEach((point, index) => {
+      if (Math.abs(point.time - time) < Math.abs(this.#points[best].time - time)) best = index;
+    });
+    this.#move(best);
+  }
+
+  #key(event) {
+    const last = this.#points.length - 1;
+    const steps = { ArrowLeft: -1, ArrowRight: 1, PageUp: -60, PageDown: 60, Home: -Infinity, End: Infinity };
+    if (!(event.key in steps) || last < 0) return;
+    event.preventDefault();
+    this.#move(Math.min(last, Math.max(0, (this.#cursor ?? last) + steps[event.key])));
+  }
+
+  #move(index) {
+    if (index === this.#cursor) return;
+    this.#cursor = index;
+    this.#tell();
+    this.#draw();
+  }
+}
+
+function sum(point) {
+  return Object.values(point.values).reduce((total, value) => total + (value ?? 0), 0);
+}
+
+function path(points, key, x, y) {
+  let text = '';
+  let isOpen = false;
+  for (const point of points) {
+    const value = point.values[key];
+    if (typeof value !== 'number') {
+      isOpen = false;
+      continue;
+    }
+    text += `${isOpen ? 'L' : 'M'}${x(point.time).toFixed(1)} ${y(value).toFixed(1)}`;
+    isOpen = true;
+  }
+  return text;
+}
