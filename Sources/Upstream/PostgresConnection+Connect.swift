@@ -124,6 +124,8 @@ extension PostgresConnection {
     private func setUpSession(_ configuration: UpstreamConfiguration, _ operation: String) throws(UpstreamError) {
         let timeout = configuration.statementTimeout.wholeMilliseconds
         let idle = configuration.responseLimit.wholeMilliseconds
+        // A server that waits for a lock doesn't notice by itself that we are gone, and would keep the ledger's row
+        // locked meanwhile; Linux can tell it.
         // A commit that was reported must outlive a crash of the server, so synchronous_commit is never off; where an
         // administrator asks for more than on, it stays.
         try run(
@@ -131,6 +133,8 @@ extension PostgresConnection {
             SET statement_timeout = \(timeout); SET lock_timeout = \(max(1, timeout / 2));
             SET idle_in_transaction_session_timeout = \(idle);
             SET timezone = 'UTC'; SET datestyle = 'ISO, YMD'; SET standard_conforming_strings = on;
+            SELECT set_config('client_connection_check_interval', '1s', false)
+            WHERE current_setting('client_connection_check_interval') = '0' AND version() LIKE '%linux%';
             SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
             """, operation)
     }

@@ -17,16 +17,15 @@ enum QuoteField: String, RowField {
     case receivedAt = "received_at"
     case collector
     case connection
-    case source
 
     static let allCases: [QuoteField] = [
         .symbol, .time, .bid, .bidSize, .bidExchange, .ask, .askSize, .askExchange, .condition, .indicators, .tape,
-        .sequence, .receivedAt, .collector, .connection, .source,
+        .sequence, .receivedAt, .collector, .connection,
     ]
 
     var content: ColumnContent {
         switch self {
-        case .symbol, .collector, .connection, .source: .text
+        case .symbol, .collector, .connection: .text
         case .time, .receivedAt: .instant
         case .bid, .ask: .price
         case .bidSize, .askSize: .quantity
@@ -61,7 +60,6 @@ enum QuoteField: String, RowField {
         case .receivedAt: copy.append(microseconds: row.receivedMicroseconds, zoned: form == .zonedTime)
         case .collector: copy.append(text: context.collector)
         case .connection: copy.append(connection: row.connection, in: context)
-        case .source: copy.append(text: row.source.rawValue)
         }
     }
 }

@@ -16,16 +16,15 @@ enum TradeField: String, RowField {
     case receivedAt = "received_at"
     case collector
     case connection
-    case source
 
     static let allCases: [TradeField] = [
         .symbol, .time, .price, .size, .exchange, .tape, .tradeID, .conditions, .sequence, .trfID, .trfTime,
-        .receivedAt, .collector, .connection, .source,
+        .receivedAt, .collector, .connection,
     ]
 
     var content: ColumnContent {
         switch self {
-        case .symbol, .tradeID, .collector, .connection, .source: .text
+        case .symbol, .tradeID, .collector, .connection: .text
         case .time, .trfTime, .receivedAt: .instant
         case .price: .price
         case .size: .quantity
@@ -64,7 +63,6 @@ enum TradeField: String, RowField {
         case .receivedAt: copy.append(microseconds: row.receivedMicroseconds, zoned: form == .zonedTime)
         case .collector: copy.append(text: context.collector)
         case .connection: copy.append(connection: row.connection, in: context)
-        case .source: copy.append(text: row.source.rawValue)
         }
     }
 }

@@ -53,9 +53,8 @@ public final class PostgresCluster: Sendable {
     /// Whether there is a PostgreSQL server to start on this machine.
     public static let isInstalled = (try? findBinaries()) != nil
 
-    /// Starts a server of one's own, with settings as in postgresql.conf; `prepare` may add files to the data directory.
-    public init(settings: [String: String] = [:], prepare: (_ dataDirectory: String) throws -> Void = { _ in })
-        throws(Failure)
+    /// Starts a server of one's own, with settings as in postgresql.conf, and with TLS when a certificate is given.
+    public init(settings: [String: String] = [:], tls: (certificate: String, key: String)? = nil) throws(Failure)
     {
         binaries = try Self.findBinaries()
         superuser = geteuid() == 0 ? "postgres" : NSUserName()
@@ -66,12 +65,14 @@ public final class PostgresCluster: Sendable {
         do {
             try Self.makeDirectory(directory)
             _ = try asServerUser(["cp", "-R", try Self.template(binaries, superuser), directory + "/data"])
-            try prepare(directory + "/data")
+            if let tls { try copyCertificate(tls.certificate, tls.key) }
             var all = [
                 "port": "\(port)", "listen_addresses": "'127.0.0.1'", "unix_socket_directories": "'\(directory)'",
                 "fsync": "off", "max_connections": "60", "shared_buffers": "64MB", "max_wal_size": "1GB",
-                "log_min_messages": "warning",
+                "log_min_messages": "warning", "wal_level": "minimal", "max_wal_senders": "0",
+                "full_page_writes": "off", "autovacuum": "off",
             ]
+            if tls != nil { all["ssl"] = "on" }
             all.merge(settings) { _, new in new }
             let text = all.sorted { $0.key < $1.key }.map { "\($0.key) = \($0.value)\n" }.joined()
             let configuration = try FileHandle(forWritingTo: URL(fileURLWithPath: directory + "/data/postgresql.conf"))
@@ -282,6 +283,15 @@ extension PostgresCluster {
     /// The command as the server's user: PostgreSQL refuses to run as root.
     static func asUser(_ command: [String]) -> [String] {
         geteuid() == 0 ? ["runuser", "-u", "postgres", "--"] + command : command
+    }
+
+    private func copyCertificate(_ certificate: String, _ key: String) throws(Failure) {
+        for (file, name) in [(certificate, "server.crt"), (key, "server.key")] {
+            let copy = directory + "/data/" + name
+            _ = try Self.execute(["cp", file, copy])
+            _ = try Self.execute(["chmod", "600", copy])
+            if geteuid() == 0 { _ = try Self.execute(["chown", "postgres", copy]) }
+        }
     }
 
     private func asServerUser(_ command: [String]) throws(Failure) -> String {

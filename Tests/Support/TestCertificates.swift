@@ -13,7 +13,7 @@ public struct TestCertificates: Sendable {
         self.directory = directory
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         try openssl(
-            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=Test Authority", "-keyout",
+            "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=Test Authority", "-keyout",
             directory + "/ca.key", "-out", authority)
     }
 
@@ -24,11 +24,16 @@ public struct TestCertificates: Sendable {
         let extensions = directory + "/\(name).ext"
         try "subjectAltName=\(alternativeNames)\n".write(toFile: extensions, atomically: true, encoding: .utf8)
         try openssl(
-            "req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=\(name)", "-keyout", directory + "/\(name).key",
-            "-out", request)
+            "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=\(name)",
+            "-keyout", directory + "/\(name).key", "-out", request)
         try openssl(
             "x509", "-req", "-in", request, "-CA", authority, "-CAkey", directory + "/ca.key", "-CAcreateserial",
             "-days", "\(days)", "-extfile", extensions, "-out", directory + "/\(name).crt")
+    }
+
+    /// The certificate and key of a server made here.
+    public func server(_ name: String) -> (certificate: String, key: String) {
+        (directory + "/\(name).crt", directory + "/\(name).key")
     }
 
     private func openssl(_ arguments: String...) throws {

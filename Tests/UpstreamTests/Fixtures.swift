@@ -4,6 +4,8 @@ import TestSupport
 
 @testable import Upstream
 
+let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
 /// 2013-10-08 13:30:00 UTC, in milliseconds.
 let opening: Int64 = 1_381_239_000_000
 
@@ -48,7 +50,7 @@ struct Sandbox {
         Uploader(
             configuration: try configuration(
                 user: user, port: port, statementTimeout: statementTimeout, barTimestamp: barTimestamp),
-            bufferID: buffer, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            bufferID: buffer, logger: quiet)
     }
 
     @discardableResult

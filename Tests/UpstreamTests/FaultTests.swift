@@ -1,0 +1,189 @@
+import Foundation
+import MarketData
+import TestSupport
+import Testing
+
+@testable import Upstream
+
+/// A server that goes away in the midst of things. It is these tests' own, and they use it one after the other.
+@Suite(.serialized) struct FaultTests {
+    private func sandbox() async throws -> Sandbox {
+        let cluster = try PostgresCluster.shared("faults") { () throws(PostgresCluster.Failure) in
+            try PostgresCluster()
+        }
+        let sandbox = try Sandbox.empty(on: cluster)
+        _ = try await UpstreamSchema.migrate(sandbox.configuration())
+        return sandbox
+    }
+
+    /// Lets the next COPY into trades stand still at its row 700, until the lock's holder is gone.
+    private func standstill(in sandbox: Sandbox) async throws -> ChildProcess {
+        try sandbox.run(
+            """
+            CREATE FUNCTION stand() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN IF NEW.trade_id = '700' THEN PERFORM pg_advisory_xact_lock_shared(7); END IF; RETURN NEW; END $$;
+            CREATE TRIGGER stand BEFORE INSERT ON trades FOR EACH ROW EXECUTE FUNCTION stand()
+            """)
+        let holder = try ChildProcess(
+            "/usr/bin/env",
+            [
+                "psql", "-X", "-q", "-t", sandbox.cluster.uri(sandbox.database), "-c", "SELECT pg_advisory_lock(7)",
+                "-c", "SELECT 'held'", "-c", "SELECT pg_sleep(600)",
+            ])
+        try await holder.line(containing: "held")
+        return holder
+    }
+
+    private func waitForStandstill(_ sandbox: Sandbox) throws {
+        let waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        let deadline = ContinuousClock.now + .seconds(20)
+        while try sandbox.run(waiting) != "1" {
+            try #require(ContinuousClock.now < deadline, "the COPY never came to its standstill")
+        }
+    }
+
+    private let whole = "SELECT count(*), count(DISTINCT trade_id), min(trade_id::int), max(trade_id::int) FROM trades"
+
+    @Test(arguments: ["immediate stop", "sessions ended"])
+    func `a server that dies in the middle of a COPY loses nothing and doubles nothing`(how: String) async throws {
+        let sandbox = try await sandbox()
+        let uploader = try sandbox.uploader()
+        let rows = trades(30_000)
+        let holder = try await standstill(in: sandbox)
+        let upload = Task { try await uploader.upload(rows) }
+        try waitForStandstill(sandbox)
+        if how == "immediate stop" {
+            try sandbox.cluster.stop(.immediate)
+        } else {
+            try sandbox.cluster.endSessions(of: sandbox.database)
+        }
+        let error = await #expect(throws: UpstreamError.self) { try await upload.value }
+        #expect(error?.reason == .connectionLost && error?.isRetryable == true)
+        holder.send(SIGKILL)
+        if how == "immediate stop" {
+            let refused = await #expect(throws: UpstreamError.self) { try await uploader.upload(rows) }
+            #expect(refused?.reason == .connectionLost)
+            try sandbox.cluster.start()
+        }
+        #expect(try sandbox.run("SELECT count(*) FROM trades") == "0")
+        #expect(try await uploader.upload(rows).inserted == 30_000)
+        #expect(try sandbox.run(whole) == "30000|30000|1|30000")
+    }
+
+    @Test func `when the answer to COMMIT is lost the next try knows`() async throws {
+        let sandbox = try await sandbox()
+        let proxy = try TCPProxy(to: sandbox.cluster.port)
+        defer { proxy.stop() }
+        let uploader = try sandbox.uploader(port: proxy.port)
+        _ = try await uploader.upload(trades(10))
+        proxy.set(.swallowAnswer(containing: "COMMIT"))
+        let rows = trades(500, from: 11)
+        let error = await #expect(throws: UpstreamError.self) { try await uploader.upload(rows) }
+        #expect(error?.reason == .connectionLost && error?.isRetryable == true)
+        #expect(proxy.swallowed == 1)
+        proxy.set(.pass)
+        #expect(try await uploader.uploadedSequence(of: .trades) == 510)
+        let again = try await uploader.upload(rows)
+        #expect(again.skipped == 500 && again.inserted == 0)
+        #expect(try sandbox.run(whole) == "510|510|1|510")
+    }
+
+    @Test func `a frozen server is given up at the deadline, and the batch goes up when it wakes`() async throws {
+        let sandbox = try await sandbox()
+        let uploader = try sandbox.uploader(statementTimeout: .seconds(1))
+        _ = try await uploader.upload(trades(10))
+        try sandbox.cluster.freeze()
+        let rows = trades(90, from: 11)
+        let clock = ContinuousClock()
+        let took = await clock.measure {
+            let error = await #expect(throws: UpstreamError.self) { try await uploader.upload(rows) }
+            #expect(error?.reason == .deadline && error?.isRetryable == true)
+        }
+        try sandbox.cluster.thaw()
+        #expect(took > .seconds(1) && took < .seconds(3))
+        #expect(try await uploader.upload(rows).inserted == 90)
+        #expect(try sandbox.run(whole) == "100|100|1|100")
+    }
+
+    @Test func `a server that takes the connection and says nothing is given up at the deadline`() async throws {
+        let sandbox = try await sandbox()
+        let proxy = try TCPProxy(to: sandbox.cluster.port)
+        defer { proxy.stop() }
+        proxy.set(.blackhole)
+        let configuration = try UpstreamConfiguration(
+            uri: sandbox.cluster.uri(sandbox.database, port: proxy.port), collector: "c",
+            connectTimeout: .milliseconds(400))
+        let uploader = Uploader(configuration: configuration, bufferID: "1", logger: quiet)
+        let took = await ContinuousClock().measure {
+            let error = await #expect(throws: UpstreamError.self) { try await uploader.connect() }
+            #expect(error?.reason == .deadline)
+        }
+        #expect(took > .milliseconds(350) && took < .seconds(2))
+    }
+
+    @Test func `a line that goes dead during the COPY is given up at the deadline`() async throws {
+        let sandbox = try await sandbox()
+        let proxy = try TCPProxy(to: sandbox.cluster.port)
+        defer { proxy.stop() }
+        let uploader = try sandbox.uploader(port: proxy.port, statementTimeout: .seconds(1))
+        try await uploader.connect()
+        proxy.set(.blackhole)
+        let rows = trades(50_000)
+        let error = await #expect(throws: UpstreamError.self) { try await uploader.upload(rows) }
+        #expect(error?.reason == .deadline)
+        proxy.set(.pass)
+        #expect(try await uploader.upload(rows).inserted == 50_000)
+        #expect(try sandbox.run(whole) == "50000|50000|1|50000")
+    }
+
+    @Test func `the next server of the list is taken when the first is silent or down`() async throws {
+        let sandbox = try await sandbox()
+        let proxy = try TCPProxy(to: sandbox.cluster.port)
+        defer { proxy.stop() }
+        proxy.set(.blackhole)
+        let uri = "postgresql://\(sandbox.cluster.superuser)@127.0.0.1:\(proxy.port),127.0.0.1:1,"
+            + "127.0.0.1:\(sandbox.cluster.port)/\(sandbox.database)"
+        let configuration = try UpstreamConfiguration(uri: uri, collector: "c", connectTimeout: .milliseconds(1500))
+        #expect(try await UpstreamSchema.check(configuration).allSatisfy { $0.state == .present })
+    }
+
+    @Test func `a cancelled upload ends at once and leaves the server clean`() async throws {
+        let sandbox = try await sandbox()
+        let holder = try await standstill(in: sandbox)
+        let uploader = try sandbox.uploader()
+        let upload = Task { try await uploader.upload(trades(1000)) }
+        try waitForStandstill(sandbox)
+        let took = await ContinuousClock().measure {
+            upload.cancel()
+            let error = await #expect(throws: UpstreamError.self) { try await upload.value }
+            #expect(error?.reason == .cancelled)
+        }
+        #expect(took < .seconds(2))
+        // The server noticed: the lock that its session waited for is wanted by nobody.
+        let waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        let deadline = ContinuousClock.now + .seconds(10)
+        while try sandbox.run(waiting) != "0" { try #require(ContinuousClock.now < deadline) }
+        holder.send(SIGKILL)
+        try sandbox.cluster.endSessions(of: sandbox.database)
+        #expect(try await uploader.upload(trades(1000)).inserted == 1000)
+        #expect(try sandbox.run(whole) == "1000|1000|1|1000")
+    }
+
+    @Test func `a lock held by others ends in an error that is tried again`() async throws {
+        let sandbox = try await sandbox()
+        let holder = try ChildProcess(
+            "/usr/bin/env",
+            [
+                "psql", "-X", "-q", "-t", sandbox.cluster.uri(sandbox.database), "-c", "BEGIN", "-c",
+                "LOCK TABLE trades", "-c", "SELECT 'held'", "-c", "SELECT pg_sleep(600)",
+            ])
+        try await holder.line(containing: "held")
+        let uploader = try sandbox.uploader(statementTimeout: .milliseconds(600))
+        let error = await #expect(throws: UpstreamError.self) { try await uploader.upload(trades(5)) }
+        #expect(error?.reason == .busy && error?.sqlState == "55P03" && error?.isRetryable == true)
+        holder.send(SIGKILL)
+        try sandbox.cluster.endSessions(of: sandbox.database)
+        let patient = try sandbox.uploader()
+        #expect(try await patient.upload(trades(5)).inserted == 5)
+    }
+}

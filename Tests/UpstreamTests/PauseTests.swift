@@ -1,0 +1,97 @@
+import MarketData
+import TestSupport
+import Testing
+
+@testable import Upstream
+
+/// What a person must mend: the error names it, and the upload works again afterwards by itself.
+@Suite struct PauseTests {
+    private func failure(_ uploader: Uploader, _ rows: BufferedBatch = trades(3)) async -> UpstreamError? {
+        await #expect(throws: UpstreamError.self) { try await uploader.upload(rows) }
+    }
+
+    @Test(
+        arguments: [
+            ("ALTER TABLE trades RENAME TO trades_old", "ALTER TABLE trades_old RENAME TO trades", "42P01", "trades"),
+            ("ALTER TABLE trades DROP COLUMN price", "ALTER TABLE trades ADD COLUMN price numeric", nil, "price"),
+            ("ALTER TABLE trades RENAME price TO p", "ALTER TABLE trades RENAME p TO price", nil, "price"),
+            (
+                "ALTER TABLE trades ALTER price TYPE boolean USING true",
+                "ALTER TABLE trades ALTER price TYPE numeric USING 1", nil, "price"
+            ),
+            (
+                "DELETE FROM trades; ALTER TABLE trades ADD desk text NOT NULL", "ALTER TABLE trades ALTER desk SET DEFAULT 'x'", nil,
+                "desk"
+            ),
+            ("REVOKE INSERT ON trades FROM writer", "GRANT INSERT ON trades TO writer", "42501", "INSERT"),
+            (
+                "REVOKE UPDATE ON edgetick_uploads FROM writer", "GRANT UPDATE ON edgetick_uploads TO writer", "42501",
+                "edgetick_uploads"
+            ),
+        ])
+    func `a change of the tables under a running upload pauses it until it is mended`(
+        harm: String, mend: String, sqlState: String?, named: String
+    ) async throws {
+        let sandbox = try await Sandbox.migrated()
+        let user = "writer_\(sandbox.database)"
+        try sandbox.run(
+            """
+            CREATE ROLE \(user) LOGIN;
+            GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO \(user)
+            """)
+        let uploader = try sandbox.uploader(user: user)
+        _ = try await uploader.upload(trades(2))
+        try sandbox.run(harm.replacing("writer", with: user))
+        // The first error may be the server's own, or that the columns are read again; then it is named.
+        let first = await failure(uploader, trades(3))
+        let second = await failure(uploader, trades(3))
+        #expect(first?.reason == .schema || first?.reason == .busy)
+        #expect(second?.reason == .schema && second?.pausesUpload == true)
+        #expect(second?.sqlState == sqlState)
+        #expect(second?.description.contains(named) == true)
+        try sandbox.run(mend.replacing("writer", with: user))
+        #expect(try await uploader.upload(trades(3)).inserted == 1)
+        #expect(try sandbox.run("SELECT max(trade_id) FROM trades") == "3")
+    }
+
+    @Test func `a server that takes no writes is named as such`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        try sandbox.run("ALTER DATABASE \(sandbox.database) SET default_transaction_read_only = on")
+        let error = await failure(try sandbox.uploader())
+        #expect(error?.reason == .readOnly && error?.sqlState == "25006" && error?.pausesUpload == true)
+        let demanding = Uploader(
+            configuration: try UpstreamConfiguration(
+                uri: sandbox.cluster.uri(sandbox.database, parameters: "target_session_attrs=read-write"),
+                collector: "c"), bufferID: "2b1f6e0a-93a5-4d0e-8a57-0c1d8a4e5f60", logger: quiet)
+        #expect(await failure(demanding)?.reason == .readOnly)
+    }
+
+    @Test func `a wrong password is named and shown nowhere`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        let user = "guarded_\(sandbox.database)"
+        try sandbox.run("CREATE ROLE \(user) LOGIN PASSWORD 'right one' IN ROLE password_users")
+        for (password, expected) in [("canary/4711@x", "28P01"), (nil, nil)] {
+            let configuration = try sandbox.configuration(user: user, password: password)
+            let uploader = Uploader(configuration: configuration, bufferID: "1", logger: quiet)
+            let error = await #expect(throws: UpstreamError.self) { try await uploader.connect() }
+            #expect(error?.reason == .login && error?.sqlState == expected && error?.pausesUpload == true)
+            #expect(error.map { "\($0)" }?.contains("canary") == false)
+            #expect(error.map { "\($0)" }?.contains(user) == (password != nil))
+        }
+        let right = try sandbox.configuration(user: user, password: "right one")
+        #expect(try await UpstreamSchema.check(right).count == 8)
+    }
+
+    @Test func `an unknown database is named`() async throws {
+        let sandbox = Sandbox(cluster: try .shared(), database: "nowhere")
+        let error = await failure(try sandbox.uploader())
+        #expect(error?.reason == .login && error?.sqlState == "3D000")
+        #expect(error?.description.contains("nowhere") == true)
+    }
+
+    @Test func `a database without the tables says what to run`() async throws {
+        let uploader = try Sandbox.empty().uploader()
+        let error = await #expect(throws: UpstreamError.self) { try await uploader.connect() }
+        #expect(error?.reason == .schema && error?.description.contains("edgetick migrate") == true)
+    }
+}

@@ -1,0 +1,140 @@
+import TestSupport
+import Testing
+
+@testable import Upstream
+
+@Suite struct SchemaTests {
+    private static let fingerprint = """
+        SELECT table_name, column_name, data_type, is_nullable, column_default FROM information_schema.columns
+        WHERE table_schema = 'public' ORDER BY 1, ordinal_position;
+        SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1;
+        SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint ORDER BY 1;
+        SELECT version, table_name, created, applied_at FROM edgetick_schema ORDER BY 1
+        """
+
+    @Test func `migrating twice changes nothing the second time`() async throws {
+        let sandbox = try Sandbox.empty()
+        let first = try await UpstreamSchema.migrate(sandbox.configuration())
+        #expect(first.count == 8 && first.allSatisfy { $0.state == .created })
+        let before = try sandbox.run(Self.fingerprint)
+        let second = try await UpstreamSchema.migrate(sandbox.configuration())
+        #expect(second.allSatisfy { $0.state == .present })
+        #expect(try sandbox.run(Self.fingerprint) == before)
+        #expect(try await UpstreamSchema.check(sandbox.configuration()).allSatisfy { $0.state == .present })
+    }
+
+    @Test func `a table that was there is reported and left as it is`() async throws {
+        let sandbox = try Sandbox.empty()
+        try sandbox.run(
+            """
+            CREATE TABLE ohlcv_1min (symbol varchar(20) NOT NULL, timestamp timestamptz NOT NULL, open numeric(12,4),
+                high numeric(12,4), low numeric(12,4), close numeric(12,4), volume bigint, UNIQUE (symbol, timestamp));
+            INSERT INTO ohlcv_1min VALUES ('OLD', now(), 1, 1, 1, 1, 1);
+            CREATE TABLE trades (id int)
+            """)
+        let table = "SELECT string_agg(attname || format_type(atttypid, atttypmod), ',' ORDER BY attnum) FROM "
+            + "pg_attribute WHERE attrelid IN ('ohlcv_1min'::regclass, 'trades'::regclass); SELECT * FROM ohlcv_1min"
+        let before = try sandbox.run(table)
+        let changes = try await UpstreamSchema.migrate(sandbox.configuration())
+        #expect(try sandbox.run(table) == before)
+        let states = Dictionary(uniqueKeysWithValues: changes.map { ($0.table, $0.state) })
+        guard case .differs(let lines) = states["ohlcv_1min"] else {
+            Issue.record("\(changes)")
+            return
+        }
+        #expect(lines.contains("column vwap is missing: its values are not sent"))
+        guard case .unusable(let faults) = states["trades"] else {
+            Issue.record("\(changes)")
+            return
+        }
+        #expect(faults.contains("column symbol is missing"))
+        #expect(states["quotes"] == .created)
+        #expect(try sandbox.run("SELECT created FROM edgetick_schema WHERE table_name = 'ohlcv_1min'") == "f")
+    }
+
+    @Test func `a table that was dropped is made again`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        try sandbox.run("DROP TABLE quotes")
+        let missing = try await UpstreamSchema.check(sandbox.configuration()).filter { $0.state == .missing }
+        #expect(missing.map(\.table) == ["quotes"])
+        let created = try await UpstreamSchema.migrate(sandbox.configuration()).filter { $0.state == .created }
+        #expect(created.map(\.table) == ["quotes"])
+    }
+
+    @Test func `two migrations at once end with one schema`() async throws {
+        let sandbox = try Sandbox.empty()
+        let configuration = try sandbox.configuration()
+        let states = try await withThrowingTaskGroup(of: [SchemaChange].self) { group in
+            for _ in 0..<3 { group.addTask { try await UpstreamSchema.migrate(configuration) } }
+            return try await group.reduce(into: []) { $0 += $1 }
+        }
+        #expect(states.filter { $0.state == .created }.count == 8)
+        #expect(states.filter { $0.state == .present }.count == 16)
+    }
+
+    @Test func `who may not create tables is told which right is missing, and nothing is half made`() async throws {
+        let sandbox = try Sandbox.empty()
+        let user = "reader_\(sandbox.database)"
+        try sandbox.run("CREATE ROLE \(user) LOGIN; REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+        let configuration = try sandbox.configuration(user: user)
+        let error = await #expect(throws: UpstreamError.self) { try await UpstreamSchema.migrate(configuration) }
+        #expect(error?.reason == .schema && error?.sqlState == "42501")
+        #expect(try sandbox.run("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == "0")
+        try sandbox.run("ALTER SCHEMA public OWNER TO \(user)")
+        _ = try await UpstreamSchema.migrate(configuration)
+        try sandbox.run("REVOKE SELECT ON ohlcv_1min FROM \(user)")
+        let change = try await UpstreamSchema.check(configuration).first { $0.table == "ohlcv_1min" }
+        #expect(change?.description.contains("lacks the right SELECT (GRANT SELECT ON public.ohlcv_1min") == true)
+    }
+
+    @Test func `a schema of a newer version is left alone`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        try sandbox.run("INSERT INTO edgetick_schema VALUES (99, 'orders', true)")
+        let error = await #expect(throws: UpstreamError.self) {
+            try await UpstreamSchema.migrate(sandbox.configuration())
+        }
+        #expect(error?.description.contains("version 99") == true)
+    }
+
+    @Test func `the printed schema makes the same tables through psql`() async throws {
+        let migrated = try await Sandbox.migrated()
+        let printed = try Sandbox.empty()
+        try printed.run(UpstreamSchema.sql)
+        let tables = """
+            SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns
+            WHERE table_schema = 'public' ORDER BY 1, ordinal_position
+            """
+        #expect(try printed.run(tables) == migrated.run(tables))
+    }
+
+    @Test func `groups take every type and no other`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        for type in ["UNIVERSE", "ETF", "THEME", "SECTOR", "SEGMENT", "CUSTOM"] {
+            try sandbox.run("INSERT INTO definition_groups (name, type) VALUES ('x', '\(type)')")
+        }
+        #expect(throws: PostgresCluster.Failure.self) {
+            try sandbox.run("INSERT INTO definition_groups (name, type) VALUES ('x', 'OTHER')")
+        }
+    }
+
+    @Test(.enabled(if: hasTimescale, "TimescaleDB is not installed on this machine"))
+    func `with TimescaleDB the tables are hypertables`() async throws {
+        let cluster = try PostgresCluster(settings: ["shared_preload_libraries": "timescaledb"])
+        let sandbox = try Sandbox.empty(on: cluster)
+        try sandbox.run("CREATE EXTENSION timescaledb")
+        _ = try await UpstreamSchema.migrate(sandbox.configuration())
+        #expect(
+            try sandbox.run("SELECT hypertable_name FROM timescaledb_information.hypertables ORDER BY 1")
+                == "ohlcv_1min\nohlcv_1sec\nquotes\ntrades")
+        let uploader = try sandbox.uploader()
+        _ = try await uploader.upload(batch([bar(close: 1)]))
+        _ = try await uploader.upload(batch([bar(close: 2)], from: 2))
+        #expect(try sandbox.run("SELECT close FROM ohlcv_1min") == "2")
+    }
+}
+
+let hasTimescale: Bool = {
+    guard let cluster = try? PostgresCluster.shared() else { return false }
+    let sql = "SELECT count(*) FROM pg_available_extensions WHERE name = 'timescaledb'"
+    return (try? cluster.psql(sql, database: "postgres"))?.hasPrefix("1") == true
+}()

@@ -1,0 +1,80 @@
+import MarketData
+import TestSupport
+import Testing
+
+@testable import Upstream
+
+@Suite struct TLSTests {
+    private static let setUp = Result { try SetUp() }
+
+    /// A server with a certificate for localhost, one with a certificate for another name and one whose certificate
+    /// has expired; an authority that signed them and one that did not.
+    private struct SetUp: Sendable {
+        let workspace: Workspace
+        let authority: String
+        let strangeAuthority: String
+        let good: PostgresCluster
+        let misnamed: PostgresCluster
+        let expired: PostgresCluster
+
+        init() throws {
+            workspace = try Workspace()
+            let certificates = try TestCertificates(directory: workspace.file("ca"))
+            try certificates.makeServer("good", alternativeNames: "DNS:localhost,IP:127.0.0.1")
+            try certificates.makeServer("misnamed", alternativeNames: "DNS:db.example")
+            try certificates.makeServer("expired", alternativeNames: "DNS:localhost,IP:127.0.0.1", days: -1)
+            authority = certificates.authority
+            strangeAuthority = try TestCertificates(directory: workspace.file("strange")).authority
+            good = try PostgresCluster(tls: certificates.server("good"))
+            misnamed = try PostgresCluster(tls: certificates.server("misnamed"))
+            expired = try PostgresCluster(tls: certificates.server("expired"))
+        }
+    }
+
+    private func check(_ cluster: PostgresCluster, _ parameters: String) async throws -> [SchemaChange] {
+        let uri = cluster.uri("postgres", password: "canary4711", parameters: parameters)
+        return try await UpstreamSchema.check(try UpstreamConfiguration(uri: uri, collector: "c"))
+    }
+
+    private func refusal(_ cluster: PostgresCluster, _ parameters: String) async -> UpstreamError? {
+        let error = await #expect(throws: UpstreamError.self) { try await check(cluster, parameters) }
+        #expect(error?.reason == .tls && error?.pausesUpload == true)
+        #expect(error?.description.contains("canary4711") == false)
+        return error
+    }
+
+    @Test func `a server that proves its name is trusted`() async throws {
+        let setUp = try Self.setUp.get()
+        #expect(try await check(setUp.good, "sslmode=verify-full&sslrootcert=\(setUp.authority)").count == 8)
+    }
+
+    @Test func `a server without TLS is refused when proof is asked for`() async throws {
+        let setUp = try Self.setUp.get()
+        let error = await refusal(try .shared(), "sslmode=verify-full&sslrootcert=\(setUp.authority)")
+        #expect(error?.text.contains("does not support SSL") == true)
+        // Without sslrootcert the system's authorities count.
+        _ = await refusal(try .shared(), "sslmode=verify-full")
+    }
+
+    @Test func `a certificate of an unknown authority is refused`() async throws {
+        let setUp = try Self.setUp.get()
+        let error = await refusal(setUp.good, "sslmode=verify-full&sslrootcert=\(setUp.strangeAuthority)")
+        #expect(error?.text.contains("certificate verify failed") == true)
+        _ = await refusal(setUp.good, "sslmode=verify-full")
+        _ = await refusal(setUp.good, "sslmode=verify-full&sslrootcert=system")
+    }
+
+    @Test func `a certificate for another host is refused`() async throws {
+        let setUp = try Self.setUp.get()
+        let error = await refusal(setUp.misnamed, "sslmode=verify-full&sslrootcert=\(setUp.authority)")
+        #expect(error?.text.contains("db.example") == true)
+        // The chain alone is right.
+        #expect(try await check(setUp.misnamed, "sslmode=verify-ca&sslrootcert=\(setUp.authority)").count == 8)
+    }
+
+    @Test func `an expired certificate is refused`() async throws {
+        let setUp = try Self.setUp.get()
+        let error = await refusal(setUp.expired, "sslmode=verify-full&sslrootcert=\(setUp.authority)")
+        #expect(error?.text.contains("certificate verify failed") == true)
+    }
+}

@@ -1,0 +1,116 @@
+import Testing
+
+@testable import Upstream
+
+@Suite struct URITests {
+    private func settings(_ uri: String) throws -> ConnectionSettings {
+        try UpstreamConfiguration(uri: uri, collector: "c").settings
+    }
+
+    @Test(
+        arguments: [
+            "postgresql://u@db.example/market", "postgresql://u@10.0.0.7/market", "postgres://u@localhost,db2/market",
+            "postgresql://u@localhost/market?hostaddr=192.0.2.7", "postgresql://u@[2001:db8::1]:5433/market",
+        ])
+    func `off loopback the server must prove who it is`(uri: String) throws {
+        let settings = try settings(uri)
+        #expect(settings.options["sslmode"] == "verify-full")
+        #expect(settings.options["sslrootcert"]?.hasPrefix("/etc/") == true)
+        #expect(settings.warnings.isEmpty)
+    }
+
+    @Test(
+        arguments: [
+            "postgresql://u@localhost/market", "postgresql://127.0.0.1:5433/market", "postgresql://127.8.8.8/market",
+            "postgresql://u@[::1]/market", "postgresql:///market?host=/var/run/postgresql",
+            "postgresql://%2Fvar%2Frun/market", "postgresql://db.example/market?hostaddr=127.0.0.1",
+        ])
+    func `on this machine TLS is not asked for`(uri: String) throws {
+        #expect(try settings(uri).options["sslmode"] == nil)
+    }
+
+    @Test func `what the URI says about TLS counts, with a warning`() throws {
+        let settings = try settings("postgresql://u@db.example/market?sslmode=require")
+        #expect(settings.options["sslmode"] == "require")
+        #expect(settings.warnings.count == 1)
+        let named = try self.settings("postgresql://u@db.example/market?sslmode=verify-full&sslrootcert=/my/ca.crt")
+        #expect(named.options["sslrootcert"] == "/my/ca.crt")
+        #expect(try self.settings("postgresql://db/m?connect_timeout=3").connectTimeout == .seconds(3))
+    }
+
+    @Test func `several servers keep their own ports`() throws {
+        let servers = try settings("postgresql://u@a:1,b,/tmp:3/market").servers
+        #expect(servers.map(\.host) == ["a", "b", "/tmp"] || servers.map(\.host) == ["a", "b", nil])
+        let shared = try settings("postgresql://u@/market?host=a,b&port=6543").servers
+        #expect(shared == [.init(host: "a", port: "6543"), .init(host: "b", port: "6543")])
+    }
+
+    @Test(
+        arguments: [
+            ("mysql://u:canary4711@h/db", "must begin with postgresql://"),
+            ("postgresql+psycopg2://u:canary4711@h/db", "postgresql://"),
+            ("", "must begin with postgresql://"),
+            ("postgresql://u:canary4711@h/db?service=prod", "service"),
+            ("postgresql://u:canary4711@h/db?options=-cstatement_timeout%3D0", "options"),
+            ("postgresql://u:canary4711@h/db?krbsrvname=x", "krbsrvname"),
+            ("postgresql://u:canary4711@h/db?replication=true", "replication"),
+            ("postgresql://u:canary4711@h/db?sslkey=engine:canary4711", "engine"),
+            ("postgresql://u:canary4711@h/db?target_session_attrs=standby", "target_session_attrs"),
+            ("postgresql://u:canary4711@h/db?client_encoding=latin1", "client_encoding"),
+            ("postgresql://u:canary4711@h/db?nonsense=canary4711", "can't read it"),
+            ("postgresql://u:canary4711@h:port/db", "port"),
+            ("postgresql://u:canary4711@h:99999/db", "port"),
+            ("postgresql://u:canary4711@h/db?connect_timeout=soon", "connect_timeout"),
+            // Passwords with characters that had to be escaped.
+            ("postgresql://u:x/canary4711@h/db", "%2F"),
+            ("postgresql://u:4711/canary4711@h/db", "%2F"),
+            ("postgresql://u:x@canary4711@h/db", "%40"),
+            ("postgresql://u:x%canary4711@h/db", "%25"),
+            ("postgresql://u:[canary4711@h/db", "can't read it"),
+            ("postgresql://u:x?canary4711@h/db", "can't"),
+        ])
+    func `a URI that can't be used is refused, and no piece of the password is shown`(
+        uri: String, reason: String
+    ) throws {
+        let error = #expect(throws: UpstreamError.self) { try settings(uri) }
+        #expect(error?.reason == .configuration)
+        #expect(error?.description.contains(reason) == true, "\(String(describing: error))")
+        #expect(error.map { "\($0)" }?.contains("canary4711") == false)
+        #expect(error.map { "\($0)" }?.contains("\n") == false)
+    }
+
+    @Test func `the search path and the role may be chosen`() throws {
+        let uri = "postgresql://u@localhost/db?options=-csearch_path%3Dmarket%20-c%20role%3Dwriter"
+        #expect(try settings(uri).options["options"] == "-csearch_path=market -c role=writer")
+    }
+
+    @Test func `what is shown of the target holds no password`() throws {
+        let configuration = try UpstreamConfiguration(
+            uri: "postgresql://feeder:canary4711@db.example:5433/market", collector: "c")
+        #expect(configuration.target == "db.example:5433/market as feeder")
+        #expect(!String(reflecting: configuration.settings.secrets).contains("canary4711"))
+    }
+
+    @Test func `a secret is masked wherever it stands in a text`() {
+        let secrets = SecretTexts(["s3cret", "s3cret-longer", ""])
+        #expect(secrets.mask("a s3cret-longer b s3cret\nc") == "a •••• b •••• c")
+    }
+
+    @Test func `the code is found in a refusal in any language`() {
+        let english = ConnectionRefusal(
+            """
+            connection to server at "127.0.0.1", port 5432 failed: FATAL:  28P01: password authentication failed
+            LOCATION:  auth_failed, auth.c:335
+            """, needsPassword: false)
+        #expect(english.sqlState == "28P01")
+        #expect(english.text.hasSuffix("failed: FATAL: password authentication failed"))
+        let other = ConnectionRefusal("connexion échouée : FATAL :  57P03: le système démarre", needsPassword: false)
+        #expect(other.reason(duringTLS: false) == .connectionLost)
+        let cut = ConnectionRefusal("SSL SYSCALL error: EOF detected", needsPassword: false)
+        #expect(cut.reason(duringTLS: true) == .connectionLost)
+        let untrusted = ConnectionRefusal("SSL error: certificate verify failed", needsPassword: false)
+        #expect(untrusted.reason(duringTLS: true) == .tls)
+        let down = ConnectionRefusal("connection to server failed: Connection refused", needsPassword: false)
+        #expect(down.reason(duringTLS: false) == .connectionLost)
+    }
+}

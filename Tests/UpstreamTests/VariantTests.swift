@@ -1,0 +1,134 @@
+import MarketData
+import TestSupport
+import Testing
+
+@testable import Upstream
+
+/// Tables that were there before, as people have them.
+@Suite struct VariantTests {
+    private func minuteTable(_ columns: String, _ rest: String = ", PRIMARY KEY (symbol, timestamp)") -> String {
+        "CREATE TABLE ohlcv_1min (\(columns)\(rest))"
+    }
+
+    private let seven = """
+        symbol text NOT NULL, timestamp timestamptz NOT NULL, open numeric, high numeric, low numeric, close numeric,
+        volume bigint
+        """
+
+    @Test func `a table of the canonical seven columns takes what fits`() async throws {
+        let sandbox = try await Sandbox.prepared(minuteTable(seven))
+        let uploader = try sandbox.uploader()
+        _ = try await uploader.upload(batch([bar(volume: 2.5), bar("B", volume: 3.5), bar("C", volume: 0.4)]))
+        _ = try await uploader.upload(batch([bar(close: 35, volume: 2.5)], from: 4))
+        #expect(
+            try sandbox.run("SELECT * FROM ohlcv_1min ORDER BY 1 LIMIT 1")
+                == "AAPL|2013-10-08 13:30:00+00|34.5|34.6|34.4372|35|3")
+        #expect(try sandbox.run("SELECT volume FROM ohlcv_1min ORDER BY symbol") == "3\n4\n0")
+    }
+
+    @Test func `a row without its foreign key is set aside and the others are stored`() async throws {
+        let sandbox = try await Sandbox.prepared(
+            """
+            CREATE TABLE symbols (symbol varchar(10) PRIMARY KEY); INSERT INTO symbols VALUES ('AAPL'), ('MSFT');
+            CREATE TABLE ohlcv_1min (symbol varchar(10) NOT NULL REFERENCES symbols (symbol),
+                timestamp timestamptz NOT NULL, open numeric(12,4), high numeric(12,4), low numeric(12,4),
+                close numeric(12,4), volume bigint, PRIMARY KEY (timestamp, symbol))
+            """)
+        let box = DeadLetterBox()
+        let uploader = try sandbox.uploader()
+        let rows = batch([bar(), bar("NEWIPO"), bar("MSFT", close: 1.23456), bar("TOOLONGSYMBOL")])
+        let outcome = try await uploader.upload(rows) { await box.add($0) }
+        #expect(outcome.inserted == 2 && outcome.refused == 2)
+        #expect(try sandbox.run("SELECT symbol, close FROM ohlcv_1min ORDER BY 1") == "AAPL|34.5100\nMSFT|1.2346")
+        let refused = await box.rows.sorted { $0.sequence < $1.sequence }
+        #expect(refused.map(\.sequence) == [2, 4])
+        #expect(refused.map(\.sqlState) == ["23503", "22001"])
+        #expect(refused.first?.reason.contains("ohlcv_1min_symbol_fkey") == true)
+        // A price that rounds to the same is not another version.
+        #expect(try await uploader.upload(batch([bar("MSFT", close: 1.234_561)], from: 5)).unchanged == 1)
+    }
+
+    @Test func `a deferred foreign key is checked before the commit`() async throws {
+        let sandbox = try await Sandbox.prepared(
+            "CREATE TABLE symbols (symbol text PRIMARY KEY); INSERT INTO symbols VALUES ('AAPL');"
+                + minuteTable(
+                    seven,
+                    """
+                    , PRIMARY KEY (symbol, timestamp),
+                    FOREIGN KEY (symbol) REFERENCES symbols DEFERRABLE INITIALLY DEFERRED
+                    """))
+        let box = DeadLetterBox()
+        let outcome = try await sandbox.uploader().upload(batch([bar(), bar("NEWIPO")])) { await box.add($0) }
+        #expect(outcome.inserted == 1 && outcome.refused == 1)
+        #expect(await box.rows.map(\.sqlState) == ["23503"])
+    }
+
+    @Test func `double precision, integer and zoneless columns are written in their own way`() async throws {
+        let sandbox = try await Sandbox.prepared(
+            """
+            SET timezone = 'America/New_York';
+            CREATE DOMAIN ticker AS varchar(20);
+            CREATE TABLE ohlcv_1min (id bigint GENERATED ALWAYS AS IDENTITY, symbol ticker NOT NULL,
+                timestamp timestamp NOT NULL, open float8, high float8, low float8, close float8, volume integer,
+                vwap float8, collector varchar(64), spread float8 GENERATED ALWAYS AS (high - low) STORED,
+                made timestamptz NOT NULL DEFAULT now(), UNIQUE (timestamp, symbol))
+            """)
+        try sandbox.run("ALTER DATABASE \(sandbox.database) SET timezone = 'America/New_York'")
+        let uploader = try sandbox.uploader()
+        _ = try await uploader.upload(batch([bar(close: 0.1, volume: 7.5)]))
+        let outcome = try await uploader.upload(batch([bar(close: 0.3, volume: 7.5)], from: 2))
+        #expect(outcome.updated == 1)
+        #expect(
+            try sandbox.run("SELECT symbol, timestamp, close, volume, vwap, collector FROM ohlcv_1min")
+                == "AAPL|2013-10-08 13:30:00|0.3|8|34.4999|edge-1")
+    }
+
+    @Test func `trade conditions can be an array`() async throws {
+        let sandbox = try await Sandbox.prepared(
+            """
+            CREATE TABLE trades (symbol text, time timestamptz, price numeric, size integer, conditions smallint[],
+                sequence numeric)
+            """)
+        _ = try await sandbox.uploader().upload(trades(1))
+        #expect(try sandbox.run("SELECT conditions[2], size, sequence FROM trades") == "12|0|900000000000")
+    }
+
+    @Test func `a partitioned table works like a plain one`() async throws {
+        let sandbox = try await Sandbox.prepared(
+            minuteTable(seven, ", PRIMARY KEY (symbol, timestamp)) PARTITION BY RANGE (timestamp")
+                + "; CREATE TABLE day PARTITION OF ohlcv_1min FOR VALUES FROM ('2013-10-08') TO ('2013-10-09')")
+        let uploader = try sandbox.uploader()
+        _ = try await uploader.upload(batch([bar(close: 1)]))
+        let outcome = try await uploader.upload(batch([bar(close: 2), bar("MSFT")], from: 2))
+        #expect(outcome.path == .staging && outcome.updated == 2)
+        #expect(try sandbox.run("SELECT symbol, close FROM ohlcv_1min ORDER BY 1") == "AAPL|2\nMSFT|34.51")
+    }
+
+    @Test(
+        arguments: [
+            ("text NOT NULL", ", PRIMARY KEY (symbol, timestamp), exchange_id int NOT NULL", "column exchange_id"),
+            ("text NOT NULL", "", "no unique key on (symbol, timestamp)"),
+            ("text NOT NULL", ", UNIQUE (symbol, timestamp, volume)", "no unique key on (symbol, timestamp)"),
+            ("integer NOT NULL", ", PRIMARY KEY (symbol, timestamp)", "column symbol has the type integer"),
+        ])
+    func `a table that can't be used is named with the reason`(type: String, rest: String, reason: String) async throws {
+        let sandbox = try await Sandbox.prepared(
+            minuteTable(seven.replacing("symbol text NOT NULL", with: "symbol \(type)"), rest))
+        let uploader = try sandbox.uploader()
+        try await uploader.connect()
+        let error = await #expect(throws: UpstreamError.self) { try await uploader.upload(batch([bar()])) }
+        #expect(error?.reason == .schema && error?.pausesUpload == true)
+        #expect(error?.description.contains(reason) == true)
+        #expect(error?.description.contains("ohlcv_1min") == true)
+        // The other streams are not held up.
+        #expect(try await uploader.upload(trades(2)).inserted == 2)
+    }
+
+    @Test func `a price column without decimals is refused, not rounded`() async throws {
+        let sandbox = try await Sandbox.prepared(minuteTable(seven.replacing("close numeric", with: "close integer")))
+        let error = await #expect(throws: UpstreamError.self) {
+            try await sandbox.uploader().upload(batch([bar()]))
+        }
+        #expect(error?.description.contains("column close has the type integer") == true)
+    }
+}
