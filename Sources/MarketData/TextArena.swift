@@ -69,7 +69,8 @@ public struct TextArena: Sendable, Equatable {
             let start = Int(range.offset)
             return try body(UnsafeBufferPointer(rebasing: all[start..<start + Int(range.count)]))
         }
-    }}
+    }
+}
 
 extension TextRange {
     /// The same place after its arena was appended to another, `shift` bytes long.

@@ -100,7 +100,9 @@ struct DecimalNumber {
             let power = DecimalNumber.doublePowerOfTen(Int(exponent.magnitude))
             magnitude = exponent < 0 ? Double(digits) / power : Double(digits) * power
         } else if exponent.magnitude <= UInt(DecimalNumber.mostDigits) {
-            magnitude = exponent < 0 ? DecimalNumber.quotient(digits, -exponent)
+            magnitude =
+                exponent < 0
+                ? DecimalNumber.quotient(digits, -exponent)
                 : DecimalNumber.product(digits, exponent)
         } else {
             magnitude = parsed

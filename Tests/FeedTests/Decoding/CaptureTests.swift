@@ -38,7 +38,8 @@ struct CaptureTests {
         ]
     #endif
 
-    @Test(.enabled(if: CaptureTests.directory != nil, "the captures are not next to the repository"),
+    @Test(
+        .enabled(if: CaptureTests.directory != nil, "the captures are not next to the repository"),
         arguments: captures)
     func `every event of a day's capture is decoded`(name: String, count: Int) throws {
         let frames = try CaptureTests.frames("\(name).ndjson.gz")

@@ -95,7 +95,8 @@ struct FrameShapeTests {
     @Test func `arrays and objects may be nested up to the limit`() {
         func nested(_ depth: Int, _ open: String, _ close: String) -> Decoded {
             let value = String(repeating: open, count: depth) + String(repeating: close, count: depth)
-            return Decoded("[{\"ev\":\"T\",\"sym\":\"S\",\"p\":1,\"s\":1,\"t\":1,\"new\":\(value)},\(FrameShapeTests.trade)]")
+            return Decoded(
+                "[{\"ev\":\"T\",\"sym\":\"S\",\"p\":1,\"s\":1,\"t\":1,\"new\":\(value)},\(FrameShapeTests.trade)]")
         }
         let room = FrameDecoder.maximumDepth - 2
         #expect(nested(room, "[", "]").batch.trades.count == 2)

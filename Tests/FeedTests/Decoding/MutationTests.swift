@@ -15,7 +15,7 @@ struct MutationTests {
     #if DEBUG
         static let rounds = 6000
     #else
-        static let rounds = 60_000
+        static let rounds = 30_000
     #endif
 
     @Test(arguments: [1, 2, 3, 4] as [UInt64])
@@ -153,7 +153,8 @@ struct MutationTests {
             if Int.random(in: 0..<20, using: &random) == 0 { return NumberDecodingTests.randomNumber(&random) }
             return DecimalText.string(Double(Int.random(in: 1...9_999_999, using: &random)) / 1e4)
         }
-        let symbol = "\"\(["A", "SPY", "BRK.B", "SIXTEEN161616161", "BACpL", "VERYLONG9"].randomElement(using: &random)!)\""
+        let symbol =
+            "\"\(["A", "SPY", "BRK.B", "SIXTEEN161616161", "BACpL", "VERYLONG9"].randomElement(using: &random)!)\""
         let time = String(1_381_219_200_000 + Int.random(in: 0...1_000_000, using: &random))
         var fields: [(String, String)]
         switch Int.random(in: 0..<6, using: &random) {
@@ -168,7 +169,8 @@ struct MutationTests {
             if Bool.random(using: &random) { fields.append(("otc", "false")) }
         case 3:
             fields = [
-                ("ev", "\"T\""), ("sym", symbol), ("x", number(20, &random)), ("i", "\"\(number(1_000_000, &random))\""),
+                ("ev", "\"T\""), ("sym", symbol), ("x", number(20, &random)),
+                ("i", "\"\(number(1_000_000, &random))\""),
                 ("z", "1"), ("p", price(&random)), ("s", number(10000, &random)), ("c", "[0,\(number(60, &random))]"),
                 ("t", time), ("q", number(1_000_000, &random)), ("trfi", "202"), ("trft", time),
             ]

@@ -57,7 +57,8 @@ struct NumberDecodingTests {
         // Half of the smallest number and a trace more, which is far behind the digits that a `Double` can hold.
         let half = try #require(DecimalExpansion.halfway(above: 0))
         try NumberDecodingTests.check(half, 0)
-        try NumberDecodingTests.check(half.replacingOccurrences(of: "e", with: "\(zeros)1e").shifted(by: -5001), .leastNonzeroMagnitude)
+        try NumberDecodingTests.check(
+            half.replacingOccurrences(of: "e", with: "\(zeros)1e").shifted(by: -5001), .leastNonzeroMagnitude)
     }
 
     @Test func `random numbers read as the nearest Double`() throws {

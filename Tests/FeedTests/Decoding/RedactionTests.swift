@@ -23,7 +23,9 @@ struct RedactionTests {
 
     @Test func `a long run of letters and digits is masked whatever its name`() {
         #expect(excerpt(#"{"message":"dGhpcyBpcyBhbiBBUEkga2V5"}"#) == #"{"message":"••••"}"#)
-        #expect(excerpt(#"{"t":1381219200000,"q":12345678901234567890}"#) == #"{"t":1381219200000,"q":12345678901234567890}"#)
+        #expect(
+            excerpt(#"{"t":1381219200000,"q":12345678901234567890}"#)
+                == #"{"t":1381219200000,"q":12345678901234567890}"#)
     }
 
     @Test func `an event is shown as it is`() {

@@ -100,15 +100,17 @@ struct RejectTests {
     }
 
     @Test func `hostile frames take time in proportion to their length`() {
-        let count = 20_000
+        let count = 200_000
         let frames = [
             String(repeating: "{", count: count), String(repeating: "[", count: count),
             String(repeating: "{\"ev\":\"},", count: count / 8), "[" + String(repeating: "\"", count: count),
             "[" + String(repeating: "},{\"ev\"", count: count / 8),
             "[" + String(repeating: "{\"ev\":[{\"ev\":1},", count: count / 16),
             "[{\"x\":\"" + String(repeating: "\\", count: count), "[" + String(repeating: ",", count: count),
-            "[" + String(repeating: "{\"ev\":\"T\"", count: count / 10), "[" + String(repeating: "{},", count: count / 3),
-            "[" + String(repeating: "1 ", count: count / 2), "[\"" + String(repeating: "},{\"ev\":\"", count: count / 9),
+            "[" + String(repeating: "{\"ev\":\"T\"", count: count / 10),
+            "[" + String(repeating: "{},", count: count / 3),
+            "[" + String(repeating: "1 ", count: count / 2),
+            "[\"" + String(repeating: "},{\"ev\":\"", count: count / 9),
             "[{\"ev\":\"T\",\"p\":" + String(repeating: "1", count: count) + "}]",
             "[" + String(repeating: "{\"ev\":\"T\",\"i\":\"\\", count: count / 16),
         ]
@@ -117,8 +119,8 @@ struct RejectTests {
             var decoded = Decoded("")
             let duration = clock.measure { decoded = Decoded(frame) }
             #expect(decoded.rejects.total > 0)
-            // A second is thousands of times what it takes, and a fraction of what quadratic work would.
-            #expect(duration < .seconds(2), "\(frame.prefix(40))")
+            // Many times what it takes, and a fraction of what quadratic work would.
+            #expect(duration < .seconds(5), "\(frame.prefix(40))")
         }
     }
 }

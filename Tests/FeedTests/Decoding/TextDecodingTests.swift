@@ -74,13 +74,18 @@ struct TextDecodingTests {
         }
     }
 
-    @Test(arguments: ["A", "BRK.B", "BACpL", "EIGHT888", "NINE99999", "FIFTEEN15151515", "SIXTEEN161616161", "ABC/WS", "X-1", "!#$%&'()+"])
+    @Test(arguments: [
+        "A", "BRK.B", "BACpL", "EIGHT888", "NINE99999", "FIFTEEN15151515", "SIXTEEN161616161", "ABC/WS", "X-1",
+        "!#$%&'()+",
+    ])
     func `symbols of every length come out as sent`(symbol: String) throws {
-        let event = "{\"ev\":\"AM\",\"sym\":\"\(symbol)\",\"v\":1,\"o\":1,\"c\":1,\"h\":1,\"l\":1,\"s\":1000,\"e\":2000}"
+        let event =
+            "{\"ev\":\"AM\",\"sym\":\"\(symbol)\",\"v\":1,\"o\":1,\"c\":1,\"h\":1,\"l\":1,\"s\":1000,\"e\":2000}"
         #expect(try Decoded.event(event).bar().symbol.description == symbol)
         let escaped = symbol.unicodeScalars.map { "\\u00" + String($0.value, radix: 16) }.joined()
-        #expect(try Decoded.event(event.replacingOccurrences(of: symbol + "\"", with: escaped + "\"")).bar().symbol
-            == Symbol(symbol))
+        #expect(
+            try Decoded.event(event.replacingOccurrences(of: symbol + "\"", with: escaped + "\"")).bar().symbol
+                == Symbol(symbol))
     }
 
     @Test(arguments: [
