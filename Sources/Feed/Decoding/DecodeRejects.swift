@@ -64,11 +64,14 @@ public struct DecodeRejects: Sendable, Equatable {
         }
     }
 
-    /// How many samples of each reason are kept, the newest.
+    /// How many samples of each reason are kept.
     public static let samplesPerReason = 4
 
     private var counts = [Int](repeating: 0, count: Reason.allCases.count)
     private var rings = [[Sample]](repeating: [], count: Reason.allCases.count)
+    /// How many frames each reason is still to go without a sample: writing one costs more than counting thousands.
+    private var waits = [Int](repeating: 0, count: Reason.allCases.count)
+    private static let samplingInterval = 64
     /// The reasons that already have a sample of the frame being decoded, by ``Reason/index``: a frame full of
     /// rejects costs one sample for each reason.
     private var sampled: UInt32 = 0
@@ -82,7 +85,7 @@ public struct DecodeRejects: Sendable, Equatable {
     /// How many were left out for a reason.
     public subscript(_ reason: Reason) -> Int { counts[reason.index] }
 
-    /// The kept samples: at most ``samplesPerReason`` of each reason, oldest first within a reason.
+    /// The kept samples, from the first rejects on and then now and then: at most ``samplesPerReason`` of each reason, oldest first within a reason.
     public var samples: [Sample] { rings.flatMap { $0 } }
 
     /// Allows each reason one sample more.
@@ -90,7 +93,7 @@ public struct DecodeRejects: Sendable, Equatable {
         sampled = 0
     }
 
-    /// Counts `count` pieces and keeps the first of the frame as a sample.
+    /// Counts `count` pieces, and keeps the first of a frame as a sample if it is time for one.
     mutating func record(
         _ reason: Reason, field: FieldKey? = nil, count: Int = 1, piece: UnsafeRawBufferPointer
     ) {
@@ -98,6 +101,11 @@ public struct DecodeRejects: Sendable, Equatable {
         let bit: UInt32 = 1 << UInt32(reason.index)
         guard sampled & bit == 0 else { return }
         sampled |= bit
+        guard rings[reason.index].count < DecodeRejects.samplesPerReason || waits[reason.index] == 0 else {
+            waits[reason.index] -= 1
+            return
+        }
+        waits[reason.index] = DecodeRejects.samplingInterval - 1
         if rings[reason.index].count == DecodeRejects.samplesPerReason {
             rings[reason.index].removeFirst()
         }

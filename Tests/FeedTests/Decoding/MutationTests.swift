@@ -13,7 +13,7 @@ import Testing
 /// Frames like the feed's, changed at random, against a reference decoder.
 struct MutationTests {
     #if DEBUG
-        static let rounds = 6000
+        static let rounds = 4000
     #else
         static let rounds = 30_000
     #endif

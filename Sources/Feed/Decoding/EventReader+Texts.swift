@@ -1,0 +1,149 @@
+import MarketData
+
+extension EventReader {
+    /// The symbol, which must be there.
+    @inline(__always)
+    func symbol() throws(Rejection) -> Symbol {
+        if fields.others & FieldKey.sym.bit != 0, fields.kind(.sym) == .string {
+            let start = fields.start(.sym)
+            if start &+ 16 <= bytes.count,
+                let symbol = Symbol(
+                    littleEndian: bytes.word(at: start), bytes.word(at: start &+ 8), count: fields.length(.sym))
+            {
+                return symbol
+            }
+        }
+        return try otherSymbol()
+    }
+
+    @inline(never)
+    private func otherSymbol() throws(Rejection) -> Symbol {
+        guard has(.sym) else { throw Rejection(.missingField, .sym) }
+        guard fields.others & FieldKey.sym.bit != 0 else { throw Rejection(.wrongType, .sym) }
+        let symbol: Symbol?
+        switch fields.kind(.sym) {
+        case .string: symbol = Symbol(utf8: text(.sym))
+        case .escapedString: symbol = withUnescaped(.sym) { Symbol(utf8: $0) }
+        case .null: throw Rejection(.missingField, .sym)
+        default: throw Rejection(.wrongType, .sym)
+        }
+        guard let symbol else { throw Rejection(.badSymbol, .sym) }
+        return symbol
+    }
+
+    /// Appends a text to the arena; `nil` when absent. Nothing is appended when it throws.
+    @inline(__always)
+    func keptText(_ key: FieldKey, in arena: inout TextArena, limit: Int) throws(Rejection) -> TextRange? {
+        if !has(key) { return nil }
+        guard fields.others & key.bit != 0 else { throw Rejection(.wrongType, key) }
+        switch fields.kind(key) {
+        case .string:
+            let text = text(key)
+            guard KeptText.isUTF8(text) else { throw Rejection(.badText, key) }
+            return try keep(text, of: key, in: &arena, limit: limit)
+        case .escapedString:
+            return try keepUnescaped(key, in: &arena, limit: limit)
+        case .null: return nil
+        default: throw Rejection(.wrongType, key)
+        }
+    }
+
+    @inline(never)
+    private func keepUnescaped(_ key: FieldKey, in arena: inout TextArena, limit: Int) throws(Rejection) -> TextRange {
+        var plain: [UInt8] = []
+        guard KeptText.appendUnescaped(text(key), to: &plain) else { throw Rejection(.badText, key) }
+        return try keep(plain, of: key, in: &arena, limit: limit)
+    }
+
+    /// Appends an array of integers to the arena as JSON without spaces; `nil` when absent.
+    @inline(__always)
+    func integers(_ key: FieldKey, in arena: inout TextArena, limit: Int) throws(Rejection) -> TextRange? {
+        if !has(key) { return nil }
+        if fields.others & key.bit != 0, fields.kind(key) == .plainArray {
+            return try keep(text(key), of: key, in: &arena, limit: limit)
+        }
+        return try otherIntegers(key, in: &arena, limit: limit)
+    }
+
+    /// Integers that are written in another form become plain ones.
+    @inline(never)
+    private func otherIntegers(
+        _ key: FieldKey, in arena: inout TextArena, limit: Int
+    ) throws(Rejection) -> TextRange? {
+        guard fields.others & key.bit != 0 else { throw Rejection(.wrongType, key) }
+        switch fields.kind(key) {
+        case .null: return nil
+        case .array: break
+        default: throw Rejection(.wrongType, key)
+        }
+        let array = text(key)
+        var plain: [UInt8] = [UInt8(ascii: "[")]
+        var place = 1
+        while place < array.count {
+            switch array[place] {
+            case 0x20, 0x0A, 0x0D, 0x09, UInt8(ascii: ","):
+                place &+= 1
+            case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"):
+                var end = place
+                while EventReader.isInNumber(array[end]) { end &+= 1 }
+                let number = DecimalNumber(UnsafeRawBufferPointer(rebasing: array[place..<end]))
+                guard let value = number?.integer, Int32(exactly: value) != nil else {
+                    throw Rejection(.badNumber, key)
+                }
+                if plain.count > 1 { plain.append(UInt8(ascii: ",")) }
+                DecimalText.append(value, to: &plain)
+                place = end
+            case UInt8(ascii: "]"):
+                place = array.count
+            default:
+                throw Rejection(.wrongType, key)
+            }
+        }
+        plain.append(UInt8(ascii: "]"))
+        return try keep(plain, of: key, in: &arena, limit: limit)
+    }
+
+    @inline(__always)
+    private static func isInNumber(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "+"), UInt8(ascii: "."),
+            UInt8(ascii: "e"), UInt8(ascii: "E"):
+            true
+        default: false
+        }
+    }
+
+    @inline(__always)
+    private func keep(
+        _ text: UnsafeRawBufferPointer, of key: FieldKey, in arena: inout TextArena, limit: Int
+    ) throws(Rejection) -> TextRange {
+        guard text.count <= limit &- arena.bytes.count else { throw Rejection(.textOverflow, key) }
+        return arena.append(text)
+    }
+
+    private func keep(
+        _ text: [UInt8], of key: FieldKey, in arena: inout TextArena, limit: Int
+    ) throws(Rejection) -> TextRange {
+        guard text.count <= limit &- arena.bytes.count else { throw Rejection(.textOverflow, key) }
+        return text.withUnsafeBytes { arena.append($0) }
+    }
+
+    /// A text as a `String`; `nil` when absent.
+    func string(_ key: FieldKey) throws(Rejection) -> String? {
+        if !has(key) { return nil }
+        guard fields.others & key.bit != 0 else { throw Rejection(.wrongType, key) }
+        switch fields.kind(key) {
+        case .string:
+            let text = text(key)
+            guard KeptText.isUTF8(text) else { throw Rejection(.badText, key) }
+            return String(decoding: text, as: UTF8.self)
+        case .escapedString:
+            guard let text = withUnescaped(key, { String(decoding: $0, as: UTF8.self) }) else {
+                throw Rejection(.badText, key)
+            }
+            return text
+        case .null: return nil
+        default: throw Rejection(.wrongType, key)
+        }
+    }
+}
