@@ -5,11 +5,14 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct BackPressureTests {
     @Test func `a nearly full sink stops the reading until it has room, and nothing is lost`() async throws {
         let go = Inbox<Void>()
+        let sent = Inbox<Void>()
         let feed = try await ScriptedFeed.start { peer in
             try await peer.stand()
             peer.trade(0)
             _ = await go.next()
             for number in 1...2000 { peer.trade(number) }
+            try await peer.untilSent()
+            sent.put(())
             await peer.untilClosed()
         }
         let rig = Rig()
@@ -17,7 +20,9 @@ import Testing
         try await rig.run(try Rig.configuration(port: feed.port)) { connection in
             try await eventually("the pause") { connection.snapshot.isPaused && rig.sink.isAwaited }
             go.put(())
-            try await Task.sleep(for: .milliseconds(100))
+            _ = await sent.next()
+            // Time enough for events to come, if they did.
+            try await Task.sleep(for: .milliseconds(200))
             #expect(rig.sink.prices == [0], "events came while reading was paused")
             rig.sink.makeRoom()
             try await eventually("the rest") { rig.sink.prices.count == 2001 }

@@ -107,6 +107,12 @@ final class ScriptedPeer: Sendable {
         frame(.connectionClose, bytes: code.map { [UInt8($0 >> 8), UInt8($0 & 0xFF)] } ?? [])
     }
 
+    /// Waits until all that was sent is in the kernel's hands.
+    func untilSent() async throws {
+        let frame = WebSocketFrame(fin: true, opcode: .pong, data: ByteBuffer())
+        try await channel.writeAndFlush(frame)
+    }
+
     /// Closes the socket without a word.
     func hangUp() { channel.close(promise: nil) }
 
