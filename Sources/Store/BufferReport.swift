@@ -19,6 +19,9 @@ public struct BufferReport: Sendable, Equatable {
         public var oldestPendingMilliseconds: Int64?
         /// When the last row was received, in milliseconds since the Unix epoch.
         public var newestMilliseconds: Int64?
+
+        /// Makes a stream without rows.
+        public init() {}
     }
 
     /// Events that were given up, of one stream and for one reason.
@@ -63,6 +66,9 @@ public struct BufferReport: Sendable, Equatable {
     public var walBytes: Int64
     /// What happened to the file itself, newest first: time, and what in words.
     public var incidents: [String]
+
+    /// One stream's numbers.
+    public subscript(_ stream: EventStream) -> Stream { streams[stream] ?? Stream() }
 
     /// Rows of all streams that wait for upload.
     public var pending: Int64 { streams.values.reduce(0) { $0 + $1.pending } }

@@ -15,15 +15,15 @@ public struct DeadLetter: Sendable, Equatable {
     /// When it was refused, in milliseconds since the Unix epoch.
     public var time: Int64
 
-    /// Makes a dead letter; see the properties for meaning and units.
+    /// Makes a dead letter, of now when no time is given; see the properties for meaning and units.
     public init(
-        stream: EventStream, sequence: Int64, sqlState: String, reason: String, row: String, time: Int64
+        stream: EventStream, sequence: Int64, sqlState: String, reason: String, row: String, time: Int64? = nil
     ) {
         self.stream = stream
         self.sequence = sequence
         self.sqlState = sqlState
         self.reason = reason
         self.row = row
-        self.time = time
+        self.time = time ?? WallClock.microseconds() / 1000
     }
 }

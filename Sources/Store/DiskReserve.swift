@@ -2,7 +2,8 @@ import Glibc
 
 /// A file that keeps a little of the disk, to be given back when the disk is full.
 ///
-/// Deleting rows takes a few pages of log before it frees any. On a full disk those pages are what this file held.
+/// Moving the log into the file makes the file longer, and deleting rows takes a few pages of log before it frees any.
+/// On a full disk the room for both is what this file held.
 struct DiskReserve {
     let path: String
     private(set) var isHeld = false
@@ -13,10 +14,10 @@ struct DiskReserve {
         path = "\(directory)/ticks.reserve"
     }
 
-    /// Takes the room when the disk has plenty: 8 MiB, or a thirty-second of a small file system.
+    /// Takes the room when the disk has plenty: 8 MiB, or an eighth of a small file system.
     mutating func hold() {
         guard !isHeld, let space = DiskReserve.space(in: directory) else { return }
-        let size = min(8 << 20, space.total / 32) & ~4095
+        let size = min(8 << 20, space.total / 8) & ~4095
         guard size > 0, space.free >= size * 4 else { return }
         let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { return }

@@ -1,4 +1,3 @@
-import Dispatch
 import MarketData
 import Synchronization
 
@@ -21,6 +20,25 @@ final class HandOver: Sendable {
         /// Everything up to this ticket is in this work or was before.
         var ticket: UInt64 = 0
 
+        /// The same in pieces of about `most` events; the first one carries everything else.
+        func split(most: Int) -> [Work] {
+            var pieces: [Work] = []
+            var piece = self
+            piece.batches = []
+            piece.events = 0
+            piece.bytes = 0
+            for batch in batches {
+                if piece.events > 0, piece.events + batch.count > most {
+                    pieces.append(piece)
+                    piece = Work()
+                }
+                piece.batches.append(batch)
+                piece.events += batch.count
+                piece.bytes += batch.approximateBytes
+            }
+            return pieces + [piece]
+        }
+
         var isEmpty: Bool {
             batches.isEmpty && gaps.isEmpty && letters.isEmpty && drops.isEmpty && !acknowledged && damage == nil
         }
@@ -38,17 +56,17 @@ final class HandOver: Sendable {
     /// Past this many gaps in memory, further ones are merged.
     static let maximumGaps = 1000
 
-    private struct LetterKey: Hashable {
+    struct LetterKey: Hashable {
         var stream: EventStream
         var sequence: Int64
     }
 
-    private struct Waiter {
+    struct Waiter {
         var ticket: UInt64
         var continuation: CheckedContinuation<StoreError?, Never>
     }
 
-    private enum Sleep {
+    enum Sleep {
         case awake
         /// Until the interval's end; only much to do wakes the writer.
         case collecting
@@ -56,7 +74,7 @@ final class HandOver: Sendable {
         case idle
     }
 
-    private struct State {
+    struct State {
         var batches: [(ticket: UInt64, batch: EventBatch)] = []
         var events = 0
         var bytes = 0
@@ -85,14 +103,14 @@ final class HandOver: Sendable {
         }
     }
 
-    private let limit: Int
-    private let interval: Duration
+    let limit: Int
+    let interval: Duration
     /// This many events are written without waiting for the interval's end.
-    private let muchEvents: Int
+    let muchEvents: Int
     /// About this many events go into one transaction.
-    private let mostEvents: Int
-    private let state = Mutex(State())
-    private let wake = DispatchSemaphore(value: 0)
+    let mostEvents: Int
+    let state = Mutex(State())
+    let wake = WakeSignal()
 
     init(limit: Int, interval: Duration, muchEvents: Int = 10_000, mostEvents: Int = 40_000) {
         self.limit = limit
@@ -100,8 +118,6 @@ final class HandOver: Sendable {
         self.muchEvents = muchEvents
         self.mostEvents = mostEvents
     }
-
-    // MARK: Callers' side
 
     func offer(_ batch: EventBatch) -> Admission {
         guard !batch.isEmpty else { return .accepted }
@@ -141,7 +157,7 @@ final class HandOver: Sendable {
             if state.gaps.count < HandOver.maximumGaps {
                 state.gaps.append(gap)
             } else {
-                HandOver.merge(gap, into: &state.gaps)
+                state.gaps.merge(gap)
             }
             return note(&state)
         }
@@ -228,110 +244,7 @@ final class HandOver: Sendable {
         }
     }
 
-    // MARK: Writer's side
-
-    /// Waits until something is due, at most until `deadline`.
-    func next(idleUntil deadline: MonotonicTime) -> Next {
-        while true {
-            let now = MonotonicTime.now()
-            let (next, until) = state.withLock { state -> (Next?, MonotonicTime) in
-                state.sleep = .awake
-                let isClosing = state.closesAt != nil
-                if state.hasWork {
-                    let due = state.due ?? now
-                    if state.isUrgent || isClosing || now >= due { return (.work(take(&state)), now) }
-                    if now >= deadline { return (.idle, now) }
-                    state.sleep = .collecting
-                    return (nil, min(due, deadline))
-                }
-                if isClosing { return (.end, now) }
-                if now >= deadline { return (.idle, now) }
-                state.sleep = .idle
-                return (nil, deadline)
-            }
-            if let next { return next }
-            _ = wake.wait(timeout: DispatchTime(uptimeNanoseconds: until.nanoseconds))
-        }
-    }
-
-    /// Whether something waits that must not wait longer.
-    var isQuiet: Bool { state.withLock { !$0.isUrgent && $0.events < muchEvents } }
-
-    /// When the writer must have ended; `nil` while the buffer is open.
-    var closesAt: MonotonicTime? { state.withLock { $0.closesAt } }
-
-    /// Waits after a failure; a close ends the wait.
-    func pause(_ duration: Duration) {
-        let end = MonotonicTime.now().advanced(by: duration)
-        while MonotonicTime.now() < end, closesAt == nil {
-            _ = wake.wait(timeout: DispatchTime(uptimeNanoseconds: end.nanoseconds))
-        }
-        if closesAt != nil { _ = wake.wait(timeout: .now() + .milliseconds(50)) }
-    }
-
-    /// Frees what `work` held, and tells those who wait for it or for room.
-    func finished(_ work: Work) {
-        let (waiters, resumes) = state.withLock { state in
-            state.eventsTaken = 0
-            state.bytesTaken = 0
-            state.isWorking = false
-            let done = state.waiters.filter { $0.ticket <= work.ticket }
-            state.waiters.removeAll { $0.ticket <= work.ticket }
-            var resumes: [@Sendable () -> Void] = []
-            if hasRoom(state) { swap(&resumes, &state.roomWaiters) }
-            return (done, resumes)
-        }
-        for waiter in waiters { waiter.continuation.resume(returning: nil) }
-        for resume in resumes { resume() }
-    }
-
-    /// Tells those who wait that an attempt failed; what they wait for stays and is tried again.
-    func failed(_ error: StoreError) {
-        let waiters = state.withLock { state in
-            defer { state.waiters = [] }
-            return state.waiters
-        }
-        for waiter in waiters { waiter.continuation.resume(returning: error) }
-    }
-
-    /// Ends the queue, and answers what nobody will write any more.
-    func end() -> Work {
-        let (rest, waiters, resumes) = state.withLock { state in
-            state.isClosed = true
-            defer {
-                state.waiters = []
-                state.roomWaiters = []
-            }
-            var rest = Work()
-            while !state.batches.isEmpty {
-                let more = take(&state)
-                rest.batches += more.batches
-                rest.events += more.events
-                rest.drops.add(more.drops)
-                rest.gaps += more.gaps
-            }
-            return (rest, state.waiters, state.roomWaiters)
-        }
-        for waiter in waiters {
-            waiter.continuation.resume(returning: StoreError(.closed, operation: "flush the buffer"))
-        }
-        for resume in resumes { resume() }
-        return rest
-    }
-
-    /// Notes that the writer's thread touches nothing any more.
-    func writerEnded() {
-        let waiters = state.withLock { state in
-            state.hasEnded = true
-            defer { state.endWaiters = [] }
-            return state.endWaiters
-        }
-        for waiter in waiters { waiter.resume() }
-    }
-
-    // MARK: Inside the lock
-
-    private func hasRoom(_ state: borrowing State) -> Bool {
+    func hasRoom(_ state: borrowing State) -> Bool {
         state.bytes + state.bytesTaken < limit / 2 || state.bytes + state.bytesTaken == 0
     }
 
@@ -349,7 +262,7 @@ final class HandOver: Sendable {
         return true
     }
 
-    private func take(_ state: inout State) -> Work {
+    func take(_ state: inout State) -> Work {
         var work = Work()
         work.ticket = state.tickets
         state.isWorking = true
@@ -384,18 +297,5 @@ final class HandOver: Sendable {
         work.damage = state.damage
         state.damage = nil
         return work
-    }
-
-    /// Widens the last gap of the same connection and cause; symbols and kinds become those of both.
-    private static func merge(_ gap: Gap, into gaps: inout [Gap]) {
-        let index = gaps.lastIndex { $0.connection == gap.connection && $0.cause == gap.cause } ?? gaps.count - 1
-        let isSame = gaps[index].symbols == gap.symbols
-        if !isSame {
-            let everything = gaps[index].symbols.isEmpty || gap.symbols.isEmpty
-            gaps[index].symbols = everything ? [] : Array(Set(gaps[index].symbols).union(gap.symbols)).sorted()
-        }
-        gaps[index].events = EventKind.allCases.filter { gaps[index].events.contains($0) || gap.events.contains($0) }
-        gaps[index].from = min(gaps[index].from, gap.from)
-        gaps[index].to = max(gaps[index].to, gap.to)
     }
 }

@@ -7,8 +7,9 @@ import GRDBSQLite
 final class PreparedStatement {
     let handle: OpaquePointer
     private let database: OpaquePointer
+    private let operation: String
 
-    init(_ sql: String, on database: OpaquePointer) throws(StoreError) {
+    init(_ sql: String, on database: OpaquePointer, to operation: String = "write to") throws(StoreError) {
         var handle: OpaquePointer?
         let code = sqlite3_prepare_v3(database, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &handle, nil)
         guard code == SQLITE_OK, let handle else {
@@ -16,6 +17,7 @@ final class PreparedStatement {
         }
         self.handle = handle
         self.database = database
+        self.operation = operation
     }
 
     deinit {
@@ -43,7 +45,7 @@ final class PreparedStatement {
         let code = sqlite3_step(handle)
         if code == SQLITE_ROW { return true }
         guard code == SQLITE_DONE else {
-            let error = StoreError(code: code, on: database, operation: "use")
+            let error = StoreError(code: code, on: database, operation: operation)
             sqlite3_reset(handle)
             throw error
         }

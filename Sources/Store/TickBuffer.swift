@@ -170,12 +170,12 @@ public final class TickBuffer: EventSink, Sendable {
     ///
     /// - Throws: `.damaged` after the file turned out to be unreadable (it is then set aside), `.inputOutput`.
     public func nextBatch(of stream: EventStream, limit: Int) async throws(StoreError) -> BufferedBatch? {
-        try await nextBatch(of: stream, after: 0, limit: limit)
+        try await nextBatch(of: stream, after: nil, limit: limit)
     }
 
-    /// As ``nextBatch(of:limit:)``, of the rows after a sequence: to read ahead while a batch is under way.
+    /// As ``nextBatch(of:limit:)``, of the rows after a sequence too: to read ahead while a batch is under way.
     public func nextBatch(
-        of stream: EventStream, after sequence: Int64, limit: Int
+        of stream: EventStream, after sequence: Int64?, limit: Int
     ) async throws(StoreError) -> BufferedBatch? {
         guard handOver.closesAt == nil else { throw StoreError(.closed, operation: "read", path: file.path) }
         return try await reader.nextBatch(of: stream, after: sequence, limit: limit)

@@ -145,7 +145,7 @@ final class TickReader: Sendable {
                         """
                         SELECT \(TickColumns.of(stream).joined(separator: ", ")) FROM \(stream.rawValue)
                         WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3
-                        """, on: handle)
+                        """, on: handle, to: "read")
                 }
                 return Connection(queue: queue, statements: statements, generation: generation)
             }

@@ -41,9 +41,8 @@ extension TickWriter {
     /// Notes that a write succeeded.
     func recovered() {
         backoff.succeeded()
-        let failures = failure.ended()
-        if failures > 0 {
-            logger.notice("The buffer is written again", metadata: ["failures": "\(failures)", "path": "\(file.path)"])
+        if failure.ended() {
+            logger.notice("The buffer is written again", metadata: ["path": "\(file.path)"])
         }
         publishState()
     }
@@ -57,6 +56,24 @@ extension TickWriter {
             state = isFull ? .full : .writing
         }
         board.update { $0.state = state }
+    }
+
+    /// Says that a reader's snapshot makes the log grow, while it still may.
+    func pinned(length: Int64) {
+        isPinned = true
+        let error = pinnedError(length: length)
+        board.update { $0.state = .failing(message: error.description) }
+        guard let count = pinning.occurred("\(error.reason)", now: .now()) else { return }
+        logger.error(
+            "A reader keeps the buffer's log from being emptied", metadata: ["error": "\(error)", "tries": "\(count)"])
+    }
+
+    /// Notes that the log can be emptied again.
+    func unpinned() {
+        guard isPinned else { return }
+        isPinned = false
+        if pinning.ended() { logger.notice("The buffer's log is emptied again", metadata: ["path": "\(file.path)"]) }
+        publishState()
     }
 
     /// The error of a log that a reader keeps from being emptied.

@@ -15,12 +15,18 @@ extension TickWriter {
         if used > wanted {
             // A little more than needed, so that not every commit has to make room.
             let target = wanted - min(8 << 20, options.maximumBytes / 200)
+            let drops = board.current.drops
             while used > target {
-                guard try deleteStep(dropsWaiting: options.fullPolicy == .dropOldest) > 0 else { break }
+                // A row takes more than 50 bytes, so this never deletes more than twice what is needed.
+                let rows = min(TickWriter.deletionStep, max(50, (used - target) / 50))
+                guard try deleteStep(rows, dropsWaiting: options.fullPolicy == .dropOldest) > 0 else { break }
                 used = try connection.usage().used
-                isFull = isFull || options.fullPolicy == .dropOldest
             }
-            if options.fullPolicy == .rejectNew { isFull = used > wanted }
+            if used > wanted || board.current.drops > drops {
+                isFull = true
+            } else if options.fullPolicy == .rejectNew {
+                isFull = false
+            }
         } else if used < wanted - options.maximumBytes / 50 {
             isFull = false
         }
@@ -49,7 +55,8 @@ extension TickWriter {
             _ = try connection.checkpoint(SQLITE_CHECKPOINT_PASSIVE)
             let needed = Int64(work.bytes) * 2 + (256 << 10)
             while try connection.usage().free < needed {
-                guard try deleteStep(dropsWaiting: options.fullPolicy == .dropOldest) > 0 else { break }
+                let rows = TickWriter.deletionStep
+                guard try deleteStep(rows, dropsWaiting: options.fullPolicy == .dropOldest) > 0 else { break }
             }
             _ = try connection.checkpoint(SQLITE_CHECKPOINT_PASSIVE)
             guard options.fullPolicy == .rejectNew, try connection.usage().free < needed else { return }
@@ -70,12 +77,12 @@ extension TickWriter {
     /// A waiting row that an upload is carrying at this moment is counted as dropped and may still arrive.
     ///
     /// - Returns: How many rows.
-    func deleteStep(dropsWaiting: Bool) throws(StoreError) -> Int64 {
+    func deleteStep(_ rows: Int64, dropsWaiting: Bool) throws(StoreError) -> Int64 {
         guard let connection else { return 0 }
         let statistics = board.current
         if let stream = try oldest(where: { $0.acknowledgedSequence > $0.deletedThrough }) {
             let marks = statistics[stream]
-            let through = min(marks.acknowledgedSequence, marks.deletedThrough + TickWriter.deletionStep)
+            let through = min(marks.acknowledgedSequence, marks.deletedThrough + rows)
             try delete(stream, through: through, marks: marks)
             return through - marks.deletedThrough
         }
@@ -83,14 +90,14 @@ extension TickWriter {
         if let stream = try oldest(where: { $0.lastSequence > $0.deletedThrough }) {
             let marks = statistics[stream]
             let first = max(marks.deletedThrough, marks.acknowledgedSequence)
-            let through = min(marks.lastSequence, first + TickWriter.deletionStep)
+            let through = min(marks.lastSequence, first + rows)
             try delete(stream, through: through, marks: marks, countingFrom: first)
             return through - first
         }
         guard statistics.deadLetters > 0 else { return 0 }
         var tally = carriedDrops
         try connection.transaction { () throws(StoreError) in
-            try connection.notes.deleteOldestLetters(TickWriter.deletionStep, into: &tally)
+            try connection.notes.deleteOldestLetters(rows, into: &tally)
             try store(tally)
         }
         let count = tally.total - carriedDrops.total
@@ -126,7 +133,7 @@ extension TickWriter {
 
     private func store(_ tally: DropTally) throws(StoreError) {
         guard let connection else { return }
-        try connection.notes.add(tally, episode: episodeNumber(), now: WallClock.microseconds())
+        try connection.notes.add(tally, episode: currentEpisode(), now: WallClock.microseconds())
         try connection.notes.count(notes: notes + 1)
     }
 
@@ -134,7 +141,6 @@ extension TickWriter {
         notes += 1
         board.update { $0.drops += tally.total }
         carriedDrops = DropTally()
-        episode = (episodeNumber(), .now())
     }
 
     private func logDrops(_ count: Int64, stream: EventStream) {

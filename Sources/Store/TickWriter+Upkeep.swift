@@ -32,7 +32,7 @@ extension TickWriter {
     func holdLogBound() throws(StoreError) {
         guard let connection, connection.logBytes.length >= checkpoints.maximumBytes else { return }
         guard try !connection.checkpoint(SQLITE_CHECKPOINT_TRUNCATE) else { return }
-        isPinned = true
+        pinned(length: connection.logBytes.length)
         throw pinnedError(length: connection.logBytes.length)
     }
 
@@ -66,21 +66,14 @@ extension TickWriter {
         guard let connection else { return }
         let log = connection.logBytes
         let now = MonotonicTime.now()
+        if log.length < checkpoints.reportedBytes { unpinned() }
         let step = checkpoints.next(
             unmoved: log.unmoved, length: log.length, isQuiet: handOver.isQuiet, diskIsTight: diskIsTight, now: now)
         guard step != .none else { return }
         let isDone = try connection.checkpoint(
             step == .truncate ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE)
         checkpoints.finished(isPinned: !isDone, now: MonotonicTime.now())
-        let wasPinned = isPinned
-        isPinned = !isDone && log.length >= checkpoints.reportedBytes
-        if isPinned != wasPinned {
-            if isPinned {
-                publishFailure(pinnedError(length: log.length))
-            } else {
-                recovered()
-            }
-        }
+        if !isDone, log.length >= checkpoints.reportedBytes { pinned(length: log.length) }
     }
 
     /// Deletes uploaded rows that were received longer ago than they are to be kept, a step of one stream.

@@ -31,6 +31,7 @@ final class TickWriter {
     var backoff = WriteBackoff()
     var failure = RepeatedFailure()
     var dropping = RepeatedFailure()
+    var pinning = RepeatedFailure()
     var reserve: DiskReserve
     /// Drops that wait to be stored with the next commit.
     var carriedDrops = DropTally()
@@ -74,7 +75,11 @@ final class TickWriter {
             let now = MonotonicTime.now()
             switch handOver.next(idleUntil: more ? now : min(nextWatch, nextRetention)) {
             case .work(let work):
-                write(work)
+                // Where room is short, the log must never hold more than the reserve can take.
+                for piece in diskIsTight ? work.split(most: 5000) : [work] {
+                    write(piece)
+                    if diskIsTight { _ = keepUp() }
+                }
                 handOver.finished(work)
             case .idle: break
             case .end: break loop
@@ -87,7 +92,9 @@ final class TickWriter {
     private func write(_ taken: HandOver.Work) {
         var work = taken
         carriedDrops.add(work.drops)
+        work.drops = DropTally()
         if let damage = work.damage { setAside(because: damage) }
+        work.damage = nil
         while true {
             do {
                 if connection == nil, try reopen() {
@@ -100,10 +107,17 @@ final class TickWriter {
                     try commit(work)
                     publish(work, took: MonotonicTime.now().since(start), isCounted: false)
                 }
-                recovered()
+                if work.events > 0 { diskFullUntil = nil }
+                if diskFullUntil == nil { recovered() } else { publishState() }
                 return
             } catch {
                 handOver.failed(error)
+                if error.reason == .diskFull, connection != nil, work.batches.count > 1, work.events > 1000 {
+                    // A small transaction takes little of the log, and may still fit.
+                    publishFailure(error)
+                    for piece in work.split(most: 1000) { write(piece) }
+                    return
+                }
                 failed(error, work: &work)
                 guard mayTryAgain else {
                     giveUp(work)
@@ -152,7 +166,7 @@ final class TickWriter {
             for incident in carriedIncidents {
                 try connection.notes.add(incident: incident.what, detail: incident.detail, now: now)
             }
-            try connection.notes.add(carriedDrops, episode: episodeNumber(), now: now)
+            if !carriedDrops.isEmpty { try connection.notes.add(carriedDrops, episode: currentEpisode(), now: now) }
             try connection.notes.count(notes: noteCount)
         }
     }
@@ -165,7 +179,6 @@ final class TickWriter {
         notes = attempt.notes
         let drops = carriedDrops.total
         if hadNotes {
-            if !carriedDrops.isEmpty { episode = (episodeNumber(), .now()) }
             carriedDrops = DropTally()
             carriedIncidents = []
         }
@@ -245,9 +258,13 @@ final class TickWriter {
         attempt = nil
     }
 
-    /// Drops that follow one another within ten minutes share a row a symbol.
-    func episodeNumber() -> Int64 {
-        if let episode, MonotonicTime.now().since(episode.lastDrop) < .seconds(600) { return episode.number }
-        return WallClock.microseconds()
+    /// The number of the running episode, or of a new one: drops that follow one another within ten minutes share a row
+    /// a symbol.
+    func currentEpisode() -> Int64 {
+        let now = MonotonicTime.now()
+        var number = WallClock.microseconds()
+        if let episode, now.since(episode.lastDrop) < .seconds(600) { number = episode.number }
+        episode = (number, now)
+        return number
     }
 }

@@ -13,29 +13,3 @@ struct WriteBackoff: Sendable {
         failures = 0
     }
 }
-
-/// Decides when a repeated failure is logged: at once when it is new, then every 30 seconds with its count.
-struct RepeatedFailure: Sendable {
-    private var key = ""
-    private var count = 0
-    private var nextLog: MonotonicTime?
-
-    /// How often the failure came, when it is to be logged now; `nil` when it is to be kept quiet.
-    mutating func occurred(_ failure: String, now: MonotonicTime) -> Int? {
-        if failure != key {
-            key = failure
-            count = 0
-            nextLog = nil
-        }
-        count += 1
-        if let nextLog, now < nextLog { return nil }
-        nextLog = now.advanced(by: .seconds(30))
-        return count
-    }
-
-    /// Forgets the failure, and answers how often it came.
-    mutating func ended() -> Int {
-        defer { self = RepeatedFailure() }
-        return count
-    }
-}

@@ -1,0 +1,175 @@
+import Foundation
+import GRDB
+import Logging
+import MarketData
+import Store
+import Testing
+
+/// A file that can't be used is put out of the way under a new name and never overwritten.
+struct BadFileTests {
+    @Test func `garbage is set aside unchanged and a fresh file is started`() async throws {
+        let scratch = try Scratch()
+        let garbage = Data((0..<10_000).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ 7) })
+        try garbage.write(to: URL(fileURLWithPath: scratch.ticks))
+        let buffer = try scratch.open()
+        let names = try scratch.files(beginning: "ticks-bad-")
+        #expect(names.count == 1)
+        #expect(buffer.statistics.setAside == names.map { scratch.path + "/" + $0 })
+        #expect(try Data(contentsOf: URL(fileURLWithPath: scratch.path + "/" + names[0])) == garbage)
+        #expect(buffer.offer(.bars(5)) == .accepted)
+        try await buffer.flush()
+        #expect(buffer.statistics[.bars].lastSequence == 5)
+        #expect(try scratch.number("SELECT count(*) FROM incidents WHERE what = 'set aside'") == 1)
+        await buffer.close()
+    }
+
+    @Test func `another program's database is set aside unchanged`() async throws {
+        let scratch = try Scratch()
+        try scratch.execute("CREATE TABLE theirs (a); INSERT INTO theirs VALUES (42)")
+        let before = try Data(contentsOf: URL(fileURLWithPath: scratch.ticks))
+        let report = #expect(throws: StoreError.self) { _ = try BufferReport.read(directory: scratch.path) }
+        #expect(report?.reason == .foreign)
+        let buffer = try scratch.open()
+        let names = try scratch.files(beginning: "ticks-bad-")
+        #expect(names.count == 1)
+        #expect(try Data(contentsOf: URL(fileURLWithPath: scratch.path + "/" + names[0])) == before)
+        await buffer.close()
+    }
+
+    @Test func `two bad files in one second get two names`() async throws {
+        let scratch = try Scratch()
+        for round in 1...3 {
+            try Data("not a database \(round)".utf8).write(to: URL(fileURLWithPath: scratch.ticks))
+            for suffix in ["-wal", "-shm"] { try? FileManager.default.removeItem(atPath: scratch.ticks + suffix) }
+            let buffer = try scratch.open()
+            await buffer.close()
+            #expect(try scratch.files(beginning: "ticks-bad-").count == round)
+        }
+    }
+
+    @Test func `a file of no bytes is a fresh one`() async throws {
+        let scratch = try Scratch()
+        try Data().write(to: URL(fileURLWithPath: scratch.ticks))
+        let buffer = try scratch.open()
+        #expect(try scratch.files(beginning: "ticks-bad-") == [])
+        #expect(buffer.offer(.bars(5)) == .accepted)
+        try await buffer.flush()
+        await buffer.close()
+    }
+
+    @Test func `a log whose file was emptied is kept, not deleted`() async throws {
+        let scratch = try Scratch()
+        try Data().write(to: URL(fileURLWithPath: scratch.ticks))
+        let log = Data(repeating: 7, count: 5000)
+        try log.write(to: URL(fileURLWithPath: scratch.ticks + "-wal"))
+        let buffer = try scratch.open()
+        let names = try scratch.files(beginning: "ticks-bad-").filter { $0.hasSuffix("-wal") }
+        #expect(names.count == 1)
+        #expect(try names.map { try Data(contentsOf: URL(fileURLWithPath: scratch.path + "/" + $0)) } == [log])
+        await buffer.close()
+    }
+
+    @Test func `a newer schema is refused and not a byte is changed`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        #expect(buffer.offer(.bars(5)) == .accepted)
+        try await buffer.flush()
+        await buffer.close()
+        try scratch.execute("PRAGMA user_version = 99")
+        let before = try Data(contentsOf: URL(fileURLWithPath: scratch.ticks))
+        let error = #expect(throws: StoreError.self) { _ = try scratch.open() }
+        guard case .schemaTooNew(found: 99, known: _)? = error?.reason else {
+            Issue.record("unexpected \(String(describing: error))")
+            return
+        }
+        #expect(try Data(contentsOf: URL(fileURLWithPath: scratch.ticks)) == before)
+        #expect(try scratch.files(beginning: "ticks-bad-") == [])
+        // The lock is free again.
+        try scratch.execute("PRAGMA user_version = 1")
+        let again = try scratch.open()
+        #expect(again.statistics[.bars].lastSequence == 5)
+        await again.close()
+    }
+
+    @Test func `the file says whose it is and in which version`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        await buffer.close()
+        #expect(try scratch.number("PRAGMA application_id") == 0x4554_7431)
+        #expect(try scratch.number("PRAGMA user_version") == 1)
+        #expect(try scratch.rows("PRAGMA journal_mode")[0][0] == "wal")
+        #expect(try scratch.rows("SELECT id FROM buffer")[0][0] == buffer.id)
+    }
+
+    @Test func `damage found while uploading keeps what stands before it and starts a fresh file`() async throws {
+        let scratch = try Scratch()
+        let first = try scratch.open()
+        #expect(first.offer(.bars(20_000)) == .accepted)
+        try await first.flush()
+        await first.close()
+        // Overwrites pages in the middle of the table.
+        let handle = try FileHandle(forUpdating: URL(fileURLWithPath: scratch.ticks))
+        let size = try handle.seekToEnd()
+        try handle.seek(toOffset: size / 2 / 4096 * 4096)
+        try handle.write(contentsOf: Data(repeating: 0xA5, count: 40 * 4096))
+        try handle.close()
+
+        let buffer = try scratch.open()
+        let id = buffer.id
+        var after: Int64 = 0
+        var failure: StoreError?
+        do {
+            while let batch = try await buffer.nextBatch(of: .bars, after: after, limit: 1000) {
+                #expect(batch.firstSequence == after + 1)
+                after = batch.lastSequence ?? after
+                try await buffer.acknowledge(.bars, through: after)
+            }
+        } catch {
+            failure = error
+        }
+        #expect(after > 1000 && after < 20_000)
+        #expect(failure?.reason == .damaged)
+        #expect(try await eventually { buffer.statistics.setAside.count == 1 })
+        #expect(buffer.offer(.bars(10)) == .accepted)
+        try await buffer.flush()
+        #expect(buffer.id == id)
+        #expect(buffer.statistics.drops == 20_000 - after)
+        let batch = try #require(try await buffer.nextBatch(of: .bars, limit: 100))
+        #expect(batch.bars.map(\.sequence) == Array(20_001...20_010))
+        #expect(
+            try scratch.rows("SELECT count FROM drops WHERE reason = 'file_set_aside'").map { $0[0] as Int64 }
+                == [20_000 - after])
+        #expect(try scratch.files(beginning: "ticks-bad-").count >= 1)
+        await buffer.close()
+        let again = try scratch.open()
+        #expect(again.id == id)
+        #expect(again.statistics[.bars].pending == 10)
+        await again.close()
+    }
+
+    @Test func `a file that is removed under the buffer is noticed, counted and made again`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        #expect(buffer.offer(.bars(10)) == .accepted)
+        try await buffer.flush()
+        for suffix in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: scratch.ticks + suffix) }
+        #expect(try await eventually { FileManager.default.fileExists(atPath: scratch.ticks) })
+        #expect(buffer.offer(.bars(5)) == .accepted)
+        #expect(try await eventually { buffer.statistics[.bars].lastSequence == 15 })
+        #expect(try scratch.number("SELECT min(seq) FROM bars") == 11)
+        #expect(try scratch.number("SELECT sum(count) FROM drops WHERE reason = 'vanished'") == 10)
+        #expect(buffer.statistics[.bars].pending == 5)
+        await buffer.close()
+    }
+
+    @Test func `a directory that can't be one is named in the error`() throws {
+        let scratch = try Scratch()
+        try Data("x".utf8).write(to: URL(fileURLWithPath: scratch.path + "/plain"))
+        let error = #expect(throws: StoreError.self) {
+            _ = try TickBuffer.open(
+                directory: scratch.path + "/plain", options: .init(collector: "tests"), logger: .init(label: "tests"))
+        }
+        #expect(error?.reason == .notWritable)
+        #expect(error?.description.contains(scratch.path + "/plain") == true)
+    }
+}

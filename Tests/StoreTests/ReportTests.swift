@@ -1,0 +1,68 @@
+import Glibc
+import MarketData
+import Store
+import Testing
+
+/// What `status` reads from the file, with and without a collector.
+struct ReportTests {
+    @Test func `the report is the same numbers while the buffer is open and after it closed`() async throws {
+        let scratch = try Scratch()
+        let nothing = #expect(throws: StoreError.self) { _ = try BufferReport.read(directory: scratch.path) }
+        #expect(nothing?.reason == .missing)
+
+        let buffer = try scratch.open()
+        #expect(buffer.offer(.bars(10, received: 1_000_000)) == .accepted)
+        #expect(buffer.offer(.bars(10, received: 2_000_000)) == .accepted)
+        #expect(buffer.offer(.trades(5, received: 3_000_000)) == .accepted)
+        try await buffer.flush()
+        _ = try await buffer.nextBatch(of: .bars, limit: 100)
+        try await buffer.acknowledge(.bars, through: 10)
+        buffer.record(Gap(connection: "primary", symbols: [], events: [.trade], from: 1, to: 2, cause: .down))
+        try await buffer.addDeadLetters([
+            DeadLetter(stream: .trades, sequence: 2, sqlState: "22003", reason: "range", row: "{}")
+        ])
+        let open = try BufferReport.read(directory: scratch.path)
+        #expect(open.holder == getpid())
+        #expect(open.id == buffer.id)
+        #expect(open.collector == "tests")
+        #expect(open.schemaVersion == 1)
+        #expect(open[.bars].rows == 20)
+        #expect(open[.bars].pending == 10)
+        #expect(open[.bars].acknowledgedSequence == 10)
+        #expect(open[.bars].oldestPendingMilliseconds == 2000)
+        #expect(open[.trades].pending == 5)
+        #expect(open[.trades].newestMilliseconds == 3000)
+        #expect(open[.quotes] == BufferReport.Stream())
+        #expect(open.pending == 15)
+        #expect(open.gaps == 1)
+        #expect(open.deadLetters == 1)
+        #expect(open.usedBytes > 0)
+        #expect(buffer.statistics.pending == 15)
+        await buffer.close()
+
+        let closed = try BufferReport.read(directory: scratch.path)
+        #expect(closed.holder == nil)
+        #expect(closed.streams == open.streams)
+        #expect(closed.drops.isEmpty)
+    }
+
+    @Test func `many reports at once don't disturb the collector`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<4 {
+                group.addTask {
+                    for _ in 0..<10 { _ = try BufferReport.read(directory: scratch.path) }
+                }
+            }
+            for round in 0..<50 {
+                #expect(buffer.offer(.bars(100, from: round * 100)) != .refused)
+                try await buffer.flush()
+            }
+            try await group.waitForAll()
+        }
+        #expect(buffer.statistics[.bars].lastSequence == 5000)
+        #expect(buffer.statistics.state == .writing)
+        await buffer.close()
+    }
+}

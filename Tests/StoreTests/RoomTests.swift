@@ -1,0 +1,191 @@
+import Foundation
+import GRDB
+import MarketData
+import Store
+import Testing
+
+/// Old rows go when they may, and waiting ones only when they must, counted.
+struct RoomTests {
+    @Test func `retention deletes uploaded rows that are old, and no other`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open { $0.retention = .seconds(3600) }
+        let old = now() - 7200 * 1_000_000
+        for _ in 0..<3 { #expect(buffer.offer(.bars(4000, received: old)) == .accepted) }
+        #expect(buffer.offer(.bars(100)) == .accepted)
+        #expect(buffer.offer(.trades(50, received: old)) == .accepted)
+        try await buffer.flush()
+        #expect(try await buffer.nextBatch(of: .bars, limit: 100_000)?.count == 12_100)
+        // Uploaded: 11,000 old bars; waiting: 1,000 old ones and 100 new ones.
+        try await buffer.acknowledge(.bars, through: 11_000)
+        await buffer.close()
+        let again = try scratch.open { $0.retention = .seconds(3600) }
+        #expect(try await eventually { again.statistics[.bars].deletedThrough == 11_000 })
+        #expect(try scratch.number("SELECT min(seq) FROM bars") == 11_001)
+        #expect(again.statistics[.bars].pending == 1100)
+        #expect(try scratch.number("SELECT count(*) FROM trades") == 50)
+        #expect(try await again.nextBatch(of: .bars, limit: 100_000)?.count == 1100)
+        #expect(try await again.nextBatch(of: .bars, after: 11_000, limit: 100_000)?.count == 1100)
+        #expect(try scratch.number("SELECT count(*) FROM drops") == 0)
+        await again.close()
+    }
+
+    @Test func `uploaded rows stay for their time`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open { $0.retention = .seconds(8) }
+        #expect(buffer.offer(.bars(500, received: now() - 9_000_000)) == .accepted)
+        #expect(buffer.offer(.bars(500, received: now() + 60_000_000)) == .accepted)
+        try await buffer.flush()
+        _ = try await buffer.nextBatch(of: .bars, limit: 5000)
+        try await buffer.acknowledge(.bars, through: 1000)
+        #expect(try await eventually { buffer.statistics[.bars].deletedThrough == 500 })
+        #expect(try scratch.number("SELECT count(*) FROM bars") == 500)
+        await buffer.close()
+    }
+
+    @Test func `at the limit the oldest rows go, uploaded ones first, and are counted by symbol and time`() async throws
+    {
+        let scratch = try Scratch()
+        let buffer = try scratch.open { $0.maximumBytes = 1 << 20 }
+        #expect(buffer.offer(.bars(1500, symbol: "UP", received: 1)) == .accepted)
+        try await buffer.flush()
+        _ = try await buffer.nextBatch(of: .bars, limit: 5000)
+        try await buffer.acknowledge(.bars, through: 1500)
+        for round in 0..<40 {
+            #expect(buffer.offer(.bars(500, symbol: round % 2 == 0 ? "EVEN" : "ODD", from: round * 500)) == .accepted)
+            try await buffer.flush()
+            #expect(buffer.statistics.usedBytes <= 1 << 20)
+        }
+        let statistics = buffer.statistics
+        #expect(statistics.state == .full)
+        let left = try #require(try scratch.number("SELECT count(*) FROM bars"))
+        let first = try #require(try scratch.number("SELECT min(seq) FROM bars"))
+        #expect(left > 2000)
+        #expect(first + left - 1 == 21_500)
+        // Every event is in the file, was uploaded, or is counted as dropped.
+        #expect(statistics.drops == first - 1 - 1500)
+        #expect(try scratch.number("SELECT sum(count) FROM drops") == statistics.drops)
+        #expect(try scratch.number("SELECT count(*) FROM drops WHERE symbol = 'UP'") == 0)
+        let even = try scratch.rows("SELECT * FROM drops WHERE symbol = 'EVEN'")
+        #expect(even.count == 1)
+        #expect(even[0]["reason"] == "oldest_dropped")
+        #expect(even[0]["from_ms"] == 1_380_000_000_000)
+        #expect(even[0]["first_seq"] == 1501)
+        #expect(try scratch.number("SELECT max(last_seq) FROM drops") == first - 1)
+        #expect(statistics[.bars].pending == left)
+        #expect(try await buffer.nextBatch(of: .bars, limit: 1)?.firstSequence == first)
+        #expect(StoreTestFiles.size(scratch.ticks) < 3 << 20)
+        await buffer.close()
+        let again = try scratch.open()
+        #expect(again.statistics.drops == statistics.drops)
+        #expect(again.statistics[.bars].pending == left)
+        await again.close()
+    }
+
+    @Test func `at the limit new events are rejected and counted, until uploads make room`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open {
+            $0.maximumBytes = 1 << 20
+            $0.fullPolicy = .rejectNew
+        }
+        var offered: Int64 = 0
+        for round in 0..<40 {
+            #expect(buffer.offer(.bars(500, symbol: "NEW", from: round * 500)) == .accepted)
+            offered += 500
+            try await buffer.flush()
+        }
+        let full = buffer.statistics
+        #expect(full.state == .full)
+        #expect(full.drops > 0)
+        #expect(full[.bars].lastSequence + full.drops == offered)
+        #expect(try scratch.number("SELECT min(seq) FROM bars") == 1)
+        let drop = try scratch.rows("SELECT * FROM drops WHERE reason = 'new_rejected' AND symbol = 'NEW'")
+        #expect(drop.count == 1)
+        #expect(drop[0]["count"] == full.drops)
+        let lastStart = EventBatch.bars(1, from: 19_999).bars[0].start
+        #expect(drop[0]["to_ms"] == lastStart)
+        #expect((drop[0]["first_seq"] as Int64?) == nil)
+
+        _ = try await buffer.nextBatch(of: .bars, limit: 100_000)
+        try await buffer.acknowledge(.bars, through: full[.bars].lastSequence)
+        for round in 0..<3 {
+            #expect(buffer.offer(.bars(500, from: round * 500)) == .accepted)
+            try await buffer.flush()
+        }
+        #expect(buffer.statistics.drops == full.drops)
+        #expect(buffer.statistics[.bars].lastSequence == full[.bars].lastSequence + 1500)
+        #expect(buffer.statistics.state == .writing)
+        await buffer.close()
+    }
+
+    @Test func `the file stays flat when rows are uploaded as they come`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open { $0.retention = .zero }
+        for round in 0..<8 {
+            #expect(buffer.offer(.bars(5000, from: round * 5000)) == .accepted)
+            try await buffer.flush()
+            while let batch = try await buffer.nextBatch(of: .bars, limit: 5000), let last = batch.lastSequence {
+                try await buffer.acknowledge(.bars, through: last)
+            }
+            let last = buffer.statistics[.bars].lastSequence
+            #expect(try await eventually { buffer.statistics[.bars].deletedThrough == last })
+        }
+        await buffer.close()
+        #expect(StoreTestFiles.size(scratch.ticks) < 2 << 20)
+    }
+
+    @Test func `a reader's open snapshot is reported, stops writing at the limit, and harms nothing`() async throws {
+        let scratch = try Scratch()
+        let limit: Int64 = 4 << 20
+        let buffer = try scratch.open {
+            $0.maximumLogBytes = limit
+            $0.queueBytes = 1 << 20
+        }
+        #expect(buffer.offer(.bars(10)) == .accepted)
+        try await buffer.flush()
+
+        var configuration = Configuration()
+        configuration.readonly = true
+        configuration.allowsUnsafeTransactions = true
+        let reader = try DatabaseQueue(path: scratch.ticks, configuration: configuration)
+        try await reader.writeWithoutTransaction { database in
+            try database.execute(sql: "BEGIN")
+            _ = try Int64.fetchOne(database, sql: "SELECT count(*) FROM bars")
+        }
+        var written: Int64 = 10
+        var refused = false
+        for round in 0..<2000 where !refused {
+            switch buffer.offer(.bars(500, from: round * 500)) {
+            case .accepted: written += 500
+            case .acceptedStopReading:
+                written += 500
+                try? await buffer.flush()
+            case .refused: refused = true
+            }
+        }
+        #expect(refused)
+        #expect(StoreTestFiles.size(scratch.ticks + "-wal") < limit + (8 << 20))
+        guard case .failing(let message) = buffer.statistics.state else {
+            Issue.record("state \(buffer.statistics.state)")
+            return
+        }
+        #expect(message.contains("snapshot"))
+        #expect(
+            try await reader.writeWithoutTransaction { try Int64.fetchOne($0, sql: "SELECT count(*) FROM bars") } == 10)
+
+        try await reader.writeWithoutTransaction { try $0.execute(sql: "COMMIT") }
+        let expected = written
+        #expect(try await eventually { buffer.statistics[.bars].lastSequence == expected })
+        #expect(try await eventually { buffer.statistics.state == .writing })
+        #expect(buffer.statistics.drops == 500)
+        try reader.close()
+        await buffer.close()
+    }
+}
+
+/// Sizes of files.
+enum StoreTestFiles {
+    static func size(_ path: String) -> Int64 {
+        let attributes = try? FileManager.default.attributesOfItem(atPath: path)
+        return (attributes?[.size] as? NSNumber)?.int64Value ?? 0
+    }
+}

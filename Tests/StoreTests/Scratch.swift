@@ -1,0 +1,104 @@
+import Foundation
+import GRDB
+import Logging
+import MarketData
+import Store
+
+/// A fresh directory, removed with everything in it when the test lets it go.
+final class Scratch: Sendable {
+    let path: String
+
+    init() throws {
+        path = NSTemporaryDirectory() + "edgetick-store-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    }
+
+    deinit {
+        try? FileManager.default.removeItem(atPath: path)
+    }
+
+    /// The buffer's file.
+    var ticks: String { path + "/ticks.sqlite" }
+
+    /// Opens the buffer here.
+    func open(_ change: (inout TickBuffer.Options) -> Void = { _ in }) throws -> TickBuffer {
+        var options = TickBuffer.Options(collector: "tests", commitInterval: .milliseconds(5))
+        change(&options)
+        return try TickBuffer.open(
+            directory: path, options: options, logger: Logger(label: "store-tests", factory: Scratch.log))
+    }
+
+    /// The names of the files here that begin so.
+    func files(beginning prefix: String) throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: path).filter { $0.hasPrefix(prefix) }.sorted()
+    }
+
+    /// Asks the file, over a connection of its own that can only read.
+    func rows(_ sql: String) throws -> [Row] {
+        var configuration = Configuration()
+        configuration.readonly = true
+        let queue = try DatabaseQueue(path: ticks, configuration: configuration)
+        defer { try? queue.close() }
+        return try queue.read { try Row.fetchAll($0, sql: sql) }
+    }
+
+    /// One number from the file.
+    func number(_ sql: String) throws -> Int64? {
+        try rows(sql).first?[0]
+    }
+
+    /// Writes to the file with another program's means.
+    func execute(_ sql: String, file: String? = nil) throws {
+        let queue = try DatabaseQueue(path: file ?? ticks)
+        try queue.writeWithoutTransaction { try $0.execute(sql: sql) }
+        try queue.close()
+    }
+
+    private static func log(_ label: String) -> any LogHandler { SwiftLogNoOpLogHandler() }
+}
+
+/// Waits for a state that nobody announces, such as statistics that the writer moves.
+func eventually(
+    within limit: Duration = .seconds(10), _ condition: @Sendable () async throws -> Bool
+) async throws -> Bool {
+    let deadline = ContinuousClock.now + limit
+    while try await !condition() {
+        guard ContinuousClock.now < deadline else { return false }
+        try await Task.sleep(for: .milliseconds(5))
+    }
+    return true
+}
+
+/// Microseconds since the Unix epoch.
+func now() -> Int64 { Int64(Date().timeIntervalSince1970 * 1_000_000) }
+
+extension EventBatch {
+    /// A batch of minute bars of one symbol that can be told apart by their start.
+    static func bars(
+        _ count: Int, symbol: String = "AAPL", from: Int = 0, received: Int64? = nil, connection: String = "primary"
+    ) -> EventBatch {
+        var batch = EventBatch(connection: connection, receivedMicroseconds: received ?? now())
+        batch.bars = (from..<from + count).map { number in
+            let start = 1_380_000_000_000 + Int64(number) * 60_000
+            let price = 100 + Double(number % 1000) * 0.01
+            return Bar(
+                symbol: Symbol(symbol)!, interval: .minute, start: start, end: start + 60_000, open: price,
+                high: price + 0.05, low: price - 0.05, close: price + 0.01, volume: Double(number), vwap: price,
+                dayVolume: 1e6, dayOpen: 99.5, dayVWAP: 100.25, averageSize: 120)
+        }
+        return batch
+    }
+
+    /// A batch of trades.
+    static func trades(_ count: Int, symbol: String = "IBM", received: Int64? = nil) -> EventBatch {
+        var batch = EventBatch(connection: "primary", receivedMicroseconds: received ?? now())
+        for number in 0..<count {
+            let text = batch.text.append("id-\(number)")
+            batch.trades.append(
+                Trade(
+                    symbol: Symbol(symbol)!, time: 1_380_000_000_000 + Int64(number), price: 181.27, size: 100,
+                    exchange: 11, tape: 1, tradeID: text, sequence: Int64(number)))
+        }
+        return batch
+    }
+}
