@@ -68,7 +68,8 @@ public final class SyncService: Service {
         }
         let left = buffer.statistics.pending
         if left > 0 {
-            logger.warning("not everything is uploaded; the rest goes up after the next start", metadata: ["rows": "\(left)"])
+            logger.warning(
+                "not everything is uploaded; the rest goes up after the next start", metadata: ["rows": "\(left)"])
         }
         await uploader.disconnect()
     }

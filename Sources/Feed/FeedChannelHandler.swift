@@ -36,13 +36,14 @@ final class FeedChannelHandler: ChannelInboundHandler {
             isReading = true
             owner.readBegan()
         }
-        switch assembler.take(WebSocketFrameAssembler.Header(frame)) {
+        let data = frame.data
+        switch assembler.take(WebSocketFrameAssembler.Header(frame, length: data.readableBytes)) {
         case .text:
-            take(frame.data)
+            take(data)
         case .keep:
-            keep(frame.data)
+            keep(data)
         case .joined:
-            keep(frame.data)
+            keep(data)
             if let whole = fragments {
                 fragments = nil
                 take(whole)
@@ -51,10 +52,10 @@ final class FeedChannelHandler: ChannelInboundHandler {
         case .drop, .pong: break
         case .ping:
             // A peer that pings and reads no answers must not fill this side's memory.
-            if context.channel.isWritable, !hasSentClose { write(.pong, frame.data) }
+            if context.channel.isWritable, !hasSentClose { write(.pong, data) }
         case .close:
             endRead()
-            switch WebSocketFrameAssembler.readClose(frame.data.readableBytesView) {
+            switch WebSocketFrameAssembler.readClose(data.readableBytesView) {
             case .success(let notice):
                 isDeaf = true
                 owner.peerClosed(notice)
@@ -157,9 +158,9 @@ final class FeedChannelHandler: ChannelInboundHandler {
 }
 
 extension WebSocketFrameAssembler.Header {
-    fileprivate init(_ frame: WebSocketFrame) {
+    fileprivate init(_ frame: WebSocketFrame, length: Int) {
         self.init(
             isFinal: frame.fin, reservedBits: (frame.rsv1 ? 4 : 0) | (frame.rsv2 ? 2 : 0) | (frame.rsv3 ? 1 : 0),
-            opcode: UInt8(webSocketOpcode: frame.opcode), isMasked: frame.maskKey != nil, length: frame.length)
+            opcode: UInt8(webSocketOpcode: frame.opcode), isMasked: frame.maskKey != nil, length: length)
     }
 }

@@ -1,5 +1,5 @@
-import CPostgres
 import Glibc
+import MarketData
 
 /// What libpq is told, taken from a URI and completed with safe defaults.
 struct ConnectionSettings: Sendable {
@@ -31,8 +31,10 @@ struct ConnectionSettings: Sendable {
 
     /// The servers, in the order to try them; never empty.
     let servers: [Server]
-    /// libpq's other options.
+    /// libpq's other options, but for the secret ones.
     let options: [String: String]
+    /// Passwords that the URI holds, by option.
+    let credentials: [String: Secret]
     /// Texts that must not stand in an error.
     let secrets: SecretTexts
     /// The servers, database and user, for people.
@@ -48,7 +50,8 @@ struct ConnectionSettings: Sendable {
 
         servers = try Self.servers(host: value("host"), address: value("hostaddr"), port: value("port"))
         var options = given
-        for key in ["host", "hostaddr", "port", "connect_timeout"] { options[key] = nil }
+        for key in ["host", "hostaddr", "port", "connect_timeout", "password", "sslpassword"] { options[key] = nil }
+        credentials = given.filter { $0.key.hasSuffix("password") }.mapValues(Secret.init)
         connectTimeout = try given["connect_timeout"].map { text throws(UpstreamError) in
             guard let seconds = Int(text), seconds > 0 else {
                 throw ConnectionURI.error("connect_timeout must be a number of seconds above 0")

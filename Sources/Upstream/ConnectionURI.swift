@@ -3,7 +3,8 @@ import Glibc
 
 /// Reads connection URIs with libpq's own parser and keeps out what has no business in one.
 enum ConnectionURI {
-    static let escapeAdvice = "write special characters of user and password as %40 for @, %2F for /, %3A for :, %25 for %"
+    static let escapeAdvice =
+        "write special characters of user and password as %40 for @, %2F for /, %3A for :, %25 for %"
 
     /// The options that may be set.
     ///
@@ -36,7 +37,8 @@ enum ConnectionURI {
         }
         let given = values(parsed)
         for key in given.keys.sorted() where !allowed.contains(key) {
-            throw error("the option \(key) is not allowed here; allowed are \(allowed.sorted().joined(separator: ", "))")
+            throw error(
+                "the option \(key) is not allowed here; allowed are \(allowed.sorted().joined(separator: ", "))")
         }
         try check(given)
         let defaults = PQconndefaults().map(values) ?? [:]

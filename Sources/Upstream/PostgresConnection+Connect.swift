@@ -1,5 +1,6 @@
 import CPostgres
 import Glibc
+import MarketData
 
 extension PostgresConnection {
     /// Connects to the first server that takes the login, and sets up the session.
@@ -61,6 +62,7 @@ extension PostgresConnection {
         if options["tcp_user_timeout"] == nil {
             options["tcp_user_timeout"] = String(configuration.responseLimit.wholeMilliseconds)
         }
+        for (key, secret) in settings.credentials { options[key] = secret.reveal() }
         guard let handle = start(options) else {
             throw UpstreamError(.busy, operation, "out of memory")
         }

@@ -71,7 +71,9 @@ extension PostgresConnection {
             JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[k]
             ORDER BY w.name, i.indexrelid
             """, operation)
-        guard results.count == 4 else { throw discarded(.connectionLost, operation, "the server's answer is cut short") }
+        guard results.count == 4 else {
+            throw discarded(.connectionLost, operation, "the server's answer is cut short")
+        }
         var catalog = Catalog()
         if let row = results[0].rows.first {
             catalog.timescale = row[0]

@@ -61,7 +61,8 @@ actor UpstreamSchemaSession {
             try connection.run(versionsSQL, "create the table edgetick_schema")
             return []
         }
-        let rows = try connection.run("SELECT version FROM edgetick_schema", "read the schema's version").last?.rows ?? []
+        let rows =
+            try connection.run("SELECT version FROM edgetick_schema", "read the schema's version").last?.rows ?? []
         let done = Set(rows.compactMap { $0.first.flatMap { $0 }.flatMap { Int($0) } })
         let newest = UpstreamMigrations.all.map(\.migration.version).max() ?? 0
         if let newer = done.max(), newer > newest {

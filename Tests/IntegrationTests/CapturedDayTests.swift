@@ -8,7 +8,9 @@ import Testing
     ///
     /// The whole day, 2.5 million events, is for a release build: `make day`.
     static let captures: [String] = {
-        let kinds = ProcessInfo.processInfo.environment["EDGETICK_TEST_WHOLE_DAY"] == nil ? ["AM", "A"] : ["AM", "A", "T", "Q"]
+        let kinds =
+            ProcessInfo.processInfo.environment["EDGETICK_TEST_WHOLE_DAY"] == nil
+            ? ["AM", "A"] : ["AM", "A", "T", "Q"]
         let real = kinds.compactMap { Places.sharedData("captures/2013-10-08.\($0).ndjson.gz") }
         return real.count == kinds.count ? real : [Places.repository + "/Fixtures/captures/demo.ndjson"]
     }()
@@ -18,7 +20,8 @@ import Testing
         async throws
     {
         let database = try Database(in: .shared())
-        let feed = try await SimulatedFeed(captures: Self.captures, options: ["--speed", "flat-out", "--exit-when-done"])
+        let feed = try await SimulatedFeed(
+            captures: Self.captures, options: ["--speed", "flat-out", "--exit-when-done"])
         let box = try Box(feed: feed.url, database: database.uri)
         let (migrated, output) = try await box.edgetick("migrate")
         try #require(migrated == 0, "\(output)")
@@ -115,7 +118,8 @@ import Testing
         let after = Set(try await box.sqlite("select distinct interval_s, symbol, start_ms, seq from bars"))
         #expect(keys.filter { !after.contains($0) } == [])
         let stored = try await box.sqlite(
-            "select count(*) from (select distinct interval_s, symbol, start_ms from bars)").first
+            "select count(*) from (select distinct interval_s, symbol, start_ms from bars)"
+        ).first
         let upstream = try database.value(
             "select (select count(*) from ohlcv_1min) + (select count(*) from ohlcv_1sec)")
         #expect(upstream == stored)

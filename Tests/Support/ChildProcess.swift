@@ -80,7 +80,8 @@ public final class ChildProcess: Sendable {
             }
             if let found { return found }
             guard !ended, ContinuousClock.now < deadline else {
-                throw TimedOut(description: "no line with \"\(text)\" in:\n" + output.suffix(40).joined(separator: "\n"))
+                throw TimedOut(
+                    description: "no line with \"\(text)\" in:\n" + output.suffix(40).joined(separator: "\n"))
             }
             await change(after: version, until: deadline)
         }

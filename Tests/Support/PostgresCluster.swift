@@ -54,8 +54,7 @@ public final class PostgresCluster: Sendable {
     public static let isInstalled = (try? findBinaries()) != nil
 
     /// Starts a server of one's own, with settings as in postgresql.conf, and with TLS when a certificate is given.
-    public init(settings: [String: String] = [:], tls: (certificate: String, key: String)? = nil) throws(Failure)
-    {
+    public init(settings: [String: String] = [:], tls: (certificate: String, key: String)? = nil) throws(Failure) {
         binaries = try Self.findBinaries()
         superuser = geteuid() == 0 ? "postgres" : NSUserName()
         port = try Self.freePort()

@@ -21,7 +21,9 @@ import Testing
         #expect(await box.rows.map { Int($0.sequence) - 1 } == poison)
         #expect(await box.calls == (poison.isEmpty ? 0 : 1))
         #expect(await box.rows.allSatisfy { $0.sqlState == "23514" && $0.reason.contains("no_poison") })
-        #expect(try sandbox.run("SELECT count(*), count(DISTINCT trade_id) FROM trades") == "\(100 - poison.count)|\(100 - poison.count)")
+        #expect(
+            try sandbox.run("SELECT count(*), count(DISTINCT trade_id) FROM trades")
+                == "\(100 - poison.count)|\(100 - poison.count)")
         #expect(try sandbox.run("SELECT last_sequence, rows FROM edgetick_uploads") == "100|\(100 - poison.count)")
     }
 
@@ -35,7 +37,8 @@ import Testing
             await box.rows.first?.rowJSON
                 == #"{"seq":9,"symbol":"MSFT","time_ms":1381239000000,"price":0.4372,"size":0.25,"exchange":11,"tape":3,"#
                 + #""trade_id":"poison \"\\\u000a","conditions":"[0,12]","sequence":900000000000,"trf_id":202,"#
-                + #""trf_time_ms":1381239000005,"received_us":1381239000000007,"connection":"primary","source":"stream"}"#)
+                + #""trf_time_ms":1381239000005,"received_us":1381239000000007,"connection":"primary","source":"stream"}"#
+        )
     }
 
     @Test func `refused bars are found on the staging path too`() async throws {
@@ -65,7 +68,10 @@ import Testing
         let rows = batch([bar(), bar("HUGE", volume: 1e300), bar("XYZ"), far])
         let outcome = try await sandbox.uploader().upload(rows) { await box.add($0) }
         #expect(outcome.inserted == 1)
-        #expect(await Dictionary(uniqueKeysWithValues: box.rows.map { ($0.sequence, $0.sqlState) }) == [2: "22P02", 3: "P0001", 4: "22008"])
+        #expect(
+            await Dictionary(uniqueKeysWithValues: box.rows.map { ($0.sequence, $0.sqlState) }) == [
+                2: "22P02", 3: "P0001", 4: "22008",
+            ])
     }
 
     @Test func `when the dead letters can't be kept nothing is committed`() async throws {

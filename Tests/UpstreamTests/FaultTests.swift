@@ -141,7 +141,8 @@ import Testing
         let proxy = try TCPProxy(to: sandbox.cluster.port)
         defer { proxy.stop() }
         proxy.set(.blackhole)
-        let uri = "postgresql://\(sandbox.cluster.superuser)@127.0.0.1:\(proxy.port),127.0.0.1:1,"
+        let uri =
+            "postgresql://\(sandbox.cluster.superuser)@127.0.0.1:\(proxy.port),127.0.0.1:1,"
             + "127.0.0.1:\(sandbox.cluster.port)/\(sandbox.database)"
         let configuration = try UpstreamConfiguration(uri: uri, collector: "c", connectTimeout: .milliseconds(1500))
         #expect(try await UpstreamSchema.check(configuration).allSatisfy { $0.state == .present })

@@ -120,5 +120,6 @@ func batch(trades: [(symbol: String, price: Double, id: String)], from sequence:
 }
 
 func trades(_ count: Int, from sequence: Int64 = 1) -> BufferedBatch {
-    batch(trades: (0..<count).map { ("MSFT", 33.01 + Double($0 % 100) / 100, "\(sequence + Int64($0))") }, from: sequence)
+    batch(
+        trades: (0..<count).map { ("MSFT", 33.01 + Double($0 % 100) / 100, "\(sequence + Int64($0))") }, from: sequence)
 }

@@ -20,7 +20,8 @@ import Testing
                 "ALTER TABLE trades ALTER price TYPE numeric USING 1", nil, "price"
             ),
             (
-                "DELETE FROM trades; ALTER TABLE trades ADD desk text NOT NULL", "ALTER TABLE trades ALTER desk SET DEFAULT 'x'", nil,
+                "DELETE FROM trades; ALTER TABLE trades ADD desk text NOT NULL",
+                "ALTER TABLE trades ALTER desk SET DEFAULT 'x'", nil,
                 "desk"
             ),
             ("REVOKE INSERT ON trades FROM writer", "GRANT INSERT ON trades TO writer", "42501", "INSERT"),

@@ -32,7 +32,8 @@ import Testing
             INSERT INTO ohlcv_1min VALUES ('OLD', now(), 1, 1, 1, 1, 1);
             CREATE TABLE trades (id int)
             """)
-        let table = "SELECT string_agg(attname || format_type(atttypid, atttypmod), ',' ORDER BY attnum) FROM "
+        let table =
+            "SELECT string_agg(attname || format_type(atttypid, atttypmod), ',' ORDER BY attnum) FROM "
             + "pg_attribute WHERE attrelid IN ('ohlcv_1min'::regclass, 'trades'::regclass); SELECT * FROM ohlcv_1min"
         let before = try sandbox.run(table)
         let changes = try await UpstreamSchema.migrate(sandbox.configuration())

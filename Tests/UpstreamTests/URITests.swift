@@ -39,8 +39,8 @@ import Testing
     }
 
     @Test func `several servers keep their own ports`() throws {
-        let servers = try settings("postgresql://u@a:1,b,/tmp:3/market").servers
-        #expect(servers.map(\.host) == ["a", "b", "/tmp"] || servers.map(\.host) == ["a", "b", nil])
+        let servers = try settings("postgresql://u@a:1,b,%2Ftmp:3/market").servers
+        #expect(servers.map(\.host) == ["a", "b", "/tmp"] && servers.map(\.port) == ["1", nil, "3"])
         let shared = try settings("postgresql://u@/market?host=a,b&port=6543").servers
         #expect(shared == [.init(host: "a", port: "6543"), .init(host: "b", port: "6543")])
     }
@@ -65,9 +65,8 @@ import Testing
             ("postgresql://u:x/canary4711@h/db", "%2F"),
             ("postgresql://u:4711/canary4711@h/db", "%2F"),
             ("postgresql://u:x@canary4711@h/db", "%40"),
-            ("postgresql://u:x%canary4711@h/db", "%25"),
-            ("postgresql://u:[canary4711@h/db", "can't read it"),
-            ("postgresql://u:x?canary4711@h/db", "can't"),
+            ("postgresql://u:x%zcanary4711@h/db", "%25"),
+            ("postgresql://u:canary4711@[h/db", "can't read it"),
         ])
     func `a URI that can't be used is refused, and no piece of the password is shown`(
         uri: String, reason: String
@@ -88,7 +87,9 @@ import Testing
         let configuration = try UpstreamConfiguration(
             uri: "postgresql://feeder:canary4711@db.example:5433/market", collector: "c")
         #expect(configuration.target == "db.example:5433/market as feeder")
-        #expect(!String(reflecting: configuration.settings.secrets).contains("canary4711"))
+        var dumped = ""
+        dump(configuration, to: &dumped)
+        #expect(!dumped.contains("canary4711") && dumped.contains("feeder"))
     }
 
     @Test func `a secret is masked wherever it stands in a text`() {
@@ -101,7 +102,8 @@ import Testing
             """
             connection to server at "127.0.0.1", port 5432 failed: FATAL:  28P01: password authentication failed
             LOCATION:  auth_failed, auth.c:335
-            """, needsPassword: false)
+
+            """.split(separator: "\n").joined(separator: " "), needsPassword: false)
         #expect(english.sqlState == "28P01")
         #expect(english.text.hasSuffix("failed: FATAL: password authentication failed"))
         let other = ConnectionRefusal("connexion échouée : FATAL :  57P03: le système démarre", needsPassword: false)

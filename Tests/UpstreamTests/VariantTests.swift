@@ -111,7 +111,8 @@ import Testing
             ("text NOT NULL", ", UNIQUE (symbol, timestamp, volume)", "no unique key on (symbol, timestamp)"),
             ("integer NOT NULL", ", PRIMARY KEY (symbol, timestamp)", "column symbol has the type integer"),
         ])
-    func `a table that can't be used is named with the reason`(type: String, rest: String, reason: String) async throws {
+    func `a table that can't be used is named with the reason`(type: String, rest: String, reason: String) async throws
+    {
         let sandbox = try await Sandbox.prepared(
             minuteTable(seven.replacing("symbol text NOT NULL", with: "symbol \(type)"), rest))
         let uploader = try sandbox.uploader()

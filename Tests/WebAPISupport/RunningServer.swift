@@ -81,3 +81,30 @@ extension StagedCollector {
         return collector
     }
 }
+
+extension RunningServer {
+    /// Runs `body` beside a server for any source, on a free port.
+    public static func run(
+        source: any CollectorSource, configuration: WebConfiguration,
+        _ body: @Sendable (RawHTTP) async throws -> Void
+    ) async throws {
+        var logger = Logger(label: "test")
+        logger.logLevel = .critical
+        let server = WebServer(
+            configuration: configuration, source: source, tap: EventTap(before: StagedCollector()), logger: logger)
+        let group = ServiceGroup(configuration: .init(services: [server], logger: logger))
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { try await group.run() }
+            guard let port = await server.port else { throw DidNotStart() }
+            let result: Result<Void, any Error>
+            do {
+                result = .success(try await body(RawHTTP(port: port)))
+            } catch {
+                result = .failure(error)
+            }
+            await group.triggerGracefulShutdown()
+            try result.get()
+            try await tasks.waitForAll()
+        }
+    }
+}

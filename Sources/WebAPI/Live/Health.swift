@@ -85,12 +85,14 @@ struct Health: Sendable, Equatable {
                 return "\(connection.name) \(state)\(reason)"
             }
             return check(
-                .failing, "\(idle.count) of \(working.count) connections do not collect: " + names.joined(separator: "; "))
+                .failing,
+                "\(idle.count) of \(working.count) connections do not collect: " + names.joined(separator: "; "))
         }
         let paused = working.filter(\.isPaused)
         guard paused.isEmpty else {
             return check(
-                .degraded, "reading is paused until the buffer catches up: " + paused.map(\.name).joined(separator: ", "))
+                .degraded,
+                "reading is paused until the buffer catches up: " + paused.map(\.name).joined(separator: ", "))
         }
         let missing = working.reduce(0) { $0 + ($1.takesAll ? 0 : max(0, $1.assigned - $1.confirmed)) }
         guard missing == 0 else {
@@ -108,7 +110,8 @@ struct Health: Sendable, Equatable {
             return check(.failing, reason)
         case .full:
             return check(
-                .failing, "full: events are dropped or rejected, and counted; raise BUFFER_MAX_BYTES or free disk space")
+                .failing, "full: events are dropped or rejected, and counted; raise BUFFER_MAX_BYTES or free disk space"
+            )
         case .writing:
             guard buffer.maximumBytes > 0, buffer.fileBytes >= buffer.maximumBytes / 5 * 4 else {
                 return check(.ok, "events reach the file")

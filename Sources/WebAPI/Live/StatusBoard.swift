@@ -78,7 +78,9 @@ final class StatusBoard: Sendable {
             }
             if state.latencies.last.map({ uptime - $0.time >= 5 }) ?? true {
                 state.latencies.append((uptime, latency))
-                while state.latencies.count > 1, uptime - state.latencies[1].time >= 60 { state.latencies.removeFirst() }
+                while state.latencies.count > 1, uptime - state.latencies[1].time >= 60 {
+                    state.latencies.removeFirst()
+                }
             }
             state.sample = Sample(
                 snapshot: snapshot, time: WallClock.milliseconds(), instant: instant, rates: rates,

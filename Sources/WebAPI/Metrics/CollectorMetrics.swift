@@ -27,7 +27,8 @@ enum CollectorMetrics {
     }
 
     private static func health(_ health: Health, _ text: inout MetricsText) {
-        text.metric("edgetick_ready", .gauge, "1 while the collector collects, as /health/ready says.", health.isReady ? 1 : 0)
+        text.metric(
+            "edgetick_ready", .gauge, "1 while the collector collects, as /health/ready says.", health.isReady ? 1 : 0)
         text.metric("edgetick_live", .gauge, "1 while all loops go round, as /health/live says.", health.isLive ? 1 : 0)
         text.metric("edgetick_health_level", .gauge, "0 ok, 1 degraded, 2 failing, by check.")
         for check in health.checks { text.sample(Int64(check.level.rawValue), ["check": check.name]) }
@@ -42,13 +43,21 @@ enum CollectorMetrics {
             text.metric(name, kind, help)
             for connection in connections { text.sample(value(connection), ["connection": connection.name]) }
         }
-        each("edgetick_connection_up", .gauge, "1 while logged in and subscribed.", { $0.status == .connected ? 1 : 0 }, &text)
+        each(
+            "edgetick_connection_up", .gauge, "1 while logged in and subscribed.", { $0.status == .connected ? 1 : 0 },
+            &text)
         each(
             "edgetick_connection_error", .gauge, "1 while the connection needs a person or fails on and on.",
             { $0.status == .error ? 1 : 0 }, &text)
-        each("edgetick_connection_symbols_assigned", .gauge, "Symbols the connection is to bring.", { Int64($0.assigned) }, &text)
-        each("edgetick_connection_symbols_confirmed", .gauge, "Symbols whose subscription stands.", { Int64($0.confirmed) }, &text)
-        each("edgetick_connection_symbols_refused", .gauge, "Symbols the feed's plan does not cover.", { Int64($0.refused) }, &text)
+        each(
+            "edgetick_connection_symbols_assigned", .gauge, "Symbols the connection is to bring.",
+            { Int64($0.assigned) }, &text)
+        each(
+            "edgetick_connection_symbols_confirmed", .gauge, "Symbols whose subscription stands.",
+            { Int64($0.confirmed) }, &text)
+        each(
+            "edgetick_connection_symbols_refused", .gauge, "Symbols the feed's plan does not cover.",
+            { Int64($0.refused) }, &text)
         text.metric("edgetick_feed_events_total", .counter, "Events taken from the feed.")
         for connection in connections {
             for stream in EventStream.allCases {
@@ -59,8 +68,12 @@ enum CollectorMetrics {
         each("edgetick_feed_frames_total", .counter, "Text messages read.", \.frames, &text)
         each("edgetick_feed_received_bytes_total", .counter, "Bytes of text messages read.", \.bytes, &text)
         each("edgetick_feed_reconnects_total", .counter, "Connections opened again.", \.reconnects, &text)
-        each("edgetick_feed_errors_total", .counter, "Connections lost or refused, and errors the feed reported.", \.errors, &text)
-        each("edgetick_feed_overflow_events_total", .counter, "Events lost because the buffer had no room.", \.overflowed, &text)
+        each(
+            "edgetick_feed_errors_total", .counter, "Connections lost or refused, and errors the feed reported.",
+            \.errors, &text)
+        each(
+            "edgetick_feed_overflow_events_total", .counter, "Events lost because the buffer had no room.",
+            \.overflowed, &text)
         text.metric("edgetick_feed_decode_errors_total", .counter, "Events that could not be decoded, by reason.")
         for connection in connections {
             for (reason, count) in connection.rejects.sorted(by: { $0.key < $1.key }) {
@@ -102,21 +115,28 @@ enum CollectorMetrics {
         for stream in EventStream.allCases {
             text.sample(buffer.streams[stream]?.appended ?? 0, ["stream": stream.rawValue])
         }
-        text.metric("edgetick_buffer_queued_events", .gauge, "Events on their way to the file.", Int64(buffer.queuedEvents))
-        text.metric("edgetick_buffer_queued_bytes", .gauge, "Bytes on their way to the file.", Int64(buffer.queuedBytes))
+        text.metric(
+            "edgetick_buffer_queued_events", .gauge, "Events on their way to the file.", Int64(buffer.queuedEvents))
+        text.metric(
+            "edgetick_buffer_queued_bytes", .gauge, "Bytes on their way to the file.", Int64(buffer.queuedBytes))
         text.metric(
             "edgetick_buffer_oldest_pending_seconds", .gauge, "Age of the oldest row that upstream does not have.",
             buffer.oldestPendingAge ?? 0)
         text.metric("edgetick_buffer_file_bytes", .gauge, "Size of the buffer's file.", buffer.fileBytes)
         text.metric("edgetick_buffer_wal_bytes", .gauge, "Size of the buffer's write-ahead log.", buffer.walBytes)
-        text.metric("edgetick_buffer_limit_bytes", .gauge, "Cap of the buffer's file (BUFFER_MAX_BYTES).", buffer.maximumBytes)
-        text.metric("edgetick_buffer_full", .gauge, "1 while the cap or the disk is reached.", buffer.condition == .full ? 1 : 0)
+        text.metric(
+            "edgetick_buffer_limit_bytes", .gauge, "Cap of the buffer's file (BUFFER_MAX_BYTES).", buffer.maximumBytes)
+        text.metric(
+            "edgetick_buffer_full", .gauge, "1 while the cap or the disk is reached.", buffer.condition == .full ? 1 : 0
+        )
         var isFailing = 0.0
         if case .failing = buffer.condition { isFailing = 1 }
         text.metric("edgetick_buffer_failing", .gauge, "1 while commits fail.", isFailing)
-        text.metric("edgetick_buffer_dropped_events_total", .counter, "Events dropped because there was no room.", buffer.drops)
+        text.metric(
+            "edgetick_buffer_dropped_events_total", .counter, "Events dropped because there was no room.", buffer.drops)
         text.metric("edgetick_buffer_gaps_total", .counter, "Spans in which events may have been missed.", buffer.gaps)
-        text.metric("edgetick_buffer_dead_letters", .gauge, "Rows that upstream refused, kept aside.", buffer.deadLetters)
+        text.metric(
+            "edgetick_buffer_dead_letters", .gauge, "Rows that upstream refused, kept aside.", buffer.deadLetters)
     }
 
     private static func upload(_ sample: StatusBoard.Sample, _ text: inout MetricsText) {
@@ -148,8 +168,10 @@ enum CollectorMetrics {
 
     private static func process(_ sample: StatusBoard.Sample, _ text: inout MetricsText) {
         text.metric("edgetick_process_resident_memory_bytes", .gauge, "Resident memory.", sample.usage.residentBytes)
-        text.metric("edgetick_process_cpu_seconds_total", .counter, "Processor time of all threads.", sample.usage.cpuSeconds)
-        text.metric("edgetick_process_open_fds", .gauge, "Open file descriptors.", sample.usage.openFiles.map(Double.init))
+        text.metric(
+            "edgetick_process_cpu_seconds_total", .counter, "Processor time of all threads.", sample.usage.cpuSeconds)
+        text.metric(
+            "edgetick_process_open_fds", .gauge, "Open file descriptors.", sample.usage.openFiles.map(Double.init))
         text.metric("edgetick_process_uptime_seconds", .gauge, "Time since the API started.", sample.uptime)
     }
 }

@@ -1,5 +1,4 @@
 import HTTPTypes
-import HTTPTypes
 import Hummingbird
 import MarketData
 
@@ -136,12 +135,15 @@ struct ConnectionRoutes: Sendable {
 
     private func change(
         _ call: Call,
-        _ act: @escaping @Sendable (any CollectorSource, [Symbol], String?) async throws(CollectorProblem)
+        _ act:
+            @escaping @Sendable (any CollectorSource, [Symbol], String?) async throws(CollectorProblem)
             -> SubscriptionChange
     ) async throws -> Response {
         _ = try call.query()
         guard let wanted = try await body.read(SubscriptionBody.self, from: call) else {
-            throw Problem(.badRequest, "Send {\"symbols\": [\"AAPL\"], \"connection\": \"connection_1\"}; connection is optional.")
+            throw Problem(
+                .badRequest, "Send {\"symbols\": [\"AAPL\"], \"connection\": \"connection_1\"}; connection is optional."
+            )
         }
         let symbols = try symbols(wanted.symbols)
         guard !symbols.isEmpty else { throw Problem.parameter("symbols", "is empty") }

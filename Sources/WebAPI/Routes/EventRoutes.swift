@@ -25,7 +25,8 @@ struct EventRoutes: Sendable {
         let channel = call.channel
         let client = EventClient(filter: filter) { channel.close(promise: nil) }
         guard let place = clients.add(client) else {
-            throw Problem.busy("\(clients.limit) readers follow the event stream already. Close one, or try again later.")
+            throw Problem.busy(
+                "\(clients.limit) readers follow the event stream already. Close one, or try again later.")
         }
         let opening = opening(for: filter, since: call.request.headers[.lastEventID], before: place.nextEvent)
         return Response(

@@ -1,5 +1,5 @@
-import Hummingbird
 import HTTPTypes
+import Hummingbird
 import Logging
 import NIOCore
 
@@ -42,7 +42,9 @@ struct RequestScope: InitializableFromSource {
 
 extension Response {
     /// A JSON answer that nobody keeps.
-    static func json(_ bytes: [UInt8], status: HTTPResponse.Status = .ok, headers: HTTPFields = HTTPFields()) -> Response {
+    static func json(_ bytes: [UInt8], status: HTTPResponse.Status = .ok, headers: HTTPFields = HTTPFields())
+        -> Response
+    {
         var headers = headers
         headers[.contentType] = "application/json"
         headers[.cacheControl] = "no-store"

@@ -11,8 +11,11 @@ struct Query: Sendable {
         for piece in (text ?? "").split(separator: "&") {
             let end = piece.firstIndex(of: "=") ?? piece.endIndex
             let name = PercentText.decode(piece[..<end], plusIsSpace: true)
-            let value = end == piece.endIndex ? "" : PercentText.decode(piece[piece.index(after: end)...], plusIsSpace: true)
-            guard let name, let value else { throw Problem(.badRequest, "The query is not valid percent-encoded UTF-8.") }
+            let value =
+                end == piece.endIndex ? "" : PercentText.decode(piece[piece.index(after: end)...], plusIsSpace: true)
+            guard let name, let value else {
+                throw Problem(.badRequest, "The query is not valid percent-encoded UTF-8.")
+            }
             guard known.contains(name) else {
                 let names = known.isEmpty ? "none" : known.joined(separator: ", ")
                 throw .parameter(name, "unknown; the parameters here are: \(names)")

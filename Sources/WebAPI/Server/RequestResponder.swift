@@ -23,7 +23,9 @@ struct RequestResponder: HTTPResponder {
             refusals.count(problem)
             context.logger.debug(
                 "request refused",
-                metadata: ["status": "\(problem.status.code)", "kind": "\(problem.slug)", "path": "\(path.prefix(200))"])
+                metadata: [
+                    "status": "\(problem.status.code)", "kind": "\(problem.slug)", "path": "\(path.prefix(200))",
+                ])
             response = problem.response(instance: path)
             if problem.closes { closeSoon(context.channel) }
         }

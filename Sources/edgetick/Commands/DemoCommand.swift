@@ -34,7 +34,8 @@ struct DemoCommand: AsyncParsableCommand {
             let simulator = try await Self.simulator()
             let collector = try await CollectorAssembly.open(
                 settings, simulator: simulator, logger: Logger(label: "demo"))
-            print("A simulated feed replays a bundled capture; a collector writes it to \(directory)/ticks.sqlite.\n")
+            printNow(
+                "A simulated feed replays a bundled capture; a collector writes it to \(directory)/ticks.sqlite.\n\n")
             let display = DemoDisplay(collector: collector, limit: .seconds(seconds))
             try await collector.serviceGroup(watching: [display]).run()
             try Self.printSummary(of: directory, uploaded: collector.sync?.status.rows)

@@ -78,6 +78,7 @@ struct SimulateCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await reportingFailures {
+            LoggingSystem.bootstrap { LineLogHandler(label: $0, level: .notice, format: .text) }
             let simulator = FeedSimulator(configuration: try simulation(), logger: Logger(label: "simulator"))
             let port = try await simulator.bind()
             let scheme = tlsCertificate == nil ? "ws" : "wss"
@@ -100,7 +101,9 @@ struct SimulateCommand: AsyncParsableCommand {
         var configuration = SimulatorConfiguration(source: try source())
         configuration.host = host
         configuration.port = port
-        if let tlsCertificate, let tlsKey { configuration.tls = .init(certificateFile: tlsCertificate, keyFile: tlsKey) }
+        if let tlsCertificate, let tlsKey {
+            configuration.tls = .init(certificateFile: tlsCertificate, keyFile: tlsKey)
+        }
         configuration.apiKey = ProcessInfo.processInfo.environment["SIMULATOR_API_KEY"].map { Secret($0) }
         configuration.connectionLimit = limit
         configuration.pace = speed.pace

@@ -18,10 +18,13 @@ struct StatusCommand: AsyncParsableCommand {
             let report = try BufferReport.read(directory: settings.dataDirectory)
             if json { return print(try JSONText.of(Answer(report))) }
             print(report.holder.map { "collector  running, process \($0)" } ?? "collector  not running")
-            print("buffer     \(report.path.escapingControls), \(report.fileBytes.bytesText) + WAL \(report.walBytes.bytesText)")
+            print(
+                "buffer     \(report.path.escapingControls), \(report.fileBytes.bytesText) + WAL \(report.walBytes.bytesText)"
+            )
             print("gaps \(report.gaps.grouped)  dead letters \(report.deadLetters.grouped)\n")
             var table = TextTable([
-                ("STREAM", .left), ("ROWS", .right), ("TO UPLOAD", .right), ("OLDEST WAITING", .left), ("NEWEST", .left),
+                ("STREAM", .left), ("ROWS", .right), ("TO UPLOAD", .right), ("OLDEST WAITING", .left),
+                ("NEWEST", .left),
             ])
             for stream in EventStream.allCases {
                 let counts = report[stream]

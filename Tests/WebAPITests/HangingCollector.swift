@@ -1,0 +1,69 @@
+import Foundation
+import Logging
+import MarketData
+import ServiceLifecycle
+import WebAPI
+import WebAPISupport
+
+/// A collector whose snapshot can be made to block, as if a lock were held over a hanging disk.
+final class HangingCollector: CollectorSource {
+    private let inner: StagedCollector
+    private let gate = NSLock()
+
+    init(_ inner: StagedCollector) {
+        self.inner = inner
+    }
+
+    func hang() { gate.lock() }
+    func resume() { gate.unlock() }
+
+    func snapshot() -> CollectorSnapshot {
+        gate.lock()
+        defer { gate.unlock() }
+        return inner.snapshot()
+    }
+
+    func tickers(of connection: String) -> ConnectionTickers? { inner.tickers(of: connection) }
+
+    func recentEvents(symbol: Symbol?, limit: Int) async throws(CollectorProblem) -> [LiveEvent] {
+        try await inner.recentEvents(symbol: symbol, limit: limit)
+    }
+
+    func bars(_ query: BarQuery) async throws(CollectorProblem) -> [Bar] { try await inner.bars(query) }
+
+    func universes() async throws(CollectorProblem) -> [UniverseSummary] { try await inner.universes() }
+
+    func universe(key: String) async throws(CollectorProblem) -> UniverseResolution {
+        try await inner.universe(key: key)
+    }
+
+    func gaps(limit: Int) async throws(CollectorProblem) -> [RecordedGap] { try await inner.gaps(limit: limit) }
+
+    func deadLetters(limit: Int) async throws(CollectorProblem) -> [RefusedEvent] {
+        try await inner.deadLetters(limit: limit)
+    }
+
+    func pushNow() async throws(CollectorProblem) { try await inner.pushNow() }
+
+    func rebalance() async throws(CollectorProblem) -> [SymbolMove] { try await inner.rebalance() }
+
+    func subscribe(
+        _ symbols: [Symbol], connection: String?
+    ) async throws(CollectorProblem) -> SubscriptionChange {
+        try await inner.subscribe(symbols, connection: connection)
+    }
+
+    func unsubscribe(
+        _ symbols: [Symbol], connection: String?
+    ) async throws(CollectorProblem) -> SubscriptionChange {
+        try await inner.unsubscribe(symbols, connection: connection)
+    }
+
+    func addConnection(id: String, _ request: ConnectionRequest) async throws(CollectorProblem) {
+        try await inner.addConnection(id: id, request)
+    }
+
+    func removeConnection(id: String) async throws(CollectorProblem) -> [Symbol] {
+        try await inner.removeConnection(id: id)
+    }
+}

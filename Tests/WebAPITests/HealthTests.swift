@@ -1,0 +1,113 @@
+import MarketData
+import Testing
+
+@testable import WebAPI
+
+@Suite struct HealthTests {
+    private func snapshot(_ change: (inout CollectorSnapshot) -> Void = { _ in }) -> CollectorSnapshot {
+        var snapshot = CollectorSnapshot(collector: "box", version: "1")
+        for number in 1...2 {
+            var connection = ConnectionState(id: "connection_\(number)", name: "n\(number)", status: .connected)
+            connection.assigned = 10
+            connection.confirmed = 10
+            snapshot.connections.append(connection)
+        }
+        snapshot.buffer.maximumBytes = 1000
+        snapshot.sync.isConfigured = true
+        snapshot.loops = [LoopProgress(name: "writer", age: 1, limit: 10)]
+        change(&snapshot)
+        return snapshot
+    }
+
+    private func level(_ name: String, age: Double = 0.5, _ change: (inout CollectorSnapshot) -> Void) -> Health.Level?
+    {
+        Health(snapshot(change), age: age).checks.first { $0.name == name }?.level
+    }
+
+    @Test func `a collector that collects is ready and live`() {
+        let health = Health(snapshot(), age: 0.5)
+        #expect(health.isLive && health.isReady)
+        #expect(health.level == .ok)
+        #expect(health.checks.map(\.name) == ["feed", "buffer", "sync", "loops"])
+    }
+
+    @Test func `one of two connections down is not ready and names it`() throws {
+        let health = Health(
+            snapshot {
+                $0.connections[1].status = .disconnected
+                $0.connections[1].lastError = "refused"
+            }, age: 0.5)
+        #expect(!health.isReady)
+        #expect(health.isLive)
+        let detail = try #require(health.checks.first).detail
+        #expect(detail.contains("1 of 2") && detail.contains("n2 is disconnected: refused"))
+    }
+
+    @Test(arguments: [ConnectionStatus.disconnected, .connecting, .error])
+    func `no state but connected counts as collecting`(status: ConnectionStatus) {
+        #expect(level("feed") { $0.connections[0].status = status } == .failing)
+    }
+
+    @Test func `connected without a confirmed symbol is not collecting`() {
+        #expect(level("feed") { $0.connections[0].confirmed = 0 } == .failing)
+        let all = level("feed") {
+            $0.connections[0].takesAll = true
+            $0.connections[0].assigned = 0
+            $0.connections[0].confirmed = 0
+        }
+        #expect(all == .ok)
+    }
+
+    @Test func `nothing to collect is not ready`() {
+        #expect(level("feed") { $0.connections = [] } == .failing)
+        let idle = level("feed") {
+            for index in $0.connections.indices { $0.connections[index].assigned = 0 }
+        }
+        #expect(idle == .failing)
+    }
+
+    @Test func `a connection whose symbols moved away does not count`() {
+        let moved = level("feed") {
+            $0.connections[1].assigned = 0
+            $0.connections[1].status = .error
+        }
+        #expect(moved == .ok)
+    }
+
+    @Test func `refused symbols and paused reading are trouble, not failure`() {
+        #expect(level("feed") { $0.connections[0].confirmed = 9 } == .degraded)
+        #expect(level("feed") { $0.connections[0].isPaused = true } == .degraded)
+    }
+
+    @Test func `shutting down is not ready`() {
+        #expect(level("feed") { $0.isStopping = true } == .failing)
+    }
+
+    @Test func `a buffer that does not take events is not ready`() {
+        #expect(level("buffer") { $0.buffer.condition = .full } == .failing)
+        #expect(level("buffer") { $0.buffer.condition = .failing("disk gone") } == .failing)
+        #expect(level("buffer") { $0.buffer.fileBytes = 800 } == .degraded)
+        #expect(level("buffer") { $0.buffer.fileBytes = 799 } == .ok)
+    }
+
+    @Test func `upstream away is trouble, and the collector stays ready`() {
+        let health = Health(
+            snapshot {
+                $0.sync.failure = .init(description: "password rotated", needsPerson: true, age: 100)
+            }, age: 0.5)
+        #expect(health.isReady)
+        #expect(health.level == .degraded)
+        #expect(health.checks[2].detail.contains("needs a person: password rotated"))
+        #expect(level("sync") { $0.buffer.oldestPendingAge = 901 } == .degraded)
+        #expect(level("sync") { $0.sync.isConfigured = false } == .ok)
+    }
+
+    @Test func `a stuck loop is neither live nor ready`() {
+        for health in [
+            Health(snapshot { $0.loops[0].age = 11 }, age: 0.5), Health(snapshot(), age: Health.sampleLimit + 0.1),
+        ] {
+            #expect(!health.isLive)
+            #expect(!health.isReady)
+        }
+    }
+}

@@ -1,0 +1,35 @@
+import Testing
+
+@testable import WebAPI
+
+@Suite struct HostNameTests {
+    @Test(
+        arguments: [
+            ("localhost:8080", "localhost", 8080), ("LOCALHOST.", "localhost", nil), ("127.0.0.1", "127.0.0.1", nil),
+            ("[::1]:8080", "::1", 8080), ("::1", "::1", nil), ("box-1.lan:80", "box-1.lan", 80),
+        ] as [(String, String, Int?)])
+    func `a host is read with and without port`(text: String, name: String, port: Int?) throws {
+        let host = try #require(HostName(text))
+        #expect(host.name == name)
+        #expect(host.port == port)
+    }
+
+    @Test(arguments: ["", ":80", "a b", "a:b", "a:99999", "a:+1", "[::1", "[name]", "a/b", "user@host", "."])
+    func `what is no host is refused`(text: String) {
+        #expect(HostName(text) == nil)
+    }
+
+    @Test func `only this machine's names are loopback`() {
+        for name in ["localhost", "127.0.0.1", "127.8.8.8", "::1", "[::1]"] { #expect(HostName.isLoopback(name)) }
+        for name in ["0.0.0.0", "::", "192.168.1.2", "127.evil.com", "localhost.evil.com"] {
+            #expect(!HostName.isLoopback(name))
+        }
+    }
+
+    @Test func `addresses are told from names`() throws {
+        for text in ["10.0.0.1", "::1", "[fe80::1%eth0]"] { #expect(try #require(HostName(text)).isAddress) }
+        for text in ["10.0.0", "10.0.0.256", "1.2.3.4.evil.com", "ten"] {
+            #expect(try !#require(HostName(text)).isAddress)
+        }
+    }
+}

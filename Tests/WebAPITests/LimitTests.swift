@@ -1,0 +1,150 @@
+import Foundation
+import MarketData
+import Testing
+import WebAPI
+import WebAPISupport
+
+/// What one client can do to the server, tried on a real socket.
+@Suite struct LimitTests {
+    private func configuration(_ change: (inout WebConfiguration.Limits) -> Void) throws -> WebConfiguration {
+        var limits = WebConfiguration.Limits()
+        change(&limits)
+        return try WebConfiguration(port: 0, limits: limits)
+    }
+
+    @Test func `a body too large is refused, announced or not`() async throws {
+        try await RunningServer.run(try configuration { $0.bodyBytes = 1000 }) { server in
+            let http = RawHTTP(port: server.port)
+            let announced = try await http.send(
+                "POST", "/api/websocket/subscriptions", body: String(repeating: " ", count: 1001))
+            #expect(announced.status == 413)
+            #expect(announced.headers["connection"] == "close")
+            var chunked = "POST /api/websocket/subscriptions HTTP/1.1\r\nHost: localhost\r\n"
+            chunked += "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+            for _ in 0..<3 { chunked += "190\r\n" + String(repeating: " ", count: 400) + "\r\n" }
+            let reply = try await http.exchange(Data((chunked + "0\r\n\r\n").utf8))
+            #expect(reply.status == 413)
+        }
+    }
+
+    @Test func `a body that does not come ends in time`() async throws {
+        try await RunningServer.run(try configuration { $0.bodyTimeout = .milliseconds(200) }) { server in
+            let head = "POST /api/websocket/subscriptions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\n{"
+            let reply = try await RawHTTP(port: server.port).exchange(Data(head.utf8))
+            #expect(reply.status == 408)
+        }
+    }
+
+    @Test func `a head that does not come ends in time`() async throws {
+        try await RunningServer.run(try configuration { $0.idleTimeout = .milliseconds(300) }) { server in
+            let port = server.port
+            let byte = try await RawHTTP.onThread {
+                let socket = try RawSocket(port: port)
+                try socket.send(Data("GET / HTTP/1.1\r\nHost: local".utf8))
+                return try socket.byte()
+            }
+            #expect(byte == nil)
+        }
+    }
+
+    @Test func `header fields too large are refused`() async throws {
+        try await RunningServer.run { server in
+            let reply = try await RawHTTP(port: server.port).send(
+                "GET", "/", headers: ["X-Long": String(repeating: "x", count: 20_000)])
+            #expect(reply.status == 431)
+            #expect(reply.headers["content-type"] == "application/problem+json")
+        }
+    }
+
+    @Test(arguments: [
+        "GARBAGE\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n", "GET /\u{0} HTTP/1.1\r\n\r\n",
+    ])
+    func `what is no HTTP is answered and closed`(text: String) async throws {
+        try await RunningServer.run { server in
+            let reply = try await RawHTTP(port: server.port).exchange(Data(text.utf8))
+            #expect(reply.status == 400)
+            #expect(reply.json["type"] as? String == "urn:edgetick:problem:malformed-request")
+        }
+    }
+
+    @Test func `a hanging disk costs those who ask for it, and nobody else`() async throws {
+        let limits = try configuration {
+            $0.calls = 2
+            $0.callTimeout = .milliseconds(150)
+        }
+        try await RunningServer.run(limits) { server in
+            let http = RawHTTP(port: server.port)
+            server.collector.change { $0.fileDelay = .seconds(2) }
+            try await withThrowingTaskGroup(of: Int.self) { group in
+                for _ in 0..<4 { group.addTask { try await http.send("GET", "/api/bars?symbol=AAPL").status } }
+                let clock = ContinuousClock()
+                for target in [
+                    "/health/live", "/health/ready", "/metrics", "/api/status", "/api/admin/websocket-status",
+                ] {
+                    let time = try await clock.measure {
+                        #expect(try await http.send("GET", target).status == 200, "\(target)")
+                    }
+                    #expect(time < .milliseconds(500), "\(target) took \(time)")
+                }
+                for try await status in group { #expect(status == 503) }
+            }
+            // The two calls that hang keep their places, so the next one is not even tried.
+            let next = try await http.send("GET", "/api/gaps")
+            #expect(next.status == 503)
+            #expect(next.headers["retry-after"] != nil)
+        }
+    }
+
+    @Test func `a collector that hangs is reported, and health still answers`() async throws {
+        let collector = HangingCollector(.market())
+        try await RunningServer.run(source: collector, configuration: WebConfiguration(port: 0)) { http in
+            #expect(try await http.send("GET", "/health/live").status == 200)
+            collector.hang()
+            defer { collector.resume() }
+            var last = try await http.send("GET", "/health/live")
+            let deadline = ContinuousClock.now + .seconds(10)
+            while last.status == 200, ContinuousClock.now < deadline {
+                try await Task.sleep(for: .milliseconds(100))
+                let clock = ContinuousClock()
+                let time = try await clock.measure { last = try await http.send("GET", "/health/live") }
+                #expect(time < .milliseconds(500))
+            }
+            #expect(last.status == 503)
+            #expect(last.text.contains("status did not go round"))
+            #expect(try await http.send("GET", "/health/ready").status == 503)
+        }
+    }
+
+    @Test func `a taken port is said plainly`() async throws {
+        try await RunningServer.run { server in
+            let error = await #expect(throws: WebError.self) {
+                try await RunningServer.run(port: server.port) { _ in }
+            }
+            #expect(error?.reason == .bind)
+            #expect(error?.description.contains("another program has the port") == true)
+        }
+    }
+
+    @Test func `a reader of events and an idle socket do not hold up the end`() async throws {
+        let clock = ContinuousClock()
+        let port = Box<[RawSocket]>([])
+        let time = try await clock.measure {
+            try await RunningServer.run { server in
+                let sockets = try await RawHTTP.onThread { [port = server.port] in
+                    let reader = try RawSocket(port: port)
+                    try reader.send(Data("GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8))
+                    _ = try reader.line()
+                    return Box([reader, try RawSocket(port: port)])
+                }
+                port.value = sockets.value
+            }
+        }
+        #expect(time < .seconds(5))
+    }
+}
+
+/// Holds something that tests hand between threads.
+final class Box<Value>: @unchecked Sendable {
+    var value: Value
+    init(_ value: Value) { self.value = value }
+}

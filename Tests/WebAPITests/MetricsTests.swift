@@ -1,0 +1,112 @@
+import Foundation
+import MarketData
+import Testing
+import WebAPI
+import WebAPISupport
+
+@Suite struct MetricsTests {
+    @Test func `metrics follow the format and its naming conventions`() async throws {
+        try await RunningServer.run { server in
+            server.collector.change("connection_1") {
+                $0.name = "quote \" slash \\ line \n end"
+                $0.rejects = ["json": 2, "type": 1]
+            }
+            try server.feedTrades(5, symbol: "AAPL", connection: "secondary")
+            _ = try await server.reply("/api/status") {
+                (($0["connections"] as? [[String: Any]])?.last?["message_count"] as? Int) == 5
+            }
+            let reply = try await RawHTTP(port: server.port).send("GET", "/metrics")
+            #expect(reply.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8")
+            let metrics = Exposition(reply.text)
+            #expect(metrics.faults.isEmpty)
+            #expect(Set(metrics.types.keys) == Set(metrics.helps.keys))
+            let allowed: Set = ["connection", "stream", "reason", "check", "le", "collector", "version"]
+            for sample in metrics.samples {
+                let name = metrics.base(sample.name)
+                #expect(metrics.types[name] != nil, "\(sample.name) has no TYPE")
+                #expect(name.hasPrefix("edgetick_"))
+                #expect(Set(sample.labels.keys).isSubset(of: allowed), "\(sample)")
+                #expect(!sample.labels.values.contains("AAPL"))
+            }
+            for (name, type) in metrics.types {
+                #expect((type == "counter") == name.hasSuffix("_total"), "\(name) is a \(type)")
+            }
+            #expect(metrics.value("edgetick_feed_events_total", ["connection": "secondary", "stream": "trades"]) == 5)
+            #expect(metrics.value("edgetick_buffer_pending_rows", ["stream": "trades"]) == 5)
+            #expect(metrics.value("edgetick_feed_decode_errors_total", ["reason": "json"]) == 2)
+            #expect(metrics.value("edgetick_ready") == 1)
+        }
+    }
+
+    @Test func `the latency histogram adds up`() async throws {
+        try await RunningServer.run { server in
+            try server.feedTrades(7, symbol: "AAPL")
+            let wanted = ["connection": "primary"]
+            let deadline = ContinuousClock.now + .seconds(10)
+            var metrics = Exposition("\n")
+            repeat {
+                metrics = Exposition(try await RawHTTP(port: server.port).send("GET", "/metrics").text)
+            } while metrics.value("edgetick_feed_latency_seconds_count", wanted) != 7 && ContinuousClock.now < deadline
+            let buckets = metrics.samples.filter {
+                $0.name == "edgetick_feed_latency_seconds_bucket" && $0.labels["connection"] == "primary"
+            }
+            let counts = buckets.map(\.value)
+            #expect(counts == counts.sorted())
+            #expect(buckets.last?.labels["le"] == "+Inf")
+            #expect(counts.last == 7)
+            #expect(buckets.first { $0.labels["le"] == "0.025" }?.value == 0)
+            #expect(buckets.first { $0.labels["le"] == "0.05" }?.value == 7)
+            #expect(abs((metrics.value("edgetick_feed_latency_seconds_sum", wanted) ?? 0) - 0.28) < 1e-9)
+        }
+    }
+
+    @Test func `refused requests are counted by reason`() async throws {
+        try await RunningServer.run { server in
+            let http = RawHTTP(port: server.port)
+            _ = try await http.send("GET", "/", headers: ["Host": "evil.example"])
+            _ = try await http.send("POST", "/api/sync", headers: ["Origin": "http://evil.example"])
+            _ = try await http.send("GET", "/nothing")
+            let metrics = Exposition(try await http.send("GET", "/metrics").text)
+            for reason in ["host", "origin", "client"] {
+                #expect(metrics.value("edgetick_http_refused_requests_total", ["reason": reason]) == 1, "\(reason)")
+            }
+        }
+    }
+
+    @Test(.enabled(if: Promtool.path != nil, "promtool is not installed"))
+    func `promtool finds nothing to say about the metrics`() async throws {
+        try await RunningServer.run { server in
+            try server.feedTrades(5, symbol: "AAPL")
+            let text = try await RawHTTP(port: server.port).send("GET", "/metrics").text
+            let (status, output) = try await Promtool.run(["check", "metrics"], input: text)
+            #expect(status == 0)
+            #expect(output == "")
+        }
+    }
+}
+
+/// Debian's prometheus brings it.
+enum Promtool {
+    static let path: String? = ["/usr/bin/promtool", "/usr/local/bin/promtool"].first {
+        FileManager.default.isExecutableFile(atPath: $0)
+    }
+
+    /// Runs promtool and answers its status and output.
+    static func run(_ arguments: [String], input: String = "") async throws -> (Int32, String) {
+        try await RawHTTP.onThread {
+            let process = Process()
+            process.executableURL = URL(fileURLWithPath: path ?? "")
+            process.arguments = arguments
+            let (standardInput, standardOutput) = (Pipe(), Pipe())
+            process.standardInput = standardInput
+            process.standardOutput = standardOutput
+            process.standardError = standardOutput
+            try process.run()
+            try standardInput.fileHandleForWriting.write(contentsOf: Data(input.utf8))
+            try standardInput.fileHandleForWriting.close()
+            let output = try standardOutput.fileHandleForReading.readToEnd() ?? Data()
+            process.waitUntilExit()
+            return (process.terminationStatus, String(decoding: output, as: UTF8.self))
+        }
+    }
+}

@@ -1,0 +1,196 @@
+import Foundation
+import MarketData
+import Testing
+import WebAPISupport
+
+@testable import WebAPI
+
+/// The description against the running server: every route is described, everything described answers as it says.
+@Suite struct OpenAPITests {
+    private struct Description: @unchecked Sendable {
+        let document: [String: Any]
+
+        var paths: [String: [String: Any]] { document["paths"] as? [String: [String: Any]] ?? [:] }
+
+        func operation(_ method: String, _ path: String) -> [String: Any]? {
+            paths[path]?[method.lowercased()] as? [String: Any]
+        }
+
+        /// The schema of an answer; the problem's where the status is not described.
+        func schema(_ method: String, _ path: String, _ status: Int) -> (described: Bool, schema: [String: Any])? {
+            guard let responses = operation(method, path)?["responses"] as? [String: [String: Any]] else { return nil }
+            let described = responses[String(status)]
+            guard let content = (described ?? responses["default"])?["content"] as? [String: [String: Any]] else {
+                return nil
+            }
+            return (described != nil, content.values.first?["schema"] as? [String: Any] ?? [:])
+        }
+    }
+
+    private func description(_ server: RunningServer) async throws -> Description {
+        Description(document: try await RawHTTP(port: server.port).send("GET", "/api/openapi.json").json)
+    }
+
+    @Test func `every route is described and everything described is a route`() async throws {
+        let collector = StagedCollector.market()
+        let server = WebServer(
+            configuration: try WebConfiguration(port: 0), source: collector, tap: EventTap(before: collector),
+            logger: .init(label: "test"))
+        let routes = Set(
+            server.routes.filter { !$0.path.hasPrefix("/assets/") }.map { "\($0.method.rawValue) \($0.path)" })
+        try await RunningServer.run { running in
+            let described = try await description(running).paths.flatMap { path, item in
+                item.keys.map { "\($0.uppercased()) \(path)" }
+            }
+            #expect(Set(described) == routes)
+        }
+    }
+
+    @Test func `access is described as it is`() async throws {
+        let collector = StagedCollector.market()
+        let server = WebServer(
+            configuration: try WebConfiguration(port: 0), source: collector, tap: EventTap(before: collector),
+            logger: .init(label: "test"))
+        try await RunningServer.run { running in
+            let description = try await description(running)
+            for route in server.routes where !route.path.hasPrefix("/assets/") {
+                let operation = try #require(description.operation(route.method.rawValue, route.path))
+                #expect((operation["security"] != nil) == (route.access == .open), "\(route.path)")
+                #expect((operation["summary"] as? String)?.isEmpty == false)
+            }
+        }
+    }
+
+    @Test func `operations have names of their own and references lead somewhere`() async throws {
+        try await RunningServer.run { server in
+            let description = try await description(server)
+            #expect(description.document["openapi"] as? String == "3.1.0")
+            let names = description.paths.values.flatMap { $0.values }.compactMap {
+                ($0 as? [String: Any])?["operationId"] as? String
+            }
+            #expect(Set(names).count == names.count)
+            let text = try await RawHTTP(port: server.port).send("GET", "/api/openapi.json").text
+            let check = SchemaCheck(document: description.document)
+            for match in text.matches(of: /"#\/components\/schemas\/([A-Za-z]+)"/) {
+                #expect(check.component(String(match.output.1)) != nil, "\(match.output.1)")
+            }
+        }
+    }
+
+    @Test func `answers are as described`() async throws {
+        let collector = StagedCollector.market()
+        try collector.fill()
+        try await RunningServer.run(collector: collector) { server in
+            try server.feedTrades(3, symbol: "AAPL")
+            let http = RawHTTP(port: server.port)
+            let description = try await description(server)
+            let check = SchemaCheck(document: description.document)
+            let subscriptions = #"{"symbols":["TSLA"]}"#
+            let calls: [(method: String, path: String, target: String, body: String?, status: Int)] = [
+                ("GET", "/api/status", "/api/status", nil, 200),
+                ("GET", "/api/history", "/api/history", nil, 200),
+                ("GET", "/api/websocket/connections", "/api/websocket/connections", nil, 200),
+                ("GET", "/api/websocket/connections/{id}", "/api/websocket/connections/connection_1", nil, 200),
+                ("GET", "/api/websocket/connections/{id}", "/api/websocket/connections/x", nil, 404),
+                (
+                    "GET", "/api/websocket/connections/{id}/tickers",
+                    "/api/websocket/connections/connection_2/tickers", nil, 200
+                ),
+                (
+                    "POST", "/api/websocket/connections/{id}", "/api/websocket/connections/connection_3",
+                    #"{"name":"x"}"#, 201
+                ),
+                ("POST", "/api/websocket/connections/{id}", "/api/websocket/connections/connection_3", "{}", 409),
+                ("DELETE", "/api/websocket/connections/{id}", "/api/websocket/connections/connection_3", nil, 200),
+                ("POST", "/api/websocket/subscriptions", "/api/websocket/subscriptions", subscriptions, 200),
+                ("DELETE", "/api/websocket/subscriptions", "/api/websocket/subscriptions", subscriptions, 200),
+                ("POST", "/api/websocket/subscriptions", "/api/websocket/subscriptions", "{}", 400),
+                ("POST", "/api/websocket/rebalance", "/api/websocket/rebalance", nil, 200),
+                ("GET", "/api/admin/websocket-status", "/api/admin/websocket-status", nil, 200),
+                ("GET", "/api/ticks/recent", "/api/ticks/recent?limit=1000", nil, 200),
+                ("GET", "/api/bars", "/api/bars?symbol=IBM", nil, 200),
+                ("GET", "/api/bars", "/api/bars", nil, 400),
+                ("GET", "/api/gaps", "/api/gaps", nil, 200),
+                ("GET", "/api/dead-letters", "/api/dead-letters", nil, 200),
+                ("GET", "/api/universes", "/api/universes", nil, 200),
+                ("GET", "/api/universes/{key}", "/api/universes/tech:nope", nil, 200),
+                ("GET", "/api/universes/{key}", "/api/universes/nope", nil, 404),
+                ("GET", "/api/sync", "/api/sync", nil, 200),
+                ("POST", "/api/sync", "/api/sync", nil, 202),
+                ("GET", "/health/live", "/health/live", nil, 200),
+                ("GET", "/health/ready", "/health/ready", nil, 503),
+                ("GET", "/api/openapi.json", "/api/openapi.json", nil, 200),
+            ]
+            // Every described JSON operation is tried, and every fault of a body's or query's shape is a problem.
+            for (path, item) in description.paths {
+                for method in item.keys where path.hasPrefix("/api") && path != "/api/events" {
+                    #expect(calls.contains { $0.path == path && $0.method == method.uppercased() }, "\(method) \(path)")
+                }
+            }
+            collector.change("connection_2") { $0.status = .connecting }
+            _ = try await server.reply("/health/ready") { $0["status"] as? String == "failing" }
+            for call in calls {
+                let reply = try await http.send(call.method, call.target, body: call.body)
+                #expect(reply.status == call.status, "\(call.method) \(call.target)")
+                let found = try #require(description.schema(call.method, call.path, reply.status), "\(call.path)")
+                #expect(found.described == (reply.headers["content-type"] == "application/json"), "\(call.path)")
+                let faults = check.faults(in: reply.json, against: found.schema)
+                #expect(faults.isEmpty, "\(call.method) \(call.target)")
+            }
+        }
+    }
+
+    @Test func `described parameters are taken, and no others`() async throws {
+        try await RunningServer.run { server in
+            let http = RawHTTP(port: server.port)
+            let values = [
+                "symbol": "AAPL", "from": "1", "to": "2", "interval": "60", "limit": "1", "types": "tick_update",
+                "kind": "T",
+            ]
+            for (path, item) in try await description(server).paths {
+                guard let operation = item["get"] as? [String: Any], path.hasPrefix("/api"), path != "/api/openapi.json"
+                else { continue }
+                let parameters = (operation["parameters"] as? [[String: Any]] ?? []).filter {
+                    $0["in"] as? String == "query"
+                }
+                let query = parameters.compactMap { $0["name"] as? String }.map { "\($0)=\(values[$0] ?? "?")" }
+                let target = path.replacing("{id}", with: "connection_1").replacing("{key}", with: "tech")
+                let method = path == "/api/events" ? "HEAD" : "GET"
+                let fine = try await http.send(method, target + "?" + query.joined(separator: "&"))
+                #expect(fine.status == 200, "\(target) \(query)")
+                let unknown = try await http.send("GET", target + "?nonsense=1")
+                #expect(unknown.status == 400, "\(target)")
+            }
+        }
+    }
+}
+
+extension StagedCollector {
+    /// Something of everything, so that every member of an answer is there to be checked.
+    func fill() throws {
+        let symbol = try #require(Symbol("IBM"))
+        var batch = EventBatch(connection: "secondary", receivedMicroseconds: 1_767_600_100_000_000)
+        batch.bars = [.minute(symbol, minute: 0, close: 1.5)]
+        batch.quotes = [Quote(symbol: symbol, time: 1_767_600_090_000, bid: 1, bidSize: nil, ask: nil, askSize: 2)]
+        _ = offer(batch)
+        record(
+            Gap(
+                connection: "primary", symbols: [symbol], events: [.minuteBar], from: 1_767_600_000_000,
+                to: 1_767_600_060_000, cause: .stalled))
+        change { state in
+            state.deadLetters = [
+                RefusedEvent(
+                    stream: .bars, sequence: 5, sqlState: "23514", reason: "check", row: "{}", time: 1_767_600_000_000)
+            ]
+            state.snapshot.buffer.condition = .failing("disk gone")
+            state.snapshot.buffer.oldestPendingAge = 3.5
+            state.snapshot.sync.failure = .init(description: "away", needsPerson: false, age: 9)
+            state.snapshot.sync.lastSuccessAge = 12
+            state.snapshot.connections[0].lastError = "closed"
+            state.snapshot.connections[0].lastErrorTime = 1_767_600_000_000
+            state.snapshot.connections[0].latency = 40
+            state.snapshot.connections[0].universeKey = "tech"
+            state.snapshot.connections[0].priority = 1
+        }
+    }
+}

@@ -1,0 +1,319 @@
+import Foundation
+import MarketData
+import Testing
+import WebAPI
+import WebAPISupport
+
+@Suite struct RouteTests {
+    @Test func `the connections' totals have the names that others read`() async throws {
+        try await RunningServer.run { server in
+            try server.feedTrades(7, symbol: "AAPL")
+            server.collector.change("connection_2") {
+                $0.errors = 2
+                $0.rejects = ["json": 3]
+                $0.status = .error
+            }
+            let reply = try await server.reply("/api/admin/websocket-status") {
+                ($0["data"] as? [String: Any])?["total_errors"] as? Int == 5
+            }
+            #expect(reply["status"] as? String == "success")
+            #expect(try #require(reply["timestamp"] as? Double) > 1_700_000_000)
+            let data = try #require(reply["data"] as? [String: Any])
+            #expect(data["total_connections"] as? Int == 2)
+            #expect(data["connected_count"] as? Int == 1)
+            #expect(data["total_ticks_received"] as? Int == 7)
+            let connections = try #require(data["connections"] as? [String: [String: Any]])
+            let first = try #require(connections["connection_1"])
+            #expect(first["name"] as? String == "primary")
+            #expect(first["status"] as? String == "connected")
+            #expect(first["assigned_tickers"] as? Int == 4)
+            #expect(first["confirmed_tickers"] as? Int == 4)
+            #expect(first["message_count"] as? Int == 7)
+            #expect(first["error_count"] as? Int == 0)
+            #expect(first["last_message_time"] as? Double == 1_767_600_000.5)
+            #expect(connections["connection_2"]?["error_count"] as? Int == 5)
+        }
+    }
+
+    @Test func `a connection and its symbols are shown, an unknown one is not found`() async throws {
+        try await RunningServer.run { server in
+            server.collector.change { state in
+                state.tickers["connection_2"]?.confirmed.removeLast()
+                state.tickers["connection_2"]?.refused = state.tickers["connection_2"]?.assigned.suffix(1) ?? []
+            }
+            let http = RawHTTP(port: server.port)
+            let one = try await http.send("GET", "/api/websocket/connections/connection_2")
+            #expect(one.json["name"] as? String == "secondary")
+            let tickers = try await http.send("GET", "/api/websocket/connections/connection_2/tickers")
+            #expect(tickers.json["tickers"] as? [String] == ["AIG", "BAC", "IBM"])
+            #expect(tickers.json["refused"] as? [String] == ["IBM"])
+            #expect(tickers.json["unconfirmed"] as? [String] == [])
+            let none = try await http.send("GET", "/api/websocket/connections/connection_9")
+            #expect(none.status == 404)
+            #expect(none.json["nearest"] as? [String] == ["connection_1", "connection_2"])
+        }
+    }
+
+    @Test func `symbols are added and removed while running`() async throws {
+        try await RunningServer.run { server in
+            let http = RawHTTP(port: server.port)
+            let added = try await http.send(
+                "POST", "/api/websocket/subscriptions", body: #"{"symbols":["TSLA","AAPL","TSLA"]}"#)
+            #expect(added.status == 200)
+            #expect(added.json["changed"] as? [String: [String]] == ["connection_2": ["TSLA"]])
+            #expect(added.json["unchanged"] as? [String] == ["AAPL"])
+            let listed = try await http.send("GET", "/api/websocket/connections/connection_2")
+            #expect(listed.json["assigned_tickers"] as? Int == 4)
+            let removed = try await http.send(
+                "DELETE", "/api/websocket/subscriptions", body: #"{"symbols":["AAPL"],"connection":"connection_1"}"#)
+            #expect(removed.json["changed_count"] as? Int == 1)
+            #expect(
+                server.collector.current.tickers["connection_1"]?.assigned.contains { $0.description == "AAPL" }
+                    == false)
+        }
+    }
+
+    @Test(arguments: [
+        (#"{"symbols":[]}"#, 400), (#"{"symbols":["A,B"]}"#, 400), (#"{}"#, 400), (#"{"symbols":"AAPL"}"#, 400),
+        (#"{"symbols":["AAPL"],"connection":"connection_7"}"#, 404), ("not json", 400), ("", 400),
+    ])
+    func `a subscription that makes no sense is explained`(body: String, status: Int) async throws {
+        try await RunningServer.run { server in
+            let reply = try await RawHTTP(port: server.port).send("POST", "/api/websocket/subscriptions", body: body)
+            #expect(reply.status == status)
+            #expect(reply.headers["content-type"] == "application/problem+json")
+            #expect((reply.json["detail"] as? String)?.isEmpty == false)
+        }
+    }
+
+    @Test func `a body of another type is refused`() async throws {
+        try await RunningServer.run { server in
+            let reply = try await RawHTTP(port: server.port).send(
+                "POST", "/api/websocket/subscriptions", headers: ["Content-Type": "text/plain"],
+                body: #"{"symbols":["AAPL"]}"#)
+            #expect(reply.status == 415)
+        }
+    }
+
+    @Test func `connections are added and removed while running`() async throws {
+        try await RunningServer.run { server in
+            let http = RawHTTP(port: server.port)
+            let path = "/api/websocket/connections/connection_3"
+            let added = try await http.send("POST", path, body: #"{"name":"third","symbols":["QQQ"]}"#)
+            #expect(added.status == 201)
+            #expect(added.headers["location"] == path)
+            #expect(added.json["name"] as? String == "third")
+            #expect(try await http.send("POST", path).status == 409)
+            #expect(try await http.send("POST", "/api/websocket/connections/connection_4").status == 409)
+            #expect(try await http.send("POST", "/api/websocket/connections/third").status == 400)
+            let removed = try await http.send("DELETE", path)
+            #expect(removed.json["released"] as? [String] == ["QQQ"])
+            #expect(try await http.send("GET", path).status == 404)
+        }
+    }
+
+    @Test func `rebalancing says what moved`() async throws {
+        try await RunningServer.run { server in
+            let more = (0..<7).compactMap { Symbol("N\($0)") }
+            _ = try await server.collector.subscribe(more, connection: "connection_1")
+            let reply = try await RawHTTP(port: server.port).send("POST", "/api/websocket/rebalance")
+            #expect(reply.json["count"] as? Int == 4)
+            let moved = try #require(reply.json["moved"] as? [[String: String]])
+            #expect(moved.allSatisfy { $0["from"] == "connection_1" && $0["to"] == "connection_2" })
+            #expect(server.collector.current.tickers["connection_1"]?.assigned.count == 7)
+        }
+    }
+
+    @Test func `an upload is asked for, or refused where there is none`() async throws {
+        try await RunningServer.run { server in
+            try server.feedTrades(5, symbol: "AAPL")
+            let http = RawHTTP(port: server.port)
+            let reply = try await http.send("POST", "/api/sync")
+            #expect(reply.status == 202)
+            #expect(reply.json["rows_uploaded"] as? Int == 5)
+            #expect(reply.json["rows_pending"] as? Int == 0)
+            server.collector.change { $0.snapshot.sync.isConfigured = false }
+            _ = try await server.reply("/api/sync") { $0["state"] as? String == "off" }
+            #expect(try await http.send("POST", "/api/sync").status == 409)
+            #expect(server.collector.current.pushes == 1)
+        }
+    }
+
+    @Test func `recent events come from memory, and from the buffer beyond it`() async throws {
+        let collector = StagedCollector.market()
+        var old = EventBatch(connection: "primary", receivedMicroseconds: 1_000_000)
+        let symbol = try #require(Symbol("AAPL"))
+        for number in 0..<10 { old.trades.append(Trade(symbol: symbol, time: Int64(number), price: 1, size: 1)) }
+        _ = collector.offer(old)
+        try await RunningServer.run(collector: collector) { server in
+            try server.feedTrades(5, symbol: "AAPL")
+            try server.feedTrades(3, symbol: "IBM")
+            let http = RawHTTP(port: server.port)
+            let memory = try await http.send("GET", "/api/ticks/recent?symbol=AAPL&limit=5")
+            #expect(memory.json["source"] as? String == "memory")
+            #expect(memory.json["count"] as? Int == 5)
+            let more = try await http.send("GET", "/api/ticks/recent?symbol=AAPL&limit=12")
+            #expect(more.json["source"] as? String == "buffer")
+            #expect(more.json["count"] as? Int == 12)
+            let times = try #require(more.json["events"] as? [[String: Any]]).compactMap { $0["received"] as? Double }
+            #expect(times == times.sorted(by: >))
+            let all = try await http.send("GET", "/api/ticks/recent")
+            #expect(all.json["count"] as? Int == 18)
+        }
+    }
+
+    @Test func `events that memory has and the buffer has not yet are not missed`() async throws {
+        let collector = StagedCollector.market()
+        try await RunningServer.run(collector: collector) { server in
+            try server.feedTrades(2, symbol: "AAPL", received: 1_767_600_000_000_000)
+            try server.feedTrades(3, symbol: "AAPL", received: 1_767_600_001_000_000)
+            collector.change { $0.events.removeLast(3) }
+            let reply = try await RawHTTP(port: server.port).send("GET", "/api/ticks/recent?symbol=AAPL&limit=50")
+            #expect(reply.json["count"] as? Int == 5)
+        }
+    }
+
+    @Test func `bars come in their newest version, oldest first, within the range`() async throws {
+        let collector = StagedCollector.market()
+        let symbol = try #require(Symbol("IBM"))
+        var batch = EventBatch(connection: "secondary", receivedMicroseconds: 0)
+        for minute in 0..<10 {
+            batch.bars.append(.minute(symbol, minute: minute, close: 100 + Double(minute)))
+        }
+        batch.bars.append(.minute(symbol, minute: 3, close: 0.4372))
+        _ = collector.offer(batch)
+        try await RunningServer.run(collector: collector) { server in
+            let http = RawHTTP(port: server.port)
+            let all = try await http.send("GET", "/api/bars?symbol=IBM")
+            #expect(all.json["count"] as? Int == 10)
+            #expect(all.text.contains(#""close":0.4372,"#))
+            let some = try await http.send(
+                "GET", "/api/bars?symbol=IBM&from=1767600060&to=2026-01-05T08:05:00Z&limit=3")
+            let bars = try #require(some.json["bars"] as? [[String: Any]])
+            #expect(bars.compactMap { $0["time"] as? Double } == [2, 3, 4].map { 1_767_600_000 + $0 * 60 })
+            #expect(try await http.send("GET", "/api/bars?symbol=IBM&interval=1").json["count"] as? Int == 0)
+            for query in [
+                "", "?symbol=", "?symbol=A,B", "?symbol=IBM&interval=5", "?symbol=IBM&from=5&to=5",
+                "?symbol=IBM&limit=0", "?symbol=IBM&x=1",
+            ] {
+                #expect(try await http.send("GET", "/api/bars" + query).status == 400, "\(query)")
+            }
+        }
+    }
+
+    @Test func `universes are listed and keys resolved`() async throws {
+        try await RunningServer.run { server in
+            let http = RawHTTP(port: server.port)
+            #expect(try await http.send("GET", "/api/universes").json["count"] as? Int == 2)
+            let union = try await http.send("GET", "/api/universes/tech%3ASPY:nope")
+            #expect(union.json["count"] as? Int == 7)
+            #expect((union.json["unknown"] as? [[String: Any]])?.first?["part"] as? String == "nope")
+            let none = try await http.send("GET", "/api/universes/tec")
+            #expect(none.status == 404)
+            #expect(none.json["nearest"] as? [String] == ["tech"])
+            #expect(try await http.send("GET", "/api/universes/%ff").status == 400)
+        }
+    }
+
+    @Test func `a problem of the collector keeps its kind and words`() async throws {
+        try await RunningServer.run { server in
+            let http = RawHTTP(port: server.port)
+            for (kind, status) in [
+                (CollectorProblem.Kind.notFound, 404), (.invalid, 422), (.conflict, 409), (.unavailable, 503),
+                (.failed, 500),
+            ] {
+                server.collector.change { $0.fileProblem = CollectorProblem(kind, "the mirror is away: pull it") }
+                let reply = try await http.send("GET", "/api/universes")
+                #expect(reply.status == status)
+                #expect(reply.json["detail"] as? String == "the mirror is away: pull it")
+                #expect(reply.json["type"] as? String == "urn:edgetick:problem:\(kind.rawValue)")
+            }
+        }
+    }
+
+    @Test func `health follows the collector`() async throws {
+        try await RunningServer.run { server in
+            let http = RawHTTP(port: server.port)
+            #expect(try await http.send("GET", "/health/ready").status == 200)
+            server.collector.change("connection_1") { $0.status = .disconnected }
+            _ = try await server.reply("/health/ready") { $0["status"] as? String == "failing" }
+            #expect(try await http.send("GET", "/health/ready").status == 503)
+            #expect(try await http.send("GET", "/health/live").status == 200)
+            server.collector.change("connection_1") { $0.status = .connected }
+            _ = try await server.reply("/health/ready") { $0["status"] as? String == "ok" }
+        }
+    }
+
+    @Test func `the page's files are kept by browsers and asked about`() async throws {
+        try await RunningServer.run { server in
+            let http = RawHTTP(port: server.port)
+            let first = try await http.send("GET", "/assets/main.js")
+            #expect(first.headers["content-type"] == "text/javascript; charset=utf-8")
+            let tag = try #require(first.headers["etag"])
+            let again = try await http.send("GET", "/assets/main.js", headers: ["If-None-Match": tag])
+            #expect(again.status == 304)
+            #expect(again.body.isEmpty)
+            #expect(try await http.send("GET", "/assets/../main.js").status == 404)
+            #expect(try await http.send("GET", "/assets/%2e%2e%2fmain.js").status == 404)
+        }
+    }
+
+    @Test func `the page asks for its own files only, and for ones that exist`() async throws {
+        try await RunningServer.run { server in
+            let http = RawHTTP(port: server.port)
+            let page = try await http.send("GET", "/admin/websockets").text
+            #expect(page == (try await http.send("GET", "/").text))
+            #expect(
+                !page.contains("http://") && !page.contains("https://") && !page.contains("style=")
+                    && !page.contains("onclick="))
+            var wanted = page.matches(of: /(?:href|src)="(\/[^"#]+)"/).map { String($0.output.1) }
+            var seen: Set<String> = []
+            while let target = wanted.popLast() {
+                guard seen.insert(target).inserted, target.hasPrefix("/assets/") else { continue }
+                let reply = try await http.send("GET", target)
+                #expect(reply.status == 200, "\(target)")
+                wanted += reply.text.matches(of: /from '\.\/([a-z]+\.js)'/).map { "/assets/" + $0.output.1 }
+                for forbidden in ["innerHTML", "insertAdjacentHTML", "document.write", "eval(", "https://"] {
+                    #expect(!reply.text.contains(forbidden), "\(target) has \(forbidden)")
+                }
+            }
+            #expect(seen.filter { $0.hasSuffix(".js") }.count > 15)
+        }
+    }
+}
+
+extension RunningServer {
+    /// Feeds trades through the tap.
+    func feedTrades(
+        _ count: Int, symbol: String, connection: String = "primary", received: Int64 = 1_767_600_000_500_000
+    ) throws {
+        let symbol = try #require(Symbol(symbol))
+        var batch = EventBatch(connection: connection, receivedMicroseconds: received)
+        for number in 0..<count {
+            batch.trades.append(
+                Trade(symbol: symbol, time: received / 1000 - 40, price: 100 + Double(number) / 100, size: 10))
+        }
+        _ = tap.offer(batch)
+    }
+
+    /// The answer of a route once it is as wanted.
+    func reply(_ target: String, until isWanted: ([String: Any]) -> Bool) async throws -> [String: Any] {
+        let deadline = ContinuousClock.now + .seconds(10)
+        while true {
+            let json = try await RawHTTP(port: port).send("GET", target).json
+            if isWanted(json) { return json }
+            guard ContinuousClock.now < deadline else { throw RawHTTP.Failure(description: "\(target) stays \(json)") }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+    }
+}
+
+extension Bar {
+    /// A minute bar that starts so many minutes after 2026-01-05 08:00 UTC.
+    static func minute(_ symbol: Symbol, minute: Int, close: Double) -> Bar {
+        let start = 1_767_600_000_000 + Int64(minute) * 60_000
+        return Bar(
+            symbol: symbol, interval: .minute, start: start, end: start + 60_000, open: close, high: close, low: close,
+            close: close, volume: 100)
+    }
+}
