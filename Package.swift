@@ -103,8 +103,15 @@ let package = Package(
             name: "UpstreamTests", dependencies: ["MarketData", "TestSupport", "Upstream", logging],
             swiftSettings: strict),
         .testTarget(
-            name: "UniverseTests", dependencies: ["MarketData", "Store", "Universe"], swiftSettings: strict),
-        .testTarget(name: "CollectorTests", dependencies: ["Collector"], swiftSettings: strict),
+            name: "UniverseTests", dependencies: ["MarketData", "Store", "TestSupport", "Universe"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "CollectorTests",
+            dependencies: [
+                "Collector", "Feed", "FeedSimulator", "MarketData", "Store", "TestSupport", "Universe", "Upstream",
+                logging, serviceLifecycle,
+            ],
+            swiftSettings: strict),
         .testTarget(
             name: "FeedSimulatorTests",
             dependencies: [

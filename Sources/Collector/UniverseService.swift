@@ -47,6 +47,8 @@ public final class UniverseService: Service {
     private let reread: (@Sendable () throws -> Settings)?
     private let logger: Logger
     private let doorbell = Doorbell()
+    /// The file's change counter when the connections' symbols were looked up.
+    private let seen: Int64?
     private let shared: Mutex<Shared>
 
     private struct Shared {
@@ -71,6 +73,7 @@ public final class UniverseService: Service {
         self.source = source
         self.reread = reread
         self.logger = logger
+        seen = try? mirror.changeCounter()
         shared = Mutex(Shared(settings: settings, connections: connections))
     }
 
@@ -108,7 +111,7 @@ public final class UniverseService: Service {
     private func work() async {
         var failures = RepeatedFailure()
         var policy = SyncPolicy(interval: .zero)
-        var counter = try? mirror.changeCounter()
+        var counter = seen
         await warmUp()
         var nextPull = shared.withLock { $0.settings.pullInterval } == nil ? nil : ContinuousClock.now
         while !Task.isCancelled {
@@ -246,7 +249,7 @@ public final class UniverseService: Service {
         for name in known where !wanted.contains(name) {
             logger.warning("a connection is given up after a restart", metadata: ["connection": "\(name)"])
         }
-        logger.notice("the settings were read again")
+        logger.notice("the settings were read again; those about universes are in effect, others after a restart")
         refresh(because: "the settings were read again")
         return true
     }
@@ -258,9 +261,12 @@ public final class UniverseService: Service {
         }
         let resolver = UniverseResolver(mirror: mirror, environment: environment)
         for (index, connection) in connections.enumerated() {
-            guard let interest = wanted(by: connection, resolver),
+            guard let (interest, remarks) = wanted(by: connection, resolver),
                 let change = InterestChange(from: connection.interest, to: interest)
             else { continue }
+            for remark in remarks where remark.level != .info {
+                logger.warning("\(remark.text)", metadata: ["connection": "\(connection.wish.name)"])
+            }
             shared.withLock { $0.connections[index].interest = interest }
             connection.setInterest(interest)
             logger.notice(
@@ -273,7 +279,9 @@ public final class UniverseService: Service {
     }
 
     /// What a connection's wish means now; `nil` when that is nothing, so that it keeps what it has.
-    private func wanted(by connection: CollectedConnection, _ resolver: UniverseResolver) -> Interest? {
+    private func wanted(
+        by connection: CollectedConnection, _ resolver: UniverseResolver
+    ) -> (Interest, [SymbolSelection.Remark])? {
         let wish = connection.wish
         do throws(UniverseError) {
             // A default list that nobody chose must not take the place of symbols that were resolved before.
@@ -282,8 +290,8 @@ public final class UniverseService: Service {
                 key throws(UniverseError) in try resolver.resolve(key)
             }
             switch selection.target {
-            case .everything: return .all
-            case .symbols(let symbols): return .symbols(symbols)
+            case .everything: return (.all, selection.remarks)
+            case .symbols(let symbols): return (.symbols(symbols), selection.remarks)
             case .nothing: break
             }
             logger.warning(

@@ -35,7 +35,7 @@ public final class UniverseMirror: Sendable {
     /// Opens the mirror in a data directory.
     ///
     /// With `.readWrite` a file that is damaged or belongs to another program is renamed and a fresh one is started:
-    /// see ``setAside``. With `.readOnly` nothing is changed.
+    /// see ``setAside``. With `.readOnly` nothing is changed, but that a file of an older version is brought up to date.
     ///
     /// - Throws: `.missing` (read-only), `.damaged`, `.foreign`, `.schemaTooNew`, `.notWritable`, `.inUse`.
     public static func open(directory: String, access: Access) throws(StoreError) -> UniverseMirror {
@@ -54,7 +54,7 @@ public final class UniverseMirror: Sendable {
             }
         case .readOnly:
             switch try file.inspect() {
-            case .ours: break
+            case .ours: try bringUpToDate(file)
             case .fresh: throw StoreError(.missing, operation: "open", path: file.path)
             case .bad(let why):
                 throw StoreError(
@@ -124,6 +124,17 @@ public final class UniverseMirror: Sendable {
         let lock = try FileLock.acquire(file.path + ".lock", patience: .seconds(5))
         defer { lock.release() }
         return try body()
+    }
+
+    /// Migrates a file that an older version made; one that is new enough is only looked at.
+    private static func bringUpToDate(_ file: StoreFile) throws(StoreError) {
+        let reader = try StoreConnection.openReader(file.path)
+        let isOld = try StoreError.translating("open", path: file.path) {
+            let version = try reader.read { try Int.fetchOne($0, sql: "PRAGMA user_version") ?? 0 }
+            try reader.close()
+            return version < file.schema.newest
+        }
+        if isOld { try locked(file) { () throws(StoreError) in try withWriter(file) { _ in } } }
     }
 
     /// Opens the writing connection for `body` alone, and leaves no frame in the log that a later one must move.

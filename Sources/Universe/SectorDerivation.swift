@@ -102,7 +102,8 @@ public struct SectorDerivation: Sendable, Equatable {
         for (symbol, assignment) in assignments where !placed.contains(symbol) {
             let name = names[assignment.sector.lowercased()] ?? assignment.sector
             let old = current[name]?[symbol]
-            let industry = assignment.industry.map { JSONValue.object(["industry": .string($0)]).text }
+            // As jsonb writes it, so that the document comes back from a database as it went there.
+            let industry = assignment.industry.map { "{\"industry\": \(JSONValue.string($0).text)}" }
             members[name, default: [:]][symbol] = MemberRecord(
                 symbol: symbol, weight: assignment.weight ?? old?.weight, metadata: industry ?? old?.metadata,
                 createdAt: old?.createdAt)

@@ -1,4 +1,4 @@
-import MarketData
+public import MarketData
 public import Store
 
 extension UniverseArchive {
@@ -51,6 +51,16 @@ extension UniverseArchive {
             ])
         }
         return Array(zip(csvFiles, [groups.bytes, members.bytes, entries.bytes, mirror.bytes]))
+    }
+
+    /// One group's members as a list that an import reads: the symbols, with their weights where there are any.
+    public static func list(of group: GroupRecord) -> [UInt8] {
+        let hasWeights = group.members.contains { $0.weight != nil }
+        var text = CSVText(columns: hasWeights ? ["symbol", "weight"] : ["symbol"])
+        for member in group.members {
+            text.add(hasWeights ? [member.symbol, member.weight.map { "\($0)" }] : [member.symbol])
+        }
+        return text.bytes
     }
 
     /// Reads a backup from its files.

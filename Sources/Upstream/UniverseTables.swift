@@ -67,27 +67,50 @@ struct UniverseTables: Sendable {
 enum TypeMark {
     static let key = "edgetick_type"
 
-    static func json(_ type: String) -> String { "{\"\(key)\": \"\(type)\"}" }
-
     /// The type that a document names; `nil` when it names none.
     ///
     /// Reads just the mark's own form, wherever it stands in the document.
-    static func type(in metadata: String?) -> String? {
-        guard let metadata, let mark = metadata.range(of: "\"\(key)\"") else { return nil }
-        let rest = metadata[mark.upperBound...].drop { $0 == " " || $0 == ":" }
-        guard rest.first == "\"" else { return nil }
-        let value = rest.dropFirst().prefix { $0 != "\"" }
-        return ["UNIVERSE", "ETF", "THEME", "SECTOR", "SEGMENT", "CUSTOM"].contains(String(value)) ? String(value) : nil
-    }
+    static func type(in metadata: String?) -> String? { metadata.flatMap(find)?.type }
 
     /// The document without the mark, as it was before: `nil` when nothing else stood in it.
     static func stripped(_ metadata: String) -> String? {
-        guard let type = type(in: metadata) else { return metadata }
-        return ["{\"\(key)\": \"\(type)\"}", "{\"\(key)\":\"\(type)\"}"].contains(metadata) ? nil : metadata
+        guard let (range, _) = find(metadata) else { return metadata }
+        var head = metadata[..<range.lowerBound]
+        var tail = metadata[range.upperBound...].drop { $0.isWhitespace }
+        if tail.first == "," {
+            tail = tail.dropFirst().drop { $0.isWhitespace }
+        } else {
+            head = head.trimmingBlankEnd
+            if head.last == "," { head = head.dropLast() }
+        }
+        let rest = String(head + tail)
+        return rest.filter { !$0.isWhitespace } == "{}" ? nil : rest
     }
+
+    /// The document with the mark in it.
+    static func marked(_ metadata: String?, _ type: String) -> String {
+        let mark = "\"\(key)\": \"\(type)\""
+        guard let metadata, let open = metadata.firstIndex(of: "{") else { return "{\(mark)}" }
+        let body = metadata[metadata.index(after: open)...].drop { $0.isWhitespace }
+        return body.first == "}" ? "{\(mark)}" : "{\(mark), \(body)"
+    }
+
+    private static func find(_ metadata: String) -> (range: Range<String.Index>, type: String)? {
+        guard let name = metadata.ranges(of: "\"\(key)\"").first else { return nil }
+        let rest = metadata[name.upperBound...].drop { $0.isWhitespace || $0 == ":" }
+        guard rest.first == "\"" else { return nil }
+        let value = rest.dropFirst().prefix { $0 != "\"" }
+        guard value.endIndex < metadata.endIndex, types.contains(String(value)) else { return nil }
+        return (name.lowerBound..<metadata.index(after: value.endIndex), String(value))
+    }
+
+    static let types = ["UNIVERSE", "ETF", "THEME", "SECTOR", "SEGMENT", "CUSTOM"]
 }
 
-extension StringProtocol {
-    /// Where a text stands; the standard library has it for collections only.
-    fileprivate func range(of text: String) -> Range<Index>? { ranges(of: text).first }
+extension Substring {
+    fileprivate var trimmingBlankEnd: Substring {
+        var text = self
+        while text.last?.isWhitespace == true { text.removeLast() }
+        return text
+    }
 }

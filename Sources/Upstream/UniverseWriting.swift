@@ -21,8 +21,6 @@ struct UniverseWriting {
         allowedTypes = try Self.allowedTypes(connection, tables.groups)
     }
 
-    private static let types = ["UNIVERSE", "ETF", "THEME", "SECTOR", "SEGMENT", "CUSTOM"]
-
     private static func allowedTypes(
         _ connection: PostgresConnection, _ table: TableDescription
     ) throws(UpstreamError) -> [String]? {
@@ -36,7 +34,7 @@ struct UniverseWriting {
             ).last?.rows ?? []
         let checks = rows.compactMap { $0.first.flatMap { $0 } }.filter { $0.contains("'ETF'") }
         guard !checks.isEmpty else { return nil }
-        return types.filter { type in checks.allSatisfy { $0.contains("'\(type)'") } }
+        return TypeMark.types.filter { type in checks.allSatisfy { $0.contains("'\(type)'") } }
     }
 
     // MARK: - Comparing
@@ -91,7 +89,7 @@ struct UniverseWriting {
                 continue
             }
             if hasWeights, !Self.isSame(old.weight, member.weight) { result.reweighted.append(member.symbol) }
-            if hasDocuments, let document = member.metadata, Self.compact(document) != Self.compact(old.metadata) {
+            if hasDocuments, let document = member.metadata, !Self.isSameDocument(document, old.metadata) {
                 result.redescribed.append(member.symbol)
             } else {
                 result.keptDocuments[member.symbol] = old.metadata
@@ -102,7 +100,7 @@ struct UniverseWriting {
             result.changesDetails = true
         }
         if let text = group.metadata, tables.groups.column("metadata") != nil,
-            Self.compact(text) != Self.compact(found.metadata)
+            !Self.isSameDocument(text, found.metadata)
         {
             result.changesDetails = true
         }
@@ -113,8 +111,14 @@ struct UniverseWriting {
         return result
     }
 
-    /// jsonb writes a document its own way; without blanks the usual ones are equal.
-    private static func compact(_ text: String?) -> String? { text.map { $0.filter { $0 != " " && $0 != "\n" } } }
+    /// jsonb writes a document its own way, so that texts may differ where the documents are equal.
+    private static func isSameDocument(_ left: String?, _ right: String?) -> Bool {
+        guard left != right else { return true }
+        guard let left = left.flatMap(JSONDocument.init), let right = right.flatMap(JSONDocument.init) else {
+            return false
+        }
+        return left == right
+    }
 
     /// Whether two weights are the same but for the digits that a NUMERIC column cuts off.
     private static func isSame(_ left: Double?, _ right: Double?) -> Bool {
@@ -213,9 +217,7 @@ struct UniverseWriting {
         let operation = "write the group \(group.identity.name)"
         var document = group.metadata
         if plan.writtenAs != nil {
-            document =
-                group.metadata.map { "\($0)".hasPrefix("{") ? Self.marked($0, group.identity.type) : $0 }
-                ?? TypeMark.json(group.identity.type)
+            document = TypeMark.marked(group.metadata, group.identity.type)
         }
         var values: [(column: String, sql: String)] = []
         func add(_ column: String, _ sql: String?) {
@@ -252,12 +254,6 @@ struct UniverseWriting {
                 object: "table \(table.displayName)")
         }
         return SQLText.literal(id)
-    }
-
-    private static func marked(_ document: String, _ type: String) -> String {
-        let body = document.dropFirst().drop { $0 == " " || $0 == "\n" }
-        let mark = TypeMark.json(type).dropLast()
-        return body.first == "}" ? "\(mark)}" : "\(mark), \(body)"
     }
 
     func commit() throws(UpstreamError) {
