@@ -98,7 +98,8 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "StoreTests", dependencies: ["MarketData", "Store", grdb, logging], swiftSettings: strict),
+            name: "StoreTests", dependencies: ["MarketData", "Migrations", "Store", grdb, logging],
+            swiftSettings: strict),
         .testTarget(
             name: "UpstreamTests", dependencies: ["MarketData", "TestSupport", "Upstream", logging],
             swiftSettings: strict),
