@@ -34,6 +34,12 @@ struct Box {
     /// The buffer file.
     var ticks: String { workspace.file("data/ticks.sqlite") }
 
+    /// The bars in the buffer file; 0 as long as there is none.
+    func bars() async throws -> Int {
+        guard let rows = try? await sqlite("select count(*) from bars").first else { return 0 }
+        return Int(rows) ?? 0
+    }
+
     /// Asks the buffer file, as a user would; a row a line, columns separated by `|`.
     func sqlite(_ query: String) async throws -> [String] {
         let process = try ChildProcess("/usr/bin/sqlite3", ["-readonly", ticks, query])
