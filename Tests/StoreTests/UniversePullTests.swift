@@ -32,7 +32,8 @@ struct UniversePullTests {
     }
 
     @Test func `a pull makes the pulled part equal to the database and says what changed`() throws {
-        let mirror = try mirror(try Scratch())
+        let scratch = try Scratch()
+        let mirror = try mirror(scratch)
         let first = try mirror.replacePulled(
             with: UniverseRecords(groups: [group("a", ["A", "B"]), group("b", ["B"]), group("c", ["C"])]), source: "db")
         guard case .replaced(let made) = first else { return #expect(Bool(false), "\(first)") }
@@ -69,7 +70,8 @@ struct UniversePullTests {
     }
 
     @Test func `a pull that would empty or halve the mirror is refused unless forced`() throws {
-        let mirror = try mirror(try Scratch())
+        let scratch = try Scratch()
+        let mirror = try mirror(scratch)
         let symbols = (0..<20).map { "S\($0)" }
         let full = UniverseRecords(groups: (0..<4).map { group("g\($0)", symbols) })
         _ = try mirror.replacePulled(with: full, source: "db")
@@ -98,7 +100,8 @@ struct UniversePullTests {
     }
 
     @Test func `local groups survive pulls and hide the database's groups of the same name`() throws {
-        let mirror = try mirror(try Scratch())
+        let scratch = try Scratch()
+        let mirror = try mirror(scratch)
         try mirror.replaceGroup(.init(name: "mine", type: .universe), members: [.init(symbol: "M")])
         let both = UniverseRecords(groups: [group("mine", ["X"]), group("theirs", ["T"])])
         guard case .replaced(let changes) = try mirror.replacePulled(with: both, source: "db") else { return }
@@ -117,7 +120,8 @@ struct UniversePullTests {
     }
 
     @Test func `settings come with a pull, and lists of stocks among them do not`() throws {
-        let mirror = try mirror(try Scratch())
+        let scratch = try Scratch()
+        let mirror = try mirror(scratch)
         func entry(_ type: String, _ key: String, _ value: String) -> CacheEntryRecord {
             CacheEntryRecord(type: type, name: "n", key: key, value: value, environment: "DEFAULT", updatedAt: 5)
         }
@@ -174,7 +178,8 @@ struct UniversePullTests {
     }
 
     @Test func `a group that can't be written leaves the others of the same change unwritten`() throws {
-        let mirror = try mirror(try Scratch())
+        let scratch = try Scratch()
+        let mirror = try mirror(scratch)
         let error = #expect(throws: StoreError.self) {
             try mirror.apply([
                 GroupChange(definition: .init(name: "good", type: .etf), members: [.init(symbol: "A")]),
@@ -186,7 +191,8 @@ struct UniversePullTests {
     }
 
     @Test func `a backup brings back everything, and restoring it twice is the same`() throws {
-        let mirror = try mirror(try Scratch())
+        let scratch = try Scratch()
+        let mirror = try mirror(scratch)
         try mirror.apply([
             GroupChange(
                 definition: .init(name: "SPY", type: .etf, description: "d"),
@@ -195,7 +201,8 @@ struct UniversePullTests {
         ])
         _ = try mirror.replacePulled(with: .init(groups: [group("p", ["P"], weight: 1.5)]), source: "db")
         let contents = try mirror.contents()
-        let other = try UniverseMirror.open(directory: try Scratch().path, access: .readWrite)
+        let second = try Scratch()
+        let other = try UniverseMirror.open(directory: second.path, access: .readWrite)
         try other.replaceGroup(.init(name: "gone", type: .custom), members: [.init(symbol: "G")])
         try other.restore(contents)
         #expect(try other.contents() == contents)

@@ -47,6 +47,13 @@ import Testing
             try await cache.symbols(of: key).map(\.description)
         }
 
+        /// Changes the file behind the mirror's back.
+        func sqlite(_ sql: String) async throws {
+            let process = try ChildProcess(
+                "/usr/bin/sqlite3", [workspace.file(UniverseMirror.fileName), "PRAGMA legacy_alter_table = ON; \(sql)"])
+            try #require(try await process.exit() == 0, "\(process.output)")
+        }
+
         /// Waits for a reload in the background.
         func loads(_ count: Int) async throws {
             try await Waiting.until(within: .seconds(20)) { [cache] in cache.statistics.loads >= count }
@@ -130,13 +137,7 @@ import Testing
         let rig = try Rig(timeToLive: .seconds(60))
         try rig.add("a", ["A"])
         #expect(try await rig.names("a") == ["A"])
-        let file = rig.workspace.file(UniverseMirror.fileName)
-        // A page of the file that the answer stands on is gone.
-        let bytes = try Data(contentsOf: URL(fileURLWithPath: file))
-        var broken = bytes
-        broken.replaceSubrange(100..<broken.count, with: repeatElement(0x5A, count: broken.count - 100))
-        let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: file))
-        try handle.write(contentsOf: broken)
+        try await rig.sqlite("ALTER TABLE definition_groups RENAME TO away")
         rig.advance(100)
         #expect(try await rig.names("a") == ["A"])
         try await Waiting.until(within: .seconds(20)) { rig.cache.statistics.failures > 0 }
@@ -146,9 +147,7 @@ import Testing
         for _ in 0..<50 { _ = try await rig.names("a") }
         #expect(rig.cache.statistics.loads == loads)
         await #expect(throws: StoreError.self) { try await rig.cache.groups() }
-        try handle.seek(toOffset: 0)
-        try handle.write(contentsOf: bytes)
-        try handle.close()
+        try await rig.sqlite("ALTER TABLE away RENAME TO definition_groups")
         rig.advance(100)
         _ = try await rig.names("a")
         try await Waiting.until(within: .seconds(20)) { rig.cache.statistics.loads > loads + 1 }
