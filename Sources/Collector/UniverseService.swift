@@ -250,7 +250,7 @@ public final class UniverseService: Service {
             logger.warning("a connection is given up after a restart", metadata: ["connection": "\(name)"])
         }
         logger.notice("the settings were read again; those about universes are in effect, others after a restart")
-        refresh(because: "the settings were read again")
+        refresh(because: "the settings name other symbols")
         return true
     }
 
