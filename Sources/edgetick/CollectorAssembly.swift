@@ -32,6 +32,11 @@ struct CollectorAssembly {
             directory: settings.dataDirectory, options: settings.bufferOptions, logger: Logger(label: "buffer"))
         do {
             let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
+            if let name = mirror.setAside {
+                logger.error(
+                    "universe.sqlite could not be read and was set aside; pull or import the universes anew",
+                    metadata: ["file": "\(name)"])
+            }
             var feeds: [FeedConnection] = []
             var collected: [CollectedConnection] = []
             for connection in settings.connections.list where settings.feed.source != .none {

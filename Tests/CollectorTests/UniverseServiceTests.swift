@@ -151,7 +151,7 @@ private func symbols(_ names: [String]) -> [Symbol] { names.compactMap { Symbol(
                 service.status.failure?.description.contains("group_memberships") == true
                     && service.status.failure?.description.contains("missing") == true
             }
-            #expect(service.status.mirrorAgeSeconds != nil)
+            #expect(service.status.mirrorPulledAt != nil)
             #expect(rig.given("one").count == 2)
             let resolver = UniverseResolver(mirror: rig.mirror, environment: "DEFAULT")
             #expect(try resolver.resolve("a").symbols.count == 3)
