@@ -18,6 +18,8 @@ day: ## The whole captured day through a release build, where the captures are t
 	@.ci/packages test
 	EDGETICK_TEST_WHOLE_DAY=1 $(SWIFT) test -c release -Xswiftc -enable-testing --filter CapturedDayTests
 
+# A few tests at a time: they wait for real sockets, servers and files, and a crowd of them on few cores waits too long.
+test: export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH = 4
 test: ## Every test, with what they need installed first
 	@.ci/packages test
 	@.ci/python-client "$(VENV)" || true
