@@ -27,7 +27,9 @@ let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift
 let package = Package(
     name: "EdgeTick",
     products: [
-        .executable(name: "edgetick", targets: ["edgetick"])
+        .executable(name: "edgetick", targets: ["edgetick"]),
+        // For Benchmarks/, which measures them one by one.
+        .library(name: "EdgeTickModules", targets: ["Feed", "MarketData", "Store", "Universe"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
