@@ -100,13 +100,21 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "StoreTests", dependencies: ["MarketData", "Store", grdb, logging], swiftSettings: strict),
+            name: "StoreTests", dependencies: ["MarketData", "Migrations", "Store", grdb, logging],
+            swiftSettings: strict),
         .testTarget(
             name: "UpstreamTests", dependencies: ["MarketData", "TestSupport", "Upstream", logging],
             swiftSettings: strict),
         .testTarget(
-            name: "UniverseTests", dependencies: ["MarketData", "Store", "Universe"], swiftSettings: strict),
-        .testTarget(name: "CollectorTests", dependencies: ["Collector"], swiftSettings: strict),
+            name: "UniverseTests", dependencies: ["MarketData", "Store", "TestSupport", "Universe"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "CollectorTests",
+            dependencies: [
+                "Collector", "Feed", "FeedSimulator", "MarketData", "Store", "TestSupport", "Universe", "Upstream",
+                logging, serviceLifecycle,
+            ],
+            swiftSettings: strict),
         .testTarget(
             name: "FeedSimulatorTests",
             dependencies: [

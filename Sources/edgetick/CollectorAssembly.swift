@@ -12,15 +12,18 @@ struct CollectorAssembly {
     let buffer: TickBuffer
     let feeds: [FeedConnection]
     let sync: SyncService?
+    let universes: UniverseService
     private let simulator: FeedSimulator?
     private let logger: Logger
 
     /// Opens the files, resolves the symbols and prepares the connections.
     ///
     /// - Parameter simulator: A feed to use in place of the one in the settings; bound, not yet running.
+    /// - Parameter reread: Reads the settings anew when SIGHUP comes; without it the signal is left alone.
     /// - Throws: What the modules throw; nothing stays open then.
     static func open(
-        _ settings: Settings, simulator: (feed: FeedSimulator, url: String)? = nil, logger: Logger
+        _ settings: Settings, simulator: (feed: FeedSimulator, url: String)? = nil,
+        reread: (@Sendable () throws -> Settings)? = nil, logger: Logger
     ) async throws -> CollectorAssembly {
         let url = simulator?.url ?? settings.feed.url
         let upstream = try settings.upstream()
@@ -30,12 +33,17 @@ struct CollectorAssembly {
         do {
             let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
             var feeds: [FeedConnection] = []
+            var collected: [CollectedConnection] = []
             for connection in settings.connections.list where settings.feed.source != .none {
                 guard let interest = try settings.interest(of: connection, in: mirror, logger: logger) else { continue }
-                feeds.append(
-                    FeedConnection(
-                        configuration: try settings.feedConfiguration(named: connection.name, url: url),
-                        interest: interest, sink: buffer, logger: Logger(label: "feed")))
+                let feed = FeedConnection(
+                    configuration: try settings.feedConfiguration(named: connection.name, url: url),
+                    interest: interest, sink: buffer, logger: Logger(label: "feed"))
+                feeds.append(feed)
+                collected.append(
+                    CollectedConnection(
+                        wish: settings.wish(of: connection), interest: interest,
+                        setInterest: { feed.setInterest($0) }))
             }
             guard !feeds.isEmpty || settings.feed.source == .none else {
                 throw CommandFailure(
@@ -55,7 +63,9 @@ struct CollectorAssembly {
                 logger.notice("DATABASE_URI is not set: events are collected and not uploaded")
             }
             return CollectorAssembly(
-                buffer: buffer, feeds: feeds, sync: sync, simulator: simulator?.feed, logger: logger)
+                buffer: buffer, feeds: feeds, sync: sync,
+                universes: settings.universeService(mirror, upstream, collected, reread: reread),
+                simulator: simulator?.feed, logger: logger)
         } catch {
             await buffer.close()
             throw error
@@ -68,6 +78,7 @@ struct CollectorAssembly {
         if let sync { services.append(sync) }
         services.append(LogbookService(feeds: feeds, buffer: buffer, sync: sync, logger: Logger(label: "logbook")))
         if let simulator { services.append(simulator) }
+        services.append(universes)
         services += feeds as [any Service]
         services += watching
         var configuration = ServiceGroupConfiguration(

@@ -4,7 +4,7 @@ import TestSupport
 /// A collector's box: its data directory, its settings, and the real commands run in it.
 struct Box {
     let workspace: Workspace
-    private let environment: [String: String]
+    let environment: [String: String]
 
     init(feed: String, events: String = "AM,A,T,Q", database: String? = nil, more: [String: String] = [:]) throws {
         workspace = try Workspace()
