@@ -137,6 +137,6 @@ let package = Package(
             name: "edgetickTests",
             dependencies: ["edgetick", "MarketData", configuration, logging, systemPackage], swiftSettings: strict),
         .testTarget(
-            name: "IntegrationTests", dependencies: ["TestSupport", "edgetick"], swiftSettings: strict),
+            name: "IntegrationTests", dependencies: ["TestSupport", "WebAPISupport", "edgetick"], swiftSettings: strict),
     ]
 )

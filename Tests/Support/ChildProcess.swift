@@ -51,6 +51,11 @@ public final class ChildProcess: Sendable {
         process.terminationHandler = { [weak self] process in
             let isSignal = process.terminationReason == .uncaughtSignal
             self?.change { $0.exit = isSignal ? -process.terminationStatus : process.terminationStatus }
+            // A process that was started at the same instant may hold the pipes open for as long as it lives.
+            Task { [weak self] in
+                try? await Task.sleep(for: .seconds(2))
+                self?.change { $0.openPipes = 0 }
+            }
         }
         try process.run()
     }
@@ -107,7 +112,7 @@ public final class ChildProcess: Sendable {
                 if let rest = state.partial.removeValue(forKey: pipe), !rest.isEmpty {
                     state.output.append(String(decoding: rest, as: UTF8.self))
                 }
-                state.openPipes -= 1
+                state.openPipes = max(0, state.openPipes - 1)
                 return
             }
             var bytes = state.partial[pipe] ?? []
