@@ -84,6 +84,9 @@ public final class UniverseService: Service {
     /// How the universes stand, from memory.
     public var status: UniverseStatus { shared.withLock { $0.status } }
 
+    /// Whose groups count now.
+    public var environment: String { shared.withLock { $0.settings.environment } }
+
     /// Pulls now instead of after the interval; does nothing without a database.
     public func pullNow() {
         shared.withLock { $0.wantsPull = true }

@@ -6,6 +6,7 @@ import ServiceLifecycle
 import Store
 import UnixSignals
 import Upstream
+import WebAPI
 
 /// Everything that `run` runs, put together and opened; nothing moves before ``serviceGroup()`` is run.
 struct CollectorAssembly {
@@ -13,6 +14,7 @@ struct CollectorAssembly {
     let feeds: [FeedConnection]
     let sync: SyncService?
     let universes: UniverseService
+    let web: WebListener
     private let simulator: FeedSimulator?
     private let logger: Logger
 
@@ -26,6 +28,8 @@ struct CollectorAssembly {
         reread: (@Sendable () throws -> Settings)? = nil, logger: Logger
     ) async throws -> CollectorAssembly {
         let url = simulator?.url ?? settings.feed.url
+        let webConfiguration = try WebListener.configuration(settings)
+        try webConfiguration.checkAddress()
         let upstream = try settings.upstream()
         for warning in upstream?.warnings ?? [] { logger.warning("DATABASE_URI: \(warning)") }
         let buffer = try TickBuffer.open(
@@ -37,18 +41,18 @@ struct CollectorAssembly {
                     "universe.sqlite could not be read and was set aside; pull or import the universes anew",
                     metadata: ["file": "\(name)"])
             }
+            let tap = EventTap(before: buffer)
             var feeds: [FeedConnection] = []
             var collected: [CollectedConnection] = []
+            var members: [RunningCollector.Member] = []
             for connection in settings.connections.list where settings.feed.source != .none {
                 guard let interest = try settings.interest(of: connection, in: mirror, logger: logger) else { continue }
                 let feed = FeedConnection(
                     configuration: try settings.feedConfiguration(named: connection.name, url: url),
-                    interest: interest, sink: buffer, logger: Logger(label: "feed"))
+                    interest: interest, sink: tap, logger: Logger(label: "feed"))
                 feeds.append(feed)
-                collected.append(
-                    CollectedConnection(
-                        wish: settings.wish(of: connection), interest: interest,
-                        setInterest: { feed.setInterest($0) }))
+                members.append(.init(connection, feed: feed))
+                collected.append(CollectedConnection(settings.wish(of: connection), interest, feed: feed))
             }
             guard !feeds.isEmpty || settings.feed.source == .none else {
                 throw CommandFailure(
@@ -67,9 +71,16 @@ struct CollectorAssembly {
             if sync == nil {
                 logger.notice("DATABASE_URI is not set: events are collected and not uploaded")
             }
+            let universes = settings.universeService(mirror, upstream, collected, reread: reread)
+            let web = WebListener(
+                configuration: webConfiguration,
+                collector: RunningCollector(
+                    settings: settings, buffer: buffer, mirror: mirror, universes: universes, members: members,
+                    sync: sync),
+                tap: tap, directory: settings.dataDirectory)
             return CollectorAssembly(
                 buffer: buffer, feeds: feeds, sync: sync,
-                universes: settings.universeService(mirror, upstream, collected, reread: reread),
+                universes: universes, web: web,
                 simulator: simulator?.feed, logger: logger)
         } catch {
             await buffer.close()
@@ -77,15 +88,16 @@ struct CollectorAssembly {
         }
     }
 
-    /// The services in the order in which they stop last: connections first, then the upload, the buffer at the end.
+    /// The services in the order in which they stop last: connections first, then the upload, the buffer, the API.
     func serviceGroup(watching: [any Service] = [], stopsOnSignals: Bool = true) -> ServiceGroup {
-        var services: [any Service] = [BufferService(buffer: buffer)]
+        var services: [any Service] = [web, BufferService(buffer: buffer)]
         if let sync { services.append(sync) }
         services.append(LogbookService(feeds: feeds, buffer: buffer, sync: sync, logger: Logger(label: "logbook")))
         if let simulator { services.append(simulator) }
         services.append(universes)
         services += feeds as [any Service]
         services += watching
+        services.append(WebListener.StopNotice(collector: web.collector))
         var configuration = ServiceGroupConfiguration(
             services: services.map {
                 .init(

@@ -20,7 +20,7 @@ struct UniverseSpeedTests {
 
     /// The market as files: what `edgetick universe import` would be given.
     private static func files() -> [UniverseImporter.File] {
-        var random = SeededRandom(state: 1)
+        var random = SeededRandom(seed: 1)
         var files: [UniverseImporter.File] = []
         var all = "symbol,name,sector,industry\n"
         for (number, symbol) in symbols.enumerated() {
@@ -41,7 +41,7 @@ struct UniverseSpeedTests {
     }
 
     private static func rebuild(_ mirror: UniverseMirror, _ files: [UniverseImporter.File]) throws {
-        var random = SeededRandom(state: 2)
+        var random = SeededRandom(seed: 2)
         var options = UniverseImporter.Options(environment: "DEFAULT")
         options.derivesSectors = true
         _ = try UniverseImporter(mirror: mirror).run(files, options)

@@ -86,8 +86,8 @@ import Testing
     @Test func `a buffer that does not take events is not ready`() {
         #expect(level("buffer") { $0.buffer.condition = .full } == .failing)
         #expect(level("buffer") { $0.buffer.condition = .failing("disk gone") } == .failing)
-        #expect(level("buffer") { $0.buffer.fileBytes = 800 } == .degraded)
-        #expect(level("buffer") { $0.buffer.fileBytes = 799 } == .ok)
+        #expect(level("buffer") { $0.buffer.usedBytes = 800 } == .degraded)
+        #expect(level("buffer") { $0.buffer.usedBytes = 799 } == .ok)
     }
 
     @Test func `upstream away is trouble, and the collector stays ready`() {

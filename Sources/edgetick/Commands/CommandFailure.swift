@@ -5,6 +5,7 @@ import Foundation
 import Store
 import Universe
 import Upstream
+import WebAPI
 
 /// A command's end by a failure: what to print, in one line, and how to exit.
 struct CommandFailure: Error {
@@ -26,6 +27,8 @@ struct CommandFailure: Error {
         case let error as StoreError: self.init(Self.status(of: error), error.description)
         case let error as UpstreamError: self.init(Self.status(of: error), error.description)
         case let error as FeedError: self.init(error.isRetryable ? .unavailable : .configuration, error.description)
+        case let error as WebError:
+            self.init(error.reason == .configuration ? .configuration : .unavailable, error.description)
         case let error as SimulatorError: self.init(Self.status(of: error), error.description)
         case let error as UniverseError: self.init(lines: [error.description] + error.warnings, .configuration)
         case let error as UniverseArchiveError: self.init(.badData, error.description)
