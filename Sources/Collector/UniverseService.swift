@@ -87,6 +87,9 @@ public final class UniverseService: Service {
     /// Whose groups count now.
     public var environment: String { shared.withLock { $0.settings.environment } }
 
+    /// Whether there is a database to pull from.
+    public var isPulling: Bool { source != nil }
+
     /// Pulls now instead of after the interval; does nothing without a database.
     public func pullNow() {
         shared.withLock { $0.wantsPull = true }

@@ -73,7 +73,9 @@ final class RunningCollector: CollectorSource {
         let statistics = buffer.statistics
         var snapshot = CollectorSnapshot(
             collector: settings.collectorID, version: EdgeTick.version,
-            environment: settings.universe.environment.rawValue)
+            environment: universeService.environment)
+        snapshot.universes = UniverseState(universeService)
+        snapshot.cache = CacheState(universeService.cache.statistics)
         snapshot.isStopping = stopping.load(ordering: .relaxed)
         snapshot.connections = members.map { ConnectionState($0) }
         snapshot.buffer = BufferState(statistics, maximumBytes: settings.buffer.maximumBytes)
