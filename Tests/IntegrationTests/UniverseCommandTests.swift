@@ -97,6 +97,26 @@ import WebAPISupport
             [sectors, Places.repository + "/Fixtures/universes/demo_fund.csv"], counts: [("u", 3)])
     }
 
+    @Test func `a pull from a database that has lost its groups is refused, and what is here stays`() async throws {
+        let database = try Database(in: .shared())
+        let box = try Box(feed: Self.feed, database: database.uri)
+        #expect(try await box.edgetick("migrate").0 == 0)
+        let list = try box.workspace.write("symbol\nAAPL\nMSFT\n", to: "u.csv")
+        #expect(try await box.edgetick("universe", "import", list).0 == 0)
+        #expect(try await box.edgetick("universe", "push", "--hand-over").0 == 0)
+        #expect(try await box.edgetick("universe", "pull").0 == 0)
+        _ = try database.value("truncate definition_groups cascade; select 1")
+        let refused = try await box.edgetick("universe", "pull")
+        #expect(refused.0 == 65, "\(refused.1)")
+        #expect(refused.1.contains { $0.contains("it would be emptied") && $0.contains("--force") }, "\(refused.1)")
+        #expect(refused.1.contains { $0.contains("the mirror stays in use as it is") }, "\(refused.1)")
+        #expect(try await symbols(box, "u") == ["AAPL", "MSFT"])
+        _ = try database.value("drop table group_memberships; select 1")
+        let broken = try await box.edgetick("universe", "pull", "--force")
+        #expect(broken.0 == 78 && broken.1.contains { $0.contains("group_memberships") }, "\(broken.1)")
+        #expect(try await symbols(box, "u") == ["AAPL", "MSFT"])
+    }
+
     @Test func `resolving and listing never look at the database, not even at one that never answers`() async throws {
         let listener = try CountingListener()
         let box = try Box(
