@@ -20,6 +20,9 @@ struct UniverseImport: AsyncParsableCommand {
             bad file does not stop the others.
             """)
 
+    /// As many rows of a file are named.
+    private static let shownProblems = 50
+
     @OptionGroup var options: SettingsOptions
     @Argument(help: "CSV files, directories of them, or a backup.") var files: [String] = []
     @Option(help: "The group's name; told by the content or the file's name when not given. For one file.")
@@ -147,9 +150,11 @@ struct UniverseImport: AsyncParsableCommand {
                     )))
         }
         for report in reports {
-            for problem in report.problems {
+            for problem in report.problems.prefix(Self.shownProblems) {
                 printError("edgetick: \(report.file): \(problem.description)".escapingControls)
             }
+            let rest = report.problems.count - Self.shownProblems
+            if rest > 0 { printError("edgetick: \(report.file): \(rest) more; --json shows all".escapingControls) }
             for remark in report.remarks { printError("edgetick: \(report.file): \(remark)".escapingControls) }
             print(line(report).escapingControls)
             if let difference = report.difference, mode.lowercased() == "incremental" || dryRun {
