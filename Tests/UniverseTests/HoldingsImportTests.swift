@@ -81,6 +81,14 @@ import Testing
         #expect(list.problems.contains { $0.text.contains("Slbbh1142") && !$0.isFault })
     }
 
+    @Test func `a company whose ticker is CASH is no cash`() throws {
+        let list = try read(
+            Self.spdr
+                + "\nPATHWARD FINANCIAL INC,CASH,59100U108,2586469,0.1,-,5,USD\nCASH COLLATERAL,CASH,,,0.1,-,5,USD")
+        #expect(list.entries.map(\.symbol).last == "CASH")
+        #expect(list.entries.count == 4 && list.cashRows == 2)
+    }
+
     @Test(arguments: ["\r\n", "\r"])
     func `line ends of other systems and a byte order mark make no difference`(end: String) throws {
         for text in [Self.spdr, Self.ishares, Self.vanguard] {
