@@ -15,6 +15,15 @@ enum CollectorMetrics {
         feed(sample, &text)
         buffer(snapshot.buffer, &text)
         upload(sample, &text)
+        if let universes = snapshot.universes {
+            text.metric(
+                "edgetick_universe_pull_failing", .gauge, "1 while pulling the universes fails.",
+                universes.failure == nil ? 0 : 1)
+            text.metric(
+                "edgetick_universe_pulled_timestamp_seconds", .gauge,
+                "When the local universes were last found to be as the database, in Unix seconds.",
+                universes.pulledAge.map { Double(sample.time) / 1000 - $0 })
+        }
         if let cache = snapshot.cache { write(cache, &text) }
         process(sample, &text)
         text.metric("edgetick_http_event_clients", .gauge, "Readers of the event stream now.", Int64(clients))

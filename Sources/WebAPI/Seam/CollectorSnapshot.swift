@@ -14,6 +14,8 @@ public struct CollectorSnapshot: Sendable, Equatable {
     public var buffer = BufferState()
     /// The upload.
     public var sync = SyncState()
+    /// The local copy of the universes; `nil` where nothing is pulled.
+    public var universes: UniverseState?
     /// The relationship cache; `nil` where there is none.
     public var cache: CacheState?
     /// The loops that must make progress for the process to count as alive.

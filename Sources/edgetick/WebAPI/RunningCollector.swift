@@ -41,6 +41,7 @@ final class RunningCollector: CollectorSource {
 
     let members: [Member]
     let mirror: UniverseMirror
+    let universeService: UniverseService
     let sync: SyncService?
     let history: TickHistory
     let settings: Settings
@@ -51,7 +52,11 @@ final class RunningCollector: CollectorSource {
     let changes = Mutex(())
     private let files = DispatchQueue(label: "EdgeTick.web-files", attributes: .concurrent)
 
-    init(settings: Settings, buffer: TickBuffer, mirror: UniverseMirror, members: [Member], sync: SyncService?) {
+    init(
+        settings: Settings, buffer: TickBuffer, mirror: UniverseMirror, universes: UniverseService, members: [Member],
+        sync: SyncService?
+    ) {
+        universeService = universes
         self.settings = settings
         self.buffer = buffer
         self.mirror = mirror
@@ -68,7 +73,9 @@ final class RunningCollector: CollectorSource {
         let statistics = buffer.statistics
         var snapshot = CollectorSnapshot(
             collector: settings.collectorID, version: EdgeTick.version,
-            environment: settings.universe.environment.rawValue)
+            environment: universeService.environment)
+        snapshot.universes = UniverseState(universeService)
+        snapshot.cache = CacheState(universeService.cache.statistics)
         snapshot.isStopping = stopping.load(ordering: .relaxed)
         snapshot.connections = members.map { ConnectionState($0) }
         snapshot.buffer = BufferState(statistics, maximumBytes: settings.buffer.maximumBytes)
