@@ -50,7 +50,8 @@ public final class UniverseService: Service {
     private let source: UniverseSource?
     private let reread: (@Sendable () throws -> Settings)?
     private let logger: Logger
-    private let doorbell = Doorbell()
+    private let watchBell = Doorbell()
+    private let pullBell = Doorbell()
     /// The file's change counter when the connections' symbols were looked up.
     private let seen: Int64?
     private let shared: Mutex<Shared>
@@ -61,6 +62,7 @@ public final class UniverseService: Service {
         var status = UniverseStatus()
         var wantsPull = false
         var wantsReread = false
+        var hasNewInterval = false
     }
 
     /// A service over the mirror.
@@ -93,13 +95,13 @@ public final class UniverseService: Service {
     /// Pulls now instead of after the interval; does nothing without a database.
     public func pullNow() {
         shared.withLock { $0.wantsPull = true }
-        doorbell.ring()
+        pullBell.ring()
     }
 
     /// Reads the settings again, as SIGHUP does.
     public func rereadNow() {
         shared.withLock { $0.wantsReread = true }
-        doorbell.ring()
+        watchBell.ring()
     }
 
     /// Works until graceful shutdown. Never throws: a failure is told and tried again.
@@ -118,25 +120,38 @@ public final class UniverseService: Service {
         return source
     }
 
+    /// Looks for changes and pulls side by side, so that a database that hangs delays nothing.
     private func work() async {
+        await warmUp()
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.watch() }
+            if let source { group.addTask { await self.pulls(from: source) } }
+        }
+    }
+
+    private func watch() async {
+        var counter = seen
+        while !Task.isCancelled {
+            if take(\.wantsReread), rereadSettings() {
+                shared.withLock { $0.hasNewInterval = true }
+                pullBell.ring()
+            }
+            lookForChanges(since: &counter)
+            await watchBell.sleep(upTo: Self.lookInterval)
+        }
+    }
+
+    private func pulls(from source: UniverseSource) async {
         var failures = RepeatedFailure()
         var policy = SyncPolicy(interval: .zero)
-        var counter = seen
-        await warmUp()
-        var nextPull = shared.withLock { $0.settings.pullInterval } == nil ? nil : ContinuousClock.now
+        var next = interval == nil ? nil : ContinuousClock.now
         while !Task.isCancelled {
-            let (wantsPull, wantsReread) = shared.withLock { shared in
-                defer { (shared.wantsPull, shared.wantsReread) = (false, false) }
-                return (shared.wantsPull, shared.wantsReread)
-            }
-            if wantsReread, rereadSettings() {
-                nextPull = shared.withLock { $0.settings.pullInterval }.map { .now + $0 }
-            }
-            if let source, wantsPull || nextPull.map({ $0 <= .now }) ?? false {
+            if take(\.hasNewInterval) { next = interval.map { .now + $0 } }
+            if take(\.wantsPull) || next.map({ $0 <= .now }) ?? false {
                 let outcome = await pull(from: source, &failures)
-                let interval = shared.withLock { $0.settings.pullInterval }
+                watchBell.ring()
                 let pause = policy.wait(after: outcome, jitter: .random(in: 0...1))
-                nextPull = interval.map { interval in
+                next = interval.map { interval in
                     switch outcome {
                     case .drained: .now + interval
                     case .failedForNow: .now + min(interval, pause)
@@ -144,9 +159,17 @@ public final class UniverseService: Service {
                     }
                 }
             }
-            lookForChanges(since: &counter)
-            let pause = nextPull.map { max(.zero, $0 - .now) } ?? Self.lookInterval
-            await doorbell.sleep(upTo: min(source == nil ? Self.lookInterval : pause, Self.lookInterval))
+            await pullBell.sleep(upTo: next.map { max(.zero, $0 - .now) } ?? .seconds(3600))
+        }
+    }
+
+    private var interval: Duration? { shared.withLock { $0.settings.pullInterval } }
+
+    /// Answers whether something was asked for, and forgets it.
+    private func take(_ wish: WritableKeyPath<Shared, Bool>) -> Bool {
+        shared.withLock { shared in
+            defer { shared[keyPath: wish] = false }
+            return shared[keyPath: wish]
         }
     }
 

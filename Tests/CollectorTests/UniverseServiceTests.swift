@@ -158,6 +158,26 @@ private func symbols(_ names: [String]) -> [Symbol] { names.compactMap { Symbol(
         }
     }
 
+    @Test func `a database that hangs delays no change`() async throws {
+        let cluster = try PostgresCluster.shared()
+        let proxy = try TCPProxy(to: cluster.port)
+        proxy.set(.blackhole)
+        let configuration = try UpstreamConfiguration(
+            uri: cluster.uri("postgres", port: proxy.port), collector: "test", connectTimeout: .seconds(600))
+        let rig = try Rig([wish("one", "a")])
+        try rig.add("a", "A")
+        rig.change { $0.pullInterval = .seconds(3600) }
+        let service = rig.service(["one": ["A"]], source: UniverseSource(configuration: configuration))
+        try await running(service) {
+            try rig.add("a", "A", "B")
+            try await Waiting.until(within: .seconds(60)) { rig.given("one") == [.symbols(symbols(["A", "B"]))] }
+            rig.change { $0.wishes = [wish("one", nil, symbols: "Z")] }
+            service.rereadNow()
+            try await Waiting.until(within: .seconds(60)) { rig.given("one").last == .symbols(symbols(["Z"])) }
+            #expect(service.status.pulls == 0 && service.status.failure == nil)
+        }
+    }
+
     @Test func `a live change subscribes and unsubscribes the difference on the connection that stands`() async throws {
         var configuration = SimulatorConfiguration(source: .synthetic(SyntheticFeed(symbols: symbols(["A"]))))
         configuration.pace = .speed(1)
