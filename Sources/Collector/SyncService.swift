@@ -1,4 +1,5 @@
 public import Logging
+import MarketData
 public import ServiceLifecycle
 public import Store
 import Synchronization
@@ -63,7 +64,7 @@ public final class SyncService: Service {
 
     private func passes() async {
         var policy = SyncPolicy(interval: interval)
-        var failures = RepeatedFailure()
+        var failures = RepeatedFailure<ContinuousClock.Instant>()
         while !work.withLock({ $0.isStopping }), !Task.isCancelled {
             let outcome = await onePass(&failures)
             guard !work.withLock({ $0.isStopping }) else { break }
@@ -80,7 +81,7 @@ public final class SyncService: Service {
         await uploader.disconnect()
     }
 
-    private func onePass(_ failures: inout RepeatedFailure) async -> SyncPolicy.Outcome {
+    private func onePass(_ failures: inout RepeatedFailure<ContinuousClock.Instant>) async -> SyncPolicy.Outcome {
         let task = Task { [self] in
             try await pass.run { totals in current.withLock { $0.progressed(totals) } }
         }
@@ -89,7 +90,7 @@ public final class SyncService: Service {
         do {
             let totals = try await task.value
             current.withLock { $0.succeeded(totals, at: .now) }
-            if failures.succeeded() { logger.notice("the upload works again") }
+            if failures.ended() { logger.notice("the upload works again") }
             if totals.refused > 0 {
                 logger.error(
                     "upstream refused rows; they are kept as dead letters (see table dead_letters)",
@@ -104,12 +105,14 @@ public final class SyncService: Service {
         }
     }
 
-    private func failed(_ error: any Error, _ failures: inout RepeatedFailure) -> SyncPolicy.Outcome {
+    private func failed(_ error: any Error, _ failures: inout RepeatedFailure<ContinuousClock.Instant>)
+        -> SyncPolicy.Outcome
+    {
         guard !task(isCancelledBy: error) else { return .failedForNow }
         let needsPerson = Self.needsPerson(error)
         let description = String(describing: error)
         current.withLock { $0.failed(description, needsPerson: needsPerson, at: .now) }
-        if case .log(let occurrences) = failures.failed(description, at: .now) {
+        if let occurrences = failures.occurred(description, now: .now) {
             logger.error(
                 needsPerson
                     ? "the upload is paused until this is mended; collection goes on"

@@ -142,7 +142,7 @@ public final class UniverseService: Service {
     }
 
     private func pulls(from source: UniverseSource) async {
-        var failures = RepeatedFailure()
+        var failures = RepeatedFailure<ContinuousClock.Instant>()
         var policy = SyncPolicy(interval: .zero)
         var next = interval == nil ? nil : ContinuousClock.now
         while !Task.isCancelled {
@@ -186,7 +186,9 @@ public final class UniverseService: Service {
 
     // MARK: - Pulling
 
-    private func pull(from source: UniverseSource, _ failures: inout RepeatedFailure) async -> SyncPolicy.Outcome {
+    private func pull(from source: UniverseSource, _ failures: inout RepeatedFailure<ContinuousClock.Instant>) async
+        -> SyncPolicy.Outcome
+    {
         do {
             let snapshot = try await source.read()
             for remark in snapshot.remarks { logger.warning("universe pull: \(remark)") }
@@ -197,7 +199,7 @@ public final class UniverseService: Service {
                 shared.status.lastPull = .now
                 shared.status.failure = nil
             }
-            if failures.succeeded() { logger.notice("the universe pull works again") }
+            if failures.ended() { logger.notice("the universe pull works again") }
             if case .replaced(let changes) = outcome { log(changes) }
             noteAge()
             return .drained
@@ -211,7 +213,9 @@ public final class UniverseService: Service {
         var description: String { "\(text); look at the database, or run edgetick universe pull --force" }
     }
 
-    private func failed(_ error: any Error, _ failures: inout RepeatedFailure) -> SyncPolicy.Outcome {
+    private func failed(_ error: any Error, _ failures: inout RepeatedFailure<ContinuousClock.Instant>)
+        -> SyncPolicy.Outcome
+    {
         if let error = error as? UpstreamError, error.reason == .cancelled { return .failedForNow }
         noteAge()
         let description = String(describing: error)
@@ -220,7 +224,7 @@ public final class UniverseService: Service {
             shared.status.failure = .init(description: description, since: since)
             return shared.status.mirrorPulledAt
         }
-        if case .log(let occurrences) = failures.failed(description, at: .now) {
+        if let occurrences = failures.occurred(description, now: .now) {
             logger.warning(
                 "the universe pull failed; the local universes stay in use",
                 metadata: [

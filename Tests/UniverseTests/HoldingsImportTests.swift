@@ -149,7 +149,8 @@ import Testing
 
     @Test(arguments: [
         ("6.37", WeightText.value(6.37)), ("6.37 %", .value(6.37)), ("1,234.5", .value(1234.5)),
-        ("(0.01)", .value(-0.01)), ("-", .none), ("", .none), ("n/a", .none), ("1,23", .malformed), ("x", .malformed),
+        ("(0.01)", .value(-0.01)), ("-", .none), ("", .none), ("n/a", .none), ("<0.01%", .none), ("1,23", .malformed),
+        ("x", .malformed),
         ("1e400", .malformed),
     ])
     func `weights are read as funds write them`(text: String, weight: WeightText) {
