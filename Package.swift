@@ -134,6 +134,9 @@ let package = Package(
             dependencies: ["MarketData", "WebAPI", "WebAPISupport", httpTypes, logging, nioCore, serviceLifecycle],
             swiftSettings: strict),
         .testTarget(
+            name: "BrowserTests", dependencies: ["MarketData", "TestSupport", "WebAPI", "WebAPISupport", "edgetick"],
+            exclude: ["accessibility.js"], swiftSettings: strict),
+        .testTarget(
             name: "edgetickTests",
             dependencies: ["edgetick", "MarketData", configuration, logging, systemPackage], swiftSettings: strict),
         .testTarget(
