@@ -31,7 +31,9 @@ let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift
 let package = Package(
     name: "EdgeTick",
     products: [
-        .executable(name: "edgetick", targets: ["edgetick"])
+        .executable(name: "edgetick", targets: ["edgetick"]),
+        // For Benchmarks/, which measures them one by one.
+        .library(name: "EdgeTickModules", targets: ["Feed", "MarketData", "Store", "Universe"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -103,7 +105,7 @@ let package = Package(
 
         // Tests: one target a module, and those that run the product as its users do.
         .target(name: "TestSupport", path: "Tests/Support", swiftSettings: strict),
-        .testTarget(name: "MarketDataTests", dependencies: ["MarketData"], swiftSettings: strict),
+        .testTarget(name: "MarketDataTests", dependencies: ["MarketData", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "FeedTests",
             dependencies: [
@@ -112,13 +114,21 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "StoreTests", dependencies: ["MarketData", "Store", grdb, logging], swiftSettings: strict),
+            name: "StoreTests", dependencies: ["MarketData", "Migrations", "Store", grdb, logging],
+            swiftSettings: strict),
         .testTarget(
             name: "UpstreamTests", dependencies: ["MarketData", "TestSupport", "Upstream", logging],
             swiftSettings: strict),
         .testTarget(
-            name: "UniverseTests", dependencies: ["MarketData", "Store", "Universe"], swiftSettings: strict),
-        .testTarget(name: "CollectorTests", dependencies: ["Collector"], swiftSettings: strict),
+            name: "UniverseTests", dependencies: ["MarketData", "Store", "TestSupport", "Universe"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "CollectorTests",
+            dependencies: [
+                "Collector", "Feed", "FeedSimulator", "MarketData", "Store", "TestSupport", "Universe", "Upstream",
+                logging, serviceLifecycle,
+            ],
+            swiftSettings: strict),
         .testTarget(
             name: "FeedSimulatorTests",
             dependencies: [
@@ -131,7 +141,9 @@ let package = Package(
             path: "Tests/WebAPISupport", swiftSettings: strict),
         .testTarget(
             name: "WebAPITests",
-            dependencies: ["MarketData", "WebAPI", "WebAPISupport", httpTypes, logging, nioCore, serviceLifecycle],
+            dependencies: [
+                "MarketData", "TestSupport", "WebAPI", "WebAPISupport", httpTypes, logging, nioCore, serviceLifecycle,
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "BrowserTests", dependencies: ["MarketData", "TestSupport", "WebAPI", "WebAPISupport", "edgetick"],

@@ -13,6 +13,7 @@ struct CollectorAssembly {
     let buffer: TickBuffer
     let feeds: [FeedConnection]
     let sync: SyncService?
+    let universes: UniverseService
     let web: WebListener
     private let simulator: FeedSimulator?
     private let logger: Logger
@@ -20,9 +21,11 @@ struct CollectorAssembly {
     /// Opens the files, resolves the symbols and prepares the connections.
     ///
     /// - Parameter simulator: A feed to use in place of the one in the settings; bound, not yet running.
+    /// - Parameter reread: Reads the settings anew when SIGHUP comes; without it the signal is left alone.
     /// - Throws: What the modules throw; nothing stays open then.
     static func open(
-        _ settings: Settings, simulator: (feed: FeedSimulator, url: String)? = nil, logger: Logger
+        _ settings: Settings, simulator: (feed: FeedSimulator, url: String)? = nil,
+        reread: (@Sendable () throws -> Settings)? = nil, logger: Logger
     ) async throws -> CollectorAssembly {
         let url = simulator?.url ?? settings.feed.url
         let webConfiguration = try WebListener.configuration(settings)
@@ -35,14 +38,19 @@ struct CollectorAssembly {
             let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
             let tap = EventTap(before: buffer)
             var feeds: [FeedConnection] = []
+            var collected: [CollectedConnection] = []
             var members: [RunningCollector.Member] = []
             for connection in settings.connections.list where settings.feed.source != .none {
                 guard let interest = try settings.interest(of: connection, in: mirror, logger: logger) else { continue }
-                feeds.append(
-                    FeedConnection(
-                        configuration: try settings.feedConfiguration(named: connection.name, url: url),
-                        interest: interest, sink: tap, logger: Logger(label: "feed")))
-                members.append(.init(connection, feed: feeds[feeds.count - 1]))
+                let feed = FeedConnection(
+                    configuration: try settings.feedConfiguration(named: connection.name, url: url),
+                    interest: interest, sink: tap, logger: Logger(label: "feed"))
+                feeds.append(feed)
+                members.append(.init(connection, feed: feed))
+                collected.append(
+                    CollectedConnection(
+                        wish: settings.wish(of: connection), interest: interest,
+                        setInterest: { feed.setInterest($0) }))
             }
             guard !feeds.isEmpty || settings.feed.source == .none else {
                 throw CommandFailure(
@@ -61,13 +69,16 @@ struct CollectorAssembly {
             if sync == nil {
                 logger.notice("DATABASE_URI is not set: events are collected and not uploaded")
             }
+            let universes = settings.universeService(mirror, upstream, collected, reread: reread)
             let web = WebListener(
                 configuration: webConfiguration,
                 collector: RunningCollector(
-                    settings: settings, buffer: buffer, mirror: mirror, members: members, sync: sync),
+                    settings: settings, buffer: buffer, mirror: mirror, members: members, sync: sync,
+                    universes: universes),
                 tap: tap, directory: settings.dataDirectory)
             return CollectorAssembly(
-                buffer: buffer, feeds: feeds, sync: sync, web: web, simulator: simulator?.feed, logger: logger)
+                buffer: buffer, feeds: feeds, sync: sync,
+                universes: universes, web: web, simulator: simulator?.feed, logger: logger)
         } catch {
             await buffer.close()
             throw error
@@ -80,6 +91,7 @@ struct CollectorAssembly {
         if let sync { services.append(sync) }
         services.append(LogbookService(feeds: feeds, buffer: buffer, sync: sync, logger: Logger(label: "logbook")))
         if let simulator { services.append(simulator) }
+        services.append(universes)
         services += feeds as [any Service]
         services += watching
         services.append(WebListener.StopNotice(collector: web.collector))

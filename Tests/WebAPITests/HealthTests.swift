@@ -28,7 +28,7 @@ import Testing
         let health = Health(snapshot(), age: 0.5)
         #expect(health.isLive && health.isReady)
         #expect(health.level == .ok)
-        #expect(health.checks.map(\.name) == ["feed", "buffer", "sync", "loops"])
+        #expect(health.checks.map(\.name) == ["feed", "buffer", "sync", "universes", "loops"])
     }
 
     @Test func `one of two connections down is not ready and names it`() throws {

@@ -15,6 +15,12 @@ enum CollectorMetrics {
         feed(sample, &text)
         buffer(snapshot.buffer, &text)
         upload(sample, &text)
+        if let mirror = snapshot.mirror {
+            text.metric("edgetick_universes_age_seconds", .gauge, "Age of the groups pulled from upstream.", mirror.age)
+            text.metric(
+                "edgetick_universes_pull_failing", .gauge, "1 while pulling the groups fails.",
+                mirror.failure == nil ? 0 : 1)
+        }
         if let cache = snapshot.cache { write(cache, &text) }
         process(sample, &text)
         text.metric("edgetick_http_event_clients", .gauge, "Readers of the event stream now.", Int64(clients))

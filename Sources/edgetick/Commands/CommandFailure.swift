@@ -31,6 +31,7 @@ struct CommandFailure: Error {
             self.init(error.reason == .configuration ? .configuration : .unavailable, error.description)
         case let error as SimulatorError: self.init(Self.status(of: error), error.description)
         case let error as UniverseError: self.init(lines: [error.description] + error.warnings, .configuration)
+        case let error as UniverseArchiveError: self.init(.badData, error.description)
         case let error as SymbolListError:
             self.init(lines: [error.description] + error.problems.map(\.description), .badData)
         default: self.init(.ioError, String(describing: error))

@@ -112,20 +112,15 @@ struct LocalChecks {
     /// Whether the connections' symbols can be resolved.
     func symbols() -> [Finding] {
         guard settings.feed.source != .none else { return [] }
+        let mirror = try? UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
         return settings.connections.list.map { connection in
             let name = settings.connections.isMulti ? "\(connection.name): " : ""
-            let mirror = try? UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
+            guard let mirror else { return withoutMirror(connection, name) }
+            let resolver = UniverseResolver(mirror: mirror, environment: settings.universe.environment.rawValue)
             do throws(UniverseError) {
                 let selection = try SymbolSelection(
                     universeKey: connection.universeKey, list: connection.symbols, fallback: .nothing,
-                    resolve: { key throws(UniverseError) in
-                        guard let mirror else {
-                            return try UniverseResolver(source: NoGroups(), environment: "").resolve(key)
-                        }
-                        return try UniverseResolver(
-                            mirror: mirror, environment: settings.universe.environment.rawValue
-                        ).resolve(key)
-                    })
+                    resolve: { key throws(UniverseError) in try resolver.resolve(key) })
                 let remarks = selection.remarks.filter { $0.level != .info }.map(\.text)
                 guard selection.target != .nothing else {
                     return .failure("symbols", name + remarks.joined(separator: "; "), .configuration)
@@ -139,9 +134,16 @@ struct LocalChecks {
         }
     }
 
-    /// A mirror that is not there yet.
-    private struct NoGroups: GroupSource {
-        func groups(environment: String?) throws(StoreError) -> [UniverseGroup] { [] }
-        func members(of groupID: Int64) throws(StoreError) -> [GroupMember] { [] }
+    private func withoutMirror(_ connection: Settings.Connection, _ name: String) -> Finding {
+        if let key = connection.universeKey {
+            return .warning(
+                "symbols",
+                "\(name)universe key \(key) can't be resolved, there are no groups yet: edgetick universe pull or import"
+            )
+        }
+        guard connection.symbols != nil else {
+            return .failure("symbols", name + "neither a universe key nor symbols are set", .configuration)
+        }
+        return .ok("symbols", name + "a plain list")
     }
 }

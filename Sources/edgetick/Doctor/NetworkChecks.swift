@@ -24,7 +24,7 @@ struct NetworkChecks {
                 let health = answer["health"] as? [String: Any]
                 let checks = health?["checks"] as? [String: [String: Any]] ?? [:]
                 return [.ok("http", "\(api.address) answers")]
-                    + ["feed", "buffer", "sync", "loops"].compactMap { name in
+                    + ["feed", "buffer", "sync", "universes", "loops"].compactMap { name in
                         guard let check = checks[name], let detail = check["detail"] as? String else { return nil }
                         switch check["status"] as? String {
                         case "ok": return .ok("running", "\(name): \(detail)")

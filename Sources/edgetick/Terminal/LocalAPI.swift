@@ -75,9 +75,11 @@ struct LocalAPI {
         defer { freeaddrinfo(list) }
         let socket = Glibc.socket(first.pointee.ai_family, first.pointee.ai_socktype | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard socket >= 0 else { throw failed() }
-        var limit = timeval(tv_sec: 3, tv_usec: 0)
-        setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
-        setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        // A `struct timeval`: seconds and microseconds.
+        var limit: [Int] = [3, 0]
+        let size = socklen_t(MemoryLayout<Int>.size * 2)
+        setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &limit, size)
+        setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &limit, size)
         guard connect(socket, first.pointee.ai_addr, first.pointee.ai_addrlen) == 0 else {
             let failure = failed()
             close(socket)

@@ -73,7 +73,7 @@ struct StatusText {
     }
 
     static let width = 80
-    private static let checks = ["feed", "buffer", "sync", "loops"]
+    private static let checks = ["feed", "buffer", "sync", "universes", "loops"]
 
     let status: Status
     let address: String
@@ -101,7 +101,7 @@ struct StatusText {
         Self.checks.compactMap { name in
             guard let check = status.health.checks[name] else { return nil }
             let word = paint(check.status.padded(to: 8), Self.level(ofCheck: check.status))
-            return "\(name.padded(to: 7)) \(word)  " + check.detail.escapingControls.cut(to: Self.width - 18)
+            return "\(name.padded(to: 9)) \(word)  " + check.detail.escapingControls.cut(to: Self.width - 20)
         }
     }
 

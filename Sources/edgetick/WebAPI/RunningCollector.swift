@@ -42,6 +42,7 @@ final class RunningCollector: CollectorSource {
     let members: [Member]
     let mirror: UniverseMirror
     let sync: SyncService?
+    private let universes: UniverseService
     let history: TickHistory
     let settings: Settings
     private let buffer: TickBuffer
@@ -51,12 +52,16 @@ final class RunningCollector: CollectorSource {
     let changes = Mutex(())
     private let files = DispatchQueue(label: "EdgeTick.web-files", attributes: .concurrent)
 
-    init(settings: Settings, buffer: TickBuffer, mirror: UniverseMirror, members: [Member], sync: SyncService?) {
+    init(
+        settings: Settings, buffer: TickBuffer, mirror: UniverseMirror, members: [Member], sync: SyncService?,
+        universes: UniverseService
+    ) {
         self.settings = settings
         self.buffer = buffer
         self.mirror = mirror
         self.members = members
         self.sync = sync
+        self.universes = universes
         history = TickHistory(directory: settings.dataDirectory)
     }
 
@@ -74,6 +79,8 @@ final class RunningCollector: CollectorSource {
         snapshot.buffer = BufferState(statistics, maximumBytes: settings.buffer.maximumBytes)
         let status = sync?.status
         if let status { snapshot.sync = SyncState(status, now: now) }
+        snapshot.cache = CacheState(universes.cacheStatistics)
+        if settings.upload.databaseURI != nil { snapshot.mirror = MirrorState(universes.status) }
 
         let (commitAge, uploadAge) = watches.withLock { watches in
             (
