@@ -75,13 +75,12 @@ struct CollectorAssembly {
             let web = WebListener(
                 configuration: webConfiguration,
                 collector: RunningCollector(
-                    settings: settings, buffer: buffer, mirror: mirror, universes: universes, members: members,
-                    sync: sync),
+                    settings: settings, buffer: buffer, mirror: mirror, members: members, sync: sync,
+                    universes: universes),
                 tap: tap, directory: settings.dataDirectory)
             return CollectorAssembly(
                 buffer: buffer, feeds: feeds, sync: sync,
-                universes: universes, web: web,
-                simulator: simulator?.feed, logger: logger)
+                universes: universes, web: web, simulator: simulator?.feed, logger: logger)
         } catch {
             await buffer.close()
             throw error

@@ -41,8 +41,8 @@ final class RunningCollector: CollectorSource {
 
     let members: [Member]
     let mirror: UniverseMirror
-    let universeService: UniverseService
     let sync: SyncService?
+    let universeService: UniverseService
     let history: TickHistory
     let settings: Settings
     private let buffer: TickBuffer
@@ -53,15 +53,15 @@ final class RunningCollector: CollectorSource {
     private let files = DispatchQueue(label: "EdgeTick.web-files", attributes: .concurrent)
 
     init(
-        settings: Settings, buffer: TickBuffer, mirror: UniverseMirror, universes: UniverseService, members: [Member],
-        sync: SyncService?
+        settings: Settings, buffer: TickBuffer, mirror: UniverseMirror, members: [Member], sync: SyncService?,
+        universes: UniverseService
     ) {
-        universeService = universes
         self.settings = settings
         self.buffer = buffer
         self.mirror = mirror
         self.members = members
         self.sync = sync
+        universeService = universes
         history = TickHistory(directory: settings.dataDirectory)
     }
 
@@ -74,13 +74,13 @@ final class RunningCollector: CollectorSource {
         var snapshot = CollectorSnapshot(
             collector: settings.collectorID, version: EdgeTick.version,
             environment: universeService.environment)
-        snapshot.universes = UniverseState(universeService)
-        snapshot.cache = CacheState(universeService.cache.statistics)
         snapshot.isStopping = stopping.load(ordering: .relaxed)
         snapshot.connections = members.map { ConnectionState($0) }
         snapshot.buffer = BufferState(statistics, maximumBytes: settings.buffer.maximumBytes)
         let status = sync?.status
         if let status { snapshot.sync = SyncState(status, now: now) }
+        snapshot.cache = CacheState(universeService.cache.statistics)
+        if universeService.isPulling { snapshot.mirror = MirrorState(universeService.status) }
 
         let (commitAge, uploadAge) = watches.withLock { watches in
             (
