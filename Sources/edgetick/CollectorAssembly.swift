@@ -10,7 +10,7 @@ import Upstream
 /// Everything that `run` runs, put together and opened; nothing moves before ``serviceGroup()`` is run.
 struct CollectorAssembly {
     let buffer: TickBuffer
-    let feeds: [FeedConnection]
+    let connections: ConnectionSet
     let sync: SyncService?
     private let simulator: FeedSimulator?
     private let logger: Logger
@@ -29,20 +29,8 @@ struct CollectorAssembly {
             directory: settings.dataDirectory, options: settings.bufferOptions, logger: Logger(label: "buffer"))
         do {
             let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
-            var feeds: [FeedConnection] = []
-            for connection in settings.connections.list where settings.feed.source != .none {
-                guard let interest = try settings.interest(of: connection, in: mirror, logger: logger) else { continue }
-                feeds.append(
-                    FeedConnection(
-                        configuration: try settings.feedConfiguration(named: connection.name, url: url),
-                        interest: interest, sink: buffer, logger: Logger(label: "feed")))
-            }
-            guard !feeds.isEmpty || settings.feed.source == .none else {
-                throw CommandFailure(
-                    .configuration,
-                    "no connection has any symbols: set SYMBOL_UNIVERSE_KEY (edgetick universe list shows the groups), "
-                        + "or SYMBOLS as a comma list; SYMBOLS=* collects everything")
-            }
+            let connections = try settings.connectionSet(
+                url: url, mirror: mirror, sink: buffer, missedSince: buffer.previousLife, logger: logger)
             let sync = upstream.map { configuration in
                 SyncService(
                     buffer: buffer,
@@ -55,7 +43,7 @@ struct CollectorAssembly {
                 logger.notice("DATABASE_URI is not set: events are collected and not uploaded")
             }
             return CollectorAssembly(
-                buffer: buffer, feeds: feeds, sync: sync, simulator: simulator?.feed, logger: logger)
+                buffer: buffer, connections: connections, sync: sync, simulator: simulator?.feed, logger: logger)
         } catch {
             await buffer.close()
             throw error
@@ -66,9 +54,10 @@ struct CollectorAssembly {
     func serviceGroup(watching: [any Service] = [], stopsOnSignals: Bool = true) -> ServiceGroup {
         var services: [any Service] = [BufferService(buffer: buffer)]
         if let sync { services.append(sync) }
-        services.append(LogbookService(feeds: feeds, buffer: buffer, sync: sync, logger: Logger(label: "logbook")))
+        services.append(
+            LogbookService(connections: connections, buffer: buffer, sync: sync, logger: Logger(label: "logbook")))
         if let simulator { services.append(simulator) }
-        services += feeds as [any Service]
+        services.append(connections)
         services += watching
         var configuration = ServiceGroupConfiguration(
             services: services.map {

@@ -47,6 +47,8 @@ struct Settings: Sendable {
         var symbols: String?
         /// 1 comes first.
         var priority: Int
+        /// The most symbols; `nil` sets no limit.
+        var capacity: Int?
     }
 
     enum RoutingStrategy: String, CaseIterable, Sendable {
@@ -61,11 +63,17 @@ struct Settings: Sendable {
         var isMulti: Bool
         /// The enabled connections, by number; never empty.
         var list: [Connection]
+        /// The connection of single mode, for when several can't be used; `nil` without SYMBOL_UNIVERSE_KEY.
+        var single: Connection?
         var maximum: Int
         var routing: RoutingStrategy
         var healthCheckInterval: Duration
         var autoRebalance: Bool
         var failover: Bool
+        var failoverGrace: Duration
+        var failoverRecovery: Duration
+        /// Symbols to take from two connections, separated by commas; `*` for every symbol.
+        var redundantSymbols: String?
     }
 
     enum GroupEnvironment: String, CaseIterable, Sendable {
