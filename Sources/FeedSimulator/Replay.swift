@@ -169,6 +169,7 @@ struct Replay {
 
     private func passed(_ block: FrameBlock, _ range: Range<Int>, missed: Int) {
         guard let last = range.last else { return }
+        registry.archive?.add(block, range)
         registry.update { statistics in
             statistics.position.frames += range.count
             statistics.position.eventTime = block.frames[last].time

@@ -22,8 +22,8 @@ import Testing
         return batch.trades.map { Int($0.time) }
     }
 
-    private func shared(_ slots: SlotSet = [0, 1], draining: Bool = false) -> SetMachine.Sharing {
-        .init(symbol: aapl, slots: slots, isDraining: draining)
+    private func shared(_ slots: SlotSet = [0, 1], ended: SlotSet = []) -> SetMachine.Sharing {
+        .init(symbol: aapl, slots: slots, ended: ended)
     }
 
     @Test func `what one connection alone brings passes as it is, twice when it came twice`() {
@@ -88,11 +88,12 @@ import Testing
         #expect(other.isEmpty)
     }
 
-    @Test func `while the old place drains, only its events are remembered`() {
+    @Test func `once a place has ended, the other one's new events are not remembered, and a straggler's are`() {
         var sightings = Sightings()
         sightings.share([shared()])
-        #expect(times(&sightings, 1...5, 0) == [1, 2, 3, 4, 5])
-        sightings.share([shared(draining: true)])
+        #expect(times(&sightings, 1...4, 0) == [1, 2, 3, 4])
+        sightings.share([shared(ended: [0])])
+        #expect(times(&sightings, 5...5, 0) == [5])
         #expect(times(&sightings, 2...9, 1) == [6, 7, 8, 9])
         #expect(sightings.remembered == 1)
         sightings.share([shared([1])])

@@ -17,6 +17,8 @@ struct SetMachine: Sendable {
         var overlap: Duration = .milliseconds(500)
         /// How long events of a place that was given up are remembered.
         var linger: Duration = .seconds(120)
+        /// How long after the feed's word that a place was given up events of it may still come.
+        var calm: Duration = .seconds(5)
         /// The longest wait for the feed's word that a place was given up.
         var patience: Duration = .seconds(30)
     }
@@ -25,8 +27,8 @@ struct SetMachine: Sendable {
     struct Sharing: Equatable, Sendable {
         var symbol: Symbol
         var slots: SlotSet
-        /// Only one of them brings new events; the others are done.
-        var isDraining = false
+        /// Those among them that bring no new events any more.
+        var ended: SlotSet = []
     }
 
     enum Action: Equatable, Sendable {
@@ -69,6 +71,15 @@ struct SetMachine: Sendable {
         var slot: Int
     }
 
+    /// A place that was given up.
+    private struct Leave: Sendable {
+        var since: Duration
+        /// When the feed said that it ended.
+        var quietSince: Duration?
+        /// Whether none of its events comes any more.
+        var isOver = false
+    }
+
     let policy: Policy
     private(set) var stations: [Int: Station] = [:]
     private(set) var failover: Failover
@@ -82,8 +93,7 @@ struct SetMachine: Sendable {
     var weights: [Symbol: Double] = [:]
     /// Joined places that have not replaced another yet, and since when they stand.
     private var joining: [Place: Duration?] = [:]
-    /// Given-up places: since when, and until when their events are remembered once the feed said that they ended.
-    private var leaving: [Place: (since: Duration, until: Duration?)] = [:]
+    private var leaving: [Place: Leave] = [:]
     private var shared: [Symbol: Sharing] = [:]
     private var isDirty = false
     /// Symbols that are not where they belong, or whose sharing may have to change.
@@ -208,9 +218,8 @@ struct SetMachine: Sendable {
             if !stands { joining[place] = .some(nil) } else if joining[place] == .some(nil) { joining[place] = now }
         }
         if observation.isQuiet {
-            for (place, state) in leaving where place.slot == slot && state.until == nil {
-                leaving[place]?.until = now + policy.linger
-                unsettled.insert(place.symbol)
+            for (place, leave) in leaving where place.slot == slot && leave.quietSince == nil {
+                leaving[place]?.quietSince = now
             }
         }
     }
@@ -220,7 +229,10 @@ struct SetMachine: Sendable {
         var times: [Duration] = []
         if policy.failsOver, let due = failover.deadline { times.append(due) }
         times += joining.values.compactMap { $0.map { $0 + policy.overlap } }
-        times += leaving.values.map { $0.until ?? $0.since + policy.patience }
+        times += leaving.values.map { leave in
+            guard let quiet = leave.quietSince else { return leave.since + policy.patience }
+            return quiet + (leave.isOver ? policy.linger : policy.calm)
+        }
         times += stations.values.compactMap { $0.removedSince.map { $0 + policy.patience } }
         return times.min()
     }
@@ -251,7 +263,7 @@ struct SetMachine: Sendable {
         }
         for (slot, station) in stations {
             guard let since = station.removedSince else { continue }
-            let isLeft = !leaving.keys.contains { $0.slot == slot && leaving[$0]?.until == nil }
+            let isLeft = !leaving.contains { $0.key.slot == slot && $0.value.quietSince == nil }
             guard station.count == 0 && isLeft || now >= since + policy.patience else { continue }
             drop(slot)
             actions.append(.stop(slot))
@@ -410,18 +422,22 @@ struct SetMachine: Sendable {
         stations[slot]?.standing.remove(symbol)
         joining[Place(symbol: symbol, slot: slot)] = nil
         if let left = placed[symbol], left.isEmpty { placed[symbol] = nil }
-        leaving[Place(symbol: symbol, slot: slot)] = (now, nil)
+        leaving[Place(symbol: symbol, slot: slot)] = Leave(since: now)
         unsettled.insert(symbol)
     }
 
     private mutating func endLeaves(_ now: Duration) {
-        for (place, state) in leaving {
-            if let until = state.until {
-                guard now >= until else { continue }
+        for (place, leave) in leaving {
+            guard let quiet = leave.quietSince else {
+                if now >= leave.since + policy.patience { leaving[place]?.quietSince = now }
+                continue
+            }
+            if now >= quiet + policy.linger {
                 leaving[place] = nil
+            } else if !leave.isOver, now >= quiet + policy.calm {
+                leaving[place]?.isOver = true
             } else {
-                guard now >= state.since + policy.patience else { continue }
-                leaving[place]?.until = now + policy.linger
+                continue
             }
             unsettled.insert(place.symbol)
         }
@@ -431,13 +447,13 @@ struct SetMachine: Sendable {
     private mutating func share(_ symbol: Symbol, _ sharings: inout [Symbol: Sharing]) {
         let here = placed[symbol].map { $0.union(wildcards) } ?? []
         var slots = here
-        var isDone = true
+        var ended: SlotSet = []
         for slot in 0..<SlotSet.capacity {
-            guard let state = leaving[Place(symbol: symbol, slot: slot)] else { continue }
+            guard let leave = leaving[Place(symbol: symbol, slot: slot)] else { continue }
             slots.insert(slot)
-            if state.until == nil { isDone = false }
+            if leave.isOver { ended.insert(slot) }
         }
-        let sharing = Sharing(symbol: symbol, slots: slots, isDraining: isDone && here.count == 1)
+        let sharing = Sharing(symbol: symbol, slots: slots, ended: ended)
         if slots.count > 1 {
             guard shared[symbol] != sharing else { return }
             shared[symbol] = sharing

@@ -27,7 +27,7 @@ struct Sightings: Sendable {
 
     private struct Sharing {
         var slots: SlotSet
-        var isDraining: Bool
+        var ended: SlotSet
         var era: UInt32
     }
 
@@ -66,11 +66,11 @@ struct Sightings: Sendable {
                 sharings[change.symbol] = nil
             } else if sharings[change.symbol] != nil {
                 sharings[change.symbol]?.slots = change.slots
-                sharings[change.symbol]?.isDraining = change.isDraining
+                sharings[change.symbol]?.ended = change.ended
             } else {
                 eras &+= 1
                 sharings[change.symbol] = Sharing(
-                    slots: change.slots, isDraining: change.isDraining, era: eras)
+                    slots: change.slots, ended: change.ended, era: eras)
             }
         }
         if sharings.isEmpty {
@@ -114,7 +114,7 @@ struct Sightings: Sendable {
     ) -> Bool {
         guard var sighting = seen[fingerprint] else {
             // Nobody else brings any more what comes for the first time now.
-            if sharing.isDraining { return true }
+            if sharing.slots.subtracting(sharing.ended).subtracting([slot]).isEmpty { return true }
             numbers += 1
             var sighting = Sighting(number: numbers)
             sighting.counts[slot] = 1
