@@ -1,3 +1,4 @@
+import Backfill
 import Collector
 import Feed
 import FeedSimulator
@@ -12,6 +13,7 @@ struct CollectorAssembly {
     let buffer: TickBuffer
     let connections: ConnectionSet
     let sync: SyncService?
+    private let backfill: BackfillService?
     private let simulator: FeedSimulator?
     private let logger: Logger
 
@@ -43,7 +45,8 @@ struct CollectorAssembly {
                 logger.notice("DATABASE_URI is not set: events are collected and not uploaded")
             }
             return CollectorAssembly(
-                buffer: buffer, connections: connections, sync: sync, simulator: simulator?.feed, logger: logger)
+                buffer: buffer, connections: connections, sync: sync,
+                backfill: try settings.backfillService(buffer: buffer), simulator: simulator?.feed, logger: logger)
         } catch {
             await buffer.close()
             throw error
@@ -56,6 +59,7 @@ struct CollectorAssembly {
         if let sync { services.append(sync) }
         services.append(
             LogbookService(connections: connections, buffer: buffer, sync: sync, logger: Logger(label: "logbook")))
+        if let backfill { services.append(backfill) }
         if let simulator { services.append(simulator) }
         services.append(connections)
         services += watching

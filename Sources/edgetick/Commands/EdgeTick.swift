@@ -18,6 +18,7 @@ struct EdgeTick: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             RunCommand.self, DemoCommand.self, SyncCommand.self, StatusCommand.self, UniverseCommand.self,
-            MigrateCommand.self, SimulateCommand.self, CaptureCommand.self, ConfigCommand.self,
+            GapsCommand.self, BackfillCommand.self, MigrateCommand.self, SimulateCommand.self, CaptureCommand.self,
+            ConfigCommand.self,
         ])
 }

@@ -35,6 +35,9 @@ enum SettingKey: String, CaseIterable, Sendable {
     case bufferCommitInterval = "BUFFER_COMMIT_INTERVAL_MS"
     case bufferSynchronous = "BUFFER_SYNCHRONOUS"
 
+    case backfillEnabled = "BACKFILL_ENABLED"
+    case backfillRequestsPerMinute = "BACKFILL_REQUESTS_PER_MINUTE"
+
     case databaseURI = "DATABASE_URI"
     case syncInterval = "SYNC_INTERVAL"
     case syncBatchRows = "SYNC_BATCH_ROWS"
@@ -59,7 +62,8 @@ enum SettingKey: String, CaseIterable, Sendable {
     /// The value when none is set; `nil` when there is none, or when it depends on the machine.
     var defaultText: String? {
         switch self {
-        case .useMassiveAPI, .autoRebalance, .failoverEnabled: "true"
+        case .useMassiveAPI, .autoRebalance, .failoverEnabled, .backfillEnabled: "true"
+        case .backfillRequestsPerMinute: "300"
         case .useSyntheticData, .useMultiConnection, .allowPlaintext: "false"
         case .feedURL: "wss://socket.massive.com/stocks"
         case .restURL: "https://api.massive.com"
@@ -127,6 +131,8 @@ enum SettingKey: String, CaseIterable, Sendable {
         case .bufferRetention: "how long uploaded rows stay for local queries (hours)"
         case .bufferCommitInterval: "time between commits (milliseconds)"
         case .bufferSynchronous: "full = durable at commit; normal = consistent only"
+        case .backfillEnabled: "fill gaps from the REST API soon after they happened"
+        case .backfillRequestsPerMinute: "the most requests a minute to the REST API; 0 = no limit"
         case .databaseURI: "the database; without it events are collected and not uploaded"
         case .syncInterval: "time between uploads (seconds)"
         case .syncBatchRows: "the most rows in one upload transaction"

@@ -114,6 +114,13 @@ struct Settings: Sendable {
         var synchronous: Synchronous
     }
 
+    struct Backfill: Sendable {
+        /// Whether gaps are filled without being asked to.
+        var isAutomatic: Bool
+        /// 0 = no limit.
+        var requestsPerMinute: Int
+    }
+
     enum BarTimestamp: String, CaseIterable, Sendable {
         case start
         case end
@@ -149,6 +156,7 @@ struct Settings: Sendable {
     var dataDirectory: String
     var collectorID: String
     var buffer: Buffer
+    var backfill: Backfill
     var upload: Upload
     var http: HTTP
     var logLevel: Logger.Level
