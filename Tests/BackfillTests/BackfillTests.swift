@@ -271,6 +271,69 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
         }
     }
 
+    /// Every connection breaks again and again, while the others go on: what passed meanwhile is missed.
+    @Test func `a day with connections that keep breaking ends with every minute bar once, as it was sent`()
+        async throws
+    {
+        let symbols = ["AAPL", "MSFT", "IBM", "SPY", "QQQ", "DIA"].compactMap { Symbol($0) }
+        let plan = LedgerPlan(kinds: [.minuteBar], symbols: symbols)
+        let count = 6 * 960
+        var configuration = SimulatorConfiguration(
+            source: .ledger(LedgerFeed(plan: plan, count: count, eventsPerFrame: 6, eventsPerSecond: 2000)),
+            pace: .speed(1), startsWith: .subscriptions(clients: 3), faults: [.dropEvery(frames: 50)])
+        configuration.servesAggregates = true
+        configuration.absence = .misses
+        configuration.closeTimeout = .milliseconds(500)
+        let simulator = FeedSimulator(configuration: configuration, logger: quiet)
+        let port = try await simulator.bind()
+        let workspace = try Workspace()
+        let buffer = try TickBuffer.open(
+            directory: workspace.path, options: .init(collector: "tests", commitInterval: .milliseconds(5)),
+            logger: quiet)
+        let members = try (0..<3).map { number in
+            var configuration = FeedConfiguration(
+                name: "connection-\(number)",
+                endpoint: try FeedEndpoint(url: "ws://127.0.0.1:\(port)/stocks", allowsPlaintext: false),
+                apiKey: Secret("a-key"), events: [.minuteBar])
+            configuration.reconnectDelay = .milliseconds(50)
+            configuration.reconnectCap = .milliseconds(100)
+            configuration.closeTimeout = .milliseconds(500)
+            return SetMember(
+                id: "connection_\(number)", configuration: configuration,
+                interest: .symbols(Array(symbols[(2 * number)..<(2 * number + 2)])))
+        }
+        let set = try ConnectionSet(configuration: SetConfiguration(), members: members, sink: buffer, logger: quiet)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await simulator.run() }
+            let collecting = Task { try await set.run() }
+            try await simulator.statistics { $0.phase == .done }
+            collecting.cancel()
+            try await collecting.value
+            try await buffer.flush()
+            let before = Set(try await Self.bars(buffer).map { [$0.event.start, Int64($0.event.symbol.hashValue)] })
+                .count
+            #expect(before > 0 && before < count)
+            #expect(try GapLog.read(directory: workspace.path).count > 3)
+            let client = try client(port)
+            let filler = GapFiller(client: client, buffer: buffer, directory: workspace.path)
+            let result = try await filler.fill(
+                symbols, [.minuteBar], from: plan.start, to: plan.start + 960 * 60_000)
+            #expect(result.rows == count - before)
+            let rows = try await Self.bars(buffer)
+            #expect(rows.count == count)
+            for row in rows {
+                let id = try #require(plan.id(of: .minuteBar, symbol: row.event.symbol, time: row.event.start))
+                let sent = try #require(plan.event(id).bar)
+                #expect(row.event.open == sent.open && row.event.close == sent.close)
+                #expect(row.event.high == sent.high && row.event.low == sent.low)
+                #expect(row.event.volume == sent.volume && row.event.vwap == sent.vwap)
+            }
+            await client.shutdown()
+            group.cancelAll()
+        }
+        await buffer.close()
+    }
+
     private static func bars(_ buffer: TickBuffer) async throws -> [Buffered<Bar>] {
         try await buffer.nextBatch(of: .bars, limit: 10_000)?.bars ?? []
     }
