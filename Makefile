@@ -3,6 +3,7 @@ SWIFT ?= swift
 PREFIX ?= /usr/local
 RELEASE := .build/release/edgetick
 VENV := .build/python
+LIMITS := Benchmarks/.build/limits
 LINT := $(SWIFT) format lint --strict --parallel --recursive --configuration .swift-format \
 	Package.swift Sources Tests Migrations Fixtures
 
@@ -18,6 +19,8 @@ day: ## The whole captured day through a release build, where the captures are t
 	@.ci/packages test
 	EDGETICK_TEST_WHOLE_DAY=1 $(SWIFT) test -c release -Xswiftc -enable-testing --filter CapturedDayTests
 
+# A few tests at a time: they wait for real sockets, servers and files, and a crowd of them on few cores waits too long.
+test: export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH = 4
 test: ## Every test, with what they need installed first
 	@.ci/packages test
 	@.ci/python-client "$(VENV)" || true
@@ -31,6 +34,19 @@ check: ## Format and layering
 build: ## The release binary
 	@.ci/packages build
 	$(SWIFT) build -c release --product edgetick
+
+bench: build ## Figures against limits measured in the same run; ROW=decode for one
+	@.ci/packages bench
+	@$(MAKE) -s python || true
+	$(SWIFT) build -c release --package-path Benchmarks
+	@mkdir -p $(LIMITS)
+	g++ -O3 -DNDEBUG -march=native -o $(LIMITS)/decode Benchmarks/Limits/decode.cpp -lsimdjson
+	gcc -O3 -o $(LIMITS)/append Benchmarks/Limits/append.c -lsqlite3
+	gcc -O2 -o $(LIMITS)/sync Benchmarks/Limits/sync.c
+	@PYTHONPATH=Benchmarks PYTHONDONTWRITEBYTECODE=1 python3 -m bench --row "$(ROW)" $(if $(JSON),--json "$(JSON)")
+
+python: ## The feed's official Python client, for the test and the bench that run it
+	@.ci/python-client "$(VENV)"
 
 run: build ## Collect with the settings of .env
 	@$(RELEASE) run

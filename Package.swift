@@ -15,9 +15,13 @@ let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package
 let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let grdbSQLite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
+let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioHTTPTypes = Target.Dependency.product(name: "NIOHTTPTypes", package: "swift-nio-extras")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let nioWebSocket = Target.Dependency.product(name: "NIOWebSocket", package: "swift-nio")
@@ -28,17 +32,22 @@ let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift
 let package = Package(
     name: "EdgeTick",
     products: [
-        .executable(name: "edgetick", targets: ["edgetick"])
+        .executable(name: "edgetick", targets: ["edgetick"]),
+        // For Benchmarks/, which measures them one by one.
+        .library(name: "EdgeTickModules", targets: ["Feed", "MarketData", "Store", "Universe"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.34.1"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.20.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
@@ -88,17 +97,25 @@ let package = Package(
                 "MarketData", logging, nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket, serviceLifecycle,
             ],
             swiftSettings: strict),
+        .target(
+            name: "WebAPI",
+            dependencies: [
+                "MarketData", httpTypes, hummingbird, hummingbirdCore, logging, nioCore, nioHTTP1, nioHTTPTypes,
+                serviceLifecycle,
+            ],
+            resources: [.embedInCode("Dashboard"), .embedInCode("OpenAPI")], swiftSettings: strict),
         .executableTarget(
             name: "edgetick",
             dependencies: [
                 "Backfill", "Collector", "Feed", "FeedSimulator", "Fixtures", "MarketData", "Store", "Universe",
-                "Upstream", argumentParser, configuration, logging, serviceLifecycle, systemPackage, unixSignals,
+                "Upstream", "WebAPI", argumentParser, configuration, logging, serviceLifecycle, systemPackage,
+                unixSignals,
             ],
             swiftSettings: strict),
 
         // Tests: one target a module, and those that run the product as its users do.
         .target(name: "TestSupport", path: "Tests/Support", swiftSettings: strict),
-        .testTarget(name: "MarketDataTests", dependencies: ["MarketData"], swiftSettings: strict),
+        .testTarget(name: "MarketDataTests", dependencies: ["MarketData", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "FeedTests",
             dependencies: [
@@ -115,13 +132,21 @@ let package = Package(
             dependencies: ["Backfill", "Feed", "FeedSimulator", "MarketData", "Store", "TestSupport", logging],
             swiftSettings: strict),
         .testTarget(
-            name: "StoreTests", dependencies: ["MarketData", "Store", grdb, logging], swiftSettings: strict),
+            name: "StoreTests", dependencies: ["MarketData", "Migrations", "Store", grdb, logging],
+            swiftSettings: strict),
         .testTarget(
             name: "UpstreamTests", dependencies: ["MarketData", "TestSupport", "Upstream", logging],
             swiftSettings: strict),
         .testTarget(
-            name: "UniverseTests", dependencies: ["MarketData", "Store", "Universe"], swiftSettings: strict),
-        .testTarget(name: "CollectorTests", dependencies: ["Collector"], swiftSettings: strict),
+            name: "UniverseTests", dependencies: ["MarketData", "Store", "TestSupport", "Universe"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "CollectorTests",
+            dependencies: [
+                "Collector", "Feed", "FeedSimulator", "MarketData", "Store", "TestSupport", "Universe", "Upstream",
+                logging, serviceLifecycle,
+            ],
+            swiftSettings: strict),
         .testTarget(
             name: "FeedSimulatorTests",
             dependencies: [
@@ -129,10 +154,17 @@ let package = Package(
                 serviceLifecycle,
             ],
             swiftSettings: strict),
+        .target(
+            name: "WebAPISupport", dependencies: ["MarketData", "WebAPI", logging, serviceLifecycle],
+            path: "Tests/WebAPISupport", swiftSettings: strict),
+        .testTarget(
+            name: "WebAPITests",
+            dependencies: ["MarketData", "WebAPI", "WebAPISupport", httpTypes, logging, nioCore, serviceLifecycle],
+            swiftSettings: strict),
         .testTarget(
             name: "edgetickTests",
             dependencies: ["edgetick", "MarketData", configuration, logging, systemPackage], swiftSettings: strict),
         .testTarget(
-            name: "IntegrationTests", dependencies: ["TestSupport", "edgetick"], swiftSettings: strict),
+            name: "IntegrationTests", dependencies: ["TestSupport", "WebAPISupport", "edgetick"], swiftSettings: strict),
     ]
 )

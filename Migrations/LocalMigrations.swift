@@ -8,6 +8,7 @@ public enum LocalMigrations {
 
     /// `universe.sqlite`: the mirror of groups and memberships.
     public static let universe = [
-        Migration(1, PackageResources.universe_0001_sql)
+        Migration(1, PackageResources.universe_0001_sql),
+        Migration(2, PackageResources.universe_0002_sql),
     ]
 }

@@ -57,8 +57,8 @@ extension HandOver {
             if hasRoom(state) { swap(&resumes, &state.roomWaiters) }
             return (done, resumes)
         }
-        for waiter in waiters { waiter.continuation.resume(returning: nil) }
         for resume in resumes { resume() }
+        for waiter in waiters { waiter.continuation.resume(returning: nil) }
     }
 
     /// Tells those who wait that an attempt failed; what they wait for stays and is tried again.

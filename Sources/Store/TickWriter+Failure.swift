@@ -8,9 +8,8 @@ import MarketData
 /// pages). So the connection is closed, the file opened again, everything in its log moved and synced, and only then is
 /// the batch looked for: it is written again from memory, under the same numbers, unless it is there.
 extension TickWriter {
-    /// Notes a failure, and prepares the next try.
-    func failed(_ error: StoreError, work: inout HandOver.Work) {
-        publishFailure(error)
+    /// Does what the failure asks for before the next try.
+    func prepareNextTry(after error: StoreError, work: inout HandOver.Work) {
         switch error.reason {
         case .busy, .pinned:
             // Nothing was written; without a connection an earlier attempt's outcome is still open.

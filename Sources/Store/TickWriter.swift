@@ -115,14 +115,15 @@ final class TickWriter {
                 if diskFullUntil == nil { recovered() } else { publishState() }
                 return
             } catch {
+                // First the state, then the news: who is told of a failure must see it.
+                publishFailure(error)
                 handOver.failed(error)
                 if error.reason == .diskFull, connection != nil, work.batches.count > 1, work.events > 1000 {
                     // A small transaction takes little of the log, and may still fit.
-                    publishFailure(error)
                     for piece in work.split(most: 1000) { write(piece) }
                     return
                 }
-                failed(error, work: &work)
+                prepareNextTry(after: error, work: &work)
                 guard mayTryAgain else {
                     giveUp(work)
                     return

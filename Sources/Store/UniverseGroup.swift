@@ -1,3 +1,5 @@
+public import MarketData
+
 /// What a group stands for: `definition_groups.type`.
 public enum GroupType: String, Sendable, Hashable, CaseIterable {
     /// A list that somebody chose.
@@ -89,4 +91,50 @@ public struct GroupMember: Sendable, Hashable {
         self.symbol = symbol
         self.weight = weight
     }
+}
+
+/// A group's place and name, without what must be counted: all that resolving a key needs.
+public struct GroupHeading: Sendable, Hashable {
+    /// The row's number in the mirror.
+    public let id: Int64
+    /// The group's name.
+    public let name: String
+    /// What the group stands for.
+    public let type: GroupType
+    /// Which environment it belongs to.
+    public let environment: String
+
+    /// Makes a heading.
+    public init(id: Int64, name: String, type: GroupType, environment: String) {
+        self.id = id
+        self.name = name
+        self.type = type
+        self.environment = environment
+    }
+}
+
+/// A group's members as the feed's symbols.
+public struct GroupSymbols: Sendable, Equatable {
+    /// The symbols, sorted, each once.
+    public var symbols: [Symbol]
+    /// Members that are no symbols the feed could send, as written.
+    public var refused: [String]
+
+    /// Makes a list.
+    public init(symbols: [Symbol] = [], refused: [String] = []) {
+        self.symbols = symbols
+        self.refused = refused
+    }
+}
+
+/// A membership seen from the symbol.
+public struct SymbolMembership: Sendable, Equatable {
+    /// The ticker as the mirror has it.
+    public var symbol: String
+    /// The group's row.
+    public var groupID: Int64
+    /// Its share of the group in percent, where the source gives one.
+    public var weight: Double?
+    /// The industry that the membership's document names.
+    public var industry: String?
 }

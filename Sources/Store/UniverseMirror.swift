@@ -1,4 +1,5 @@
 import GRDB
+import MarketData
 
 /// `universe.sqlite`: the local copy of groups and memberships, which resolves universes without the database.
 ///
@@ -34,7 +35,7 @@ public final class UniverseMirror: Sendable {
     /// Opens the mirror in a data directory.
     ///
     /// With `.readWrite` a file that is damaged or belongs to another program is renamed and a fresh one is started:
-    /// see ``setAside``. With `.readOnly` nothing is changed.
+    /// see ``setAside``. With `.readOnly` nothing is changed, but that a file of an older version is brought up to date.
     ///
     /// - Throws: `.missing` (read-only), `.damaged`, `.foreign`, `.schemaTooNew`, `.notWritable`, `.inUse`.
     public static func open(directory: String, access: Access) throws(StoreError) -> UniverseMirror {
@@ -53,7 +54,7 @@ public final class UniverseMirror: Sendable {
             }
         case .readOnly:
             switch try file.inspect() {
-            case .ours: break
+            case .ours: try bringUpToDate(file)
             case .fresh: throw StoreError(.missing, operation: "open", path: file.path)
             case .bad(let why):
                 throw StoreError(
@@ -67,33 +68,12 @@ public final class UniverseMirror: Sendable {
 
     /// The groups of an environment, or all of them, by name, type and environment.
     public func groups(environment: String?) throws(StoreError) -> [UniverseGroup] {
-        try read("read groups from") { database in
-            let rows = try Row.fetchAll(
-                database,
-                sql: """
-                    SELECT id, name, type, description, environment, origin, updated_at,
-                        (SELECT count(*) FROM group_memberships WHERE group_id = id) AS members
-                    FROM definition_groups
-                    WHERE ?1 IS NULL OR environment = ?1
-                    ORDER BY name, type, environment
-                    """, arguments: [environment])
-            return rows.map { row in
-                UniverseGroup(
-                    id: row["id"], name: row["name"], type: GroupType(rawValue: row["type"]) ?? .custom,
-                    description: row["description"], environment: row["environment"], memberCount: row["members"],
-                    origin: GroupOrigin(rawValue: row["origin"]) ?? .local, updatedAt: row["updated_at"])
-            }
-        }
+        try withSnapshot { try $0.groups(environment: environment) }
     }
 
     /// A group's members by symbol; empty for a group that doesn't exist.
     public func members(of groupID: Int64) throws(StoreError) -> [GroupMember] {
-        try read("read members from") { database in
-            try Row.fetchAll(
-                database, sql: "SELECT symbol, weight FROM group_memberships WHERE group_id = ? ORDER BY symbol",
-                arguments: [groupID]
-            ).map { GroupMember(symbol: $0["symbol"], weight: $0["weight"]) }
-        }
+        try withSnapshot { try $0.members(of: groupID) }
     }
 
     /// Makes a group, or replaces the one of the same name, type and environment, in one transaction.
@@ -108,39 +88,11 @@ public final class UniverseMirror: Sendable {
     public func replaceGroup(
         _ group: UniverseGroup.Definition, members: [GroupMember]
     ) throws(StoreError) -> Int64 {
-        guard !group.name.isEmpty, !group.environment.isEmpty, !members.contains(where: { $0.symbol.isEmpty }) else {
-            throw StoreError(
-                .invalid, operation: "write a group to", path: file.path,
-                underlying: "name, environment and symbols must not be empty")
+        let members = members.map { MemberRecord(symbol: $0.symbol, weight: $0.weight) }
+        guard let id = try apply([GroupChange(definition: group, members: members)]).first else {
+            throw StoreError(.statement, operation: "write a group to", path: file.path)
         }
-        let now = WallClock.microseconds() / 1000
-        return try write("write a group to") { database in
-            let id = try Int64.fetchOne(
-                database,
-                sql: """
-                    INSERT INTO definition_groups
-                        (name, type, description, environment, created_at, updated_at, last_update, origin)
-                    VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?5, 'local')
-                    ON CONFLICT (name, type, environment) DO UPDATE SET
-                        description = coalesce(excluded.description, description), updated_at = excluded.updated_at,
-                        last_update = excluded.last_update, origin = 'local'
-                    RETURNING id
-                    """,
-                arguments: [group.name, group.type.rawValue, group.description, group.environment, now])
-            guard let id else {
-                throw StoreError(.statement, operation: "write a group to", path: self.file.path)
-            }
-            try database.execute(sql: "DELETE FROM group_memberships WHERE group_id = ?", arguments: [id])
-            let insert = try database.makeStatement(
-                sql: """
-                    INSERT INTO group_memberships (group_id, symbol, weight, created_at) VALUES (?, ?, ?, ?)
-                    ON CONFLICT (group_id, symbol) DO UPDATE SET weight = excluded.weight
-                    """)
-            for member in members {
-                try insert.execute(arguments: [id, member.symbol, member.weight, now])
-            }
-            return id
-        }
+        return id
     }
 
     /// Reads in one snapshot of the file.
@@ -172,6 +124,17 @@ public final class UniverseMirror: Sendable {
         let lock = try FileLock.acquire(file.path + ".lock", patience: .seconds(5))
         defer { lock.release() }
         return try body()
+    }
+
+    /// Migrates a file that an older version made; one that is new enough is only looked at.
+    private static func bringUpToDate(_ file: StoreFile) throws(StoreError) {
+        let reader = try StoreConnection.openReader(file.path)
+        let isOld = try StoreError.translating("open", path: file.path) {
+            let version = try reader.read { try Int.fetchOne($0, sql: "PRAGMA user_version") ?? 0 }
+            try reader.close()
+            return version < file.schema.newest
+        }
+        if isOld { try locked(file) { () throws(StoreError) in try withWriter(file) { _ in } } }
     }
 
     /// Opens the writing connection for `body` alone, and leaves no frame in the log that a later one must move.

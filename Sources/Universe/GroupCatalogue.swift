@@ -6,7 +6,7 @@ struct GroupCatalogue {
     /// The groups that a part stands for: one, or two when a UNIVERSE and an ETF share a name.
     struct Match {
         var part: String
-        var groups: [UniverseGroup]
+        var groups: [GroupHeading]
     }
 
     /// What a key names.
@@ -17,16 +17,16 @@ struct GroupCatalogue {
     }
 
     private let environment: String
-    private let byName: [String: [UniverseGroup]]
+    private let byName: [String: [GroupHeading]]
     private let namesByFolded: [String: [String]]
-    private let others: [String: [UniverseGroup]]
+    private let others: [String: [GroupHeading]]
 
     /// Whether no key can be resolved.
     var isEmpty: Bool { byName.isEmpty }
 
-    init(_ groups: [UniverseGroup], environment: String) {
-        var byName: [String: [UniverseGroup]] = [:]
-        var others: [String: [UniverseGroup]] = [:]
+    init(_ groups: [GroupHeading], environment: String) {
+        var byName: [String: [GroupHeading]] = [:]
+        var others: [String: [GroupHeading]] = [:]
         for group in groups {
             if GroupCatalogue.isUniverse(group), group.environment == environment {
                 byName[group.name, default: []].append(group)
@@ -41,7 +41,7 @@ struct GroupCatalogue {
     }
 
     /// Whether keys may name groups of this type.
-    static func isUniverse(_ group: UniverseGroup) -> Bool {
+    static func isUniverse(_ group: GroupHeading) -> Bool {
         group.type == .universe || group.type == .etf
     }
 
@@ -69,7 +69,7 @@ struct GroupCatalogue {
         return union
     }
 
-    private func whole(_ key: UniverseKey, _ groups: [UniverseGroup], foundAs names: [String] = []) -> Choice {
+    private func whole(_ key: UniverseKey, _ groups: [GroupHeading], foundAs names: [String] = []) -> Choice {
         var choice = Choice(matches: [Match(part: key.text, groups: groups)])
         remarks(on: key.text, groups, foundAs: names, into: &choice.warnings)
         return choice
@@ -101,7 +101,7 @@ struct GroupCatalogue {
     }
 
     private func remarks(
-        on part: String, _ groups: [UniverseGroup], foundAs names: [String], into warnings: inout [String]
+        on part: String, _ groups: [GroupHeading], foundAs names: [String], into warnings: inout [String]
     ) {
         if names.count > 1 {
             warnings.append(

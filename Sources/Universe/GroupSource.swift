@@ -1,12 +1,12 @@
 public import Store
 
-/// Where groups and their members are read from: the mirror file, or a cache that stands before it.
-public protocol GroupSource: Sendable {
-    /// The groups of an environment, or of all with `nil`. May read the disk.
-    func groups(environment: String?) throws(StoreError) -> [UniverseGroup]
+/// Where groups and their symbols are read from while one key is resolved: a snapshot of the mirror file.
+public protocol GroupSource {
+    /// All groups' names. May read the disk.
+    func headings() throws(StoreError) -> [GroupHeading]
 
-    /// The members of one group. May read the disk.
-    func members(of groupID: Int64) throws(StoreError) -> [GroupMember]
+    /// The members of one group as symbols, sorted. May read the disk.
+    func symbols(of groupID: Int64) throws(StoreError) -> GroupSymbols
 }
 
-extension UniverseMirror: GroupSource {}
+extension UniverseMirror.Snapshot: GroupSource {}

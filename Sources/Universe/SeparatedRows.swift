@@ -16,12 +16,21 @@ struct SeparatedRows {
     /// Set once a quote was not closed, so that a file full of them is still read in one pass.
     private var quotesEndWithLine = false
 
+    /// Whether the line skipped last, as part of no row, had more than one column.
+    private(set) var lastLineHasSeparator = false
+
     init(_ bytes: [UInt8]) {
-        let start = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
-        self.bytes = bytes[start...]
-        position = start
-        separator = SeparatedRows.separator(of: bytes[start...])
+        self.init(bytes, separator: SeparatedRows.separator(of: bytes))
     }
+
+    init(_ bytes: [UInt8], separator: UInt8) {
+        let start = SeparatedRows.start(of: bytes)
+        self.bytes = bytes[start...]
+        self.separator = separator
+        position = start
+    }
+
+    private static func start(of bytes: [UInt8]) -> Int { bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0 }
 
     /// The next row that is neither blank nor a comment, with the number of its first line.
     mutating func next() -> (line: Int, row: Row)? {
@@ -42,6 +51,7 @@ struct SeparatedRows {
                 if line > start.line || error == .unclosed { quotesEndWithLine = true }
                 (position, line) = start
                 skipLine()
+                lastLineHasSeparator = bytes[start.position..<position].contains(separator)
                 return (start.line, .malformed(error.text))
             }
         }
@@ -126,8 +136,10 @@ struct SeparatedRows {
     }
 
     /// The separator of the first line that is no comment: a comma, else a semicolon or a tab when it has one.
-    private static func separator(of bytes: ArraySlice<UInt8>) -> UInt8 {
-        for line in bytes.split(whereSeparator: { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }) {
+    static func separator(of bytes: [UInt8]) -> UInt8 {
+        for line in bytes[start(of: bytes)...].split(whereSeparator: {
+            $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r")
+        }) {
             guard let first = line.first(where: { $0 != UInt8(ascii: " ") }), first != UInt8(ascii: "#") else {
                 continue
             }

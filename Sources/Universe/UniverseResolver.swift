@@ -10,16 +10,11 @@ public struct UniverseResolver: Sendable {
     /// The environment whose groups count, such as `DEFAULT` or `PROD`.
     public let environment: String
 
-    private let source: any GroupSource
+    private let mirror: UniverseMirror
 
     /// Makes a resolver over the mirror file.
     public init(mirror: UniverseMirror, environment: String) {
-        self.init(source: mirror, environment: environment)
-    }
-
-    /// Makes a resolver over any source of groups.
-    public init(source: any GroupSource, environment: String) {
-        self.source = source
+        self.mirror = mirror
         self.environment = environment
     }
 
@@ -28,68 +23,112 @@ public struct UniverseResolver: Sendable {
     /// - Throws: ``UniverseError`` when the key has no name in it, names no group, or brings no symbol, and when the
     ///   mirror cannot be read. A success always has at least one symbol.
     public func resolve(_ key: String) throws(UniverseError) -> Resolution {
+        try resolve(try UniverseResolver.parse(key))
+    }
+
+    /// Resolves a key in one snapshot of the mirror; see ``resolve(_:)``.
+    public func resolve(_ key: UniverseKey) throws(UniverseError) -> Resolution {
+        let result: Result<Resolution, UniverseError>
+        do {
+            result = try mirror.withSnapshot { snapshot in
+                Result { () throws(UniverseError) in
+                    try UniverseResolver.resolve(key, in: snapshot, environment: environment)
+                }
+            }
+        } catch {
+            throw UniverseResolver.unreadable(key.text, error)
+        }
+        return try result.get()
+    }
+
+    /// Resolves a key in a given state of the groups; see ``resolve(_:)``.
+    public static func resolve(
+        _ key: UniverseKey, in source: some GroupSource, environment: String
+    ) throws(UniverseError) -> Resolution {
+        let all = try read(key) { () throws(StoreError) in try source.headings() }
+        let catalogue = GroupCatalogue(all, environment: environment)
+        let choice = catalogue.choose(key)
+        var warnings = choice.warnings
+        var symbols: [Symbol] = []
+        var parts: [Resolution.Part] = []
+        var refused: [Resolution.RefusedMember] = []
+        for match in choice.matches {
+            for group in match.groups {
+                let own = try read(key) { () throws(StoreError) in try source.symbols(of: group.id) }
+                refused += own.refused.map { .init(text: $0, group: group.name) }
+                parts.append(.init(part: match.part, group: group.name, type: group.type, count: own.symbols.count))
+                symbols = united(symbols, own.symbols)
+                if own.symbols.isEmpty, own.refused.isEmpty {
+                    warnings.append("group \(quoted(group.name)) (\(group.type.rawValue)) has no members")
+                }
+            }
+        }
+        if !refused.isEmpty { warnings.append(describe(refused)) }
+        guard !symbols.isEmpty else {
+            throw failure(key, choice, catalogue, environment: environment, warnings: warnings)
+        }
+        return Resolution(
+            symbols: symbols, parts: parts, unknown: choice.unknown, refused: refused, warnings: warnings)
+    }
+
+    /// Reads a key as written.
+    static func parse(_ key: String) throws(UniverseError) -> UniverseKey {
         guard let parsed = UniverseKey(key) else {
             throw UniverseError(
                 .emptyKey, key: key,
                 text:
                     "universe key \(quoted(key)) names no group: write names joined by colons, such as sp500:nasdaq100")
         }
-        return try resolve(parsed)
+        return parsed
     }
 
-    /// Resolves a key; see ``resolve(_:)``.
-    public func resolve(_ key: UniverseKey) throws(UniverseError) -> Resolution {
-        let all = try read(key) { () throws(StoreError) in try source.groups(environment: nil) }
-        let catalogue = GroupCatalogue(all, environment: environment)
-        let choice = catalogue.choose(key)
-        var warnings = choice.warnings
-        var symbols: Set<Symbol> = []
-        var parts: [Resolution.Part] = []
-        var refused: [Resolution.RefusedMember] = []
-        for match in choice.matches {
-            for group in match.groups {
-                let members = try read(key) { () throws(StoreError) in try source.members(of: group.id) }
-                var own: Set<Symbol> = []
-                for member in members {
-                    if let symbol = Symbol(member.symbol) {
-                        own.insert(symbol)
-                    } else {
-                        refused.append(.init(text: member.symbol, group: group.name))
-                    }
-                }
-                parts.append(.init(part: match.part, group: group.name, type: group.type, count: own.count))
-                symbols.formUnion(own)
-                if members.isEmpty {
-                    warnings.append("group \(quoted(group.name)) (\(group.type.rawValue)) has no members")
-                }
+    static func unreadable(_ key: String, _ error: StoreError) -> UniverseError {
+        UniverseError(
+            .mirror(error), key: key,
+            text: "universe key \(quoted(key)) cannot be resolved, the mirror cannot be read: \(error)")
+    }
+
+    /// Two sorted lists of distinct symbols as one.
+    static func united(_ left: [Symbol], _ right: [Symbol]) -> [Symbol] {
+        guard !left.isEmpty else { return right }
+        guard !right.isEmpty else { return left }
+        var union: [Symbol] = []
+        union.reserveCapacity(left.count + right.count)
+        var (a, b) = (0, 0)
+        while a < left.count, b < right.count {
+            if left[a] < right[b] {
+                union.append(left[a])
+                a += 1
+            } else {
+                if left[a] == right[b] { a += 1 }
+                union.append(right[b])
+                b += 1
             }
         }
-        if !refused.isEmpty { warnings.append(describe(refused)) }
-        guard !symbols.isEmpty else { throw failure(key, choice, catalogue, warnings: warnings) }
-        return Resolution(
-            symbols: symbols.sorted(), parts: parts, unknown: choice.unknown, refused: refused, warnings: warnings)
+        union.append(contentsOf: left[a...])
+        union.append(contentsOf: right[b...])
+        return union
     }
 
-    private func read<Value>(
+    private static func read<Value>(
         _ key: UniverseKey, _ body: () throws(StoreError) -> Value
     ) throws(UniverseError) -> Value {
         do {
             return try body()
         } catch {
-            throw UniverseError(
-                .mirror(error), key: key.text,
-                text: "universe key \(quoted(key.text)) cannot be resolved, the mirror cannot be read: \(error)")
+            throw unreadable(key.text, error)
         }
     }
 
-    private func describe(_ refused: [Resolution.RefusedMember]) -> String {
+    private static func describe(_ refused: [Resolution.RefusedMember]) -> String {
         let samples = refused.prefix(5).map { "\(quoted($0.text)) of \(quoted($0.group))" }.joined(separator: ", ")
         let rest = refused.count > 5 ? ", …" : ""
         return "\(refused.count) members are no symbols the feed knows how to send and are left out: \(samples)\(rest)"
     }
 
-    private func failure(
-        _ key: UniverseKey, _ choice: GroupCatalogue.Choice, _ catalogue: GroupCatalogue, warnings: [String]
+    private static func failure(
+        _ key: UniverseKey, _ choice: GroupCatalogue.Choice, _ catalogue: GroupCatalogue, environment: String,
+        warnings: [String]
     ) -> UniverseError {
         guard choice.matches.isEmpty else {
             return UniverseError(

@@ -7,12 +7,15 @@ import ServiceLifecycle
 import Store
 import UnixSignals
 import Upstream
+import WebAPI
 
 /// Everything that `run` runs, put together and opened; nothing moves before ``serviceGroup()`` is run.
 struct CollectorAssembly {
     let buffer: TickBuffer
     let connections: ConnectionSet
     let sync: SyncService?
+    let universes: UniverseService
+    let web: WebListener
     private let backfill: BackfillService?
     private let simulator: FeedSimulator?
     private let logger: Logger
@@ -20,19 +23,24 @@ struct CollectorAssembly {
     /// Opens the files, resolves the symbols and prepares the connections.
     ///
     /// - Parameter simulator: A feed to use in place of the one in the settings; bound, not yet running.
+    /// - Parameter reread: Reads the settings anew when SIGHUP comes; without it the signal is left alone.
     /// - Throws: What the modules throw; nothing stays open then.
     static func open(
-        _ settings: Settings, simulator: (feed: FeedSimulator, url: String)? = nil, logger: Logger
+        _ settings: Settings, simulator: (feed: FeedSimulator, url: String)? = nil,
+        reread: (@Sendable () throws -> Settings)? = nil, logger: Logger
     ) async throws -> CollectorAssembly {
         let url = simulator?.url ?? settings.feed.url
+        let webConfiguration = try WebListener.configuration(settings)
+        try webConfiguration.checkAddress()
         let upstream = try settings.upstream()
         for warning in upstream?.warnings ?? [] { logger.warning("DATABASE_URI: \(warning)") }
         let buffer = try TickBuffer.open(
             directory: settings.dataDirectory, options: settings.bufferOptions, logger: Logger(label: "buffer"))
         do {
             let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
-            let connections = try settings.connectionSet(
-                url: url, mirror: mirror, sink: buffer, missedSince: buffer.previousLife, logger: logger)
+            let tap = EventTap(before: buffer)
+            let collected = try settings.collectedSet(
+                url: url, mirror: mirror, sink: tap, missedSince: buffer.previousLife, logger: logger)
             let sync = upstream.map { configuration in
                 SyncService(
                     buffer: buffer,
@@ -44,8 +52,15 @@ struct CollectorAssembly {
             if sync == nil {
                 logger.notice("DATABASE_URI is not set: events are collected and not uploaded")
             }
+            let web = WebListener(
+                configuration: webConfiguration,
+                collector: RunningCollector(
+                    settings: settings, url: url, buffer: buffer, mirror: mirror, connections: collected.set, sync: sync
+                ),
+                tap: tap, directory: settings.dataDirectory)
             return CollectorAssembly(
-                buffer: buffer, connections: connections, sync: sync,
+                buffer: buffer, connections: collected.set, sync: sync,
+                universes: settings.universeService(mirror, upstream, collected.connections, reread: reread), web: web,
                 backfill: try settings.backfillService(buffer: buffer), simulator: simulator?.feed, logger: logger)
         } catch {
             await buffer.close()
@@ -53,16 +68,18 @@ struct CollectorAssembly {
         }
     }
 
-    /// The services in the order in which they stop last: connections first, then the upload, the buffer at the end.
+    /// The services in the order in which they stop last: connections first, then the upload, the buffer, the API.
     func serviceGroup(watching: [any Service] = [], stopsOnSignals: Bool = true) -> ServiceGroup {
-        var services: [any Service] = [BufferService(buffer: buffer)]
+        var services: [any Service] = [web, BufferService(buffer: buffer)]
         if let sync { services.append(sync) }
         services.append(
             LogbookService(connections: connections, buffer: buffer, sync: sync, logger: Logger(label: "logbook")))
         if let backfill { services.append(backfill) }
         if let simulator { services.append(simulator) }
+        services.append(universes)
         services.append(connections)
         services += watching
+        services.append(WebListener.StopNotice(collector: web.collector))
         var configuration = ServiceGroupConfiguration(
             services: services.map {
                 .init(

@@ -39,14 +39,8 @@ extension Settings {
     /// - Throws: `UniverseError` when they can't be resolved and the settings refuse to go on without.
     func interest(of connection: Connection, in mirror: UniverseMirror, logger: Logger) throws -> Interest? {
         let resolver = UniverseResolver(mirror: mirror, environment: universe.environment.rawValue)
-        let fallback: SymbolSelection.Fallback =
-            switch (connections.isMulti, universe.fallback) {
-            case (true, _): .nothing
-            case (false, .default): .defaultList
-            case (false, .error): .refusal
-            }
         let selection = try SymbolSelection(
-            universeKey: connection.universeKey, list: connection.symbols, fallback: fallback,
+            universeKey: connection.universeKey, list: connection.symbols, fallback: symbolFallback,
             resolve: { key throws(UniverseError) in try resolver.resolve(key) })
         for remark in selection.remarks {
             let level: Logger.Level =

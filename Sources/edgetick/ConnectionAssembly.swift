@@ -1,3 +1,4 @@
+import Collector
 import Feed
 import Logging
 import MarketData
@@ -10,9 +11,9 @@ extension Settings {
     /// Several connections that have no symbols give way to the one of SYMBOL_UNIVERSE_KEY where that is set.
     ///
     /// - Throws: ``CommandFailure`` when there is nothing to collect, and what resolving throws.
-    func connectionSet(
+    func collectedSet(
         url: String, mirror: UniverseMirror, sink: any EventSink, missedSince: Int64? = nil, logger: Logger
-    ) throws -> ConnectionSet {
+    ) throws -> (set: ConnectionSet, connections: [CollectedConnection]) {
         var list = feed.source == .none ? [] : connections.list
         var isMulti = connections.isMulti
         var interests = try list.map { try interest(of: $0, in: mirror, logger: logger) }
@@ -46,7 +47,7 @@ extension Settings {
                 "one connection collects every symbol: the others stand by",
                 metadata: ["connection": "\(first.configuration.name)"])
         }
-        return try ConnectionSet(
+        let set = try ConnectionSet(
             configuration: setConfiguration,
             members: members.map { member in
                 var member = member
@@ -54,6 +55,15 @@ extension Settings {
                 return member
             },
             sink: sink, isFixed: !isMulti, logger: Logger(label: "feed"))
+        let collected = zip(list, interests).compactMap { connection, interest -> CollectedConnection? in
+            let id = "connection_\(connection.number)"
+            guard let interest, members.contains(where: { $0.id == id }) else { return nil }
+            return CollectedConnection(wish: wish(of: connection), interest: interest) { interest in
+                // It may have been removed meanwhile.
+                try? set.setInterest(interest, of: id)
+            }
+        }
+        return (set, collected)
     }
 
     private var setConfiguration: SetConfiguration {

@@ -46,8 +46,10 @@ import Testing
         let start = ContinuousClock.now
         _ = failures.failed("down", at: start)
         #expect(failures.failed("locked", at: start + .seconds(1)) == .log(occurrences: 1))
-        #expect(failures.succeeded())
-        #expect(!failures.succeeded())
+        let ended = failures.succeeded()
+        #expect(ended)
+        let again = failures.succeeded()
+        #expect(!again)
         #expect(failures.failed("locked", at: start + .seconds(2)) == .log(occurrences: 1))
     }
 }

@@ -4,7 +4,7 @@ import TestSupport
 /// A collector's box: its data directory, its settings, and the real commands run in it.
 struct Box {
     let workspace: Workspace
-    private let environment: [String: String]
+    let environment: [String: String]
 
     init(feed: String, events: String = "AM,A,T,Q", database: String? = nil, more: [String: String] = [:]) throws {
         workspace = try Workspace()
@@ -33,6 +33,12 @@ struct Box {
 
     /// The buffer file.
     var ticks: String { workspace.file("data/ticks.sqlite") }
+
+    /// The bars in the buffer file; 0 as long as there is none.
+    func bars() async throws -> Int {
+        guard let rows = try? await sqlite("select count(*) from bars").first else { return 0 }
+        return Int(rows) ?? 0
+    }
 
     /// Asks the buffer file, as a user would; a row a line, columns separated by `|`.
     func sqlite(_ query: String) async throws -> [String] {

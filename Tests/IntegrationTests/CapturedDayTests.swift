@@ -99,12 +99,9 @@ import Testing
         var durable = 0
         for _ in 0..<2 {
             let collector = try box.start("run")
-            try await Waiting.until(within: .seconds(60)) {
-                let rows = try? await box.sqlite("select count(*) from bars").first
-                guard let rows, let count = Int(rows), count > durable else { return false }
-                durable = count
-                return true
-            }
+            let before = durable
+            try await Waiting.until(within: .seconds(60)) { try await box.bars() > before }
+            durable = try await box.bars()
             collector.send(SIGKILL)
             #expect(try await collector.exit() == -SIGKILL)
         }

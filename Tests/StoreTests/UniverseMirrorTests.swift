@@ -113,7 +113,7 @@ struct UniverseMirrorTests {
         _ = try mirror(scratch)
         try scratch.execute("PRAGMA user_version = 7", file: scratch.path + "/universe.sqlite")
         let error = #expect(throws: StoreError.self) { _ = try mirror(scratch) }
-        #expect(error?.reason == .schemaTooNew(found: 7, known: 1))
+        #expect(error?.reason == .schemaTooNew(found: 7, known: 2))
         #expect(try scratch.files(beginning: "universe-bad").isEmpty)
     }
 }

@@ -13,14 +13,13 @@ public final class ChildProcess: Sendable {
 
     private struct State {
         var output: [String] = []
-        var partial: [Int32: [UInt8]] = [:]
-        var openPipes = 2
+        var partial: [Int: [UInt8]] = [:]
         var exit: Int32?
         var version = 0
         var waiters: [UUID: CheckedContinuation<Void, Never>] = [:]
     }
 
-    private let process: Process
+    private let child: Spawned
     private let state = Mutex(State())
 
     /// Starts `executable`; `environment` replaces the inherited one but for PATH, HOME, LANG and TMPDIR.
@@ -28,47 +27,30 @@ public final class ChildProcess: Sendable {
         _ executable: String, _ arguments: [String], environment: [String: String] = [:],
         directory: String? = nil
     ) throws {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: executable)
-        process.arguments = arguments
         let inherited = ProcessInfo.processInfo.environment
         var variables = environment
         for name in ["PATH", "HOME", "LANG", "TMPDIR"] where variables[name] == nil {
             variables[name] = inherited[name]
         }
-        process.environment = variables
-        if let directory { process.currentDirectoryURL = URL(fileURLWithPath: directory) }
-        process.standardInput = FileHandle.nullDevice
-        self.process = process
-        for (number, pipe) in [(Int32(1), Pipe()), (Int32(2), Pipe())] {
-            if number == 1 { process.standardOutput = pipe } else { process.standardError = pipe }
-            pipe.fileHandleForReading.readabilityHandler = { [weak self] handle in
-                let data = handle.availableData
-                if data.isEmpty { handle.readabilityHandler = nil }
-                self?.received(data, from: number)
-            }
+        child = try Spawned([executable] + arguments, environment: variables, directory: directory)
+        let reader = Thread { [weak self, child] in
+            child.read { self?.received($0, from: $1) }
+            let status = child.wait()
+            self?.change { $0.exit = status }
         }
-        process.terminationHandler = { [weak self] process in
-            let isSignal = process.terminationReason == .uncaughtSignal
-            self?.change { $0.exit = isSignal ? -process.terminationStatus : process.terminationStatus }
-        }
-        try process.run()
+        reader.start()
     }
 
-    deinit {
-        if process.isRunning { kill(process.processIdentifier, SIGKILL) }
-    }
+    deinit { child.signal(SIGKILL) }
 
     /// The process's id.
-    public var pid: pid_t { process.processIdentifier }
+    public var pid: pid_t { child.pid }
+
+    /// Sends a signal.
+    public func send(_ signal: Int32) { child.signal(signal) }
 
     /// All lines so far, of both outputs as they came.
     public var output: [String] { state.withLock { $0.output } }
-
-    /// Sends a signal.
-    public func send(_ signal: Int32) {
-        if process.isRunning { kill(process.processIdentifier, signal) }
-    }
 
     /// Waits for a line that contains `text` and returns it.
     @discardableResult
@@ -76,7 +58,7 @@ public final class ChildProcess: Sendable {
         let deadline = ContinuousClock.now + limit
         while true {
             let (found, ended, version) = state.withLock { state in
-                (state.output.first { $0.contains(text) }, state.exit != nil && state.openPipes == 0, state.version)
+                (state.output.first { $0.contains(text) }, state.exit != nil, state.version)
             }
             if let found { return found }
             guard !ended, ContinuousClock.now < deadline else {
@@ -92,7 +74,7 @@ public final class ChildProcess: Sendable {
     public func exit(within limit: Duration = .seconds(20)) async throws -> Int32 {
         let deadline = ContinuousClock.now + limit
         while true {
-            let (status, version) = state.withLock { ($0.openPipes == 0 ? $0.exit : nil, $0.version) }
+            let (status, version) = state.withLock { ($0.exit, $0.version) }
             if let status { return status }
             guard ContinuousClock.now < deadline else {
                 throw TimedOut(description: "still running:\n" + output.suffix(40).joined(separator: "\n"))
@@ -101,22 +83,22 @@ public final class ChildProcess: Sendable {
         }
     }
 
-    private func received(_ data: Data, from pipe: Int32) {
+    private func received(_ bytes: ArraySlice<UInt8>, from pipe: Int) {
         change { state in
-            guard !data.isEmpty else {
-                if let rest = state.partial.removeValue(forKey: pipe), !rest.isEmpty {
-                    state.output.append(String(decoding: rest, as: UTF8.self))
-                }
-                state.openPipes -= 1
+            var rest = bytes
+            while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
+                let line = state.partial[pipe, default: []] + rest[..<end]
+                state.partial[pipe] = nil
+                state.output.append(String(decoding: line, as: UTF8.self))
+                rest = rest[(end + 1)...]
+            }
+            guard bytes.isEmpty else {
+                if !rest.isEmpty { state.partial[pipe, default: []] += rest }
                 return
             }
-            var bytes = state.partial[pipe] ?? []
-            bytes.append(contentsOf: data)
-            while let end = bytes.firstIndex(of: UInt8(ascii: "\n")) {
-                state.output.append(String(decoding: bytes[..<end], as: UTF8.self))
-                bytes.removeSubrange(...end)
+            if let last = state.partial.removeValue(forKey: pipe) {
+                state.output.append(String(decoding: last, as: UTF8.self))
             }
-            state.partial[pipe] = bytes
         }
     }
 

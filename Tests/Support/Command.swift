@@ -40,11 +40,7 @@ enum Command {
 
     /// Starts a command whose standard input stays open until this process ends or closes the descriptor returned.
     static func start(_ command: [String]) throws(Failure) -> Int32 {
-        var ends: [Int32] = [-1, -1]
-        let type = SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue
-        guard socketpair(AF_UNIX, Int32(type), 0, &ends) == 0 else {
-            throw Failure(description: "\(command.joined(separator: " ")): no socket pair")
-        }
+        let ends = try privatePair()
         defer { close(ends[0]) }
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
@@ -56,8 +52,19 @@ enum Command {
         return ends[1]
     }
 
-    private static func spawn(
-        _ command: [String], _ actions: inout posix_spawn_file_actions_t
+    /// Two connected sockets that no child inherits unless it is given one.
+    static func privatePair() throws(Failure) -> [Int32] {
+        var ends: [Int32] = [-1, -1]
+        let type = SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue
+        guard socketpair(AF_UNIX, Int32(type), 0, &ends) == 0 else {
+            throw Failure(description: "no socket pair: errno \(errno)")
+        }
+        return ends
+    }
+
+    /// Starts a command, its path first, with standard input and outputs as `actions` say and nothing else of ours open.
+    static func spawn(
+        _ command: [String], _ actions: inout posix_spawn_file_actions_t, environment: [String: String]? = nil
     ) throws(Failure) -> pid_t {
         // Whatever else is open here is closed there: a server would keep pipes open that others wait on.
         let open = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
@@ -65,9 +72,10 @@ enum Command {
             posix_spawn_file_actions_addclose(&actions, descriptor)
         }
         let arguments = command.map { strdup($0) } + [nil]
-        defer { arguments.forEach { free($0) } }
+        let variables = (environment ?? ProcessInfo.processInfo.environment).map { strdup("\($0)=\($1)") } + [nil]
+        defer { for text in arguments + variables { free(text) } }
         var child: pid_t = 0
-        let code = posix_spawnp(&child, command[0], &actions, nil, arguments, environ)
+        let code = posix_spawnp(&child, command[0], &actions, nil, arguments, variables)
         guard code == 0 else {
             throw Failure(description: "\(command.joined(separator: " ")): \(String(cString: strerror(code)))")
         }

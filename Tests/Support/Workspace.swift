@@ -41,9 +41,11 @@ public enum Places {
         return URL(fileURLWithPath: tests).deletingLastPathComponent().appendingPathComponent("edgetick").path
     }()
 
-    /// A file of the real captures and universes that lie beside a developer's checkout; `nil` where they are absent.
+    /// A file of the real captures and universes that lie beside a developer's checkout, or where EDGETICK_TEST_DATA
+    /// says; `nil` where they are absent.
     public static func sharedData(_ name: String) -> String? {
-        let path = URL(fileURLWithPath: repository).deletingLastPathComponent().path + "/shared/data/" + name
+        let beside = URL(fileURLWithPath: repository).deletingLastPathComponent().path + "/shared/data"
+        let path = (ProcessInfo.processInfo.environment["EDGETICK_TEST_DATA"] ?? beside) + "/" + name
         return FileManager.default.isReadableFile(atPath: path) ? path : nil
     }
 }

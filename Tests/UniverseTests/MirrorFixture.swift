@@ -1,5 +1,7 @@
-import FoundationEssentials
+import Foundation
 import Store
+import TestSupport
+import Testing
 
 /// A real mirror file in a directory of its own, with the groups that a test asks for.
 struct MirrorFixture {
@@ -26,13 +28,10 @@ struct MirrorFixture {
 
 /// The sample universes beside the package, where they are there.
 enum SharedUniverses {
-    static let directory = URL(filePath: #filePath).resolvingSymlinksInPath()
-        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-        .appending(path: "shared/data/universes")
-
-    static var areThere: Bool { FileManager.default.fileExists(atPath: directory.appending(path: "sp500.csv").path) }
+    static var areThere: Bool { Places.sharedData("universes/sp500.csv") != nil }
 
     static func bytes(_ name: String) throws -> [UInt8] {
-        Array(try Data(contentsOf: directory.appending(path: "\(name).csv")))
+        let path = try #require(Places.sharedData("universes/\(name).csv"))
+        return Array(try Data(contentsOf: URL(filePath: path)))
     }
 }

@@ -183,12 +183,15 @@ struct UniverseResolverTests {
 
     @Test func `a mirror that cannot be read is an error that says so`() throws {
         struct Broken: GroupSource {
-            func groups(environment: String?) throws(StoreError) -> [UniverseGroup] {
+            func headings() throws(StoreError) -> [GroupHeading] {
                 throw StoreError(.inputOutput, operation: "read groups from", path: "universe.sqlite")
             }
-            func members(of groupID: Int64) throws(StoreError) -> [GroupMember] { [] }
+            func symbols(of groupID: Int64) throws(StoreError) -> GroupSymbols { GroupSymbols() }
         }
-        let error = try #require(failure(UniverseResolver(source: Broken(), environment: "DEFAULT"), "sp500"))
+        let key = try #require(UniverseKey("sp500"))
+        let error = try #require(throws: UniverseError.self) {
+            try UniverseResolver.resolve(key, in: Broken(), environment: "DEFAULT")
+        }
         guard case .mirror = error.reason else { throw Wrong(error) }
         #expect(error.isRetryable)
         #expect(error.description.contains("cannot read groups from universe.sqlite"))

@@ -6,6 +6,11 @@ public struct RawHTTP: Sendable {
     public struct Failure: Error, CustomStringConvertible {
         /// What happened.
         public let description: String
+
+        /// Makes a failure.
+        public init(description: String) {
+            self.description = description
+        }
     }
 
     /// An answer.
@@ -101,13 +106,17 @@ public final class RawSocket {
     private var buffer: [UInt8] = []
     private var position = 0
 
-    /// Connects to a port of 127.0.0.1; reads and writes give up after `timeout` seconds.
-    public init(port: Int, timeout: Double = 10) throws {
+    /// Connects to a port of 127.0.0.1; reads and writes give up after `timeout` seconds. The kernel keeps about
+    /// `receiveBytes` of what is not read yet; by default as it likes, which is megabytes.
+    public init(port: Int, timeout: Double = 10, receiveBytes: Int32? = nil) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         guard descriptor >= 0 else { throw RawHTTP.Failure(description: "no socket: \(errno)") }
         var limit = timeval(tv_sec: Int(timeout), tv_usec: Int((timeout - timeout.rounded(.down)) * 1_000_000))
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        if var bytes = receiveBytes {
+            setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &bytes, socklen_t(MemoryLayout<Int32>.size))
+        }
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = in_port_t(UInt16(port)).bigEndian

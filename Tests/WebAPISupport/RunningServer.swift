@@ -62,6 +62,7 @@ extension StagedCollector {
         collector.change { state in
             state.snapshot.buffer.maximumBytes = 8 << 30
             state.snapshot.buffer.fileBytes = 40 << 20
+            state.snapshot.buffer.usedBytes = 40 << 20
             state.snapshot.sync.isConfigured = true
             state.snapshot.cache = CacheState()
             state.snapshot.loops = [LoopProgress(name: "writer", age: 0.1, limit: 10)]

@@ -115,15 +115,20 @@ public final class StagedCollector: CollectorSource, EventSink {
 
     // MARK: CollectorSource
 
+    /// Everything, with the counts of events as taken.
     public func snapshot() -> CollectorSnapshot { state.withLock { $0.snapshot } }
 
+    /// A connection's symbols.
     public func tickers(of connection: String) -> ConnectionTickers? { state.withLock { $0.tickers[connection] } }
 
-    public func recentEvents(symbol: Symbol?, limit: Int) async throws(CollectorProblem) -> [LiveEvent] {
-        try await file().events.reversed().lazy.filter { symbol == nil || $0.symbol == symbol }.prefix(limit).map { $0 }
+    /// The newest events taken, newest first.
+    public func recentEvents(symbol: Symbol?, limit: Int) async throws(CollectorProblem) -> FoundEvents {
+        let events = try await file().events.reversed().lazy.filter { symbol == nil || $0.symbol == symbol }
+        return FoundEvents(events: Array(events.prefix(limit)))
     }
 
-    public func bars(_ query: BarQuery) async throws(CollectorProblem) -> [Bar] {
+    /// The newest version of each bar taken, oldest first.
+    public func bars(_ query: BarQuery) async throws(CollectorProblem) -> FoundBars {
         var newest: [Int64: Bar] = [:]
         for event in try await file().events {
             guard case .bar(let bar) = event.payload, bar.symbol == query.symbol, bar.interval == query.interval,
@@ -131,13 +136,15 @@ public final class StagedCollector: CollectorSource, EventSink {
             else { continue }
             newest[bar.start] = bar
         }
-        return Array(newest.values.sorted { $0.start < $1.start }.suffix(query.limit))
+        return FoundBars(bars: Array(newest.values.sorted { $0.start < $1.start }.suffix(query.limit)))
     }
 
+    /// The groups.
     public func universes() async throws(CollectorProblem) -> [UniverseSummary] {
         try await file().groups.map(\.summary)
     }
 
+    /// The union of the groups that the key names.
     public func universe(key: String) async throws(CollectorProblem) -> UniverseResolution {
         let groups = try await file().groups
         var symbols: Set<Symbol> = []
@@ -161,14 +168,17 @@ public final class StagedCollector: CollectorSource, EventSink {
         return UniverseResolution(symbols: symbols.sorted(), parts: parts, unknown: unknown)
     }
 
+    /// The staged gaps.
     public func gaps(limit: Int) async throws(CollectorProblem) -> [RecordedGap] {
         Array(try await file().gaps.prefix(limit))
     }
 
+    /// The staged rows.
     public func deadLetters(limit: Int) async throws(CollectorProblem) -> [RefusedEvent] {
         Array(try await file().deadLetters.prefix(limit))
     }
 
+    /// Counts the push, and fails without upstream.
     public func pushNow() async throws(CollectorProblem) {
         change { state in
             state.pushes += 1
@@ -181,6 +191,7 @@ public final class StagedCollector: CollectorSource, EventSink {
         }
     }
 
+    /// Evens the symbols out over the connections.
     public func rebalance() async throws(CollectorProblem) -> [SymbolMove] {
         var moves: [SymbolMove] = []
         change { state in
@@ -198,6 +209,7 @@ public final class StagedCollector: CollectorSource, EventSink {
         return moves
     }
 
+    /// Gives symbols to the connection named, or to the one with the fewest.
     public func subscribe(
         _ symbols: [Symbol], connection: String?
     ) async throws(CollectorProblem) -> SubscriptionChange {
@@ -218,6 +230,7 @@ public final class StagedCollector: CollectorSource, EventSink {
         return result
     }
 
+    /// Takes symbols away.
     public func unsubscribe(
         _ symbols: [Symbol], connection: String?
     ) async throws(CollectorProblem) -> SubscriptionChange {
@@ -239,6 +252,7 @@ public final class StagedCollector: CollectorSource, EventSink {
         return result
     }
 
+    /// Adds a connected connection.
     public func addConnection(id: String, _ request: ConnectionRequest) async throws(CollectorProblem) {
         guard !snapshot().connections.contains(where: { $0.id == id }) else {
             throw CollectorProblem(.conflict, "There is a connection \"\(id)\" already.")
@@ -249,6 +263,7 @@ public final class StagedCollector: CollectorSource, EventSink {
         connect(id, name: request.name ?? id, symbols: request.symbols)
     }
 
+    /// Removes a connection.
     public func removeConnection(id: String) async throws(CollectorProblem) -> [Symbol] {
         var released: [Symbol] = []
         change { state in

@@ -1,4 +1,5 @@
 import MarketData
+import NIOCore
 import Testing
 import WebAPISupport
 

@@ -25,11 +25,11 @@ final class HangingCollector: CollectorSource {
 
     func tickers(of connection: String) -> ConnectionTickers? { inner.tickers(of: connection) }
 
-    func recentEvents(symbol: Symbol?, limit: Int) async throws(CollectorProblem) -> [LiveEvent] {
+    func recentEvents(symbol: Symbol?, limit: Int) async throws(CollectorProblem) -> FoundEvents {
         try await inner.recentEvents(symbol: symbol, limit: limit)
     }
 
-    func bars(_ query: BarQuery) async throws(CollectorProblem) -> [Bar] { try await inner.bars(query) }
+    func bars(_ query: BarQuery) async throws(CollectorProblem) -> FoundBars { try await inner.bars(query) }
 
     func universes() async throws(CollectorProblem) -> [UniverseSummary] { try await inner.universes() }
 

@@ -74,17 +74,15 @@ import WebAPISupport
         }
         try await RunningServer.run(limits) { server in
             let http = RawHTTP(port: server.port)
-            server.collector.change { $0.fileDelay = .seconds(2) }
+            server.collector.change { $0.fileDelay = .seconds(60) }
             try await withThrowingTaskGroup(of: Int.self) { group in
                 for _ in 0..<4 { group.addTask { try await http.send("GET", "/api/bars?symbol=AAPL").status } }
-                let clock = ContinuousClock()
+                // These are answered while the file hangs, or the client gives up.
                 for target in [
                     "/health/live", "/health/ready", "/metrics", "/api/status", "/api/admin/websocket-status",
                 ] {
-                    let time = try await clock.measure {
-                        #expect(try await http.send("GET", target).status == 200, "\(target)")
-                    }
-                    #expect(time < .milliseconds(500), "\(target) took \(time)")
+                    let reply = try await http.send("GET", target)
+                    #expect(reply.status == 200, "\(target)")
                 }
                 for try await status in group { #expect(status == 503) }
             }
@@ -102,12 +100,10 @@ import WebAPISupport
             collector.hang()
             defer { collector.resume() }
             var last = try await http.send("GET", "/health/live")
-            let deadline = ContinuousClock.now + .seconds(10)
+            let deadline = ContinuousClock.now + .seconds(30)
             while last.status == 200, ContinuousClock.now < deadline {
                 try await Task.sleep(for: .milliseconds(100))
-                let clock = ContinuousClock()
-                let time = try await clock.measure { last = try await http.send("GET", "/health/live") }
-                #expect(time < .milliseconds(500))
+                last = try await http.send("GET", "/health/live")
             }
             #expect(last.status == 503)
             #expect(last.text.contains("status did not go round"))
@@ -139,7 +135,8 @@ import WebAPISupport
                 port.value = sockets.value
             }
         }
-        #expect(time < .seconds(5))
+        // An idle socket would be closed after thirty seconds.
+        #expect(time < .seconds(20))
     }
 }
 

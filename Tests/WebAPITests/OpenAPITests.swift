@@ -1,4 +1,6 @@
 import Foundation
+import HTTPTypes
+import Logging
 import MarketData
 import Testing
 import WebAPISupport

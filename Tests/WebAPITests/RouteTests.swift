@@ -39,7 +39,8 @@ import WebAPISupport
         try await RunningServer.run { server in
             server.collector.change { state in
                 state.tickers["connection_2"]?.confirmed.removeLast()
-                state.tickers["connection_2"]?.refused = state.tickers["connection_2"]?.assigned.suffix(1) ?? []
+                let last = state.tickers["connection_2"]?.assigned.suffix(1) ?? []
+                state.tickers["connection_2"]?.refused = Array(last)
             }
             let http = RawHTTP(port: server.port)
             let one = try await http.send("GET", "/api/websocket/connections/connection_2")

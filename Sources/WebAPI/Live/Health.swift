@@ -8,7 +8,7 @@
 /// |---|---|---|
 /// | feed | no connection has symbols; a connection that has some is not connected, or none of its symbols is confirmed | symbols refused or unconfirmed; reading paused |
 /// | buffer | commits fail; the cap or the disk is reached, so that events are dropped or rejected | four fifths of the cap used |
-/// | sync | – | an upload failure lasts; the oldest row waits for more than 15 minutes |
+/// | sync | – | an upload failure lasts; nothing was settled for 30 s while rows wait; the oldest row waits for more than 15 minutes |
 /// | loops | one is stuck | – |
 ///
 /// A failing check makes the collector not ready. A degraded one does not: while upstream is away the collector does
@@ -42,6 +42,8 @@ struct Health: Sendable, Equatable {
 
     /// The status loop's sample counts as stuck from this age on, in seconds.
     static let sampleLimit = 5.0
+    /// Rows that wait while none is settled for so many seconds make the upload degraded.
+    static let stallLimit = 30.0
     /// An oldest row that waits longer than this, in seconds, makes the upload degraded.
     static let lagLimit = 900.0
 
@@ -84,8 +86,9 @@ struct Health: Sendable, Equatable {
                 let reason = connection.lastError.map { ": \($0)" } ?? ""
                 return "\(connection.name) \(state)\(reason)"
             }
+            // While one collects, the collector does.
             return check(
-                .failing,
+                idle.count < working.count ? .degraded : .failing,
                 "\(idle.count) of \(working.count) connections do not collect: " + names.joined(separator: "; "))
         }
         let paused = working.filter(\.isPaused)
@@ -113,10 +116,10 @@ struct Health: Sendable, Equatable {
                 .failing, "full: events are dropped or rejected, and counted; raise BUFFER_MAX_BYTES or free disk space"
             )
         case .writing:
-            guard buffer.maximumBytes > 0, buffer.fileBytes >= buffer.maximumBytes / 5 * 4 else {
+            guard buffer.maximumBytes > 0, buffer.usedBytes >= buffer.maximumBytes / 5 * 4 else {
                 return check(.ok, "events reach the file")
             }
-            let percent = buffer.fileBytes * 100 / buffer.maximumBytes
+            let percent = buffer.usedBytes * 100 / buffer.maximumBytes
             return check(.degraded, "\(percent) % of BUFFER_MAX_BYTES used")
         }
     }
@@ -127,6 +130,9 @@ struct Health: Sendable, Equatable {
         guard sync.isConfigured else { return check(.ok, "collecting only: DATABASE_URI is not set") }
         if let failure = sync.failure {
             return check(.degraded, (failure.needsPerson ? "needs a person: " : "trying again: ") + failure.description)
+        }
+        if sync.stalledFor > stallLimit {
+            return check(.degraded, "nothing was uploaded for \(Int(sync.stalledFor)) s while rows wait")
         }
         if let lag = snapshot.buffer.oldestPendingAge, lag > lagLimit {
             return check(.degraded, "the oldest row waits for \(Int(lag / 60)) minutes")

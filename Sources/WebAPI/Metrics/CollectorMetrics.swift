@@ -122,6 +122,9 @@ enum CollectorMetrics {
         text.metric(
             "edgetick_buffer_oldest_pending_seconds", .gauge, "Age of the oldest row that upstream does not have.",
             buffer.oldestPendingAge ?? 0)
+        text.metric(
+            "edgetick_buffer_used_bytes", .gauge, "Part of the buffer's file in use; what the cap bounds.",
+            buffer.usedBytes)
         text.metric("edgetick_buffer_file_bytes", .gauge, "Size of the buffer's file.", buffer.fileBytes)
         text.metric("edgetick_buffer_wal_bytes", .gauge, "Size of the buffer's write-ahead log.", buffer.walBytes)
         text.metric(
@@ -151,6 +154,9 @@ enum CollectorMetrics {
             "edgetick_upload_last_success_timestamp_seconds", .gauge,
             "When a pass last found everything upstream, in Unix seconds.",
             sync.lastSuccessAge.map { Double(sample.time) / 1000 - $0 })
+        text.metric(
+            "edgetick_upload_stalled_seconds", .gauge, "Time without a row settled upstream while rows wait.",
+            sync.stalledFor)
         text.metric("edgetick_upload_failing", .gauge, "1 while a failure lasts.", sync.failure == nil ? 0 : 1)
         text.metric(
             "edgetick_upload_needs_person", .gauge, "1 while a failure lasts that a person must mend.",

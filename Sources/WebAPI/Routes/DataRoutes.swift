@@ -24,14 +24,16 @@ struct DataRoutes: Sendable {
         let limit = try query.number("limit", in: 1...1000, default: 100)
         var events = tap.newest(limit) { symbol == nil || $0.symbol == symbol }
         var origin = "memory"
+        var isComplete = true
         if events.count < limit {
             let source = source
             let stored = try await calls.run("the buffer") { () throws(CollectorProblem) in
                 try await source.recentEvents(symbol: symbol, limit: limit)
             }
-            if let newest = stored.map(\.receivedMicroseconds).max() {
+            isComplete = stored.isComplete
+            if let newest = stored.events.map(\.receivedMicroseconds).max() {
                 // Events of one read become durable together, so none is both newer and stored.
-                events = Array((events.filter { $0.receivedMicroseconds > newest } + stored).prefix(limit))
+                events = Array((events.filter { $0.receivedMicroseconds > newest } + stored.events).prefix(limit))
                 origin = "buffer"
             }
         }
@@ -39,6 +41,7 @@ struct DataRoutes: Sendable {
             json.field("symbol", symbol?.description)
             json.field("count", events.count)
             json.field("source", origin)
+            json.field("is_complete", isComplete)
             json.array("events") { json in
                 for event in events { json.element { event.write(to: &$0) } }
             }
@@ -57,13 +60,14 @@ struct DataRoutes: Sendable {
         let limit = try query.number("limit", in: 1...5000, default: 390)
         let source = source
         let wanted = BarQuery(symbol: symbol, interval: interval, from: from, to: to, limit: limit)
-        let bars = try await calls.run("the buffer") { () throws(CollectorProblem) in try await source.bars(wanted) }
+        let found = try await calls.run("the buffer") { () throws(CollectorProblem) in try await source.bars(wanted) }
         return .json { json in
             json.field("symbol", symbol.description)
             json.field("interval_seconds", interval.rawValue)
-            json.field("count", bars.count)
+            json.field("count", found.bars.count)
+            json.field("is_complete", found.isComplete)
             json.array("bars") { json in
-                for bar in bars {
+                for bar in found.bars {
                     json.element { json in
                         json.field("time", milliseconds: bar.start)
                         bar.writePrices(to: &json)

@@ -37,6 +37,8 @@ public struct BufferState: Sendable, Equatable {
     public var queuedBytes = 0
     /// The age of the oldest row that upstream does not have, in seconds; `nil` when it has all.
     public var oldestPendingAge: Double?
+    /// The part of the file in use, in bytes: what the cap bounds.
+    public var usedBytes: Int64 = 0
     /// The file's size in bytes, its write-ahead log apart.
     public var fileBytes: Int64 = 0
     /// The write-ahead log's size in bytes.
@@ -86,6 +88,8 @@ public struct SyncState: Sendable, Equatable {
     public var lastSuccessAge: Double?
     /// The failure under way.
     public var failure: Failure?
+    /// For how many seconds no row was settled while rows wait; 0 while none waits.
+    public var stalledFor = 0.0
 
     /// Makes the state of a collector without upstream.
     public init() {}

@@ -23,6 +23,34 @@ public struct BarQuery: Sendable, Equatable {
     }
 }
 
+/// Bars from the buffer's file.
+public struct FoundBars: Sendable, Equatable {
+    /// The bars, oldest first.
+    public var bars: [Bar]
+    /// Whether the file was read as far as needed to be sure that none is missing.
+    public var isComplete: Bool
+
+    /// Makes an answer; see the properties for meaning.
+    public init(bars: [Bar], isComplete: Bool = true) {
+        self.bars = bars
+        self.isComplete = isComplete
+    }
+}
+
+/// Events from the buffer's file.
+public struct FoundEvents: Sendable, Equatable {
+    /// The events, newest first.
+    public var events: [LiveEvent]
+    /// Whether the file was read as far as needed to be sure that none is missing.
+    public var isComplete: Bool
+
+    /// Makes an answer; see the properties for meaning.
+    public init(events: [LiveEvent], isComplete: Bool = true) {
+        self.events = events
+        self.isComplete = isComplete
+    }
+}
+
 /// A group of the mirror.
 public struct UniverseSummary: Sendable, Equatable {
     /// The group's name.

@@ -12,10 +12,10 @@ public protocol CollectorSource: Sendable {
     func tickers(of connection: String) -> ConnectionTickers?
 
     /// The newest events in the buffer's file, newest first; `nil` for all symbols.
-    func recentEvents(symbol: Symbol?, limit: Int) async throws(CollectorProblem) -> [LiveEvent]
+    func recentEvents(symbol: Symbol?, limit: Int) async throws(CollectorProblem) -> FoundEvents
 
     /// The newest bars in a range, the newest version of each, oldest first.
-    func bars(_ query: BarQuery) async throws(CollectorProblem) -> [Bar]
+    func bars(_ query: BarQuery) async throws(CollectorProblem) -> FoundBars
 
     /// The groups of the mirror.
     func universes() async throws(CollectorProblem) -> [UniverseSummary]

@@ -6,6 +6,7 @@ import Foundation
 import Store
 import Universe
 import Upstream
+import WebAPI
 
 /// A command's end by a failure: what to print, in one line, and how to exit.
 struct CommandFailure: Error {
@@ -28,8 +29,11 @@ struct CommandFailure: Error {
         case let error as UpstreamError: self.init(Self.status(of: error), error.description)
         case let error as BackfillError: self.init(Self.status(of: error), error.description)
         case let error as FeedError: self.init(error.isRetryable ? .unavailable : .configuration, error.description)
+        case let error as WebError:
+            self.init(error.reason == .configuration ? .configuration : .unavailable, error.description)
         case let error as SimulatorError: self.init(Self.status(of: error), error.description)
         case let error as UniverseError: self.init(lines: [error.description] + error.warnings, .configuration)
+        case let error as UniverseArchiveError: self.init(.badData, error.description)
         case let error as SymbolListError:
             self.init(lines: [error.description] + error.problems.map(\.description), .badData)
         default: self.init(.ioError, String(describing: error))

@@ -8,6 +8,7 @@ import MarketData
 import ServiceLifecycle
 import Store
 import Universe
+import WebAPI
 
 /// The main job on embedded defaults.
 struct DemoCommand: AsyncParsableCommand {
@@ -16,6 +17,7 @@ struct DemoCommand: AsyncParsableCommand {
         discussion: """
             Example: edgetick demo --seconds 60
 
+            The dashboard's address is printed: open it in a browser while the demo runs.
             Everything is written to a fresh directory, which stays for you to look at. With DATABASE_URI set, what is
             collected is uploaded too.
             """)
@@ -35,7 +37,7 @@ struct DemoCommand: AsyncParsableCommand {
             let collector = try await CollectorAssembly.open(
                 settings, simulator: simulator, logger: Logger(label: "demo"))
             printNow(
-                "A simulated feed replays a bundled capture; a collector writes it to \(directory)/ticks.sqlite.\n\n")
+                "A simulated feed replays a bundled capture; a collector writes it to \(directory)/ticks.sqlite.\n")
             let display = DemoDisplay(collector: collector, limit: .seconds(seconds))
             try await collector.serviceGroup(watching: [display]).run()
             try Self.printSummary(of: directory, uploaded: collector.sync?.status.rows)
@@ -49,8 +51,15 @@ struct DemoCommand: AsyncParsableCommand {
             SettingKey.useSyntheticData.rawValue: "true", SettingKey.dataDirectory.rawValue: directory,
             SettingKey.syncInterval.rawValue: "1",
         ].mapValues { SettingsSnapshot.Value(text: $0, origin: .defaultValue) }
-        values[SettingKey.databaseURI.rawValue] = snapshot[.databaseURI]
-        return try Settings.validate(SettingsSnapshot(values: values), host: host, needs: .feed).settings
+        for key in [SettingKey.databaseURI, .httpHost, .httpPort, .httpToken] {
+            values[key.rawValue] = snapshot[key]
+        }
+        var settings = try Settings.validate(SettingsSnapshot(values: values), host: host, needs: .feed).settings
+        // A port that nobody asked for gives way when it is taken.
+        if snapshot[.httpPort] == nil, (try? WebListener.configuration(settings).checkAddress()) == nil {
+            settings.http.port = 0
+        }
+        return settings
     }
 
     private static func freshDirectory() throws -> String {

@@ -3,6 +3,8 @@ import ArgumentParser
 /// The command line's root.
 @main
 struct EdgeTick: AsyncParsableCommand {
+    static let version = "0.1.0"
+
     static let configuration = CommandConfiguration(
         commandName: "edgetick",
         abstract: "Collects market data at the edge: feed → SQLite → TimescaleDB, nothing lost, nothing doubled.",
@@ -15,10 +17,10 @@ struct EdgeTick: AsyncParsableCommand {
 
             Exit codes: 0 done, 64 usage, 65 bad data, 69 unavailable, 74 I/O, 75 try again, 78 configuration.
             """,
-        version: "0.1.0",
+        version: version,
         subcommands: [
             RunCommand.self, DemoCommand.self, SyncCommand.self, StatusCommand.self, UniverseCommand.self,
-            GapsCommand.self, BackfillCommand.self, MigrateCommand.self, SimulateCommand.self, CaptureCommand.self,
-            ConfigCommand.self,
+            SettingsCommand.self, GapsCommand.self, BackfillCommand.self, MigrateCommand.self, SimulateCommand.self,
+            CaptureCommand.self, ConfigCommand.self,
         ])
 }

@@ -21,7 +21,9 @@ struct RunCommand: AsyncParsableCommand {
             let settings = try options.settings(needing: .feed)
             let logger = Logger(label: "edgetick")
             let simulator = try await settings.builtInSimulator()
-            let collector = try await CollectorAssembly.open(settings, simulator: simulator, logger: logger)
+            let options = options
+            let collector = try await CollectorAssembly.open(
+                settings, simulator: simulator, reread: { try options.settingsAgain(needing: .feed) }, logger: logger)
             logger.notice(
                 "collecting",
                 metadata: [

@@ -30,4 +30,20 @@ struct SettingsOptions: ParsableArguments {
         for remark in snapshot.remarks { logger.warning("\(remark)") }
         return settings
     }
+
+    /// The settings as they are now, for a process that runs already: logging stays as it was set up.
+    func settingsAgain(needing needs: Settings.Needs) throws -> Settings {
+        let (snapshot, host) = try snapshot()
+        do {
+            return try Settings.validate(snapshot, host: host, needs: needs).settings
+        } catch {
+            throw RereadFault(text: error.faults.map(\.description).joined(separator: "; "))
+        }
+    }
+
+    /// Faults of settings that were read again, in one line.
+    struct RereadFault: Error, CustomStringConvertible {
+        let text: String
+        var description: String { text }
+    }
 }

@@ -44,9 +44,7 @@ struct StatusCommand: AsyncParsableCommand {
         }
     }
 
-    private static func time(_ milliseconds: Int64) -> String {
-        Date(timeIntervalSince1970: Double(milliseconds) / 1000).formatted(.iso8601)
-    }
+    private static func time(_ milliseconds: Int64) -> String { TimeText.of(milliseconds) }
 
     private struct Answer: Encodable {
         struct Stream: Encodable {

@@ -4,8 +4,12 @@ import ArgumentParser
 struct UniverseCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "universe",
-        abstract: "Which symbols to collect: groups, keys, imports.",
+        abstract: "Which symbols to collect: groups, keys, files, the database's copy.",
         discussion: "Example: edgetick universe import nasdaq100.csv --name nasdaq100",
-        subcommands: [UniverseList.self, UniverseResolve.self, UniverseImport.self],
+        subcommands: [
+            UniverseList.self, UniverseShow.self, UniverseResolve.self, UniversePull.self, UniverseImport.self,
+            UniverseExport.self, UniverseValidate.self, UniverseReportCommand.self, UniversePushCommand.self,
+            UniverseMigrateLegacy.self,
+        ],
         defaultSubcommand: UniverseList.self)
 }

@@ -1,51 +1,279 @@
 import ArgumentParser
 import Foundation
+import MarketData
 import Store
 import Universe
 
-/// Reads a list of symbols into a group of the mirror.
+/// Reads lists of symbols, fund holdings and backups into the mirror.
 struct UniverseImport: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "import", abstract: "Make or replace a group from a CSV file of symbols.",
+        commandName: "import", abstract: "Make or replace groups from files of symbols or fund holdings.",
         discussion: """
-            Example: edgetick universe import nasdaq100.csv --name nasdaq100
+            Examples: edgetick universe import nasdaq100.csv --name nasdaq100
+                      edgetick universe import holdings/ --mode incremental --dry-run
+                      edgetick universe import sp500.csv --sectors
+                      edgetick universe import backup.json --force
 
-            One symbol a row, with or without a header; the columns symbol (or ticker) and weight are read, others
-            ignored. A bad row is named with its line and does not stop the rest.
+            Takes plain lists (with or without a header, symbol or symbol,weight), the holdings files of SPDR, iShares,
+            Vanguard and other funds, and what edgetick universe export wrote; the content tells which it is. A
+            directory stands for every .csv file in it. A bad row is named with its line and does not stop the rest; a
+            bad file does not stop the others.
             """)
 
     @OptionGroup var options: SettingsOptions
-    @Argument(help: "The CSV file.") var file: String
-    @Option(help: "The group's name; the file's name without its ending when not given.") var name: String?
-    @Option(help: "UNIVERSE, ETF, THEME, SECTOR, SEGMENT or CUSTOM.") var type: String = "UNIVERSE"
+    @Argument(help: "CSV files, directories of them, or a backup.") var files: [String] = []
+    @Option(help: "The group's name; told by the content or the file's name when not given. For one file.")
+    var name: String?
+    @Option(help: "UNIVERSE, ETF, THEME, SECTOR, SEGMENT or CUSTOM; told by the content when not given.")
+    var type: String?
     @Option(help: "What the group is.") var description: String?
-    @Option(help: "The group's environment; ENVIRONMENT when not given.") var environment: String?
-    @Flag(help: "Stop at the first bad row and change nothing.") var strict = false
+    @Option(help: "The group's environment: DEFAULT, TEST, UAT or PROD; ENVIRONMENT when not given.")
+    var environment: String?
+    @Option(help: "full, or incremental: leave groups alone whose file is the same as last time.")
+    var mode = "full"
+    @Flag(help: "Make SECTOR groups of the columns sector and industry too.") var sectors = false
+    @Flag(help: "Derive the sectors from the holdings of the eleven sector ETFs, XLB to XLY.") var sectorEtfs = false
+    @Flag(help: "Refuse a file that has a bad row.") var strict = false
+    @Flag(help: "Let groups change by more than half, stocks change their sector, a backup replace everything.")
+    var force = false
+    @Flag(help: "Say what would change and change nothing.") var dryRun = false
+    @Flag(help: "Print JSON.") var json = false
 
     func run() async throws {
         try await reportingFailures {
-            guard let groupType = GroupType(rawValue: type.uppercased()) else {
-                let known = GroupType.allCases.map(\.rawValue).joined(separator: ", ")
-                throw CommandFailure(.usage, "--type \(type): use one of \(known)")
-            }
             let settings = try options.settings()
-            let list = try SymbolListImport(csv: try Self.bytes(of: file), strict: strict)
-            for problem in list.problems { printError("edgetick: \(file): \(problem.description.escapingControls)") }
+            let importing = try importOptions(settings)
+            guard !files.isEmpty || sectorEtfs else {
+                throw CommandFailure(.usage, "name a file or a directory to import, or use --sector-etfs")
+            }
+            let input = try UniverseFiles(files)
+            if case .backup(let contents) = input {
+                return try restore(contents, settings)
+            }
+            guard case .lists(let lists) = input else { return }
+            if name != nil, lists.count > 1 {
+                throw CommandFailure(.usage, "--name is for one file; \(lists.count) are given")
+            }
             let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
-            let group = UniverseGroup.Definition(
-                name: name ?? URL(fileURLWithPath: file).deletingPathExtension().lastPathComponent,
-                type: groupType, description: description,
-                environment: environment ?? settings.universe.environment.rawValue)
-            _ = try mirror.replaceGroup(group, members: list.members)
-            print("\(group.name): \(list.members.count) symbols")
+            if let name = mirror.setAside { printError("edgetick: a damaged universe.sqlite was set aside as \(name)") }
+            let importer = UniverseImporter(mirror: mirror)
+            let progress = ProgressLine(title: "importing", unit: "files", total: lists.count, quietFor: .seconds(2))
+            let reports =
+                lists.isEmpty ? [] : try importer.run(lists, importing) { progress.update(done: $0) }
+            progress.finish(done: lists.count)
+            let derived =
+                sectorEtfs
+                ? try importer.deriveSectors(environment: importing.environment, force: force, isDryRun: dryRun) : nil
+            try tell(reports, derived)
+            let statuses = reports.map(\.outcome)
+            if statuses.contains(where: { $0.isFault }) { throw ExitCode(ExitStatus.badData.rawValue) }
         }
     }
 
-    private static func bytes(of file: String) throws -> [UInt8] {
-        do {
-            return [UInt8](try Data(contentsOf: URL(fileURLWithPath: file)))
-        } catch {
-            throw CommandFailure(.ioError, "\(file) can't be read: \((error as NSError).localizedDescription)")
+    private func importOptions(_ settings: Settings) throws -> UniverseImporter.Options {
+        var result = UniverseImporter.Options(environment: settings.universe.environment.rawValue)
+        if let environment {
+            guard let known = Settings.GroupEnvironment(rawValue: environment.uppercased()) else {
+                let names = Settings.GroupEnvironment.allCases.map(\.rawValue).joined(separator: ", ")
+                throw CommandFailure(.usage, "--environment \(environment): use one of \(names)")
+            }
+            result.environment = known.rawValue
         }
+        result.type = try type.map { try GroupType(argument: $0) }
+        guard let mode = UniverseImporter.Mode(rawValue: mode.lowercased()) else {
+            throw CommandFailure(.usage, "--mode \(mode): use full or incremental")
+        }
+        if let name, name.isEmpty || name.contains(",") || name != name.trimmingCharacters(in: .whitespaces) {
+            throw CommandFailure(
+                .usage, "--name \"\(name)\": a universe key can't mean a name with a comma or blanks around it")
+        }
+        result.mode = mode
+        result.name = name
+        result.description = description
+        result.isStrict = strict
+        result.force = force
+        result.isDryRun = dryRun
+        result.derivesSectors = sectors
+        return result
+    }
+
+    // MARK: - A backup
+
+    private func restore(_ contents: MirrorContents, _ settings: Settings) throws {
+        let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
+        let held = try mirror.contents()
+        let isSame = held == contents
+        let isEmpty = held.groups.isEmpty && held.entries.isEmpty
+        guard isSame || isEmpty || force || dryRun else {
+            throw CommandFailure(
+                .badData,
+                "the backup has \(contents.groups.count) groups and replaces everything in the mirror, which has "
+                    + "\(held.groups.count): add --force if that is right (edgetick universe export keeps what is there)"
+            )
+        }
+        if !dryRun, !isSame { try mirror.restore(contents) }
+        let result = Restored(
+            groups: contents.groups.count, memberships: contents.groups.reduce(0) { $0 + $1.record.members.count },
+            settings: contents.entries.count, replaced: held.groups.count, unchanged: isSame, dryRun: dryRun)
+        if json { return print(try JSONText.of(result)) }
+        let verb = isSame ? "the mirror has this already:" : dryRun ? "would restore" : "restored"
+        print("\(verb) \(result.groups) groups, \(result.memberships) memberships, \(result.settings) settings")
+    }
+
+    private struct Restored: Encodable {
+        let groups: Int
+        let memberships: Int
+        let settings: Int
+        let replaced: Int
+        let unchanged: Bool
+        let dryRun: Bool
+    }
+
+    // MARK: - What to say
+
+    private func tell(_ reports: [UniverseImporter.Report], _ derived: UniverseImporter.SectorReport?) throws {
+        if json {
+            return print(
+                try JSONText.of(
+                    ImportAnswer(dryRun: dryRun, files: reports.map(ImportAnswer.File.init), sectors: derived)))
+        }
+        for report in reports {
+            for problem in report.problems {
+                printError("edgetick: \(report.file): \(problem.description)".escapingControls)
+            }
+            for remark in report.remarks { printError("edgetick: \(report.file): \(remark)".escapingControls) }
+            print(line(report).escapingControls)
+            if let difference = report.difference, mode.lowercased() == "incremental" || dryRun {
+                for line in difference.lines { print("  \(line)".escapingControls) }
+            }
+        }
+        guard let derived else { return }
+        for remark in derived.remarks { printError("edgetick: sectors: \(remark)".escapingControls) }
+        let coverage = derived.coverage
+        print(
+            "sectors: \(derived.sectors.count) \(dryRun ? "would change" : "changed"); "
+                + "\(coverage.classified) of \(coverage.stocks) stocks have one (\(UniverseReport.percent(coverage.share)))"
+        )
+    }
+
+    private func line(_ report: UniverseImporter.Report) -> String {
+        let what =
+            report.group.map { "\($0.name) (\($0.type.rawValue), \($0.environment)): \(report.symbols) symbols" }
+            ?? report.file
+        let format = report.format.map { " from \($0.rawValue) \(report.file)" } ?? ""
+        switch report.outcome {
+        case .written:
+            let change = report.difference.map(\.summary) ?? ""
+            let sectors = report.sectors > 0 ? "; \(report.sectors) sectors" : ""
+            return "\(what)\(format)\(change.isEmpty ? "" : ", \(change)")\(sectors)\(dryRun ? " (dry run)" : "")"
+        case .unchanged: return "\(what), unchanged"
+        case .refused(let text): return "\(what)\(format), NOT IMPORTED: \(text)"
+        case .failed(let text): return "\(what), NOT IMPORTED: \(text)"
+        }
+    }
+}
+
+/// What `universe import --json` prints.
+private struct ImportAnswer: Encodable {
+    struct Problem: Encodable {
+        let line: Int
+        let text: String
+        let fault: Bool
+    }
+
+    struct Change: Encodable {
+        let symbol: String
+        let from: Double?
+        let to: Double?
+    }
+
+    struct File: Encodable {
+        let file: String
+        let name: String?
+        let type: String?
+        let environment: String?
+        let format: String?
+        let symbols: Int
+        let outcome: String
+        let reason: String?
+        let added: [String]
+        let removed: [String]
+        let reweighted: [Change]
+        let sectors: Int
+        let problems: [Problem]
+        let remarks: [String]
+
+        init(_ report: UniverseImporter.Report) {
+            file = report.file
+            name = report.group?.name
+            type = report.group?.type.rawValue
+            environment = report.group?.environment
+            format = report.format?.rawValue
+            symbols = report.symbols
+            (outcome, reason) =
+                switch report.outcome {
+                case .written: ("written", nil)
+                case .unchanged: ("unchanged", nil)
+                case .refused(let text): ("refused", text)
+                case .failed(let text): ("failed", text)
+                }
+            added = report.difference?.added ?? []
+            removed = report.difference?.removed ?? []
+            reweighted = (report.difference?.reweighted ?? []).map {
+                Change(symbol: $0.symbol, from: $0.old, to: $0.new)
+            }
+            sectors = report.sectors
+            problems = report.problems.map { Problem(line: $0.line, text: $0.text, fault: $0.isFault) }
+            remarks = report.remarks
+        }
+    }
+
+    struct Sectors: Encodable {
+        let changed: [String]
+        let stocks: Int
+        let classified: Int
+        let missing: [String]
+        let remarks: [String]
+    }
+
+    let dryRun: Bool
+    let files: [File]
+    let sectors: Sectors?
+
+    init(dryRun: Bool, files: [File], sectors derived: UniverseImporter.SectorReport?) {
+        self.dryRun = dryRun
+        self.files = files
+        sectors = derived.map {
+            Sectors(
+                changed: $0.sectors, stocks: $0.coverage.stocks, classified: $0.coverage.classified,
+                missing: $0.coverage.missing, remarks: $0.remarks)
+        }
+    }
+}
+
+extension UniverseImporter.Report.Outcome {
+    /// Whether the file was not taken.
+    fileprivate var isFault: Bool {
+        switch self {
+        case .written, .unchanged: false
+        case .refused, .failed: true
+        }
+    }
+}
+
+extension MembershipDifference {
+    /// As `+3 -1, 12 re-weighted`; empty when nothing changes.
+    var summary: String {
+        var parts: [String] = []
+        if !added.isEmpty || !removed.isEmpty { parts.append("+\(added.count) -\(removed.count)") }
+        if !reweighted.isEmpty { parts.append("\(reweighted.count) re-weighted") }
+        return parts.joined(separator: ", ")
+    }
+
+    /// Every change, a line each.
+    var lines: [String] {
+        func weight(_ value: Double?) -> String { value.map { "\($0)" } ?? "none" }
+        return added.map { "+ \($0)" } + removed.map { "- \($0)" }
+            + reweighted.map { "~ \($0.symbol) \(weight($0.old)) → \(weight($0.new))" }
     }
 }

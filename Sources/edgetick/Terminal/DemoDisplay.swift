@@ -18,6 +18,7 @@ struct DemoDisplay: Service {
     }
 
     func run() async throws {
+        if let address = await collector.web.address { printNow("Dashboard: \(address)\n\n") }
         let started = ContinuousClock.now
         let pause: Duration = isTerminal ? .milliseconds(250) : .seconds(5)
         await cancelWhenGracefulShutdown {

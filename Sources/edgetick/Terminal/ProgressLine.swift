@@ -15,11 +15,16 @@ final class ProgressLine: Sendable {
     private let title: String
     private let unit: String
     private let isTerminal: Bool
+    private let quietFor: Duration
     private let started = ContinuousClock.now
     private let state: Mutex<State>
 
-    /// A line about `total` units of work.
-    init(title: String, unit: String, total: Int, isTerminal: Bool = isatty(STDERR_FILENO) == 1) {
+    /// A line about `total` units of work; a job that is done within `quietFor` shows none.
+    init(
+        title: String, unit: String, total: Int, quietFor: Duration = .zero,
+        isTerminal: Bool = isatty(STDERR_FILENO) == 1
+    ) {
+        self.quietFor = quietFor
         self.title = title
         self.unit = unit
         self.isTerminal = isTerminal
@@ -32,6 +37,7 @@ final class ProgressLine: Sendable {
         let pause: Duration = isTerminal ? .milliseconds(100) : .seconds(2)
         let total: Int? = state.withLock { state in
             state.total = max(state.total, newTotal ?? 0, done)
+            if now < started + quietFor { return nil }
             if let drawn = state.drawn, now < drawn + pause { return nil }
             state.drawn = now
             return state.total
@@ -42,7 +48,8 @@ final class ProgressLine: Sendable {
 
     /// Says the end: the last figures, and on a terminal the line's end.
     func finish(done: Int) {
-        let total = state.withLock { max($0.total, done) }
+        let (total, isShown) = state.withLock { (max($0.total, done), $0.drawn != nil) }
+        guard isShown || quietFor == .zero else { return }
         write(line(done: done, total: total, elapsed: .now - started), final: true)
     }
 

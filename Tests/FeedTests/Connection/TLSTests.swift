@@ -7,7 +7,7 @@ import Testing
 @Suite(.serialized, .timeLimit(.minutes(1))) struct TLSTests {
     /// Runs a connection to a server with the certificate `name`; answers the first error, or `nil` when it stands.
     private func connect(
-        _ certificates: TestCertificates, _ name: String, host: String = "localhost", caFile: String?
+        _ certificates: FeedCertificates, _ name: String, host: String = "localhost", caFile: String?
     ) async throws -> FeedError? {
         let feed = try await ScriptedFeed.start(tls: try certificates.context(name)) { peer in
             try await peer.stand()
@@ -31,14 +31,14 @@ import Testing
     }
 
     @Test func `a certificate of the given authority for this host is accepted, by name and by address`() async throws {
-        let certificates = try await TestCertificates.make()
-        #expect(try await connect(certificates, "good", caFile: certificates.path("ca.pem")) == nil)
-        #expect(try await connect(certificates, "good", host: "127.0.0.1", caFile: certificates.path("ca.pem")) == nil)
+        let certificates = try FeedCertificates()
+        #expect(try await connect(certificates, "good", caFile: certificates.authority) == nil)
+        #expect(try await connect(certificates, "good", host: "127.0.0.1", caFile: certificates.authority) == nil)
     }
 
     @Test func `a certificate of an unknown authority is refused`() async throws {
-        let certificates = try await TestCertificates.make()
-        for caFile in [nil, certificates.path("other.pem")] {
+        let certificates = try FeedCertificates()
+        for caFile in [nil, certificates.otherAuthority] {
             let error = try await connect(certificates, "good", caFile: caFile)
             #expect(error?.reason == .certificate)
             #expect(error?.message.contains("from an authority that") == true)
@@ -46,27 +46,27 @@ import Testing
     }
 
     @Test func `a certificate for another host is refused`() async throws {
-        let certificates = try await TestCertificates.make()
+        let certificates = try FeedCertificates()
         for host in ["localhost", "127.0.0.1"] {
-            let error = try await connect(certificates, "wronghost", host: host, caFile: certificates.path("ca.pem"))
+            let error = try await connect(certificates, "wronghost", host: host, caFile: certificates.authority)
             #expect(error?.reason == .certificate)
             #expect(error?.message.contains("for another host name") == true)
         }
     }
 
     @Test func `an expired certificate is refused, and said to be expired`() async throws {
-        let certificates = try await TestCertificates.make()
-        let error = try await connect(certificates, "expired", caFile: certificates.path("ca.pem"))
+        let certificates = try FeedCertificates()
+        let error = try await connect(certificates, "expired", caFile: certificates.authority)
         #expect(error?.reason == .certificate)
         #expect(error?.message.contains("has expired") == true)
     }
 
     @Test func `a server without TLS is refused`() async throws {
-        let certificates = try await TestCertificates.make()
+        let certificates = try FeedCertificates()
         let feed = try await ScriptedFeed.start()
         let rig = Rig()
         var configuration = try Rig.configuration(port: feed.port, host: "localhost", scheme: "wss")
-        configuration.caFile = certificates.path("ca.pem")
+        configuration.caFile = certificates.authority
         try await rig.run(configuration) { connection in
             try await eventually("the failure") { connection.snapshot.lastError != nil }
             #expect(connection.snapshot.status != .connected)
@@ -78,20 +78,20 @@ import Testing
     @Test func `a CA file that is missing or no certificate is named, and a corrected one needs no restart`()
         async throws
     {
-        let certificates = try await TestCertificates.make()
+        let certificates = try FeedCertificates()
         let feed = try await ScriptedFeed.start(tls: try certificates.context("good")) { peer in
             try await peer.stand()
             await peer.untilClosed()
         }
         let rig = Rig()
         var configuration = try Rig.configuration(port: feed.port, host: "localhost", scheme: "wss")
-        configuration.caFile = certificates.path("later.pem")
+        configuration.caFile = certificates.later
         try await rig.run(configuration) { connection in
             try await eventually("the failure") { connection.snapshot.lastError?.reason == .certificateFile }
             #expect(connection.snapshot.lastError?.message.contains("later.pem") == true)
-            try certificates.copy("other.pem", to: "later.pem")
+            try certificates.place(certificates.otherAuthority, at: certificates.later)
             try await eventually("unknown") { connection.snapshot.lastError?.reason == .certificate }
-            try certificates.copy("ca.pem", to: "later.pem")
+            try certificates.place(certificates.authority, at: certificates.later)
             try await eventually("connected") { connection.snapshot.status == .connected }
         }
         await feed.stop()

@@ -1,0 +1,30 @@
+// What is measured: one path of the product at a time, flat out. Prints one figure.
+//
+//     subject decode FRAMES SECONDS              events decoded a second; FRAMES holds one JSON array a line
+//     subject append DIRECTORY ROWS EACH         rows made durable a second, EACH a transaction
+//     subject latency DIRECTORY RATE SECONDS     p50, p99 and maximum from offer to durable, in milliseconds
+
+import Foundation
+
+let arguments = CommandLine.arguments.dropFirst().map { $0 }
+do {
+    switch arguments.first {
+    case "decode" where arguments.count == 3:
+        print(Int(try decodeRate(frames: arguments[1], seconds: Double(arguments[2]) ?? 1)))
+    case "append" where arguments.count == 4:
+        print(
+            Int(
+                try await appendRate(
+                    directory: arguments[1], rows: Int(arguments[2]) ?? 0, each: Int(arguments[3]) ?? 1)))
+    case "latency" where arguments.count == 4:
+        let times = try await durableLatency(
+            directory: arguments[1], rate: Int(arguments[2]) ?? 0, seconds: Int(arguments[3]) ?? 1)
+        print(times.map { String(format: "%.2f", $0) }.joined(separator: " "))
+    default:
+        FileHandle.standardError.write(Data("usage: see the head of main.swift\n".utf8))
+        exit(64)
+    }
+} catch {
+    FileHandle.standardError.write(Data("\(error)\n".utf8))
+    exit(74)
+}

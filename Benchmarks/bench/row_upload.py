@@ -1,0 +1,86 @@
+"""Buffer to upstream: `edgetick sync`, against psql loading the same rows into the same table."""
+
+import os
+import shutil
+
+from . import run
+from .postgres import Server
+from .table import Result
+
+ROWS = 500_000
+
+
+class Box:
+    """A data directory with bars to upload, and the database to upload them to."""
+
+    def __init__(self, context, server: Server) -> None:
+        self.server = server
+        self.full = os.path.join(context.directory, "upload-full")
+        self.data = os.path.join(context.directory, "upload-data")
+        self.csv = os.path.join(context.directory, "bars.csv")
+        shutil.rmtree(self.full, ignore_errors=True)
+        run.output(run.SUBJECT, "append", self.full, str(ROWS), "20000")
+        self.command("migrate")
+
+    def command(self, name: str) -> str:
+        settings = {
+            "DATABASE_URI": self.server.uri(), "EDGETICK_DATA_DIR": self.data, "COLLECTOR_ID": "bench", "LOG_LEVEL": "error"}
+        return run.output(run.EDGETICK, name, "--env-file", os.devnull, env=settings)
+
+    def refill(self) -> None:
+        """Puts the rows into the buffer again, as none of them was ever uploaded."""
+        shutil.rmtree(self.data, ignore_errors=True)
+        shutil.copytree(self.full, self.data)
+        run.output(*self.server.psql("truncate edgetick_uploads", "checkpoint"))
+
+    def sync(self) -> float:
+        """Rows a second of one whole `edgetick sync`, its start and end included."""
+        settings = {
+            "DATABASE_URI": self.server.uri(), "EDGETICK_DATA_DIR": self.data, "COLLECTOR_ID": "bench", "LOG_LEVEL": "error"}
+        return ROWS / run.seconds(run.EDGETICK, "sync", "--env-file", os.devnull, env=settings)
+
+    def export(self) -> None:
+        run.output(*self.server.psql(f"\\copy ohlcv_1min to '{self.csv}' with (format csv)"))
+
+
+def new(context) -> Result:
+    result = Result(unit="rows/s", figures=[], limit_name="psql \\copy", target=0.95)
+    with Server() as server:
+        box = Box(context, server)
+        for number in range(context.rounds):
+            box.refill()
+            run.output(*server.psql("truncate ohlcv_1min", "checkpoint"))
+            result.figures.append(box.sync())
+            if number == 0:
+                box.export()
+            run.output(*server.psql("truncate ohlcv_1min", "checkpoint"))
+            result.limits.append(ROWS / run.seconds(*server.psql(f"\\copy ohlcv_1min from '{box.csv}' with (format csv)")))
+    return result
+
+
+UPSERT = """insert into ohlcv_1min select * from incoming on conflict (symbol, "timestamp") do update set
+open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close, volume = excluded.volume,
+decimal_volume = excluded.decimal_volume, vwap = excluded.vwap, day_volume = excluded.day_volume,
+day_open = excluded.day_open, day_vwap = excluded.day_vwap, average_size = excluded.average_size, otc = excluded.otc,
+start_ms = excluded.start_ms, end_ms = excluded.end_ms, received_at = excluded.received_at,
+collector = excluded.collector, connection = excluded.connection, source = excluded.source"""
+
+
+def existing(context) -> Result:
+    """Every row exists already; both sides write it anew."""
+    result = Result(unit="rows/s", figures=[], limit_name="COPY, INSERT ON CONFLICT", target=0.95)
+    with Server() as server:
+        box = Box(context, server)
+        box.refill()
+        box.sync()
+        box.export()
+        for _ in range(context.rounds):
+            box.refill()
+            run.output(*server.psql("vacuum full ohlcv_1min", "checkpoint"))
+            result.figures.append(box.sync())
+            run.output(*server.psql("vacuum full ohlcv_1min", "checkpoint"))
+            result.limits.append(
+                ROWS / run.seconds(*server.psql(
+                    "create temp table incoming (like ohlcv_1min)",
+                    f"\\copy incoming from '{box.csv}' with (format csv)", UPSERT)))
+    return result

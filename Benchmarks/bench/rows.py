@@ -1,0 +1,39 @@
+"""The rows of the table, in its order."""
+
+from dataclasses import dataclass
+from typing import Callable
+
+from .table import Result
+
+
+class Skipped(Exception):
+    """A row can't be measured here; the text says why."""
+
+
+@dataclass
+class Context:
+    directory: str
+    rounds: int
+
+
+@dataclass
+class Row:
+    name: str
+    measure: Callable[[Context], Result]
+
+
+from . import row_append, row_decode, row_footprint, row_stream, row_upload  # noqa: E402
+
+ALL: list[Row] = [
+    Row("decode", row_decode.measure),
+    Row("append", row_append.measure),
+    Row("append-latency", row_append.latency),
+    Row("stream", row_stream.measure),
+    Row("stream-peer", row_stream.peer),
+    Row("upload-new", row_upload.new),
+    Row("upload-existing", row_upload.existing),
+    Row("start", row_footprint.start),
+    Row("memory", row_footprint.memory),
+    Row("cpu", row_footprint.cpu),
+    Row("binary", row_footprint.binary),
+]

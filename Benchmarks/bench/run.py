@@ -1,0 +1,71 @@
+"""Running programs: with a figure as their output, in the background, and on one core."""
+
+import os
+import signal
+import subprocess
+import time
+
+from . import machine
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+EDGETICK = os.path.join(ROOT, ".build/release/edgetick")
+SUBJECT = os.path.join(ROOT, "Benchmarks/.build/release/subject")
+LIMITS = os.path.join(ROOT, "Benchmarks/.build/limits")
+
+
+def output(*command: str, core: int | None = None, env: dict | None = None) -> str:
+    """A program's output; fails with what it said when it fails."""
+    full = (machine.pinned(core) if core is not None else []) + list(command)
+    done = subprocess.run(full, capture_output=True, text=True, env={**os.environ, **(env or {})})
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(full)}: status {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout.strip()
+
+
+def seconds(*command: str, core: int | None = None, env: dict | None = None) -> float:
+    """How long a program takes from start to end."""
+    start = time.monotonic()
+    output(*command, core=core, env=env)
+    return time.monotonic() - start
+
+
+class Background:
+    """A program that runs along; stopped when the block ends."""
+
+    def __init__(self, *command: str, core: int | None = None, env: dict | None = None) -> None:
+        full = (machine.pinned(core) if core is not None else []) + list(command)
+        self.log = open(os.devnull, "w")
+        self.process = subprocess.Popen(
+            full, stdout=subprocess.PIPE, stderr=self.log, text=True, env={**os.environ, **(env or {})})
+
+    def __enter__(self) -> "Background":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(15)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self.log.close()
+
+    def line(self, start: str) -> str:
+        """The first line of output that begins so, without that beginning."""
+        assert self.process.stdout
+        for line in self.process.stdout:
+            if line.startswith(start):
+                return line[len(start):].strip()
+        raise RuntimeError(f"{self.process.args}: ended without a line that begins with {start!r}")
+
+    def memory(self) -> int:
+        """Resident bytes now."""
+        with open(f"/proc/{self.process.pid}/status") as file:
+            return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmRSS"))
+
+    def cpu(self) -> float:
+        """Seconds of processor time used so far."""
+        with open(f"/proc/{self.process.pid}/stat") as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

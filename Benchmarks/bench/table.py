@@ -1,0 +1,81 @@
+"""One line a row: what was measured, the limit of the same run, the ratio and whether it is enough."""
+
+from dataclasses import dataclass, field
+from statistics import median
+
+from . import machine
+
+
+@dataclass
+class Result:
+    """A row's figures, one a round; `target` is what the ratio must reach, `most` what the figure may be at most."""
+
+    unit: str
+    figures: list[float]
+    limits: list[float] = field(default_factory=list)
+    limit_name: str = ""
+    target: float | None = None
+    most: float | None = None
+    note: str = ""
+
+    @property
+    def figure(self) -> float:
+        return median(self.figures)
+
+    @property
+    def spread(self) -> float:
+        return (max(self.figures) - min(self.figures)) / self.figure if self.figure else 0.0
+
+    @property
+    def limit(self) -> float | None:
+        return median(self.limits) if self.limits else None
+
+    @property
+    def ratio(self) -> float | None:
+        return self.figure / self.limit if self.limit else None
+
+    @property
+    def verdict(self) -> str:
+        if self.target is not None and self.ratio is not None:
+            return "reached" if self.ratio >= self.target else "MISSED"
+        if self.most is not None:
+            return "reached" if self.figure <= self.most else "MISSED"
+        return ""
+
+
+def amount(value: float) -> str:
+    for size, suffix in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if abs(value) >= size:
+            return f"{value / size:.3g}{suffix}"
+    return f"{value:.3g} "
+
+
+class Table:
+    WIDTHS = (22, 18, 7, 34, 7, 9, 8, 5)
+
+    def __init__(self) -> None:
+        self.figures: list[dict] = []
+
+    def line(self, *cells: str) -> None:
+        print("  ".join(cell.ljust(width) for cell, width in zip(cells, self.WIDTHS)).rstrip(), flush=True)
+
+    def head(self) -> None:
+        self.line("path", "figure", "spread", "limit of this run", "ratio", "target", "verdict", "load")
+
+    def add(self, name: str, result: Result) -> None:
+        target = f">= {result.target:g} x" if result.target is not None else ""
+        if result.most is not None:
+            target = f"<= {amount(result.most).strip()}"
+        self.line(
+            name, amount(result.figure) + result.unit, f"{result.spread:.0%}",
+            f"{amount(result.limit)}{result.unit} {result.limit_name}" if result.limit else result.note,
+            f"{result.ratio:.2f}" if result.ratio else "", target, result.verdict, f"{machine.load():.1f}")
+        self.figures.append({
+            "row": name, "unit": result.unit, "figures": result.figures, "limit": result.limit_name,
+            "limits": result.limits, "ratio": result.ratio, "target": result.target, "most": result.most,
+            "verdict": result.verdict, "note": result.note, "load": machine.load(),
+        })
+
+    def skipped(self, name: str, reason: str) -> None:
+        self.line(name, "skipped: " + reason)
+        self.figures.append({"row": name, "skipped": reason})

@@ -1,0 +1,21 @@
+/// How the local universes stand.
+public struct UniverseStatus: Sendable, Equatable {
+    /// A pull's failure that lasts.
+    public struct Failure: Sendable, Equatable {
+        /// What went wrong and what to do, in one line.
+        public var description: String
+        /// When it began.
+        public var since: ContinuousClock.Instant
+    }
+
+    /// Pulls that succeeded since the process started, those that found nothing new included.
+    public internal(set) var pulls = 0
+    /// How often the connections' symbols were looked up again because something had changed.
+    public internal(set) var refreshes = 0
+    /// When a pull last succeeded in this process.
+    public internal(set) var lastPull: ContinuousClock.Instant?
+    /// How old the mirror's pulled groups are, in seconds; `nil` when there was never a pull.
+    public internal(set) var mirrorAgeSeconds: Int64?
+    /// The failure under way, if any.
+    public internal(set) var failure: Failure?
+}

@@ -1,0 +1,109 @@
+public import MarketData
+
+/// Everything that the mirror file holds, for a backup or a whole look.
+public struct MirrorContents: Sendable, Equatable {
+    /// A group and what the mirror knows of it besides.
+    public struct Group: Sendable, Equatable {
+        /// The group with its members.
+        public var record: GroupRecord
+        /// Where it came from.
+        public var origin: GroupOrigin
+        /// The file that it was last made from.
+        public var imported: ImportNote?
+
+        /// Makes a group.
+        public init(record: GroupRecord, origin: GroupOrigin, imported: ImportNote? = nil) {
+            self.record = record
+            self.origin = origin
+            self.imported = imported
+        }
+    }
+
+    /// The groups, by environment, type and name.
+    public var groups: [Group]
+    /// What is not a stock universe, by environment, type, name and key.
+    public var entries: [CacheEntryRecord]
+    /// The last pull; `nil` when there was none.
+    public var pull: PullNote?
+
+    /// Makes contents.
+    public init(groups: [Group] = [], entries: [CacheEntryRecord] = [], pull: PullNote? = nil) {
+        self.groups = groups
+        self.entries = entries
+        self.pull = pull
+    }
+}
+
+/// Which file, or legacy row, a local group was last made from.
+public struct ImportNote: Sendable, Equatable {
+    /// The file's name, or the row's key.
+    public var source: String
+    /// What kind of file it was recognised as.
+    public var format: String
+    /// The digest of its content.
+    public var checksum: String
+    /// When, in milliseconds since the Unix epoch; set by the mirror where it is 0.
+    public var importedAt: Int64
+
+    /// Makes a note.
+    public init(source: String, format: String, checksum: String, importedAt: Int64 = 0) {
+        self.source = source
+        self.format = format
+        self.checksum = checksum
+        self.importedAt = importedAt
+    }
+}
+
+/// What the mirror knows of the last pull.
+public struct PullNote: Sendable, Equatable {
+    /// Which database, without secrets.
+    public var source: String
+    /// When the mirror last changed by a pull, in milliseconds since the Unix epoch.
+    public var pulledAt: Int64
+    /// When a pull last succeeded, also one that found nothing new; in milliseconds since the Unix epoch.
+    public var checkedAt: Int64
+    /// The digest of what was pulled; empty when a local change has replaced a part of it.
+    public var checksum: String
+    /// How many groups came.
+    public var groups: Int
+    /// How many memberships came.
+    public var memberships: Int
+    /// How many cache entries came.
+    public var entries: Int
+
+    /// Makes a note.
+    public init(
+        source: String, pulledAt: Int64, checkedAt: Int64, checksum: String, groups: Int, memberships: Int, entries: Int
+    ) {
+        self.source = source
+        self.pulledAt = pulledAt
+        self.checkedAt = checkedAt
+        self.checksum = checksum
+        self.groups = groups
+        self.memberships = memberships
+        self.entries = entries
+    }
+}
+
+/// A group's new state, as ``UniverseMirror/apply(_:)`` writes it.
+public struct GroupChange: Sendable, Equatable {
+    /// What the group is; a missing description leaves the one there is.
+    public var definition: UniverseGroup.Definition
+    /// Its members from now on; metadata that is `nil` leaves what the member had.
+    public var members: [MemberRecord]
+    /// The group's JSON document; `nil` leaves the one there is.
+    public var metadata: String?
+    /// What the group was made from.
+    public var imported: ImportNote?
+
+    /// Makes a change.
+    public init(
+        definition: UniverseGroup.Definition, members: [MemberRecord], metadata: String? = nil,
+        imported: ImportNote? = nil
+    ) {
+        self.definition = definition
+        self.members = members
+        self.metadata = metadata
+        self.imported = imported
+    }
+}

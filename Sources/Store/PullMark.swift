@@ -1,0 +1,28 @@
+import Glibc
+
+/// When a pull last succeeded, in a small file beside the mirror: a pull that finds nothing new leaves the mirror alone.
+enum PullMark {
+    private static func path(besides mirror: String) -> String { mirror + ".pulled" }
+
+    /// Milliseconds since the Unix epoch; `nil` when there is no mark or it can't be read.
+    static func read(besides mirror: String) -> Int64? {
+        let descriptor = open(path(besides: mirror), O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var bytes = [UInt8](repeating: 0, count: 32)
+        let count = Glibc.read(descriptor, &bytes, bytes.count)
+        return Int64(String(decoding: bytes.prefix(max(0, count)), as: UTF8.self).filter { !$0.isWhitespace })
+    }
+
+    /// Writes the mark. It only tells an age: where it can't be written, the age seems greater than it is.
+    static func write(_ milliseconds: Int64, besides mirror: String) {
+        let target = path(besides: mirror)
+        let temporary = "\(target).\(getpid())"
+        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { return }
+        let text = Array("\(milliseconds)\n".utf8)
+        let written = Glibc.write(descriptor, text, text.count)
+        close(descriptor)
+        if written != text.count || rename(temporary, target) != 0 { unlink(temporary) }
+    }
+}

@@ -1,0 +1,81 @@
+public import MarketData
+
+/// What ``UniverseMirror/replacePulled(with:source:force:)`` did.
+public enum PullOutcome: Sendable, Equatable {
+    /// The database has what the mirror has; nothing was written.
+    case unchanged
+    /// The database offers so little that something must be wrong there; nothing was written. One line says what.
+    case refused(String)
+    /// The mirror is as the database now.
+    case replaced(PullChanges)
+}
+
+/// What a pull changed.
+public struct PullChanges: Sendable, Equatable {
+    /// A group whose members changed.
+    public struct Group: Sendable, Equatable {
+        /// Which group.
+        public var identity: GroupRecord.Identity
+        /// How many symbols joined.
+        public var added: Int
+        /// How many symbols left.
+        public var removed: Int
+        /// How many members have another weight or document.
+        public var altered: Int
+    }
+
+    /// Groups that are new.
+    public var added: [GroupRecord.Identity] = []
+    /// Groups that are gone.
+    public var removed: [GroupRecord.Identity] = []
+    /// Groups that were there and have changed.
+    public var changed: [Group] = []
+    /// Groups of the database that stay hidden, because a local one has the same name, type and environment.
+    public var shadowed: [GroupRecord.Identity] = []
+    /// How many cache entries are new, other or gone.
+    public var entries = 0
+
+    /// No changes.
+    public init() {}
+}
+
+/// Decides whether a pull would take so much away that a person should look first. Pure.
+struct PullGuard {
+    /// Groups and memberships, by environment.
+    struct Amount: Equatable {
+        var groups = 0
+        var memberships = 0
+    }
+
+    var held: [String: Amount] = [:]
+    var offered: [String: Amount] = [:]
+
+    /// Why the pull is refused; `nil` when it may go on.
+    var refusal: String? {
+        let before = held.values.reduce(into: Amount()) { $0 += $1 }
+        let after = offered.values.reduce(into: Amount()) { $0 += $1 }
+        guard before.groups > 0 else { return nil }
+        if after.groups == 0 { return "the database has no groups, the mirror \(before.groups): it would be emptied" }
+        if after.groups * 2 < before.groups {
+            return "the database has \(after.groups) groups, the mirror \(before.groups): more than half would go"
+        }
+        if after.memberships * 2 < before.memberships {
+            return "the database has \(after.memberships) memberships, the mirror \(before.memberships): "
+                + "more than half would go"
+        }
+        for (environment, amount) in held.sorted(by: { $0.key < $1.key }) where amount.memberships > 0 {
+            if offered[environment, default: Amount()].memberships == 0 {
+                return "the database has no members in environment \(environment), the mirror \(amount.memberships): "
+                    + "it would be emptied"
+            }
+        }
+        return nil
+    }
+}
+
+extension PullGuard.Amount {
+    static func += (left: inout Self, right: Self) {
+        left.groups += right.groups
+        left.memberships += right.memberships
+    }
+}

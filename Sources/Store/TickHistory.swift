@@ -1,0 +1,217 @@
+import GRDB
+public import MarketData
+
+/// What stands in a buffer's file, for people and programs that ask: bars of a symbol, the newest events, gaps and
+/// rows that upstream refused.
+///
+/// Lives beside the collector without costing it anything: every question opens a read-only connection, and reads the
+/// tables backwards from their newest row in short snapshots, so that no question holds the write-ahead log for long.
+/// There is no index by symbol, because one would slow every append: a question reads the rows themselves, and says
+/// how far it came. All calls block on the disk.
+public struct TickHistory: Sendable {
+    /// Which bars are asked for.
+    public struct BarQuery: Sendable, Equatable {
+        /// The ticker.
+        public var symbol: Symbol
+        /// The bars' length.
+        public var interval: Bar.Interval
+        /// The first window's start, in milliseconds since the Unix epoch; `nil` for no bound.
+        public var from: Int64?
+        /// The windows start before this, in milliseconds since the Unix epoch; `nil` for no bound.
+        public var to: Int64?
+        /// The most bars; the newest are kept.
+        public var limit: Int
+
+        /// Makes a query; see the properties for units.
+        public init(symbol: Symbol, interval: Bar.Interval, from: Int64? = nil, to: Int64? = nil, limit: Int) {
+            self.symbol = symbol
+            self.interval = interval
+            self.from = from
+            self.to = to
+            self.limit = limit
+        }
+    }
+
+    /// What was found.
+    public struct Answer<Value: Sendable>: Sendable {
+        /// The values.
+        public var values: [Value]
+        /// Whether the whole file was read, or enough of it to be sure that nothing is missing.
+        public var isComplete: Bool
+    }
+
+    /// Asked between two steps of reading, with the rows read so far and those there are; `false` ends the reading.
+    public typealias Pace = (_ read: Int64, _ total: Int64) -> Bool
+
+    /// Rows of one snapshot.
+    static let step: Int64 = 65_536
+    /// Bars are sent again for 15 minutes; a bar that arrived later than this after another is not older than it.
+    static let lateness: Int64 = 16 * 60 * 1_000_000
+
+    private let file: StoreFile
+
+    /// The history in a data directory; opens nothing yet.
+    public init(directory: String) {
+        file = StoreFile(path: "\(directory)/\(TickBuffer.fileName)", schema: .ticks)
+    }
+
+    /// The newest bars in the query's range, each in its newest version, oldest first.
+    ///
+    /// - Throws: `.missing` when there is no file, and what reading a file throws.
+    public func bars(_ query: BarQuery, pace: Pace = { _, _ in true }) throws(StoreError) -> Answer<Bar> {
+        try reading { database in
+            var newest: [Int64: Bar] = [:]
+            // When the last bar that was needed arrived: those shortly before it may still be newer than others found.
+            var enoughSince: Int64?
+            let isComplete = try walk(database, .bars, pace: pace) { database, range in
+                if let enoughSince {
+                    let received = try Int64.fetchOne(
+                        database, sql: "SELECT received_us FROM bars WHERE seq <= ? ORDER BY seq DESC LIMIT 1",
+                        arguments: [range.upperBound])
+                    if let received, received < enoughSince - Self.lateness { return false }
+                }
+                let rows = try Row.fetchCursor(
+                    database,
+                    sql: """
+                        SELECT * FROM bars
+                        WHERE seq BETWEEN ?1 AND ?2 AND interval_s = ?3 AND symbol = ?4
+                            AND (?5 IS NULL OR start_ms >= ?5) AND (?6 IS NULL OR start_ms < ?6)
+                        ORDER BY seq DESC
+                        """,
+                    arguments: [
+                        range.lowerBound, range.upperBound, query.interval.rawValue, query.symbol.description,
+                        query.from, query.to,
+                    ])
+                while let row = try rows.next() {
+                    guard let bar = Bar(row), newest[bar.start] == nil else { continue }
+                    newest[bar.start] = bar
+                    if enoughSince == nil, newest.count >= query.limit { enoughSince = row["received_us"] }
+                }
+                return true
+            }
+            let bars = newest.values.sorted { $0.start < $1.start }
+            return Answer(values: Array(bars.suffix(max(0, query.limit))), isComplete: isComplete)
+        }
+    }
+
+    /// The newest events of all streams, newest first; of one symbol, or of all.
+    ///
+    /// - Throws: `.missing` when there is no file, and what reading a file throws.
+    public func newest(
+        symbol: Symbol?, limit: Int, pace: Pace = { _, _ in true }
+    ) throws(StoreError) -> Answer<StoredEvent> {
+        try reading { database in
+            var found: [StoredEvent] = []
+            var isComplete = true
+            for stream in EventStream.allCases {
+                var own = 0
+                isComplete =
+                    try walk(database, stream, pace: pace) { database, range in
+                        let rows = try Row.fetchCursor(
+                            database,
+                            sql: """
+                                SELECT * FROM \(stream.rawValue)
+                                WHERE seq BETWEEN ?1 AND ?2 AND (?3 IS NULL OR symbol = ?3) ORDER BY seq DESC LIMIT ?4
+                                """,
+                            arguments: [range.lowerBound, range.upperBound, symbol?.description, limit - own])
+                        while let row = try rows.next() {
+                            own += 1
+                            if let event = StoredEvent(row, of: stream) { found.append(event) }
+                        }
+                        return own < limit
+                    } && isComplete
+            }
+            found.sort { $0.receivedMicroseconds > $1.receivedMicroseconds }
+            return Answer(values: Array(found.prefix(limit)), isComplete: isComplete)
+        }
+    }
+
+    /// The rows of a stream after a sequence, in order, at most `limit`; with `nil` only the last sequence is told.
+    ///
+    /// - Returns: The events, and the sequence from which to go on.
+    /// - Throws: `.missing` when there is no file, and what reading a file throws.
+    public func events(
+        of stream: EventStream, after sequence: Int64?, limit: Int
+    ) throws(StoreError) -> (events: [StoredEvent], last: Int64) {
+        try reading { database in
+            try database.read { database in
+                guard let sequence else {
+                    return ([], try Self.bounds(database, stream)?.upperBound ?? 0)
+                }
+                let rows = try Row.fetchAll(
+                    database, sql: "SELECT * FROM \(stream.rawValue) WHERE seq > ? ORDER BY seq LIMIT ?",
+                    arguments: [sequence, limit])
+                return (rows.compactMap { StoredEvent($0, of: stream) }, rows.last?["seq"] ?? sequence)
+            }
+        }
+    }
+
+    /// The newest recorded gaps, newest first.
+    ///
+    /// - Throws: `.missing` when there is no file, and what reading a file throws.
+    public func gaps(limit: Int) throws(StoreError) -> [Gap] {
+        try reading { database in
+            try database.read { database in
+                try Row.fetchAll(database, sql: "SELECT * FROM gaps ORDER BY id DESC LIMIT ?", arguments: [limit])
+                    .map { Gap($0) }
+            }
+        }
+    }
+
+    /// The rows that upstream refused, newest first.
+    ///
+    /// - Throws: `.missing` when there is no file, and what reading a file throws.
+    public func deadLetters(limit: Int) throws(StoreError) -> [DeadLetter] {
+        try reading { database in
+            try database.read { database in
+                try Row.fetchAll(
+                    database, sql: "SELECT * FROM dead_letters ORDER BY rowid DESC LIMIT ?", arguments: [limit]
+                )
+                .compactMap { row in
+                    EventStream(rawValue: row["stream"]).map {
+                        DeadLetter(
+                            stream: $0, sequence: row["seq"], sqlState: row["sql_state"], reason: row["reason"],
+                            row: row["row_json"], time: row["at_ms"])
+                    }
+                }
+            }
+        }
+    }
+
+    private func reading<Value>(_ body: (DatabaseQueue) throws -> Value) throws(StoreError) -> Value {
+        guard file.inode != nil else { throw StoreError(.missing, operation: "read", path: file.path) }
+        let connection = try StoreConnection.openReader(file.path)
+        return try StoreError.translating("read", path: file.path) {
+            let value = try body(connection)
+            try connection.close()
+            return value
+        }
+    }
+
+    /// Reads a stream backwards, a snapshot a step, until `body` has enough; answers whether nothing was left out.
+    private func walk(
+        _ connection: DatabaseQueue, _ stream: EventStream, pace: Pace,
+        _ body: (Database, ClosedRange<Int64>) throws -> Bool
+    ) throws -> Bool {
+        guard let bounds = try connection.read({ try Self.bounds($0, stream) }) else { return true }
+        var end = bounds.upperBound
+        while end >= bounds.lowerBound {
+            let start = max(bounds.lowerBound, end - Self.step + 1)
+            guard try connection.read({ try body($0, start...end) }) else { return true }
+            end = start - 1
+            let isOver = end < bounds.lowerBound
+            guard isOver || pace(bounds.upperBound - end, bounds.upperBound - bounds.lowerBound + 1) else {
+                return false
+            }
+        }
+        return true
+    }
+
+    private static func bounds(_ database: Database, _ stream: EventStream) throws -> ClosedRange<Int64>? {
+        let table = stream.rawValue
+        guard let first = try Int64.fetchOne(database, sql: "SELECT seq FROM \(table) ORDER BY seq LIMIT 1"),
+            let last = try Int64.fetchOne(database, sql: "SELECT seq FROM \(table) ORDER BY seq DESC LIMIT 1")
+        else { return nil }
+        return first...last
+    }
+}

@@ -1,0 +1,356 @@
+import GRDB
+public import MarketData
+
+extension UniverseMirror {
+    /// Writes groups' new states, all in one transaction.
+    ///
+    /// The groups become local, also where a pull had brought them; the next pull then reads everything anew. Members
+    /// that stay keep their document and date.
+    ///
+    /// - Returns: The groups' numbers, in the order given.
+    /// - Throws: `.invalid` for an empty name, environment or symbol; `.inUse`, `.diskFull` and others of the disk,
+    ///   after which the mirror is as it was.
+    @discardableResult
+    public func apply(_ changes: [GroupChange]) throws(StoreError) -> [Int64] {
+        for change in changes {
+            let definition = change.definition
+            guard !definition.name.isEmpty, !definition.environment.isEmpty,
+                !change.members.contains(where: { $0.symbol.isEmpty })
+            else {
+                throw StoreError(
+                    .invalid, operation: "write a group to", path: file.path,
+                    underlying: "name, environment and symbols must not be empty")
+            }
+        }
+        guard !changes.isEmpty else { return [] }
+        let now = WallClock.microseconds() / 1000
+        return try write("write groups to") { database in
+            var ids: [Int64] = []
+            var writer = GroupWriter(database: database, path: self.file.path, now: now)
+            for change in changes { ids.append(try writer.apply(change)) }
+            if writer.hasTakenPulled {
+                try database.execute(sql: "UPDATE mirror_info SET checksum = ''")
+            }
+            return ids
+        }
+    }
+
+    /// Takes groups away, all in one transaction; those that don't exist are passed over.
+    public func removeGroups(_ identities: [GroupRecord.Identity]) throws(StoreError) {
+        guard !identities.isEmpty else { return }
+        try write("remove groups from") { database in
+            for identity in identities {
+                try database.execute(
+                    sql: "DELETE FROM definition_groups WHERE name = ? AND type = ? AND environment = ?",
+                    arguments: [identity.name, identity.type, identity.environment])
+            }
+            try database.execute(sql: "UPDATE mirror_info SET checksum = ''")
+        }
+    }
+
+    /// Says that the database has these local groups now: from here on a pull keeps them up to date.
+    public func markPulled(_ identities: [GroupRecord.Identity]) throws(StoreError) {
+        guard !identities.isEmpty else { return }
+        try write("hand groups over in") { database in
+            for identity in identities {
+                try database.execute(
+                    sql: """
+                        UPDATE definition_groups SET origin = 'pulled'
+                        WHERE name = ? AND type = ? AND environment = ?
+                        """,
+                    arguments: [identity.name, identity.type, identity.environment])
+            }
+            try database.execute(sql: "UPDATE mirror_info SET checksum = ''")
+        }
+    }
+
+    /// Replaces everything in the file, in one transaction: how a backup comes back.
+    public func restore(_ contents: MirrorContents) throws(StoreError) {
+        let now = WallClock.microseconds() / 1000
+        try write("restore") { database in
+            for table in ["group_imports", "group_memberships", "definition_groups", "cache_entries", "mirror_info"] {
+                try database.execute(sql: "DELETE FROM \(table)")
+            }
+            var writer = GroupWriter(database: database, path: self.file.path, now: now)
+            for group in contents.groups { try writer.insert(group.record, origin: group.origin, group.imported) }
+            for entry in contents.entries { try writer.insert(entry) }
+            if let pull = contents.pull { try writer.note(pull) }
+        }
+        if let pull = contents.pull { PullMark.write(pull.checkedAt, besides: file.path) }
+    }
+
+    /// Makes the pulled part of the mirror equal to what the database has, in one transaction.
+    ///
+    /// Local groups stay; a group of the database that has the name, type and environment of a local one stays hidden.
+    /// When the checksum says that nothing changed since the last pull, nothing is written.
+    ///
+    /// - Parameters:
+    ///   - source: The database, without secrets.
+    ///   - force: Whether the mirror may be emptied or more than halved.
+    /// - Throws: as ``apply(_:)``; the mirror is as it was then.
+    public func replacePulled(
+        with records: UniverseRecords, source: String, force: Bool = false
+    ) throws(StoreError) -> PullOutcome {
+        let now = WallClock.microseconds() / 1000
+        let checksum = records.checksum
+        if let note = try pullNote(), note.checksum == checksum, note.source == source {
+            PullMark.write(now, besides: file.path)
+            return .unchanged
+        }
+        let outcome: PullOutcome = try write("write a pull to") { database in
+            var pull = PulledReplacement(database: database, path: self.file.path, now: now)
+            if let refusal = try pull.plan(records), !force { return .refused(refusal) }
+            let changes = try pull.write(records)
+            let writer = GroupWriter(database: database, path: self.file.path, now: now)
+            try writer.note(
+                PullNote(
+                    source: source, pulledAt: now, checkedAt: now, checksum: checksum, groups: records.groups.count,
+                    memberships: records.membershipCount, entries: records.entries.count))
+            return .replaced(changes)
+        }
+        if case .replaced = outcome { PullMark.write(now, besides: file.path) }
+        return outcome
+    }
+}
+
+/// The statements of a writing transaction.
+struct GroupWriter {
+    let database: Database
+    let path: String
+    let now: Int64
+    /// Whether a group that a pull had brought became local.
+    private(set) var hasTakenPulled = false
+
+    init(database: Database, path: String, now: Int64) {
+        self.database = database
+        self.path = path
+        self.now = now
+    }
+
+    private var snapshot: UniverseMirror.Snapshot { UniverseMirror.Snapshot(database: database, path: path) }
+
+    mutating func apply(_ change: GroupChange) throws -> Int64 {
+        let definition = change.definition
+        let previous = try String.fetchOne(
+            database, sql: "SELECT origin FROM definition_groups WHERE name = ? AND type = ? AND environment = ?",
+            arguments: [definition.name, definition.type.rawValue, definition.environment])
+        if previous == GroupOrigin.pulled.rawValue { hasTakenPulled = true }
+        let id = try Int64.fetchOne(
+            database,
+            sql: """
+                INSERT INTO definition_groups
+                    (name, type, description, environment, metadata, created_at, updated_at, last_update, origin)
+                VALUES (?1, ?2, ?3, ?4, ?6, ?5, ?5, ?5, 'local')
+                ON CONFLICT (name, type, environment) DO UPDATE SET
+                    description = coalesce(excluded.description, description), updated_at = excluded.updated_at,
+                    metadata = coalesce(excluded.metadata, metadata), last_update = excluded.last_update,
+                    origin = 'local'
+                RETURNING id
+                """,
+            arguments: [
+                definition.name, definition.type.rawValue, definition.description, definition.environment, now,
+                change.metadata,
+            ])
+        guard let id else { throw StoreError(.statement, operation: "write a group to", path: path) }
+        _ = try writeMembers(of: id, change.members, keepingMetadata: true)
+        try write(change.imported, of: id)
+        return id
+    }
+
+    mutating func insert(_ group: GroupRecord, origin: GroupOrigin, _ imported: ImportNote?) throws {
+        try database.execute(
+            sql: """
+                INSERT INTO definition_groups (name, type, environment, description, metadata, liquidity_filter,
+                    created_at, updated_at, last_update, origin) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                """,
+            arguments: [
+                group.identity.name, group.identity.type, group.identity.environment, group.description,
+                group.metadata, group.liquidityFilter, group.createdAt ?? now, group.updatedAt ?? now,
+                group.lastUpdate, origin.rawValue,
+            ])
+        let id = database.lastInsertedRowID
+        _ = try writeMembers(of: id, group.members, keepingMetadata: false)
+        try write(imported, of: id)
+    }
+
+    func insert(_ entry: CacheEntryRecord) throws {
+        try database.cachedStatement(
+            sql: """
+                INSERT OR REPLACE INTO cache_entries (type, name, key, value, environment, updated_at)
+                VALUES (?, ?, ?, ?, ?, ?)
+                """
+        ).execute(arguments: [entry.type, entry.name, entry.key, entry.value, entry.environment, entry.updatedAt])
+    }
+
+    func note(_ pull: PullNote) throws {
+        try database.execute(
+            sql: """
+                INSERT OR REPLACE INTO mirror_info
+                    (id, source, pulled_at, checksum, group_rows, membership_rows, entry_rows)
+                VALUES (1, ?, ?, ?, ?, ?, ?)
+                """,
+            arguments: [pull.source, pull.pulledAt, pull.checksum, pull.groups, pull.memberships, pull.entries])
+    }
+
+    /// Makes a group's members equal to those given, writing only what differs.
+    func writeMembers(
+        of id: Int64, _ members: [MemberRecord], keepingMetadata: Bool
+    ) throws -> (added: Int, removed: Int, altered: Int) {
+        var before: [String: MemberRecord] = [:]
+        for member in try snapshot.memberRecords(of: id) { before[member.symbol] = member }
+        let insert = try database.cachedStatement(
+            sql: """
+                INSERT INTO group_memberships (group_id, symbol, weight, metadata, created_at) VALUES (?, ?, ?, ?, ?)
+                ON CONFLICT (group_id, symbol) DO UPDATE SET
+                    weight = excluded.weight, metadata = excluded.metadata, created_at = excluded.created_at
+                """)
+        var counts = (added: 0, removed: 0, altered: 0)
+        var kept: Set<String> = []
+        for member in members {
+            let old = before[member.symbol]
+            let metadata = member.metadata ?? (keepingMetadata ? old?.metadata : nil)
+            let created = keepingMetadata ? old?.createdAt ?? now : member.createdAt ?? old?.createdAt ?? now
+            let isNew = kept.insert(member.symbol).inserted
+            if isNew, let old, old.weight == member.weight, old.metadata == metadata, old.createdAt == created {
+                continue
+            }
+            try insert.execute(arguments: [id, member.symbol, member.weight, metadata, created])
+            if isNew, old == nil { counts.added += 1 } else { counts.altered += 1 }
+        }
+        let delete = try database.cachedStatement(
+            sql: "DELETE FROM group_memberships WHERE group_id = ? AND symbol = ?")
+        for symbol in before.keys where !kept.contains(symbol) {
+            try delete.execute(arguments: [id, symbol])
+            counts.removed += 1
+        }
+        return counts
+    }
+
+    private func write(_ imported: ImportNote?, of id: Int64) throws {
+        guard let imported else {
+            return try database.execute(sql: "DELETE FROM group_imports WHERE group_id = ?", arguments: [id])
+        }
+        try database.execute(
+            sql: """
+                INSERT OR REPLACE INTO group_imports (group_id, source, format, checksum, imported_at)
+                VALUES (?, ?, ?, ?, ?)
+                """,
+            arguments: [
+                id, imported.source, imported.format, imported.checksum,
+                imported.importedAt == 0 ? now : imported.importedAt,
+            ])
+    }
+}
+
+/// The transaction that puts what was pulled in place of what was pulled before.
+struct PulledReplacement {
+    let database: Database
+    let path: String
+    let now: Int64
+    private var held: [GroupRecord.Identity: (id: Int64, group: MirrorContents.Group)] = [:]
+
+    init(database: Database, path: String, now: Int64) {
+        self.database = database
+        self.path = path
+        self.now = now
+    }
+
+    /// Reads what is there and answers why the pull should not go on; `nil` when it may.
+    mutating func plan(_ records: UniverseRecords) throws -> String? {
+        let snapshot = UniverseMirror.Snapshot(database: database, path: path)
+        var pullGuard = PullGuard()
+        for found in try snapshot.groupsWithMembers() {
+            held[found.group.record.identity] = found
+            guard found.group.origin == .pulled else { continue }
+            let environment = found.group.record.identity.environment
+            pullGuard.held[environment, default: .init()] +=
+                .init(groups: 1, memberships: found.group.record.members.count)
+        }
+        for group in records.groups {
+            pullGuard.offered[group.identity.environment, default: .init()] +=
+                .init(groups: 1, memberships: group.members.count)
+        }
+        return pullGuard.refusal
+    }
+
+    mutating func write(_ records: UniverseRecords) throws -> PullChanges {
+        var changes = PullChanges()
+        var writer = GroupWriter(database: database, path: path, now: now)
+        var wanted: Set<GroupRecord.Identity> = []
+        for group in records.groups.sorted(by: { $0.identity < $1.identity }) {
+            guard wanted.insert(group.identity).inserted else { continue }
+            guard let old = held[group.identity] else {
+                try writer.insert(group, origin: .pulled, nil)
+                changes.added.append(group.identity)
+                continue
+            }
+            if old.group.origin == .local {
+                changes.shadowed.append(group.identity)
+            } else {
+                try update(old.id, old.group.record, to: group, &writer, &changes)
+            }
+        }
+        for (identity, old) in held where old.group.origin == .pulled && !wanted.contains(identity) {
+            try database.execute(sql: "DELETE FROM definition_groups WHERE id = ?", arguments: [old.id])
+            changes.removed.append(identity)
+        }
+        changes.removed.sort()
+        changes.entries = try writeEntries(records.entries, writer)
+        return changes
+    }
+
+    private func update(
+        _ id: Int64, _ old: GroupRecord, to group: GroupRecord, _ writer: inout GroupWriter,
+        _ changes: inout PullChanges
+    ) throws {
+        let created = group.createdAt ?? old.createdAt ?? now
+        var header = old
+        header.description = group.description
+        header.metadata = group.metadata
+        header.liquidityFilter = group.liquidityFilter
+        header.createdAt = created
+        header.updatedAt = group.updatedAt ?? old.updatedAt
+        header.lastUpdate = group.lastUpdate
+        let counts = try writer.writeMembers(of: id, group.members, keepingMetadata: false)
+        let isChanged = counts != (0, 0, 0)
+        if header != old || isChanged {
+            try database.execute(
+                sql: """
+                    UPDATE definition_groups SET description = ?, metadata = ?, liquidity_filter = ?, created_at = ?,
+                        updated_at = ?, last_update = ? WHERE id = ?
+                    """,
+                arguments: [
+                    header.description, header.metadata, header.liquidityFilter, created,
+                    group.updatedAt ?? (isChanged ? now : old.updatedAt), header.lastUpdate, id,
+                ])
+        }
+        if isChanged {
+            changes.changed.append(
+                .init(
+                    identity: group.identity, added: counts.added, removed: counts.removed, altered: counts.altered))
+        }
+    }
+
+    private func writeEntries(_ entries: [CacheEntryRecord], _ writer: GroupWriter) throws -> Int {
+        struct Key: Hashable {
+            var texts: [String]
+            init(_ entry: CacheEntryRecord) { texts = [entry.type, entry.name, entry.key, entry.environment] }
+        }
+        let snapshot = UniverseMirror.Snapshot(database: database, path: path)
+        var before: [Key: CacheEntryRecord] = [:]
+        for entry in try snapshot.entries(environment: nil) { before[Key(entry)] = entry }
+        var count = 0
+        for entry in entries where !CacheEntryRecord.legacyTypes.contains(entry.type) {
+            if before.removeValue(forKey: Key(entry)) == entry { continue }
+            try writer.insert(entry)
+            count += 1
+        }
+        for entry in before.values {
+            try database.execute(
+                sql: "DELETE FROM cache_entries WHERE type = ? AND name = ? AND key = ? AND environment = ?",
+                arguments: [entry.type, entry.name, entry.key, entry.environment])
+            count += 1
+        }
+        return count
+    }
+}

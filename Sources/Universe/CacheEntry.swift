@@ -1,0 +1,86 @@
+import MarketData
+import Store
+import Synchronization
+
+/// What an answer is about.
+struct CacheKey: Hashable, Sendable {
+    let kind: RelationshipKind
+    let text: String
+    private let hash: Int
+
+    init(_ kind: RelationshipKind, _ text: String) {
+        self.kind = kind
+        self.text = text
+        var hasher = Hasher()
+        hasher.combine(kind)
+        hasher.combine(text)
+        hash = hasher.finalize()
+    }
+
+    /// Which of `count` parts, a power of two, the key belongs to.
+    func part(of count: Int) -> Int { hash & (count - 1) }
+
+    func hash(into hasher: inout Hasher) { hasher.combine(hash) }
+}
+
+/// An answer.
+enum CacheValue: Sendable {
+    case resolution(Resolution)
+    case members([GroupMember])
+    case etfs([StockETF])
+    case classification(StockClassification)
+    case names([String])
+    case groups([UniverseGroup])
+
+    /// About how many bytes the answer takes; a short text is kept inline and costs nothing more.
+    var bytes: Int {
+        func long(_ text: String?) -> Int { (text?.utf8.count ?? 0) > 15 ? 32 + (text?.utf8.count ?? 0) : 0 }
+        switch self {
+        case .resolution(let resolution):
+            return 32 + resolution.symbols.count * MemoryLayout<Symbol>.stride
+                + (resolution.parts.count + resolution.unknown.count + resolution.refused.count) * 64
+                + resolution.warnings.reduce(0) { $0 + 16 + long($1) }
+        case .members(let members):
+            return 32 + members.reduce(0) { $0 + MemoryLayout<GroupMember>.stride + long($1.symbol) }
+        case .etfs(let etfs): return 32 + etfs.reduce(0) { $0 + MemoryLayout<StockETF>.stride + long($1.name) }
+        case .classification: return 0
+        case .names(let names): return 32 + names.reduce(0) { $0 + 16 + long($1) }
+        case .groups(let groups):
+            return 32
+                + groups.reduce(0) {
+                    $0 + MemoryLayout<UniverseGroup>.stride + long($1.name) + long($1.description)
+                }
+        }
+    }
+}
+
+/// An answer and how old it is. Readers share it; nothing of it is copied.
+final class CacheEntry: Sendable {
+    /// What an entry takes besides its answer: itself, its key and its place in the tables.
+    static let overhead = 208
+
+    let key: CacheKey
+    let value: CacheValue
+    let bytes: Int
+    /// When it grows stale, in nanoseconds of the cache's clock.
+    let staleAt: Int64
+    /// Whether it was read since the bound last looked for something to drop.
+    let wasUsed = Atomic<Bool>(true)
+    /// Before this a stale entry is not loaded again.
+    private let reloadsAfter: Atomic<Int64>
+
+    init(key: CacheKey, value: CacheValue, staleAt: Int64) {
+        self.key = key
+        self.value = value
+        self.staleAt = staleAt
+        bytes = Self.overhead + value.bytes
+        reloadsAfter = Atomic(staleAt)
+    }
+
+    /// Whether the caller, and nobody else, should load the entry anew.
+    func claimsReload(at now: Int64, pause: Int64) -> Bool {
+        let due = reloadsAfter.load(ordering: .relaxed)
+        guard now >= due else { return false }
+        return reloadsAfter.compareExchange(expected: due, desired: now + pause, ordering: .relaxed).exchanged
+    }
+}

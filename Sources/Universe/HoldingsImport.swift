@@ -1,0 +1,209 @@
+import MarketData
+public import Store
+
+/// Reads the members of a group from a file as it comes: a plain list of symbols, or the holdings that a fund company
+/// publishes. Which it is, the content tells, not the file's name. Pure: the caller reads the file.
+///
+/// A fund's file begins with lines about the fund and ends with footnotes; between them stand shares, and cash,
+/// futures and holdings without a ticker, which are counted and left out.
+public struct HoldingsImport: Sendable, Equatable {
+    /// What kind of file it is.
+    public enum Format: String, Sendable, CaseIterable {
+        /// One symbol a row.
+        case symbols
+        /// Symbols with weights.
+        case weighted
+        /// Holdings as SPDR funds publish them.
+        case spdr
+        /// Holdings as iShares funds publish them.
+        case ishares
+        /// Holdings as Vanguard funds publish them.
+        case vanguard
+        /// Holdings of some other fund.
+        case holdings
+
+        /// Whether the file is about a fund.
+        public var isFund: Bool { self != .symbols && self != .weighted }
+    }
+
+    /// A member and what the file says of it.
+    public struct Entry: Sendable, Equatable {
+        /// The ticker as the feed writes it.
+        public var symbol: String
+        /// Its share of the group in percent.
+        public var weight: Double?
+        /// Its sector.
+        public var sector: String?
+        /// Its industry.
+        public var industry: String?
+        /// The row's line, from 1.
+        public var line: Int
+    }
+
+    /// What kind of file it is.
+    public private(set) var format: Format
+    /// The fund's own ticker, where the file names it.
+    public private(set) var fund: String?
+    /// The fund's name, where the file gives it.
+    public private(set) var title: String?
+    /// The members, each symbol once, in the order of the file; never empty.
+    public private(set) var entries: [Entry] = []
+    /// What is worth telling about rows, in the order of the file.
+    public private(set) var problems: [SymbolListImport.Problem] = []
+    /// What is worth telling about the whole, a line each.
+    public private(set) var remarks: [String] = []
+    /// Rows of cash, futures and the like that were left out.
+    public private(set) var cashRows = 0
+    /// Rows of holdings without a ticker that were left out.
+    public private(set) var unlistedRows = 0
+
+    /// The members as the mirror keeps them.
+    public var members: [GroupMember] { entries.map { GroupMember(symbol: $0.symbol, weight: $0.weight) } }
+
+    /// The sum of the weights in percent; `nil` when there are none.
+    public var weightSum: Double? {
+        let weights = entries.compactMap(\.weight)
+        return weights.isEmpty ? nil : weights.reduce(0, +)
+    }
+
+    /// Reads a file.
+    ///
+    /// - Parameter strict: Whether one wrong row refuses the whole file.
+    /// - Throws: ``SymbolListError`` when the bytes are no text, no symbol is found, or a strict file has a wrong row.
+    public init(csv: [UInt8], strict: Bool = false) throws(SymbolListError) {
+        let preamble = HoldingsPreamble(csv)
+        if let preamble, preamble.isFund {
+            format = preamble.format
+            fund = preamble.fund
+            title = preamble.title
+            try readFund(csv, preamble, strict: strict)
+        } else {
+            let list = try SymbolListImport(csv: csv, strict: strict)
+            problems = list.problems
+            format = list.entries.contains { $0.weight != nil } ? .weighted : .symbols
+            entries = list.entries.map {
+                Entry(symbol: $0.symbol.description, weight: $0.weight, sector: nil, industry: nil, line: $0.line)
+            }
+            if let columns = preamble?.columns { readSectors(csv, columns) }
+        }
+        judgeWeights()
+    }
+
+    private mutating func readFund(_ csv: [UInt8], _ preamble: HoldingsPreamble, strict: Bool) throws(SymbolListError) {
+        var rows = SeparatedRows(csv, separator: preamble.separator)
+        var places: [String: Int] = [:]
+        while let (line, row) = rows.next() {
+            guard line > preamble.headerLine else { continue }
+            guard case .fields(let fields) = row else {
+                // Footnotes quote as they like; a holding that can't be read has more than one column.
+                if case .malformed(let text) = row, rows.lastLineHasSeparator { add(line, .leftOut, text) }
+                continue
+            }
+            switch HoldingsRow(fields, preamble.columns) {
+            case .remainder: continue
+            case .cash: cashRows += 1
+            case .unlisted(let name):
+                unlistedRows += 1
+                add(line, .remarked, "\(quoted(name)) has no ticker and is left out")
+            case .share(let ticker): take(ticker, fields, line, preamble.columns, &places)
+            }
+        }
+        let faults = problems.filter(\.isFault)
+        if strict, let first = faults.first {
+            let rest = faults.count > 1 ? " (and \(faults.count - 1) more)" : ""
+            throw SymbolListError(
+                .wrongRows,
+                text: "\(first)\(rest): correct it, or import without strictness to leave wrong rows out",
+                problems: problems)
+        }
+        guard !entries.isEmpty else {
+            throw SymbolListError(.empty, text: "no share was found among the holdings", problems: problems)
+        }
+    }
+
+    private mutating func take(
+        _ ticker: String, _ fields: [[UInt8]], _ line: Int, _ columns: HoldingsColumns, _ places: inout [String: Int]
+    ) {
+        let symbol: String
+        switch SymbolSpelling(reading: ticker) {
+        case .refused(let reason): return add(line, .leftOut, reason)
+        case .symbol(let read, let remark):
+            symbol = read.description
+            if let remark { add(line, .remarked, remark) }
+        }
+        let weight = weight(in: fields, line, columns, of: symbol)
+        if let place = places[symbol] {
+            let first = entries[place]
+            add(line, .repeated, "\(symbol) stands on line \(first.line) already; the weights are added")
+            if let weight { entries[place].weight = (first.weight ?? 0) + weight }
+            return
+        }
+        places[symbol] = entries.count
+        entries.append(
+            Entry(
+                symbol: symbol, weight: weight, sector: Self.name(in: fields, columns.sector),
+                industry: Self.name(in: fields, columns.industry), line: line))
+    }
+
+    private mutating func weight(
+        in fields: [[UInt8]], _ line: Int, _ columns: HoldingsColumns, of symbol: String
+    ) -> Double? {
+        guard let column = columns.weight, column < fields.count else { return nil }
+        let text = HoldingsRow.text(fields[column])
+        switch WeightText(text) {
+        case .none: return nil
+        case .value(let value): return value
+        case .malformed:
+            add(line, .weightLeftOut, "the weight \(quoted(text)) is no number; \(symbol) is taken without a weight")
+            return nil
+        }
+    }
+
+    private mutating func readSectors(_ csv: [UInt8], _ columns: HoldingsColumns) {
+        guard columns.sector != nil || columns.industry != nil else { return }
+        let places = Dictionary(entries.enumerated().map { ($1.line, $0) }, uniquingKeysWith: { first, _ in first })
+        var rows = SeparatedRows(csv)
+        while let (line, row) = rows.next() {
+            guard let place = places[line], case .fields(let fields) = row else { continue }
+            entries[place].sector = Self.name(in: fields, columns.sector)
+            entries[place].industry = Self.name(in: fields, columns.industry)
+        }
+    }
+
+    private static func name(in fields: [[UInt8]], _ column: Int?) -> String? {
+        guard let column, column < fields.count else { return nil }
+        let text = HoldingsRow.text(fields[column])
+        return ["", "-", "--", "n/a", "unassigned"].contains(text.lowercased()) ? nil : text
+    }
+
+    /// Looks at the sum: a fund's weights make about 100 percent.
+    private mutating func judgeWeights() {
+        guard let sum = weightSum else { return }
+        let weights = entries.compactMap(\.weight)
+        let areFractions = (0.5...1.5).contains(sum) && weights.allSatisfy { $0 <= 1 } && weights.count >= 5
+        if areFractions, format.isFund {
+            for index in entries.indices { entries[index].weight = entries[index].weight.map { $0 * 100 } }
+            remarks.append("the weights are fractions of 1 and are taken as percent, times 100")
+        } else if areFractions {
+            remarks.append(
+                "the weights sum to \(Self.rounded(sum)): they look like fractions of 1; percent is expected")
+        } else if format.isFund || weights.count == entries.count, !(90...110).contains(sum) {
+            remarks.append("the weights sum to \(Self.rounded(sum)) percent instead of about 100")
+        }
+        let negative = entries.filter { ($0.weight ?? 0) < 0 }
+        if !negative.isEmpty {
+            let names = negative.prefix(5).map(\.symbol).joined(separator: ", ")
+            remarks.append("\(negative.count) weights are below 0: \(names)\(negative.count > 5 ? ", …" : "")")
+        }
+    }
+
+    static func rounded(_ value: Double) -> String {
+        let hundredths = (value * 100).rounded() / 100
+        return hundredths == hundredths.rounded() && hundredths.magnitude < 1e15
+            ? "\(Int(hundredths))" : "\(hundredths)"
+    }
+
+    private mutating func add(_ line: Int, _ consequence: SymbolListImport.Problem.Consequence, _ text: String) {
+        problems.append(.init(line: line, consequence: consequence, text: text))
+    }
+}

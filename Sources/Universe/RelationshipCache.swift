@@ -1,0 +1,355 @@
+import Dispatch
+import Glibc
+public import MarketData
+public import Store
+import Synchronization
+
+/// Answers about universes, ETFs, sectors and themes from memory, read from the mirror file and never from the network.
+///
+/// An answer is good for the time to live; after that it is served once more, and for as long as the file can't be
+/// read, while it is loaded anew in the background. However many ask for the same missing answer, the file is read
+/// once. A hit copies nothing and takes no lock that another reader holds.
+public final class RelationshipCache: Sendable {
+    /// How the cache behaves.
+    public struct Options: Sendable {
+        /// Whose groups count, such as `DEFAULT` or `PROD`.
+        public var environment: String
+        /// How long an answer is good.
+        public var timeToLive: Duration
+        /// The most answers held; those not read for longest go first.
+        public var maximumEntries: Int
+        /// About the most memory that answers may take, in bytes.
+        public var maximumBytes: Int
+
+        /// Makes options.
+        public init(
+            environment: String, timeToLive: Duration = .seconds(3600), maximumEntries: Int = 32_768,
+            maximumBytes: Int = 16 << 20
+        ) {
+            self.environment = environment
+            self.timeToLive = timeToLive
+            self.maximumEntries = maximumEntries
+            self.maximumBytes = maximumBytes
+        }
+    }
+
+    /// What ``invalidate(_:)`` drops.
+    public enum Scope: Sendable, Equatable {
+        /// Everything.
+        case all
+        /// All answers to one kind of question.
+        case kind(RelationshipKind)
+        /// One answer: a universe key, or the name of an ETF, stock, sector, theme or group type.
+        case key(RelationshipKind, String)
+    }
+
+    /// How long a stale answer that could not be loaded anew is left alone.
+    private static let reloadPause: Int64 = 5_000_000_000
+
+    private struct Flight {
+        var waiting: [CheckedContinuation<Result<CacheValue, LoadFailure>, Never>] = []
+        let id: Int
+    }
+
+    private struct State {
+        var environment: String
+        var timeToLive: Int64
+        var flights: [CacheKey: Flight] = [:]
+        var flightCount = 0
+        /// Grows with every invalidation.
+        var generation = 0
+        var misses = 0
+        var loads = 0
+        var failures = 0
+    }
+
+    private let mirror: UniverseMirror
+    private let table: CacheTable
+    private let clock: @Sendable () -> Int64
+    private let queue = DispatchQueue(label: "edgetick.universe")
+    private let state: Mutex<State>
+
+    /// A cache before `mirror`; empty until it is asked or warmed up.
+    public convenience init(mirror: UniverseMirror, options: Options) {
+        self.init(mirror: mirror, options: options, clock: { RelationshipCache.monotonicNanoseconds() })
+    }
+
+    /// - Parameter clock: Nanoseconds that never go back.
+    init(mirror: UniverseMirror, options: Options, clock: @escaping @Sendable () -> Int64) {
+        self.mirror = mirror
+        self.clock = clock
+        table = CacheTable(maximumEntries: options.maximumEntries, maximumBytes: options.maximumBytes)
+        state = Mutex(
+            State(environment: options.environment, timeToLive: RelationshipCache.nanoseconds(options.timeToLive)))
+    }
+
+    // MARK: - Answers
+
+    /// The symbols of a universe key, sorted and distinct.
+    ///
+    /// - Throws: as ``UniverseResolver/resolve(_:)-(String)``.
+    public func symbols(of key: String) async throws(UniverseError) -> [Symbol] {
+        if let symbols = cachedSymbols(of: key) { return symbols }
+        return try await resolution(of: key).symbols
+    }
+
+    /// The symbols of a universe key when they are in memory, stale or not; doesn't wait. `nil` starts no load.
+    public func cachedSymbols(of key: String) -> [Symbol]? {
+        guard case .resolution(let resolution)? = hit(CacheKey(.universe, key)) else { return nil }
+        return resolution.symbols
+    }
+
+    /// A universe key's symbols, groups, unknown parts and warnings.
+    ///
+    /// - Throws: as ``UniverseResolver/resolve(_:)-(String)``.
+    public func resolution(of key: String) async throws(UniverseError) -> Resolution {
+        do throws(LoadFailure) {
+            guard case .resolution(let resolution) = try await answer(CacheKey(.universe, key)) else {
+                return try direct(key)
+            }
+            return resolution
+        } catch {
+            switch error {
+            case .universe(let error): throw error
+            case .store(let error): throw UniverseResolver.unreadable(key, error)
+            }
+        }
+    }
+
+    /// An ETF's holdings by symbol; empty when there is no such ETF.
+    public func holdings(ofETF name: String) async throws(StoreError) -> [GroupMember] {
+        guard case .members(let members) = try await stored(CacheKey(.etfHoldings, name)) else { return [] }
+        return members
+    }
+
+    /// The ETFs that hold a stock, by name.
+    public func etfs(holding symbol: String) async throws(StoreError) -> [StockETF] {
+        guard case .etfs(let etfs) = try await stored(CacheKey(.stockETFs, symbol)) else { return [] }
+        return etfs
+    }
+
+    /// A stock's sector and industry; ``StockClassification/unknown`` for one that is in no sector.
+    public func classification(of symbol: String) async throws(StoreError) -> StockClassification {
+        guard case .classification(let found) = try await stored(CacheKey(.classification, symbol)) else {
+            return .unknown
+        }
+        return found
+    }
+
+    /// A sector's stocks by symbol; empty when there is no such sector.
+    public func stocks(inSector name: String) async throws(StoreError) -> [String] {
+        guard case .names(let names) = try await stored(CacheKey(.sectorStocks, name)) else { return [] }
+        return names
+    }
+
+    /// A theme's members by symbol; empty when there is no such theme.
+    public func members(ofTheme name: String) async throws(StoreError) -> [GroupMember] {
+        guard case .members(let members) = try await stored(CacheKey(.themeMembers, name)) else { return [] }
+        return members
+    }
+
+    /// The groups of a type, or of all types, by name, with their member counts.
+    public func groups(of type: GroupType? = nil) async throws(StoreError) -> [UniverseGroup] {
+        guard case .groups(let groups) = try await stored(CacheKey(.groups, type?.rawValue ?? "")) else { return [] }
+        return groups
+    }
+
+    // MARK: - Upkeep
+
+    /// Drops answers. Who asks after this call gets what the file says now, also when a load was under way.
+    public func invalidate(_ scope: Scope) {
+        let isGone: (CacheKey) -> Bool =
+            switch scope {
+            case .all: { _ in true }
+            case .kind(let kind): { $0.kind == kind }
+            case .key(let kind, let text): { $0.kind == kind && $0.text == text }
+            }
+        state.withLock { state in
+            state.generation += 1
+            let orphans = state.flights.keys.filter(isGone)
+            for key in orphans { orphan(key, &state) }
+            table.remove(where: isGone)
+        }
+    }
+
+    /// Uses another environment and time to live from now on; drops all answers when the environment is another one.
+    public func reconfigure(environment: String, timeToLive: Duration) {
+        let isOther = state.withLock { state in
+            state.timeToLive = RelationshipCache.nanoseconds(timeToLive)
+            defer { state.environment = environment }
+            return state.environment != environment
+        }
+        if isOther { invalidate(.all) }
+    }
+
+    /// Loads what is likely to be asked for, in one snapshot of the file: all ETFs, sectors, themes and stocks, the
+    /// groups by type, and the universe keys given. Keys that can't be resolved are passed over.
+    ///
+    /// - Returns: How many answers were loaded.
+    @discardableResult
+    public func warmUp(universeKeys: [String] = []) async throws(StoreError) -> Int {
+        let (generation, environment) = state.withLock { ($0.generation, $0.environment) }
+        let loaded: Result<[(CacheKey, CacheValue)], StoreError> = await withCheckedContinuation { continuation in
+            queue.async { [mirror] in
+                continuation.resume(
+                    returning: Result { () throws(StoreError) in
+                        try mirror.withSnapshot { snapshot in
+                            let loader = RelationshipLoader(snapshot: snapshot, environment: environment)
+                            var answers = try loader.all()
+                            for key in universeKeys.map({ CacheKey(.universe, $0) }) {
+                                if let value = try? loader.load(key) { answers.append((key, value)) }
+                            }
+                            return answers
+                        }
+                    })
+            }
+        }
+        let answers = try loaded.get()
+        return state.withLock { state in
+            state.loads += 1
+            guard state.generation == generation else { return 0 }
+            let staleAt = clock() + state.timeToLive
+            table.insert(answers.map { CacheEntry(key: $0.0, value: $0.1, staleAt: staleAt) })
+            return answers.count
+        }
+    }
+
+    /// What the cache has done and holds.
+    public var statistics: CacheStatistics {
+        var statistics = CacheStatistics()
+        state.withLock { state in
+            statistics.misses = state.misses
+            statistics.loads = state.loads
+            statistics.failures = state.failures
+        }
+        table.fill(&statistics)
+        return statistics
+    }
+
+    // MARK: - Inside
+
+    private func hit(_ key: CacheKey) -> CacheValue? {
+        guard let entry = table.find(key) else { return nil }
+        let now = clock()
+        if now >= entry.staleAt, entry.claimsReload(at: now, pause: Self.reloadPause) { reload(key) }
+        return entry.value
+    }
+
+    private func answer(_ key: CacheKey) async throws(LoadFailure) -> CacheValue {
+        if let value = hit(key) { return value }
+        let result = await withCheckedContinuation { continuation in
+            let flight: Int? = state.withLock { state in
+                state.misses += 1
+                if state.flights[key] != nil {
+                    state.flights[key]?.waiting.append(continuation)
+                    return nil
+                }
+                return begin(key, &state, waiting: [continuation])
+            }
+            if let flight { load(key, flight) }
+        }
+        return try result.get()
+    }
+
+    private func stored(_ key: CacheKey) async throws(StoreError) -> CacheValue {
+        do throws(LoadFailure) {
+            return try await answer(key)
+        } catch {
+            switch error {
+            case .store(let error): throw error
+            case .universe(let error): throw StoreError(.invalid, operation: "read", underlying: error.description)
+            }
+        }
+    }
+
+    private func direct(_ key: String) throws(LoadFailure) -> Resolution {
+        do throws(UniverseError) {
+            return try UniverseResolver(mirror: mirror, environment: state.withLock { $0.environment }).resolve(key)
+        } catch {
+            throw .universe(error)
+        }
+    }
+
+    private func reload(_ key: CacheKey) {
+        let flight: Int? = state.withLock { state in
+            state.flights[key] == nil ? begin(key, &state, waiting: []) : nil
+        }
+        if let flight { load(key, flight) }
+    }
+
+    private func begin(
+        _ key: CacheKey, _ state: inout State,
+        waiting: [CheckedContinuation<Result<CacheValue, LoadFailure>, Never>]
+    ) -> Int {
+        state.flightCount += 1
+        state.flights[key] = Flight(waiting: waiting, id: state.flightCount)
+        return state.flightCount
+    }
+
+    /// Lets a load that began before an invalidation go: who waits for it starts over.
+    private func orphan(_ key: CacheKey, _ state: inout State) {
+        guard let old = state.flights.removeValue(forKey: key), !old.waiting.isEmpty else { return }
+        let flight = begin(key, &state, waiting: old.waiting)
+        load(key, flight)
+    }
+
+    private func load(_ key: CacheKey, _ flight: Int) {
+        queue.async { [self] in
+            // An invalidation since then has begun another flight.
+            let environment: String? = state.withLock { state in
+                guard state.flights[key]?.id == flight else { return nil }
+                state.loads += 1
+                return state.environment
+            }
+            guard let environment else { return }
+            let result = read(key, environment)
+            let waiting = state.withLock { state -> [CheckedContinuation<Result<CacheValue, LoadFailure>, Never>] in
+                guard state.flights[key]?.id == flight else { return [] }
+                switch result {
+                case .success(let value):
+                    table.insert([CacheEntry(key: key, value: value, staleAt: clock() + state.timeToLive)])
+                case .failure(let failure):
+                    state.failures += 1
+                    // What no longer exists must not be served as if it did; a file that can't be read says nothing.
+                    if failure.isAboutTheKey { table.remove { $0 == key } }
+                }
+                return state.flights.removeValue(forKey: key)?.waiting ?? []
+            }
+            for continuation in waiting { continuation.resume(returning: result) }
+        }
+    }
+
+    private func read(_ key: CacheKey, _ environment: String) -> Result<CacheValue, LoadFailure> {
+        do throws(StoreError) {
+            return try mirror.withSnapshot { snapshot in
+                Result { () throws(LoadFailure) in
+                    try RelationshipLoader(snapshot: snapshot, environment: environment).load(key)
+                }
+            }
+        } catch {
+            return .failure(.store(error))
+        }
+    }
+
+    private static func nanoseconds(_ duration: Duration) -> Int64 {
+        let (seconds, attoseconds) = duration.components
+        return seconds.multipliedReportingOverflow(by: 1_000_000_000).overflow
+            ? .max / 4 : min(seconds * 1_000_000_000 + attoseconds / 1_000_000_000, .max / 4)
+    }
+
+    /// A few milliseconds coarse and a few nanoseconds cheap.
+    private static func monotonicNanoseconds() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC_COARSE, &time)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    }
+}
+
+extension LoadFailure {
+    /// Whether the file was read and says that there is no such thing.
+    fileprivate var isAboutTheKey: Bool {
+        guard case .universe(let error) = self else { return false }
+        if case .mirror = error.reason { return false }
+        return true
+    }
+}

@@ -1,0 +1,63 @@
+/// The questions that the relationship cache answers.
+public enum RelationshipKind: String, Sendable, CaseIterable {
+    /// The symbols of a universe key.
+    case universe
+    /// The holdings of an ETF.
+    case etfHoldings = "etf_holdings"
+    /// The ETFs that hold a stock.
+    case stockETFs = "stock_etfs"
+    /// The sector and industry of a stock.
+    case classification
+    /// The stocks of a sector.
+    case sectorStocks = "sector_stocks"
+    /// The members of a theme.
+    case themeMembers = "theme_members"
+    /// The groups of a type, with their member counts.
+    case groups
+}
+
+/// An ETF that holds a stock.
+public struct StockETF: Sendable, Equatable {
+    /// The ETF's name.
+    public var name: String
+    /// The stock's share of the ETF in percent, where known.
+    public var weight: Double?
+}
+
+/// A stock's place in the market.
+public struct StockClassification: Sendable, Equatable {
+    /// The sector; `unknown` for a stock that is in none.
+    public var sector: String
+    /// The industry; `Unknown` where none is known.
+    public var industry: String
+
+    /// What is said of a stock that nobody has classified.
+    public static let unknown = StockClassification(sector: "unknown", industry: "Unknown")
+
+    /// Makes a classification.
+    public init(sector: String, industry: String) {
+        self.sector = sector
+        self.industry = industry
+    }
+}
+
+/// What the relationship cache has done and holds, since it was made.
+public struct CacheStatistics: Sendable, Equatable {
+    /// Answers from memory, stale ones included.
+    public var hits = 0
+    /// Questions that had to wait for the file.
+    public var misses = 0
+    /// Readings of the file, reloads of stale answers included; many misses may share one.
+    public var loads = 0
+    /// Readings that failed: unknown names, and a file that could not be read.
+    public var failures = 0
+    /// Answers dropped because of the bound.
+    public var evictions = 0
+    /// Answers held.
+    public var entries = 0
+    /// About how much memory the answers take, in bytes.
+    public var bytes = 0
+
+    /// The share of questions answered from memory, from 0 to 1; 0 before the first.
+    public var hitRate: Double { hits + misses == 0 ? 0 : Double(hits) / Double(hits + misses) }
+}

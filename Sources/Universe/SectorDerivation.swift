@@ -1,0 +1,139 @@
+import MarketData
+public import Store
+
+/// Derives which sector each stock belongs to: from the holdings of the eleven sector ETFs, or from a list that names
+/// sectors and industries. Pure.
+public struct SectorDerivation: Sendable, Equatable {
+    /// A stock's place.
+    public struct Assignment: Sendable, Equatable {
+        /// The sector's name.
+        public var sector: String
+        /// The industry's name.
+        public var industry: String?
+        /// The stock's share of the sector's ETF in percent.
+        public var weight: Double?
+    }
+
+    /// How many stocks have a sector.
+    public struct Coverage: Sendable, Equatable {
+        /// Stocks that are in some universe or ETF.
+        public var stocks: Int
+        /// Those of them that have a sector.
+        public var classified: Int
+        /// Those that have none, sorted.
+        public var missing: [String]
+
+        /// The share that has a sector, from 0 to 1; 1 when there are no stocks.
+        public var share: Double { stocks == 0 ? 1 : Double(classified) / Double(stocks) }
+    }
+
+    /// The funds that divide the S&P 500 into the eleven GICS sectors, with those sectors' names.
+    public static let sectorETFs: [(etf: String, sector: String)] = [
+        ("XLB", "Materials"), ("XLC", "Communication Services"), ("XLE", "Energy"), ("XLF", "Financials"),
+        ("XLI", "Industrials"), ("XLK", "Information Technology"), ("XLP", "Consumer Staples"),
+        ("XLRE", "Real Estate"), ("XLU", "Utilities"), ("XLV", "Health Care"), ("XLY", "Consumer Discretionary"),
+    ]
+
+    /// The place of each stock, by symbol.
+    public private(set) var assignments: [String: Assignment] = [:]
+    /// What is worth telling, a line each.
+    public private(set) var remarks: [String] = []
+
+    /// Derives from the sector ETFs' holdings, by ETF. A stock in two of them belongs where it weighs more.
+    public init(holdings: [String: [GroupMember]]) {
+        var conflicts: [String] = []
+        for (etf, sector) in Self.sectorETFs {
+            for member in holdings[etf] ?? [] {
+                if let other = assignments[member.symbol] {
+                    conflicts.append(member.symbol)
+                    guard (member.weight ?? 0) > (other.weight ?? 0) else { continue }
+                }
+                assignments[member.symbol] = Assignment(sector: sector, industry: nil, weight: member.weight)
+            }
+        }
+        let missing = Self.sectorETFs.map(\.etf).filter { holdings[$0]?.isEmpty ?? true }
+        if !missing.isEmpty {
+            remarks.append(
+                "no holdings of \(missing.joined(separator: ", ")): import them for the sectors they stand for")
+        }
+        if !conflicts.isEmpty {
+            remarks.append(
+                "\(conflicts.count) stocks are in two sector ETFs and count where they weigh more: "
+                    + Self.sample(conflicts))
+        }
+    }
+
+    /// Derives from a list's sector and industry columns.
+    public init(entries: [HoldingsImport.Entry]) {
+        for entry in entries {
+            guard let sector = entry.sector else { continue }
+            assignments[entry.symbol] = Assignment(sector: sector, industry: entry.industry, weight: nil)
+        }
+        let without = entries.filter { $0.sector == nil }.map(\.symbol)
+        if !assignments.isEmpty, !without.isEmpty {
+            remarks.append("\(without.count) rows name no sector: \(Self.sample(without))")
+        }
+    }
+
+    /// The sectors' new members, for those that change.
+    ///
+    /// - Parameters:
+    ///   - existing: The groups of type SECTOR of the environment.
+    ///   - replacing: Whether a stock that has a sector already moves to the one derived; else it stays.
+    public func changes(
+        over existing: [MirrorContents.Group], environment: String, replacing: Bool, note: ImportNote
+    ) -> [GroupChange] {
+        var members: [String: [String: MemberRecord]] = [:]
+        var current: [String: [String: MemberRecord]] = [:]
+        var placed: Set<String> = []
+        for group in existing {
+            let name = group.record.identity.name
+            for member in group.record.members {
+                current[name, default: [:]][member.symbol] = member
+                if replacing, assignments[member.symbol] != nil { continue }
+                placed.insert(member.symbol)
+                members[name, default: [:]][member.symbol] = member
+            }
+        }
+        let names = Dictionary(existing.map { ($0.record.identity.name.lowercased(), $0.record.identity.name) }) {
+            a, _ in
+            a
+        }
+        for (symbol, assignment) in assignments where !placed.contains(symbol) {
+            let name = names[assignment.sector.lowercased()] ?? assignment.sector
+            let old = current[name]?[symbol]
+            // As jsonb writes it, so that the document comes back from a database as it went there.
+            let industry = assignment.industry.map { "{\"industry\": \(JSONValue.string($0).text)}" }
+            members[name, default: [:]][symbol] = MemberRecord(
+                symbol: symbol, weight: assignment.weight ?? old?.weight, metadata: industry ?? old?.metadata,
+                createdAt: old?.createdAt)
+        }
+        return Set(members.keys).union(current.keys).sorted().compactMap { name in
+            let new = members[name] ?? [:]
+            guard new != current[name] ?? [:] else { return nil }
+            return GroupChange(
+                definition: .init(name: name, type: .sector, environment: environment),
+                members: new.values.sorted { $0.symbol < $1.symbol }, imported: note)
+        }
+    }
+
+    /// How many of the stocks in universes and ETFs have a sector.
+    public static func coverage(of groups: [MirrorContents.Group], environment: String) -> Coverage {
+        var stocks: Set<String> = []
+        var classified: Set<String> = []
+        for group in groups where group.record.identity.environment == environment {
+            let symbols = group.record.members.lazy.map(\.symbol)
+            switch GroupType(rawValue: group.record.identity.type) {
+            case .universe, .etf: stocks.formUnion(symbols)
+            case .sector: classified.formUnion(symbols)
+            default: break
+            }
+        }
+        let missing = stocks.subtracting(classified).sorted()
+        return Coverage(stocks: stocks.count, classified: stocks.count - missing.count, missing: missing)
+    }
+
+    private static func sample(_ names: [String]) -> String {
+        names.prefix(5).joined(separator: ", ") + (names.count > 5 ? ", …" : "")
+    }
+}

@@ -1,0 +1,25 @@
+/// Why a backup was not taken.
+public struct UniverseArchiveError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// What went wrong.
+    public enum Reason: Sendable, Equatable {
+        /// The bytes are no backup.
+        case foreign
+        /// The backup was written by a newer EdgeTick.
+        case tooNew
+        /// The backup is damaged.
+        case malformed
+    }
+
+    /// What went wrong.
+    public let reason: Reason
+    /// One line: what is wrong, where, and what to do.
+    public let description: String
+
+    /// Never: the backup must be another one.
+    public var isRetryable: Bool { false }
+
+    init(_ reason: Reason, _ text: String) {
+        self.reason = reason
+        description = text
+    }
+}

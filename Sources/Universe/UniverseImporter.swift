@@ -1,0 +1,243 @@
+import MarketData
+public import Store
+
+/// Makes groups of the mirror from files of symbols and holdings, however many at once, in one transaction.
+public struct UniverseImporter: Sendable {
+    /// A file, read by the caller.
+    public struct File: Sendable {
+        /// The file's name, without its directory.
+        public var name: String
+        /// Its content.
+        public var bytes: [UInt8]
+
+        /// Makes a file.
+        public init(name: String, bytes: [UInt8]) {
+            self.name = name
+            self.bytes = bytes
+        }
+    }
+
+    /// How files that were imported before are treated.
+    public enum Mode: String, Sendable, CaseIterable {
+        /// Every group is written.
+        case full
+        /// A group whose file is the same as last time is left alone; of the others the difference is told.
+        case incremental
+    }
+
+    /// What the user asked for.
+    public struct Options: Sendable {
+        /// The groups' type; told by the content when `nil`.
+        public var type: GroupType?
+        /// The group's name; told by content and file name when `nil`. Makes sense for one file.
+        public var name: String?
+        /// A sentence about the group.
+        public var description: String?
+        /// The groups' environment.
+        public var environment: String
+        /// How files that were imported before are treated.
+        public var mode = Mode.full
+        /// Whether one wrong row refuses its file.
+        public var isStrict = false
+        /// Whether a group may change by more than half.
+        public var force = false
+        /// Whether nothing is written.
+        public var isDryRun = false
+        /// Whether the sector and industry columns make SECTOR groups as well.
+        public var derivesSectors = false
+
+        /// Makes options for an environment.
+        public init(environment: String) { self.environment = environment }
+    }
+
+    /// What became of one file.
+    public struct Report: Sendable {
+        /// How it ended.
+        public enum Outcome: Sendable, Equatable {
+            /// The group was written, or would have been.
+            case written
+            /// The group has these members already.
+            case unchanged
+            /// Nothing was written, because too much would change; one line says what.
+            case refused(String)
+            /// The file can't be taken; one line says why.
+            case failed(String)
+        }
+
+        /// The file's name.
+        public var file: String
+        /// The group; `nil` when the file can't be taken.
+        public var group: UniverseGroup.Definition?
+        /// What kind of file it is.
+        public var format: HoldingsImport.Format?
+        /// How many symbols it has.
+        public var symbols = 0
+        /// How it ended.
+        public var outcome: Outcome
+        /// What changes.
+        public var difference: MembershipDifference?
+        /// What is worth telling about rows.
+        public var problems: [SymbolListImport.Problem] = []
+        /// What is worth telling about the whole.
+        public var remarks: [String] = []
+        /// How many SECTOR groups changed.
+        public var sectors = 0
+    }
+
+    let mirror: UniverseMirror
+
+    /// An importer into `mirror`.
+    public init(mirror: UniverseMirror) { self.mirror = mirror }
+
+    /// Imports files. Blocks on the disk.
+    ///
+    /// A file that can't be taken does not stop the others.
+    ///
+    /// - Parameter progress: is told how many files are read.
+    /// - Throws: what the mirror's file gives; nothing is written then.
+    public func run(
+        _ files: [File], _ options: Options, progress: (Int) -> Void = { _ in }
+    ) throws(StoreError) -> [Report] {
+        var changes: [GroupChange] = []
+        var sectors = SectorTally()
+        let reports = try mirror.withSnapshot { snapshot in
+            var reports: [Report] = []
+            var taken: [UniverseGroup.Definition.Key: String] = [:]
+            for file in files {
+                reports.append(try plan(file, options, snapshot, &taken, &changes, &sectors))
+                progress(reports.count)
+            }
+            if options.derivesSectors {
+                let existing = try snapshot.contents().groups.filter {
+                    $0.record.identity.type == GroupType.sector.rawValue
+                        && $0.record.identity.environment == options.environment
+                }
+                changes += sectors.changes(over: existing, &reports, options)
+            }
+            return reports
+        }
+        if !options.isDryRun { try mirror.apply(changes) }
+        return reports
+    }
+
+    private func plan(
+        _ file: File, _ options: Options, _ snapshot: UniverseMirror.Snapshot,
+        _ taken: inout [UniverseGroup.Definition.Key: String], _ changes: inout [GroupChange],
+        _ sectors: inout SectorTally
+    ) throws(StoreError) -> Report {
+        let list: HoldingsImport
+        do {
+            list = try HoldingsImport(csv: file.bytes, strict: options.isStrict)
+        } catch {
+            return Report(file: file.name, outcome: .failed(error.description), problems: error.problems)
+        }
+        let guess = GroupGuess(file: file.name, list)
+        let group = UniverseGroup.Definition(
+            name: options.name ?? guess.name, type: options.type ?? guess.type,
+            description: options.description ?? guess.description, environment: options.environment)
+        var report = Report(
+            file: file.name, group: group, format: list.format, symbols: list.entries.count, outcome: .written,
+            problems: list.problems, remarks: list.remarks)
+        if list.cashRows > 0 { report.remarks.append("\(list.cashRows) rows of cash, futures and the like left out") }
+        if let other = taken.updateValue(file.name, forKey: .init(group)) {
+            report.outcome = .failed(
+                "\(other) makes the \(group.type.rawValue) group \(quoted(group.name)) as well: import one of them, "
+                    + "or name one with --name")
+            taken[.init(group)] = other
+            return report
+        }
+        let members = list.entries.map { MemberRecord(symbol: $0.symbol, weight: $0.weight) }
+        let identity = GroupRecord.Identity(
+            name: group.name, type: group.type.rawValue, environment: group.environment)
+        let old = try snapshot.group(identity)
+        let note = ImportNote(
+            source: file.name, format: list.format.rawValue, checksum: ContentDigest.hex(of: file.bytes))
+        let difference = MembershipDifference(from: old?.record.members ?? [], to: members)
+        report.difference = difference
+        if options.derivesSectors { sectors.add(list, note, report: &report) }
+        let isSameText = group.description == nil || group.description == old?.record.description
+        if options.mode == .incremental, let old, old.origin == .local, difference.isEmpty, isSameText,
+            old.imported?.checksum == note.checksum
+        {
+            report.outcome = .unchanged
+            return report
+        }
+        if difference.isDrastic, !options.force {
+            report.outcome = .refused(
+                "\(difference.added.count) symbols would join and \(difference.removed.count) of \(difference.before) "
+                    + "leave \(quoted(group.name)): more than half; add --force if that is right")
+            return report
+        }
+        changes.append(GroupChange(definition: group, members: members, imported: note))
+        return report
+    }
+}
+
+/// What the sector columns of several files say together.
+private struct SectorTally {
+    private var parts: [(derivation: SectorDerivation, note: ImportNote, file: String)] = []
+
+    mutating func add(_ list: HoldingsImport, _ note: ImportNote, report: inout UniverseImporter.Report) {
+        let derivation = SectorDerivation(entries: list.entries)
+        report.remarks += derivation.remarks
+        if derivation.assignments.isEmpty {
+            report.remarks.append("the file has no sector column, so no sectors are derived from it")
+        } else {
+            parts.append((derivation, note, report.file))
+        }
+    }
+
+    func changes(
+        over existing: [MirrorContents.Group], _ reports: inout [UniverseImporter.Report],
+        _ options: UniverseImporter.Options
+    ) -> [GroupChange] {
+        var groups = existing
+        var changes: [String: GroupChange] = [:]
+        for part in parts {
+            let own = part.derivation.changes(
+                over: groups, environment: options.environment, replacing: true, note: part.note)
+            if let index = reports.firstIndex(where: { $0.file == part.file }) { reports[index].sectors = own.count }
+            for change in own {
+                changes[change.definition.name] = change
+                groups.removeAll { $0.record.identity.name == change.definition.name }
+                let identity = GroupRecord.Identity(
+                    name: change.definition.name, type: GroupType.sector.rawValue, environment: options.environment)
+                groups.append(.init(record: .init(identity: identity, members: change.members), origin: .local))
+            }
+        }
+        return changes.values.sorted { $0.definition.name < $1.definition.name }
+    }
+}
+
+/// What group a file is likely to be meant for.
+private struct GroupGuess {
+    var name: String
+    var type: GroupType
+    var description: String?
+
+    init(file: String, _ list: HoldingsImport) {
+        var stem = file.lastIndex(of: ".").map { String(file[..<$0]) } ?? file
+        if stem.isEmpty { stem = file }
+        let lower = stem.lowercased()
+        var fund = list.fund
+        for ending in ["_holdings", "-holdings", " holdings"] where lower.hasSuffix(ending) {
+            fund = fund ?? String(stem.dropLast(ending.count)).uppercased()
+        }
+        // As SPDR funds name theirs: holdings-daily-us-en-spy.csv.
+        if lower.hasPrefix("holdings-"), let last = stem.split(separator: "-").last {
+            fund = fund ?? last.uppercased()
+        }
+        let isFund = list.format.isFund || (list.format == .weighted && fund != nil)
+        name = isFund ? fund ?? stem : stem
+        type = isFund ? .etf : .universe
+        description = list.title
+    }
+}
+
+extension UniverseGroup.Definition {
+    /// What tells a group from others.
+    struct Key: Hashable {
+        var texts: [String]
+        init(_ group: UniverseGroup.Definition) { texts = [group.name, group.type.rawValue, group.environment] }
+    }
+}

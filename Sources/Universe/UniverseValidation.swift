@@ -1,0 +1,300 @@
+import MarketData
+public import Store
+
+/// Looks through the whole mirror for what is wrong, odd or old, and knows how to mend what is safe to mend. Pure.
+public struct UniverseValidation: Sendable {
+    /// What the checks need to know besides.
+    public struct Context: Sendable {
+        /// The environment that the collector uses.
+        public var environment: String
+        /// Now, in milliseconds since the Unix epoch.
+        public var now: Int64
+        /// How often the mirror is pulled; `nil` = by hand, then a day counts as long ago.
+        public var pullInterval: Duration?
+        /// Symbols that exist, where a list of them is at hand.
+        public var known: Set<String>?
+
+        /// Makes a context.
+        public init(environment: String, now: Int64, pullInterval: Duration? = nil, known: Set<String>? = nil) {
+            self.environment = environment
+            self.now = now
+            self.pullInterval = pullInterval
+            self.known = known
+        }
+    }
+
+    /// What was found, the worst first.
+    public private(set) var findings: [UniverseFinding] = []
+    /// What mends that which is safe to mend: spellings that surely mean another symbol, in local groups.
+    public private(set) var fixes: [GroupChange] = []
+
+    /// Checks everything.
+    public init(_ contents: MirrorContents, _ context: Context) {
+        for group in contents.groups {
+            checkMembers(of: group)
+            checkWeights(of: group)
+        }
+        checkNames(contents.groups)
+        checkEnvironments(contents.groups)
+        checkSectors(contents.groups, context)
+        checkKnown(contents.groups, context)
+        checkPull(contents.pull, context)
+        findings.sort { ($0.severity, $1.group ?? "", $1.text) > ($1.severity, $0.group ?? "", $0.text) }
+    }
+
+    /// How many findings there are of a severity.
+    public func count(_ severity: UniverseFinding.Severity) -> Int { findings.count { $0.severity == severity } }
+
+    // MARK: - One group
+
+    private mutating func checkMembers(of group: MirrorContents.Group) {
+        let record = group.record
+        if GroupType(rawValue: record.identity.type) == nil {
+            add(.warning, .type, record, "the type is none of the known ones; the group counts as CUSTOM")
+        }
+        if record.members.isEmpty {
+            let isKey = ["UNIVERSE", "ETF"].contains(record.identity.type)
+            add(
+                isKey ? .fault : .warning, .empty, record,
+                "it has no members" + (isKey ? ": a universe key that names it alone resolves to nothing" : ""))
+        }
+        var malformed: [String] = []
+        var unusual: [String] = []
+        var respelled: [String: String] = [:]
+        var spellings: [String: [String]] = [:]
+        for member in record.members {
+            switch SymbolSpelling(reading: member.symbol) {
+            case .refused: malformed.append(member.symbol)
+            case .symbol(let symbol, let remark):
+                let text = symbol.description
+                spellings[text, default: []].append(member.symbol)
+                if text != member.symbol {
+                    respelled[member.symbol] = text
+                } else if remark != nil {
+                    unusual.append(text)
+                }
+            }
+        }
+        if !malformed.isEmpty {
+            add(
+                .fault, .malformed, record,
+                "\(malformed.count) members are no symbols the feed could send: \(sample(malformed)); correct them")
+        }
+        let isFixable = group.origin == .local
+        let advice = isFixable ? "" : "; correct it in the database, the next pull brings it"
+        if !respelled.isEmpty {
+            let pairs = respelled.sorted { $0.key < $1.key }.map { "\(quoted($0.key)) for \($0.value)" }
+            add(
+                .fault, .malformed, record,
+                "\(pairs.count) members are not spelt as the feed spells them: \(sample(pairs))\(advice)",
+                isFixable: isFixable)
+        }
+        if !unusual.isEmpty {
+            add(.note, .unusual, record, "\(unusual.count) members have an unusual spelling: \(sample(unusual))")
+        }
+        let doubled = spellings.filter { $0.value.count > 1 }.sorted { $0.key < $1.key }
+        if !doubled.isEmpty {
+            let texts = doubled.map { "\($0.value.map(quoted).joined(separator: " and "))" }
+            add(
+                .warning, .duplicate, record, "one symbol stands twice: \(sample(texts))\(advice)", isFixable: isFixable
+            )
+        }
+        if isFixable, !respelled.isEmpty { fixes.append(fix(record, respelled, group.imported)) }
+    }
+
+    /// The group with its members spelt as the feed spells them; of two rows for one symbol the rightly spelt one counts.
+    private func fix(_ record: GroupRecord, _ respelled: [String: String], _ note: ImportNote?) -> GroupChange {
+        var members: [String: MemberRecord] = [:]
+        for member in record.members where respelled[member.symbol] == nil { members[member.symbol] = member }
+        for member in record.members {
+            guard let right = respelled[member.symbol] else { continue }
+            var moved = member
+            moved.symbol = right
+            if members[right] == nil { members[right] = moved }
+        }
+        return GroupChange(
+            definition: .init(
+                name: record.identity.name, type: GroupType(rawValue: record.identity.type) ?? .custom,
+                environment: record.identity.environment),
+            members: members.values.sorted { $0.symbol < $1.symbol }, imported: note)
+    }
+
+    private mutating func checkWeights(of group: MirrorContents.Group) {
+        let record = group.record
+        let weighted = record.members.filter { $0.weight != nil }
+        guard !weighted.isEmpty else { return }
+        let negative = weighted.filter { ($0.weight ?? 0) < 0 }.map(\.symbol)
+        if !negative.isEmpty {
+            add(.warning, .weights, record, "\(negative.count) weights are below 0: \(sample(negative))")
+        }
+        let large = weighted.filter { ($0.weight ?? 0) > 100 }.map(\.symbol)
+        if !large.isEmpty { add(.warning, .weights, record, "\(large.count) weights are above 100: \(sample(large))") }
+        guard record.identity.type == GroupType.etf.rawValue else { return }
+        let sum = weighted.reduce(0) { $0 + ($1.weight ?? 0) }
+        if weighted.count < record.members.count {
+            add(
+                .note, .weights, record,
+                "\(record.members.count - weighted.count) of \(record.members.count) holdings have no weight")
+        }
+        if !(90...110).contains(sum) {
+            add(
+                .warning, .weights, record,
+                "the weights sum to \(HoldingsImport.rounded(sum)) percent instead of about 100: import its holdings "
+                    + "anew")
+        }
+    }
+
+    // MARK: - All groups
+
+    private mutating func checkNames(_ groups: [MirrorContents.Group]) {
+        let keyed = groups.map(\.record.identity).filter { ["UNIVERSE", "ETF"].contains($0.type) }
+        for (environment, identities) in Dictionary(grouping: keyed, by: \.environment).sorted(by: { $0.key < $1.key })
+        {
+            let names = Set(identities.map(\.name))
+            let folded = Dictionary(grouping: names) { $0.lowercased() }
+            for identity in identities.sorted() where identity.name.contains(":") {
+                let parts = UniverseKey(identity.name)?.parts ?? []
+                let all = parts.allSatisfy { folded[$0.lowercased()] != nil }
+                add(
+                    all ? .warning : .note, .name, identity,
+                    all
+                        ? "the name is also a join of \(parts.map(quoted).joined(separator: " and ")); the key means this "
+                            + "group and never the join"
+                        : "the name has a colon in it: the key means this group, its parts can't be joined with others")
+            }
+            for names in folded.values.map({ $0.sorted() }).filter({ $0.count > 1 }).sorted(by: { $0[0] < $1[0] }) {
+                add(
+                    .warning, .name, nil,
+                    "\(names.map(quoted).joined(separator: " and ")) (\(environment)) differ in case only; write keys "
+                        + "exactly")
+            }
+            let both = Dictionary(grouping: identities, by: \.name).filter { $0.value.count > 1 }.keys.sorted()
+            for name in both {
+                add(
+                    .note, .name, nil,
+                    "\(quoted(name)) (\(environment)) is a UNIVERSE and an ETF; a key means the members of both")
+            }
+        }
+        for identity in groups.map(\.record.identity).sorted() {
+            let isTrimmed = UniverseKey(identity.name)?.text == identity.name
+            if !isTrimmed || identity.name.contains(",") {
+                add(.warning, .name, identity, "the name has blanks around it, or a comma in it: no key can mean it")
+            }
+        }
+    }
+
+    private mutating func checkEnvironments(_ groups: [MirrorContents.Group]) {
+        let environments = Set(groups.map(\.record.identity.environment))
+        guard environments.count > 1 else { return }
+        let byName = Dictionary(grouping: groups.map(\.record.identity)) { "\($0.type) \($0.name)" }
+        var lonely: [String: [String]] = [:]
+        for identities in byName.values where identities.count == 1 {
+            lonely[identities[0].environment, default: []].append("\(identities[0].type) \(identities[0].name)")
+        }
+        for (environment, names) in lonely.sorted(by: { $0.key < $1.key }) {
+            add(
+                .note, .environment, nil,
+                "\(names.count) groups exist in \(environment) only: \(sample(names.sorted()))")
+        }
+    }
+
+    private mutating func checkSectors(_ groups: [MirrorContents.Group], _ context: Context) {
+        let own = groups.filter { $0.record.identity.environment == context.environment }
+        var sectors: [String: [String]] = [:]
+        for group in own where group.record.identity.type == GroupType.sector.rawValue {
+            for member in group.record.members {
+                sectors[member.symbol, default: []].append(group.record.identity.name)
+            }
+        }
+        let doubled = sectors.filter { $0.value.count > 1 }.sorted { $0.key < $1.key }
+        if !doubled.isEmpty {
+            let texts = doubled.map { "\($0.key) (\($0.value.sorted().joined(separator: ", ")))" }
+            add(.warning, .sector, nil, "\(texts.count) stocks are in several sectors: \(sample(texts))")
+        }
+        let coverage = SectorDerivation.coverage(of: own, environment: context.environment)
+        if !coverage.missing.isEmpty {
+            add(
+                .note, .sector, nil,
+                "\(coverage.missing.count) of \(coverage.stocks) stocks have no sector: \(sample(coverage.missing)); "
+                    + "edgetick universe import FILE --sectors, or --sector-etfs")
+        }
+    }
+
+    private mutating func checkKnown(_ groups: [MirrorContents.Group], _ context: Context) {
+        if let known = context.known {
+            for group in groups {
+                let unknown = group.record.members.map(\.symbol).filter { !known.contains($0) }
+                if !unknown.isEmpty {
+                    add(
+                        .warning, .unknown, group.record,
+                        "\(unknown.count) members are not in the list of known symbols: \(sample(unknown))")
+                }
+            }
+            return
+        }
+        for (environment, own) in Dictionary(grouping: groups, by: \.record.identity.environment) {
+            var traded: Set<String> = []
+            for group in own where ["UNIVERSE", "ETF"].contains(group.record.identity.type) {
+                traded.formUnion(group.record.members.lazy.map(\.symbol))
+            }
+            guard !traded.isEmpty else { continue }
+            for group in own where !["UNIVERSE", "ETF"].contains(group.record.identity.type) {
+                let unknown = group.record.members.map(\.symbol).filter { !traded.contains($0) }
+                if !unknown.isEmpty {
+                    add(
+                        .note, .unknown, group.record,
+                        "\(unknown.count) members stand in no universe and no ETF of \(environment): \(sample(unknown))"
+                    )
+                }
+            }
+        }
+    }
+
+    private mutating func checkPull(_ pull: PullNote?, _ context: Context) {
+        guard let pull else { return }
+        let age = Duration.milliseconds(context.now - pull.checkedAt)
+        let limit = max(context.pullInterval.map { $0 * 3 } ?? .seconds(86_400), .seconds(600))
+        guard age > limit else { return }
+        add(
+            .warning, .stale, nil,
+            "the last pull from \(pull.source) is \(UniverseAge.text(age)) old: run edgetick universe pull")
+    }
+
+    // MARK: - Words
+
+    private mutating func add(
+        _ severity: UniverseFinding.Severity, _ check: UniverseFinding.Check, _ group: GroupRecord, _ text: String,
+        isFixable: Bool = false
+    ) {
+        add(severity, check, group.identity, text, isFixable: isFixable)
+    }
+
+    private mutating func add(
+        _ severity: UniverseFinding.Severity, _ check: UniverseFinding.Check, _ group: GroupRecord.Identity?,
+        _ text: String, isFixable: Bool = false
+    ) {
+        findings.append(
+            UniverseFinding(
+                severity: severity, check: check,
+                group: group.map { "\($0.type) \($0.name) (\($0.environment))" }, text: text, isFixable: isFixable))
+    }
+
+    private func sample(_ names: [String]) -> String {
+        names.prefix(5).joined(separator: ", ")
+            + (names.count > 5 ? ", …" : "")
+    }
+}
+
+/// How long ago something was, in words.
+public enum UniverseAge {
+    /// As `42 s`, `7 min`, `5 h`, `3 days`.
+    public static func text(_ age: Duration) -> String {
+        let seconds = max(0, age.components.seconds)
+        return switch seconds {
+        case ..<120: "\(seconds) s"
+        case ..<7200: "\(seconds / 60) min"
+        case ..<172_800: "\(seconds / 3600) h"
+        default: "\(seconds / 86_400) days"
+        }
+    }
+}

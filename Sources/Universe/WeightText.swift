@@ -1,0 +1,37 @@
+/// A weight as fund companies write it: `6.37`, `6.37%`, `"1,234.5"`, `(0.01)`.
+enum WeightText: Equatable {
+    case none
+    case value(Double)
+    case malformed
+
+    init(_ text: String) {
+        var rest = text[...]
+        if rest.last == "%" { rest.removeLast() }
+        while rest.last == " " { rest.removeLast() }
+        if ["", "-", "--", "n/a"].contains(rest.lowercased()) {
+            self = .none
+            return
+        }
+        var sign = 1.0
+        if rest.first == "(", rest.last == ")" {
+            rest = rest.dropFirst().dropLast()
+            sign = -1
+        }
+        guard let plain = WeightText.withoutThousands(rest), plain.utf8.allSatisfy("0123456789+-.eE".utf8.contains),
+            let value = Double(plain), value.isFinite
+        else {
+            self = .malformed
+            return
+        }
+        self = .value(sign * value)
+    }
+
+    /// The number without its thousands separators; `nil` when they don't stand where thousands end.
+    private static func withoutThousands(_ text: Substring) -> String? {
+        let groups = text.prefix { $0 != "." }.split(separator: ",", omittingEmptySubsequences: false)
+        guard groups.count > 1 else { return String(text) }
+        guard groups.dropFirst().allSatisfy({ $0.count == 3 }), (1...3).contains(groups[0].drop { $0 == "-" }.count)
+        else { return nil }
+        return String(text.filter { $0 != "," })
+    }
+}

@@ -1,0 +1,164 @@
+import MarketData
+
+/// One transaction's reading of the groups.
+struct UniverseReading {
+    private static let chunk = 20_000
+
+    let connection: PostgresConnection
+    let tables: UniverseTables
+
+    init(_ connection: PostgresConnection) throws(UpstreamError) {
+        self.connection = connection
+        tables = try UniverseTables(connection)
+    }
+
+    func read(progress: (Int, Int) -> Void) throws(UpstreamError) -> UniverseSnapshot {
+        var remarks: [String] = []
+        var (groups, places) = try readGroups(&remarks)
+        try readMembers(into: &groups, places, &remarks, progress: progress)
+        let entries = try readEntries(&remarks)
+        let legacy = entries.filter { CacheEntryRecord.legacyTypes.contains($0.type) }
+        let others = entries.filter { !CacheEntryRecord.legacyTypes.contains($0.type) }
+        return UniverseSnapshot(
+            records: UniverseRecords(groups: groups, entries: others), legacy: legacy, remarks: remarks, source: "")
+    }
+
+    /// The groups without their members, and where each id's group stands among them.
+    private func readGroups(
+        _ remarks: inout [String]
+    ) throws(UpstreamError) -> (groups: [GroupRecord], places: [String: Int]) {
+        let table = tables.groups
+        let columns =
+            ["id", "name", "type"].map { UniverseTables.text($0, of: table, "g") }
+            + [UniverseTables.environment(of: table, "g")]
+            + ["description", "metadata", "liquidity_filter"].map { UniverseTables.text($0, of: table, "g") }
+            + ["created_at", "updated_at", "last_update"].map { UniverseTables.milliseconds($0, of: table, "g") }
+        let rows =
+            try connection.run(
+                "SELECT \(columns.joined(separator: ", ")) FROM \(table.sqlName) g ORDER BY g.id",
+                "read definition_groups"
+            ).last?.rows ?? []
+        var groups: [GroupRecord] = []
+        var places: [String: Int] = [:]
+        var known: [GroupRecord.Identity: Int] = [:]
+        for row in rows {
+            guard let id = row[0], let name = row[1], !name.isEmpty, let type = row[2], let environment = row[3] else {
+                remarks.append("definition_groups: row \(row[0] ?? "?") has no name or type and is left out")
+                continue
+            }
+            let metadata = row[5]
+            let identity = GroupRecord.Identity(
+                name: name, type: TypeMark.type(in: metadata) ?? type, environment: environment)
+            if let place = known[identity] {
+                remarks.append(
+                    "definition_groups: \(identity.type) \(name) (\(environment)) stands there twice, as row \(id) too; "
+                        + "their members are united")
+                places[id] = place
+                continue
+            }
+            known[identity] = groups.count
+            places[id] = groups.count
+            groups.append(
+                GroupRecord(
+                    identity: identity, description: row[4], metadata: metadata.flatMap(TypeMark.stripped),
+                    liquidityFilter: row[6], createdAt: row[7].flatMap { Int64($0) },
+                    updatedAt: row[8].flatMap { Int64($0) }, lastUpdate: row[9].flatMap { Int64($0) }))
+        }
+        return (groups, places)
+    }
+
+    private func readMembers(
+        into groups: inout [GroupRecord], _ places: [String: Int], _ remarks: inout [String],
+        progress: (Int, Int) -> Void
+    ) throws(UpstreamError) {
+        let operation = "read group_memberships"
+        let table = tables.memberships
+        let total = try connection.run("SELECT count(*) FROM \(table.sqlName)", operation).last?.rows.first?.first
+        let count = total.flatMap { $0 }.flatMap { Int($0) } ?? 0
+        guard count <= UniverseSource.maximumMemberships else {
+            throw UpstreamError(
+                .data, operation,
+                "it has \(count) rows, more than the \(UniverseSource.maximumMemberships) that a "
+                    + "mirror takes", object: "table \(table.displayName)")
+        }
+        let columns =
+            ["group_id", "symbol", "weight", "metadata"].map { UniverseTables.text($0, of: table, "m") }
+            + [UniverseTables.milliseconds("created_at", of: table, "m")]
+        try connection.run(
+            """
+            DECLARE edgetick_members NO SCROLL CURSOR FOR
+            SELECT \(columns.joined(separator: ", ")) FROM \(table.sqlName) m
+            """, operation)
+        var done = 0
+        var strays = 0
+        var symbols = 0
+        while true {
+            let rows = try connection.run("FETCH \(Self.chunk) FROM edgetick_members", operation).last?.rows ?? []
+            guard !rows.isEmpty else { break }
+            for row in rows {
+                guard let id = row[0], let place = places[id] else {
+                    strays += 1
+                    continue
+                }
+                guard let symbol = row[1], !symbol.isEmpty else {
+                    symbols += 1
+                    continue
+                }
+                let weight = row[2].flatMap { Double($0) }.flatMap { $0.isFinite ? $0 : nil }
+                groups[place].members.append(
+                    MemberRecord(
+                        symbol: symbol, weight: weight, metadata: row[3], createdAt: row[4].flatMap { Int64($0) }))
+            }
+            done += rows.count
+            progress(done, count)
+        }
+        if strays > 0 { remarks.append("group_memberships: \(strays) rows belong to no group and are left out") }
+        if symbols > 0 { remarks.append("group_memberships: \(symbols) rows have no symbol and are left out") }
+        for index in groups.indices {
+            let members = groups[index].members.sorted { $0.symbol < $1.symbol }
+            groups[index].members = []
+            for member in members where groups[index].members.last?.symbol != member.symbol {
+                groups[index].members.append(member)
+            }
+            let repeated = members.count - groups[index].members.count
+            if repeated > 0 {
+                let identity = groups[index].identity
+                remarks.append(
+                    "group_memberships: \(identity.type) \(identity.name) (\(identity.environment)) names "
+                        + "\(repeated) symbols twice; each counts once")
+            }
+        }
+    }
+
+    private func readEntries(_ remarks: inout [String]) throws(UpstreamError) -> [CacheEntryRecord] {
+        guard let table = tables.entries else {
+            remarks.append("cache_entries: there is no such table, so there are no settings")
+            return []
+        }
+        let columns =
+            ["type", "name", "key", "value"].map { UniverseTables.text($0, of: table, "c") }
+            + [
+                UniverseTables.environment(of: table, "c"), UniverseTables.milliseconds("updated_at", of: table, "c"),
+            ]
+        let rows =
+            try connection.run(
+                "SELECT \(columns.joined(separator: ", ")) FROM \(table.sqlName) c ORDER BY 1, 2, 3, 5, 6 NULLS FIRST",
+                "read cache_entries"
+            ).last?.rows ?? []
+        var entries: [CacheEntryRecord] = []
+        for row in rows {
+            guard let type = row[0], !type.isEmpty else { continue }
+            let entry = CacheEntryRecord(
+                type: type, name: row[1] ?? "", key: row[2] ?? "", value: row[3], environment: row[4] ?? "DEFAULT",
+                updatedAt: row[5].flatMap { Int64($0) })
+            // Of rows with one key the newest counts; it stands last.
+            if let last = entries.last, last.type == entry.type, last.name == entry.name, last.key == entry.key,
+                last.environment == entry.environment
+            {
+                entries.removeLast()
+            }
+            entries.append(entry)
+        }
+        return entries
+    }
+}

@@ -1,0 +1,56 @@
+public import MarketData
+
+/// The groups, memberships and settings as the database has them, read in one consistent snapshot.
+public struct UniverseSnapshot: Sendable, Equatable {
+    /// The groups and the cache entries that are not legacy lists of stocks.
+    public var records: UniverseRecords
+    /// The legacy lists of stocks.
+    public var legacy: [CacheEntryRecord]
+    /// What was odd about the rows, a line each.
+    public var remarks: [String]
+    /// The database, without secrets.
+    public var source: String
+}
+
+/// Reads groups from the database.
+///
+/// Takes the tables as it finds them: columns beyond name, type, members and their symbols may be missing, types may
+/// differ, UNIVERSE may be a type of its own or not (see ``UniversePush``), `cache_entries` may be missing altogether.
+public actor UniverseSource {
+    /// More memberships than this are no universe of stocks: a wrong table, or a broken join.
+    public static let maximumMemberships = 5_000_000
+
+    private let configuration: UpstreamConfiguration
+    private let executor = QueueExecutor(label: "edgetick.universe.source")
+    private let interrupt = Wakeup()
+
+    /// Runs on a dispatch queue of its own, because the work blocks.
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    /// A source that connects for each reading and keeps no connection open between them.
+    public init(configuration: UpstreamConfiguration) {
+        self.configuration = configuration
+    }
+
+    /// The server, port, database and user, without any secret.
+    public nonisolated var target: String { configuration.target }
+
+    /// Reads everything in one REPEATABLE READ, READ ONLY transaction.
+    ///
+    /// - Parameter progress: is told how many of how many memberships have come.
+    /// - Throws: any ``UpstreamError/Reason``; a table that can't be read is named.
+    public func read(
+        progress: @Sendable (_ done: Int, _ total: Int) -> Void = { _, _ in }
+    ) async throws(UpstreamError) -> UniverseSnapshot {
+        try await interruptible(by: interrupt) { () throws(UpstreamError) in
+            let connection = try PostgresConnection.connect(configuration, interrupt: interrupt)
+            // A read-only transaction leaves nothing behind, however it ends.
+            defer { connection.finish() }
+            try connection.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "begin reading the universes")
+            let reading = try UniverseReading(connection)
+            var snapshot = try reading.read(progress: progress)
+            snapshot.source = configuration.target
+            return snapshot
+        }
+    }
+}

@@ -1,0 +1,116 @@
+/// The tables of groups as they are in one database, and how to read and write their columns.
+struct UniverseTables: Sendable {
+    let groups: TableDescription
+    let memberships: TableDescription
+    /// `nil` where there is none.
+    let entries: TableDescription?
+
+    private static let names = ["definition_groups", "group_memberships", "cache_entries"]
+
+    init(_ connection: PostgresConnection) throws(UpstreamError) {
+        let catalog = try connection.readCatalog(of: Self.names)
+        groups = try Self.table("definition_groups", needing: ["id", "name", "type"], in: catalog)
+        memberships = try Self.table("group_memberships", needing: ["group_id", "symbol"], in: catalog)
+        entries =
+            catalog.tables["cache_entries"] == nil
+            ? nil : try Self.table("cache_entries", needing: ["type", "key", "value"], in: catalog)
+    }
+
+    private static func table(
+        _ name: String, needing columns: [String], in catalog: Catalog
+    ) throws(UpstreamError) -> TableDescription {
+        let operation = "read the universes"
+        guard let table = catalog.tables[name] else {
+            throw UpstreamError(.schema, operation, "the table is missing", sqlState: "42P01", object: "table \(name)")
+        }
+        for column in columns {
+            guard let found = table.column(column) else {
+                throw UpstreamError(
+                    .schema, operation, "the column is missing", sqlState: "42703",
+                    object: "table \(table.displayName), column \(column)")
+            }
+            guard found.canSelect else {
+                throw UpstreamError(
+                    .schema, operation,
+                    "the user may not read it: GRANT SELECT ON \(table.displayName) TO \(catalog.user)",
+                    sqlState: "42501", object: "table \(table.displayName), column \(column)")
+            }
+        }
+        return table
+    }
+
+    /// An expression that gives a column as text, NULL where the table has no such column or it may not be read.
+    static func text(_ column: String, of table: TableDescription, _ alias: String) -> String {
+        guard let found = table.column(column), found.canSelect else { return "NULL::text" }
+        return "\(alias).\(SQLText.identifier(column))::text"
+    }
+
+    /// As ``text(_:of:_:)`` for a moment, in milliseconds since the epoch.
+    static func milliseconds(_ column: String, of table: TableDescription, _ alias: String) -> String {
+        guard let found = table.column(column), found.canSelect,
+            ["timestamptz", "timestamp", "date"].contains(found.typeName)
+        else { return "NULL::text" }
+        return "floor(extract(epoch from \(alias).\(SQLText.identifier(column))) * 1000)::bigint::text"
+    }
+
+    /// The condition for rows that belong to groups of one environment; the tables may not know environments.
+    static func environment(of table: TableDescription, _ alias: String) -> String {
+        table.column("environment") == nil
+            ? "'DEFAULT'" : "coalesce(\(alias).environment::text, 'DEFAULT')"
+    }
+}
+
+/// A type that the group's own column can't hold, kept in its document.
+///
+/// In one variant of the tables the check of `type` has no UNIVERSE. There a universe is written as CUSTOM with this
+/// mark, and read back as what it is.
+enum TypeMark {
+    static let key = "edgetick_type"
+
+    /// The type that a document names; `nil` when it names none.
+    ///
+    /// Reads just the mark's own form, wherever it stands in the document.
+    static func type(in metadata: String?) -> String? { metadata.flatMap(find)?.type }
+
+    /// The document without the mark, as it was before: `nil` when nothing else stood in it.
+    static func stripped(_ metadata: String) -> String? {
+        guard let (range, _) = find(metadata) else { return metadata }
+        var head = metadata[..<range.lowerBound]
+        var tail = metadata[range.upperBound...].drop { $0.isWhitespace }
+        if tail.first == "," {
+            tail = tail.dropFirst().drop { $0.isWhitespace }
+        } else {
+            head = head.trimmingBlankEnd
+            if head.last == "," { head = head.dropLast() }
+        }
+        let rest = String(head + tail)
+        return rest.filter { !$0.isWhitespace } == "{}" ? nil : rest
+    }
+
+    /// The document with the mark in it.
+    static func marked(_ metadata: String?, _ type: String) -> String {
+        let mark = "\"\(key)\": \"\(type)\""
+        guard let metadata, let open = metadata.firstIndex(of: "{") else { return "{\(mark)}" }
+        let body = metadata[metadata.index(after: open)...].drop { $0.isWhitespace }
+        return body.first == "}" ? "{\(mark)}" : "{\(mark), \(body)"
+    }
+
+    private static func find(_ metadata: String) -> (range: Range<String.Index>, type: String)? {
+        guard let name = metadata.ranges(of: "\"\(key)\"").first else { return nil }
+        let rest = metadata[name.upperBound...].drop { $0.isWhitespace || $0 == ":" }
+        guard rest.first == "\"" else { return nil }
+        let value = rest.dropFirst().prefix { $0 != "\"" }
+        guard value.endIndex < metadata.endIndex, types.contains(String(value)) else { return nil }
+        return (name.lowerBound..<metadata.index(after: value.endIndex), String(value))
+    }
+
+    static let types = ["UNIVERSE", "ETF", "THEME", "SECTOR", "SEGMENT", "CUSTOM"]
+}
+
+extension Substring {
+    fileprivate var trimmingBlankEnd: Substring {
+        var text = self
+        while text.last?.isWhitespace == true { text.removeLast() }
+        return text
+    }
+}

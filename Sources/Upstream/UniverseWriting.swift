@@ -1,0 +1,272 @@
+import MarketData
+
+/// One transaction that writes groups.
+struct UniverseWriting {
+    private static let chunk = 1000
+
+    let connection: PostgresConnection
+    let tables: UniverseTables
+    /// The types that the check of `type` takes; `nil` when there is none that lists them.
+    private let allowedTypes: [String]?
+
+    /// Locks the tables against other writers, so that what was compared is what is changed.
+    init(_ connection: PostgresConnection, isReadOnly: Bool) throws(UpstreamError) {
+        self.connection = connection
+        tables = try UniverseTables(connection)
+        if !isReadOnly {
+            try connection.run(
+                "LOCK TABLE \(tables.groups.sqlName), \(tables.memberships.sqlName) IN SHARE ROW EXCLUSIVE MODE",
+                "lock the universes")
+        }
+        allowedTypes = try Self.allowedTypes(connection, tables.groups)
+    }
+
+    private static func allowedTypes(
+        _ connection: PostgresConnection, _ table: TableDescription
+    ) throws(UpstreamError) -> [String]? {
+        let rows =
+            try connection.run(
+                """
+                SELECT pg_get_constraintdef(c.oid) FROM pg_constraint c
+                JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = ANY (c.conkey) AND a.attname = 'type'
+                WHERE c.conrelid = \(SQLText.literal(table.sqlName))::regclass AND c.contype = 'c'
+                """, "read the check of definition_groups.type"
+            ).last?.rows ?? []
+        let checks = rows.compactMap { $0.first.flatMap { $0 } }.filter { $0.contains("'ETF'") }
+        guard !checks.isEmpty else { return nil }
+        return TypeMark.types.filter { type in checks.allSatisfy { $0.contains("'\(type)'") } }
+    }
+
+    // MARK: - Comparing
+
+    func plan(_ groups: [GroupRecord]) throws(UpstreamError) -> PushPlan {
+        var plan = PushPlan()
+        for group in groups {
+            try check(group)
+            plan.groups.append(try compare(group))
+        }
+        return plan
+    }
+
+    /// Names what the columns can't hold before anything is written.
+    private func check(_ group: GroupRecord) throws(UpstreamError) {
+        func fits(_ text: String, _ column: String, _ table: TableDescription, _ what: String) throws(UpstreamError) {
+            guard let limit = table.column(column)?.characterLimit, text.unicodeScalars.count > limit else { return }
+            throw UpstreamError(
+                .data, "push universes",
+                "\(what) has \(text.unicodeScalars.count) characters, the column \(column) takes \(limit)",
+                sqlState: "22001", object: "table \(table.displayName), column \(column)")
+        }
+        try fits(group.identity.name, "name", tables.groups, "the name \(group.identity.name)")
+        for member in group.members {
+            try fits(
+                member.symbol, "symbol", tables.memberships, "the symbol \(member.symbol) of \(group.identity.name)")
+        }
+        if tables.groups.column("environment") == nil, group.identity.environment != "DEFAULT" {
+            throw UpstreamError(
+                .data, "push universes",
+                "group \(group.identity.name) belongs to \(group.identity.environment), and the table knows no "
+                    + "environments", object: "table \(tables.groups.displayName)")
+        }
+    }
+
+    private func compare(_ group: GroupRecord) throws(UpstreamError) -> PushPlan.Group {
+        var result = PushPlan.Group(identity: group.identity, action: .create)
+        let stored = try storedType(of: group.identity)
+        if stored != group.identity.type { result.writtenAs = stored }
+        guard let found = try find(group.identity) else {
+            result.added = group.members.map(\.symbol)
+            return result
+        }
+        var before: [String: MemberRecord] = [:]
+        for member in found.members { before[member.symbol] = member }
+        result.before = before.count
+        let hasWeights = tables.memberships.column("weight") != nil
+        let hasDocuments = tables.memberships.column("metadata") != nil
+        for member in group.members {
+            guard let old = before.removeValue(forKey: member.symbol) else {
+                result.added.append(member.symbol)
+                continue
+            }
+            if hasWeights, !Self.isSame(old.weight, member.weight) { result.reweighted.append(member.symbol) }
+            if hasDocuments, let document = member.metadata, !Self.isSameDocument(document, old.metadata) {
+                result.redescribed.append(member.symbol)
+            } else {
+                result.keptDocuments[member.symbol] = old.metadata
+            }
+        }
+        result.removed = before.keys.sorted()
+        if let text = group.description, tables.groups.column("description") != nil, text != found.description {
+            result.changesDetails = true
+        }
+        if let text = group.metadata, tables.groups.column("metadata") != nil,
+            !Self.isSameDocument(text, found.metadata)
+        {
+            result.changesDetails = true
+        }
+        let isSame =
+            result.added.isEmpty && result.removed.isEmpty && result.reweighted.isEmpty
+            && result.redescribed.isEmpty
+        result.action = isSame && !result.changesDetails ? .unchanged : .update
+        return result
+    }
+
+    /// jsonb writes a document its own way, so that texts may differ where the documents are equal.
+    private static func isSameDocument(_ left: String?, _ right: String?) -> Bool {
+        guard left != right else { return true }
+        guard let left = left.flatMap(JSONDocument.init), let right = right.flatMap(JSONDocument.init) else {
+            return false
+        }
+        return left == right
+    }
+
+    /// Whether two weights are the same but for the digits that a NUMERIC column cuts off.
+    private static func isSame(_ left: Double?, _ right: Double?) -> Bool {
+        guard let left, let right else { return left == nil && right == nil }
+        return left == right || (left - right).magnitude <= 1e-9 * max(left.magnitude, right.magnitude)
+    }
+
+    private func storedType(of identity: GroupRecord.Identity) throws(UpstreamError) -> String {
+        guard let allowedTypes, !allowedTypes.contains(identity.type) else { return identity.type }
+        guard allowedTypes.contains("CUSTOM"), tables.groups.column("metadata") != nil else {
+            throw UpstreamError(
+                .data, "push universes",
+                "the check of the column type takes \(allowedTypes.joined(separator: ", ")) and not \(identity.type)",
+                object: "table \(tables.groups.displayName), column type")
+        }
+        return "CUSTOM"
+    }
+
+    private func find(
+        _ identity: GroupRecord.Identity
+    ) throws(UpstreamError) -> (id: String, description: String?, metadata: String?, members: [MemberRecord])? {
+        let groups = tables.groups
+        let columns = ["id", "description", "metadata"].map { UniverseTables.text($0, of: groups, "g") }
+        let stored = try storedType(of: identity)
+        let rows =
+            try connection.run(
+                """
+                SELECT \(columns.joined(separator: ", ")) FROM \(groups.sqlName) g
+                WHERE g.name = \(SQLText.literal(identity.name)) AND g.type = \(SQLText.literal(stored))
+                  AND \(UniverseTables.environment(of: groups, "g")) = \(SQLText.literal(identity.environment))
+                ORDER BY g.id
+                """, "look for the group \(identity.name)"
+            ).last?.rows ?? []
+        guard let row = rows.first, let id = row[0] else { return nil }
+        if stored != identity.type, TypeMark.type(in: row[2]) != identity.type {
+            throw UpstreamError(
+                .data, "push universes",
+                "the database has a CUSTOM group of this name that is no \(identity.type); rename one of the two",
+                object: "group \(identity.name)")
+        }
+        let memberships = tables.memberships
+        let fields = ["symbol", "weight", "metadata"].map { UniverseTables.text($0, of: memberships, "m") }
+        let members =
+            try connection.run(
+                "SELECT \(fields.joined(separator: ", ")) FROM \(memberships.sqlName) m "
+                    + "WHERE m.group_id::text = \(SQLText.literal(id))", "read the members of \(identity.name)"
+            ).last?.rows ?? []
+        return (
+            id, row[1], row[2].flatMap(TypeMark.stripped),
+            members.compactMap { row in
+                row[0].map { MemberRecord(symbol: $0, weight: row[1].flatMap { Double($0) }, metadata: row[2]) }
+            }
+        )
+    }
+
+    // MARK: - Writing
+
+    func write(_ group: GroupRecord, _ plan: PushPlan.Group) throws(UpstreamError) {
+        let id = try writeGroup(group, plan)
+        let operation = "write the members of \(group.identity.name)"
+        let altered = Set(plan.reweighted).union(plan.redescribed)
+        let gone = plan.removed + altered.sorted()
+        for start in stride(from: 0, to: gone.count, by: Self.chunk) {
+            let symbols = gone[start..<min(start + Self.chunk, gone.count)].map(SQLText.literal)
+            try connection.run(
+                "DELETE FROM \(tables.memberships.sqlName) WHERE group_id = \(id) "
+                    + "AND symbol IN (\(symbols.joined(separator: ",")))", operation)
+        }
+        let new = altered.union(plan.added)
+        let members = group.members.filter { new.contains($0.symbol) }
+        var columns = ["group_id", "symbol"]
+        for column in ["weight", "metadata"] where tables.memberships.column(column) != nil { columns.append(column) }
+        let names = columns.joined(separator: ", ")
+        for start in stride(from: 0, to: members.count, by: Self.chunk) {
+            let rows = members[start..<min(start + Self.chunk, members.count)].map { member in
+                let values = columns.map { column in
+                    switch column {
+                    case "group_id": id
+                    case "symbol": SQLText.literal(member.symbol)
+                    case "weight": member.weight.map { "\($0)" } ?? "NULL"
+                    default: (member.metadata ?? plan.keptDocuments[member.symbol]).map(SQLText.literal) ?? "NULL"
+                    }
+                }
+                return "(\(values.joined(separator: ", ")))"
+            }
+            // A VALUES list of NULLs has no type of its own; one of an INSERT takes the columns'.
+            try connection.run(
+                "INSERT INTO \(tables.memberships.sqlName) (\(names)) VALUES \(rows.joined(separator: ", "))",
+                operation)
+        }
+    }
+
+    /// Writes the group's own row and answers its id as SQL.
+    private func writeGroup(_ group: GroupRecord, _ plan: PushPlan.Group) throws(UpstreamError) -> String {
+        let table = tables.groups
+        let operation = "write the group \(group.identity.name)"
+        var document = group.metadata
+        if plan.writtenAs != nil {
+            document = TypeMark.marked(group.metadata, group.identity.type)
+        }
+        var values: [(column: String, sql: String)] = []
+        func add(_ column: String, _ sql: String?) {
+            if let sql, table.column(column) != nil { values.append((column, sql)) }
+        }
+        if plan.action == .create {
+            add("name", SQLText.literal(group.identity.name))
+            add("type", SQLText.literal(plan.writtenAs ?? group.identity.type))
+            add("environment", SQLText.literal(group.identity.environment))
+            add("liquidity_filter", group.liquidityFilter.map(SQLText.literal))
+            if table.column("created_at")?.isRequired == true { add("created_at", "now()") }
+        }
+        add("description", group.description.map(SQLText.literal))
+        add("metadata", document.map(SQLText.literal))
+        add("updated_at", "now()")
+        add("last_update", "now()")
+        let sql: String
+        if plan.action == .create {
+            sql = """
+                INSERT INTO \(table.sqlName) (\(values.map(\.column).joined(separator: ", ")))
+                VALUES (\(values.map(\.sql).joined(separator: ", "))) RETURNING id::text
+                """
+        } else {
+            guard let id = try find(group.identity)?.id else {
+                throw UpstreamError(.busy, operation, "the group is gone", object: "group \(group.identity.name)")
+            }
+            guard !values.isEmpty else { return SQLText.literal(id) }
+            let settings = values.map { "\($0.column) = \($0.sql)" }.joined(separator: ", ")
+            sql = "UPDATE \(table.sqlName) SET \(settings) WHERE id::text = \(SQLText.literal(id)) RETURNING id::text"
+        }
+        guard let id = try connection.run(sql, operation).last?.rows.first?.first, let id else {
+            throw UpstreamError(
+                .schema, operation, "its row was not written: a rule, trigger or policy is in the way",
+                object: "table \(table.displayName)")
+        }
+        return SQLText.literal(id)
+    }
+
+    func commit() throws(UpstreamError) {
+        guard try connection.run("COMMIT", "commit the universes").last?.tag == "COMMIT" else {
+            throw UpstreamError(.busy, "commit the universes", "the server rolled the transaction back")
+        }
+    }
+}
+
+extension TableDescription.Column {
+    /// The most characters that a varchar(n) or char(n) takes.
+    fileprivate var characterLimit: Int? {
+        guard typeName == "varchar" || typeName == "bpchar", let open = typeText.lastIndex(of: "(") else { return nil }
+        return Int(typeText[typeText.index(after: open)...].dropLast())
+    }
+}

@@ -1,0 +1,14 @@
+import ArgumentParser
+
+/// The platform's own settings and themes, as the mirror has them.
+struct SettingsCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "settings",
+        abstract: "The platform's settings and themes from cache_entries, read offline from the mirror.",
+        discussion: """
+            Example: edgetick settings get app_settings theme
+
+            edgetick config shows EdgeTick's own settings.
+            """,
+        subcommands: [SettingsList.self, SettingsGet.self], defaultSubcommand: SettingsList.self)
+}

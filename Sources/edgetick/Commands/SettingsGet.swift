@@ -1,0 +1,62 @@
+import ArgumentParser
+import MarketData
+import Store
+import Universe
+
+/// Prints one of the mirror's cache entries.
+struct SettingsGet: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "get", abstract: "Print the value of one setting.",
+        discussion: """
+            Example: edgetick settings get app_settings display theme
+
+            The parts are the columns type, name and key; without a key every entry of that name is printed.
+            """)
+
+    @OptionGroup var options: SettingsOptions
+    @Argument(help: "The type, such as app_settings, themes or cache_config.") var type: String
+    @Argument(help: "The name.") var name: String
+    @Argument(help: "The key.") var key: String?
+    @Flag(help: "Print JSON with type, name, key and time.") var json = false
+
+    func run() async throws {
+        try await reportingFailures {
+            let settings = try options.settings()
+            let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
+            let environment = settings.universe.environment.rawValue
+            if CacheEntryRecord.legacyTypes.contains(type) {
+                return try answerLegacy(mirror, environment)
+            }
+            let ofType = try mirror.entries(environment: environment, type: type)
+            let found = ofType.filter { $0.name == name && (key == nil || $0.key == key) }
+            guard !found.isEmpty else {
+                let near = NearestNames.nearest(to: name, among: ofType.map(\.name))
+                throw CommandFailure(
+                    .badData,
+                    "there is no setting \(([type, name] + (key.map { [$0] } ?? [])).joined(separator: " ")) in "
+                        + "environment \(environment)"
+                        + (near.isEmpty ? "" : ": did you mean \(near.joined(separator: ", "))?"))
+            }
+            if json { return print(try JSONText.of(found.map(SettingAnswer.init))) }
+            for entry in found {
+                let value = (entry.value ?? "").escapingControls
+                print(key == nil && found.count > 1 ? "\(entry.key.escapingControls)\t\(value)" : value)
+            }
+        }
+    }
+
+    /// Answers from the groups, with a warning, as long as there is one that the old entry became.
+    private func answerLegacy(_ mirror: UniverseMirror, _ environment: String) throws {
+        let group = LegacyMigration.group(
+            of: CacheEntryRecord(type: type, name: name, key: key ?? "", value: nil, environment: environment))
+        LegacyNotice.warn(of: type, key: group.name)
+        let identity = GroupRecord.Identity(name: group.name, type: group.type.rawValue, environment: environment)
+        guard let found = try mirror.withSnapshot({ try $0.group(identity) }) else {
+            throw CommandFailure(
+                .badData, "there is no \(group.type.rawValue) group \"\(group.name)\" that this entry became")
+        }
+        let symbols = found.record.members.map(\.symbol)
+        if json { return print(try JSONText.of(symbols)) }
+        for symbol in symbols { print(symbol.escapingControls) }
+    }
+}

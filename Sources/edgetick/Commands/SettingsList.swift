@@ -1,0 +1,70 @@
+import ArgumentParser
+import MarketData
+import Store
+import Universe
+
+/// Lists the mirror's cache entries.
+struct SettingsList: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "List the platform's settings and themes.",
+        discussion: "Example: edgetick settings list --type app_settings")
+
+    @OptionGroup var options: SettingsOptions
+    @Option(help: "Only entries of this type, such as app_settings, themes or cache_config.") var type: String?
+    @Flag(help: "Entries of every environment, not just of ENVIRONMENT.") var all = false
+    @Flag(help: "Print JSON.") var json = false
+
+    func run() async throws {
+        try await reportingFailures {
+            let settings = try options.settings()
+            if let type, CacheEntryRecord.legacyTypes.contains(type) { LegacyNotice.warn(of: type) }
+            let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
+            let entries = try mirror.entries(
+                environment: all ? nil : settings.universe.environment.rawValue, type: type)
+            if json { return print(try JSONText.of(entries.map(SettingAnswer.init))) }
+            guard !entries.isEmpty else {
+                return printError("No settings in the mirror. They come from the database: edgetick universe pull")
+            }
+            var table = TextTable([
+                ("TYPE", .left), ("NAME", .left), ("KEY", .left), ("ENVIRONMENT", .left), ("VALUE", .left),
+            ])
+            for entry in entries {
+                let value = entry.value ?? "-"
+                table.add([
+                    entry.type, entry.name, entry.key, entry.environment,
+                    value.count > 60 ? "\(value.prefix(59))…" : value,
+                ])
+            }
+            print(table.text, terminator: "")
+        }
+    }
+}
+
+/// A cache entry for `--json`; the value is the text that the table holds, a JSON document as a rule.
+struct SettingAnswer: Encodable {
+    let type: String
+    let name: String
+    let key: String
+    let value: String?
+    let environment: String
+    let updatedMilliseconds: Int64?
+
+    init(_ entry: CacheEntryRecord) {
+        type = entry.type
+        name = entry.name
+        key = entry.key
+        value = entry.value
+        environment = entry.environment
+        updatedMilliseconds = entry.updatedAt
+    }
+}
+
+/// What is said to those who still ask `cache_entries` for stocks.
+enum LegacyNotice {
+    static func warn(of type: String, key: String? = nil) {
+        let name = key.map { " \($0)" } ?? " KEY"
+        printError(
+            "edgetick: warning: \(type) entries are deprecated: stock universes are groups now, use edgetick universe "
+                + "resolve\(name.escapingControls); edgetick universe migrate-legacy makes groups of old entries")
+    }
+}

@@ -1,0 +1,71 @@
+import ArgumentParser
+import Foundation
+import MarketData
+import Store
+import Universe
+
+/// Writes the whole mirror, or one group, for a backup or another program.
+struct UniverseExport: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "export", abstract: "Write the whole mirror as a backup, or one group as CSV.",
+        discussion: """
+            Examples: edgetick universe export --output backup.json
+                      edgetick universe export --format csv --output backup/
+                      edgetick universe export nasdaq100 --output nasdaq100.csv
+
+            edgetick universe import brings a backup back exactly, and a group's CSV too.
+            """)
+
+    @OptionGroup var options: SettingsOptions
+    @Argument(help: "A group; the whole mirror when not given.") var name: String?
+    @Option(help: "The group's type, where several groups have the name.") var type: String?
+    @Option(help: "json or csv: the form of a backup; csv writes a directory.") var format = "json"
+    @Option(help: "The file or directory to write; standard output when not given.") var output: String?
+
+    func run() async throws {
+        try await reportingFailures {
+            let settings = try options.settings()
+            let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
+            if let name {
+                let group = try mirror.group(named: name, type: type, settings)
+                return try write(UniverseArchive.list(of: group.record))
+            }
+            let contents = try mirror.contents()
+            switch format.lowercased() {
+            case "json": try write(try UniverseArchive.json(contents))
+            case "csv":
+                guard let output else {
+                    throw CommandFailure(.usage, "--format csv writes several files: name a directory with --output")
+                }
+                try Self.makeDirectory(output)
+                for file in UniverseArchive.csv(contents) { try Self.write(file.bytes, to: "\(output)/\(file.name)") }
+            default: throw CommandFailure(.usage, "--format \(format): use json or csv")
+            }
+            let memberships = contents.groups.reduce(0) { $0 + $1.record.members.count }
+            printError(
+                "\(contents.groups.count) groups, \(memberships.grouped) memberships, \(contents.entries.count) settings"
+                    + (output.map { " → \($0)" } ?? ""))
+        }
+    }
+
+    private func write(_ bytes: [UInt8]) throws {
+        guard let output else { return FileHandle.standardOutput.write(Data(bytes)) }
+        try Self.write(bytes, to: output)
+    }
+
+    private static func write(_ bytes: [UInt8], to path: String) throws {
+        do {
+            try Data(bytes).write(to: URL(fileURLWithPath: path), options: .atomic)
+        } catch {
+            throw CommandFailure(.ioError, "\(path) can't be written: \((error as NSError).localizedDescription)")
+        }
+    }
+
+    private static func makeDirectory(_ path: String) throws {
+        do {
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        } catch {
+            throw CommandFailure(.ioError, "\(path) can't be made: \((error as NSError).localizedDescription)")
+        }
+    }
+}

@@ -1,0 +1,140 @@
+import ArgumentParser
+import MarketData
+import Store
+import Universe
+import Upstream
+
+/// Brings the database's groups into the mirror.
+struct UniversePull: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "pull", abstract: "Make the mirror equal to the groups in DATABASE_URI.",
+        discussion: """
+            Example: edgetick universe pull
+
+            Reads definition_groups, group_memberships and cache_entries in one consistent snapshot and writes them in
+            one transaction. Groups that were made here stay, and hide groups of the database that have the same name,
+            type and environment. A pull that would empty the mirror or take more than half of it is refused without
+            --force. A running collector notices by itself.
+            """)
+
+    @OptionGroup var options: SettingsOptions
+    @Flag(help: "Let the mirror be emptied or more than halved.") var force = false
+    @Flag(help: "Print JSON.") var json = false
+
+    func run() async throws {
+        try await reportingFailures {
+            let settings = try options.settings(needing: .database)
+            guard let upstream = try settings.upstream() else { return }
+            let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
+            let snapshot: UniverseSnapshot
+            do {
+                snapshot = try await Self.read(UniverseSource(configuration: upstream))
+            } catch let error as UpstreamError {
+                printError("edgetick: \(Self.age(of: mirror))")
+                throw error
+            }
+            for remark in snapshot.remarks { printError("edgetick: \(remark)".escapingControls) }
+            let outcome = try mirror.replacePulled(with: snapshot.records, source: snapshot.source, force: force)
+            if case .refused(let text) = outcome {
+                throw CommandFailure(
+                    .badData, "nothing was pulled: \(text); look at the database, or add --force if that is right",
+                    Self.age(of: mirror))
+            }
+            try tell(outcome, snapshot)
+        }
+    }
+
+    static func read(_ source: UniverseSource) async throws -> UniverseSnapshot {
+        let progress = ProgressLine(title: "reading", unit: "memberships", total: 0, quietFor: .seconds(2))
+        let snapshot = try await Interrupts.cancelling(
+            Task { try await source.read { progress.update(done: $0, total: $1) } })
+        progress.finish(done: snapshot.records.membershipCount)
+        return snapshot
+    }
+
+    /// What is left to work with when the database can't be read.
+    private static func age(of mirror: UniverseMirror) -> String {
+        guard let note = try? mirror.pullNote() else { return "the mirror stays as it is; it was never pulled" }
+        let age = UniverseAge.text(.milliseconds(TimeText.now() - note.checkedAt))
+        return "the mirror stays in use as it is: pulled from \(note.source) \(age) ago"
+    }
+
+    private func tell(_ outcome: PullOutcome, _ snapshot: UniverseSnapshot) throws {
+        var changes = PullChanges()
+        if case .replaced(let made) = outcome { changes = made }
+        if json { return print(try JSONText.of(Answer(outcome == .unchanged, changes, snapshot))) }
+        let records = snapshot.records
+        let size =
+            "\(records.groups.count) groups, \(records.membershipCount.grouped) memberships, "
+            + "\(records.entries.count) settings"
+        if outcome == .unchanged { return print("unchanged: \(size)") }
+        for group in changes.added { print("new      \(group.text)".escapingControls) }
+        for group in changes.removed { print("gone     \(group.text)".escapingControls) }
+        for group in changes.changed {
+            print(
+                "changed  \(group.identity.text): +\(group.added) -\(group.removed), \(group.altered) altered"
+                    .escapingControls)
+        }
+        for group in changes.shadowed {
+            printError("edgetick: the local \(group.text) hides the database's".escapingControls)
+        }
+        print("pulled \(size) from \(snapshot.source)".escapingControls)
+        if !snapshot.legacy.isEmpty {
+            printError(
+                "edgetick: the database has \(snapshot.legacy.count) lists of stocks in cache_entries, which are not "
+                    + "mirrored: edgetick universe migrate-legacy makes groups of them")
+        }
+    }
+
+    private struct Answer: Encodable {
+        struct Group: Encodable {
+            let name: String
+            let type: String
+            let environment: String
+
+            init(_ identity: GroupRecord.Identity) {
+                name = identity.name
+                type = identity.type
+                environment = identity.environment
+            }
+        }
+
+        struct Change: Encodable {
+            let group: Group
+            let added: Int
+            let removed: Int
+            let altered: Int
+        }
+
+        let source: String
+        let unchanged: Bool
+        let groups: Int
+        let memberships: Int
+        let settings: Int
+        let added: [Group]
+        let removed: [Group]
+        let changed: [Change]
+        let hidden: [Group]
+        let remarks: [String]
+
+        init(_ unchanged: Bool, _ changes: PullChanges, _ snapshot: UniverseSnapshot) {
+            source = snapshot.source
+            self.unchanged = unchanged
+            groups = snapshot.records.groups.count
+            memberships = snapshot.records.membershipCount
+            settings = snapshot.records.entries.count
+            added = changes.added.map(Group.init)
+            removed = changes.removed.map(Group.init)
+            changed = changes.changed.map {
+                Change(group: Group($0.identity), added: $0.added, removed: $0.removed, altered: $0.altered)
+            }
+            hidden = changes.shadowed.map(Group.init)
+            remarks = snapshot.remarks
+        }
+    }
+}
+
+extension GroupRecord.Identity {
+    /// As `UNIVERSE nasdaq100 (DEFAULT)`.
+    var text: String { "\(type) \(name) (\(environment))" }
+}

@@ -1,0 +1,118 @@
+import ArgumentParser
+import MarketData
+import Store
+import Universe
+import Upstream
+
+/// Writes local groups into the database.
+struct UniversePushCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "push", abstract: "Write local groups into DATABASE_URI.",
+        discussion: """
+            Examples: edgetick universe push --dry-run
+                      edgetick universe push nasdaq100 SPY --hand-over
+
+            Without names, every local group of every environment goes. All are written in one transaction; groups of
+            the database that are not named are left alone. With --hand-over the groups count as pulled afterwards, so
+            that from then on the database decides about them.
+            """)
+
+    @OptionGroup var options: SettingsOptions
+    @Argument(help: "Groups to push; every local one when none is named.") var names: [String] = []
+    @Flag(help: "Say what would change and change nothing.") var dryRun = false
+    @Flag(help: "Let groups change by more than half.") var force = false
+    @Flag(help: "Let the next pull keep the groups up to date.") var handOver = false
+    @Flag(help: "Print JSON.") var json = false
+
+    func run() async throws {
+        try await reportingFailures {
+            let settings = try options.settings(needing: .database)
+            guard let upstream = try settings.upstream() else { return }
+            let mirror = try UniverseMirror.open(
+                directory: settings.dataDirectory, access: handOver ? .readWrite : .readOnly)
+            let groups = try chosen(try mirror.contents().groups, settings)
+            guard !groups.isEmpty else {
+                if json { return print(try JSONText.of([Answer]())) }
+                return printError("edgetick: there is no local group to push")
+            }
+            let push = UniversePush(configuration: upstream)
+            let plan: PushPlan
+            if dryRun {
+                plan = try await Interrupts.cancelling(Task { try await push.plan(groups) })
+            } else {
+                let progress = ProgressLine(
+                    title: "pushing", unit: "groups", total: groups.count, quietFor: .seconds(2))
+                let force = force
+                plan = try await Interrupts.cancelling(
+                    Task { try await push.push(groups, force: force) { done, _ in progress.update(done: done) } })
+                progress.finish(done: groups.count)
+                if handOver { try mirror.markPulled(groups.map(\.identity)) }
+            }
+            try tell(plan)
+        }
+    }
+
+    private func chosen(_ groups: [MirrorContents.Group], _ settings: Settings) throws -> [GroupRecord] {
+        let local = groups.filter { $0.origin == .local }.map(\.record)
+        guard !names.isEmpty else { return local }
+        let environment = settings.universe.environment.rawValue
+        var chosen: [GroupRecord] = []
+        for name in names {
+            let found = local.filter { $0.identity.name == name && $0.identity.environment == environment }
+            guard !found.isEmpty else {
+                let others = local.map(\.identity.name)
+                let near = NearestNames.nearest(to: name, among: others)
+                throw CommandFailure(
+                    .badData,
+                    "there is no local group \"\(name)\" in environment \(environment)"
+                        + (near.isEmpty ? "" : ": did you mean \(near.joined(separator: ", "))?"))
+            }
+            chosen += found.filter { !chosen.map(\.identity).contains($0.identity) }
+        }
+        return chosen
+    }
+
+    private func tell(_ plan: PushPlan) throws {
+        if json { return print(try JSONText.of(plan.groups.map(Answer.init))) }
+        for group in plan.groups {
+            var counts = "+\(group.added.count) -\(group.removed.count), \(group.reweighted.count) re-weighted"
+            if !group.redescribed.isEmpty { counts += ", \(group.redescribed.count) redescribed" }
+            if let type = group.writtenAs { counts += ", written as \(type)" }
+            let change = group.action == .unchanged ? "" : ": \(counts)"
+            print("\(group.action.rawValue.padded(to: 9)) \(group.identity.text)\(change)".escapingControls)
+            guard dryRun, group.action != .unchanged else { continue }
+            for symbol in group.added { print("  + \(symbol)".escapingControls) }
+            for symbol in group.removed { print("  - \(symbol)".escapingControls) }
+            for symbol in group.reweighted + group.redescribed { print("  ~ \(symbol)".escapingControls) }
+        }
+        let changed = plan.groups.count { $0.action != .unchanged }
+        print("\(changed) of \(plan.groups.count) groups \(dryRun ? "would be " : "")written to \(plan.target)")
+        if dryRun, !plan.drastic.isEmpty {
+            printError("edgetick: \(plan.drastic.count) groups would change by more than half: that needs --force")
+        }
+    }
+
+    private struct Answer: Encodable {
+        let name: String
+        let type: String
+        let environment: String
+        let action: String
+        let added: [String]
+        let removed: [String]
+        let reweighted: [String]
+        let redescribed: [String]
+        let writtenAs: String?
+
+        init(_ group: PushPlan.Group) {
+            name = group.identity.name
+            type = group.identity.type
+            environment = group.identity.environment
+            action = group.action.rawValue
+            added = group.added
+            removed = group.removed
+            reweighted = group.reweighted
+            redescribed = group.redescribed
+            writtenAs = group.writtenAs
+        }
+    }
+}

@@ -1,0 +1,68 @@
+import ArgumentParser
+import Store
+import Universe
+
+/// Reports what the mirror holds.
+struct UniverseReportCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "report", abstract: "Report groups, what they share, sectors and the age of the mirror.",
+        discussion: """
+            Examples: edgetick universe report
+                      edgetick universe report --markdown > universes.md
+            """)
+
+    @OptionGroup var options: SettingsOptions
+    @Flag(help: "Print Markdown.") var markdown = false
+    @Flag(help: "Print JSON.") var json = false
+
+    func run() async throws {
+        try await reportingFailures {
+            guard !(markdown && json) else { throw CommandFailure(.usage, "use one of --markdown and --json") }
+            let settings = try options.settings()
+            let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
+            let report = UniverseReport(
+                try mirror.contents(), environment: settings.universe.environment.rawValue, now: TimeText.now())
+            if json { return print(try JSONText.of(report)) }
+            print(markdown ? report.markdown : Self.text(report), terminator: "")
+        }
+    }
+
+    private static func text(_ report: UniverseReport) -> String {
+        let age = report.pullAgeSeconds.map { UniverseAge.text(.seconds($0)) }
+        let pull = report.source.map { "pulled from \($0) \(age ?? "") ago" } ?? "never pulled"
+        var text =
+            "\(report.environment): \(report.symbols.grouped) symbols, \(report.entries) settings, \(pull)"
+            .escapingControls + "\n"
+        func add(_ title: String, _ columns: [(title: String, alignment: TextTable.Alignment)], _ rows: [[String]]) {
+            guard !rows.isEmpty else { return }
+            var table = TextTable(columns)
+            for row in rows { table.add(row) }
+            text += "\n\(title)\n\(table.text)"
+        }
+        add(
+            "By type",
+            [("TYPE", .left), ("GROUPS", .right), ("LOCAL", .right), ("MEMBERSHIPS", .right), ("SYMBOLS", .right)],
+            report.types.map {
+                [$0.type, "\($0.groups)", "\($0.local)", $0.memberships.grouped, $0.symbols.grouped]
+            })
+        add(
+            "Universes and ETFs",
+            [
+                ("NAME", .left), ("TYPE", .left), ("MEMBERS", .right), ("WEIGHTS %", .right), ("ORIGIN", .left),
+                ("HEAVIEST", .left),
+            ],
+            report.groups.map {
+                [
+                    $0.name, $0.type, $0.members.grouped, $0.weightSum.map { "\(($0 * 100).rounded() / 100)" } ?? "-",
+                    $0.origin, $0.heaviest.joined(separator: ", "),
+                ]
+            })
+        add(
+            "Shared symbols", [("SMALLER", .left), ("LARGER", .left), ("SHARED", .right), ("OF THE SMALLER", .right)],
+            report.overlaps.map { [$0.first, $0.second, $0.shared.grouped, UniverseReport.percent($0.share)] })
+        add(
+            "Sectors", [("SECTOR", .left), ("STOCKS", .right), ("INDUSTRIES", .right)],
+            report.sectors.map { [$0.name, $0.stocks.grouped, "\($0.industries)"] })
+        return text + "\n\(UniverseReport.percent(report.sectorCoverage)) of the stocks have a sector\n"
+    }
+}

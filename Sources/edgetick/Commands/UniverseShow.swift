@@ -1,0 +1,163 @@
+import ArgumentParser
+import MarketData
+import Store
+import Universe
+
+/// Shows one group and its members, or what is known of a stock.
+struct UniverseShow: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "show", abstract: "Show a group with its members, or a stock's sector and the groups it is in.",
+        discussion: """
+            Examples: edgetick universe show SPY
+                      edgetick universe show AAPL --stock --json
+            """)
+
+    @OptionGroup var options: SettingsOptions
+    @Argument(help: "A group's name, or a symbol.") var name: String
+    @Option(help: "The group's type, where several groups have the name.") var type: String?
+    @Flag(help: "Take the name for a stock's symbol.") var stock = false
+    @Flag(help: "Print JSON.") var json = false
+
+    func run() async throws {
+        try await reportingFailures {
+            let settings = try options.settings()
+            let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
+            if stock { return try await show(stock: name, settings, mirror) }
+            do {
+                try show(try mirror.group(named: name, type: type, settings))
+            } catch let failure as CommandFailure {
+                // A name that no group has may well be a stock's.
+                guard type == nil, let answer = try await StockAnswer(name, settings, mirror) else { throw failure }
+                try show(answer)
+            }
+        }
+    }
+
+    private func show(_ group: MirrorContents.Group) throws {
+        let record = group.record
+        if json { return print(try JSONText.of(GroupAnswer(group))) }
+        var head = ["\(record.identity.name)  \(record.identity.type)  \(record.identity.environment)"]
+        if let description = record.description { head.append(description) }
+        let source = group.imported.map { ", made from \($0.source) (\($0.format)) at \(TimeText.of($0.importedAt))" }
+        head.append(
+            "\(record.members.count) members, \(group.origin.rawValue)\(source ?? ""), "
+                + "updated \(record.updatedAt.map(TimeText.of) ?? "never")")
+        for line in head { print(line.escapingControls) }
+        let hasWeights = record.members.contains { $0.weight != nil }
+        var table = TextTable(hasWeights ? [("SYMBOL", .left), ("WEIGHT %", .right)] : [("SYMBOL", .left)])
+        for member in record.members {
+            table.add(hasWeights ? [member.symbol, member.weight.map { "\($0)" } ?? "-"] : [member.symbol])
+        }
+        print("\n" + table.text, terminator: "")
+    }
+
+    private func show(stock: String, _ settings: Settings, _ mirror: UniverseMirror) async throws {
+        guard let answer = try await StockAnswer(stock, settings, mirror) else {
+            throw CommandFailure(
+                .badData, "no group of \(settings.universe.environment.rawValue) has the stock \"\(stock)\"")
+        }
+        try show(answer)
+    }
+
+    private func show(_ answer: StockAnswer) throws {
+        if json { return print(try JSONText.of(answer)) }
+        print("\(answer.symbol)  \(answer.sector), \(answer.industry)".escapingControls)
+        var table = TextTable([("GROUP", .left), ("TYPE", .left), ("WEIGHT %", .right)])
+        for group in answer.groups { table.add([group.name, group.type, group.weight.map { "\($0)" } ?? "-"]) }
+        print("\n" + table.text, terminator: "")
+    }
+}
+
+private struct GroupAnswer: Encodable {
+    struct Member: Encodable {
+        let symbol: String
+        let weight: Double?
+    }
+
+    let name: String
+    let type: String
+    let environment: String
+    let description: String?
+    let origin: String
+    let source: String?
+    let updatedMilliseconds: Int64?
+    let count: Int
+    let members: [Member]
+
+    init(_ group: MirrorContents.Group) {
+        name = group.record.identity.name
+        type = group.record.identity.type
+        environment = group.record.identity.environment
+        description = group.record.description
+        origin = group.origin.rawValue
+        source = group.imported?.source
+        updatedMilliseconds = group.record.updatedAt
+        count = group.record.members.count
+        members = group.record.members.map { Member(symbol: $0.symbol, weight: $0.weight) }
+    }
+}
+
+/// What the mirror knows of one stock.
+private struct StockAnswer: Encodable {
+    struct Group: Encodable {
+        let name: String
+        let type: String
+        let weight: Double?
+    }
+
+    let symbol: String
+    let sector: String
+    let industry: String
+    let groups: [Group]
+
+    /// `nil` when no group has the stock.
+    init?(_ name: String, _ settings: Settings, _ mirror: UniverseMirror) async throws {
+        let environment = settings.universe.environment.rawValue
+        let symbol = SymbolList(name).symbols.first?.description ?? name
+        let cache = RelationshipCache(mirror: mirror, options: .init(environment: environment))
+        let found = try mirror.withSnapshot { snapshot in
+            try GroupType.allCases.flatMap { type in
+                try snapshot.memberships(of: symbol, in: type, environment: environment)
+                    .map { Group(name: $0.group, type: type.rawValue, weight: $0.membership.weight) }
+            }
+        }
+        guard !found.isEmpty else { return nil }
+        let place = try await cache.classification(of: symbol)
+        self.symbol = symbol
+        sector = place.sector
+        industry = place.industry
+        groups = found
+    }
+}
+
+extension UniverseMirror {
+    /// The group that a name, and a type where one is given, mean in the environment of the settings.
+    ///
+    /// - Throws: `CommandFailure` when there is none, or when the name means several.
+    func group(named name: String, type: String?, _ settings: Settings) throws -> MirrorContents.Group {
+        let environment = settings.universe.environment.rawValue
+        let wanted = try type.map { try GroupType(argument: $0) }
+        let (found, names, group) = try withSnapshot { snapshot in
+            let all = try snapshot.headings().filter {
+                $0.environment == environment && (wanted == nil || $0.type == wanted)
+            }
+            var found = all.filter { $0.name == name }
+            if found.isEmpty { found = all.filter { $0.name.lowercased() == name.lowercased() } }
+            let group = try found.first.flatMap { heading in
+                try snapshot.group(.init(name: heading.name, type: heading.type.rawValue, environment: environment))
+            }
+            return (found, all.map(\.name), group)
+        }
+        guard let group else {
+            let near = NearestNames.nearest(to: name, among: names)
+            let hint =
+                near.isEmpty ? "edgetick universe list shows them" : "did you mean \(near.joined(separator: ", "))?"
+            throw CommandFailure(.badData, "there is no group \"\(name)\" in environment \(environment): \(hint)")
+        }
+        guard found.count == 1 else {
+            let types = found.map { "\($0.name) \($0.type.rawValue)" }.sorted().joined(separator: ", ")
+            throw CommandFailure(.usage, "\"\(name)\" means several groups: \(types); choose with --type")
+        }
+        return group
+    }
+}

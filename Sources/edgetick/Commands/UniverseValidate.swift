@@ -1,0 +1,91 @@
+import ArgumentParser
+import Foundation
+import MarketData
+import Store
+import Universe
+
+/// Looks through the mirror for what is wrong.
+struct UniverseValidate: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "validate", abstract: "Look for empty groups, wrong symbols, odd weights, old pulls and the like.",
+        discussion: """
+            Examples: edgetick universe validate
+                      edgetick universe validate --known symbols.csv --fix
+
+            Ends with 65 when there are faults, with --strict also when there are warnings. --fix respells members of
+            local groups that surely mean another symbol, such as BRK/B for BRK.B.
+            """)
+
+    @OptionGroup var options: SettingsOptions
+    @Option(help: "A CSV file of the symbols that exist; members that are not in it are reported.") var known: String?
+    @Flag(help: "Mend what is safe to mend.") var fix = false
+    @Flag(help: "Count warnings as faults.") var strict = false
+    @Flag(help: "Print JSON.") var json = false
+
+    func run() async throws {
+        try await reportingFailures {
+            let settings = try options.settings()
+            let mirror = try UniverseMirror.open(
+                directory: settings.dataDirectory, access: fix ? .readWrite : .readOnly)
+            var context = UniverseValidation.Context(
+                environment: settings.universe.environment.rawValue, now: TimeText.now(),
+                pullInterval: settings.upload.databaseURI == nil ? nil : settings.universe.pullInterval)
+            if let known { context.known = try Self.symbols(in: known) }
+            var validation = UniverseValidation(try mirror.contents(), context)
+            var fixed = 0
+            if fix, !validation.fixes.isEmpty {
+                fixed = validation.fixes.count
+                try mirror.apply(validation.fixes)
+                validation = UniverseValidation(try mirror.contents(), context)
+            }
+            if json {
+                print(try JSONText.of(Answer(validation, fixed)))
+            } else {
+                for finding in validation.findings { print(finding.description.escapingControls) }
+                if fix { print("\(fixed) groups mended") }
+                print(
+                    "\(validation.count(.fault)) faults, \(validation.count(.warning)) warnings, "
+                        + "\(validation.count(.note)) notes")
+            }
+            let isBad = validation.count(.fault) > 0 || strict && validation.count(.warning) > 0
+            if isBad { throw ExitCode(ExitStatus.badData.rawValue) }
+        }
+    }
+
+    private static func symbols(in path: String) throws -> Set<String> {
+        guard case .lists(let files) = try UniverseFiles([path]) else {
+            throw CommandFailure(.usage, "--known \(path): a CSV file of symbols is needed")
+        }
+        var symbols: Set<String> = []
+        for file in files { symbols.formUnion(try HoldingsImport(csv: file.bytes).entries.map(\.symbol)) }
+        return symbols
+    }
+
+    private struct Answer: Encodable {
+        struct Finding: Encodable {
+            let severity: String
+            let check: String
+            let group: String?
+            let text: String
+            let fixable: Bool
+        }
+
+        let faults: Int
+        let warnings: Int
+        let notes: Int
+        let fixed: Int
+        let findings: [Finding]
+
+        init(_ validation: UniverseValidation, _ fixed: Int) {
+            faults = validation.count(.fault)
+            warnings = validation.count(.warning)
+            notes = validation.count(.note)
+            self.fixed = fixed
+            findings = validation.findings.map {
+                Finding(
+                    severity: $0.severity.rawValue, check: $0.check.rawValue, group: $0.group, text: $0.text,
+                    fixable: $0.isFixable)
+            }
+        }
+    }
+}

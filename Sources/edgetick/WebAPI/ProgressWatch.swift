@@ -1,0 +1,15 @@
+/// Tells for how long work that waits has made no progress. Reads no clock.
+struct ProgressWatch: Sendable {
+    private var count: Int64 = 0
+    private var since: ContinuousClock.Instant?
+
+    /// Seconds since `count` last changed while something waits; 0 while nothing does.
+    mutating func age(_ count: Int64, isWaiting: Bool, now: ContinuousClock.Instant) -> Double {
+        guard isWaiting, count == self.count, let since else {
+            self.count = count
+            since = now
+            return 0
+        }
+        return max(0, (now - since) / .seconds(1))
+    }
+}

@@ -1,0 +1,112 @@
+import MarketData
+import Store
+import Universe
+import WebAPI
+
+/// What is answered from the buffer's and the mirror's file.
+extension RunningCollector {
+    /// Answers stop reading here; a little less than the API waits for them.
+    private static let readingTime: Duration = .milliseconds(2500)
+
+    func recentEvents(symbol: Symbol?, limit: Int) async throws(CollectorProblem) -> FoundEvents {
+        let history = history
+        let answer = try await reading { () throws(StoreError) in
+            let end = ContinuousClock.now + Self.readingTime
+            return try history.newest(symbol: symbol, limit: limit) { _, _ in ContinuousClock.now < end }
+        }
+        return FoundEvents(events: answer.values.map { LiveEvent($0) }, isComplete: answer.isComplete)
+    }
+
+    func bars(_ query: BarQuery) async throws(CollectorProblem) -> FoundBars {
+        let history = history
+        let answer = try await reading { () throws(StoreError) in
+            let end = ContinuousClock.now + Self.readingTime
+            return try history.bars(
+                .init(
+                    symbol: query.symbol, interval: query.interval, from: query.from, to: query.to, limit: query.limit)
+            ) { _, _ in ContinuousClock.now < end }
+        }
+        return FoundBars(bars: answer.values, isComplete: answer.isComplete)
+    }
+
+    func gaps(limit: Int) async throws(CollectorProblem) -> [RecordedGap] {
+        let history = history
+        return try await reading { () throws(StoreError) in try history.gaps(limit: limit) }
+            .map { RecordedGap(gap: $0, symbolCount: $0.symbols.count) }
+    }
+
+    func deadLetters(limit: Int) async throws(CollectorProblem) -> [RefusedEvent] {
+        let history = history
+        return try await reading { () throws(StoreError) in try history.deadLetters(limit: limit) }
+            .map {
+                RefusedEvent(
+                    stream: $0.stream, sequence: $0.sequence, sqlState: $0.sqlState, reason: $0.reason, row: $0.row,
+                    time: $0.time)
+            }
+    }
+
+    func universes() async throws(CollectorProblem) -> [UniverseSummary] {
+        let mirror = mirror
+        return try await reading { () throws(StoreError) in try mirror.groups(environment: nil) }
+            .map {
+                UniverseSummary(
+                    name: $0.name, type: $0.type.rawValue, description: $0.description, environment: $0.environment,
+                    members: $0.memberCount, origin: $0.origin.rawValue, updated: $0.updatedAt)
+            }
+    }
+
+    func universe(key: String) async throws(CollectorProblem) -> UniverseResolution {
+        let mirror = mirror
+        let environment = settings.universe.environment.rawValue
+        let resolver = UniverseResolver(mirror: mirror, environment: environment)
+        let result = try await reading { () throws(StoreError) -> Result<Resolution, CollectorProblem> in
+            do throws(UniverseError) {
+                return .success(try resolver.resolve(key))
+            } catch {
+                if case .mirror(let underlying) = error.reason { throw underlying }
+                let names = try mirror.groups(environment: environment).map(\.name)
+                return .failure(CollectorProblem(error, names: names))
+            }
+        }
+        return UniverseResolution(try result.get())
+    }
+}
+
+/// The API's own values, made from the store's.
+extension LiveEvent {
+    fileprivate init(_ event: StoredEvent) {
+        let payload: Payload =
+            switch event.payload {
+            case .bar(let bar): .bar(bar)
+            case .trade(let trade): .trade(trade)
+            case .quote(let quote): .quote(quote)
+            }
+        self.init(payload, connection: event.connection, receivedMicroseconds: event.receivedMicroseconds)
+    }
+}
+
+extension UniverseResolution {
+    fileprivate init(_ resolution: Resolution) {
+        self.init(
+            symbols: resolution.symbols,
+            parts: resolution.parts.map {
+                Part(part: $0.part, group: $0.group, type: $0.type.rawValue, count: $0.count)
+            },
+            unknown: resolution.unknown.map { Unknown(part: $0.part, nearest: $0.nearest) },
+            warnings: resolution.warnings)
+    }
+}
+
+extension CollectorProblem {
+    fileprivate init(_ error: UniverseError, names: [String]) {
+        switch error.reason {
+        case .unknownKey:
+            let parts = UniverseKey(error.key)?.parts ?? []
+            self.init(
+                .notFound, error.description, nearest: parts.flatMap { NearestNames.nearest(to: $0, among: names) })
+        case .noSymbols: self.init(.conflict, error.description)
+        case .emptyKey: self.init(.invalid, error.description)
+        case .mirror: self.init(.unavailable, error.description)
+        }
+    }
+}

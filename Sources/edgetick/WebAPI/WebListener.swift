@@ -1,0 +1,74 @@
+import Foundation
+import Logging
+import ServiceLifecycle
+import Store
+import WebAPI
+
+/// The HTTP API of a collector as one of its services, and the place where commands find its address.
+struct WebListener: Service {
+    /// The file in the data directory that names the address while the collector runs.
+    static let addressFileName = "http.address"
+
+    let server: WebServer
+    let collector: RunningCollector
+    private let configuration: WebConfiguration
+    private let addressFile: String
+    private let logger: Logger
+
+    init(configuration: WebConfiguration, collector: RunningCollector, tap: EventTap, directory: String) {
+        self.configuration = configuration
+        self.collector = collector
+        addressFile = directory + "/" + Self.addressFileName
+        logger = Logger(label: "http")
+        server = WebServer(configuration: configuration, source: collector, tap: tap, logger: logger)
+    }
+
+    /// What the settings say about the API.
+    static func configuration(_ settings: Settings) throws(WebError) -> WebConfiguration {
+        try WebConfiguration(host: settings.http.host, port: settings.http.port, token: settings.http.token)
+    }
+
+    /// The address for a client on this machine, awaited; `nil` when the server did not come up.
+    var address: String? {
+        get async {
+            guard let port = await server.port else { return nil }
+            let host =
+                switch configuration.host {
+                case "0.0.0.0": "127.0.0.1"
+                case "::": "::1"
+                default: configuration.host
+                }
+            return "http://\(host.contains(":") ? "[\(host)]" : host):\(port)/"
+        }
+    }
+
+    /// Serves until the group shuts down.
+    func run() async throws {
+        defer { unlink(addressFile) }
+        async let note: Void = writeAddress()
+        try await server.run()
+        await note
+    }
+
+    /// Leaves the address for the other commands; a full disk costs them the convenience and the collector nothing.
+    private func writeAddress() async {
+        guard let address = await address else { return }
+        do {
+            try Data((address + "\n").utf8).write(to: URL(fileURLWithPath: addressFile), options: .atomic)
+        } catch {
+            logger.warning(
+                "the address could not be left for the other commands; they use HTTP_HOST and HTTP_PORT",
+                metadata: ["file": "\(addressFile)", "error": "\(error.localizedDescription)"])
+        }
+    }
+
+    /// The first to hear of a shutdown: has the API say so.
+    struct StopNotice: Service {
+        let collector: RunningCollector
+
+        func run() async throws {
+            try? await gracefulShutdown()
+            collector.beginStopping()
+        }
+    }
+}

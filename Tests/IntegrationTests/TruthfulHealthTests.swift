@@ -1,0 +1,187 @@
+import Foundation
+import TestSupport
+import Testing
+import WebAPISupport
+
+/// Health, status and metrics say what is so while the real parts fail.
+@Suite struct TruthfulHealthTests {
+    @Test func `a cut feed makes the collector not ready, and its return ready again`() async throws {
+        let market = try await SimulatedMarket()
+        let box = try CollectorBox(feed: market.url)
+        let (collector, port) = try await box.collect()
+        let http = RawHTTP(port: port)
+        try await http.until("/health/ready") { $0.status == 200 }
+
+        try await market.kill()
+        let cut = try await http.until("/health/ready") { $0.status == 503 }
+        #expect(cut.level(of: "feed") == "failing")
+        #expect(cut.detail(of: "feed")?.contains("primary") == true, "\(cut.text)")
+        #expect(try await http.send("GET", "/health/live").status == 200)
+        let status = try await http.send("GET", "/api/admin/websocket-status").json
+        #expect((status["data"] as? [String: Any])?["connected_count"] as? Int == 0)
+
+        let again = try await SimulatedMarket(port: market.port)
+        try await http.until("/health/ready") { $0.status == 200 }
+        let metrics = try await http.send("GET", "/metrics").text
+        #expect(metrics.contains(#"edgetick_connection_up{connection="primary"} 1"#))
+        #expect(metrics.contains(#"edgetick_feed_reconnects_total{connection="primary"}"#))
+        try await http.until("/api/gaps") { ($0.json["gaps"] as? [Any])?.isEmpty == false }
+        collector.send(SIGTERM)
+        #expect(try await collector.exit() == 0)
+        withExtendedLifetime(again) {}
+    }
+
+    @Test(.enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"))
+    func `a hanging database is told, and nothing waits for it`() async throws {
+        let cluster = try PostgresCluster.shared()
+        let proxy = try TCPProxy(to: cluster.port)
+        let market = try await SimulatedMarket()
+        let box = try CollectorBox(
+            feed: market.url,
+            settings: [
+                "DATABASE_URI": cluster.uri(try cluster.makeDatabase(), port: proxy.port),
+                "SYNC_STATEMENT_TIMEOUT": "1",
+            ])
+        #expect(try await box.run("migrate").status == 0)
+        let (collector, port) = try await box.collect()
+        let http = RawHTTP(port: port)
+        try await http.until("/api/sync") { ($0.json["rows_uploaded"] as? Int ?? 0) > 0 }
+
+        proxy.set(.blackhole)
+        try await http.until("/api/sync") { $0.json["state"] as? String == "retrying" }
+        let ready = try await http.send("GET", "/health/ready")
+        #expect(ready.status == 200, "collection goes on: \(ready.text)")
+        #expect(ready.level(of: "sync") == "degraded")
+        let metrics = try await http.send("GET", "/metrics").text
+        #expect(metrics.contains("edgetick_upload_failing 1"))
+        let appended = try await http.send("GET", "/api/status").appended
+        try await http.until("/api/status") { $0.appended > appended }
+
+        proxy.set(.pass)
+        try await http.until("/api/sync") { $0.json["state"] as? String == "ok" }
+        #expect(try await http.send("GET", "/health/ready").level(of: "sync") == "ok")
+        collector.send(SIGTERM)
+        #expect(try await collector.exit() == 0)
+    }
+
+    @Test(.enabled(if: SmallVolume.isAvailable, "mounting a small file system takes root"))
+    func `a full disk is told, and room on it too`() async throws {
+        let place = try Workspace()
+        let disk = try SmallVolume(at: place.file("disk"), megabytes: 16)
+        let market = try await SimulatedMarket(rate: 800)
+        let box = try CollectorBox(feed: market.url, dataDirectory: disk.path + "/data")
+        let (collector, port) = try await box.collect()
+        let http = RawHTTP(port: port)
+        try await http.until("/health/ready") { $0.status == 200 }
+
+        disk.fill()
+        let full = try await http.until("/health/ready") { $0.status == 503 }
+        #expect(full.level(of: "buffer") == "failing", "\(full.text)")
+        #expect(try await http.send("GET", "/health/live").status == 200)
+        let metrics = try await http.send("GET", "/metrics").text
+        #expect(
+            metrics.contains("edgetick_buffer_full 1") || metrics.contains("edgetick_buffer_failing 1"), "\(metrics)")
+        #expect(try await http.send("GET", "/").status == 200)
+
+        disk.empty()
+        try await http.until("/health/ready") { $0.level(of: "buffer") == "ok" }
+        collector.send(SIGTERM)
+        #expect(try await collector.exit() == 0)
+    }
+
+    @Test func `a collector that stops says so, and its address is gone after it`() async throws {
+        let market = try await SimulatedMarket()
+        let box = try CollectorBox(feed: market.url)
+        let (collector, port) = try await box.collect()
+        try await RawHTTP(port: port).until("/health/ready") { $0.status == 200 }
+        let address = try String(contentsOfFile: box.data + "/http.address", encoding: .utf8)
+        #expect(address == "http://127.0.0.1:\(port)/\n")
+        collector.send(SIGTERM)
+        #expect(try await collector.exit() == 0)
+        #expect(!FileManager.default.fileExists(atPath: box.data + "/http.address"))
+    }
+
+    @Test func `a taken port ends the collector with 69 before it opens anything`() async throws {
+        let market = try await SimulatedMarket()
+        let box = try CollectorBox(feed: market.url)
+        let result = try await box.run("run", settings: ["HTTP_PORT": "\(market.port)"])
+        #expect(result.status == 69, "\(result.output)")
+        #expect(result.output.filter { $0.contains("HTTP_PORT") }.count == 1, "\(result.output)")
+        #expect(!FileManager.default.fileExists(atPath: box.data + "/ticks.sqlite"))
+    }
+
+    @Test func `other machines need a token, and a short one is refused`() async throws {
+        let box = try CollectorBox(feed: "ws://127.0.0.1:9/stocks")
+        let open = try await box.run("run", settings: ["HTTP_HOST": "0.0.0.0"])
+        #expect(open.status == 78)
+        #expect(open.output.contains { $0.contains("HTTP_TOKEN") }, "\(open.output)")
+        let short = try await box.run("run", settings: ["HTTP_HOST": "0.0.0.0", "HTTP_TOKEN": "short-canary"])
+        #expect(short.status == 78)
+        #expect(short.output.contains { $0.contains("HTTP_TOKEN") }, "\(short.output)")
+        #expect(!short.output.contains { $0.contains("short-canary") })
+    }
+}
+
+extension RawHTTP {
+    /// The answer of a route once it is as wanted.
+    @discardableResult
+    func until(_ target: String, _ isWanted: @Sendable (Reply) -> Bool) async throws -> Reply {
+        let deadline = ContinuousClock.now + .seconds(60)
+        while true {
+            let reply = try await send("GET", target)
+            if isWanted(reply) { return reply }
+            guard ContinuousClock.now < deadline else { throw Failure(description: "\(target) stays \(reply.text)") }
+            try await Task.sleep(for: .milliseconds(50))
+        }
+    }
+}
+
+extension RawHTTP.Reply {
+    /// The word of a check of /health/ready.
+    func level(of check: String) -> String? { member(check, "status") }
+
+    /// The detail of a check of /health/ready.
+    func detail(of check: String) -> String? { member(check, "detail") }
+
+    /// Rows that /api/status says are durable since the start.
+    var appended: Int {
+        let streams = (json["buffer"] as? [String: Any])?["streams"] as? [String: [String: Any]]
+        return streams?.values.reduce(0) { $0 + ($1["appended"] as? Int ?? 0) } ?? 0
+    }
+
+    private func member(_ check: String, _ name: String) -> String? {
+        (json["checks"] as? [String: [String: Any]])?[check]?[name] as? String
+    }
+}
+
+/// A file system of a few megabytes in memory, for disks that are full.
+final class SmallVolume: Sendable {
+    let path: String
+
+    /// Whether this process may mount one.
+    static let isAvailable: Bool = {
+        guard geteuid() == 0, let place = try? Workspace() else { return false }
+        return (try? SmallVolume(at: place.file("disk"), megabytes: 1)) != nil
+    }()
+
+    init(at path: String, megabytes: Int) throws {
+        self.path = path
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        guard mount("tmpfs", path, "tmpfs", 0, "size=\(megabytes)m") == 0 else {
+            throw Failed(what: "mount", output: [String(cString: strerror(errno))])
+        }
+    }
+
+    deinit { umount2(path, 2) }
+
+    /// Takes all room that is left.
+    func fill() {
+        let descriptor = open(path + "/ballast", O_WRONLY | O_CREAT | O_APPEND, 0o600)
+        let block = [UInt8](repeating: 1, count: 4096)
+        while write(descriptor, block, block.count) > 0 {}
+        close(descriptor)
+    }
+
+    /// Gives it back.
+    func empty() { unlink(path + "/ballast") }
+}

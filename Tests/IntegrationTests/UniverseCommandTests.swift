@@ -1,0 +1,302 @@
+import Foundation
+import Synchronization
+import TestSupport
+import Testing
+
+/// The commands about universes, run as their users do.
+@Suite struct UniverseCommandTests {
+    private static let feed = "ws://127.0.0.1:9/stocks"
+
+    /// What a process printed as data: everything but the lines of its log and messages.
+    private func symbols(_ box: Box, _ key: String) async throws -> [String] {
+        let (status, output) = try await box.edgetick("universe", "resolve", key, "--json")
+        try #require(status == 0, "\(output)")
+        struct Answer: Decodable { var symbols: [String] }
+        return try JSONDecoder().decode(Answer.self, from: Data(output.joined(separator: "\n").utf8)).symbols
+    }
+
+    /// A mirror's groups and members without what belongs to one box: dates, origins, files.
+    private func groups(_ box: Box) async throws -> [String: [String: Double?]] {
+        let file = box.workspace.file("export-\(UUID().uuidString).json")
+        let (status, output) = try await box.edgetick("universe", "export", "--output", file)
+        try #require(status == 0, "\(output)")
+        struct Member: Decodable {
+            var symbol: String
+            var weight: Double?
+            var metadata: String?
+        }
+        struct Group: Decodable {
+            var name: String
+            var type: String
+            var environment: String
+            var members: [Member]
+        }
+        struct Backup: Decodable { var groups: [Group] }
+        let backup = try JSONDecoder().decode(Backup.self, from: Data(contentsOf: URL(fileURLWithPath: file)))
+        var groups: [String: [String: Double?]] = [:]
+        for group in backup.groups {
+            groups["\(group.type) \(group.name) \(group.environment)"] =
+                Dictionary(uniqueKeysWithValues: group.members.map { ("\($0.symbol) \($0.metadata ?? "")", $0.weight) })
+        }
+        return groups
+    }
+
+    /// Imports, pushes, pulls into a second box, and compares both boxes' exports.
+    private func roundTrip(_ files: [String], counts: [(key: String, count: Int)]) async throws {
+        let database = try Database(in: .shared())
+        let first = try Box(feed: Self.feed, database: database.uri)
+        let second = try Box(feed: Self.feed, database: database.uri)
+        #expect(try await first.edgetick("migrate").0 == 0)
+        for file in files {
+            let (status, output) = try await first.edgetick("universe", "import", file, "--sectors")
+            try #require(status == 0, "\(output)")
+        }
+        let plan = try await first.edgetick("universe", "push", "--dry-run")
+        #expect(plan.0 == 0, "\(plan.1)")
+        #expect(try database.value("select count(*) from definition_groups") == "0")
+        let pushed = try await first.edgetick("universe", "push")
+        #expect(pushed.0 == 0, "\(pushed.1)")
+        let again = try await first.edgetick("universe", "push", "--hand-over")
+        #expect(again.1.contains { $0.hasPrefix("0 of") }, "\(again.1)")
+        for box in [second, first] {
+            let (status, output) = try await box.edgetick("universe", "pull")
+            try #require(status == 0, "\(output)")
+        }
+        let unchanged = try await second.edgetick("universe", "pull")
+        #expect(unchanged.0 == 0 && unchanged.1.contains { $0.hasPrefix("unchanged") }, "\(unchanged.1)")
+        let expected = try await groups(first)
+        #expect(try await groups(second) == expected)
+        for (key, count) in counts {
+            let found = try await symbols(second, key)
+            #expect(found.count == count, "\(key)")
+            #expect(found == found.sorted() && Set(found).count == found.count)
+            #expect(try await symbols(first, key) == found)
+        }
+    }
+
+    @Test(
+        .enabled(if: Places.sharedData("universes/sp500.csv") != nil, "the sample universes are not beside the package")
+    )
+    func `the sample universes go through import, push, pull and export unchanged`() async throws {
+        let files = ["sp500", "nasdaq100", "dow30", "spy_holdings", "qqq_holdings"].compactMap {
+            Places.sharedData("universes/\($0).csv")
+        }
+        try await roundTrip(
+            files,
+            counts: [
+                ("sp500", 503), ("nasdaq100", 101), ("dow30", 30), ("sp500:nasdaq100", 516), ("SPY:nasdaq100", 536),
+            ])
+    }
+
+    @Test func `bundled universes go through import, push, pull and export unchanged`() async throws {
+        let files = try Workspace()
+        let sectors = try files.write(
+            "symbol,name,sector,industry\nXOM,x,Energy,\"Oil, Gas\"\nAAPL,a,Tech,Phones\nBRK/B,b,Tech,\n", to: "u.csv")
+        try await roundTrip(
+            [sectors, Places.repository + "/Fixtures/universes/demo_fund.csv"], counts: [("u", 3)])
+    }
+
+    @Test func `resolving and listing never look at the database, not even at one that never answers`() async throws {
+        let listener = try CountingListener()
+        let box = try Box(
+            feed: Self.feed, database: "postgresql://user@127.0.0.1:\(listener.port)/market")
+        let list = try box.workspace.write("symbol\nAAPL\nMSFT\n", to: "nasdaq100.csv")
+        for command in [
+            ["import", list], ["list"], ["show", "nasdaq100"], ["resolve", "nasdaq100"], ["validate"], ["report"],
+            ["export"],
+        ] {
+            let process = try box.start(["universe"] + command)
+            #expect(try await process.exit(within: .seconds(60)) == 0, "\(command): \(process.output)")
+        }
+        #expect(listener.connections == 0)
+        let pull = try await box.edgetick("universe", "pull", environment: ["SYNC_STATEMENT_TIMEOUT": "1"])
+        #expect(pull.0 == 69, "\(pull.1)")
+        #expect(pull.1.contains { $0.contains("the mirror stays as it is") }, "\(pull.1)")
+        #expect(listener.connections > 0)
+    }
+
+    @Test func `a collector starts and collects while the database never answers`() async throws {
+        let listener = try CountingListener()
+        let feed = try await Synthetic(symbols: "AAPL,MSFT")
+        let box = try Box(
+            feed: feed.url, events: "A", database: "postgresql://user@127.0.0.1:\(listener.port)/market",
+            more: ["SYMBOLS": "", "SYMBOL_UNIVERSE_KEY": "u"])
+        let list = try box.workspace.write("symbol\nAAPL\nMSFT\n", to: "u.csv")
+        #expect(try await box.edgetick("universe", "import", list).0 == 0)
+        let collector = try box.start("run")
+        try await Waiting.until(within: .seconds(60)) {
+            (try? await box.sqlite("select count(distinct symbol) from bars")) == ["2"]
+        }
+        collector.send(SIGTERM)
+        #expect(try await collector.exit(within: .seconds(20)) == 0)
+    }
+
+    @Test func `an import and a changed .env reach a running collector without a new connection`() async throws {
+        let feed = try await Synthetic(symbols: "AAPL,MSFT,IBM,XOM")
+        let box = try Box(feed: feed.url, events: "A", more: ["SYMBOLS": ""])
+        _ = try box.workspace.write("symbol\nAAPL\nMSFT\n", to: "a.csv")
+        _ = try box.workspace.write("symbol\nMSFT\nIBM\n", to: "b.csv")
+        _ = try box.workspace.write("SYMBOL_UNIVERSE_KEY=a\n", to: ".env")
+        #expect(try await box.edgetick("universe", "import", "a.csv", "b.csv").0 == 0)
+        let collector = try box.start("run")
+        try await collector.line(containing: "feed connected", within: .seconds(60))
+        _ = try box.workspace.write("SYMBOL_UNIVERSE_KEY=b\n", to: ".env")
+        collector.send(SIGHUP)
+        try await collector.line(containing: "the settings name other symbols", within: .seconds(60))
+        _ = try box.workspace.write("symbol\nMSFT\nIBM\nXOM\n", to: "b.csv")
+        #expect(try await box.edgetick("universe", "import", "b.csv").0 == 0)
+        let line = try await collector.line(containing: "the universes have changed", within: .seconds(60))
+        #expect(line.contains("added=1") && line.contains("removed=0") && line.contains("+XOM"))
+        try await Waiting.until(within: .seconds(60)) {
+            (try? await box.sqlite("select count(*) from bars where symbol = 'XOM'").first) != "0"
+        }
+        _ = try box.workspace.write("SYMBOL_UNIVERSE_KEY=b\nBUFFER_SYNCHRONOUS=maybe\n", to: ".env")
+        collector.send(SIGHUP)
+        try await collector.line(containing: "those in effect stay", within: .seconds(60))
+        collector.send(SIGTERM)
+        #expect(try await collector.exit(within: .seconds(20)) == 0)
+        #expect(collector.output.count { $0.contains("feed connected") } == 1, "\(collector.output)")
+        #expect(try await box.sqlite("select count(*) from gaps") == ["0"])
+    }
+
+    @Test func `old lists become groups, and asking for them names the command to use`() async throws {
+        let database = try Database(in: .shared())
+        let box = try Box(feed: Self.feed, database: database.uri)
+        #expect(try await box.edgetick("migrate").0 == 0)
+        _ = try database.value(
+            """
+            insert into cache_entries (type, name, key, value) values
+                ('stock_universe', '', 'index_mini', '["AAPL", {"ticker": "BRK/B"}]'),
+                ('stock_universe', '', 'index_bad', '{"x": 1}'),
+                ('app_settings', 'ui', 'theme', '"dark"') returning 1
+            """)
+        let first = try await box.edgetick("universe", "migrate-legacy")
+        #expect(first.0 == 65, "\(first.1)")
+        #expect(first.1.contains { $0.contains("index_bad") && $0.contains("NOT READ") }, "\(first.1)")
+        #expect(try await symbols(box, "mini") == ["AAPL", "BRK.B"])
+        let second = try await box.edgetick("universe", "migrate-legacy")
+        #expect(second.1.contains { $0.hasPrefix("0 groups") }, "\(second.1)")
+        #expect(try await box.edgetick("universe", "pull").0 == 0)
+        let theme = try await box.edgetick("settings", "get", "app_settings", "ui", "theme")
+        #expect(theme.0 == 0 && theme.1 == ["\"dark\""], "\(theme.1)")
+        let list = try await box.edgetick("settings", "list", "--json")
+        #expect(list.0 == 0 && list.1.contains { $0.contains("app_settings") }, "\(list.1)")
+        let old = try await box.edgetick("settings", "get", "stock_universe", "", "index_mini")
+        #expect(old.0 == 0 && old.1.contains("AAPL"), "\(old.1)")
+        #expect(old.1.contains { $0.contains("deprecated") && $0.contains("universe resolve mini") }, "\(old.1)")
+        let none = try await box.edgetick("settings", "get", "app_settings", "uj")
+        #expect(none.0 == 65 && none.1.contains { $0.contains("did you mean ui") }, "\(none.1)")
+    }
+
+    @Test func `a backup replaces a mirror that has something else only when forced`() async throws {
+        let box = try Box(feed: Self.feed)
+        let first = try box.workspace.write("symbol\nAAPL\n", to: "one.csv")
+        let second = try box.workspace.write("symbol\nMSFT\n", to: "two.csv")
+        let backup = box.workspace.file("backup.json")
+        #expect(try await box.edgetick("universe", "import", first).0 == 0)
+        #expect(try await box.edgetick("universe", "export", "--output", backup).0 == 0)
+        #expect(try await box.edgetick("universe", "export", "--format", "csv", "--output", "csv").0 == 0)
+        #expect(try await box.edgetick("universe", "import", second).0 == 0)
+        let refused = try await box.edgetick("universe", "import", backup)
+        #expect(refused.0 == 65 && refused.1.contains { $0.contains("--force") }, "\(refused.1)")
+        #expect(try await groups(box).count == 2)
+        for source in [backup, "csv"] {
+            #expect(try await box.edgetick("universe", "import", source, "--force").0 == 0)
+            #expect(try await groups(box).keys.sorted() == ["UNIVERSE one DEFAULT"])
+        }
+    }
+
+    @Test func `what is asked wrongly ends with the documented code and a line that says what to do`() async throws {
+        let box = try Box(feed: Self.feed)
+        let good = try box.workspace.write("symbol\nAAPL\nbad symbol here\nMSFT\n", to: "good.csv")
+        let cases: [(arguments: [String], status: Int32, says: String)] = [
+            (["import"], 64, "name a file"), (["import", good, "--type", "INDEX"], 64, "UNIVERSE"),
+            (["import", good, "--mode", "some"], 64, "incremental"),
+            (["import", good, "--environment", "LIVE"], 64, "PROD"), (["import", "nowhere.csv"], 74, "nowhere.csv"),
+            (["import", good, "--strict"], 65, "line 3"), (["import", good], 0, "line 3"),
+            (["resolve", "goud"], 78, "good"), (["show", "goud"], 65, "did you mean good"),
+            (["export", "--format", "csv"], 64, "--output"), (["pull"], 78, "DATABASE_URI"),
+            (["report", "--json", "--markdown"], 64, "one of"), (["validate"], 0, "0 faults"),
+        ]
+        for (arguments, status, says) in cases {
+            let process = try box.start(["universe"] + arguments)
+            #expect(try await process.exit(within: .seconds(60)) == status, "\(arguments): \(process.output)")
+            #expect(process.output.contains { $0.contains(says) }, "\(arguments): \(process.output)")
+        }
+    }
+
+    @Test func `every command about universes and settings has an example in its help`() async throws {
+        let box = try Box(feed: Self.feed)
+        for command in [
+            "universe", "universe list", "universe show", "universe resolve", "universe pull", "universe import",
+            "universe export", "universe validate", "universe report", "universe push", "universe migrate-legacy",
+            "settings", "settings list", "settings get",
+        ] {
+            let process = try box.start(command.split(separator: " ").map(String.init) + ["--help"])
+            #expect(try await process.exit() == 0)
+            #expect(process.output.contains { $0.contains("Example") }, "\(command)")
+        }
+    }
+}
+
+extension Box {
+    /// As ``start(_:environment:)``, with the arguments in a list.
+    fileprivate func start(_ arguments: [String]) throws -> ChildProcess {
+        try ChildProcess(Places.edgetick, arguments, environment: environment, directory: workspace.path)
+    }
+}
+
+/// A feed of made-up events.
+private struct Synthetic {
+    let process: ChildProcess
+    let url: String
+
+    init(symbols: String) async throws {
+        process = try ChildProcess(
+            Places.edgetick, ["simulate", "--port", "0", "--synthetic", symbols],
+            environment: ["SIMULATOR_API_KEY": "integration-test-key"])
+        url = try await process.line(containing: "listening on").replacing("listening on ", with: "")
+    }
+}
+
+/// A port that takes connections and never says anything.
+private final class CountingListener: Sendable {
+    let port: Int
+    private let descriptor: Int32
+    private let accepted = Atomic<Int>(0)
+
+    init() throws {
+        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let descriptor = descriptor
+        let result = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                bind(descriptor, address, length) == 0 && listen(descriptor, 16) == 0
+                    && getsockname(descriptor, address, &length) == 0
+            }
+        }
+        guard result else { throw Failed(what: "no free port", output: []) }
+        port = Int(UInt16(bigEndian: address.sin_port))
+        let thread = Thread { [weak self] in
+            var open: [Int32] = []
+            while true {
+                let client = accept(descriptor, nil, nil)
+                guard client >= 0 else { break }
+                self?.accepted.add(1, ordering: .relaxed)
+                open.append(client)
+            }
+            for client in open { close(client) }
+        }
+        thread.start()
+    }
+
+    var connections: Int { accepted.load(ordering: .relaxed) }
+
+    deinit {
+        shutdown(descriptor, Int32(SHUT_RDWR))
+        close(descriptor)
+    }
+}

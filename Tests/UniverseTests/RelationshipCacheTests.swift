@@ -1,0 +1,284 @@
+import Foundation
+import MarketData
+import Store
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Universe
+
+/// The cache before the mirror: what it answers, when it reads the file, and what it forgets.
+@Suite struct RelationshipCacheTests {
+    /// A mirror, a cache before it and a clock that the test moves.
+    private final class Rig: Sendable {
+        let workspace: Workspace
+        let mirror: UniverseMirror
+        let cache: RelationshipCache
+        private let clock: Clock
+
+        private final class Clock: Sendable {
+            let now = Atomic<Int64>(1_000_000_000_000)
+        }
+
+        init(timeToLive: Duration = .seconds(60), maximumEntries: Int = 1000, maximumBytes: Int = 1 << 20) throws {
+            workspace = try Workspace()
+            mirror = try UniverseMirror.open(directory: workspace.path, access: .readWrite)
+            let clock = Clock()
+            self.clock = clock
+            cache = RelationshipCache(
+                mirror: mirror,
+                options: .init(
+                    environment: "DEFAULT", timeToLive: timeToLive, maximumEntries: maximumEntries,
+                    maximumBytes: maximumBytes),
+                clock: { clock.now.load(ordering: .relaxed) })
+        }
+
+        func add(
+            _ name: String, _ symbols: [String], type: GroupType = .universe, environment: String = "DEFAULT"
+        ) throws {
+            try mirror.replaceGroup(
+                .init(name: name, type: type, environment: environment),
+                members: symbols.map { GroupMember(symbol: $0) })
+        }
+
+        func advance(_ seconds: Int64) { clock.now.add(seconds * 1_000_000_000, ordering: .relaxed) }
+
+        func names(_ key: String) async throws -> [String] {
+            try await cache.symbols(of: key).map(\.description)
+        }
+
+        /// Changes the file behind the mirror's back.
+        func sqlite(_ sql: String) async throws {
+            let process = try ChildProcess(
+                "/usr/bin/sqlite3", [workspace.file(UniverseMirror.fileName), "PRAGMA legacy_alter_table = ON; \(sql)"])
+            try #require(try await process.exit() == 0, "\(process.output)")
+        }
+
+        /// Waits for a reload in the background.
+        func loads(_ count: Int) async throws {
+            try await Waiting.until(within: .seconds(20)) { [cache] in cache.statistics.loads >= count }
+            // The load is counted when it begins; the queue is serial, so another one ends after it.
+            _ = try await cache.members(ofTheme: "none \(count)")
+        }
+    }
+
+    @Test func `the first question reads the file, the next ones do not`() async throws {
+        let rig = try Rig()
+        try rig.add("a", ["B", "A"])
+        try rig.add("b", ["B", "C"])
+        #expect(rig.cache.cachedSymbols(of: "a:b") == nil)
+        for _ in 0..<3 { #expect(try await rig.names("a:b") == ["A", "B", "C"]) }
+        #expect(rig.cache.cachedSymbols(of: "a:b")?.count == 3)
+        let statistics = rig.cache.statistics
+        #expect(statistics.loads == 1 && statistics.misses == 1 && statistics.hits == 3 && statistics.entries == 1)
+        #expect(statistics.bytes > 0 && abs(statistics.hitRate - 0.75) < 1e-9)
+    }
+
+    @Test func `every kind of question is answered`() async throws {
+        let rig = try Rig()
+        try rig.mirror.apply([
+            GroupChange(
+                definition: .init(name: "SPY", type: .etf),
+                members: [.init(symbol: "AAPL", weight: 6.5), .init(symbol: "XOM", weight: 0.5)]),
+            GroupChange(definition: .init(name: "QQQ", type: .etf), members: [.init(symbol: "AAPL", weight: 9)]),
+            GroupChange(
+                definition: .init(name: "Energy", type: .sector),
+                members: [.init(symbol: "XOM", metadata: "{\"industry\": \"Oil & Gas\"}"), .init(symbol: "CVX")]),
+            GroupChange(definition: .init(name: "ai", type: .theme), members: [.init(symbol: "NVDA")]),
+        ])
+        for isWarm in [false, true] {
+            if isWarm { #expect(try await rig.cache.warmUp(universeKeys: ["SPY", "nothing"]) > 8) }
+            let cache = rig.cache
+            #expect(try await cache.holdings(ofETF: "SPY").map(\.symbol) == ["AAPL", "XOM"])
+            #expect(try await cache.holdings(ofETF: "spy").count == 2)
+            #expect(try await cache.holdings(ofETF: "VOO").isEmpty)
+            #expect(try await cache.etfs(holding: "AAPL").map(\.name) == ["QQQ", "SPY"])
+            #expect(try await cache.etfs(holding: "AAPL").map(\.weight) == [9, 6.5])
+            #expect(
+                try await cache.classification(of: "XOM")
+                    == StockClassification(sector: "Energy", industry: "Oil & Gas"))
+            #expect(try await cache.classification(of: "CVX").industry == "Unknown")
+            #expect(try await cache.classification(of: "ZZZZ") == .unknown)
+            #expect(StockClassification.unknown == StockClassification(sector: "unknown", industry: "Unknown"))
+            #expect(try await cache.stocks(inSector: "Energy") == ["CVX", "XOM"])
+            #expect(try await cache.members(ofTheme: "ai").map(\.symbol) == ["NVDA"])
+            #expect(try await cache.groups(of: .etf).map(\.memberCount) == [1, 2])
+            #expect(try await cache.groups().count == 4)
+            #expect(try await cache.symbols(of: "SPY").map(\.description) == ["AAPL", "XOM"])
+        }
+    }
+
+    @Test func `an unknown key throws each time and is not remembered`() async throws {
+        let rig = try Rig()
+        try rig.add("a", ["A"])
+        for _ in 0..<2 {
+            await #expect(throws: UniverseError.self) { try await rig.cache.symbols(of: "nothing") }
+        }
+        #expect(rig.cache.statistics.failures == 2)
+        try rig.add("nothing", ["N"])
+        #expect(try await rig.names("nothing") == ["N"])
+    }
+
+    @Test func `past its time an answer is served once more while it loads anew`() async throws {
+        let rig = try Rig(timeToLive: .seconds(60))
+        try rig.add("a", ["A"])
+        #expect(try await rig.names("a") == ["A"])
+        try rig.add("a", ["B"])
+        rig.advance(59)
+        #expect(try await rig.names("a") == ["A"])
+        #expect(rig.cache.statistics.loads == 1)
+        rig.advance(2)
+        #expect(try await rig.names("a") == ["A"])
+        try await rig.loads(2)
+        #expect(try await rig.names("a") == ["B"])
+    }
+
+    @Test func `while the file can't be read, stale answers are served`() async throws {
+        let rig = try Rig(timeToLive: .seconds(60))
+        try rig.add("a", ["A"])
+        #expect(try await rig.names("a") == ["A"])
+        try await rig.sqlite("ALTER TABLE definition_groups RENAME TO away")
+        rig.advance(100)
+        #expect(try await rig.names("a") == ["A"])
+        try await Waiting.until(within: .seconds(20)) { rig.cache.statistics.failures > 0 }
+        #expect(try await rig.names("a") == ["A"])
+        // It isn't tried again at once for every question.
+        let loads = rig.cache.statistics.loads
+        for _ in 0..<50 { _ = try await rig.names("a") }
+        #expect(rig.cache.statistics.loads == loads)
+        await #expect(throws: StoreError.self) { try await rig.cache.groups() }
+        try await rig.sqlite("ALTER TABLE away RENAME TO definition_groups")
+        rig.advance(100)
+        _ = try await rig.names("a")
+        try await Waiting.until(within: .seconds(20)) { rig.cache.statistics.loads > loads + 1 }
+        #expect(try await rig.cache.groups().count == 1)
+    }
+
+    @Test func `a key that has gone from the file is no longer answered from memory`() async throws {
+        let rig = try Rig(timeToLive: .seconds(60))
+        try rig.add("a", ["A"])
+        #expect(try await rig.names("a") == ["A"])
+        try rig.mirror.removeGroups([.init(name: "a", type: "UNIVERSE", environment: "DEFAULT")])
+        rig.advance(61)
+        #expect(try await rig.names("a") == ["A"])
+        try await rig.loads(2)
+        await #expect(throws: UniverseError.self) { try await rig.cache.symbols(of: "a") }
+    }
+
+    @Test func `concurrent misses read the file once`() async throws {
+        let rig = try Rig()
+        try rig.add("big", (0..<2000).map { "S\($0)" })
+        try await withThrowingTaskGroup(of: Int.self) { group in
+            for _ in 0..<200 { group.addTask { try await rig.cache.symbols(of: "big").count } }
+            for try await count in group { #expect(count == 2000) }
+        }
+        let statistics = rig.cache.statistics
+        #expect(statistics.loads == 1)
+        #expect(statistics.hits + statistics.misses == 200)
+    }
+
+    @Test func `an invalidation drops what it names and nothing else`() async throws {
+        let rig = try Rig()
+        try rig.add("a", ["A"])
+        try rig.add("b", ["B"])
+        try rig.add("t", ["T"], type: .theme)
+        func ask() async throws {
+            _ = try await rig.names("a")
+            _ = try await rig.names("b")
+            _ = try await rig.cache.members(ofTheme: "t")
+        }
+        try await ask()
+        var loads = rig.cache.statistics.loads
+        for (scope, expected) in [
+            (RelationshipCache.Scope.key(.universe, "a"), 1), (.kind(.universe), 2), (.kind(.themeMembers), 1),
+            (.key(.themeMembers, "other"), 0), (.all, 3),
+        ] {
+            rig.cache.invalidate(scope)
+            try await ask()
+            #expect(rig.cache.statistics.loads == loads + expected, "\(scope)")
+            loads += expected
+        }
+    }
+
+    @Test func `who asks after an invalidation never gets what was read before it`() async throws {
+        let rig = try Rig()
+        try rig.add("a", ["V0"])
+        for version in 1...60 {
+            async let racing = rig.names("a")
+            try rig.add("a", ["V\(version)"])
+            rig.cache.invalidate(.all)
+            #expect(try await rig.names("a") == ["V\(version)"])
+            _ = try await racing
+            #expect(try await rig.names("a") == ["V\(version)"])
+        }
+    }
+
+    @Test func `the cache is bounded by entries and keeps what is used`() async throws {
+        let rig = try Rig(maximumEntries: 50)
+        for number in 0..<4 { try rig.add("g\(number)", ["S\(number)"]) }
+        for number in 0..<400 {
+            _ = try await rig.cache.classification(of: "S\(number)")
+            _ = try await rig.names("g0")
+        }
+        let statistics = rig.cache.statistics
+        #expect(statistics.entries <= 50)
+        #expect(statistics.evictions >= 350)
+        #expect(rig.cache.cachedSymbols(of: "g0") != nil)
+    }
+
+    @Test func `the cache is bounded by bytes`() async throws {
+        let rig = try Rig(maximumBytes: 100_000)
+        for number in 0..<40 { try rig.add("g\(number)", (0..<400).map { "S\($0)" }) }
+        for number in 0..<40 { #expect(try await rig.names("g\(number)").count == 400) }
+        let statistics = rig.cache.statistics
+        #expect(statistics.bytes <= 100_000 && statistics.entries >= 1 && statistics.evictions > 0)
+    }
+
+    @Test func `another environment is another set of answers`() async throws {
+        let rig = try Rig()
+        try rig.add("a", ["A"])
+        try rig.add("a", ["P"], environment: "PROD")
+        #expect(try await rig.names("a") == ["A"])
+        rig.cache.reconfigure(environment: "PROD", timeToLive: .seconds(5))
+        #expect(try await rig.names("a") == ["P"])
+    }
+
+    @Test func `a warm-up that an invalidation overtakes leaves nothing old behind`() async throws {
+        let rig = try Rig()
+        try rig.add("a", ["A"], type: .etf)
+        for version in 0..<30 {
+            async let warming = rig.cache.warmUp(universeKeys: ["a"])
+            try rig.add("a", ["V\(version)"], type: .etf)
+            rig.cache.invalidate(.all)
+            _ = try await warming
+            #expect(try await rig.names("a") == ["V\(version)"])
+            #expect(try await rig.cache.holdings(ofETF: "a").map(\.symbol) == ["V\(version)"])
+        }
+    }
+
+    @Test func `many readers and a writer see whole answers`() async throws {
+        let rig = try Rig()
+        try rig.add("a", (0..<50).map { "A\($0)" })
+        await withTaskGroup(of: Void.self) { group in
+            for _ in 0..<4 {
+                group.addTask {
+                    for _ in 0..<5000 {
+                        guard let symbols = rig.cache.cachedSymbols(of: "a") else {
+                            _ = try? await rig.cache.symbols(of: "a")
+                            continue
+                        }
+                        let prefixes = Set(symbols.map { $0.description.first })
+                        if symbols.count != 50 || prefixes.count != 1 { #expect(Bool(false), "a mixed answer") }
+                    }
+                }
+            }
+            group.addTask {
+                for version in 0..<40 {
+                    let letter = version % 2 == 0 ? "B" : "C"
+                    try? rig.add("a", (0..<50).map { "\(letter)\($0)" })
+                    rig.cache.invalidate(.all)
+                }
+            }
+        }
+    }
+}

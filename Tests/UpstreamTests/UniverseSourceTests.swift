@@ -1,0 +1,227 @@
+import MarketData
+import TestSupport
+import Testing
+
+@testable import Upstream
+
+/// Groups read from and written into a real database, in the variants that people have.
+@Suite struct UniverseSourceTests {
+    private func read(_ sandbox: Sandbox) async throws -> UniverseSnapshot {
+        try await UniverseSource(configuration: try sandbox.configuration()).read()
+    }
+
+    private func group(
+        _ name: String, _ members: [MemberRecord], type: String = "UNIVERSE", environment: String = "DEFAULT",
+        description: String? = nil, metadata: String? = nil
+    ) -> GroupRecord {
+        GroupRecord(
+            identity: .init(name: name, type: type, environment: environment), description: description,
+            metadata: metadata, members: members)
+    }
+
+    private func members(_ symbols: String...) -> [MemberRecord] { symbols.map { MemberRecord(symbol: $0) } }
+
+    /// Without what the database sets by itself.
+    private func plain(_ groups: [GroupRecord]) -> [GroupRecord] {
+        groups.sorted { $0.identity < $1.identity }.map { group in
+            var group = group
+            (group.createdAt, group.updatedAt, group.lastUpdate) = (nil, nil, nil)
+            for index in group.members.indices { group.members[index].createdAt = nil }
+            return group
+        }
+    }
+
+    private static let older = """
+        CREATE TABLE definition_groups (
+            id serial PRIMARY KEY, name varchar(40) NOT NULL,
+            type varchar(20) NOT NULL CHECK (type IN ('ETF', 'THEME', 'SECTOR', 'SEGMENT', 'CUSTOM')),
+            description text, metadata jsonb, environment varchar(10) DEFAULT 'DEFAULT',
+            created_at timestamp DEFAULT now(), UNIQUE (name, type, environment));
+        CREATE TABLE group_memberships (
+            id serial PRIMARY KEY, group_id integer REFERENCES definition_groups (id), symbol varchar(20),
+            weight numeric(8,4), metadata jsonb, UNIQUE (group_id, symbol));
+        """
+
+    @Test func `groups, members and settings come as they are, lists of stocks apart`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        try sandbox.run(
+            """
+            INSERT INTO definition_groups (name, type, description, metadata, liquidity_filter, environment, created_at)
+            VALUES ('sp500', 'UNIVERSE', 'five "hundred"', '{"b":1,"a":2}', '{}', 'PROD', '2026-01-02 03:04:05.678+00'),
+                ('empty', 'ETF', NULL, NULL, NULL, 'DEFAULT', now());
+            INSERT INTO group_memberships (group_id, symbol, weight) VALUES (1, 'MSFT', 6.5), (1, 'AAPL', NULL),
+                (1, 'BRK.B', 0.123456789012);
+            INSERT INTO cache_entries (type, name, key, value) VALUES ('app_settings', 'ui', 'theme', '"dark"'),
+                ('stock_universe', 'x', 'index_sp500', '["AAPL"]');
+            """)
+        let snapshot = try await read(sandbox)
+        let sp500 = try #require(snapshot.records.groups.first { $0.identity.name == "sp500" })
+        #expect(sp500.identity == .init(name: "sp500", type: "UNIVERSE", environment: "PROD"))
+        #expect(sp500.description == "five \"hundred\"")
+        #expect(sp500.createdAt == 1_767_323_045_678)
+        #expect(sp500.members.map(\.symbol) == ["AAPL", "BRK.B", "MSFT"])
+        #expect(sp500.members.map(\.weight) == [nil, 0.123456789012, 6.5])
+        #expect(snapshot.records.groups.count == 2)
+        #expect(snapshot.records.entries.map(\.key) == ["theme"])
+        #expect(snapshot.legacy.map(\.key) == ["index_sp500"])
+        #expect(!snapshot.source.contains("password"))
+        #expect(try await read(sandbox).records.checksum == snapshot.records.checksum)
+        try sandbox.run("UPDATE group_memberships SET weight = 6.6 WHERE symbol = 'MSFT'")
+        #expect(try await read(sandbox).records.checksum != snapshot.records.checksum)
+    }
+
+    @Test func `tables of the other variant are read, and a missing one is told or named`() async throws {
+        let sandbox = try Sandbox.empty()
+        let missing = await #expect(throws: UpstreamError.self) { try await read(sandbox) }
+        #expect(missing?.reason == .schema && missing?.description.contains("definition_groups") == true)
+        try sandbox.run(
+            Self.older + """
+                INSERT INTO definition_groups (name, type, metadata) VALUES ('tech', 'CUSTOM', '{"edgetick_type": "UNIVERSE"}'),
+                    ('ai', 'THEME', NULL), ('mine', 'CUSTOM', '{"k": "v"}');
+                INSERT INTO group_memberships (group_id, symbol, weight) VALUES (1, 'A', 1), (2, 'B', NULL);
+                ALTER TABLE group_memberships DROP CONSTRAINT group_memberships_group_id_fkey;
+                INSERT INTO group_memberships (group_id, symbol) VALUES (99, 'STRAY'), (1, NULL);
+                """)
+        let snapshot = try await read(sandbox)
+        #expect(snapshot.records.groups.map(\.identity.type) == ["UNIVERSE", "THEME", "CUSTOM"])
+        #expect(snapshot.records.groups.map(\.metadata) == [nil, nil, "{\"k\": \"v\"}"])
+        #expect(snapshot.records.membershipCount == 2)
+        #expect(snapshot.remarks.contains { $0.contains("cache_entries") })
+        #expect(snapshot.remarks.contains { $0.contains("belong to no group") })
+        #expect(snapshot.remarks.contains { $0.contains("have no symbol") })
+    }
+
+    @Test func `a user without rights is told what to grant`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        let role = "reader_\(sandbox.database)"
+        try sandbox.run("CREATE ROLE \(role) LOGIN; GRANT SELECT ON definition_groups TO \(role)")
+        let error = await #expect(throws: UpstreamError.self) {
+            try await UniverseSource(configuration: try sandbox.configuration(user: role)).read()
+        }
+        #expect(error?.description.contains("GRANT SELECT ON") == true)
+        #expect(error?.description.contains("group_memberships") == true)
+    }
+
+    @Test func `what is pushed is read back the same, and pushing it again changes nothing`() async throws {
+        let groups = [
+            group("sp500", members("AAPL", "BRK.B"), description: "it's \"big\" \\ n"),
+            group(
+                "SPY",
+                [
+                    .init(symbol: "AAPL", weight: 6.373806), .init(symbol: "O'X", weight: 0.1 + 0.2),
+                    .init(symbol: "Z", metadata: "{\"industry\": \"Oil, Gas & \\\"Coal\\\"\"}"),
+                ], type: "ETF", metadata: "{\"b\": 1, \"aa\": [1, 2]}"),
+            group("sp500", members("MSFT"), environment: "PROD"), group("none", [], type: "THEME"),
+        ]
+        let sandbox = try await Sandbox.migrated()
+        let push = UniversePush(configuration: try sandbox.configuration())
+        let planned = try await push.plan(groups)
+        #expect(planned.groups.map(\.action) == [.create, .create, .create, .create])
+        #expect(try sandbox.run("SELECT count(*) FROM definition_groups") == "0")
+        #expect(try await push.push(groups).groups.map(\.action) == planned.groups.map(\.action))
+        #expect(plain(try await read(sandbox).records.groups) == plain(groups))
+        #expect(try await push.push(groups).isEmpty)
+        var reordered = groups
+        reordered[1].metadata = "{\"aa\":[1,2.0],\"b\":1}"
+        #expect(try await push.plan(reordered).isEmpty)
+    }
+
+    @Test func `a push writes the difference, keeps what others wrote, and asks before it rewrites a group`()
+        async throws
+    {
+        let sandbox = try await Sandbox.migrated()
+        try sandbox.run(
+            """
+            INSERT INTO definition_groups (name, type, description) VALUES ('mine', 'UNIVERSE', 'd'), ('other', 'ETF', 'o');
+            INSERT INTO group_memberships (group_id, symbol, weight, metadata)
+            VALUES (1, 'A', 1, '{"k": "v"}'), (1, 'B', 2, NULL), (1, 'C', NULL, NULL), (2, 'X', 1, NULL);
+            """)
+        let push = UniversePush(configuration: try sandbox.configuration())
+        let mine = group("mine", [.init(symbol: "A", weight: 1.5), .init(symbol: "B", weight: 2), .init(symbol: "C")])
+        let plan = try await push.push([mine])
+        #expect(plan.groups.first?.action == .update && plan.groups.first?.reweighted == ["A"])
+        #expect(
+            try sandbox.run("SELECT symbol, weight, metadata FROM group_memberships WHERE group_id = 1 ORDER BY 1")
+                == "A|1.5|{\"k\": \"v\"}\nB|2|\nC||")
+        #expect(try sandbox.run("SELECT description FROM definition_groups ORDER BY id") == "d\no")
+        let large = group("mine", members("A", "Y", "Z"))
+        let error = await #expect(throws: UpstreamError.self) { try await push.push([large]) }
+        #expect(error?.description.contains("--force") == true)
+        #expect(try sandbox.run("SELECT count(*) FROM group_memberships WHERE group_id = 1") == "3")
+        #expect(try await push.plan([large]).drastic.count == 1)
+        _ = try await push.push([large], force: true)
+        #expect(
+            try sandbox.run("SELECT string_agg(symbol, '' ORDER BY symbol) FROM group_memberships WHERE group_id = 1")
+                == "AYZ")
+        #expect(try sandbox.run("SELECT count(*) FROM group_memberships WHERE group_id = 2") == "1")
+    }
+
+    @Test func `where the check has no UNIVERSE, universes are pushed as CUSTOM and come back as universes`()
+        async throws
+    {
+        let sandbox = try Sandbox.empty()
+        try sandbox.run(Self.older)
+        let groups = [
+            group("plain", members("A")), group("documented", members("B"), metadata: "{\"k\": \"v\", \"list\": [1]}"),
+            group("E", [.init(symbol: "A", weight: 12.3456)], type: "ETF"), group("c", members("C"), type: "CUSTOM"),
+        ]
+        let push = UniversePush(configuration: try sandbox.configuration())
+        #expect(try await push.push(groups).groups.map(\.writtenAs) == ["CUSTOM", "CUSTOM", nil, nil])
+        #expect(
+            try sandbox.run("SELECT name, type FROM definition_groups ORDER BY 1")
+                == "E|ETF\nc|CUSTOM\ndocumented|CUSTOM\nplain|CUSTOM")
+        #expect(plain(try await read(sandbox).records.groups) == plain(groups))
+        #expect(try await push.push(groups).isEmpty)
+        let clash = await #expect(throws: UpstreamError.self) { try await push.plan([group("c", members("X"))]) }
+        #expect(clash?.description.contains("rename one of the two") == true)
+    }
+
+    @Test func `what the columns can't hold is named before anything is written`() async throws {
+        let sandbox = try Sandbox.empty()
+        try sandbox.run(Self.older)
+        let push = UniversePush(configuration: try sandbox.configuration())
+        let long = group("good", members("A"))
+        let bad = group("bad", members("THISSYMBOLISTOOLONGFORIT"))
+        let error = await #expect(throws: UpstreamError.self) { try await push.push([long, bad]) }
+        #expect(error?.reason == .data)
+        #expect(error?.description.contains("THISSYMBOLISTOOLONGFORIT") == true)
+        #expect(try sandbox.run("SELECT count(*) FROM definition_groups") == "0")
+    }
+
+    @Test(
+        arguments: [
+            ("{\"edgetick_type\": \"UNIVERSE\"}", nil), ("{\"edgetick_type\":\"ETF\",\"a\":1}", "{\"a\":1}"),
+            ("{\"a\": 1, \"edgetick_type\": \"ETF\"}", "{\"a\": 1}"),
+            ("{\"a\": 1, \"edgetick_type\": \"ETF\", \"b\": 2}", "{\"a\": 1, \"b\": 2}"),
+            ("{\"edgetick_type\": \"NONSENSE\"}", "{\"edgetick_type\": \"NONSENSE\"}"), ("[]", "[]"),
+            ("{\"edgetick_type\": 3}", "{\"edgetick_type\": 3}"),
+        ] as [(String, String?)])
+    func `a type's mark is taken out of a document and leaves the rest as it was`(document: String, rest: String?) {
+        #expect(TypeMark.stripped(document) == rest)
+        if let rest, rest.hasPrefix("{\"a") {
+            #expect(TypeMark.stripped(TypeMark.marked(rest, "UNIVERSE")) == rest)
+            #expect(TypeMark.type(in: TypeMark.marked(rest, "UNIVERSE")) == "UNIVERSE")
+        }
+    }
+
+    @Test func `a snapshot is one state, whatever is written meanwhile`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        try sandbox.run(
+            """
+            INSERT INTO definition_groups (name, type) VALUES ('a', 'UNIVERSE'), ('b', 'UNIVERSE');
+            INSERT INTO group_memberships (group_id, symbol) SELECT g, 'S0' FROM generate_series(1, 2) g;
+            """)
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask {
+                for number in 1...15 { try sandbox.run("UPDATE group_memberships SET symbol = 'S\(number)'") }
+            }
+            tasks.addTask {
+                for _ in 0..<15 {
+                    let groups = try await read(sandbox).records.groups
+                    #expect(Set(groups.map { $0.members.map(\.symbol) }).count == 1)
+                }
+            }
+            try await tasks.waitForAll()
+        }
+    }
+}
