@@ -90,8 +90,9 @@ struct Health: Sendable, Equatable {
                 let reason = connection.lastError.map { ": \($0)" } ?? ""
                 return "\(connection.name) \(state)\(reason)"
             }
+            // While one collects, the collector does.
             return check(
-                .failing,
+                idle.count < working.count ? .degraded : .failing,
                 "\(idle.count) of \(working.count) connections do not collect: " + names.joined(separator: "; "))
         }
         let paused = working.filter(\.isPaused)

@@ -20,8 +20,7 @@ struct EdgeTick: AsyncParsableCommand {
         version: version,
         subcommands: [
             RunCommand.self, DemoCommand.self, SyncCommand.self, StatusCommand.self, TailCommand.self,
-            QueryCommand.self,
-            GapsCommand.self, DoctorCommand.self, UniverseCommand.self, SettingsCommand.self, MigrateCommand.self,
-            SimulateCommand.self, CaptureCommand.self, ConfigCommand.self,
+            QueryCommand.self, GapsCommand.self, BackfillCommand.self, DoctorCommand.self, UniverseCommand.self,
+            SettingsCommand.self, MigrateCommand.self, SimulateCommand.self, CaptureCommand.self, ConfigCommand.self,
         ])
 }

@@ -8,15 +8,15 @@ import WebAPI
 
 extension ConnectionState {
     /// A connection's state, from memory.
-    init(_ member: RunningCollector.Member) {
-        let snapshot = member.feed.snapshot
+    init(_ member: SetSnapshot.Member, universeKey: String?) {
+        let snapshot = member.feed
         self.init(
             id: member.id, name: snapshot.name, status: ConnectionStatus(rawValue: snapshot.status.rawValue) ?? .error)
         takesAll = snapshot.takesAll
         assigned = snapshot.assigned.count
         confirmed = snapshot.confirmed.count
         refused = snapshot.refused.count
-        universeKey = member.universeKey
+        self.universeKey = universeKey
         priority = member.priority
         events = snapshot.events
         frames = snapshot.frames
