@@ -11,6 +11,7 @@ let strict: [SwiftSetting] = [
 ]
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
 let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let grdbSQLite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
@@ -45,6 +46,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.20.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
@@ -76,6 +78,13 @@ let package = Package(
             name: "Upstream", dependencies: ["CPostgres", "MarketData", "Migrations", logging],
             swiftSettings: strict),
 
+        .target(
+            name: "Backfill",
+            dependencies: [
+                "MarketData", "Store", asyncHTTPClient, logging, nioCore, nioHTTP1, nioSSL, serviceLifecycle,
+            ],
+            swiftSettings: strict),
+
         // What the parts do together.
         .target(name: "Universe", dependencies: ["MarketData", "Store"], swiftSettings: strict),
         .target(
@@ -98,8 +107,9 @@ let package = Package(
         .executableTarget(
             name: "edgetick",
             dependencies: [
-                "Collector", "Feed", "FeedSimulator", "Fixtures", "MarketData", "Store", "Universe", "Upstream",
-                "WebAPI", argumentParser, configuration, logging, serviceLifecycle, systemPackage, unixSignals,
+                "Backfill", "Collector", "Feed", "FeedSimulator", "Fixtures", "MarketData", "Store", "Universe",
+                "Upstream", "WebAPI", argumentParser, configuration, logging, serviceLifecycle, systemPackage,
+                unixSignals,
             ],
             swiftSettings: strict),
 
@@ -112,6 +122,14 @@ let package = Package(
                 "Feed", "MarketData", "TestSupport", logging, nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket,
                 serviceLifecycle,
             ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "FeedSetTests",
+            dependencies: ["Feed", "FeedSimulator", "MarketData", "TestSupport", logging, serviceLifecycle],
+            swiftSettings: strict),
+        .testTarget(
+            name: "BackfillTests",
+            dependencies: ["Backfill", "Feed", "FeedSimulator", "MarketData", "Store", "TestSupport", logging],
             swiftSettings: strict),
         .testTarget(
             name: "StoreTests", dependencies: ["MarketData", "Migrations", "Store", grdb, logging],
@@ -141,8 +159,13 @@ let package = Package(
             path: "Tests/WebAPISupport", swiftSettings: strict),
         .testTarget(
             name: "WebAPITests",
-            dependencies: ["MarketData", "WebAPI", "WebAPISupport", httpTypes, logging, nioCore, serviceLifecycle],
+            dependencies: [
+                "MarketData", "TestSupport", "WebAPI", "WebAPISupport", httpTypes, logging, nioCore, serviceLifecycle,
+            ],
             swiftSettings: strict),
+        .testTarget(
+            name: "BrowserTests", dependencies: ["MarketData", "TestSupport", "WebAPI", "WebAPISupport", "edgetick"],
+            exclude: ["accessibility.js"], swiftSettings: strict),
         .testTarget(
             name: "edgetickTests",
             dependencies: ["edgetick", "MarketData", configuration, logging, systemPackage], swiftSettings: strict),

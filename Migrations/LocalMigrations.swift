@@ -2,7 +2,8 @@
 public enum LocalMigrations {
     /// `ticks.sqlite`: the buffer.
     public static let ticks = [
-        Migration(1, PackageResources.ticks_0001_sql)
+        Migration(1, PackageResources.ticks_0001_sql),
+        Migration(2, PackageResources.ticks_0002_sql),
     ]
 
     /// `universe.sqlite`: the mirror of groups and memberships.

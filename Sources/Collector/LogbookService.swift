@@ -6,7 +6,7 @@ public import Store
 
 /// Writes a line a minute about what was collected, so that a log alone tells a quiet market from a dead collector.
 public struct LogbookService: Service {
-    private let feeds: [FeedConnection]
+    private let connections: ConnectionSet
     private let buffer: TickBuffer
     private let sync: SyncService?
     private let interval: Duration
@@ -14,10 +14,10 @@ public struct LogbookService: Service {
 
     /// A logbook of these connections, buffer and, where there is one, upload.
     public init(
-        feeds: [FeedConnection], buffer: TickBuffer, sync: SyncService?, interval: Duration = .seconds(60),
+        connections: ConnectionSet, buffer: TickBuffer, sync: SyncService?, interval: Duration = .seconds(60),
         logger: Logger
     ) {
-        self.feeds = feeds
+        self.connections = connections
         self.buffer = buffer
         self.sync = sync
         self.interval = interval
@@ -37,8 +37,9 @@ public struct LogbookService: Service {
 
     private func write() {
         let statistics = buffer.statistics
+        let feeds = connections.snapshot
         var metadata: Logger.Metadata = [
-            "connected": "\(feeds.count { $0.snapshot.status == .connected })/\(feeds.count)",
+            "connected": "\(feeds.connected)/\(feeds.members.count)",
             "queued": "\(statistics.queuedEvents)",
             "dropped": "\(statistics.drops)",
         ]

@@ -76,6 +76,7 @@ extension FeedConnection.StateMachine {
         actions += ask(added, now)
         let standing = removed.filter { before.standsSince($0) != nil || before.pending.contains($0) }
         if !standing.isEmpty {
+            subscription.gaveUp(standing)
             actions.append(
                 .send(FeedRequest.unsubscribe(standing, maximumBytes: configuration.maximumRequestBytes)))
         }
@@ -136,12 +137,17 @@ extension FeedConnection.StateMachine {
 
     private mutating func confirmed(_ message: String, _ now: FeedMoment) -> [Action] {
         let prefix = "subscribed to:"
-        guard message.hasPrefix(prefix) else {
-            let detail = DisplayText.escaped(message, hiding: configuration.apiKey)
-            return message.hasPrefix("un" + prefix) ? [] : [.note(.remark(status: "success", message: detail))]
+        func channels(after count: Int) -> [FeedChannel] {
+            message.dropFirst(count).split { $0 == "," || $0 == " " }.compactMap { FeedChannel($0) }
         }
-        let names = message.dropFirst(prefix.count).split { $0 == "," || $0 == " " }
-        return stands(names.compactMap { FeedChannel($0) }, now)
+        if message.hasPrefix(prefix) { return stands(channels(after: prefix.count), now) }
+        guard message.hasPrefix("un" + prefix) else {
+            return [
+                .note(.remark(status: "success", message: DisplayText.escaped(message, hiding: configuration.apiKey)))
+            ]
+        }
+        if !subscription.leaving.isEmpty { subscription.ended(channels(after: prefix.count + 2)) }
+        return []
     }
 
     private mutating func stands(_ channels: some Sequence<FeedChannel>, _ now: FeedMoment) -> [Action] {

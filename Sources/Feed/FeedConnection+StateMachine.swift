@@ -108,6 +108,12 @@ extension FeedConnection {
             }
         }
 
+        /// Whether the feed has answered all that is wanted.
+        var isSettled: Bool {
+            guard case .subscribed = state else { return false }
+            return subscription.isSettled
+        }
+
         /// When ``tick(_:)`` is to be called next; may move later by itself when frames come.
         var deadline: Duration? {
             switch state {
@@ -128,6 +134,9 @@ extension FeedConnection {
             guard state == .idle else { return [] }
             _ = subscription.want(
                 FeedChannel.channels(of: interest, events: configuration.events), wall: now.wall)
+            if let since = configuration.missedSince, since < now.wall {
+                for channel in subscription.wanted { losses.lost(channel, from: since, cause: .down) }
+            }
             return connect(now)
         }
 

@@ -73,6 +73,7 @@ public final class FeedConnection: Service, Sendable {
     ///
     /// Before ``run()`` it replaces the interest given at first; afterwards it does nothing.
     public func setInterest(_ interest: Interest) {
+        let number = state.assign(interest)
         let isRunning = stage.withLock { stage in
             switch stage {
             case .unstarted:
@@ -82,9 +83,16 @@ public final class FeedConnection: Service, Sendable {
             case .ended: return false
             }
         }
-        state.assign(interest)
-        if isRunning { onLoop { $0.want(interest) } }
+        if isRunning { onLoop { $0.want(interest, number: number) } }
     }
+
+    /// Ends the connection as a graceful shutdown does; ``run()`` then returns.
+    public func stop() {
+        onLoop { $0.stop() }
+    }
+
+    /// Calls `body` after each change of the status or of what is confirmed, on the connection's event loop.
+    func onChange(_ body: @escaping @Sendable () -> Void) { state.listen(body) }
 
     /// What the connection knows of itself, from memory; never blocks on the network.
     public var snapshot: FeedSnapshot { state.snapshot }

@@ -24,6 +24,8 @@ final class FeedConnectionLoop {
     private var faults = FaultLog<FeedError.Reason>()
     private var seenVersion = -1
     private var shownVersion = -1
+    private var interestNumber: Int
+    private var shown: (status: FeedConnectionStatus, version: Int, isQuiet: Bool)?
 
     init(
         eventLoop: any EventLoop, configuration: FeedConfiguration, interest: Interest, sink: any EventSink,
@@ -35,6 +37,7 @@ final class FeedConnectionLoop {
         self.state = state
         self.logger = logger
         self.ended = ended
+        interestNumber = state.interestNumber
         machine = FeedConnection.StateMachine(configuration: configuration, interest: interest)
         intake = FeedIntake(name: configuration.name, tap: tap)
         dialler = FeedDialler(configuration: configuration, eventLoop: eventLoop)
@@ -46,7 +49,12 @@ final class FeedConnectionLoop {
 
     func stop() { perform(machine.stop(now)) }
 
-    func want(_ interest: Interest) { perform(machine.want(interest, now)) }
+    func want(_ interest: Interest, number: Int) {
+        interestNumber = number
+        perform(machine.want(interest, now))
+        shown = nil
+        show()
+    }
 
     // MARK: From the channel
 
@@ -257,6 +265,12 @@ final class FeedConnectionLoop {
         if isNew { shownVersion = subscription.version }
         state.update { snapshot in
             snapshot.status = machine.status
+            // An interest that is still on its way to this loop is neither answered nor given up.
+            let isCurrent = interestNumber == state.interestNumber
+            if isCurrent {
+                snapshot.isSettled = machine.isSettled
+                snapshot.isQuiet = subscription.leaving.isEmpty
+            }
             snapshot.channels = subscription.wanted.count
             snapshot.confirmedChannels = subscription.confirmedCount
             snapshot.reconnects = machine.reconnects
@@ -268,7 +282,7 @@ final class FeedConnectionLoop {
                 snapshot.lastErrorTime = last.wall
             }
             guard isNew else { return }
-            snapshot.assigned = subscription.symbols
+            if isCurrent { snapshot.assigned = subscription.symbols }
             snapshot.confirmed = subscription.confirmedSymbols
             let refused = subscription.wanted.filter(subscription.refused.contains)
             snapshot.refusedChannels = refused.map(\.description).sorted()
@@ -276,6 +290,11 @@ final class FeedConnectionLoop {
                 if list.last != symbol { list.append(symbol) }
             }
         }
+        let version = machine.isSettled ? subscription.version : -1
+        let told = (status: machine.status, version: version, isQuiet: subscription.leaving.isEmpty)
+        guard shown.map({ $0 != told }) ?? true else { return }
+        shown = told
+        state.notify()
     }
 }
 

@@ -5,6 +5,9 @@ import Synchronization
 final class FeedConnectionState: Sendable {
     private let current: Mutex<FeedSnapshot>
     private let kinds: Int
+    /// Called after a change that others may wait for: of the status, or of what is confirmed or given up.
+    private let listener = Mutex<(@Sendable () -> Void)?>(nil)
+    private let interests = Atomic(0)
 
     init(configuration: FeedConfiguration, interest: Interest) {
         current = Mutex(FeedSnapshot(name: configuration.name))
@@ -14,9 +17,21 @@ final class FeedConnectionState: Sendable {
 
     var snapshot: FeedSnapshot { current.withLock { $0 } }
 
+    /// The number of interests assigned so far.
+    var interestNumber: Int { interests.load(ordering: .acquiring) }
+
+    func listen(_ body: @escaping @Sendable () -> Void) { listener.withLock { $0 = body } }
+
+    func notify() { listener.withLock { $0 }?() }
+
     /// Shows a new interest at once, before the feed has heard of it.
-    func assign(_ interest: Interest) {
+    ///
+    /// - Returns: its number.
+    @discardableResult
+    func assign(_ interest: Interest) -> Int {
         current.withLock { snapshot in
+            snapshot.isSettled = false
+            snapshot.isQuiet = false
             switch interest {
             case .all:
                 snapshot.takesAll = true
@@ -28,6 +43,7 @@ final class FeedConnectionState: Sendable {
                 snapshot.assigned = symbols.filter { seen.insert($0).inserted }
                 snapshot.channels = snapshot.assigned.count * kinds
             }
+            return interests.add(1, ordering: .acquiringAndReleasing).newValue
         }
     }
 

@@ -31,6 +31,10 @@ public struct FeedSnapshot: Sendable, Equatable {
     public var channels = 0
     /// The number of channels that stand; never behind.
     public var confirmedChannels = 0
+    /// Whether the feed has answered, confirmed or not, all that the present symbols ask for.
+    public var isSettled = false
+    /// Whether the feed has answered all that the last change of symbols gave up; no event of those comes any more.
+    public var isQuiet = true
     /// The refused channels as the feed writes them, `T.AAPL`, sorted.
     public var refusedChannels: [String] = []
 

@@ -39,6 +39,8 @@ struct ReconnectPolicy: Sendable {
     private(set) var failures = 0
     /// Refusals of the key since it was last taken.
     private(set) var keyRefusals = 0
+    /// How often another client took the connection since it last stood for long.
+    private(set) var givenWay = 0
 
     /// Takes note of a connection's end.
     ///
@@ -58,8 +60,10 @@ struct ReconnectPolicy: Sendable {
             return .waitInError(ceiling * (0.9 + 0.1 * jitter))
         case .connectionLimit:
             failures += 1
+            // Each return pushes somebody else out: those who want more than there is must come back ever more rarely.
+            givenWay = healthyFor >= connectionLimitDelay.upperBound * 10 ? 1 : min(givenWay + 1, 4)
             let span = connectionLimitDelay.upperBound - connectionLimitDelay.lowerBound
-            return .giveWay(connectionLimitDelay.lowerBound + span * jitter)
+            return .giveWay((connectionLimitDelay.lowerBound + span * jitter) * (1 << (givenWay - 1)))
         case .tooManyRequests(let asked):
             failures += 1
             let span = connectionLimitDelay.upperBound - connectionLimitDelay.lowerBound

@@ -36,6 +36,8 @@ struct Subscription: Sendable {
     private(set) var pending: Set<FeedChannel> = []
     private(set) var confirmedCount = 0
     private(set) var refused: Set<FeedChannel> = []
+    /// No longer wanted, and the feed has not said yet that they ended.
+    private(set) var leaving: Set<FeedChannel> = []
     /// When ``tick(now:)`` has something to say.
     private(set) var deadline: Duration?
     private var entries: [FeedChannel: Entry] = [:]
@@ -85,12 +87,25 @@ struct Subscription: Sendable {
     mutating func reset() {
         version += 1
         for channel in wanted { entries[channel]?.progress = .unasked }
+        leaving.removeAll()
         pending.removeAll()
         refused.removeAll()
         confirmedCount = 0
         namelessRefusals = 0
         rounds = 0
         deadline = nil
+    }
+
+    /// Notes that the end of subscriptions is being asked for.
+    mutating func gaveUp(_ channels: [FeedChannel]) {
+        version += 1
+        leaving.formUnion(channels)
+    }
+
+    /// Takes the feed's word that subscriptions ended.
+    mutating func ended(_ channels: some Sequence<FeedChannel>) {
+        version += 1
+        leaving.subtract(channels)
     }
 
     /// Notes that a new subscription to `channels` is being sent.

@@ -17,11 +17,31 @@ final class ClientRegistry: Sendable {
 
     /// Tells of every change: of subscriptions, of room, of connections, of the replay's place.
     let signal = ChangeSignal()
+    /// The bars that have passed; `nil` when nobody may ask for them.
+    let archive: AggregateArchive?
     private let configuration: SimulatorConfiguration
     private let state = Mutex(State())
 
     init(_ configuration: SimulatorConfiguration) {
         self.configuration = configuration
+        archive = configuration.servesAggregates ? AggregateArchive() : nil
+    }
+
+    /// Answers a request for REST aggregates; `nil` when it asks for something else.
+    func aggregates(_ target: String, authorization: String?, origin: String) -> AggregateRoute.Answer? {
+        guard let archive else { return nil }
+        let route = AggregateRoute(archive: archive, apiKey: configuration.apiKey)
+        guard let answer = route.answer(target, authorization: authorization, origin: origin) else { return nil }
+        let number = state.withLock { state in
+            state.statistics.aggregateRequests += 1
+            return state.statistics.aggregateRequests
+        }
+        signal.changed()
+        guard number > configuration.aggregateRefusals else {
+            return AggregateRoute.Answer(
+                status: 429, body: Array(#"{"status":"ERROR","error":"too many requests"}"#.utf8), retryAfter: 1)
+        }
+        return answer
     }
 
     var clients: [FeedClient] { state.withLock { $0.clients } }

@@ -33,7 +33,7 @@ struct FeedListener {
                                 pipeline.removeHandler(context: plain, promise: nil)
                             }
                         ))
-                    try pipeline.addHandler(PlainRequestHandler())
+                    try pipeline.addHandler(PlainRequestHandler(registry: registry, isTLS: tls != nil))
                 }
             }
         do {

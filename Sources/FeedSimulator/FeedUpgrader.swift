@@ -47,12 +47,21 @@ final class FeedUpgrader: HTTPServerProtocolUpgrader, Sendable {
     }
 }
 
-/// Answers a request that isn't a WebSocket upgrade, and ends a connection that asks for nothing in time.
+/// Answers a request that isn't a WebSocket upgrade: for REST aggregates, or with an explanation. Ends a connection that
+/// asks for nothing in time.
 final class PlainRequestHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundOut = HTTPServerResponsePart
 
+    private let registry: ClientRegistry
+    private let scheme: String
+    private var request: HTTPRequestHead?
     private var timer: Scheduled<Void>?
+
+    init(registry: ClientRegistry, isTLS: Bool) {
+        self.registry = registry
+        scheme = isTLS ? "https" : "http"
+    }
 
     func handlerAdded(context: ChannelHandlerContext) {
         let channel = context.channel
@@ -62,7 +71,45 @@ final class PlainRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
     func handlerRemoved(context: ChannelHandlerContext) { timer?.cancel() }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard case .end = unwrapInboundIn(data) else { return }
+        switch unwrapInboundIn(data) {
+        case .head(let head): request = head
+        case .body: break
+        case .end:
+            defer { request = nil }
+            if let request, let answer = aggregates(request) {
+                reply(answer, keepsAlive: request.isKeepAlive, context)
+            } else {
+                explain(context)
+            }
+        }
+    }
+
+    private func aggregates(_ request: HTTPRequestHead) -> AggregateRoute.Answer? {
+        registry.aggregates(
+            request.uri, authorization: request.headers.first(name: "authorization"),
+            origin: "\(scheme)://\(request.headers.first(name: "host") ?? "127.0.0.1")")
+    }
+
+    private func reply(_ answer: AggregateRoute.Answer, keepsAlive: Bool, _ context: ChannelHandlerContext) {
+        var headers: HTTPHeaders = [
+            "Content-Type": "application/json", "Content-Length": "\(answer.body.count)",
+            "Connection": keepsAlive ? "keep-alive" : "close",
+        ]
+        if let seconds = answer.retryAfter { headers.add(name: "Retry-After", value: "\(seconds)") }
+        let head = HTTPResponseHead(
+            version: .http1_1, status: HTTPResponseStatus(statusCode: answer.status), headers: headers)
+        context.write(wrapOutboundOut(.head(head)), promise: nil)
+        context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: answer.body)))), promise: nil)
+        let channel = context.channel
+        context.writeAndFlush(wrapOutboundOut(.end(nil))).whenComplete { _ in
+            if !keepsAlive { channel.close(promise: nil) }
+        }
+        // The next request gets as much time as the first.
+        timer?.cancel()
+        timer = context.eventLoop.scheduleTask(in: .seconds(30)) { channel.close(promise: nil) }
+    }
+
+    private func explain(_ context: ChannelHandlerContext) {
         let text = ByteBuffer(string: "This is a market-data feed: connect with a WebSocket client.\n")
         let headers: HTTPHeaders = [
             "Content-Type": "text/plain", "Content-Length": "\(text.readableBytes)", "Upgrade": "websocket",

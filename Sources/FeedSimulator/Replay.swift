@@ -89,7 +89,8 @@ struct Replay {
             return range.lowerBound
         }
         if receivers.allSatisfy(\.isPlain) {
-            for client in receivers { send(block, range, to: client) }
+            // One moment for all: an event passes everybody's subscription as it stood then.
+            for (client, filter) in receivers.map({ ($0, $0.filter) }) { send(block, range, to: client, filter) }
             passed(block, range, missed: 0)
             return range.upperBound
         }
@@ -116,8 +117,7 @@ struct Replay {
         }
     }
 
-    private func send(_ block: FrameBlock, _ range: Range<Int>, to client: FeedClient) {
-        let filter = client.filter
+    private func send(_ block: FrameBlock, _ range: Range<Int>, to client: FeedClient, _ filter: FrameFilter) {
         var kinds: KindSet = []
         for index in range { kinds.formUnion(block.frames[index].kinds) }
         var output = Outgoing()
@@ -169,6 +169,7 @@ struct Replay {
 
     private func passed(_ block: FrameBlock, _ range: Range<Int>, missed: Int) {
         guard let last = range.last else { return }
+        registry.archive?.add(block, range)
         registry.update { statistics in
             statistics.position.frames += range.count
             statistics.position.eventTime = block.frames[last].time

@@ -103,6 +103,10 @@ public struct SimulatorConfiguration: Sendable {
     public var closeTimeout: Duration = .seconds(5)
     /// How long a client has, at the replay's end, to read what is left and to answer the close.
     public var drainTimeout: Duration = .seconds(60)
+    /// Whether the bars that have passed are served as REST aggregates too, on the same port.
+    public var servesAggregates = false
+    /// So many requests for aggregates are answered with HTTP 429 before one is served.
+    public var aggregateRefusals = 0
     /// What is done wrong on request.
     public var faults: [Fault] = []
 

@@ -46,6 +46,8 @@ public struct SimulatorStatistics: Sendable, Equatable {
     public var skippedStatuses = 0
     /// Clients closed because they read too slowly.
     public var slowConsumers = 0
+    /// Requests for REST aggregates answered.
+    public var aggregateRequests = 0
     /// Faults done, by ``Fault/name``.
     public var faults: [String: Int] = [:]
     /// How far the replay is.

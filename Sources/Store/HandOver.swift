@@ -13,6 +13,7 @@ final class HandOver: Sendable {
         var bytes = 0
         var gaps: [Gap] = []
         var letters: [DeadLetter] = []
+        var fills: [GapFill] = []
         var drops = DropTally()
         var acknowledged = false
         /// Damage that a reader came upon.
@@ -40,7 +41,8 @@ final class HandOver: Sendable {
         }
 
         var isEmpty: Bool {
-            batches.isEmpty && gaps.isEmpty && letters.isEmpty && drops.isEmpty && !acknowledged && damage == nil
+            batches.isEmpty && gaps.isEmpty && letters.isEmpty && fills.isEmpty && drops.isEmpty && !acknowledged
+                && damage == nil
         }
     }
 
@@ -83,6 +85,7 @@ final class HandOver: Sendable {
         var isWorking = false
         var gaps: [Gap] = []
         var letters: [LetterKey: DeadLetter] = [:]
+        var fills: [GapFill] = []
         var drops = DropTally()
         var refusedBatches: Int64 = 0
         var acknowledged = false
@@ -99,7 +102,8 @@ final class HandOver: Sendable {
         var roomWaiters: [@Sendable () -> Void] = []
 
         var hasWork: Bool {
-            !batches.isEmpty || !gaps.isEmpty || !letters.isEmpty || !drops.isEmpty || acknowledged || damage != nil
+            !batches.isEmpty || !gaps.isEmpty || !letters.isEmpty || !fills.isEmpty || !drops.isEmpty || acknowledged
+                || damage != nil
         }
     }
 
@@ -194,8 +198,8 @@ final class HandOver: Sendable {
         if wakes { wake.signal() }
     }
 
-    /// Waits until everything handed over before the call, and `letters`, are durable.
-    func flush(letters: [DeadLetter] = []) async -> StoreError? {
+    /// Waits until everything handed over before the call, and `letters` and `fills`, are durable.
+    func flush(letters: [DeadLetter] = [], fills: [GapFill] = []) async -> StoreError? {
         await withCheckedContinuation { continuation in
             let answer = state.withLock { state -> (isDone: Bool, error: StoreError?, wakes: Bool) in
                 guard !state.isClosed else {
@@ -204,6 +208,7 @@ final class HandOver: Sendable {
                 for letter in letters {
                     state.letters[LetterKey(stream: letter.stream, sequence: letter.sequence)] = letter
                 }
+                state.fills += fills
                 guard state.hasWork || state.isWorking else { return (true, nil, false) }
                 let wakes = state.hasWork && note(&state, urgent: true)
                 state.waiters.append(Waiter(ticket: state.tickets, continuation: continuation))
@@ -291,6 +296,7 @@ final class HandOver: Sendable {
             ($0.stream.rawValue, $0.sequence) < ($1.stream.rawValue, $1.sequence)
         }
         state.letters = [:]
+        swap(&work.fills, &state.fills)
         swap(&work.drops, &state.drops)
         work.acknowledged = state.acknowledged
         state.acknowledged = false

@@ -11,6 +11,9 @@ final class NoteStatements {
     private let letters: PreparedStatement
     private let incident: PreparedStatement
     private let counted: PreparedStatement
+    private let fill: PreparedStatement
+    private let settle: PreparedStatement
+    private let alive: PreparedStatement
     private let database: OpaquePointer
 
     private struct StreamStatements {
@@ -41,8 +44,8 @@ final class NoteStatements {
         self.database = database
         gap = try PreparedStatement(
             """
-            INSERT INTO gaps (connection, symbols, events, from_ms, to_ms, cause, recorded_us)
-            VALUES (?, ?, ?, ?, ?, ?, ?)
+            INSERT INTO gaps (connection, symbols, events, from_ms, to_ms, cause, recorded_us, state, detail)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
             """, on: database)
         drop = try PreparedStatement(
             """
@@ -70,6 +73,14 @@ final class NoteStatements {
         incident = try PreparedStatement(
             "INSERT INTO incidents (at_us, what, detail) VALUES (?, ?, ?)", on: database)
         counted = try PreparedStatement("UPDATE buffer SET notes_seq = ?", on: database)
+        fill = try PreparedStatement(
+            """
+            INSERT INTO gap_fills (gap, symbol, event, rows, at_us) VALUES (?, ?, ?, ?, ?)
+            ON CONFLICT (gap, symbol, event) DO UPDATE SET rows = rows + excluded.rows, at_us = excluded.at_us
+            """, on: database)
+        settle = try PreparedStatement(
+            "UPDATE gaps SET state = ?2, detail = ?3, settled_us = ?4 WHERE id = ?1", on: database)
+        alive = try PreparedStatement("UPDATE buffer SET alive_us = ?", on: database)
     }
 
     /// Raises a stream's marks; lower values change nothing.
@@ -120,7 +131,39 @@ final class NoteStatements {
         gap.bind(value.to, at: 5)
         gap.bind(value.cause.rawValue, at: 6)
         gap.bind(microseconds, at: 7)
+        // The REST aggregates have bars only.
+        let hasBars = value.events.contains { $0.stream == .bars }
+        gap.bind(hasBars ? GapState.open.rawValue : GapState.unfillable.rawValue, at: 8)
+        if hasBars {
+            gap.bind(nil, at: 9)
+        } else {
+            gap.bind("trades and quotes cannot be had again", at: 9)
+        }
         try gap.run()
+    }
+
+    /// Stores a step of filling a gap.
+    func add(_ value: GapFill, now microseconds: Int64) throws(StoreError) {
+        for (symbol, rows) in value.symbols {
+            fill.bind(value.gap, at: 1)
+            fill.bind(symbol.description, at: 2)
+            fill.bind(value.event.rawValue, at: 3)
+            fill.bind(Int64(rows), at: 4)
+            fill.bind(microseconds, at: 5)
+            try fill.run()
+        }
+        guard let state = value.state else { return }
+        settle.bind(value.gap, at: 1)
+        settle.bind(state.rawValue, at: 2)
+        if let detail = value.detail { settle.bind(detail, at: 3) } else { settle.bind(nil, at: 3) }
+        settle.bind(microseconds, at: 4)
+        try settle.run()
+    }
+
+    /// Stores that a collector was alive.
+    func noteAlive(now microseconds: Int64) throws(StoreError) {
+        alive.bind(microseconds, at: 1)
+        try alive.run()
     }
 
     /// Stores counts of events given up.

@@ -70,13 +70,21 @@ public final class TickBuffer: EventSink, Sendable {
     /// sequences go on. A fresh file at the start has a new one, and counts from 1.
     public let id: String
 
+    /// When the file last had a collector before this one, in milliseconds since the Unix epoch; `nil` for a fresh file.
+    ///
+    /// What came since was missed: the collector was down.
+    public let previousLife: Int64?
+
     private let handOver: HandOver
     private let board: Board
     private let reader: TickReader
     private let file: StoreFile
 
-    private init(id: String, handOver: HandOver, board: Board, reader: TickReader, file: StoreFile) {
+    private init(
+        id: String, previousLife: Int64?, handOver: HandOver, board: Board, reader: TickReader, file: StoreFile
+    ) {
         self.id = id
+        self.previousLife = previousLife
         self.handOver = handOver
         self.board = board
         self.reader = reader
@@ -107,6 +115,7 @@ public final class TickBuffer: EventSink, Sendable {
         let opened = try OpenedTicks.open(file, options: options, logger: logger)
         let board = Board()
         let totals = try opened.connection.totals()
+        let lastLife = try opened.connection.lastLife()
         board.update { statistics in
             statistics.setAside = opened.setAside
             statistics.gaps = totals.gaps
@@ -123,7 +132,8 @@ public final class TickBuffer: EventSink, Sendable {
         let reader = TickReader(
             file: file, board: board, handOver: handOver, commitsAreDurable: options.synchronous == .full)
         let buffer = TickBuffer(
-            id: opened.identity.id, handOver: handOver, board: board, reader: reader, file: file)
+            id: opened.identity.id, previousLife: lastLife.map { $0 / 1000 }, handOver: handOver, board: board,
+            reader: reader, file: file)
         let writer = TickWriter(
             file: file, lock: lock, options: options, opened: opened, handOver: handOver, board: board, logger: logger)
         try writer.findOldestPending(anew: true)
@@ -208,6 +218,12 @@ public final class TickBuffer: EventSink, Sendable {
     public func addDeadLetters(_ letters: [DeadLetter]) async throws(StoreError) {
         guard !letters.isEmpty else { return }
         if let error = await handOver.flush(letters: letters) { throw error }
+    }
+
+    /// Stores how far the filling of gaps has come; durable on return. Call ``flush()`` before for the bars themselves.
+    public func settle(_ fills: [GapFill]) async throws(StoreError) {
+        guard !fills.isEmpty else { return }
+        if let error = await handOver.flush(fills: fills) { throw error }
     }
 
     /// Commits what is queued, empties the log into the file and releases the lock; later calls answer `.closed`.

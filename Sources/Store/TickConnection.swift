@@ -183,6 +183,22 @@ final class TickConnection {
         return contents
     }
 
+    /// When the file last had a collector, in microseconds since the Unix epoch: the last sign of life or the newest row,
+    /// whichever is later; `nil` for a fresh file.
+    func lastLife() throws(StoreError) -> Int64? {
+        try StoreError.translating("read", path: path) {
+            try queue.read { database in
+                var times = [try Int64.fetchOne(database, sql: "SELECT alive_us FROM buffer")]
+                for stream in EventStream.allCases {
+                    times.append(
+                        try Int64.fetchOne(
+                            database, sql: "SELECT received_us FROM \(stream.rawValue) ORDER BY seq DESC LIMIT 1"))
+                }
+                return times.compactMap { $0 }.max()
+            }
+        }
+    }
+
     /// The sums that statistics begin with: rows of `gaps` and `dead_letters`, events in `drops`.
     func totals() throws(StoreError) -> (gaps: Int64, deadLetters: Int64, drops: Int64) {
         try StoreError.translating("read", path: path) {

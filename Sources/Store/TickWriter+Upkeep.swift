@@ -13,6 +13,7 @@ extension TickWriter {
             let now = MonotonicTime.now()
             if now >= nextWatch { try watch(now) }
             guard connection != nil else { return false }
+            if now >= nextSignOfLife { try signLife() }
             try moveLog()
             return try expireStep(now)
         } catch {
@@ -25,6 +26,15 @@ extension TickWriter {
             nextWatch = MonotonicTime.now().advanced(by: backoff.failed())
             nextRetention = nextWatch
             return false
+        }
+    }
+
+    /// Tells the file that the collector is alive, for the next one to know since when none was.
+    func signLife() throws(StoreError) {
+        guard let connection else { return }
+        nextSignOfLife = MonotonicTime.now().advanced(by: TickWriter.signOfLifeInterval)
+        try connection.transaction { () throws(StoreError) in
+            try connection.notes.noteAlive(now: WallClock.microseconds())
         }
     }
 

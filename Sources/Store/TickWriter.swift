@@ -8,6 +8,9 @@ import MarketData
 /// It takes everything queued, inserts it in one transaction, and after the commit's sync moves the durable marks.
 /// Between commits it moves the log into the file, deletes old rows and watches the disk, a small step at a time.
 final class TickWriter {
+    /// How often the file is told that the collector is alive.
+    static let signOfLifeInterval: Duration = .seconds(30)
+
     /// A transaction whose outcome is not known yet.
     struct Attempt {
         var last: StreamSequences
@@ -45,6 +48,7 @@ final class TickWriter {
     var inode: UInt64
     var nextWatch = MonotonicTime.now()
     var nextRetention = MonotonicTime.now()
+    var nextSignOfLife = MonotonicTime.now().advanced(by: TickWriter.signOfLifeInterval)
 
     init(
         file: StoreFile, lock: FileLock, options: TickBuffer.Options, opened: OpenedTicks, handOver: HandOver,
@@ -139,7 +143,8 @@ final class TickWriter {
         var last = StreamSequences()
         for stream in EventStream.allCases { last[stream] = statistics[stream].lastSequence }
         let hasNotes =
-            !work.gaps.isEmpty || !work.letters.isEmpty || !carriedDrops.isEmpty || !carriedIncidents.isEmpty
+            !work.gaps.isEmpty || !work.letters.isEmpty || !work.fills.isEmpty || !carriedDrops.isEmpty
+            || !carriedIncidents.isEmpty
         let noteCount = notes + (hasNotes ? 1 : 0)
         let now = WallClock.microseconds()
         for batch in work.batches {
@@ -162,6 +167,7 @@ final class TickWriter {
             }
             guard hasNotes else { return }
             for gap in work.gaps { try connection.notes.add(gap, now: now) }
+            for fill in work.fills { try connection.notes.add(fill, now: now) }
             for letter in work.letters { try connection.notes.add(letter) }
             if !work.letters.isEmpty { attempt?.deadLetters = try connection.notes.letterCount() }
             for incident in carriedIncidents {
@@ -228,6 +234,7 @@ final class TickWriter {
     /// Closes the file for good.
     private func end() {
         do {
+            if connection != nil { try signLife() }
             if let connection, try !connection.checkpoint(SQLITE_CHECKPOINT_TRUNCATE) {
                 logger.debug("A reader kept the write-ahead log from being emptied; the next start does it")
             }

@@ -1,3 +1,4 @@
+import Backfill
 import Collector
 import Feed
 import FeedSimulator
@@ -11,10 +12,11 @@ import WebAPI
 /// Everything that `run` runs, put together and opened; nothing moves before ``serviceGroup()`` is run.
 struct CollectorAssembly {
     let buffer: TickBuffer
-    let feeds: [FeedConnection]
+    let connections: ConnectionSet
     let sync: SyncService?
     let universes: UniverseService
     let web: WebListener
+    private let backfill: BackfillService?
     private let simulator: FeedSimulator?
     private let logger: Logger
 
@@ -42,24 +44,8 @@ struct CollectorAssembly {
                     metadata: ["file": "\(name)"])
             }
             let tap = EventTap(before: buffer)
-            var feeds: [FeedConnection] = []
-            var collected: [CollectedConnection] = []
-            var members: [RunningCollector.Member] = []
-            for connection in settings.connections.list where settings.feed.source != .none {
-                guard let interest = try settings.interest(of: connection, in: mirror, logger: logger) else { continue }
-                let feed = FeedConnection(
-                    configuration: try settings.feedConfiguration(named: connection.name, url: url),
-                    interest: interest, sink: tap, logger: Logger(label: "feed"))
-                feeds.append(feed)
-                members.append(.init(connection, feed: feed))
-                collected.append(CollectedConnection(settings.wish(of: connection), interest, feed: feed))
-            }
-            guard !feeds.isEmpty || settings.feed.source == .none else {
-                throw CommandFailure(
-                    .configuration,
-                    "no connection has any symbols: set SYMBOL_UNIVERSE_KEY (edgetick universe list shows the groups), "
-                        + "or SYMBOLS as a comma list; SYMBOLS=* collects everything")
-            }
+            let collected = try settings.collectedSet(
+                url: url, mirror: mirror, sink: tap, missedSince: buffer.previousLife, logger: logger)
             let sync = upstream.map { configuration in
                 SyncService(
                     buffer: buffer,
@@ -71,17 +57,16 @@ struct CollectorAssembly {
             if sync == nil {
                 logger.notice("DATABASE_URI is not set: events are collected and not uploaded")
             }
-            let universes = settings.universeService(mirror, upstream, collected, reread: reread)
+            let universes = settings.universeService(mirror, upstream, collected.connections, reread: reread)
             let web = WebListener(
                 configuration: webConfiguration,
                 collector: RunningCollector(
-                    settings: settings, buffer: buffer, mirror: mirror, universes: universes, members: members,
-                    sync: sync),
+                    settings: settings, url: url, buffer: buffer, mirror: mirror, connections: collected.set,
+                    sync: sync, universes: universes),
                 tap: tap, directory: settings.dataDirectory)
             return CollectorAssembly(
-                buffer: buffer, feeds: feeds, sync: sync,
-                universes: universes, web: web,
-                simulator: simulator?.feed, logger: logger)
+                buffer: buffer, connections: collected.set, sync: sync, universes: universes, web: web,
+                backfill: try settings.backfillService(buffer: buffer), simulator: simulator?.feed, logger: logger)
         } catch {
             await buffer.close()
             throw error
@@ -92,10 +77,12 @@ struct CollectorAssembly {
     func serviceGroup(watching: [any Service] = [], stopsOnSignals: Bool = true) -> ServiceGroup {
         var services: [any Service] = [web, BufferService(buffer: buffer)]
         if let sync { services.append(sync) }
-        services.append(LogbookService(feeds: feeds, buffer: buffer, sync: sync, logger: Logger(label: "logbook")))
+        services.append(
+            LogbookService(connections: connections, buffer: buffer, sync: sync, logger: Logger(label: "logbook")))
+        if let backfill { services.append(backfill) }
         if let simulator { services.append(simulator) }
         services.append(universes)
-        services += feeds as [any Service]
+        services.append(connections)
         services += watching
         services.append(WebListener.StopNotice(collector: web.collector))
         var configuration = ServiceGroupConfiguration(

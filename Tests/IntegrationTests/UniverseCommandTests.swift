@@ -168,7 +168,7 @@ import WebAPISupport
             #expect(answer["count"] as? Int == 2 || (answer["symbols"] as? [String])?.count == 2, "\(answer)")
         }
         try await http.until("/metrics") {
-            $0.text.contains("edgetick_universe_pull_failing 1") && $0.text.contains("edgetick_cache_hits_total 2")
+            $0.text.contains("edgetick_universes_pull_failing 1") && $0.text.contains("edgetick_cache_hits_total 2")
         }
         #expect(
             try await box.run("universe", "import", try list.write("AAPL\nMSFT\nIBM\n", to: "u.csv")).status == 0)

@@ -12,6 +12,8 @@ public final class TCPProxy: Sendable {
         case swallowAnswer(containing: String)
         /// Keeps connections open and passes nothing on.
         case blackhole
+        /// Cuts the connections that are open and closes new ones at once.
+        case refuse
     }
 
     private struct State {
@@ -60,7 +62,14 @@ public final class TCPProxy: Sendable {
     public var swallowed: Int { state.withLock { $0.swallowed } }
 
     /// Changes what is done with bytes from now on.
-    public func set(_ mode: Mode) { state.withLock { $0.mode = mode } }
+    public func set(_ mode: Mode) {
+        let cut = state.withLock { state -> Set<Int32> in
+            state.mode = mode
+            if case .refuse = mode { return state.sockets }
+            return []
+        }
+        for socket in cut { shutdown(socket, Int32(SHUT_RDWR)) }
+    }
 
     /// Closes everything.
     public func stop() {
@@ -75,6 +84,10 @@ public final class TCPProxy: Sendable {
     }
 
     private func serve(_ client: Int32) {
+        if case .refuse = state.withLock({ $0.mode }) {
+            close(client)
+            return
+        }
         let server = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = Self.loopback(port: target)
         let isConnected = withUnsafePointer(to: &address) { pointer in
@@ -117,7 +130,7 @@ public final class TCPProxy: Sendable {
             }
             switch action {
             case .pass: break
-            case .swallowAnswer: return
+            case .swallowAnswer, .refuse: return
             case .blackhole: continue
             }
             var sent = 0

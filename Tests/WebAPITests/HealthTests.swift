@@ -28,24 +28,24 @@ import Testing
         let health = Health(snapshot(), age: 0.5)
         #expect(health.isLive && health.isReady)
         #expect(health.level == .ok)
-        #expect(health.checks.map(\.name) == ["feed", "buffer", "sync", "loops"])
+        #expect(health.checks.map(\.name) == ["feed", "buffer", "sync", "universes", "loops"])
     }
 
     @Test func `universes that can't be pulled are degraded, with their age, and stop nothing`() {
-        let health = Health(snapshot { $0.universes = UniverseState(pulledAge: 7200, failure: "refused") }, age: 0.5)
+        let health = Health(snapshot { $0.mirror = MirrorState(age: 7200, failure: "refused") }, age: 0.5)
         #expect(health.isReady && health.level == .degraded)
         let check = health.checks.first { $0.name == "universes" }
         #expect(check?.detail.contains("120 minutes") == true && check?.detail.contains("refused") == true)
-        #expect(level("universes") { $0.universes = UniverseState(pulledAge: 1) } == .ok)
+        #expect(level("universes") { $0.mirror = MirrorState(age: 1, failure: nil) } == .ok)
     }
 
-    @Test func `one of two connections down is not ready and names it`() throws {
+    @Test func `with one of two connections down the collector is up, degraded, and names it`() throws {
         let health = Health(
             snapshot {
                 $0.connections[1].status = .disconnected
                 $0.connections[1].lastError = "refused"
             }, age: 0.5)
-        #expect(!health.isReady)
+        #expect(health.isReady && health.level == .degraded)
         #expect(health.isLive)
         let detail = try #require(health.checks.first).detail
         #expect(detail.contains("1 of 2") && detail.contains("n2 is disconnected: refused"))
@@ -53,11 +53,13 @@ import Testing
 
     @Test(arguments: [ConnectionStatus.disconnected, .connecting, .error])
     func `no state but connected counts as collecting`(status: ConnectionStatus) {
-        #expect(level("feed") { $0.connections[0].status = status } == .failing)
+        #expect(level("feed") { $0.connections[0].status = status } == .degraded)
+        let none = level("feed") { for index in $0.connections.indices { $0.connections[index].status = status } }
+        #expect(none == .failing)
     }
 
     @Test func `connected without a confirmed symbol is not collecting`() {
-        #expect(level("feed") { $0.connections[0].confirmed = 0 } == .failing)
+        #expect(level("feed") { $0.connections[0].confirmed = 0 } == .degraded)
         let all = level("feed") {
             $0.connections[0].takesAll = true
             $0.connections[0].assigned = 0

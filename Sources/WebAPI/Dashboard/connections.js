@@ -62,7 +62,7 @@ export class Connections {
     button.addEventListener('click', async () => {
       const agreed = await confirm(
         'Rebalance the connections?',
-        'Symbols move between connections until the load is even. A symbol that moves may miss events for a moment; a gap is recorded then.',
+        'Symbols move between connections until the load is even. A symbol keeps coming while it moves.',
         'Rebalance');
       if (!agreed) return;
       await act(button, async () => {

@@ -15,14 +15,11 @@ enum CollectorMetrics {
         feed(sample, &text)
         buffer(snapshot.buffer, &text)
         upload(sample, &text)
-        if let universes = snapshot.universes {
+        if let mirror = snapshot.mirror {
+            text.metric("edgetick_universes_age_seconds", .gauge, "Age of the groups pulled from upstream.", mirror.age)
             text.metric(
-                "edgetick_universe_pull_failing", .gauge, "1 while pulling the universes fails.",
-                universes.failure == nil ? 0 : 1)
-            text.metric(
-                "edgetick_universe_pulled_timestamp_seconds", .gauge,
-                "When the local universes were last found to be as the database, in Unix seconds.",
-                universes.pulledAge.map { Double(sample.time) / 1000 - $0 })
+                "edgetick_universes_pull_failing", .gauge, "1 while pulling the groups fails.",
+                mirror.failure == nil ? 0 : 1)
         }
         if let cache = snapshot.cache { write(cache, &text) }
         process(sample, &text)

@@ -14,8 +14,8 @@ public struct CollectorSnapshot: Sendable, Equatable {
     public var buffer = BufferState()
     /// The upload.
     public var sync = SyncState()
-    /// The local copy of the universes; `nil` where nothing is pulled.
-    public var universes: UniverseState?
+    /// The mirror of the universes; `nil` where nothing is pulled.
+    public var mirror: MirrorState?
     /// The relationship cache; `nil` where there is none.
     public var cache: CacheState?
     /// The loops that must make progress for the process to count as alive.
@@ -26,6 +26,20 @@ public struct CollectorSnapshot: Sendable, Equatable {
         self.collector = collector
         self.version = version
         self.environment = environment
+    }
+}
+
+/// How current the local copy of the universes is.
+public struct MirrorState: Sendable, Equatable {
+    /// How old the pulled groups are, in seconds; `nil` when there was never a pull.
+    public var age: Double?
+    /// Why pulling fails, in one line, without secrets; `nil` while it does not.
+    public var failure: String?
+
+    /// Makes a state; see the properties for meaning.
+    public init(age: Double? = nil, failure: String? = nil) {
+        self.age = age
+        self.failure = failure
     }
 }
 

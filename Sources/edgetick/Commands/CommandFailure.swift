@@ -1,4 +1,5 @@
 import ArgumentParser
+import Backfill
 import Feed
 import FeedSimulator
 import Foundation
@@ -26,6 +27,7 @@ struct CommandFailure: Error {
             self.init(lines: error.faults.map(\.description), error.exitStatus)
         case let error as StoreError: self.init(Self.status(of: error), error.description)
         case let error as UpstreamError: self.init(Self.status(of: error), error.description)
+        case let error as BackfillError: self.init(Self.status(of: error), error.description)
         case let error as FeedError: self.init(error.isRetryable ? .unavailable : .configuration, error.description)
         case let error as WebError:
             self.init(error.reason == .configuration ? .configuration : .unavailable, error.description)
@@ -58,6 +60,16 @@ struct CommandFailure: Error {
         case .deadLetters: .ioError
         case .data: .badData
         case .schema, .login, .readOnly, .tls, .configuration: .configuration
+        }
+    }
+
+    private static func status(of error: BackfillError) -> ExitStatus {
+        switch error.reason {
+        case .invalidConfiguration, .keyRefused, .notAuthorized: .configuration
+        case .tooManyRequests: .tryAgain
+        case .unreachable, .serverTrouble: .unavailable
+        case .badAnswer: .badData
+        case .buffer: .ioError
         }
     }
 

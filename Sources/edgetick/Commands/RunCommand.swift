@@ -1,4 +1,5 @@
 import ArgumentParser
+import Feed
 import FeedSimulator
 import Glibc
 import Logging
@@ -29,7 +30,8 @@ struct RunCommand: AsyncParsableCommand {
             logger.notice(
                 "collecting",
                 metadata: [
-                    "directory": "\(settings.dataDirectory)", "connections": "\(collector.feeds.count)",
+                    "directory": "\(settings.dataDirectory)",
+                    "connections": "\(collector.connections.snapshot.members.count)",
                     "upload": "\(settings.upload.displayedURI ?? "off")",
                 ])
             try await collector.serviceGroup().run()

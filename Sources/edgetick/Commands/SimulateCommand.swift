@@ -64,6 +64,9 @@ struct SimulateCommand: AsyncParsableCommand {
     @Flag(help: "While no client listens, wait instead of going on.")
     var resume = false
 
+    @Flag(help: "Serve the bars that have passed as REST aggregates, on the same port.")
+    var aggregates = false
+
     @Flag(help: "Exit when everything is sent.")
     var exitWhenDone = false
 
@@ -109,6 +112,7 @@ struct SimulateCommand: AsyncParsableCommand {
         configuration.pace = speed.pace
         configuration.absence = resume ? .pauses : nil
         configuration.exitsWhenDone = exitWhenDone
+        configuration.servesAggregates = aggregates
         configuration.faults = try fault.map { text throws(SimulatorError) in try Fault(text) }
         return configuration
     }

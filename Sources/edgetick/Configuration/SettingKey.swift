@@ -19,6 +19,9 @@ enum SettingKey: String, CaseIterable, Sendable {
     case healthCheckInterval = "WEBSOCKET_HEALTH_CHECK_INTERVAL"
     case autoRebalance = "WEBSOCKET_AUTO_REBALANCE"
     case failoverEnabled = "WEBSOCKET_FAILOVER_ENABLED"
+    case failoverGrace = "WEBSOCKET_FAILOVER_GRACE"
+    case failoverRecovery = "WEBSOCKET_FAILOVER_RECOVERY"
+    case redundantSymbols = "WEBSOCKET_REDUNDANT_SYMBOLS"
 
     case environment = "ENVIRONMENT"
     case universeFallback = "UNIVERSE_FALLBACK"
@@ -31,6 +34,9 @@ enum SettingKey: String, CaseIterable, Sendable {
     case bufferRetention = "BUFFER_RETENTION_HOURS"
     case bufferCommitInterval = "BUFFER_COMMIT_INTERVAL_MS"
     case bufferSynchronous = "BUFFER_SYNCHRONOUS"
+
+    case backfillEnabled = "BACKFILL_ENABLED"
+    case backfillRequestsPerMinute = "BACKFILL_REQUESTS_PER_MINUTE"
 
     case databaseURI = "DATABASE_URI"
     case syncInterval = "SYNC_INTERVAL"
@@ -56,7 +62,8 @@ enum SettingKey: String, CaseIterable, Sendable {
     /// The value when none is set; `nil` when there is none, or when it depends on the machine.
     var defaultText: String? {
         switch self {
-        case .useMassiveAPI, .autoRebalance, .failoverEnabled: "true"
+        case .useMassiveAPI, .autoRebalance, .failoverEnabled, .backfillEnabled: "true"
+        case .backfillRequestsPerMinute: "300"
         case .useSyntheticData, .useMultiConnection, .allowPlaintext: "false"
         case .feedURL: "wss://socket.massive.com/stocks"
         case .restURL: "https://api.massive.com"
@@ -65,7 +72,8 @@ enum SettingKey: String, CaseIterable, Sendable {
         case .feedEvents: "AM"
         case .connectionsMax: "3"
         case .routingStrategy: "manual"
-        case .healthCheckInterval: "30s"
+        case .healthCheckInterval, .failoverRecovery: "30s"
+        case .failoverGrace: "10s"
         case .environment: "DEFAULT"
         case .universeFallback: "default"
         case .universeCacheTTL, .universePullInterval: "3600s"
@@ -82,7 +90,8 @@ enum SettingKey: String, CaseIterable, Sendable {
         case .httpPort: "8080"
         case .logLevel: "info"
         case .logFormat: "text"
-        case .apiKey, .caFile, .symbolUniverseKey, .symbols, .dataDirectory, .databaseURI, .collectorID, .httpToken:
+        case .apiKey, .caFile, .symbolUniverseKey, .symbols, .dataDirectory, .databaseURI, .collectorID, .httpToken,
+            .redundantSymbols:
             nil
         }
     }
@@ -107,8 +116,11 @@ enum SettingKey: String, CaseIterable, Sendable {
         case .connectionsMax: "the most connections; the account's limit is 3 as a rule"
         case .routingStrategy: "how symbols are spread over connections"
         case .healthCheckInterval: "how often connections are looked at (seconds)"
-        case .autoRebalance: "move symbols when connections come and go"
+        case .autoRebalance: "move symbols when the load is uneven, with the strategy load-balanced"
         case .failoverEnabled: "give a broken connection's symbols to the others"
+        case .failoverGrace: "how long a connection may be down before it gives its symbols away (seconds)"
+        case .failoverRecovery: "how long it must stand again before it gets them back (seconds)"
+        case .redundantSymbols: "symbols to take from two connections at once, separated by commas; * = all"
         case .environment: "which groups count"
         case .universeFallback: "when the universe key gives nothing: collect the default list, or refuse to start"
         case .universeCacheTTL: "how long resolved relationships stay fresh (seconds)"
@@ -119,6 +131,8 @@ enum SettingKey: String, CaseIterable, Sendable {
         case .bufferRetention: "how long uploaded rows stay for local queries (hours)"
         case .bufferCommitInterval: "time between commits (milliseconds)"
         case .bufferSynchronous: "full = durable at commit; normal = consistent only"
+        case .backfillEnabled: "fill gaps from the REST API soon after they happened"
+        case .backfillRequestsPerMinute: "the most requests a minute to the REST API; 0 = no limit"
         case .databaseURI: "the database; without it events are collected and not uploaded"
         case .syncInterval: "time between uploads (seconds)"
         case .syncBatchRows: "the most rows in one upload transaction"
@@ -142,6 +156,7 @@ struct ConnectionKey: Hashable, Sendable {
         case universeKey = "UNIVERSE_KEY"
         case symbols = "SYMBOLS"
         case priority = "PRIORITY"
+        case capacity = "CAPACITY"
     }
 
     /// The most connections that may be configured, whatever the account allows.
@@ -175,6 +190,7 @@ struct ConnectionKey: Hashable, Sendable {
         case .enabled: number == 1 ? "true" : "false"
         case .name: number <= 3 ? ["primary", "secondary", "tertiary"][number - 1] : "connection_\(number)"
         case .priority: "\(number)"
+        case .capacity: "0"
         case .universeKey, .symbols: nil
         }
     }
@@ -186,6 +202,7 @@ struct ConnectionKey: Hashable, Sendable {
         case .universeKey: "universe key of connection \(number)"
         case .symbols: "symbols of connection \(number) when no universe key is set or it gives none; * = all"
         case .priority: "rank of connection \(number) for the routing strategy priority; 1 comes first"
+        case .capacity: "the most symbols of connection \(number); 0 = no limit"
         }
     }
 }

@@ -1,7 +1,9 @@
+import MarketData
+
 extension Settings {
     /// Reads the mode and the connections, and says which keys the mode ignores.
     static func readConnections(_ reader: inout SettingReader, _ needs: Needs) -> Connections {
-        let isMulti = reader.bool(.useMultiConnection)
+        var isMulti = reader.bool(.useMultiConnection)
         let maximum = reader.integer(.connectionsMax, in: 1...ConnectionKey.highestNumber)
         if isMulti, maximum > 3 {
             reader.add(
@@ -11,6 +13,12 @@ extension Settings {
         let numbered = reader.snapshot.values.keys.compactMap { ConnectionKey(name: $0) }
             .sorted { ($0.number, $0.field.rawValue) < ($1.number, $1.field.rawValue) }
         let list: [Connection]
+        let single = Connection(
+            number: 1, name: "primary", universeKey: reader.text(.symbolUniverseKey), symbols: reader.text(.symbols),
+            priority: 1)
+        if isMulti, reader.snapshot[.symbolUniverseKey] != nil {
+            isMulti = canBeSeveral(&reader, numbered, maximum)
+        }
         if isMulti {
             for key in [SettingKey.symbolUniverseKey, .symbols] where reader.snapshot[key] != nil {
                 reader.add(.note, key, "is ignored with USE_MULTI_CONNECTION=true")
@@ -22,23 +30,52 @@ extension Settings {
                     .note, .useMultiConnection,
                     "is not true, so these keys are ignored: \(numbered.map(\.name).joined(separator: ", "))")
             }
-            list = [
-                Connection(
-                    number: 1, name: "primary", universeKey: reader.text(.symbolUniverseKey),
-                    symbols: reader.text(.symbols), priority: 1)
-            ]
+            list = [single]
             if needs.contains(.feed), list[0].universeKey == nil, list[0].symbols == nil {
                 reader.add(
                     .warning, .symbolUniverseKey, "neither this nor SYMBOLS is set: there are no symbols to collect")
             }
         }
         return Connections(
-            isMulti: isMulti, list: list, maximum: maximum,
+            isMulti: isMulti, list: list, single: single.universeKey == nil ? nil : single, maximum: maximum,
             routing: reader.choice(.routingStrategy, otherwise: .manual),
             healthCheckInterval: reader.duration(
                 .healthCheckInterval, unit: .seconds(1), in: .seconds(1) ... .seconds(3600)),
-            autoRebalance: reader.bool(.autoRebalance), failover: reader.bool(.failoverEnabled))
+            autoRebalance: reader.bool(.autoRebalance), failover: reader.bool(.failoverEnabled),
+            failoverGrace: reader.duration(.failoverGrace, unit: .seconds(1), in: .seconds(1) ... .seconds(3600)),
+            failoverRecovery: reader.duration(.failoverRecovery, unit: .seconds(1), in: .seconds(1) ... .seconds(3600)),
+            redundantSymbols: readRedundantSymbols(&reader))
     }
+
+    private static func readRedundantSymbols(_ reader: inout SettingReader) -> String? {
+        guard let text = reader.text(.redundantSymbols) else { return nil }
+        for name in text.split(separator: ",").map({ $0.trimmingBlanks() }) where name != "*" && Symbol(name) == nil {
+            reader.fault(.redundantSymbols, "allowed: symbols separated by commas, or * for every symbol")
+            return nil
+        }
+        return text
+    }
+
+    /// Tells whether several connections are possible; where their settings are unusable and a universe key is there for
+    /// one connection, says why and goes on with that one.
+    private static func canBeSeveral(_ reader: inout SettingReader, _ keys: [ConnectionKey], _ maximum: Int) -> Bool {
+        var trial = reader
+        let list = readNumbered(&trial, keys, maximum)
+        let isFaulty = trial.findings.count { $0.severity == .fault } > reader.findings.count { $0.severity == .fault }
+        let isIdle = list.allSatisfy { $0.universeKey == nil && $0.symbols == nil }
+        guard isFaulty || isIdle else { return true }
+        for finding in trial.findings.dropFirst(reader.findings.count) where finding.severity != .note {
+            var warning = finding
+            warning.severity = .warning
+            reader.add(warning)
+        }
+        reader.add(
+            .warning, .useMultiConnection,
+            "several connections can't be used as they are set: going on with the one of SYMBOL_UNIVERSE_KEY")
+        return false
+    }
+
+    private static func limit(_ number: Int) -> Int? { number == 0 ? nil : number }
 
     private static func readNumbered(
         _ reader: inout SettingReader, _ keys: [ConnectionKey], _ maximum: Int
@@ -50,7 +87,8 @@ extension Settings {
                 number: number, name: reader.text(nameKey) ?? "",
                 universeKey: reader.text(ConnectionKey(number, .universeKey)),
                 symbols: reader.text(ConnectionKey(number, .symbols)),
-                priority: reader.integer(ConnectionKey(number, .priority), in: 1...100))
+                priority: reader.integer(ConnectionKey(number, .priority), in: 1...100),
+                capacity: limit(reader.integer(ConnectionKey(number, .capacity), in: 0...1_000_000)))
             let isEnabled = reader.bool(ConnectionKey(number, .enabled))
             if !CollectorName.isName(connection.name) {
                 reader.fault(

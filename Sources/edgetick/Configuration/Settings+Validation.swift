@@ -21,6 +21,7 @@ extension Settings {
             dataDirectory: readDataDirectory(&reader, host),
             collectorID: readCollectorID(&reader, host),
             buffer: readBuffer(&reader),
+            backfill: readBackfill(&reader),
             upload: readUpload(&reader, needs),
             http: readHTTP(&reader),
             logLevel: reader.choice(.logLevel, otherwise: .info),
@@ -121,6 +122,19 @@ extension Settings {
             commitInterval: reader.duration(
                 .bufferCommitInterval, unit: .milliseconds(1), in: .milliseconds(1) ... .seconds(10)),
             synchronous: reader.choice(.bufferSynchronous, otherwise: .full))
+    }
+
+    private static func readBackfill(_ reader: inout SettingReader) -> Backfill {
+        let isOn = reader.bool(.backfillEnabled)
+        // The key goes to the REST server: never to one that was not named for it.
+        let feedHost = reader.text(.feedURL).flatMap { ServerAddress($0) }?.host ?? ""
+        let isProviders = feedHost.hasSuffix(".massive.com") || reader.snapshot[.restURL] != nil
+        if isOn, !isProviders {
+            reader.add(.note, .restURL, "is not set for this feed: gaps are recorded and not filled")
+        }
+        return Backfill(
+            isAutomatic: isOn && isProviders,
+            requestsPerMinute: reader.integer(.backfillRequestsPerMinute, in: 0...100_000))
     }
 
     private static func readUpload(_ reader: inout SettingReader, _ needs: Needs) -> Upload {

@@ -47,6 +47,8 @@ struct Settings: Sendable {
         var symbols: String?
         /// 1 comes first.
         var priority: Int
+        /// The most symbols; `nil` sets no limit.
+        var capacity: Int?
     }
 
     enum RoutingStrategy: String, CaseIterable, Sendable {
@@ -61,11 +63,17 @@ struct Settings: Sendable {
         var isMulti: Bool
         /// The enabled connections, by number; never empty.
         var list: [Connection]
+        /// The connection of single mode, for when several can't be used; `nil` without SYMBOL_UNIVERSE_KEY.
+        var single: Connection?
         var maximum: Int
         var routing: RoutingStrategy
         var healthCheckInterval: Duration
         var autoRebalance: Bool
         var failover: Bool
+        var failoverGrace: Duration
+        var failoverRecovery: Duration
+        /// Symbols to take from two connections, separated by commas; `*` for every symbol.
+        var redundantSymbols: String?
     }
 
     enum GroupEnvironment: String, CaseIterable, Sendable {
@@ -106,6 +114,13 @@ struct Settings: Sendable {
         var synchronous: Synchronous
     }
 
+    struct Backfill: Sendable {
+        /// Whether gaps are filled without being asked to.
+        var isAutomatic: Bool
+        /// 0 = no limit.
+        var requestsPerMinute: Int
+    }
+
     enum BarTimestamp: String, CaseIterable, Sendable {
         case start
         case end
@@ -141,6 +156,7 @@ struct Settings: Sendable {
     var dataDirectory: String
     var collectorID: String
     var buffer: Buffer
+    var backfill: Backfill
     var upload: Upload
     var http: HTTP
     var logLevel: Logger.Level

@@ -33,7 +33,7 @@ struct DemoDisplay: Service {
 
     private func show(after elapsed: Duration) {
         let statistics = collector.buffer.statistics
-        let connection = collector.feeds.first?.snapshot
+        let connection = collector.connections.snapshot.members.first?.feed
         var parts = [
             "\(Int(elapsed / .seconds(1)).description.aligned(to: 3)) s", connection?.status.rawValue ?? "no feed",
         ]

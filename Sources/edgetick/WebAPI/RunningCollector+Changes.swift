@@ -2,6 +2,7 @@ import Collector
 import Feed
 import MarketData
 import Synchronization
+import Universe
 import WebAPI
 
 /// What may be changed while running.
@@ -15,93 +16,127 @@ extension RunningCollector {
 
     func subscribe(_ symbols: [Symbol], connection: String?) async throws(CollectorProblem) -> SubscriptionChange {
         try changes.withLock { _ throws(CollectorProblem) in
-            var wanted = symbols
-            var unchanged: [Symbol] = []
-            if connection == nil {
-                // What some connection has already stays there.
-                let held = Set(members.flatMap { $0.feed.snapshot.assigned })
-                unchanged = wanted.filter(held.contains)
-                wanted.removeAll(where: held.contains)
+            let members = try named(connection)
+            if let all = members.first(where: \.feed.takesAll) {
+                throw CollectorProblem(.conflict, "\(all.id) (\(all.feed.name)) subscribes to every symbol already.")
             }
-            let member = try member(connection)
-            let snapshot = member.feed.snapshot
-            guard !snapshot.takesAll else {
-                throw CollectorProblem(
-                    .conflict, "\(member.id) (\(snapshot.name)) subscribes to every symbol already.")
+            let held = Set(
+                symbols.filter { symbol in
+                    let places = connections.connections(of: symbol)
+                    return connection.map(places.contains) ?? !places.isEmpty
+                })
+            let wanted = symbols.filter { !held.contains($0) }
+            var changed = try asking { () throws(FeedError) in try connections.subscribe(wanted, to: connection) }
+            if let unplaced = changed.removeValue(forKey: ""), !unplaced.isEmpty {
+                _ = try asking { () throws(FeedError) in try connections.unsubscribe(unplaced) }
+                guard !changed.isEmpty else {
+                    throw CollectorProblem(.conflict, "No connection has room for more symbols.")
+                }
             }
-            let assigned = Set(snapshot.assigned)
-            unchanged += wanted.filter(assigned.contains)
-            wanted.removeAll(where: assigned.contains)
-            guard !wanted.isEmpty else { return SubscriptionChange(changed: [:], unchanged: unchanged) }
-            member.feed.setInterest(.symbols(snapshot.assigned + wanted))
-            return SubscriptionChange(changed: [member.id: wanted], unchanged: unchanged)
+            return SubscriptionChange(changed: changed, unchanged: symbols.filter(held.contains))
         }
     }
 
     func unsubscribe(_ symbols: [Symbol], connection: String?) async throws(CollectorProblem) -> SubscriptionChange {
         try changes.withLock { _ throws(CollectorProblem) in
-            let affected = try connection.map { id throws(CollectorProblem) in [try member(id)] } ?? members
-            var rest = Set(symbols)
-            var changed: [(member: Member, removed: [Symbol], kept: [Symbol])] = []
-            for member in affected {
-                let snapshot = member.feed.snapshot
-                if snapshot.takesAll {
-                    throw CollectorProblem(
-                        .conflict,
-                        "\(member.id) (\(snapshot.name)) subscribes to every symbol; single ones can't be taken away.")
-                }
-                let removed = snapshot.assigned.filter(rest.contains)
-                guard !removed.isEmpty else { continue }
-                rest.subtract(removed)
-                changed.append((member, removed, snapshot.assigned.filter { !removed.contains($0) }))
-            }
-            if let emptied = changed.first(where: { $0.kept.isEmpty }) {
+            let members = try named(connection)
+            if let all = members.first(where: \.feed.takesAll) {
                 throw CollectorProblem(
                     .conflict,
-                    "\(emptied.member.id) would have no symbol left and collect nothing; leave it one, or stop the "
-                        + "collector.")
+                    "\(all.id) (\(all.feed.name)) subscribes to every symbol; single ones can't be taken away.")
             }
-            for change in changed { change.member.feed.setInterest(.symbols(change.kept)) }
-            return SubscriptionChange(
-                changed: Dictionary(uniqueKeysWithValues: changed.map { ($0.member.id, $0.removed) }),
-                unchanged: symbols.filter(rest.contains))
+            let leaving = Set(symbols)
+            let left = connections.snapshot.members.contains { member in
+                member.feed.takesAll || member.feed.assigned.contains { !leaving.contains($0) }
+            }
+            guard left else {
+                throw CollectorProblem(
+                    .conflict, "No symbol would be left to collect; leave one, or stop the collector.")
+            }
+            let changed = try asking { () throws(FeedError) in
+                try connections.unsubscribe(symbols, from: connection)
+            }
+            let gone = Set(changed.values.flatMap { $0 })
+            return SubscriptionChange(changed: changed, unchanged: symbols.filter { !gone.contains($0) })
         }
     }
 
     func rebalance() async throws(CollectorProblem) -> [SymbolMove] {
-        throw CollectorProblem(
-            .conflict,
-            members.count < 2
-                ? "There is one connection, so no symbol can move; USE_MULTI_CONNECTION=true gives up to three."
-                : "This collector keeps symbols on the connections that the settings gave them to; change "
-                    + "WEBSOCKET_CONNECTION_n_SYMBOLS or _UNIVERSE_KEY and start it again.")
+        guard connections.snapshot.members.count > 1 else {
+            throw CollectorProblem(
+                .conflict,
+                "There is one connection, so no symbol can move; USE_MULTI_CONNECTION=true gives up to three.")
+        }
+        switch settings.connections.routing {
+        case .manual, .loadBalanced: break
+        case .roundRobin, .priority:
+            throw CollectorProblem(
+                .conflict,
+                "WEBSOCKET_ROUTING_STRATEGY=\(settings.connections.routing.rawValue) says where a symbol belongs; "
+                    + "load-balanced and manual let symbols move.")
+        }
+        return connections.rebalance().map { SymbolMove(symbol: $0.symbol, from: $0.from, to: $0.to) }
     }
 
     func addConnection(id: String, _ request: ConnectionRequest) async throws(CollectorProblem) {
-        guard !members.contains(where: { $0.id == id }) else {
-            throw CollectorProblem(.conflict, "\(id) exists already.")
+        try changes.withLock { _ throws(CollectorProblem) in
+            let members = connections.snapshot.members
+            guard !members.contains(where: { $0.id == id }) else {
+                throw CollectorProblem(.conflict, "\(id) exists already.")
+            }
+            guard members.count < settings.connections.maximum else {
+                throw CollectorProblem(
+                    .conflict,
+                    "There are \(members.count) connections, as many as WEBSOCKET_CONNECTIONS_MAX allows.")
+            }
+            let name = request.name ?? id
+            guard CollectorName.isName(name), !members.contains(where: { $0.feed.name == name }) else {
+                throw CollectorProblem(
+                    .invalid, "The name is taken, or is not up to \(CollectorName.maximumLength) letters and digits.")
+            }
+            let symbols = try symbols(of: request)
+            let priority = request.priority ?? members.count + 1
+            try asking { () throws(FeedError) in
+                try connections.add(
+                    SetMember(
+                        id: id, configuration: try settings.feedConfiguration(named: name, url: url),
+                        interest: .symbols(symbols), priority: priority))
+            }
+            universeKeys.withLock { $0[id] = request.universeKey }
         }
-        throw CollectorProblem(.conflict, Self.fixedConnections)
     }
 
     func removeConnection(id: String) async throws(CollectorProblem) -> [Symbol] {
-        throw CollectorProblem(.conflict, Self.fixedConnections)
+        try changes.withLock { _ throws(CollectorProblem) in
+            _ = try named(id)
+            guard connections.snapshot.members.count > 1 else {
+                throw CollectorProblem(.conflict, "\(id) is the last connection; stop the collector instead.")
+            }
+            return try asking { () throws(FeedError) in try connections.remove(id) }
+        }
     }
 
-    private static let fixedConnections =
-        "Connections are those of the settings and can't be added or removed while running; set "
-        + "USE_MULTI_CONNECTION and WEBSOCKET_CONNECTION_n_* and start it again."
-
-    /// The connection named, or the one with the fewest symbols.
-    private func member(_ id: String?) throws(CollectorProblem) -> Member {
-        let found =
-            id.map { id in members.first { $0.id == id } }
-            ?? members.min { $0.feed.snapshot.assigned.count < $1.feed.snapshot.assigned.count }
-        guard let found else {
-            throw CollectorProblem(
-                .notFound, id.map { "There is no connection \"\($0)\"." } ?? "There is no connection.",
-                nearest: members.map(\.id))
+    private func symbols(of request: ConnectionRequest) throws(CollectorProblem) -> [Symbol] {
+        guard let key = request.universeKey else { return request.symbols }
+        let resolver = UniverseResolver(mirror: mirror, environment: settings.universe.environment.rawValue)
+        do throws(UniverseError) {
+            return try resolver.resolve(key).symbols
+        } catch {
+            throw CollectorProblem(error.isRetryable ? .unavailable : .notFound, error.description)
         }
-        return found
+    }
+
+    private func asking<Value>(_ body: () throws(FeedError) -> Value) throws(CollectorProblem) -> Value {
+        do { return try body() } catch { throw CollectorProblem(.conflict, error.message) }
+    }
+
+    /// The connection named, or all.
+    private func named(_ id: String?) throws(CollectorProblem) -> [SetSnapshot.Member] {
+        let members = connections.snapshot.members
+        guard let id else { return members }
+        guard let found = members.first(where: { $0.id == id }) else {
+            throw CollectorProblem(.notFound, "There is no connection \"\(id)\".", nearest: members.map(\.id))
+        }
+        return [found]
     }
 }

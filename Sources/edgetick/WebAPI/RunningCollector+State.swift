@@ -3,19 +3,20 @@ import Feed
 import Foundation
 import MarketData
 import Store
+import Universe
 import WebAPI
 
 extension ConnectionState {
     /// A connection's state, from memory.
-    init(_ member: RunningCollector.Member) {
-        let snapshot = member.feed.snapshot
+    init(_ member: SetSnapshot.Member, universeKey: String?) {
+        let snapshot = member.feed
         self.init(
             id: member.id, name: snapshot.name, status: ConnectionStatus(rawValue: snapshot.status.rawValue) ?? .error)
         takesAll = snapshot.takesAll
         assigned = snapshot.assigned.count
         confirmed = snapshot.confirmed.count
         refused = snapshot.refused.count
-        universeKey = member.universeKey
+        self.universeKey = universeKey
         priority = member.priority
         events = snapshot.events
         frames = snapshot.frames
@@ -81,5 +82,27 @@ extension SyncState {
             Failure(
                 description: $0.description, needsPerson: $0.needsPerson, age: max(0, (now - $0.since) / .seconds(1)))
         }
+    }
+}
+
+extension CacheState {
+    /// The cache's counts, from memory.
+    init(_ statistics: CacheStatistics) {
+        self.init()
+        hits = Int64(statistics.hits)
+        misses = Int64(statistics.misses)
+        loads = Int64(statistics.loads)
+        evictions = Int64(statistics.evictions)
+        entries = statistics.entries
+        bytes = statistics.bytes
+    }
+}
+
+extension MirrorState {
+    /// The mirror's state, from memory.
+    init(_ status: UniverseStatus) {
+        self.init(
+            age: status.mirrorPulledAt.map { max(0, Double(TimeText.now() - $0) / 1000) },
+            failure: status.failure?.description)
     }
 }

@@ -10,24 +10,6 @@ import WebAPI
 /// The running collector as the HTTP API sees it: memory for what must be answered at once, read-only connections to
 /// the files for the rest.
 final class RunningCollector: CollectorSource {
-    /// A connection with what names it.
-    struct Member: Sendable {
-        /// `connection_1` and so on, by the number in the settings.
-        var id: String
-        var feed: FeedConnection
-        /// The universe key of the settings.
-        var universeKey: String?
-        var priority: Int?
-
-        /// A connection of the settings.
-        init(_ connection: Settings.Connection, feed: FeedConnection) {
-            id = "connection_\(connection.number)"
-            self.feed = feed
-            universeKey = connection.universeKey
-            priority = connection.priority
-        }
-    }
-
     /// What must be remembered between two snapshots.
     private struct Watches {
         var commits = ProgressWatch()
@@ -39,10 +21,14 @@ final class RunningCollector: CollectorSource {
     /// The writer counts as stuck from this many seconds on.
     static let writerLimit = 60.0
 
-    let members: [Member]
+    let connections: ConnectionSet
+    /// Where connections that are added connect to.
+    let url: String
+    /// The universe keys that chose the connections' symbols, by id.
+    let universeKeys: Mutex<[String: String]>
     let mirror: UniverseMirror
-    let universeService: UniverseService
     let sync: SyncService?
+    let universeService: UniverseService
     let history: TickHistory
     let settings: Settings
     private let buffer: TickBuffer
@@ -53,15 +39,20 @@ final class RunningCollector: CollectorSource {
     private let files = DispatchQueue(label: "EdgeTick.web-files", attributes: .concurrent)
 
     init(
-        settings: Settings, buffer: TickBuffer, mirror: UniverseMirror, universes: UniverseService, members: [Member],
-        sync: SyncService?
+        settings: Settings, url: String, buffer: TickBuffer, mirror: UniverseMirror, connections: ConnectionSet,
+        sync: SyncService?, universes: UniverseService
     ) {
-        universeService = universes
         self.settings = settings
+        self.url = url
+        let keys = settings.connections.list.compactMap { connection in
+            connection.universeKey.map { ("connection_\(connection.number)", $0) }
+        }
+        universeKeys = Mutex(Dictionary(keys) { first, _ in first })
         self.buffer = buffer
         self.mirror = mirror
-        self.members = members
+        self.connections = connections
         self.sync = sync
+        universeService = universes
         history = TickHistory(directory: settings.dataDirectory)
     }
 
@@ -74,13 +65,14 @@ final class RunningCollector: CollectorSource {
         var snapshot = CollectorSnapshot(
             collector: settings.collectorID, version: EdgeTick.version,
             environment: universeService.environment)
-        snapshot.universes = UniverseState(universeService)
-        snapshot.cache = CacheState(universeService.cache.statistics)
         snapshot.isStopping = stopping.load(ordering: .relaxed)
-        snapshot.connections = members.map { ConnectionState($0) }
+        let keys = universeKeys.withLock { $0 }
+        snapshot.connections = connections.snapshot.members.map { ConnectionState($0, universeKey: keys[$0.id]) }
         snapshot.buffer = BufferState(statistics, maximumBytes: settings.buffer.maximumBytes)
         let status = sync?.status
         if let status { snapshot.sync = SyncState(status, now: now) }
+        snapshot.cache = CacheState(universeService.cache.statistics)
+        if universeService.isPulling { snapshot.mirror = MirrorState(universeService.status) }
 
         let (commitAge, uploadAge) = watches.withLock { watches in
             (
@@ -102,7 +94,9 @@ final class RunningCollector: CollectorSource {
     }
 
     func tickers(of connection: String) -> ConnectionTickers? {
-        guard let snapshot = members.first(where: { $0.id == connection })?.feed.snapshot else { return nil }
+        guard let snapshot = connections.snapshot.members.first(where: { $0.id == connection })?.feed else {
+            return nil
+        }
         return ConnectionTickers(
             takesAll: snapshot.takesAll, assigned: snapshot.assigned, confirmed: snapshot.confirmed,
             refused: snapshot.refused)

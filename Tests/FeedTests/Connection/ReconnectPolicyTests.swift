@@ -61,6 +61,16 @@ import Testing
         #expect(policy.ended(.connectionLimit, healthyFor: .seconds(3600), jitter: jitter) == .giveWay(.seconds(wait)))
     }
 
+    @Test func `whoever is pushed out again and again comes back ever more rarely, until it stood for long`() {
+        var policy = ReconnectPolicy()
+        func wait(_ seconds: Int) -> ReconnectPolicy.Next {
+            policy.ended(.connectionLimit, healthyFor: .seconds(seconds), jitter: 0)
+        }
+        let waits = (0..<6).map { _ in wait(100) }
+        #expect(waits == [30, 60, 120, 240, 240, 240].map { .giveWay(.seconds($0)) })
+        #expect(wait(1200) == .giveWay(.seconds(30)))
+    }
+
     @Test func `Retry-After is obeyed, within reason`() {
         var policy = ReconnectPolicy()
         #expect(policy.ended(.tooManyRequests(.seconds(200)), healthyFor: .zero, jitter: 0) == .wait(.seconds(200)))

@@ -30,9 +30,9 @@ struct SettingsReportTests {
     @Test func `numbered connections stand where they are used or set`() throws {
         #expect(try report([:]).rows.contains { $0.key.hasPrefix("WEBSOCKET_CONNECTION_") } == false)
         let set = try report(["WEBSOCKET_CONNECTION_2_SYMBOLS": "A"])
-        #expect(set.rows.count { $0.key.hasPrefix("WEBSOCKET_CONNECTION_2_") } == 5)
+        #expect(set.rows.count { $0.key.hasPrefix("WEBSOCKET_CONNECTION_2_") } == 6)
         let multi = try report(["USE_MULTI_CONNECTION": "true"])
-        #expect(multi.rows.count { $0.key.hasPrefix("WEBSOCKET_CONNECTION_") } == 15)
+        #expect(multi.rows.count { $0.key.hasPrefix("WEBSOCKET_CONNECTION_") } == 18)
         #expect(try row(multi, "WEBSOCKET_CONNECTION_2_NAME").value == "secondary")
     }
 

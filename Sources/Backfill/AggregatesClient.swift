@@ -1,0 +1,197 @@
+import AsyncHTTPClient
+import Foundation
+public import MarketData
+import NIOCore
+import NIOHTTP1
+import NIOSSL
+import Synchronization
+
+/// Asks the REST aggregates for bars: one request at a time, at most so many a minute, TLS checked.
+public final class AggregatesClient: Sendable {
+    /// Where and how to ask.
+    public struct Configuration: Sendable {
+        /// The server's address, `https://api.massive.com`.
+        public var url: String
+        /// The account's key.
+        public var apiKey: Secret
+        /// A PEM file of certificates to trust besides the system's.
+        public var caFile: String?
+        /// The most requests a minute; 0 sets no limit.
+        public var requestsPerMinute = 300
+        /// How long an answer may take.
+        public var timeout: Duration = .seconds(30)
+        /// How often one request is tried.
+        public var tries = 6
+
+        /// Makes a configuration with the defaults.
+        public init(url: String, apiKey: Secret, caFile: String? = nil) {
+            self.url = url
+            self.apiKey = apiKey
+            self.caFile = caFile
+        }
+    }
+
+    private let configuration: Configuration
+    private let origin: URL
+    private let client: HTTPClient
+    private let pacer: Mutex<RequestPacer>
+    /// The longest answer that is read: 50,000 bars take about 6 MB.
+    private static let maximumBytes = 64 << 20
+
+    /// Makes a client; nothing is asked yet. Call ``shutdown()`` in the end.
+    public init(configuration: Configuration) throws(BackfillError) {
+        guard let url = URL(string: configuration.url), let host = url.host(), !host.isEmpty,
+            ["http", "https"].contains(url.scheme)
+        else {
+            throw BackfillError(.invalidConfiguration, "MASSIVE_REST_URL is no address such as https://host")
+        }
+        self.configuration = configuration
+        origin = url
+        pacer = Mutex(RequestPacer(requestsPerMinute: configuration.requestsPerMinute, tries: configuration.tries))
+        var options = HTTPClient.Configuration(
+            redirectConfiguration: .disallow,
+            timeout: .init(connect: .seconds(10), read: .nanoseconds(Int64(configuration.timeout / .nanoseconds(1)))))
+        var tls = TLSConfiguration.makeClientConfiguration()
+        tls.minimumTLSVersion = .tlsv12
+        if let caFile = configuration.caFile {
+            guard let certificates = try? NIOSSLCertificate.fromPEMFile(caFile), !certificates.isEmpty else {
+                throw BackfillError(.invalidConfiguration, "\(caFile) holds no certificate that can be read")
+            }
+            tls.additionalTrustRoots = [.certificates(certificates)]
+        }
+        options.tlsConfiguration = tls
+        client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: options)
+    }
+
+    /// Closes the connections.
+    public func shutdown() async {
+        try? await client.shutdown()
+    }
+
+    /// The bars of a symbol that start within a span, oldest first; all pages.
+    ///
+    /// - Throws: `.keyRefused`, `.notAuthorized`, and the others when all tries failed.
+    public func bars(
+        of symbol: Symbol, interval: Bar.Interval, starts: ClosedRange<Int64>
+    ) async throws(BackfillError) -> [Bar] {
+        let name = symbol.description.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
+        let unit = interval == .minute ? "minute" : "second"
+        var path = origin.path()
+        while path.hasSuffix("/") { path.removeLast() }
+        var next: String? =
+            "\(base)\(path)/v2/aggs/ticker/\(name)/range/1/\(unit)/\(starts.lowerBound)/\(starts.upperBound)"
+            + "?adjusted=false&sort=asc&limit=50000"
+        var bars: [Bar] = []
+        var pages = 0
+        while let url = next {
+            let answer = try AggregateAnswer.read(try await get(url))
+            bars += answer.bars(of: symbol, interval: interval, starts: starts)
+            pages += 1
+            next = try answer.nextURL.map { link throws(BackfillError) in try checked(link) }
+            guard pages < 10_000 else {
+                throw BackfillError(.badAnswer, "the REST server's pages have no end; check MASSIVE_REST_URL")
+            }
+        }
+        return bars
+    }
+
+    private var base: String {
+        let port = origin.port.map { ":\($0)" } ?? ""
+        let host = origin.host() ?? ""
+        return "\(origin.scheme ?? "https")://\(host.contains(":") ? "[\(host)]" : host)\(port)"
+    }
+
+    /// A link to the next page, which must lead to the same server: the key goes with it.
+    private func checked(_ link: String) throws(BackfillError) -> String {
+        guard let url = URL(string: link), url.host() == origin.host(), url.scheme == origin.scheme,
+            url.port == origin.port
+        else {
+            throw BackfillError(.badAnswer, "the REST server's next page is on another server; it was not followed")
+        }
+        return link
+    }
+
+    private func get(_ url: String) async throws(BackfillError) -> [UInt8] {
+        var tried = 0
+        while true {
+            tried += 1
+            let wait = pacer.withLock { $0.turn(now: Self.now) }
+            try await pause(wait)
+            let failure: BackfillError
+            var retryAfter: Duration?
+            switch await fetch(url) {
+            case .success(let answer):
+                guard let refusal = Self.refusal(answer.status) else { return answer.body }
+                failure = refusal
+                retryAfter = answer.retryAfter.map { .seconds($0) }
+            case .failure(let error): failure = error
+            }
+            let asked = retryAfter
+            let next = pacer.withLock { pacer in
+                pacer.failed(
+                    failure.reason, tried: tried, retryAfter: asked, jitter: .random(in: 0...1), now: Self.now)
+            }
+            guard case .tryAgain(let pause) = next else { throw failure }
+            try await self.pause(pause)
+        }
+    }
+
+    private func pause(_ duration: Duration) async throws(BackfillError) {
+        guard duration > .zero else { return }
+        do {
+            try await Task.sleep(for: duration)
+        } catch {
+            throw BackfillError(.unreachable, "the backfill was stopped")
+        }
+    }
+
+    private struct Answer {
+        var status: UInt
+        var retryAfter: Int?
+        var body: [UInt8]
+    }
+
+    private func fetch(_ url: String) async -> Result<Answer, BackfillError> {
+        var request = HTTPClientRequest(url: url)
+        request.headers.add(name: "Authorization", value: "Bearer \(configuration.apiKey.reveal())")
+        request.headers.add(name: "Accept", value: "application/json")
+        do {
+            let seconds = Int64(configuration.timeout / .milliseconds(1))
+            let response = try await client.execute(request, timeout: .milliseconds(seconds))
+            let body = try await response.body.collect(upTo: Self.maximumBytes)
+            return .success(
+                Answer(
+                    status: response.status.code,
+                    retryAfter: response.headers.first(name: "retry-after").flatMap { Int($0) },
+                    body: Array(buffer: body)))
+        } catch let error as HTTPClientError {
+            return .failure(
+                BackfillError(.unreachable, "\(base) did not answer (\(error.shortDescription)); check the network"))
+        } catch is NIOSSLError {
+            return .failure(
+                BackfillError(.unreachable, "\(base) has no certificate that is trusted for it; check MASSIVE_REST_URL")
+            )
+        } catch is NIOTooManyBytesError {
+            return .failure(BackfillError(.badAnswer, "\(base) sent an answer that is too long"))
+        } catch {
+            return .failure(BackfillError(.unreachable, "\(base) can't be reached; check the network and the address"))
+        }
+    }
+
+    private static func refusal(_ status: UInt) -> BackfillError? {
+        switch status {
+        case 200..<300: nil
+        case 401:
+            BackfillError(.keyRefused, "the REST server refused the key: check MASSIVE_API_KEY and the account")
+        case 403:
+            BackfillError(.notAuthorized, "the account's plan does not cover these aggregates: have it extended")
+        case 429: BackfillError(.tooManyRequests, "the REST server asks for fewer requests: lower the rate")
+        case 500...: BackfillError(.serverTrouble, "the REST server answered HTTP \(status); trying again later")
+        default: BackfillError(.badAnswer, "the REST server answered HTTP \(status); check MASSIVE_REST_URL")
+        }
+    }
+
+    private static var now: Duration {
+        .nanoseconds(Int64(clamping: NIODeadline.now().uptimeNanoseconds))
+    }
+}

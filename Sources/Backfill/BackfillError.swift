@@ -1,0 +1,45 @@
+/// What went wrong while filling gaps, in one line that says what to do and holds no secret.
+public struct BackfillError: Error, Sendable, Equatable {
+    /// The kinds of failure.
+    public enum Reason: String, Sendable, Equatable, CaseIterable {
+        /// The address cannot be used.
+        case invalidConfiguration
+        /// The server refused the key.
+        case keyRefused
+        /// The key's plan does not cover what was asked for.
+        case notAuthorized
+        /// The server asks for fewer requests.
+        case tooManyRequests
+        /// No answer: no connection, no TLS, or too late.
+        case unreachable
+        /// The server has trouble of its own.
+        case serverTrouble
+        /// The answer is not what the route answers.
+        case badAnswer
+        /// The buffer did not take the bars.
+        case buffer
+    }
+
+    /// The kind of failure.
+    public var reason: Reason
+    /// What happened and what to do.
+    public var message: String
+    /// Whether the same request may succeed later.
+    public var isRetryable: Bool {
+        switch reason {
+        case .tooManyRequests, .unreachable, .serverTrouble, .buffer: true
+        case .invalidConfiguration, .keyRefused, .notAuthorized, .badAnswer: false
+        }
+    }
+
+    /// Makes an error; `message` must already be safe to show.
+    public init(_ reason: Reason, _ message: String) {
+        self.reason = reason
+        self.message = message
+    }
+}
+
+extension BackfillError: CustomStringConvertible {
+    /// One line.
+    public var description: String { message }
+}

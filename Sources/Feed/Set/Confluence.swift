@@ -1,0 +1,56 @@
+import MarketData
+import NIOCore
+import Synchronization
+
+/// Joins the events of a set's connections into one stream for the sink, one copy of each.
+///
+/// While no symbol comes from two connections a batch passes at the price of one atomic load. While some do, batches pass
+/// one at a time, so that what was left out because another connection brought it is in the sink before.
+final class Confluence: Sendable {
+    /// What passed through, since the start.
+    struct Counts: Equatable {
+        var duplicates: Int64 = 0
+        var remembered = 0
+        var forgotten: Int64 = 0
+    }
+
+    private let sink: any EventSink
+    private let isShared = Atomic(false)
+    private let sightings: Mutex<Sightings>
+
+    init(sink: any EventSink, memory: Duration = .seconds(120)) {
+        self.sink = sink
+        sightings = Mutex(Sightings(memory: memory))
+    }
+
+    /// Takes over who brings what; in force on return.
+    func share(_ changes: [SetMachine.Sharing]) {
+        sightings.withLock { sightings in
+            sightings.share(changes)
+            isShared.store(!sightings.isEmpty, ordering: .sequentiallyConsistent)
+        }
+    }
+
+    var counts: Counts {
+        sightings.withLock {
+            Counts(duplicates: $0.duplicates, remembered: $0.remembered, forgotten: $0.forgotten)
+        }
+    }
+
+    func offer(_ batch: EventBatch, from slot: Int) -> Admission {
+        guard isShared.load(ordering: .acquiring) else { return sink.offer(batch) }
+        let now = Duration.nanoseconds(Int64(clamping: NIODeadline.now().uptimeNanoseconds))
+        return sightings.withLock { sightings in
+            var batch = batch
+            sightings.filter(&batch, from: slot, now: now)
+            guard !batch.isEmpty else { return .accepted }
+            let admission = sink.offer(batch)
+            if admission == .refused { sightings.undo() }
+            return admission
+        }
+    }
+
+    func whenRoom(_ resume: @escaping @Sendable () -> Void) { sink.whenRoom(resume) }
+
+    func record(_ gap: Gap) { sink.record(gap) }
+}

@@ -1,0 +1,367 @@
+public import Logging
+public import MarketData
+import NIOCore
+import NIOPosix
+public import ServiceLifecycle
+import Synchronization
+
+/// The feed connections of a collector as one: they share the symbols, stand in for each other, and bring one stream.
+///
+/// All connect at the same time and none waits for another. What belongs where is decided in ``SetMachine``; the sink
+/// gets one copy of each event, whichever connections brought it. A set of one does the same with nothing to decide.
+public final class ConnectionSet: Service, Sendable {
+    private let configuration: SetConfiguration
+    private let sharesLoad: Bool
+    private let core: Mutex<SetCore>
+    private let routes: Mutex<SetRoutes>
+    private let confluence: Confluence
+    private let coverage = Coverage()
+    private let eventLoop: any EventLoop
+    private let changes: AsyncStream<Void>
+    private let bell: AsyncStream<Void>.Continuation
+    private let isRunning = Atomic(false)
+    private let logger: Logger
+
+    /// Makes a set that does nothing until ``run()``.
+    ///
+    /// - Parameters:
+    ///   - sink: takes the events of all connections; called on their event loops.
+    ///   - isFixed: whether the set stays as it is: symbols are then not counted one by one.
+    /// - Throws: ``FeedError/Reason/misuse`` for two members of one id, or more members than there are slots.
+    public init(
+        configuration: SetConfiguration, members: [SetMember], sink: any EventSink, isFixed: Bool = false,
+        logger: Logger
+    ) throws(FeedError) {
+        self.configuration = configuration
+        self.logger = logger
+        sharesLoad = !isFixed
+        confluence = Confluence(sink: sink, memory: configuration.memory)
+        eventLoop = MultiThreadedEventLoopGroup.singleton.next()
+        (changes, bell) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+        var machine = SetMachine(policy: configuration.policy)
+        machine.weights = configuration.firstGuess
+        core = Mutex(SetCore(machine: machine, logger: logger))
+        routes = Mutex(SetRoutes())
+        for member in members { try insert(member) }
+        settle()
+    }
+
+    /// Runs the connections until graceful shutdown or cancellation, then waits for their ends.
+    public func run() async throws {
+        guard isRunning.compareExchange(expected: false, desired: true, ordering: .sequentiallyConsistent).exchanged
+        else {
+            throw FeedError(.misuse, operation: "run", message: "the set of connections was run before; make a new one")
+        }
+        let sampler = eventLoop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { [weak self] _ in
+            self?.sample()
+        }
+        let health = TimeAmount(configuration.healthInterval)
+        let balancer = eventLoop.scheduleRepeatedTask(initialDelay: health, delay: health) { [weak self] _ in
+            self?.checkHealth()
+        }
+        defer {
+            sampler.cancel()
+            balancer.cancel()
+        }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            await withTaskCancellationOrGracefulShutdownHandler {
+                await supervise(&group)
+            } onCancelOrGracefulShutdown: { [bell] in
+                bell.finish()
+            }
+            try await group.waitForAll()
+        }
+    }
+
+    private func supervise(_ group: inout ThrowingTaskGroup<Void, any Error>) async {
+        bell.yield()
+        var timer: Scheduled<Void>?
+        for await _ in changes {
+            let deadline = decide()
+            let new = core.withLock { core in
+                defer { core.unstarted = [] }
+                return core.unstarted
+            }
+            for connection in new { group.addTask { try await connection.run() } }
+            timer?.cancel()
+            timer = deadline.map { deadline in
+                // A deadline that has passed and brought nothing about must not make this loop spin.
+                let soonest = NIODeadline.now() + .milliseconds(20)
+                let due = max(.uptimeNanoseconds(deadline.wholeNanoseconds), soonest)
+                return eventLoop.scheduleTask(deadline: due) { [bell] in _ = bell.yield() }
+            }
+        }
+        timer?.cancel()
+        core.withLock { $0.isEnded = true }
+    }
+
+    // MARK: Changes
+
+    /// Replaces what a connection is configured to bring; live, just the difference.
+    ///
+    /// - Throws: ``FeedError/Reason/misuse`` when there is no such connection.
+    public func setInterest(_ interest: Interest, of id: String) throws(FeedError) {
+        let slot = try slot(of: id)
+        core.withLock { core in
+            configure(&core, slot, interest)
+        }
+        settle()
+    }
+
+    /// Subscribes to symbols while running: on the connection named, and bound to it, else where the strategy puts them.
+    ///
+    /// - Returns: the symbols that are new, by the id of the connection that is to bring them; under an empty id those
+    ///   that no connection has room for.
+    /// - Throws: ``FeedError/Reason/misuse`` when there is no such connection.
+    @discardableResult
+    public func subscribe(_ symbols: [Symbol], to id: String? = nil) throws(FeedError) -> [String: [Symbol]] {
+        let slot = try id.map { id throws(FeedError) in try self.slot(of: id) }
+        let new = core.withLock { core in core.machine.want(symbols, on: slot, bound: slot != nil) }
+        settle()
+        return grouped(new)
+    }
+
+    /// Unsubscribes from symbols while running: on the connection named, else on all.
+    ///
+    /// - Returns: the symbols that ended, by the id of the connection that had them.
+    /// - Throws: ``FeedError/Reason/misuse`` when there is no such connection.
+    @discardableResult
+    public func unsubscribe(_ symbols: [Symbol], from id: String? = nil) throws(FeedError) -> [String: [Symbol]] {
+        let slot = try id.map { id throws(FeedError) in try self.slot(of: id) }
+        var places: [String: [Symbol]] = [:]
+        core.withLock { core in
+            let before = core.routes
+            for symbol in core.machine.unwant(symbols, on: slot) {
+                for place in before.slots[symbol] ?? [] where slot == nil || slot == place {
+                    places[before.ids[place] ?? "", default: []].append(symbol)
+                }
+            }
+        }
+        settle()
+        return places
+    }
+
+    /// Adds a connection while running; symbols are shared out anew as the strategy says.
+    ///
+    /// - Throws: ``FeedError/Reason/misuse`` when the id is taken or all slots are.
+    public func add(_ member: SetMember) throws(FeedError) {
+        try insert(member)
+        settle()
+    }
+
+    /// Removes a connection while running: the others subscribe to its symbols, as far as they have room, before it ends.
+    ///
+    /// - Returns: the symbols that nobody brings any more.
+    /// - Throws: ``FeedError/Reason/misuse`` when there is no such connection.
+    @discardableResult
+    public func remove(_ id: String) throws(FeedError) -> [Symbol] {
+        let slot = try slot(of: id)
+        let before = core.withLock { core in
+            let before = core.machine.placed.filter { $0.value.contains(slot) }.keys.sorted()
+            core.machine.remove(slot, now: moment.monotonic)
+            return before
+        }
+        settle()
+        return core.withLock { core in before.filter { core.machine.goals[$0] == nil } }
+    }
+
+    /// Evens out what the connections bring, now; the symbols keep coming while they move.
+    ///
+    /// Does nothing where the strategy says where a symbol belongs (round-robin, priority).
+    public func rebalance() -> [SetMove] {
+        rebalance(isAsked: true)
+    }
+
+    // MARK: Look-ups
+
+    /// The ids of the connections that bring a symbol; from memory, without waiting for changes under way.
+    public func connections(of symbol: Symbol) -> [String] {
+        let routes = routes.withLock { $0 }
+        return (routes.slots[symbol] ?? []).compactMap { routes.ids[$0] }
+    }
+
+    /// The id of the connection that brings a symbol, the first one of several.
+    public func connection(of symbol: Symbol) -> String? {
+        let routes = routes.withLock { $0 }
+        return routes.slots[symbol]?.first.flatMap { routes.ids[$0] }
+    }
+
+    /// The symbols that a connection is to bring, the most important first; `nil` when there is no such connection.
+    public func symbols(of id: String) -> [Symbol]? {
+        core.withLock { core in
+            guard let slot = core.slot(of: id) else { return nil }
+            return core.machine.order.filter { core.machine.placed[$0]?.contains(slot) == true }
+        }
+    }
+
+    /// What the set knows of itself, from memory.
+    public var snapshot: SetSnapshot {
+        let counts = confluence.counts
+        let now = moment
+        return core.withLock { core in
+            let failed = core.machine.failover.failed
+            let members = core.entries.keys.sorted().compactMap { slot -> SetSnapshot.Member? in
+                guard let entry = core.entries[slot] else { return nil }
+                let feed = entry.connection.snapshot
+                let uptime = feed.connectedSince.map { max(0, Double(now.wall - $0) / 1000) } ?? 0
+                return SetSnapshot.Member(
+                    id: entry.member.id, feed: feed, priority: entry.member.priority, capacity: entry.member.capacity,
+                    isFailedOver: configuration.failsOver && failed.contains(slot),
+                    eventsPerSecond: entry.meter.eventRate(over: .seconds(1)),
+                    eventsPer5Seconds: entry.meter.eventRate(over: .seconds(5)),
+                    eventsPerMinute: entry.meter.eventRate(over: .seconds(60)), errorRate: entry.meter.errorRate,
+                    uptime: uptime)
+            }
+            return SetSnapshot(
+                members: members, wanted: core.machine.order.count, unplaced: core.machine.unplaced,
+                moving: core.machine.moving, duplicates: counts.duplicates, forgotten: counts.forgotten)
+        }
+    }
+
+    // MARK: Parts
+
+    private var moment: FeedMoment {
+        FeedMoment(
+            monotonic: .nanoseconds(Int64(clamping: NIODeadline.now().uptimeNanoseconds)),
+            wall: FeedIntake.wallMicroseconds() / 1000)
+    }
+
+    private func slot(of id: String) throws(FeedError) -> Int {
+        guard let slot = core.withLock({ $0.slot(of: id) }) else {
+            throw FeedError(.misuse, operation: "look up", message: "there is no connection \(DisplayText.escaped(id))")
+        }
+        return slot
+    }
+
+    private func insert(_ member: SetMember) throws(FeedError) {
+        try core.withLock { core throws(FeedError) in
+            guard !core.isEnded else {
+                throw FeedError(.misuse, operation: "add", message: "the connections have been stopped")
+            }
+            guard core.slot(of: member.id) == nil else {
+                throw FeedError(
+                    .misuse, operation: "add",
+                    message: "there is a connection \(DisplayText.escaped(member.id)) already; remove it first")
+            }
+            guard let slot = core.freeSlot else {
+                throw FeedError(.misuse, operation: "add", message: "there are \(SlotSet.capacity) connections already")
+            }
+            let inlet = Inlet(confluence, slot: slot, coverage: coverage, isTallying: sharesLoad)
+            let connection = FeedConnection(
+                configuration: member.configuration, interest: member.interest == .all ? .all : .symbols([]),
+                sink: inlet, logger: logger)
+            connection.onChange { [bell] in _ = bell.yield() }
+            coverage.add(connection, slot: slot)
+            core.entries[slot] = SetCore.Entry(member: member, connection: connection, inlet: inlet)
+            core.unstarted.append(connection)
+            core.machine.add(
+                Router.Seat(slot: slot, priority: member.priority, capacity: member.capacity), now: moment.monotonic)
+            configure(&core, slot, member.interest)
+        }
+    }
+
+    private func configure(_ core: inout SetCore, _ slot: Int, _ interest: Interest) {
+        let wasAll = core.machine.stations[slot]?.takesAll ?? false
+        switch interest {
+        case .all:
+            core.machine.configure(slot, [], takesAll: true)
+            core.entries[slot]?.connection.setInterest(.all)
+        case .symbols(let symbols):
+            if wasAll { core.entries[slot]?.connection.setInterest(.symbols([])) }
+            core.machine.configure(slot, symbols)
+        }
+        core.entries[slot]?.member.interest = interest
+    }
+
+    /// Has something changed decided about at once, and the loop look after what follows.
+    private func settle() {
+        _ = decide()
+        bell.yield()
+    }
+
+    /// Lets the machine decide and does it.
+    ///
+    /// - Returns: when the machine is to be asked again.
+    private func decide() -> Duration? {
+        let now = moment
+        return core.withLock { core -> Duration? in
+            guard !core.isEnded else { return nil }
+            let failed = core.machine.failover.failed
+            _ = core.advance(now: now, confluence: confluence, coverage: coverage)
+            core.logFailures(before: failed)
+            let fresh = core.routes
+            routes.withLock { $0 = fresh }
+            return core.machine.deadline
+        }
+    }
+
+    private func grouped(_ symbols: [Symbol]) -> [String: [Symbol]] {
+        core.withLock { core in
+            var result: [String: [Symbol]] = [:]
+            for symbol in symbols {
+                let id = core.machine.goals[symbol]?.first.flatMap { core.entries[$0]?.member.id } ?? ""
+                result[id, default: []].append(symbol)
+            }
+            return result
+        }
+    }
+
+    private func sample() {
+        let now = moment.monotonic
+        core.withLock { core in
+            for (slot, entry) in core.entries {
+                let feed = entry.connection.snapshot
+                let events = feed.events.values.reduce(0, +)
+                core.entries[slot]?.meter.add(
+                    .init(
+                        time: now, events: events, errors: feed.errors + feed.overflowed + Int64(feed.rejects.total)))
+            }
+        }
+    }
+
+    private func checkHealth() {
+        guard sharesLoad else { return }
+        core.withLock { core in
+            var seen: [Symbol: Int] = [:]
+            for entry in core.entries.values { seen.merge(entry.inlet.takeTally()) { max($0, $1) } }
+            let seconds = configuration.healthInterval.inSeconds
+            for symbol in core.machine.order {
+                let rate = Double(seen[symbol] ?? 0) / seconds
+                // A guess is in a unit of its own and gives way to the first rates; they fade by half each time.
+                let before = core.hasRates ? core.machine.weights[symbol] ?? rate : rate
+                core.machine.weights[symbol] = (before + rate) / 2
+            }
+            core.hasRates = core.hasRates || !seen.isEmpty
+        }
+        if configuration.rebalances { _ = rebalance(isAsked: false) }
+    }
+
+    private func rebalance(isAsked: Bool) -> [SetMove] {
+        let moves = core.withLock { core -> [SetMove] in
+            if isAsked, !core.hasRates {
+                // Asked before the first look at the rates: what was counted so far says more than nothing.
+                for entry in core.entries.values {
+                    for (symbol, count) in entry.inlet.currentTally {
+                        core.machine.weights[symbol] = Double(count)
+                    }
+                }
+            }
+            return core.machine.rebalance(isAsked: isAsked).compactMap { move in
+                guard let from = core.entries[move.from]?.member.id, let to = core.entries[move.to]?.member.id else {
+                    return nil
+                }
+                return SetMove(symbol: move.symbol, from: from, to: to)
+            }
+        }
+        guard !moves.isEmpty else { return [] }
+        logger.notice("symbols move to even out the load", metadata: ["symbols": "\(moves.count)"])
+        settle()
+        return moves
+    }
+}
+
+extension TimeAmount {
+    fileprivate init(_ duration: Duration) {
+        self = .nanoseconds(Int64(clamping: duration.wholeNanoseconds))
+    }
+}

@@ -1,0 +1,112 @@
+/// Decides when a connection's symbols are given away and when it gets them back. Reads no clock.
+///
+/// A connection that was down for longer than the grace period fails. It is trusted again after it stood for the healthy
+/// period without a break; that period doubles with every failure that follows within an hour, so that a connection
+/// which keeps breaking does not have its symbols carried to and fro.
+struct Failover: Sendable {
+    /// How patient to be.
+    struct Policy: Equatable, Sendable {
+        var grace: Duration = .seconds(10)
+        var recovery: Duration = .seconds(30)
+        var longestRecovery: Duration = .seconds(600)
+        /// How long a trusted connection must have stood for its earlier failures to be forgotten.
+        var forgetsAfter: Duration = .seconds(3600)
+    }
+
+    private enum Phase: Equatable {
+        case up(since: Duration)
+        case down(since: Duration)
+        /// Down, and its symbols are given away.
+        case failed
+        /// Up again, and not yet trusted.
+        case recovering(since: Duration)
+    }
+
+    private struct Record {
+        var phase: Phase
+        var failures = 0
+    }
+
+    let policy: Policy
+    private var records: [Int: Record] = [:]
+
+    init(_ policy: Policy) {
+        self.policy = policy
+    }
+
+    /// The connections whose symbols are given away.
+    var failed: SlotSet {
+        SlotSet(
+            records.compactMap { slot, record in
+                switch record.phase {
+                case .failed, .recovering: slot
+                case .up, .down: nil
+                }
+            })
+    }
+
+    /// When ``tick(now:)`` has something to decide.
+    var deadline: Duration? {
+        records.values.compactMap { record in
+            switch record.phase {
+            case .down(let since): since + policy.grace
+            case .recovering(let since): since + recovery(record.failures)
+            case .up, .failed: nil
+            }
+        }.min()
+    }
+
+    /// A connection is new; it counts as down until it stands.
+    mutating func add(_ slot: Int, now: Duration) {
+        records[slot] = Record(phase: .down(since: now))
+    }
+
+    mutating func remove(_ slot: Int) {
+        records[slot] = nil
+    }
+
+    /// A connection stands, or does not.
+    mutating func observe(_ slot: Int, isUp: Bool, now: Duration) {
+        guard let record = records[slot] else { return }
+        switch (record.phase, isUp) {
+        case (.down, true): records[slot]?.phase = .up(since: now)
+        case (.up(let since), false):
+            if now - since >= policy.forgetsAfter { records[slot]?.failures = 0 }
+            records[slot]?.phase = .down(since: now)
+        case (.failed, true): records[slot]?.phase = .recovering(since: now)
+        case (.recovering, false): records[slot]?.phase = .failed
+        case (.up, true), (.down, false), (.failed, false), (.recovering, true): break
+        }
+    }
+
+    /// Draws what follows from time alone.
+    ///
+    /// - Returns: whether ``failed`` changed.
+    mutating func tick(now: Duration) -> Bool {
+        var changed = false
+        for (slot, record) in records {
+            switch record.phase {
+            case .down(let since) where now - since >= policy.grace:
+                records[slot]?.phase = .failed
+                records[slot]?.failures += 1
+                changed = true
+            case .recovering(let since) where now - since >= recovery(record.failures):
+                records[slot]?.phase = .up(since: now)
+                changed = true
+            default: break
+            }
+        }
+        return changed
+    }
+
+    /// How long a connection must stand after so many failures.
+    private func recovery(_ failures: Int) -> Duration {
+        var result = policy.recovery
+        var left = failures - 1
+        while left > 0, result < policy.longestRecovery {
+            result *= 2
+            left -= 1
+        }
+        return max(policy.recovery, min(result, policy.longestRecovery))
+    }
+}

@@ -1,0 +1,115 @@
+import MarketData
+import Synchronization
+
+/// A connection's way into the confluence: counts what each symbol brings on the way.
+final class Inlet: EventSink {
+    private let confluence: Confluence
+    private let slot: Int
+    private let coverage: Coverage
+    private let isTallying: Bool
+    private let tally = Mutex(Tally())
+
+    struct Tally: Sendable {
+        var counts: [Symbol: Int] = [:]
+        var offset = 0
+    }
+
+    init(_ confluence: Confluence, slot: Int, coverage: Coverage, isTallying: Bool) {
+        self.confluence = confluence
+        self.slot = slot
+        self.coverage = coverage
+        self.isTallying = isTallying
+    }
+
+    func offer(_ batch: EventBatch) -> Admission {
+        if isTallying { tally.withLock { $0.count(batch) } }
+        return confluence.offer(batch, from: slot)
+    }
+
+    func whenRoom(_ resume: @escaping @Sendable () -> Void) { confluence.whenRoom(resume) }
+
+    /// Leaves out the symbols that another connection brought all the while.
+    func record(_ gap: Gap) {
+        guard let gap = coverage.uncovered(gap, of: slot) else { return }
+        confluence.record(gap)
+    }
+
+    /// The counts since ``takeTally()``.
+    var currentTally: [Symbol: Int] { tally.withLock { $0.counts } }
+
+    /// The counts since the last call.
+    func takeTally() -> [Symbol: Int] {
+        tally.withLock { tally in
+            defer { tally.counts.removeAll(keepingCapacity: true) }
+            return tally.counts
+        }
+    }
+}
+
+extension Inlet.Tally {
+    /// Events of a small batch are all counted, of a large one every eighth, and that eight times: a look-up for each
+    /// would cost more than all the rest of the way.
+    mutating func count(_ batch: EventBatch) {
+        let step = batch.count < 64 ? 1 : 8
+        if step > 1 { offset = (offset + 3) % step }
+        let start = step > 1 ? offset : 0
+        batch.bars.forEach(from: start, step) { counts[$0.symbol, default: 0] += step }
+        batch.trades.forEach(from: start, step) { counts[$0.symbol, default: 0] += step }
+        batch.quotes.forEach(from: start, step) { counts[$0.symbol, default: 0] += step }
+    }
+}
+
+extension Array {
+    fileprivate func forEach(from start: Int, _ step: Int, _ body: (Element) -> Void) {
+        var index = start
+        while index < count {
+            body(self[index])
+            index += step
+        }
+    }
+}
+
+/// Knows since when each connection has brought the symbols that come from two.
+final class Coverage: Sendable {
+    private struct State {
+        var since: [Int: [Symbol: Int64]] = [:]
+        var connections: [Int: FeedConnection] = [:]
+    }
+
+    private let state = Mutex(State())
+
+    func add(_ connection: FeedConnection, slot: Int) { state.withLock { $0.connections[slot] = connection } }
+
+    func remove(_ slot: Int) {
+        state.withLock { state in
+            state.since[slot] = nil
+            state.connections[slot] = nil
+        }
+    }
+
+    /// A connection brings these symbols, all of them redundant, now.
+    func stands(_ slot: Int, _ symbols: Set<Symbol>, wall: Int64) {
+        state.withLock { state in
+            let before = state.since[slot] ?? [:]
+            state.since[slot] =
+                symbols.isEmpty
+                ? nil
+                : Dictionary(
+                    uniqueKeysWithValues: symbols.map { ($0, before[$0] ?? wall) })
+        }
+    }
+
+    /// What is left of a gap without the symbols that another connection brought from before its start until now.
+    func uncovered(_ gap: Gap, of slot: Int) -> Gap? {
+        let (since, connections) = state.withLock { ($0.since, $0.connections) }
+        guard !since.isEmpty, !gap.symbols.isEmpty else { return gap }
+        var covered: Set<Symbol> = []
+        for (other, symbols) in since where other != slot {
+            guard let from = connections[other]?.snapshot.connectedSince, from <= gap.from else { continue }
+            covered.formUnion(gap.symbols.filter { symbols[$0].map { $0 <= gap.from } ?? false })
+        }
+        var rest = gap
+        rest.symbols.removeAll(where: covered.contains)
+        return rest.symbols.isEmpty ? nil : rest
+    }
+}

@@ -1,0 +1,50 @@
+/// Tells how fast counters grew over the last 1, 5 and 60 seconds, from samples about a second apart.
+struct RateMeter: Sendable {
+    struct Sample: Equatable, Sendable {
+        var time: Duration
+        var events: Int64
+        /// Events that could not be decoded or taken, lost connections, and errors that the feed reported.
+        var errors: Int64
+    }
+
+    private var samples: [Sample] = []
+    private var next = 0
+
+    mutating func add(_ sample: Sample) {
+        if samples.count < 62 {
+            samples.append(sample)
+        } else {
+            samples[next] = sample
+            next = (next + 1) % samples.count
+        }
+    }
+
+    /// Events a second over about `span`, from the newest sample back; 0 before the second sample.
+    func eventRate(over span: Duration) -> Double {
+        guard let (first, last) = ends(of: span) else { return 0 }
+        return Double(last.events - first.events) / (last.time - first.time).inSeconds
+    }
+
+    /// Errors among all events and errors of about the last minute, 0 to 1.
+    var errorRate: Double {
+        guard let (first, last) = ends(of: .seconds(60)) else { return 0 }
+        let errors = last.errors - first.errors
+        let all = errors + last.events - first.events
+        return all > 0 ? Double(errors) / Double(all) : 0
+    }
+
+    /// The newest sample and the oldest that is not much older than `span` before it.
+    private func ends(of span: Duration) -> (first: Sample, last: Sample)? {
+        guard samples.count > 1 else { return nil }
+        let ordered = samples[next...] + samples[..<next]
+        guard let last = ordered.last else { return nil }
+        // A tick that came a little late must not lose its sample.
+        let start = last.time - span - .milliseconds(500)
+        guard let first = ordered.first(where: { $0.time >= start }), first.time < last.time else { return nil }
+        return (first, last)
+    }
+}
+
+extension Duration {
+    var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
+}

@@ -1,0 +1,244 @@
+public import MarketData
+
+/// How symbols are spread over a set's connections.
+public enum RoutingStrategy: String, Sendable, Equatable, CaseIterable {
+    /// Each symbol where it is configured.
+    case manual
+    /// The union of all symbols, split evenly by number.
+    case roundRobin = "round-robin"
+    /// The union of all symbols, split evenly by the messages that they bring.
+    case loadBalanced = "load-balanced"
+    /// The most important symbols on the connection of the first priority, as many as it takes, and so on.
+    case priority
+}
+
+/// Which symbols are taken from two connections at once.
+public enum RedundantSymbols: Sendable, Equatable {
+    /// These, where there are two connections.
+    case some(Set<Symbol>)
+    /// Every one.
+    case all
+
+    /// None.
+    public static let none = RedundantSymbols.some([])
+
+    func contains(_ symbol: Symbol) -> Bool {
+        switch self {
+        case .some(let symbols): symbols.contains(symbol)
+        case .all: true
+        }
+    }
+}
+
+/// Decides which connection brings which symbol. Reads no clock, knows no socket.
+///
+/// Two steps: ``homes(of:previous:)`` spreads the symbols over all connections that are meant to work, as the strategy
+/// says; ``goals(of:homes:down:previous:)`` finds another place for those whose home is down. Both are stable: a symbol
+/// stays where it was unless that place is gone or above its share.
+struct Router: Sendable {
+    /// A connection as the router sees it.
+    struct Seat: Equatable, Sendable {
+        var slot: Int
+        /// 1 comes first.
+        var priority: Int
+        /// The most symbols that the connection takes; `nil` sets no limit.
+        var capacity: Int?
+    }
+
+    /// A wanted symbol.
+    struct Wish: Equatable, Sendable {
+        var symbol: Symbol
+        /// The connections that name the symbol, where the strategy is manual, and those that it is bound to.
+        var seats: SlotSet
+        /// Whether the symbol stays on ``seats`` whatever the strategy, as long as these work.
+        var isBound = false
+    }
+
+    var strategy: RoutingStrategy
+    var redundant: RedundantSymbols
+    /// By slot.
+    var seats: [Seat]
+    /// How many messages a symbol brings, in any one unit; 1 for those not listed.
+    var weights: [Symbol: Double] = [:]
+
+    /// Where the wishes, the most important first, are at home.
+    func homes(of wishes: [Wish], previous: [Symbol: SlotSet]) -> [Symbol: SlotSet] {
+        guard !seats.isEmpty else { return [:] }
+        let units = wishes.reduce(0) { $0 + copies(of: $1.symbol) }
+        var load = Load(self, quotas: quotas(for: units))
+        var homes: [Symbol: SlotSet] = [:]
+        homes.reserveCapacity(wishes.count)
+        // Those that the configuration places, then those that stay, then the rest: nobody is pushed out by a guest.
+        for wish in wishes where strategy == .manual || wish.isBound {
+            for slot in ranked(wish.seats).prefix(copies(of: wish.symbol)) where load.hasRoom(slot) {
+                load.place(wish.symbol, slot, &homes)
+            }
+        }
+        for wish in wishes {
+            guard let before = previous[wish.symbol] else { continue }
+            for slot in ranked(before) where isMissing(wish.symbol, homes) && load.mayKeep(slot) {
+                load.place(wish.symbol, slot, &homes)
+            }
+        }
+        var rest = wishes.filter { isMissing($0.symbol, homes) }
+        if strategy == .loadBalanced { rest = rest.stablySorted { weight($0.symbol) > weight($1.symbol) } }
+        for wish in rest {
+            while isMissing(wish.symbol, homes), let slot = load.best(for: wish.symbol, homes[wish.symbol] ?? []) {
+                load.place(wish.symbol, slot, &homes)
+            }
+        }
+        return homes
+    }
+
+    /// Where the wishes are to be brought from, while some connections are down.
+    ///
+    /// Symbols whose home is down go to the others as far as those have room, the most important first; one that finds
+    /// none stays on its home.
+    ///
+    /// - Parameters:
+    ///   - down: the seats that have given their symbols away.
+    ///   - ready: the seats that can take more symbols now.
+    func goals(
+        of wishes: [Wish], homes: [Symbol: SlotSet], down: SlotSet, ready: SlotSet, previous: [Symbol: SlotSet]
+    ) -> [Symbol: SlotSet] {
+        guard !down.isEmpty else { return homes }
+        var load = Load(self, quotas: [:])
+        var goals: [Symbol: SlotSet] = [:]
+        goals.reserveCapacity(homes.count)
+        for (symbol, slots) in homes {
+            for slot in slots.subtracting(down) { load.place(symbol, slot, &goals) }
+        }
+        var rest: [(symbol: Symbol, missing: Int)] = []
+        for wish in wishes {
+            guard let home = homes[wish.symbol] else { continue }
+            var missing = home.intersection(down).count
+            guard missing > 0 else { continue }
+            let before = previous[wish.symbol] ?? []
+            for slot in before.subtracting(home).subtracting(down) where missing > 0 {
+                guard !(goals[wish.symbol] ?? []).contains(slot), load.hasRoom(slot) else { continue }
+                load.place(wish.symbol, slot, &goals)
+                missing -= 1
+            }
+            if missing > 0 { rest.append((wish.symbol, missing)) }
+        }
+        for (symbol, missing) in rest {
+            for _ in 0..<missing {
+                if let slot = load.best(for: symbol, goals[symbol] ?? [], among: ready) {
+                    load.place(symbol, slot, &goals)
+                } else if let home = homes[symbol]?.intersection(down).first(where: {
+                    !(goals[symbol] ?? []).contains($0)
+                }) {
+                    load.place(symbol, home, &goals)
+                }
+            }
+        }
+        return goals
+    }
+
+    /// On how many connections a symbol belongs.
+    func copies(of symbol: Symbol) -> Int {
+        seats.count > 1 && redundant.contains(symbol) ? 2 : 1
+    }
+
+    func weight(_ symbol: Symbol) -> Double { weights[symbol] ?? 1 }
+
+    private func isMissing(_ symbol: Symbol, _ homes: [Symbol: SlotSet]) -> Bool {
+        (homes[symbol]?.count ?? 0) < copies(of: symbol)
+    }
+
+    /// Slots by priority, then number.
+    private func ranked(_ slots: SlotSet) -> [Int] {
+        slots.count < 2
+            ? Array(slots)
+            : seats.filter { slots.contains($0.slot) }.stablySorted { $0.priority < $1.priority }.map(\.slot)
+    }
+
+    /// How many symbols each seat may keep from before; empty where the strategy sets no share.
+    private func quotas(for units: Int) -> [Int: Int] {
+        var quotas: [Int: Int] = [:]
+        switch strategy {
+        case .manual, .loadBalanced: return [:]
+        case .priority:
+            var left = units
+            for seat in seats.stablySorted(by: { $0.priority < $1.priority }) {
+                quotas[seat.slot] = min(left, seat.capacity ?? left)
+                left -= quotas[seat.slot] ?? 0
+            }
+        case .roundRobin:
+            // Seats too small for an even share leave more to the others.
+            var left = units
+            var open = seats.stablySorted { ($0.capacity ?? .max) < ($1.capacity ?? .max) }[...]
+            while let seat = open.first {
+                let share = (left + open.count - 1) / open.count
+                quotas[seat.slot] = min(share, seat.capacity ?? share)
+                left -= quotas[seat.slot] ?? 0
+                open = open.dropFirst()
+            }
+        }
+        return quotas
+    }
+
+    /// What each seat holds while symbols are being placed.
+    private struct Load {
+        private let router: Router
+        private let quotas: [Int: Int]
+        private var counts: [Int]
+        private var weights: [Double]
+        private var capacities: [Int]
+
+        init(_ router: Router, quotas: [Int: Int]) {
+            self.router = router
+            self.quotas = quotas
+            counts = Array(repeating: 0, count: SlotSet.capacity)
+            weights = Array(repeating: 0, count: SlotSet.capacity)
+            capacities = Array(repeating: 0, count: SlotSet.capacity)
+            for seat in router.seats { capacities[seat.slot] = seat.capacity ?? .max }
+        }
+
+        func hasRoom(_ slot: Int) -> Bool { counts[slot] < capacities[slot] }
+
+        /// Whether a symbol that was on the seat may stay.
+        func mayKeep(_ slot: Int) -> Bool { hasRoom(slot) && counts[slot] < quotas[slot] ?? .max }
+
+        mutating func place(_ symbol: Symbol, _ slot: Int, _ places: inout [Symbol: SlotSet]) {
+            guard !(places[symbol] ?? []).contains(slot) else { return }
+            places[symbol, default: []].insert(slot)
+            counts[slot] += 1
+            weights[slot] += router.weight(symbol)
+        }
+
+        /// The seat for one more symbol: within its share before beyond it, then the least loaded, by the strategy's
+        /// measure.
+        func best(for symbol: Symbol, _ taken: SlotSet, among allowed: SlotSet? = nil) -> Int? {
+            var best: (slot: Int, rank: (Bool, Double, Int))?
+            for seat in router.seats {
+                let slot = seat.slot
+                guard !taken.contains(slot), hasRoom(slot), allowed?.contains(slot) ?? true else { continue }
+                let measure: Double =
+                    switch router.strategy {
+                    case .priority: Double(seat.priority)
+                    case .loadBalanced: weights[slot]
+                    case .manual, .roundRobin: Double(counts[slot])
+                    }
+                let rank = (!mayKeep(slot), measure, slot)
+                if best.map({ rank < $0.rank }) ?? true { best = (slot, rank) }
+            }
+            return best?.slot
+        }
+    }
+}
+
+private func < (left: (Bool, Double, Int), right: (Bool, Double, Int)) -> Bool {
+    if left.0 != right.0 { return !left.0 }
+    return left.1 == right.1 ? left.2 < right.2 : left.1 < right.1
+}
+
+extension Array {
+    /// Sorted; equal elements keep their order.
+    func stablySorted(by isBefore: (Element, Element) -> Bool) -> [Element] {
+        enumerated().sorted { left, right in
+            if isBefore(left.element, right.element) { return true }
+            return isBefore(right.element, left.element) ? false : left.offset < right.offset
+        }.map(\.element)
+    }
+}

@@ -1,0 +1,125 @@
+public import MarketData
+
+/// How a set of connections shares the symbols.
+public struct SetConfiguration: Sendable {
+    /// How symbols are spread.
+    public var strategy = RoutingStrategy.manual
+    /// Which symbols are taken from two connections.
+    public var redundant = RedundantSymbols.none
+    /// Whether a connection that is down gives its symbols to the others.
+    public var failsOver = true
+    /// How long a connection may be down before it does.
+    public var grace: Duration = .seconds(10)
+    /// How long it must stand before it gets them back; doubled with each failure within an hour, up to ten minutes.
+    public var recovery: Duration = .seconds(30)
+    /// How often the rates are compared.
+    public var healthInterval: Duration = .seconds(30)
+    /// Whether symbols move by themselves when the rates differ by more than ``rebalanceFactor``; with the strategy
+    /// ``RoutingStrategy/loadBalanced`` only, because the others say where a symbol belongs.
+    public var rebalances = true
+    /// How many times as much the busiest connection may bring as the idlest.
+    public var rebalanceFactor = 1.5
+    /// How many messages each symbol is expected to bring, in any one unit, before that was seen.
+    public var firstGuess: [Symbol: Double] = [:]
+    /// How long both places of a symbol that moves stand before the old one is given up.
+    public var overlap: Duration = .milliseconds(500)
+    /// How long events are remembered that a second connection may bring again.
+    public var memory: Duration = .seconds(120)
+
+    /// Makes a configuration with the defaults.
+    public init() {}
+
+    var policy: SetMachine.Policy {
+        var policy = SetMachine.Policy()
+        policy.strategy = strategy
+        policy.redundant = redundant
+        policy.failsOver = failsOver
+        policy.failover.grace = grace
+        policy.failover.recovery = recovery
+        policy.failover.longestRecovery = max(recovery, .seconds(600))
+        policy.rebalance.factor = max(1, rebalanceFactor)
+        policy.overlap = overlap
+        policy.linger = memory
+        return policy
+    }
+}
+
+/// A connection of a set.
+public struct SetMember: Sendable {
+    /// What the connection is called in look-ups, `connection_1`; each its own.
+    public var id: String
+    /// How it connects; its name stands in batches, gaps and logs.
+    public var configuration: FeedConfiguration
+    /// What it is configured to bring.
+    public var interest: Interest
+    /// 1 comes first.
+    public var priority: Int
+    /// The most symbols that it takes; `nil` sets no limit.
+    public var capacity: Int?
+
+    /// Makes a member; see the properties for meaning.
+    public init(
+        id: String, configuration: FeedConfiguration, interest: Interest, priority: Int = 1, capacity: Int? = nil
+    ) {
+        self.id = id
+        self.configuration = configuration
+        self.interest = interest
+        self.priority = priority
+        self.capacity = capacity
+    }
+}
+
+/// What a set of connections knows of itself; from memory.
+public struct SetSnapshot: Sendable, Equatable {
+    /// One connection.
+    public struct Member: Sendable, Equatable {
+        /// The member's id.
+        public var id: String
+        /// What the connection knows of itself.
+        public var feed: FeedSnapshot
+        /// 1 comes first.
+        public var priority: Int
+        /// The most symbols that it takes.
+        public var capacity: Int?
+        /// Whether it was down for too long and its symbols are with the others, until it is trusted again.
+        public var isFailedOver = false
+        /// Events a second over about the last second.
+        public var eventsPerSecond: Double
+        /// Events a second over about the last 5 seconds.
+        public var eventsPer5Seconds: Double
+        /// Events a second over about the last minute.
+        public var eventsPerMinute: Double
+        /// Errors among events and errors of about the last minute, 0 to 1.
+        public var errorRate: Double
+        /// Seconds since the subscription came to stand; 0 while it does not.
+        public var uptime: Double
+    }
+
+    /// The connections in the order of their slots.
+    public var members: [Member]
+    /// The number of symbols wanted.
+    public var wanted: Int
+    /// The number of wanted symbols that no connection has room for.
+    public var unplaced: Int
+    /// The number of symbols on their way from one connection to another.
+    public var moving: Int
+    /// Events left out because another connection had brought them.
+    public var duplicates: Int64
+    /// Events that were forgotten too early to tell a second copy, because too many were remembered.
+    public var forgotten: Int64
+
+    /// Whether at least one connection is up.
+    public var isUp: Bool { members.contains { $0.feed.status == .connected } }
+    /// The connections that are up.
+    public var connected: Int { members.count { $0.feed.status == .connected } }
+}
+
+/// A symbol that changes its connection.
+public struct SetMove: Sendable, Equatable {
+    /// The symbol.
+    public var symbol: Symbol
+    /// The id of the connection that had it.
+    public var from: String
+    /// The id of the connection that gets it.
+    public var to: String
+}

@@ -1,0 +1,477 @@
+import MarketData
+
+/// Decides which of a set's connections subscribes to what, moment by moment; performs nothing, reads no clock.
+///
+/// Where a symbol belongs comes from ``Router`` and ``Failover`` (its goal). On the way there a symbol is subscribed at
+/// its new place first and given up at its old one only when the new one stands: every event of the time between comes
+/// twice and none is missed. ``Action/share(_:)`` tells the sink's front which symbols those are.
+struct SetMachine: Sendable {
+    /// How the set works.
+    struct Policy: Sendable {
+        var strategy = RoutingStrategy.manual
+        var redundant = RedundantSymbols.none
+        var failover = Failover.Policy()
+        var failsOver = true
+        var rebalance = Rebalance()
+        /// How long both places stand before the old one is given up.
+        var overlap: Duration = .milliseconds(500)
+        /// How long events of a place that was given up are remembered.
+        var linger: Duration = .seconds(120)
+        /// How long after the feed's word that a place was given up events of it may still come.
+        var calm: Duration = .seconds(5)
+        /// The longest wait for the feed's word that a place was given up.
+        var patience: Duration = .seconds(30)
+    }
+
+    /// Which connections may bring a symbol at the moment.
+    struct Sharing: Equatable, Sendable {
+        var symbol: Symbol
+        var slots: SlotSet
+        /// Those among them that bring no new events any more.
+        var ended: SlotSet = []
+    }
+
+    enum Action: Equatable, Sendable {
+        /// From now on, before what follows is done, these symbols may come from several connections, or from one alone.
+        case share([Sharing])
+        /// The connection is to bring exactly these, the most important first.
+        case interest(Int, [Symbol])
+        /// The connection has no symbols left and ends for good.
+        case stop(Int)
+    }
+
+    /// What a connection knows of itself.
+    struct Observation: Sendable {
+        /// Whether it is logged in and subscribed.
+        var isUp: Bool
+        /// The symbols whose every channel stands.
+        var standing: Set<Symbol>
+        /// Whether the feed has answered all that the last interest asked for.
+        var isSettled: Bool
+        /// Whether the feed has answered all that the last interest gave up.
+        var isQuiet: Bool
+    }
+
+    struct Station: Sendable {
+        var seat: Router.Seat
+        var takesAll = false
+        var isUp = false
+        var standing: Set<Symbol> = []
+        /// Joined since the feed last answered everything: what is known to stand is from before.
+        var fresh: Set<Symbol> = []
+        var isSettled = false
+        var isQuiet = true
+        /// Since when the connection is being removed.
+        var removedSince: Duration?
+        var count = 0
+    }
+
+    struct Place: Hashable, Sendable {
+        var symbol: Symbol
+        var slot: Int
+    }
+
+    /// A place that was given up.
+    private struct Leave: Sendable {
+        var since: Duration
+        /// When the feed said that it ended.
+        var quietSince: Duration?
+        /// Whether none of its events comes any more.
+        var isOver = false
+    }
+
+    let policy: Policy
+    private(set) var stations: [Int: Station] = [:]
+    private(set) var failover: Failover
+    /// The wanted symbols, the most important first.
+    private(set) var order: [Symbol] = []
+    private(set) var wishes: [Symbol: Router.Wish] = [:]
+    private(set) var homes: [Symbol: SlotSet] = [:]
+    private(set) var goals: [Symbol: SlotSet] = [:]
+    /// What the connections' interests hold.
+    private(set) var placed: [Symbol: SlotSet] = [:]
+    var weights: [Symbol: Double] = [:]
+    /// Joined places that have not replaced another yet, and since when they stand.
+    private var joining: [Place: Duration?] = [:]
+    private var leaving: [Place: Leave] = [:]
+    private var shared: [Symbol: Sharing] = [:]
+    private var isDirty = false
+    /// Symbols that are not where they belong, or whose sharing may have to change.
+    private var unsettled: Set<Symbol> = []
+
+    init(policy: Policy) {
+        self.policy = policy
+        failover = Failover(policy.failover)
+    }
+
+    // MARK: What is wanted
+
+    /// Adds a connection.
+    mutating func add(_ seat: Router.Seat, takesAll: Bool = false, now: Duration) {
+        stations[seat.slot] = Station(seat: seat, takesAll: takesAll)
+        failover.add(seat.slot, now: now)
+        isDirty = true
+    }
+
+    /// Begins to remove a connection: its symbols go to the others, and then it stops.
+    mutating func remove(_ slot: Int, now: Duration) {
+        guard stations[slot] != nil, stations[slot]?.removedSince == nil else { return }
+        stations[slot]?.removedSince = now
+        failover.remove(slot)
+        for (symbol, var wish) in wishes where wish.seats.contains(slot) {
+            wish.seats.remove(slot)
+            if wish.seats.isEmpty { wish.isBound = false }
+            wishes[symbol] = wish
+        }
+        isDirty = true
+    }
+
+    /// Replaces what a connection is configured to bring; symbols that no connection wants any more are given up.
+    ///
+    /// - Parameter all: whether it is to bring everything.
+    mutating func configure(_ slot: Int, _ symbols: [Symbol], takesAll: Bool = false) {
+        let new = Set(symbols)
+        for (symbol, var wish) in wishes where wish.seats.contains(slot) && !new.contains(symbol) {
+            wish.seats.remove(slot)
+            wishes[symbol] = wish.seats.isEmpty ? nil : wish
+        }
+        stations[slot]?.takesAll = takesAll
+        want(symbols, on: slot)
+    }
+
+    /// Wants symbols, on a connection or wherever the strategy puts them.
+    ///
+    /// - Returns: those that were not wanted so before.
+    @discardableResult
+    mutating func want(_ symbols: [Symbol], on slot: Int?, bound: Bool = false) -> [Symbol] {
+        var new: [Symbol] = []
+        for symbol in symbols {
+            var wish = wishes[symbol] ?? Router.Wish(symbol: symbol, seats: [])
+            let before = wishes[symbol]
+            if let slot {
+                if bound, !wish.isBound { wish.seats = [] }
+                wish.seats.insert(slot)
+                wish.isBound = wish.isBound || bound
+            }
+            guard wish != before else { continue }
+            wishes[symbol] = wish
+            new.append(symbol)
+            if before == nil { order.append(symbol) }
+        }
+        reorder()
+        return new
+    }
+
+    /// Wants symbols no more: on one connection, where another may go on bringing them, or on all.
+    ///
+    /// - Returns: those that were wanted there.
+    @discardableResult
+    mutating func unwant(_ symbols: [Symbol], on slot: Int?) -> [Symbol] {
+        var gone: [Symbol] = []
+        for symbol in symbols {
+            guard var wish = wishes[symbol] else { continue }
+            if let slot {
+                guard (placed[symbol] ?? []).contains(slot) || wish.seats.contains(slot) else { continue }
+                wish.seats.remove(slot)
+                wishes[symbol] = wish.seats.isEmpty || policy.strategy != .manual ? nil : wish
+            } else {
+                wishes[symbol] = nil
+            }
+            gone.append(symbol)
+        }
+        reorder()
+        return gone
+    }
+
+    /// The most important first: those named for redundancy, then by the best priority of the connections that want
+    /// them, then in the order in which they came.
+    private mutating func reorder() {
+        let ranks = order.compactMap { symbol -> (symbol: Symbol, rank: Int)? in
+            guard let wish = wishes[symbol] else { return nil }
+            if case .some(let named) = policy.redundant, named.contains(symbol) { return (symbol, .min) }
+            return (symbol, wish.seats.compactMap { stations[$0]?.seat.priority }.min() ?? .max)
+        }
+        order = ranks.stablySorted { $0.rank < $1.rank }.map(\.symbol)
+        isDirty = true
+    }
+
+    // MARK: What happens
+
+    /// A connection's state changed.
+    mutating func observe(_ slot: Int, _ observation: Observation, now: Duration) {
+        guard let station = stations[slot] else { return }
+        if station.isUp != observation.isUp {
+            if !failover.failed.isEmpty { isDirty = true }
+            for symbol in order where placed[symbol]?.contains(slot) == true && placed[symbol] != goals[symbol] {
+                unsettled.insert(symbol)
+            }
+        }
+        stations[slot]?.isUp = observation.isUp
+        if observation.isUp, observation.isSettled { stations[slot]?.fresh = [] }
+        let fresh = stations[slot]?.fresh ?? []
+        stations[slot]?.standing = observation.isUp ? observation.standing.subtracting(fresh) : []
+        stations[slot]?.isSettled = observation.isUp && observation.isSettled
+        stations[slot]?.isQuiet = observation.isQuiet
+        if station.removedSince == nil { failover.observe(slot, isUp: observation.isUp, now: now) }
+        for place in joining.keys where place.slot == slot {
+            let stands = stations[slot]?.standing.contains(place.symbol) ?? false
+            if !stands { joining[place] = .some(nil) } else if joining[place] == .some(nil) { joining[place] = now }
+        }
+        if observation.isQuiet {
+            for (place, leave) in leaving where place.slot == slot && leave.quietSince == nil {
+                leaving[place]?.quietSince = now
+            }
+        }
+    }
+
+    /// When ``advance(now:)`` has something to do by itself.
+    var deadline: Duration? {
+        var times: [Duration] = []
+        if policy.failsOver, let due = failover.deadline { times.append(due) }
+        times += joining.values.compactMap { $0.map { $0 + policy.overlap } }
+        times += leaving.values.map { leave in
+            guard let quiet = leave.quietSince else { return leave.since + policy.patience }
+            return quiet + (leave.isOver ? policy.linger : policy.calm)
+        }
+        times += stations.values.compactMap { $0.removedSince.map { $0 + policy.patience } }
+        return times.min()
+    }
+
+    /// Draws the consequences of all that was told, and of the time.
+    mutating func advance(now: Duration) -> [Action] {
+        if policy.failsOver, failover.tick(now: now) { isDirty = true }
+        if isDirty { plan() }
+        endLeaves(now)
+        var changed: SlotSet = []
+        var sharings: [Symbol: Sharing] = [:]
+        // A place that is given up may make room for a symbol that waits for it.
+        while true {
+            let moved = move(now, &changed)
+            for symbol in moved.symbols { share(symbol, &sharings) }
+            if !moved.freed { break }
+        }
+        for symbol in unsettled { share(symbol, &sharings) }
+        unsettled = unsettled.filter { placed[$0] ?? [] != goals[$0] ?? [] }
+        joining = joining.filter { unsettled.contains($0.key.symbol) }
+        var actions: [Action] = []
+        // What becomes shared must be so before the second connection brings it.
+        if !sharings.isEmpty { actions.append(.share(sharings.values.sorted { $0.symbol < $1.symbol })) }
+        for slot in changed {
+            actions.append(.interest(slot, order.filter { placed[$0]?.contains(slot) == true }))
+            stations[slot]?.isSettled = false
+            stations[slot]?.isQuiet = false
+        }
+        for (slot, station) in stations {
+            guard let since = station.removedSince else { continue }
+            let isLeft = !leaving.contains { $0.key.slot == slot && $0.value.quietSince == nil }
+            guard station.count == 0 && isLeft || now >= since + policy.patience else { continue }
+            drop(slot)
+            actions.append(.stop(slot))
+        }
+        return actions
+    }
+
+    /// Moves symbols so that the connections bring about the same; where the strategy lets it.
+    ///
+    /// - Parameter isAsked: whether a person asked: then manual places are moved too, and small differences evened out.
+    mutating func rebalance(isAsked: Bool) -> [Rebalance.Move] {
+        guard policy.strategy == .loadBalanced || isAsked && policy.strategy == .manual else { return [] }
+        let down = failover.failed
+        var places: [Int: [Symbol]] = [:]
+        var fixed: [Int: Double] = [:]
+        var room: [Int: Int] = [:]
+        for (slot, station) in stations
+        where station.removedSince == nil && !station.takesAll && station.isUp && !down.contains(slot) {
+            places[slot] = []
+            if let capacity = station.seat.capacity { room[slot] = capacity - station.count }
+        }
+        for symbol in order {
+            guard let home = homes[symbol], let slot = home.first, places[slot] != nil else { continue }
+            let isMovable =
+                home.count == 1 && goals[symbol] == home && placed[symbol] == home && wishes[symbol]?.isBound != true
+            if isMovable {
+                places[slot]?.append(symbol)
+            } else {
+                for slot in home { fixed[slot, default: 0] += weights[symbol] ?? 0 }
+            }
+        }
+        let moves = policy.rebalance.moves(
+            places: places, fixed: fixed, room: room, weights: weights, always: isAsked)
+        for move in moves {
+            homes[move.symbol] = [move.to]
+            if policy.strategy == .manual { wishes[move.symbol]?.seats = [move.to] }
+        }
+        if !moves.isEmpty { isDirty = true }
+        return moves
+    }
+
+    /// The number of wanted symbols that no connection has room for.
+    var unplaced: Int { wildcards.isEmpty ? order.count { goals[$0] == nil } : 0 }
+
+    /// The number of symbols that are not where they belong yet.
+    var moving: Int { unsettled.count { placed[$0] != goals[$0] } }
+
+    // MARK: Parts
+
+    private var router: Router {
+        let seats = stations.values.filter { $0.removedSince == nil && !$0.takesAll }.map(\.seat)
+        return Router(
+            strategy: policy.strategy, redundant: policy.redundant, seats: seats.sorted { $0.slot < $1.slot },
+            weights: weights)
+    }
+
+    /// The connections that bring everything and have not failed.
+    private var wildcards: SlotSet {
+        SlotSet(stations.values.filter { $0.takesAll && $0.removedSince == nil }.map(\.seat.slot))
+    }
+
+    private mutating func plan() {
+        isDirty = false
+        let down = policy.failsOver ? failover.failed : []
+        let isCovered = !wildcards.subtracting(down).isEmpty
+        // A connection that takes everything brings these already.
+        let wanted = order.compactMap { symbol in
+            isCovered && !policy.redundant.contains(symbol) ? nil : wishes[symbol]
+        }
+        let router = router
+        homes = router.homes(of: wanted, previous: homes)
+        let ready = SlotSet(
+            stations.values.filter { $0.isUp && $0.removedSince == nil && !down.contains($0.seat.slot) }
+                .map(\.seat.slot))
+        goals = router.goals(of: wanted, homes: homes, down: down, ready: ready, previous: goals)
+        for (symbol, slots) in goals where placed[symbol] != slots { unsettled.insert(symbol) }
+        for symbol in placed.keys where goals[symbol] == nil { unsettled.insert(symbol) }
+    }
+
+    /// Makes every step towards the goals that can be made now.
+    private mutating func move(_ now: Duration, _ changed: inout SlotSet) -> (symbols: [Symbol], freed: Bool) {
+        var moved: [Symbol] = []
+        var freed = false
+        guard !unsettled.isEmpty else { return ([], false) }
+        let known = order.filter(unsettled.contains)
+        let gone = unsettled.filter { wishes[$0] == nil }.sorted()
+        for symbol in gone + known {
+            let before = placed[symbol] ?? []
+            let goal = goals[symbol] ?? []
+            guard before != goal else { continue }
+            for slot in goal.subtracting(before) where hasRoom(slot) { join(symbol, slot) }
+            for slot in before.subtracting(goal) where mayLeave(symbol, slot, goal, now) {
+                leave(symbol, slot, now)
+                freed = true
+            }
+            turnBack(symbol, now, &freed)
+            let after = placed[symbol] ?? []
+            guard after != before else { continue }
+            moved.append(symbol)
+            changed = changed.union(after.subtracting(before)).union(before.subtracting(after))
+        }
+        return (moved, freed)
+    }
+
+    private func hasRoom(_ slot: Int) -> Bool {
+        guard let station = stations[slot] else { return false }
+        return station.count < station.seat.capacity ?? .max
+    }
+
+    /// Whether an old place may be given up: nobody wants the symbol, or another place stands.
+    private func mayLeave(_ symbol: Symbol, _ slot: Int, _ goal: SlotSet, _ now: Duration) -> Bool {
+        if goal.isEmpty { return true }
+        let isBringing = stations[slot]?.standing.contains(symbol) ?? false
+        return goal.contains { other in
+            guard placed[symbol]?.contains(other) == true, let station = stations[other] else { return false }
+            guard station.standing.contains(symbol) else {
+                // Refused at the new place, and not coming from the old one either.
+                return station.isSettled && !isBringing
+            }
+            guard isBringing, case .some(let stood) = joining[Place(symbol: symbol, slot: other)] else { return true }
+            return stood.map { now >= $0 + policy.overlap } ?? false
+        }
+    }
+
+    /// Gives up a new place that the feed refuses while an old one still brings the symbol.
+    private mutating func turnBack(_ symbol: Symbol, _ now: Duration, _ freed: inout Bool) {
+        let goal = goals[symbol] ?? []
+        let slots = placed[symbol] ?? []
+        let old = slots.subtracting(goal).filter { stations[$0]?.removedSince == nil }
+        let isBrought = old.contains { stations[$0]?.standing.contains(symbol) == true }
+        guard isBrought, !goal.isEmpty else { return }
+        let refused = goal.intersection(slots).filter { slot in
+            stations[slot].map { $0.isSettled && !$0.standing.contains(symbol) } ?? false
+        }
+        guard refused.count == goal.count else { return }
+        for slot in refused { leave(symbol, slot, now) }
+        freed = true
+        goals[symbol] = SlotSet(old)
+        homes[symbol] = SlotSet(old)
+    }
+
+    private mutating func join(_ symbol: Symbol, _ slot: Int) {
+        let isFirst = placed[symbol] == nil
+        placed[symbol, default: []].insert(slot)
+        stations[slot]?.count += 1
+        // Until the interest is sent and answered, what the connection says is of the one before.
+        stations[slot]?.isSettled = false
+        stations[slot]?.fresh.insert(symbol)
+        leaving[Place(symbol: symbol, slot: slot)] = nil
+        if !isFirst { joining[Place(symbol: symbol, slot: slot)] = .some(nil) }
+    }
+
+    private mutating func leave(_ symbol: Symbol, _ slot: Int, _ now: Duration) {
+        placed[symbol]?.remove(slot)
+        stations[slot]?.count -= 1
+        stations[slot]?.standing.remove(symbol)
+        joining[Place(symbol: symbol, slot: slot)] = nil
+        if let left = placed[symbol], left.isEmpty { placed[symbol] = nil }
+        leaving[Place(symbol: symbol, slot: slot)] = Leave(since: now)
+        unsettled.insert(symbol)
+    }
+
+    private mutating func endLeaves(_ now: Duration) {
+        for (place, leave) in leaving {
+            guard let quiet = leave.quietSince else {
+                if now >= leave.since + policy.patience { leaving[place]?.quietSince = now }
+                continue
+            }
+            if now >= quiet + policy.linger {
+                leaving[place] = nil
+            } else if !leave.isOver, now >= quiet + policy.calm {
+                leaving[place]?.isOver = true
+            } else {
+                continue
+            }
+            unsettled.insert(place.symbol)
+        }
+    }
+
+    /// Works out who may bring a symbol, and says so where it changed.
+    private mutating func share(_ symbol: Symbol, _ sharings: inout [Symbol: Sharing]) {
+        let here = placed[symbol].map { $0.union(wildcards) } ?? []
+        var slots = here
+        var ended: SlotSet = []
+        for slot in 0..<SlotSet.capacity {
+            guard let leave = leaving[Place(symbol: symbol, slot: slot)] else { continue }
+            slots.insert(slot)
+            if leave.isOver { ended.insert(slot) }
+        }
+        let sharing = Sharing(symbol: symbol, slots: slots, ended: ended)
+        if slots.count > 1 {
+            guard shared[symbol] != sharing else { return }
+            shared[symbol] = sharing
+        } else {
+            guard shared.removeValue(forKey: symbol) != nil else { return }
+        }
+        sharings[symbol] = slots.count > 1 ? sharing : Sharing(symbol: symbol, slots: here)
+    }
+
+    private mutating func drop(_ slot: Int) {
+        for (symbol, slots) in placed where slots.contains(slot) {
+            placed[symbol]?.remove(slot)
+            if placed[symbol]?.isEmpty == true { placed[symbol] = nil }
+            unsettled.insert(symbol)
+        }
+        leaving = leaving.filter { $0.key.slot != slot }
+        joining = joining.filter { $0.key.slot != slot }
+        stations[slot] = nil
+        isDirty = true
+    }
+}

@@ -1,0 +1,168 @@
+import MarketData
+
+/// Keeps one copy of each event that several connections bring. Reads no clock.
+///
+/// Each connection brings the events of a symbol in the feed's order, a run of the one sequence that the feed sends. The
+/// sequence is what each event's greatest count over the connections says: an event that one connection brings for the
+/// second time is a second event unless another one brought it twice before. So an event is kept when its count on its
+/// own connection exceeds all counts before. Within one time of sharing this neither misses nor doubles an event,
+/// whichever connection is ahead, and the first arrivals come in the feed's order.
+///
+/// What every connection has brought is forgotten at once; what one of them still owes is remembered for a while.
+struct Sightings: Sendable {
+    private struct Sighting {
+        /// How many times each connection brought the event.
+        var counts = SIMD16<UInt8>()
+        /// The greatest of them.
+        var kept: UInt8 = 0
+        /// Told apart from an older entry of the same event.
+        var number: UInt64
+    }
+
+    private struct Due {
+        var fingerprint: EventFingerprint
+        var number: UInt64
+        var until: Duration
+    }
+
+    private struct Sharing {
+        var slots: SlotSet
+        var ended: SlotSet
+        var era: UInt32
+    }
+
+    /// How long an event is remembered that not all connections brought.
+    let memory: Duration
+    /// The most events remembered.
+    let limit: Int
+    private var sharings: [Symbol: Sharing] = [:]
+    private var seen: [EventFingerprint: Sighting] = [:]
+    private var dues: [Due] = []
+    private var firstDue = 0
+    /// What the last batch changed, for taking it back.
+    private var journal: [(fingerprint: EventFingerprint, before: Sighting?)] = []
+    private var numbers: UInt64 = 0
+    private var eras: UInt32 = 0
+    /// Events left out because another connection had brought them.
+    private(set) var duplicates: Int64 = 0
+    /// Events forgotten before their time because there were too many.
+    private(set) var forgotten: Int64 = 0
+
+    init(memory: Duration = .seconds(120), limit: Int = 1 << 17) {
+        self.memory = memory
+        self.limit = limit
+    }
+
+    /// Whether every symbol comes from one connection alone.
+    var isEmpty: Bool { sharings.isEmpty }
+
+    /// How many events are remembered.
+    var remembered: Int { seen.count }
+
+    /// Takes over who brings what.
+    mutating func share(_ changes: [SetMachine.Sharing]) {
+        for change in changes {
+            if change.slots.count < 2 {
+                sharings[change.symbol] = nil
+            } else if sharings[change.symbol] != nil {
+                sharings[change.symbol]?.slots = change.slots
+                sharings[change.symbol]?.ended = change.ended
+            } else {
+                eras &+= 1
+                sharings[change.symbol] = Sharing(
+                    slots: change.slots, ended: change.ended, era: eras)
+            }
+        }
+        if sharings.isEmpty {
+            seen = [:]
+            dues = []
+            firstDue = 0
+        }
+    }
+
+    /// Leaves out of a batch what another connection brought before.
+    mutating func filter(_ batch: inout EventBatch, from slot: Int, now: Duration) {
+        let before = batch.count
+        journal.removeAll(keepingCapacity: true)
+        batch.bars.keep { bar in
+            guard let sharing = sharings[bar.symbol] else { return true }
+            return isNew(EventFingerprint(bar, era: sharing.era), sharing, slot, now)
+        }
+        if !batch.trades.isEmpty || !batch.quotes.isEmpty {
+            let text = batch.text
+            batch.trades.keep { trade in
+                guard let sharing = sharings[trade.symbol] else { return true }
+                return isNew(EventFingerprint(trade, text: text, era: sharing.era), sharing, slot, now)
+            }
+            batch.quotes.keep { quote in
+                guard let sharing = sharings[quote.symbol] else { return true }
+                return isNew(EventFingerprint(quote, text: text, era: sharing.era), sharing, slot, now)
+            }
+        }
+        duplicates += Int64(before - batch.count)
+        forget(now)
+    }
+
+    /// Takes the last batch back: the sink did not take it, so nobody has brought its events.
+    mutating func undo() {
+        for entry in journal.reversed() { seen[entry.fingerprint] = entry.before }
+        journal.removeAll(keepingCapacity: true)
+    }
+
+    private mutating func isNew(
+        _ fingerprint: EventFingerprint, _ sharing: Sharing, _ slot: Int, _ now: Duration
+    ) -> Bool {
+        guard var sighting = seen[fingerprint] else {
+            // Nobody else brings any more what comes for the first time now.
+            if sharing.slots.subtracting(sharing.ended).subtracting([slot]).isEmpty { return true }
+            numbers += 1
+            var sighting = Sighting(number: numbers)
+            sighting.counts[slot] = 1
+            sighting.kept = 1
+            seen[fingerprint] = sighting
+            journal.append((fingerprint, nil))
+            dues.append(Due(fingerprint: fingerprint, number: numbers, until: now + memory))
+            return true
+        }
+        journal.append((fingerprint, sighting))
+        let count = sighting.counts[slot] &+ (sighting.counts[slot] == .max ? 0 : 1)
+        sighting.counts[slot] = count
+        let isNew = count > sighting.kept
+        sighting.kept = max(sighting.kept, count)
+        // What everybody brought as often is settled; when it comes once more it is another event.
+        let isSettled = !isNew && sharing.slots.allSatisfy { sighting.counts[$0] == sighting.kept }
+        seen[fingerprint] = isSettled ? nil : sighting
+        return isNew
+    }
+
+    private mutating func forget(_ now: Duration) {
+        while firstDue < dues.count {
+            let due = dues[firstDue]
+            let isOver = dues.count - firstDue > limit
+            guard isOver || now >= due.until else { break }
+            firstDue += 1
+            guard let sighting = seen[due.fingerprint], sighting.number == due.number else { continue }
+            seen[due.fingerprint] = nil
+            if now < due.until { forgotten += 1 }
+        }
+        if firstDue > 4096, firstDue * 2 > dues.count {
+            dues.removeFirst(firstDue)
+            firstDue = 0
+        }
+    }
+}
+
+extension Array {
+    /// Leaves out in place, in order, what does not satisfy the condition; touches nothing where all do.
+    fileprivate mutating func keep(where isKept: (Element) -> Bool) {
+        guard !isEmpty else { return }
+        var next = 0
+        withUnsafeMutableBufferPointer { elements in
+            for index in elements.indices where isKept(elements[index]) {
+                if next < index { elements[next] = elements[index] }
+                next += 1
+            }
+        }
+        if next < count { removeSubrange(next...) }
+    }
+}

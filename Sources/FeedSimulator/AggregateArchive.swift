@@ -1,0 +1,66 @@
+import MarketData
+import Synchronization
+
+/// The bars that have passed the replay, in their newest versions, as the REST aggregates answer them.
+///
+/// Bars that no client was there to get are in it too: that is what the REST aggregates are for.
+final class AggregateArchive: Sendable {
+    private struct Key: Hashable {
+        var symbol: Symbol
+        var isMinute: Bool
+    }
+
+    /// Each bar's start and its JSON object.
+    private let bars = Mutex<[Key: [Int64: [UInt8]]]>([:])
+
+    /// Adds the bars of some frames.
+    func add(_ block: FrameBlock, _ range: Range<Int>) {
+        bars.withLock { bars in
+            for index in range where !block.frames[index].kinds.isDisjoint(with: .bars) {
+                block.withText(of: block.frames[index]) { text in
+                    _ = FrameScan.forEachEvent(text) { event in
+                        guard event.kind.isSubset(of: .bars) else { return }
+                        let object = UnsafeRawBufferPointer(rebasing: text[event.range])
+                        guard let symbol = FrameScan.symbol(of: object),
+                            let start = ObjectFields.integer("s", in: object)
+                        else { return }
+                        let key = Key(symbol: symbol, isMinute: event.kind == .minuteBar)
+                        bars[key, default: [:]][start] = Self.aggregate(object, start)
+                    }
+                }
+            }
+        }
+    }
+
+    /// The bars that start within a span, in order, at most `limit`; and the start of the first one left out.
+    func bars(
+        of symbol: Symbol, isMinute: Bool, starts: ClosedRange<Int64>, limit: Int
+    ) -> (bars: [[UInt8]], next: Int64?) {
+        bars.withLock { bars in
+            let all = bars[Key(symbol: symbol, isMinute: isMinute)] ?? [:]
+            let found = all.keys.filter(starts.contains).sorted()
+            return (found.prefix(limit).compactMap { all[$0] }, found.count > limit ? found[limit] : nil)
+        }
+    }
+
+    private static func aggregate(_ object: UnsafeRawBufferPointer, _ start: Int64) -> [UInt8] {
+        var output = Array("{\"t\":\(start)".utf8)
+        var hasExactVolume = false
+        func add(_ name: StaticString, _ value: Range<Int>) {
+            output.append(contentsOf: Array(",\"\(name)\":".utf8))
+            let text = object[value]
+            let isQuoted = text.first == UInt8(ascii: "\"")
+            output.append(contentsOf: isQuoted ? text.dropFirst().dropLast() : text)
+        }
+        if let exact = ObjectFields.value(of: "dv", in: object) {
+            hasExactVolume = true
+            add("v", exact)
+        }
+        for name in ["o", "h", "l", "c", "vw"] as [StaticString] {
+            if let value = ObjectFields.value(of: name, in: object) { add(name, value) }
+        }
+        if !hasExactVolume, let value = ObjectFields.value(of: "v", in: object) { add("v", value) }
+        output.append(UInt8(ascii: "}"))
+        return output
+    }
+}

@@ -1,0 +1,148 @@
+/// When the New York Stock Exchange and the markets beside it trade: 2024 to 2030, with holidays and half days.
+///
+/// Trading here includes the hours before and after the regular session, 4:00 to 20:00 New York time, because bars come
+/// in those too; on a half day they end at 17:00. In years that are not known, every weekday counts as a full day.
+public enum TradingCalendar {
+    /// What kind of day it is.
+    public enum Day: Sendable, Equatable {
+        /// No trading: a weekend or a holiday.
+        case closed
+        /// The regular session ends at 13:00.
+        case half
+        /// The regular session ends at 16:00.
+        case full
+    }
+
+    /// One day's trading, in milliseconds since the Unix epoch.
+    public struct Session: Sendable, Equatable {
+        /// When the first trades may happen: 4:00.
+        public var open: Int64
+        /// When the regular session begins: 9:30.
+        public var regularOpen: Int64
+        /// When the regular session ends: 16:00, or 13:00.
+        public var regularClose: Int64
+        /// When the last trades may happen: 20:00, or 17:00.
+        public var close: Int64
+    }
+
+    /// The years whose holidays are known.
+    public static let years = 2024...2030
+
+    /// The kind of a day of the New York calendar.
+    public static func day(_ year: Int, _ month: Int, _ day: Int) -> Day {
+        let number = dayNumber(year, month, day)
+        if weekday(number) == 0 || weekday(number) == 6 { return .closed }
+        let key = year * 10_000 + month * 100 + day
+        if holidays.contains(key) { return .closed }
+        return halfDays.contains(key) ? .half : .full
+    }
+
+    /// The trading of the New York day that holds a time, in milliseconds since the Unix epoch; `nil` on a closed day.
+    public static func session(at milliseconds: Int64) -> Session? {
+        session(ofDay: newYorkDay(of: milliseconds))
+    }
+
+    /// Whether there was trading at any time of a span, its ends included, in milliseconds since the Unix epoch.
+    public static func isOpen(from: Int64, to: Int64) -> Bool {
+        guard from <= to else { return false }
+        let last = newYorkDay(of: to)
+        var day = newYorkDay(of: from)
+        // A closed span is five days long at most; anything longer holds a session.
+        guard last - day <= 10 else { return true }
+        while day <= last {
+            if let session = session(ofDay: day), from < session.close, to >= session.open { return true }
+            day += 1
+        }
+        return false
+    }
+
+    // MARK: Days
+
+    private static func session(ofDay number: Int) -> Session? {
+        let (year, month, date) = civil(number)
+        let kind = day(year, month, date)
+        guard kind != .closed else { return nil }
+        let midnight = Int64(number) * 86_400_000
+        // The clocks change on Sundays, so one offset holds for the whole of a trading day.
+        let offset = newYorkOffset(midnight + 17 * 3_600_000)
+        func at(_ hour: Int64, _ minute: Int64 = 0) -> Int64 { midnight + (hour * 60 + minute) * 60_000 - offset }
+        let isHalf = kind == .half
+        return Session(
+            open: at(4), regularOpen: at(9, 30), regularClose: at(isHalf ? 13 : 16), close: at(isHalf ? 17 : 20))
+    }
+
+    /// The days since 1970-01-01 of the New York date at a time.
+    private static func newYorkDay(of milliseconds: Int64) -> Int {
+        Int(floorDivided(milliseconds + newYorkOffset(milliseconds), 86_400_000))
+    }
+
+    /// New York's distance from UTC at a time: five hours behind, four from the second Sunday of March at 2:00 to the
+    /// first Sunday of November at 2:00 (Energy Policy Act of 2005).
+    private static func newYorkOffset(_ milliseconds: Int64) -> Int64 {
+        let (year, _, _) = civil(Int(floorDivided(milliseconds, 86_400_000)))
+        func sunday(_ month: Int, _ which: Int) -> Int64 {
+            let first = dayNumber(year, month, 1)
+            return Int64(first + (7 - weekday(first)) % 7 + 7 * (which - 1)) * 86_400_000
+        }
+        let begin = sunday(3, 2) + 7 * 3_600_000
+        let end = sunday(11, 1) + 6 * 3_600_000
+        return (milliseconds >= begin && milliseconds < end ? -4 : -5) * 3_600_000
+    }
+
+    private static func floorDivided(_ value: Int64, _ divisor: Int64) -> Int64 {
+        value >= 0 ? value / divisor : -((-value + divisor - 1) / divisor)
+    }
+
+    /// 0 is Sunday; 1970-01-01 was a Thursday.
+    private static func weekday(_ number: Int) -> Int { ((number + 4) % 7 + 7) % 7 }
+
+    /// The days since 1970-01-01 of a date of the Gregorian calendar, counted in years that begin in March.
+    private static func dayNumber(_ year: Int, _ month: Int, _ day: Int) -> Int {
+        let shifted = month <= 2 ? year - 1 : year
+        let dayOfYear = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1
+        return 365 * shifted + shifted / 4 - shifted / 100 + shifted / 400 + dayOfYear - 719_468
+    }
+
+    /// The date of a number of days since 1970-01-01.
+    private static func civil(_ number: Int) -> (year: Int, month: Int, day: Int) {
+        let shifted = number + 719_468
+        let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
+        let dayOfEra = shifted - era * 146_097
+        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+        let march = (5 * dayOfYear + 2) / 153
+        let month = march < 10 ? march + 3 : march - 9
+        return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, dayOfYear - (153 * march + 2) / 5 + 1)
+    }
+
+    // MARK: Facts
+
+    /// Days without trading, weekends apart. 2025-01-09 was a day of mourning. 1 January 2028 is a Saturday and is not
+    /// made up for.
+    private static let holidays: Set<Int> = [
+        2024_01_01, 2024_01_15, 2024_02_19, 2024_03_29, 2024_05_27, 2024_06_19, 2024_07_04, 2024_09_02, 2024_11_28,
+        2024_12_25,
+        2025_01_01, 2025_01_09, 2025_01_20, 2025_02_17, 2025_04_18, 2025_05_26, 2025_06_19, 2025_07_04, 2025_09_01,
+        2025_11_27, 2025_12_25,
+        2026_01_01, 2026_01_19, 2026_02_16, 2026_04_03, 2026_05_25, 2026_06_19, 2026_07_03, 2026_09_07, 2026_11_26,
+        2026_12_25,
+        2027_01_01, 2027_01_18, 2027_02_15, 2027_03_26, 2027_05_31, 2027_06_18, 2027_07_05, 2027_09_06, 2027_11_25,
+        2027_12_24,
+        2028_01_17, 2028_02_21, 2028_04_14, 2028_05_29, 2028_06_19, 2028_07_04, 2028_09_04, 2028_11_23, 2028_12_25,
+        2029_01_01, 2029_01_15, 2029_02_19, 2029_03_30, 2029_05_28, 2029_06_19, 2029_07_04, 2029_09_03, 2029_11_22,
+        2029_12_25,
+        2030_01_01, 2030_01_21, 2030_02_18, 2030_04_19, 2030_05_27, 2030_06_19, 2030_07_04, 2030_09_02, 2030_11_28,
+        2030_12_25,
+    ]
+
+    /// Days on which the regular session ends at 13:00.
+    private static let halfDays: Set<Int> = [
+        2024_07_03, 2024_11_29, 2024_12_24,
+        2025_07_03, 2025_11_28, 2025_12_24,
+        2026_11_27, 2026_12_24,
+        2027_11_26,
+        2028_07_03, 2028_11_24,
+        2029_07_03, 2029_11_23, 2029_12_24,
+        2030_07_03, 2030_11_29, 2030_12_24,
+    ]
+}

@@ -1,0 +1,196 @@
+import GRDB
+public import MarketData
+
+/// What became of a gap.
+public enum GapState: String, Sendable, Hashable, CaseIterable {
+    /// Not looked after yet, or not all of it.
+    case open
+    /// What the REST aggregates have is in the buffer.
+    case filled
+    /// Nothing was traded then.
+    case empty
+    /// The REST aggregates do not have what is missing.
+    case unfillable
+}
+
+/// A gap as the buffer's file has it.
+public struct GapRecord: Sendable, Equatable {
+    /// The row's number.
+    public var id: Int64
+    /// The gap.
+    public var gap: Gap
+    /// What became of it.
+    public var state: GapState
+    /// Why, in words.
+    public var detail: String?
+    /// Bars that filled it.
+    public var rows: Int
+    /// When it was recorded, in milliseconds since the Unix epoch.
+    public var recorded: Int64
+    /// The symbols that were asked for already, by kind of event.
+    public var settled: [EventKind: Set<Symbol>]
+
+    /// Makes a record; see the properties for meaning.
+    public init(
+        id: Int64, gap: Gap, state: GapState, detail: String?, rows: Int, recorded: Int64,
+        settled: [EventKind: Set<Symbol>]
+    ) {
+        self.id = id
+        self.gap = gap
+        self.state = state
+        self.detail = detail
+        self.rows = rows
+        self.recorded = recorded
+        self.settled = settled
+    }
+}
+
+/// A step of filling a gap: symbols that were asked for, or what became of the whole.
+public struct GapFill: Sendable, Equatable {
+    /// The gap's number.
+    public var gap: Int64
+    /// What was asked for, with the number of bars that it brought.
+    public var symbols: [(symbol: Symbol, rows: Int)]
+    /// The kind of bar that was asked for.
+    public var event: EventKind
+    /// What became of the gap; `nil` leaves it as it is.
+    public var state: GapState?
+    /// Why, in words.
+    public var detail: String?
+
+    /// Makes a step; see the properties for meaning.
+    public init(
+        gap: Int64, symbols: [(symbol: Symbol, rows: Int)] = [], event: EventKind = .minuteBar, state: GapState? = nil,
+        detail: String? = nil
+    ) {
+        self.gap = gap
+        self.symbols = symbols
+        self.event = event
+        self.state = state
+        self.detail = detail
+    }
+
+    /// Compares all parts.
+    public static func == (left: GapFill, right: GapFill) -> Bool {
+        left.gap == right.gap && left.symbols.elementsEqual(right.symbols, by: ==) && left.event == right.event
+            && left.state == right.state && left.detail == right.detail
+    }
+}
+
+/// Reads gaps, and the bars around them, from a buffer's file: without the lock, whether a collector runs or not.
+public enum GapLog {
+    /// The gaps in the order in which they were recorded.
+    ///
+    /// - Parameters:
+    ///   - states: only these.
+    ///   - limit: the newest so many.
+    /// - Throws: `.missing` when there is no file, and what reading throws. Blocks on the disk.
+    public static func read(
+        directory: String, states: Set<GapState> = Set(GapState.allCases), limit: Int = 10_000
+    ) throws(StoreError) -> [GapRecord] {
+        try reading(directory) { database in
+            let names = states.map { "'\($0.rawValue)'" }.sorted().joined(separator: ",")
+            let rows = try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT id, connection, symbols, events, from_ms, to_ms, cause, recorded_us, state, detail
+                    FROM gaps WHERE state IN (\(names)) ORDER BY id DESC LIMIT ?
+                    """, arguments: [limit])
+            return try rows.reversed().map { row in try record(row, database) }
+        }
+    }
+
+    /// The starts of the bars that are in the buffer, of some symbols and one length, within a span of their starts.
+    ///
+    /// - Parameter received: no bar of them was received before, in milliseconds since the Unix epoch; `nil` when that
+    ///   is not known. All rows since are read.
+    public static func barStarts(
+        directory: String, symbols: Set<Symbol>, interval: Bar.Interval, starts: ClosedRange<Int64>, received: Int64?
+    ) throws(StoreError) -> [Symbol: Set<Int64>] {
+        try reading(directory) { database in
+            let first = try received.map { try sequence(receivedFrom: $0 * 1000, database) } ?? 0
+            let rows = try Row.fetchCursor(
+                database,
+                sql: """
+                    SELECT symbol, start_ms FROM bars
+                    WHERE seq >= ? AND interval_s = ? AND start_ms BETWEEN ? AND ?
+                    """, arguments: [first, interval.rawValue, starts.lowerBound, starts.upperBound])
+            var found: [Symbol: Set<Int64>] = [:]
+            while let row = try rows.next() {
+                let name: String = row["symbol"]
+                guard let symbol = Symbol(name), symbols.contains(symbol) else { continue }
+                found[symbol, default: []].insert(row["start_ms"])
+            }
+            return found
+        }
+    }
+
+    /// The symbols of the newest rows, for a gap of a connection that takes everything.
+    public static func recentSymbols(directory: String, rows: Int = 50_000) throws(StoreError) -> Set<Symbol> {
+        try reading(directory) { database in
+            let names = try String.fetchAll(
+                database, sql: "SELECT DISTINCT symbol FROM (SELECT symbol FROM bars ORDER BY seq DESC LIMIT ?)",
+                arguments: [rows])
+            return Set(names.compactMap { Symbol($0) })
+        }
+    }
+
+    private static func reading<Result>(
+        _ directory: String, _ body: (Database) throws -> Result
+    ) throws(StoreError) -> Result {
+        let file = StoreFile(path: "\(directory)/\(TickBuffer.fileName)", schema: .ticks)
+        switch try file.inspect() {
+        case .ours: break
+        case .fresh: throw StoreError(.missing, operation: "read", path: file.path)
+        case .bad(let why):
+            throw StoreError(
+                why == StoreFile.foreign ? .foreign : .damaged, operation: "read", path: file.path, underlying: why)
+        }
+        let reader = try StoreConnection.openReader(file.path)
+        return try StoreError.translating("read", path: file.path) {
+            let result = try reader.read { database in try body(database) }
+            try reader.close()
+            return result
+        }
+    }
+
+    private static func record(_ row: Row, _ database: Database) throws -> GapRecord {
+        let id: Int64 = row["id"]
+        let names: String = row["symbols"]
+        let events: String = row["events"]
+        let recorded: Int64 = row["recorded_us"]
+        var settled: [EventKind: Set<Symbol>] = [:]
+        var count = 0
+        for fill in try Row.fetchAll(
+            database, sql: "SELECT symbol, event, rows FROM gap_fills WHERE gap = ?", arguments: [id])
+        {
+            let name: String = fill["symbol"]
+            guard let symbol = Symbol(name), let kind = EventKind(rawValue: fill["event"]) else { continue }
+            settled[kind, default: []].insert(symbol)
+            count += fill["rows"] as Int
+        }
+        return GapRecord(
+            id: id,
+            gap: Gap(
+                connection: row["connection"],
+                symbols: names == "*" ? [] : names.split(separator: ",").compactMap { Symbol($0) },
+                events: events.split(separator: ",").compactMap { EventKind(rawValue: String($0)) },
+                from: row["from_ms"], to: row["to_ms"], cause: Gap.Cause(rawValue: row["cause"]) ?? .disconnected),
+            state: GapState(rawValue: row["state"]) ?? .open, detail: row["detail"], rows: count,
+            recorded: recorded / 1000, settled: settled)
+    }
+
+    /// The first row received at a time or later, by bisection: rows stand in the order received.
+    private static func sequence(receivedFrom microseconds: Int64, _ database: Database) throws -> Int64 {
+        guard var low = try Int64.fetchOne(database, sql: "SELECT min(seq) FROM bars"),
+            var high = try Int64.fetchOne(database, sql: "SELECT max(seq) FROM bars")
+        else { return 0 }
+        while low < high {
+            let middle = low + (high - low) / 2
+            let received = try Int64.fetchOne(
+                database, sql: "SELECT received_us FROM bars WHERE seq >= ? ORDER BY seq LIMIT 1", arguments: [middle])
+            if (received ?? .max) >= microseconds { high = middle } else { low = middle + 1 }
+        }
+        return low
+    }
+}

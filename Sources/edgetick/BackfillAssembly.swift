@@ -1,0 +1,32 @@
+import Backfill
+import Collector
+import Logging
+import Store
+
+/// The backfill, made from what the user set.
+extension Settings {
+    /// Asks the REST aggregates with the feed's key.
+    func aggregatesClient() throws(BackfillError) -> AggregatesClient {
+        guard let key = feed.apiKey else {
+            throw BackfillError(.invalidConfiguration, "MASSIVE_API_KEY is needed to ask the REST aggregates")
+        }
+        var configuration = AggregatesClient.Configuration(url: feed.restURL, apiKey: key, caFile: feed.caFile)
+        configuration.requestsPerMinute = backfill.requestsPerMinute
+        return try AggregatesClient(configuration: configuration)
+    }
+
+    /// How late the feed's events are, in milliseconds.
+    var feedDelay: Int64 {
+        ServerAddress(feed.url)?.host.hasPrefix("delayed.") == true ? 15 * 60_000 : 0
+    }
+
+    /// The service that fills gaps soon after they happened; `nil` when it is off.
+    func backfillService(buffer: TickBuffer) throws(BackfillError) -> BackfillService? {
+        guard feed.source == .feed, backfill.isAutomatic, feed.apiKey != nil else { return nil }
+        var configuration = BackfillService.Configuration(directory: dataDirectory)
+        configuration.feedDelay = feedDelay
+        return BackfillService(
+            configuration: configuration, client: try aggregatesClient(), buffer: buffer,
+            logger: Logger(label: "backfill"))
+    }
+}

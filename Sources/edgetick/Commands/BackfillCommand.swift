@@ -1,0 +1,118 @@
+import ArgumentParser
+import Backfill
+import Foundation
+import Logging
+import MarketData
+import Store
+
+/// Fills gaps from the REST aggregates.
+struct BackfillCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "backfill", abstract: "Fill gaps with bars from the REST aggregates.",
+        discussion: """
+            Example: edgetick backfill
+                     edgetick backfill --from 2026-08-03T13:30:00Z --to 2026-08-03T20:00:00Z --symbols AAPL,MSFT
+
+            Without --from it fills the open gaps of the buffer, from where an earlier run left them. With --from it brings
+            every bar of the span that is not in the buffer, whatever gaps there are. A bar that the stream brought is
+            never replaced. A running collector holds the buffer and fills gaps by itself.
+            """)
+
+    @OptionGroup var options: SettingsOptions
+    @Option(help: "Start of a span: a day or a moment, 2026-08-03 or 2026-08-03T13:30:00Z.") var from: String?
+    @Option(help: "End of the span; now unless given.") var to: String?
+    @Option(help: "Symbols, separated by commas; those of the buffer's newest bars unless given.") var symbols: String?
+
+    func validate() throws {
+        if from == nil, to != nil || symbols != nil {
+            throw ValidationError("--to and --symbols belong to a span: give --from too")
+        }
+        for text in [from, to].compactMap({ $0 }) where Self.moment(text) == nil {
+            throw ValidationError("'\(text)' is no time: allowed: 2026-08-03 or 2026-08-03T13:30:00Z")
+        }
+        if let symbols, Self.list(symbols) == nil {
+            throw ValidationError("--symbols: allowed: symbols separated by commas")
+        }
+    }
+
+    func run() async throws {
+        try await reportingFailures {
+            let settings = try options.settings(needing: .feed)
+            let client = try settings.aggregatesClient()
+            do {
+                let buffer = try TickBuffer.open(
+                    directory: settings.dataDirectory, options: settings.bufferOptions,
+                    logger: Logger(label: "buffer"))
+                do {
+                    try await fill(settings, client, buffer)
+                } catch {
+                    await buffer.close()
+                    throw error
+                }
+                await buffer.close()
+            } catch {
+                await client.shutdown()
+                throw error
+            }
+            await client.shutdown()
+        }
+    }
+
+    private func fill(_ settings: Settings, _ client: AggregatesClient, _ buffer: TickBuffer) async throws {
+        let filler = GapFiller(
+            client: client, buffer: buffer, directory: settings.dataDirectory, feedDelay: settings.feedDelay)
+        if let from, let start = Self.moment(from) {
+            let end = to.flatMap(Self.moment) ?? Int64(Date().timeIntervalSince1970 * 1000)
+            try await fillSpan(settings, filler, start, end)
+        } else {
+            try await fillGaps(settings, filler)
+        }
+    }
+
+    private func fillSpan(_ settings: Settings, _ filler: GapFiller, _ start: Int64, _ end: Int64) async throws {
+        guard start <= end else { throw CommandFailure(.usage, "--from is later than --to") }
+        let list = try symbols.flatMap(Self.list) ?? GapLog.recentSymbols(directory: settings.dataDirectory).sorted()
+        let kinds = [EventKind.minuteBar, .secondBar].filter(settings.feed.events.contains)
+        guard !list.isEmpty, !kinds.isEmpty else {
+            throw CommandFailure(.configuration, "there is nothing to ask for: name --symbols, and bars in FEED_EVENTS")
+        }
+        let progress = ProgressLine(title: "backfilling", unit: "symbols", total: list.count * kinds.count)
+        let work = Task {
+            try await filler.fill(list, kinds, from: start, to: end) { progress.update(done: $0.done, total: $0.total) }
+        }
+        let result = try await Interrupts.cancelling(work)
+        progress.finish(done: result.done)
+        print("added \(result.rows) bars, \(result.present) were there")
+    }
+
+    private func fillGaps(_ settings: Settings, _ filler: GapFiller) async throws {
+        let records = try GapLog.read(directory: settings.dataDirectory, states: [.open])
+        let progress = ProgressLine(title: "backfilling", unit: "gaps", total: records.count)
+        let work = Task {
+            var counts: [GapState: Int] = [:]
+            for (index, record) in records.enumerated() {
+                try Task.checkCancellation()
+                counts[try await filler.fill(record), default: 0] += 1
+                progress.update(done: index + 1)
+            }
+            return counts
+        }
+        let counts = try await Interrupts.cancelling(work)
+        progress.finish(done: records.count)
+        let parts = GapState.allCases.compactMap { state in counts[state].map { "\($0) \(state.rawValue)" } }
+        print(parts.isEmpty ? "no gap is open" : "gaps: " + parts.joined(separator: ", "))
+    }
+
+    private static func list(_ text: String) -> [Symbol]? {
+        let names = text.split(separator: ",").map { $0.trimmingBlanks() }.filter { !$0.isEmpty }
+        let symbols = names.compactMap { Symbol($0) }
+        return names.isEmpty || symbols.count < names.count ? nil : symbols
+    }
+
+    /// A day or a moment, in milliseconds since the Unix epoch; a day begins at 0:00 UTC.
+    static func moment(_ text: String) -> Int64? {
+        let day = Date.ISO8601FormatStyle().year().month().day()
+        let date = (try? Date(text, strategy: .iso8601)) ?? (text.count == 10 ? try? Date(text, strategy: day) : nil)
+        return date.map { Int64($0.timeIntervalSince1970 * 1000) }
+    }
+}

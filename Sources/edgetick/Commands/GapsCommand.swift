@@ -1,0 +1,89 @@
+import ArgumentParser
+import Foundation
+import MarketData
+import Store
+
+/// Lists the gaps and what became of them.
+struct GapsCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "gaps", abstract: "List when events were missed, and what became of it.",
+        discussion: """
+            Example: edgetick gaps --state open
+
+            open: not filled yet. filled: what the REST aggregates have is in the buffer. empty: nothing was traded then,
+            or the market was closed. unfillable: the aggregates do not have it (trades, quotes).
+            """)
+
+    @OptionGroup var options: SettingsOptions
+    @Option(help: "Only those in this state: open, filled, empty or unfillable.") var state: String?
+    @Option(help: "The newest so many.") var limit = 100
+    @Flag(help: "Print JSON.") var json = false
+
+    func validate() throws {
+        if let state, GapState(rawValue: state) == nil {
+            throw ValidationError("--state: allowed: \(GapState.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        guard limit > 0 else { throw ValidationError("--limit: allowed: a number from 1 on") }
+    }
+
+    func run() async throws {
+        try await reportingFailures {
+            let settings = try options.settings()
+            let states = state.flatMap { GapState(rawValue: $0) }.map { [$0] } ?? Set(GapState.allCases)
+            let records = try GapLog.read(directory: settings.dataDirectory, states: states, limit: limit)
+            if json { return print(try JSONText.of(records.map(Answer.init))) }
+            var table = TextTable([
+                ("GAP", .right), ("STATE", .left), ("FROM", .left), ("TO", .left), ("CONNECTION", .left),
+                ("CAUSE", .left), ("EVENTS", .left), ("SYMBOLS", .left), ("DETAIL", .left),
+            ])
+            for record in records {
+                let gap = record.gap
+                table.add([
+                    "\(record.id)", record.state.rawValue, Self.time(gap.from), Self.time(gap.to), gap.connection,
+                    gap.cause.rawValue, gap.events.map(\.rawValue).joined(separator: ","),
+                    Self.symbols(gap.symbols), record.detail ?? "",
+                ])
+            }
+            print(table.text, terminator: "")
+        }
+    }
+
+    private static func symbols(_ symbols: [Symbol]) -> String {
+        if symbols.isEmpty { return "all" }
+        let shown = symbols.prefix(3).map(\.description).joined(separator: ",")
+        return symbols.count > 3 ? "\(shown) and \(symbols.count - 3) more" : shown
+    }
+
+    static func time(_ milliseconds: Int64) -> String {
+        Date(timeIntervalSince1970: Double(milliseconds) / 1000).formatted(.iso8601)
+    }
+
+    private struct Answer: Encodable {
+        let id: Int64
+        let state: String
+        let detail: String?
+        let connection: String
+        let cause: String
+        let events: [String]
+        /// Empty: all.
+        let symbols: [String]
+        let fromMilliseconds: Int64
+        let toMilliseconds: Int64
+        let recordedMilliseconds: Int64
+        let filledBars: Int
+
+        init(_ record: GapRecord) {
+            id = record.id
+            state = record.state.rawValue
+            detail = record.detail
+            connection = record.gap.connection
+            cause = record.gap.cause.rawValue
+            events = record.gap.events.map(\.rawValue)
+            symbols = record.gap.symbols.map(\.description)
+            fromMilliseconds = record.gap.from
+            toMilliseconds = record.gap.to
+            recordedMilliseconds = record.recorded
+            filledBars = record.rows
+        }
+    }
+}

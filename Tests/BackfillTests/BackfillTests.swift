@@ -1,0 +1,340 @@
+import Feed
+import FeedSimulator
+import Logging
+import MarketData
+import Store
+import TestSupport
+import Testing
+
+@testable import Backfill
+
+private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHandler() })
+
+@Suite struct RequestPacerTests {
+    private func turn(_ pacer: inout RequestPacer, _ now: Duration) -> Duration { pacer.turn(now: now) }
+
+    @Test func `requests keep their distance, and idle time is not saved up`() {
+        var pacer = RequestPacer(requestsPerMinute: 60)
+        #expect(turn(&pacer, .seconds(10)) == .zero)
+        #expect(turn(&pacer, .seconds(10)) == .seconds(1))
+        #expect(turn(&pacer, .seconds(10)) == .seconds(2))
+        #expect(turn(&pacer, .seconds(100)) == .zero)
+        #expect(turn(&pacer, .seconds(100)) == .seconds(1))
+        var free = RequestPacer(requestsPerMinute: 0)
+        #expect((0..<5).allSatisfy { _ in turn(&free, .seconds(1)) == .zero })
+    }
+
+    @Test func `a server that asks for patience makes every request wait`() {
+        var pacer = RequestPacer(requestsPerMinute: 600)
+        _ = pacer.turn(now: .zero)
+        let next = pacer.failed(.tooManyRequests, tried: 1, retryAfter: .seconds(7), jitter: 0.5, now: .seconds(1))
+        #expect(next == .tryAgain(after: .zero))
+        #expect(turn(&pacer, .seconds(1)) == .seconds(7))
+    }
+
+    @Test func `trouble is tried again with growing waits, a refusal is not`() {
+        var pacer = RequestPacer(requestsPerMinute: 0, tries: 4)
+        func failed(_ reason: BackfillError.Reason, _ tried: Int) -> RequestPacer.Next {
+            pacer.failed(reason, tried: tried, retryAfter: nil, jitter: 1, now: .zero)
+        }
+        #expect(failed(.serverTrouble, 1) == .tryAgain(after: .seconds(1)))
+        #expect(failed(.unreachable, 3) == .tryAgain(after: .seconds(4)))
+        #expect(failed(.unreachable, 4) == .giveUp)
+        #expect(failed(.keyRefused, 1) == .giveUp)
+    }
+}
+
+@Suite struct FillPlanTests {
+    /// A Tuesday, 12:00 in New York.
+    private let noon: Int64 = 1_704_214_800_000
+
+    private func record(
+        _ symbols: [String], _ events: [EventKind], from: Int64, to: Int64, settled: [EventKind: Set<Symbol>] = [:]
+    ) -> GapRecord {
+        GapRecord(
+            id: 1,
+            gap: Gap(
+                connection: "primary", symbols: symbols.compactMap { Symbol($0) }, events: events, from: from, to: to,
+                cause: .disconnected), state: .open, detail: nil, rows: 0, recorded: to, settled: settled)
+    }
+
+    @Test func `the bars that were due in the gap are asked for, those just before it too`() {
+        let plan = FillPlan(record(["AAPL"], [.minuteBar], from: noon + 70_000, to: noon + 200_000), everything: [])
+        #expect(plan.requests.map(\.starts) == [noon...noon + 120_000])
+        let late = FillPlan(record(["AAPL"], [.minuteBar], from: noon + 80_000, to: noon + 200_000), everything: [])
+        #expect(late.requests.map(\.starts) == [noon + 60_000...noon + 120_000])
+    }
+
+    @Test func `a short gap in mid-minute misses no bar`() {
+        let plan = FillPlan(record(["AAPL"], [.minuteBar], from: noon + 20_000, to: noon + 50_000), everything: [])
+        #expect(plan.requests.isEmpty && plan.verdict?.state == .empty)
+    }
+
+    @Test func `what was asked for already is not asked again`() {
+        let symbols: Set<Symbol> = [Symbol("AAPL")!]
+        let plan = FillPlan(
+            record(["AAPL", "MSFT"], [.minuteBar], from: noon, to: noon + 200_000, settled: [.minuteBar: symbols]),
+            everything: [])
+        #expect(plan.requests.map(\.symbol) == [Symbol("MSFT")!])
+    }
+
+    @Test func `a closed market has no gap, trades cannot be had again, and everything is what is known`() {
+        let saturday = noon + 4 * 86_400_000
+        #expect(
+            FillPlan(record(["A"], [.minuteBar], from: saturday, to: saturday + 600_000), everything: []).verdict?.state
+                == .empty)
+        #expect(
+            FillPlan(record(["A"], [.trade], from: noon, to: noon + 1), everything: []).verdict?.state == .unfillable)
+        #expect(
+            FillPlan(record([], [.minuteBar], from: noon, to: noon + 1), everything: []).verdict?.state == .unfillable)
+        let all = FillPlan(
+            record([], [.minuteBar, .secondBar, .trade], from: noon, to: noon + 120_000),
+            everything: [Symbol("B")!, Symbol("A")!])
+        #expect(all.requests.map { "\($0.event.rawValue).\($0.symbol)" } == ["AM.A", "AM.B", "A.A", "A.B"])
+    }
+
+    @Test func `a delayed feed's events are older than the gap`() {
+        let plan = FillPlan(
+            record(["AAPL"], [.minuteBar], from: noon + 900_000, to: noon + 960_000), everything: [], feedDelay: 900_000
+        )
+        #expect(plan.requests.map(\.starts) == [noon - 60_000...noon])
+    }
+}
+
+/// Against the simulator's REST route, over real sockets and files.
+@Suite(.timeLimit(.minutes(3))) struct BackfillTests {
+    private static let symbols = ["AAPL", "MSFT", "BRK.B"].compactMap { Symbol($0) }
+    private static let count = 300
+    private static let plan = LedgerPlan(kinds: [.minuteBar], symbols: symbols)
+
+    private func rig(
+        key: Secret? = nil, refusals: Int = 0,
+        _ body: @Sendable (FeedSimulator, Int, Workspace, TickBuffer) async throws -> Void
+    ) async throws {
+        var configuration = SimulatorConfiguration(
+            source: .ledger(LedgerFeed(plan: Self.plan, count: Self.count, eventsPerFrame: 3)),
+            startsWith: .immediately)
+        configuration.absence = .misses
+        configuration.servesAggregates = true
+        configuration.aggregateRefusals = refusals
+        configuration.apiKey = key
+        let simulator = FeedSimulator(configuration: configuration, logger: quiet)
+        let port = try await simulator.bind()
+        let workspace = try Workspace()
+        let buffer = try TickBuffer.open(
+            directory: workspace.path, options: .init(collector: "tests", commitInterval: .milliseconds(5)),
+            logger: quiet)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await simulator.run() }
+            defer { group.cancelAll() }
+            try await simulator.statistics { $0.phase == .done }
+            try await body(simulator, port, workspace, buffer)
+        }
+        await buffer.close()
+    }
+
+    private func client(_ port: Int, key: String = "a-key") throws -> AggregatesClient {
+        var configuration = AggregatesClient.Configuration(url: "http://127.0.0.1:\(port)", apiKey: Secret(key))
+        configuration.requestsPerMinute = 0
+        configuration.tries = 4
+        return try AggregatesClient(configuration: configuration)
+    }
+
+    private var span: ClosedRange<Int64> { Self.plan.start...Self.plan.start + 99 * 60_000 }
+
+    @Test func `the bars of a span come as they were sent`() async throws {
+        try await rig { simulator, port, _, _ in
+            let client = try client(port)
+            let bars = try await client.bars(of: Self.symbols[2], interval: .minute, starts: span)
+            #expect(bars.count == 100)
+            for bar in bars {
+                let sent = try #require(
+                    Self.plan.id(of: .minuteBar, symbol: bar.symbol, time: bar.start).flatMap {
+                        Self.plan.event($0).bar
+                    })
+                #expect((bar.open, bar.high, bar.low, bar.close) == (sent.open, sent.high, sent.low, sent.close))
+                #expect(bar.volume == sent.volume && bar.vwap == sent.vwap && bar.end == sent.end)
+            }
+            let some = try await client.bars(
+                of: Self.symbols[0], interval: .minute, starts: Self.plan.start + 60_000...Self.plan.start + 180_000)
+            #expect(some.map(\.start) == (1...3).map { Self.plan.start + $0 * 60_000 })
+            #expect(try await client.bars(of: Self.symbols[0], interval: .second, starts: span).isEmpty)
+            await client.shutdown()
+        }
+    }
+
+    @Test func `a refused key is told and not tried again, a request for patience is heeded`() async throws {
+        try await rig(key: Secret("right"), refusals: 1) { simulator, port, _, _ in
+            let right = try client(port, key: "right")
+            #expect(try await right.bars(of: Self.symbols[0], interval: .minute, starts: span).count == 100)
+            #expect(simulator.statistics.aggregateRequests == 2)
+            let wrong = try client(port, key: "canary-wrong-key")
+            let error = await #expect(throws: BackfillError.self) {
+                _ = try await wrong.bars(of: Self.symbols[0], interval: .minute, starts: span)
+            }
+            #expect(error?.reason == .keyRefused && error?.message.contains("canary") == false)
+            #expect(simulator.statistics.aggregateRequests == 3)
+            await right.shutdown()
+            await wrong.shutdown()
+        }
+    }
+
+    @Test func `nobody there is told in one line`() async throws {
+        var configuration = AggregatesClient.Configuration(url: "http://127.0.0.1:1", apiKey: Secret("k"))
+        configuration.tries = 1
+        let client = try AggregatesClient(configuration: configuration)
+        let error = await #expect(throws: BackfillError.self) {
+            _ = try await client.bars(of: Self.symbols[0], interval: .minute, starts: 0...1)
+        }
+        #expect(error?.reason == .unreachable && error?.isRetryable == true)
+        await client.shutdown()
+        #expect(throws: BackfillError.self) {
+            _ = try AggregatesClient(configuration: .init(url: "nonsense", apiKey: Secret("k")))
+        }
+    }
+
+    @Test func `a gap is filled with what the stream did not bring, once, and says so`() async throws {
+        try await rig { simulator, port, workspace, buffer in
+            // The stream brought every bar of the first symbol but two, and none of the others.
+            var batch = EventBatch(connection: "primary", receivedMicroseconds: (Self.plan.start + 6_000_000) * 1000)
+            batch.bars = (0..<100).filter { $0 != 40 && $0 != 41 }.compactMap { turn in
+                var bar = Self.plan.event(UInt64(turn * 3)).bar
+                bar?.volume = 7
+                return bar
+            }
+            #expect(buffer.offer(batch) == .accepted)
+            buffer.record(
+                Gap(
+                    connection: "primary", symbols: Self.symbols, events: [.minuteBar], from: Self.plan.start + 60_000,
+                    to: Self.plan.start + 100 * 60_000, cause: .disconnected))
+            buffer.record(
+                Gap(
+                    connection: "primary", symbols: Self.symbols, events: [.minuteBar],
+                    from: Self.plan.start + 200 * 60_000, to: Self.plan.start + 210 * 60_000, cause: .stalled))
+            try await buffer.flush()
+            let client = try client(port)
+            let filler = GapFiller(client: client, buffer: buffer, directory: workspace.path)
+            let records = try GapLog.read(directory: workspace.path)
+            #expect(try await filler.fill(records[0]) == .filled)
+            #expect(try await filler.fill(records[1]) == .empty)
+            let after = try GapLog.read(directory: workspace.path)
+            #expect(after.map(\.state) == [.filled, .empty] && after.map(\.rows) == [202, 0])
+            // The same again adds nothing.
+            let again = try await filler.fill(
+                Self.symbols, [.minuteBar], from: Self.plan.start, to: Self.plan.start + 99 * 60_000)
+            #expect(again.rows == 0 && again.present == 300)
+            let rows = try await Self.bars(buffer)
+            #expect(rows.count == 300)
+            #expect(rows.filter { $0.source == .backfill }.count == 202)
+            #expect(rows.filter { $0.source == .stream }.allSatisfy { $0.event.volume == 7 })
+            await client.shutdown()
+        }
+    }
+
+    @Test func `a filling that was cut off goes on where it was`() async throws {
+        try await rig { simulator, port, workspace, buffer in
+            buffer.record(
+                Gap(
+                    connection: "primary", symbols: Self.symbols, events: [.minuteBar], from: Self.plan.start + 60_000,
+                    to: Self.plan.start + 100 * 60_000, cause: .down))
+            try await buffer.flush()
+            try await buffer.settle([GapFill(gap: 1, symbols: [(Self.symbols[0], 100)], event: .minuteBar)])
+            let client = try client(port)
+            let filler = GapFiller(client: client, buffer: buffer, directory: workspace.path)
+            let record = try #require(try GapLog.read(directory: workspace.path).first)
+            #expect(try await filler.fill(record) == .filled)
+            #expect(simulator.statistics.aggregateRequests == 2)
+            #expect(try GapLog.read(directory: workspace.path).first?.rows == 300)
+            await client.shutdown()
+        }
+    }
+
+    @Test func `the service fills what just happened by itself`() async throws {
+        try await rig { simulator, port, workspace, buffer in
+            var configuration = BackfillService.Configuration(directory: workspace.path)
+            configuration.settleTime = .zero
+            configuration.interval = .milliseconds(20)
+            configuration.horizon = .seconds(1_000_000_000)
+            let service = BackfillService(
+                configuration: configuration, client: try client(port), buffer: buffer, logger: quiet)
+            let running = Task { try await service.run() }
+            buffer.record(
+                Gap(
+                    connection: "primary", symbols: Self.symbols, events: [.minuteBar], from: Self.plan.start + 60_000,
+                    to: Self.plan.start + 100 * 60_000, cause: .disconnected))
+            try await Waiting.until(within: .seconds(30)) {
+                try GapLog.read(directory: workspace.path).first?.state == .filled
+            }
+            running.cancel()
+            try await running.value
+            #expect(try await Self.bars(buffer).count == 300)
+        }
+    }
+
+    /// Every connection breaks again and again, while the others go on: what passed meanwhile is missed.
+    @Test func `a day with connections that keep breaking ends with every minute bar once, as it was sent`()
+        async throws
+    {
+        let symbols = ["AAPL", "MSFT", "IBM", "SPY", "QQQ", "DIA"].compactMap { Symbol($0) }
+        let plan = LedgerPlan(kinds: [.minuteBar], symbols: symbols)
+        let count = 6 * 960
+        var configuration = SimulatorConfiguration(
+            source: .ledger(LedgerFeed(plan: plan, count: count, eventsPerFrame: 6, eventsPerSecond: 2000)),
+            pace: .speed(1), startsWith: .subscriptions(clients: 3), faults: [.dropEvery(frames: 50)])
+        configuration.servesAggregates = true
+        configuration.absence = .misses
+        configuration.closeTimeout = .milliseconds(500)
+        let simulator = FeedSimulator(configuration: configuration, logger: quiet)
+        let port = try await simulator.bind()
+        let workspace = try Workspace()
+        let buffer = try TickBuffer.open(
+            directory: workspace.path, options: .init(collector: "tests", commitInterval: .milliseconds(5)),
+            logger: quiet)
+        let members = try (0..<3).map { number in
+            var configuration = FeedConfiguration(
+                name: "connection-\(number)",
+                endpoint: try FeedEndpoint(url: "ws://127.0.0.1:\(port)/stocks", allowsPlaintext: false),
+                apiKey: Secret("a-key"), events: [.minuteBar])
+            configuration.reconnectDelay = .milliseconds(50)
+            configuration.reconnectCap = .milliseconds(100)
+            configuration.closeTimeout = .milliseconds(500)
+            return SetMember(
+                id: "connection_\(number)", configuration: configuration,
+                interest: .symbols(Array(symbols[(2 * number)..<(2 * number + 2)])))
+        }
+        let set = try ConnectionSet(configuration: SetConfiguration(), members: members, sink: buffer, logger: quiet)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await simulator.run() }
+            let collecting = Task { try await set.run() }
+            try await simulator.statistics { $0.phase == .done }
+            collecting.cancel()
+            try await collecting.value
+            try await buffer.flush()
+            let before = Set(try await Self.bars(buffer).map { [$0.event.start, Int64($0.event.symbol.hashValue)] })
+                .count
+            #expect(before > 0 && before < count)
+            #expect(try GapLog.read(directory: workspace.path).count > 3)
+            let client = try client(port)
+            let filler = GapFiller(client: client, buffer: buffer, directory: workspace.path)
+            let result = try await filler.fill(
+                symbols, [.minuteBar], from: plan.start, to: plan.start + 960 * 60_000)
+            #expect(result.rows == count - before)
+            let rows = try await Self.bars(buffer)
+            #expect(rows.count == count)
+            for row in rows {
+                let id = try #require(plan.id(of: .minuteBar, symbol: row.event.symbol, time: row.event.start))
+                let sent = try #require(plan.event(id).bar)
+                #expect(row.event.open == sent.open && row.event.close == sent.close)
+                #expect(row.event.high == sent.high && row.event.low == sent.low)
+                #expect(row.event.volume == sent.volume && row.event.vwap == sent.vwap)
+            }
+            await client.shutdown()
+            group.cancelAll()
+        }
+        await buffer.close()
+    }
+
+    private static func bars(_ buffer: TickBuffer) async throws -> [Buffered<Bar>] {
+        try await buffer.nextBatch(of: .bars, limit: 10_000)?.bars ?? []
+    }
+}

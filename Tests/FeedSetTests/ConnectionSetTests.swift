@@ -1,0 +1,246 @@
+import FeedSimulator
+import MarketData
+import ServiceLifecycle
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Feed
+
+/// Real sockets against the simulated feed.
+@Suite(.timeLimit(.minutes(3))) struct ConnectionSetTests {
+    private func ledger(_ symbols: [Symbol], _ count: Int, perSecond: Double = 10_000) -> LedgerFeed {
+        LedgerFeed(
+            plan: LedgerPlan(kinds: [.trade], symbols: symbols), count: count, eventsPerFrame: 20,
+            eventsPerSecond: perSecond)
+    }
+
+    @Test(arguments: [100, 1000])
+    func `three connections stand at once and every event is there once`(perConnection: Int) async throws {
+        let all = symbols(3 * perConnection)
+        let count = 30_000
+        try await SetRig.simulate(.ledger(ledger(all, count)), starts: .subscriptions(clients: 3)) { simulator, rig in
+            let members = try (0..<3).map {
+                try rig.member($0 + 1, Array(all[($0 * perConnection)..<(($0 + 1) * perConnection)]))
+            }
+            try await rig.run(SetConfiguration(), members) { set in
+                try await eventually("all confirmed") { set.snapshot.confirmed == all.count }
+                #expect(set.snapshot.connected == 3 && set.snapshot.isUp)
+                #expect(set.connections(of: all[perConnection + 1]) == ["connection_2"])
+                #expect(set.connection(of: all[0]) == "connection_1")
+                #expect(set.connections(of: Symbol("NONE")!) == [])
+                #expect(set.symbols(of: "connection_3") == Array(all[(2 * perConnection)...]))
+                try await eventually("all events") { rig.sink.events >= count }
+                let state = rig.sink.now
+                #expect(state.faults(of: count) == (0, 0))
+                #expect(Set(state.connections.keys) == ["primary", "secondary", "tertiary"])
+                #expect(set.snapshot.duplicates == 0 && set.snapshot.unplaced == 0 && set.snapshot.moving == 0)
+            }
+            #expect(rig.sink.gaps.isEmpty)
+        }
+    }
+
+    @Test func `a connection that cannot connect holds nobody up, and its symbols go to the others`() async throws {
+        let all = symbols(30)
+        try await SetRig.simulate(.ledger(ledger(all, 20_000)), starts: .subscriptions(clients: 2)) { simulator, rig in
+            let members = try [
+                rig.member(1, Array(all[..<10])), rig.member(2, Array(all[10..<20])),
+                // Nobody listens there.
+                rig.member(3, Array(all[20...]), port: 1),
+            ]
+            var configuration = SetConfiguration()
+            configuration.grace = .milliseconds(300)
+            try await rig.run(configuration, members) { set in
+                try await eventually("two up") { set.snapshot.connected == 2 }
+                try await eventually("the third's symbols on the others") {
+                    all[20...].allSatisfy { set.connections(of: $0).first.map { $0 != "connection_3" } ?? false }
+                        && set.snapshot.moving == 0
+                }
+                #expect(set.snapshot.members[2].isFailedOver && set.snapshot.isUp)
+                #expect(set.snapshot.members[0].feed.assigned.count == 15)
+            }
+        }
+    }
+
+    @Test func `one of three is cut: the others miss nothing, its symbols move over and come back`() async throws {
+        let all = symbols(30)
+        try await SetRig.simulate(
+            .ledger(ledger(all, 2_000_000, perSecond: 3000)), pace: .speed(1), starts: .subscriptions(clients: 3)
+        ) { simulator, rig in
+            let proxy = try TCPProxy(to: rig.port)
+            let members = try (0..<3).map {
+                try rig.member($0 + 1, Array(all[($0 * 10)..<($0 * 10 + 10)]), port: $0 == 1 ? proxy.port : nil)
+            }
+            var configuration = SetConfiguration()
+            configuration.strategy = .roundRobin
+            configuration.grace = .seconds(2)
+            configuration.recovery = .seconds(1)
+            configuration.overlap = .milliseconds(200)
+            try await rig.run(configuration, members) { set in
+                try await eventually("all at home") {
+                    let snapshot = set.snapshot
+                    return snapshot.confirmed == 30 && snapshot.moving == 0
+                        && !snapshot.members.contains { $0.isFailedOver }
+                }
+                try await eventually("events") { rig.sink.events > 1000 }
+                let homes = Dictionary(uniqueKeysWithValues: all.map { ($0, set.connections(of: $0)) })
+                let cut = all.filter { homes[$0] == ["connection_2"] }
+                let others = all.filter { homes[$0] != ["connection_2"] }
+                #expect(cut.count == 10)
+                proxy.set(.refuse)
+                try await eventually("the cut is seen") { set.snapshot.connected == 2 }
+                let down = ContinuousClock.now
+                try await eventually("its symbols on the survivors") {
+                    let snapshot = set.snapshot
+                    return cut.allSatisfy { !set.connections(of: $0).contains("connection_2") }
+                        && snapshot.members[0].feed.confirmed.count + snapshot.members[2].feed.confirmed.count == 30
+                }
+                #expect(ContinuousClock.now - down < .seconds(20))
+                let seen = rig.sink.events
+                try await eventually("more events") { rig.sink.events > seen + 1000 }
+                proxy.set(.pass)
+                try await eventually("back on their own connection") {
+                    all.allSatisfy { set.connections(of: $0) == homes[$0] } && set.snapshot.moving == 0
+                }
+                let after = rig.sink.events
+                try await eventually("more events") { rig.sink.events > after + 2000 }
+                let state = rig.sink.now
+                #expect(state.trades.values.allSatisfy { $0 == 1 })
+                #expect(others.allSatisfy { Self.isWhole(state, $0, of: all.count) })
+                // The cut connection's symbols have one hole, and a gap that holds it.
+                #expect(!cut.contains { Self.isWhole(state, $0, of: all.count) })
+                let gaps = rig.sink.gaps
+                let known = gaps.filter { $0.cause == .disconnected }.flatMap(\.symbols)
+                #expect(Set(known) == Set(cut), "\(gaps)")
+                #expect(rig.sink.gaps.allSatisfy { Set($0.symbols).isSubset(of: cut) })
+            }
+        }
+    }
+
+    @Test func `symbols that move under flat-out load lose and double nothing`() async throws {
+        let all = symbols(60)
+        let count = 400_000
+        try await SetRig.simulate(.ledger(ledger(all, count)), starts: .subscriptions(clients: 3)) { simulator, rig in
+            // Everything on the first connection: the others have one symbol each to begin with.
+            let members = try [
+                rig.member(1, Array(all[..<58])), rig.member(2, [all[58]]), rig.member(3, [all[59]]),
+            ]
+            var configuration = SetConfiguration()
+            configuration.overlap = .milliseconds(100)
+            try await rig.run(configuration, members) { set in
+                try await eventually("all confirmed") { set.snapshot.confirmed == all.count }
+                try await eventually("some events") { rig.sink.events > 5000 }
+                let moves = set.rebalance()
+                #expect(moves.count > 20 && moves.allSatisfy { $0.from == "connection_1" })
+                try await eventually("moved", within: .seconds(60)) { set.snapshot.moving == 0 }
+                for move in moves { #expect(set.connections(of: move.symbol) == [move.to]) }
+                try await eventually("all events", within: .seconds(120)) { rig.sink.events >= count }
+                let state = rig.sink.now
+                #expect(state.faults(of: count) == (0, 0))
+                // In the feed's order, too, for every symbol.
+                #expect(all.allSatisfy { Self.isWhole(state, $0, of: all.count) })
+            }
+            #expect(rig.sink.gaps.isEmpty)
+        }
+    }
+
+    @Test func `redundant symbols come once, also when one of their connections breaks`() async throws {
+        let all = symbols(20)
+        let count = 60_000
+        try await SetRig.simulate(
+            .ledger(ledger(all, count, perSecond: 20_000)), pace: .speed(1), starts: .subscriptions(clients: 2)
+        ) { simulator, rig in
+            let proxy = try TCPProxy(to: rig.port)
+            let members = try [rig.member(1, all), rig.member(2, all, port: proxy.port)]
+            var configuration = SetConfiguration()
+            configuration.redundant = .all
+            configuration.grace = .milliseconds(200)
+            configuration.recovery = .milliseconds(200)
+            try await rig.run(configuration, members) { set in
+                try await eventually("both confirmed") { set.snapshot.confirmed == 2 * all.count }
+                #expect(set.connections(of: all[0]) == ["connection_1", "connection_2"])
+                try await eventually("events") { rig.sink.events > 5000 }
+                proxy.set(.refuse)
+                try await eventually("one down") { set.snapshot.connected == 1 }
+                proxy.set(.pass)
+                try await eventually("both again") { set.snapshot.connected == 2 }
+                try await eventually("all events") { rig.sink.events >= count }
+                let state = rig.sink.now
+                #expect(state.faults(of: count) == (0, 0))
+                #expect(set.snapshot.duplicates > 0)
+            }
+            #expect(rig.sink.gaps.isEmpty, "nothing was missed, so there is no gap")
+        }
+    }
+
+    @Test func `symbols and connections come and go while events flow`() async throws {
+        let all = symbols(12)
+        try await SetRig.simulate(
+            .ledger(ledger(all, 2_000_000, perSecond: 2000)), pace: .speed(1)
+        ) { simulator, rig in
+            try await rig.run(SetConfiguration(), [try rig.member(1, Array(all[..<4]))]) { set in
+                try await eventually("up") { set.snapshot.confirmed == 4 }
+                #expect(try set.subscribe([all[4], all[0]]) == ["connection_1": [all[4]]])
+                try set.add(try rig.member(2, Array(all[5..<8])))
+                #expect(throws: FeedError.self) { try set.add(try rig.member(2, [])) }
+                try await eventually("two up") { set.snapshot.confirmed == 8 }
+                #expect(try set.subscribe([all[8]], to: "connection_2") == ["connection_2": [all[8]]])
+                #expect(throws: FeedError.self) { try set.subscribe([all[8]], to: "connection_9") }
+                try await eventually("nine") { set.snapshot.confirmed == 9 }
+                try await eventually("their events") { all[..<9].allSatisfy { rig.sink.now.order[$0] != nil } }
+                #expect(try set.unsubscribe([all[0], all[11]]) == ["connection_1": [all[0]]])
+                try await eventually("eight") { set.snapshot.confirmed == 8 }
+                // The second one's symbols go to the first one before it ends.
+                #expect(try set.remove("connection_2") == [])
+                try await eventually("one left") { set.snapshot.members.count == 1 && set.snapshot.confirmed == 8 }
+                #expect(set.connections(of: all[8]) == ["connection_1"])
+                let state = rig.sink.now
+                #expect(state.trades.values.allSatisfy { $0 == 1 })
+                #expect(all[5..<8].allSatisfy { Self.isWhole(state, $0, of: all.count) })
+                try set.setInterest(.symbols([all[10]]), of: "connection_1")
+                try await eventually("the new one") { set.connections(of: all[10]) == ["connection_1"] }
+            }
+        }
+    }
+
+    @Test func `two collectors on one key give way instead of storming`() async throws {
+        let all = symbols(6)
+        try await SetRig.simulate(
+            .ledger(ledger(all, 10_000_000, perSecond: 1000)), pace: .speed(1), limit: 3
+        ) { simulator, rig in
+            @Sendable func members() throws -> [SetMember] {
+                try (0..<3).map { number in
+                    var member = try rig.member(number + 1, Array(all[(number * 2)..<(number * 2 + 2)]))
+                    member.configuration.connectionLimitDelay = .seconds(2) ... .seconds(4)
+                    return member
+                }
+            }
+            let other = SetRig(port: rig.port)
+            let start = ContinuousClock.now
+            try await rig.run(SetConfiguration(), try members()) { first in
+                try await eventually("the first stands") { first.snapshot.connected == 3 }
+                try await other.run(SetConfiguration(), try members()) { second in
+                    try await eventually("the first was pushed out") {
+                        first.snapshot.members.contains { $0.feed.lastError?.reason == .connectionLimit }
+                    }
+                    try await eventually("so was the second") {
+                        second.snapshot.members.contains { $0.feed.lastError?.reason == .connectionLimit }
+                    }
+                    let message = first.snapshot.members.compactMap(\.feed.lastError).first?.message ?? ""
+                    #expect(message.contains("another client uses the key"))
+                    // Six connections want three places: each tries again after 2 to 4 s, never sooner.
+                    let seconds = Double((ContinuousClock.now - start) / .seconds(1))
+                    let tries = simulator.statistics.connections
+                    #expect(Double(tries) <= 6 * (seconds / 2 + 2))
+                    #expect(first.snapshot.connected + second.snapshot.connected <= 3 + 1)
+                }
+            }
+        }
+    }
+
+    /// Whether numbers of one symbol follow each other without a hole.
+    static func isWhole(_ state: CountingSink.State, _ symbol: Symbol, of symbols: Int) -> Bool {
+        let numbers = state.order[symbol] ?? []
+        return zip(numbers, numbers.dropFirst()).allSatisfy { $1 - $0 == Int64(symbols) }
+    }
+}

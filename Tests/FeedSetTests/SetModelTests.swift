@@ -1,0 +1,214 @@
+import MarketData
+import Testing
+
+@testable import Feed
+
+/// Random events against connections that behave as the feed's do, and what must hold all the while.
+@Suite struct SetModelTests {
+    /// A connection and the feed's view of it: interests travel, answers travel back, and either may be slow.
+    private struct Wire {
+        var isUp = false
+        var interest: Set<Symbol> = []
+        /// What the feed sends events of.
+        var subscribed: Set<Symbol> = []
+        /// What the connection last knew to stand; from before the last interest until that is answered.
+        var confirmed: Set<Symbol> = []
+        var isAnswered = true
+        var isQuiet = true
+    }
+
+    private struct World {
+        var machine: SetMachine
+        var wires: [Int: Wire] = [:]
+        var now = Duration.zero
+        var random: Seeded
+        var wanted: Set<Symbol> = []
+        /// Per symbol: whether it was brought by some connection at every moment since this one.
+        var sharing: [Symbol: SlotSet] = [:]
+        let capacity: Int?
+        let redundant: RedundantSymbols
+
+        mutating func perform() {
+            for (slot, wire) in wires {
+                machine.observe(
+                    slot,
+                    .init(
+                        isUp: wire.isUp, standing: wire.confirmed,
+                        isSettled: wire.isUp && wire.isAnswered, isQuiet: wire.isQuiet),
+                    now: now)
+            }
+            for action in machine.advance(now: now) {
+                switch action {
+                case .share(let changes):
+                    for change in changes {
+                        sharing[change.symbol] = change.slots.count > 1 ? change.slots : nil
+                    }
+                case .interest(let slot, let symbols):
+                    #expect(Set(symbols).count == symbols.count)
+                    wires[slot]?.interest = Set(symbols)
+                    wires[slot]?.isAnswered = false
+                    wires[slot]?.isQuiet = false
+                case .stop(let slot): wires[slot] = nil
+                }
+            }
+        }
+
+        /// The feed takes an interest over and answers it.
+        mutating func answer(_ slot: Int) {
+            guard let wire = wires[slot], wire.isUp else {
+                wires[slot]?.isQuiet = true
+                return
+            }
+            wires[slot]?.subscribed = wire.interest
+            wires[slot]?.confirmed = wire.interest
+            wires[slot]?.isAnswered = true
+            wires[slot]?.isQuiet = true
+        }
+
+        mutating func connect(_ slot: Int) {
+            wires[slot]?.isUp = true
+            wires[slot]?.subscribed = []
+            answer(slot)
+        }
+
+        mutating func drop(_ slot: Int) {
+            wires[slot]?.isUp = false
+            wires[slot]?.subscribed = []
+            wires[slot]?.isAnswered = false
+            wires[slot]?.isQuiet = true
+        }
+
+        /// Who brings a symbol now.
+        func bringers(of symbol: Symbol) -> SlotSet {
+            SlotSet(wires.filter { $0.value.subscribed.contains(symbol) }.keys)
+        }
+
+        /// Answers everything and lets time pass until nothing moves any more.
+        mutating func rest() {
+            for _ in 0..<400 {
+                for slot in wires.keys { answer(slot) }
+                perform()
+                now += .seconds(2)
+            }
+        }
+    }
+
+    @Test(arguments: 0..<60) func `whatever happens, every symbol has its place and none has two`(seed: Int) {
+        var random = Seeded(UInt64(seed) &+ 1000)
+        let capacity: Int? = Bool.random(using: &random) ? 12 : nil
+        let pool = symbols(24)
+        let redundant = [RedundantSymbols.none, .some([pool[0], pool[1]]), .all][Int.random(in: 0..<3, using: &random)]
+        var policy = SetMachine.Policy()
+        policy.strategy = RoutingStrategy.allCases[seed % RoutingStrategy.allCases.count]
+        policy.redundant = redundant
+        policy.failover = .init(grace: .seconds(10), recovery: .seconds(20), longestRecovery: .seconds(60))
+        var world = World(
+            machine: SetMachine(policy: policy), random: random, capacity: capacity, redundant: redundant)
+        for slot in 0..<3 {
+            world.wires[slot] = Wire()
+            world.machine.add(.init(slot: slot, priority: slot + 1, capacity: capacity), now: .zero)
+            world.machine.configure(slot, Array(pool[(slot * 6)..<(slot * 6 + 8)]))
+            world.wanted.formUnion(pool[(slot * 6)..<(slot * 6 + 8)])
+        }
+        for _ in 0..<250 {
+            step(&world, pool)
+            check(world)
+        }
+        // Everything works again: what is wanted and has room is brought, as often as it should be.
+        for slot in world.wires.keys where world.wires[slot]?.isUp == false { world.connect(slot) }
+        world.rest()
+        check(world)
+        checkSettled(world)
+        // One is lost for good: the others bring what they have room for.
+        guard world.wires.count > 1, let lost = world.wires.keys.sorted().first else { return }
+        world.drop(lost)
+        world.rest()
+        check(world)
+        checkSettled(world, lost: lost)
+    }
+
+    private func step(_ world: inout World, _ pool: [Symbol]) {
+        let slots = world.wires.keys.sorted()
+        let slot = slots.randomElement(using: &world.random) ?? 0
+        let some = (0..<Int.random(in: 1...4, using: &world.random)).compactMap { _ in
+            pool.randomElement(using: &world.random)
+        }
+        switch Int.random(in: 0..<16, using: &world.random) {
+        case 0, 1: if world.wires[slot]?.isUp == true { world.drop(slot) }
+        case 2, 3, 4: if world.wires[slot]?.isUp == false { world.connect(slot) }
+        case 5:
+            world.machine.want(some, on: nil)
+            world.wanted.formUnion(some)
+        case 6:
+            world.machine.unwant(some, on: nil)
+            world.wanted.subtract(some)
+        case 7:
+            world.machine.weights = Dictionary(
+                uniqueKeysWithValues: pool.map { ($0, Double.random(in: 0..<10, using: &world.random)) })
+            _ = world.machine.rebalance(isAsked: true)
+        case 8 where slots.count < 4:
+            let free = (0..<16).first { world.wires[$0] == nil } ?? 15
+            guard world.machine.stations[free] == nil else { break }
+            world.wires[free] = Wire()
+            world.machine.add(.init(slot: free, priority: 5, capacity: world.capacity), now: world.now)
+        case 9 where slots.count > 2: world.machine.remove(slot, now: world.now)
+        default: for slot in slots where Bool.random(using: &world.random) { world.answer(slot) }
+        }
+        // A symbol that stands somewhere must not stop coming because it moves.
+        let before = Dictionary(
+            uniqueKeysWithValues: pool.map { symbol in
+                (symbol, world.bringers(of: symbol).filter { world.wires[$0]?.interest.contains(symbol) == true })
+            })
+        let isPatient = isPatient(world)
+        world.perform()
+        for symbol in pool where world.wanted.contains(symbol) {
+            let stays = !world.bringers(of: symbol).filter { world.wires[$0]?.interest.contains(symbol) == true }
+                .isEmpty
+            let goes = before[symbol].map { !$0.isEmpty } ?? false
+            if goes, !stays, world.machine.goals[symbol] != nil, isPatient {
+                Issue.record("\(symbol) was given up before it stood elsewhere: \(world.machine.goals[symbol]!)")
+            }
+        }
+        world.now += .milliseconds(Int64.random(in: 0..<4000, using: &world.random))
+    }
+
+    /// Whether no connection is being removed by force.
+    private func isPatient(_ world: World) -> Bool {
+        !world.machine.stations.values.contains { $0.removedSince != nil }
+            && world.machine.stations.count == world.wires.count
+    }
+
+    /// What holds at every moment.
+    private func check(_ world: World) {
+        for (slot, wire) in world.wires {
+            if let capacity = world.capacity {
+                #expect(wire.interest.count <= capacity, "connection \(slot) holds more than it takes")
+            }
+            #expect(world.machine.stations[slot]?.count == wire.interest.count)
+        }
+        // Whoever can bring a symbol besides another is known to the sink's front.
+        for symbol in world.wanted {
+            let holders = SlotSet(
+                world.wires.filter { $0.value.subscribed.contains(symbol) && $0.value.isUp }.keys)
+            if holders.count > 1 {
+                #expect(
+                    holders.subtracting(world.sharing[symbol] ?? []).isEmpty,
+                    "\(symbol) comes from \(Array(holders)) and only \(Array(world.sharing[symbol] ?? [])) are known")
+            }
+        }
+    }
+
+    /// What holds when nothing moves any more.
+    private func checkSettled(_ world: World, lost: Int? = nil) {
+        #expect(Set(world.machine.order) == world.wanted)
+        let alive = world.wires.filter { $0.key != lost }
+        let room = alive.values.reduce(0) { $0 + max(0, (world.capacity ?? 1000) - $1.interest.count) }
+        for symbol in world.wanted {
+            let copies = world.bringers(of: symbol)
+            let most = world.redundant.contains(symbol) ? min(2, world.wires.count) : 1
+            #expect(copies.count <= most, "\(symbol) comes from \(Array(copies))")
+            if copies.isEmpty { #expect(room == 0, "\(symbol) comes from nowhere though there is room for \(room)") }
+        }
+        for wire in alive.values { #expect(wire.subscribed.isSubset(of: world.wanted)) }
+    }
+}

@@ -1,0 +1,139 @@
+import FeedSimulator
+import Logging
+import MarketData
+import ServiceLifecycle
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Feed
+
+/// A sink that keeps every event's count, as the buffer would keep the events.
+final class CountingSink: EventSink {
+    struct State {
+        var bars: [Bar] = []
+        var trades: [UInt64: Int] = [:]
+        /// The trades' numbers as they came, by symbol.
+        var order: [Symbol: [Int64]] = [:]
+        var connections: [String: Int] = [:]
+        var gaps: [Gap] = []
+        var events = 0
+    }
+
+    private let state = Mutex(State())
+
+    func offer(_ batch: EventBatch) -> Admission {
+        state.withLock { state in
+            state.events += batch.count
+            state.bars += batch.bars
+            state.connections[batch.connection, default: 0] += batch.count
+            for trade in batch.trades {
+                state.trades[UInt64(trade.sequence ?? -1), default: 0] += 1
+                state.order[trade.symbol, default: []].append(trade.sequence ?? -1)
+            }
+        }
+        return .accepted
+    }
+
+    func whenRoom(_ resume: @escaping @Sendable () -> Void) { resume() }
+
+    func record(_ gap: Gap) { state.withLock { $0.gaps.append(gap) } }
+
+    var events: Int { state.withLock { $0.events } }
+    var now: State { state.withLock { $0 } }
+    var gaps: [Gap] { state.withLock { $0.gaps } }
+}
+
+/// A simulated feed and the ways to it.
+struct SetRig: Sendable {
+    let sink = CountingSink()
+    let port: Int
+
+    /// A logger that shows only what is wrong.
+    static let quiet: Logger = {
+        var logger = Logger(label: "set", factory: { _ in SwiftLogNoOpLogHandler() })
+        logger.logLevel = .error
+        return logger
+    }()
+
+    /// Runs a simulator while `body` does.
+    static func simulate(
+        _ source: SimulatorConfiguration.Source, pace: SimulatorConfiguration.Pace = .flatOut,
+        starts: SimulatorConfiguration.Start = .firstSubscription, limit: Int? = nil, faults: [Fault] = [],
+        _ body: @Sendable (FeedSimulator, SetRig) async throws -> Void
+    ) async throws {
+        var configuration = SimulatorConfiguration(source: source)
+        configuration.pace = pace
+        configuration.startsWith = starts
+        configuration.connectionLimit = limit
+        configuration.closeTimeout = .milliseconds(500)
+        configuration.faults = faults
+        let simulator = FeedSimulator(configuration: configuration, logger: quiet)
+        let port = try await simulator.bind()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await simulator.run() }
+            defer { group.cancelAll() }
+            try await body(simulator, SetRig(port: port))
+        }
+    }
+
+    func member(
+        _ number: Int, _ symbols: [Symbol], events: Set<EventKind> = [.trade], port: Int? = nil, capacity: Int? = nil
+    ) throws -> SetMember {
+        var configuration = FeedConfiguration(
+            name: ["primary", "secondary", "tertiary", "fourth"][number - 1],
+            endpoint: try FeedEndpoint(url: "ws://127.0.0.1:\(port ?? self.port)/stocks", allowsPlaintext: false),
+            apiKey: Secret("a-key"), events: events)
+        configuration.closeTimeout = .milliseconds(500)
+        configuration.reconnectDelay = .milliseconds(50)
+        configuration.reconnectCap = .milliseconds(100)
+        configuration.quickReconnect = .milliseconds(20)
+        configuration.connectTimeout = .seconds(20)
+        configuration.loginTimeout = .seconds(20)
+        return SetMember(
+            id: "connection_\(number)", configuration: configuration, interest: .symbols(symbols), priority: number,
+            capacity: capacity)
+    }
+
+    /// Runs a set while `body` does, then stops it and waits for its end.
+    func run(
+        _ configuration: SetConfiguration, _ members: [SetMember],
+        _ body: @Sendable (ConnectionSet) async throws -> Void
+    ) async throws {
+        let set = try ConnectionSet(configuration: configuration, members: members, sink: sink, logger: Self.quiet)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await set.run() }
+            defer { group.cancelAll() }
+            try await body(set)
+            group.cancelAll()
+            try await group.waitForAll()
+        }
+    }
+}
+
+struct TimedOut: Error {
+    var what: String
+}
+
+/// Waits until `condition` holds; fails the test when it does not within `limit`.
+func eventually(
+    _ what: String, within limit: Duration = .seconds(30), _ condition: @Sendable () throws -> Bool
+) async throws {
+    let end = ContinuousClock.now + limit
+    while try !condition() {
+        guard ContinuousClock.now < end else { throw TimedOut(what: what) }
+        try await Task.sleep(for: .milliseconds(5))
+    }
+}
+
+extension SetSnapshot {
+    var confirmed: Int { members.reduce(0) { $0 + $1.feed.confirmed.count } }
+}
+
+extension CountingSink.State {
+    /// What is missing of, or too much in, trades numbered from 0.
+    func faults(of count: Int) -> (missing: Int, doubled: Int) {
+        let missing = (0..<UInt64(count)).count { trades[$0] == nil }
+        return (missing, trades.values.count { $0 > 1 })
+    }
+}

@@ -1,0 +1,166 @@
+import MarketData
+import Testing
+
+@testable import Feed
+
+@Suite struct SightingsTests {
+    private let aapl = Symbol("AAPL")!
+
+    private func trade(_ number: Int, _ symbol: Symbol? = nil) -> Trade {
+        Trade(symbol: symbol ?? aapl, time: Int64(number), price: 1, size: 1)
+    }
+
+    private func batch(_ numbers: some Sequence<Int>) -> EventBatch {
+        var batch = EventBatch(connection: "x", receivedMicroseconds: 0)
+        batch.trades = numbers.map { trade($0) }
+        return batch
+    }
+
+    private func times(_ sightings: inout Sightings, _ numbers: some Sequence<Int>, _ slot: Int) -> [Int] {
+        var batch = batch(numbers)
+        sightings.filter(&batch, from: slot, now: .zero)
+        return batch.trades.map { Int($0.time) }
+    }
+
+    private func shared(_ slots: SlotSet = [0, 1], ended: SlotSet = []) -> SetMachine.Sharing {
+        .init(symbol: aapl, slots: slots, ended: ended)
+    }
+
+    @Test func `what one connection alone brings passes as it is, twice when it came twice`() {
+        var sightings = Sightings()
+        #expect(times(&sightings, [1, 1, 2], 0) == [1, 1, 2])
+        #expect(sightings.remembered == 0 && sightings.duplicates == 0)
+    }
+
+    @Test func `each event is kept once whichever connection is ahead`() {
+        var sightings = Sightings()
+        sightings.share([shared()])
+        #expect(times(&sightings, 1...5, 0) == [1, 2, 3, 4, 5])
+        #expect(times(&sightings, 3...7, 1) == [6, 7])
+        #expect(times(&sightings, 6...9, 0) == [8, 9])
+        #expect(times(&sightings, 8...9, 1) == [])
+        #expect(sightings.duplicates == 7)
+        // 1 and 2 came before the second connection's subscription.
+        #expect(sightings.remembered == 2)
+    }
+
+    @Test func `the same event twice on each connection is two events`() {
+        var sightings = Sightings()
+        sightings.share([shared()])
+        #expect(times(&sightings, [1, 1, 2], 0) == [1, 1, 2])
+        #expect(times(&sightings, [1, 1, 1, 2], 1) == [1])
+    }
+
+    @Test func `a corrected bar is another event, and the newer version comes last`() {
+        var sightings = Sightings()
+        sightings.share([shared()])
+        func bar(_ volume: Double) -> Bar {
+            Bar(
+                symbol: aapl, interval: .minute, start: 0, end: 60_000, open: 1, high: 1, low: 1, close: 1,
+                volume: volume)
+        }
+        var kept: [Double] = []
+        for (volume, slot) in [(10.0, 0), (20, 0), (10, 1), (20, 1), (30, 1), (30, 0)] {
+            var batch = EventBatch(connection: "x", receivedMicroseconds: 0)
+            batch.bars = [bar(volume)]
+            sightings.filter(&batch, from: slot, now: .zero)
+            kept += batch.bars.map(\.volume)
+        }
+        #expect(kept == [10, 20, 30])
+    }
+
+    @Test func `texts tell trades apart`() {
+        var sightings = Sightings()
+        sightings.share([shared()])
+        func batch(_ identifier: String, padding: String) -> EventBatch {
+            var batch = EventBatch(connection: "x", receivedMicroseconds: 0)
+            _ = batch.text.append(padding)
+            var trade = trade(1)
+            trade.tradeID = batch.text.append(identifier)
+            batch.trades = [trade]
+            return batch
+        }
+        var batches = [batch("a", padding: "one"), batch("b", padding: ""), batch("a", padding: "")]
+        for index in batches.indices { sightings.filter(&batches[index], from: index % 2, now: .zero) }
+        #expect(batches.map(\.count) == [1, 1, 1])
+        var other = batch("b", padding: "other")
+        sightings.filter(&other, from: 0, now: .zero)
+        #expect(other.isEmpty)
+    }
+
+    @Test func `once a place has ended, the other one's new events are not remembered, and a straggler's are`() {
+        var sightings = Sightings()
+        sightings.share([shared()])
+        #expect(times(&sightings, 1...4, 0) == [1, 2, 3, 4])
+        sightings.share([shared(ended: [0])])
+        #expect(times(&sightings, 5...5, 0) == [5])
+        #expect(times(&sightings, 2...9, 1) == [6, 7, 8, 9])
+        #expect(sightings.remembered == 1)
+        sightings.share([shared([1])])
+        #expect(sightings.isEmpty && sightings.remembered == 0)
+        #expect(times(&sightings, 10...11, 1) == [10, 11])
+    }
+
+    @Test func `a batch that the sink refused was brought by nobody`() {
+        var sightings = Sightings()
+        sightings.share([shared()])
+        #expect(times(&sightings, 1...3, 0) == [1, 2, 3])
+        sightings.undo()
+        #expect(times(&sightings, 2...3, 1) == [2, 3])
+        sightings.undo()
+        #expect(times(&sightings, 1...3, 0) == [1, 2, 3])
+        #expect(times(&sightings, 2...3, 1) == [])
+    }
+
+    @Test func `memory is bounded in time and number`() {
+        var sightings = Sightings(memory: .seconds(10), limit: 100)
+        sightings.share([shared()])
+        var first = batch(1...50)
+        sightings.filter(&first, from: 0, now: .zero)
+        var later = batch(51...60)
+        sightings.filter(&later, from: 0, now: .seconds(11))
+        #expect(sightings.remembered == 10 && sightings.forgotten == 0)
+        var many = batch(100..<400)
+        sightings.filter(&many, from: 0, now: .seconds(12))
+        #expect(sightings.remembered == 100 && sightings.forgotten == 210)
+    }
+
+    /// Two connections bring random runs of one sequence at random speeds.
+    @Test(arguments: 0..<40) func `random interleavings lose and double nothing`(seed: Int) {
+        var random = Seeded(UInt64(seed))
+        // Some events occur twice in the feed itself.
+        let sequence = (0..<400).map { Int.random(in: 0..<8, using: &random) == 0 ? max(0, $0 - 1) : $0 }
+        var sightings = Sightings()
+        sightings.share([shared()])
+        let begin = Int.random(in: 1..<100, using: &random)
+        let end = Int.random(in: 250..<400, using: &random)
+        var positions = [0, begin]
+        let ends = [end, sequence.count]
+        var kept: [Int] = []
+        // The second connection cannot be ahead of what the feed had sent when the first one's window began.
+        while positions[0] < ends[0] || positions[1] < ends[1] {
+            let slot = Int.random(in: 0..<2, using: &random)
+            let count = min(Int.random(in: 1..<30, using: &random), ends[slot] - positions[slot])
+            guard count > 0 else { continue }
+            let run = sequence[positions[slot]..<positions[slot] + count]
+            positions[slot] += count
+            kept += times(&sightings, run, slot)
+        }
+        #expect(kept.sorted() == sequence.sorted())
+    }
+}
+
+/// Random numbers that a seed settles.
+struct Seeded: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(_ seed: UInt64) { state = seed &* 0x9E37_79B9_7F4A_7C15 &+ 1 }
+
+    mutating func next() -> UInt64 {
+        state = state &+ 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+}

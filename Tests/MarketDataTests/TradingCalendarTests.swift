@@ -1,0 +1,92 @@
+import Foundation
+import MarketData
+import Testing
+
+@Suite struct TradingCalendarTests {
+    /// The New York calendar, by a library that shares no code with ours.
+    private static let calendar: Calendar = {
+        var calendar = Calendar(identifier: .gregorian)
+        calendar.timeZone = TimeZone(identifier: "America/New_York")!
+        return calendar
+    }()
+
+    private func milliseconds(_ year: Int, _ month: Int, _ day: Int, _ hour: Int = 12, _ minute: Int = 0) -> Int64 {
+        let parts = DateComponents(year: year, month: month, day: day, hour: hour, minute: minute)
+        return Int64(Self.calendar.date(from: parts)!.timeIntervalSince1970 * 1000)
+    }
+
+    /// The holidays by their rules: fixed ones move from Sunday to Monday and from Saturday to Friday, New Year's Day
+    /// from Sunday only.
+    private func isHoliday(_ date: Date) -> Bool {
+        let calendar = Self.calendar
+        let parts = calendar.dateComponents([.year, .month, .day, .weekday], from: date)
+        let (month, day, weekday) = (parts.month!, parts.day!, parts.weekday!)
+        let which = (day - 1) / 7 + 1
+        func fixed(_ m: Int, _ d: Int, movesBack: Bool = true) -> Bool {
+            if month == m && day == d { return true }
+            if month == m && day == d + 1 && weekday == 2 { return true }
+            return movesBack && month == m && day == d - 1 && weekday == 6
+        }
+        if fixed(1, 1, movesBack: false) || fixed(6, 19) || fixed(7, 4) || fixed(12, 25) { return true }
+        if weekday == 2 {
+            if (month == 1 || month == 2) && which == 3 { return true }
+            if month == 5 && day > 24 || month == 9 && which == 1 { return true }
+        }
+        if month == 11 && weekday == 5 && which == 4 { return true }
+        // Two days before Easter Sunday (the anonymous Gregorian computus).
+        let y = parts.year!
+        let (a, b, c) = (y % 19, y / 100, y % 100)
+        let h = (19 * a + b - b / 4 - (b - (b + 8) / 25 + 1) / 3 + 15) % 30
+        let l = (32 + 2 * (b % 4) + 2 * (c / 4) - h - c % 4) % 7
+        let m = (a + 11 * h + 22 * l) / 451
+        let easter = calendar.date(
+            from: DateComponents(year: y, month: (h + l - 7 * m + 114) / 31, day: (h + l - 7 * m + 114) % 31 + 1))!
+        return calendar.isDate(date, inSameDayAs: calendar.date(byAdding: .day, value: -2, to: easter)!)
+    }
+
+    @Test func `every day of the known years is what the rules say`() {
+        var date = Self.calendar.date(from: DateComponents(year: 2024, month: 1, day: 1, hour: 12))!
+        var trading = 0
+        while true {
+            let parts = Self.calendar.dateComponents([.year, .month, .day, .weekday], from: date)
+            guard parts.year! <= 2030 else { break }
+            let isMourning = (parts.year, parts.month, parts.day) == (2025, 1, 9)
+            let isClosed = parts.weekday == 1 || parts.weekday == 7 || isHoliday(date) || isMourning
+            let day = TradingCalendar.day(parts.year!, parts.month!, parts.day!)
+            #expect((day == .closed) == isClosed, "\(parts)")
+            trading += day == .closed ? 0 : 1
+            let session = TradingCalendar.session(at: Int64(date.timeIntervalSince1970 * 1000))
+            #expect((session == nil) == isClosed)
+            if let session {
+                let hour = day == .half ? 13 : 16
+                #expect(session.regularOpen == milliseconds(parts.year!, parts.month!, parts.day!, 9, 30))
+                #expect(session.regularClose == milliseconds(parts.year!, parts.month!, parts.day!, hour))
+                #expect(session.open == milliseconds(parts.year!, parts.month!, parts.day!, 4))
+                #expect(session.close == milliseconds(parts.year!, parts.month!, parts.day!, hour + 4))
+            }
+            date = Self.calendar.date(byAdding: .day, value: 1, to: date)!
+        }
+        #expect(trading == 252 + 250 + 251 + 251 + 251 + 251 + 251)
+    }
+
+    @Test(arguments: [(2024, 7, 3), (2025, 11, 28), (2026, 12, 24), (2028, 7, 3), (2029, 12, 24), (2030, 11, 29)])
+    func `half days`(year: Int, month: Int, day: Int) {
+        #expect(TradingCalendar.day(year, month, day) == .half)
+    }
+
+    @Test func `a span is open when it touches a session`() {
+        // Friday evening to Monday before the first trades, over a change of the clocks.
+        #expect(
+            !TradingCalendar.isOpen(from: milliseconds(2026, 3, 6, 20, 0), to: milliseconds(2026, 3, 9, 3, 59)))
+        #expect(TradingCalendar.isOpen(from: milliseconds(2026, 3, 6, 20, 0), to: milliseconds(2026, 3, 9, 4, 0)))
+        #expect(TradingCalendar.isOpen(from: milliseconds(2026, 3, 6, 19, 59), to: milliseconds(2026, 3, 8)))
+        // A half day ends early, the late hours too.
+        #expect(!TradingCalendar.isOpen(from: milliseconds(2026, 11, 27, 17, 0), to: milliseconds(2026, 11, 30, 3, 0)))
+        #expect(TradingCalendar.isOpen(from: milliseconds(2026, 1, 1), to: milliseconds(2026, 2, 1)))
+        #expect(!TradingCalendar.isOpen(from: 5, to: 4))
+    }
+
+    @Test func `in a year that is not known every weekday is open`() {
+        #expect(TradingCalendar.day(2013, 10, 8) == .full && TradingCalendar.day(2013, 10, 6) == .closed)
+    }
+}

@@ -1,0 +1,52 @@
+import Testing
+
+@testable import edgetick
+
+struct SetSettingsTests {
+    @Test func `capacity, redundancy and the failover's patience`() throws {
+        let connections = try validate([
+            "USE_MULTI_CONNECTION": "true", "WEBSOCKET_CONNECTION_1_SYMBOLS": "AAPL",
+            "WEBSOCKET_CONNECTION_1_CAPACITY": "500", "WEBSOCKET_REDUNDANT_SYMBOLS": "SPY, QQQ",
+            "WEBSOCKET_FAILOVER_GRACE": "3", "WEBSOCKET_FAILOVER_RECOVERY": "2m",
+        ]).settings.connections
+        #expect(connections.list.map(\.capacity) == [500])
+        #expect(connections.redundantSymbols == "SPY, QQQ")
+        #expect(connections.failoverGrace == .seconds(3) && connections.failoverRecovery == .seconds(120))
+        let plain = try validate(["SYMBOLS": "A"]).settings.connections
+        #expect(plain.list.map(\.capacity) == [nil] && plain.redundantSymbols == nil)
+        #expect(plain.failoverGrace == .seconds(10) && plain.failoverRecovery == .seconds(30))
+        #expect(
+            faults(["WEBSOCKET_REDUNDANT_SYMBOLS": "SPY,a b"]).map(\.key) == ["WEBSOCKET_REDUNDANT_SYMBOLS"])
+    }
+
+    @Test func `several connections that can't be used give way to the universe key, and only to that`() throws {
+        let broken = ["USE_MULTI_CONNECTION": "true", "WEBSOCKET_CONNECTION_1_ENABLED": "false"]
+        #expect(faults(broken).map(\.key) == ["WEBSOCKET_CONNECTION_1_ENABLED"])
+        #expect(faults(broken.merging(["SYMBOLS": "A"]) { $1 }).map(\.key) == ["WEBSOCKET_CONNECTION_1_ENABLED"])
+        let (settings, remarks) = try validate(broken.merging(["SYMBOL_UNIVERSE_KEY": "sp500"]) { $1 })
+        #expect(!settings.connections.isMulti && settings.connections.list.map(\.universeKey) == ["sp500"])
+        #expect(
+            remarks.filter { $0.severity == .warning }.map(\.key) == [
+                "WEBSOCKET_CONNECTION_1_ENABLED", "USE_MULTI_CONNECTION",
+            ])
+        #expect(remarks.contains { $0.text.contains("no connection is enabled") })
+        let idle = try validate(["USE_MULTI_CONNECTION": "true", "SYMBOL_UNIVERSE_KEY": "sp500"]).settings
+        #expect(!idle.connections.isMulti)
+        let good = try validate([
+            "USE_MULTI_CONNECTION": "true", "SYMBOL_UNIVERSE_KEY": "sp500", "WEBSOCKET_CONNECTION_1_SYMBOLS": "A",
+        ]).settings
+        #expect(good.connections.isMulti && good.connections.single?.universeKey == "sp500")
+    }
+
+    @Test func `the key goes to a REST server only when that is the provider's or was named`() throws {
+        #expect(try validate([:]).settings.backfill.isAutomatic)
+        let own = ["MASSIVE_WEBSOCKET_URL": "wss://feed.example.com/stocks"]
+        #expect(try !validate(own).settings.backfill.isAutomatic)
+        let named = own.merging(["MASSIVE_REST_URL": "https://rest.example.com"]) { $1 }
+        #expect(try validate(named).settings.backfill.isAutomatic)
+        #expect(try !validate(["BACKFILL_ENABLED": "false"]).settings.backfill.isAutomatic)
+        #expect(try validate([:]).settings.backfill.requestsPerMinute == 300)
+        #expect(
+            try validate(["MASSIVE_WEBSOCKET_URL": "wss://delayed.massive.com/stocks"]).settings.feedDelay == 900_000)
+    }
+}
