@@ -22,7 +22,11 @@ extension Settings {
 
     /// The service that fills gaps soon after they happened; `nil` when it is off.
     func backfillService(buffer: TickBuffer) throws(BackfillError) -> BackfillService? {
-        guard feed.source == .feed, backfill.isAutomatic, feed.apiKey != nil else { return nil }
+        guard feed.source == .feed, backfill.isAutomatic, feed.apiKey != nil else {
+            Logger(label: "backfill").info(
+                "gaps are recorded and not filled; MASSIVE_REST_URL and BACKFILL_ENABLED say so")
+            return nil
+        }
         var configuration = BackfillService.Configuration(directory: dataDirectory)
         configuration.feedDelay = feedDelay
         return BackfillService(

@@ -49,7 +49,7 @@ import Testing
                 rig.member(3, Array(all[20...]), port: 1),
             ]
             var configuration = SetConfiguration()
-            configuration.grace = .milliseconds(300)
+            configuration.grace = .seconds(2)
             try await rig.run(configuration, members) { set in
                 try await eventually("two up") { set.snapshot.connected == 2 }
                 try await eventually("the third's symbols on the others") {
@@ -57,7 +57,8 @@ import Testing
                         && set.snapshot.moving == 0
                 }
                 #expect(set.snapshot.members[2].isFailedOver && set.snapshot.isUp)
-                #expect(set.snapshot.members[0].feed.assigned.count == 15)
+                let assigned = set.snapshot.members.map(\.feed.assigned.count)
+                #expect(assigned[0] + assigned[1] == 30 && assigned[2] == 0)
             }
         }
     }

@@ -237,10 +237,13 @@ import WebAPISupport
             let http = RawHTTP(port: server.port)
             #expect(try await http.send("GET", "/health/ready").status == 200)
             server.collector.change("connection_1") { $0.status = .disconnected }
+            _ = try await server.reply("/health/ready") { $0["status"] as? String == "degraded" }
+            #expect(try await http.send("GET", "/health/ready").status == 200)
+            server.collector.change("connection_2") { $0.status = .disconnected }
             _ = try await server.reply("/health/ready") { $0["status"] as? String == "failing" }
             #expect(try await http.send("GET", "/health/ready").status == 503)
             #expect(try await http.send("GET", "/health/live").status == 200)
-            server.collector.change("connection_1") { $0.status = .connected }
+            for id in ["connection_1", "connection_2"] { server.collector.change(id) { $0.status = .connected } }
             _ = try await server.reply("/health/ready") { $0["status"] as? String == "ok" }
         }
     }

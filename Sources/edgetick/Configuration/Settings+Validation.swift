@@ -129,9 +129,6 @@ extension Settings {
         // The key goes to the REST server: never to one that was not named for it.
         let feedHost = reader.text(.feedURL).flatMap { ServerAddress($0) }?.host ?? ""
         let isProviders = feedHost.hasSuffix(".massive.com") || reader.snapshot[.restURL] != nil
-        if isOn, !isProviders {
-            reader.add(.note, .restURL, "is not set for this feed: gaps are recorded and not filled")
-        }
         return Backfill(
             isAutomatic: isOn && isProviders,
             requestsPerMinute: reader.integer(.backfillRequestsPerMinute, in: 0...100_000))

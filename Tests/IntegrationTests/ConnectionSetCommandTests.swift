@@ -1,0 +1,58 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Several connections, gaps and backfill as users run them.
+@Suite struct ConnectionSetCommandTests {
+    private static let capture = Places.repository + "/Fixtures/captures/demo.ndjson"
+
+    @Test(.timeLimit(.minutes(3)))
+    func `three connections collect a capture, and backfill brings what is missing, once`() async throws {
+        let feed = try await SimulatedFeed(
+            captures: [Self.capture], options: ["--speed", "600", "--aggregates", "--loop"])
+        let symbols = try Self.symbols()
+        try #require(symbols.count >= 3)
+        let rest = feed.url.replacing("ws://", with: "http://").replacing("/stocks", with: "")
+        let box = try Box(
+            feed: feed.url, events: "AM",
+            more: [
+                "MASSIVE_REST_URL": rest, "BACKFILL_ENABLED": "false", "USE_MULTI_CONNECTION": "true",
+                "WEBSOCKET_CONNECTION_1_SYMBOLS": symbols[0], "WEBSOCKET_CONNECTION_2_ENABLED": "true",
+                "WEBSOCKET_CONNECTION_2_SYMBOLS": symbols[1], "WEBSOCKET_CONNECTION_3_ENABLED": "true",
+                "WEBSOCKET_CONNECTION_3_SYMBOLS": symbols[2...].joined(separator: ","),
+            ])
+        let collector = try box.start("run")
+        try await Waiting.until(within: .seconds(60)) {
+            (try? await box.sqlite("select count(distinct connection) from bars"))?.first == "3"
+        }
+        let busy = try await box.edgetick("backfill")
+        #expect(busy.0 == 75, "\(busy.1)")
+        collector.send(SIGTERM)
+        #expect(try await collector.exit(within: .seconds(20)) == 0)
+
+        let listed = try await box.edgetick("gaps", "--json")
+        #expect(listed.0 == 0, "\(listed.1)")
+        let wrong = try await box.edgetick("backfill", "--from", "yesterday")
+        #expect(wrong.0 == 64, "\(wrong.1)")
+        let span = try await box.sqlite("select min(start_ms) / 1000 - 3600 from bars").first ?? ""
+        let from = Date(timeIntervalSince1970: Double(span) ?? 0).formatted(.iso8601)
+        let first = try await box.edgetick("backfill", "--from", from, "--symbols", symbols.joined(separator: ","))
+        #expect(first.0 == 0, "\(first.1)")
+        let second = try await box.edgetick("backfill", "--from", from, "--symbols", symbols.joined(separator: ","))
+        #expect(second.0 == 0 && second.1.contains { $0.contains("were there") }, "\(second.1)")
+        let doubled = try await box.sqlite(
+            "select count(*) from (select 1 from bars where source = 'backfill' group by symbol, start_ms, interval_s "
+                + "having count(*) > 1)")
+        #expect(doubled == ["0"])
+        feed.process.send(SIGTERM)
+        _ = try await feed.process.exit(within: .seconds(20))
+    }
+
+    /// The symbols of the capture's minute bars.
+    private static func symbols() throws -> [String] {
+        let text = try String(contentsOfFile: capture, encoding: .utf8)
+        var found: Set<String> = []
+        for match in text.matches(of: /"ev":"AM","sym":"([A-Z.]+)"/) { found.insert(String(match.1)) }
+        return found.sorted()
+    }
+}
