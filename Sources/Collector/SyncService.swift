@@ -23,6 +23,8 @@ public final class SyncService: Service {
 
     private struct Work {
         var isStopping = false
+        /// Whether the time that a shutdown has is used up.
+        var isOver = false
         var pass: Task<UploadTotals, any Error>?
     }
 
@@ -50,7 +52,11 @@ public final class SyncService: Service {
             doorbell.ring()
             Task {
                 try? await Task.sleep(for: Self.shutdownLimit)
-                work.withLock { $0.pass }?.cancel()
+                let pass = work.withLock { work in
+                    work.isOver = true
+                    return work.pass
+                }
+                pass?.cancel()
             }
         }
     }
@@ -63,7 +69,7 @@ public final class SyncService: Service {
             guard !work.withLock({ $0.isStopping }) else { break }
             await doorbell.sleep(upTo: policy.wait(after: outcome, jitter: .random(in: 0...1)))
         }
-        if status.failure == nil, (try? await buffer.flush()) != nil {
+        if status.failure == nil, !work.withLock({ $0.isOver }), (try? await buffer.flush()) != nil {
             _ = await onePass(&failures)
         }
         let left = buffer.statistics.pending

@@ -41,8 +41,12 @@ public final class UniverseService: Service {
     /// How often the file's change counter is looked at; a few microseconds each time.
     public static let lookInterval: Duration = .seconds(1)
 
+    /// How long a pull waits after a failure that a person must mend; `edgetick universe pull` is noticed at once.
+    public static let pauseForPeople: Duration = .seconds(600)
+
+    /// Answers about universes from memory; what this service learns, it forgets and reads anew.
+    public let cache: RelationshipCache
     private let mirror: UniverseMirror
-    private let cache: RelationshipCache
     private let source: UniverseSource?
     private let reread: (@Sendable () throws -> Settings)?
     private let logger: Logger
@@ -80,8 +84,11 @@ public final class UniverseService: Service {
     /// How the universes stand, from memory.
     public var status: UniverseStatus { shared.withLock { $0.status } }
 
-    /// What the relationship cache has done since the start.
-    public var cacheStatistics: CacheStatistics { cache.statistics }
+    /// Whose groups count now.
+    public var environment: String { shared.withLock { $0.settings.environment } }
+
+    /// Whether there is a database to pull from.
+    public var isPulling: Bool { source != nil }
 
     /// Pulls now instead of after the interval; does nothing without a database.
     public func pullNow() {
@@ -129,7 +136,13 @@ public final class UniverseService: Service {
                 let outcome = await pull(from: source, &failures)
                 let interval = shared.withLock { $0.settings.pullInterval }
                 let pause = policy.wait(after: outcome, jitter: .random(in: 0...1))
-                nextPull = interval.map { .now + (outcome == .drained ? $0 : min($0, pause)) }
+                nextPull = interval.map { interval in
+                    switch outcome {
+                    case .drained: .now + interval
+                    case .failedForNow: .now + min(interval, pause)
+                    case .paused: .now + min(interval, Self.pauseForPeople)
+                    }
+                }
             }
             lookForChanges(since: &counter)
             let pause = nextPull.map { max(.zero, $0 - .now) } ?? Self.lookInterval
@@ -179,17 +192,17 @@ public final class UniverseService: Service {
         if let error = error as? UpstreamError, error.reason == .cancelled { return .failedForNow }
         noteAge()
         let description = String(describing: error)
-        let age = shared.withLock { shared in
+        let pulledAt = shared.withLock { shared in
             let since = shared.status.failure?.since ?? .now
             shared.status.failure = .init(description: description, since: since)
-            return shared.status.mirrorAgeSeconds
+            return shared.status.mirrorPulledAt
         }
         if case .log(let occurrences) = failures.failed(description, at: .now) {
             logger.warning(
                 "the universe pull failed; the local universes stay in use",
                 metadata: [
                     "error": "\(description)", "occurrences": "\(occurrences)",
-                    "age": "\(age.map { UniverseAge.text(.seconds($0)) } ?? "never pulled")",
+                    "age": "\(Self.age(since: pulledAt))",
                 ])
         }
         let isRetryable = (error as? UpstreamError)?.isRetryable ?? (error as? StoreError)?.isRetryable ?? false
@@ -213,8 +226,12 @@ public final class UniverseService: Service {
 
     private func noteAge() {
         guard let note = try? mirror.pullNote() else { return }
-        let age = Int64(time(nil)) - note.checkedAt / 1000
-        shared.withLock { $0.status.mirrorAgeSeconds = max(0, age) }
+        shared.withLock { $0.status.mirrorPulledAt = note.checkedAt }
+    }
+
+    private static func age(since milliseconds: Int64?) -> String {
+        guard let milliseconds else { return "never pulled" }
+        return UniverseAge.text(.seconds(Int64(time(nil)) - milliseconds / 1000))
     }
 
     // MARK: - Telling the connections
@@ -223,6 +240,7 @@ public final class UniverseService: Service {
         guard let now = try? mirror.changeCounter(), now != counter else { return }
         counter = now
         cache.invalidate(.all)
+        noteAge()
         refresh(because: "the universes have changed")
     }
 

@@ -36,6 +36,11 @@ struct CollectorAssembly {
             directory: settings.dataDirectory, options: settings.bufferOptions, logger: Logger(label: "buffer"))
         do {
             let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
+            if let name = mirror.setAside {
+                logger.error(
+                    "universe.sqlite could not be read and was set aside; pull or import the universes anew",
+                    metadata: ["file": "\(name)"])
+            }
             let tap = EventTap(before: buffer)
             var feeds: [FeedConnection] = []
             var collected: [CollectedConnection] = []
@@ -47,10 +52,7 @@ struct CollectorAssembly {
                     interest: interest, sink: tap, logger: Logger(label: "feed"))
                 feeds.append(feed)
                 members.append(.init(connection, feed: feed))
-                collected.append(
-                    CollectedConnection(
-                        wish: settings.wish(of: connection), interest: interest,
-                        setInterest: { feed.setInterest($0) }))
+                collected.append(CollectedConnection(settings.wish(of: connection), interest, feed: feed))
             }
             guard !feeds.isEmpty || settings.feed.source == .none else {
                 throw CommandFailure(

@@ -151,7 +151,7 @@ private func symbols(_ names: [String]) -> [Symbol] { names.compactMap { Symbol(
                 service.status.failure?.description.contains("group_memberships") == true
                     && service.status.failure?.description.contains("missing") == true
             }
-            #expect(service.status.mirrorAgeSeconds != nil)
+            #expect(service.status.mirrorPulledAt != nil)
             #expect(rig.given("one").count == 2)
             let resolver = UniverseResolver(mirror: rig.mirror, environment: "DEFAULT")
             #expect(try resolver.resolve("a").symbols.count == 3)
@@ -202,6 +202,19 @@ private func symbols(_ names: [String]) -> [Symbol] { names.compactMap { Symbol(
         let change = InterestChange(from: some, to: .symbols(symbols(["B", "C", "D"])))
         #expect(change?.added == 2 && change?.removed == 1 && change?.sample == "+C +D -A")
         #expect(InterestChange(from: some, to: .all)?.removed == 2)
+    }
+
+    @Test func `symbols that were added or taken away by hand stay so when the universe changes`() {
+        func list(_ names: String...) -> Interest { .symbols(symbols(names)) }
+        let old = list("A", "B", "C")
+        let new = list("B", "C", "D")
+        #expect(old.following(from: old, to: new) == new)
+        #expect(list("A", "B", "C", "X").following(from: old, to: new) == list("B", "C", "X", "D"))
+        #expect(list("A", "C").following(from: old, to: new) == list("C", "D"))
+        #expect(list("A", "B", "C", "D").following(from: old, to: new) == list("B", "C", "D"))
+        #expect(list("A").following(from: old, to: list("B")) == list("B"))
+        #expect(Interest.all.following(from: .all, to: new) == new)
+        #expect(list("A", "X").following(from: old, to: .all) == .all)
     }
 
     private final class Discarding: EventSink {

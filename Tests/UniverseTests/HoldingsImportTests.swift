@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Universe
@@ -148,7 +149,7 @@ import Testing
     }
 
     @Test func `mangled files never trap and never make a symbol that the feed could not send`() throws {
-        var random = SeededRandom(state: 7)
+        var random = SeededRandom(seed: 7)
         let samples = [Self.spdr, Self.ishares, Self.vanguard].map { Array($0.utf8) }
         for round in 0..<600 {
             var bytes = samples[round % 3]
@@ -165,18 +166,5 @@ import Testing
             #expect(Set(list.entries.map(\.symbol)).count == list.entries.count)
             #expect(list.entries.allSatisfy { ($0.weight ?? 0).isFinite })
         }
-    }
-}
-
-/// The same numbers on every machine.
-struct SeededRandom: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }

@@ -1,8 +1,9 @@
-// What is measured: one path of the product at a time, flat out. Prints one figure.
+// What is measured: one path of the product at a time, flat out. Prints its figures.
 //
 //     subject decode FRAMES SECONDS              events decoded a second; FRAMES holds one JSON array a line
 //     subject append DIRECTORY ROWS EACH         rows made durable a second, EACH a transaction
 //     subject latency DIRECTORY RATE SECONDS     p50, p99 and maximum from offer to durable, in milliseconds
+//     subject universe DIRECTORY                 several figures of mirror and cache, a name and a value a line
 
 import Foundation
 
@@ -20,6 +21,10 @@ do {
         let times = try await durableLatency(
             directory: arguments[1], rate: Int(arguments[2]) ?? 0, seconds: Int(arguments[3]) ?? 1)
         print(times.map { String(format: "%.2f", $0) }.joined(separator: " "))
+    case "universe" where arguments.count == 2:
+        for figure in try await universeFigures(directory: arguments[1]) {
+            print(figure.name, String(format: "%.1f", figure.value))
+        }
     default:
         FileHandle.standardError.write(Data("usage: see the head of main.swift\n".utf8))
         exit(64)

@@ -144,12 +144,13 @@ struct Health: Sendable, Equatable {
     }
 
     private static func universes(_ snapshot: CollectorSnapshot) -> Check {
-        guard let failure = snapshot.mirror?.failure else {
-            let isPulled = snapshot.mirror?.age != nil
-            return Check(
-                name: "universes", level: .ok, detail: isPulled ? "pulled from upstream" : "the local groups are used")
+        guard let mirror = snapshot.mirror else {
+            return Check(name: "universes", level: .ok, detail: "the local ones are used")
         }
-        return Check(name: "universes", level: .degraded, detail: "the last good copy is used: " + failure)
+        let age = mirror.age.map { "pulled \(Int($0 / 60)) minutes ago" } ?? "never pulled"
+        guard let failure = mirror.failure else { return Check(name: "universes", level: .ok, detail: age) }
+        return Check(
+            name: "universes", level: .degraded, detail: "the local ones stay in use, \(age); the pull fails: \(failure)")
     }
 
     private static func loops(_ snapshot: CollectorSnapshot, age: Double) -> Check {

@@ -101,6 +101,8 @@ extension CacheState {
 extension MirrorState {
     /// The mirror's state, from memory.
     init(_ status: UniverseStatus) {
-        self.init(age: status.mirrorAgeSeconds.map(Double.init), failure: status.failure?.description)
+        self.init(
+            age: status.mirrorPulledAt.map { max(0, Double(TimeText.now() - $0) / 1000) },
+            failure: status.failure?.description)
     }
 }

@@ -42,7 +42,7 @@ final class RunningCollector: CollectorSource {
     let members: [Member]
     let mirror: UniverseMirror
     let sync: SyncService?
-    private let universes: UniverseService
+    let universeService: UniverseService
     let history: TickHistory
     let settings: Settings
     private let buffer: TickBuffer
@@ -61,7 +61,7 @@ final class RunningCollector: CollectorSource {
         self.mirror = mirror
         self.members = members
         self.sync = sync
-        self.universes = universes
+        universeService = universes
         history = TickHistory(directory: settings.dataDirectory)
     }
 
@@ -73,14 +73,14 @@ final class RunningCollector: CollectorSource {
         let statistics = buffer.statistics
         var snapshot = CollectorSnapshot(
             collector: settings.collectorID, version: EdgeTick.version,
-            environment: settings.universe.environment.rawValue)
+            environment: universeService.environment)
         snapshot.isStopping = stopping.load(ordering: .relaxed)
         snapshot.connections = members.map { ConnectionState($0) }
         snapshot.buffer = BufferState(statistics, maximumBytes: settings.buffer.maximumBytes)
         let status = sync?.status
         if let status { snapshot.sync = SyncState(status, now: now) }
-        snapshot.cache = CacheState(universes.cacheStatistics)
-        if settings.upload.databaseURI != nil { snapshot.mirror = MirrorState(universes.status) }
+        snapshot.cache = CacheState(universeService.cache.statistics)
+        if universeService.isPulling { snapshot.mirror = MirrorState(universeService.status) }
 
         let (commitAge, uploadAge) = watches.withLock { watches in
             (
