@@ -20,6 +20,13 @@ import WebAPISupport
         let object = try Self.object(json.output)
         #expect((object["instance"] as? [String: Any])?["collector"] as? String == "box")
 
+        let watching = try box.start("status", "--watch")
+        try await Waiting.until(within: .seconds(60)) {
+            watching.output.filter { $0.hasPrefix("CONNECTION") }.count >= 2
+        }
+        watching.send(SIGINT)
+        #expect(try await watching.exit() == 0)
+
         let stranger = try await box.run("status", settings: ["HTTP_TOKEN": "another-token-than-that"])
         #expect(stranger.status == 0)
         #expect(stranger.output.contains { $0.contains("HTTP_TOKEN") }, "\(stranger.output)")
