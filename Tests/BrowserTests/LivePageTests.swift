@@ -94,6 +94,9 @@ struct LivePageTests {
             #expect(
                 try await browser.evaluate(
                     "return document.documentElement.classList.contains('is-old')", as: Bool.self))
+            #expect(
+                try await browser.evaluate("return document.getElementById('verdict').textContent", as: String.self)
+                    == "Not known")
             let (second, _) = try await box.collect(settings: ["HTTP_PORT": "\(port)"])
             try await browser.until("\(Self.isLive) && document.getElementById('banner').hidden")
             let newest = "document.querySelector('#events-body tr').cells[0].textContent"

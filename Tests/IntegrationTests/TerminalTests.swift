@@ -20,6 +20,13 @@ import WebAPISupport
         let object = try Self.object(json.output)
         #expect((object["instance"] as? [String: Any])?["collector"] as? String == "box")
 
+        let watching = try box.start("status", "--watch")
+        try await Waiting.until(within: .seconds(60)) {
+            watching.output.filter { $0.hasPrefix("CONNECTION") }.count >= 2
+        }
+        watching.send(SIGINT)
+        #expect(try await watching.exit() == 0)
+
         let stranger = try await box.run("status", settings: ["HTTP_TOKEN": "another-token-than-that"])
         #expect(stranger.status == 0)
         #expect(stranger.output.contains { $0.contains("HTTP_TOKEN") }, "\(stranger.output)")
@@ -66,6 +73,31 @@ import WebAPISupport
         #expect(try await box.run("query", "CNDL", "--from", "someday").status == 64)
         #expect(try await box.run("query", "not a symbol").status == 64)
         withExtendedLifetime((feed, collector)) {}
+    }
+
+    @Test func `the demo shows its dashboard`() async throws {
+        let place = try Workspace()
+        let demo = try ChildProcess(
+            Places.edgetick, ["demo", "--seconds", "60", "--data-dir", place.file("demo")],
+            environment: ["HTTP_PORT": "0"], directory: place.path)
+        let line = try await demo.line(containing: "Dashboard: http://127.0.0.1:", within: .seconds(60))
+        let port = try #require(URL(string: line.replacing("Dashboard: ", with: ""))?.port)
+        #expect(try await RawHTTP(port: port).send("GET", "/").text.contains("<title>EdgeTick</title>"))
+        demo.send(SIGINT)
+        #expect(try await demo.exit() == 0)
+    }
+
+    @Test func `a proxy's name is let in when it is allowed`() async throws {
+        let market = try await SimulatedMarket()
+        let box = try CollectorBox(
+            feed: market.url, settings: ["HTTP_ALLOWED_HOSTS": "dash.example.com, other.example"])
+        let (collector, port) = try await box.collect()
+        let http = RawHTTP(port: port)
+        let own = ["Host": "dash.example.com", "Origin": "https://dash.example.com"]
+        #expect(try await http.send("GET", "/api/status", headers: own).status == 200)
+        #expect(try await http.send("POST", "/api/sync", headers: own).status == 409)
+        #expect(try await http.send("GET", "/api/status", headers: ["Host": "else.example.com"]).status == 421)
+        withExtendedLifetime(collector) {}
     }
 
     @Test func `tail follows what becomes durable and ends on a signal`() async throws {

@@ -58,7 +58,7 @@ stream.addEventListener('metrics_update', ({ detail }) => {
   contact.heard();
   overview.show(detail);
   connections.show(detail.connections, detail.timestamp);
-  history.take(detail.point, detail.connections);
+  history.take(detail.point, detail.connections, detail.sync.is_configured);
   records.refresh(detail.buffer);
   suggest(detail.connections);
 });

@@ -82,7 +82,7 @@ export class Overview {
 
     const share = buffer.maximum_bytes > 0 ? buffer.used_bytes / buffer.maximum_bytes : 0;
     this.#meter.style.width = `${Math.min(100, share * 100).toFixed(1)}%`;
-    this.#buffer.show(format.count(buffer.pending), 'rows to upload', [
+    this.#buffer.show(format.count(buffer.pending), sync.is_configured ? 'rows to upload' : 'rows kept', [
       ['In use', `${format.bytes(buffer.used_bytes)} of ${format.bytes(buffer.maximum_bytes)}`],
       ['Write-ahead log', format.bytes(buffer.wal_bytes)],
       ['Dropped events', format.count(buffer.drops)],

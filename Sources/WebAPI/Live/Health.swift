@@ -151,7 +151,8 @@ struct Health: Sendable, Equatable {
         let age = mirror.age.map { "pulled \(Int($0 / 60)) minutes ago" } ?? "never pulled"
         guard let failure = mirror.failure else { return Check(name: "universes", level: .ok, detail: age) }
         return Check(
-            name: "universes", level: .degraded, detail: "the local ones stay in use, \(age); the pull fails: \(failure)")
+            name: "universes", level: .degraded,
+            detail: "the local ones stay in use, \(age); the pull fails: \(failure)")
     }
 
     private static func loops(_ snapshot: CollectorSnapshot, age: Double) -> Check {

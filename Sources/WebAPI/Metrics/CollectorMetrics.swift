@@ -155,7 +155,7 @@ enum CollectorMetrics {
         text.metric("edgetick_upload_refused_rows_total", .counter, "Rows that upstream refused.", sync.refused)
         text.metric(
             "edgetick_upload_lag_seconds", .gauge, "How far upstream is behind; 0 when it has everything.",
-            sync.isConfigured ? sample.snapshot.buffer.oldestPendingAge ?? 0 : 0)
+            sample.snapshot.uploadLag)
         text.metric(
             "edgetick_upload_last_success_timestamp_seconds", .gauge,
             "When a pass last found everything upstream, in Unix seconds.",

@@ -21,6 +21,9 @@ public struct CollectorSnapshot: Sendable, Equatable {
     /// The loops that must make progress for the process to count as alive.
     public var loops: [LoopProgress] = []
 
+    /// How far upstream is behind, in seconds; 0 when it has everything, or there is none.
+    public var uploadLag: Double { sync.isConfigured ? buffer.oldestPendingAge ?? 0 : 0 }
+
     /// Makes the snapshot of a collector that has nothing yet.
     public init(collector: String, version: String, environment: String = "DEFAULT") {
         self.collector = collector
