@@ -13,7 +13,11 @@ import WebAPISupport
         let (status, output) = try await box.edgetick("universe", "resolve", key, "--json")
         try #require(status == 0, "\(output)")
         struct Answer: Decodable { var symbols: [String] }
-        return try JSONDecoder().decode(Answer.self, from: Data(output.joined(separator: "\n").utf8)).symbols
+        // Both outputs come together; messages stand before or after the document.
+        let start = try #require(output.firstIndex(of: "{"), "\(output)")
+        let end = try #require(output.lastIndex(of: "}"), "\(output)")
+        let text = output[start...end].joined(separator: "\n")
+        return try JSONDecoder().decode(Answer.self, from: Data(text.utf8)).symbols
     }
 
     /// A mirror's groups and members without what belongs to one box: dates, origins, files.
