@@ -159,8 +159,13 @@ let package = Package(
             path: "Tests/WebAPISupport", swiftSettings: strict),
         .testTarget(
             name: "WebAPITests",
-            dependencies: ["MarketData", "WebAPI", "WebAPISupport", httpTypes, logging, nioCore, serviceLifecycle],
+            dependencies: [
+                "MarketData", "TestSupport", "WebAPI", "WebAPISupport", httpTypes, logging, nioCore, serviceLifecycle,
+            ],
             swiftSettings: strict),
+        .testTarget(
+            name: "BrowserTests", dependencies: ["MarketData", "TestSupport", "WebAPI", "WebAPISupport", "edgetick"],
+            exclude: ["accessibility.js"], swiftSettings: strict),
         .testTarget(
             name: "edgetickTests",
             dependencies: ["edgetick", "MarketData", configuration, logging, systemPackage], swiftSettings: strict),

@@ -1,4 +1,5 @@
 public import Logging
+import MarketData
 public import ServiceLifecycle
 public import Store
 import Synchronization
@@ -23,6 +24,8 @@ public final class SyncService: Service {
 
     private struct Work {
         var isStopping = false
+        /// Whether the time that a shutdown has is used up.
+        var isOver = false
         var pass: Task<UploadTotals, any Error>?
     }
 
@@ -50,20 +53,24 @@ public final class SyncService: Service {
             doorbell.ring()
             Task {
                 try? await Task.sleep(for: Self.shutdownLimit)
-                work.withLock { $0.pass }?.cancel()
+                let pass = work.withLock { work in
+                    work.isOver = true
+                    return work.pass
+                }
+                pass?.cancel()
             }
         }
     }
 
     private func passes() async {
         var policy = SyncPolicy(interval: interval)
-        var failures = RepeatedFailure()
+        var failures = RepeatedFailure<ContinuousClock.Instant>()
         while !work.withLock({ $0.isStopping }), !Task.isCancelled {
             let outcome = await onePass(&failures)
             guard !work.withLock({ $0.isStopping }) else { break }
             await doorbell.sleep(upTo: policy.wait(after: outcome, jitter: .random(in: 0...1)))
         }
-        if status.failure == nil, (try? await buffer.flush()) != nil {
+        if status.failure == nil, !work.withLock({ $0.isOver }), (try? await buffer.flush()) != nil {
             _ = await onePass(&failures)
         }
         let left = buffer.statistics.pending
@@ -74,7 +81,7 @@ public final class SyncService: Service {
         await uploader.disconnect()
     }
 
-    private func onePass(_ failures: inout RepeatedFailure) async -> SyncPolicy.Outcome {
+    private func onePass(_ failures: inout RepeatedFailure<ContinuousClock.Instant>) async -> SyncPolicy.Outcome {
         let task = Task { [self] in
             try await pass.run { totals in current.withLock { $0.progressed(totals) } }
         }
@@ -83,7 +90,7 @@ public final class SyncService: Service {
         do {
             let totals = try await task.value
             current.withLock { $0.succeeded(totals, at: .now) }
-            if failures.succeeded() { logger.notice("the upload works again") }
+            if failures.ended() { logger.notice("the upload works again") }
             if totals.refused > 0 {
                 logger.error(
                     "upstream refused rows; they are kept as dead letters (see table dead_letters)",
@@ -98,12 +105,14 @@ public final class SyncService: Service {
         }
     }
 
-    private func failed(_ error: any Error, _ failures: inout RepeatedFailure) -> SyncPolicy.Outcome {
+    private func failed(_ error: any Error, _ failures: inout RepeatedFailure<ContinuousClock.Instant>)
+        -> SyncPolicy.Outcome
+    {
         guard !task(isCancelledBy: error) else { return .failedForNow }
         let needsPerson = Self.needsPerson(error)
         let description = String(describing: error)
         current.withLock { $0.failed(description, needsPerson: needsPerson, at: .now) }
-        if case .log(let occurrences) = failures.failed(description, at: .now) {
+        if let occurrences = failures.occurred(description, now: .now) {
             logger.error(
                 needsPerson
                     ? "the upload is paused until this is mended; collection goes on"

@@ -41,12 +41,17 @@ public final class UniverseService: Service {
     /// How often the file's change counter is looked at; a few microseconds each time.
     public static let lookInterval: Duration = .seconds(1)
 
+    /// How long a pull waits after a failure that a person must mend; `edgetick universe pull` is noticed at once.
+    public static let pauseForPeople: Duration = .seconds(600)
+
+    /// Answers about universes from memory; what this service learns, it forgets and reads anew.
+    public let cache: RelationshipCache
     private let mirror: UniverseMirror
-    private let cache: RelationshipCache
     private let source: UniverseSource?
     private let reread: (@Sendable () throws -> Settings)?
     private let logger: Logger
-    private let doorbell = Doorbell()
+    private let watchBell = Doorbell()
+    private let pullBell = Doorbell()
     /// The file's change counter when the connections' symbols were looked up.
     private let seen: Int64?
     private let shared: Mutex<Shared>
@@ -57,6 +62,7 @@ public final class UniverseService: Service {
         var status = UniverseStatus()
         var wantsPull = false
         var wantsReread = false
+        var hasNewInterval = false
     }
 
     /// A service over the mirror.
@@ -80,16 +86,22 @@ public final class UniverseService: Service {
     /// How the universes stand, from memory.
     public var status: UniverseStatus { shared.withLock { $0.status } }
 
+    /// Whose groups count now.
+    public var environment: String { shared.withLock { $0.settings.environment } }
+
+    /// Whether there is a database to pull from.
+    public var isPulling: Bool { source != nil }
+
     /// Pulls now instead of after the interval; does nothing without a database.
     public func pullNow() {
         shared.withLock { $0.wantsPull = true }
-        doorbell.ring()
+        pullBell.ring()
     }
 
     /// Reads the settings again, as SIGHUP does.
     public func rereadNow() {
         shared.withLock { $0.wantsReread = true }
-        doorbell.ring()
+        watchBell.ring()
     }
 
     /// Works until graceful shutdown. Never throws: a failure is told and tried again.
@@ -108,29 +120,56 @@ public final class UniverseService: Service {
         return source
     }
 
+    /// Looks for changes and pulls side by side, so that a database that hangs delays nothing.
     private func work() async {
-        var failures = RepeatedFailure()
-        var policy = SyncPolicy(interval: .zero)
-        var counter = seen
         await warmUp()
-        var nextPull = shared.withLock { $0.settings.pullInterval } == nil ? nil : ContinuousClock.now
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.watch() }
+            if let source { group.addTask { await self.pulls(from: source) } }
+        }
+    }
+
+    private func watch() async {
+        var counter = seen
         while !Task.isCancelled {
-            let (wantsPull, wantsReread) = shared.withLock { shared in
-                defer { (shared.wantsPull, shared.wantsReread) = (false, false) }
-                return (shared.wantsPull, shared.wantsReread)
-            }
-            if wantsReread, rereadSettings() {
-                nextPull = shared.withLock { $0.settings.pullInterval }.map { .now + $0 }
-            }
-            if let source, wantsPull || nextPull.map({ $0 <= .now }) ?? false {
-                let outcome = await pull(from: source, &failures)
-                let interval = shared.withLock { $0.settings.pullInterval }
-                let pause = policy.wait(after: outcome, jitter: .random(in: 0...1))
-                nextPull = interval.map { .now + (outcome == .drained ? $0 : min($0, pause)) }
+            if take(\.wantsReread), rereadSettings() {
+                shared.withLock { $0.hasNewInterval = true }
+                pullBell.ring()
             }
             lookForChanges(since: &counter)
-            let pause = nextPull.map { max(.zero, $0 - .now) } ?? Self.lookInterval
-            await doorbell.sleep(upTo: min(source == nil ? Self.lookInterval : pause, Self.lookInterval))
+            await watchBell.sleep(upTo: Self.lookInterval)
+        }
+    }
+
+    private func pulls(from source: UniverseSource) async {
+        var failures = RepeatedFailure<ContinuousClock.Instant>()
+        var policy = SyncPolicy(interval: .zero)
+        var next = interval == nil ? nil : ContinuousClock.now
+        while !Task.isCancelled {
+            if take(\.hasNewInterval) { next = interval.map { .now + $0 } }
+            if take(\.wantsPull) || next.map({ $0 <= .now }) ?? false {
+                let outcome = await pull(from: source, &failures)
+                watchBell.ring()
+                let pause = policy.wait(after: outcome, jitter: .random(in: 0...1))
+                next = interval.map { interval in
+                    switch outcome {
+                    case .drained: .now + interval
+                    case .failedForNow: .now + min(interval, pause)
+                    case .paused: .now + min(interval, Self.pauseForPeople)
+                    }
+                }
+            }
+            await pullBell.sleep(upTo: next.map { max(.zero, $0 - .now) } ?? .seconds(3600))
+        }
+    }
+
+    private var interval: Duration? { shared.withLock { $0.settings.pullInterval } }
+
+    /// Answers whether something was asked for, and forgets it.
+    private func take(_ wish: WritableKeyPath<Shared, Bool>) -> Bool {
+        shared.withLock { shared in
+            defer { shared[keyPath: wish] = false }
+            return shared[keyPath: wish]
         }
     }
 
@@ -147,7 +186,9 @@ public final class UniverseService: Service {
 
     // MARK: - Pulling
 
-    private func pull(from source: UniverseSource, _ failures: inout RepeatedFailure) async -> SyncPolicy.Outcome {
+    private func pull(from source: UniverseSource, _ failures: inout RepeatedFailure<ContinuousClock.Instant>) async
+        -> SyncPolicy.Outcome
+    {
         do {
             let snapshot = try await source.read()
             for remark in snapshot.remarks { logger.warning("universe pull: \(remark)") }
@@ -158,7 +199,7 @@ public final class UniverseService: Service {
                 shared.status.lastPull = .now
                 shared.status.failure = nil
             }
-            if failures.succeeded() { logger.notice("the universe pull works again") }
+            if failures.ended() { logger.notice("the universe pull works again") }
             if case .replaced(let changes) = outcome { log(changes) }
             noteAge()
             return .drained
@@ -172,21 +213,23 @@ public final class UniverseService: Service {
         var description: String { "\(text); look at the database, or run edgetick universe pull --force" }
     }
 
-    private func failed(_ error: any Error, _ failures: inout RepeatedFailure) -> SyncPolicy.Outcome {
+    private func failed(_ error: any Error, _ failures: inout RepeatedFailure<ContinuousClock.Instant>)
+        -> SyncPolicy.Outcome
+    {
         if let error = error as? UpstreamError, error.reason == .cancelled { return .failedForNow }
         noteAge()
         let description = String(describing: error)
-        let age = shared.withLock { shared in
+        let pulledAt = shared.withLock { shared in
             let since = shared.status.failure?.since ?? .now
             shared.status.failure = .init(description: description, since: since)
-            return shared.status.mirrorAgeSeconds
+            return shared.status.mirrorPulledAt
         }
-        if case .log(let occurrences) = failures.failed(description, at: .now) {
+        if let occurrences = failures.occurred(description, now: .now) {
             logger.warning(
                 "the universe pull failed; the local universes stay in use",
                 metadata: [
                     "error": "\(description)", "occurrences": "\(occurrences)",
-                    "age": "\(age.map { UniverseAge.text(.seconds($0)) } ?? "never pulled")",
+                    "age": "\(Self.age(since: pulledAt))",
                 ])
         }
         let isRetryable = (error as? UpstreamError)?.isRetryable ?? (error as? StoreError)?.isRetryable ?? false
@@ -210,8 +253,12 @@ public final class UniverseService: Service {
 
     private func noteAge() {
         guard let note = try? mirror.pullNote() else { return }
-        let age = Int64(time(nil)) - note.checkedAt / 1000
-        shared.withLock { $0.status.mirrorAgeSeconds = max(0, age) }
+        shared.withLock { $0.status.mirrorPulledAt = note.checkedAt }
+    }
+
+    private static func age(since milliseconds: Int64?) -> String {
+        guard let milliseconds else { return "never pulled" }
+        return UniverseAge.text(.seconds(Int64(time(nil)) - milliseconds / 1000))
     }
 
     // MARK: - Telling the connections
@@ -220,6 +267,7 @@ public final class UniverseService: Service {
         guard let now = try? mirror.changeCounter(), now != counter else { return }
         counter = now
         cache.invalidate(.all)
+        noteAge()
         refresh(because: "the universes have changed")
     }
 

@@ -14,8 +14,9 @@ public struct UniverseStatus: Sendable, Equatable {
     public internal(set) var refreshes = 0
     /// When a pull last succeeded in this process.
     public internal(set) var lastPull: ContinuousClock.Instant?
-    /// How old the mirror's pulled groups are, in seconds; `nil` when there was never a pull.
-    public internal(set) var mirrorAgeSeconds: Int64?
+    /// When the mirror was last found to be as the database, by whichever process, in milliseconds since the Unix
+    /// epoch; `nil` when there was never a pull.
+    public internal(set) var mirrorPulledAt: Int64?
     /// The failure under way, if any.
     public internal(set) var failure: Failure?
 }

@@ -1,7 +1,7 @@
 import Glibc
 
 /// A moment that only ever grows, in nanoseconds; a change of the wall clock doesn't move it.
-struct MonotonicTime: Comparable, Sendable {
+struct MonotonicTime: InstantProtocol {
     var nanoseconds: UInt64
 
     static func now() -> MonotonicTime {
@@ -12,6 +12,10 @@ struct MonotonicTime: Comparable, Sendable {
 
     func advanced(by duration: Duration) -> MonotonicTime {
         MonotonicTime(nanoseconds: nanoseconds &+ duration.wholeNanoseconds)
+    }
+
+    func duration(to other: MonotonicTime) -> Duration {
+        .nanoseconds(Int64(truncatingIfNeeded: other.nanoseconds &- nanoseconds))
     }
 
     /// How long until this moment; zero when it has passed.

@@ -32,9 +32,9 @@ final class TickWriter {
     var notes: Int64
     var checkpoints: CheckpointPolicy
     var backoff = WriteBackoff()
-    var failure = RepeatedFailure()
-    var dropping = RepeatedFailure()
-    var pinning = RepeatedFailure()
+    var failure = RepeatedFailure<MonotonicTime>()
+    var dropping = RepeatedFailure<MonotonicTime>()
+    var pinning = RepeatedFailure<MonotonicTime>()
     var reserve: DiskReserve
     /// Drops that wait to be stored with the next commit.
     var carriedDrops = DropTally()

@@ -42,7 +42,7 @@ enum HoldingsRow: Equatable {
     }
 
     private static let currencies: Set = [
-        "USD", "EUR", "GBP", "JPY", "CAD", "CHF", "AUD", "HKD", "SEK", "NOK", "DKK", "CASH", "XTSLA", "MARGIN_USD",
+        "USD", "EUR", "GBP", "JPY", "CAD", "CHF", "AUD", "HKD", "SEK", "NOK", "DKK", "XTSLA", "MARGIN_USD",
     ]
 
     private static func isCash(ticker: String, name: String, assetClass: String) -> Bool {
@@ -60,7 +60,8 @@ enum HoldingsRow: Equatable {
         }
         let words = name.uppercased().split { !$0.isLetter }
         let saysCash = words.contains("CASH") || words.contains("DOLLAR") || words.contains("DOLLARS")
-        return isMissing(ticker) && (saysCash || name.uppercased().contains("MONEY MARKET"))
+        // CASH is a company's ticker too.
+        return (isMissing(ticker) || upper == "CASH") && (saysCash || name.uppercased().contains("MONEY MARKET"))
     }
 
     /// Share classes that some funds write without a separator; the name must speak of the class too.

@@ -168,6 +168,9 @@ public struct UniverseImporter: Sendable {
                     + "leave \(quoted(group.name)): more than half; add --force if that is right")
             return report
         }
+        if old?.origin == .pulled {
+            report.remarks.append("the group came from the database; it is a local one now, and pulls leave it alone")
+        }
         changes.append(GroupChange(definition: group, members: members, imported: note))
         return report
     }

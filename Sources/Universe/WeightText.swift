@@ -8,7 +8,8 @@ enum WeightText: Equatable {
         var rest = text[...]
         if rest.last == "%" { rest.removeLast() }
         while rest.last == " " { rest.removeLast() }
-        if ["", "-", "--", "n/a"].contains(rest.lowercased()) {
+        // `<0.01` says that it rounds to nothing.
+        if ["", "-", "--", "—", "n/a"].contains(rest.lowercased()) || rest.first == "<" {
             self = .none
             return
         }

@@ -89,7 +89,9 @@ extension UpstreamError: CustomStringConvertible {
         case .schema: schemaAdvice
         case .login: "check user, password and database in DATABASE_URI, and the server's pg_hba.conf"
         case .readOnly: "point DATABASE_URI at the primary, or list all servers with target_session_attrs=read-write"
-        case .data: "the row can't be stored as it is; look at the target's constraints"
+        case .data:
+            sqlState == nil
+                ? "nothing was changed" : "the row can't be stored as it is; look at the target's constraints"
         case .tls: "check the server's certificate, or sslrootcert and sslmode in DATABASE_URI"
         case .configuration: "correct DATABASE_URI"
         case .cancelled: "nothing is lost: what wasn't committed is sent again"

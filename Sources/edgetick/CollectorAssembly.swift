@@ -38,6 +38,11 @@ struct CollectorAssembly {
             directory: settings.dataDirectory, options: settings.bufferOptions, logger: Logger(label: "buffer"))
         do {
             let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
+            if let name = mirror.setAside {
+                logger.error(
+                    "universe.sqlite could not be read and was set aside; pull or import the universes anew",
+                    metadata: ["file": "\(name)"])
+            }
             let tap = EventTap(before: buffer)
             let collected = try settings.collectedSet(
                 url: url, mirror: mirror, sink: tap, missedSince: buffer.previousLife, logger: logger)
@@ -52,15 +57,15 @@ struct CollectorAssembly {
             if sync == nil {
                 logger.notice("DATABASE_URI is not set: events are collected and not uploaded")
             }
+            let universes = settings.universeService(mirror, upstream, collected.connections, reread: reread)
             let web = WebListener(
                 configuration: webConfiguration,
                 collector: RunningCollector(
-                    settings: settings, url: url, buffer: buffer, mirror: mirror, connections: collected.set, sync: sync
-                ),
+                    settings: settings, url: url, buffer: buffer, mirror: mirror, connections: collected.set,
+                    sync: sync, universes: universes),
                 tap: tap, directory: settings.dataDirectory)
             return CollectorAssembly(
-                buffer: buffer, connections: collected.set, sync: sync,
-                universes: settings.universeService(mirror, upstream, collected.connections, reread: reread), web: web,
+                buffer: buffer, connections: collected.set, sync: sync, universes: universes, web: web,
                 backfill: try settings.backfillService(buffer: buffer), simulator: simulator?.feed, logger: logger)
         } catch {
             await buffer.close()

@@ -31,29 +31,6 @@ import Testing
     }
 }
 
-@Suite struct RepeatedFailureTests {
-    @Test func `the same failure is logged at once, then every 30 seconds with its count`() {
-        var failures = RepeatedFailure()
-        let start = ContinuousClock.now
-        #expect(failures.failed("down", at: start) == .log(occurrences: 1))
-        #expect(failures.failed("down", at: start + .seconds(10)) == .keepQuiet)
-        #expect(failures.failed("down", at: start + .seconds(20)) == .keepQuiet)
-        #expect(failures.failed("down", at: start + .seconds(30)) == .log(occurrences: 3))
-    }
-
-    @Test func `another failure is logged at once, and a success is told once`() {
-        var failures = RepeatedFailure()
-        let start = ContinuousClock.now
-        _ = failures.failed("down", at: start)
-        #expect(failures.failed("locked", at: start + .seconds(1)) == .log(occurrences: 1))
-        let ended = failures.succeeded()
-        #expect(ended)
-        let again = failures.succeeded()
-        #expect(!again)
-        #expect(failures.failed("locked", at: start + .seconds(2)) == .log(occurrences: 1))
-    }
-}
-
 @Suite struct DoorbellTests {
     @Test(.timeLimit(.minutes(1))) func `a ring ends the sleep under way`() async {
         let doorbell = Doorbell()

@@ -151,10 +151,30 @@ private func symbols(_ names: [String]) -> [Symbol] { names.compactMap { Symbol(
                 service.status.failure?.description.contains("group_memberships") == true
                     && service.status.failure?.description.contains("missing") == true
             }
-            #expect(service.status.mirrorAgeSeconds != nil)
+            #expect(service.status.mirrorPulledAt != nil)
             #expect(rig.given("one").count == 2)
             let resolver = UniverseResolver(mirror: rig.mirror, environment: "DEFAULT")
             #expect(try resolver.resolve("a").symbols.count == 3)
+        }
+    }
+
+    @Test func `a database that hangs delays no change`() async throws {
+        let cluster = try PostgresCluster.shared()
+        let proxy = try TCPProxy(to: cluster.port)
+        proxy.set(.blackhole)
+        let configuration = try UpstreamConfiguration(
+            uri: cluster.uri("postgres", port: proxy.port), collector: "test", connectTimeout: .seconds(600))
+        let rig = try Rig([wish("one", "a")])
+        try rig.add("a", "A")
+        rig.change { $0.pullInterval = .seconds(3600) }
+        let service = rig.service(["one": ["A"]], source: UniverseSource(configuration: configuration))
+        try await running(service) {
+            try rig.add("a", "A", "B")
+            try await Waiting.until(within: .seconds(60)) { rig.given("one") == [.symbols(symbols(["A", "B"]))] }
+            rig.change { $0.wishes = [wish("one", nil, symbols: "Z")] }
+            service.rereadNow()
+            try await Waiting.until(within: .seconds(60)) { rig.given("one").last == .symbols(symbols(["Z"])) }
+            #expect(service.status.pulls == 0 && service.status.failure == nil)
         }
     }
 
@@ -202,6 +222,19 @@ private func symbols(_ names: [String]) -> [Symbol] { names.compactMap { Symbol(
         let change = InterestChange(from: some, to: .symbols(symbols(["B", "C", "D"])))
         #expect(change?.added == 2 && change?.removed == 1 && change?.sample == "+C +D -A")
         #expect(InterestChange(from: some, to: .all)?.removed == 2)
+    }
+
+    @Test func `symbols that were added or taken away by hand stay so when the universe changes`() {
+        func list(_ names: String...) -> Interest { .symbols(symbols(names)) }
+        let old = list("A", "B", "C")
+        let new = list("B", "C", "D")
+        #expect(old.following(from: old, to: new) == new)
+        #expect(list("A", "B", "C", "X").following(from: old, to: new) == list("B", "C", "X", "D"))
+        #expect(list("A", "C").following(from: old, to: new) == list("C", "D"))
+        #expect(list("A", "B", "C", "D").following(from: old, to: new) == list("B", "C", "D"))
+        #expect(list("A").following(from: old, to: list("B")) == list("B"))
+        #expect(Interest.all.following(from: .all, to: new) == new)
+        #expect(list("A", "X").following(from: old, to: .all) == .all)
     }
 
     private final class Discarding: EventSink {

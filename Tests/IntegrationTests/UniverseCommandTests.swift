@@ -2,6 +2,7 @@ import Foundation
 import Synchronization
 import TestSupport
 import Testing
+import WebAPISupport
 
 /// The commands about universes, run as their users do.
 @Suite struct UniverseCommandTests {
@@ -96,6 +97,26 @@ import Testing
             [sectors, Places.repository + "/Fixtures/universes/demo_fund.csv"], counts: [("u", 3)])
     }
 
+    @Test func `a pull from a database that has lost its groups is refused, and what is here stays`() async throws {
+        let database = try Database(in: .shared())
+        let box = try Box(feed: Self.feed, database: database.uri)
+        #expect(try await box.edgetick("migrate").0 == 0)
+        let list = try box.workspace.write("symbol\nAAPL\nMSFT\n", to: "u.csv")
+        #expect(try await box.edgetick("universe", "import", list).0 == 0)
+        #expect(try await box.edgetick("universe", "push", "--hand-over").0 == 0)
+        #expect(try await box.edgetick("universe", "pull").0 == 0)
+        _ = try database.value("truncate definition_groups cascade; select 1")
+        let refused = try await box.edgetick("universe", "pull")
+        #expect(refused.0 == 65, "\(refused.1)")
+        #expect(refused.1.contains { $0.contains("it would be emptied") && $0.contains("--force") }, "\(refused.1)")
+        #expect(refused.1.contains { $0.contains("the mirror stays in use as it is") }, "\(refused.1)")
+        #expect(try await symbols(box, "u") == ["AAPL", "MSFT"])
+        _ = try database.value("drop table group_memberships; select 1")
+        let broken = try await box.edgetick("universe", "pull", "--force")
+        #expect(broken.0 == 78 && broken.1.contains { $0.contains("group_memberships") }, "\(broken.1)")
+        #expect(try await symbols(box, "u") == ["AAPL", "MSFT"])
+    }
+
     @Test func `resolving and listing never look at the database, not even at one that never answers`() async throws {
         let listener = try CountingListener()
         let box = try Box(
@@ -129,6 +150,33 @@ import Testing
         }
         collector.send(SIGTERM)
         #expect(try await collector.exit(within: .seconds(20)) == 0)
+    }
+
+    @Test func `a running collector tells over HTTP what it knows of universes, and that the pull fails`() async throws
+    {
+        let market = try await SimulatedMarket()
+        let box = try CollectorBox(
+            feed: market.url, settings: ["DATABASE_URI": "postgresql://user@127.0.0.1:9/market"])
+        let list = try Workspace()
+        #expect(try await box.run("universe", "import", try list.write("AAPL\nMSFT\n", to: "u.csv")).status == 0)
+        let (collector, port) = try await box.collect()
+        let http = RawHTTP(port: port)
+        let ready = try await http.until("/health/ready") { $0.level(of: "universes") == "degraded" }
+        #expect(ready.detail(of: "universes")?.contains("never pulled") == true, "\(ready.text)")
+        for _ in 0..<3 {
+            let answer = try await http.send("GET", "/api/universes/u").json
+            #expect(answer["count"] as? Int == 2 || (answer["symbols"] as? [String])?.count == 2, "\(answer)")
+        }
+        try await http.until("/metrics") {
+            $0.text.contains("edgetick_universes_pull_failing 1") && $0.text.contains("edgetick_cache_hits_total 2")
+        }
+        #expect(
+            try await box.run("universe", "import", try list.write("AAPL\nMSFT\nIBM\n", to: "u.csv")).status == 0)
+        try await http.until("/api/universes/u") { $0.text.contains("IBM") }
+        let unknown = try await http.send("GET", "/api/universes/uu")
+        #expect(unknown.status == 404, "\(unknown.text)")
+        collector.send(SIGTERM)
+        #expect(try await collector.exit() == 0)
     }
 
     @Test func `an import and a changed .env reach a running collector without a new connection`() async throws {

@@ -84,7 +84,7 @@ import Testing
         let box = try Box(feed: "ws://127.0.0.1:9/stocks", more: ["EDGETICK_DATA_DIR": "/proc/edgetick"])
         let (status, output) = try await box.edgetick("run")
         #expect(status == 74, "\(output)")
-        #expect(output.count == 1 && output[0].contains("/proc/edgetick"), "\(output)")
+        #expect(output.count { $0.contains("/proc/edgetick") } == 1, "\(output)")
     }
 
     @Test func `a refused key is said once, with the setting's name and not the key`() async throws {

@@ -46,18 +46,6 @@ struct PolicyTests {
         #expect(backoff.failed() == .milliseconds(50))
     }
 
-    @Test func `a failure is logged at once and then every half minute with its count`() {
-        var failure = RepeatedFailure()
-        #expect(failure.occurred("disk", now: start) == 1)
-        for second in 1..<30 { #expect(failure.occurred("disk", now: start.advanced(by: .seconds(second))) == nil) }
-        #expect(failure.occurred("disk", now: start.advanced(by: .seconds(30))) == 30)
-        #expect(failure.ended() == true)
-        #expect(failure.ended() == false)
-        #expect(failure.occurred("disk", now: start.advanced(by: .seconds(31))) == nil)
-        #expect(failure.ended() == false)
-        #expect(failure.occurred("other", now: start.advanced(by: .seconds(32))) == 1)
-    }
-
     @Test func `a tally keeps symbols apart, widens their spans and stays bounded`() {
         var tally = DropTally()
         let apple = Symbol("AAPL")

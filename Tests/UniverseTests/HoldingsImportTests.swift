@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Universe
@@ -80,6 +81,14 @@ import Testing
         #expect(list.problems.contains { $0.text.contains("Slbbh1142") && !$0.isFault })
     }
 
+    @Test func `a company whose ticker is CASH is no cash`() throws {
+        let list = try read(
+            Self.spdr
+                + "\nPATHWARD FINANCIAL INC,CASH,59100U108,2586469,0.1,-,5,USD\nCASH COLLATERAL,CASH,,,0.1,-,5,USD")
+        #expect(list.entries.map(\.symbol).last == "CASH")
+        #expect(list.entries.count == 4 && list.cashRows == 2)
+    }
+
     @Test(arguments: ["\r\n", "\r"])
     func `line ends of other systems and a byte order mark make no difference`(end: String) throws {
         for text in [Self.spdr, Self.ishares, Self.vanguard] {
@@ -140,7 +149,8 @@ import Testing
 
     @Test(arguments: [
         ("6.37", WeightText.value(6.37)), ("6.37 %", .value(6.37)), ("1,234.5", .value(1234.5)),
-        ("(0.01)", .value(-0.01)), ("-", .none), ("", .none), ("n/a", .none), ("1,23", .malformed), ("x", .malformed),
+        ("(0.01)", .value(-0.01)), ("-", .none), ("", .none), ("n/a", .none), ("<0.01%", .none), ("1,23", .malformed),
+        ("x", .malformed),
         ("1e400", .malformed),
     ])
     func `weights are read as funds write them`(text: String, weight: WeightText) {
@@ -148,7 +158,7 @@ import Testing
     }
 
     @Test func `mangled files never trap and never make a symbol that the feed could not send`() throws {
-        var random = SeededRandom(state: 7)
+        var random = SeededRandom(seed: 7)
         let samples = [Self.spdr, Self.ishares, Self.vanguard].map { Array($0.utf8) }
         for round in 0..<600 {
             var bytes = samples[round % 3]
@@ -165,18 +175,5 @@ import Testing
             #expect(Set(list.entries.map(\.symbol)).count == list.entries.count)
             #expect(list.entries.allSatisfy { ($0.weight ?? 0).isFinite })
         }
-    }
-}
-
-/// The same numbers on every machine.
-struct SeededRandom: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }

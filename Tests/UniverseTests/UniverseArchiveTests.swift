@@ -1,5 +1,6 @@
 import MarketData
 import Store
+import TestSupport
 import Testing
 
 @testable import Universe
@@ -8,7 +9,7 @@ import Testing
 @Suite struct UniverseArchiveTests {
     /// A mirror's contents out of hostile texts: quotes, separators, line breaks, NULL against empty, odd numbers.
     private func contents(seed: UInt64) -> MirrorContents {
-        var random = SeededRandom(state: seed)
+        var random = SeededRandom(seed: seed)
         let pieces = [
             "", "a", "\"", ",", "\n", "\r\n", "\\", "é", "😀", "{\"x\": [1, \"y\"]}", " ", "NULL", "\t", "#", ";",
         ]
@@ -93,7 +94,7 @@ import Testing
 
     @Test(arguments: 0..<10 as Range<UInt64>)
     func `a group exported as a list is the same group after an import`(seed: UInt64) throws {
-        var random = SeededRandom(state: seed)
+        var random = SeededRandom(seed: seed)
         let hasWeights = seed % 2 == 0
         let symbols = Set(
             (0..<60).map { _ in

@@ -1,5 +1,6 @@
 import MarketData
 import Store
+import TestSupport
 import Testing
 
 @testable import Universe
@@ -216,21 +217,10 @@ struct UniverseResolverTests {
 
 /// Laws of the union, on random groups in a real mirror file.
 struct UniverseUnionTests {
-    private struct Random: RandomNumberGenerator {
-        var state: UInt64
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var mixed = state
-            mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-            return mixed ^ (mixed >> 31)
-        }
-    }
-
     @Test(arguments: [1, 2, 3] as [UInt64])
     func `the union is commutative, associative, idempotent, sorted and distinct`(seed: UInt64) throws {
         try MirrorFixture.run { fixture in
-            var random = Random(state: seed)
+            var random = SeededRandom(seed: seed)
             let pool = (0..<60).map { "S\(String($0, radix: 26, uppercase: true))" }
             var members: [String: Set<String>] = [:]
             for name in ["a", "b", "c", "d", "e", "f"] {

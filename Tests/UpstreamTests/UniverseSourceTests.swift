@@ -204,6 +204,39 @@ import Testing
         }
     }
 
+    @Test func `a connection that is cut in the middle is an error, and half a snapshot is never given`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        try sandbox.run(
+            """
+            INSERT INTO definition_groups (name, type) VALUES ('big', 'CUSTOM');
+            INSERT INTO group_memberships (group_id, symbol) SELECT 1, 'S' || n FROM generate_series(1, 50000) n;
+            """)
+        let source = UniverseSource(configuration: try sandbox.configuration())
+        let error = await #expect(throws: UpstreamError.self) {
+            try await source.read { done, total in
+                #expect(total == 50_000)
+                if done == 20_000 { _ = try? sandbox.cluster.endSessions(of: sandbox.database) }
+            }
+        }
+        #expect(error?.isRetryable == true, "\(String(describing: error))")
+        #expect(try await source.read().records.membershipCount == 50_000)
+    }
+
+    @Test func `a reading that is no longer wanted ends at once, also when the server hangs`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        let proxy = try TCPProxy(to: sandbox.cluster.port)
+        let source = UniverseSource(configuration: try sandbox.configuration(port: proxy.port))
+        _ = try await source.read()
+        proxy.set(.blackhole)
+        let reading = Task { try await source.read() }
+        reading.cancel()
+        // Without the cancellation it would be the connection's deadline.
+        let error = await #expect(throws: UpstreamError.self) { try await reading.value }
+        #expect(error?.reason == .cancelled)
+        proxy.set(.pass)
+        _ = try await source.read()
+    }
+
     @Test func `a snapshot is one state, whatever is written meanwhile`() async throws {
         let sandbox = try await Sandbox.migrated()
         try sandbox.run(

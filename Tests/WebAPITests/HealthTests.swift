@@ -28,7 +28,15 @@ import Testing
         let health = Health(snapshot(), age: 0.5)
         #expect(health.isLive && health.isReady)
         #expect(health.level == .ok)
-        #expect(health.checks.map(\.name) == ["feed", "buffer", "sync", "loops"])
+        #expect(health.checks.map(\.name) == ["feed", "buffer", "sync", "universes", "loops"])
+    }
+
+    @Test func `universes that can't be pulled are degraded, with their age, and stop nothing`() {
+        let health = Health(snapshot { $0.mirror = MirrorState(age: 7200, failure: "refused") }, age: 0.5)
+        #expect(health.isReady && health.level == .degraded)
+        let check = health.checks.first { $0.name == "universes" }
+        #expect(check?.detail.contains("120 minutes") == true && check?.detail.contains("refused") == true)
+        #expect(level("universes") { $0.mirror = MirrorState(age: 1, failure: nil) } == .ok)
     }
 
     @Test func `with one of two connections down the collector is up, degraded, and names it`() throws {

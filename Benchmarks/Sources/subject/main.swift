@@ -1,4 +1,4 @@
-// What is measured: one path of the product at a time, flat out. Prints one figure.
+// What is measured: one path of the product at a time, flat out. Prints its figures.
 //
 //     subject decode FRAMES SECONDS              events decoded a second; FRAMES holds one JSON array a line
 //     subject append DIRECTORY ROWS EACH         rows made durable a second, EACH a transaction
@@ -6,6 +6,7 @@
 //     subject aggregation [redundant]            nanoseconds an event, through three connections' confluence
 //     subject snapshot                           microseconds for the state of three connections with 3,000 symbols
 //     subject latency DIRECTORY RATE SECONDS     p50, p99 and maximum from offer to durable, in milliseconds
+//     subject universe DIRECTORY                 several figures of mirror and cache, a name and a value a line
 
 import Foundation
 
@@ -27,6 +28,10 @@ do {
     case "aggregation":
         print(String(format: "%.1f", try aggregationTime(redundant: arguments.last == "redundant")))
     case "snapshot": print(String(format: "%.1f", try snapshotTime()))
+    case "universe" where arguments.count == 2:
+        for figure in try await universeFigures(directory: arguments[1]) {
+            print(figure.name, String(format: "%.1f", figure.value))
+        }
     default:
         FileHandle.standardError.write(Data("usage: see the head of main.swift\n".utf8))
         exit(64)

@@ -51,7 +51,8 @@ export class Candles {
   #tell() {
     const bar = this.#bars[this.#cursor ?? this.#bars.length - 1];
     setText(this.#readout, bar
-      ? `${format.moment(bar.time)}  O ${format.price(bar.open)}  H ${format.price(bar.high)}  L ${format.price(bar.low)}  C ${format.price(bar.close)}  V ${format.count(bar.volume)}`
+      ? [format.moment(bar.time), ...[['O', bar.open], ['H', bar.high], ['L', bar.low], ['C', bar.close]]
+        .map(([letter, value]) => `${letter}\u00a0${format.price(value)}`), `V\u00a0${format.count(bar.volume)}`].join('  ')
       : '');
   }
 

@@ -1,6 +1,6 @@
 // Whether the collector can be heard, said plainly.
 
-import { byId, setText } from './dom.js';
+import { byId, setLevel, setText } from './dom.js';
 import * as format from './format.js';
 
 const OLD = 15; // seconds without a sample
@@ -39,6 +39,12 @@ export class Contact {
     const words = { connecting: 'Connecting…', live: 'Live', lost: isOld ? 'Data is old' : 'No contact' };
     setText(byId('contact-text'), words[state]);
     const banner = byId('banner');
+    if (state === 'lost') {
+      // What was so is no news of what is so.
+      setLevel(byId('verdict'), 'unknown');
+      setText(byId('verdict'), 'Not known');
+      setText(byId('verdict-detail'), 'No word from the collector; the rest is what it said last.');
+    }
     if (state !== 'lost') {
       banner.hidden = true;
       setText(banner, '');

@@ -57,19 +57,22 @@ export class Events {
     return { symbol: symbols.join(','), kind: kinds.length === boxes.length ? '' : kinds.join(',') };
   }
 
-  // The newest events from memory and buffer, for a page that was just opened or a filter that was just set.
+  // The newest events from memory and buffer, for a page that was just opened or a filter that was just set; answers
+  // what was found.
   async refill() {
     const { symbol, kind } = this.filter;
-    if (symbol.includes(',') || this.#nothingChosen()) return this.#showEmpty();
-    try {
-      const { events } = await load(`/api/ticks/recent${query({ symbol, limit: 100 })}`);
-      const kinds = kind ? kind.split(',') : Object.keys(KINDS);
-      if (this.#paused) return undefined;
-      this.#body.replaceChildren(...events.filter((event) => kinds.includes(event.kind)).map(row));
-    } catch (error) {
-      setText(this.#note, error.message);
+    let found = [];
+    if (!symbol.includes(',') && !this.#nothingChosen()) {
+      try {
+        found = (await load(`/api/ticks/recent${query({ symbol, limit: 100 })}`)).events;
+        const kinds = kind ? kind.split(',') : Object.keys(KINDS);
+        if (!this.#paused) this.#body.replaceChildren(...found.filter((event) => kinds.includes(event.kind)).map(row));
+      } catch (error) {
+        setText(this.#note, error.message);
+      }
     }
-    return this.#showEmpty();
+    this.#showEmpty();
+    return found;
   }
 
   // Events of the stream, oldest first.

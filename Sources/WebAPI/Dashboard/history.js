@@ -11,6 +11,7 @@ const HINT = 'A point comes every five seconds';
 export class History {
   #points = [];
   #names = new Map();
+  #uploads = true;
   #rates = new LineChart('Events per second', { show: format.rate, axis: format.compact, unit: 'events/s', hint: HINT, sums: true });
   #pending = new LineChart('Buffer depth', { show: format.count, axis: format.compact, unit: 'rows to upload', hint: HINT });
   #lag = new LineChart('Upload lag', { show: format.duration, unit: 'behind', hint: HINT });
@@ -26,8 +27,9 @@ export class History {
     this.#draw();
   }
 
-  // A new point and the connections' names.
-  take(point, connections) {
+  // A new point, the connections' names, and whether there is an upstream.
+  take(point, connections, uploads) {
+    this.#uploads = uploads;
     this.#names = new Map(connections.map((each) => [each.id, each.name]));
     if (!point || (this.#points.at(-1)?.time ?? 0) >= point.time) return;
     this.#points.push(point);
@@ -49,7 +51,7 @@ export class History {
       [{ key: 'pending', label: 'rows', area: true }], format.count(last.pending));
     this.#lag.update(
       points.map((point) => ({ time: point.time, values: { lag: point.lag_seconds } })),
-      [{ key: 'lag', label: 'lag', area: true }], format.duration(last.lag_seconds));
+      [{ key: 'lag', label: 'lag', area: true }], this.#uploads ? format.duration(last.lag_seconds) : 'off');
     this.#latency.update(
       points.map((point) => ({
         time: point.time, values: { p99: point.latency_p99_seconds, p50: point.latency_p50_seconds },

@@ -35,12 +35,17 @@ function suggest(states) {
   symbolView.learn(states);
 }
 
+// Until somebody chooses a symbol, one that has events is shown.
+function suggestSymbol(found) {
+  if (!symbolView.isChosen && found?.length) symbolView.choose(found[0].symbol);
+}
+
 stream.addEventListener('open', () => {
   contact.opened();
   records.forget();
   history.reload().catch(() => {});
   universes.reload();
-  events.refill();
+  events.refill().then(suggestSymbol);
 });
 stream.addEventListener('lost', ({ detail }) => contact.lost(detail));
 stream.addEventListener('connection_status_update', ({ detail }) => {
@@ -53,14 +58,14 @@ stream.addEventListener('metrics_update', ({ detail }) => {
   contact.heard();
   overview.show(detail);
   connections.show(detail.connections, detail.timestamp);
-  history.take(detail.point, detail.connections);
+  history.take(detail.point, detail.connections, detail.sync.is_configured);
   records.refresh(detail.buffer);
   suggest(detail.connections);
 });
 stream.addEventListener('tick_update', ({ detail }) => {
   events.take(detail);
   connections.heard(detail.events);
-  if (!symbolView.isChosen && detail.events.length) symbolView.choose(detail.events[0].symbol);
+  suggestSymbol(detail.events);
 });
 
 startTheme();

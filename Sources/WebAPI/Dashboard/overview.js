@@ -80,10 +80,10 @@ export class Overview {
       ['Latency, p99', format.duration(status.latency.p99_seconds)],
     ], health);
 
-    const share = buffer.maximum_bytes > 0 ? buffer.file_bytes / buffer.maximum_bytes : 0;
+    const share = buffer.maximum_bytes > 0 ? buffer.used_bytes / buffer.maximum_bytes : 0;
     this.#meter.style.width = `${Math.min(100, share * 100).toFixed(1)}%`;
-    this.#buffer.show(format.count(buffer.pending), 'rows to upload', [
-      ['File', `${format.bytes(buffer.file_bytes)} of ${format.bytes(buffer.maximum_bytes)}`],
+    this.#buffer.show(format.count(buffer.pending), sync.is_configured ? 'rows to upload' : 'rows kept', [
+      ['In use', `${format.bytes(buffer.used_bytes)} of ${format.bytes(buffer.maximum_bytes)}`],
       ['Write-ahead log', format.bytes(buffer.wal_bytes)],
       ['Dropped events', format.count(buffer.drops)],
     ], health);

@@ -2,7 +2,7 @@
 
 import { load, query } from './api.js';
 import { Candles } from './candles.js';
-import { byId, el, empty } from './dom.js';
+import { byId, el, empty, setText } from './dom.js';
 import * as format from './format.js';
 
 const SUGGESTED = 40;
@@ -66,11 +66,13 @@ export class SymbolView {
     this.#request += 1;
     const request = this.#request;
     try {
-      const { bars } = await load(
+      const { bars, is_complete: isComplete } = await load(
         `/api/bars${query({ symbol, interval, limit: byId('symbol-limit').value })}`);
       if (request !== this.#request) return;
       const kind = interval === 60 ? 'minute' : 'second';
       this.#chart.update(symbol, bars, interval, `The buffer has no ${kind} bars of ${symbol}`);
+      setText(byId('bars-note'), isComplete
+        ? '' : 'The file is large: only its newest part was searched in time. `edgetick query` searches all of it.');
       this.#table(bars);
     } catch (error) {
       if (request === this.#request) this.#chart.update(symbol, [], interval, error.message);

@@ -61,6 +61,11 @@ struct EventBroadcast: Service {
             if !readers.isEmpty {
                 let data = StatusJSON.connectionUpdate(sample, connections: changed, removed: removed)
                 offer(.init(event: .connectionStatus, place: place, data: data), as: .connectionStatus)
+                // What follows from it, such as health, need not wait for the next point.
+                if !round.statuses.isEmpty {
+                    let data = StatusJSON.status(sample, clients: clients)
+                    offer(.init(event: .metrics, place: place, data: data), as: .metrics)
+                }
             }
             round.statuses = statuses
         }

@@ -9,6 +9,7 @@
 /// | feed | no connection has symbols; a connection that has some is not connected, or none of its symbols is confirmed | symbols refused or unconfirmed; reading paused |
 /// | buffer | commits fail; the cap or the disk is reached, so that events are dropped or rejected | four fifths of the cap used |
 /// | sync | – | an upload failure lasts; nothing was settled for 30 s while rows wait; the oldest row waits for more than 15 minutes |
+/// | universes | – | pulling them fails, so that the last good copy is used |
 /// | loops | one is stuck | – |
 ///
 /// A failing check makes the collector not ready. A degraded one does not: while upstream is away the collector does
@@ -50,7 +51,7 @@ struct Health: Sendable, Equatable {
     /// The name of the check that liveness is made of.
     static let loopsCheck = "loops"
 
-    /// Feed, buffer, sync, loops.
+    /// Feed, buffer, sync, universes, loops.
     var checks: [Check]
     /// Whether all loops go round.
     var isLive: Bool
@@ -64,7 +65,10 @@ struct Health: Sendable, Equatable {
     init(_ snapshot: CollectorSnapshot, age: Double) {
         let loops = Health.loops(snapshot, age: age)
         isLive = loops.level == .ok
-        checks = [Health.feed(snapshot), Health.buffer(snapshot.buffer), Health.sync(snapshot), loops]
+        checks = [
+            Health.feed(snapshot), Health.buffer(snapshot.buffer), Health.sync(snapshot), Health.universes(snapshot),
+            loops,
+        ]
     }
 
     private static func feed(_ snapshot: CollectorSnapshot) -> Check {
@@ -138,6 +142,17 @@ struct Health: Sendable, Equatable {
             return check(.degraded, "the oldest row waits for \(Int(lag / 60)) minutes")
         }
         return check(.ok, "upstream keeps up")
+    }
+
+    private static func universes(_ snapshot: CollectorSnapshot) -> Check {
+        guard let mirror = snapshot.mirror else {
+            return Check(name: "universes", level: .ok, detail: "the local ones are used")
+        }
+        let age = mirror.age.map { "pulled \(Int($0 / 60)) minutes ago" } ?? "never pulled"
+        guard let failure = mirror.failure else { return Check(name: "universes", level: .ok, detail: age) }
+        return Check(
+            name: "universes", level: .degraded,
+            detail: "the local ones stay in use, \(age); the pull fails: \(failure)")
     }
 
     private static func loops(_ snapshot: CollectorSnapshot, age: Double) -> Check {

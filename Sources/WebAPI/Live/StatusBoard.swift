@@ -107,7 +107,7 @@ final class StatusBoard: Sendable {
             for histogram in sample.latency.values { all.add(histogram) }
             let point = History.Point(
                 time: sample.time, rates: rates, pending: sample.snapshot.buffer.pending,
-                lag: sample.snapshot.buffer.oldestPendingAge ?? 0,
+                lag: sample.snapshot.uploadLag,
                 latencyMedian: all.quantile(0.5, since: state.before.latency),
                 latencyHigh: all.quantile(0.99, since: state.before.latency))
             state.before = (sample.uptime, counts, all)

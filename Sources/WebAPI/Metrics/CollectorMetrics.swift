@@ -15,6 +15,12 @@ enum CollectorMetrics {
         feed(sample, &text)
         buffer(snapshot.buffer, &text)
         upload(sample, &text)
+        if let mirror = snapshot.mirror {
+            text.metric("edgetick_universes_age_seconds", .gauge, "Age of the groups pulled from upstream.", mirror.age)
+            text.metric(
+                "edgetick_universes_pull_failing", .gauge, "1 while pulling the groups fails.",
+                mirror.failure == nil ? 0 : 1)
+        }
         if let cache = snapshot.cache { write(cache, &text) }
         process(sample, &text)
         text.metric("edgetick_http_event_clients", .gauge, "Readers of the event stream now.", Int64(clients))
@@ -149,7 +155,7 @@ enum CollectorMetrics {
         text.metric("edgetick_upload_refused_rows_total", .counter, "Rows that upstream refused.", sync.refused)
         text.metric(
             "edgetick_upload_lag_seconds", .gauge, "How far upstream is behind; 0 when it has everything.",
-            sync.isConfigured ? sample.snapshot.buffer.oldestPendingAge ?? 0 : 0)
+            sample.snapshot.uploadLag)
         text.metric(
             "edgetick_upload_last_success_timestamp_seconds", .gauge,
             "When a pass last found everything upstream, in Unix seconds.",

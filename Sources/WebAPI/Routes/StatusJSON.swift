@@ -109,7 +109,7 @@ enum StatusJSON {
         json.field("rows_uploaded", sync.rows)
         json.field("rows_refused", sync.refused)
         json.field("rows_pending", snapshot.buffer.pending)
-        json.field("lag_seconds", snapshot.buffer.oldestPendingAge ?? 0)
+        json.field("lag_seconds", snapshot.uploadLag)
         json.field("last_success_age_seconds", sync.lastSuccessAge)
         json.field("stalled_seconds", sync.stalledFor)
         json.field("failure", sync.failure?.description)

@@ -14,16 +14,35 @@ public struct CollectorSnapshot: Sendable, Equatable {
     public var buffer = BufferState()
     /// The upload.
     public var sync = SyncState()
+    /// The mirror of the universes; `nil` where nothing is pulled.
+    public var mirror: MirrorState?
     /// The relationship cache; `nil` where there is none.
     public var cache: CacheState?
     /// The loops that must make progress for the process to count as alive.
     public var loops: [LoopProgress] = []
+
+    /// How far upstream is behind, in seconds; 0 when it has everything, or there is none.
+    public var uploadLag: Double { sync.isConfigured ? buffer.oldestPendingAge ?? 0 : 0 }
 
     /// Makes the snapshot of a collector that has nothing yet.
     public init(collector: String, version: String, environment: String = "DEFAULT") {
         self.collector = collector
         self.version = version
         self.environment = environment
+    }
+}
+
+/// How current the local copy of the universes is.
+public struct MirrorState: Sendable, Equatable {
+    /// How old the pulled groups are, in seconds; `nil` when there was never a pull.
+    public var age: Double?
+    /// Why pulling fails, in one line, without secrets; `nil` while it does not.
+    public var failure: String?
+
+    /// Makes a state; see the properties for meaning.
+    public init(age: Double? = nil, failure: String? = nil) {
+        self.age = age
+        self.failure = failure
     }
 }
 

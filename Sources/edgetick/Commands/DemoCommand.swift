@@ -49,7 +49,7 @@ struct DemoCommand: AsyncParsableCommand {
         var values = [
             SettingKey.symbolUniverseKey.rawValue: "demo", SettingKey.feedEvents.rawValue: "AM,A,T,Q",
             SettingKey.useSyntheticData.rawValue: "true", SettingKey.dataDirectory.rawValue: directory,
-            SettingKey.syncInterval.rawValue: "1",
+            SettingKey.syncInterval.rawValue: "1", SettingKey.universePullInterval.rawValue: "0",
         ].mapValues { SettingsSnapshot.Value(text: $0, origin: .defaultValue) }
         for key in [SettingKey.databaseURI, .httpHost, .httpPort, .httpToken] {
             values[key.rawValue] = snapshot[key]

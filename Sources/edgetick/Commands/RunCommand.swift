@@ -1,6 +1,7 @@
 import ArgumentParser
 import Feed
 import FeedSimulator
+import Glibc
 import Logging
 import ServiceLifecycle
 
@@ -18,6 +19,8 @@ struct RunCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await reportingFailures {
+            // A SIGHUP that comes before anybody listens must not end the process; the settings are just being read.
+            signal(SIGHUP, SIG_IGN)
             let settings = try options.settings(needing: .feed)
             let logger = Logger(label: "edgetick")
             let simulator = try await settings.builtInSimulator()

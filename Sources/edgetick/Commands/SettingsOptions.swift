@@ -24,7 +24,8 @@ struct SettingsOptions: ParsableArguments {
         let level = settings.logLevel
         LoggingSystem.bootstrap { LineLogHandler(label: $0, level: level, format: format) }
         let logger = Logger(label: "settings")
-        for remark in remarks {
+        // What is merely so matters to those who collect; for the rest it would stand among their answers.
+        for remark in remarks where remark.severity != .note || needs.contains(.feed) {
             logger.log(level: remark.severity == .note ? .info : .warning, "\(remark.description)")
         }
         for remark in snapshot.remarks { logger.warning("\(remark)") }

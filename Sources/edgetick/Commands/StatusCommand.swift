@@ -1,124 +1,81 @@
 import ArgumentParser
 import Foundation
 import MarketData
+import ServiceLifecycle
 import Store
 
-/// Shows how the buffer stands, whether a collector runs or not.
+/// Shows how the collector stands: as the running one says itself, else as its files say.
 struct StatusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "status", abstract: "Show what is buffered, what waits for upload, what was dropped.",
-        discussion: "Example: edgetick status --json")
+        commandName: "status", abstract: "Show how the collector stands: connections, buffer, upload, losses.",
+        discussion: """
+            Example: edgetick status --watch
+
+            Asks the collector that runs on this data directory over HTTP; when none runs, or it does not answer, the
+            files tell. With --json both are given: what the files say, and under "instance" what the collector says.
+            """)
 
     @OptionGroup var options: SettingsOptions
     @Flag(help: "Print JSON.") var json = false
+    @Flag(help: "Show it again every two seconds, until Ctrl-C.") var watch = false
 
     func run() async throws {
         try await reportingFailures {
             let settings = try options.settings()
-            let report = try BufferReport.read(directory: settings.dataDirectory)
-            if json { return print(try JSONText.of(Answer(report))) }
-            print(report.holder.map { "collector  running, process \($0)" } ?? "collector  not running")
-            print(
-                "buffer     \(report.path.escapingControls), \(report.fileBytes.bytesText) + WAL \(report.walBytes.bytesText)"
-            )
-            print("gaps \(report.gaps.grouped)  dead letters \(report.deadLetters.grouped)\n")
-            var table = TextTable([
-                ("STREAM", .left), ("ROWS", .right), ("TO UPLOAD", .right), ("OLDEST WAITING", .left),
-                ("NEWEST", .left),
+            guard watch else { return try show(settings) }
+            try show(settings)
+            let isTerminal = isatty(STDOUT_FILENO) == 1
+            try await Interrupts.serving([
+                Repeating(interval: .seconds(2)) {
+                    if isTerminal { printNow("\u{1B}[H\u{1B}[J") } else { printNow("\n") }
+                    try show(settings)
+                }
             ])
-            for stream in EventStream.allCases {
-                let counts = report[stream]
-                table.add([
-                    stream.rawValue, counts.rows.grouped, counts.pending.grouped,
-                    counts.oldestPendingMilliseconds.map(Self.time) ?? "-",
-                    counts.newestMilliseconds.map(Self.time) ?? "-",
-                ])
-            }
-            print(table.text, terminator: "")
-            for drop in report.drops {
-                print(
-                    "DROPPED \(drop.count.grouped) \(drop.stream.rawValue) of \(drop.symbols) symbols: "
-                        + "\(drop.reason), \(drop.from.map(Self.time) ?? "?") to \(drop.to.map(Self.time) ?? "?")")
-            }
-            for incident in report.incidents { print("INCIDENT \(incident.escapingControls)") }
         }
     }
 
-    private static func time(_ milliseconds: Int64) -> String { TimeText.of(milliseconds) }
-
-    private struct Answer: Encodable {
-        struct Stream: Encodable {
-            let rows: Int64
-            let pending: Int64
-            let lastSequence: Int64
-            let acknowledgedSequence: Int64
-            let oldestPendingMilliseconds: Int64?
-            let newestMilliseconds: Int64?
-        }
-
-        struct Drop: Encodable {
-            let stream: String
-            let reason: String
-            let count: Int64
-            let symbols: Int
-            let fromMilliseconds: Int64?
-            let toMilliseconds: Int64?
-        }
-
-        let path: String
-        let id: String
-        let collector: String
-        let collectorProcess: Int32?
-        let schemaVersion: Int
-        let streams: [String: Stream]
-        let drops: [Drop]
-        let incidents: [String]
-        let gaps: Int64
-        let deadLetters: Int64
-        let fileBytes: Int64
-        let walBytes: Int64
-
-        init(_ report: BufferReport) {
-            path = report.path
-            id = report.id
-            collector = report.collector
-            collectorProcess = report.holder
-            schemaVersion = report.schemaVersion
-            gaps = report.gaps
-            deadLetters = report.deadLetters
-            fileBytes = report.fileBytes
-            walBytes = report.walBytes
-            incidents = report.incidents
-            streams = Dictionary(
-                uniqueKeysWithValues: report.streams.map { stream, counts in
-                    (
-                        stream.rawValue,
-                        Stream(
-                            rows: counts.rows, pending: counts.pending, lastSequence: counts.lastSequence,
-                            acknowledgedSequence: counts.acknowledgedSequence,
-                            oldestPendingMilliseconds: counts.oldestPendingMilliseconds,
-                            newestMilliseconds: counts.newestMilliseconds)
-                    )
-                })
-            drops = report.drops.map {
-                Drop(
-                    stream: $0.stream.rawValue, reason: $0.reason, count: $0.count, symbols: $0.symbols,
-                    fromMilliseconds: $0.from, toMilliseconds: $0.to)
+    private func show(_ settings: Settings) throws {
+        let report = try BufferReport.read(directory: settings.dataDirectory)
+        var instance: [String: Any]?
+        var remark: String?
+        if report.holder != nil, let api = LocalAPI(directory: settings.dataDirectory, token: settings.http.token) {
+            do throws(LocalAPI.Failure) {
+                let found = try api.get("/api/status")
+                instance = found
+                if !json, let status = Self.decode(found) {
+                    printNow(StatusText(status: status, address: api.address, paint: .ofStandardOutput()).page)
+                    return
+                }
+            } catch {
+                remark = error.description
             }
         }
+        if json { return print(try FileStatus(report).json(instance: instance)) }
+        if let remark { printError("edgetick: \(remark.escapingControls); the files say:") }
+        printNow(FileStatus(report).page)
+    }
+
+    private static func decode(_ object: [String: Any]) -> StatusText.Status? {
+        guard let data = try? JSONSerialization.data(withJSONObject: object) else { return nil }
+        return try? JSONDecoder().decode(StatusText.Status.self, from: data)
     }
 }
 
-extension Int64 {
-    /// A size for people: `1.5 MiB`.
-    var bytesText: String {
-        var value = Double(self)
-        for unit in ["B", "KiB", "MiB", "GiB"] {
-            if value < 1024 || unit == "GiB" {
-                return unit == "B" ? "\(self) B" : String(format: "%.1f %@", value, unit)
+/// Does something again and again until graceful shutdown.
+struct Repeating: Service {
+    let interval: Duration
+    let body: @Sendable () throws -> Void
+
+    func run() async throws {
+        try await cancelWhenGracefulShutdown {
+            while true {
+                do {
+                    try await Task.sleep(for: interval)
+                } catch {
+                    return
+                }
+                try body()
             }
-            value /= 1024
         }
-        return "\(self) B"
     }
 }

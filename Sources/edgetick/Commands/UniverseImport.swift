@@ -20,6 +20,9 @@ struct UniverseImport: AsyncParsableCommand {
             bad file does not stop the others.
             """)
 
+    /// As many rows of a file are named.
+    private static let shownProblems = 50
+
     @OptionGroup var options: SettingsOptions
     @Argument(help: "CSV files, directories of them, or a backup.") var files: [String] = []
     @Option(help: "The group's name; told by the content or the file's name when not given. For one file.")
@@ -64,7 +67,11 @@ struct UniverseImport: AsyncParsableCommand {
             let derived =
                 sectorEtfs
                 ? try importer.deriveSectors(environment: importing.environment, force: force, isDryRun: dryRun) : nil
-            try tell(reports, derived)
+            let coverage =
+                sectors && !dryRun && !sectorEtfs
+                ? SectorDerivation.coverage(of: try mirror.contents().groups, environment: importing.environment)
+                : derived?.coverage
+            try tell(reports, derived, coverage)
             let statuses = reports.map(\.outcome)
             if statuses.contains(where: { $0.isFault }) { throw ExitCode(ExitStatus.badData.rawValue) }
         }
@@ -131,29 +138,38 @@ struct UniverseImport: AsyncParsableCommand {
 
     // MARK: - What to say
 
-    private func tell(_ reports: [UniverseImporter.Report], _ derived: UniverseImporter.SectorReport?) throws {
+    private func tell(
+        _ reports: [UniverseImporter.Report], _ derived: UniverseImporter.SectorReport?,
+        _ coverage: SectorDerivation.Coverage?
+    ) throws {
         if json {
             return print(
                 try JSONText.of(
-                    ImportAnswer(dryRun: dryRun, files: reports.map(ImportAnswer.File.init), sectors: derived)))
+                    ImportAnswer(
+                        dryRun: dryRun, files: reports.map(ImportAnswer.File.init), sectors: derived, coverage: coverage
+                    )))
         }
         for report in reports {
-            for problem in report.problems {
+            for problem in report.problems.prefix(Self.shownProblems) {
                 printError("edgetick: \(report.file): \(problem.description)".escapingControls)
             }
+            let rest = report.problems.count - Self.shownProblems
+            if rest > 0 { printError("edgetick: \(report.file): \(rest) more; --json shows all".escapingControls) }
             for remark in report.remarks { printError("edgetick: \(report.file): \(remark)".escapingControls) }
             print(line(report).escapingControls)
             if let difference = report.difference, mode.lowercased() == "incremental" || dryRun {
                 for line in difference.lines { print("  \(line)".escapingControls) }
             }
         }
-        guard let derived else { return }
-        for remark in derived.remarks { printError("edgetick: sectors: \(remark)".escapingControls) }
-        let coverage = derived.coverage
-        print(
-            "sectors: \(derived.sectors.count) \(dryRun ? "would change" : "changed"); "
-                + "\(coverage.classified) of \(coverage.stocks) stocks have one (\(UniverseReport.percent(coverage.share)))"
-        )
+        if let derived {
+            for remark in derived.remarks { printError("edgetick: sectors: \(remark)".escapingControls) }
+            print("sectors: \(derived.sectors.count) \(dryRun ? "would change" : "changed")")
+        }
+        if let coverage {
+            print(
+                "\(coverage.classified) of \(coverage.stocks) stocks have a sector "
+                    + "(\(UniverseReport.percent(coverage.share)))")
+        }
     }
 
     private func line(_ report: UniverseImporter.Report) -> String {
@@ -230,23 +246,28 @@ private struct ImportAnswer: Encodable {
 
     struct Sectors: Encodable {
         let changed: [String]
+        let remarks: [String]
+    }
+
+    struct Coverage: Encodable {
         let stocks: Int
         let classified: Int
         let missing: [String]
-        let remarks: [String]
     }
 
     let dryRun: Bool
     let files: [File]
     let sectors: Sectors?
+    let coverage: Coverage?
 
-    init(dryRun: Bool, files: [File], sectors derived: UniverseImporter.SectorReport?) {
+    init(
+        dryRun: Bool, files: [File], sectors: UniverseImporter.SectorReport?, coverage: SectorDerivation.Coverage?
+    ) {
         self.dryRun = dryRun
         self.files = files
-        sectors = derived.map {
-            Sectors(
-                changed: $0.sectors, stocks: $0.coverage.stocks, classified: $0.coverage.classified,
-                missing: $0.coverage.missing, remarks: $0.remarks)
+        self.sectors = sectors.map { Sectors(changed: $0.sectors, remarks: $0.remarks) }
+        self.coverage = coverage.map {
+            Coverage(stocks: $0.stocks, classified: $0.classified, missing: $0.missing)
         }
     }
 }

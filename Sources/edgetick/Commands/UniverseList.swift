@@ -9,17 +9,21 @@ struct UniverseList: AsyncParsableCommand {
 
     @OptionGroup var options: SettingsOptions
     @Flag(help: "Print JSON.") var json = false
+    @Option(help: "Only groups of this type: UNIVERSE, ETF, THEME, SECTOR, SEGMENT or CUSTOM.") var type: String?
     @Flag(help: "Groups of every environment, not just of ENVIRONMENT.") var all = false
 
     func run() async throws {
         try await reportingFailures {
             let settings = try options.settings()
             let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
+            let type = try type.map { try GroupType(argument: $0) }
             let groups = try mirror.groups(environment: all ? nil : settings.universe.environment.rawValue)
+                .filter { type == nil || $0.type == type }
             if json { return print(try JSONText.of(groups.map(Row.init))) }
             guard !groups.isEmpty else {
                 return printError(
-                    "No groups in \(settings.dataDirectory). Import one: edgetick universe import FILE.csv --name NAME")
+                    "No such groups in \(settings.dataDirectory). Import one: edgetick universe import FILE.csv --name NAME"
+                )
             }
             var table = TextTable([
                 ("NAME", .left), ("TYPE", .left), ("ENVIRONMENT", .left), ("MEMBERS", .right), ("ORIGIN", .left),

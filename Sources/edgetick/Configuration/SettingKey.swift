@@ -48,6 +48,7 @@ enum SettingKey: String, CaseIterable, Sendable {
     case httpHost = "HTTP_HOST"
     case httpPort = "HTTP_PORT"
     case httpToken = "HTTP_TOKEN"
+    case httpAllowedHosts = "HTTP_ALLOWED_HOSTS"
     case logLevel = "LOG_LEVEL"
     case logFormat = "LOG_FORMAT"
 
@@ -91,7 +92,7 @@ enum SettingKey: String, CaseIterable, Sendable {
         case .logLevel: "info"
         case .logFormat: "text"
         case .apiKey, .caFile, .symbolUniverseKey, .symbols, .dataDirectory, .databaseURI, .collectorID, .httpToken,
-            .redundantSymbols:
+            .redundantSymbols, .httpAllowedHosts:
             nil
         }
     }
@@ -141,6 +142,8 @@ enum SettingKey: String, CaseIterable, Sendable {
         case .collectorID: "this collector's name in the database"
         case .httpHost: "address that the HTTP API listens on"
         case .httpPort: "port of the HTTP API; 0 = any free one"
+        case .httpAllowedHosts:
+            "further names, separated by commas, by which clients may ask for the API, as behind a proxy"
         case .httpToken: "token that HTTP requests must bring; needed when others than this machine can connect"
         case .logLevel: "the least important messages to log"
         case .logFormat: "how messages are written"

@@ -167,11 +167,18 @@ extension Settings {
             reader.fault(.httpHost, "allowed: an address or a host name, such as 127.0.0.1, 0.0.0.0 or ::1")
         } else if !ServerAddress.isLoopback(bare), reader.snapshot[.httpToken] == nil {
             reader.fault(.httpHost, "other machines could connect: set HTTP_TOKEN as well, or use 127.0.0.1")
-        } else if !ServerAddress.isLoopback(bare), let token, token.reveal().utf8.count < 16 {
-            reader.add(
-                .warning, .httpToken,
-                "is short for a host that other machines can reach; 16 characters or more are better")
         }
-        return HTTP(host: bare, port: reader.integer(.httpPort, in: 0...65535), token: token)
+        if let token, token.reveal().utf8.count < 16 || !token.reveal().utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) {
+            reader.fault(
+                .httpToken,
+                "allowed: 16 printable ASCII characters or more, without spaces; `openssl rand -hex 24` makes one")
+        }
+        let names = (reader.text(.httpAllowedHosts) ?? "").split(separator: ",").map { String($0.trimmingBlanks()) }
+            .filter { !$0.isEmpty }
+        if !names.allSatisfy({ ServerAddress.isHost($0) }) {
+            reader.fault(.httpAllowedHosts, "allowed: host names separated by commas, such as dashboard.example.com")
+        }
+        return HTTP(
+            host: bare, port: reader.integer(.httpPort, in: 0...65535), token: token, allowedHosts: names)
     }
 }

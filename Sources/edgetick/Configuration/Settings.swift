@@ -142,6 +142,8 @@ struct Settings: Sendable {
         /// 0 = any free one.
         var port: Int
         var token: Secret?
+        /// Names besides ``host`` and the loopback's by which clients may address the API.
+        var allowedHosts: [String]
     }
 
     enum LogFormat: String, CaseIterable, Sendable {

@@ -64,14 +64,14 @@ struct LineLogHandler: LogHandler {
     }
 
     private static func timestamp() -> String {
-        var now = timespec()
-        clock_gettime(CLOCK_REALTIME, &now)
+        let now = Int64(Date().timeIntervalSince1970 * 1000)
+        var seconds = time_t(now / 1000)
         var parts = tm()
-        gmtime_r(&now.tv_sec, &parts)
+        gmtime_r(&seconds, &parts)
         return [
             String(parts.tm_year + 1900), "-", twoDigits(parts.tm_mon + 1), "-", twoDigits(parts.tm_mday), "T",
             twoDigits(parts.tm_hour), ":", twoDigits(parts.tm_min), ":", twoDigits(parts.tm_sec), ".",
-            String(1000 + now.tv_nsec / 1_000_000).dropFirst().description, "Z",
+            String(1000 + now % 1000).dropFirst().description, "Z",
         ].joined()
     }
 

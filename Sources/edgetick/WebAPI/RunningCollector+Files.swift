@@ -1,3 +1,4 @@
+import Collector
 import MarketData
 import Store
 import Universe
@@ -55,20 +56,16 @@ extension RunningCollector {
             }
     }
 
+    /// From memory where the key was asked for before.
     func universe(key: String) async throws(CollectorProblem) -> UniverseResolution {
-        let mirror = mirror
-        let environment = settings.universe.environment.rawValue
-        let resolver = UniverseResolver(mirror: mirror, environment: environment)
-        let result = try await reading { () throws(StoreError) -> Result<Resolution, CollectorProblem> in
-            do throws(UniverseError) {
-                return .success(try resolver.resolve(key))
-            } catch {
-                if case .mirror(let underlying) = error.reason { throw underlying }
-                let names = try mirror.groups(environment: environment).map(\.name)
-                return .failure(CollectorProblem(error, names: names))
-            }
+        do throws(UniverseError) {
+            return UniverseResolution(try await universeService.cache.resolution(of: key))
+        } catch {
+            let mirror = mirror
+            let environment = universeService.environment
+            let groups = try await reading { () throws(StoreError) in try mirror.groups(environment: environment) }
+            throw CollectorProblem(error, names: groups.map(\.name))
         }
-        return UniverseResolution(try result.get())
     }
 }
 

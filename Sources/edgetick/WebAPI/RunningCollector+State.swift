@@ -3,6 +3,7 @@ import Feed
 import Foundation
 import MarketData
 import Store
+import Universe
 import WebAPI
 
 extension ConnectionState {
@@ -81,5 +82,27 @@ extension SyncState {
             Failure(
                 description: $0.description, needsPerson: $0.needsPerson, age: max(0, (now - $0.since) / .seconds(1)))
         }
+    }
+}
+
+extension CacheState {
+    /// The cache's counts, from memory.
+    init(_ statistics: CacheStatistics) {
+        self.init()
+        hits = Int64(statistics.hits)
+        misses = Int64(statistics.misses)
+        loads = Int64(statistics.loads)
+        evictions = Int64(statistics.evictions)
+        entries = statistics.entries
+        bytes = statistics.bytes
+    }
+}
+
+extension MirrorState {
+    /// The mirror's state, from memory.
+    init(_ status: UniverseStatus) {
+        self.init(
+            age: status.mirrorPulledAt.map { max(0, Double(TimeText.now() - $0) / 1000) },
+            failure: status.failure?.description)
     }
 }

@@ -28,6 +28,7 @@ final class RunningCollector: CollectorSource {
     let universeKeys: Mutex<[String: String]>
     let mirror: UniverseMirror
     let sync: SyncService?
+    let universeService: UniverseService
     let history: TickHistory
     let settings: Settings
     private let buffer: TickBuffer
@@ -39,7 +40,7 @@ final class RunningCollector: CollectorSource {
 
     init(
         settings: Settings, url: String, buffer: TickBuffer, mirror: UniverseMirror, connections: ConnectionSet,
-        sync: SyncService?
+        sync: SyncService?, universes: UniverseService
     ) {
         self.settings = settings
         self.url = url
@@ -51,6 +52,7 @@ final class RunningCollector: CollectorSource {
         self.mirror = mirror
         self.connections = connections
         self.sync = sync
+        universeService = universes
         history = TickHistory(directory: settings.dataDirectory)
     }
 
@@ -62,13 +64,15 @@ final class RunningCollector: CollectorSource {
         let statistics = buffer.statistics
         var snapshot = CollectorSnapshot(
             collector: settings.collectorID, version: EdgeTick.version,
-            environment: settings.universe.environment.rawValue)
+            environment: universeService.environment)
         snapshot.isStopping = stopping.load(ordering: .relaxed)
         let keys = universeKeys.withLock { $0 }
         snapshot.connections = connections.snapshot.members.map { ConnectionState($0, universeKey: keys[$0.id]) }
         snapshot.buffer = BufferState(statistics, maximumBytes: settings.buffer.maximumBytes)
         let status = sync?.status
         if let status { snapshot.sync = SyncState(status, now: now) }
+        snapshot.cache = CacheState(universeService.cache.statistics)
+        if universeService.isPulling { snapshot.mirror = MirrorState(universeService.status) }
 
         let (commitAge, uploadAge) = watches.withLock { watches in
             (

@@ -25,7 +25,9 @@ struct WebListener: Service {
 
     /// What the settings say about the API.
     static func configuration(_ settings: Settings) throws(WebError) -> WebConfiguration {
-        try WebConfiguration(host: settings.http.host, port: settings.http.port, token: settings.http.token)
+        try WebConfiguration(
+            host: settings.http.host, port: settings.http.port, token: settings.http.token,
+            names: settings.http.allowedHosts)
     }
 
     /// The address for a client on this machine, awaited; `nil` when the server did not come up.

@@ -226,11 +226,17 @@ struct SettingsTests {
         #expect(faults(["MASSIVE_WEBSOCKET_URL": "ws://[::1]:80/x"]).isEmpty)
     }
 
-    @Test func `a short token gets a warning where other machines can connect`() throws {
-        let remarks = try validate(["HTTP_HOST": "0.0.0.0", "HTTP_TOKEN": "short"]).remarks
-        #expect(remarks.map(\.key) == ["HTTP_TOKEN"])
-        #expect(remarks.map(\.severity) == [.warning])
-        #expect(try validate(["HTTP_TOKEN": "short"]).remarks.isEmpty)
+    @Test func `a token that is short or no header carries is refused`() throws {
+        for token in ["short", "fifteen-letters", "sixteen letters and a space"] {
+            #expect(faults(["HTTP_TOKEN": token]).map(\.key) == ["HTTP_TOKEN"], "\(token)")
+        }
+        #expect(faults(["HTTP_HOST": "0.0.0.0", "HTTP_TOKEN": "a-token-of-some-length"]).isEmpty)
+    }
+
+    @Test func `names for a proxy are host names`() throws {
+        let settings = try validate(["HTTP_ALLOWED_HOSTS": "dash.example.com, ,10.0.0.7"]).settings
+        #expect(settings.http.allowedHosts == ["dash.example.com", "10.0.0.7"])
+        #expect(faults(["HTTP_ALLOWED_HOSTS": "https://dash.example.com"]).map(\.key) == ["HTTP_ALLOWED_HOSTS"])
     }
 
     @Test func `the data directory is the service's, else the user's, else must be said`() throws {

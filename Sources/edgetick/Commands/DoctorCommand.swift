@@ -1,0 +1,70 @@
+import ArgumentParser
+import Store
+
+/// Looks at everything a collector needs, and says what to do where something is wrong.
+struct DoctorCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "doctor", abstract: "Check settings, files, disk, clock, feed and database; one line each.",
+        discussion: """
+            Example: edgetick doctor --login
+
+            Changes nothing. Exits with 0 when nothing fails; warnings don't count.
+            """)
+
+    @OptionGroup var options: SettingsOptions
+    @Flag(help: "Log in to the feed too; may push out another client of the same account.") var login = false
+    @Flag(help: "Print JSON.") var json = false
+
+    func run() async throws {
+        try await reportingFailures {
+            let findings = try await examine()
+            if json {
+                print(try JSONText.of(findings))
+            } else {
+                let paint = Paint.ofStandardOutput()
+                for finding in findings { print(Self.line(finding, paint)) }
+            }
+            if let worst = findings.compactMap(\.exit).max(by: { $0.rawValue < $1.rawValue }) {
+                throw ExitCode(worst.rawValue)
+            }
+        }
+    }
+
+    private func examine() async throws -> [Finding] {
+        let (snapshot, host) = try options.snapshot()
+        let settings: Settings
+        var findings: [Finding]
+        do throws(SettingFaults) {
+            let (checked, remarks) = try Settings.validate(snapshot, host: host, needs: .feed)
+            settings = checked
+            findings = remarks.map {
+                $0.severity == .note
+                    ? .note("configuration", $0.description) : .warning("configuration", $0.description)
+            }
+            if findings.allSatisfy({ $0.level == .note }) {
+                findings.insert(.ok("configuration", "every setting is valid"), at: 0)
+            }
+        } catch {
+            return error.faults.map { .failure("configuration", $0.description, .configuration) }
+        }
+        let local = LocalChecks(settings: settings)
+        findings += local.files() + local.library() + local.disk() + local.clock() + local.symbols()
+        let isRunning = (try? BufferReport.read(directory: settings.dataDirectory))?.holder != nil
+        let network = NetworkChecks(settings: settings, isRunning: isRunning)
+        findings += network.http()
+        findings += await network.feed(logsIn: login)
+        findings += await network.upstream()
+        return findings
+    }
+
+    static func line(_ finding: Finding, _ paint: Paint) -> String {
+        let word =
+            switch finding.level {
+            case .ok: paint("ok  ", .good)
+            case .note: paint("note", .faint)
+            case .warning: paint("WARN", .warning)
+            case .failure: paint("FAIL", .bad)
+            }
+        return "\(word)  \(finding.subject.padded(to: 13))  \(finding.text.escapingControls)"
+    }
+}

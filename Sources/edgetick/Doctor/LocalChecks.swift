@@ -1,0 +1,149 @@
+import Foundation
+import MarketData
+import Store
+import Universe
+
+/// What `doctor` looks at on this machine. Changes nothing.
+struct LocalChecks {
+    let settings: Settings
+
+    /// The data directory and the files in it.
+    func files() -> [Finding] {
+        let directory = settings.dataDirectory
+        var isDirectory: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: directory, isDirectory: &isDirectory) else {
+            return [.note("files", "\(directory) is not there yet; the first run makes it")]
+        }
+        guard isDirectory.boolValue, access(directory, R_OK | W_OK | X_OK) == 0 else {
+            return [
+                .failure(
+                    "files", "\(directory) is not a directory that this user may write; check EDGETICK_DATA_DIR",
+                    .ioError)
+            ]
+        }
+        var findings = [Finding.ok("files", "\(directory) can be written")]
+        do throws(StoreError) {
+            let report = try BufferReport.read(directory: directory)
+            findings.append(
+                .ok(
+                    "files",
+                    "ticks.sqlite: schema \(report.schemaVersion), \(report.pending.grouped) rows to upload"
+                        + (report.holder.map { ", held by process \($0)" } ?? "")))
+            if report.deadLetters > 0 {
+                findings.append(
+                    .warning(
+                        "files",
+                        "\(report.deadLetters.grouped) rows were refused upstream; look at table dead_letters"))
+            }
+            let drops = report.drops.reduce(0) { $0 + $1.count }
+            if drops > 0 {
+                findings.append(
+                    .warning("files", "\(drops.grouped) events were dropped; edgetick status tells when and why"))
+            }
+        } catch {
+            findings.append(
+                error.reason == .missing
+                    ? .note("files", "ticks.sqlite is not there yet; the first run makes it") : .failure("files", error)
+            )
+        }
+        return findings
+    }
+
+    /// Which SQLite is linked.
+    func library() -> [Finding] {
+        let version = SQLiteLibrary.version
+        guard SQLiteLibrary.hasWALResetBug else { return [.ok("sqlite", "SQLite \(version)")] }
+        return [
+            .note(
+                "sqlite",
+                "SQLite \(version) can damage a file that two programs write at once (fixed in 3.51.3): let nothing but "
+                    + "edgetick write to its files; reading with sqlite3 -readonly is safe")
+        ]
+    }
+
+    /// Room for the buffer.
+    func disk() -> [Finding] {
+        var place = settings.dataDirectory
+        while !FileManager.default.fileExists(atPath: place), place.count > 1 {
+            place = (place as NSString).deletingLastPathComponent
+        }
+        var facts = statvfs()
+        guard statvfs(place, &facts) == 0 else {
+            return [.failure("disk", "\(place): \(String(cString: strerror(errno)))", .ioError)]
+        }
+        let free = Int64(facts.f_bavail) * Int64(facts.f_frsize)
+        let held = (try? BufferReport.read(directory: settings.dataDirectory).fileBytes) ?? 0
+        let wanted = settings.buffer.maximumBytes - held
+        if facts.f_flag & UInt(ST_RDONLY) != 0 {
+            return [.failure("disk", "\(place) is mounted read-only; mount it read-write", .ioError)]
+        }
+        if free < 64 << 20 {
+            return [.failure("disk", "\(free.bytesText) free in \(place); make room", .ioError)]
+        }
+        if free < wanted {
+            return [
+                .warning(
+                    "disk",
+                    "\(free.bytesText) free in \(place), and the buffer may grow by \(wanted.bytesText): "
+                        + "make room, or lower BUFFER_MAX_BYTES")
+            ]
+        }
+        return [.ok("disk", "\(free.bytesText) free, enough for BUFFER_MAX_BYTES")]
+    }
+
+    /// Whether something keeps the clock right: received times and latencies hang on it.
+    func clock() -> [Finding] {
+        let now = Date().formatted(.iso8601)
+        let keepers = [
+            "systemd-timesyncd": ["/run/systemd/timesync/synchronized"],
+            "chrony": ["/run/chrony/chronyd.pid", "/run/chronyd.pid"], "ntpd": ["/run/ntpd.pid", "/var/run/ntpd.pid"],
+        ]
+        let running = keepers.filter { $0.value.contains { access($0, F_OK) == 0 } }.keys.sorted()
+        guard let keeper = running.first else {
+            return [
+                .warning(
+                    "clock",
+                    "\(now); neither systemd-timesyncd nor chrony nor ntpd is seen to keep it right: start one of them")
+            ]
+        }
+        return [.ok("clock", "\(now), kept right by \(keeper)")]
+    }
+
+    /// Whether the connections' symbols can be resolved.
+    func symbols() -> [Finding] {
+        guard settings.feed.source != .none else { return [] }
+        let mirror = try? UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
+        return settings.connections.list.map { connection in
+            let name = settings.connections.isMulti ? "\(connection.name): " : ""
+            guard let mirror else { return withoutMirror(connection, name) }
+            let resolver = UniverseResolver(mirror: mirror, environment: settings.universe.environment.rawValue)
+            do throws(UniverseError) {
+                let selection = try SymbolSelection(
+                    universeKey: connection.universeKey, list: connection.symbols, fallback: .nothing,
+                    resolve: { key throws(UniverseError) in try resolver.resolve(key) })
+                let remarks = selection.remarks.filter { $0.level != .info }.map(\.text)
+                guard selection.target != .nothing else {
+                    return .failure("symbols", name + remarks.joined(separator: "; "), .configuration)
+                }
+                return remarks.isEmpty
+                    ? .ok("symbols", name + selection.summary)
+                    : .warning("symbols", name + selection.summary + "; " + remarks.joined(separator: "; "))
+            } catch {
+                return .failure("symbols", error)
+            }
+        }
+    }
+
+    private func withoutMirror(_ connection: Settings.Connection, _ name: String) -> Finding {
+        if let key = connection.universeKey {
+            return .warning(
+                "symbols",
+                "\(name)universe key \(key) can't be resolved, there are no groups yet: edgetick universe pull or import"
+            )
+        }
+        guard connection.symbols != nil else {
+            return .failure("symbols", name + "neither a universe key nor symbols are set", .configuration)
+        }
+        return .ok("symbols", name + "a plain list")
+    }
+}

@@ -1,0 +1,115 @@
+import Feed
+import Logging
+import MarketData
+import Synchronization
+import Upstream
+import WebAPI
+
+/// What `doctor` asks of others: the running collector, the feed, the database.
+struct NetworkChecks {
+    private static let feedPatience: Duration = .seconds(15)
+
+    let settings: Settings
+    /// Whether a collector runs on these files.
+    let isRunning: Bool
+
+    /// The HTTP API: the running collector's own verdict, or whether its address is free.
+    func http() -> [Finding] {
+        if isRunning {
+            guard let api = LocalAPI(directory: settings.dataDirectory, token: settings.http.token) else {
+                return [.warning("http", "a collector runs and has left no address; it may be starting or stopping")]
+            }
+            do throws(LocalAPI.Failure) {
+                let answer = try api.get("/api/status")
+                let health = answer["health"] as? [String: Any]
+                let checks = health?["checks"] as? [String: [String: Any]] ?? [:]
+                return [.ok("http", "\(api.address) answers")]
+                    + ["feed", "buffer", "sync", "universes", "loops"].compactMap { name in
+                        guard let check = checks[name], let detail = check["detail"] as? String else { return nil }
+                        switch check["status"] as? String {
+                        case "ok": return .ok("running", "\(name): \(detail)")
+                        case "degraded": return .warning("running", "\(name): \(detail)")
+                        default: return .failure("running", "\(name): \(detail)", .unavailable)
+                        }
+                    }
+            } catch {
+                return [.failure("http", error.description, .unavailable)]
+            }
+        }
+        do throws(WebError) {
+            try WebListener.configuration(settings).checkAddress()
+            return [.ok("http", "\(settings.http.host):\(settings.http.port) is free")]
+        } catch {
+            return [.failure("http", error)]
+        }
+    }
+
+    /// The feed, logged in and with one symbol subscribed: name, route, certificate, key, plan.
+    ///
+    /// Only when asked for: one login more than the account allows pushes out another client.
+    func feed(logsIn: Bool) async -> [Finding] {
+        switch settings.feed.source {
+        case .none: return [.note("feed", "USE_MASSIVE_API=false: there is no feed to collect from")]
+        case .simulator: return [.ok("feed", "the built-in simulator")]
+        case .feed: break
+        }
+        if isRunning { return [.note("feed", "the running collector uses it; see its own word above")] }
+        guard logsIn else {
+            return [
+                .note(
+                    "feed",
+                    "not tried, because a login more than the account allows pushes out another collector; "
+                        + "--login tries it")
+            ]
+        }
+        do {
+            var configuration = try settings.feedConfiguration(named: "doctor", url: settings.feed.url)
+            configuration.maxRetries = 1
+            let sink = NoSink()
+            let probe = FeedConnection(
+                configuration: configuration, interest: .symbols([Symbol("AAPL")].compactMap { $0 }), sink: sink,
+                logger: Logger(label: "feed") { _ in SwiftLogNoOpLogHandler() })
+            let task = Task { try await probe.run() }
+            defer { task.cancel() }
+            let end = ContinuousClock.now + Self.feedPatience
+            while ContinuousClock.now < end {
+                let snapshot = probe.snapshot
+                if snapshot.status == .connected { return [.ok("feed", "\(configuration.endpoint): logged in")] }
+                if let error = snapshot.lastError { return [.failure("feed", error)] }
+                try await Task.sleep(for: .milliseconds(50))
+            }
+            return [.failure("feed", "\(configuration.endpoint) did not let us in in time", .unavailable)]
+        } catch {
+            return [.failure("feed", error)]
+        }
+    }
+
+    /// The database: connection, TLS, login, tables and rights.
+    func upstream() async -> [Finding] {
+        do {
+            guard let configuration = try settings.upstream() else {
+                return [.note("upstream", "DATABASE_URI is not set: events are collected and not uploaded")]
+            }
+            let warnings = configuration.warnings.map { Finding.warning("upstream", $0) }
+            let tables = try await UpstreamSchema.check(configuration)
+            return warnings + [.ok("upstream", "\(settings.upload.displayedURI ?? "") answers")]
+                + tables.map { table in
+                    switch table.state {
+                    case .created, .present: .ok("schema", table.description)
+                    case .differs: .note("schema", table.description)
+                    case .unusable: .failure("schema", table.description, .configuration)
+                    case .missing: .failure("schema", table.description, .configuration)
+                    }
+                }
+        } catch {
+            return [.failure("upstream", error)]
+        }
+    }
+
+    /// Takes nothing: the probe is not to collect.
+    private final class NoSink: EventSink {
+        func offer(_ batch: EventBatch) -> Admission { .accepted }
+        func whenRoom(_ resume: @escaping @Sendable () -> Void) { resume() }
+        func record(_ gap: Gap) {}
+    }
+}

@@ -1,0 +1,53 @@
+import Foundation
+
+/// Moments as people write them on a command line.
+enum MomentText {
+    /// What is taken, for help and errors.
+    static let syntax = "2026-01-05, 2026-01-05T14:30, 2026-01-05T14:30:00Z (UTC without a zone), -90m, -2h, -3d or now"
+
+    /// Milliseconds since the Unix epoch; `nil` for what is no moment. Pure.
+    ///
+    /// - Parameter now: What `now` and spans before it mean, in milliseconds since the Unix epoch.
+    static func milliseconds(_ text: String, now: Int64) -> Int64? {
+        let text = text.trimmingCharacters(in: .whitespaces)
+        if text == "now" { return now }
+        if text.hasPrefix("-"), let unit = text.last, let amount = Int64(text.dropFirst().dropLast()) {
+            let units: [Character: Int64] = ["s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000]
+            guard let length = units[unit], amount >= 0, amount < 1_000_000 else { return nil }
+            return now - amount * length
+        }
+        return absolute(text)
+    }
+
+    /// `2026-01-05T14:30:00Z`, with milliseconds where there are any.
+    static func text(_ milliseconds: Int64) -> String {
+        let date = Date(timeIntervalSince1970: Double(milliseconds) / 1000)
+        let style = Date.ISO8601FormatStyle(includingFractionalSeconds: milliseconds % 1000 != 0)
+        return date.formatted(style)
+    }
+
+    private static func absolute(_ text: String) -> Int64? {
+        var text = text.replacing(" ", with: "T")
+        guard let place = text.firstIndex(of: "T") else { return parse(text + "T00:00:00Z") }
+        var clock = String(text[text.index(after: place)...])
+        var zone = "Z"
+        if clock.hasSuffix("Z") {
+            clock.removeLast()
+        } else if let sign = clock.lastIndex(where: { $0 == "+" || $0 == "-" }) {
+            zone = String(clock[sign...])
+            clock = String(clock[..<sign])
+        }
+        if clock.split(separator: ":", omittingEmptySubsequences: false).count == 2 { clock += ":00" }
+        text = text[..<place] + "T" + clock
+        return parse(text + zone) == nil || parse(text + "Z") == nil ? nil : parse(text + zone)
+    }
+
+    private static func parse(_ text: String) -> Int64? {
+        let style = Date.ISO8601FormatStyle(includingFractionalSeconds: text.contains("."))
+        guard let date = try? Date(text, strategy: style) else { return nil }
+        let milliseconds = Int64((date.timeIntervalSince1970 * 1000).rounded())
+        // The parser carries over: a day that no month has, or hour 25, would be another moment.
+        let isExact = !text.hasSuffix("Z") || MomentText.text(milliseconds).prefix(19) == text.prefix(19)
+        return isExact ? milliseconds : nil
+    }
+}

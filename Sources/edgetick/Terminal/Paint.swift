@@ -1,0 +1,40 @@
+import Foundation
+
+/// Colours for a terminal, and nothing for a pipe.
+struct Paint {
+    enum Level {
+        case good
+        case warning
+        case bad
+        case faint
+    }
+
+    let isOn: Bool
+
+    /// Colours when standard output is a terminal that takes them and nobody said NO_COLOR.
+    static func ofStandardOutput() -> Paint {
+        let environment = ProcessInfo.processInfo.environment
+        let refuses = environment["NO_COLOR"].map { !$0.isEmpty } ?? false
+        return Paint(isOn: isatty(STDOUT_FILENO) == 1 && environment["TERM"] != "dumb" && !refuses)
+    }
+
+    /// The text in the level's colour.
+    func callAsFunction(_ text: String, _ level: Level) -> String {
+        guard isOn else { return text }
+        let code =
+            switch level {
+            case .good: "32"
+            case .warning: "33"
+            case .bad: "31;1"
+            case .faint: "2"
+            }
+        return "\u{1B}[\(code)m\(text)\u{1B}[0m"
+    }
+}
+
+extension String {
+    /// The text in at most `width` characters, with an ellipsis where something is cut off.
+    func cut(to width: Int) -> String {
+        count <= width ? self : String(prefix(max(0, width - 1))) + "…"
+    }
+}

@@ -1,0 +1,190 @@
+import MarketData
+
+/// A running collector's state as a page of text, 80 columns wide. Pure.
+struct StatusText {
+    /// What `/api/status` answers, as far as the page shows it.
+    struct Status: Decodable {
+        struct Check: Decodable {
+            var status: String
+            var detail: String
+        }
+
+        struct Health: Decodable {
+            var is_ready: Bool
+            var checks: [String: Check]
+        }
+
+        struct Latency: Decodable {
+            var p99_seconds: Double?
+        }
+
+        struct Connection: Decodable {
+            var id: String
+            var name: String
+            var status: String
+            var takes_all: Bool
+            var assigned_tickers: Int
+            var confirmed_tickers: Int
+            var message_count: Int64
+            var messages_per_second: Double
+            var error_count: Int64
+            var last_message_time: Double?
+            var last_error: String?
+            var latency: Latency
+        }
+
+        struct Stream: Decodable {
+            var appended: Int64
+            var pending: Int64
+        }
+
+        struct Buffer: Decodable {
+            var streams: [String: Stream]
+            var used_bytes: Int64
+            var maximum_bytes: Int64
+            var wal_bytes: Int64
+            var oldest_pending_seconds: Double?
+            var drops: Int64
+            var gaps: Int64
+            var dead_letters: Int64
+        }
+
+        struct Sync: Decodable {
+            var state: String
+            var rows_uploaded: Int64
+            var lag_seconds: Double
+        }
+
+        struct Process: Decodable {
+            var resident_bytes: Int64
+            var cpu_seconds: Double
+        }
+
+        var collector: String
+        var version: String
+        var environment: String
+        var uptime_seconds: Double
+        var timestamp: Double
+        var health: Health
+        var connections: [Connection]
+        var buffer: Buffer
+        var sync: Sync
+        var process: Process
+    }
+
+    static let width = 80
+    private static let checks = ["feed", "buffer", "sync", "universes", "loops"]
+
+    let status: Status
+    let address: String
+    let paint: Paint
+
+    /// The page, every line at most ``width`` characters, a line feed after each.
+    var page: String {
+        (head + [""] + checks + [""] + connections + [""] + streams + [""] + figures).joined(separator: "\n") + "\n"
+    }
+
+    private var head: [String] {
+        let words = level == .bad ? "NOT COLLECTING" : level == .warning ? "COLLECTING, WITH TROUBLE" : "COLLECTING"
+        let left =
+            "\(status.collector.escapingControls)  EdgeTick \(status.version)  up \(Self.span(status.uptime_seconds))"
+            .cut(to: Self.width - words.count - 2)
+        return [left.padded(to: Self.width - words.count) + paint(words, level), paint(address, .faint)]
+    }
+
+    private var level: Paint.Level {
+        let words = status.health.checks.values.map(\.status)
+        return words.contains("failing") ? .bad : words.contains("degraded") ? .warning : .good
+    }
+
+    private var checks: [String] {
+        Self.checks.compactMap { name in
+            guard let check = status.health.checks[name] else { return nil }
+            let word = paint(check.status.padded(to: 8), Self.level(ofCheck: check.status))
+            return "\(name.padded(to: 9)) \(word)  " + check.detail.escapingControls.cut(to: Self.width - 20)
+        }
+    }
+
+    private var connections: [String] {
+        var lines = ["CONNECTION      STATUS          SYMBOLS  EVENTS/S       EVENTS      LAST  ERRORS"]
+        for connection in status.connections {
+            let symbols =
+                connection.takes_all ? "all" : "\(connection.confirmed_tickers)/\(connection.assigned_tickers)"
+            let age = connection.last_message_time.map { status.timestamp - $0 }
+            let columns = [
+                Self.short(connection.message_count).aligned(to: 12), (age.map { Self.ago($0) } ?? "-").aligned(to: 9),
+                Self.short(connection.error_count, width: 7).aligned(to: 7),
+            ]
+            lines.append(
+                connection.name.escapingControls.cut(to: 15).padded(to: 16)
+                    + paint(connection.status.padded(to: 13), Self.level(ofConnection: connection.status))
+                    + symbols.aligned(to: 10) + Self.rate(connection.messages_per_second).aligned(to: 10) + " "
+                    + columns.joined(separator: " "))
+            if connection.status != "connected", let error = connection.last_error {
+                lines.append("  " + paint(error.escapingControls.cut(to: Self.width - 2), .bad))
+            }
+        }
+        return lines
+    }
+
+    private var streams: [String] {
+        var lines = ["STREAM           SINCE START     TO UPLOAD"]
+        for stream in EventStream.allCases {
+            guard let counts = status.buffer.streams[stream.rawValue] else { continue }
+            lines.append(
+                stream.rawValue.padded(to: 14) + counts.appended.grouped.aligned(to: 14)
+                    + counts.pending.grouped.aligned(to: 14))
+        }
+        return lines
+    }
+
+    private var figures: [String] {
+        let buffer = status.buffer
+        let lost =
+            "dropped \(buffer.drops.grouped), gaps \(buffer.gaps.grouped), dead letters \(buffer.dead_letters.grouped)"
+        let upload =
+            status.sync.state == "off"
+            ? "off: DATABASE_URI is not set"
+            : "\(status.sync.rows_uploaded.grouped) rows up, \(Self.span(status.sync.lag_seconds)) behind"
+        return [
+            "buffer   \(buffer.used_bytes.bytesText) of \(buffer.maximum_bytes.bytesText) in use, "
+                + "WAL \(buffer.wal_bytes.bytesText)",
+            "losses   " + (buffer.drops > 0 ? paint(lost, .warning) : lost),
+            "upload   \(upload)",
+            "process  \(status.process.resident_bytes.bytesText) memory, "
+                + "\(Self.span(status.process.cpu_seconds)) of processor time",
+        ]
+    }
+
+    private static func level(ofCheck word: String) -> Paint.Level {
+        word == "ok" ? .good : word == "degraded" ? .warning : .bad
+    }
+
+    private static func level(ofConnection word: String) -> Paint.Level {
+        word == "connected" ? .good : word == "error" ? .bad : .warning
+    }
+
+    private static func rate(_ value: Double) -> String {
+        value < 100 ? "\((value * 10).rounded() / 10)" : Int64(value.rounded()).grouped
+    }
+
+    /// The number in at most so many characters, in millions where it is longer.
+    private static func short(_ count: Int64, width: Int = 12) -> String {
+        let text = count.grouped
+        return text.count <= width ? text : "\((count / 1_000_000).grouped) M"
+    }
+
+    private static func ago(_ seconds: Double) -> String { seconds < 1.5 ? "now" : span(seconds) }
+
+    /// `4.2 s`, `3 min`, `2 h 5 min`, `12 days`.
+    static func span(_ seconds: Double) -> String {
+        let whole = Int64(max(0, seconds))
+        switch seconds {
+        case ..<10: return "\((max(0, seconds) * 10).rounded() / 10) s"
+        case ..<60: return "\(whole) s"
+        case ..<3600: return "\(whole / 60) min"
+        case ..<172_800: return "\(whole / 3600) h \(whole % 3600 / 60) min"
+        default: return "\(whole / 86_400) days"
+        }
+    }
+}

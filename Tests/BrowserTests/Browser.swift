@@ -1,0 +1,201 @@
+import Foundation
+import TestSupport
+import WebAPISupport
+
+/// A headless Chromium, driven through chromedriver by the W3C WebDriver protocol.
+struct Browser: Sendable {
+    /// What the driver answered instead of a value, or what did not come in time.
+    struct Failure: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    /// Whether Chromium and its driver are on this machine.
+    static let isInstalled = ["/usr/bin/chromium", "/usr/bin/chromedriver"].allSatisfy {
+        FileManager.default.isExecutableFile(atPath: $0)
+    }
+
+    private let driver: RawHTTP
+    private let session: String
+
+    /// Runs `body` with a fresh browser, which is gone afterwards.
+    static func run(
+        width: Int = 1280, height: Int = 900, scheme: String = "light",
+        _ body: @Sendable (Browser) async throws -> Void
+    ) async throws {
+        let workspace = try Workspace()
+        let process = try ChildProcess("/usr/bin/chromedriver", ["--port=0"])
+        let line = try await process.line(containing: "started successfully on port", within: .seconds(60))
+        guard let port = Int(line.split(separator: " ").last?.dropLast() ?? "") else {
+            throw Failure(description: line)
+        }
+        let driver = RawHTTP(port: port)
+        let arguments = [
+            "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
+            "--user-data-dir=\(workspace.path)", "--window-size=\(width),\(height)", "--lang=en",
+            // Nothing but this machine is found, so nothing else can be asked.
+            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+        ]
+        let value = try await request(
+            driver, "POST", "/session",
+            [
+                "capabilities": [
+                    "alwaysMatch": [
+                        "browserName": "chrome",
+                        "goog:loggingPrefs": ["browser": "ALL", "performance": "ALL"],
+                        "goog:chromeOptions": ["binary": "/usr/bin/chromium", "args": arguments],
+                    ]
+                ]
+            ])
+        guard let session = (value as? [String: Any])?["sessionId"] as? String else {
+            throw Failure(description: "no session: \(value)")
+        }
+        let browser = Browser(driver: driver, session: session)
+        let result: Result<Void, any Error>
+        do {
+            try await browser.resize(width: width, height: height)
+            try await browser.prefer(scheme: scheme)
+            try await body(browser)
+            result = .success(())
+        } catch {
+            result = .failure(error)
+        }
+        _ = try? await browser.call("DELETE", "")
+        _ = try? await request(driver, "GET", "/shutdown", nil)
+        process.send(SIGKILL)
+        try result.get()
+    }
+
+    // MARK: Pages
+
+    /// Opens an address and waits for its load.
+    func open(_ url: String) async throws {
+        _ = try await call("POST", "/url", ["url": url])
+    }
+
+    /// Makes the page so wide and high, in CSS pixels.
+    func resize(width: Int, height: Int) async throws {
+        try await command(
+            "Emulation.setDeviceMetricsOverride",
+            ["width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500])
+    }
+
+    /// Has the system ask for a light or dark page, without motion.
+    func prefer(scheme: String) async throws {
+        try await command(
+            "Emulation.setEmulatedMedia",
+            [
+                "features": [
+                    ["name": "prefers-color-scheme", "value": scheme],
+                    // What moves smoothly is not where a click goes.
+                    ["name": "prefers-reduced-motion", "value": "reduce"],
+                ]
+            ])
+    }
+
+    /// Runs a function body in the page and answers what it returns.
+    @discardableResult
+    func evaluate<Value>(_ script: String, as type: Value.Type = Value.self) async throws -> Value {
+        let value = try await call("POST", "/execute/sync", ["script": script, "args": [Any]()])
+        guard let value = value as? Value else {
+            throw Failure(description: "\(script) answered \(value)")
+        }
+        return value
+    }
+
+    /// Waits until an expression is true in the page.
+    func until(_ expression: String, within limit: Duration = .seconds(60)) async throws {
+        let deadline = ContinuousClock.now + limit
+        while try await !evaluate("return Boolean(\(expression))", as: Bool.self) {
+            guard ContinuousClock.now < deadline else {
+                let text = try await evaluate("return document.body.innerText.slice(0, 3000)", as: String.self)
+                throw Failure(description: "not in time: \(expression)\n\(text)")
+            }
+            try await Task.sleep(for: .milliseconds(50))
+        }
+    }
+
+    /// Clicks the middle of the element, as a person would: fails when something lies over it.
+    func click(_ selector: String) async throws {
+        _ = try await call("POST", "/element/\(try await element(selector))/click", [:])
+    }
+
+    /// Types into the element.
+    func type(_ text: String, into selector: String) async throws {
+        _ = try await call("POST", "/element/\(try await element(selector))/value", ["text": text])
+    }
+
+    /// Presses and releases a key where the focus is; keys without a letter have code points of their own (W3C
+    /// WebDriver, section 17.4.2).
+    func press(_ key: String) async throws {
+        let steps = ["keyDown", "keyUp"].map { ["type": $0, "value": key] }
+        _ = try await call("POST", "/actions", ["actions": [["type": "key", "id": "keyboard", "actions": steps]]])
+    }
+
+    /// A picture of what is seen, as PNG.
+    func screenshot() async throws -> Data {
+        let text = try await call("GET", "/screenshot") as? String
+        guard let data = text.flatMap({ Data(base64Encoded: $0) }) else { throw Failure(description: "no picture") }
+        return data
+    }
+
+    // MARK: Logs
+
+    /// Errors and warnings of the page since the last call.
+    func complaints() async throws -> [String] {
+        let entries = try await call("POST", "/se/log", ["type": "browser"]) as? [[String: Any]] ?? []
+        return entries.compactMap { entry in
+            let level = entry["level"] as? String ?? ""
+            return ["SEVERE", "WARNING"].contains(level) ? "\(level) \(entry["message"] ?? "")" : nil
+        }
+    }
+
+    /// The addresses that the browser asked for since the last call.
+    func requested() async throws -> [String] {
+        let entries = try await call("POST", "/se/log", ["type": "performance"]) as? [[String: Any]] ?? []
+        return entries.compactMap { entry in
+            guard let text = entry["message"] as? String,
+                let outer = try? JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any],
+                let message = outer["message"] as? [String: Any],
+                message["method"] as? String == "Network.requestWillBeSent",
+                let parameters = message["params"] as? [String: Any],
+                let request = parameters["request"] as? [String: Any]
+            else { return nil }
+            return request["url"] as? String
+        }
+    }
+
+    // MARK: The protocol
+
+    private func element(_ selector: String) async throws -> String {
+        let value = try await call("POST", "/element", ["using": "css selector", "value": selector])
+        guard let id = (value as? [String: String])?.values.first else {
+            throw Failure(description: "no element \(selector)")
+        }
+        return id
+    }
+
+    private func command(_ name: String, _ parameters: [String: Any]) async throws {
+        _ = try await call("POST", "/goog/cdp/execute", ["cmd": name, "params": parameters])
+    }
+
+    private func call(_ method: String, _ path: String, _ body: [String: Any]? = nil) async throws -> Any {
+        try await Self.request(driver, method, "/session/\(session)\(path)", body)
+    }
+
+    private static func request(
+        _ driver: RawHTTP, _ method: String, _ path: String, _ body: [String: Any]?
+    ) async throws -> Any {
+        var text = "\(method) \(path) HTTP/1.1\r\nHost: 127.0.0.1:\(driver.port)\r\nConnection: close\r\n"
+        let data = try body.map { try JSONSerialization.data(withJSONObject: $0) } ?? Data()
+        if body != nil { text += "Content-Type: application/json\r\n" }
+        text += "Content-Length: \(data.count)\r\n\r\n"
+        let reply = try await driver.exchange(Data(text.utf8) + data, within: 120)
+        let value = reply.json["value"] ?? NSNull()
+        guard reply.status == 200 else {
+            let problem = value as? [String: Any]
+            throw Failure(
+                description: "\(method) \(path): \(problem?["error"] ?? reply.status) \(problem?["message"] ?? "")")
+        }
+        return value
+    }
+}

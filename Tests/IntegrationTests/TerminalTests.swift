@@ -1,0 +1,145 @@
+import Foundation
+import TestSupport
+import Testing
+import WebAPISupport
+
+/// The commands of the person on call, in front of a real collector and its files.
+@Suite struct TerminalTests {
+    @Test func `status tells what the running collector says, and what its files say when it is gone`() async throws {
+        let market = try await SimulatedMarket()
+        let box = try CollectorBox(feed: market.url, settings: ["HTTP_TOKEN": "a-token-for-the-terminal"])
+        let (collector, port) = try await box.collect()
+        try await Waiting.until(within: .seconds(60)) {
+            try await box.run("status").output.contains { $0.hasPrefix("primary") && $0.contains("connected") }
+        }
+        let running = try await box.run("status")
+        #expect(running.status == 0)
+        #expect(running.output.contains { $0.contains("http://127.0.0.1:\(port)/") }, "\(running.output)")
+        #expect(running.output.allSatisfy { $0.count <= 80 && !$0.contains("\u{1B}") })
+        let json = try await box.run("status", "--json")
+        let object = try Self.object(json.output)
+        #expect((object["instance"] as? [String: Any])?["collector"] as? String == "box")
+
+        let watching = try box.start("status", "--watch")
+        try await Waiting.until(within: .seconds(60)) {
+            watching.output.filter { $0.hasPrefix("CONNECTION") }.count >= 2
+        }
+        watching.send(SIGINT)
+        #expect(try await watching.exit() == 0)
+
+        let stranger = try await box.run("status", settings: ["HTTP_TOKEN": "another-token-than-that"])
+        #expect(stranger.status == 0)
+        #expect(stranger.output.contains { $0.contains("HTTP_TOKEN") }, "\(stranger.output)")
+        #expect(!stranger.output.contains { $0.contains("another-token") })
+
+        collector.send(SIGKILL)
+        try await collector.exit()
+        let gone = try await box.run("status")
+        #expect(gone.status == 0)
+        #expect(gone.output.contains("collector  not running"), "\(gone.output)")
+        #expect(try Self.object(try await box.run("status", "--json").output)["instance"] is NSNull)
+    }
+
+    @Test func `query and tail give what the buffer has, as numbers the feed sent`() async throws {
+        let place = try Workspace()
+        let capture = try place.write(
+            """
+            [{"ev":"AM","sym":"CNDL","v":100,"vw":0.4372,"o":0.43,"c":0.4372,"h":0.44,"l":0.43,"s":1700000040000,"e":1700000100000}]
+            [{"ev":"AM","sym":"CNDL","v":250.5,"vw":11,"o":11,"c":10.5,"h":11.5,"l":10,"s":1700000100000,"e":1700000160000}]
+
+            """, to: "known.ndjson")
+        let feed = try ChildProcess(
+            Places.edgetick, ["simulate", "--capture", capture, "--speed", "flat-out", "--port", "0", "--resume"])
+        let url = try await feed.line(containing: "listening on", within: .seconds(60))
+            .replacing("listening on ", with: "")
+        let box = try CollectorBox(feed: url, settings: ["SYMBOLS": "CNDL", "FEED_EVENTS": "AM"])
+        let (collector, _) = try await box.collect()
+        let header = "symbol,start,open,high,low,close,volume,vwap"
+        let wanted = [
+            header, "CNDL,2023-11-14T22:14:00Z,0.43,0.44,0.43,0.4372,100,0.4372",
+            "CNDL,2023-11-14T22:15:00Z,11,11.5,10,10.5,250.5,11",
+        ]
+        try await Waiting.until(within: .seconds(60)) {
+            try await box.run("query", "CNDL", "--format", "csv").output == wanted
+        }
+        let late = try await box.run(
+            "query", "CNDL", "--from", "2023-11-14T22:15", "--to", "2023-11-14T22:16", "--format", "csv")
+        #expect(late.output == [header, wanted[2]])
+        let json = try await box.run("query", "CNDL", "--format", "json")
+        #expect(json.output.joined().contains(#""close":0.4372,"#), "\(json.output)")
+        let nothing = try await box.run("query", "NONE")
+        #expect(nothing.status == 0)
+        #expect(nothing.output.contains { $0.contains("no such bars of NONE") })
+        #expect(try await box.run("query", "CNDL", "--from", "someday").status == 64)
+        #expect(try await box.run("query", "not a symbol").status == 64)
+        withExtendedLifetime((feed, collector)) {}
+    }
+
+    @Test func `the demo shows its dashboard`() async throws {
+        let place = try Workspace()
+        let demo = try ChildProcess(
+            Places.edgetick, ["demo", "--seconds", "60", "--data-dir", place.file("demo")],
+            environment: ["HTTP_PORT": "0"], directory: place.path)
+        let line = try await demo.line(containing: "Dashboard: http://127.0.0.1:", within: .seconds(60))
+        let port = try #require(URL(string: line.replacing("Dashboard: ", with: ""))?.port)
+        #expect(try await RawHTTP(port: port).send("GET", "/").text.contains("<title>EdgeTick</title>"))
+        demo.send(SIGINT)
+        #expect(try await demo.exit() == 0)
+    }
+
+    @Test func `a proxy's name is let in when it is allowed`() async throws {
+        let market = try await SimulatedMarket()
+        let box = try CollectorBox(
+            feed: market.url, settings: ["HTTP_ALLOWED_HOSTS": "dash.example.com, other.example"])
+        let (collector, port) = try await box.collect()
+        let http = RawHTTP(port: port)
+        let own = ["Host": "dash.example.com", "Origin": "https://dash.example.com"]
+        #expect(try await http.send("GET", "/api/status", headers: own).status == 200)
+        #expect(try await http.send("POST", "/api/sync", headers: own).status == 409)
+        #expect(try await http.send("GET", "/api/status", headers: ["Host": "else.example.com"]).status == 421)
+        withExtendedLifetime(collector) {}
+    }
+
+    @Test func `tail follows what becomes durable and ends on a signal`() async throws {
+        let market = try await SimulatedMarket(rate: 20)
+        let box = try CollectorBox(feed: market.url)
+        let (collector, port) = try await box.collect()
+        try await RawHTTP(port: port).until("/health/ready") { $0.status == 200 }
+        let tail = try box.start("tail", "MSFT", "--kind", "T", "--json")
+        let line = try await tail.line(containing: #""kind":"T","symbol":"MSFT""#, within: .seconds(60))
+        #expect((try Self.object([line]))["price"] is NSNumber)
+        tail.send(SIGINT)
+        #expect(try await tail.exit() == 0)
+        #expect(!tail.output.contains { $0.contains("AAPL") || $0.contains(#""kind":"Q""#) })
+        withExtendedLifetime(collector) {}
+    }
+
+    @Test func `doctor has a line for everything, and fails for what keeps a collector from working`() async throws {
+        let market = try await SimulatedMarket()
+        let box = try CollectorBox(feed: market.url)
+        let fresh = try await box.run("doctor", "--login")
+        #expect(fresh.status == 0, "\(fresh.output)")
+        for subject in ["configuration", "files", "sqlite", "disk", "clock", "symbols", "http", "feed", "upstream"] {
+            #expect(fresh.output.contains { $0.dropFirst(6).hasPrefix(subject) }, "\(subject) in \(fresh.output)")
+        }
+        #expect(fresh.output.contains { $0.hasPrefix("ok") && $0.contains("logged in") }, "\(fresh.output)")
+
+        let broken = try await box.run(
+            "doctor", "--login",
+            settings: [
+                "MASSIVE_WEBSOCKET_URL": "ws://127.0.0.1:9/stocks",
+                "DATABASE_URI": "postgresql://someone:canary-word@127.0.0.1:9/none",
+            ])
+        #expect(broken.status == 69, "\(broken.output)")
+        #expect(broken.output.filter { $0.hasPrefix("FAIL") }.count == 2, "\(broken.output)")
+        #expect(!broken.output.contains { $0.contains("canary-word") })
+
+        let wrong = try await box.run("doctor", settings: ["SYNC_INTERVAL": "soon"])
+        #expect(wrong.status == 78)
+    }
+
+    private static func object(_ output: [String]) throws -> [String: Any] {
+        let object = try JSONSerialization.jsonObject(with: Data(output.joined(separator: "\n").utf8))
+        return object as? [String: Any] ?? [:]
+    }
+}

@@ -1,0 +1,128 @@
+import MarketData
+import Store
+import Testing
+
+/// What people ask the buffer's file, while it is written and after.
+struct HistoryTests {
+    private static func bar(_ symbol: String, minute: Int64, close: Double) throws -> Bar {
+        let start = 1_700_000_040_000 + minute * 60_000
+        return Bar(
+            symbol: try #require(Symbol(symbol)), interval: .minute, start: start, end: start + 60_000, open: 10,
+            high: 20, low: 5, close: close, volume: 100, vwap: nil)
+    }
+
+    /// A batch that was received so many minutes after the epoch of these tests.
+    private static func batch(_ minute: Int64, _ bars: [Bar]) -> EventBatch {
+        var batch = EventBatch(
+            connection: "primary", receivedMicroseconds: (1_700_000_100_000 + minute * 60_000) * 1000)
+        batch.bars = bars
+        return batch
+    }
+
+    @Test func `bars come once, in their newest version, oldest first and within the range`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        let symbol = try #require(Symbol("AAPL"))
+        for minute in 0..<10 as Range<Int64> {
+            _ = buffer.offer(
+                Self.batch(
+                    minute,
+                    [
+                        try Self.bar("AAPL", minute: minute, close: Double(minute)),
+                        try Self.bar("MSFT", minute: minute, close: 99),
+                    ]))
+        }
+        // A late correction of the third minute.
+        _ = buffer.offer(Self.batch(12, [try Self.bar("AAPL", minute: 2, close: 2.5)]))
+        try await buffer.flush()
+
+        let history = TickHistory(directory: scratch.path)
+        let all = try history.bars(.init(symbol: symbol, interval: .minute, limit: 100))
+        #expect(all.isComplete)
+        #expect(all.values.map(\.close) == [0, 1, 2.5, 3, 4, 5, 6, 7, 8, 9])
+        // A late bar does not push a newer one out.
+        let newest = try history.bars(.init(symbol: symbol, interval: .minute, limit: 2))
+        #expect(newest.values.map(\.close) == [8, 9])
+        let start: Int64 = 1_700_000_040_000
+        let part = try history.bars(
+            .init(symbol: symbol, interval: .minute, from: start + 60_000, to: start + 4 * 60_000, limit: 100))
+        #expect(part.values.map(\.close) == [1, 2.5, 3])
+        #expect(try history.bars(.init(symbol: symbol, interval: .second, limit: 9)).values.isEmpty)
+        await buffer.close()
+        #expect(try history.bars(.init(symbol: symbol, interval: .minute, limit: 100)).values.count == 10)
+    }
+
+    @Test func `a long file is read in steps, and one who stops is told that there was more`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        // Three steps of 65,536 rows; the oldest row alone is of the symbol asked for.
+        _ = buffer.offer(.bars(1, symbol: "RARE"))
+        for part in 0..<30 {
+            while buffer.offer(.bars(5000, from: part * 5000)) == .refused { try await buffer.flush() }
+        }
+        try await buffer.flush()
+        let history = TickHistory(directory: scratch.path)
+        let query = TickHistory.BarQuery(symbol: try #require(Symbol("RARE")), interval: .minute, limit: 10)
+        var steps: [Int64] = []
+        let whole = try history.bars(query) { read, total in
+            #expect(total == 150_001)
+            steps.append(read)
+            return true
+        }
+        #expect(whole.isComplete)
+        #expect(whole.values.count == 1)
+        #expect(steps == [65_536, 131_072])
+        let stopped = try history.bars(query) { _, _ in false }
+        #expect(!stopped.isComplete)
+        #expect(stopped.values.isEmpty)
+        await buffer.close()
+    }
+
+    @Test func `the newest events of all streams are given newest first, and followed from a sequence`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        _ = buffer.offer(.bars(3, received: 1_000_000))
+        _ = buffer.offer(.trades(3, received: 2_000_000))
+        try await buffer.flush()
+        let history = TickHistory(directory: scratch.path)
+        let newest = try history.newest(symbol: nil, limit: 4)
+        #expect(newest.values.map(\.receivedMicroseconds) == [2_000_000, 2_000_000, 2_000_000, 1_000_000])
+        #expect(try history.newest(symbol: Symbol("IBM"), limit: 10).values.count == 3)
+
+        let (none, last) = try history.events(of: .trades, after: nil, limit: 10)
+        #expect(none.isEmpty)
+        #expect(last == 3)
+        _ = buffer.offer(.trades(2, received: 3_000_000))
+        try await buffer.flush()
+        let (fresh, end) = try history.events(of: .trades, after: last, limit: 10)
+        #expect(fresh.map(\.sequence) == [4, 5])
+        #expect(end == 5)
+        await buffer.close()
+    }
+
+    @Test func `gaps and dead letters are read as they were written, newest first`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        let symbols = ["AAPL", "MSFT"].compactMap { Symbol($0) }
+        let first = Gap(connection: "primary", symbols: symbols, events: [.trade], from: 1, to: 2, cause: .stalled)
+        let second = Gap(connection: "primary", symbols: [], events: [.minuteBar], from: 3, to: 4, cause: .down)
+        buffer.record(first)
+        try await buffer.flush()
+        buffer.record(second)
+        let letter = DeadLetter(stream: .bars, sequence: 7, sqlState: "22003", reason: "range", row: "{}", time: 9)
+        try await buffer.addDeadLetters([letter])
+        let history = TickHistory(directory: scratch.path)
+        #expect(try history.gaps(limit: 10) == [second, first])
+        #expect(try history.gaps(limit: 1) == [second])
+        #expect(try history.deadLetters(limit: 10) == [letter])
+        await buffer.close()
+    }
+
+    @Test func `a directory without a file is said to have none`() throws {
+        let scratch = try Scratch()
+        let error = #expect(throws: StoreError.self) {
+            _ = try TickHistory(directory: scratch.path).gaps(limit: 1)
+        }
+        #expect(error?.reason == .missing)
+    }
+}

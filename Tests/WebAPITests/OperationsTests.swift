@@ -1,0 +1,97 @@
+import Foundation
+import TestSupport
+import Testing
+import WebAPI
+import WebAPISupport
+
+/// What Deploy/ holds for those who run collectors names only what is there.
+@Suite struct OperationsTests {
+    private static func file(_ name: String) throws -> String {
+        try String(contentsOfFile: Places.repository + "/Deploy/" + name, encoding: .utf8)
+    }
+
+    /// A collector that has something to say in every metric.
+    private static func talkative() -> StagedCollector {
+        let collector = StagedCollector.market()
+        collector.change { $0.snapshot.mirror = MirrorState(age: 60) }
+        collector.change("connection_1") { $0.rejects = ["malformed_json": 1] }
+        return collector
+    }
+
+    private static func metrics() async throws -> Set<String> {
+        let names = Names()
+        try await RunningServer.run(collector: talkative()) { server in
+            let text = try await RawHTTP(port: server.port).send("GET", "/metrics").text
+            names.add(text.matches(of: /(?m)^(edgetick_\w+)/).map { String($0.1) })
+        }
+        return names.all
+    }
+
+    @Test(arguments: ["edgetick.rules.yml", "grafana-dashboard.json"])
+    func `only metrics that exist are used`(name: String) async throws {
+        let used = Set(try Self.file(name).matches(of: /edgetick_[a-z0-9_]+/).map { String($0.0) })
+        #expect(used.count > 10)
+        #expect(used.subtracting(try await Self.metrics()) == [], "in \(name)")
+    }
+
+    @Test func `labels in alerts and panels are those of the metrics`() async throws {
+        let allowed: Set = ["connection", "stream", "reason", "check", "le", "instance", "job", "severity", "stream"]
+        for name in ["edgetick.rules.yml", "grafana-dashboard.json"] {
+            let text = try Self.file(name)
+            let grouped = text.matches(of: /by \(([a-z, ]+)\)/).flatMap {
+                $0.1.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+            }
+            let shown = text.matches(of: /{{ ?\$?(?:labels\.)?([a-z_]+) ?}}/).map { String($0.1) }
+            #expect(Set(grouped + shown).subtracting(allowed) == [], "in \(name)")
+        }
+    }
+
+    @Test func `the Grafana dashboard is JSON whose panels don't overlap and have queries`() throws {
+        let object = try JSONSerialization.jsonObject(with: Data(try Self.file("grafana-dashboard.json").utf8))
+        let dashboard = try #require(object as? [String: Any])
+        let panels = try #require(dashboard["panels"] as? [[String: Any]])
+        #expect(Set(panels.compactMap { $0["id"] as? Int }).count == panels.count)
+        var taken: Set<String> = []
+        for panel in panels {
+            let place = try #require(panel["gridPos"] as? [String: Int])
+            let (left, top) = (place["x"] ?? 0, place["y"] ?? 0)
+            #expect(left + (place["w"] ?? 0) <= 24)
+            for column in left..<left + (place["w"] ?? 0) {
+                for line in top..<top + (place["h"] ?? 0) { #expect(taken.insert("\(column) \(line)").inserted) }
+            }
+            guard panel["type"] as? String != "row" else { continue }
+            let targets = try #require(panel["targets"] as? [[String: Any]])
+            #expect(targets.allSatisfy { ($0["expr"] as? String)?.contains("edgetick_") == true })
+        }
+    }
+
+    @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/promtool"), "promtool is not installed"))
+    func `promtool takes the alert rules and the scrape configuration`() async throws {
+        for arguments in [["check", "rules", "edgetick.rules.yml"], ["check", "config", "prometheus.yml"]] {
+            let process = try ChildProcess(
+                "/usr/bin/promtool", arguments, directory: Places.repository + "/Deploy")
+            #expect(try await process.exit(within: .seconds(60)) == 0, "\(process.output)")
+        }
+    }
+
+    @Test(
+        .enabled(
+            if: FileManager.default.isExecutableFile(atPath: "/usr/bin/systemd-analyze"), "systemd is not installed"))
+    func `systemd takes the unit, and finds little that it may do`() async throws {
+        let unit = Places.repository + "/Deploy/edgetick.service"
+        let verify = try ChildProcess("/usr/bin/systemd-analyze", ["verify", unit])
+        _ = try await verify.exit(within: .seconds(60))
+        #expect(
+            verify.output.filter { $0.contains("edgetick.service") && !$0.contains("is not executable") } == [])
+        let security = try ChildProcess(
+            "/usr/bin/systemd-analyze", ["security", "--offline=true", "--threshold=20", "--no-pager", unit])
+        #expect(try await security.exit(within: .seconds(60)) == 0, "\(security.output.suffix(3))")
+    }
+}
+
+/// Names gathered by a test.
+private final class Names: @unchecked Sendable {
+    private(set) var all: Set<String> = []
+
+    func add(_ names: [String]) { all.formUnion(names) }
+}

@@ -1,0 +1,73 @@
+import Testing
+
+@testable import edgetick
+
+@Suite struct StatusTextTests {
+    private static func status(name: String, failing: Bool) -> StatusText.Status {
+        StatusText.Status(
+            collector: name, version: "0.1.0", environment: "DEFAULT", uptime_seconds: 90_061,
+            timestamp: 1_767_600_100,
+            health: .init(
+                is_ready: !failing,
+                checks: [
+                    "feed": .init(status: failing ? "failing" : "ok", detail: String(repeating: "long ", count: 60)),
+                    "buffer": .init(status: "ok", detail: "events reach the file"),
+                    "sync": .init(status: "degraded", detail: "trying again: \u{1B}[31mred"),
+                    "loops": .init(status: "ok", detail: "all go round"),
+                ]),
+            connections: [
+                .init(
+                    id: "connection_1", name: name, status: failing ? "disconnected" : "connected", takes_all: false,
+                    assigned_tickers: 1000, confirmed_tickers: 999, message_count: 123_456_789_012,
+                    messages_per_second: 12_345.6, error_count: 42, last_message_time: 1_767_600_000,
+                    last_error: String(repeating: "x", count: 200), latency: .init(p99_seconds: 1)),
+                .init(
+                    id: "connection_2", name: "all", status: "connecting", takes_all: true, assigned_tickers: 0,
+                    confirmed_tickers: 0, message_count: 0, messages_per_second: 0, error_count: 0,
+                    last_message_time: nil, last_error: nil, latency: .init(p99_seconds: nil)),
+            ],
+            buffer: .init(
+                streams: ["bars": .init(appended: 9_999_999_999, pending: 9_999_999_999)], used_bytes: 5 << 30,
+                maximum_bytes: 8 << 30, wal_bytes: 64 << 20, oldest_pending_seconds: 5, drops: 1_000_000,
+                gaps: 1_000_000, dead_letters: 1_000_000),
+            sync: .init(state: "ok", rows_uploaded: 9_999_999_999, lag_seconds: 100_000),
+            process: .init(resident_bytes: 40 << 20, cpu_seconds: 100_000))
+    }
+
+    @Test(arguments: [true, false])
+    func `every line fits eighty columns, whatever the names and numbers`(failing: Bool) {
+        for name in ["box", String(repeating: "name", count: 30)] {
+            let page = StatusText(
+                status: Self.status(name: name, failing: failing), address: "http://127.0.0.1:8080/",
+                paint: Paint(isOn: false)
+            ).page
+            for line in page.split(separator: "\n") { #expect(line.count <= 80, "\(line.count): \(line)") }
+        }
+    }
+
+    @Test func `a pipe gets no escape, neither ours nor one from outside`() {
+        let page = StatusText(
+            status: Self.status(name: "box", failing: true), address: "http://127.0.0.1:8080/",
+            paint: Paint(isOn: false)
+        ).page
+        #expect(!page.contains("\u{1B}"))
+        #expect(page.contains("NOT COLLECTING"))
+        #expect(page.contains(#"\u{1B}[31mred"#))
+    }
+
+    @Test func `a terminal gets colours beside words, never colours alone`() {
+        let status = Self.status(name: "box", failing: true)
+        let plain = StatusText(status: status, address: "http://x/", paint: Paint(isOn: false)).page
+        let painted = StatusText(status: status, address: "http://x/", paint: Paint(isOn: true)).page
+        #expect(painted.contains("\u{1B}[31;1mfailing"))
+        let bare = painted.replacing(/\u{1B}\[[0-9;]*m/, with: "")
+        #expect(bare == plain)
+    }
+
+    @Test(arguments: [
+        (0.04, "0.0 s"), (4.26, "4.3 s"), (59.9, "59 s"), (125, "2 min"), (7500, "2 h 5 min"), (1_000_000, "11 days"),
+    ])
+    func `spans are short`(seconds: Double, text: String) {
+        #expect(StatusText.span(seconds) == text)
+    }
+}
