@@ -22,7 +22,7 @@ class Row:
     measure: Callable[[Context], Result]
 
 
-from . import row_append, row_decode, row_footprint, row_stream, row_universe, row_upload  # noqa: E402
+from . import row_append, row_connections, row_decode, row_footprint, row_stream, row_universe, row_upload  # noqa: E402
 
 ALL: list[Row] = [
     Row("decode", row_decode.measure),
@@ -38,6 +38,10 @@ ALL: list[Row] = [
     Row("universe-rebuild", row_universe.rebuild),
     Row("universe-validate", row_universe.validate),
     Row("universe-memory", row_universe.memory),
+    Row("routing", row_connections.routing),
+    Row("aggregation", row_connections.aggregation),
+    Row("aggregation-redundant", row_connections.redundant),
+    Row("connections-snapshot", row_connections.snapshot),
     Row("start", row_footprint.start),
     Row("memory", row_footprint.memory),
     Row("cpu", row_footprint.cpu),

@@ -20,6 +20,8 @@ public final class FeedConnection: Service, Sendable {
 
     private enum Stage {
         case unstarted(Interest)
+        /// Stopped before it ran.
+        case revoked
         case running(NIOLoopBound<FeedConnectionLoop>)
         case ended
     }
@@ -80,14 +82,19 @@ public final class FeedConnection: Service, Sendable {
                 stage = .unstarted(interest)
                 return false
             case .running: return true
-            case .ended: return false
+            case .revoked, .ended: return false
             }
         }
         if isRunning { onLoop { $0.want(interest, number: number) } }
     }
 
     /// Ends the connection as a graceful shutdown does; ``run()`` then returns.
+    ///
+    /// Before ``run()`` it has that return at once.
     public func stop() {
+        stage.withLock { stage in
+            if case .unstarted = stage { stage = .revoked }
+        }
         onLoop { $0.stop() }
     }
 
@@ -98,7 +105,8 @@ public final class FeedConnection: Service, Sendable {
     public var snapshot: FeedSnapshot { state.snapshot }
 
     private func start(_ ended: EventLoopPromise<Void>) throws {
-        let loop = try stage.withLock { stage throws(FeedError) in
+        let loop = try stage.withLock { stage throws(FeedError) -> FeedConnectionLoop? in
+            if case .revoked = stage { return nil }
             guard case .unstarted(let interest) = stage else {
                 throw FeedError(
                     .misuse, operation: "run",
@@ -110,7 +118,7 @@ public final class FeedConnection: Service, Sendable {
             stage = .running(NIOLoopBound(loop, eventLoop: eventLoop))
             return loop
         }
-        loop.start()
+        if let loop { loop.start() } else { ended.succeed() }
     }
 
     private func onLoop(_ body: @escaping @Sendable (FeedConnectionLoop) -> Void) {

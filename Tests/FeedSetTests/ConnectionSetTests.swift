@@ -204,6 +204,25 @@ import Testing
         }
     }
 
+    @Test func `a connection that is removed before it ran never connects, and what was asked for by hand stays`()
+        async throws
+    {
+        let all = symbols(4)
+        try await SetRig.simulate(.ledger(ledger(all, 1000))) { simulator, rig in
+            let connection = FeedConnection(
+                configuration: try rig.member(1, []).configuration, interest: .symbols([all[0]]), sink: rig.sink,
+                logger: SetRig.quiet)
+            connection.stop()
+            try await connection.run()
+            #expect(simulator.statistics.connections == 0)
+            try await rig.run(SetConfiguration(), [try rig.member(1, [all[0]]), try rig.member(2, [all[1]])]) { set in
+                try set.subscribe([all[2]], to: "connection_2")
+                try set.setInterest(.symbols([all[3]]), of: "connection_2")
+                try await eventually("both") { set.symbols(of: "connection_2") == [all[2], all[3]] }
+            }
+        }
+    }
+
     @Test func `two collectors on one key give way instead of storming`() async throws {
         let all = symbols(6)
         try await SetRig.simulate(

@@ -2,6 +2,9 @@
 //
 //     subject decode FRAMES SECONDS              events decoded a second; FRAMES holds one JSON array a line
 //     subject append DIRECTORY ROWS EACH         rows made durable a second, EACH a transaction
+//     subject routing                            nanoseconds to find a symbol's connection, among 3,000
+//     subject aggregation [redundant]            nanoseconds an event, through three connections' confluence
+//     subject snapshot                           microseconds for the state of three connections with 3,000 symbols
 //     subject latency DIRECTORY RATE SECONDS     p50, p99 and maximum from offer to durable, in milliseconds
 //     subject universe DIRECTORY                 several figures of mirror and cache, a name and a value a line
 
@@ -21,6 +24,10 @@ do {
         let times = try await durableLatency(
             directory: arguments[1], rate: Int(arguments[2]) ?? 0, seconds: Int(arguments[3]) ?? 1)
         print(times.map { String(format: "%.2f", $0) }.joined(separator: " "))
+    case "routing": print(String(format: "%.1f", try routingTime()))
+    case "aggregation":
+        print(String(format: "%.1f", try aggregationTime(redundant: arguments.last == "redundant")))
+    case "snapshot": print(String(format: "%.1f", try snapshotTime()))
     case "universe" where arguments.count == 2:
         for figure in try await universeFigures(directory: arguments[1]) {
             print(figure.name, String(format: "%.1f", figure.value))

@@ -194,6 +194,12 @@ public final class ConnectionSet: Service, Sendable {
         }
     }
 
+    /// Takes events as if a connection had brought them, for replaying recorded ones and for measuring; `nil` when there
+    /// is no such connection.
+    public func entrance(of id: String) -> (any EventSink)? {
+        core.withLock { core in core.slot(of: id).flatMap { core.entries[$0]?.inlet } }
+    }
+
     /// What the set knows of itself, from memory.
     public var snapshot: SetSnapshot {
         let counts = confluence.counts

@@ -131,7 +131,8 @@ struct SetMachine: Sendable {
     /// - Parameter all: whether it is to bring everything.
     mutating func configure(_ slot: Int, _ symbols: [Symbol], takesAll: Bool = false) {
         let new = Set(symbols)
-        for (symbol, var wish) in wishes where wish.seats.contains(slot) && !new.contains(symbol) {
+        // What was subscribed to by hand stays.
+        for (symbol, var wish) in wishes where wish.seats.contains(slot) && !new.contains(symbol) && !wish.isBound {
             wish.seats.remove(slot)
             wishes[symbol] = wish.seats.isEmpty ? nil : wish
         }
