@@ -12,8 +12,15 @@ import Testing
             ProcessInfo.processInfo.environment["EDGETICK_TEST_WHOLE_DAY"] == nil
             ? ["AM", "A"] : ["AM", "A", "T", "Q"]
         let real = kinds.compactMap { Places.sharedData("captures/2013-10-08.\($0).ndjson.gz") }
-        return real.count == kinds.count ? real : [Places.repository + "/Fixtures/captures/demo.ndjson"]
+        return real.count == kinds.count ? real : [bundled]
     }()
+
+    private static let bundled = Places.repository + "/Fixtures/captures/demo.ndjson"
+
+    /// The speed at which the captures are sent in about so many seconds: 16 hours of trading, or the bundled 5 minutes.
+    static func speed(lasting seconds: Double) -> String {
+        "\(((captures == [bundled] ? 300 : 57_600) / seconds).rounded())"
+    }
 
     @Test(.timeLimit(.minutes(10)))
     func `a captured day comes out of SQLite and PostgreSQL as it was sent, and sending again changes nothing`()
@@ -65,12 +72,13 @@ import Testing
     func `a database that is down for the middle third of the day changes nothing`() async throws {
         let cluster = try PostgresCluster()
         let database = try Database(in: cluster)
-        let feed = try await SimulatedFeed(captures: Self.captures, options: ["--speed", "3000", "--exit-when-done"])
+        let feed = try await SimulatedFeed(
+            captures: Self.captures, options: ["--speed", Self.speed(lasting: 19), "--exit-when-done"])
         let box = try Box(feed: feed.url, database: database.uri)
         try #require(try await box.edgetick("migrate").0 == 0)
         let collector = try box.start("run")
         try await collector.line(containing: "collecting")
-        // The replay of 16 hours lasts some 19 s; rows upstream tell how far it is.
+        // The replay lasts some 19 s; rows upstream tell how far it is.
         try await Waiting.until(within: .seconds(60)) {
             try database.value("select count(*) > 0 from ohlcv_1sec") == "t"
         }
@@ -93,7 +101,7 @@ import Testing
     func `what was durable when the collector was killed is upstream once after a restart`() async throws {
         let database = try Database(in: .shared())
         let feed = try await SimulatedFeed(
-            captures: Self.captures, options: ["--speed", "6000", "--resume", "--exit-when-done"])
+            captures: Self.captures, options: ["--speed", Self.speed(lasting: 10), "--resume", "--exit-when-done"])
         let box = try Box(feed: feed.url, database: database.uri)
         try #require(try await box.edgetick("migrate").0 == 0)
         var durable = 0
