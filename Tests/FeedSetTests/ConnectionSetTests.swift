@@ -197,7 +197,7 @@ import Testing
                 #expect(set.connections(of: all[8]) == ["connection_1"])
                 let state = rig.sink.now
                 #expect(state.trades.values.allSatisfy { $0 == 1 })
-                #expect(all[5..<8].allSatisfy { Self.isWhole(state, $0, of: all.count) })
+                for symbol in all[5..<8] { #expect(Self.missing(state, symbol, of: all.count) == [], "\(state.order[symbol] ?? [])") }
                 try set.setInterest(.symbols([all[10]]), of: "connection_1")
                 try await eventually("the new one") { set.connections(of: all[10]) == ["connection_1"] }
             }
@@ -258,9 +258,15 @@ import Testing
         }
     }
 
-    /// Whether numbers of one symbol follow each other without a hole.
+    /// Whether numbers of one symbol follow each other in order and without a hole.
     static func isWhole(_ state: CountingSink.State, _ symbol: Symbol, of symbols: Int) -> Bool {
         let numbers = state.order[symbol] ?? []
         return zip(numbers, numbers.dropFirst()).allSatisfy { $1 - $0 == Int64(symbols) }
+    }
+
+    /// The numbers of one symbol that did not come between those that did.
+    static func missing(_ state: CountingSink.State, _ symbol: Symbol, of symbols: Int) -> [Int64] {
+        let numbers = (state.order[symbol] ?? []).sorted()
+        return zip(numbers, numbers.dropFirst()).flatMap { Array(stride(from: $0, to: $1, by: symbols)).dropFirst() }
     }
 }

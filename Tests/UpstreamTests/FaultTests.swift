@@ -125,15 +125,15 @@ import Testing
         let sandbox = try await sandbox()
         let proxy = try TCPProxy(to: sandbox.cluster.port)
         defer { proxy.stop() }
-        let uploader = try sandbox.uploader(port: proxy.port, statementTimeout: .seconds(1))
+        let uploader = try sandbox.uploader(port: proxy.port, statementTimeout: .seconds(2))
         try await uploader.connect()
         proxy.set(.blackhole)
-        let rows = trades(50_000)
+        let rows = trades(20_000)
         let error = await #expect(throws: UpstreamError.self) { try await uploader.upload(rows) }
         #expect(error?.reason == .deadline)
         proxy.set(.pass)
-        #expect(try await uploader.upload(rows).inserted == 50_000)
-        #expect(try sandbox.run(whole) == "50000|50000|1|50000")
+        #expect(try await uploader.upload(rows).inserted == 20_000)
+        #expect(try sandbox.run(whole) == "20000|20000|1|20000")
     }
 
     @Test func `the next server of the list is taken when the first is silent or down`() async throws {
