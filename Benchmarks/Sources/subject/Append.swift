@@ -11,18 +11,12 @@ private func bars(from first: Int, count: Int) -> EventBatch {
     for row in first..<first + count {
         let price = 100 + Double(row % 977) * 0.01
         let start = 1_381_239_000_000 + Int64(row / 8) * 60_000
-        var bar = Bar(interval: .minute, symbol: symbols[row % 8], start: start, end: start + 60_000)
-        bar.open = price
-        bar.high = price + 0.05
-        bar.low = price - 0.05
-        bar.close = price + 0.01
-        bar.volume = Double(1200 + row % 5000)
-        bar.vwap = price + 0.0037
-        bar.dayVolume = Double(120_000 + row)
-        bar.dayOpen = 99.5
-        bar.dayVWAP = price - 0.0021
-        bar.averageSize = 180
-        batch.bars.append(bar)
+        batch.bars.append(
+            Bar(
+                symbol: symbols[row % 8], interval: .minute, start: start, end: start + 60_000, open: price,
+                high: price + 0.05, low: price - 0.05, close: price + 0.01, volume: Double(1200 + row % 5000),
+                vwap: price + 0.0037, dayVolume: Double(120_000 + row), dayOpen: 99.5, dayVWAP: price - 0.0021,
+                averageSize: 180))
     }
     return batch
 }
