@@ -31,4 +31,5 @@ def latency(context) -> Result:
         shutil.rmtree(place)
     sync = float(run.output(f"{run.LIMITS}/sync", os.path.join(context.directory, "sync"), "200"))
     return Result(
-        unit="ms p99", figures=p99, most=50 + sync, note=f"50 ms + one fsync of {sync:.1f} ms (its p99); last {text} ms")
+        unit="ms p99", figures=p99, most=50 + sync,
+        note=f"50 ms + an fsync of {sync:.1f} ms (p99); seen up to 1 ms late")
