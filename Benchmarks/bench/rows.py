@@ -22,7 +22,7 @@ class Row:
     measure: Callable[[Context], Result]
 
 
-from . import row_append, row_connections, row_decode, row_footprint, row_stream, row_universe, row_upload  # noqa: E402
+from . import row_append, row_connections, row_decode, row_footprint, row_operation, row_stream, row_universe, row_upload  # noqa: E402
 
 ALL: list[Row] = [
     Row("decode", row_decode.measure),
@@ -42,6 +42,12 @@ ALL: list[Row] = [
     Row("aggregation", row_connections.aggregation),
     Row("aggregation-redundant", row_connections.redundant),
     Row("connections-snapshot", row_connections.snapshot),
+    Row("connect-3x100", row_operation.connect(100)),
+    Row("connect-3x1000", row_operation.connect(1000)),
+    Row("failover", row_operation.failover),
+    Row("status", row_operation.status),
+    Row("status-database-hangs", row_operation.status_database_hangs),
+    Row("status-disk-full", row_operation.status_disk_full),
     Row("start", row_footprint.start),
     Row("memory", row_footprint.memory),
     Row("cpu", row_footprint.cpu),
