@@ -38,22 +38,6 @@ public struct CollectedConnection: Sendable {
     }
 }
 
-extension Interest {
-    /// What a connection that has this interest should have when what names its symbols changes from `old` to `new`.
-    ///
-    /// Symbols that somebody added or took away meanwhile, as the HTTP API can, stay so. Pure.
-    public func following(from old: Interest, to new: Interest) -> Interest {
-        guard case .symbols(let current) = self, case .symbols(let before) = old, case .symbols(let after) = new,
-            current != before
-        else { return new }
-        let leaving = Set(before).subtracting(after)
-        let kept = current.filter { !leaving.contains($0) }
-        let known = Set(before).union(kept)
-        let result = kept + after.filter { !known.contains($0) }
-        return .symbols(result.isEmpty ? after : result)
-    }
-}
-
 /// What an interest becomes when a connection's symbols are looked up again. Pure.
 public struct InterestChange: Sendable, Equatable {
     /// The symbols from now on.

@@ -1,37 +1,8 @@
 import Collector
-import Feed
 import Logging
 import Store
-import Synchronization
 import Universe
 import Upstream
-
-extension CollectedConnection {
-    /// A feed's connection; symbols that the HTTP API added or took away stay so.
-    init(_ wish: Wish, _ interest: Interest, feed: FeedConnection) {
-        let last = LastInterest(interest)
-        self.init(
-            wish: wish, interest: interest,
-            setInterest: { new in
-                let snapshot = feed.snapshot
-                let current = snapshot.takesAll ? Interest.all : .symbols(snapshot.assigned)
-                feed.setInterest(current.following(from: last.replace(by: new), to: new))
-            })
-    }
-
-    /// What the settings and the mirror last named.
-    private final class LastInterest: Sendable {
-        private let interest: Mutex<Interest>
-        init(_ interest: Interest) { self.interest = Mutex(interest) }
-
-        func replace(by new: Interest) -> Interest {
-            interest.withLock { interest in
-                defer { interest = new }
-                return interest
-            }
-        }
-    }
-}
 
 extension Settings {
     /// What happens when a connection's universe key can't be resolved and it has no list.

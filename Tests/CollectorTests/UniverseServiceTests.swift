@@ -224,19 +224,6 @@ private func symbols(_ names: [String]) -> [Symbol] { names.compactMap { Symbol(
         #expect(InterestChange(from: some, to: .all)?.removed == 2)
     }
 
-    @Test func `symbols that were added or taken away by hand stay so when the universe changes`() {
-        func list(_ names: String...) -> Interest { .symbols(symbols(names)) }
-        let old = list("A", "B", "C")
-        let new = list("B", "C", "D")
-        #expect(old.following(from: old, to: new) == new)
-        #expect(list("A", "B", "C", "X").following(from: old, to: new) == list("B", "C", "X", "D"))
-        #expect(list("A", "C").following(from: old, to: new) == list("C", "D"))
-        #expect(list("A", "B", "C", "D").following(from: old, to: new) == list("B", "C", "D"))
-        #expect(list("A").following(from: old, to: list("B")) == list("B"))
-        #expect(Interest.all.following(from: .all, to: new) == new)
-        #expect(list("A", "X").following(from: old, to: .all) == .all)
-    }
-
     private final class Discarding: EventSink {
         func offer(_ batch: EventBatch) -> Admission { .accepted }
         func whenRoom(_ resume: @escaping @Sendable () -> Void) { resume() }

@@ -197,7 +197,9 @@ import Testing
                 #expect(set.connections(of: all[8]) == ["connection_1"])
                 let state = rig.sink.now
                 #expect(state.trades.values.allSatisfy { $0 == 1 })
-                for symbol in all[5..<8] { #expect(Self.missing(state, symbol, of: all.count) == [], "\(state.order[symbol] ?? [])") }
+                for symbol in all[5..<8] {
+                    #expect(Self.missing(state, symbol, of: all.count) == [], "\(state.order[symbol] ?? [])")
+                }
                 try set.setInterest(.symbols([all[10]]), of: "connection_1")
                 try await eventually("the new one") { set.connections(of: all[10]) == ["connection_1"] }
             }
@@ -219,6 +221,12 @@ import Testing
                 try set.subscribe([all[2]], to: "connection_2")
                 try set.setInterest(.symbols([all[3]]), of: "connection_2")
                 try await eventually("both") { set.symbols(of: "connection_2") == [all[2], all[3]] }
+                // So it does what was given up by hand, until it is asked for by hand again.
+                try set.unsubscribe([all[3]], from: "connection_2")
+                try set.setInterest(.symbols([all[3], all[1]]), of: "connection_2")
+                try await eventually("without it") { set.symbols(of: "connection_2") == [all[2], all[1]] }
+                try set.subscribe([all[3]], to: "connection_2")
+                try await eventually("again") { set.symbols(of: "connection_2") == [all[2], all[1], all[3]] }
             }
         }
     }

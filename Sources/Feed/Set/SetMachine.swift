@@ -86,6 +86,8 @@ struct SetMachine: Sendable {
     /// The wanted symbols, the most important first.
     private(set) var order: [Symbol] = []
     private(set) var wishes: [Symbol: Router.Wish] = [:]
+    /// Symbols that were given up by hand, where: a change of what is configured does not bring them back.
+    private var dismissed: Set<Place> = []
     private(set) var homes: [Symbol: SlotSet] = [:]
     private(set) var goals: [Symbol: SlotSet] = [:]
     /// What the connections' interests hold.
@@ -130,6 +132,7 @@ struct SetMachine: Sendable {
     ///
     /// - Parameter all: whether it is to bring everything.
     mutating func configure(_ slot: Int, _ symbols: [Symbol], takesAll: Bool = false) {
+        let symbols = symbols.filter { !dismissed.contains(Place(symbol: $0, slot: slot)) }
         let new = Set(symbols)
         // What was subscribed to by hand stays.
         for (symbol, var wish) in wishes where wish.seats.contains(slot) && !new.contains(symbol) && !wish.isBound {
@@ -147,6 +150,9 @@ struct SetMachine: Sendable {
     mutating func want(_ symbols: [Symbol], on slot: Int?, bound: Bool = false) -> [Symbol] {
         var new: [Symbol] = []
         for symbol in symbols {
+            for place in slot.map({ [$0] }) ?? Array(stations.keys) {
+                dismissed.remove(Place(symbol: symbol, slot: place))
+            }
             var wish = wishes[symbol] ?? Router.Wish(symbol: symbol, seats: [])
             let before = wishes[symbol]
             if let slot {
@@ -177,6 +183,9 @@ struct SetMachine: Sendable {
                 wishes[symbol] = wish.seats.isEmpty || policy.strategy != .manual ? nil : wish
             } else {
                 wishes[symbol] = nil
+            }
+            for place in slot.map({ [$0] }) ?? Array(stations.keys) {
+                dismissed.insert(Place(symbol: symbol, slot: place))
             }
             gone.append(symbol)
         }
