@@ -57,7 +57,9 @@ extension Settings {
             sink: sink, isFixed: !isMulti, logger: Logger(label: "feed"))
         let collected = zip(list, interests).compactMap { connection, interest -> CollectedConnection? in
             let id = "connection_\(connection.number)"
-            guard let interest, members.contains(where: { $0.id == id }) else { return nil }
+            guard members.contains(where: { $0.id == id }) else { return nil }
+            // One that has no symbols yet may be named some while it runs.
+            let interest = interest ?? .symbols([])
             return CollectedConnection(wish: wish(of: connection), interest: interest) { interest in
                 // It may have been removed meanwhile.
                 try? set.setInterest(interest, of: id)
