@@ -178,7 +178,7 @@ public struct TickHistory: Sendable {
         }
     }
 
-    private func reading<Value>(_ body: (DatabaseQueue) throws -> Value) throws(StoreError) -> Value {
+    func reading<Value>(_ body: (DatabaseQueue) throws -> Value) throws(StoreError) -> Value {
         guard file.inode != nil else { throw StoreError(.missing, operation: "read", path: file.path) }
         let connection = try StoreConnection.openReader(file.path)
         return try StoreError.translating("read", path: file.path) {
@@ -207,7 +207,7 @@ public struct TickHistory: Sendable {
         return true
     }
 
-    private static func bounds(_ database: Database, _ stream: EventStream) throws -> ClosedRange<Int64>? {
+    static func bounds(_ database: Database, _ stream: EventStream) throws -> ClosedRange<Int64>? {
         let table = stream.rawValue
         guard let first = try Int64.fetchOne(database, sql: "SELECT seq FROM \(table) ORDER BY seq LIMIT 1"),
             let last = try Int64.fetchOne(database, sql: "SELECT seq FROM \(table) ORDER BY seq DESC LIMIT 1")

@@ -48,7 +48,7 @@ extension Settings {
                 metadata: ["connection": "\(first.configuration.name)"])
         }
         let set = try ConnectionSet(
-            configuration: setConfiguration,
+            configuration: setConfiguration(logger: logger),
             members: members.map { member in
                 var member = member
                 if member.interest == .all, member.id != everything.first?.id { member.interest = .symbols([]) }
@@ -68,8 +68,16 @@ extension Settings {
         return (set, collected)
     }
 
-    private var setConfiguration: SetConfiguration {
+    private func setConfiguration(logger: Logger) -> SetConfiguration {
         var configuration = SetConfiguration()
+        if connections.isMulti, connections.routing == .loadBalanced {
+            // Until rates were seen, what traded much is taken for what will send much.
+            do throws(StoreError) {
+                configuration.firstGuess = try TickHistory(directory: dataDirectory).relativeVolume()
+            } catch {
+                logger.debug("no volumes to share symbols out by", metadata: ["reason": "\(error)"])
+            }
+        }
         configuration.strategy =
             switch connections.routing {
             case .manual: .manual

@@ -125,4 +125,24 @@ struct HistoryTests {
         }
         #expect(error?.reason == .missing)
     }
+
+    @Test func `volumes are told as multiples of the average symbol's`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        let history = TickHistory(directory: scratch.path)
+        #expect(try history.relativeVolume() == [:])
+        for (symbol, volumes) in [("AAPL", [100.0, 200]), ("MSFT", [600]), ("IBM", [])] {
+            for volume in volumes {
+                var batch = EventBatch.bars(1, symbol: symbol)
+                batch.bars[0].volume = volume
+                #expect(buffer.offer(batch) == .accepted)
+            }
+        }
+        try await buffer.flush()
+        let expected = [("AAPL", 300.0 / 450), ("MSFT", 600.0 / 450)].compactMap { name, share in
+            Symbol(name).map { ($0, share) }
+        }
+        #expect(try history.relativeVolume() == Dictionary(uniqueKeysWithValues: expected))
+        await buffer.close()
+    }
 }
