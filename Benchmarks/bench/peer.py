@@ -42,3 +42,5 @@ threading.Thread(target=commit, daemon=True).start()
 
 WebSocketClient(
     api_key="bench", feed=address, secure=False, subscriptions=channels.split(","), max_reconnects=0).run(store)
+with writing:
+    database.commit()
