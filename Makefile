@@ -5,7 +5,7 @@ RELEASE := .build/release/edgetick
 VENV := .build/python
 LIMITS := Benchmarks/.build/limits
 LINT := $(SWIFT) format lint --strict --parallel --recursive --configuration .swift-format \
-	Package.swift Sources Tests Migrations Fixtures
+	Package.swift Sources Tests Migrations Fixtures Benchmarks/Package.swift Benchmarks/Sources
 
 .PHONY: help demo day test check build run bench install clean python
 
