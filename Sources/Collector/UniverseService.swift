@@ -89,6 +89,12 @@ public final class UniverseService: Service {
     /// Whose groups count now.
     public var environment: String { shared.withLock { $0.settings.environment } }
 
+    /// The universe keys that name the connections' symbols now, by the connection's name.
+    public var universeKeys: [String: String] {
+        let wishes = shared.withLock { $0.connections.map(\.wish) }
+        return Dictionary(wishes.compactMap { wish in wish.universeKey.map { (wish.name, $0) } }) { first, _ in first }
+    }
+
     /// Whether there is a database to pull from.
     public var isPulling: Bool { source != nil }
 

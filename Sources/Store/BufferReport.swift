@@ -66,6 +66,8 @@ public struct BufferReport: Sendable, Equatable {
     public var walBytes: Int64
     /// What happened to the file itself, newest first: time, and what in words.
     public var incidents: [String]
+    /// Paths of damaged or foreign files that were set aside and still lie in the data directory.
+    public var setAside: [String]
 
     /// One stream's numbers.
     public subscript(_ stream: EventStream) -> Stream { streams[stream] ?? Stream() }
@@ -110,6 +112,7 @@ public struct BufferReport: Sendable, Equatable {
         usedBytes = (pages - freePages) * pageSize
         fileBytes = StoreFile.size(of: file.path)
         walBytes = StoreFile.size(of: file.path + "-wal")
+        setAside = file.filesSetAside()
         streams = [:]
         for stream in EventStream.allCases {
             streams[stream] = try BufferReport.stream(stream, contents, database)

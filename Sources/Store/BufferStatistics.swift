@@ -58,7 +58,8 @@ public struct BufferStatistics: Sendable, Equatable {
     public var lastCommit: Duration = .zero
     /// Whether events reach the file.
     public var state: State = .writing
-    /// New names of damaged or foreign files that this process set aside.
+    /// Paths of damaged or foreign files that were set aside, by this process or before, and still lie in the data
+    /// directory.
     public var setAside: [String] = []
 
     /// Makes the statistics of an empty buffer.

@@ -6,18 +6,15 @@ struct OpenedTicks {
     let connection: TickConnection
     let identity: TickConnection.Identity
     let contents: TickConnection.Contents
-    var setAside: [String] = []
     var incidents: [(what: String, detail: String)] = []
 
     /// Opens the file; a bad one is set aside first. Needs the file's lock.
     static func open(
         _ file: StoreFile, options: TickBuffer.Options, logger: Logger
     ) throws(StoreError) -> OpenedTicks {
-        var setAside: [String] = []
         var incidents: [(what: String, detail: String)] = []
         func putAway(_ why: String) throws(StoreError) {
             let name = try file.setAside(now: WallClock.microseconds() / 1_000_000)
-            setAside.append(name)
             incidents.append(("set aside", "\(name): \(why)"))
             logger.error(
                 "The buffer's file was bad and was set aside; a fresh one is started",
@@ -36,7 +33,7 @@ struct OpenedTicks {
                 return OpenedTicks(
                     connection: connection,
                     identity: TickConnection.Identity(id: contents.id, collector: options.collector),
-                    contents: contents, setAside: setAside, incidents: incidents)
+                    contents: contents, incidents: incidents)
             } catch {
                 // Damage may hide behind a sound header.
                 guard error.reason == .damaged, attempt == 0 else { throw error }

@@ -46,9 +46,29 @@ struct StoreFile: Sendable {
         syncDirectory()
     }
 
+    /// What the names of files set aside have in common, after the name of their schema.
+    private static let badMark = "-bad-"
+
+    /// The paths of the files that were set aside and still lie in the directory, those of every schema, sorted; empty
+    /// also when the directory can't be read.
+    func filesSetAside() -> [String] {
+        guard let listing = opendir(directory) else { return [] }
+        defer { closedir(listing) }
+        let beginnings = StoreSchema.all.map { $0.name + StoreFile.badMark }
+        var paths: [String] = []
+        while let entry = readdir(listing) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                pointer.withMemoryRebound(to: CChar.self, capacity: Int(NAME_MAX) + 1) { String(cString: $0) }
+            }
+            guard name.hasSuffix(".sqlite"), beginnings.contains(where: name.hasPrefix) else { continue }
+            paths.append("\(directory)/\(name)")
+        }
+        return paths.sorted()
+    }
+
     /// Renames the file and its log, so that they can be looked at and repaired later, and answers the new name.
     func setAside(now seconds: Int64) throws(StoreError) -> String {
-        let stem = "\(directory)/\(schema.name)-bad-\(WallClock.compactText(seconds: seconds))"
+        let stem = "\(directory)/\(schema.name)\(StoreFile.badMark)\(WallClock.compactText(seconds: seconds))"
         var target = stem + ".sqlite"
         var attempt = 1
         while access(target, F_OK) == 0 || access(target + "-wal", F_OK) == 0 {

@@ -22,6 +22,9 @@ struct StoreSchema: Sendable {
     static let universe = StoreSchema(
         name: "universe", applicationID: 0x4554_7531, migrations: LocalMigrations.universe)
 
+    /// Every file that EdgeTick keeps.
+    static let all = [ticks, universe]
+
     /// Brings a file up to the newest version, each step in a transaction of its own with its number.
     ///
     /// - Returns: Whether anything was done.

@@ -117,7 +117,7 @@ public final class TickBuffer: EventSink, Sendable {
         let totals = try opened.connection.totals()
         let lastLife = try opened.connection.lastLife()
         board.update { statistics in
-            statistics.setAside = opened.setAside
+            statistics.setAside = file.filesSetAside()
             statistics.gaps = totals.gaps
             statistics.drops = totals.drops
             statistics.deadLetters = totals.deadLetters

@@ -214,7 +214,7 @@ extension TickWriter {
         do {
             let name = try file.setAside(now: WallClock.microseconds() / 1_000_000)
             writeOffWaitingRows(.fileSetAside)
-            board.update { $0.setAside.append(name) }
+            noteFilesSetAside()
             carriedIncidents.append(("set aside", "\(name): \(error)"))
             board.fileChanged()
             logger.error(

@@ -49,6 +49,7 @@ extension TickWriter {
     /// Looks at the disk and at the file's place on it, and opens the file again after a failure.
     private func watch(_ now: MonotonicTime) throws(StoreError) {
         nextWatch = now.advanced(by: .seconds(1))
+        noteFilesSetAside()
         if connection == nil {
             if try !reopen() { attempt = nil }
             recovered()
@@ -70,6 +71,12 @@ extension TickWriter {
             statistics.walBytes = walBytes
             if let used { statistics.usedBytes = used }
         }
+    }
+
+    /// Tells which bad files lie beside the buffer's: a person may have taken some away.
+    func noteFilesSetAside() {
+        let paths = file.filesSetAside()
+        board.update { $0.setAside = paths }
     }
 
     private func moveLog() throws(StoreError) {

@@ -109,9 +109,11 @@ private func symbols(_ names: [String]) -> [Symbol] { names.compactMap { Symbol(
             rig.change { $0.environment = "PROD" }
             service.rereadNow()
             try await Waiting.until(within: .seconds(30)) { rig.given("one").last == .symbols(symbols(["P"])) }
+            #expect(service.universeKeys["one"] != nil)
             rig.change { $0.wishes = [wish("one", nil, symbols: "Z, Y")] }
             service.rereadNow()
             try await Waiting.until(within: .seconds(30)) { rig.given("one").last == .symbols(symbols(["Z", "Y"])) }
+            #expect(service.universeKeys.isEmpty)
             rig.change { $0.wishes = [wish("one", nil, symbols: "*"), wish("new", nil, symbols: "N")] }
             service.rereadNow()
             try await Waiting.until(within: .seconds(30)) { rig.given("one").last == .all }

@@ -89,6 +89,31 @@ import WebAPISupport
         #expect(try await collector.exit() == 0)
     }
 
+    @Test func `a damaged file that was set aside is told until it is taken away`() async throws {
+        let market = try await SimulatedMarket()
+        let box = try CollectorBox(feed: market.url)
+        try FileManager.default.createDirectory(atPath: box.data, withIntermediateDirectories: true)
+        try Data(repeating: 7, count: 9000).write(to: URL(fileURLWithPath: box.data + "/ticks.sqlite"))
+        let (collector, port) = try await box.collect()
+        let http = RawHTTP(port: port)
+        let ready = try await http.until("/health/ready") { $0.status == 200 }
+        #expect(ready.level(of: "buffer") == "degraded", "\(ready.text)")
+        let names = try FileManager.default.contentsOfDirectory(atPath: box.data)
+        let bad = try #require(names.first { $0.hasPrefix("ticks-bad-") })
+        #expect(ready.detail(of: "buffer")?.contains(bad) == true, "\(ready.text)")
+        #expect(try await http.send("GET", "/metrics").text.contains("edgetick_files_set_aside 1\n"))
+        let buffer = try await http.send("GET", "/api/status").json["buffer"] as? [String: Any]
+        #expect(buffer?["set_aside"] as? [String] == [box.data + "/" + bad])
+        let status = try await box.run("status")
+        #expect(status.output.contains { $0.hasPrefix("aside ") && $0.hasSuffix(bad) }, "\(status.output)")
+
+        try FileManager.default.removeItem(atPath: box.data + "/" + bad)
+        try await http.until("/health/ready") { $0.level(of: "buffer") == "ok" }
+        #expect(try await http.send("GET", "/metrics").text.contains("edgetick_files_set_aside 0\n"))
+        collector.send(SIGTERM)
+        #expect(try await collector.exit() == 0)
+    }
+
     @Test func `a collector that stops says so, and its address is gone after it`() async throws {
         let market = try await SimulatedMarket()
         let box = try CollectorBox(feed: market.url)

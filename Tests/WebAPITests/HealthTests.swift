@@ -51,6 +51,19 @@ import Testing
         #expect(detail.contains("1 of 2") && detail.contains("n2 is disconnected: refused"))
     }
 
+    @Test func `a damaged file set aside is degraded, with its name and what to do`() {
+        let health = Health(
+            snapshot { $0.buffer.setAside = ["/data/ticks-bad-1.sqlite", "/data/ticks-bad-2.sqlite"] }, age: 0.5)
+        #expect(health.isReady && health.level == .degraded)
+        let detail = health.checks.first { $0.name == "buffer" }?.detail ?? ""
+        #expect(detail.contains("/data/ticks-bad-2.sqlite (and 1 more)") && detail.contains("edgetick repair"))
+        #expect(
+            level("buffer") {
+                $0.buffer.setAside = ["/data/ticks-bad-1.sqlite"]
+                $0.buffer.condition = .full
+            } == .failing)
+    }
+
     @Test(arguments: [ConnectionStatus.disconnected, .connecting, .error])
     func `no state but connected counts as collecting`(status: ConnectionStatus) {
         #expect(level("feed") { $0.connections[0].status = status } == .degraded)

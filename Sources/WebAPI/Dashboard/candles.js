@@ -1,5 +1,6 @@
 // Candles with volume: hollow for up, filled for down, so that colour is not all that tells them apart.
 
+import { Cursor } from './cursor.js';
 import { el, setText, svg } from './dom.js';
 import * as format from './format.js';
 import { linear, ticks } from './scale.js';
@@ -13,7 +14,7 @@ const VOLUME = 0.2; // of the height
 export class Candles {
   #bars = [];
   #interval = 60;
-  #cursor = null;
+  #cursor;
   #size = { width: 0, height: 0 };
   #graph = svg('svg', { 'aria-hidden': 'true' });
   #box = el('div', { class: 'chart tall candles', tabindex: '0', role: 'group', 'aria-label': 'Candlestick chart' });
@@ -27,18 +28,22 @@ export class Candles {
       this.#size = entry.contentRect;
       this.#draw();
     }).observe(this.#graph);
-    this.#box.addEventListener('pointermove', (event) => this.#point(event));
-    this.#box.addEventListener('pointerdown', (event) => this.#point(event));
-    this.#box.addEventListener('pointerleave', () => this.#move(null));
-    this.#box.addEventListener('blur', () => this.#move(null));
-    this.#box.addEventListener('keydown', (event) => this.#key(event));
+    this.#cursor = new Cursor(this.#box, {
+      count: () => this.#bars.length,
+      under: (event) => this.#under(event),
+      page: 20,
+      changed: () => {
+        this.#tell();
+        this.#draw();
+      },
+    });
   }
 
   update(symbol, bars, interval, hint) {
     this.#bars = bars;
     this.#interval = interval;
     this.#hint = hint;
-    if (this.#cursor >= bars.length) this.#cursor = null;
+    if (this.#cursor.index >= bars.length) this.#cursor.index = null;
     const last = bars.at(-1);
     this.#box.dataset.count = bars.length;
     this.#box.setAttribute('aria-label', last
@@ -49,7 +54,7 @@ export class Candles {
   }
 
   #tell() {
-    const bar = this.#bars[this.#cursor ?? this.#bars.length - 1];
+    const bar = this.#bars[this.#cursor.index ?? this.#bars.length - 1];
     setText(this.#readout, bar
       ? [format.moment(bar.time), ...[['O', bar.open], ['H', bar.high], ['L', bar.low], ['C', bar.close]]
         .map(([letter, value]) => `${letter}\u00a0${format.price(value)}`), `V\u00a0${format.count(bar.volume)}`].join('  ')
@@ -103,32 +108,18 @@ export class Candles {
       if (outline) parts.push(svg('path', { class: name, d: outline }));
     }
     parts.push(svg('text', { x: width - RIGHT + 6, y: TOP + plot }, format.compact(most)));
-    if (this.#cursor !== null) {
-      parts.push(svg('line', { class: 'cursor', x1: x(this.#cursor), x2: x(this.#cursor), y1: TOP, y2: TOP + plot }));
+    const chosen = this.#cursor.index;
+    if (chosen !== null) {
+      parts.push(svg('line', { class: 'cursor', x1: x(chosen), x2: x(chosen), y1: TOP, y2: TOP + plot }));
     }
     this.#graph.replaceChildren(...parts);
   }
 
-  #point(event) {
-    if (this.#bars.length === 0) return;
+  #under(event) {
+    if (this.#bars.length === 0) return null;
     const area = this.#graph.getBoundingClientRect();
     const step = (area.width - LEFT - RIGHT) / Math.max(this.#bars.length, 20);
     const index = Math.floor((event.clientX - area.left - LEFT) / step);
-    this.#move(Math.min(this.#bars.length - 1, Math.max(0, index)));
-  }
-
-  #key(event) {
-    const last = this.#bars.length - 1;
-    const steps = { ArrowLeft: -1, ArrowRight: 1, PageUp: -20, PageDown: 20, Home: -Infinity, End: Infinity };
-    if (!(event.key in steps) || last < 0) return;
-    event.preventDefault();
-    this.#move(Math.min(last, Math.max(0, (this.#cursor ?? last) + steps[event.key])));
-  }
-
-  #move(index) {
-    if (index === this.#cursor) return;
-    this.#cursor = index;
-    this.#tell();
-    this.#draw();
+    return Math.min(this.#bars.length - 1, Math.max(0, index));
   }
 }

@@ -1,5 +1,6 @@
 // Lines over time, with a cursor for mouse, finger and arrow keys.
 
+import { Cursor } from './cursor.js';
 import { el, setText, svg } from './dom.js';
 import * as format from './format.js';
 import { ceiling, linear, ticks, timeTicks } from './scale.js';
@@ -12,7 +13,7 @@ const BOTTOM = 20;
 export class LineChart {
   #points = [];
   #series = [];
-  #cursor = null;
+  #cursor;
   #size = { width: 0, height: 0 };
   #graph = svg('svg', { 'aria-hidden': 'true' });
   #box = el('div', { class: 'chart', tabindex: '0', role: 'group' });
@@ -45,20 +46,24 @@ export class LineChart {
       this.#size = entry.contentRect;
       this.#draw();
     }).observe(this.#graph);
-    this.#box.addEventListener('pointermove', (event) => this.#point(event));
-    this.#box.addEventListener('pointerdown', (event) => this.#point(event));
-    this.#box.addEventListener('pointerleave', () => this.#move(null));
-    this.#box.addEventListener('blur', () => this.#move(null));
-    this.#box.addEventListener('keydown', (event) => this.#key(event));
+    this.#cursor = new Cursor(this.#box, {
+      count: () => this.#points.length,
+      under: (event) => this.#under(event),
+      page: 60,
+      changed: () => {
+        this.#tell();
+        this.#draw();
+      },
+    });
   }
 
   // `points` are {time, values: {key: number|null}}; `series` are {key, label, area}.
   update(points, series, current) {
-    const old = this.#cursor === null ? null : this.#points[this.#cursor]?.time;
+    const old = this.#points[this.#cursor.index]?.time;
     this.#points = points;
     this.#series = series;
-    if (old !== null) this.#cursor = points.findIndex((point) => point.time === old);
-    if (this.#cursor === -1) this.#cursor = null;
+    const kept = points.findIndex((point) => point.time === old);
+    this.#cursor.index = kept === -1 ? null : kept;
     const names = series.map((each) => each.label).join('\n');
     if (series.length > 1 && this.#legend.dataset.names !== names) {
       this.#legend.dataset.names = names;
@@ -80,14 +85,14 @@ export class LineChart {
 
   // Puts the values under the cursor, or the newest ones, where they are read.
   #tell() {
-    const point = this.#points[this.#cursor ?? this.#points.length - 1];
+    const point = this.#points[this.#cursor.index ?? this.#points.length - 1];
     if (!point) return;
     const texts = this.#series.map(({ key }) => {
       const value = point.values[key];
       return typeof value === 'number' ? this.show(value) : '–';
     });
     this.#legendValues.forEach((element, index) => setText(element, texts[index] ?? ''));
-    const isChosen = this.#cursor !== null;
+    const isChosen = this.#cursor.index !== null;
     setText(this.#time, isChosen ? format.time(point.time) : '');
     setText(this.#value, isChosen ? texts.length > 1 && this.sums ? this.show(sum(point)) : texts[0] : this.#current);
     setText(this.#spoken, isChosen
@@ -130,7 +135,7 @@ export class LineChart {
       }
       parts.push(svg('path', { class: `line ${name}`, d: line }));
     });
-    const chosen = this.#cursor === null ? null : this.#points[this.#cursor];
+    const chosen = this.#points[this.#cursor.index];
     if (chosen && chosen.time >= from) {
       parts.push(svg('line', { class: 'cursor', x1: x(chosen.time), x2: x(chosen.time), y1: TOP, y2: height - BOTTOM }));
     }
@@ -138,8 +143,8 @@ export class LineChart {
     this.#graph.replaceChildren(...parts);
   }
 
-  #point(event) {
-    if (!this.#scale || this.#points.length < 2) return;
+  #under(event) {
+    if (!this.#scale || this.#points.length < 2) return null;
     const area = this.#graph.getBoundingClientRect();
     const share = (event.clientX - area.left - LEFT) / (area.width - LEFT - RIGHT);
     const time = this.#scale.from + share * (this.#scale.to - this.#scale.from);
@@ -147,22 +152,7 @@ export class LineChart {
     this.#points.forEach((point, index) => {
       if (Math.abs(point.time - time) < Math.abs(this.#points[best].time - time)) best = index;
     });
-    this.#move(best);
-  }
-
-  #key(event) {
-    const last = this.#points.length - 1;
-    const steps = { ArrowLeft: -1, ArrowRight: 1, PageUp: -60, PageDown: 60, Home: -Infinity, End: Infinity };
-    if (!(event.key in steps) || last < 0) return;
-    event.preventDefault();
-    this.#move(Math.min(last, Math.max(0, (this.#cursor ?? last) + steps[event.key])));
-  }
-
-  #move(index) {
-    if (index === this.#cursor) return;
-    this.#cursor = index;
-    this.#tell();
-    this.#draw();
+    return best;
   }
 }
 

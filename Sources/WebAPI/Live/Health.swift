@@ -7,7 +7,7 @@
 /// | check | failing | degraded |
 /// |---|---|---|
 /// | feed | no connection has symbols; a connection that has some is not connected, or none of its symbols is confirmed | symbols refused or unconfirmed; reading paused |
-/// | buffer | commits fail; the cap or the disk is reached, so that events are dropped or rejected | four fifths of the cap used |
+/// | buffer | commits fail; the cap or the disk is reached, so that events are dropped or rejected | four fifths of the cap used; a damaged file was set aside and still lies there |
 /// | sync | – | an upload failure lasts; nothing was settled for 30 s while rows wait; the oldest row waits for more than 15 minutes |
 /// | universes | – | pulling them fails, so that the last good copy is used |
 /// | loops | one is stuck | – |
@@ -120,11 +120,19 @@ struct Health: Sendable, Equatable {
                 .failing, "full: events are dropped or rejected, and counted; raise BUFFER_MAX_BYTES or free disk space"
             )
         case .writing:
-            guard buffer.maximumBytes > 0, buffer.usedBytes >= buffer.maximumBytes / 5 * 4 else {
-                return check(.ok, "events reach the file")
+            if buffer.maximumBytes > 0, buffer.usedBytes >= buffer.maximumBytes / 5 * 4 {
+                let percent = buffer.usedBytes * 100 / buffer.maximumBytes
+                return check(.degraded, "\(percent) % of BUFFER_MAX_BYTES used")
             }
-            let percent = buffer.usedBytes * 100 / buffer.maximumBytes
-            return check(.degraded, "\(percent) % of BUFFER_MAX_BYTES used")
+            if let newest = buffer.setAside.last {
+                let others = buffer.setAside.count - 1
+                return check(
+                    .degraded,
+                    "events reach the file, but a damaged one was set aside as \(newest)"
+                        + (others > 0 ? " (and \(others) more)" : "")
+                        + ": what waited in it is not upstream; see what edgetick repair can save, then move it away")
+            }
+            return check(.ok, "events reach the file")
         }
     }
 

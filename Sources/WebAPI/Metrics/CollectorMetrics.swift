@@ -146,6 +146,9 @@ enum CollectorMetrics {
         text.metric("edgetick_buffer_gaps_total", .counter, "Spans in which events may have been missed.", buffer.gaps)
         text.metric(
             "edgetick_buffer_dead_letters", .gauge, "Rows that upstream refused, kept aside.", buffer.deadLetters)
+        text.metric(
+            "edgetick_files_set_aside", .gauge, "Damaged files set aside that still lie in the data directory.",
+            Int64(buffer.setAside.count))
     }
 
     private static func upload(_ sample: StatusBoard.Sample, _ text: inout MetricsText) {

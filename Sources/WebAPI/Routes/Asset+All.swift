@@ -13,6 +13,7 @@ extension Asset {
         Asset("colors.css", PackageResources.colors_css),
         Asset("connections.js", PackageResources.connections_js),
         Asset("contact.js", PackageResources.contact_js),
+        Asset("cursor.js", PackageResources.cursor_js),
         Asset("dialogs.js", PackageResources.dialogs_js),
         Asset("dom.js", PackageResources.dom_js),
         Asset("events.js", PackageResources.events_js),

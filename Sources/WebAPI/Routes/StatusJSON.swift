@@ -180,6 +180,7 @@ enum StatusJSON {
         json.field("drops", buffer.drops)
         json.field("gaps", buffer.gaps)
         json.field("dead_letters", buffer.deadLetters)
+        json.field("set_aside", strings: buffer.setAside)
     }
 
     private static func write(_ cache: CacheState, to json: inout JSONText) {

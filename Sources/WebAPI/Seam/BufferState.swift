@@ -51,6 +51,8 @@ public struct BufferState: Sendable, Equatable {
     public var gaps: Int64 = 0
     /// Rows in `dead_letters`.
     public var deadLetters: Int64 = 0
+    /// Paths of damaged files that were set aside and still lie in the data directory.
+    public var setAside: [String] = []
 
     /// Makes the state of an empty buffer.
     public init() {}

@@ -33,6 +33,10 @@ struct FileStatus {
                 "DROPPED \(drop.count.grouped) \(drop.stream.rawValue) of \(drop.symbols) symbols: "
                 + "\(drop.reason), \(drop.from.map(Self.time) ?? "?") to \(drop.to.map(Self.time) ?? "?")\n"
         }
+        for path in report.setAside {
+            text +=
+                "SET ASIDE \(path.escapingControls): damaged; see what edgetick repair can save, then move it away\n"
+        }
         for incident in report.incidents { text += "INCIDENT \(incident.escapingControls)\n" }
         return text
     }
@@ -76,6 +80,7 @@ struct FileStatus {
         let streams: [String: Stream]
         let drops: [Drop]
         let incidents: [String]
+        let setAside: [String]
         let gaps: Int64
         let deadLetters: Int64
         let fileBytes: Int64
@@ -92,6 +97,7 @@ struct FileStatus {
             fileBytes = report.fileBytes
             walBytes = report.walBytes
             incidents = report.incidents
+            setAside = report.setAside
             streams = Dictionary(
                 uniqueKeysWithValues: report.streams.map { stream, counts in
                     (

@@ -37,4 +37,17 @@ extension String {
     func cut(to width: Int) -> String {
         count <= width ? self : String(prefix(max(0, width - 1))) + "…"
     }
+
+    /// The text broken at spaces into lines of at most `width` characters; what does not fit into so many is cut off.
+    func lines(of width: Int, atMost limit: Int) -> [String] {
+        var lines: [String] = []
+        var rest = self[...]
+        while lines.count < limit - 1, rest.count > width {
+            let piece = rest.prefix(width + 1)
+            let end = piece.lastIndex(of: " ") ?? piece.index(before: piece.endIndex)
+            lines.append(String(rest[..<end]))
+            rest = rest[end...].drop { $0 == " " }
+        }
+        return lines + [String(rest).cut(to: width)]
+    }
 }

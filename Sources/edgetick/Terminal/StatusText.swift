@@ -47,6 +47,7 @@ struct StatusText {
             var drops: Int64
             var gaps: Int64
             var dead_letters: Int64
+            var set_aside: [String]
         }
 
         struct Sync: Decodable {
@@ -98,10 +99,13 @@ struct StatusText {
     }
 
     private var checks: [String] {
-        Self.checks.compactMap { name in
-            guard let check = status.health.checks[name] else { return nil }
+        Self.checks.flatMap { name -> [String] in
+            guard let check = status.health.checks[name] else { return [] }
             let word = paint(check.status.padded(to: 8), Self.level(ofCheck: check.status))
-            return "\(name.padded(to: 9)) \(word)  " + check.detail.escapingControls.cut(to: Self.width - 20)
+            // What is wrong is told with what to do about it, on as many lines as that takes.
+            let detail = check.detail.escapingControls.lines(of: Self.width - 20, atMost: check.status == "ok" ? 1 : 5)
+            let margin = String(repeating: " ", count: 20)
+            return detail.enumerated().map { ($0 == 0 ? "\(name.padded(to: 9)) \(word)  " : margin) + $1 }
         }
     }
 
@@ -150,10 +154,16 @@ struct StatusText {
             "buffer   \(buffer.used_bytes.bytesText) of \(buffer.maximum_bytes.bytesText) in use, "
                 + "WAL \(buffer.wal_bytes.bytesText)",
             "losses   " + (buffer.drops > 0 ? paint(lost, .warning) : lost),
-            "upload   \(upload)",
-            "process  \(status.process.resident_bytes.bytesText) memory, "
-                + "\(Self.span(status.process.cpu_seconds)) of processor time",
         ]
+            + buffer.set_aside.map { path in
+                // The end of a path is what tells files apart.
+                let text = path.escapingControls
+                return "aside    " + paint(text.count > 71 ? "…" + text.suffix(70) : text, .warning)
+            } + [
+                "upload   \(upload)",
+                "process  \(status.process.resident_bytes.bytesText) memory, "
+                    + "\(Self.span(status.process.cpu_seconds)) of processor time",
+            ]
     }
 
     private static func level(ofCheck word: String) -> Paint.Level {

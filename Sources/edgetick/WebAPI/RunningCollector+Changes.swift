@@ -102,7 +102,7 @@ extension RunningCollector {
                         id: id, configuration: try settings.feedConfiguration(named: name, url: url),
                         interest: .symbols(symbols), priority: priority))
             }
-            universeKeys.withLock { $0[id] = request.universeKey }
+            addedKeys.withLock { $0[id] = request.universeKey }
         }
     }
 

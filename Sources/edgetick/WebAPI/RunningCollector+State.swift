@@ -67,6 +67,7 @@ extension BufferState {
         drops = statistics.drops
         gaps = statistics.gaps
         deadLetters = statistics.deadLetters
+        setAside = statistics.setAside
     }
 }
 

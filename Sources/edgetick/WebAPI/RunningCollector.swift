@@ -24,8 +24,8 @@ final class RunningCollector: CollectorSource {
     let connections: ConnectionSet
     /// Where connections that are added connect to.
     let url: String
-    /// The universe keys that chose the connections' symbols, by id.
-    let universeKeys: Mutex<[String: String]>
+    /// The universe keys of connections that were added while running, by id.
+    let addedKeys = Mutex<[String: String]>([:])
     let mirror: UniverseMirror
     let sync: SyncService?
     let universeService: UniverseService
@@ -44,10 +44,6 @@ final class RunningCollector: CollectorSource {
     ) {
         self.settings = settings
         self.url = url
-        let keys = settings.connections.list.compactMap { connection in
-            connection.universeKey.map { ("connection_\(connection.number)", $0) }
-        }
-        universeKeys = Mutex(Dictionary(keys) { first, _ in first })
         self.buffer = buffer
         self.mirror = mirror
         self.connections = connections
@@ -66,8 +62,11 @@ final class RunningCollector: CollectorSource {
             collector: settings.collectorID, version: EdgeTick.version,
             environment: universeService.environment)
         snapshot.isStopping = stopping.load(ordering: .relaxed)
-        let keys = universeKeys.withLock { $0 }
-        snapshot.connections = connections.snapshot.members.map { ConnectionState($0, universeKey: keys[$0.id]) }
+        let keys = universeService.universeKeys
+        let added = addedKeys.withLock { $0 }
+        snapshot.connections = connections.snapshot.members.map { member in
+            ConnectionState(member, universeKey: added[member.id] ?? keys[member.feed.name])
+        }
         snapshot.buffer = BufferState(statistics, maximumBytes: settings.buffer.maximumBytes)
         let status = sync?.status
         if let status { snapshot.sync = SyncState(status, now: now) }

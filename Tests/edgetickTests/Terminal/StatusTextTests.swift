@@ -29,7 +29,8 @@ import Testing
             buffer: .init(
                 streams: ["bars": .init(appended: 9_999_999_999, pending: 9_999_999_999)], used_bytes: 5 << 30,
                 maximum_bytes: 8 << 30, wal_bytes: 64 << 20, oldest_pending_seconds: 5, drops: 1_000_000,
-                gaps: 1_000_000, dead_letters: 1_000_000),
+                gaps: 1_000_000, dead_letters: 1_000_000,
+                set_aside: failing ? [String(repeating: "/directory", count: 20) + "/ticks-bad-1.sqlite"] : []),
             sync: .init(state: "ok", rows_uploaded: 9_999_999_999, lag_seconds: 100_000),
             process: .init(resident_bytes: 40 << 20, cpu_seconds: 100_000))
     }
@@ -43,6 +44,27 @@ import Testing
             ).page
             for line in page.split(separator: "\n") { #expect(line.count <= 80, "\(line.count): \(line)") }
         }
+    }
+
+    @Test func `what is wrong is told to its end, on as many lines as it takes`() {
+        var status = Self.status(name: "box", failing: true)
+        let words = (1...30).map { "word\($0)" }.joined(separator: " ")
+        status.health.checks["feed"] = .init(status: "failing", detail: words)
+        status.health.checks["buffer"] = .init(status: "ok", detail: words)
+        let page = StatusText(status: status, address: "http://x/", paint: Paint(isOn: false)).page
+        let lines = page.split(separator: "\n")
+        #expect(page.contains("word30\n"))
+        #expect(lines.filter { $0.contains("word1 ") }.count == 2)
+        #expect(lines.contains { $0.hasPrefix("buffer    ok") && $0.hasSuffix("…") })
+        #expect(lines.contains { $0.hasPrefix("aside    …") && $0.hasSuffix("/ticks-bad-1.sqlite") })
+    }
+
+    @Test(arguments: [
+        ("", [""]), ("a", ["a"]), ("aa bb cc", ["aa bb", "cc"]), ("aaaaaaa", ["aaaaa", "aa"]),
+        ("aaaaa bbbbb", ["aaaaa", "bbbbb"]), ("a b c d e f g h i j", ["a b c", "d e f", "g h …"]),
+    ])
+    func `texts break at spaces, and at the width where there is none`(text: String, lines: [String]) {
+        #expect(text.lines(of: 5, atMost: 3) == lines)
     }
 
     @Test func `a pipe gets no escape, neither ours nor one from outside`() {
