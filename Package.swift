@@ -168,7 +168,11 @@ let package = Package(
             exclude: ["accessibility.js"], swiftSettings: strict),
         .testTarget(
             name: "edgetickTests",
-            dependencies: ["edgetick", "MarketData", configuration, logging, systemPackage], swiftSettings: strict),
+            dependencies: [
+                "edgetick", "MarketData", "TestSupport", "WebAPI", configuration, logging, serviceLifecycle,
+                systemPackage,
+            ],
+            swiftSettings: strict),
         .testTarget(
             name: "IntegrationTests", dependencies: ["TestSupport", "WebAPISupport", "edgetick"], swiftSettings: strict),
     ]

@@ -2,6 +2,7 @@ import Backfill
 import Collector
 import Feed
 import FeedSimulator
+import Foundation
 import Logging
 import ServiceLifecycle
 import Store
@@ -18,6 +19,7 @@ struct CollectorAssembly {
     let web: WebListener
     private let backfill: BackfillService?
     private let simulator: FeedSimulator?
+    private let supervisor: SupervisorSocket?
     private let logger: Logger
 
     /// Opens the files, resolves the symbols and prepares the connections.
@@ -66,7 +68,9 @@ struct CollectorAssembly {
                 tap: tap, directory: settings.dataDirectory)
             return CollectorAssembly(
                 buffer: buffer, connections: collected.set, sync: sync, universes: universes, web: web,
-                backfill: try settings.backfillService(buffer: buffer), simulator: simulator?.feed, logger: logger)
+                backfill: try settings.backfillService(buffer: buffer), simulator: simulator?.feed,
+                supervisor: SupervisorSocket(environment: ProcessInfo.processInfo.environment, process: getpid()),
+                logger: logger)
         } catch {
             await buffer.close()
             throw error
@@ -76,6 +80,12 @@ struct CollectorAssembly {
     /// The services in the order in which they stop last: connections first, then the upload, the buffer, the API.
     func serviceGroup(watching: [any Service] = [], stopsOnSignals: Bool = true) -> ServiceGroup {
         var services: [any Service] = [web, BufferService(buffer: buffer)]
+        if let supervisor {
+            services.insert(
+                SupervisionService(
+                    socket: supervisor, isUp: { await web.server.port != nil }, verdict: { web.server.verdict },
+                    logger: Logger(label: "supervisor")), at: 0)
+        }
         if let sync { services.append(sync) }
         services.append(
             LogbookService(connections: connections, buffer: buffer, sync: sync, logger: Logger(label: "logbook")))
@@ -85,6 +95,7 @@ struct CollectorAssembly {
         services.append(connections)
         services += watching
         services.append(WebListener.StopNotice(collector: web.collector))
+        if let supervisor { services.append(SupervisionService.StopNotice(socket: supervisor)) }
         var configuration = ServiceGroupConfiguration(
             services: services.map {
                 .init(

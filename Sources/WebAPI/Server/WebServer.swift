@@ -22,6 +22,7 @@ public final class WebServer: Service {
     private let binding = Mutex(Binding.waiting([]))
     private let broadcast: EventBroadcast
     private let responder: RequestResponder
+    private let board: StatusBoard
     /// All routes, for the check of their description.
     let routes: [Route]
 
@@ -31,6 +32,7 @@ public final class WebServer: Service {
         self.logger = logger
         let limits = configuration.limits
         let board = StatusBoard(source: source, tap: tap)
+        self.board = board
         let clients = EventClients(limit: limits.eventClients)
         let refusals = RefusalCounts()
         let runID = String(UInt32.random(in: 1...UInt32.max), radix: 36)
@@ -63,6 +65,12 @@ public final class WebServer: Service {
                 if let port { continuation.resume(returning: port) }
             }
         }
+    }
+
+    /// How the collector stands by the newest sample; never blocks.
+    public var verdict: HealthVerdict {
+        let sample = board.sample
+        return HealthVerdict(Health(sample.snapshot, age: sample.age))
     }
 
     /// Serves until graceful shutdown or cancellation.

@@ -1,0 +1,24 @@
+/// What health says, in short, for those who watch the process from outside.
+public struct HealthVerdict: Sendable, Equatable {
+    /// Whether all loops go round.
+    public var isLive: Bool
+    /// Whether the collector collects.
+    public var isReady: Bool
+    /// The state in one line, with what is wrong and what to do.
+    public var text: String
+
+    /// Makes a verdict; see the properties for meaning.
+    public init(isLive: Bool, isReady: Bool, text: String) {
+        self.isLive = isLive
+        self.isReady = isReady
+        self.text = text
+    }
+
+    init(_ health: Health) {
+        let troubles = health.checks.filter { $0.level > .ok }.sorted { $0.level > $1.level }
+        let word = health.isReady ? "collecting" : "not collecting"
+        self.init(
+            isLive: health.isLive, isReady: health.isReady,
+            text: ([word] + troubles.map { "\($0.name) \($0.level.word): \($0.detail)" }).joined(separator: "; "))
+    }
+}

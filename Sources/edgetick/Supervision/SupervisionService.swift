@@ -1,0 +1,55 @@
+import Glibc
+import Logging
+import ServiceLifecycle
+import WebAPI
+
+/// Tells the supervisor when the collector is up, that its loops go round, how it stands, and that it stops.
+///
+/// A sign of life is sent only while the collector is live as `/health/live` means it, so that a supervisor with a
+/// watchdog restarts a process whose loops are stuck. Troubles that a restart does not mend don't stop the signs.
+struct SupervisionService: Service {
+    let socket: SupervisorSocket
+    /// Waits until requests are answered; `false` when that will not be.
+    let isUp: @Sendable () async -> Bool
+    /// How the collector stands now.
+    let verdict: @Sendable () -> HealthVerdict
+    let logger: Logger
+
+    /// How often the supervisor hears, with and without a watchdog.
+    var interval: Duration { min(socket.watchdog.map { $0 / 3 } ?? .seconds(10), .seconds(10)) }
+
+    /// Reports until the group shuts down; the last to stop, so that the way down is watched too.
+    func run() async throws {
+        guard await isUp() else { return }
+        report("READY=1\nMAINPID=\(getpid())\n" + Self.assignments(verdict()))
+        await cancelWhenGracefulShutdown {
+            while (try? await Task.sleep(for: interval)) != nil {
+                report(Self.assignments(verdict()))
+            }
+        }
+    }
+
+    private func report(_ assignments: String) {
+        let code = socket.send(assignments)
+        guard code != 0 else { return }
+        logger.warning(
+            "the supervisor can't be told how the collector stands",
+            metadata: ["socket": "\(socket.address)", "error": "\(String(cString: strerror(code)))"])
+    }
+
+    /// What a verdict is to the supervisor: a line for people, and a sign of life where there is life.
+    static func assignments(_ verdict: HealthVerdict) -> String {
+        let text = verdict.text.map { $0.isNewline ? " " : $0 }
+        return (verdict.isLive ? "WATCHDOG=1\n" : "") + "STATUS=" + String(text)
+    }
+
+    /// The first to hear of a shutdown: tells the supervisor.
+    struct StopNotice: Service {
+        let socket: SupervisorSocket
+
+        func run() async throws {
+            try? await gracefulShutdown()
+            socket.send("STOPPING=1\nSTATUS=stopping: committing what is held")
+        }
+    }
+}
