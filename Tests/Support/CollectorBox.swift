@@ -27,6 +27,11 @@ public final class CollectorBox: Sendable {
             Places.edgetick, arguments, environment: settings.merging(more) { $1 }, directory: workspace.path)
     }
 
+    /// Starts a line of shell with the box's settings, for redirections.
+    public func start(shell line: String) throws -> ChildProcess {
+        try ChildProcess("/bin/sh", ["-c", line], environment: settings, directory: workspace.path)
+    }
+
     /// Runs a command of `edgetick` to its end.
     public func run(
         _ arguments: String..., settings more: [String: String] = [:]

@@ -85,8 +85,11 @@ struct CommandFailure: Error {
 
 /// Runs a command's work; a failure is printed to standard error, a line each, and becomes the exit code.
 func reportingFailures(_ work: () async throws -> Void) async throws {
+    // Also what a failure has printed before it is written out.
+    defer { LogWriter.standardError.flush() }
     do {
         try await work()
+        StandardStream.finish()
     } catch let error as ExitCode {
         throw error
     } catch let error as CleanExit {
@@ -98,14 +101,4 @@ func reportingFailures(_ work: () async throws -> Void) async throws {
         for line in failure.lines { printError("edgetick: \(line.escapingControls)") }
         throw ExitCode(failure.status.rawValue)
     }
-}
-
-/// Prints text to standard output at once, past the buffer that `print` fills.
-func printNow(_ text: String) {
-    FileHandle.standardOutput.write(Data(text.utf8))
-}
-
-/// Prints a line to standard error.
-func printError(_ line: String) {
-    FileHandle.standardError.write(Data((line + "\n").utf8))
 }

@@ -19,6 +19,8 @@ struct RunCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await reportingFailures {
+            // A log that nobody reads any more must not end the process.
+            signal(SIGPIPE, SIG_IGN)
             // A SIGHUP that comes before anybody listens must not end the process; the settings are just being read.
             signal(SIGHUP, SIG_IGN)
             let settings = try options.settings(needing: .feed)

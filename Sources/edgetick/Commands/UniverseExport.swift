@@ -49,7 +49,7 @@ struct UniverseExport: AsyncParsableCommand {
     }
 
     private func write(_ bytes: [UInt8]) throws {
-        guard let output else { return FileHandle.standardOutput.write(Data(bytes)) }
+        guard let output else { return StandardStream.printNow(bytes) }
         try Self.write(bytes, to: output)
     }
 

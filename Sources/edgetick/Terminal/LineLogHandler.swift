@@ -29,13 +29,22 @@ struct LineLogHandler: LogHandler {
 
     func log(event: LogEvent) {
         let all = metadata.merging(event.metadata ?? [:]) { $1 }.sorted { $0.key < $1.key }
-        let now = Self.timestamp()
-        let line =
-            switch format {
-            case .text: Self.text(now, event.level, label, event.message.description, all)
-            case .json: Self.json(now, event.level, label, event.message.description, all)
-            }
-        FileHandle.standardError.write(Data(line.utf8))
+        let format = format
+        let line = Self.line(format, event.level, label, event.message.description, all)
+        LogWriter.standardError.write(line) { lost in
+            Self.line(
+                format, .warning, "log", "lines of the log could not be written", [("lines", .stringConvertible(lost))])
+        }
+    }
+
+    private static func line(
+        _ format: Format, _ level: Logger.Level, _ label: String, _ message: String,
+        _ metadata: [(key: String, value: Logger.MetadataValue)]
+    ) -> String {
+        switch format {
+        case .text: text(timestamp(), level, label, message, metadata)
+        case .json: json(timestamp(), level, label, message, metadata)
+        }
     }
 
     private static func text(
@@ -81,16 +90,17 @@ struct LineLogHandler: LogHandler {
 }
 
 extension String {
-    /// The text with every control character written as `\n`, `\t` or `\u{1B}`.
+    /// The text with everything that steers a terminal or hides what is written (control characters, marks of
+    /// direction, line and paragraph separators) written as `\n`, `\t` or `\u{1B}`.
     var escapingControls: String {
-        guard unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else { return self }
+        guard unicodeScalars.contains(where: \.isSteering) else { return self }
         var result = ""
         for scalar in unicodeScalars {
             switch scalar {
             case "\n": result += "\\n"
             case "\r": result += "\\r"
             case "\t": result += "\\t"
-            case _ where scalar.properties.generalCategory == .control:
+            case _ where scalar.isSteering:
                 result += "\\u{\(String(scalar.value, radix: 16, uppercase: true))}"
             default: result.unicodeScalars.append(scalar)
             }
@@ -108,7 +118,7 @@ extension String {
             case "\n": result += "\\n"
             case "\r": result += "\\r"
             case "\t": result += "\\t"
-            case _ where scalar.properties.generalCategory == .control:
+            case _ where scalar.isSteering && scalar.value < 0x10000:
                 let digits = String(scalar.value, radix: 16)
                 result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
             default: result.unicodeScalars.append(scalar)
@@ -125,5 +135,14 @@ extension String {
     /// The text, preceded by spaces up to `width` characters.
     func aligned(to width: Int) -> String {
         count >= width ? self : String(repeating: " ", count: width - count) + self
+    }
+}
+
+extension Unicode.Scalar {
+    fileprivate var isSteering: Bool {
+        switch properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator: true
+        default: false
+        }
     }
 }

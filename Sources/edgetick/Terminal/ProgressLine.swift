@@ -74,7 +74,7 @@ final class ProgressLine: Sendable {
 
     private func write(_ text: String, final: Bool) {
         let line = isTerminal ? "\r\u{1B}[2K\(text)\(final ? "\n" : "")" : "\(text)\n"
-        FileHandle.standardError.write(Data(line.utf8))
+        _ = StandardStream.write(Array(line.utf8), to: 2)
     }
 
     private static func clock(_ seconds: Double) -> String {

@@ -1,0 +1,49 @@
+import Glibc
+
+/// Standard output and standard error, written at once, past the buffer that `print` fills.
+enum StandardStream {
+    /// Writes bytes, all of them unless the system refuses.
+    ///
+    /// - Returns: How many were written, and 0 or the system's error number.
+    static func write(_ bytes: [UInt8], to descriptor: Int32) -> (written: Int, code: Int32) {
+        var start = 0
+        while start < bytes.count {
+            let count = bytes[start...].withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            if count >= 0 {
+                start += count
+            } else if errno == EAGAIN {
+                // Another process has made the shared terminal or pipe non-blocking.
+                var event = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                poll(&event, 1, -1)
+            } else if errno != EINTR {
+                return (start, errno)
+            }
+        }
+        return (start, 0)
+    }
+
+    /// Writes data that was asked for to standard output; when that can't be, says so and ends the process.
+    static func printNow(_ bytes: [UInt8]) {
+        let code = write(bytes, to: 1).code
+        if code != 0 { endUnwritten(code) }
+    }
+
+    /// Ends the process with an error when what `print` wrote did not reach standard output.
+    static func finish() {
+        if fflush(nil) != 0 { endUnwritten(errno) }
+    }
+
+    private static func endUnwritten(_ code: Int32) {
+        printError("edgetick: standard output can't be written: \(String(cString: strerror(code)))")
+        exit(ExitStatus.ioError.rawValue)
+    }
+}
+
+/// Prints text to standard output at once.
+func printNow(_ text: String) { StandardStream.printNow(Array(text.utf8)) }
+
+/// Prints a line to standard error, behind the log's; one that can't be written is let go.
+func printError(_ line: String) {
+    LogWriter.standardError.flush()
+    _ = StandardStream.write(Array((line + "\n").utf8), to: 2)
+}

@@ -1,0 +1,65 @@
+import Foundation
+import TestSupport
+import Testing
+import WebAPISupport
+
+/// Whoever reads the log can't stop the collector, and whoever reads data hears when it is not all there.
+@Suite struct LogReaderTests {
+    /// A collector whose log goes to a named pipe, which nobody reads and which is full; closing the end closes it.
+    private static func collector(_ box: CollectorBox, log: String) throws -> (process: ChildProcess, end: Int32) {
+        guard mkfifo(log, 0o600) == 0 else { throw POSIXError(.EIO) }
+        let end = open(log, O_RDWR | O_NONBLOCK | O_CLOEXEC)
+        let filling = [UInt8](repeating: UInt8(ascii: "."), count: 4096)
+        while write(end, filling, filling.count) > 0 {}
+        return (try box.start(shell: "exec \(Places.edgetick) run 2>\(log)"), end)
+    }
+
+    private static func port(of box: CollectorBox) async throws -> Int {
+        try await Waiting.until(within: .seconds(60)) {
+            FileManager.default.fileExists(atPath: box.data + "/http.address")
+        }
+        let address = try String(contentsOfFile: box.data + "/http.address", encoding: .utf8)
+        return try #require(URL(string: address.trimmingCharacters(in: .newlines))?.port)
+    }
+
+    @Test func `a log that nobody reads, and one whose reader is gone, don't stop the collector`() async throws {
+        let market = try await SimulatedMarket(rate: 50)
+        let box = try CollectorBox(feed: market.url, settings: ["LOG_LEVEL": "debug"])
+        let (collector, end) = try Self.collector(box, log: box.workspace.file("log"))
+        let http = RawHTTP(port: try await Self.port(of: box))
+        try await http.until("/api/status") { $0.appended > 100 }
+
+        close(end)
+        let before = try await http.send("GET", "/api/status").appended
+        try await http.until("/api/status") { $0.appended > before + 100 }
+        collector.send(SIGTERM)
+        #expect(try await collector.exit() == 0)
+    }
+
+    @Test func `a log on a full disk doesn't stop the collector`() async throws {
+        let market = try await SimulatedMarket(rate: 50)
+        let box = try CollectorBox(feed: market.url)
+        let collector = try box.start(shell: "exec \(Places.edgetick) run 2>/dev/full")
+        let http = RawHTTP(port: try await Self.port(of: box))
+        try await http.until("/api/status") { $0.appended > 100 }
+        collector.send(SIGTERM)
+        #expect(try await collector.exit() == 0)
+    }
+
+    @Test(arguments: [["config"], ["universe", "export"], ["universe", "list"], ["migrate", "--print"], ["status"]])
+    func `data that could not all be written ends with 74`(command: [String]) async throws {
+        let box = try CollectorBox(feed: "ws://127.0.0.1:9/stocks")
+        #expect(try await box.run("universe", "import", try box.workspace.write("AAPL\n", to: "a.csv")).status == 0)
+        if command == ["status"] { await Self.makeBuffer(box) }
+        let process = try box.start(
+            shell: "exec \(Places.edgetick) \(command.joined(separator: " ")) >/dev/full")
+        #expect(try await process.exit(within: .seconds(60)) == 74, "\(process.output)")
+        #expect(process.output.contains { $0.contains("No space left") }, "\(process.output)")
+    }
+
+    private static func makeBuffer(_ box: CollectorBox) async {
+        guard let (collector, _) = try? await box.collect() else { return }
+        collector.send(SIGTERM)
+        _ = try? await collector.exit()
+    }
+}

@@ -1,0 +1,81 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import edgetick
+
+@Suite struct LogWriterTests {
+    /// A pipe, which holds 64 KiB on Linux.
+    private struct Pipe {
+        let reading: Int32
+        let writing: Int32
+
+        init() {
+            var ends: [Int32] = [0, 0]
+            pipe(&ends)
+            (reading, writing) = (ends[0], ends[1])
+        }
+
+        /// The lines read until there is one that contains `text`.
+        func lines(until text: String) async -> [String] {
+            let reading = reading
+            return await withCheckedContinuation { continuation in
+                Thread.detachNewThread {
+                    var bytes: [UInt8] = []
+                    var buffer = [UInt8](repeating: 0, count: 4096)
+                    var output = ""
+                    while !(output.contains(text) && output.hasSuffix("\n")) {
+                        let count = read(reading, &buffer, buffer.count)
+                        guard count > 0 else { break }
+                        bytes += buffer.prefix(count)
+                        output = String(decoding: bytes, as: UTF8.self)
+                    }
+                    continuation.resume(returning: output.split(separator: "\n").map(String.init))
+                }
+            }
+        }
+    }
+
+    private static let notice: @Sendable (Int) -> String = { "\($0) lost\n" }
+
+    @Test func `a reader that stands still delays nobody, and learns what it missed`() async throws {
+        let pipe = Pipe()
+        let writer = LogWriter(descriptor: pipe.writing, limit: 10_000)
+        let line = String(repeating: "x", count: 99) + "\n"
+        // 64 KiB stand in the pipe, some lines are on their way, a hundred wait: the rest is lost.
+        for _ in 0..<3000 { writer.write(line, notice: Self.notice) }
+        async let reading = pipe.lines(until: "after")
+        writer.flush(within: .seconds(20))
+        writer.write("after\n", notice: Self.notice)
+        let lines = await reading
+        let kept = lines.count { $0.hasPrefix("xx") }
+        let lost = lines.compactMap { $0.hasSuffix(" lost") ? Int($0.dropLast(5)) : nil }.reduce(0, +)
+        #expect(lost > 500)
+        #expect(kept + lost == 3000, "\(kept) and \(lost)")
+    }
+
+    @Test func `lines that can't be written are counted and told when writing works again`() async throws {
+        let full = open("/dev/full", O_WRONLY)
+        let place = dup(full)
+        let writer = LogWriter(descriptor: place)
+        for number in 1...3 {
+            writer.write("line \(number)\n", notice: Self.notice)
+            writer.flush(within: .seconds(20))
+        }
+        let pipe = Pipe()
+        dup2(pipe.writing, place)
+        writer.write("line 4\n", notice: Self.notice)
+        #expect(await pipe.lines(until: "line 4") == ["3 lost", "line 4"])
+    }
+
+    @Test func `a flush waits for what was written before it, and not for ever`() throws {
+        let pipe = Pipe()
+        let writer = LogWriter(descriptor: pipe.writing)
+        writer.write("line\n", notice: Self.notice)
+        writer.flush(within: .seconds(20))
+        var buffer = [UInt8](repeating: 0, count: 16)
+        #expect(read(pipe.reading, &buffer, 16) == 5)
+        writer.write(String(repeating: "x", count: 200_000) + "\n", notice: Self.notice)
+        writer.flush(within: .milliseconds(50))
+    }
+}
