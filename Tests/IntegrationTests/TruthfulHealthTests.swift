@@ -150,10 +150,12 @@ import WebAPISupport
 extension RawHTTP {
     /// The answer of a route once it is as wanted.
     @discardableResult
-    func until(_ target: String, _ isWanted: @Sendable (Reply) -> Bool) async throws -> Reply {
+    func until(
+        _ target: String, headers: [String: String] = [:], _ isWanted: @Sendable (Reply) -> Bool
+    ) async throws -> Reply {
         let deadline = ContinuousClock.now + .seconds(60)
         while true {
-            let reply = try await send("GET", target)
+            let reply = try await send("GET", target, headers: headers)
             if isWanted(reply) { return reply }
             guard ContinuousClock.now < deadline else { throw Failure(description: "\(target) stays \(reply.text)") }
             try await Task.sleep(for: .milliseconds(50))

@@ -36,6 +36,13 @@ public final class CollectorBox: Sendable {
     public func run(
         _ arguments: String..., settings more: [String: String] = [:]
     ) async throws -> (status: Int32, output: [String]) {
+        try await run(arguments, settings: more)
+    }
+
+    /// Runs a command of `edgetick`, given as an array, to its end.
+    public func run(
+        _ arguments: [String], settings more: [String: String] = [:]
+    ) async throws -> (status: Int32, output: [String]) {
         let process = try ChildProcess(
             Places.edgetick, arguments, environment: settings.merging(more) { $1 }, directory: workspace.path)
         return (try await process.exit(within: .seconds(60)), process.output)
@@ -47,9 +54,9 @@ public final class CollectorBox: Sendable {
         let process = try ChildProcess(
             Places.edgetick, ["run"], environment: settings.merging(more) { $1 }, directory: workspace.path)
         let line = try await process.line(containing: "HTTP is ready", within: .seconds(60))
-        guard let field = line.split(separator: " ").first(where: { $0.hasPrefix("port=") }),
-            let port = Int(field.dropFirst(5))
-        else { throw ChildProcess.TimedOut(description: "no port in: \(line)") }
+        guard let match = line.firstMatch(of: /port"?[=:]"?([0-9]+)/), let port = Int(match.1) else {
+            throw ChildProcess.TimedOut(description: "no port in: \(line)")
+        }
         return (process, port)
     }
 }
@@ -61,10 +68,13 @@ public final class SimulatedMarket: Sendable {
     /// Where it listens.
     public let url: String
 
-    /// Starts the simulator; port 0 takes any free one.
-    public init(symbols: String = "AAPL,MSFT,NVDA", rate: Double = 5, port: Int = 0) async throws {
+    /// Starts the simulator; port 0 takes any free one, and without a `key` every key is let in.
+    public init(
+        symbols: String = "AAPL,MSFT,NVDA", rate: Double = 5, port: Int = 0, key: String? = nil
+    ) async throws {
         process = try ChildProcess(
-            Places.edgetick, ["simulate", "--synthetic", symbols, "--rate", "\(rate)", "--port", "\(port)"])
+            Places.edgetick, ["simulate", "--synthetic", symbols, "--rate", "\(rate)", "--port", "\(port)"],
+            environment: key.map { ["SIMULATOR_API_KEY": $0] } ?? [:])
         url = try await process.line(containing: "listening on", within: .seconds(60))
             .replacing("listening on ", with: "")
     }
