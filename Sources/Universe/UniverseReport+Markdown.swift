@@ -46,9 +46,18 @@ extension UniverseReport {
             switch character {
             case "|", "\\", "`", "*", "_", "<", ">", "[", "]": result += "\\\(character)"
             case _ where character.isNewline: result += " "
+            case _ where character.unicodeScalars.contains(where: steers): result += "\u{FFFD}"
             default: result.append(character)
             }
         }
         return result
+    }
+
+    /// Whether a scalar steers a terminal or hides what is written.
+    private static func steers(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.properties.generalCategory {
+        case .control, .format: true
+        default: false
+        }
     }
 }

@@ -32,7 +32,9 @@ struct QueryCommand: AsyncParsableCommand {
     @Option(help: "table, csv or json.") var format = Format.table
 
     func validate() throws {
-        guard Symbol(symbol) != nil else { throw ValidationError("\"\(symbol)\" is not a symbol; write AAPL or BRK.B") }
+        guard Symbol(symbol) != nil else {
+            throw ValidationError("\"\(symbol.escapingControls)\" is not a symbol; write AAPL or BRK.B")
+        }
         guard Bar.Interval(rawValue: Int32(clamping: interval)) != nil else {
             throw ValidationError("--interval is 60 (minute bars) or 1 (second bars)")
         }

@@ -20,7 +20,7 @@ struct TailCommand: AsyncParsableCommand {
 
     func validate() throws {
         for symbol in symbols where Symbol(symbol) == nil {
-            throw ValidationError("\"\(symbol)\" is not a symbol; write AAPL or BRK.B")
+            throw ValidationError("\"\(symbol.escapingControls)\" is not a symbol; write AAPL or BRK.B")
         }
         for kind in kind where EventKind(rawValue: kind.uppercased()) == nil {
             throw ValidationError("--kind \"\(kind)\" is none of AM, A, T, Q")
