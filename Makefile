@@ -7,7 +7,7 @@ LIMITS := Benchmarks/.build/limits
 LINT := $(SWIFT) format lint --strict --parallel --recursive --configuration .swift-format \
 	Package.swift Sources Tests Migrations Fixtures Benchmarks/Package.swift Benchmarks/Sources
 
-.PHONY: help demo day test check build run bench install clean python
+.PHONY: help demo day test coverage check build run bench install clean python
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,11 @@ test: ## Every test, with what they need installed first
 check: ## Format and layering
 	@$(LINT)
 	@.ci/layering
+
+coverage: ## Lines that the tests reach, by module
+	@.ci/packages test
+	@$(MAKE) -s python || true
+	@.ci/coverage
 
 build: ## The release binary
 	@.ci/packages build

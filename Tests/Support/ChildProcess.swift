@@ -22,14 +22,15 @@ public final class ChildProcess: Sendable {
     private let child: Spawned
     private let state = Mutex(State())
 
-    /// Starts `executable`; `environment` replaces the inherited one but for PATH, HOME, LANG and TMPDIR.
+    /// Starts `executable`; `environment` replaces the inherited one but for PATH, HOME, LANG, TMPDIR and where
+    /// coverage goes.
     public init(
         _ executable: String, _ arguments: [String], environment: [String: String] = [:],
         directory: String? = nil
     ) throws {
         let inherited = ProcessInfo.processInfo.environment
         var variables = environment
-        for name in ["PATH", "HOME", "LANG", "TMPDIR"] where variables[name] == nil {
+        for name in ["PATH", "HOME", "LANG", "TMPDIR", "LLVM_PROFILE_FILE"] where variables[name] == nil {
             variables[name] = inherited[name]
         }
         child = try Spawned([executable] + arguments, environment: variables, directory: directory)
