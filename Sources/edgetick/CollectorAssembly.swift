@@ -92,6 +92,7 @@ struct CollectorAssembly {
         if let backfill { services.append(backfill) }
         if let simulator { services.append(simulator) }
         services.append(universes)
+        services.append(CodePages.ReleaseService())
         services.append(connections)
         services += watching
         services.append(WebListener.StopNotice(collector: web.collector))
