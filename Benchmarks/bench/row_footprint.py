@@ -61,8 +61,8 @@ def observe(context, rate: float, seconds: float) -> tuple[float, float]:
 
 
 def memory(context) -> Result:
-    figures = [observe(context, 0.2, 10)[0] for _ in range(min(context.rounds, 3))]
-    return Result(unit="MiB", figures=figures, most=40, note="resident, 3,000 symbols, minute bars")
+    figures = [observe(context, 0.2, 75)[0] for _ in range(min(context.rounds, 3))]
+    return Result(unit="MiB", figures=figures, most=40, note="resident after 75 s, 3,000 symbols, minute bars")
 
 
 def cpu(context) -> Result:
