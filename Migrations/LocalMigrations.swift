@@ -4,6 +4,7 @@ public enum LocalMigrations {
     public static let ticks = [
         Migration(1, PackageResources.ticks_0001_sql),
         Migration(2, PackageResources.ticks_0002_sql),
+        Migration(3, PackageResources.ticks_0003_sql),
     ]
 
     /// `universe.sqlite`: the mirror of groups and memberships.

@@ -66,6 +66,14 @@ public struct UploadPass: Sendable {
     /// knowledge there alone. A ledger that is ahead of the file means that the file is an older copy: an error.
     private func settleWithLedger() async throws {
         let statistics = buffer.statistics
+        // Rows of a file that this one was repaired from went up under that file's id, if they did.
+        for predecessor in buffer.predecessors {
+            let acknowledged = buffer.statistics[predecessor.stream].acknowledgedSequence
+            guard acknowledged < predecessor.through else { continue }
+            let uploaded = try await uploader.settledSequence(of: predecessor.stream, by: predecessor.id)
+            let settled = min(uploaded, predecessor.through)
+            if settled > acknowledged { try await buffer.acknowledge(predecessor.stream, through: settled) }
+        }
         for stream in EventStream.allCases {
             let uploaded = try await uploader.uploadedSequence(of: stream)
             if uploaded > statistics[stream].acknowledgedSequence {

@@ -12,6 +12,8 @@ public struct Gap: Sendable, Equatable {
         case down
         /// The symbol was not subscribed: refused, or moved.
         case unsubscribed
+        /// The events were in a damaged part of the buffer's file.
+        case damaged
     }
 
     /// The connection that missed the events.

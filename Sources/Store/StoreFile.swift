@@ -68,13 +68,7 @@ struct StoreFile: Sendable {
 
     /// Renames the file and its log, so that they can be looked at and repaired later, and answers the new name.
     func setAside(now seconds: Int64) throws(StoreError) -> String {
-        let stem = "\(directory)/\(schema.name)\(StoreFile.badMark)\(WallClock.compactText(seconds: seconds))"
-        var target = stem + ".sqlite"
-        var attempt = 1
-        while access(target, F_OK) == 0 || access(target + "-wal", F_OK) == 0 {
-            attempt += 1
-            target = "\(stem)-\(attempt).sqlite"
-        }
+        let target = freeName(now: seconds)
         for suffix in ["-wal", ""] where access(path + suffix, F_OK) == 0 {
             guard rename(path + suffix, target + suffix) == 0 else {
                 throw StoreError(systemError: errno, operation: "set aside", path: path + suffix)
@@ -83,6 +77,18 @@ struct StoreFile: Sendable {
         // The index of the log holds nothing of its own: SQLite builds it again.
         unlink(path + "-shm")
         syncDirectory()
+        return target
+    }
+
+    /// A name for a bad file that nothing has yet.
+    func freeName(now seconds: Int64) -> String {
+        let stem = "\(directory)/\(schema.name)\(StoreFile.badMark)\(WallClock.compactText(seconds: seconds))"
+        var target = stem + ".sqlite"
+        var attempt = 1
+        while access(target, F_OK) == 0 || access(target + "-wal", F_OK) == 0 {
+            attempt += 1
+            target = "\(stem)-\(attempt).sqlite"
+        }
         return target
     }
 

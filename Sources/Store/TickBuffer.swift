@@ -75,16 +75,22 @@ public final class TickBuffer: EventSink, Sendable {
     /// What came since was missed: the collector was down.
     public let previousLife: Int64?
 
+    /// The damaged files that this one was made from by ``FileRepair``: their rows are settled by their own place in the
+    /// upload's ledger.
+    public let predecessors: [FileVerification.Predecessor]
+
     private let handOver: HandOver
     private let board: Board
     private let reader: TickReader
     private let file: StoreFile
 
     private init(
-        id: String, previousLife: Int64?, handOver: HandOver, board: Board, reader: TickReader, file: StoreFile
+        id: String, previousLife: Int64?, predecessors: [FileVerification.Predecessor], handOver: HandOver,
+        board: Board, reader: TickReader, file: StoreFile
     ) {
         self.id = id
         self.previousLife = previousLife
+        self.predecessors = predecessors
         self.handOver = handOver
         self.board = board
         self.reader = reader
@@ -116,6 +122,7 @@ public final class TickBuffer: EventSink, Sendable {
         let board = Board()
         let totals = try opened.connection.totals()
         let lastLife = try opened.connection.lastLife()
+        let predecessors = try opened.connection.predecessors()
         board.update { statistics in
             statistics.setAside = file.filesSetAside()
             statistics.gaps = totals.gaps
@@ -132,8 +139,8 @@ public final class TickBuffer: EventSink, Sendable {
         let reader = TickReader(
             file: file, board: board, handOver: handOver, commitsAreDurable: options.synchronous == .full)
         let buffer = TickBuffer(
-            id: opened.identity.id, previousLife: lastLife.map { $0 / 1000 }, handOver: handOver, board: board,
-            reader: reader, file: file)
+            id: opened.identity.id, previousLife: lastLife.map { $0 / 1000 }, predecessors: predecessors,
+            handOver: handOver, board: board, reader: reader, file: file)
         let writer = TickWriter(
             file: file, lock: lock, options: options, opened: opened, handOver: handOver, board: board, logger: logger)
         try writer.findOldestPending(anew: true)

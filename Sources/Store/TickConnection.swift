@@ -199,6 +199,19 @@ final class TickConnection {
         }
     }
 
+    /// The files that this one was made from.
+    func predecessors() throws(StoreError) -> [FileVerification.Predecessor] {
+        try StoreError.translating("read", path: path) {
+            try queue.read { database in
+                try Row.fetchAll(database, sql: "SELECT id, stream, through FROM predecessors").compactMap { row in
+                    EventStream(rawValue: row["stream"]).map {
+                        .init(id: row["id"], stream: $0, through: row["through"])
+                    }
+                }
+            }
+        }
+    }
+
     /// The sums that statistics begin with: rows of `gaps` and `dead_letters`, events in `drops`.
     func totals() throws(StoreError) -> (gaps: Int64, deadLetters: Int64, drops: Int64) {
         try StoreError.translating("read", path: path) {

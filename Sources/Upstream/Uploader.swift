@@ -53,6 +53,48 @@ public actor Uploader {
         }
     }
 
+    /// The last sequences that are upstream, by the ledger, of these buffer files; streams without any are left out.
+    ///
+    /// - Throws: any ``UpstreamError/Reason``.
+    public func ledger(of bufferIDs: [String]) async throws(UpstreamError) -> [String: [EventStream: Int64]] {
+        try await inTurn { () throws(UpstreamError) in
+            let (connection, catalog) = try self.connected()
+            var found: [String: [EventStream: Int64]] = [:]
+            for id in bufferIDs {
+                let ledger = try self.ledger(in: catalog, of: id)
+                for stream in EventStream.allCases {
+                    let rows = try connection.run(ledger.readSQL(stream), "read the ledger").last?.rows
+                    guard let text = rows?.first?.first, let text else { continue }
+                    found[id, default: [:]][stream] = Int64(text)
+                }
+            }
+            return found
+        }
+    }
+
+    /// The last sequence of `stream` that another buffer file sent upstream; 0 when it sent none.
+    ///
+    /// Waits for a transaction of that file which may still be open on the server: only when it is over is it known
+    /// what became of its rows. Changes nothing.
+    ///
+    /// - Throws: any ``UpstreamError/Reason``.
+    public func settledSequence(
+        of stream: EventStream, by bufferID: String
+    ) async throws(UpstreamError) -> Int64 {
+        try await inTurn { () throws(UpstreamError) in
+            let (connection, catalog) = try self.connected()
+            let ledger = try self.ledger(in: catalog, of: bufferID)
+            do throws(UpstreamError) {
+                let sequence = try UploadTransaction(on: connection, catalog: catalog).begin(ledger, stream)
+                try connection.run("ROLLBACK", "end the transaction")
+                return sequence
+            } catch {
+                self.abandon(after: error)
+                throw error
+            }
+        }
+    }
+
     /// Sends a batch: rows and ledger in one transaction (in several, one after the other, when a limit of the server
     /// makes that necessary).
     ///
@@ -128,7 +170,8 @@ extension Uploader {
         return (connection, catalog)
     }
 
-    private func ledger(in catalog: Catalog) throws(UpstreamError) -> Ledger {
+    private func ledger(in catalog: Catalog, of id: String? = nil) throws(UpstreamError) -> Ledger {
+        let bufferID = id ?? bufferID
         guard bufferID.utf8.count <= 38, bufferID.allSatisfy({ $0.isHexDigit || $0 == "-" }), !bufferID.isEmpty else {
             throw UpstreamError(.configuration, "read the buffer's id", "it is not a UUID")
         }

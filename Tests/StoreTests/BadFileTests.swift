@@ -85,7 +85,7 @@ struct BadFileTests {
         #expect(try Data(contentsOf: URL(fileURLWithPath: scratch.ticks)) == before)
         #expect(try scratch.files(beginning: "ticks-bad-") == [])
         // The lock is free again.
-        try scratch.execute("PRAGMA user_version = 2")
+        try scratch.execute("PRAGMA user_version = 3")
         let again = try scratch.open()
         #expect(again.statistics[.bars].lastSequence == 5)
         await again.close()
@@ -96,7 +96,7 @@ struct BadFileTests {
         let buffer = try scratch.open()
         await buffer.close()
         #expect(try scratch.number("PRAGMA application_id") == 0x4554_7431)
-        #expect(try scratch.number("PRAGMA user_version") == 2)
+        #expect(try scratch.number("PRAGMA user_version") == 3)
         #expect(try scratch.rows("PRAGMA journal_mode")[0][0] == "wal")
         #expect(try scratch.rows("SELECT id FROM buffer")[0][0] == buffer.id)
     }

@@ -47,6 +47,11 @@ final class Scratch: Sendable {
         try rows(sql).first?[0]
     }
 
+    /// The first column's texts from the file.
+    func texts(_ sql: String) throws -> [String?] {
+        try rows(sql).map { $0[0] }
+    }
+
     /// Writes to the file with another program's means.
     func execute(_ sql: String, file: String? = nil) throws {
         let queue = try DatabaseQueue(path: file ?? ticks)

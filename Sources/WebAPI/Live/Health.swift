@@ -130,7 +130,8 @@ struct Health: Sendable, Equatable {
                     .degraded,
                     "events reach the file, but a damaged one was set aside as \(newest)"
                         + (others > 0 ? " (and \(others) more)" : "")
-                        + ": what waited in it is not upstream; see what edgetick repair can save, then move it away")
+                        + ": what waited in it is not upstream; save what can be read with edgetick repair --file, then move it away"
+                )
             }
             return check(.ok, "events reach the file")
         }

@@ -20,7 +20,8 @@ struct EdgeTick: AsyncParsableCommand {
         version: version,
         subcommands: [
             RunCommand.self, DemoCommand.self, SyncCommand.self, StatusCommand.self, TailCommand.self,
-            QueryCommand.self, GapsCommand.self, BackfillCommand.self, DoctorCommand.self, UniverseCommand.self,
-            SettingsCommand.self, MigrateCommand.self, SimulateCommand.self, CaptureCommand.self, ConfigCommand.self,
+            QueryCommand.self, GapsCommand.self, BackfillCommand.self, DoctorCommand.self, VerifyCommand.self,
+            RepairCommand.self, UniverseCommand.self, SettingsCommand.self, MigrateCommand.self, SimulateCommand.self,
+            CaptureCommand.self, ConfigCommand.self,
         ])
 }

@@ -35,7 +35,7 @@ struct FileStatus {
         }
         for path in report.setAside {
             text +=
-                "SET ASIDE \(path.escapingControls): damaged; see what edgetick repair can save, then move it away\n"
+                "SET ASIDE \(path.escapingControls): damaged; save what can be read with edgetick repair --file, then move it away\n"
         }
         for incident in report.incidents { text += "INCIDENT \(incident.escapingControls)\n" }
         return text

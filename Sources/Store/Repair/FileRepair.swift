@@ -1,0 +1,181 @@
+import FoundationEssentials
+import GRDB
+import GRDBSQLite
+import Glibc
+import MarketData
+
+/// Makes a fresh file of what can be read in a damaged one, and puts it in its place; the damaged one is kept.
+///
+/// ## Identity
+/// A repaired file has an identifier of its own and the rows keep their numbers. Numbers behind the last readable row
+/// may have been given before, so under the old identifier the upload's ledger could take new rows for ones that are
+/// upstream. The old identifier is kept as a predecessor: at the first upload its place in the ledger tells which of
+/// the rows that came from there are upstream, so none is sent twice and none is left out.
+public enum FileRepair {
+    /// How to repair.
+    public struct Options: Sendable {
+        /// Find out what would be done, in a file that is removed again.
+        public var isDryRun = false
+        /// Repair a file that has no fault, such as an older copy.
+        public var isForced = false
+        /// The damaged file's identifier, for when it can't be read.
+        public var id: String?
+        /// Send every row that is not known to be upstream, although the identifier is lost.
+        public var sendsAgain = false
+
+        /// The usual way.
+        public init() {}
+    }
+
+    /// How far a repair is: pages read, of so many.
+    public typealias Progress = (_ done: Int, _ total: Int) -> Void
+
+    /// Repairs a file. Blocks on the disk; needs room for the fresh file beside the old one.
+    ///
+    /// - Throws: `.inUse` with the process that holds the file; `.missing`, `.foreign`, `.schemaTooNew`, `.diskFull`,
+    ///   `.notWritable`, `.inputOutput`. The file is then as it was.
+    public static func repair(
+        _ path: String, as kind: LocalFile, options: Options = Options(), progress: @escaping Progress = { _, _ in }
+    ) throws(StoreError) -> RepairReport {
+        let file = StoreFile(path: path, schema: kind.schema)
+        guard file.inode != nil else { throw StoreError(.missing, operation: "repair", path: path) }
+        let isInPlace = path.split(separator: "/").last.map(String.init) == kind.name
+        let lock = isInPlace ? try FileLock.acquire(path + ".lock") : nil
+        defer { lock?.release() }
+        var report = RepairReport(path: path, kind: kind)
+        let found = try FileVerifier.verify(path, as: kind)
+        try refuseForeign(found)
+        guard options.isForced || !found.isSound else { return report }
+        let now = WallClock.microseconds()
+        let draft = "\(file.directory)/\(kind.rawValue)-repairing-\(getpid())-\(now).sqlite"
+        defer { for suffix in ["", "-journal", "-wal", "-shm"] { unlink(draft + suffix) } }
+        let salvage = try fill(draft, from: path, kind, options, &report, now: now, progress)
+        guard report.outcome != .identityLost else { return report }
+        if salvage.image.failedReads > 0 {
+            report.remarks.append("the disk could not read \(salvage.image.failedReads) pages; look at dmesg")
+        }
+        guard report.kept > 0 else {
+            report.outcome = .hopeless
+            return report
+        }
+        guard !options.isDryRun else {
+            report.outcome = .dryRun
+            return report
+        }
+        if isInPlace {
+            report.setAside = try file.replace(with: draft, now: now / 1_000_000)
+            report.output = path
+        } else {
+            report.output = try moveBeside(draft, file, kind, now: now / 1_000_000)
+        }
+        report.outcome = .repaired
+        return report
+    }
+
+    private static func refuseForeign(_ found: FileVerification) throws(StoreError) {
+        guard let header = DatabaseHeader(path: found.path) else { return }
+        let schema = found.kind.schema
+        guard header.applicationID == schema.applicationID || header.applicationID == 0 else {
+            throw StoreError(.foreign, operation: "repair", path: found.path)
+        }
+        guard header.userVersion <= schema.newest || header.applicationID == 0 else {
+            throw StoreError(
+                .schemaTooNew(found: header.userVersion, known: schema.newest), operation: "repair", path: found.path)
+        }
+    }
+
+    private static func fill(
+        _ draft: String, from path: String, _ kind: LocalFile, _ options: Options, _ report: inout RepairReport,
+        now: Int64, _ progress: @escaping Progress
+    ) throws(StoreError) -> Salvage {
+        let image = try DatabaseImage(path: path)
+        var salvage = Salvage(image, progress: progress)
+        try StoreFile(path: draft, schema: kind.schema).create()
+        let writer = try StoreConnection.openWriter(draft, synchronous: "OFF")
+        var filled = report
+        try StoreError.translating("repair", path: path) {
+            try writer.writeWithoutTransaction { database in
+                try database.execute(sql: "PRAGMA journal_mode = MEMORY; PRAGMA foreign_keys = OFF")
+                _ = try kind.schema.migrate(database)
+                try salvage.readSchema()
+                try database.inTransaction(.immediate) {
+                    switch kind {
+                    case .ticks:
+                        try TicksRepair(database: database, path: path, options: options, now: now)
+                            .fill(&salvage, &filled)
+                    case .universe: try UniverseRepair.fill(&salvage, database, &filled)
+                    }
+                    return .commit
+                }
+                try check(database)
+            }
+            try writer.close()
+        }
+        report = filled
+        try sync(draft)
+        return salvage
+    }
+
+    /// The fresh file must be without a fault before it takes the old one's place.
+    private static func check(_ database: Database) throws {
+        let answer = try String.fetchAll(database, sql: "PRAGMA integrity_check(5)")
+        guard answer == ["ok"] else {
+            throw StoreError(.inputOutput, operation: "repair", underlying: answer.joined(separator: "; "))
+        }
+    }
+
+    private static func sync(_ path: String) throws(StoreError) {
+        let descriptor = open(path, O_RDWR | O_CLOEXEC)
+        guard descriptor >= 0 else { throw StoreError(systemError: errno, operation: "sync", path: path) }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw StoreError(systemError: errno, operation: "sync", path: path) }
+    }
+
+    /// A repaired copy of a file that was set aside gets a directory of its own, from which `edgetick sync` sends it.
+    private static func moveBeside(
+        _ draft: String, _ file: StoreFile, _ kind: LocalFile, now seconds: Int64
+    ) throws(StoreError) -> String {
+        let stem = "\(file.directory)/repaired-\(WallClock.compactText(seconds: seconds))"
+        var directory = stem
+        var attempt = 1
+        while mkdir(directory, 0o700) != 0 {
+            guard errno == EEXIST, attempt < 1000 else {
+                throw StoreError(systemError: errno, operation: "make", path: directory)
+            }
+            attempt += 1
+            directory = "\(stem)-\(attempt)"
+        }
+        let target = StoreFile(path: directory + "/" + kind.name, schema: kind.schema)
+        guard rename(draft, target.path) == 0 else {
+            throw StoreError(systemError: errno, operation: "rename", path: draft)
+        }
+        target.syncDirectory()
+        file.syncDirectory()
+        return target.path
+    }
+}
+
+extension StoreFile {
+    /// Puts a finished file in this one's place and keeps this one under a new name, which is answered.
+    ///
+    /// The old file gets its second name first, so that it has one at every moment; its log goes before the fresh file
+    /// comes, which would take that log for its own.
+    func replace(with fresh: String, now seconds: Int64) throws(StoreError) -> String {
+        let target = freeName(now: seconds)
+        for suffix in ["", "-wal"] where access(path + suffix, F_OK) == 0 {
+            guard link(path + suffix, target + suffix) == 0 else {
+                throw StoreError(systemError: errno, operation: "keep", path: path + suffix)
+            }
+        }
+        syncDirectory()
+        if access(path + "-wal", F_OK) == 0, unlink(path + "-wal") != 0 {
+            throw StoreError(systemError: errno, operation: "set aside", path: path + "-wal")
+        }
+        unlink(path + "-shm")
+        guard rename(fresh, path) == 0 else {
+            throw StoreError(systemError: errno, operation: "put the repaired file in the place of", path: path)
+        }
+        syncDirectory()
+        return target
+    }
+}

@@ -1,0 +1,40 @@
+import GRDB
+import MarketData
+
+/// The file that a collector went on with when it set a damaged one aside: it has the same identifier, so the ledger
+/// upstream is about both. What waited in the damaged file was written down as dropped.
+struct LiveSuccessor {
+    private var waiting: [EventStream: [ClosedRange<Int64>]] = [:]
+
+    /// `nil` when the file in the same directory that is in use has another identifier, or is the damaged one itself.
+    init?(of id: String, besides path: String) throws(StoreError) {
+        let directory = StoreFile(path: path, schema: .ticks).directory
+        let live = "\(directory)/\(TickBuffer.fileName)"
+        guard path != live, case .ours? = try? StoreFile(path: live, schema: .ticks).inspect() else { return nil }
+        let reader = try StoreConnection.openReader(live)
+        let rows: [Row]? = try StoreError.translating("read", path: live) {
+            let rows = try reader.read { database -> [Row]? in
+                guard try String.fetchOne(database, sql: "SELECT id FROM buffer") == id else { return nil }
+                return try Row.fetchAll(
+                    database,
+                    sql: "SELECT stream, first_seq, last_seq FROM drops WHERE reason = ? AND first_seq IS NOT NULL",
+                    arguments: [DropReason.fileSetAside.rawValue])
+            }
+            try reader.close()
+            return rows
+        }
+        guard let rows else { return nil }
+        for row in rows {
+            let (first, last): (Int64, Int64) = (row[1], row[2])
+            guard let stream = EventStream(rawValue: row[0]), first <= last else { continue }
+            waiting[stream, default: []].append(first...last)
+        }
+    }
+
+    /// The last sequence that was upstream when a file whose rows end at `last` was set aside.
+    func uploaded(_ stream: EventStream, through last: Int64) -> Int64 {
+        // Rows through `last` that were not written down as waiting were upstream.
+        let spans = (waiting[stream] ?? []).filter { $0.lowerBound <= last && $0.upperBound >= last }
+        return spans.map { $0.lowerBound - 1 }.min() ?? last
+    }
+}

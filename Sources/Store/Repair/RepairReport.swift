@@ -1,0 +1,81 @@
+public import MarketData
+
+/// What a repair did, or would do.
+public struct RepairReport: Sendable, Equatable {
+    /// How it ended.
+    public enum Outcome: String, Sendable {
+        /// The file has no fault; nothing was done.
+        case sound
+        /// What could be read stands in a fresh file.
+        case repaired
+        /// What would be done was found out, and nothing was changed.
+        case dryRun = "dry-run"
+        /// The file's identifier can't be read, so nobody can tell which rows are upstream; nothing was changed.
+        case identityLost = "identity-lost"
+        /// Not one row can be read; nothing was changed.
+        case hopeless
+    }
+
+    /// A table's rows.
+    public struct Table: Sendable, Equatable {
+        /// The table.
+        public var name: String
+        /// Rows that stand in the fresh file.
+        public var kept: Int64
+        /// Rows that were found and could not be read, as far as that can be counted.
+        public var unreadable: Int64
+    }
+
+    /// Rows of a stream that are lost, by the holes in their numbers.
+    public struct Loss: Sendable, Equatable {
+        /// The stream.
+        public var stream: EventStream
+        /// The first number missing.
+        public var first: Int64
+        /// The last number missing.
+        public var last: Int64
+        /// The feed time of the row before, in milliseconds since the Unix epoch; `nil` without one.
+        public var from: Int64?
+        /// The feed time of the row behind, in milliseconds since the Unix epoch; `nil` without one.
+        public var to: Int64?
+        /// Symbols of the rows around it, the likeliest to be among the lost ones.
+        public var symbolsAround: [String]
+
+        /// How many rows.
+        public var count: Int64 { last - first + 1 }
+    }
+
+    /// The damaged file.
+    public var path: String
+    /// Which of the two files it is.
+    public var kind: LocalFile
+    /// How it ended.
+    public var outcome = Outcome.sound
+    /// The fresh file; `nil` when none was made.
+    public var output: String?
+    /// Where the damaged file stands now, when it had to give way.
+    public var setAside: String?
+    /// The damaged file's identifier.
+    public var id: String?
+    /// The fresh file's identifier.
+    public var newID: String?
+    /// The tables, in the order in which they were read.
+    public var tables: [Table] = []
+    /// What is lost, by stream and number.
+    public var losses: [Loss] = []
+    /// Rows may be lost behind the last one that was read: how many can't be known.
+    public var losesEnd = false
+    /// What else is to be known, a line each.
+    public var remarks: [String] = []
+
+    init(path: String, kind: LocalFile) {
+        self.path = path
+        self.kind = kind
+    }
+
+    /// Rows in the fresh file.
+    public var kept: Int64 { tables.reduce(0) { $0 + $1.kept } }
+
+    /// Event rows that are lost.
+    public var lost: Int64 { losses.reduce(0) { $0 + $1.count } }
+}

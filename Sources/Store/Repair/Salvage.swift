@@ -1,0 +1,151 @@
+import GRDB
+import GRDBSQLite
+import MarketData
+
+/// Reads everything that can be read from a damaged file into a fresh one.
+struct Salvage {
+    let image: DatabaseImage
+    private var walk: TreeWalk
+    private var roots: [String: UInt32] = [:]
+    /// The damaged file's own marks, as far as they could be read.
+    private(set) var deletedThrough: [EventStream: Int64] = [:]
+    private(set) var acknowledged: [EventStream: Int64] = [:]
+    private(set) var tables: [RepairReport.Table] = []
+    /// Rows of a stream that its tree does not lead to any more.
+    private var unreached: [EventStream: [ClosedRange<Int64>]] = [:]
+    private let progress: (Int, Int) -> Void
+
+    init(_ image: DatabaseImage, progress: @escaping (Int, Int) -> Void) {
+        self.image = image
+        self.progress = progress
+        walk = TreeWalk(image)
+    }
+
+    /// Whether newer versions of pages are lost, so that a tree may seem whole and lack its end.
+    var isOutdated: Bool { image.log.brokenFrames > 0 || image.isCut || image.header == nil || roots.isEmpty }
+
+    /// Whether rows may be missing behind the last one that was found.
+    var losesEnd: Bool { isOutdated || unreached.values.contains { $0.contains { $0.upperBound == .max } } }
+
+    /// Reads where the tables begin.
+    mutating func readSchema() throws(StoreError) {
+        walk.begin()
+        var found: [String: UInt32] = [:]
+        try walk.table(1) { row throws(StoreError) in
+            guard row.values.count == 5, case .text(let type) = row.values[0], case .text(let name) = row.values[1],
+                case .integer(let root) = row.values[3], String(decoding: type, as: UTF8.self) == "table",
+                let root = UInt32(exactly: root)
+            else { return }
+            found[String(decoding: name, as: UTF8.self)] = root
+        }
+        roots = found
+    }
+
+    /// Reads a table that is not a stream's.
+    mutating func copy(_ name: String, into database: Database) throws {
+        let target = try target(name, database)
+        walk.begin()
+        let root = roots[name] ?? target.layout.usualRoot
+        if target.layout.isWithoutRowid {
+            try walk.index(root) { row throws(StoreError) in try target.add(row) }
+        } else {
+            try walk.table(root) { row throws(StoreError) in try target.add(row) }
+        }
+        tables.append(
+            RepairReport.Table(name: name, kept: target.kept, unreadable: target.refused + Int64(walk.faults)))
+    }
+
+    /// Reads the streams' marks.
+    mutating func readMarks(_ database: Database) throws {
+        let layout = try TableLayout("streams", in: database)
+        walk.begin()
+        var marks: [EventStream: (Int64, Int64)] = [:]
+        try walk.index(roots["streams"] ?? layout.usualRoot) { row throws(StoreError) in
+            guard row.values.count == 3, case .text(let name) = row.values[0], case .integer(let up) = row.values[1],
+                case .integer(let gone) = row.values[2], up >= 0, gone >= 0,
+                let stream = EventStream(rawValue: String(decoding: name, as: UTF8.self))
+            else { return }
+            marks[stream] = (up, gone)
+        }
+        acknowledged = marks.mapValues(\.0)
+        deletedThrough = marks.mapValues(\.1)
+    }
+
+    /// Reads the streams' rows: along their trees, then on pages that no tree leads to.
+    mutating func copyEvents(into database: Database) throws {
+        var targets: [EventStream: SalvageTarget] = [:]
+        var read = 0
+        let total = Int(image.pageCount)
+        var unreadable: [EventStream: Int64] = [:]
+        for stream in EventStream.allCases {
+            let target = try target(stream.rawValue, database)
+            targets[stream] = target
+            let first = deletedThrough[stream] ?? 0
+            walk.begin()
+            var wrong: Int64 = 0
+            var seen = 0
+            try walk.table(roots[stream.rawValue] ?? target.layout.usualRoot) { [progress] row throws(StoreError) in
+                guard EventRecord.isRow(row, of: stream) else {
+                    wrong += 1
+                    return
+                }
+                seen += 1
+                if seen % 4096 == 0 { progress(min(read + seen / 32, total), total) }
+                if row.rowid > first { try target.add(row) }
+            }
+            read += seen / 32
+            unreached[stream] = walk.damaged
+            if wrong > 0 { unreached[stream]?.append(.min ... .max) }
+            unreadable[stream] = wrong
+        }
+        if isOutdated || unreached.values.contains(where: { !$0.isEmpty }) { try copyStrays(into: targets) }
+        for stream in EventStream.allCases {
+            tables.append(
+                RepairReport.Table(
+                    name: stream.rawValue, kept: targets[stream]?.kept ?? 0, unreadable: unreadable[stream] ?? 0))
+        }
+        progress(total, total)
+    }
+
+    /// Reads leaves whose way from the root is lost.
+    ///
+    /// A page that was freed still holds the rows that it held. Those were deleted from the head, so they end at the
+    /// mark; and rows are never changed, so any copy of a row is the row.
+    private mutating func copyStrays(into targets: [EventStream: SalvageTarget]) throws {
+        markFree()
+        for number in 2...max(2, image.pageCount) where Int(number) < walk.reached.count && !walk.reached[Int(number)] {
+            guard let bytes = image.page(number),
+                let page = TreePage(bytes, number: number, usableBytes: image.usableBytes), page.kind == .leafTable
+            else { continue }
+            for row in walk.rows(of: page) {
+                guard let stream = EventRecord.stream(of: row), row.rowid > deletedThrough[stream] ?? 0,
+                    isOutdated || unreached[stream]?.contains(where: { $0.contains(row.rowid) }) == true
+                else { continue }
+                try targets[stream]?.add(row)
+            }
+        }
+    }
+
+    /// Marks the free pages, as far as their list can be followed.
+    private mutating func markFree() {
+        var next = image.header?.firstFree ?? 0
+        var steps: UInt32 = 0
+        while next > 0, steps < image.pageCount, Int(next) < walk.reached.count, !walk.reached[Int(next)],
+            let trunk = image.page(next)
+        {
+            let count = Int(trunk.bigEndian32(at: 4))
+            guard count <= image.usableBytes / 4 - 2 else { return }
+            let leaves = (0..<count).map { trunk.bigEndian32(at: 8 + 4 * $0) }
+            guard leaves.allSatisfy({ $0 > 1 && $0 <= image.pageCount }) else { return }
+            walk.mark(next)
+            for leaf in leaves { walk.mark(leaf) }
+            next = trunk.bigEndian32(at: 0)
+            steps += 1
+        }
+    }
+
+    private func target(_ name: String, _ database: Database) throws -> SalvageTarget {
+        guard let handle = database.sqliteConnection else { throw StoreError(.closed, operation: "repair") }
+        return SalvageTarget(try TableLayout(name, in: database), on: handle)
+    }
+}

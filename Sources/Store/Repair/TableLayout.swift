@@ -1,0 +1,38 @@
+import GRDB
+
+/// How a table's rows stand in its records.
+struct TableLayout {
+    let name: String
+    /// The columns in the order of the record.
+    let columns: [String]
+    /// The column that stands in the tree in place of the record; `nil` when there is none.
+    let rowidColumn: Int?
+    /// Whether the rows stand in an index's tree.
+    let isWithoutRowid: Bool
+    /// The first page of the table's tree in a file that was made at once.
+    let usualRoot: UInt32
+
+    /// Reads a table's layout from a sound file (sqlite.org/fileformat2.html, sections 2.3 and 2.4).
+    init(_ name: String, in database: Database) throws {
+        self.name = name
+        let wanted = try Row.fetchOne(
+            database, sql: "SELECT wr FROM pragma_table_list WHERE schema = 'main' AND name = ?", arguments: [name])
+        isWithoutRowid = (wanted?["wr"] ?? 0) == 1
+        usualRoot =
+            try UInt32.fetchOne(
+                database, sql: "SELECT rootpage FROM sqlite_master WHERE type = 'table' AND name = ?", arguments: [name]
+            )
+            ?? 0
+        let rows = try Row.fetchAll(database, sql: "SELECT name, type, pk FROM pragma_table_info(?)", arguments: [name])
+        let keys = rows.filter { ($0["pk"] as Int) > 0 }.sorted { ($0["pk"] as Int) < ($1["pk"] as Int) }
+        if isWithoutRowid {
+            // The key's columns come first.
+            columns = (keys + rows.filter { ($0["pk"] as Int) == 0 }).map { $0["name"] }
+            rowidColumn = nil
+        } else {
+            columns = rows.map { $0["name"] }
+            let isNumber = keys.count == 1 && (keys[0]["type"] as String).uppercased() == "INTEGER"
+            rowidColumn = isNumber ? rows.firstIndex { ($0["pk"] as Int) == 1 } : nil
+        }
+    }
+}

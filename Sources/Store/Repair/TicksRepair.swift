@@ -1,0 +1,231 @@
+import FoundationEssentials
+import GRDB
+import GRDBSQLite
+import MarketData
+
+/// Fills a fresh `ticks.sqlite` from a damaged one, and writes down what is lost.
+struct TicksRepair {
+    /// Losses that are kept apart; further ones are merged with their neighbours.
+    static let mostLosses = 500
+    /// Rows around a loss whose symbols are told.
+    static let rowsAround = 200
+    /// Symbols of a loss that are told.
+    static let mostSymbols = 50
+
+    let database: Database
+    let path: String
+    let options: FileRepair.Options
+    let now: Int64
+
+    /// Fills the fresh file; its transaction is the caller's.
+    func fill(_ salvage: inout Salvage, _ report: inout RepairReport) throws {
+        try salvage.readMarks(database)
+        try salvage.copy("buffer", into: database)
+        try salvage.copyEvents(into: database)
+        for table in ["gaps", "gap_fills", "drops", "dead_letters", "incidents", "predecessors"] {
+            try salvage.copy(table, into: database)
+        }
+        guard try identify(&report) else {
+            report.tables = salvage.tables
+            report.outcome = .identityLost
+            return
+        }
+        let marks = try setMarks(salvage, &report)
+        report.losesEnd = salvage.losesEnd
+        report.losses = try EventStream.allCases.flatMap { stream in
+            try losses(of: stream, marks[stream] ?? Marks(acknowledged: 0, deletedThrough: 0))
+        }
+        try noteLosses(report)
+        report.tables = salvage.tables
+        try database.execute(
+            sql: "INSERT INTO incidents (at_us, what, detail) VALUES (?, 'repaired', ?)",
+            arguments: [
+                now, "\(report.id ?? "a file of unknown id"): \(report.kept) rows kept, \(report.lost) lost",
+            ])
+    }
+
+    /// Gives the file its new identifier, and notes the old one.
+    private func identify(_ report: inout RepairReport) throws -> Bool {
+        let row = try Row.fetchOne(database, sql: "SELECT id FROM buffer ORDER BY rowid LIMIT 1")
+        let found: String? = row.flatMap { BufferID.isValid($0["id"]) ? $0["id"] : nil }
+        report.id = found ?? options.id?.lowercased()
+        if let id = report.id, !BufferID.isValid(id) {
+            throw StoreError(.invalid, operation: "repair", path: path, underlying: "\(id) is no UUID")
+        }
+        guard report.id != nil || options.sendsAgain else { return false }
+        if report.id == nil {
+            report.remarks.append(
+                "the file's identifier is lost: rows that only the ledger knew to be upstream are sent again")
+        }
+        let id = UUID().uuidString.lowercased()
+        if row == nil {
+            try database.execute(
+                sql: "INSERT INTO buffer (id, collector, created_us) VALUES (?, '', ?)", arguments: [id, now])
+        } else {
+            try database.execute(sql: "UPDATE buffer SET id = ?", arguments: [id])
+            try database.execute(sql: "DELETE FROM buffer WHERE rowid <> (SELECT min(rowid) FROM buffer)")
+        }
+        report.newID = id
+        return true
+    }
+
+    private struct Marks {
+        var acknowledged: Int64
+        var deletedThrough: Int64
+    }
+
+    private func setMarks(_ salvage: Salvage, _ report: inout RepairReport) throws -> [EventStream: Marks] {
+        var result: [EventStream: Marks] = [:]
+        let successor = try report.id.flatMap { try LiveSuccessor(of: $0, besides: path) }
+        if successor != nil {
+            report.remarks.append(
+                "a collector went on under the same identifier: what it noted as lost with this file is what was not upstream"
+            )
+        }
+        for stream in EventStream.allCases {
+            let table = stream.rawValue
+            let first = try Int64.fetchOne(database, sql: "SELECT min(seq) FROM \(table)")
+            let last = try Int64.fetchOne(database, sql: "SELECT max(seq) FROM \(table)")
+            var marks = Marks(
+                acknowledged: salvage.acknowledged[stream] ?? 0,
+                deletedThrough: salvage.deletedThrough[stream] ?? max(0, (first ?? 1) - 1))
+            if salvage.deletedThrough[stream] == nil {
+                report.remarks.append("\(table): the marks are lost; the ledger upstream tells what was uploaded")
+            }
+            let greatest = max(last ?? 0, marks.acknowledged, marks.deletedThrough)
+            if let successor {
+                marks.acknowledged = max(
+                    marks.acknowledged, min(greatest, successor.uploaded(stream, through: greatest)))
+            } else if let id = report.id, greatest > 0 {
+                try database.execute(
+                    sql: "INSERT OR REPLACE INTO predecessors (id, stream, through) VALUES (?, ?, ?)",
+                    arguments: [id, table, greatest])
+            }
+            try database.execute(
+                sql: "UPDATE streams SET acknowledged = ?, deleted_through = ? WHERE stream = ?",
+                arguments: [marks.acknowledged, marks.deletedThrough, table])
+            result[stream] = marks
+        }
+        return result
+    }
+
+    /// The holes in a stream's numbers that were not there before the damage.
+    private func losses(of stream: EventStream, _ marks: Marks) throws -> [RepairReport.Loss] {
+        let table = stream.rawValue
+        var holes: [ClosedRange<Int64>] = []
+        var previous = marks.deletedThrough
+        let rows = try Row.fetchCursor(database, sql: "SELECT seq FROM \(table) ORDER BY seq")
+        while let row = try rows.next() {
+            let sequence: Int64 = row[0]
+            if sequence > previous + 1 { holes.append(previous + 1...sequence - 1) }
+            previous = sequence
+        }
+        if marks.acknowledged > previous { holes.append(previous + 1...marks.acknowledged) }
+        let known = try Row.fetchAll(
+            database, sql: "SELECT first_seq, last_seq FROM drops WHERE stream = ? AND first_seq IS NOT NULL",
+            arguments: [table]
+        ).compactMap { row -> ClosedRange<Int64>? in
+            let (first, last): (Int64, Int64) = (row[0], row[1])
+            return first <= last ? first...last : nil
+        }
+        let accounted = SequenceSpans(known)
+        let fresh = holes.filter { !accounted.cover($0) }
+        return try fresh.prefix(Self.mostLosses).map { hole in
+            let isLast = fresh.count > Self.mostLosses && hole == fresh[Self.mostLosses - 1]
+            return try loss(stream, hole.lowerBound...(isLast ? fresh[fresh.count - 1].upperBound : hole.upperBound))
+        }
+    }
+
+    private func loss(_ stream: EventStream, _ hole: ClosedRange<Int64>) throws -> RepairReport.Loss {
+        let table = stream.rawValue
+        let time = TickColumns.time(of: stream)
+        let symbols = try String.fetchAll(
+            database,
+            sql: """
+                SELECT DISTINCT symbol FROM (
+                    SELECT symbol FROM (SELECT symbol FROM \(table) WHERE seq < ?1 ORDER BY seq DESC LIMIT ?3)
+                    UNION ALL SELECT symbol FROM (SELECT symbol FROM \(table) WHERE seq > ?2 ORDER BY seq LIMIT ?3)
+                ) ORDER BY symbol LIMIT ?4
+                """, arguments: [hole.lowerBound, hole.upperBound, Self.rowsAround, Self.mostSymbols])
+        return RepairReport.Loss(
+            stream: stream, first: hole.lowerBound, last: hole.upperBound,
+            from: try Int64.fetchOne(
+                database, sql: "SELECT \(time) FROM \(table) WHERE seq < ? ORDER BY seq DESC LIMIT 1",
+                arguments: [hole.lowerBound]),
+            to: try Int64.fetchOne(
+                database, sql: "SELECT \(time) FROM \(table) WHERE seq > ? ORDER BY seq LIMIT 1",
+                arguments: [hole.upperBound]),
+            symbolsAround: symbols)
+    }
+
+    /// Writes the losses into `drops` and `gaps`, where users, verification and backfill look for them.
+    private func noteLosses(_ report: RepairReport) throws {
+        guard let handle = database.sqliteConnection else { throw StoreError(.closed, operation: "repair") }
+        let notes = try NoteStatements(on: handle)
+        for (index, loss) in report.losses.enumerated() {
+            var tally = DropTally()
+            tally.add(
+                DropTally.Key(stream: loss.stream, symbol: nil, reason: .unreadable),
+                DropTally.Entry(
+                    count: loss.count, from: loss.span?.lowerBound, to: loss.span?.upperBound,
+                    firstSequence: loss.first, lastSequence: loss.last))
+            try notes.add(tally, episode: now + Int64(index), now: now)
+            guard let span = loss.span else { continue }
+            let (connection, events) = try neighbour(loss.stream, of: loss.first)
+            try notes.add(
+                Gap(
+                    connection: connection, symbols: [], events: events, from: span.lowerBound, to: span.upperBound,
+                    cause: .damaged), now: now)
+        }
+        if report.losesEnd { try noteLostEnd(notes) }
+    }
+
+    /// The time from the last row that is left to the last sign of life.
+    private func noteLostEnd(_ notes: NoteStatements) throws {
+        let alive = try Int64.fetchOne(database, sql: "SELECT alive_us FROM buffer") ?? 0
+        for stream in EventStream.allCases {
+            let row = try Row.fetchOne(
+                database,
+                sql: """
+                    SELECT seq, \(TickColumns.time(of: stream)), received_us FROM \(stream.rawValue)
+                    ORDER BY seq DESC LIMIT 1
+                    """)
+            guard let row, (row[2] as Int64) < alive else { continue }
+            let (connection, events) = try neighbour(stream, of: (row[0] as Int64) + 1)
+            let from: Int64 = row[1]
+            try notes.add(
+                Gap(
+                    connection: connection, symbols: [], events: events, from: from, to: max(from, alive / 1000),
+                    cause: .damaged), now: now)
+        }
+    }
+
+    /// The connection and the kinds of events of the rows beside a sequence.
+    private func neighbour(_ stream: EventStream, of sequence: Int64) throws -> (String, [EventKind]) {
+        let interval = stream == .bars ? "interval_s" : "0"
+        let sides = [
+            "SELECT connection, \(interval) FROM \(stream.rawValue) WHERE seq < ? ORDER BY seq DESC LIMIT 50",
+            "SELECT connection, \(interval) FROM \(stream.rawValue) WHERE seq >= ? ORDER BY seq LIMIT 50",
+        ]
+        let rows = try sides.flatMap { try Row.fetchAll(database, sql: $0, arguments: [sequence]) }
+        let connection: String = rows.first?[0] ?? ""
+        switch stream {
+        case .trades: return (connection, [.trade])
+        case .quotes: return (connection, [.quote])
+        case .bars:
+            let intervals = Set(rows.map { $0[1] as Int32 })
+            let kinds = [EventKind.minuteBar, .secondBar].filter {
+                intervals.contains($0 == .minuteBar ? Bar.Interval.minute.rawValue : Bar.Interval.second.rawValue)
+            }
+            return (connection, kinds)
+        }
+    }
+}
+
+extension RepairReport.Loss {
+    /// The feed times around, in order; `nil` when neither is known.
+    fileprivate var span: ClosedRange<Int64>? {
+        guard let start = from ?? to, let end = to ?? from else { return nil }
+        return min(start, end)...max(start, end)
+    }
+}

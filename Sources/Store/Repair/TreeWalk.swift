@@ -1,0 +1,162 @@
+/// Reads the rows of trees page by page, goes around what is damaged and remembers where that was.
+///
+/// Every page is read once: a link that leads to a page seen before is damage.
+struct TreeWalk {
+    /// A row of a table, or of a WITHOUT ROWID table, which has no number.
+    struct Row {
+        var rowid: Int64
+        var values: [RecordValue]
+    }
+
+    private static let deepest = 24
+
+    let image: DatabaseImage
+    /// Pages that a tree led to, by number.
+    private(set) var reached: [Bool]
+    /// Rows of the tree under way that can't be reached any more, by number.
+    private(set) var damaged: [ClosedRange<Int64>] = []
+    /// Pages, cells or links that were given up since ``begin()``.
+    private(set) var faults = 0
+
+    init(_ image: DatabaseImage) {
+        self.image = image
+        reached = [Bool](repeating: false, count: Int(image.pageCount) + 1)
+    }
+
+    /// Forgets the damage of the tree before.
+    mutating func begin() {
+        damaged = []
+        faults = 0
+    }
+
+    /// Hands out the rows of a table's tree in the order of their numbers.
+    mutating func table(_ root: UInt32, _ body: (Row) throws(StoreError) -> Void) throws(StoreError) {
+        try table(root, after: .min, through: .max, depth: 0, body)
+    }
+
+    /// Hands out the records of a WITHOUT ROWID table's tree.
+    mutating func index(_ root: UInt32, _ body: (Row) throws(StoreError) -> Void) throws(StoreError) {
+        try index(root, depth: 0, body)
+    }
+
+    /// Marks a page as one that no tree has lost: free, or part of a long value.
+    mutating func mark(_ number: UInt32) {
+        if number > 0, Int(number) < reached.count { reached[Int(number)] = true }
+    }
+
+    private mutating func open(_ number: UInt32, _ kinds: TreePage.Kind..., depth: Int) -> TreePage? {
+        guard depth < Self.deepest, number > 0, Int(number) < reached.count, !reached[Int(number)],
+            let bytes = image.page(number),
+            let page = TreePage(bytes, number: number, usableBytes: image.usableBytes), kinds.contains(page.kind)
+        else {
+            faults += 1
+            return nil
+        }
+        reached[Int(number)] = true
+        if page.isDamaged { faults += 1 }
+        return page
+    }
+
+    private mutating func table(
+        _ number: UInt32, after low: Int64, through high: Int64, depth: Int, _ body: (Row) throws(StoreError) -> Void
+    ) throws(StoreError) {
+        guard let page = open(number, .innerTable, .leafTable, depth: depth) else { return lose(low, high) }
+        guard page.kind == .innerTable else { return try leaf(page, after: low, through: high, body) }
+        var from = low
+        for cell in page.cells {
+            let child = page.bytes.bigEndian32(at: cell)
+            guard let key = TreePage.varint(page.bytes, at: cell + 4)?.value, key > from, key <= high else {
+                // The key is wrong, so nothing is known of the child's range but that it ends before the next one.
+                faults += 1
+                lose(from, high)
+                continue
+            }
+            try table(child, after: from, through: key, depth: depth + 1, body)
+            from = key
+        }
+        if page.isDamaged { lose(from, high) }
+        if let last = page.last { try table(last, after: from, through: high, depth: depth + 1, body) }
+    }
+
+    private mutating func leaf(
+        _ page: TreePage, after low: Int64, through high: Int64, _ body: (Row) throws(StoreError) -> Void
+    ) throws(StoreError) {
+        let rows = self.rows(of: page).filter { $0.rowid > low && $0.rowid <= high }
+        if rows.count < page.cells.count || page.isDamaged {
+            faults += 1
+            lose(low, high)
+        }
+        for row in rows { try body(row) }
+    }
+
+    /// The rows of a leaf, in the order of their numbers, without those that contradict their neighbours.
+    mutating func rows(of page: TreePage) -> [Row] {
+        var rows: [Row] = []
+        var places: [Int64] = []
+        for (place, cell) in page.cells.enumerated() {
+            guard let (size, afterSize) = TreePage.varint(page.bytes, at: cell),
+                let (rowid, start) = TreePage.varint(page.bytes, at: afterSize),
+                let payload = payload(page, size, at: start, isIndex: false),
+                let values = RecordReading.values(payload)
+            else { continue }
+            rows.append(Row(rowid: rowid, values: values))
+            places.append(rowid &- Int64(place))
+        }
+        guard zip(rows, rows.dropFirst()).contains(where: { $0.rowid >= $1.rowid }) else { return rows }
+        // Numbers run on from cell to cell: of two that contradict each other, the one in the run is right.
+        var counts: [Int64: Int] = [:]
+        for place in places { counts[place, default: 0] += 1 }
+        let run = counts.max { ($0.value, $1.key) < ($1.value, $0.key) }?.key
+        var kept: [Row] = []
+        for (row, place) in zip(rows, places) where place == run { kept.append(row) }
+        return kept
+    }
+
+    private mutating func index(
+        _ number: UInt32, depth: Int, _ body: (Row) throws(StoreError) -> Void
+    ) throws(StoreError) {
+        guard let page = open(number, .innerIndex, .leafIndex, depth: depth) else { return }
+        let isInner = page.kind == .innerIndex
+        for cell in page.cells {
+            if isInner { try index(page.bytes.bigEndian32(at: cell), depth: depth + 1, body) }
+            guard let (size, start) = TreePage.varint(page.bytes, at: cell + (isInner ? 4 : 0)),
+                let payload = payload(page, size, at: start, isIndex: true),
+                let values = RecordReading.values(payload)
+            else {
+                faults += 1
+                continue
+            }
+            try body(Row(rowid: 0, values: values))
+        }
+        if let last = page.last { try index(last, depth: depth + 1, body) }
+    }
+
+    /// A cell's payload, with the pages that it continues on.
+    private mutating func payload(_ page: TreePage, _ size: Int64, at start: Int, isIndex: Bool) -> [UInt8]? {
+        guard size > 0, size <= Int64(RecordReading.mostBytes) else { return nil }
+        let usable = image.usableBytes
+        let total = Int(size)
+        let most = isIndex ? (usable - 12) * 64 / 255 - 23 : usable - 35
+        if total <= most {
+            guard start + total <= usable else { return nil }
+            return Array(page.bytes[start..<start + total])
+        }
+        let least = (usable - 12) * 32 / 255 - 23
+        let fitting = least + (total - least) % (usable - 4)
+        let local = fitting <= most ? fitting : least
+        guard start + local + 4 <= usable else { return nil }
+        var payload = Array(page.bytes[start..<start + local])
+        var next = page.bytes.bigEndian32(at: start + local)
+        while payload.count < total {
+            guard let bytes = image.page(next), Int(next) < reached.count, !reached[Int(next)] else { return nil }
+            reached[Int(next)] = true
+            payload += bytes[4..<min(usable, 4 + total - payload.count)]
+            next = bytes.bigEndian32(at: 0)
+        }
+        return payload
+    }
+
+    private mutating func lose(_ low: Int64, _ high: Int64) {
+        damaged.append((low == .min ? .min : low + 1)...max(high, low == .min ? .min : low + 1))
+    }
+}

@@ -1,0 +1,32 @@
+import GRDB
+
+/// Fills a fresh `universe.sqlite` from a damaged one.
+enum UniverseRepair {
+    /// Takes groups, members and settings over. What the last pull brought is not noted, so the next one reads all anew.
+    static func fill(_ salvage: inout Salvage, _ database: Database, _ report: inout RepairReport) throws {
+        for table in ["definition_groups", "group_memberships", "cache_entries", "group_imports"] {
+            try salvage.copy(table, into: database)
+        }
+        report.tables = salvage.tables
+        try database.execute(
+            sql: "DELETE FROM group_memberships WHERE group_id NOT IN (SELECT id FROM definition_groups)")
+        let orphans = database.changesCount
+        try database.execute(
+            sql: "DELETE FROM group_imports WHERE group_id NOT IN (SELECT id FROM definition_groups)")
+        if orphans > 0 {
+            report.remarks.append("\(orphans) members belong to groups that can't be read; they are left out")
+            if let place = report.tables.firstIndex(where: { $0.name == "group_memberships" }) {
+                report.tables[place].kept -= Int64(orphans)
+                report.tables[place].unreadable += Int64(orphans)
+            }
+        }
+        let local = try String.fetchAll(
+            database, sql: "SELECT name FROM definition_groups WHERE origin = 'local' ORDER BY name LIMIT 20")
+        report.losesEnd = salvage.losesEnd
+        report.remarks.append("run edgetick universe pull: it brings the groups of the database back whole")
+        if !local.isEmpty {
+            report.remarks.append(
+                "groups made here can be incomplete, import them again: \(local.joined(separator: ", "))")
+        }
+    }
+}

@@ -1,0 +1,41 @@
+public import MarketData
+
+extension FileVerification {
+    /// The identifiers that the ledger upstream is to be asked for: the file's own, and those of files that it was
+    /// repaired from.
+    public var ledgerIDs: [String] {
+        var ids = id.map { [$0] } ?? []
+        for predecessor in predecessors where !ids.contains(predecessor.id) { ids.append(predecessor.id) }
+        return ids
+    }
+
+    /// Compares the marks with the ledger upstream: the last uploaded sequences, by identifier and stream.
+    public mutating func compare(with ledger: [String: [EventStream: Int64]]) {
+        guard let id else { return }
+        for stream in EventStream.allCases {
+            guard let marks = streams[stream] else { continue }
+            let own = ledger[id]?[stream] ?? 0
+            var settled = own
+            for predecessor in predecessors where predecessor.stream == stream {
+                settled = max(settled, min(ledger[predecessor.id]?[stream] ?? 0, predecessor.through))
+            }
+            let name = stream.rawValue
+            if own > marks.lastGiven {
+                find(
+                    .fault, .ledger, at: name,
+                    "the ledger has \(own), and the file gave numbers up to \(marks.lastGiven): it is an older copy",
+                    advice: "run edgetick repair, which goes on under an identifier of its own")
+            } else if marks.acknowledged > settled {
+                find(
+                    .fault, .ledger, at: name,
+                    "rows through \(marks.acknowledged) count as uploaded, and the ledger knows \(settled)",
+                    advice: "DATABASE_URI names another database, or one that was restored from an older backup")
+            } else if settled > marks.acknowledged {
+                find(
+                    .note, .ledger, at: name,
+                    "rows through \(settled) are upstream, and the file knows it of \(marks.acknowledged); "
+                        + "the next upload settles it")
+            }
+        }
+    }
+}

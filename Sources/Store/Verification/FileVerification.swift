@@ -1,0 +1,82 @@
+public import MarketData
+
+/// What a look through one local file brought.
+public struct FileVerification: Sendable, Equatable {
+    /// One stream's rows.
+    public struct Stream: Sendable, Equatable {
+        /// Rows that could be read.
+        public var rows: Int64 = 0
+        /// The first row's sequence; `nil` without rows.
+        public var first: Int64?
+        /// The last row's sequence; `nil` without rows.
+        public var last: Int64?
+        /// The last sequence known to be upstream.
+        public var acknowledged: Int64 = 0
+        /// Rows through this sequence were deleted.
+        public var deletedThrough: Int64 = 0
+
+        /// Makes a stream without rows.
+        public init() {}
+
+        /// The last sequence ever given.
+        public var lastGiven: Int64 { max(last ?? 0, acknowledged, deletedThrough) }
+    }
+
+    /// Rows that this file took over from one that was repaired.
+    public struct Predecessor: Sendable, Equatable {
+        /// The repaired file's identifier.
+        public var id: String
+        /// The stream.
+        public var stream: EventStream
+        /// Rows through this sequence came from it.
+        public var through: Int64
+
+        /// Makes a predecessor; see the properties for meaning.
+        public init(id: String, stream: EventStream, through: Int64) {
+            self.id = id
+            self.stream = stream
+            self.through = through
+        }
+    }
+
+    /// The file.
+    public var path: String
+    /// Which of the two files it is.
+    public var kind: LocalFile
+    /// The schema's version; `nil` when it can't be read.
+    public var schemaVersion: Int?
+    /// The file's own identifier; `nil` when it can't be read or there is none.
+    public var id: String?
+    /// The collector that made the file.
+    public var collector: String?
+    /// The process that holds the file; `nil` when none does.
+    public var holder: Int32?
+    /// The streams of a `ticks.sqlite`.
+    public var streams: [EventStream: Stream] = [:]
+    /// Where rows of a repaired file came from.
+    public var predecessors: [Predecessor] = []
+    /// Rows that were read.
+    public var rows: Int64 = 0
+    /// What was found, in the order in which it was looked at.
+    public var findings: [FileFinding] = []
+
+    init(path: String, kind: LocalFile) {
+        self.path = path
+        self.kind = kind
+    }
+
+    /// Whether no fault was found.
+    public var isSound: Bool { !findings.contains { $0.severity == .fault } }
+
+    /// How many findings of a kind there are.
+    public func count(_ severity: FileFinding.Severity) -> Int {
+        findings.count { $0.severity == severity }
+    }
+
+    mutating func find(
+        _ severity: FileFinding.Severity, _ check: FileFinding.Check, at place: String, _ text: String,
+        advice: String = ""
+    ) {
+        findings.append(FileFinding(severity, check, at: place, text, advice: advice))
+    }
+}

@@ -1,0 +1,122 @@
+import GRDBSQLite
+
+/// Looks through a local file without changing it: a running collector's, one that lies still, or one set aside.
+///
+/// SQLite pages carry no checksums, so a flipped bit within a value that is still a possible value can't be found.
+/// What is found: pages that don't fit together, numbers missing or out of order, values that no feed event has, and
+/// accounts that don't add up.
+public enum FileVerifier {
+    /// How far a verification is.
+    public enum Progress: Sendable {
+        /// Bytes read by SQLite's own check, and about how many there are.
+        case structure(read: Int64, total: Int64)
+        /// Rows looked at, and how many there are.
+        case rows(read: Int64, total: Int64)
+    }
+
+    /// What to do with a file that can't be read whole.
+    static let repairAdvice = "run edgetick repair"
+
+    /// Verifies a file. Blocks on the disk, and reads the file about three times; `isQuick` reads its ends alone.
+    ///
+    /// - Throws: `.missing`, `.notWritable` when this user may not read it, `.inputOutput`. Damage is no error but a
+    ///   finding.
+    public static func verify(
+        _ path: String, as kind: LocalFile, isQuick: Bool = false,
+        progress: @escaping @Sendable (Progress) -> Void = { _ in }
+    ) throws(StoreError) -> FileVerification {
+        var result = FileVerification(path: path, kind: kind)
+        let file = StoreFile(path: path, schema: kind.schema)
+        guard file.inode != nil else { throw StoreError(.missing, operation: "verify", path: path) }
+        result.holder = FileLock.holder(of: path + ".lock")?.processID
+        let logBytes = StoreFile.size(of: path + "-wal")
+        guard StoreFile.size(of: path) > 0 else {
+            if logBytes > 0 {
+                result.find(
+                    .fault, .structure, at: "the file", "it is empty, and a write-ahead log lies beside it",
+                    advice: repairAdvice)
+            } else {
+                result.find(.note, .structure, at: "the file", "it is empty: a collector makes it anew")
+            }
+            return result
+        }
+        do throws(StoreError) {
+            try examine(file, into: &result, isAtRest: result.holder == nil && logBytes == 0, isQuick, progress)
+        } catch {
+            guard error.reason == .damaged || error.reason == .statement else { throw error }
+            result.find(.fault, .structure, at: "the file", error.underlying ?? "damaged", advice: repairAdvice)
+        }
+        return result
+    }
+
+    private static func examine(
+        _ file: StoreFile, into result: inout FileVerification, isAtRest: Bool, _ isQuick: Bool,
+        _ progress: @escaping @Sendable (Progress) -> Void
+    ) throws(StoreError) {
+        let handle = try ReadHandle(path: file.path, isAtRest: isAtRest)
+        guard try isOurs(handle, file.schema, &result) else { return }
+        switch result.kind {
+        case .ticks:
+            var checks = TicksChecks(handle: handle, result: result)
+            defer { result = checks.result }
+            try checks.run(isQuick: isQuick) { progress(.rows(read: $0, total: $1)) }
+        case .universe:
+            var checks = UniverseChecks(handle: handle, result: result)
+            defer { result = checks.result }
+            try checks.run()
+        }
+        guard !isQuick else { return }
+        try checkStructure(handle, &result, progress)
+    }
+
+    private static func isOurs(
+        _ handle: ReadHandle, _ schema: StoreSchema, _ result: inout FileVerification
+    ) throws(StoreError) -> Bool {
+        let application = try handle.number("PRAGMA application_id") ?? 0
+        let version = Int(try handle.number("PRAGMA user_version") ?? 0)
+        let objects = try handle.number("SELECT count(*) FROM sqlite_master") ?? 0
+        if application == 0, version == 0, objects == 0 {
+            result.find(.note, .schema, at: "the file", "it has no tables: a collector makes them")
+            return false
+        }
+        guard application == Int64(schema.applicationID) else {
+            result.find(
+                .fault, .schema, at: "the file's header", "it belongs to another program",
+                advice: "move it away; a collector sets it aside")
+            return false
+        }
+        result.schemaVersion = version
+        guard version <= schema.newest else {
+            result.find(
+                .fault, .schema, at: "the file's header",
+                "its schema is version \(version), and this EdgeTick knows versions up to \(schema.newest)",
+                advice: "use that EdgeTick version or newer")
+            return false
+        }
+        if version < schema.newest {
+            result.find(
+                .note, .schema, at: "the file's header",
+                "its schema is version \(version); the next start brings it to \(schema.newest)")
+        }
+        return true
+    }
+
+    private static func checkStructure(
+        _ handle: ReadHandle, _ result: inout FileVerification, _ progress: @escaping @Sendable (Progress) -> Void
+    ) throws(StoreError) {
+        let total = 2 * (StoreFile.size(of: handle.path) + StoreFile.size(of: handle.path + "-wal"))
+        let outcome = try StructureCheck.run(on: handle) { progress(.structure(read: min($0, total), total: total)) }
+        for message in outcome.messages {
+            result.find(.fault, .structure, at: "the file", message, advice: repairAdvice)
+        }
+        if outcome.messages.count >= StructureCheck.mostFaults {
+            result.find(.note, .structure, at: "the file", "there may be more faults than are told here")
+        }
+        if outcome.wasGivenUp {
+            result.find(
+                .note, .structure, at: "the file",
+                "the check of its pages was given up, because the running collector's log grew meanwhile",
+                advice: "verify again when none runs; the rows themselves were read")
+        }
+    }
+}

@@ -1,0 +1,141 @@
+import MarketData
+
+/// What the file says of itself, against its rows.
+extension TicksChecks {
+    /// Drops must be sane, and holes in the numbers must be accounted for.
+    mutating func checkDrops() throws(StoreError) {
+        var spans: [EventStream: [ClosedRange<Int64>]] = [:]
+        var faults: [(String, String)] = []
+        try reading("drops") { checks throws(StoreError) in
+            try checks.handle.rows(
+                "SELECT stream, symbol, reason, count, first_seq, last_seq, from_ms, to_ms FROM drops"
+            ) {
+                row in
+                let place = "drops, \(row.text(2)) of \(row.text(1))"
+                guard let stream = EventStream(rawValue: row.text(0)) else {
+                    return faults.append((place, "the stream \(row.text(0)) is unknown"))
+                }
+                if (row.integer(3) ?? 0) < 1 { faults.append((place, "it counts no event")) }
+                if let from = row.integer(6), let to = row.integer(7), from > to {
+                    faults.append((place, "its span of time ends before it begins"))
+                }
+                guard let first = row.integer(4), let last = row.integer(5) else { return }
+                let given = checks.result.streams[stream]?.lastGiven ?? 0
+                guard first >= 1, first <= last, last <= given else {
+                    return faults.append((place, "its sequences \(first)…\(last) were never given"))
+                }
+                spans[stream, default: []].append(first...last)
+            }
+        }
+        for (place, text) in faults.prefix(Self.mostTold) { result.find(.fault, .accounts, at: place, text) }
+        for stream in EventStream.allCases { judgeHoles(stream, SequenceSpans(spans[stream] ?? [])) }
+    }
+
+    private mutating func judgeHoles(_ stream: EventStream, _ accounted: SequenceSpans) {
+        for hole in (holes[stream] ?? []).prefix(Self.mostTold) {
+            let place = "\(stream.rawValue) \(hole.lowerBound)…\(hole.upperBound)"
+            if accounted.cover(hole) {
+                result.find(.note, .sequences, at: place, "\(hole.count) rows are missing, as the table drops says")
+            } else {
+                result.find(
+                    .fault, .sequences, at: place, "\(hole.count) rows are missing, and nothing says why",
+                    advice: "another program may have deleted them; edgetick gaps and backfill bring bars back")
+            }
+        }
+        if let count = holes[stream]?.count, count > Self.mostTold {
+            result.find(.note, .sequences, at: stream.rawValue, "\(count - Self.mostTold) more holes are not told here")
+        }
+    }
+
+    /// Dead letters must be of rows that were given, once each, with their row.
+    mutating func checkLetters() throws(StoreError) {
+        var found: [(String, String)] = []
+        try reading("dead_letters") { checks throws(StoreError) in
+            try checks.handle.rows(
+                """
+                SELECT stream, seq, length(sql_state), json_valid(row_json),
+                    CASE WHEN json_valid(row_json) THEN json_extract(row_json, '$.seq') END FROM dead_letters
+                """
+            ) { row in
+                let place = "dead_letters, \(row.text(0)) \(row.integer(1) ?? 0)"
+                guard let stream = EventStream(rawValue: row.text(0)) else {
+                    return found.append((place, "the stream is unknown"))
+                }
+                let sequence = row.integer(1) ?? 0
+                if sequence < 1 || sequence > checks.result.streams[stream]?.lastGiven ?? 0 {
+                    found.append((place, "a row of this number was never given"))
+                }
+                if row.integer(2) != 5 { found.append((place, "its SQLSTATE has not five characters")) }
+                if row.integer(3) != 1 {
+                    found.append((place, "its row is no JSON"))
+                } else if row.integer(4) != sequence {
+                    found.append((place, "its row has another number"))
+                }
+            }
+        }
+        for (place, text) in found.prefix(Self.mostTold) {
+            result.find(
+                .fault, .accounts, at: place, text, advice: "edgetick dead-letters discard takes it out of the file")
+        }
+    }
+
+    /// Gaps must be spans of time in a known state, and what was filled must belong to one.
+    mutating func checkGaps() throws(StoreError) {
+        var found: [(String, String)] = []
+        let state = version >= 2 ? "state" : "'open'"
+        try reading("gaps") { checks throws(StoreError) in
+            try checks.handle.rows("SELECT id, from_ms, to_ms, \(state), symbols, events FROM gaps") { row in
+                let place = "gaps, \(row.integer(0) ?? 0)"
+                if let from = row.integer(1), let to = row.integer(2), from > to {
+                    found.append((place, "it ends before it begins"))
+                }
+                if GapState(rawValue: row.text(3)) == nil { found.append((place, "its state is unknown")) }
+                let symbols = row.text(4)
+                if symbols != "*", symbols.split(separator: ",").contains(where: { Symbol($0) == nil }) {
+                    found.append((place, "it names something that is no symbol"))
+                }
+                if row.text(5).split(separator: ",").contains(where: { EventKind(rawValue: String($0)) == nil }) {
+                    found.append((place, "it names an unknown kind of event"))
+                }
+            }
+            guard checks.version >= 2 else { return }
+            try checks.handle.rows(
+                "SELECT DISTINCT gap FROM gap_fills WHERE gap NOT IN (SELECT id FROM gaps) LIMIT \(Self.mostTold)"
+            ) { found.append(("gap_fills, \($0.integer(0) ?? 0)", "there is no such gap")) }
+        }
+        for (place, text) in found.prefix(Self.mostTold) { result.find(.warning, .accounts, at: place, text) }
+    }
+
+    /// Runs `body`; damage that it meets is told as the table's.
+    private mutating func reading(
+        _ table: String, _ body: (inout TicksChecks) throws(StoreError) -> Void
+    ) throws(StoreError) {
+        do throws(StoreError) {
+            try body(&self)
+        } catch {
+            try noteDamage(error, at: table)
+        }
+    }
+}
+
+/// Spans of sequences, joined where they touch.
+struct SequenceSpans {
+    private let spans: [ClosedRange<Int64>]
+
+    init(_ spans: [ClosedRange<Int64>]) {
+        var joined: [ClosedRange<Int64>] = []
+        for span in spans.sorted(by: { $0.lowerBound < $1.lowerBound }) {
+            if let last = joined.last, span.lowerBound <= last.upperBound + 1 {
+                joined[joined.count - 1] = last.lowerBound...max(last.upperBound, span.upperBound)
+            } else {
+                joined.append(span)
+            }
+        }
+        self.spans = joined
+    }
+
+    /// Whether every sequence of a range lies within.
+    func cover(_ range: ClosedRange<Int64>) -> Bool {
+        spans.contains { $0.lowerBound <= range.lowerBound && $0.upperBound >= range.upperBound }
+    }
+}

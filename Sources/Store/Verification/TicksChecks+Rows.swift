@@ -1,0 +1,149 @@
+import MarketData
+
+/// Every row: its number and its values.
+extension TicksChecks {
+    /// Reads a stream's rows in steps, each in a snapshot of its own, and goes on behind rows that can't be read.
+    mutating func walk(_ stream: EventStream, progress: (Int64) -> Void) throws(StoreError) {
+        guard let marks = result.streams[stream], let first = marks.first, let last = marks.last else { return }
+        let rules = RowRules(stream)
+        let name = stream.rawValue
+        let count = try handle.statement(
+            """
+            SELECT count(*), min(seq), max(seq), sum((\(rules.all)) IS NOT TRUE)
+            FROM (SELECT * FROM \(name) WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT \(Self.step))
+            """)
+        var told = 0
+        var after = first - 1
+        var unreadable: ClosedRange<Int64>?
+        while after < last {
+            do throws(StoreError) {
+                let step = try Self.step(count, after: after, through: last)
+                guard step.rows > 0, let end = step.last, let start = step.first else { break }
+                if let hidden = unreadable {
+                    noteUnreadable(stream, hidden.lowerBound...max(hidden.lowerBound, start - 1))
+                    unreadable = nil
+                } else if start > after + 1 {
+                    holes[stream, default: []].append(after + 1...start - 1)
+                }
+                if end - start + 1 != step.rows { try findHoles(stream, from: start, through: end) }
+                if step.broken > 0 { try tellBroken(stream, rules, from: start, through: end, &told) }
+                result.streams[stream]?.rows += step.rows
+                result.rows += step.rows
+                after = end
+            } catch {
+                guard error.reason == .damaged else { throw error }
+                // Finds the last row before the damage, then a row behind it.
+                let good = try lastReadable(stream, after: after, through: last)
+                if good > after {
+                    try countRows(stream, from: after + 1, through: good)
+                }
+                let next = try firstReadable(stream, after: good, through: last)
+                noteUnreadable(stream, good + 1...max(good + 1, (next ?? last + 1) - 1))
+                after = (next ?? last + 1) - 1
+            }
+            progress(after - first + 1)
+        }
+    }
+
+    private struct Step {
+        var rows: Int64 = 0
+        var first: Int64?
+        var last: Int64?
+        var broken: Int64 = 0
+    }
+
+    private static func step(
+        _ statement: PreparedStatement, after: Int64, through: Int64
+    ) throws(StoreError) -> Step {
+        statement.bind(after, at: 1)
+        statement.bind(through, at: 2)
+        defer { statement.reset() }
+        guard try statement.step() else { return Step() }
+        let row = RowReading(handle: statement.handle)
+        return Step(rows: row.integer(0) ?? 0, first: row.integer(1), last: row.integer(2), broken: row.integer(3) ?? 0)
+    }
+
+    private mutating func countRows(_ stream: EventStream, from: Int64, through: Int64) throws(StoreError) {
+        let rows =
+            try handle.number("SELECT count(*) FROM \(stream.rawValue) WHERE seq BETWEEN \(from) AND \(through)") ?? 0
+        result.streams[stream]?.rows += rows
+        result.rows += rows
+    }
+
+    /// The last row that comes before the first one that can't be read.
+    private func lastReadable(_ stream: EventStream, after: Int64, through: Int64) throws(StoreError) -> Int64 {
+        let statement = try handle.statement(
+            "SELECT seq, * FROM \(stream.rawValue) WHERE seq > \(after) AND seq <= \(through) ORDER BY seq")
+        var good = after
+        do throws(StoreError) {
+            while try statement.step() { good = RowReading(handle: statement.handle).integer(0) ?? good }
+        } catch {
+            guard error.reason == .damaged else { throw error }
+        }
+        return good
+    }
+
+    /// The first row behind the damage that can be read: the step doubles until one is, then halves.
+    private func firstReadable(_ stream: EventStream, after: Int64, through: Int64) throws(StoreError) -> Int64? {
+        func row(from sequence: Int64) throws(StoreError) -> Int64? {
+            do throws(StoreError) {
+                return try handle.number(
+                    "SELECT seq FROM \(stream.rawValue) WHERE seq >= \(sequence) ORDER BY seq LIMIT 1")
+            } catch {
+                guard error.reason == .damaged else { throw error }
+                return nil
+            }
+        }
+        var low = after + 1
+        var width: Int64 = 1
+        while low + width <= through, try row(from: low + width) == nil { width *= 2 }
+        var high = min(low + width, through)
+        guard try row(from: high) != nil else { return nil }
+        while low + 1 < high {
+            let middle = low + (high - low) / 2
+            if try row(from: middle) == nil { low = middle } else { high = middle }
+        }
+        return try row(from: high)
+    }
+
+    private mutating func noteUnreadable(_ stream: EventStream, _ range: ClosedRange<Int64>) {
+        result.find(
+            .fault, .structure, at: "\(stream.rawValue) \(range.lowerBound)…\(range.upperBound)",
+            "\(range.count) rows can't be read", advice: FileVerifier.repairAdvice)
+    }
+
+    private mutating func findHoles(_ stream: EventStream, from: Int64, through: Int64) throws(StoreError) {
+        var previous = from - 1
+        var found: [ClosedRange<Int64>] = []
+        try handle.rows(
+            "SELECT seq FROM \(stream.rawValue) WHERE seq BETWEEN \(from) AND \(through) ORDER BY seq"
+        ) { row in
+            let sequence = row.integer(0) ?? previous
+            if sequence > previous + 1 { found.append(previous + 1...sequence - 1) }
+            previous = sequence
+        }
+        holes[stream, default: []] += found
+    }
+
+    private mutating func tellBroken(
+        _ stream: EventStream, _ rules: RowRules, from: Int64, through: Int64, _ told: inout Int
+    ) throws(StoreError) {
+        var rows: [(Int64, String)] = []
+        try handle.rows(
+            """
+            SELECT seq, \(rules.firstBroken) FROM \(stream.rawValue)
+            WHERE seq BETWEEN \(from) AND \(through) AND (\(rules.all)) IS NOT TRUE ORDER BY seq
+            """
+        ) { rows.append(($0.integer(0) ?? 0, $0.text(1))) }
+        for (sequence, rule) in rows {
+            told += 1
+            guard told <= Self.mostTold else { break }
+            result.find(
+                .fault, .values, at: "\(stream.rawValue) \(sequence)", rule,
+                advice: "the upload leaves out a row that is no event; it counts as unreadable in drops")
+        }
+        if told - rows.count < Self.mostTold, told > Self.mostTold {
+            result.find(.note, .values, at: stream.rawValue, "there are more such rows than are told here")
+        }
+    }
+}

@@ -1,0 +1,157 @@
+import MarketData
+
+/// Looks through the tables of a `ticks.sqlite`.
+struct TicksChecks {
+    /// Rows that are looked at in one snapshot.
+    static let step: Int64 = 20_000
+    /// Findings of one kind that are told one by one.
+    static let mostTold = 20
+
+    let handle: ReadHandle
+    var result: FileVerification
+    /// Holes in the numbers: the last sequence before and the first after.
+    var holes: [EventStream: [ClosedRange<Int64>]] = [:]
+
+    init(handle: ReadHandle, result: FileVerification) {
+        self.handle = handle
+        self.result = result
+    }
+
+    var version: Int { result.schemaVersion ?? 0 }
+
+    /// Looks at everything; with `isQuick` not at every row.
+    mutating func run(isQuick: Bool, progress: (Int64, Int64) -> Void) throws(StoreError) {
+        try readIdentity()
+        try readMarks()
+        let total = isQuick ? 0 : EventStream.allCases.reduce(0) { $0 + span(of: $1) }
+        var done: Int64 = 0
+        for stream in EventStream.allCases {
+            if !isQuick {
+                try walk(stream) { progress(done + $0, total) }
+                done += span(of: stream)
+            }
+            try checkMarks(of: stream)
+        }
+        try checkDrops()
+        try checkLetters()
+        try checkGaps()
+    }
+
+    private func span(of stream: EventStream) -> Int64 {
+        guard let first = result.streams[stream]?.first, let last = result.streams[stream]?.last else { return 0 }
+        return last - first + 1
+    }
+
+    private mutating func readIdentity() throws(StoreError) {
+        var count = 0
+        var id = ""
+        var collector = ""
+        try handle.rows("SELECT id, collector FROM buffer") { row in
+            count += 1
+            id = row.text(0)
+            collector = row.text(1)
+        }
+        guard count == 1 else {
+            return result.find(
+                .fault, .accounts, at: "buffer",
+                count == 0 ? "its one row is missing" : "it has \(count) rows, not one",
+                advice: "run edgetick repair, with --id if it asks for the file's identifier")
+        }
+        result.id = id
+        result.collector = collector
+        guard BufferID.isValid(id) else {
+            return result.find(
+                .fault, .accounts, at: "buffer", "the file's identifier is no UUID",
+                advice: "run edgetick repair, with --id if it asks for the file's identifier")
+        }
+    }
+
+    private mutating func readMarks() throws(StoreError) {
+        var found: [EventStream: FileVerification.Stream] = [:]
+        var unknown: [String] = []
+        try handle.rows("SELECT stream, acknowledged, deleted_through FROM streams") { row in
+            guard let stream = EventStream(rawValue: row.text(0)) else { return unknown.append(row.text(0)) }
+            var marks = FileVerification.Stream()
+            marks.acknowledged = row.integer(1) ?? 0
+            marks.deletedThrough = row.integer(2) ?? 0
+            found[stream] = marks
+        }
+        for name in unknown { result.find(.warning, .accounts, at: "streams", "it names an unknown stream, \(name)") }
+        for stream in EventStream.allCases {
+            var marks = found[stream] ?? FileVerification.Stream()
+            if found[stream] == nil {
+                result.find(
+                    .fault, .accounts, at: "streams", "the row of \(stream.rawValue) is missing",
+                    advice: FileVerifier.repairAdvice)
+            }
+            do throws(StoreError) {
+                marks.first = try handle.number("SELECT seq FROM \(stream.rawValue) ORDER BY seq LIMIT 1")
+                marks.last = try handle.number("SELECT seq FROM \(stream.rawValue) ORDER BY seq DESC LIMIT 1")
+            } catch {
+                try noteDamage(error, at: stream.rawValue)
+            }
+            result.streams[stream] = marks
+        }
+        guard version >= 3 else { return }
+        var predecessors: [FileVerification.Predecessor] = []
+        try handle.rows("SELECT id, stream, through FROM predecessors") { row in
+            guard let stream = EventStream(rawValue: row.text(1)) else { return }
+            predecessors.append(.init(id: row.text(0), stream: stream, through: row.integer(2) ?? 0))
+        }
+        result.predecessors = predecessors
+    }
+
+    /// Damage is told and the rest is looked at; anything else ends the verification.
+    mutating func noteDamage(_ error: StoreError, at place: String) throws(StoreError) {
+        guard error.reason == .damaged else { throw error }
+        result.find(
+            .fault, .structure, at: place, error.underlying ?? "it can't be read", advice: FileVerifier.repairAdvice)
+    }
+
+    /// Reads a stream's marks and ends in one snapshot: a running collector moves all of them.
+    private mutating func refreshMarks(of stream: EventStream) throws(StoreError) {
+        let table = stream.rawValue
+        do throws(StoreError) {
+            var marks = result.streams[stream] ?? FileVerification.Stream()
+            try handle.rows(
+                """
+                SELECT acknowledged, deleted_through, (SELECT min(seq) FROM \(table)), (SELECT max(seq) FROM \(table))
+                FROM streams WHERE stream = '\(table)'
+                """
+            ) { row in
+                marks.acknowledged = row.integer(0) ?? 0
+                marks.deletedThrough = row.integer(1) ?? 0
+                marks.first = row.integer(2)
+                marks.last = row.integer(3)
+            }
+            result.streams[stream] = marks
+        } catch {
+            guard error.reason == .damaged else { throw error }
+        }
+        let deleted = result.streams[stream]?.deletedThrough ?? 0
+        holes[stream] = (holes[stream] ?? []).compactMap { hole in
+            hole.upperBound > deleted ? max(hole.lowerBound, deleted + 1)...hole.upperBound : nil
+        }
+    }
+
+    private mutating func checkMarks(of stream: EventStream) throws(StoreError) {
+        try refreshMarks(of: stream)
+        guard let marks = result.streams[stream] else { return }
+        let name = stream.rawValue
+        if marks.acknowledged < 0 || marks.deletedThrough < 0 || (marks.first ?? 1) < 1 {
+            result.find(
+                .fault, .sequences, at: name, "a sequence is negative or 0", advice: FileVerifier.repairAdvice)
+        }
+        let greatest = max(marks.last ?? 0, marks.deletedThrough)
+        if marks.acknowledged > greatest { holes[stream, default: []].append(greatest + 1...marks.acknowledged) }
+        guard let first = marks.first else { return }
+        if first <= marks.deletedThrough {
+            result.find(
+                .fault, .sequences, at: "\(name) from \(first)",
+                "rows through \(marks.deletedThrough) count as deleted, and some are there",
+                advice: FileVerifier.repairAdvice)
+        } else if first > marks.deletedThrough + 1 {
+            holes[stream, default: []].insert(marks.deletedThrough + 1...first - 1, at: 0)
+        }
+    }
+}

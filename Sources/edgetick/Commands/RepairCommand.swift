@@ -1,0 +1,177 @@
+import ArgumentParser
+import Foundation
+import MarketData
+import Store
+
+/// Makes a fresh file of what can be read in a damaged one.
+struct RepairCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "repair",
+        abstract: "Save what can be read of a damaged file into a fresh one; the old one is kept.",
+        discussion: """
+            Examples: edgetick repair --dry-run
+                      edgetick repair --file /var/lib/edgetick/ticks-bad-20260801T093000Z.sqlite
+
+            Stop the collector first. A file in the data directory is replaced, and kept as ticks-bad-….sqlite; of a file
+            that was set aside a repaired copy is made in a directory of its own, for `EDGETICK_DATA_DIR=… edgetick sync`.
+            Rows keep their numbers, and the next upload asks the ledger which of them are upstream: nothing is sent
+            twice. Never put the old file back into its place afterwards. What is lost is listed, counted in the table
+            drops, and noted as a gap that backfill can fill. Needs as much room as the file has.
+
+            Ends with 65 when nothing can be read, or when the file's identifier can't: then name it with --id (the table
+            edgetick_uploads in the database has it), or send everything again with --send-again.
+            """)
+
+    @OptionGroup var options: SettingsOptions
+    @Option(help: "The file to repair in place of those in the data directory.") var file: String?
+    @Flag(help: "Say what would be saved and lost, and change nothing.") var dryRun = false
+    @Flag(help: "Also repair a file without faults, such as an older copy that was put back.") var force = false
+    @Option(help: "The file's identifier (a UUID), for when it can't be read.") var id: String?
+    @Flag(help: "Send all rows that are not marked as uploaded, although the identifier is lost.") var sendAgain = false
+    @Flag(help: "Print JSON.") var json = false
+
+    func validate() throws {
+        if let id, UUID(uuidString: id) == nil { throw ValidationError("--id: allowed: a UUID") }
+    }
+
+    func run() async throws {
+        try await reportingFailures {
+            let settings = try options.settings()
+            var choices = FileRepair.Options()
+            choices.isDryRun = dryRun
+            choices.isForced = force
+            choices.id = id
+            choices.sendsAgain = sendAgain
+            var reports: [RepairReport] = []
+            for (path, kind) in try targets(settings) {
+                let progress = ProgressLine(
+                    title: "reading \(kind.name)", unit: "pages", total: 0, quietFor: .seconds(1))
+                reports.append(
+                    try FileRepair.repair(path, as: kind, options: choices) { done, total in
+                        progress.update(done: done, total: total)
+                    })
+            }
+            if json {
+                print(try JSONText.of(reports.map(Answer.init)))
+            } else {
+                for report in reports { printNow(Self.page(report)) }
+            }
+            if reports.contains(where: { $0.outcome == .identityLost || $0.outcome == .hopeless }) {
+                throw ExitCode(ExitStatus.badData.rawValue)
+            }
+        }
+    }
+
+    private func targets(_ settings: Settings) throws -> [(String, LocalFile)] {
+        if let file {
+            guard FileManager.default.fileExists(atPath: file) else {
+                throw CommandFailure(.ioError, "\(file): there is no such file")
+            }
+            guard let kind = LocalFile(at: file) else {
+                throw CommandFailure(
+                    .badData, "\(file): neither its header nor its name is that of ticks.sqlite or universe.sqlite")
+            }
+            return [(file, kind)]
+        }
+        let present = LocalFile.allCases.map { (settings.dataDirectory + "/" + $0.name, $0) }
+            .filter { FileManager.default.fileExists(atPath: $0.0) }
+        guard !present.isEmpty else {
+            throw StoreError(
+                .missing, operation: "repair", path: settings.dataDirectory + "/" + TickBuffer.fileName)
+        }
+        return present
+    }
+
+    private static func page(_ report: RepairReport) -> String {
+        var lines: [String] = []
+        let path = report.path.escapingControls
+        switch report.outcome {
+        case .sound: return "\(path): no fault, nothing to repair\n"
+        case .repaired:
+            lines.append("\(path): repaired, \(report.kept.grouped) rows kept, \(report.lost.grouped) lost")
+            if let old = report.setAside { lines.append("  the damaged file is kept as \(old.escapingControls)") }
+            if let output = report.output, output != report.path {
+                lines.append("  the repaired copy is \(output.escapingControls)")
+                let directory = URL(fileURLWithPath: output).deletingLastPathComponent().path
+                if report.kind == .ticks {
+                    lines.append("  send it with: EDGETICK_DATA_DIR=\(directory.escapingControls) edgetick sync")
+                }
+            }
+        case .dryRun:
+            lines.append(
+                "\(path): \(report.kept.grouped) rows would be kept, \(report.lost.grouped) lost; nothing was changed")
+        case .identityLost:
+            lines.append("\(path): \(report.kept.grouped) rows can be read, and the file's identifier can't")
+            lines.append("  name it with --id: SELECT DISTINCT buffer_id, collector FROM edgetick_uploads")
+            lines.append("  or give --send-again: rows that only the ledger knew to be upstream come twice then")
+        case .hopeless:
+            lines.append("\(path): not one row can be read; a collector sets it aside and starts a fresh file")
+        }
+        for table in report.tables where table.kept > 0 || table.unreadable > 0 {
+            let lost = table.unreadable > 0 ? ", \(table.unreadable.grouped) places can't be read" : ""
+            lines.append("  \(table.name): \(table.kept.grouped) rows\(lost)")
+        }
+        for loss in report.losses {
+            var line = "  lost: \(loss.stream.rawValue) \(loss.first)…\(loss.last), \(loss.count.grouped) rows"
+            if let from = loss.from { line += ", after \(TimeText.of(from))" }
+            if let to = loss.to { line += ", before \(TimeText.of(to))" }
+            if !loss.symbolsAround.isEmpty { line += ", among \(loss.symbolsAround.joined(separator: ","))" }
+            lines.append(line.escapingControls)
+        }
+        if report.losesEnd { lines.append("  rows may be lost behind the last one; how many can't be known") }
+        for remark in report.remarks { lines.append("  \(remark.escapingControls)") }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private struct Answer: Encodable {
+        struct Table: Encodable {
+            let name: String
+            let kept: Int64
+            let unreadable: Int64
+        }
+
+        struct Loss: Encodable {
+            let stream: String
+            let first: Int64
+            let last: Int64
+            let count: Int64
+            let fromMilliseconds: Int64?
+            let toMilliseconds: Int64?
+            let symbolsAround: [String]
+        }
+
+        let path: String
+        let file: String
+        let outcome: String
+        let output: String?
+        let setAside: String?
+        let id: String?
+        let newID: String?
+        let kept: Int64
+        let lost: Int64
+        let losesEnd: Bool
+        let tables: [Table]
+        let losses: [Loss]
+        let remarks: [String]
+
+        init(_ report: RepairReport) {
+            path = report.path
+            file = report.kind.rawValue
+            outcome = report.outcome.rawValue
+            output = report.output
+            setAside = report.setAside
+            id = report.id
+            newID = report.newID
+            kept = report.kept
+            lost = report.lost
+            losesEnd = report.losesEnd
+            tables = report.tables.map { Table(name: $0.name, kept: $0.kept, unreadable: $0.unreadable) }
+            losses = report.losses.map {
+                Loss(
+                    stream: $0.stream.rawValue, first: $0.first, last: $0.last, count: $0.count,
+                    fromMilliseconds: $0.from, toMilliseconds: $0.to, symbolsAround: $0.symbolsAround)
+            }
+            remarks = report.remarks
+        }
+    }
+}

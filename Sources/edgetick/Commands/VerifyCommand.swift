@@ -1,0 +1,179 @@
+import ArgumentParser
+import Foundation
+import Logging
+import MarketData
+import Store
+import Upstream
+
+/// Looks through the local files without changing them.
+struct VerifyCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "verify", abstract: "Look through the local files: pages, numbers, values, accounts, ledger.",
+        discussion: """
+            Examples: edgetick verify
+                      edgetick verify --file /var/lib/edgetick/ticks-bad-20260801T093000Z.sqlite --no-upstream
+
+            Reads only, also while a collector runs, and reads each file about three times; --quick looks at its ends and
+            accounts alone. With DATABASE_URI set, the ledger upstream is compared too. Ends with 65 when there are faults,
+            74 when a file can't be read, 69 when --upstream was asked for and the database can't be reached.
+            """)
+
+    @OptionGroup var options: SettingsOptions
+    @Option(help: "A file to verify in place of those in the data directory; may be repeated.") var file: [String] = []
+    @Flag(help: "Do not read every row and page.") var quick = false
+    @Flag(
+        inversion: .prefixedNo,
+        help: "Compare with the ledger upstream (default: when DATABASE_URI is set and it can be reached).")
+    var upstream: Bool?
+    @Flag(help: "Print JSON.") var json = false
+
+    func run() async throws {
+        try await reportingFailures {
+            let settings = try options.settings(needing: upstream == true ? .database : [])
+            var results: [FileVerification] = []
+            for (path, kind) in try targets(settings) {
+                var result = try verify(path, kind)
+                if kind == .ticks, upstream != false { try await compare(&result, settings) }
+                results.append(result)
+            }
+            if json {
+                print(try JSONText.of(results.map(Answer.init)))
+            } else {
+                let paint = Paint.ofStandardOutput()
+                for result in results { printNow(Self.page(result, paint)) }
+            }
+            if results.contains(where: { !$0.isSound }) { throw ExitCode(ExitStatus.badData.rawValue) }
+        }
+    }
+
+    private func targets(_ settings: Settings) throws -> [(String, LocalFile)] {
+        guard file.isEmpty else {
+            return try file.map { path in
+                guard FileManager.default.fileExists(atPath: path) else {
+                    throw CommandFailure(.ioError, "\(path): there is no such file")
+                }
+                guard let kind = LocalFile(at: path) else {
+                    throw CommandFailure(
+                        .badData, "\(path): neither its header nor its name is that of ticks.sqlite or universe.sqlite")
+                }
+                return (path, kind)
+            }
+        }
+        let present = LocalFile.allCases.map { (settings.dataDirectory + "/" + $0.name, $0) }
+            .filter { FileManager.default.fileExists(atPath: $0.0) }
+        guard !present.isEmpty else {
+            throw StoreError(
+                .missing, operation: "verify", path: settings.dataDirectory + "/" + TickBuffer.fileName)
+        }
+        return present
+    }
+
+    private func verify(_ path: String, _ kind: LocalFile) throws -> FileVerification {
+        let rows = ProgressLine(title: "\(kind.name): rows", unit: "rows", total: 0, quietFor: .seconds(1))
+        let pages = ProgressLine(title: "\(kind.name): pages", unit: "KiB", total: 0, quietFor: .seconds(1))
+        let result = try FileVerifier.verify(path, as: kind, isQuick: quick) { progress in
+            switch progress {
+            case .rows(let read, let total): rows.update(done: Int(read), total: Int(total))
+            case .structure(let read, let total): pages.update(done: Int(read >> 10), total: Int(total >> 10))
+            }
+        }
+        rows.finish(done: Int(result.rows))
+        return result
+    }
+
+    private func compare(_ result: inout FileVerification, _ settings: Settings) async throws {
+        guard let configuration = try settings.upstream(), let id = result.id else { return }
+        let uploader = Uploader(configuration: configuration, bufferID: id, logger: Logger(label: "upload"))
+        do throws(UpstreamError) {
+            result.compare(with: try await uploader.ledger(of: result.ledgerIDs))
+        } catch {
+            await uploader.disconnect()
+            guard upstream != true else { throw error }
+            result.findings.append(
+                FileFinding(.warning, .ledger, at: "the database", "it can't be asked: \(error.description)"))
+            return
+        }
+        await uploader.disconnect()
+    }
+
+    private static func page(_ result: FileVerification, _ paint: Paint) -> String {
+        var lines = ["\(result.path.escapingControls)"]
+        lines[0] += result.schemaVersion.map { ", schema version \($0)" } ?? ""
+        lines[0] += result.id.map { ", id \($0.escapingControls)" } ?? ""
+        lines[0] += result.holder.map { ", in use by process \($0)" } ?? ""
+        for stream in EventStream.allCases {
+            guard let found = result.streams[stream] else { continue }
+            lines.append(
+                "  \(stream.rawValue.padded(to: 7)) \(found.first ?? 0)…\(found.last ?? 0), acknowledged "
+                    + "\(found.acknowledged), deleted through \(found.deletedThrough)")
+        }
+        for finding in result.findings {
+            let word =
+                switch finding.severity {
+                case .fault: paint("FAULT", .bad)
+                case .warning: paint("WARN ", .warning)
+                case .note: paint("note ", .faint)
+                }
+            let advice = finding.advice.isEmpty ? "" : "; \(finding.advice)"
+            let text = "\(finding.check.rawValue): \(finding.place): \(finding.text)\(advice)"
+            lines.append("  \(word) \(text.escapingControls)")
+        }
+        let verdict = result.isSound ? paint("sound", .good) : paint("\(result.count(.fault)) faults", .bad)
+        lines.append("  \(verdict), \(result.rows.grouped) rows read, \(result.count(.warning)) warnings\n")
+        return lines.joined(separator: "\n")
+    }
+
+    private struct Answer: Encodable {
+        struct Stream: Encodable {
+            let rows: Int64
+            let first: Int64?
+            let last: Int64?
+            let acknowledged: Int64
+            let deletedThrough: Int64
+        }
+
+        struct Finding: Encodable {
+            let severity: String
+            let check: String
+            let place: String
+            let text: String
+            let advice: String
+        }
+
+        let path: String
+        let file: String
+        let isSound: Bool
+        let schemaVersion: Int?
+        let id: String?
+        let collector: String?
+        let collectorProcess: Int32?
+        let rows: Int64
+        let streams: [String: Stream]
+        let findings: [Finding]
+
+        init(_ result: FileVerification) {
+            path = result.path
+            file = result.kind.rawValue
+            isSound = result.isSound
+            schemaVersion = result.schemaVersion
+            id = result.id
+            collector = result.collector
+            collectorProcess = result.holder
+            rows = result.rows
+            streams = Dictionary(
+                uniqueKeysWithValues: result.streams.map { stream, found in
+                    (
+                        stream.rawValue,
+                        Stream(
+                            rows: found.rows, first: found.first, last: found.last, acknowledged: found.acknowledged,
+                            deletedThrough: found.deletedThrough)
+                    )
+                })
+            findings = result.findings.map {
+                Finding(
+                    severity: $0.severity.rawValue, check: $0.check.rawValue, place: $0.place, text: $0.text,
+                    advice: $0.advice)
+            }
+        }
+    }
+}

@@ -1,0 +1,58 @@
+import Foundation
+
+/// Ways to harm a copy of a file, each a function of its seed.
+enum Damage: String, CaseIterable, Sendable {
+    case bitFlip = "a flipped bit"
+    case garbagePage = "a page of garbage"
+    case zeroPage = "a page of zeros"
+    case garbageRun = "several pages of garbage in a row"
+    case cut = "the file's end is cut off"
+    case header = "the first page is garbage"
+
+    /// Harms the bytes of a file; answers the pages that are not as they were, from 1 on.
+    func harm(_ bytes: inout Data, seed: UInt64) -> ClosedRange<Int> {
+        var random = Seeded(seed: seed)
+        let pages = bytes.count / 4096
+        func overwrite(_ range: ClosedRange<Int>, with byte: (inout Seeded) -> UInt8) {
+            for offset in (range.lowerBound - 1) * 4096..<min(bytes.count, range.upperBound * 4096) {
+                bytes[offset] = byte(&random)
+            }
+        }
+        switch self {
+        case .bitFlip:
+            let offset = Int.random(in: 0..<bytes.count, using: &random)
+            bytes[offset] ^= 1 << UInt8.random(in: 0...7, using: &random)
+            return offset / 4096 + 1...offset / 4096 + 1
+        case .garbagePage, .zeroPage:
+            let page = Int.random(in: 2...pages, using: &random)
+            overwrite(page...page) { self == .zeroPage ? 0 : UInt8.random(in: 0...255, using: &$0) }
+            return page...page
+        case .garbageRun:
+            let first = Int.random(in: 2...pages - 4, using: &random)
+            overwrite(first...first + 3) { UInt8.random(in: 0...255, using: &$0) }
+            return first...first + 3
+        case .cut:
+            let left = Int.random(in: 4096 * 3..<bytes.count, using: &random)
+            bytes = bytes.prefix(left)
+            return left / 4096 + 1...pages
+        case .header:
+            overwrite(1...1) { UInt8.random(in: 0...255, using: &$0) }
+            return 1...1
+        }
+    }
+}
+
+/// A small generator whose numbers are the same in every run (SplitMix64).
+struct Seeded: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}

@@ -1,0 +1,245 @@
+import Foundation
+import GRDB
+import MarketData
+import Store
+import Testing
+
+/// A repair keeps every row that can be read, invents none, and says what is lost.
+struct RepairTests {
+    private static let sound = Task { try await SoundFile.make() }
+    private static let seeds = Int(ProcessInfo.processInfo.environment["EDGETICK_TEST_SEEDS"] ?? "") ?? 6
+
+    private func repair(
+        _ path: String, isForced: Bool = true, id: String? = nil, isDryRun: Bool = false
+    ) throws -> RepairReport {
+        var options = FileRepair.Options()
+        options.isForced = isForced
+        options.id = id
+        options.isDryRun = isDryRun
+        return try FileRepair.repair(path, as: .ticks, options: options)
+    }
+
+    @Test(arguments: Damage.allCases)
+    func `every readable row is kept, none is invented, over many seeds`(damage: Damage) async throws {
+        let sound = try await Self.sound.value
+        for seed in 0..<Self.seeds {
+            let scratch = try Scratch()
+            var bytes = sound.image
+            let harmed = damage.harm(&bytes, seed: UInt64(seed) * 7919 + 13)
+            #expect(bytes != sound.image, "seed \(seed): the damage did not happen")
+            try bytes.write(to: URL(fileURLWithPath: scratch.ticks))
+            var report = try repair(scratch.ticks)
+            if report.outcome == .identityLost { report = try repair(scratch.ticks, id: sound.id) }
+            #expect(report.outcome == .repaired, "seed \(seed)")
+            #expect(report.id == sound.id, "seed \(seed)")
+            let kept = try #require(report.setAside)
+            #expect(try Data(contentsOf: URL(fileURLWithPath: kept)) == bytes)
+            #expect(try scratch.texts("PRAGMA integrity_check") == ["ok"])
+            #expect(try scratch.texts("SELECT id FROM buffer") == [report.newID])
+            let found = try SoundFile.rows(of: scratch.ticks)
+            var altered = 0
+            for table in ["bars", "trades"] {
+                let before = sound.rows[table] ?? [:]
+                let after = found[table] ?? [:]
+                for (sequence, row) in after where before[sequence] != row {
+                    altered += 1
+                    let page = sound.pages[table]?[sequence] ?? harmed.lowerBound
+                    #expect(damage == .bitFlip && harmed.contains(page), "seed \(seed): \(table) \(sequence)")
+                }
+                let missing = before.keys.filter { after[$0] == nil }.sorted()
+                for sequence in missing {
+                    let page = sound.pages[table]?[sequence] ?? 0
+                    #expect(harmed.contains(page), "seed \(seed): \(table) \(sequence) of page \(page) is lost")
+                    let isTold = report.losses.contains {
+                        $0.stream.rawValue == table && $0.first <= sequence && sequence <= $0.last
+                    }
+                    #expect(isTold || report.losesEnd, "seed \(seed): \(table) \(sequence) is lost in silence")
+                }
+            }
+            // SQLite's pages have no checksums: a bit within a value can't be told from a value.
+            #expect(altered <= (damage == .bitFlip ? 1 : 0), "seed \(seed)")
+            let verified = try FileVerifier.verify(scratch.ticks, as: .ticks)
+            let faults = verified.findings.filter { $0.severity == .fault && damage != .bitFlip }
+            #expect(faults == [], "seed \(seed)")
+        }
+    }
+
+    @Test func `losses are told by number, time and neighbours, and stand in drops and gaps`() async throws {
+        let sound = try await Self.sound.value
+        let scratch = try Scratch()
+        let numbers = (sound.pages["bars"] ?? [:]).filter { $0.key == 1500 }
+        let page = try #require(numbers[1500])
+        let lost = (sound.pages["bars"] ?? [:]).filter { $0.value == page }.keys.sorted()
+        var bytes = sound.image
+        bytes.replaceSubrange((page - 1) * 4096..<page * 4096, with: Data(repeating: 0x5A, count: 4096))
+        try bytes.write(to: URL(fileURLWithPath: scratch.ticks))
+        let dry = try repair(scratch.ticks, isForced: false, isDryRun: true)
+        #expect(dry.outcome == .dryRun && dry.lost == Int64(lost.count))
+        #expect(try Data(contentsOf: URL(fileURLWithPath: scratch.ticks)) == bytes)
+        #expect(try scratch.files(beginning: "ticks").filter { $0.hasSuffix(".sqlite") } == ["ticks.sqlite"])
+        let report = try repair(scratch.ticks, isForced: false)
+        let loss = try #require(report.losses.first)
+        #expect(report.losses.count == 1)
+        #expect(loss.stream == .bars && loss.first == lost.first && loss.last == lost.last)
+        #expect(loss.from == 1_380_000_000_000 + (loss.first - 2) * 60_000)
+        #expect(loss.to == 1_380_000_000_000 + loss.last * 60_000)
+        #expect(loss.symbolsAround.isEmpty == false && loss.symbolsAround.count <= 5)
+        let drop = try #require(try scratch.rows("SELECT * FROM drops WHERE reason = 'unreadable'").first)
+        #expect(
+            [drop["count"], drop["first_seq"], drop["last_seq"]] as [Int64] == [loss.count, loss.first, loss.last])
+        let gap = try #require(try scratch.rows("SELECT * FROM gaps WHERE cause = 'damaged'").first)
+        #expect([gap["from_ms"], gap["to_ms"]] as [Int64] == [loss.from, loss.to])
+        #expect([gap["events"], gap["state"], gap["connection"]] as [String] == ["AM", "open", "primary"])
+        #expect(try scratch.number("SELECT count(*) FROM incidents WHERE what = 'repaired'") == 1)
+        // A second repair finds nothing to do.
+        #expect(try repair(scratch.ticks, isForced: false).outcome == .sound)
+    }
+
+    @Test func `a collector goes on with a repaired file, under an identifier of its own and with numbers that go on`()
+        async throws
+    {
+        let sound = try await Self.sound.value
+        let scratch = try Scratch()
+        var bytes = sound.image
+        _ = Damage.cut.harm(&bytes, seed: 5)
+        try bytes.write(to: URL(fileURLWithPath: scratch.ticks))
+        let report = try repair(scratch.ticks)
+        let last = try #require(try scratch.number("SELECT max(seq) FROM bars"))
+        let buffer = try scratch.open()
+        #expect(buffer.id == report.newID && buffer.id != sound.id)
+        #expect(buffer.predecessors.allSatisfy { $0.id == sound.id })
+        #expect(buffer.predecessors.first { $0.stream == .bars }?.through == last)
+        #expect(buffer.offer(.bars(5)) == .accepted)
+        try await buffer.flush()
+        #expect(buffer.statistics[.bars].lastSequence == last + 5)
+        // Rows of the file that was repaired are settled by its own place in the ledger, through their last number.
+        try await buffer.acknowledge(.bars, through: last)
+        #expect(try await buffer.nextBatch(of: .bars, limit: 100)?.count == 5)
+        await buffer.close()
+    }
+
+    @Test func `rows behind a damaged frame of the log are found`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        for round in 0..<20 {
+            _ = buffer.offer(.bars(50, from: round * 50))
+            try await buffer.flush()
+        }
+        let image = try Data(contentsOf: URL(fileURLWithPath: scratch.ticks))
+        let log = try Data(contentsOf: URL(fileURLWithPath: scratch.ticks + "-wal"))
+        let whole = try SoundFile.rows(of: scratch.ticks)["bars"] ?? [:]
+        await buffer.close()
+        for step in 1...8 {
+            let torn = try Scratch()
+            try image.write(to: URL(fileURLWithPath: torn.ticks))
+            var bytes = log
+            let frame = step * (log.count - 32) / 4120 / 10
+            bytes[32 + frame * 4120 + 2000] ^= 0x40
+            try bytes.write(to: URL(fileURLWithPath: torn.ticks + "-wal"))
+            let report = try repair(torn.ticks)
+            #expect(report.outcome == .repaired)
+            let found = try SoundFile.rows(of: torn.ticks)["bars"] ?? [:]
+            #expect(found.allSatisfy { whole[$0.key] == $0.value })
+            // SQLite alone would end at the damaged frame.
+            #expect(found.count >= 950, "step \(step): \(found.count)")
+            #expect(found.keys.max() == 1000)
+        }
+    }
+
+    @Test func `rows that a log alone holds are found`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        _ = buffer.offer(.bars(400))
+        try await buffer.flush()
+        let log = try Data(contentsOf: URL(fileURLWithPath: scratch.ticks + "-wal"))
+        let id = buffer.id
+        await buffer.close()
+        let torn = try Scratch()
+        try Data().write(to: URL(fileURLWithPath: torn.ticks))
+        try log.write(to: URL(fileURLWithPath: torn.ticks + "-wal"))
+        let report = try repair(torn.ticks, isForced: false, id: id)
+        #expect(report.outcome == .repaired)
+        #expect(try torn.number("SELECT count(*) FROM bars") == 400)
+    }
+
+    @Test func `a file that is held, foreign, too new, empty or all garbage is left as it is`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        let held = #expect(throws: StoreError.self) { _ = try repair(scratch.ticks) }
+        #expect(held?.reason == .inUse(holder: getpid()))
+        await buffer.close()
+        try scratch.execute("PRAGMA user_version = 99")
+        let newer = #expect(throws: StoreError.self) { _ = try repair(scratch.ticks) }
+        #expect(newer?.reason == .schemaTooNew(found: 99, known: 3))
+
+        let foreign = try Scratch()
+        try foreign.execute("PRAGMA application_id = 42; CREATE TABLE theirs (a); INSERT INTO theirs VALUES (42)")
+        let refused = #expect(throws: StoreError.self) { _ = try repair(foreign.ticks) }
+        #expect(refused?.reason == .foreign)
+
+        let empty = try Scratch()
+        try Data().write(to: URL(fileURLWithPath: empty.ticks))
+        #expect(try repair(empty.ticks, isForced: false).outcome == .sound)
+
+        let garbage = try Scratch()
+        let bytes = Data((0..<100_000).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 / 977) })
+        try bytes.write(to: URL(fileURLWithPath: garbage.ticks))
+        let report = try repair(garbage.ticks, id: UUID().uuidString)
+        #expect(report.outcome == .hopeless && report.output == nil)
+        #expect(try Data(contentsOf: URL(fileURLWithPath: garbage.ticks)) == bytes)
+        #expect(try garbage.files(beginning: "ticks-") == [])
+    }
+
+    @Test func `without its identifier a file is repaired only when a person says which it was`() async throws {
+        let sound = try await Self.sound.value
+        let scratch = try Scratch()
+        var bytes = sound.image
+        // The table buffer is the first that a fresh file gets.
+        bytes.replaceSubrange(4096..<8192, with: Data(repeating: 0, count: 4096))
+        try bytes.write(to: URL(fileURLWithPath: scratch.ticks))
+        #expect(try repair(scratch.ticks, isForced: false).outcome == .identityLost)
+        #expect(try Data(contentsOf: URL(fileURLWithPath: scratch.ticks)) == bytes)
+        let report = try repair(scratch.ticks, isForced: false, id: sound.id.uppercased())
+        #expect(report.outcome == .repaired && report.id == sound.id)
+        #expect(try SoundFile.rows(of: scratch.ticks)["bars"] == sound.rows["bars"])
+    }
+
+    @Test func `a file that was set aside under a running collector gives what was not uploaded`() async throws {
+        let scratch = try Scratch()
+        let first = try scratch.open()
+        #expect(first.offer(.bars(20_000)) == .accepted)
+        try await first.flush()
+        await first.close()
+        let handle = try FileHandle(forUpdating: URL(fileURLWithPath: scratch.ticks))
+        let size = try handle.seekToEnd()
+        try handle.seek(toOffset: size / 2 / 4096 * 4096)
+        try handle.write(contentsOf: Data(repeating: 0xA5, count: 40 * 4096))
+        try handle.close()
+        let buffer = try scratch.open()
+        var after: Int64 = 0
+        do {
+            while let batch = try await buffer.nextBatch(of: .bars, after: after, limit: 1000) {
+                after = batch.lastSequence ?? after
+                try await buffer.acknowledge(.bars, through: after)
+            }
+        } catch {}
+        #expect(try await eventually { buffer.statistics.setAside.count == 1 })
+        #expect(buffer.offer(.bars(10)) == .accepted)
+        try await buffer.flush()
+        let bad = try #require(buffer.statistics.setAside.first)
+        let report = try repair(bad, isForced: false)
+        let output = try #require(report.output)
+        #expect(report.setAside == nil && output.hasSuffix("/ticks.sqlite"))
+        // The ledger is far ahead under the shared identifier, so the file knows by itself what was upstream.
+        #expect(report.id == buffer.id)
+        let uploaded = after
+        let numbers = try SoundFile.reading(output) { database in
+            try [
+                "SELECT count(*) FROM predecessors", "SELECT acknowledged FROM streams WHERE stream = 'bars'",
+                "SELECT max(seq) FROM bars",
+            ].map { try Int64.fetchOne(database, sql: $0) ?? -1 }
+        }
+        #expect(numbers == [0, uploaded, 20_000])
+        await buffer.close()
+    }
+}

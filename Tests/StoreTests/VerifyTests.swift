@@ -1,0 +1,176 @@
+import Foundation
+import GRDB
+import MarketData
+import Store
+import Testing
+
+/// Verification finds what is wrong, changes nothing, and finds nothing in a sound file.
+struct VerifyTests {
+    private func verify(_ path: String, quick: Bool = false) throws -> FileVerification {
+        try FileVerifier.verify(path, as: .ticks, isQuick: quick)
+    }
+
+    private func faults(_ result: FileVerification) -> [FileFinding] {
+        result.findings.filter { $0.severity == .fault }
+    }
+
+    @Test func `a sound file has no findings and is left byte for byte as it is`() async throws {
+        let sound = try await SoundFile.make()
+        let scratch = try Scratch()
+        try sound.image.write(to: URL(fileURLWithPath: scratch.ticks))
+        let result = try verify(scratch.ticks)
+        #expect(result.findings == [])
+        #expect(result.isSound && result.id == sound.id && result.schemaVersion == 3)
+        #expect(result.rows == Int64((sound.rows["bars"] ?? [:]).count + (sound.rows["trades"] ?? [:]).count))
+        #expect(try Data(contentsOf: URL(fileURLWithPath: scratch.ticks)) == sound.image)
+        #expect(try scratch.files(beginning: "ticks") == ["ticks.sqlite"])
+    }
+
+    @Test func `a file that a collector writes meanwhile is found sound again and again`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open { $0.retention = .zero }
+        let feeding = Task {
+            var round = 0
+            while !Task.isCancelled {
+                _ = buffer.offer(.bars(200, from: round * 200))
+                try await buffer.flush()
+                if let batch = try await buffer.nextBatch(of: .bars, limit: 400), let last = batch.lastSequence {
+                    try await buffer.acknowledge(.bars, through: last)
+                }
+                round += 1
+            }
+        }
+        try #require(try await eventually { buffer.statistics[.bars].lastSequence > 2000 })
+        for _ in 0..<15 {
+            let result = try verify(scratch.ticks)
+            #expect(faults(result) == [])
+            #expect(result.holder == getpid())
+        }
+        feeding.cancel()
+        _ = await feeding.result
+        #expect(buffer.statistics.state == .writing)
+        await buffer.close()
+    }
+
+    @Test(arguments: Damage.allCases.filter { $0 != .bitFlip })
+    func `damage is found, wherever it is`(damage: Damage) async throws {
+        let sound = try await SoundFile.make(bars: 1500, trades: 600)
+        for seed in 0..<10 {
+            let scratch = try Scratch()
+            var bytes = sound.image
+            _ = damage.harm(&bytes, seed: UInt64(seed) * 31 + 1)
+            try bytes.write(to: URL(fileURLWithPath: scratch.ticks))
+            let result = try verify(scratch.ticks)
+            // What a free page holds matters to nobody: then the rows must be all there.
+            let isHarmless = try result.isSound && SoundFile.rows(of: scratch.ticks) == sound.rows
+            #expect(!result.isSound || isHarmless, "seed \(seed)")
+            #expect(try Data(contentsOf: URL(fileURLWithPath: scratch.ticks)) == bytes)
+        }
+    }
+
+    @Test(
+        arguments: [
+            ("DELETE FROM bars WHERE seq BETWEEN 700 AND 720", "sequences", "bars 700…720"),
+            (
+                "DELETE FROM bars WHERE seq > 2990; UPDATE streams SET acknowledged = 3000", "sequences",
+                "bars 2991…3000"
+            ),
+            ("UPDATE streams SET deleted_through = 900 WHERE stream = 'bars'", "sequences", "bars from 601"),
+            ("UPDATE bars SET close = NULL WHERE seq = 900", "values", "bars 900"),
+            ("UPDATE bars SET close = 9e999 WHERE seq = 901", "values", "bars 901"),
+            ("UPDATE bars SET start_ms = 'soon' WHERE seq = 902", "values", "bars 902"),
+            ("UPDATE bars SET interval_s = 5 WHERE seq = 903", "values", "bars 903"),
+            ("UPDATE bars SET symbol = 'A,B' WHERE seq = 904", "values", "bars 904"),
+            ("UPDATE bars SET symbol = x'41' WHERE seq = 905", "values", "bars 905"),
+            ("UPDATE trades SET connection = '' WHERE seq = 9", "values", "trades 9"),
+            ("DELETE FROM buffer", "accounts", "buffer"),
+            ("UPDATE buffer SET id = 'nobody'", "accounts", "buffer"),
+            ("DELETE FROM streams WHERE stream = 'quotes'", "accounts", "streams"),
+            (
+                "INSERT INTO dead_letters VALUES ('bars', 99999, '23514', 'r', '{\"seq\":99999}', 1)", "accounts",
+                "dead_letters, bars 99999"
+            ),
+            ("UPDATE dead_letters SET row_json = '{'", "accounts", "dead_letters, bars 7"),
+            (
+                "INSERT INTO drops VALUES (1, 'bars', 'X', 'unreadable', 1, 2, 9000, 9001, 2, 1)", "accounts",
+                "drops, unreadable of X"
+            ),
+        ])
+    func `what another program changed is found and named`(sql: String, check: String, place: String) async throws {
+        let sound = try await SoundFile.make()
+        let scratch = try Scratch()
+        try sound.image.write(to: URL(fileURLWithPath: scratch.ticks))
+        try scratch.execute(sql)
+        let found = try faults(verify(scratch.ticks))
+        #expect(found.contains { $0.check.rawValue == check && $0.place == place }, "\(found)")
+    }
+
+    @Test func `holes that the file accounts for are no fault`() async throws {
+        let sound = try await SoundFile.make()
+        let scratch = try Scratch()
+        try sound.image.write(to: URL(fileURLWithPath: scratch.ticks))
+        try scratch.execute(
+            """
+            DELETE FROM bars WHERE seq BETWEEN 700 AND 720;
+            INSERT INTO drops VALUES (1, 'bars', '*', 'unreadable', 1, 2, 690, 710, 21, 1);
+            INSERT INTO drops VALUES (2, 'bars', '*', 'unreadable', 1, 2, 711, 720, 10, 1)
+            """)
+        let result = try verify(scratch.ticks)
+        #expect(result.isSound)
+        #expect(result.findings.map(\.place) == ["bars 700…720"])
+    }
+
+    @Test func `foreign, newer, empty and unreadable files are told apart`() async throws {
+        let scratch = try Scratch()
+        let missing = #expect(throws: StoreError.self) { _ = try verify(scratch.ticks) }
+        #expect(missing?.reason == .missing)
+        try Data().write(to: URL(fileURLWithPath: scratch.ticks))
+        #expect(try verify(scratch.ticks).isSound)
+        try Data("no database at all, but long enough to look at".utf8).write(to: URL(fileURLWithPath: scratch.ticks))
+        #expect(try faults(verify(scratch.ticks)).map(\.check) == [.structure])
+        try FileManager.default.removeItem(atPath: scratch.ticks)
+        try scratch.execute("PRAGMA application_id = 42; CREATE TABLE theirs (a)")
+        #expect(try faults(verify(scratch.ticks)).map(\.check) == [.schema])
+        try scratch.execute("PRAGMA application_id = \(0x4554_7431); PRAGMA user_version = 99")
+        #expect(try faults(verify(scratch.ticks)).map(\.check) == [.schema])
+    }
+
+    @Test func `the ledger is compared with the marks, through predecessors too`() async throws {
+        let sound = try await SoundFile.make()
+        let scratch = try Scratch()
+        try sound.image.write(to: URL(fileURLWithPath: scratch.ticks))
+        var result = try verify(scratch.ticks)
+        result.compare(with: [sound.id: [.bars: 600]])
+        #expect(result.findings == [])
+        result.compare(with: [sound.id: [.bars: 800]])
+        #expect(result.findings.map(\.severity) == [.note] && result.findings.map(\.check) == [.ledger])
+        result.findings = []
+        result.compare(with: [sound.id: [.bars: 3001]])
+        #expect(faults(result).map(\.place) == ["bars"])
+        #expect(faults(result).first?.text.contains("older copy") == true)
+        result.findings = []
+        result.compare(with: [:])
+        #expect(faults(result).first?.text.contains("the ledger knows 0") == true)
+        result.findings = []
+        result.predecessors = [.init(id: "old", stream: .bars, through: 3000)]
+        #expect(result.ledgerIDs == [sound.id, "old"])
+        result.compare(with: ["old": [.bars: 90_000]])
+        #expect(result.findings.map(\.severity) == [.note])
+    }
+
+    @Test func `a mirror's members without a group and wrong counts are found`() async throws {
+        let scratch = try Scratch()
+        let mirror = try UniverseMirror.open(directory: scratch.path, access: .readWrite)
+        try mirror.replaceGroup(
+            .init(name: "dow", type: .universe), members: [.init(symbol: "IBM", weight: 2)])
+        let path = scratch.path + "/universe.sqlite"
+        #expect(try FileVerifier.verify(path, as: .universe).findings == [])
+        try scratch.execute(
+            """
+            PRAGMA foreign_keys = OFF; INSERT INTO group_memberships VALUES (77, 'AAPL', 1, NULL, 1);
+            INSERT INTO mirror_info VALUES (1, 'db', 1, 'abc', 5, 5, 0)
+            """, file: path)
+        let found = try faults(FileVerifier.verify(path, as: .universe)).map(\.place)
+        #expect(found == ["group 77", "mirror_info"])
+    }
+}
