@@ -7,7 +7,7 @@ LIMITS := Benchmarks/.build/limits
 LINT := $(SWIFT) format lint --strict --parallel --recursive --configuration .swift-format \
 	Package.swift Sources Tests Migrations Fixtures Benchmarks/Package.swift Benchmarks/Sources
 
-.PHONY: help demo day test coverage check build run bench install clean python
+.PHONY: help demo day test coverage check build run bench size soak fuzz install clean python
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,8 @@ build: ## The release binary
 	@.ci/packages build
 	$(SWIFT) build -c release --product edgetick
 
+BENCH := PYTHONPATH=Benchmarks PYTHONDONTWRITEBYTECODE=1 python3 -m
+
 bench: build ## Figures against limits measured in the same run; ROW=decode for one
 	@.ci/packages bench
 	@$(MAKE) -s python || true
@@ -51,7 +53,23 @@ bench: build ## Figures against limits measured in the same run; ROW=decode for 
 	g++ -O3 -DNDEBUG -march=native -o $(LIMITS)/decode Benchmarks/Limits/decode.cpp -lsimdjson
 	gcc -O3 -o $(LIMITS)/append Benchmarks/Limits/append.c -lsqlite3
 	gcc -O2 -o $(LIMITS)/sync Benchmarks/Limits/sync.c
-	@PYTHONPATH=Benchmarks PYTHONDONTWRITEBYTECODE=1 python3 -m bench --row "$(ROW)" $(if $(JSON),--json "$(JSON)")
+	@$(BENCH) bench --row "$(ROW)" $(if $(JSON),--json "$(JSON)")
+
+size: build ## What a row costs against rows buffered, as a plot; SIZES=1e5,1e6,1e7,1e8
+	@.ci/packages bench
+	$(SWIFT) build -c release --package-path Benchmarks
+	@$(BENCH) bench.size $(if $(SIZES),--sizes "$(SIZES)")
+
+soak: build ## Real rates and ten times those, and whether anything grows or gets lost; MINUTES=10
+	@.ci/packages bench
+	@$(BENCH) bench.soak --minutes "$(or $(MINUTES),10)" $(if $(JSON),--json "$(JSON)")
+
+# Sanitizers slow the decoder and nothing else that matters here; leaks are not looked for, because threads end with it.
+fuzz: ## Changed frames through decoder, reference and Foundation, with the address sanitizer; FUZZ_MINUTES=10 or FRAMES=…
+	@.ci/packages build
+	$(SWIFT) build -c release --sanitize=address --scratch-path .build-fuzz --product decoder-fuzz
+	ASAN_OPTIONS=detect_leaks=0 .build-fuzz/release/decoder-fuzz --minutes "$(or $(FUZZ_MINUTES),$(if $(FRAMES),1e6,10))" \
+		$(if $(FRAMES),--frames "$(FRAMES)") Fixtures/captures/demo.ndjson
 
 python: ## The feed's official Python client, for the test and the bench that run it
 	@.ci/python-client "$(VENV)"
@@ -63,4 +81,4 @@ install: build ## Install the binary into PREFIX/bin (default /usr/local)
 	install -D -m 755 $(RELEASE) $(DESTDIR)$(PREFIX)/bin/edgetick
 
 clean: ## Forget everything that was built
-	rm -rf .build
+	rm -rf .build .build-fuzz

@@ -115,12 +115,18 @@ let package = Package(
 
         // Tests: one target a module, and those that run the product as its users do.
         .target(name: "TestSupport", path: "Tests/Support", swiftSettings: strict),
+        .target(
+            name: "DecoderFuzz", dependencies: ["Feed", "MarketData", "TestSupport"], path: "Tests/DecoderFuzz",
+            swiftSettings: strict),
+        .executableTarget(
+            name: "decoder-fuzz", dependencies: ["DecoderFuzz", "TestSupport"], path: "Tests/Fuzz",
+            swiftSettings: strict),
         .testTarget(name: "MarketDataTests", dependencies: ["MarketData", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "FeedTests",
             dependencies: [
-                "Feed", "MarketData", "TestSupport", logging, nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket,
-                serviceLifecycle,
+                "DecoderFuzz", "Feed", "MarketData", "TestSupport", logging, nioCore, nioHTTP1, nioPosix, nioSSL,
+                nioWebSocket, serviceLifecycle,
             ],
             swiftSettings: strict),
         .testTarget(

@@ -28,6 +28,7 @@ ALL: list[Row] = [
     Row("decode", row_decode.measure),
     Row("append", row_append.measure),
     Row("append-latency", row_append.latency),
+    Row("append-latency-backlog", row_append.latency_backlog),
     Row("stream", row_stream.measure),
     Row("stream-peer", row_stream.peer),
     Row("upload-new", row_upload.new),

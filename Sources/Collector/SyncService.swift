@@ -83,7 +83,7 @@ public final class SyncService: Service {
 
     private func onePass(_ failures: inout RepeatedFailure<ContinuousClock.Instant>) async -> SyncPolicy.Outcome {
         let task = Task { [self] in
-            try await pass.run { totals in current.withLock { $0.progressed(totals) } }
+            try await pass.run { totals in self.current.withLock { $0.progressed(totals) } }
         }
         work.withLock { $0.pass = task }
         defer { work.withLock { $0.pass = nil } }

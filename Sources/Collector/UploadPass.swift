@@ -37,29 +37,12 @@ public struct UploadPass: Sendable {
     /// read while one is sent.
     ///
     /// - Throws: `StoreError` and `UpstreamError`; what was acknowledged until then stays so.
-    public func run(progress: @Sendable (UploadTotals) -> Void = { _ in }) async throws -> UploadTotals {
+    public func run(progress: @escaping @Sendable (UploadTotals) -> Void = { _ in }) async throws -> UploadTotals {
         try await uploader.connect()
         try await settleWithLedger()
-        var turns = Turns(buffer: buffer, batchRows: batchRows)
-        var totals = UploadTotals()
-        var current = try await turns.next()
-        while let batch = current {
-            try Task.checkCancellation()
-            let reading = turns
-            async let upcoming = reading.advanced()
-            let outcome = try await uploader.upload(batch) { [buffer] refused in
-                try await buffer.addDeadLetters(refused.map { DeadLetter($0, stream: batch.stream) })
-            }
-            if let last = batch.lastSequence {
-                try await buffer.acknowledge(batch.stream, through: last)
-            }
-            totals.batches += 1
-            totals.rows += batch.count
-            totals.refused += outcome.refused
-            progress(totals)
-            (current, turns) = try await upcoming
-        }
-        return totals
+        let queue = UploadQueue(buffer: buffer, batchRows: batchRows, progress: progress)
+        try await uploader.drain(queue)
+        return await queue.totals
     }
 
     /// Acknowledges what the ledger says is upstream: a pass that ended between COMMIT and acknowledgement left that
@@ -83,20 +66,22 @@ public struct UploadPass: Sendable {
     }
 }
 
-/// Whose turn it is, and how far each stream was read in this pass.
-private struct Turns: Sendable {
-    let buffer: TickBuffer
-    let batchRows: Int
+/// The buffer's head as a pass reads it: whose turn it is, how far each stream was read, and what was moved.
+private actor UploadQueue: UploadSource {
+    private(set) var totals = UploadTotals()
+    private let buffer: TickBuffer
+    private let batchRows: Int
+    private let progress: @Sendable (UploadTotals) -> Void
     private var cursors: [EventStream: Int64] = [:]
     private var turn = 0
 
-    init(buffer: TickBuffer, batchRows: Int) {
+    init(buffer: TickBuffer, batchRows: Int, progress: @escaping @Sendable (UploadTotals) -> Void) {
         self.buffer = buffer
         self.batchRows = batchRows
+        self.progress = progress
     }
 
-    /// The next batch of the streams in turn; `nil` when none has rows.
-    mutating func next() async throws -> BufferedBatch? {
+    func nextBatch() async throws -> BufferedBatch? {
         let streams = EventStream.allCases
         for offset in streams.indices {
             let stream = streams[(turn + offset) % streams.count]
@@ -110,11 +95,16 @@ private struct Turns: Sendable {
         return nil
     }
 
-    /// ``next()`` for a copy, so that reading can go on beside the upload.
-    func advanced() async throws -> (BufferedBatch?, Turns) {
-        var copy = self
-        let batch = try await copy.next()
-        return (batch, copy)
+    func keep(_ refused: [RefusedRow], of stream: EventStream) async throws {
+        try await buffer.addDeadLetters(refused.map { DeadLetter($0, stream: stream) })
+    }
+
+    func settled(_ batch: SettledBatch) async throws {
+        try await buffer.acknowledge(batch.stream, through: batch.last)
+        totals.batches += 1
+        totals.rows += batch.rows
+        totals.refused += batch.outcome.refused
+        progress(totals)
     }
 }
 

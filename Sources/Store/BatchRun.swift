@@ -106,16 +106,21 @@ private struct RowColumns {
 
     func isNull(_ column: Int32) -> Bool { sqlite3_column_type(handle, column) == SQLITE_NULL }
 
+    // NULL reads as zero, so that only a zero needs a second look.
+
     func integer(_ column: Int32) -> Int64? {
-        isNull(column) ? nil : sqlite3_column_int64(handle, column)
+        let value = sqlite3_column_int64(handle, column)
+        return value == 0 && isNull(column) ? nil : value
     }
 
     func smallInteger(_ column: Int32) -> Int32? {
-        isNull(column) ? nil : sqlite3_column_int(handle, column)
+        let value = sqlite3_column_int(handle, column)
+        return value == 0 && isNull(column) ? nil : value
     }
 
     func number(_ column: Int32) -> Double? {
-        isNull(column) ? nil : sqlite3_column_double(handle, column)
+        let value = sqlite3_column_double(handle, column)
+        return value == 0 && isNull(column) ? nil : value
     }
 
     /// The text's bytes, valid until the statement moves on.

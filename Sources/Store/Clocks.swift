@@ -14,6 +14,10 @@ struct MonotonicTime: InstantProtocol {
         MonotonicTime(nanoseconds: nanoseconds &+ duration.wholeNanoseconds)
     }
 
+    func earlier(by duration: Duration) -> MonotonicTime {
+        MonotonicTime(nanoseconds: nanoseconds - min(nanoseconds, duration.wholeNanoseconds))
+    }
+
     func duration(to other: MonotonicTime) -> Duration {
         .nanoseconds(Int64(truncatingIfNeeded: other.nanoseconds &- nanoseconds))
     }

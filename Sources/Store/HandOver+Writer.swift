@@ -11,11 +11,14 @@ extension HandOver {
                 state.sleep = .awake
                 let isClosing = state.closesAt != nil
                 if state.hasWork {
-                    let due = state.due ?? now
-                    if state.isUrgent || isClosing || now >= due { return (.work(take(&state)), now) }
+                    let start = (state.due ?? now).earlier(by: state.lead)
+                    if state.isUrgent || isClosing || now >= start {
+                        state.taken = state.isUrgent || isClosing ? nil : state.due
+                        return (.work(take(&state)), now)
+                    }
                     if now >= deadline { return (.idle, now) }
                     state.sleep = .collecting
-                    return (nil, min(due, deadline))
+                    return (nil, min(start, deadline))
                 }
                 if isClosing { return (.end, now) }
                 if now >= deadline { return (.idle, now) }
@@ -24,6 +27,17 @@ extension HandOver {
             }
             if let next { return next }
             wake.wait(until: until)
+        }
+    }
+
+    /// Notes that everything is inserted and the commit starts, and learns from it when to start the next time.
+    func committing() {
+        let now = MonotonicTime.now()
+        state.withLock { state in
+            guard let due = state.taken else { return }
+            state.taken = nil
+            let late = due.duration(to: now)
+            state.lead = min(max(.zero, state.lead + late / 4), interval / 4)
         }
     }
 

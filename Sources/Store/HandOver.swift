@@ -92,6 +92,11 @@ final class HandOver: Sendable {
         var damage: StoreError?
         var tickets: UInt64 = 0
         var due: MonotonicTime?
+        /// How long before the interval's end the writer starts: what its waking and its inserts take, so that the
+        /// commit itself starts at the end.
+        var lead: Duration = .zero
+        /// When the work under way was to be committed; `nil` when it was taken before its time.
+        var taken: MonotonicTime?
         var isUrgent = false
         var closesAt: MonotonicTime?
         var isClosed = false

@@ -165,7 +165,7 @@ final class TickWriter {
                         deletedThrough: statistics[stream].deletedThrough)
                 }
             }
-            guard hasNotes else { return }
+            guard hasNotes else { return handOver.committing() }
             for gap in work.gaps { try connection.notes.add(gap, now: now) }
             for fill in work.fills { try connection.notes.add(fill, now: now) }
             for letter in work.letters { try connection.notes.add(letter) }

@@ -80,9 +80,9 @@ enum BarField: String, RowField {
         case .startMilliseconds: copy.append(bar.start)
         case .endMilliseconds: copy.append(bar.end)
         case .receivedAt: copy.append(microseconds: row.receivedMicroseconds, zoned: form == .zonedTime)
-        case .collector: copy.append(text: context.collector)
+        case .collector: copy.append(escaped: context.collectorText)
         case .connection: copy.append(connection: row.connection, in: context)
-        case .source: copy.append(text: row.source.rawValue)
+        case .source: copy.append(row.source)
         }
     }
 }

@@ -5,9 +5,15 @@ import MarketData
 struct CopyText {
     private(set) var bytes: [UInt8] = []
     private var isRowEmpty = true
-    /// The day whose date was written last, and the date: most rows of a piece share it.
-    private var day = Int64.min
-    private var date: [UInt8] = []
+    /// The times written last: neighbours share the window, and rows that came together when they came.
+    private var lastMilliseconds = TimeText()
+    private var lastMicroseconds = TimeText()
+
+    private struct TimeText {
+        var time: Int64?
+        var isZoned = false
+        var bytes: [UInt8] = []
+    }
 
     var count: Int { bytes.count }
 
@@ -69,6 +75,30 @@ struct CopyText {
         symbol.withUTF8 { bytes.append(contentsOf: $0) }
     }
 
+    /// Bytes that need no escaping (any more).
+    @inline(__always)
+    mutating func append(escaped text: [UInt8]) {
+        bytes.append(contentsOf: text)
+    }
+
+    @inline(__always)
+    mutating func append(_ source: EventSource) {
+        switch source {
+        case .stream: append(escaped: Self.stream)
+        case .backfill: append(escaped: Self.backfill)
+        }
+    }
+
+    private static let stream = escaped(EventSource.stream.rawValue)
+    private static let backfill = escaped(EventSource.backfill.rawValue)
+
+    /// A text as a field has it.
+    static func escaped(_ text: String) -> [UInt8] {
+        var copy = CopyText()
+        copy.append(text: text)
+        return copy.bytes
+    }
+
     mutating func append(text: UnsafeBufferPointer<UInt8>) {
         for byte in text { appendEscaped(byte) }
     }
@@ -106,49 +136,41 @@ struct CopyText {
     /// A time in UTC, ISO 8601; with its zone for `timestamptz`.
     @inline(__always)
     mutating func append(milliseconds: Int64, zoned: Bool) {
-        append(milliseconds, unitsPerSecond: 1000, digits: 3, zoned: zoned)
+        if lastMilliseconds.time != milliseconds || lastMilliseconds.isZoned != zoned {
+            lastMilliseconds = Self.text(milliseconds, unitsPerSecond: 1000, digits: 3, zoned: zoned)
+        }
+        bytes.append(contentsOf: lastMilliseconds.bytes)
     }
 
     /// As ``append(milliseconds:zoned:)``, to the microsecond.
     @inline(__always)
     mutating func append(microseconds: Int64, zoned: Bool) {
-        append(microseconds, unitsPerSecond: 1_000_000, digits: 6, zoned: zoned)
+        if lastMicroseconds.time != microseconds || lastMicroseconds.isZoned != zoned {
+            lastMicroseconds = Self.text(microseconds, unitsPerSecond: 1_000_000, digits: 6, zoned: zoned)
+        }
+        bytes.append(contentsOf: lastMicroseconds.bytes)
     }
 
-    @inline(__always)
-    private mutating func append(_ time: Int64, unitsPerSecond: Int64, digits: Int, zoned: Bool) {
+    private static func text(_ time: Int64, unitsPerSecond: Int64, digits: Int, zoned: Bool) -> TimeText {
         let perDay = unitsPerSecond * 86_400
         var (days, rest) = time.quotientAndRemainder(dividingBy: perDay)
         if rest < 0 {
             days -= 1
             rest += perDay
         }
-        if days != day {
-            day = days
-            date = CalendarDate.text(daysSinceEpoch: days)
-        }
-        bytes.append(contentsOf: date)
-        bytes.append(UInt8(ascii: " "))
         let (seconds, fraction) = rest.quotientAndRemainder(dividingBy: unitsPerSecond)
-        appendDigits(seconds / 3600, 2)
-        bytes.append(UInt8(ascii: ":"))
-        appendDigits(seconds / 60 % 60, 2)
-        bytes.append(UInt8(ascii: ":"))
-        appendDigits(seconds % 60, 2)
+        var text: [UInt8] = []
+        text.reserveCapacity(32)
+        CalendarDate.append(daysSinceEpoch: days, to: &text)
+        for (mark, number) in [(" ", seconds / 3600), (":", seconds / 60 % 60), (":", seconds % 60)] {
+            text.append(contentsOf: mark.utf8)
+            CalendarDate.append(number, digits: 2, to: &text)
+        }
         if fraction != 0 {
-            bytes.append(UInt8(ascii: "."))
-            appendDigits(fraction, digits)
+            text.append(UInt8(ascii: "."))
+            CalendarDate.append(fraction, digits: digits, to: &text)
         }
-        if zoned { bytes.append(contentsOf: [UInt8(ascii: "+"), UInt8(ascii: "0"), UInt8(ascii: "0")]) }
-    }
-
-    @inline(__always)
-    private mutating func appendDigits(_ value: Int64, _ width: Int) {
-        var divisor: Int64 = 1
-        for _ in 1..<width { divisor *= 10 }
-        while divisor > 0 {
-            bytes.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value / divisor % 10))
-            divisor /= 10
-        }
+        if zoned { text.append(contentsOf: "+00".utf8) }
+        return TimeText(time: time, isZoned: zoned, bytes: text)
     }
 }

@@ -1,11 +1,11 @@
 /// Runs `body` so that cancelling the task ends its waits for the server.
-func interruptible<Value: Sendable>(
+func interruptible<Value: Sendable, Failure: Error>(
     by wakeup: Wakeup, isolation: isolated (any Actor)? = #isolation,
-    _ body: () async throws(UpstreamError) -> Value
-) async throws(UpstreamError) -> Value {
+    _ body: () async throws(Failure) -> Value
+) async throws(Failure) -> Value {
     wakeup.clear()
-    let result: Result<Value, UpstreamError> = await withTaskCancellationHandler {
-        do throws(UpstreamError) {
+    let result: Result<Value, Failure> = await withTaskCancellationHandler {
+        do throws(Failure) {
             return .success(try await body())
         } catch {
             return .failure(error)

@@ -29,10 +29,17 @@ struct Ledger: Sendable {
             """
     }
 
+    /// Moves the stream's row on and commits. The division keeps a row that was not written, because a rule, trigger
+    /// or policy is in the way, from ever being committed past: see ``Ledger/wasNotMoved``.
     func commitSQL(_ stream: EventStream, through sequence: Int64, rows: Int) -> String {
         """
+        WITH moved AS (
         UPDATE \(table.sqlName) SET last_sequence = \(sequence), rows = rows + \(rows), updated_at = now()
-        WHERE \(condition(stream)); COMMIT
+        WHERE \(condition(stream)) RETURNING last_sequence)
+        SELECT 1 / count(*) FROM moved; COMMIT
         """
     }
+
+    /// The SQLSTATE with which ``commitSQL(_:through:rows:)`` fails when it moved nothing: division by zero.
+    static let wasNotMoved = "22012"
 }

@@ -10,13 +10,17 @@ protocol CopySource {
 extension PostgresConnection {
     /// Runs statements of which the last is COPY … FROM STDIN, and sends the rows.
     ///
+    /// `answer` hears what the statements before it answered; an error that it throws keeps the rows from being sent.
     /// A piece is encoded only when the one before it went to the kernel, so memory stays bounded by one piece, and
     /// encoding overlaps with the server's work by what the socket buffers hold.
     ///
     /// - Returns: The number of bytes sent.
     /// - Throws: the first error, after the exchange is over.
-    func copy(_ sql: String, from source: some CopySource, _ operation: String) throws(UpstreamError) -> Int {
-        let deadline = Deadline(after: responseLimit)
+    func copy(
+        _ sql: String, from source: some CopySource, _ operation: String,
+        _ answer: (StatementResult) throws(UpstreamError) -> Void = { _ in }
+    ) throws(UpstreamError) -> Int {
+        var deadline = Deadline(after: responseLimit)
         try send(sql, until: deadline, operation)
         var source = source
         var sent = 0
@@ -25,10 +29,18 @@ extension PostgresConnection {
         while let result = try nextResult(until: deadline, operation) {
             defer { PQclear(result) }
             switch PQresultStatus(result) {
-            case PGRES_COMMAND_OK, PGRES_TUPLES_OK: break
+            case PGRES_COMMAND_OK, PGRES_TUPLES_OK:
+                guard failure == nil else { break }
+                do throws(UpstreamError) { try answer(StatementResult(result)) } catch { failure = error }
             case PGRES_COPY_IN where !copied:
                 copied = true
-                sent = try sendRows(&source, until: deadline, operation)
+                // The statements before are done; the rows have the whole time.
+                deadline = Deadline(after: responseLimit)
+                if failure == nil {
+                    sent = try sendRows(&source, until: deadline, operation)
+                } else {
+                    try endCopy(because: "not wanted", until: deadline, operation)
+                }
             default: failure = failure ?? error(in: result, operation)
             }
         }
@@ -55,11 +67,16 @@ extension PostgresConnection {
             try flush(until: deadline, operation)
             try noticeRefusal(operation)
         }
-        while PQputCopyEnd(handle, nil) == 0 {
+        try endCopy(because: nil, until: deadline, operation)
+        return sent
+    }
+
+    /// Ends the rows, or with a reason takes the COPY back.
+    private func endCopy(because reason: String?, until deadline: Deadline, _ operation: String) throws(UpstreamError) {
+        while PQputCopyEnd(handle, reason) == 0 {
             _ = try waitFor(POLLOUT, until: deadline, operation)
         }
         try flush(until: deadline, operation)
-        return sent
     }
 
     /// Reads what has come without waiting, so that a refusal stops the sending early.

@@ -48,7 +48,7 @@ extension PostgresConnection {
 }
 
 extension StatementResult {
-    fileprivate init(_ result: OpaquePointer) {
+    init(_ result: OpaquePointer) {
         tag = PQcmdStatus(result).map { String(cString: $0) } ?? ""
         let columns = PQnfields(result)
         rows = (0..<PQntuples(result)).map { row in

@@ -25,6 +25,9 @@ final class PostgresConnection {
     /// Whether statements can be sent.
     var isUsable: Bool { handle.map { PQstatus($0) == CONNECTION_OK } ?? false }
 
+    /// Whether a transaction is open, in order or failed.
+    var isInTransaction: Bool { PQtransactionStatus(handle) != PQTRANS_IDLE }
+
     /// The server's version as libpq counts: 150018 is 15.18.
     var serverVersion: Int { Int(PQserverVersion(handle)) }
 

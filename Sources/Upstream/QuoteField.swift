@@ -58,7 +58,7 @@ enum QuoteField: String, RowField {
         case .tape: copy.append(quote.tape)
         case .sequence: copy.append(quote.sequence)
         case .receivedAt: copy.append(microseconds: row.receivedMicroseconds, zoned: form == .zonedTime)
-        case .collector: copy.append(text: context.collector)
+        case .collector: copy.append(escaped: context.collectorText)
         case .connection: copy.append(connection: row.connection, in: context)
         }
     }

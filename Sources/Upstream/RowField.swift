@@ -2,10 +2,20 @@ import MarketData
 
 /// What all rows of a batch share.
 struct RowContext: Sendable {
-    let collector: String
     let connections: [String]
     let text: TextArena
     let barTimestamp: BarTimestamp
+    /// The collector's and the connections' names as COPY reads them: every row has them, so they are escaped once.
+    let collectorText: [UInt8]
+    let connectionTexts: [[UInt8]]
+
+    init(collector: String, connections: [String], text: TextArena, barTimestamp: BarTimestamp) {
+        self.connections = connections
+        self.text = text
+        self.barTimestamp = barTimestamp
+        collectorText = CopyText.escaped(collector)
+        connectionTexts = connections.map(CopyText.escaped)
+    }
 }
 
 /// The columns that rows of one kind can fill; the raw value is the column's name.
@@ -42,8 +52,8 @@ extension CopyText {
 
     mutating func append(connection: Int32, in context: RowContext) {
         let index = Int(connection)
-        if context.connections.indices.contains(index) {
-            append(text: context.connections[index])
+        if context.connectionTexts.indices.contains(index) {
+            append(escaped: context.connectionTexts[index])
         } else {
             appendNull()
         }

@@ -61,7 +61,7 @@ enum TradeField: String, RowField {
                 copy.appendNull()
             }
         case .receivedAt: copy.append(microseconds: row.receivedMicroseconds, zoned: form == .zonedTime)
-        case .collector: copy.append(text: context.collector)
+        case .collector: copy.append(escaped: context.collectorText)
         case .connection: copy.append(connection: row.connection, in: context)
         }
     }

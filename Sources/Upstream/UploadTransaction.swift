@@ -2,46 +2,110 @@ import MarketData
 
 /// One transaction: the ledger's row locked, rows loaded, the ledger moved on.
 ///
-/// Every attempt to load rows stands behind a savepoint. When the server refuses a row, the rows are halved until the
-/// refused ones stand alone, so k refused rows of n cost about 2k·log2(n/k) attempts. Releasing or rolling back a
-/// savepoint travels with the next statement and costs no exchange of its own.
+/// Statements that wait for no answer travel with the next exchange: the COMMIT of the transaction before, this one's
+/// beginning and the first COPY are one. Every attempt to load rows stands behind a savepoint. When the server refuses
+/// a row, the rows are halved until the refused ones stand alone, so k refused rows of n cost about 2k·log2(n/k)
+/// attempts.
 final class UploadTransaction {
     let connection: PostgresConnection
     let catalog: Catalog
+    let ledger: Ledger
+    let batch: BufferedBatch
     private var pending = ""
     private var hasRaisedLimit = false
     private var hasComparedTables = false
+    /// The transaction whose COMMIT travels with this one's beginning, and what to do when it is answered.
+    private var before: UploadTransaction?
+    private var onCommit: () -> Void = {}
+    /// The last sequence that is upstream, once the ledger's row is locked.
+    private(set) var settledSequence: Int64?
+    /// Whether the ledger's row was moved on; what follows is the COMMIT.
+    private var isMoved = false
+    /// Whether the COMMIT was answered; nothing may be taken for stored before.
+    private(set) var isCommitted = false
+    /// Whether rows of the batch are upstream already, so that it must be loaded in part.
+    private(set) var overlaps = false
     var outcome = UploadOutcome()
+    /// The last sequence that the COMMIT moves the ledger to.
+    var last: Int64 = 0
+    /// How many rows of the batch this transaction brings up.
+    var rows = 0
     private(set) var refused: [RefusedRow] = []
 
-    init(on connection: PostgresConnection, catalog: Catalog) {
+    init(on connection: PostgresConnection, catalog: Catalog, ledger: Ledger, batch: BufferedBatch) {
         self.connection = connection
         self.catalog = catalog
+        self.ledger = ledger
+        self.batch = batch
     }
 
-    /// Begins and answers the last sequence that is upstream.
-    func begin(_ ledger: Ledger, _ stream: EventStream) throws(UpstreamError) -> Int64 {
-        let results = try connection.run(ledger.beginSQL(stream), "lock the ledger")
-        guard let text = results.last?.rows.first?.first, let text, let sequence = Int64(text) else {
-            throw UpstreamError(.schema, "lock the ledger", "its row can't be read back", object: "edgetick_uploads")
-        }
-        return sequence
+    /// Begins, and answers the last sequence that is upstream.
+    func begin() throws(UpstreamError) -> Int64 {
+        for result in try connection.run(ledger.beginSQL(batch.stream), "lock the ledger") { try lock(result) }
+        guard let settledSequence else { throw unreadable }
+        return settledSequence
     }
 
-    /// Moves the ledger on and commits; nothing may be taken for stored before this has returned.
-    func commit(
-        _ ledger: Ledger, _ stream: EventStream, through sequence: Int64, rows: Int
-    ) throws(UpstreamError) {
-        let results = try connection.run(
-            takePending() + ledger.commitSQL(stream, through: sequence, rows: rows), "commit")
-        guard results.last?.tag == "COMMIT" else {
-            throw UpstreamError(.busy, "commit", "the server rolled the transaction back")
+    /// Begins with the first statement that loads rows, and commits `before` with it; `onCommit` is called once that is
+    /// answered. When rows of the batch turn out to be upstream already, nothing is loaded and ``overlaps`` is set.
+    func begin(after before: UploadTransaction?, onCommit: @escaping () -> Void) {
+        self.before = before
+        self.onCommit = onCommit
+        pending = before.map { $0.commitSQL + "; " } ?? ""
+        pending += ledger.beginSQL(batch.stream) + "; "
+    }
+
+    /// Moves the ledger on and commits.
+    func commit() throws(UpstreamError) {
+        do {
+            for result in try connection.run(commitSQL, "commit") { try committed(result) }
+        } catch {
+            throw commitError(error)
         }
-        guard results.suffix(2).first?.affected == 1 else {
-            throw UpstreamError(
-                .schema, "move the ledger on", "its row was not written: a rule, trigger or policy is in the way",
-                object: "table edgetick_uploads")
+    }
+
+    private var commitSQL: String {
+        takePending() + ledger.commitSQL(batch.stream, through: last, rows: rows - outcome.refused)
+    }
+
+    /// Takes an answer to one of the statements that travelled with a COPY.
+    private func take(_ answer: StatementResult) throws(UpstreamError) {
+        if let before, !before.isCommitted {
+            try before.committed(answer)
+            if before.isCommitted { onCommit() }
+        } else if settledSequence == nil {
+            try lock(answer)
+            guard let settledSequence, let first = batch.firstSequence, settledSequence >= first else { return }
+            overlaps = true
+            throw UpstreamError(.busy, "lock the ledger", "a part of the batch is upstream already")
         }
+    }
+
+    private func committed(_ answer: StatementResult) throws(UpstreamError) {
+        switch answer.tag {
+        case "SELECT 1": isMoved = true
+        case "COMMIT": isCommitted = true
+        // Going back to a savepoint answers with the same word, but before.
+        case "ROLLBACK" where isMoved: throw UpstreamError(.busy, "commit", "the server rolled the transaction back")
+        default: break
+        }
+    }
+
+    private func lock(_ answer: StatementResult) throws(UpstreamError) {
+        guard settledSequence == nil, answer.tag.hasPrefix("INSERT") else { return }
+        guard let text = answer.rows.first?.first, let text, let sequence = Int64(text) else { throw unreadable }
+        settledSequence = sequence
+    }
+
+    private var unreadable: UpstreamError {
+        UpstreamError(.schema, "lock the ledger", "its row can't be read back", object: "edgetick_uploads")
+    }
+
+    private func commitError(_ error: UpstreamError) -> UpstreamError {
+        guard error.sqlState == Ledger.wasNotMoved else { return error }
+        return UpstreamError(
+            .schema, "move the ledger on", "its row was not written: a rule, trigger or policy is in the way",
+            object: "table edgetick_uploads")
     }
 
     /// Loads trades or quotes.
@@ -67,7 +131,9 @@ final class UploadTransaction {
                 do throws(UpstreamError) {
                     return try self.copyDirectly(rows, part, into: target, context)
                 } catch {
-                    guard error.sqlState == UpstreamError.uniqueViolation else { throw error }
+                    guard error.sqlState == UpstreamError.uniqueViolation, self.settledSequence != nil else {
+                        throw error
+                    }
                     direct = false
                 }
             }
@@ -87,7 +153,7 @@ final class UploadTransaction {
         let encoder = CopyEncoder(rows, order: part, columns: target.columns, context: context)
         try attempt { sql throws(UpstreamError) in
             let sent = try self.connection.copy(
-                sql + target.copySQL, from: encoder, "COPY into \(target.table.displayName)")
+                sql + target.copySQL, from: encoder, "COPY into \(target.table.displayName)", self.take)
             self.outcome.bytes += sent
         }
         outcome.inserted += part.count
@@ -109,7 +175,7 @@ final class UploadTransaction {
         var new = 0
         try attempt { sql throws(UpstreamError) in
             let sent = try self.connection.copy(
-                sql + target.stageSQL, from: encoder, "COPY for \(target.table.displayName)")
+                sql + target.stageSQL, from: encoder, "COPY for \(target.table.displayName)", self.take)
             self.outcome.bytes += sent
             let results = try self.connection.run(
                 target.mergeSQL(tellsNew: tellsNew), "merge into \(target.table.displayName)")
@@ -127,11 +193,12 @@ final class UploadTransaction {
 
     /// Runs `body` behind a savepoint; `body` puts the statements it gets before its own.
     private func attempt(_ body: (String) throws(UpstreamError) -> Void) throws(UpstreamError) {
-        let before = takePending() + "SAVEPOINT edgetick; "
+        let statements = takePending() + "SAVEPOINT edgetick; "
         do {
-            try body(before)
+            try body(statements)
             pending = "RELEASE SAVEPOINT edgetick; "
         } catch {
+            if let before, !before.isCommitted { throw before.commitError(error) }
             pending = "ROLLBACK TO SAVEPOINT edgetick; RELEASE SAVEPOINT edgetick; "
             throw error
         }
@@ -151,6 +218,8 @@ final class UploadTransaction {
         do {
             return try load(part)
         } catch {
+            // Before the ledger's row is locked there is no savepoint to go back to, and no row to blame.
+            guard settledSequence != nil, !overlaps else { throw error }
             if error.reason == .limit, try raiseLimit(error) {
                 return try loadHalving(part, into: target, rows: rows, context, load)
             }

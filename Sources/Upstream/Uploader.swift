@@ -6,7 +6,7 @@ public import MarketData
 /// Rows and the ledger's row commit together. Calls take turns; each blocks a thread of its own (libpq's waits), never
 /// one of Swift's pool. After a lost connection the next call connects again.
 public actor Uploader {
-    private let configuration: UpstreamConfiguration
+    let configuration: UpstreamConfiguration
     private let bufferID: String
     private let logger: Logger
     private let executor = QueueExecutor(label: "edgetick.upload")
@@ -14,7 +14,7 @@ public actor Uploader {
     private var connection: PostgresConnection?
     /// What was read of the tables; `nil` when it must be read (again).
     private var catalog: Catalog?
-    private var choices: [Bar.Interval: UploadPathChoice] = [:]
+    var choices: [Bar.Interval: UploadPathChoice] = [:]
     private var isBusy = false
     private var waiting: [CheckedContinuation<Void, Never>] = []
 
@@ -85,30 +85,15 @@ public actor Uploader {
             let (connection, catalog) = try self.connected()
             let ledger = try self.ledger(in: catalog, of: bufferID)
             do throws(UpstreamError) {
-                let sequence = try UploadTransaction(on: connection, catalog: catalog).begin(ledger, stream)
+                let transaction = UploadTransaction(
+                    on: connection, catalog: catalog, ledger: ledger, batch: BufferedBatch(stream: stream))
+                let sequence = try transaction.begin()
                 try connection.run("ROLLBACK", "end the transaction")
                 return sequence
             } catch {
-                self.abandon(after: error)
+                self.abandon()
                 throw error
             }
-        }
-    }
-
-    /// Sends a batch: rows and ledger in one transaction (in several, one after the other, when a limit of the server
-    /// makes that necessary).
-    ///
-    /// Rows that the ledger has already are skipped. Rows that the server will not take are handed to `deadLetters`,
-    /// which must have them durable when it returns, before the COMMIT that moves past them; after a lost answer to
-    /// that COMMIT the same rows may be handed over again.
-    ///
-    /// - Throws: any ``UpstreamError/Reason``. The transaction is rolled back, or its end is unknown and the next
-    ///   call settles it by the ledger: sending the same batch again is always right.
-    public func upload(
-        _ batch: BufferedBatch, deadLetters: @Sendable ([RefusedRow]) async throws -> Void
-    ) async throws(UpstreamError) -> UploadOutcome {
-        try await inTurn { () async throws(UpstreamError) in
-            try await self.upload(batch, rows: 0..<batch.count, deadLetters: deadLetters)
         }
     }
 
@@ -123,9 +108,9 @@ public actor Uploader {
 // MARK: - Turns and connection
 
 extension Uploader {
-    private func inTurn<Value: Sendable>(
-        _ body: () async throws(UpstreamError) -> Value
-    ) async throws(UpstreamError) -> Value {
+    func inTurn<Value: Sendable, Failure: Error>(
+        _ body: () async throws(Failure) -> Value
+    ) async throws(Failure) -> Value {
         await takeTurn()
         defer { endTurn() }
         return try await interruptible(by: interrupt, body)
@@ -143,6 +128,18 @@ extension Uploader {
         if waiting.isEmpty { isBusy = false } else { waiting.removeFirst().resume() }
     }
 
+    /// Leaves no transaction open; gives the connection up when even that doesn't work. Tables are read again.
+    func abandon() {
+        catalog = nil
+        guard let connection, connection.isUsable else { return drop() }
+        guard connection.isInTransaction else { return }
+        do {
+            try connection.run("ROLLBACK", "roll back")
+        } catch {
+            drop()
+        }
+    }
+
     private func drop() {
         connection?.finish()
         connection = nil
@@ -150,7 +147,7 @@ extension Uploader {
     }
 
     /// The connection and what was read of the tables, both made anew where necessary.
-    private func connected() throws(UpstreamError) -> (PostgresConnection, Catalog) {
+    func connected() throws(UpstreamError) -> (PostgresConnection, Catalog) {
         if let connection, connection.isUsable, let catalog { return (connection, catalog) }
         if connection?.isUsable != true {
             drop()
@@ -170,125 +167,12 @@ extension Uploader {
         return (connection, catalog)
     }
 
-    private func ledger(in catalog: Catalog, of id: String? = nil) throws(UpstreamError) -> Ledger {
+    func ledger(in catalog: Catalog, of id: String? = nil) throws(UpstreamError) -> Ledger {
         let bufferID = id ?? bufferID
         guard bufferID.utf8.count <= 38, bufferID.allSatisfy({ $0.isHexDigit || $0 == "-" }), !bufferID.isEmpty else {
             throw UpstreamError(.configuration, "read the buffer's id", "it is not a UUID")
         }
         let table = try TableShape.ledger.usable(in: catalog)
         return Ledger(table: table, bufferID: bufferID, collector: configuration.collector)
-    }
-}
-
-// MARK: - Upload
-
-extension Uploader {
-    private func upload(
-        _ batch: BufferedBatch, rows: Range<Int>, deadLetters: @Sendable ([RefusedRow]) async throws -> Void
-    ) async throws(UpstreamError) -> UploadOutcome {
-        guard let last = batch.sequence(at: rows.upperBound - 1) else { return UploadOutcome() }
-        do {
-            return try await uploadOnce(batch, rows: rows, through: last, deadLetters: deadLetters)
-        } catch {
-            abandon(after: error)
-            // 53400: halves in transactions of their own, each with its place in the ledger.
-            guard error.reason == .limit, rows.count > 1 else { throw error }
-        }
-        let middle = rows.lowerBound + rows.count / 2
-        var outcome = try await upload(batch, rows: rows.lowerBound..<middle, deadLetters: deadLetters)
-        outcome.add(try await upload(batch, rows: middle..<rows.upperBound, deadLetters: deadLetters))
-        return outcome
-    }
-
-    private func uploadOnce(
-        _ batch: BufferedBatch, rows: Range<Int>, through last: Int64,
-        deadLetters: @Sendable ([RefusedRow]) async throws -> Void
-    ) async throws(UpstreamError) -> UploadOutcome {
-        let (connection, catalog) = try connected()
-        let ledger = try ledger(in: catalog)
-        let transaction = UploadTransaction(on: connection, catalog: catalog)
-        let settled = try transaction.begin(ledger, batch.stream)
-        let fresh = batch.rows(in: rows, after: settled)
-        transaction.outcome.skipped = rows.count - fresh.count
-        guard !fresh.isEmpty else {
-            try connection.run("ROLLBACK", "end the transaction")
-            return transaction.outcome
-        }
-        try load(batch, fresh, transaction)
-        if !transaction.refused.isEmpty {
-            do {
-                try await deadLetters(transaction.refused)
-            } catch {
-                throw UpstreamError(
-                    .deadLetters, "keep \(transaction.refused.count) refused rows", String(describing: error))
-            }
-        }
-        try transaction.commit(
-            ledger, batch.stream, through: last, rows: fresh.count - transaction.outcome.refused)
-        return transaction.outcome
-    }
-
-    private func load(
-        _ batch: BufferedBatch, _ rows: Range<Int>, _ transaction: UploadTransaction
-    ) throws(UpstreamError) {
-        let context = RowContext(
-            collector: configuration.collector, connections: batch.connections, text: batch.text,
-            barTimestamp: configuration.barTimestamp)
-        let catalog = transaction.catalog
-        switch batch.stream {
-        case .bars:
-            let selection = BarSelection(batch.bars, in: rows, timestamp: configuration.barTimestamp)
-            transaction.outcome.superseded = selection.superseded
-            for (interval, shape, order) in [
-                (Bar.Interval.minute, TableShape.minuteBars, selection.minutes),
-                (Bar.Interval.second, TableShape.secondBars, selection.seconds),
-            ] where !order.isEmpty {
-                let target = try UploadTarget<BarField>(shape, in: catalog)
-                var choice = choices[interval] ?? UploadPathChoice()
-                try transaction.loadBars(batch.bars, order[...], into: target, context, choice: &choice)
-                choices[interval] = choice
-            }
-        case .trades:
-            let target = try UploadTarget<TradeField>(.trades, in: catalog)
-            try transaction.load(batch.trades, Self.all(rows), into: target, context)
-        case .quotes:
-            let target = try UploadTarget<QuoteField>(.quotes, in: catalog)
-            try transaction.load(batch.quotes, Self.all(rows), into: target, context)
-        }
-    }
-
-    private static func all(_ rows: Range<Int>) -> ArraySlice<Int32> { rows.map { Int32($0) }[...] }
-
-    /// Leaves no transaction open; gives the connection up when even that doesn't work.
-    private func abandon(after error: UpstreamError) {
-        catalog = nil
-        guard let connection, connection.isUsable, !error.endsConnection else { return drop() }
-        do {
-            try connection.run("ROLLBACK", "roll back")
-        } catch {
-            drop()
-        }
-    }
-}
-
-extension BufferedBatch {
-    fileprivate func sequence(at index: Int) -> Int64? {
-        guard index >= 0, index < count else { return nil }
-        return switch stream {
-        case .bars: bars[index].sequence
-        case .trades: trades[index].sequence
-        case .quotes: quotes[index].sequence
-        }
-    }
-
-    /// The rows of `range` that come after a sequence.
-    fileprivate func rows(in range: Range<Int>, after settled: Int64) -> Range<Int> {
-        var low = range.lowerBound
-        var high = range.upperBound
-        while low < high {
-            let middle = low + (high - low) / 2
-            if let sequence = sequence(at: middle), sequence <= settled { low = middle + 1 } else { high = middle }
-        }
-        return low..<range.upperBound
     }
 }

@@ -75,6 +75,47 @@ extension Uploader {
     func upload(_ batch: BufferedBatch) async throws -> UploadOutcome {
         try await upload(batch) { rows in throw UnexpectedRefusal(rows: rows) }
     }
+
+    /// Uploads a batch alone; `deadLetters` gets what is refused.
+    func upload(
+        _ batch: BufferedBatch, deadLetters: @escaping @Sendable ([RefusedRow]) async throws -> Void
+    ) async throws -> UploadOutcome {
+        let source = BatchList([batch], deadLetters: deadLetters)
+        try await drain(source)
+        return await source.settled.first?.outcome ?? UploadOutcome()
+    }
+}
+
+/// Batches in a row, as the buffer's head has them, and what was heard of them.
+actor BatchList: UploadSource {
+    private(set) var settled: [SettledBatch] = []
+    private(set) var read = 0
+    private let batches: [BufferedBatch]
+    private let deadLetters: @Sendable ([RefusedRow]) async throws -> Void
+    private let onSettled: @Sendable (SettledBatch) async throws -> Void
+
+    init(
+        _ batches: [BufferedBatch],
+        onSettled: @escaping @Sendable (SettledBatch) async throws -> Void = { _ in },
+        deadLetters: @escaping @Sendable ([RefusedRow]) async throws -> Void = { throw UnexpectedRefusal(rows: $0) }
+    ) {
+        self.batches = batches
+        self.deadLetters = deadLetters
+        self.onSettled = onSettled
+    }
+
+    func nextBatch() async throws -> BufferedBatch? {
+        guard read < batches.count else { return nil }
+        read += 1
+        return batches[read - 1]
+    }
+
+    func keep(_ refused: [RefusedRow], of stream: EventStream) async throws { try await deadLetters(refused) }
+
+    func settled(_ batch: SettledBatch) async throws {
+        settled.append(batch)
+        try await onSettled(batch)
+    }
 }
 
 struct UnexpectedRefusal: Error {

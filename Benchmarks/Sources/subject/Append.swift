@@ -3,10 +3,12 @@ import Logging
 import MarketData
 import Store
 
-/// Bars with the values that `append.c` writes.
+private let symbols = ["SPY", "AAPL", "BAC", "AIG", "GOOGL", "BRK.B", "MSFT", "XOM"].compactMap { Symbol($0) }
+
+/// Bars with the values that `append.c` writes, received just now: rows of a backlog are not past their retention.
 private func bars(from first: Int, count: Int) -> EventBatch {
-    let symbols = ["SPY", "AAPL", "BAC", "AIG", "GOOGL", "BRK.B", "MSFT", "XOM"].compactMap { Symbol($0) }
-    var batch = EventBatch(connection: "primary", receivedMicroseconds: 1_381_239_060_000_000 + Int64(first))
+    let now = Int64(Date().timeIntervalSince1970 * 1e6)
+    var batch = EventBatch(connection: "primary", receivedMicroseconds: now)
     batch.bars.reserveCapacity(count)
     for row in first..<first + count {
         let price = 100 + Double(row % 977) * 0.01
@@ -21,45 +23,88 @@ private func bars(from first: Int, count: Int) -> EventBatch {
     return batch
 }
 
-/// Rows a second that the buffer makes durable, when each transaction holds `each` of them.
-func appendRate(directory: String, rows: Int, each: Int) async throws -> Double {
-    let buffer = try TickBuffer.open(
-        directory: directory, options: .init(collector: "bench"),
+private func open(_ directory: String) throws -> TickBuffer {
+    try TickBuffer.open(
+        directory: directory, options: .init(collector: "bench", maximumBytes: 64 << 30),
         logger: Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() })
-    let batches = stride(from: 0, to: rows, by: each).map { bars(from: $0, count: min(each, rows - $0)) }
-    let start = ContinuousClock.now
-    for batch in batches {
-        guard buffer.offer(batch) != .refused else { throw Refused() }
-        try await buffer.flush()
+}
+
+/// Rows a second that the buffer makes durable, when each transaction holds `each` of them; `first` is the number of
+/// the first row, so that a file can be filled in several goes.
+func appendRate(directory: String, rows: Int, each: Int, first: Int) async throws -> Double {
+    let buffer = try open(directory)
+    var elapsed = Duration.zero
+    // Made in pieces, so that a hundred million rows need no memory; what it takes to make them doesn't count.
+    for piece in stride(from: 0, to: rows, by: 500_000) {
+        let end = min(piece + 500_000, rows)
+        let batches = stride(from: piece, to: end, by: each).map {
+            bars(from: first + $0, count: min(each, end - $0))
+        }
+        elapsed += try await ContinuousClock().measure {
+            for batch in batches {
+                guard buffer.offer(batch) != .refused else { throw Refused() }
+                try await buffer.flush()
+            }
+        }
     }
-    let elapsed = ContinuousClock.now - start
     await buffer.close()
     return Double(rows) / (elapsed / .seconds(1))
 }
 
-/// The time from an offer until the flush that covers it returned, at a steady rate: p50, p99 and maximum in ms.
-func durableLatency(directory: String, rate: Int, seconds: Int) async throws -> [Double] {
-    let buffer = try TickBuffer.open(
-        directory: directory, options: .init(collector: "bench"),
-        logger: Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() })
-    let start = ContinuousClock.now
+/// The time from an offer until the commit that covers it returned, at a steady rate: p50, p99 and maximum in ms.
+///
+/// A thread of its own looks every tenth of a millisecond how far the file has come; so late are the figures at most.
+/// With `draining`, rows that wait are read and acknowledged meanwhile as fast as they can be, as an upload does.
+func durableLatency(directory: String, rate: Int, seconds: Int, draining: Bool) async throws -> [Double] {
+    let buffer = try open(directory)
+    let first = buffer.statistics[.bars].lastSequence
     let each = 10
-    var offered: [ContinuousClock.Instant] = []
-    var durable: [Double] = []
-    for number in 0..<(rate * seconds / each) {
-        try await Task.sleep(until: start + .seconds(1) / rate * (number * each), clock: .continuous)
-        guard buffer.offer(bars(from: number * each, count: each)) != .refused else { throw Refused() }
-        offered.append(.now)
-        // What became durable since the last look gets its time now: at 10,000 events a second that is 1 ms late at most.
-        let mark = Int(buffer.statistics[.bars].lastSequence) / each
-        while durable.count < min(mark, offered.count) {
-            durable.append((.now - offered[durable.count]) / .milliseconds(1))
+    let count = rate * seconds / each
+    let watch = Task {
+        await withCheckedContinuation { continuation in
+            Thread.detachNewThread {
+                continuation.resume(returning: watchCommits(of: buffer, from: first, each: each, count: count))
+            }
         }
     }
+    let drain = Task {
+        while draining, !Task.isCancelled {
+            if let batch = try await buffer.nextBatch(of: .bars, limit: 20_000) {
+                try await buffer.acknowledge(.bars, through: batch.lastSequence ?? 0)
+            } else {
+                try? await Task.sleep(for: .milliseconds(10))
+            }
+        }
+    }
+    var offered: [ContinuousClock.Instant] = []
+    let start = ContinuousClock.now
+    for number in 0..<count {
+        let batch = bars(from: Int(first) + number * each, count: each)
+        try await Task.sleep(until: start + .seconds(1) / rate * (number * each), clock: .continuous)
+        offered.append(.now)
+        guard buffer.offer(batch) != .refused else { throw Refused() }
+    }
+    let durable = await watch.value
+    drain.cancel()
+    _ = try await drain.value
     await buffer.close()
-    durable.sort()
-    guard let last = durable.last else { throw Refused() }
-    return [durable[durable.count / 2], durable[durable.count * 99 / 100], last]
+    let times = zip(durable, offered).map { ($0 - $1) / .milliseconds(1) }.sorted()
+    guard let last = times.last else { throw Refused() }
+    return [times[times.count / 2], times[times.count * 99 / 100], last]
+}
+
+/// When each batch of `each` rows was seen to be durable.
+private func watchCommits(
+    of buffer: TickBuffer, from first: Int64, each: Int, count: Int
+) -> [ContinuousClock.Instant] {
+    var durable: [ContinuousClock.Instant] = []
+    while durable.count < count {
+        let mark = Int(buffer.statistics[.bars].lastSequence - first) / each
+        let now = ContinuousClock.now
+        while durable.count < mark { durable.append(now) }
+        usleep(100)
+    }
+    return durable
 }
 
 /// The buffer refused a batch that it should have taken.

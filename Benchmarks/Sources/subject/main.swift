@@ -1,11 +1,12 @@
 // What is measured: one path of the product at a time, flat out. Prints its figures.
 //
 //     subject decode FRAMES SECONDS              events decoded a second; FRAMES holds one JSON array a line
-//     subject append DIRECTORY ROWS EACH         rows made durable a second, EACH a transaction
+//     subject append DIRECTORY ROWS EACH [FIRST] rows made durable a second, EACH a transaction
 //     subject routing                            nanoseconds to find a symbol's connection, among 3,000
 //     subject aggregation [redundant]            nanoseconds an event, through three connections' confluence
 //     subject snapshot                           microseconds for the state of three connections with 3,000 symbols
-//     subject latency DIRECTORY RATE SECONDS     p50, p99 and maximum from offer to durable, in milliseconds
+//     subject latency DIRECTORY RATE SECONDS [draining]
+//                                                p50, p99 and maximum from offer to durable, in milliseconds
 //     subject universe DIRECTORY                 several figures of mirror and cache, a name and a value a line
 
 import Foundation
@@ -15,14 +16,16 @@ do {
     switch arguments.first {
     case "decode" where arguments.count == 3:
         print(Int(try decodeRate(frames: arguments[1], seconds: Double(arguments[2]) ?? 1)))
-    case "append" where arguments.count == 4:
+    case "append" where arguments.count >= 4:
         print(
             Int(
                 try await appendRate(
-                    directory: arguments[1], rows: Int(arguments[2]) ?? 0, each: Int(arguments[3]) ?? 1)))
-    case "latency" where arguments.count == 4:
+                    directory: arguments[1], rows: Int(arguments[2]) ?? 0, each: Int(arguments[3]) ?? 1,
+                    first: arguments.count > 4 ? Int(arguments[4]) ?? 0 : 0)))
+    case "latency" where arguments.count >= 4:
         let times = try await durableLatency(
-            directory: arguments[1], rate: Int(arguments[2]) ?? 0, seconds: Int(arguments[3]) ?? 1)
+            directory: arguments[1], rate: Int(arguments[2]) ?? 0, seconds: Int(arguments[3]) ?? 1,
+            draining: arguments.last == "draining")
         print(times.map { String(format: "%.2f", $0) }.joined(separator: " "))
     case "routing": print(String(format: "%.1f", try routingTime()))
     case "aggregation":

@@ -1,3 +1,4 @@
+import DecoderFuzz
 import Foundation
 import MarketData
 import Testing

@@ -1,3 +1,4 @@
+import DecoderFuzz
 import Foundation
 import MarketData
 import TestSupport
@@ -65,7 +66,7 @@ struct NumberDecodingTests {
     @Test func `random numbers read as the nearest Double`() throws {
         var random = SeededRandom(seed: 1)
         for round in 0..<NumberDecodingTests.rounds {
-            let text = NumberDecodingTests.randomNumber(&random)
+            let text = FrameMaker.number(&random)
             let expected = try #require(Double(text))
             var copy = text
             let general = copy.withUTF8 { DecimalNumber(UnsafeRawBufferPointer($0))?.double }
@@ -109,7 +110,7 @@ struct NumberDecodingTests {
         var random = SeededRandom(seed: 4)
         var compared = 0
         for _ in 0..<2000 {
-            let text = NumberDecodingTests.randomNumber(&random)
+            let text = FrameMaker.number(&random)
             // Foundation refuses numbers near the limits of the range.
             guard let read = try? JSONDecoder().decode([Double].self, from: Data("[\(text)]".utf8)) else { continue }
             #expect(try NumberDecodingTests.price(text) == read[0], "\(text)")
@@ -147,30 +148,6 @@ struct NumberDecodingTests {
             }
             #expect(decimal == shortest)
         }
-    }
-
-    /// A number in any form that JSON has: short prices for the most part, long and extreme ones too.
-    static func randomNumber(_ random: inout SeededRandom) -> String {
-        func digits(_ count: ClosedRange<Int>) -> String {
-            (0..<Int.random(in: count, using: &random)).map { _ in String(Int.random(in: 0...9, using: &random)) }
-                .joined()
-        }
-        var text = Int.random(in: 0..<8, using: &random) == 0 ? "-" : ""
-        switch Int.random(in: 0..<6, using: &random) {
-        case 0: text += "0"
-        case 1...3: text += String(Int.random(in: 1..<10, using: &random)) + digits(0...4)
-        case 4: text += String(Int.random(in: 1..<10, using: &random)) + digits(0...16)
-        default: text += String(Int.random(in: 1..<10, using: &random)) + digits(0...40)
-        }
-        if Int.random(in: 0..<4, using: &random) != 0 {
-            text += "." + digits(Int.random(in: 0..<4, using: &random) == 0 ? 1...40 : 1...5)
-        }
-        if Int.random(in: 0..<3, using: &random) == 0 {
-            text += Bool.random(using: &random) ? "e" : "E"
-            text += ["", "+", "-"].randomElement(using: &random)!
-            text += String(Int.random(in: 0...(Bool.random(using: &random) ? 25 : 330), using: &random))
-        }
-        return text
     }
 }
 

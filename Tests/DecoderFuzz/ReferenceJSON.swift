@@ -1,15 +1,20 @@
 /// A plain reader of JSON text by the grammar of RFC 8259, for comparing: slow, recursive, byte by byte.
-indirect enum ReferenceJSON {
+public indirect enum ReferenceJSON {
+    /// Names in the order of the text; `nil` for one that is no valid text.
     case object([(name: [UInt8]?, value: ReferenceJSON)])
+    /// The elements.
     case array([ReferenceJSON])
     /// The text's bytes; `nil` when the escapes or bytes are no valid text.
     case string([UInt8]?)
+    /// The number as it is written.
     case number(String)
+    /// `true` or `false`.
     case bool(Bool)
+    /// `null`.
     case null
 
     /// Reads the whole of a text; `nil` when it is not JSON, or nested deeper than `depth`.
-    static func read(_ bytes: ArraySlice<UInt8>, depth: Int) -> ReferenceJSON? {
+    public static func read(_ bytes: ArraySlice<UInt8>, depth: Int) -> ReferenceJSON? {
         var reader = ReferenceReader(bytes: Array(bytes), place: 0)
         reader.space()
         guard let value = reader.value(depth: depth) else { return nil }
@@ -18,7 +23,7 @@ indirect enum ReferenceJSON {
     }
 
     /// Reads the value that the bytes begin with, and answers how many bytes it takes.
-    static func prefix(_ bytes: ArraySlice<UInt8>, depth: Int) -> (value: ReferenceJSON, length: Int)? {
+    public static func prefix(_ bytes: ArraySlice<UInt8>, depth: Int) -> (value: ReferenceJSON, length: Int)? {
         var reader = ReferenceReader(bytes: Array(bytes), place: 0)
         guard let value = reader.value(depth: depth) else { return nil }
         return (value, reader.place)

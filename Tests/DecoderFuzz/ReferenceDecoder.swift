@@ -1,17 +1,20 @@
+public import Feed
 import MarketData
 
-@testable import Feed
-
 /// Reads events as the feed's description says, from ``ReferenceJSON``, for comparing with the decoder.
-enum ReferenceDecoder {
+public enum ReferenceDecoder {
     /// What a value of the frame's array is.
-    enum Outcome {
+    public enum Outcome {
+        /// An event, as ``EventLine`` writes it.
         case event(String)
+        /// A status message.
         case status(FeedStatus)
+        /// Nothing that the feed sends.
         case rejected
     }
 
-    static func read(_ value: ReferenceJSON) -> Outcome {
+    /// Reads one element of a frame.
+    public static func read(_ value: ReferenceJSON) -> Outcome {
         guard case .object(let fields) = value, let event = Fields(fields) else { return .rejected }
         return event.outcome ?? .rejected
     }

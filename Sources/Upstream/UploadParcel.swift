@@ -1,0 +1,78 @@
+import MarketData
+
+/// A batch made ready for its upload, away from the thread that talks to the server: which rows go, in which order.
+struct UploadParcel: Sendable {
+    let batch: BufferedBatch
+    let context: RowContext
+    /// Of bars, those that go up and in which order.
+    let bars: BarSelection
+    /// Of trades or quotes, all.
+    let ticks: [Int32]
+
+    init(_ batch: BufferedBatch, collector: String, barTimestamp: BarTimestamp) {
+        self.init(
+            batch, rows: 0..<batch.count,
+            context: RowContext(
+                collector: collector, connections: batch.connections, text: batch.text, barTimestamp: barTimestamp))
+    }
+
+    private init(_ batch: BufferedBatch, rows: Range<Int>, context: RowContext) {
+        self.batch = batch
+        self.context = context
+        let isBars = batch.stream == .bars
+        bars = BarSelection(batch.bars, in: isBars ? rows : 0..<0, timestamp: context.barTimestamp)
+        ticks = isBars ? [] : rows.map { Int32($0) }
+    }
+
+    /// The same batch, of which only these rows go.
+    func part(_ rows: Range<Int>) -> UploadParcel {
+        UploadParcel(batch, rows: rows, context: context)
+    }
+}
+
+/// The tables that a parcel's rows go to, and which rows go to which.
+enum UploadPlan {
+    /// Minute and second bars, each with the places of the chosen rows in the batch.
+    case bars([(interval: Bar.Interval, target: UploadTarget<BarField>, order: [Int32])])
+    case trades(UploadTarget<TradeField>)
+    case quotes(UploadTarget<QuoteField>)
+
+    /// - Throws: reason `schema`, naming what keeps a table from being used.
+    init(_ parcel: UploadParcel, in catalog: Catalog) throws(UpstreamError) {
+        switch parcel.batch.stream {
+        case .bars:
+            var tables: [(interval: Bar.Interval, target: UploadTarget<BarField>, order: [Int32])] = []
+            if !parcel.bars.minutes.isEmpty {
+                tables.append((.minute, try UploadTarget(.minuteBars, in: catalog), parcel.bars.minutes))
+            }
+            if !parcel.bars.seconds.isEmpty {
+                tables.append((.second, try UploadTarget(.secondBars, in: catalog), parcel.bars.seconds))
+            }
+            self = .bars(tables)
+        case .trades: self = .trades(try UploadTarget(.trades, in: catalog))
+        case .quotes: self = .quotes(try UploadTarget(.quotes, in: catalog))
+        }
+    }
+}
+
+extension BufferedBatch {
+    func sequence(at index: Int) -> Int64? {
+        guard index >= 0, index < count else { return nil }
+        return switch stream {
+        case .bars: bars[index].sequence
+        case .trades: trades[index].sequence
+        case .quotes: quotes[index].sequence
+        }
+    }
+
+    /// The rows of `range` that come after a sequence.
+    func rows(in range: Range<Int>, after settled: Int64) -> Range<Int> {
+        var low = range.lowerBound
+        var high = range.upperBound
+        while low < high {
+            let middle = low + (high - low) / 2
+            if let sequence = sequence(at: middle), sequence <= settled { low = middle + 1 } else { high = middle }
+        }
+        return low..<range.upperBound
+    }
+}

@@ -1,0 +1,127 @@
+import Foundation
+import Logging
+import MarketData
+import Store
+import TestSupport
+import Testing
+import Upstream
+
+@testable import Collector
+
+/// Passes from a real buffer into a real server, ended in every way.
+@Suite struct UploadPassTests {
+    static let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+    /// A buffer, a database, and a line between them that can be cut.
+    private final class Rig {
+        let workspace: Workspace
+        let cluster: PostgresCluster
+        let database: String
+        let proxy: TCPProxy
+        let buffer: TickBuffer
+        let uploader: Uploader
+        private var written: Int64 = 0
+
+        init() async throws {
+            workspace = try Workspace()
+            cluster = try PostgresCluster.shared()
+            database = try cluster.makeDatabase()
+            proxy = try TCPProxy(to: cluster.port)
+            _ = try await UpstreamSchema.migrate(
+                try UpstreamConfiguration(uri: cluster.uri(database), collector: "edge-1"))
+            buffer = try TickBuffer.open(
+                directory: workspace.path, options: .init(collector: "edge-1", commitInterval: .milliseconds(5)),
+                logger: quiet)
+            uploader = Uploader(
+                configuration: try UpstreamConfiguration(
+                    uri: cluster.uri(database, port: proxy.port), collector: "edge-1", statementTimeout: .seconds(20)),
+                bufferID: buffer.id, logger: quiet)
+        }
+
+        /// Buffers trades, each of which says in its id and its price which one it is.
+        func append(_ count: Int64) async throws {
+            var batch = EventBatch(connection: "primary", receivedMicroseconds: 1_381_239_000_000_000 + written)
+            for number in written + 1...written + count {
+                batch.trades.append(
+                    Trade(
+                        symbol: Symbol("MSFT")!, time: 1_381_239_000_000 + number, price: Double(number) / 100,
+                        size: 1, tradeID: batch.text.append("\(number)")))
+            }
+            written += count
+            #expect(buffer.offer(batch) != .refused)
+            try await buffer.flush()
+        }
+
+        var pass: UploadPass { UploadPass(buffer: buffer, uploader: uploader, batchRows: 150) }
+
+        /// What is upstream: rows, different ones, the first, the last, and those whose price is another's.
+        func upstream() throws -> String {
+            try cluster.psql(
+                """
+                SELECT count(*), count(DISTINCT trade_id), min(trade_id::int), max(trade_id::int),
+                       count(*) FILTER (WHERE price * 100 <> trade_id::int) FROM trades
+                """, database: database
+            ).trimmingCharacters(in: .whitespacesAndNewlines)
+        }
+
+        func end() async {
+            await uploader.disconnect()
+            await buffer.close()
+            proxy.stop()
+        }
+    }
+
+    @Test func `a pass moves everything, batch by batch, and hears of each`() async throws {
+        let rig = try await Rig()
+        try await rig.append(1000)
+        let totals = try await rig.pass.run()
+        #expect(totals.rows == 1000 && totals.batches == 7 && totals.refused == 0)
+        #expect(rig.buffer.statistics.pending == 0)
+        #expect(try rig.upstream() == "1000|1000|1|1000|0")
+        await rig.end()
+    }
+
+    @Test func `stopped at any moment, with rows coming in meanwhile, nothing is lost and nothing doubled`()
+        async throws
+    {
+        let rig = try await Rig()
+        var random = SeededRandom(seed: 5)
+        var stops = 0
+        for round in 0..<25 {
+            try await rig.append(400)
+            let before = rig.buffer.statistics[.trades].acknowledgedSequence
+            let pass = Task { [pass = rig.pass] in try await pass.run() }
+            let wanted = before + 150 * Int64.random(in: 0...3, using: &random)
+            let deadline = ContinuousClock.now + .seconds(20)
+            while rig.buffer.statistics[.trades].acknowledgedSequence < wanted, .now < deadline { await Task.yield() }
+            if round % 3 == 1 { rig.proxy.set(.refuse) } else { pass.cancel() }
+            do { _ = try await pass.value } catch { stops += 1 }
+            rig.proxy.set(.pass)
+        }
+        #expect(stops > 5)
+        let totals = try await rig.pass.run()
+        #expect(rig.buffer.statistics.pending == 0)
+        #expect(totals.refused == 0)
+        #expect(try rig.upstream() == "10000|10000|1|10000|0")
+        await rig.end()
+    }
+
+    @Test func `what a failed pass had read ahead is read again by the next`() async throws {
+        let rig = try await Rig()
+        try await rig.append(1000)
+        _ = try rig.cluster.psql(
+            """
+            CREATE FUNCTION stumble() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN IF NEW.trade_id = '400' THEN RAISE EXCEPTION 'busy' USING ERRCODE = '40001'; END IF; RETURN NEW; END $$;
+            CREATE TRIGGER stumble BEFORE INSERT ON trades FOR EACH ROW EXECUTE FUNCTION stumble()
+            """, database: rig.database)
+        let pass = rig.pass
+        await #expect(throws: UpstreamError.self) { _ = try await pass.run() }
+        #expect(rig.buffer.statistics[.trades].acknowledgedSequence == 300)
+        #expect(try rig.upstream() == "300|300|1|300|0")
+        _ = try rig.cluster.psql("DROP TRIGGER stumble ON trades", database: rig.database)
+        #expect(try await rig.pass.run().rows == 700)
+        #expect(try rig.upstream() == "1000|1000|1|1000|0")
+        await rig.end()
+    }
+}
