@@ -64,11 +64,10 @@ soak: build ## Real rates and ten times those, and whether anything grows or get
 	@.ci/packages bench
 	@$(BENCH) bench.soak --minutes "$(or $(MINUTES),10)" $(if $(JSON),--json "$(JSON)")
 
-# Sanitizers slow the decoder and nothing else that matters here; leaks are not looked for, because threads end with it.
-fuzz: ## Changed frames through decoder, reference and Foundation, with the address sanitizer; FUZZ_MINUTES=10 or FRAMES=…
-	@.ci/packages build
-	$(SWIFT) build -c release --sanitize=address --scratch-path .build-fuzz --product decoder-fuzz
-	ASAN_OPTIONS=detect_leaks=0 .build-fuzz/release/decoder-fuzz --minutes "$(or $(FUZZ_MINUTES),$(if $(FRAMES),1e6,10))" \
+# Leaks are not looked for: the threads end with the process.
+fuzz: ## The decoder against two others on changed frames, with the address sanitizer; FUZZ_MINUTES=10 or FRAMES=…
+	@Tests/Fuzz/build .build-fuzz
+	ASAN_OPTIONS=detect_leaks=0 .build-fuzz/decoder-fuzz --minutes "$(or $(FUZZ_MINUTES),$(if $(FRAMES),1000000,10))" \
 		$(if $(FRAMES),--frames "$(FRAMES)") Fixtures/captures/demo.ndjson
 
 python: ## The feed's official Python client, for the test and the bench that run it

@@ -120,7 +120,7 @@ let package = Package(
             swiftSettings: strict),
         .executableTarget(
             name: "decoder-fuzz", dependencies: ["DecoderFuzz", "TestSupport"], path: "Tests/Fuzz",
-            swiftSettings: strict),
+            exclude: ["build"], swiftSettings: strict),
         .testTarget(name: "MarketDataTests", dependencies: ["MarketData", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "FeedTests",

@@ -24,7 +24,7 @@ from .postgres import Server
 from .row_footprint import SYMBOLS
 from .row_operation import free_port
 
-COLUMNS = ("rss_mib", "file_mib", "wal_mib", "pending", "durable_p50_ms", "durable_p99_ms", "rate", "cpu")
+COLUMNS = ("rss_mib", "file_mib", "wal_mib", "pending", "durable_p50_ms", "durable_p99_ms", "rate", "cpu_percent")
 # What must not grow, and how much of growth over the whole time is still no growth: a share, and an amount.
 FLAT = {"rss_mib": (0.05, 3.0), "file_mib": (0.10, 8.0), "wal_mib": (0.25, 8.0), "pending": (0.5, 20_000)}
 
@@ -81,7 +81,7 @@ class Sampler:
             "durable_p50_ms": ages[len(ages) // 2] if ages else float("nan"),
             "durable_p99_ms": ages[len(ages) * 99 // 100] if ages else float("nan"),
             "rate": (now[1] - before[1]) / elapsed,
-            "cpu": (now[2] - before[2]) / elapsed,
+            "cpu_percent": (now[2] - before[2]) / elapsed * 100,
         }
 
 
