@@ -171,5 +171,9 @@ let package = Package(
             dependencies: ["edgetick", "MarketData", configuration, logging, systemPackage], swiftSettings: strict),
         .testTarget(
             name: "IntegrationTests", dependencies: ["TestSupport", "WebAPISupport", "edgetick"], swiftSettings: strict),
+        .testTarget(
+            name: "FaultTests",
+            dependencies: ["FeedSimulator", "MarketData", "TestSupport", "WebAPISupport", "edgetick", grdb, logging],
+            swiftSettings: strict),
     ]
 )

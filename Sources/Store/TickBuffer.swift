@@ -114,8 +114,7 @@ public final class TickBuffer: EventSink, Sendable {
         let lock = try FileLock.acquire(file.path + ".lock")
         let opened = try OpenedTicks.open(file, options: options, logger: logger)
         let board = Board()
-        let totals = try opened.connection.totals()
-        let lastLife = try opened.connection.lastLife()
+        let totals = opened.totals
         board.update { statistics in
             statistics.setAside = opened.setAside
             statistics.gaps = totals.gaps
@@ -132,7 +131,7 @@ public final class TickBuffer: EventSink, Sendable {
         let reader = TickReader(
             file: file, board: board, handOver: handOver, commitsAreDurable: options.synchronous == .full)
         let buffer = TickBuffer(
-            id: opened.identity.id, previousLife: lastLife.map { $0 / 1000 }, handOver: handOver, board: board,
+            id: opened.identity.id, previousLife: opened.lastLife.map { $0 / 1000 }, handOver: handOver, board: board,
             reader: reader, file: file)
         let writer = TickWriter(
             file: file, lock: lock, options: options, opened: opened, handOver: handOver, board: board, logger: logger)
