@@ -34,7 +34,7 @@ ROUNDS ?= 1000
 torture: build ## Faults by the thousand with the release binary, counted: ROUNDS=1000 kills, the other sets in proportion
 	@.ci/packages test
 	$(SWIFT) build --build-tests
-	EDGETICK=$(CURDIR)/$(RELEASE) TORTURE_ROUNDS=$(ROUNDS) $(SWIFT) test --skip-build --filter 'TortureTests'
+	EDGETICK=$(CURDIR)/$(RELEASE) TORTURE_ROUNDS=$(ROUNDS) $(SWIFT) test --skip-build --filter 'TortureTests|FuzzTests'
 
 check: ## Format and layering
 	@$(LINT)
