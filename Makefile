@@ -7,7 +7,7 @@ LIMITS := Benchmarks/.build/limits
 LINT := $(SWIFT) format lint --strict --parallel --recursive --configuration .swift-format \
 	Package.swift Sources Tests Migrations Fixtures Benchmarks/Package.swift Benchmarks/Sources
 
-.PHONY: help demo day test coverage check build run bench size soak fuzz install clean python
+.PHONY: help demo day test coverage torture check build run bench size soak fuzz install clean python
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,12 @@ test: ## Every test, with what they need installed first
 	$(SWIFT) build --build-tests --explicit-target-dependency-import-check error
 	$(TESTS) --filter '^StoreTests\.'
 	EDGETICK_TEST_PYTHON="$$(test -x $(VENV)/bin/python && echo $(CURDIR)/$(VENV)/bin/python)" $(TESTS) --skip '^StoreTests\.'
+
+ROUNDS ?= 1000
+torture: build ## Faults by the thousand with the release binary, counted: ROUNDS=1000 kills, the other sets in proportion
+	@.ci/packages test
+	$(SWIFT) build --build-tests
+	EDGETICK=$(CURDIR)/$(RELEASE) TORTURE_ROUNDS=$(ROUNDS) $(SWIFT) test --skip-build --filter 'TortureTests|FuzzTests'
 
 check: ## Format and layering
 	@$(LINT)

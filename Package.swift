@@ -181,5 +181,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "IntegrationTests", dependencies: ["TestSupport", "WebAPISupport", "edgetick"], swiftSettings: strict),
+        .testTarget(
+            name: "FaultTests",
+            dependencies: ["FeedSimulator", "MarketData", "TestSupport", "WebAPISupport", "edgetick", grdb, logging],
+            swiftSettings: strict),
     ]
 )

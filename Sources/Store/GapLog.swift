@@ -117,9 +117,11 @@ public enum GapLog {
                     """, arguments: [first, interval.rawValue, starts.lowerBound, starts.upperBound])
             var found: [Symbol: Set<Int64>] = [:]
             while let row = try rows.next() {
-                let name: String = row["symbol"]
-                guard let symbol = Symbol(name), symbols.contains(symbol) else { continue }
-                found[symbol, default: []].insert(row["start_ms"])
+                let cells = Cells(row)
+                guard let name: String = cells["symbol"], let start: Int64 = cells["start_ms"],
+                    let symbol = Symbol(name), symbols.contains(symbol)
+                else { continue }
+                found[symbol, default: []].insert(start)
             }
             return found
         }
@@ -155,28 +157,25 @@ public enum GapLog {
     }
 
     private static func record(_ row: Row, _ database: Database) throws -> GapRecord {
-        let id: Int64 = row["id"]
-        let names: String = row["symbols"]
-        let events: String = row["events"]
-        let recorded: Int64 = row["recorded_us"]
+        let cells = Cells(row)
+        let id: Int64 = try cells.required("id")
+        let recorded: Int64 = cells["recorded_us"] ?? 0
         var settled: [EventKind: Set<Symbol>] = [:]
         var count = 0
         for fill in try Row.fetchAll(
             database, sql: "SELECT symbol, event, rows FROM gap_fills WHERE gap = ?", arguments: [id])
         {
-            let name: String = fill["symbol"]
-            guard let symbol = Symbol(name), let kind = EventKind(rawValue: fill["event"]) else { continue }
+            let fill = Cells(fill)
+            guard let name: String = fill["symbol"], let symbol = Symbol(name), let event: String = fill["event"],
+                let kind = EventKind(rawValue: event)
+            else { continue }
             settled[kind, default: []].insert(symbol)
-            count += fill["rows"] as Int
+            count += fill["rows"] ?? 0
         }
         return GapRecord(
             id: id,
-            gap: Gap(
-                connection: row["connection"],
-                symbols: names == "*" ? [] : names.split(separator: ",").compactMap { Symbol($0) },
-                events: events.split(separator: ",").compactMap { EventKind(rawValue: String($0)) },
-                from: row["from_ms"], to: row["to_ms"], cause: Gap.Cause(rawValue: row["cause"]) ?? .disconnected),
-            state: GapState(rawValue: row["state"]) ?? .open, detail: row["detail"], rows: count,
+            gap: Gap(row), state: cells["state"].flatMap { GapState(rawValue: $0) } ?? .open,
+            detail: cells["detail"], rows: count,
             recorded: recorded / 1000, settled: settled)
     }
 

@@ -1,11 +1,17 @@
 import FoundationEssentials
 import Logging
+import MarketData
 
 /// The buffer's file as its opening left it.
 struct OpenedTicks {
     let connection: TickConnection
     let identity: TickConnection.Identity
     let contents: TickConnection.Contents
+    let totals: (gaps: Int64, deadLetters: Int64, drops: Int64)
+    /// As ``TickConnection/lastLife()``; `nil` for a file that was made just now.
+    let lastLife: Int64?
+    /// The files that this one was made from by a repair.
+    let predecessors: [FileVerification.Predecessor]
     var incidents: [(what: String, detail: String)] = []
 
     /// Opens the file; a bad one is set aside first. Needs the file's lock.
@@ -30,16 +36,30 @@ struct OpenedTicks {
                     file, synchronous: options.synchronous.rawValue, identity: identity,
                     seed: TickConnection.Contents())
                 let contents = try connection.contents()
+                try connection.checkPending(contents)
                 return OpenedTicks(
                     connection: connection,
                     identity: TickConnection.Identity(id: contents.id, collector: options.collector),
-                    contents: contents, incidents: incidents)
+                    contents: contents, totals: try connection.totals(),
+                    lastLife: contents.id == identity.id ? nil : try connection.lastLife(),
+                    predecessors: try connection.predecessors(), incidents: incidents)
             } catch {
-                // Damage may hide behind a sound header.
+                // Damage may hide behind a sound header, in any page that is read to begin with.
                 guard error.reason == .damaged, attempt == 0 else { throw error }
                 attempt += 1
                 try putAway(error.underlying ?? "damaged")
             }
+        }
+    }
+}
+
+extension TickConnection {
+    /// Reads the first row of each stream that waits for upload, as the writer does as soon as it starts.
+    fileprivate func checkPending(_ contents: Contents) throws(StoreError) {
+        for stream in EventStream.allCases {
+            let first = max(contents.acknowledged[stream], contents.deletedThrough[stream]) + 1
+            guard first <= contents.last[stream] else { continue }
+            _ = try perform { () throws(StoreError) in try notes.received(stream, from: first) }
         }
     }
 }

@@ -152,6 +152,8 @@ extension StoreError {
         } else if let error = error as? DatabaseError {
             self.init(
                 code: error.extendedResultCode.rawValue, message: error.message, operation: operation, path: path)
+        } else if error is RowDecodingError {
+            self.init(.damaged, operation: operation, path: path, underlying: "\(error)")
         } else {
             self.init(.statement, operation: operation, path: path, underlying: "\(error)")
         }

@@ -35,39 +35,49 @@ public struct StoredEvent: Sendable, Equatable {
             guard let quote = Quote(row) else { return nil }
             payload = .quote(quote)
         }
-        sequence = row["seq"]
-        connection = row["connection"]
-        receivedMicroseconds = row["received_us"]
+        let cells = Cells(row)
+        guard let sequence: Int64 = cells["seq"] else { return nil }
+        self.sequence = sequence
+        connection = cells["connection"] ?? ""
+        receivedMicroseconds = cells["received_us"] ?? 0
     }
 }
 
 extension Bar {
     init?(_ row: Row) {
-        guard let symbol = Symbol(row["symbol"] as String), let interval = Interval(rawValue: row["interval_s"]),
-            let open: Double = row["open"], let high: Double = row["high"], let low: Double = row["low"],
-            let close: Double = row["close"], let volume: Double = row["volume"]
+        let row = Cells(row)
+        guard let symbol = row["symbol"].flatMap({ (name: String) in Symbol(name) }),
+            let interval = row["interval_s"].flatMap({ Interval(rawValue: $0) }),
+            let start: Int64 = row["start_ms"], let end: Int64 = row["end_ms"], let open: Double = row["open"],
+            let high: Double = row["high"], let low: Double = row["low"], let close: Double = row["close"],
+            let volume: Double = row["volume"]
         else { return nil }
         self.init(
-            symbol: symbol, interval: interval, start: row["start_ms"], end: row["end_ms"], open: open, high: high,
-            low: low, close: close, volume: volume, vwap: row["vwap"], dayVolume: row["day_volume"],
+            symbol: symbol, interval: interval, start: start, end: end, open: open, high: high, low: low,
+            close: close, volume: volume, vwap: row["vwap"], dayVolume: row["day_volume"],
             dayOpen: row["day_open"], dayVWAP: row["day_vwap"], averageSize: row["average_size"], isOTC: row["otc"])
     }
 }
 
 extension Trade {
     fileprivate init?(_ row: Row) {
-        guard let symbol = Symbol(row["symbol"] as String), let price: Double = row["price"] else { return nil }
+        let row = Cells(row)
+        guard let symbol = row["symbol"].flatMap({ (name: String) in Symbol(name) }), let time: Int64 = row["time_ms"],
+            let price: Double = row["price"]
+        else { return nil }
         self.init(
-            symbol: symbol, time: row["time_ms"], price: price, size: row["size"] ?? 0, exchange: row["exchange"],
+            symbol: symbol, time: time, price: price, size: row["size"] ?? 0, exchange: row["exchange"],
             tape: row["tape"], sequence: row["sequence"])
     }
 }
 
 extension Quote {
     fileprivate init?(_ row: Row) {
-        guard let symbol = Symbol(row["symbol"] as String) else { return nil }
+        let row = Cells(row)
+        guard let symbol = row["symbol"].flatMap({ (name: String) in Symbol(name) }), let time: Int64 = row["time_ms"]
+        else { return nil }
         self.init(
-            symbol: symbol, time: row["time_ms"], bid: row["bid"], bidSize: row["bid_size"],
+            symbol: symbol, time: time, bid: row["bid"], bidSize: row["bid_size"],
             bidExchange: row["bid_exchange"], ask: row["ask"], askSize: row["ask_size"],
             askExchange: row["ask_exchange"], condition: row["condition"], tape: row["tape"],
             sequence: row["sequence"])
@@ -76,12 +86,14 @@ extension Quote {
 
 extension Gap {
     init(_ row: Row) {
-        let symbols: String = row["symbols"]
-        let events: String = row["events"]
+        let row = Cells(row)
+        let symbols: String = row["symbols"] ?? ""
+        let events: String = row["events"] ?? ""
         self.init(
-            connection: row["connection"],
+            connection: row["connection"] ?? "",
             symbols: symbols == "*" ? [] : symbols.split(separator: ",").compactMap { Symbol(String($0)) },
             events: events.split(separator: ",").compactMap { EventKind(rawValue: String($0)) },
-            from: row["from_ms"], to: row["to_ms"], cause: Cause(rawValue: row["cause"]) ?? .disconnected)
+            from: row["from_ms"] ?? 0, to: row["to_ms"] ?? 0,
+            cause: row["cause"].flatMap { Cause(rawValue: $0) } ?? .disconnected)
     }
 }

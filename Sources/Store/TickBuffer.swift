@@ -120,9 +120,7 @@ public final class TickBuffer: EventSink, Sendable {
         let lock = try FileLock.acquire(file.path + ".lock")
         let opened = try OpenedTicks.open(file, options: options, logger: logger)
         let board = Board()
-        let totals = try opened.connection.totals()
-        let lastLife = try opened.connection.lastLife()
-        let predecessors = try opened.connection.predecessors()
+        let totals = opened.totals
         board.update { statistics in
             statistics.setAside = file.filesSetAside()
             statistics.gaps = totals.gaps
@@ -139,8 +137,8 @@ public final class TickBuffer: EventSink, Sendable {
         let reader = TickReader(
             file: file, board: board, handOver: handOver, commitsAreDurable: options.synchronous == .full)
         let buffer = TickBuffer(
-            id: opened.identity.id, previousLife: lastLife.map { $0 / 1000 }, predecessors: predecessors,
-            handOver: handOver, board: board, reader: reader, file: file)
+            id: opened.identity.id, previousLife: opened.lastLife.map { $0 / 1000 },
+            predecessors: opened.predecessors, handOver: handOver, board: board, reader: reader, file: file)
         let writer = TickWriter(
             file: file, lock: lock, options: options, opened: opened, handOver: handOver, board: board, logger: logger)
         try writer.findOldestPending(anew: true)

@@ -169,12 +169,12 @@ final class TickConnection {
         guard let row = try Row.fetchOne(database, sql: "SELECT id, notes_seq FROM buffer") else {
             throw StoreError(.damaged, operation: "read", underlying: "the table buffer is empty")
         }
-        contents.id = row["id"]
-        contents.notes = row["notes_seq"]
+        contents.id = try Cells(row).required("id")
+        contents.notes = try Cells(row).required("notes_seq")
         for row in try Row.fetchAll(database, sql: "SELECT stream, acknowledged, deleted_through FROM streams") {
-            guard let stream = EventStream(rawValue: row["stream"]) else { continue }
-            contents.acknowledged[stream] = row["acknowledged"]
-            contents.deletedThrough[stream] = row["deleted_through"]
+            guard let stream = EventStream(rawValue: try Cells(row).required("stream")) else { continue }
+            contents.acknowledged[stream] = try Cells(row).required("acknowledged")
+            contents.deletedThrough[stream] = try Cells(row).required("deleted_through")
         }
         for stream in EventStream.allCases {
             let greatest = try Int64.fetchOne(database, sql: "SELECT max(seq) FROM \(stream.rawValue)") ?? 0
@@ -183,12 +183,14 @@ final class TickConnection {
         return contents
     }
 
-    /// When the file last had a collector, in microseconds since the Unix epoch: the last sign of life or the newest row,
-    /// whichever is later; `nil` for a fresh file.
+    /// When the file last had a collector, in microseconds since the Unix epoch: the last sign of life, or the newest row,
+    /// whichever is later; while it never had either, the file's beginning.
     func lastLife() throws(StoreError) -> Int64? {
         try StoreError.translating("read", path: path) {
             try queue.read { database in
-                var times = [try Int64.fetchOne(database, sql: "SELECT alive_us FROM buffer")]
+                // A collector that was killed before its first row has left nothing but the file.
+                let beginning = "CASE WHEN (SELECT max(deleted_through) FROM streams) = 0 THEN created_us END"
+                var times = [try Int64.fetchOne(database, sql: "SELECT coalesce(alive_us, \(beginning)) FROM buffer")]
                 for stream in EventStream.allCases {
                     times.append(
                         try Int64.fetchOne(

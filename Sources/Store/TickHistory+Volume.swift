@@ -15,9 +15,10 @@ extension TickHistory {
                     database, sql: "SELECT symbol, SUM(volume) AS volume FROM bars WHERE seq > ? GROUP BY symbol",
                     arguments: [last - Self.step])
                 let volumes = rows.compactMap { row -> (Symbol, Double)? in
-                    guard let symbol = Symbol(row["symbol"] as String), let volume = row["volume"] as Double? else {
-                        return nil
-                    }
+                    let cells = Cells(row)
+                    guard let name: String = cells["symbol"], let symbol = Symbol(name),
+                        let volume: Double = cells["volume"]
+                    else { return nil }
                     return (symbol, volume)
                 }
                 let average = volumes.reduce(0) { $0 + $1.1 } / Double(max(1, volumes.count))

@@ -64,10 +64,10 @@ import WebAPISupport
         #expect(try await collector.exit() == 0)
     }
 
-    @Test(.enabled(if: SmallVolume.isAvailable, "mounting a small file system takes root"))
+    @Test(.enabled(if: SmallDisk.isAvailable, "mounting a small file system takes root"))
     func `a full disk is told, and room on it too`() async throws {
         let place = try Workspace()
-        let disk = try SmallVolume(at: place.file("disk"), megabytes: 16)
+        let disk = try SmallDisk(at: place.file("disk"), megabytes: 16)
         let market = try await SimulatedMarket(rate: 800)
         let box = try CollectorBox(feed: market.url, dataDirectory: disk.path + "/data")
         let (collector, port) = try await box.collect()
@@ -179,36 +179,4 @@ extension RawHTTP.Reply {
     private func member(_ check: String, _ name: String) -> String? {
         (json["checks"] as? [String: [String: Any]])?[check]?[name] as? String
     }
-}
-
-/// A file system of a few megabytes in memory, for disks that are full.
-final class SmallVolume: Sendable {
-    let path: String
-
-    /// Whether this process may mount one.
-    static let isAvailable: Bool = {
-        guard geteuid() == 0, let place = try? Workspace() else { return false }
-        return (try? SmallVolume(at: place.file("disk"), megabytes: 1)) != nil
-    }()
-
-    init(at path: String, megabytes: Int) throws {
-        self.path = path
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-        guard mount("tmpfs", path, "tmpfs", 0, "size=\(megabytes)m") == 0 else {
-            throw Failed(what: "mount", output: [String(cString: strerror(errno))])
-        }
-    }
-
-    deinit { umount2(path, 2) }
-
-    /// Takes all room that is left.
-    func fill() {
-        let descriptor = open(path + "/ballast", O_WRONLY | O_CREAT | O_APPEND, 0o600)
-        let block = [UInt8](repeating: 1, count: 4096)
-        while write(descriptor, block, block.count) > 0 {}
-        close(descriptor)
-    }
-
-    /// Gives it back.
-    func empty() { unlink(path + "/ballast") }
 }

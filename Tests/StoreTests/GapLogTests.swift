@@ -110,7 +110,8 @@ import Testing
             """)
         let again = try scratch.open()
         #expect(try GapLog.read(directory: scratch.path).map(\.state) == [.open])
-        #expect(again.previousLife == nil)
+        let made = try #require(try scratch.number("SELECT created_us FROM buffer"))
+        #expect(again.previousLife == made / 1000)
         await again.close()
     }
 }

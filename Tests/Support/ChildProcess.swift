@@ -9,6 +9,9 @@ public final class ChildProcess: Sendable {
     public struct TimedOut: Error, CustomStringConvertible {
         /// What was awaited, and what was seen instead.
         public let description: String
+
+        /// Says what did not come.
+        public init(description: String) { self.description = description }
     }
 
     private struct State {

@@ -32,6 +32,15 @@ public final class CollectorBox: Sendable {
         try ChildProcess("/bin/sh", ["-c", line], environment: settings, directory: workspace.path)
     }
 
+    /// Starts a command of `edgetick` as the argument of another program, such as strace.
+    public func start(
+        under program: [String], _ arguments: String..., settings more: [String: String] = [:]
+    ) throws -> ChildProcess {
+        try ChildProcess(
+            program[0], program.dropFirst() + [Places.edgetick] + arguments, environment: settings.merging(more) { $1 },
+            directory: workspace.path)
+    }
+
     /// Runs a command of `edgetick` to its end.
     public func run(
         _ arguments: String..., settings more: [String: String] = [:]

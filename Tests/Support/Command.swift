@@ -4,14 +4,16 @@ import Foundation
 ///
 /// Not Foundation's `Process`, which takes a command for unfinished as long as anything that it started, such as a
 /// server, holds the descriptors that it passes on.
-enum Command {
+public enum Command {
     /// A command that couldn't be started or ended with another status than 0.
-    struct Failure: Error {
-        let description: String
+    public struct Failure: Error, CustomStringConvertible {
+        /// The command and what it printed.
+        public let description: String
     }
 
     /// Runs the command, its path first, and returns what it printed on both outputs.
-    static func run(_ command: [String], input: String = "") throws(Failure) -> String {
+    @discardableResult
+    public static func run(_ command: [String], input: String = "") throws(Failure) -> String {
         let place = NSTemporaryDirectory() + "/edgetick-command-\(UUID().uuidString)"
         defer {
             unlink(place + ".in")

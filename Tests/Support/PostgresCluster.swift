@@ -1,4 +1,4 @@
-import Foundation
+public import Foundation
 import Synchronization
 
 /// A PostgreSQL server of the tests' own: a fresh data directory, a free port on loopback, a Unix socket.
@@ -90,14 +90,14 @@ public final class PostgresCluster: Sendable {
 
     // MARK: - Using it
 
-    /// Makes a new, empty database and returns its name.
-    public func makeDatabase() throws -> String {
+    /// Makes a new database, empty or a copy of another that nobody is connected to, and returns its name.
+    public func makeDatabase(copying original: String? = nil) throws -> String {
         let number = Self.counter.withLock { counter in
             counter += 1
             return counter
         }
         let name = "test\(number)"
-        try psql("CREATE DATABASE \(name)", database: "postgres")
+        try psql("CREATE DATABASE \(name)" + (original.map { " TEMPLATE \($0)" } ?? ""), database: "postgres")
         return name
     }
 
@@ -159,11 +159,36 @@ public final class PostgresCluster: Sendable {
         return Int(count.trimmingCharacters(in: .whitespacesAndNewlines)) ?? 0
     }
 
-    private func sendAll(_ number: Int32) throws(Failure) {
+    /// Ends one of its processes at once (SIGKILL); the server then ends all sessions and recovers by itself.
+    public func killSession(_ process: pid_t) { kill(process, SIGKILL) }
+
+    /// Ends the server's main process at once (SIGKILL), as out of memory does; ``start()`` recovers.
+    public func killServer() throws(Failure) {
+        let main = try mainProcess()
+        let children = Self.children(of: main)
+        kill(main, SIGKILL)
+        // They notice by themselves, and a new server starts only when the last is gone.
+        for child in children { kill(child, SIGQUIT) }
+        for process in [main] + children {
+            for _ in 0..<2000 where kill(process, 0) == 0 && !Self.isZombie(process) { usleep(5000) }
+        }
+    }
+
+    private func mainProcess() throws(Failure) -> pid_t {
         let text = (try? String(contentsOfFile: directory + "/data/postmaster.pid", encoding: .utf8)) ?? ""
         guard let main = text.split(separator: "\n").first.flatMap({ pid_t($0) }) else {
             throw Failure(description: "no server runs in \(directory)")
         }
+        return main
+    }
+
+    private static func isZombie(_ process: pid_t) -> Bool {
+        let status = (try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)) ?? ""
+        return status.split(separator: ")").last?.split(separator: " ").first == "Z"
+    }
+
+    private func sendAll(_ number: Int32) throws(Failure) {
+        let main = try mainProcess()
         // The parent first, so that it starts no new process meanwhile.
         for process in [main] + Self.children(of: main) { kill(process, number) }
     }

@@ -14,12 +14,24 @@ public final class TCPProxy: Sendable {
         case blackhole
         /// Cuts the connections that are open and closes new ones at once.
         case refuse
+        /// Passes everything on, the client's bytes in slices of so many with a pause after each.
+        case slice(bytes: Int, pause: Duration)
+        /// Ends the server's half of each connection, as a server does that closes and is still heard: the client's
+        /// bytes go on.
+        case halfClose
+        /// Passes so many of the client's bytes on and holds the rest until another mode is set.
+        case holdAfter(bytes: Int)
+        /// Resets a connection once so many bytes of the client have passed since the mode was set.
+        case cutAfter(bytes: Int)
     }
 
     private struct State {
         var mode = Mode.pass
         var swallowed = 0
+        var cuts = 0
+        var passed = 0
         var sockets: Set<Int32> = []
+        var clients: Set<Int32> = []
         var isClosed = false
     }
 
@@ -61,14 +73,24 @@ public final class TCPProxy: Sendable {
     /// How many answers were swallowed.
     public var swallowed: Int { state.withLock { $0.swallowed } }
 
+    /// How many connections were cut after so many bytes.
+    public var cuts: Int { state.withLock { $0.cuts } }
+
+    /// How many of the clients' bytes were passed on since the mode was last set.
+    public var passedBytes: Int { state.withLock { $0.passed } }
+
     /// Changes what is done with bytes from now on.
     public func set(_ mode: Mode) {
-        let cut = state.withLock { state -> Set<Int32> in
+        state.withLock { state in
             state.mode = mode
-            if case .refuse = mode { return state.sockets }
-            return []
+            state.passed = 0
+            // Under the lock, so that no number here can have become another connection's.
+            switch mode {
+            case .refuse: for socket in state.sockets { shutdown(socket, Int32(SHUT_RDWR)) }
+            case .halfClose: for socket in state.clients { shutdown(socket, Int32(SHUT_WR)) }
+            default: break
+            }
         }
-        for socket in cut { shutdown(socket, Int32(SHUT_RDWR)) }
     }
 
     /// Closes everything.
@@ -100,7 +122,11 @@ public final class TCPProxy: Sendable {
             close(server)
             return
         }
-        state.withLock { $0.sockets.formUnion([client, server]) }
+        state.withLock { state in
+            state.sockets.formUnion([client, server])
+            state.clients.insert(client)
+            if case .halfClose = state.mode { shutdown(client, Int32(SHUT_WR)) }
+        }
         let ends = OpenEnds(2)
         for (from, to, isAnswer) in [(client, server, false), (server, client, true)] {
             Thread.detachNewThread { [self] in
@@ -108,9 +134,12 @@ public final class TCPProxy: Sendable {
                 shutdown(from, Int32(SHUT_RDWR))
                 shutdown(to, Int32(SHUT_RDWR))
                 guard ends.decrement() == 0 else { return }
-                state.withLock { _ = ($0.sockets.remove(client), $0.sockets.remove(server)) }
-                close(client)
-                close(server)
+                state.withLock { state in
+                    state.sockets.subtract([client, server])
+                    state.clients.remove(client)
+                    close(client)
+                    close(server)
+                }
             }
         }
     }
@@ -120,7 +149,16 @@ public final class TCPProxy: Sendable {
         while true {
             let count = read(from, &bytes, bytes.count)
             guard count > 0 else { return }
+            var before = 0
             let action = state.withLock { state -> Mode in
+                before = state.passed
+                if !isAnswer { state.passed += count }
+                if case .cutAfter(let limit) = state.mode {
+                    guard !isAnswer, state.passed >= limit else { return .pass }
+                    state.cuts += 1
+                    state.mode = .pass
+                    return .refuse
+                }
                 if case .swallowAnswer(let text) = state.mode {
                     let isHit = isAnswer && Data(bytes[..<count]).range(of: Data(text.utf8)) != nil
                     guard isHit else { return .pass }
@@ -128,20 +166,56 @@ public final class TCPProxy: Sendable {
                 }
                 return state.mode
             }
+            var (allowance, total) = (count, 0)
+            var slice = count
+            var pause = Duration.zero
             switch action {
-            case .pass: break
-            case .swallowAnswer, .refuse: return
+            case .pass, .cutAfter: break
+            case .holdAfter(let limit):
+                if !isAnswer { (allowance, total) = (max(0, limit - before), count) }
+            case .swallowAnswer: return
+            case .refuse:
+                Self.reset(to)
+                return
             case .blackhole: continue
+            case .halfClose: if isAnswer { continue }
+            case .slice(let bytes, let time):
+                if !isAnswer { (slice, pause) = (bytes, time) }
             }
             var sent = 0
             while sent < count {
-                let written = bytes[sent..<count].withUnsafeBytes {
+                if total > 0, sent >= allowance {
+                    guard waitWhileHeld() else { return }
+                    allowance = total
+                }
+                let written = bytes[sent..<min(count, sent + slice, max(allowance, sent))].withUnsafeBytes {
                     send(to, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
                 }
                 guard written > 0 else { return }
                 sent += written
+                if pause > .zero { usleep(useconds_t(pause / .microseconds(1))) }
             }
         }
+    }
+
+    /// Waits while more bytes have come than may pass; `false` when the connections are to be cut.
+    private func waitWhileHeld() -> Bool {
+        while true {
+            let (isHeld, isCut) = state.withLock { state -> (Bool, Bool) in
+                if case .holdAfter(let limit) = state.mode { return (state.passed > limit, state.isClosed) }
+                if case .refuse = state.mode { return (false, true) }
+                return (false, state.isClosed)
+            }
+            if isCut { return false }
+            if !isHeld { return true }
+            usleep(1000)
+        }
+    }
+
+    /// Lets the connection end with a reset in place of an orderly close.
+    private static func reset(_ socket: Int32) {
+        var option = linger(l_onoff: 1, l_linger: 0)
+        setsockopt(socket, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
     }
 
     private static func loopback(port: Int) -> sockaddr_in {

@@ -35,8 +35,9 @@ public enum Places {
         return url.path
     }()
 
-    /// The product built beside the tests.
+    /// The product that EDGETICK names, or the one built beside the tests.
     public static let edgetick: String = {
+        if let named = ProcessInfo.processInfo.environment["EDGETICK"] { return named }
         let tests = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
         return URL(fileURLWithPath: tests).deletingLastPathComponent().appendingPathComponent("edgetick").path
     }()

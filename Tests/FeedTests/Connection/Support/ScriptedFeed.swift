@@ -15,17 +15,23 @@ final class ScriptedFeed: Sendable {
 
     /// - Parameters:
     ///   - refusing: an HTTP status to answer handshakes with, and further headers.
+    ///   - garbled: so many connections, from the first, get their bytes through a ``Garbler``.
     ///   - script: leads one connection; the socket closes when it returns.
     static func start(
         host: String = "127.0.0.1", tls: NIOSSLContext? = nil,
-        refusing: (HTTPResponseStatus, [(String, String)])? = nil,
+        refusing: (HTTPResponseStatus, [(String, String)])? = nil, garbled: Range<UInt64> = 0..<0,
         script: @escaping Script = { _ in }
     ) async throws -> ScriptedFeed {
         let connections = Connections()
+        connections.startCounting(from: garbled.lowerBound)
         let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    let seed = connections.accept()
+                    if garbled.contains(seed) {
+                        try channel.pipeline.syncOperations.addHandler(Garbler(seed: seed))
+                    }
                     if let tls {
                         try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls))
                     }
@@ -65,6 +71,9 @@ final class ScriptedFeed: Sendable {
     /// The peers so far, in the order of their handshakes.
     var all: [ScriptedPeer] { connections.all }
 
+    /// The number of the next connection that is accepted; counted from where the garbled ones begin.
+    var accepted: UInt64 { connections.accepted }
+
     func stop() async {
         for peer in connections.all { peer.hangUp() }
         try? await channel.close()
@@ -73,6 +82,19 @@ final class ScriptedFeed: Sendable {
 
 private final class Connections: Sendable {
     private let state = Mutex<(count: Int, peers: [ScriptedPeer])>((0, []))
+    private let accepts = Mutex<UInt64>(0)
+
+    func startCounting(from number: UInt64) { accepts.withLock { $0 = number } }
+
+    /// The number of a connection that is accepted now.
+    func accept() -> UInt64 {
+        accepts.withLock { accepts in
+            defer { accepts += 1 }
+            return accepts
+        }
+    }
+
+    var accepted: UInt64 { accepts.withLock { $0 } }
 
     func next() -> Int {
         state.withLock { state in

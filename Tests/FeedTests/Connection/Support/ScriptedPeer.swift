@@ -103,6 +103,18 @@ final class ScriptedPeer: Sendable {
         channel.writeAndFlush(frame, promise: nil)
     }
 
+    /// Sends bytes as they are, past the encoder; so many at a time where `chop` is not 0.
+    func raw(_ bytes: [UInt8], chop: Int = 0) async throws {
+        for start in stride(from: 0, to: bytes.count, by: chop > 0 ? chop : max(1, bytes.count)) {
+            let end = chop > 0 ? min(bytes.count, start + chop) : bytes.count
+            let buffer = ByteBuffer(bytes: bytes[start..<end])
+            try await channel.eventLoop.submit { [channel] in
+                let encoder = try channel.pipeline.syncOperations.context(handlerType: WebSocketFrameEncoder.self)
+                encoder.writeAndFlush(NIOAny(buffer), promise: nil)
+            }.get()
+        }
+    }
+
     func close(_ code: UInt16?) {
         frame(.connectionClose, bytes: code.map { [UInt8($0 >> 8), UInt8($0 & 0xFF)] } ?? [])
     }

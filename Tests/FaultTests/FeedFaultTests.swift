@@ -1,0 +1,169 @@
+import FeedSimulator
+import Foundation
+import GRDB
+import MarketData
+import TestSupport
+import Testing
+import WebAPISupport
+
+/// The feed refuses, closes, falls silent and sends nonsense.
+@Suite(.enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
+struct FeedFaultTests {
+    /// Faults after which a client that comes back gets all that was sent.
+    @Test(arguments: [
+        ["close-code=1000@40"], ["close-code=1001@40", "close-code=1008@80", "close-code=1011@120"],
+        ["close-code=4000@40", "close-code=3999@80"], ["drop-every=60"], ["fragment=7"], ["malformed-every=5"],
+    ])
+    func `however the feed breaks off, the collector comes back and has all that was sent`(_ faults: [String])
+        async throws
+    {
+        let feed = try await LedgerServer(count: 1600, perSecond: 1600, faults: faults.map { try Fault($0) })
+        let rig = try await FaultRig(feed, cluster: .shared())
+        let (collector, _) = try await rig.box.collect()
+        try await rig.uploaded(atLeast: 1600, within: .seconds(120))
+        for fault in faults {
+            let name = String(fault.split(separator: "=")[0].split(separator: "@")[0])
+            #expect(feed.times(name) > 0, "\(fault) never happened")
+        }
+        let findings = try await rig.settle(collector)
+        #expect(findings.isClean, "\(findings)")
+        #expect(findings.events == 1600)
+        #expect(findings.explained == 0)
+        // Breaking off is a gap, though nothing was missed here; nonsense between frames is none.
+        let breaks = faults.contains { !$0.hasPrefix("fragment") && !$0.hasPrefix("malformed") }
+        #expect(try rig.file.gaps().isEmpty != breaks)
+    }
+
+    /// Faults on which something that is on its way is lost, because one side breaks the connection off in its middle.
+    @Test(arguments: ["reset-every=300", "compressed-looking@40", "oversize@40"])
+    func `what is on its way when a connection breaks is told by a gap`(_ fault: String) async throws {
+        let feed = try await LedgerServer(perSecond: 2400, faults: [try Fault(fault)])
+        let rig = try await FaultRig(feed, cluster: .shared())
+        let (collector, port) = try await rig.box.collect()
+        let name = String(fault.prefix { $0 != "=" && $0 != "@" })
+        try await Waiting.until(within: .seconds(60)) { feed.times(name) >= 1 }
+        try await Waiting.until(within: .seconds(60)) { feed.simulator.statistics.connections >= 2 }
+        try await rig.freshEvent(port)
+        let findings = try await rig.settle(collector)
+        #expect(findings.isClean, "\(findings)")
+        #expect(try rig.file.gaps().isEmpty == false)
+    }
+
+    @Test func `a line to the feed that falls silent is left, and the silence is a gap`() async throws {
+        let feed = try await LedgerServer(perSecond: 800)
+        let line = try TCPProxy(to: feed.port)
+        let rig = try await FaultRig(feed, cluster: .shared(), feedURL: "ws://127.0.0.1:\(line.port)/stocks")
+        let (collector, port) = try await rig.box.collect()
+        try await rig.collected(more: 200)
+        line.set(.blackhole)
+        // Silence is borne for a minute.
+        try await Waiting.until(within: .seconds(150)) {
+            let status = try await RawHTTP(port: port).send("GET", "/api/websocket/connections").text
+            return status.contains("nothing came")
+        }
+        line.set(.pass)
+        try await rig.freshEvent(port)
+        let findings = try await rig.settle(collector)
+        #expect(findings.isClean, "\(findings)")
+        #expect(findings.explained > 0)
+        #expect(try rig.file.gaps().contains { $0.cause == "stalled" })
+    }
+
+    @Test func `pings that stay unanswered while data flows break nothing`() async throws {
+        let feed = try await LedgerServer(perSecond: 400, faults: [.noPongs])
+        let rig = try await FaultRig(feed, cluster: .shared())
+        let (collector, port) = try await rig.box.collect()
+        try await rig.freshEvent(port)
+        let findings = try await rig.settle(collector)
+        #expect(findings.isClean, "\(findings)")
+        #expect(feed.simulator.statistics.connections == 1)
+        #expect(try rig.file.gaps().isEmpty)
+    }
+
+    @Test func `a refused key is not tried in a tight loop, and said`() async throws {
+        let feed = try await LedgerServer(faults: [.badLogin(times: nil)])
+        let rig = try await FaultRig(feed, cluster: .shared())
+        let (collector, port) = try await rig.box.collect()
+        let line = try await collector.line(containing: "MASSIVE_API_KEY", within: .seconds(60))
+        #expect(!line.contains("box-key"))
+        try await Waiting.until(within: .seconds(30)) {
+            try await RawHTTP(port: port).send("GET", "/api/websocket/connections").text.contains(#""status":"error""#)
+        }
+        // The next try is due in a minute.
+        #expect(feed.simulator.statistics.loginsRefused == 1)
+        collector.send(SIGTERM)
+        #expect(try await collector.exit() == 0)
+    }
+
+    @Test func `two collectors on one key give way to each other, never in a tight loop`() async throws {
+        let feed = try await LedgerServer(limit: 1)
+        let first = try await FaultRig(feed, cluster: .shared())
+        let second = try await FaultRig(feed, cluster: .shared())
+        let (one, _) = try await first.box.collect()
+        try await first.collected(more: 50)
+        let (other, _) = try await second.box.collect()
+        try await one.line(containing: "connection", within: .seconds(30))
+        try await Waiting.until(within: .seconds(30)) { feed.simulator.statistics.pushedOut >= 1 }
+        try await second.collected(more: 200)
+        #expect(feed.simulator.statistics.connections <= 3)
+        for collector in [one, other] {
+            collector.send(SIGTERM)
+            #expect(try await collector.exit() == 0)
+        }
+    }
+
+    @Test func `a symbol that is not authorized is named, and the others go on`() async throws {
+        let refused = try #require(Symbol("BRK.B"))
+        let feed = try await LedgerServer(faults: [.refuseSymbol(refused)])
+        let rig = try await FaultRig(feed, cluster: .shared())
+        let (collector, port) = try await rig.box.collect()
+        try await rig.freshEvent(port)
+        let status = try await RawHTTP(port: port).send("GET", "/api/websocket/connections/connection_1/tickers").text
+        #expect(status.contains("BRK.B"), "\(status)")
+        #expect(collector.output.contains { $0.contains("BRK.B") }, "\(collector.output.joined(separator: "\n"))")
+        collector.send(SIGTERM)
+        #expect(try await collector.exit() == 0)
+        let symbols = try rig.file.read {
+            try String.fetchAll($0, sql: "SELECT DISTINCT symbol FROM trades ORDER BY symbol")
+        }
+        #expect(symbols == ["AAPL", "ZVZZT"])
+    }
+
+    @Test func `late, repeated and corrected bars: the newest version is what both sides end with`() async throws {
+        let feed = try await LedgerServer(
+            count: 2400, perSecond: 2400, faults: [.lateCorrections(share: 0.3), .duplicateEvery(frames: 9)])
+        let rig = try await FaultRig(feed, cluster: .shared())
+        let (collector, port) = try await rig.box.collect()
+        try await Waiting.until(within: .seconds(90)) { feed.simulator.statistics.phase == .done }
+        try await rig.collected(nothingFor: .milliseconds(500))
+        _ = try await RawHTTP(port: port).send("POST", "/api/sync")
+        collector.send(SIGTERM)
+        #expect(try await collector.exit() == 0)
+        #expect(try await rig.box.run("sync").status == 0)
+        #expect(feed.times("late-corrections") > 0)
+        #expect(feed.times("duplicate-every") > 0)
+        let wrong = try rig.newestBarsThatDiffer(count: 2400)
+        #expect(wrong.isEmpty, "\(wrong.prefix(5))")
+    }
+
+    @Test(.enabled(if: FakeTime.library != nil, "libfaketime is not installed"))
+    func `a clock that jumps moves no bar and ends no wait early`() async throws {
+        let rig = try await FaultRig(LedgerServer(), cluster: .shared())
+        let clock = try FakeTime()
+        let (collector, port) = try await rig.box.collect(settings: clock.settings)
+        try await rig.collected(more: 200)
+        for jump in ["+3600", "-7200", "+0"] {
+            try clock.jump(jump)
+            try await rig.collected(more: 200)
+            try await rig.freshEvent(port)
+        }
+        let findings = try await rig.settle(collector)
+        #expect(findings.isClean, "\(findings)")
+        #expect(findings.explained == 0)
+        let span = try rig.file.read {
+            try Int64.fetchOne($0, sql: "SELECT max(received_us) - min(received_us) FROM trades") ?? 0
+        }
+        #expect(span > 3_600_000_000, "the clock did not jump")
+        #expect(rig.feed.simulator.statistics.connections == 1)
+    }
+}

@@ -1,0 +1,147 @@
+import Foundation
+import GRDB
+import MarketData
+
+/// The buffer's file, read as any SQLite program may: over a connection that can't write.
+struct BufferFile {
+    /// A span in which events may have been missed, as the file tells it.
+    struct RecordedGap {
+        var symbols: Set<String>
+        var events: Set<String>
+        var from: Int64
+        var to: Int64
+        var cause: String
+
+        func covers(_ kind: EventKind, _ symbol: String) -> Bool {
+            events.contains(kind.rawValue) && (symbols == ["*"] || symbols.contains(symbol))
+        }
+    }
+
+    /// Events that were given up, as the file tells it.
+    struct RecordedDrop {
+        var stream: String
+        var symbol: String
+        var reason: String
+        var from: Int64?
+        var to: Int64?
+        var sequences: ClosedRange<Int64>?
+        var count: Int64
+
+        func covers(_ kind: EventKind, _ symbol: String, at time: Int64) -> Bool {
+            guard stream == kind.stream.rawValue, self.symbol == symbol || self.symbol == "*" else { return false }
+            guard let from, let to else { return true }
+            return from <= time && time <= to
+        }
+    }
+
+    let path: String
+
+    /// Runs queries over a connection of their own.
+    func read<Value>(_ body: (Database) throws -> Value) throws -> Value {
+        var configuration = Configuration()
+        configuration.readonly = true
+        configuration.busyMode = .timeout(10)
+        let queue = try DatabaseQueue(path: path, configuration: configuration)
+        let result = Result { try queue.read(body) }
+        try queue.close()
+        return try result.get()
+    }
+
+    /// Every row of a stream, in the order of its numbers.
+    func rows(_ stream: EventStream, _ body: (LedgerRow) -> Void) throws {
+        let time = stream == .bars ? "start_ms" : "time_ms"
+        let interval = stream == .bars ? "interval_s" : "0"
+        let columns = LedgerColumns.names(stream).joined(separator: ", ")
+        try read { database in
+            let cursor = try Row.fetchCursor(
+                database,
+                sql:
+                    "SELECT seq, symbol, \(time), received_us, \(interval), \(columns) FROM \(stream.rawValue) ORDER BY seq"
+            )
+            while let row = try cursor.next() {
+                let kind: EventKind =
+                    switch stream {
+                    case .bars: row[4] == 60 ? .minuteBar : .secondBar
+                    case .trades: .trade
+                    case .quotes: .quote
+                    }
+                let values = (5..<row.count).map { Self.text(row[$0] as DatabaseValue) }
+                let received: Int64 = row[3]
+                body(
+                    LedgerRow(
+                        kind: kind, symbol: row[1], time: row[2], sequence: row[0], received: received / 1000,
+                        values: values))
+            }
+        }
+    }
+
+    /// The greatest number of each stream that a reader sees.
+    ///
+    /// SQLite shows a reader what a commit holds only after the sync that made it durable, so this is a report of
+    /// durability, and the finest there is.
+    func lastSequences() throws -> [EventStream: Int64] {
+        try read { try Self.lastSequences($0) }
+    }
+
+    static func lastSequences(_ database: Database) throws -> [EventStream: Int64] {
+        var last: [EventStream: Int64] = [:]
+        for stream in EventStream.allCases {
+            last[stream] = try Int64.fetchOne(database, sql: "SELECT max(seq) FROM \(stream.rawValue)") ?? 0
+        }
+        return last
+    }
+
+    func gaps() throws -> [RecordedGap] {
+        try read { database in
+            try Row.fetchAll(database, sql: "SELECT symbols, events, from_ms, to_ms, cause FROM gaps").map { row in
+                let symbols: String = row[0]
+                let events: String = row[1]
+                return RecordedGap(
+                    symbols: Set(symbols.split(separator: ",").map(String.init)),
+                    events: Set(events.split(separator: ",").map(String.init)), from: row[2], to: row[3],
+                    cause: row[4])
+            }
+        }
+    }
+
+    func drops() throws -> [RecordedDrop] {
+        try read { database in
+            try Row.fetchAll(
+                database,
+                sql: "SELECT stream, symbol, reason, from_ms, to_ms, first_seq, last_seq, count FROM drops"
+            ).map { row in
+                let first: Int64? = row[5]
+                let last: Int64? = row[6]
+                return RecordedDrop(
+                    stream: row[0], symbol: row[1], reason: row[2], from: row[3], to: row[4],
+                    sequences: first.flatMap { first in last.map { first...$0 } }, count: row[7])
+            }
+        }
+    }
+
+    /// Rows that were deleted after their upload end here.
+    func deletedThrough() throws -> [EventStream: Int64] {
+        try read { database in
+            var result: [EventStream: Int64] = [:]
+            for row in try Row.fetchAll(database, sql: "SELECT stream, deleted_through FROM streams") {
+                let name: String = row[0]
+                if let stream = EventStream(rawValue: name) { result[stream] = row[1] }
+            }
+            return result
+        }
+    }
+
+    func integrity() throws -> String {
+        try read { try String.fetchOne($0, sql: "PRAGMA integrity_check(5)") ?? "" }
+    }
+
+    private static func text(_ value: DatabaseValue) -> String? {
+        switch value.storage {
+        case .null: nil
+        case .int64(let number): "\(number)"
+        case .double(let number): LedgerColumns.decimal(number)
+        case .string(let text): text
+        case .blob(let bytes): "blob of \(bytes.count) bytes"
+        }
+    }
+}

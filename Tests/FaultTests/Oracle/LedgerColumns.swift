@@ -1,0 +1,75 @@
+import FeedSimulator
+import Foundation
+import MarketData
+
+/// What the columns of a row must hold, from the event's number alone. Numbers are compared as decimal texts.
+enum LedgerColumns {
+    /// The columns of a stream that an event settles beside its kind, symbol and time, named alike on both sides.
+    static func names(_ stream: EventStream) -> [String] {
+        switch stream {
+        case .bars:
+            [
+                "end_ms", "open", "high", "low", "close", "volume", "vwap", "day_volume", "day_open", "day_vwap",
+                "average_size",
+            ]
+        case .trades: ["price", "size", "exchange", "tape", "trade_id", "conditions", "sequence"]
+        case .quotes:
+            [
+                "bid", "bid_size", "bid_exchange", "ask", "ask_size", "ask_exchange", "condition", "tape", "sequence",
+            ]
+        }
+    }
+
+    /// What ``names(_:)`` must hold for an event.
+    static func expected(_ event: LedgerEvent) -> [String?] {
+        var text = TextArena()
+        if let bar = event.bar {
+            return [
+                "\(bar.end)", decimal(bar.open), decimal(bar.high), decimal(bar.low), decimal(bar.close),
+                decimal(bar.volume), bar.vwap.map(decimal), bar.dayVolume.map(decimal), bar.dayOpen.map(decimal),
+                bar.dayVWAP.map(decimal), bar.averageSize.map(decimal),
+            ]
+        }
+        if let trade = event.trade(text: &text) {
+            return [
+                decimal(trade.price), decimal(trade.size), trade.exchange.map(String.init),
+                trade.tape.map(String.init), trade.tradeID.map { text[$0] }, trade.conditions.map { text[$0] },
+                trade.sequence.map(String.init),
+            ]
+        }
+        guard let quote = event.quote else { return [] }
+        return [
+            quote.bid.map(decimal), quote.bidSize.map(decimal), quote.bidExchange.map(String.init),
+            quote.ask.map(decimal), quote.askSize.map(decimal), quote.askExchange.map(String.init),
+            quote.condition.map(String.init), quote.tape.map(String.init), quote.sequence.map(String.init),
+        ]
+    }
+
+    /// The shortest decimal that reads as the number, without an exponent.
+    static func decimal(_ number: Double) -> String {
+        let text = "\(number)"
+        if text.contains("e") { return Decimal(string: text).map { "\($0)" } ?? text }
+        return canonical(text)
+    }
+
+    /// A decimal without zeros at the end of its fraction.
+    static func canonical(_ text: String) -> String {
+        guard text.utf8.contains(UInt8(ascii: ".")) else { return text }
+        var digits = Substring(text)
+        while digits.utf8.last == UInt8(ascii: "0") { digits.removeLast() }
+        if digits.utf8.last == UInt8(ascii: ".") { digits.removeLast() }
+        return String(digits)
+    }
+}
+
+/// A row as it was found.
+struct LedgerRow {
+    var kind: EventKind
+    var symbol: String
+    var time: Int64
+    /// Its number in the stream; 0 upstream.
+    var sequence: Int64 = 0
+    /// When it was received, in milliseconds since the Unix epoch; 0 upstream.
+    var received: Int64 = 0
+    var values: [String?]
+}

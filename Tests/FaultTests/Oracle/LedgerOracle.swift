@@ -1,0 +1,184 @@
+import FeedSimulator
+import Foundation
+import MarketData
+
+/// Compares what was sent with what the buffer's file and the database hold, event by event.
+///
+/// Every event is made anew from its number, so the oracle keeps nothing of what was sent but how far it went. It finds
+///
+/// - **missing**: a row whose number was reported durable and which the file has not; a number left out between rows;
+///   an event that was sent, is nowhere, and that no gap and no drop in the file explains; an event of the file that is
+///   not upstream.
+/// - **spurious**: a row of no event of the plan, or of one that was not sent yet; a row upstream that the file never
+///   had.
+/// - **corrupted**: a row of which a column is not what the event says.
+/// - **doubled**: an event that is there twice, in the file or upstream.
+struct LedgerOracle {
+    /// What was found.
+    struct Findings: CustomStringConvertible {
+        var events = 0
+        var upstream = 0
+        var explained = 0
+        var missing: [String] = []
+        var spurious: [String] = []
+        var corrupted: [String] = []
+        var doubled: [String] = []
+
+        /// Whether nothing is wrong.
+        var isClean: Bool { missing.isEmpty && spurious.isEmpty && corrupted.isEmpty && doubled.isEmpty }
+
+        var description: String {
+            let parts = [("missing", missing), ("spurious", spurious), ("corrupted", corrupted), ("doubled", doubled)]
+            let faults = parts.filter { !$0.1.isEmpty }
+                .map { "\($0.1.count) \($0.0): " + $0.1.prefix(4).joined(separator: "; ") }
+            return "\(events) events in the file, \(upstream) upstream, \(explained) explained by gaps and drops"
+                + (faults.isEmpty ? ": all as sent" : "\n" + faults.joined(separator: "\n"))
+        }
+    }
+
+    var plan: LedgerPlan
+    /// The first number that was sent.
+    var first: UInt64 = 0
+    /// The number after the last that may have been sent.
+    var end: UInt64
+    /// The greatest sequences that were reported durable.
+    var reported: [EventStream: Int64] = [:]
+    /// Whether the database may have rows that the file lost, because someone damaged the file.
+    var allowsLostFile = false
+    /// Whether events were sent after the last collector stopped, of which no file can know.
+    var allowsTail = false
+    /// Events before this number may be gone, because someone damaged the file that held them.
+    var lostBefore: UInt64 = 0
+
+    /// Compares the file, and the database where there is one.
+    func compare(_ file: BufferFile, _ upstream: UpstreamTables?) throws -> Findings {
+        var findings = Findings()
+        var found: [UInt64: Int64] = [:]
+        let drops = try file.drops()
+        let deleted = try file.deletedThrough()
+        for stream in EventStream.allCases {
+            var next = (deleted[stream] ?? 0) + 1
+            try file.rows(stream) { row in
+                findings.events += 1
+                if row.sequence > next { missingNumbers(stream, next..<row.sequence, drops, &findings) }
+                next = max(next, row.sequence + 1)
+                guard let id = check(row, "file", &findings) else { return }
+                if found.updateValue(row.received, forKey: id) != nil {
+                    findings.doubled.append("file: \(describe(id))")
+                }
+            }
+            if let last = reported[stream], last >= next {
+                missingNumbers(stream, next..<(last + 1), drops, &findings)
+            }
+        }
+        let there = try upstream.map { try compare($0, with: found, deleted, &findings) } ?? []
+        // What was uploaded may have been deleted to make room.
+        let gone = Set(there.filter { deleted[plan.event($0).kind.stream] ?? 0 > 0 && found[$0] == nil })
+        findings.explained += gone.count
+        try explainHoles(found, gone, file, drops, &findings)
+        return findings
+    }
+
+    /// Looks at the database alone: for spurious, corrupted and doubled events.
+    func compare(_ upstream: UpstreamTables) throws -> Findings {
+        var findings = Findings()
+        _ = try compare(upstream, with: nil, [:], &findings)
+        return findings
+    }
+
+    // MARK: - Parts
+
+    /// The event's number, when the row is an event's; what is wrong with it is noted.
+    private func check(_ row: LedgerRow, _ place: String, _ findings: inout Findings) -> UInt64? {
+        guard let symbol = Symbol(row.symbol), let id = plan.id(of: row.kind, symbol: symbol, time: row.time),
+            id >= first, id < end
+        else {
+            findings.spurious.append("\(place): \(row.kind.rawValue) \(row.symbol) \(row.time) #\(row.sequence)")
+            return nil
+        }
+        let expected = LedgerColumns.expected(plan.event(id))
+        if row.values != expected {
+            for (name, (found, wanted)) in zip(LedgerColumns.names(row.kind.stream), zip(row.values, expected))
+            where found != wanted {
+                findings.corrupted.append(
+                    "\(place): \(describe(id)) \(name) is \(found ?? "null"), not \(wanted ?? "null")")
+                break
+            }
+        }
+        return id
+    }
+
+    private func missingNumbers(
+        _ stream: EventStream, _ range: Range<Int64>, _ drops: [BufferFile.RecordedDrop], _ findings: inout Findings
+    ) {
+        let known = drops.contains { drop in
+            drop.stream == stream.rawValue
+                && drop.sequences.map { $0.lowerBound <= range.lowerBound && range.upperBound - 1 <= $0.upperBound }
+                    ?? false
+        }
+        if known || lostBefore > 0 {
+            findings.explained += range.count
+        } else {
+            findings.missing.append("file: \(stream.rawValue) \(range.lowerBound) to \(range.upperBound - 1)")
+        }
+    }
+
+    /// Events between those that arrived must be told by a gap or a drop, with the right symbol and at the right time.
+    private func explainHoles(
+        _ found: [UInt64: Int64], _ gone: Set<UInt64>, _ file: BufferFile, _ drops: [BufferFile.RecordedDrop],
+        _ findings: inout Findings
+    ) throws {
+        let gaps = try file.gaps()
+        let known = found.keys.sorted()
+        var before: (id: UInt64, received: Int64)?
+        var position = first
+        for id in known + (allowsTail ? [] : [end]) {
+            let after = id == end ? Int64.max : found[id] ?? 0
+            for hole in max(position, lostBefore)..<max(position, lostBefore, id) where !gone.contains(hole) {
+                let event = plan.event(hole)
+                let symbol = "\(event.symbol)"
+                let isTold =
+                    drops.contains { $0.covers(event.kind, symbol, at: event.time) }
+                    || gaps.contains {
+                        $0.covers(event.kind, symbol) && $0.from <= after && $0.to >= (before?.received ?? 0)
+                    }
+                if isTold {
+                    findings.explained += 1
+                } else {
+                    findings.missing.append(
+                        "file: \(describe(hole)) was sent, and no gap tells it (after \(before?.id ?? 0) received at "
+                            + "\(before?.received ?? 0), before \(id) received at \(after))")
+                }
+            }
+            position = id + 1
+            before = (id, after)
+        }
+    }
+
+    private func compare(
+        _ upstream: UpstreamTables, with found: [UInt64: Int64]?, _ deleted: [EventStream: Int64],
+        _ findings: inout Findings
+    ) throws -> Set<UInt64> {
+        var there: Set<UInt64> = []
+        for stream in EventStream.allCases {
+            try upstream.rows(stream) { row in
+                findings.upstream += 1
+                guard let id = check(row, "upstream", &findings) else { return }
+                if !there.insert(id).inserted { findings.doubled.append("upstream: \(describe(id))") }
+                let mayBeGone = allowsLostFile || deleted[stream] ?? 0 > 0
+                if let found, found[id] == nil, !mayBeGone {
+                    findings.spurious.append("upstream: \(describe(id)) was never in the file")
+                }
+            }
+        }
+        for id in (found ?? [:]).keys.sorted() where !there.contains(id) {
+            findings.missing.append("upstream: \(describe(id))")
+        }
+        return there
+    }
+
+    private func describe(_ id: UInt64) -> String {
+        let event = plan.event(id)
+        return "\(id) (\(event.kind.rawValue) \(event.symbol) \(event.time))"
+    }
+}

@@ -1,0 +1,76 @@
+import Foundation
+import TestSupport
+import WebAPISupport
+
+/// A way in which a COPY ends before its end.
+enum CopyEnding: String, CaseIterable, Sendable {
+    case immediateStop = "immediate stop of the server"
+    case backendKilled = "kill -9 of the session's process"
+    case terminated = "pg_terminate_backend"
+    case cut = "connection cut"
+    case serverKilled = "kill -9 of the server"
+}
+
+/// Ends the collector's COPY while the server is in it.
+struct CopyFault {
+    /// What became of a try.
+    enum Result: Equatable {
+        /// The server was in the COPY, and the collector noticed its end.
+        case hit
+        /// No COPY was seen in time.
+        case missed
+    }
+
+    let rig: FaultRig
+    let port: Int
+
+    /// Slows the line down until the server says that it is in the COPY, ends that, and lets the line go on.
+    ///
+    /// For a collector that uploads when asked alone.
+    func make(_ ending: CopyEnding) async throws -> Result {
+        try await Waiting.until(within: .seconds(30)) { try await state() == "ok" }
+        // Enough rows that the COPY is longer than what is let through of it.
+        try await rig.collected(more: 600)
+        rig.proxy.set(.holdAfter(bytes: 8000))
+        defer { rig.proxy.set(.pass) }
+        _ = try await RawHTTP(port: port).send("POST", "/api/sync")
+        var sessions: [pid_t] = []
+        let deadline = ContinuousClock.now + .seconds(20)
+        while sessions.isEmpty {
+            guard ContinuousClock.now < deadline else { return .missed }
+            sessions = try rig.upstream.copying()
+        }
+        let cluster = rig.upstream.cluster
+        switch ending {
+        case .immediateStop:
+            try cluster.stop(.immediate)
+            try cluster.start()
+        case .backendKilled: for session in sessions { cluster.killSession(session) }
+        case .terminated: try cluster.endSessions(of: rig.upstream.database)
+        case .cut: rig.proxy.set(.refuse)
+        case .serverKilled:
+            try cluster.killServer()
+            try await restart(cluster)
+        }
+        let end = ContinuousClock.now + .seconds(30)
+        if ending != .cut { rig.proxy.set(.pass) }
+        while ContinuousClock.now < end {
+            if try await state() == "retrying" { return .hit }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        return .missed
+    }
+
+    /// Starts a server that was killed; what it left behind may take a moment to go.
+    private func restart(_ cluster: PostgresCluster) async throws {
+        for _ in 0..<20 {
+            if (try? cluster.start()) != nil { return }
+            try await Task.sleep(for: .milliseconds(200))
+        }
+        try cluster.start()
+    }
+
+    private func state() async throws -> String? {
+        try await RawHTTP(port: port).send("GET", "/api/sync").json["state"] as? String
+    }
+}

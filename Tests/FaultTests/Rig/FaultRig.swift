@@ -1,0 +1,153 @@
+import FeedSimulator
+import Foundation
+import MarketData
+import TestSupport
+import Testing
+import WebAPISupport
+
+/// The whole way in real processes: a feed of numbered events, the collector in its box, a line that can be broken, and
+/// a database; and the oracle over all of it.
+final class FaultRig: Sendable {
+    let feed: LedgerServer
+    let upstream: UpstreamTables
+    let proxy: TCPProxy
+    let box: CollectorBox
+    let watch: DurableWatch
+
+    var file: BufferFile { BufferFile(path: box.data + "/ticks.sqlite") }
+
+    /// Joins a feed with a box whose uploads go to a fresh database of `cluster`, or to a copy, through a proxy.
+    init(
+        _ feed: LedgerServer, cluster: PostgresCluster, feedURL: String? = nil, copying original: UpstreamTables? = nil,
+        dataDirectory: String? = nil, settings: [String: String] = [:]
+    ) async throws {
+        self.feed = feed
+        upstream = try UpstreamTables(in: cluster, copying: original)
+        proxy = try TCPProxy(to: cluster.port)
+        var all = [
+            "DATABASE_URI": cluster.uri(upstream.database, port: proxy.port), "SYMBOLS": LedgerServer.symbols,
+            "SYNC_STATEMENT_TIMEOUT": "20",
+        ]
+        all.merge(settings) { $1 }
+        box = try CollectorBox(feed: feedURL ?? feed.url, dataDirectory: dataDirectory, settings: all)
+        watch = DurableWatch(BufferFile(path: box.data + "/ticks.sqlite"))
+        guard original == nil else { return }
+        let (status, output) = try await box.run("migrate")
+        try #require(status == 0, "\(output.joined(separator: "\n"))")
+    }
+
+    /// Waits until upstream has so many rows.
+    func uploaded(atLeast rows: Int, within limit: Duration = .seconds(60)) async throws {
+        try await Waiting.until(within: limit) { [upstream] in try upstream.count() >= rows }
+    }
+
+    /// Waits until the file has so many more rows than now.
+    func collected(more rows: Int64, within limit: Duration = .seconds(60)) async throws {
+        let before = try sum()
+        try await Waiting.until(within: limit) { [self] in try sum() >= before + rows }
+    }
+
+    /// Waits until the file has had no new rows for so long.
+    func collected(nothingFor quiet: Duration) async throws {
+        var last = try sum()
+        var since = ContinuousClock.now
+        while ContinuousClock.now - since < quiet {
+            try await Task.sleep(for: .milliseconds(50))
+            let now = try sum()
+            if now != last { (last, since) = (now, .now) }
+        }
+    }
+
+    /// Bars of the first `count` events of which the newest version, in the file or upstream, is not as the event says.
+    func newestBarsThatDiffer(count: UInt64) throws -> [String] {
+        var newest: [UInt64: [String?]] = [:]
+        var wrong: [String] = []
+        func id(_ row: LedgerRow) -> UInt64? {
+            Symbol(row.symbol).flatMap { LedgerServer.plan.id(of: row.kind, symbol: $0, time: row.time) }
+        }
+        try file.rows(.bars) { row in
+            if let id = id(row) { newest[id] = row.values }
+        }
+        var upstream: [UInt64: [String?]] = [:]
+        try self.upstream.rows(.bars) { row in
+            guard let id = id(row) else { return }
+            if upstream.updateValue(row.values, forKey: id) != nil { wrong.append("\(id) is upstream twice") }
+        }
+        for id in 0..<count where LedgerServer.plan.event(id).kind.stream == .bars {
+            let expected = LedgerColumns.expected(LedgerServer.plan.event(id))
+            if newest[id] != expected { wrong.append("file: \(id) is \(newest[id] ?? [])") }
+            if upstream[id] != expected { wrong.append("upstream: \(id) is \(upstream[id] ?? [])") }
+        }
+        return wrong
+    }
+
+    private func sum() throws -> Int64 {
+        guard FileManager.default.fileExists(atPath: file.path) else { return 0 }
+        return (try? file.lastSequences())?.values.reduce(0, +) ?? 0
+    }
+
+    /// Waits until an event that is sent after now is upstream: the whole way works.
+    func freshEvent(_ port: Int? = nil, within limit: Duration = .seconds(90)) async throws {
+        let now = feed.end
+        let deadline = ContinuousClock.now + limit
+        while true {
+            if let port { _ = try? await RawHTTP(port: port).send("POST", "/api/sync") }
+            let last = try? upstream.value("select coalesce(max(sequence), 0) from trades")
+            if let last, let number = UInt64(last), number > now { return }
+            guard ContinuousClock.now < deadline else {
+                throw ChildProcess.TimedOut(
+                    description: "no event sent after \(now) came upstream, the last is \(last ?? "?")")
+            }
+            try await Task.sleep(for: .milliseconds(30))
+        }
+    }
+
+    /// Stops the collector in order, uploads what is left, and compares everything.
+    ///
+    /// - Parameter collector: the collector that runs; `nil` when none does.
+    func settle(
+        _ collector: ChildProcess?, allowsLostFile: Bool = false
+    ) async throws -> LedgerOracle.Findings {
+        if let collector {
+            collector.send(SIGTERM)
+            let status = try await collector.exit(within: .seconds(30))
+            #expect(status == 0, "\(collector.output.suffix(20).joined(separator: "\n"))")
+        }
+        proxy.set(.pass)
+        // What is sent while nobody collects is told by the next collector.
+        let (status, output) = try await box.run("sync")
+        #expect(status == 0, "\(output.joined(separator: "\n"))")
+        return try compare(allowsLostFile: allowsLostFile, allowsTail: true)
+    }
+
+    /// Compares the file and the database with what was sent.
+    func compare(allowsLostFile: Bool = false, allowsTail: Bool = false) throws -> LedgerOracle.Findings {
+        var oracle = LedgerOracle(plan: LedgerServer.plan, end: feed.end)
+        oracle.reported = watch.reported
+        oracle.allowsLostFile = allowsLostFile
+        oracle.allowsTail = allowsTail
+        return try oracle.compare(file, upstream)
+    }
+
+    /// Kills the collector and waits for its end.
+    func kill(_ collector: ChildProcess) async throws {
+        collector.send(SIGKILL)
+        let status = try await collector.exit()
+        #expect(status == -SIGKILL)
+    }
+
+    /// What /api/status says is durable; noted for the oracle.
+    func noteReport(_ port: Int) async {
+        guard let reply = try? await RawHTTP(port: port).send("GET", "/api/status"),
+            let buffer = reply.json["buffer"] as? [String: Any],
+            let streams = buffer["streams"] as? [String: [String: Any]]
+        else { return }
+        var last: [EventStream: Int64] = [:]
+        for stream in EventStream.allCases {
+            if let number = streams[stream.rawValue]?["last_sequence"] as? NSNumber {
+                last[stream] = number.int64Value
+            }
+        }
+        watch.note(last)
+    }
+}

@@ -1,0 +1,130 @@
+import Foundation
+import GRDB
+import MarketData
+import TestSupport
+import WebAPISupport
+
+/// What strace does to the system call that it is told to hit.
+enum InjectedFault: String, Sendable, CustomStringConvertible {
+    /// The call fails with EIO, once.
+    case error
+    /// The process is killed at the call.
+    case kill
+
+    var description: String { rawValue }
+}
+
+/// Whether system calls can be tampered with here.
+enum Injection {
+    static let isAvailable: Bool = {
+        let command = ["/usr/bin/strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync", "true"]
+        return (try? Command.run(command)) != nil
+    }()
+}
+
+/// One turn of a fixed script (start, take a few hundred events, commit, upload, stop) in which one write or sync of the
+/// buffer's file is hit; then another turn without fault, with further events.
+///
+/// strace counts calls by thread. The thread that makes a fresh file writes most, so the writer's own calls are reached
+/// where the file is there already.
+struct InjectedRun {
+    /// How it went.
+    struct Outcome {
+        /// Whether the call was reached and hit.
+        var isHit = false
+        var findings: LedgerOracle.Findings
+    }
+
+    static let events = 304
+
+    let fault: InjectedFault
+    let call: String
+    let number: Int
+    /// Whether the file is there before.
+    let isPrepared: Bool
+
+    init(_ fault: InjectedFault, call: String, number: Int, isPrepared: Bool) {
+        self.isPrepared = isPrepared
+        self.fault = fault
+        self.call = call
+        self.number = number
+    }
+
+    func run(cluster: PostgresCluster) async throws -> Outcome {
+        let feed = try await LedgerServer(count: Self.events, perSecond: nil)
+        let rig = try await FaultRig(feed, cluster: cluster, settings: ["SYNC_INTERVAL": "1"])
+        if isPrepared { try await Self.prepare(rig) }
+        let log = rig.box.workspace.file("strace")
+        let traced = try rig.box.start(
+            under: ["/usr/bin/strace"]
+                + Self.options(call, "\(fault == .kill ? "signal=KILL" : "error=EIO"):when=\(number)")
+                + ["-P", rig.file.path, "-P", rig.file.path + "-wal", "-o", log], "run")
+        var status: Int32 = 0
+        try await rig.watch.watching {
+            let deadline = ContinuousClock.now + .seconds(40)
+            while ContinuousClock.now < deadline {
+                if (try? await traced.exit(within: .milliseconds(20))) != nil { break }
+                if try rig.upstream.count() >= Self.events { break }
+            }
+            if let collector = Self.child(of: traced.pid) { Glibc.kill(collector, SIGTERM) }
+            status = try await traced.exit(within: .seconds(40))
+        }
+        let text = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
+        let isHit = fault == .kill ? status == -SIGKILL : text.contains("(INJECTED)")
+
+        // The file must be good for more, and everything must arrive.
+        let before = feed.end
+        let more = try await LedgerServer(first: before, count: 96, perSecond: nil)
+        let (collector, _) = try await rig.box.collect(settings: ["MASSIVE_WEBSOCKET_URL": more.url])
+        let file = rig.file
+        try await Waiting.until(within: .seconds(60)) {
+            let last = try? file.read { try Int64.fetchOne($0, sql: "SELECT max(sequence) FROM quotes") }
+            return last ?? 0 == Int64(before) + 95
+        }
+        collector.send(SIGTERM)
+        _ = try await collector.exit(within: .seconds(30))
+        let (synced, output) = try await rig.box.run("sync")
+        guard synced == 0 else { throw ChildProcess.TimedOut(description: output.joined(separator: "\n")) }
+        var oracle = LedgerOracle(plan: LedgerServer.plan, end: before + 96)
+        oracle.reported = rig.watch.reported
+        return Outcome(isHit: isHit, findings: try oracle.compare(file, rig.upstream))
+    }
+
+    /// How many of the calls the script makes, by thread; the greatest counts.
+    static func count(_ call: String, isPrepared: Bool, cluster: PostgresCluster) async throws -> Int {
+        let feed = try await LedgerServer(count: events, perSecond: nil)
+        let rig = try await FaultRig(feed, cluster: cluster, settings: ["SYNC_INTERVAL": "1"])
+        if isPrepared { try await prepare(rig) }
+        let log = rig.box.workspace.file("strace")
+        let traced = try rig.box.start(
+            under: [
+                "/usr/bin/strace", "-f", "-qq", "-e", "trace=\(call)", "-P", rig.file.path, "-P",
+                rig.file.path + "-wal", "-o", log,
+            ], "run")
+        try await rig.uploaded(atLeast: events)
+        if let collector = child(of: traced.pid) { Glibc.kill(collector, SIGTERM) }
+        _ = try await traced.exit(within: .seconds(40))
+        var counts: [Substring: Int] = [:]
+        for line in try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n")
+        where line.contains(call + "(") {
+            counts[line.prefix { $0 != " " }, default: 0] += 1
+        }
+        return counts.values.max() ?? 0
+    }
+
+    /// Lets a collector make the file, and stop.
+    private static func prepare(_ rig: FaultRig) async throws {
+        let (collector, _) = try await rig.box.collect(settings: ["MASSIVE_WEBSOCKET_URL": "ws://127.0.0.1:9/stocks"])
+        collector.send(SIGTERM)
+        _ = try await collector.exit(within: .seconds(30))
+    }
+
+    private static func options(_ call: String, _ injection: String) -> [String] {
+        ["-f", "-qq", "-e", "trace=\(call)", "-e", "inject=\(call):\(injection)"]
+    }
+
+    private static func child(of parent: pid_t) -> pid_t? {
+        let text = try? String(contentsOfFile: "/proc/\(parent)/task/\(parent)/children", encoding: .utf8)
+        return text?.split(separator: " ").first.flatMap { pid_t($0) }
+    }
+}

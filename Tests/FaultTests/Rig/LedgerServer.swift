@@ -1,0 +1,64 @@
+import FeedSimulator
+import Logging
+import MarketData
+import Synchronization
+
+/// A feed of numbered events on loopback: serves until it goes out of scope.
+final class LedgerServer: Sendable {
+    /// The plan of every test: all kinds, in a few symbols.
+    static let plan = LedgerPlan(
+        kinds: EventKind.allCases, symbols: ["AAPL", "BRK.B", "ZVZZT"].compactMap { Symbol($0) })
+    static let symbols = "AAPL,BRK.B,ZVZZT"
+
+    let simulator: FeedSimulator
+    let port: Int
+    private let first: UInt64
+    private let eventsPerFrame: Int
+    private let serving: Task<Void, any Error>
+
+    /// Starts to serve at so many events a second, or flat out; while nobody listens it waits, unless events are to be
+    /// missed then. A client for which more than `slowBytes` wait is closed; without it, it is waited for.
+    init(
+        first: UInt64 = 0, count: Int? = nil, perSecond: Double? = 2000, eventsPerFrame: Int = 8, port: Int = 0,
+        misses: Bool = false, slowBytes: Int? = nil, limit: Int? = nil, faults: [Fault] = []
+    ) async throws {
+        let feed = LedgerFeed(
+            plan: Self.plan, firstID: first, count: count, eventsPerFrame: eventsPerFrame,
+            eventsPerSecond: perSecond ?? 10_000)
+        var configuration = SimulatorConfiguration(source: .ledger(feed))
+        configuration.port = port
+        configuration.pace = perSecond == nil ? .flatOut : .speed(1)
+        configuration.absence = misses ? .misses : .pauses
+        if let slowBytes {
+            configuration.slowClients = .areDropped
+            configuration.outboundLimitBytes = slowBytes
+        }
+        configuration.settleTime = .milliseconds(10)
+        configuration.closeTimeout = .milliseconds(500)
+        configuration.connectionLimit = limit
+        configuration.faults = faults
+        let simulator = FeedSimulator(
+            configuration: configuration, logger: Logger(label: "ledger", factory: { _ in SwiftLogNoOpLogHandler() }))
+        self.port = try await simulator.bind()
+        self.simulator = simulator
+        self.first = first
+        self.eventsPerFrame = eventsPerFrame
+        serving = Task { try await simulator.run() }
+    }
+
+    deinit { serving.cancel() }
+
+    var url: String { "ws://127.0.0.1:\(port)/stocks" }
+
+    /// The number after the last event that may have been sent.
+    var end: UInt64 { first + UInt64(simulator.statistics.position.frames * eventsPerFrame) }
+
+    /// How often a fault was made.
+    func times(_ fault: String) -> Int { simulator.statistics.faults[fault] ?? 0 }
+
+    /// Ends it, and waits until its port is free.
+    func stop() async {
+        serving.cancel()
+        _ = await serving.result
+    }
+}
