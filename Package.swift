@@ -133,7 +133,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "StoreTests", dependencies: ["MarketData", "Migrations", "Store", grdb, logging],
-            swiftSettings: strict),
+            exclude: ["Schemas"], swiftSettings: strict),
         .testTarget(
             name: "UpstreamTests", dependencies: ["MarketData", "TestSupport", "Upstream", logging],
             swiftSettings: strict),

@@ -25,7 +25,7 @@ struct ReportTests {
         #expect(open.holder == getpid())
         #expect(open.id == buffer.id)
         #expect(open.collector == "tests")
-        #expect(open.schemaVersion == 2)
+        #expect(open.schemaVersion == 3)
         #expect(open[.bars].rows == 20)
         #expect(open[.bars].pending == 10)
         #expect(open[.bars].acknowledgedSequence == 10)

@@ -12,6 +12,8 @@ public final class TCPProxy: Sendable {
         case swallowAnswer(containing: String)
         /// Keeps connections open and passes nothing on.
         case blackhole
+        /// Ends the server's side of a connection with its next bytes and drops them; the client's bytes still arrive.
+        case halfClose
         /// Cuts the connections that are open and closes new ones at once.
         case refuse
     }
@@ -132,6 +134,10 @@ public final class TCPProxy: Sendable {
             case .pass: break
             case .swallowAnswer, .refuse: return
             case .blackhole: continue
+            case .halfClose where isAnswer:
+                shutdown(to, Int32(SHUT_WR))
+                continue
+            case .halfClose: break
             }
             var sent = 0
             while sent < count {
