@@ -132,7 +132,7 @@ let package = Package(
             dependencies: ["Backfill", "Feed", "FeedSimulator", "MarketData", "Store", "TestSupport", logging],
             swiftSettings: strict),
         .testTarget(
-            name: "StoreTests", dependencies: ["MarketData", "Migrations", "Store", grdb, logging],
+            name: "StoreTests", dependencies: ["MarketData", "Migrations", "Store", grdb, grdbSQLite, logging],
             exclude: ["Schemas"], swiftSettings: strict),
         .testTarget(
             name: "UpstreamTests", dependencies: ["MarketData", "TestSupport", "Upstream", logging],
