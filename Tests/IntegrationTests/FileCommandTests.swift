@@ -126,8 +126,10 @@ import Testing
         let sent = try await box.run("dead-letters", "retry", "--all")
         #expect(sent.status == 0, "\(sent.output)")
         #expect(try await rows(box, "dead_letters") == 0)
-        let counts = try cluster.psql("SELECT count(*), count(DISTINCT trade_id) FROM trades", database: database)
-            .trimmingCharacters(in: .whitespacesAndNewlines).split(separator: "|")
+        let counts = try cluster.psql(
+            "SELECT count(*), count(DISTINCT (symbol, time, trade_id, sequence)) FROM trades", database: database
+        )
+        .trimmingCharacters(in: .whitespacesAndNewlines).split(separator: "|")
         #expect(counts.first == counts.last)
         #expect(try await box.run("verify", "--upstream").status == 0)
     }
