@@ -138,8 +138,8 @@ let package = Package(
             dependencies: ["Backfill", "Feed", "FeedSimulator", "MarketData", "Store", "TestSupport", logging],
             swiftSettings: strict),
         .testTarget(
-            name: "StoreTests", dependencies: ["MarketData", "Migrations", "Store", grdb, logging],
-            swiftSettings: strict),
+            name: "StoreTests", dependencies: ["MarketData", "Migrations", "Store", grdb, grdbSQLite, logging],
+            exclude: ["Schemas"], swiftSettings: strict),
         .testTarget(
             name: "UpstreamTests", dependencies: ["MarketData", "TestSupport", "Upstream", logging],
             swiftSettings: strict),

@@ -28,7 +28,8 @@ public struct BufferReport: Sendable, Equatable {
     public struct Drop: Sendable, Equatable {
         /// The stream.
         public var stream: EventStream
-        /// Why: `oldest_dropped`, `new_rejected`, `queue_full`, `file_set_aside`, `vanished`, `unreadable`.
+        /// Why: `oldest_dropped`, `new_rejected`, `queue_full`, `file_set_aside`, `vanished`, `unreadable`,
+        /// `discarded`.
         public var reason: String
         /// How many events.
         public var count: Int64

@@ -15,6 +15,9 @@ public struct DeadLetter: Sendable, Equatable {
     /// When it was refused, in milliseconds since the Unix epoch.
     public var time: Int64
 
+    /// How people name it: `bars:4711`.
+    public var name: String { "\(stream.rawValue):\(sequence)" }
+
     /// Makes a dead letter, of now when no time is given; see the properties for meaning and units.
     public init(
         stream: EventStream, sequence: Int64, sqlState: String, reason: String, row: String, time: Int64? = nil

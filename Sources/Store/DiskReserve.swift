@@ -19,7 +19,7 @@ struct DiskReserve {
         guard !isHeld, let space = DiskReserve.space(in: directory) else { return }
         let size = min(8 << 20, space.total / 8) & ~4095
         guard size > 0, space.free >= size * 4 else { return }
-        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        let descriptor = PrivateFile.open(path, O_RDWR)
         guard descriptor >= 0 else { return }
         isHeld = posix_fallocate(descriptor, 0, off_t(size)) == 0
         if !isHeld { ftruncate(descriptor, 0) }

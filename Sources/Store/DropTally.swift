@@ -16,6 +16,8 @@ enum DropReason: String, Sendable, CaseIterable {
     case unreadable
     /// The buffer was closed before the events could be written.
     case closed
+    /// A person took the dead letter out of the file.
+    case discarded
 }
 
 /// Counts events that are given up, by stream, symbol and reason, with their span of feed time.

@@ -36,7 +36,7 @@ public final class FileLock: Sendable {
     public static func acquire(
         _ path: String, patience: Duration = .milliseconds(60)
     ) throws(StoreError) -> FileLock {
-        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        let descriptor = PrivateFile.open(path, O_RDWR)
         guard descriptor >= 0 else { throw StoreError(systemError: errno, operation: "lock", path: path) }
         let deadline = MonotonicTime.now().advanced(by: patience)
         while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {

@@ -14,6 +14,7 @@ final class HandOver: Sendable {
         var gaps: [Gap] = []
         var letters: [DeadLetter] = []
         var fills: [GapFill] = []
+        var settled: [SettledLetter] = []
         var drops = DropTally()
         var acknowledged = false
         /// Damage that a reader came upon.
@@ -41,8 +42,8 @@ final class HandOver: Sendable {
         }
 
         var isEmpty: Bool {
-            batches.isEmpty && gaps.isEmpty && letters.isEmpty && fills.isEmpty && drops.isEmpty && !acknowledged
-                && damage == nil
+            batches.isEmpty && gaps.isEmpty && letters.isEmpty && fills.isEmpty && settled.isEmpty && drops.isEmpty
+                && !acknowledged && damage == nil
         }
     }
 
@@ -86,6 +87,7 @@ final class HandOver: Sendable {
         var gaps: [Gap] = []
         var letters: [LetterKey: DeadLetter] = [:]
         var fills: [GapFill] = []
+        var settled: [SettledLetter] = []
         var drops = DropTally()
         var refusedBatches: Int64 = 0
         var acknowledged = false
@@ -107,8 +109,8 @@ final class HandOver: Sendable {
         var roomWaiters: [@Sendable () -> Void] = []
 
         var hasWork: Bool {
-            !batches.isEmpty || !gaps.isEmpty || !letters.isEmpty || !fills.isEmpty || !drops.isEmpty || acknowledged
-                || damage != nil
+            !batches.isEmpty || !gaps.isEmpty || !letters.isEmpty || !fills.isEmpty || !settled.isEmpty
+                || !drops.isEmpty || acknowledged || damage != nil
         }
     }
 
@@ -203,8 +205,10 @@ final class HandOver: Sendable {
         if wakes { wake.signal() }
     }
 
-    /// Waits until everything handed over before the call, and `letters` and `fills`, are durable.
-    func flush(letters: [DeadLetter] = [], fills: [GapFill] = []) async -> StoreError? {
+    /// Waits until everything handed over before the call, and what is given, is durable.
+    func flush(
+        letters: [DeadLetter] = [], fills: [GapFill] = [], settled: [SettledLetter] = [], drops: DropTally = DropTally()
+    ) async -> StoreError? {
         await withCheckedContinuation { continuation in
             let answer = state.withLock { state -> (isDone: Bool, error: StoreError?, wakes: Bool) in
                 guard !state.isClosed else {
@@ -214,6 +218,8 @@ final class HandOver: Sendable {
                     state.letters[LetterKey(stream: letter.stream, sequence: letter.sequence)] = letter
                 }
                 state.fills += fills
+                state.settled += settled
+                state.drops.add(drops)
                 guard state.hasWork || state.isWorking else { return (true, nil, false) }
                 let wakes = state.hasWork && note(&state, urgent: true)
                 state.waiters.append(Waiter(ticket: state.tickets, continuation: continuation))
@@ -302,6 +308,7 @@ final class HandOver: Sendable {
         }
         state.letters = [:]
         swap(&work.fills, &state.fills)
+        swap(&work.settled, &state.settled)
         swap(&work.drops, &state.drops)
         work.acknowledged = state.acknowledged
         state.acknowledged = false

@@ -9,6 +9,7 @@ final class NoteStatements {
     private let letter: PreparedStatement
     private let oldestLetters: PreparedStatement
     private let letters: PreparedStatement
+    private let removal: PreparedStatement
     private let incident: PreparedStatement
     private let counted: PreparedStatement
     private let fill: PreparedStatement
@@ -65,6 +66,7 @@ final class NoteStatements {
                 sql_state = excluded.sql_state, reason = excluded.reason, row_json = excluded.row_json
             """, on: database)
         letters = try PreparedStatement("SELECT count(*) FROM dead_letters", on: database)
+        removal = try PreparedStatement("DELETE FROM dead_letters WHERE stream = ? AND seq = ?", on: database)
         oldestLetters = try PreparedStatement(
             """
             DELETE FROM dead_letters WHERE rowid IN (SELECT rowid FROM dead_letters ORDER BY rowid LIMIT ?)
@@ -192,6 +194,13 @@ final class NoteStatements {
         letter.bind(value.row, at: 5)
         letter.bind(value.time, at: 6)
         try letter.run()
+    }
+
+    /// Takes a dead letter out.
+    func removeLetter(_ stream: EventStream, _ sequence: Int64) throws(StoreError) {
+        removal.bind(stream.rawValue, at: 1)
+        removal.bind(sequence, at: 2)
+        try removal.run()
     }
 
     /// The number of dead letters.

@@ -16,13 +16,6 @@ enum PullMark {
 
     /// Writes the mark. It only tells an age: where it can't be written, the age seems greater than it is.
     static func write(_ milliseconds: Int64, besides mirror: String) {
-        let target = path(besides: mirror)
-        let temporary = "\(target).\(getpid())"
-        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { return }
-        let text = Array("\(milliseconds)\n".utf8)
-        let written = Glibc.write(descriptor, text, text.count)
-        close(descriptor)
-        if written != text.count || rename(temporary, target) != 0 { unlink(temporary) }
+        _ = PrivateFile.replace(path(besides: mirror), with: Array("\(milliseconds)\n".utf8))
     }
 }

@@ -37,7 +37,7 @@ struct StoreFile: Sendable {
 
     /// Creates an empty file, where there is none, that only its owner can read and write; SQLite gives its companions the same rights.
     func create() throws(StoreError) {
-        let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        let descriptor = PrivateFile.open(path, O_RDWR | O_EXCL)
         guard descriptor >= 0 else {
             guard errno == EEXIST else { throw StoreError(systemError: errno, operation: "create", path: path) }
             return
@@ -115,7 +115,7 @@ struct StoreFile: Sendable {
                 let parent = String(path[..<slash])
                 if access(parent, F_OK) != 0 { try makeDirectory(parent) }
             }
-            guard mkdir(path, 0o700) == 0 || errno == EEXIST else {
+            guard PrivateFile.makeDirectory(path) == 0 || errno == EEXIST else {
                 throw StoreError(systemError: errno, operation: "make the data directory", path: path)
             }
         }

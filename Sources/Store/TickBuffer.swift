@@ -225,6 +225,46 @@ public final class TickBuffer: EventSink, Sendable {
         if let error = await handOver.flush(letters: letters) { throw error }
     }
 
+    /// Puts dead letters back into the queue, under new numbers at its end; durable on return.
+    ///
+    /// Letter and row change places in one transaction, and the upload sends the row as any other, so that it is never
+    /// lost and never sent twice. A letter whose row can't be read stays.
+    ///
+    /// - Returns: The letters that were put back, with their new numbers.
+    public func requeue(
+        _ letters: [DeadLetter]
+    ) async throws(StoreError) -> [(letter: DeadLetter, sequence: Int64)] {
+        var placed: [(letter: DeadLetter, sequence: Int64)] = []
+        for start in stride(from: 0, to: letters.count, by: 5000) {
+            let settled = letters[start..<min(start + 5000, letters.count)].compactMap { letter in
+                letter.event.map { (letter, SettledLetter(letter, $0)) }
+            }
+            // Nothing else may give numbers meanwhile, for the new ones are counted from here.
+            if let error = await handOver.flush() { throw error }
+            let before = statistics
+            if let error = await handOver.flush(settled: settled.map(\.1)) { throw error }
+            var last = StreamSequences()
+            for (letter, _) in settled {
+                last[letter.stream] += 1
+                placed.append((letter, before[letter.stream].lastSequence + last[letter.stream]))
+            }
+        }
+        return placed
+    }
+
+    /// Takes dead letters out of the file, counted in `drops`; durable on return.
+    public func discard(_ letters: [DeadLetter]) async throws(StoreError) {
+        guard !letters.isEmpty else { return }
+        var tally = DropTally()
+        for letter in letters {
+            let event = letter.event
+            tally.add(letter.stream, event?.symbol, .discarded, time: event?.time, sequence: letter.sequence)
+        }
+        if let error = await handOver.flush(settled: letters.map { SettledLetter($0, nil) }, drops: tally) {
+            throw error
+        }
+    }
+
     /// Stores how far the filling of gaps has come; durable on return. Call ``flush()`` before for the bars themselves.
     public func settle(_ fills: [GapFill]) async throws(StoreError) {
         guard !fills.isEmpty else { return }

@@ -158,14 +158,16 @@ public struct TickHistory: Sendable {
         }
     }
 
-    /// The rows that upstream refused, newest first.
+    /// The rows that upstream refused, newest first; of one stream, or of all.
     ///
     /// - Throws: `.missing` when there is no file, and what reading a file throws.
-    public func deadLetters(limit: Int) throws(StoreError) -> [DeadLetter] {
+    public func deadLetters(of stream: EventStream? = nil, limit: Int) throws(StoreError) -> [DeadLetter] {
         try reading { database in
             try database.read { database in
                 try Row.fetchAll(
-                    database, sql: "SELECT * FROM dead_letters ORDER BY rowid DESC LIMIT ?", arguments: [limit]
+                    database,
+                    sql: "SELECT * FROM dead_letters WHERE ?1 IS NULL OR stream = ?1 ORDER BY rowid DESC LIMIT ?2",
+                    arguments: [stream?.rawValue, limit]
                 )
                 .compactMap { row in
                     EventStream(rawValue: row["stream"]).map {
@@ -175,6 +177,52 @@ public struct TickHistory: Sendable {
                     }
                 }
             }
+        }
+    }
+
+    /// Those of some refused bars of which the file holds a newer version.
+    ///
+    /// - Throws: `.missing` when there is no file, and what reading a file throws.
+    public func superseded(among letters: [DeadLetter]) throws(StoreError) -> [DeadLetter] {
+        var wanted: [BarKey: [DeadLetter]] = [:]
+        for letter in letters where letter.stream == .bars {
+            guard let bar = letter.event?.batch.bars.first else { continue }
+            wanted[BarKey(bar), default: []].append(letter)
+        }
+        guard let first = wanted.values.joined().map(\.sequence).min() else { return [] }
+        return try reading { database in
+            try database.read { database in
+                var found: [DeadLetter] = []
+                let rows = try Row.fetchCursor(
+                    database, sql: "SELECT seq, symbol, interval_s, start_ms FROM bars WHERE seq > ? ORDER BY seq",
+                    arguments: [first])
+                while let row = try rows.next() {
+                    guard let key = BarKey(row), let letters = wanted[key] else { continue }
+                    let sequence: Int64 = row["seq"]
+                    found += letters.filter { $0.sequence < sequence }
+                    wanted[key] = letters.filter { $0.sequence >= sequence }
+                }
+                return found
+            }
+        }
+    }
+
+    private struct BarKey: Hashable {
+        let symbol: Symbol
+        let interval: Int32
+        let start: Int64
+
+        init(_ bar: Bar) {
+            symbol = bar.symbol
+            interval = bar.interval.rawValue
+            start = bar.start
+        }
+
+        init?(_ row: Row) {
+            guard let symbol = Symbol(row["symbol"] as String) else { return nil }
+            self.symbol = symbol
+            interval = row["interval_s"]
+            start = row["start_ms"]
         }
     }
 

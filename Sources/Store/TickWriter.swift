@@ -143,21 +143,22 @@ final class TickWriter {
         var last = StreamSequences()
         for stream in EventStream.allCases { last[stream] = statistics[stream].lastSequence }
         let hasNotes =
-            !work.gaps.isEmpty || !work.letters.isEmpty || !work.fills.isEmpty || !carriedDrops.isEmpty
-            || !carriedIncidents.isEmpty
+            !work.gaps.isEmpty || !work.letters.isEmpty || !work.fills.isEmpty || !work.settled.isEmpty
+            || !carriedDrops.isEmpty || !carriedIncidents.isEmpty
         let noteCount = notes + (hasNotes ? 1 : 0)
         let now = WallClock.microseconds()
-        for batch in work.batches {
+        let requeued = work.settled.compactMap(\.batch)
+        for batch in work.batches + requeued {
             last[.bars] += Int64(batch.bars.count)
             last[.trades] += Int64(batch.trades.count)
             last[.quotes] += Int64(batch.quotes.count)
         }
         guard hasNotes || work.acknowledged || work.events > 0 else { return }
-        attempt = Attempt(last: last, hasEvents: work.events > 0, notes: noteCount)
+        attempt = Attempt(last: last, hasEvents: work.events > 0 || !requeued.isEmpty, notes: noteCount)
         try connection.transaction { () throws(StoreError) in
             var position = StreamSequences()
             for stream in EventStream.allCases { position[stream] = statistics[stream].lastSequence }
-            for batch in work.batches { try connection.inserter.insert(batch, last: &position) }
+            for batch in work.batches + requeued { try connection.inserter.insert(batch, last: &position) }
             if work.acknowledged {
                 for stream in EventStream.allCases {
                     try connection.notes.mark(
@@ -168,8 +169,11 @@ final class TickWriter {
             guard hasNotes else { return handOver.committing() }
             for gap in work.gaps { try connection.notes.add(gap, now: now) }
             for fill in work.fills { try connection.notes.add(fill, now: now) }
+            for letter in work.settled { try connection.notes.removeLetter(letter.stream, letter.sequence) }
             for letter in work.letters { try connection.notes.add(letter) }
-            if !work.letters.isEmpty { attempt?.deadLetters = try connection.notes.letterCount() }
+            if !work.letters.isEmpty || !work.settled.isEmpty {
+                attempt?.deadLetters = try connection.notes.letterCount()
+            }
             for incident in carriedIncidents {
                 try connection.notes.add(incident: incident.what, detail: incident.detail, now: now)
             }

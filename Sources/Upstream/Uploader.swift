@@ -97,6 +97,28 @@ public actor Uploader {
         }
     }
 
+    /// The places of those bars that must not be sent again, because upstream has a version of them that is newer, or of
+    /// which nobody knows that it is older.
+    ///
+    /// - Throws: any ``UpstreamError/Reason``.
+    public func superseded(_ bars: [LateBar]) async throws(UpstreamError) -> Set<Int> {
+        try await inTurn { () throws(UpstreamError) in
+            let (connection, catalog) = try self.connected()
+            var found: Set<Int> = []
+            for (interval, shape) in [(Bar.Interval.minute, TableShape.minuteBars), (.second, .secondBars)] {
+                let rows = bars.enumerated().filter { $1.bar.interval == interval }.map { (place: $0, late: $1) }
+                guard !rows.isEmpty else { continue }
+                let table = try shape.usable(in: catalog)
+                for start in stride(from: 0, to: rows.count, by: 1000) {
+                    let part = Array(rows[start..<min(start + 1000, rows.count)])
+                    found.formUnion(
+                        try connection.superseded(part, in: table, as: self.configuration.barTimestamp))
+                }
+            }
+            return found
+        }
+    }
+
     /// Closes the connection; an upload under way ends first.
     public func disconnect() async {
         await takeTurn()

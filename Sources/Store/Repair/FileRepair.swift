@@ -138,7 +138,7 @@ public enum FileRepair {
         let stem = "\(file.directory)/repaired-\(WallClock.compactText(seconds: seconds))"
         var directory = stem
         var attempt = 1
-        while mkdir(directory, 0o700) != 0 {
+        while PrivateFile.makeDirectory(directory) != 0 {
             guard errno == EEXIST, attempt < 1000 else {
                 throw StoreError(systemError: errno, operation: "make", path: directory)
             }

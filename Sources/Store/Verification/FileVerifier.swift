@@ -40,12 +40,16 @@ public enum FileVerifier {
             }
             return result
         }
+        let isAtRest = result.holder == nil && logBytes == 0
         do throws(StoreError) {
-            try examine(file, into: &result, isAtRest: result.holder == nil && logBytes == 0, isQuick, progress)
+            try examine(file, into: &result, isAtRest: isAtRest, isQuick, progress)
         } catch {
             guard error.reason == .damaged || error.reason == .statement else { throw error }
             result.find(.fault, .structure, at: "the file", error.underlying ?? "damaged", advice: repairAdvice)
         }
+        // What was read without locks is worth nothing when somebody began to write meanwhile.
+        let hasStirred = FileLock.holder(of: path + ".lock") != nil || StoreFile.size(of: path + "-wal") > 0
+        if isAtRest, hasStirred { return try verify(path, as: kind, isQuick: isQuick, progress: progress) }
         return result
     }
 

@@ -67,7 +67,7 @@ private final class FrameRecorder: FrameTap, EventSink {
     private let secret: [UInt8]
 
     init(file: String, limit: Int?, leavingOut secret: Secret?) throws(CommandFailure) {
-        let descriptor = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        let descriptor = PrivateFile.open(file, O_WRONLY | O_EXCL)
         guard descriptor >= 0 else {
             throw CommandFailure(.ioError, "\(file) can't be made: \(String(cString: strerror(errno)))")
         }

@@ -20,8 +20,9 @@ struct EdgeTick: AsyncParsableCommand {
         version: version,
         subcommands: [
             RunCommand.self, DemoCommand.self, SyncCommand.self, StatusCommand.self, TailCommand.self,
-            QueryCommand.self, GapsCommand.self, BackfillCommand.self, DoctorCommand.self, VerifyCommand.self,
-            RepairCommand.self, UniverseCommand.self, SettingsCommand.self, MigrateCommand.self, SimulateCommand.self,
+            QueryCommand.self, GapsCommand.self, BackfillCommand.self, DeadLettersCommand.self, DoctorCommand.self,
+            VerifyCommand.self, RepairCommand.self, UniverseCommand.self, SettingsCommand.self, MigrateCommand.self,
+            SimulateCommand.self,
             CaptureCommand.self, ConfigCommand.self,
         ])
 }

@@ -51,7 +51,7 @@ struct SyncCommand: AsyncParsableCommand {
         await buffer.close()
         print("uploaded \(totals.rows) rows")
         if totals.refused > 0 {
-            printError("edgetick: \(totals.refused) rows were refused and are kept in the table dead_letters")
+            printError("edgetick: \(totals.refused) rows were refused; see edgetick dead-letters list")
             throw ExitCode(ExitStatus.badData.rawValue)
         }
     }

@@ -33,7 +33,7 @@ struct LocalChecks {
                 findings.append(
                     .warning(
                         "files",
-                        "\(report.deadLetters.grouped) rows were refused upstream; look at table dead_letters"))
+                        "\(report.deadLetters.grouped) rows were refused upstream; see edgetick dead-letters list"))
             }
             let drops = report.drops.reduce(0) { $0 + $1.count }
             if drops > 0 {

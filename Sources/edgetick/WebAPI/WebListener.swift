@@ -55,13 +55,10 @@ struct WebListener: Service {
     /// Leaves the address for the other commands; a full disk costs them the convenience and the collector nothing.
     private func writeAddress() async {
         guard let address = await address else { return }
-        do {
-            try Data((address + "\n").utf8).write(to: URL(fileURLWithPath: addressFile), options: .atomic)
-        } catch {
-            logger.warning(
-                "the address could not be left for the other commands; they use HTTP_HOST and HTTP_PORT",
-                metadata: ["file": "\(addressFile)", "error": "\(error.localizedDescription)"])
-        }
+        guard !PrivateFile.replace(addressFile, with: Array((address + "\n").utf8)) else { return }
+        logger.warning(
+            "the address could not be left for the other commands; they use HTTP_HOST and HTTP_PORT",
+            metadata: ["file": "\(addressFile)", "error": "\(String(cString: strerror(errno)))"])
     }
 
     /// The first to hear of a shutdown: has the API say so.

@@ -1,0 +1,58 @@
+import ArgumentParser
+import Foundation
+import Logging
+import MarketData
+import Store
+
+/// Takes refused rows out of the file.
+struct DeadLettersDiscard: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "discard", abstract: "Give refused rows up for good.",
+        discussion: """
+            Example: edgetick dead-letters discard bars:4711 trades:12 --yes
+
+            Prints each row it takes out, as JSON, one a line; they count as discarded in the table drops. Asks first on a
+            terminal; elsewhere --yes is needed. A running collector has to be stopped before.
+            """)
+
+    @OptionGroup var options: SettingsOptions
+    @OptionGroup var selection: DeadLetterSelection
+    @Flag(help: "Do not ask.") var yes = false
+
+    func run() async throws {
+        try await reportingFailures {
+            let settings = try options.settings()
+            let letters = try selection.found(in: settings.dataDirectory)
+            guard !letters.isEmpty else { return printError("edgetick: there is no dead letter") }
+            guard try yes || Self.isConfirmed(letters.count) else {
+                return printError("edgetick: nothing was discarded")
+            }
+            let buffer: TickBuffer
+            do throws(StoreError) {
+                buffer = try TickBuffer.open(
+                    directory: settings.dataDirectory, options: settings.bufferOptions,
+                    logger: Logger(label: "buffer"))
+            } catch {
+                throw CommandFailure.heldByCollector(error) ?? CommandFailure(error)
+            }
+            do {
+                try await buffer.discard(letters)
+            } catch {
+                await buffer.close()
+                throw error
+            }
+            await buffer.close()
+            for letter in letters { print(letter.row) }
+            printError("discarded \(letters.count.grouped) rows")
+        }
+    }
+
+    private static func isConfirmed(_ count: Int) throws -> Bool {
+        guard isatty(STDIN_FILENO) == 1 else {
+            throw CommandFailure(.usage, "--yes is needed where nobody can be asked")
+        }
+        FileHandle.standardError.write(Data("Discard \(count.grouped) rows for good? [y/N] ".utf8))
+        let answer = readLine()?.lowercased() ?? ""
+        return answer == "y" || answer == "yes"
+    }
+}

@@ -1,0 +1,67 @@
+import ArgumentParser
+import MarketData
+import Store
+
+/// Lists the rows that the database refused.
+struct DeadLettersList: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "List refused rows with the database's reason, newest first.",
+        discussion: """
+            Example: edgetick dead-letters list --stream bars --json
+
+            Works beside a running collector. With --json each letter has its whole row, as a JSON text.
+            """)
+
+    @OptionGroup var options: SettingsOptions
+    @Option(help: "Only those of a stream: bars, trades or quotes.") var stream: String?
+    @Option(help: "The newest so many.") var limit = 100
+    @Flag(help: "Print JSON.") var json = false
+
+    func validate() throws {
+        if let stream { _ = try DeadLetterSelection.stream(stream) }
+        guard limit > 0 else { throw ValidationError("--limit: allowed: a number from 1 on") }
+    }
+
+    func run() async throws {
+        try await reportingFailures {
+            let settings = try options.settings()
+            let letters = try TickHistory(directory: settings.dataDirectory).deadLetters(
+                of: stream.map(DeadLetterSelection.stream), limit: limit)
+            if json { return print(try JSONText.of(letters.map(Answer.init))) }
+            var table = TextTable([
+                ("LETTER", .left), ("REFUSED", .left), ("SYMBOL", .left), ("TIME", .left), ("SQLSTATE", .left),
+                ("REASON", .left),
+            ])
+            for letter in letters {
+                let event = letter.event
+                table.add([
+                    letter.name, TimeText.of(letter.time), event?.symbol.description ?? "?",
+                    event.map { TimeText.of($0.time) } ?? "?", letter.sqlState, letter.reason,
+                ])
+            }
+            print(table.text, terminator: "")
+        }
+    }
+
+    private struct Answer: Encodable {
+        let letter: String
+        let stream: String
+        let sequence: Int64
+        let sqlState: String
+        let reason: String
+        let refusedMilliseconds: Int64
+        let symbol: String?
+        let row: String
+
+        init(_ value: DeadLetter) {
+            letter = value.name
+            stream = value.stream.rawValue
+            sequence = value.sequence
+            sqlState = value.sqlState
+            reason = value.reason
+            refusedMilliseconds = value.time
+            symbol = value.event?.symbol.description
+            row = value.row
+        }
+    }
+}

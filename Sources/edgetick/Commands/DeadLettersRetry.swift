@@ -1,0 +1,84 @@
+import ArgumentParser
+import Collector
+import Logging
+import MarketData
+import Store
+import Upstream
+
+/// Sends refused rows once more.
+struct DeadLettersRetry: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "retry", abstract: "Send refused rows to the database once more.",
+        discussion: """
+            Example: edgetick dead-letters retry --stream bars
+
+            The rows go back to the end of the queue, which is then uploaded: exactly once, as ever. What is refused again
+            becomes a dead letter again, under its new number and with the new reason. A bar of which a newer version is
+            there stays where it is. A running collector has to be stopped before. Ends with 65 when a row was refused
+            again or stayed.
+            """)
+
+    @OptionGroup var options: SettingsOptions
+    @OptionGroup var selection: DeadLetterSelection
+    @Flag(help: "Print JSON.") var json = false
+
+    func run() async throws {
+        try await reportingFailures {
+            let settings = try options.settings(needing: .database)
+            guard let upstream = try settings.upstream() else { return }
+            let letters = try selection.found(in: settings.dataDirectory)
+            guard !letters.isEmpty else { return printError("edgetick: there is no dead letter") }
+            let buffer: TickBuffer
+            do throws(StoreError) {
+                buffer = try TickBuffer.open(
+                    directory: settings.dataDirectory, options: settings.bufferOptions,
+                    logger: Logger(label: "buffer"))
+            } catch {
+                throw CommandFailure.heldByCollector(error) ?? CommandFailure(error)
+            }
+            let uploader = Uploader(configuration: upstream, bufferID: buffer.id, logger: Logger(label: "upload"))
+            let result: DeadLetterRetry
+            do {
+                result = try await DeadLetterRetry.run(
+                    letters, buffer: buffer, uploader: uploader, directory: settings.dataDirectory,
+                    batchRows: settings.upload.batchRows)
+            } catch {
+                await uploader.disconnect()
+                await buffer.close()
+                throw error
+            }
+            await uploader.disconnect()
+            await buffer.close()
+            try report(result)
+        }
+    }
+
+    private func report(_ result: DeadLetterRetry) throws {
+        if json {
+            print(
+                try JSONText.of(
+                    Answer(
+                        sent: result.sent, refusedAgain: result.refusedAgain.map(\.name),
+                        superseded: result.superseded.map(\.name), unreadable: result.unreadable.map(\.name))))
+        } else {
+            print("sent \(result.sent.grouped) rows")
+            for letter in result.refusedAgain {
+                print("refused again: \(letter.name): \(letter.reason) (SQLSTATE \(letter.sqlState))".escapingControls)
+            }
+            for letter in result.superseded {
+                print("stayed: \(letter.name): a newer version of the bar is there; discard it")
+            }
+            for letter in result.unreadable { print("stayed: \(letter.name): its row is no event; discard it") }
+        }
+        guard result.refusedAgain.isEmpty, result.superseded.isEmpty, result.unreadable.isEmpty else {
+            throw ExitCode(ExitStatus.badData.rawValue)
+        }
+    }
+
+    private struct Answer: Encodable {
+        let sent: Int
+        let refusedAgain: [String]
+        let superseded: [String]
+        let unreadable: [String]
+    }
+}

@@ -1,0 +1,192 @@
+import Collector
+import Foundation
+import Logging
+import MarketData
+import Store
+import TestSupport
+import Testing
+import Upstream
+
+/// Refused rows are sent once more without being lost or doubled, and given up only when a person says so.
+struct DeadLetterRetryTests {
+    private static let quiet = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
+    private let workspace: Workspace
+    private let cluster: PostgresCluster
+    private let database: String
+
+    init() async throws {
+        workspace = try Workspace()
+        cluster = try PostgresCluster.shared()
+        database = try cluster.makeDatabase()
+        _ = try await UpstreamSchema.migrate(configuration())
+    }
+
+    private func configuration() throws -> UpstreamConfiguration {
+        try UpstreamConfiguration(uri: cluster.uri(database), collector: "tests")
+    }
+
+    private func open() throws -> (TickBuffer, Uploader) {
+        let buffer = try TickBuffer.open(
+            directory: workspace.path, options: .init(collector: "tests", commitInterval: .milliseconds(5)),
+            logger: Self.quiet)
+        return (buffer, Uploader(configuration: try configuration(), bufferID: buffer.id, logger: Self.quiet))
+    }
+
+    private func sql(_ text: String) throws -> String {
+        try cluster.psql(text, database: database).trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+
+    private func letters() throws -> [DeadLetter] {
+        try TickHistory(directory: workspace.path).deadLetters(limit: 1000).reversed()
+    }
+
+    private static func trades(_ ids: Range<Int>) -> EventBatch {
+        var batch = EventBatch(connection: "primary", receivedMicroseconds: 1_380_000_000_000_000)
+        for id in ids {
+            let text = batch.text.append(id % 10 == 3 ? "poison \(id)" : "\(id)")
+            batch.trades.append(
+                Trade(
+                    symbol: Symbol("IBM")!, time: 1_380_000_000_000 + Int64(id), price: 0.4372, size: 100.25,
+                    exchange: 11, tape: 1, tradeID: text, conditions: batch.text.append("[0,12]"),
+                    sequence: Int64(id), trfID: 202, trfTime: 1_380_000_000_001))
+        }
+        return batch
+    }
+
+    private static func bar(_ symbol: String, minute: Int64, close: Double, received: Int64) -> EventBatch {
+        var batch = EventBatch(connection: "primary", receivedMicroseconds: received)
+        let start = 1_380_000_000_000 + minute * 60_000
+        batch.bars = [
+            Bar(
+                symbol: Symbol(symbol)!, interval: .minute, start: start, end: start + 60_000, open: 10.5, high: 10.75,
+                low: 10.25, close: close, volume: 120, vwap: 10.5)
+        ]
+        return batch
+    }
+
+    private func refuse() async throws -> (TickBuffer, Uploader) {
+        _ = try sql("ALTER TABLE trades ADD CONSTRAINT no_poison CHECK (trade_id NOT LIKE 'poison%')")
+        let (buffer, uploader) = try open()
+        _ = buffer.offer(Self.trades(0..<50))
+        try await buffer.flush()
+        let totals = try await UploadPass(buffer: buffer, uploader: uploader, batchRows: 20).run()
+        #expect(totals.refused == 5)
+        return (buffer, uploader)
+    }
+
+    private func retry(_ letters: [DeadLetter], _ buffer: TickBuffer, _ uploader: Uploader) async throws
+        -> DeadLetterRetry
+    {
+        try await DeadLetterRetry.run(
+            letters, buffer: buffer, uploader: uploader, directory: workspace.path, batchRows: 100)
+    }
+
+    @Test func `rows whose cause is mended go upstream once and leave the file's letters`() async throws {
+        let (buffer, uploader) = try await refuse()
+        _ = try sql("ALTER TABLE trades DROP CONSTRAINT no_poison")
+        let result = try await retry(try letters(), buffer, uploader)
+        #expect(result.sent == 5 && result.refusedAgain == [] && result.superseded == [])
+        #expect(try letters() == [])
+        #expect(buffer.statistics.deadLetters == 0 && buffer.statistics[.trades].lastSequence == 55)
+        #expect(try sql("SELECT count(*), count(DISTINCT trade_id) FROM trades") == "50|50")
+        // The row is the same to the last digit as its neighbours that were never refused.
+        let others = """
+            SELECT count(DISTINCT (symbol, price, size, exchange, tape, conditions, trf_id, trf_time, received_at,
+            connection, sequence - (extract(epoch FROM time) * 1000 - 1380000000000))) FROM trades
+            """
+        #expect(try sql(others) == "1")
+        await uploader.disconnect()
+        await buffer.close()
+        #expect(try FileVerifier.verify(workspace.file("ticks.sqlite"), as: .ticks).findings == [])
+    }
+
+    @Test func `what is refused again is a letter again with the new reason`() async throws {
+        let (buffer, uploader) = try await refuse()
+        _ = try sql(
+            """
+            ALTER TABLE trades DROP CONSTRAINT no_poison;
+            ALTER TABLE trades ADD CONSTRAINT still CHECK (trade_id <> 'poison 23')
+            """)
+        let before = try letters()
+        let result = try await retry(before, buffer, uploader)
+        #expect(result.sent == 4 && result.refusedAgain.count == 1)
+        let left = try letters()
+        #expect(left == result.refusedAgain)
+        #expect(left.first?.reason.contains("still") == true && left.first?.row.contains("poison 23") == true)
+        #expect(left.first.map { $0.sequence > 50 } == true)
+        #expect(try sql("SELECT count(*), count(DISTINCT trade_id) FROM trades") == "49|49")
+        await uploader.disconnect()
+        await buffer.close()
+    }
+
+    @Test func `a database that is away changes nothing, and a lost answer doubles nothing`() async throws {
+        let (buffer, uploader) = try await refuse()
+        _ = try sql("ALTER TABLE trades DROP CONSTRAINT no_poison")
+        let proxy = try TCPProxy(to: cluster.port)
+        let upstream = try UpstreamConfiguration(
+            uri: cluster.uri(database, port: proxy.port), collector: "tests", statementTimeout: .seconds(20))
+        let broken = Uploader(configuration: upstream, bufferID: buffer.id, logger: Self.quiet)
+        proxy.set(.refuse)
+        let before = try letters()
+        await #expect(throws: UpstreamError.self) { _ = try await retry(before, buffer, broken) }
+        #expect(try letters() == before)
+        // The COMMIT reaches the server and its answer is lost.
+        proxy.set(.pass)
+        try await broken.connect()
+        proxy.set(.swallowAnswer(containing: "COMMIT"))
+        await #expect(throws: UpstreamError.self) { _ = try await retry(before, buffer, broken) }
+        #expect(proxy.swallowed > 0)
+        #expect(try letters() == [])
+        proxy.set(.pass)
+        _ = try await UploadPass(buffer: buffer, uploader: uploader, batchRows: 100).run()
+        #expect(buffer.statistics.pending == 0)
+        #expect(try sql("SELECT count(*), count(DISTINCT trade_id) FROM trades") == "50|50")
+        await broken.disconnect()
+        await uploader.disconnect()
+        await buffer.close()
+    }
+
+    @Test func `a refused bar never replaces a newer version, here or upstream`() async throws {
+        _ = try sql("ALTER TABLE ohlcv_1min ADD CONSTRAINT cheap CHECK (close < 1000)")
+        let (buffer, uploader) = try open()
+        let pass = UploadPass(buffer: buffer, uploader: uploader, batchRows: 100)
+        // A: corrected later; B: corrected upstream by others; C: nothing newer; D: upstream has an older version.
+        _ = buffer.offer(Self.bar("A", minute: 0, close: 5000, received: 2_000_000))
+        _ = buffer.offer(Self.bar("B", minute: 0, close: 5000, received: 2_000_000))
+        _ = buffer.offer(Self.bar("C", minute: 0, close: 5000, received: 2_000_000))
+        _ = buffer.offer(Self.bar("D", minute: 0, close: 10.5, received: 1_000_000))
+        try await buffer.flush()
+        _ = try await pass.run()
+        _ = buffer.offer(Self.bar("D", minute: 0, close: 5000, received: 2_000_000))
+        _ = buffer.offer(Self.bar("A", minute: 0, close: 11, received: 3_000_000))
+        try await buffer.flush()
+        _ = try await pass.run()
+        _ = try sql(
+            """
+            INSERT INTO ohlcv_1min (symbol, timestamp, open, high, low, close, volume, received_at)
+            VALUES ('B', timestamptz 'epoch' + interval '1380000000 s', 1, 1, 1, 12, 1, timestamptz 'epoch' + interval '9 s');
+            ALTER TABLE ohlcv_1min DROP CONSTRAINT cheap
+            """)
+        #expect(try letters().map { $0.event?.symbol.description } == ["A", "B", "C", "D"])
+        let result = try await retry(try letters(), buffer, uploader)
+        #expect(result.sent == 2)
+        #expect(result.superseded.map { $0.event?.symbol.description } == ["A", "B"])
+        #expect(try sql("SELECT symbol, trim_scale(close) FROM ohlcv_1min ORDER BY 1") == "A|11\nB|12\nC|5000\nD|5000")
+        await uploader.disconnect()
+        await buffer.close()
+    }
+
+    @Test func `discarded letters are gone and counted by symbol and time`() async throws {
+        let (buffer, uploader) = try await refuse()
+        let all = try letters()
+        try await buffer.discard(Array(all.prefix(2)))
+        #expect(try letters() == Array(all.dropFirst(2)))
+        #expect(buffer.statistics.deadLetters == 3 && buffer.statistics.drops == 2)
+        await uploader.disconnect()
+        await buffer.close()
+        let drop = try #require(try BufferReport.read(directory: workspace.path).drops.first)
+        #expect(drop.reason == "discarded" && drop.count == 2 && drop.stream == .trades)
+        #expect(drop.from == 1_380_000_000_003 && drop.to == 1_380_000_000_013)
+        #expect(try FileVerifier.verify(workspace.file("ticks.sqlite"), as: .ticks).findings == [])
+    }
+}

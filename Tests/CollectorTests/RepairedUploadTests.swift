@@ -1,0 +1,202 @@
+import Collector
+import Foundation
+import Logging
+import MarketData
+import Store
+import TestSupport
+import Testing
+import Upstream
+
+/// A damaged buffer, repaired and uploaded into a real PostgreSQL: nothing that is left is missing there, nothing twice.
+struct RepairedUploadTests {
+    private static let quiet = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
+
+    private struct Place {
+        let workspace: Workspace
+        let cluster: PostgresCluster
+        let database: String
+
+        init() async throws {
+            workspace = try Workspace()
+            cluster = try PostgresCluster.shared()
+            database = try cluster.makeDatabase()
+            _ = try await UpstreamSchema.migrate(configuration())
+        }
+
+        func configuration() throws -> UpstreamConfiguration {
+            try UpstreamConfiguration(uri: cluster.uri(database), collector: "tests")
+        }
+
+        func open(_ directory: String? = nil) throws -> (TickBuffer, Uploader) {
+            let buffer = try TickBuffer.open(
+                directory: directory ?? workspace.path,
+                options: .init(collector: "tests", commitInterval: .milliseconds(5)), logger: quiet)
+            return (buffer, Uploader(configuration: try configuration(), bufferID: buffer.id, logger: quiet))
+        }
+
+        /// Uploads everything that waits in a directory; answers the rows settled.
+        func uploadAll(_ directory: String? = nil) async throws -> Int {
+            let (buffer, uploader) = try open(directory)
+            let totals = try await UploadPass(buffer: buffer, uploader: uploader, batchRows: 700).run()
+            await uploader.disconnect()
+            await buffer.close()
+            return totals.rows
+        }
+
+        func trades() throws -> Set<Int> {
+            let text = try cluster.psql("SELECT trade_id FROM trades", database: database)
+            let ids = text.split(separator: "\n").compactMap { Int($0.trimmingCharacters(in: .whitespaces)) }
+            #expect(ids.count == Set(ids).count, "rows are doubled upstream")
+            return Set(ids)
+        }
+    }
+
+    private static func trades(_ ids: Range<Int>) -> EventBatch {
+        var batch = EventBatch(
+            connection: "primary", receivedMicroseconds: Int64(Date().timeIntervalSince1970 * 1_000_000))
+        for id in ids {
+            let text = batch.text.append("\(id)")
+            batch.trades.append(
+                Trade(
+                    symbol: Symbol("IBM")!, time: 1_380_000_000_000 + Int64(id), price: Double(id) / 100, size: 100,
+                    exchange: 11, tape: 1, tradeID: text, sequence: Int64(id)))
+        }
+        return batch
+    }
+
+    /// A buffer of 5,000 trades of which 2,100 are upstream, the last 700 of them by the ledger's word alone: the
+    /// collector was killed between the COMMIT and the note of it.
+    private func collect(_ place: Place) async throws {
+        let (buffer, uploader) = try place.open()
+        for round in 0..<50 {
+            _ = buffer.offer(Self.trades(round * 100 + 1..<round * 100 + 101))
+            try await buffer.flush()
+        }
+        var after: Int64 = 0
+        for round in 0..<3 {
+            let batch = try #require(try await buffer.nextBatch(of: .trades, after: after, limit: 700))
+            try await uploader.drain(OneBatch(batch))
+            after = batch.lastSequence ?? 0
+            if round < 2 { try await buffer.acknowledge(.trades, through: after) }
+        }
+        await uploader.disconnect()
+        await buffer.close()
+        #expect(try place.trades() == Set(1...2100))
+    }
+
+    @Test(arguments: [0.2, 0.45, 0.7, 0.95, -0.3, -0.6])
+    func `a collector goes on with a repaired file and every row that is left is upstream once`(
+        where part: Double
+    ) async throws {
+        let place = try await Place()
+        try await collect(place)
+        let path = place.workspace.file("ticks.sqlite")
+        var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+        let pages = bytes.count / 4096
+        if part > 0 {
+            let page = Int(Double(pages) * part)
+            bytes.replaceSubrange(page * 4096..<(page + 2) * 4096, with: Data(repeating: 0x5A, count: 8192))
+        } else {
+            bytes = bytes.prefix(Int(Double(bytes.count) * (1 + part)) + 777)
+        }
+        try bytes.write(to: URL(fileURLWithPath: path))
+        let report = try FileRepair.repair(path, as: .ticks)
+        #expect(report.outcome == .repaired)
+        var left = Set(1...5000)
+        for loss in report.losses where loss.stream == .trades { left.subtract(Int(loss.first)...Int(loss.last)) }
+        let (buffer, uploader) = try place.open()
+        let last = Int(buffer.statistics[.trades].lastSequence)
+        if report.losesEnd, last < 5000 { left.subtract(last + 1...5000) }
+        // Rows that come now get numbers that the damaged file may have given before.
+        _ = buffer.offer(Self.trades(9001..<9101))
+        try await buffer.flush()
+        #expect(buffer.statistics[.trades].lastSequence == Int64(last + 100))
+        _ = try await UploadPass(buffer: buffer, uploader: uploader, batchRows: 700).run()
+        await uploader.disconnect()
+        await buffer.close()
+        let expected = left.union(1...2100).union(9001...9100)
+        #expect(report.lost > 0 || report.losesEnd)
+        #expect(try place.trades() == expected)
+        #expect(try await place.uploadAll() == 0)
+        #expect(try place.trades() == expected)
+        var found = try FileVerifier.verify(path, as: .ticks)
+        let (_, asking) = try place.open()
+        found.compare(with: try await asking.ledger(of: found.ledgerIDs))
+        await asking.disconnect()
+        #expect(found.isSound, "\(found.findings)")
+    }
+
+    @Test func `an older copy that was put back pauses the upload, and goes on after a repair`() async throws {
+        let place = try await Place()
+        let path = place.workspace.file("ticks.sqlite")
+        let (buffer, _) = try place.open()
+        _ = buffer.offer(Self.trades(1..<501))
+        try await buffer.flush()
+        await buffer.close()
+        let copy = try Data(contentsOf: URL(fileURLWithPath: path))
+        let (again, uploader) = try place.open()
+        _ = again.offer(Self.trades(501..<1001))
+        try await again.flush()
+        _ = try await UploadPass(buffer: again, uploader: uploader, batchRows: 5000).run()
+        await uploader.disconnect()
+        await again.close()
+        try copy.write(to: URL(fileURLWithPath: path))
+        let error = await #expect(throws: StoreError.self) { _ = try await place.uploadAll() }
+        #expect(error?.reason == .sequenceAhead)
+        var options = FileRepair.Options()
+        options.isForced = true
+        #expect(try FileRepair.repair(path, as: .ticks, options: options).outcome == .repaired)
+        let (fresh, sending) = try place.open()
+        _ = fresh.offer(Self.trades(2001..<2501))
+        try await fresh.flush()
+        _ = try await UploadPass(buffer: fresh, uploader: sending, batchRows: 5000).run()
+        await sending.disconnect()
+        await fresh.close()
+        #expect(try place.trades() == Set(1...1000).union(2001...2500))
+    }
+
+    @Test func `a transaction of the damaged file that is still open is waited for`() async throws {
+        let place = try await Place()
+        try await collect(place)
+        let path = place.workspace.file("ticks.sqlite")
+        let id = try BufferReport.read(directory: place.workspace.path).id
+        // The server still works on what a killed collector sent: rows and ledger, not committed yet.
+        let holder = try ChildProcess(
+            "/usr/bin/env",
+            [
+                "psql", "-X", "-q", "-t", place.cluster.uri(place.database), "-c",
+                """
+                BEGIN; UPDATE edgetick_uploads SET last_sequence = 2800 WHERE buffer_id = '\(id)' AND stream = 'trades';
+                INSERT INTO trades (symbol, time, price, size, trade_id)
+                SELECT 'IBM', now(), 1, 1, n::text FROM generate_series(2101, 2800) n; SELECT 'held'; SELECT pg_sleep(2);
+                COMMIT
+                """,
+            ])
+        let locked = "SELECT count(*) FROM pg_locks WHERE relation = 'trades'::regclass AND mode = 'RowExclusiveLock'"
+        try await Waiting.until(within: .seconds(30)) {
+            try place.cluster.psql(locked, database: place.database).contains("1")
+        }
+        var options = FileRepair.Options()
+        options.isForced = true
+        #expect(try FileRepair.repair(path, as: .ticks, options: options).lost == 0)
+        #expect(try await place.uploadAll() == 2200)
+        try await holder.exit(within: .seconds(30))
+        #expect(try place.trades() == Set(1...5000))
+    }
+}
+
+/// A batch that is uploaded and that nobody notes.
+private actor OneBatch: UploadSource {
+    private var batch: BufferedBatch?
+
+    init(_ batch: BufferedBatch) { self.batch = batch }
+
+    func nextBatch() async throws -> BufferedBatch? {
+        defer { batch = nil }
+        return batch
+    }
+
+    func keep(_ refused: [RefusedRow], of stream: EventStream) async throws {}
+
+    func settled(_ batch: SettledBatch) async throws {}
+}

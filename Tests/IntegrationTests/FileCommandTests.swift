@@ -1,0 +1,136 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// `verify`, `repair` and `dead-letters`, run as the person on call runs them.
+@Suite struct FileCommandTests {
+    /// A box with bars in its file, collected by the real program.
+    private func collected(database: String? = nil) async throws -> CollectorBox {
+        let market = try await SimulatedMarket(rate: 200)
+        var settings = ["FEED_EVENTS": "T"]
+        settings["DATABASE_URI"] = database
+        let box = try CollectorBox(feed: market.url, settings: settings)
+        let (process, _) = try await box.collect()
+        try await Waiting.until(within: .seconds(60)) { try await self.rows(box, "trades") > 3000 }
+        process.send(SIGTERM)
+        try await process.exit()
+        try await market.kill()
+        return box
+    }
+
+    private func rows(_ box: CollectorBox, _ table: String) async throws -> Int {
+        let process = try ChildProcess(
+            "/usr/bin/sqlite3", ["-readonly", box.data + "/ticks.sqlite", "SELECT count(*) FROM \(table)"])
+        try await process.exit()
+        return process.output.first.flatMap { Int($0) } ?? 0
+    }
+
+    private func json(_ output: [String]) throws -> [[String: Any]] {
+        let start = try #require(output.firstIndex(of: "["), "\(output)")
+        let data = Data(output[start...].joined(separator: "\n").utf8)
+        return try #require(try JSONSerialization.jsonObject(with: data) as? [[String: Any]])
+    }
+
+    @Test func `damage is found, repaired, and the collector goes on`() async throws {
+        let box = try await collected()
+        let ticks = box.data + "/ticks.sqlite"
+        #expect(try await box.run("verify").status == 0)
+        #expect(try await box.run("repair").output.contains { $0.contains("nothing to repair") })
+        var bytes = try Data(contentsOf: URL(fileURLWithPath: ticks))
+        let page = bytes.count / 8192
+        bytes.replaceSubrange(page * 4096..<(page + 1) * 4096, with: Data(repeating: 0x5A, count: 4096))
+        try bytes.write(to: URL(fileURLWithPath: ticks))
+
+        let found = try await box.run("verify", "--json")
+        #expect(found.status == 65)
+        let faults = try #require(try json(found.output).first { $0["file"] as? String == "ticks" })
+        #expect(faults["isSound"] as? Bool == false)
+        #expect(try await box.run("verify").output.contains { $0.contains("run edgetick repair") })
+        let dry = try await box.run("repair", "--dry-run")
+        #expect(dry.status == 0 && dry.output.contains { $0.contains("nothing was changed") })
+        #expect(try Data(contentsOf: URL(fileURLWithPath: ticks)) == bytes)
+        let repaired = try await box.run("repair", "--json")
+        #expect(repaired.status == 0)
+        let report = try #require(try json(repaired.output).first { $0["file"] as? String == "ticks" })
+        #expect(report["outcome"] as? String == "repaired")
+        let kept = try #require(report["setAside"] as? String)
+        #expect(try Data(contentsOf: URL(fileURLWithPath: kept)) == bytes)
+        #expect(try await box.run("verify").status == 0)
+        #expect(try await box.run("verify", "--file", kept).status == 65)
+        // Of a file that was set aside a copy is made, from which sync can send.
+        let aside = try await box.run("repair", "--file", kept)
+        #expect(aside.status == 0 && aside.output.contains { $0.contains("EDGETICK_DATA_DIR=") })
+
+        let market = try await SimulatedMarket(rate: 50)
+        let before = try await rows(box, "trades")
+        let (process, _) = try await box.collect(settings: ["MASSIVE_WEBSOCKET_URL": market.url])
+        try await Waiting.until(within: .seconds(60)) { try await self.rows(box, "trades") > before + 20 }
+        #expect(try await box.run("verify").status == 0)
+        let held = try await box.run("repair")
+        #expect(held.status == 75 && held.output.contains { $0.contains("process \(process.pid)") })
+        process.send(SIGTERM)
+        try await process.exit()
+    }
+
+    @Test func `what can't be verified or repaired says why, with its exit code`() async throws {
+        let box = try CollectorBox(feed: "ws://127.0.0.1:9/stocks")
+        #expect(try await box.run("verify").status == 74)
+        #expect(try await box.run("repair").status == 74)
+        #expect(try await box.run("verify", "--file", "/nowhere").status == 74)
+        #expect(try await box.run("verify", "--file", "/etc/hostname").status == 65)
+        #expect(try await box.run("repair", "--id", "nonsense").status == 64)
+        #expect(try await box.run("verify", "--upstream").status == 78)
+        try FileManager.default.createDirectory(atPath: box.data, withIntermediateDirectories: true)
+        try Data("not a database, however long one looks at it".utf8)
+            .write(to: URL(fileURLWithPath: box.data + "/ticks.sqlite"))
+        #expect(try await box.run("verify").status == 65)
+        let hopeless = try await box.run("repair", "--send-again")
+        #expect(hopeless.status == 65 && hopeless.output.contains { $0.contains("not one row") })
+    }
+
+    @Test func `dead letters are listed, sent again and discarded`() async throws {
+        let cluster = try PostgresCluster.shared()
+        let database = try cluster.makeDatabase()
+        let uri = cluster.uri(database)
+        let empty = try CollectorBox(feed: "ws://127.0.0.1:9/stocks", settings: ["DATABASE_URI": uri])
+        #expect(try await empty.run("migrate").status == 0)
+        _ = try cluster.psql(
+            "ALTER TABLE trades ADD CONSTRAINT no_aapl CHECK (symbol <> 'AAPL' OR sequence % 50 <> 0)",
+            database: database)
+        let market = try await SimulatedMarket(rate: 200)
+        let box = try CollectorBox(feed: market.url, settings: ["FEED_EVENTS": "T", "DATABASE_URI": uri])
+        let (process, _) = try await box.collect()
+        try await Waiting.until(within: .seconds(90)) { try await self.rows(box, "dead_letters") >= 3 }
+        #expect(try await box.run("dead-letters", "list").status == 0)
+        let refused = try await box.run("dead-letters", "retry", "--all")
+        #expect(refused.status == 75 && refused.output.contains { $0.contains("process \(process.pid)") })
+        #expect(try await box.run("dead-letters", "discard", "--all", "--yes").status == 75)
+        process.send(SIGTERM)
+        try await process.exit()
+        try await market.kill()
+        #expect([0, 65].contains(try await box.run("sync").status))
+
+        let list = try await box.run("dead-letters", "list", "--stream", "trades", "--json", "--limit", "100000")
+        let letters = try json(list.output)
+        let names = letters.compactMap { $0["letter"] as? String }
+        #expect(names.count >= 3 && letters.allSatisfy { $0["symbol"] as? String == "AAPL" })
+        #expect(letters.allSatisfy { ($0["reason"] as? String)?.contains("no_aapl") == true })
+        #expect(try await box.run("dead-letters", "discard", names[0]).status == 64)
+        #expect(try await box.run("dead-letters", "discard", "bars:99999999", "--yes").status == 65)
+        #expect(try await box.run("dead-letters", "retry").status == 64)
+        let discarded = try await box.run("dead-letters", "discard", names[0], "--yes")
+        #expect(discarded.status == 0 && discarded.output.contains { $0.contains("\"symbol\":\"AAPL\"") })
+        let again = try await box.run("dead-letters", "retry", names[1])
+        #expect(again.status == 65 && again.output.contains { $0.contains("refused again") })
+        _ = try cluster.psql("ALTER TABLE trades DROP CONSTRAINT no_aapl", database: database)
+        let sent = try await box.run("dead-letters", "retry", "--all")
+        #expect(sent.status == 0, "\(sent.output)")
+        #expect(try await rows(box, "dead_letters") == 0)
+        let counts = try cluster.psql(
+            "SELECT count(*), count(DISTINCT (symbol, time, trade_id, sequence)) FROM trades", database: database
+        )
+        .trimmingCharacters(in: .whitespacesAndNewlines).split(separator: "|")
+        #expect(counts.first == counts.last)
+        #expect(try await box.run("verify", "--upstream").status == 0)
+    }
+}

@@ -1,0 +1,127 @@
+import Foundation
+import Glibc
+import Logging
+import MarketData
+import Store
+import Synchronization
+import Testing
+
+/// A disk that syncs slowly, fails to sync, or takes no writes: the connections are never held up, and what was
+/// reported durable is there, once.
+@Suite(.serialized)
+struct BrokenDiskTests {
+    @Test func `syncs of two seconds hold up no connection, and memory stays bounded`() async throws {
+        let scratch = try Scratch()
+        let path = scratch.path
+        await #expect(processExitsWith: .success) { [path = path as String] in
+            let buffer = try BrokenDiskTests.open(path)
+            DiskFault.syncDelay.store(2_000_000, ordering: .relaxed)
+            var (accepted, refused) = (0, 0)
+            var slowest = Duration.zero
+            let end = ContinuousClock.now + .seconds(7)
+            while ContinuousClock.now < end {
+                let start = ContinuousClock.now
+                let admission = buffer.offer(.bars(100, from: accepted))
+                slowest = max(slowest, ContinuousClock.now - start)
+                if admission == .refused { refused += 100 } else { accepted += 100 }
+                guard buffer.statistics.queuedBytes <= 1 << 20 else { exit(30) }
+                usleep(1000)
+            }
+            guard DiskFault.hits.load(ordering: .relaxed) >= 2 else { exit(31) }
+            guard slowest < .seconds(1) else { exit(32) }
+            guard refused > 0, buffer.statistics[.bars].lastSequence < accepted else { exit(33) }
+            DiskFault.syncDelay.store(0, ordering: .relaxed)
+            try await BrokenDiskTests.expect(accepted, in: buffer)
+            guard buffer.statistics.drops == refused else { exit(34) }
+            await buffer.close()
+            exit(0)
+        }
+        #expect(try FileVerifier.verify(scratch.ticks, as: .ticks).findings == [])
+    }
+
+    @Test(arguments: [1, 2, 5])
+    func `after syncs that failed the file is opened again and the batch is there once`(failures: Int) async throws {
+        let scratch = try Scratch()
+        let path = scratch.path
+        await #expect(processExitsWith: .success) { [path = path as String, failures = failures as Int] in
+            let buffer = try BrokenDiskTests.open(path)
+            var accepted = 0
+            for _ in 0..<20 {
+                _ = buffer.offer(.bars(100, from: accepted))
+                accepted += 100
+                try await buffer.flush()
+            }
+            DiskFault.failingSyncs.store(failures, ordering: .relaxed)
+            _ = buffer.offer(.bars(100, from: accepted))
+            accepted += 100
+            let error = await buffer.flushError()
+            guard error?.reason == .inputOutput else { exit(40) }
+            guard DiskFault.hits.load(ordering: .relaxed) > 0 else { exit(41) }
+            for _ in 0..<5 {
+                _ = buffer.offer(.bars(100, from: accepted))
+                accepted += 100
+            }
+            try await BrokenDiskTests.expect(accepted, in: buffer)
+            guard DiskFault.hits.load(ordering: .relaxed) == failures else { exit(42) }
+            guard try await eventually({ buffer.statistics.state == .writing }) else { exit(43) }
+            guard buffer.statistics.drops == 0, buffer.statistics.setAside.isEmpty else { exit(44) }
+            await buffer.close()
+            exit(0)
+        }
+        #expect(try scratch.number("SELECT count(*) FROM bars") == 2600)
+        #expect(try FileVerifier.verify(scratch.ticks, as: .ticks).findings == [])
+    }
+
+    @Test(arguments: [EROFS, EIO])
+    func `a file system that takes no writes any more is named, and everything is written when it does`(
+        number: Int32
+    ) async throws {
+        let scratch = try Scratch()
+        let path = scratch.path
+        await #expect(processExitsWith: .success) { [path = path as String, number = number as Int32] in
+            let buffer = try BrokenDiskTests.open(path)
+            _ = buffer.offer(.bars(100))
+            try await buffer.flush()
+            var accepted = 100
+            DiskFault.writeError.store(number, ordering: .relaxed)
+            var refused = 0
+            while refused == 0 {
+                if buffer.offer(.bars(100, from: accepted)) == .refused { refused += 100 } else { accepted += 100 }
+            }
+            guard await buffer.flushError() != nil else { exit(50) }
+            guard DiskFault.hits.load(ordering: .relaxed) > 0 else { exit(51) }
+            guard case .failing(let message) = buffer.statistics.state else { exit(52) }
+            guard message.contains(path), message.contains("SQLite") else { exit(53) }
+            guard buffer.statistics[.bars].lastSequence == 100 else { exit(54) }
+            guard buffer.statistics.queuedBytes <= 1 << 20 else { exit(55) }
+            DiskFault.writeError.store(0, ordering: .relaxed)
+            try await BrokenDiskTests.expect(accepted, in: buffer)
+            guard buffer.statistics.drops == refused, buffer.statistics.setAside.isEmpty else { exit(56) }
+            await buffer.close()
+            exit(0)
+        }
+        #expect(try FileVerifier.verify(scratch.ticks, as: .ticks).findings == [])
+    }
+
+    private static func open(_ path: String) throws -> TickBuffer {
+        DiskFault.install()
+        var options = TickBuffer.Options(collector: "child", commitInterval: .milliseconds(5))
+        options.queueBytes = 1 << 20
+        return try TickBuffer.open(directory: path, options: options, logger: Logger(label: "child"))
+    }
+
+    /// Waits until all rows are durable, and ends the process when one is missing, doubled or another.
+    private static func expect(_ rows: Int, in buffer: TickBuffer) async throws {
+        guard try await eventually(within: .seconds(60), { buffer.statistics[.bars].lastSequence == Int64(rows) })
+        else { exit(20) }
+        var after: Int64 = 0
+        while let batch = try await buffer.nextBatch(of: .bars, after: after, limit: 1000) {
+            for row in batch.bars {
+                after += 1
+                guard row.sequence == after, row.event.volume == Double(after - 1) else { exit(21) }
+            }
+        }
+        guard after == rows else { exit(22) }
+        try await buffer.flush()
+    }
+}

@@ -1,0 +1,59 @@
+import Foundation
+import Glibc
+import Logging
+import MarketData
+import Store
+import Testing
+
+/// Nobody but its owner reads what EdgeTick keeps, whatever the umask is.
+struct FileModeTests {
+    @Test(arguments: [0o000, 0o022, 0o077, 0o277, 0o777])
+    func `files are 0600 and directories 0700, the repaired and set-aside ones too`(mask: Int) async throws {
+        let scratch = try Scratch()
+        let path = scratch.path
+        await #expect(processExitsWith: .success) { [path = path as String, mask = mask as Int] in
+            umask(mode_t(mask))
+            let data = path + "/made/data"
+            let mirror = try UniverseMirror.open(directory: data, access: .readWrite)
+            try mirror.replaceGroup(.init(name: "dow", type: .universe), members: [.init(symbol: "IBM", weight: 2)])
+            _ = try mirror.replacePulled(with: UniverseRecords(), source: "tests", force: true)
+            var buffer = try TickBuffer.open(
+                directory: data, options: .init(collector: "child"), logger: Logger(label: "child"))
+            _ = buffer.offer(.bars(2000))
+            try await buffer.flush()
+            FileModeTests.expectPrivate(path + "/made", atLeast: 6)
+            await buffer.close()
+            var options = FileRepair.Options()
+            options.isForced = true
+            guard let old = try FileRepair.repair(data + "/ticks.sqlite", as: .ticks, options: options).setAside else {
+                exit(3)
+            }
+            _ = try FileRepair.repair(old, as: .ticks, options: options)
+            buffer = try TickBuffer.open(
+                directory: data, options: .init(collector: "child"), logger: Logger(label: "child"))
+            _ = buffer.offer(.bars(20))
+            try await buffer.flush()
+            FileModeTests.expectPrivate(path + "/made", atLeast: 9)
+            await buffer.close()
+            exit(0)
+        }
+    }
+
+    /// Ends the process when something below a directory, or itself, may be used by others.
+    private static func expectPrivate(_ directory: String, atLeast count: Int) {
+        let names = (try? FileManager.default.subpathsOfDirectory(atPath: directory)) ?? []
+        guard names.count >= count else {
+            print("only \(names)")
+            exit(4)
+        }
+        for path in [directory] + names.map({ directory + "/" + $0 }) {
+            var information = stat()
+            guard lstat(path, &information) == 0 else { continue }
+            let isDirectory = information.st_mode & S_IFMT == S_IFDIR
+            guard information.st_mode & 0o777 == (isDirectory ? 0o700 : 0o600) else {
+                print("\(path) has mode \(String(information.st_mode & 0o777, radix: 8))")
+                exit(5)
+            }
+        }
+    }
+}
