@@ -169,6 +169,10 @@ def phase(factor: int, seconds: float, place: str) -> tuple[bool, dict]:
         "dead letters": int(metrics["edgetick_buffer_dead_letters"]),
     }
     good = True
+    gained, level = growth([sample["rate"] for sample in samples[len(samples) // 3:]])
+    steady = abs(gained) <= 0.1 * level
+    print(f"\nx{factor} rate: {level:.0f} events/s, {gained:+.0f} over the time" + (
+        "" if steady else ": the machine had no time for a steady feed, so what follows that rate can't be flat"))
     for name, gained, level, flat in verdicts(samples):
         good = good and flat
         print(f"x{factor} {name}: {level:.1f}, gains {gained:+.1f} over the time: {'flat' if flat else 'NOT FLAT'}")
@@ -177,7 +181,7 @@ def phase(factor: int, seconds: float, place: str) -> tuple[bool, dict]:
         and found["trades buffered"] == found["trades upstream"] and found["dropped"] == found["dead letters"] == 0)
     print(f"x{factor} " + ", ".join(f"{name} {count}" for name, count in found.items())
           + (": nothing lost, nothing doubled" if whole else ": COUNTS DIFFER"), flush=True)
-    return good and whole, {"factor": factor, "samples": samples, "counts": found}
+    return good and whole, {"factor": factor, "steady": steady, "samples": samples, "counts": found}
 
 
 def _has_trades(path: str) -> bool:

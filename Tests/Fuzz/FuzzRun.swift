@@ -58,7 +58,7 @@ final class FuzzRun: Sendable {
         }
         report()
         let failed = counts.withLock { $0.failed }
-        print(failed ? "DIFFERENT: see above" : "no difference, no crash, no hang")
+        say(failed ? "DIFFERENT: see above" : "no difference, no crash, no hang")
         return !failed
     }
 
@@ -103,13 +103,18 @@ final class FuzzRun: Sendable {
 
     private func tell(_ what: String, _ frame: [UInt8]) {
         counts.withLock { $0.failed = true }
-        print("\(what)\nframe: \(String(decoding: frame, as: UTF8.self))\nbytes: \(Data(frame).base64EncodedString())")
+        say("\(what)\nframe: \(String(decoding: frame, as: UTF8.self))\nbytes: \(Data(frame).base64EncodedString())")
     }
 
     private func report() {
         let now = counts.withLock { $0 }
-        print(
+        say(
             "\(now.frames) frames, \(now.whole) of them JSON; \(now.events) events as the reference has them, "
                 + "\(now.eventsOfFoundation) as Foundation has them")
     }
+}
+
+/// Prints a line at once, also into a file.
+func say(_ line: String) {
+    FileHandle.standardOutput.write(Data("\(line)\n".utf8))
 }

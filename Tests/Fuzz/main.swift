@@ -32,5 +32,5 @@ while let argument = arguments.popFirst() {
 let run = FuzzRun(
     frames: frames, deadline: ContinuousClock.now + .seconds(minutes * 60), seed: seed, threads: max(1, threads),
     corpus: corpus)
-print("seed \(seed), \(threads) threads, \(corpus.count) captured frames to change")
+say("seed \(seed), \(threads) threads, \(corpus.count) captured frames to change")
 exit(run.start() ? 0 : 1)
