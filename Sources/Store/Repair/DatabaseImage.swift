@@ -60,7 +60,8 @@ final class DatabaseImage {
         if logFile >= 0 { close(logFile) }
     }
 
-    /// A page's content; `nil` when it lies beyond the file or the disk can't read it.
+    /// A page's content; `nil` when it lies beyond the file or the disk can't read it. Of a page that was cut only what
+    /// is there: zeros in place of the rest would make other values.
     func page(_ number: UInt32) -> [UInt8]? {
         guard number > 0, number <= pageCount else { return nil }
         var bytes = [UInt8](repeating: 0, count: pageSize)
@@ -71,7 +72,7 @@ final class DatabaseImage {
         let offset = Int64(number - 1) * Int64(pageSize)
         let count = pread(file, &bytes, pageSize, off_t(offset))
         if count < 0 { failedReads += 1 }
-        // What a cut page still holds is read; the rest is zeros.
-        return count > 0 ? bytes : nil
+        guard count > 0 else { return nil }
+        return count == pageSize ? bytes : Array(bytes.prefix(count))
     }
 }

@@ -42,6 +42,10 @@ public enum FileRepair {
         let isInPlace = path.split(separator: "/").last.map(String.init) == kind.name
         let lock = isInPlace ? try FileLock.acquire(path + ".lock") : nil
         defer { lock?.release() }
+        // A collector keeps the mirror open, and would go on reading the file that was replaced.
+        let isMirror = isInPlace && kind == .universe
+        let buffer = isMirror ? try FileLock.acquire("\(file.directory)/\(TickBuffer.fileName).lock") : nil
+        defer { buffer?.release() }
         var report = RepairReport(path: path, kind: kind)
         let found = try FileVerifier.verify(path, as: kind)
         try refuseForeign(found)

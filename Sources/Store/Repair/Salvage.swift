@@ -131,7 +131,7 @@ struct Salvage {
         var next = image.header?.firstFree ?? 0
         var steps: UInt32 = 0
         while next > 0, steps < image.pageCount, Int(next) < walk.reached.count, !walk.reached[Int(next)],
-            let trunk = image.page(next)
+            let trunk = image.page(next), trunk.count == image.pageSize
         {
             let count = Int(trunk.bigEndian32(at: 4))
             guard count <= image.usableBytes / 4 - 2 else { return }

@@ -28,17 +28,18 @@ struct TreePage {
     /// `nil` when the bytes are no tree's page.
     init?(_ bytes: [UInt8], number: UInt32, usableBytes: Int) {
         let start = number == 1 ? 100 : 0
-        guard let kind = Kind(rawValue: bytes[start]) else { return nil }
+        let end = min(usableBytes, bytes.count)
+        guard end >= start + 12, let kind = Kind(rawValue: bytes[start]) else { return nil }
         let isInner = kind == .innerIndex || kind == .innerTable
         let head = start + (isInner ? 12 : 8)
         let count = bytes.bigEndian16(at: start + 3)
-        guard head + 2 * count <= usableBytes else { return nil }
+        guard head + 2 * count <= end else { return nil }
         var cells: [Int] = []
         cells.reserveCapacity(count)
         var isDamaged = false
         for index in 0..<count {
             let offset = bytes.bigEndian16(at: head + 2 * index)
-            if offset >= head + 2 * count, offset < usableBytes - 3 { cells.append(offset) } else { isDamaged = true }
+            if offset >= head + 2 * count, offset < end - 3 { cells.append(offset) } else { isDamaged = true }
         }
         self.kind = kind
         self.bytes = bytes

@@ -138,19 +138,21 @@ struct TreeWalk {
         let total = Int(size)
         let most = isIndex ? (usable - 12) * 64 / 255 - 23 : usable - 35
         if total <= most {
-            guard start + total <= usable else { return nil }
+            guard start + total <= min(usable, page.bytes.count) else { return nil }
             return Array(page.bytes[start..<start + total])
         }
         let least = (usable - 12) * 32 / 255 - 23
         let fitting = least + (total - least) % (usable - 4)
         let local = fitting <= most ? fitting : least
-        guard start + local + 4 <= usable else { return nil }
+        guard start + local + 4 <= min(usable, page.bytes.count) else { return nil }
         var payload = Array(page.bytes[start..<start + local])
         var next = page.bytes.bigEndian32(at: start + local)
         while payload.count < total {
             guard let bytes = image.page(next), Int(next) < reached.count, !reached[Int(next)] else { return nil }
             reached[Int(next)] = true
-            payload += bytes[4..<min(usable, 4 + total - payload.count)]
+            let end = min(usable, 4 + total - payload.count)
+            guard bytes.count >= end else { return nil }
+            payload += bytes[4..<end]
             next = bytes.bigEndian32(at: 0)
         }
         return payload

@@ -10,6 +10,7 @@ const CAUSES = {
   overflow: 'buffer full',
   down: 'collector not running',
   unsubscribed: 'not subscribed',
+  damaged: 'file damaged',
 };
 const LISTED = 6;
 

@@ -1,0 +1,102 @@
+import Foundation
+import GRDB
+import MarketData
+import Store
+import Testing
+
+/// A damaged mirror: groups and members that can be read are kept, and the next pull reads everything anew.
+struct UniverseRepairTests {
+    private static let groups = (0..<40).map { "group-\($0)" }
+
+    private func make(_ scratch: Scratch) throws -> (bytes: Data, members: [String: [String]]) {
+        let mirror = try UniverseMirror.open(directory: scratch.path, access: .readWrite)
+        for name in Self.groups {
+            try mirror.replaceGroup(
+                .init(name: name, type: .universe, description: String(repeating: "long ", count: 200)),
+                members: (0..<100).map { .init(symbol: "\(name.dropFirst(6))S\($0)", weight: Double($0)) })
+        }
+        let path = scratch.path + "/universe.sqlite"
+        return (try Data(contentsOf: URL(fileURLWithPath: path)), try members(path))
+    }
+
+    private func members(_ path: String) throws -> [String: [String]] {
+        try SoundFile.reading(path) { database in
+            var found: [String: [String]] = [:]
+            for row in try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT g.name, m.symbol || ' ' || m.weight FROM definition_groups g
+                    JOIN group_memberships m ON m.group_id = g.id ORDER BY 1, 2
+                    """)
+            { found[row[0], default: []].append(row[1]) }
+            return found
+        }
+    }
+
+    @Test(arguments: [Damage.garbagePage, .zeroPage, .garbageRun, .cut])
+    func `what can be read is kept, and nothing is invented`(damage: Damage) throws {
+        let original = try Scratch()
+        let sound = try make(original)
+        for seed in 0..<8 {
+            let scratch = try Scratch()
+            let path = scratch.path + "/universe.sqlite"
+            var bytes = sound.bytes
+            _ = damage.harm(&bytes, seed: UInt64(seed) * 101 + 3)
+            try bytes.write(to: URL(fileURLWithPath: path))
+            var options = FileRepair.Options()
+            options.isForced = true
+            let report = try FileRepair.repair(path, as: .universe, options: options)
+            if report.outcome == .hopeless {
+                // The first page of a table that all others hang on.
+                #expect(try Data(contentsOf: URL(fileURLWithPath: path)) == bytes)
+                continue
+            }
+            #expect(report.outcome == .repaired, "seed \(seed)")
+            let kept = try members(path)
+            for (name, found) in kept {
+                #expect(Set(found).isSubset(of: sound.members[name] ?? []), "seed \(seed): \(name)")
+            }
+            #expect(report.remarks.contains { $0.contains("universe pull") })
+            #expect(try FileVerifier.verify(path, as: .universe).isSound, "seed \(seed)")
+            let mirror = try UniverseMirror.open(directory: scratch.path, access: .readWrite)
+            #expect(mirror.setAside == nil)
+            try mirror.replaceGroup(.init(name: "fresh", type: .universe), members: [.init(symbol: "IBM", weight: 1)])
+        }
+    }
+
+    @Test func `of a damaged page of members only those on it are lost`() throws {
+        let scratch = try Scratch()
+        var bytes = try make(scratch).bytes
+        let path = scratch.path + "/universe.sqlite"
+        let page = try SoundFile.reading(path) { database in
+            try Int.fetchOne(
+                database,
+                sql: "SELECT pageno FROM dbstat WHERE name = 'group_memberships' AND pagetype = 'leaf' LIMIT 1 OFFSET 3"
+            )
+        }
+        let place = try #require(page)
+        bytes.replaceSubrange((place - 1) * 4096..<place * 4096, with: Data(repeating: 0x5A, count: 4096))
+        for suffix in ["-wal", "-shm"] { try? FileManager.default.removeItem(atPath: path + suffix) }
+        try bytes.write(to: URL(fileURLWithPath: path))
+        let report = try FileRepair.repair(path, as: .universe)
+        #expect(report.outcome == .repaired)
+        let left = try members(path).values.joined().count
+        #expect(left < 4000 && left > 3500)
+        #expect(
+            try SoundFile.reading(path) { try Int.fetchOne($0, sql: "SELECT count(*) FROM definition_groups") } == 40)
+    }
+
+    @Test func `a mirror is not replaced under a running collector`() async throws {
+        let scratch = try Scratch()
+        _ = try make(scratch)
+        let buffer = try scratch.open()
+        var options = FileRepair.Options()
+        options.isForced = true
+        let chosen = options
+        let error = #expect(throws: StoreError.self) {
+            _ = try FileRepair.repair(scratch.path + "/universe.sqlite", as: .universe, options: chosen)
+        }
+        #expect(error?.reason == .inUse(holder: getpid()))
+        await buffer.close()
+    }
+}
