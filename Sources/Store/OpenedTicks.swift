@@ -32,16 +32,20 @@ struct OpenedTicks {
             do {
                 let identity = TickConnection.Identity(
                     id: UUID().uuidString.lowercased(), collector: options.collector)
+                // In order, a collector leaves an empty log.
+                let wasKilled = StoreFile.size(of: file.path + "-wal") > 0
                 let connection = try TickConnection.open(
                     file, synchronous: options.synchronous.rawValue, identity: identity,
                     seed: TickConnection.Contents())
-                let contents = try connection.contents()
+                var contents = try connection.contents()
                 try connection.checkPending(contents)
+                let isFresh = contents.id == identity.id
+                if wasKilled, !isFresh { contents = try connection.renamed(contents, to: identity.id) }
                 return OpenedTicks(
                     connection: connection,
                     identity: TickConnection.Identity(id: contents.id, collector: options.collector),
                     contents: contents, totals: try connection.totals(),
-                    lastLife: contents.id == identity.id ? nil : try connection.lastLife(),
+                    lastLife: isFresh ? nil : try connection.lastLife(),
                     predecessors: try connection.predecessors(), incidents: incidents)
             } catch {
                 // Damage may hide behind a sound header, in any page that is read to begin with.

@@ -32,7 +32,7 @@ final class TickConnection {
     let path: String
     let inserter: TickInserter
     let notes: NoteStatements
-    private let queue: DatabaseQueue
+    let queue: DatabaseQueue
     private let database: OpaquePointer
     private let begin: PreparedStatement
     private let commit: PreparedStatement

@@ -54,6 +54,30 @@ import Testing
         await again.close()
     }
 
+    @Test func `after a kill the file goes on under another identifier, and knows the old one`() async throws {
+        let scratch = try Scratch()
+        let killed = try Scratch()
+        let buffer = try scratch.open()
+        #expect(buffer.offer(.bars(40)) == .accepted)
+        try await buffer.flush()
+        // What a kill leaves: the file and its log as they are.
+        for suffix in ["", "-wal"] {
+            try FileManager.default.copyItem(atPath: scratch.ticks + suffix, toPath: killed.ticks + suffix)
+        }
+        await buffer.close()
+        let again = try killed.open()
+        #expect(again.id != buffer.id)
+        #expect(again.predecessors == [.init(id: buffer.id, stream: .bars, through: 40)])
+        #expect(again.offer(.bars(1)) == .accepted)
+        try await again.flush()
+        #expect(again.statistics[.bars].lastSequence == 41)
+        await again.close()
+        // One that stopped in order keeps its identifier.
+        let last = try killed.open()
+        #expect(last.id == again.id)
+        await last.close()
+    }
+
     @Test func `a collector that was killed before its first row is known to have lived`() async throws {
         let scratch = try Scratch()
         await (try scratch.open()).close()

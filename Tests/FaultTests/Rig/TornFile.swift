@@ -66,7 +66,7 @@ struct TornFile {
         var bytes = before
         tear(&bytes)
         for (name, content) in zip(["ticks.sqlite", "ticks.sqlite-wal"], bytes) {
-            if name.hasSuffix("-wal"), damage == .logGone { continue }
+            if name.hasSuffix("-wal"), damage == .logGone || damage == .fileForeign { continue }
             try content.write(to: URL(fileURLWithPath: rig.box.data + "/" + name))
         }
         var outcome = Outcome(damage: damage, isHit: bytes != before || damage == .logGone)
