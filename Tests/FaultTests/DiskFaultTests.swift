@@ -68,6 +68,45 @@ struct DiskFaultTests {
         }
     }
 
+    @Test func `when the log's end is lost, what comes afterwards goes up all the same`() async throws {
+        let rig = try await FaultRig(LedgerServer(), cluster: .shared())
+        let (collector, _) = try await rig.box.collect()
+        try await rig.collected(more: 300)
+        let copy = try Workspace()
+        let names = ["ticks.sqlite", "ticks.sqlite-wal"]
+        collector.send(SIGSTOP)
+        for name in names {
+            try FileManager.default.copyItem(atPath: rig.box.data + "/" + name, toPath: copy.file(name))
+        }
+        collector.send(SIGCONT)
+        let kept = try BufferFile(path: copy.file("ticks.sqlite")).lastSequences().values.reduce(0, +)
+        try await rig.uploaded(atLeast: Int(kept) + 600)
+        try await rig.kill(collector)
+        let lost = rig.feed.end
+        for name in names + ["ticks.sqlite-shm"] {
+            try FileManager.default.removeItem(atPath: rig.box.data + "/" + name)
+        }
+        for name in names {
+            try FileManager.default.copyItem(atPath: copy.file(name), toPath: rig.box.data + "/" + name)
+        }
+
+        // Upstream knows more than the file; neither a first nor a second start may take new rows for old ones.
+        for _ in 0..<2 {
+            let (again, port) = try await rig.box.collect()
+            try await rig.freshEvent(port)
+            again.send(SIGTERM)
+            #expect(try await again.exit() == 0)
+        }
+        #expect(try await rig.box.run("sync").status == 0)
+        var oracle = LedgerOracle(plan: LedgerServer.plan, end: rig.feed.end)
+        oracle.lostBefore = lost
+        oracle.allowsLostFile = true
+        oracle.allowsTail = true
+        let findings = try oracle.compare(rig.file, rig.upstream)
+        #expect(findings.isClean, "\(findings)")
+        #expect(findings.upstream > findings.events, "nothing was lost")
+    }
+
     private func state(_ port: Int, _ isWanted: @Sendable (String) -> Bool) async throws {
         let deadline = ContinuousClock.now + .seconds(90)
         while true {
