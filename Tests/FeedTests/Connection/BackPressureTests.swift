@@ -43,7 +43,7 @@ import Testing
         try await rig.run(try Rig.configuration(port: feed.port)) { connection in
             try await eventually("the wait for room") { rig.sink.isAwaited }
             #expect(connection.snapshot.overflowed == 1 && feed.all.count == 1)
-            #expect(connection.snapshot.lastError?.reason == .overflow)
+            try await eventually("the reason") { connection.snapshot.lastError?.reason == .overflow }
             rig.sink.makeRoom()
             try await eventually("the second connection") { rig.sink.prices == [1] }
             try await eventually("the gap") { rig.sink.gaps.count == 1 }

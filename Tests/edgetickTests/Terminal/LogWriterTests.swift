@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import TestSupport
 import Testing
 
@@ -16,22 +17,36 @@ import Testing
             (reading, writing) = (ends[0], ends[1])
         }
 
-        /// The lines read until there is one that contains `text`.
-        func lines(until text: String) async -> [String] {
-            let reading = reading
-            return await withCheckedContinuation { continuation in
-                Thread.detachNewThread {
-                    var bytes: [UInt8] = []
-                    var buffer = [UInt8](repeating: 0, count: 4096)
-                    var output = ""
-                    while !(output.contains(text) && output.hasSuffix("\n")) {
-                        let count = read(reading, &buffer, buffer.count)
-                        guard count > 0 else { break }
-                        bytes += buffer.prefix(count)
-                        output = String(decoding: bytes, as: UTF8.self)
-                    }
-                    continuation.resume(returning: output.split(separator: "\n").map(String.init))
+        /// Reads from now on, on a thread of its own, until there is a line that contains `text`.
+        func reading(until text: String) -> Reading {
+            let result = Reading()
+            Thread.detachNewThread { [reading] in
+                var bytes: [UInt8] = []
+                var buffer = [UInt8](repeating: 0, count: 4096)
+                var output = ""
+                while !(output.contains(text) && output.hasSuffix("\n")) {
+                    let count = read(reading, &buffer, buffer.count)
+                    guard count > 0 else { break }
+                    bytes += buffer.prefix(count)
+                    output = String(decoding: bytes, as: UTF8.self)
                 }
+                result.finish(output.split(separator: "\n").map(String.init))
+            }
+            return result
+        }
+    }
+
+    /// What is being read.
+    private final class Reading: Sendable {
+        private let found = Mutex<[String]?>(nil)
+
+        func finish(_ lines: [String]) { found.withLock { $0 = lines } }
+
+        /// The lines, once they are all there.
+        var lines: [String] {
+            get async throws {
+                try await Waiting.until(within: .seconds(60)) { self.found.withLock { $0 != nil } }
+                return found.withLock { $0 ?? [] }
             }
         }
     }
@@ -44,10 +59,10 @@ import Testing
         let line = String(repeating: "x", count: 99) + "\n"
         // 64 KiB stand in the pipe, some lines are on their way, a hundred wait: the rest is lost.
         for _ in 0..<3000 { writer.write(line, notice: Self.notice) }
-        async let reading = pipe.lines(until: "after")
-        writer.flush(within: .seconds(20))
+        let reading = pipe.reading(until: "after")
+        writer.flush(within: .seconds(60))
         writer.write("after\n", notice: Self.notice)
-        let lines = await reading
+        let lines = try await reading.lines
         let kept = lines.count { $0.hasPrefix("xx") }
         let lost = lines.compactMap { $0.hasSuffix(" lost") ? Int($0.dropLast(5)) : nil }.reduce(0, +)
         #expect(lost > 500)
@@ -65,7 +80,7 @@ import Testing
         let pipe = Pipe()
         dup2(pipe.writing, place)
         writer.write("line 4\n", notice: Self.notice)
-        #expect(await pipe.lines(until: "line 4") == ["3 lost", "line 4"])
+        #expect(try await pipe.reading(until: "line 4").lines == ["3 lost", "line 4"])
     }
 
     @Test func `a flush waits for what was written before it, and not for ever`() throws {
