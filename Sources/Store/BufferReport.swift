@@ -126,19 +126,21 @@ public struct BufferReport: Sendable, Equatable {
                 FROM drops GROUP BY stream, reason ORDER BY stream, reason
                 """
         ).compactMap { row in
-            EventStream(rawValue: row["stream"]).map {
+            let row = Cells(row)
+            return row["stream"].flatMap { EventStream(rawValue: $0) }.map {
                 Drop(
-                    stream: $0, reason: row["reason"], count: row["count"], symbols: row["symbols"], from: row["first"],
-                    to: row["last"])
+                    stream: $0, reason: row["reason"] ?? "", count: row["count"] ?? 0, symbols: row["symbols"] ?? 0,
+                    from: row["first"], to: row["last"])
             }
         }
         incidents = try Row.fetchAll(
             database, sql: "SELECT at_us, what, detail FROM incidents ORDER BY id DESC LIMIT 20"
         )
         .map { row in
-            let microseconds: Int64 = row["at_us"]
-            let what: String = row["what"]
-            let detail: String = row["detail"]
+            let row = Cells(row)
+            let microseconds: Int64 = row["at_us"] ?? 0
+            let what: String = row["what"] ?? ""
+            let detail: String = row["detail"] ?? ""
             return "\(WallClock.text(seconds: microseconds / 1_000_000)) \(what): \(detail)"
         }
     }
@@ -155,9 +157,9 @@ public struct BufferReport: Sendable, Equatable {
         result.lastSequence = contents.last[stream]
         result.acknowledgedSequence = contents.acknowledged[stream]
         if let first, let last {
-            let start: Int64 = first["seq"]
-            let end: Int64 = last["seq"]
-            let received: Int64 = last["received_us"]
+            let start: Int64 = try Cells(first).required("seq")
+            let end: Int64 = try Cells(last).required("seq")
+            let received: Int64 = try Cells(last).required("received_us")
             result.firstSequence = start
             result.rows = end - start + 1
             result.newestMilliseconds = received / 1000

@@ -12,6 +12,10 @@ extension TickConnection {
             try StoreError.translating("use", path: path) {
                 try queue.inTransaction(.immediate) { database in
                     for stream in EventStream.allCases where contents.last[stream] > 0 {
+                        // Of rows that are no longer in the file nobody asks where they went.
+                        try database.execute(
+                            sql: "DELETE FROM predecessors WHERE stream = ? AND through <= ?",
+                            arguments: [stream.rawValue, contents.deletedThrough[stream]])
                         try database.execute(
                             sql: "INSERT OR REPLACE INTO predecessors (id, stream, through) VALUES (?, ?, ?)",
                             arguments: [contents.id, stream.rawValue, contents.last[stream]])

@@ -205,10 +205,13 @@ final class TickConnection {
     func predecessors() throws(StoreError) -> [FileVerification.Predecessor] {
         try StoreError.translating("read", path: path) {
             try queue.read { database in
-                try Row.fetchAll(database, sql: "SELECT id, stream, through FROM predecessors").compactMap { row in
-                    EventStream(rawValue: row["stream"]).map {
-                        .init(id: row["id"], stream: $0, through: row["through"])
+                try Row.fetchAll(database, sql: "SELECT id, stream, through FROM predecessors").map { row in
+                    let row = Cells(row)
+                    guard let stream = EventStream(rawValue: try row.required("stream")) else {
+                        throw StoreError(
+                            .damaged, operation: "read", underlying: "predecessors holds an unknown stream")
                     }
+                    return .init(id: try row.required("id"), stream: stream, through: try row.required("through"))
                 }
             }
         }

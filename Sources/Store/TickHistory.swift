@@ -85,7 +85,7 @@ public struct TickHistory: Sendable {
                 while let row = try rows.next() {
                     guard let bar = Bar(row), newest[bar.start] == nil else { continue }
                     newest[bar.start] = bar
-                    if enoughSince == nil, newest.count >= query.limit { enoughSince = row["received_us"] }
+                    if enoughSince == nil, newest.count >= query.limit { enoughSince = Cells(row)["received_us"] }
                 }
                 return true
             }
@@ -170,11 +170,13 @@ public struct TickHistory: Sendable {
                     arguments: [stream?.rawValue, limit]
                 )
                 .compactMap { row in
-                    EventStream(rawValue: row["stream"]).map {
-                        DeadLetter(
-                            stream: $0, sequence: row["seq"], sqlState: row["sql_state"], reason: row["reason"],
-                            row: row["row_json"], time: row["at_ms"])
-                    }
+                    let row = Cells(row)
+                    guard let stream = row["stream"].flatMap({ EventStream(rawValue: $0) }),
+                        let sequence: Int64 = row["seq"]
+                    else { return nil }
+                    return DeadLetter(
+                        stream: stream, sequence: sequence, sqlState: row["sql_state"] ?? "",
+                        reason: row["reason"] ?? "", row: row["row_json"] ?? "", time: row["at_ms"] ?? 0)
                 }
             }
         }
@@ -198,7 +200,7 @@ public struct TickHistory: Sendable {
                     arguments: [first])
                 while let row = try rows.next() {
                     guard let key = BarKey(row), let letters = wanted[key] else { continue }
-                    let sequence: Int64 = row["seq"]
+                    let sequence: Int64 = try Cells(row).required("seq")
                     found += letters.filter { $0.sequence < sequence }
                     wanted[key] = letters.filter { $0.sequence >= sequence }
                 }
@@ -219,10 +221,13 @@ public struct TickHistory: Sendable {
         }
 
         init?(_ row: Row) {
-            guard let symbol = Symbol(row["symbol"] as String) else { return nil }
+            let row = Cells(row)
+            guard let symbol = row["symbol"].flatMap({ (name: String) in Symbol(name) }),
+                let interval: Int32 = row["interval_s"], let start: Int64 = row["start_ms"]
+            else { return nil }
             self.symbol = symbol
-            interval = row["interval_s"]
-            start = row["start_ms"]
+            self.interval = interval
+            self.start = start
         }
     }
 

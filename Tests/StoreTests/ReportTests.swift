@@ -5,6 +5,27 @@ import Testing
 
 /// What `status` reads from the file, with and without a collector.
 struct ReportTests {
+    @Test func `a value that can't be there ends no report`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        #expect(buffer.offer(.bars(3)) == .accepted)
+        try await buffer.flush()
+        await buffer.close()
+        try scratch.execute(
+            """
+            INSERT INTO incidents (at_us, what, detail) VALUES (x'00', 7, 'torn');
+            INSERT INTO drops (episode, stream, symbol, reason, count, at_us)
+                VALUES (1, 'bars', x'ff', x'00', 'many', 0);
+            INSERT INTO dead_letters (stream, seq, sql_state, reason, row_json, at_ms)
+                VALUES ('bars', 1, x'00', x'00', x'00', 'soon'), ('no stream', 2, '', '', '', 0);
+            """)
+        let report = try BufferReport.read(directory: scratch.path)
+        #expect(report[.bars].rows == 3 && report.incidents.count == 1 && report.drops.count == 1)
+        #expect(try TickHistory(directory: scratch.path).deadLetters(limit: 10).map(\.sequence) == [1])
+        try scratch.execute("DELETE FROM streams; DROP TABLE incidents")
+        #expect(throws: StoreError.self) { try BufferReport.read(directory: scratch.path) }
+    }
+
     @Test func `the report is the same numbers while the buffer is open and after it closed`() async throws {
         let scratch = try Scratch()
         let nothing = #expect(throws: StoreError.self) { _ = try BufferReport.read(directory: scratch.path) }

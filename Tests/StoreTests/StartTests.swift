@@ -78,6 +78,26 @@ import Testing
         await last.close()
     }
 
+    @Test func `identifiers of rows that are no longer in the file are forgotten`() async throws {
+        let scratch = try Scratch()
+        let killed = try Scratch()
+        let buffer = try scratch.open()
+        #expect(buffer.offer(.bars(40)) == .accepted)
+        try await buffer.flush()
+        try scratch.execute(
+            """
+            INSERT INTO predecessors VALUES ('gone', 'bars', 10), ('partly', 'bars', 30);
+            UPDATE streams SET acknowledged = 10, deleted_through = 10 WHERE stream = 'bars';
+            """)
+        for suffix in ["", "-wal"] {
+            try FileManager.default.copyItem(atPath: scratch.ticks + suffix, toPath: killed.ticks + suffix)
+        }
+        await buffer.close()
+        let again = try killed.open()
+        #expect(again.predecessors.map(\.id).sorted() == ["partly", buffer.id].sorted())
+        await again.close()
+    }
+
     @Test func `a collector that was killed before its first row is known to have lived`() async throws {
         let scratch = try Scratch()
         await (try scratch.open()).close()
