@@ -2,8 +2,8 @@
 SWIFT ?= swift
 PREFIX ?= /usr/local
 RELEASE := .build/release/edgetick
-# Functions that nothing calls are left out; those that are alike, and whose addresses nobody compares, are kept once.
-SLIM := -Xswiftc -Xfrontend -Xswiftc -function-sections -Xcc -ffunction-sections -Xcc -fdata-sections -Xlinker --icf=safe
+# Functions that nothing calls are left out, and those that are alike are kept once: nothing here compares addresses.
+SLIM := -Xswiftc -Xfrontend -Xswiftc -function-sections -Xcc -ffunction-sections -Xcc -fdata-sections -Xlinker --icf=all
 VENV := .build/python
 LIMITS := Benchmarks/.build/limits
 LINT := $(SWIFT) format lint --strict --parallel --recursive --configuration .swift-format \
