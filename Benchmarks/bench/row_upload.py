@@ -7,7 +7,7 @@ from . import run
 from .postgres import Server
 from .table import Result
 
-ROWS = 500_000
+ROWS = 1_000_000
 
 
 class Box:

@@ -36,7 +36,8 @@ extension HandOver {
         state.withLock { state in
             guard let due = state.taken else { return }
             state.taken = nil
-            let late = due.duration(to: now)
+            // A fiftieth of the interval is for the pages that go into the log before the sync.
+            let late = due.earlier(by: interval / 50).duration(to: now)
             state.lead = min(max(.zero, state.lead + late / 4), interval / 4)
         }
     }

@@ -3,8 +3,8 @@ import ServiceLifecycle
 
 /// Gives pages of program code back that only the start needed.
 ///
-/// Reading settings, opening files and building the routes touch far more code than collecting does: of 49 MB resident
-/// after the start, 19 were never looked at again. The kernel keeps such pages mapped until memory is short, which on a
+/// Reading settings, opening files and building the routes touch far more code than collecting does: of 48 MiB resident
+/// after the start, 20 were not looked at again in the minute after. The kernel keeps such pages mapped until memory is short, which on a
 /// box with little of it is late. What is needed again comes back from the page cache, a fraction of a microsecond a page.
 enum CodePages {
     /// Unmaps the pages of executable mappings; they hold nothing of this process's own, so nothing is lost.
