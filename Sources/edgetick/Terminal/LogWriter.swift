@@ -22,7 +22,6 @@ final class LogWriter: Sendable {
     private let limit: Int
     private let state = Mutex(State())
     private let queue = DispatchQueue(label: "EdgeTick.log")
-    private let isDone = DispatchSemaphore(value: 0)
 
     /// A writer to an open descriptor, of which at most `limit` bytes wait.
     init(descriptor: Int32, limit: Int = 256 << 10) {
@@ -46,7 +45,9 @@ final class LogWriter: Sendable {
 
     /// Waits until everything taken is written, but not for ever.
     func flush(within limit: DispatchTimeInterval = .seconds(1)) {
-        queue.async { self.isDone.signal() }
+        // One of its own: the signal of a flush that gave up must not end the next.
+        let isDone = DispatchSemaphore(value: 0)
+        queue.async { isDone.signal() }
         _ = isDone.wait(timeout: .now() + limit)
     }
 
