@@ -75,7 +75,7 @@ soak: build ## Real rates and ten times those, and whether anything grows or get
 # Leaks are not looked for: the threads end with the process.
 fuzz: ## The decoder against two others on changed frames, with the address sanitizer; FUZZ_MINUTES=10 or FRAMES=…
 	@Tests/Fuzz/build .build-fuzz
-	ASAN_OPTIONS=detect_leaks=0 .build-fuzz/decoder-fuzz --minutes "$(or $(FUZZ_MINUTES),$(if $(FRAMES),1000000,10))" \
+	ASAN_OPTIONS=detect_leaks=0:malloc_context_size=2 .build-fuzz/decoder-fuzz --minutes "$(or $(FUZZ_MINUTES),$(if $(FRAMES),1000000,10))" \
 		$(if $(FRAMES),--frames "$(FRAMES)") Fixtures/captures/demo.ndjson
 
 python: ## The feed's official Python client, for the test and the bench that run it

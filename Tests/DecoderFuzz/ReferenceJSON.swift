@@ -15,37 +15,42 @@ public indirect enum ReferenceJSON {
 
     /// Reads the whole of a text; `nil` when it is not JSON, or nested deeper than `depth`.
     public static func read(_ bytes: ArraySlice<UInt8>, depth: Int) -> ReferenceJSON? {
-        var reader = ReferenceReader(bytes: Array(bytes), place: 0)
+        var reader = ReferenceReader(bytes)
         reader.space()
         guard let value = reader.value(depth: depth) else { return nil }
         reader.space()
-        return reader.place == reader.bytes.count ? value : nil
+        return reader.place == reader.bytes.endIndex ? value : nil
     }
 
     /// Reads the value that the bytes begin with, and answers how many bytes it takes.
     public static func prefix(_ bytes: ArraySlice<UInt8>, depth: Int) -> (value: ReferenceJSON, length: Int)? {
-        var reader = ReferenceReader(bytes: Array(bytes), place: 0)
+        var reader = ReferenceReader(bytes)
         guard let value = reader.value(depth: depth) else { return nil }
-        return (value, reader.place)
+        return (value, reader.place - bytes.startIndex)
     }
 }
 
 private struct ReferenceReader {
-    let bytes: [UInt8]
+    let bytes: ArraySlice<UInt8>
     var place: Int
 
-    var next: Character? { place < bytes.count ? Character(Unicode.Scalar(bytes[place])) : nil }
+    init(_ bytes: ArraySlice<UInt8>) {
+        self.bytes = bytes
+        place = bytes.startIndex
+    }
 
-    mutating func take(_ character: Character) -> Bool {
-        guard next == character else { return false }
+    var next: Unicode.Scalar? { place < bytes.endIndex ? Unicode.Scalar(bytes[place]) : nil }
+
+    mutating func take(_ scalar: Unicode.Scalar) -> Bool {
+        guard next == scalar else { return false }
         place += 1
         return true
     }
 
-    mutating func take(word: String) -> Bool { word.allSatisfy { take($0) } }
+    mutating func take(word: String) -> Bool { word.unicodeScalars.allSatisfy { take($0) } }
 
     mutating func space() {
-        while place < bytes.count, [0x20, 0x0A, 0x0D, 0x09].contains(bytes[place]) { place += 1 }
+        while let scalar = next, scalar == " " || scalar == "\n" || scalar == "\r" || scalar == "\t" { place += 1 }
     }
 
     mutating func value(depth: Int) -> ReferenceJSON? {
@@ -98,11 +103,11 @@ private struct ReferenceReader {
         var units: [UInt8] = []
         var pending: UInt32?
         var isText = true
-        while place < bytes.count {
+        while place < bytes.endIndex {
             let byte = bytes[place]
             place += 1
             var escape: UInt32?
-            switch Character(Unicode.Scalar(byte)) {
+            switch Unicode.Scalar(byte) {
             case "\"":
                 isText = isText && pending == nil && String(validating: units, as: UTF8.self) != nil
                 return .some(isText ? units : nil)
@@ -110,14 +115,14 @@ private struct ReferenceReader {
                 guard let letter = next else { return .none }
                 place += 1
                 switch letter {
-                case "\"", "\\", "/": units.append(letter.asciiValue!)
+                case "\"", "\\", "/": units.append(UInt8(ascii: letter))
                 case "b": units.append(8)
                 case "f": units.append(12)
                 case "n": units.append(10)
                 case "r": units.append(13)
                 case "t": units.append(9)
                 case "u":
-                    guard place + 4 <= bytes.count, bytes[place..<place + 4].allSatisfy({ isHex($0) }) else {
+                    guard place + 4 <= bytes.endIndex, bytes[place..<place + 4].allSatisfy({ isHex($0) }) else {
                         return .none
                     }
                     escape = UInt32(String(decoding: bytes[place..<place + 4], as: UTF8.self), radix: 16)
@@ -165,7 +170,7 @@ private struct ReferenceReader {
 
     private mutating func digits() -> Bool {
         let start = place
-        while let character = next, character.isASCII, character.isNumber { place += 1 }
+        while let scalar = next, ("0"..."9").contains(scalar) { place += 1 }
         return place > start
     }
 }

@@ -7,6 +7,7 @@ enum RedactedText {
     static let maximumBytes = 200
     private static let mask = "••••"
     private static let sensitive = ["params", "auth", "key", "token", "secret", "pass", "bearer", "credential"]
+        .map { [UInt8]($0.utf8) }
     /// Shorter runs of letters and digits are shown.
     private static let opaqueRun = 20
 
@@ -50,8 +51,9 @@ enum RedactedText {
     }
 
     private static func isSensitive(_ word: ArraySlice<UInt8>) -> Bool {
-        let text = String(decoding: word, as: UTF8.self).lowercased()
-        return sensitive.contains { text.contains($0) }
+        // Sets the bit by which small letters differ from capitals.
+        let text = word.map { $0 | 0x20 }
+        return sensitive.contains { name in text.indices.contains { text[$0...].starts(with: name) } }
     }
 
     /// Long, and no plain number: the feed's own words and numbers are shorter.
