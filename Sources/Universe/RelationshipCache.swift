@@ -238,15 +238,19 @@ public final class RelationshipCache: Sendable {
     private func answer(_ key: CacheKey) async throws(LoadFailure) -> CacheValue {
         if let value = hit(key) { return value }
         let result = await withCheckedContinuation { continuation in
-            let flight: Int? = state.withLock { state in
-                state.misses += 1
+            let (flight, arrived): (Int?, CacheValue?) = state.withLock { state in
                 if state.flights[key] != nil {
+                    state.misses += 1
                     state.flights[key]?.waiting.append(continuation)
-                    return nil
+                    return (nil, nil)
                 }
-                return begin(key, &state, waiting: [continuation])
+                // A load may have ended since the table was asked.
+                if let entry = table.find(key) { return (nil, entry.value) }
+                state.misses += 1
+                return (begin(key, &state, waiting: [continuation]), nil)
             }
             if let flight { load(key, flight) }
+            if let arrived { continuation.resume(returning: .success(arrived)) }
         }
         return try result.get()
     }

@@ -61,16 +61,16 @@ struct BufferFile {
             while let row = try cursor.next() {
                 let kind: EventKind =
                     switch stream {
-                    case .bars: row[4] == 60 ? .minuteBar : .secondBar
+                    case .bars: Self.integer(row[4]) == 60 ? .minuteBar : .secondBar
                     case .trades: .trade
                     case .quotes: .quote
                     }
                 let values = (5..<row.count).map { Self.text(row[$0] as DatabaseValue) }
-                let received: Int64 = row[3]
+                // A damaged file may hold anything, and the row is then no event's.
                 body(
                     LedgerRow(
-                        kind: kind, symbol: row[1], time: row[2], sequence: row[0], received: received / 1000,
-                        values: values))
+                        kind: kind, symbol: Self.text(row[1]) ?? "?", time: Self.integer(row[2]),
+                        sequence: Self.integer(row[0]), received: Self.integer(row[3]) / 1000, values: values))
             }
         }
     }
@@ -119,6 +119,18 @@ struct BufferFile {
         }
     }
 
+    /// The numbers of the rows that the database refused, which the file keeps with its reason.
+    func deadLetters() throws -> [EventStream: Set<Int64>] {
+        try read { database in
+            var result: [EventStream: Set<Int64>] = [:]
+            for row in try Row.fetchAll(database, sql: "SELECT stream, seq FROM dead_letters") {
+                let name: String = row[0]
+                if let stream = EventStream(rawValue: name) { result[stream, default: []].insert(row[1]) }
+            }
+            return result
+        }
+    }
+
     /// Rows that were deleted after their upload end here.
     func deletedThrough() throws -> [EventStream: Int64] {
         try read { database in
@@ -134,6 +146,8 @@ struct BufferFile {
     func integrity() throws -> String {
         try read { try String.fetchOne($0, sql: "PRAGMA integrity_check(5)") ?? "" }
     }
+
+    private static func integer(_ value: DatabaseValue) -> Int64 { Int64.fromDatabaseValue(value) ?? 0 }
 
     private static func text(_ value: DatabaseValue) -> String? {
         switch value.storage {

@@ -8,7 +8,7 @@ import MarketData
 ///
 /// - **missing**: a row whose number was reported durable and which the file has not; a number left out between rows;
 ///   an event that was sent, is nowhere, and that no gap and no drop in the file explains; an event of the file that is
-///   not upstream.
+///   not upstream (where bytes were changed on purpose: and that isn't among the dead letters).
 /// - **spurious**: a row of no event of the plan, or of one that was not sent yet; a row upstream that the file never
 ///   had.
 /// - **corrupted**: a row of which a column is not what the event says.
@@ -19,6 +19,8 @@ struct LedgerOracle {
         var events = 0
         var upstream = 0
         var explained = 0
+        /// Of the explained ones, those that stand among the dead letters.
+        var refused = 0
         var missing: [String] = []
         var spurious: [String] = []
         var corrupted: [String] = []
@@ -54,6 +56,9 @@ struct LedgerOracle {
     func compare(_ file: BufferFile, _ upstream: UpstreamTables?) throws -> Findings {
         var findings = Findings()
         var found: [UInt64: Int64] = [:]
+        // Rows that upstream need not have: a damaged one that the database refused, as the file tells.
+        var refused: Set<UInt64> = []
+        let dead = lostBefore > 0 ? try file.deadLetters() : [:]
         let drops = try file.drops()
         let deleted = try file.deletedThrough()
         for stream in EventStream.allCases {
@@ -63,6 +68,7 @@ struct LedgerOracle {
                 if row.sequence > next { missingNumbers(stream, next..<row.sequence, drops, &findings) }
                 next = max(next, row.sequence + 1)
                 guard let id = check(row, "file", &findings) else { return }
+                if dead[stream]?.contains(row.sequence) ?? false { refused.insert(id) }
                 if found.updateValue(row.received, forKey: id) != nil {
                     findings.doubled.append("file: \(describe(id))")
                 }
@@ -71,7 +77,7 @@ struct LedgerOracle {
                 missingNumbers(stream, next..<(last + 1), drops, &findings)
             }
         }
-        let there = try upstream.map { try compare($0, with: found, deleted, &findings) } ?? []
+        let there = try upstream.map { try compare($0, with: found, refused, deleted, &findings) } ?? []
         // What was uploaded may have been deleted to make room.
         let gone = Set(there.filter { deleted[plan.event($0).kind.stream] ?? 0 > 0 && found[$0] == nil })
         findings.explained += gone.count
@@ -82,7 +88,7 @@ struct LedgerOracle {
     /// Looks at the database alone: for spurious, corrupted and doubled events.
     func compare(_ upstream: UpstreamTables) throws -> Findings {
         var findings = Findings()
-        _ = try compare(upstream, with: nil, [:], &findings)
+        _ = try compare(upstream, with: nil, [], [:], &findings)
         return findings
     }
 
@@ -156,8 +162,8 @@ struct LedgerOracle {
     }
 
     private func compare(
-        _ upstream: UpstreamTables, with found: [UInt64: Int64]?, _ deleted: [EventStream: Int64],
-        _ findings: inout Findings
+        _ upstream: UpstreamTables, with found: [UInt64: Int64]?, _ refused: Set<UInt64>,
+        _ deleted: [EventStream: Int64], _ findings: inout Findings
     ) throws -> Set<UInt64> {
         var there: Set<UInt64> = []
         for stream in EventStream.allCases {
@@ -172,6 +178,11 @@ struct LedgerOracle {
             }
         }
         for id in (found ?? [:]).keys.sorted() where !there.contains(id) {
+            if refused.contains(id) {
+                findings.explained += 1
+                findings.refused += 1
+                continue
+            }
             findings.missing.append("upstream: \(describe(id))")
         }
         return there

@@ -122,7 +122,11 @@ struct TornFile {
         case .filePage, .fileHeader:
             let page = damage == .fileHeader ? 0 : Int.random(in: 0..<(bytes[0].count / 4096), using: &random)
             for place in page * 4096..<(page + 1) * 4096 { bytes[0][place] = UInt8.random(in: 0...255, using: &random) }
-        case .fileCut: bytes[0] = bytes[0].prefix(Int.random(in: 1..<bytes[0].count, using: &random))
+        case .fileCut:
+            // Half of the cuts fall into the last pages, most of which the log holds as well.
+            let isLate = Bool.random(using: &random)
+            let least = isLate ? max(1, bytes[0].count - 4 * 4096) : 1
+            bytes[0] = bytes[0].prefix(Int.random(in: least..<bytes[0].count, using: &random))
         case .fileEmpty: bytes[0] = Data()
         case .fileForeign: bytes[0] = Data(String(repeating: "symbol,open,close\n", count: 500).utf8)
         }

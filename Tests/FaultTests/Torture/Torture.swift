@@ -9,6 +9,11 @@ enum Torture {
     /// Where the random numbers begin.
     static let seed = ProcessInfo.processInfo.environment["TORTURE_SEED"].flatMap { UInt64($0) } ?? 1
 
+    /// The one damage that the torn files are to have; `nil` for each in turn.
+    static let damage = ProcessInfo.processInfo.environment["TORTURE_DAMAGE"].flatMap { name in
+        TornFile.Damage.allCases.first { "\($0)" == name }
+    }
+
     /// Rounds of a set that has `full` of them where there are a thousand kills.
     static func rounds(full: Int) -> Int { max(1, (rounds ?? 0) * full / 1000) }
 

@@ -67,15 +67,18 @@ struct TortureTests {
     @Test func `torn files`() async throws {
         var counts = Torture.Counts()
         var unreadable = 0
+        var refused = 0
         let source = try await TornFile.Source(cluster: .shared())
         for round in 0..<Torture.rounds(full: 207) {
             counts.rounds += 1
             do {
-                let outcome = try await TornFile(seed: Torture.seed &+ UInt64(round)).run(from: source)
+                let outcome = try await TornFile(seed: Torture.seed &+ UInt64(round), damage: Torture.damage)
+                    .run(from: source)
                 if outcome.isHit { counts.hits += 1 }
                 if outcome.isUnreadable { unreadable += 1 }
                 if let findings = outcome.findings {
                     counts.events += findings.events
+                    refused += findings.refused
                     counts.lost += findings.missing.count
                     counts.doubled += findings.doubled.count
                     // Changed bytes that SQLite can't notice are expected to show.
@@ -87,7 +90,8 @@ struct TortureTests {
             }
             if counts.rounds % 50 == 0 { Torture.report("torn files", counts) }
         }
-        Torture.report("torn files (\(unreadable) with a page that nobody can read)", counts)
+        let remarks = "\(unreadable) with a page that nobody can read, \(refused) cut rows among the dead letters"
+        Torture.report("torn files (\(remarks))", counts)
         #expect(counts.isClean, "\(counts)")
     }
 
