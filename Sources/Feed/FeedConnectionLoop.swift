@@ -128,6 +128,7 @@ final class FeedConnectionLoop {
             snapshot.add(.trade, batch.trades.count)
             snapshot.add(.quote, batch.quotes.count)
             snapshot.latency = latency
+            snapshot.lastEvent = batch.receivedMicroseconds / 1000
         }
         perform(machine.took(batch, now))
         if admission == .acceptedStopReading { pause() }

@@ -57,6 +57,8 @@ public struct FeedSnapshot: Sendable, Equatable {
 
     /// When anything was last read, in milliseconds since the Unix epoch.
     public var lastMessage: Int64?
+    /// When the newest events were handed over, in milliseconds since the Unix epoch.
+    public var lastEvent: Int64?
     /// When the subscription came to stand, in milliseconds since the Unix epoch; `nil` while it does not.
     public var connectedSince: Int64?
     /// The newest failure.

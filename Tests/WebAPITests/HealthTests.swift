@@ -102,6 +102,16 @@ import Testing
         #expect(level("feed") { $0.connections[0].isPaused = true } == .degraded)
     }
 
+    @Test func `a connection that answers pings and brings nothing while New York trades is trouble`() {
+        #expect(level("feed") { $0.connections[0].quietFor = 901 } == .degraded)
+        #expect(level("feed") { $0.connections[0].quietFor = 899 } == .ok)
+        let idle = level("feed") {
+            $0.connections[1].assigned = 0
+            $0.connections[1].quietFor = 5000
+        }
+        #expect(idle == .ok)
+    }
+
     @Test func `shutting down is not ready`() {
         #expect(level("feed") { $0.isStopping = true } == .failing)
     }

@@ -40,7 +40,7 @@ class Column {
       ['Symbols', symbols],
       ['Events/s, 1 s · 60 s', `${format.rate(state.rates.one_second)} · ${format.rate(state.rates.one_minute)}`],
       ['Events', format.count(state.message_count)],
-      ['Last message', state.last_message_time === null ? 'none yet' : format.ago(now - state.last_message_time)],
+      ['Last event', state.last_event_time === null ? 'none yet' : format.ago(now - state.last_event_time)],
       ['Latency, p99', format.duration(state.latency.p99_seconds)],
       ['Reconnects · errors', `${format.count(state.reconnects)} · ${format.count(state.error_count)}`],
     ];
@@ -105,11 +105,11 @@ export class Connections {
   heard(events) {
     for (const column of this.#columns.values()) {
       const last = events.findLast((event) => event.connection === column.state.name);
-      if (last) column.state.last_message_time = Math.max(column.state.last_message_time ?? 0, last.received);
+      if (last) column.state.last_event_time = Math.max(column.state.last_event_time ?? 0, last.received);
     }
   }
 
-  // The age of the last message grows without news.
+  // The age of the last event grows without news.
   tick(now) {
     for (const column of this.#columns.values()) column.show(column.state, now);
   }

@@ -6,7 +6,7 @@
 ///
 /// | check | failing | degraded |
 /// |---|---|---|
-/// | feed | no connection has symbols; a connection that has some is not connected, or none of its symbols is confirmed | symbols refused or unconfirmed; reading paused |
+/// | feed | no connection has symbols; a connection that has some is not connected, or none of its symbols is confirmed | symbols refused or unconfirmed; reading paused; no event for 15 minutes of New York's regular session |
 /// | buffer | commits fail; the cap or the disk is reached, so that events are dropped or rejected | four fifths of the cap used; a damaged file was set aside and still lies there |
 /// | sync | – | an upload failure lasts; nothing was settled for 30 s while rows wait; the oldest row waits for more than 15 minutes |
 /// | universes | – | pulling them fails, so that the last good copy is used |
@@ -43,6 +43,8 @@ struct Health: Sendable, Equatable {
 
     /// The status loop's sample counts as stuck from this age on, in seconds.
     static let sampleLimit = 5.0
+    /// A connection without an event for so many seconds of trading makes the feed degraded.
+    static let quietLimit = 900.0
     /// Rows that wait while none is settled for so many seconds make the upload degraded.
     static let stallLimit = 30.0
     /// An oldest row that waits longer than this, in seconds, makes the upload degraded.
@@ -106,6 +108,14 @@ struct Health: Sendable, Equatable {
             let refused = working.reduce(0) { $0 + $1.refused }
             return check(
                 .degraded, "\(missing) symbols are not confirmed, \(refused) of them refused by the feed's plan")
+        }
+        let quiet = working.filter { $0.quietFor ?? 0 > quietLimit }
+        guard quiet.isEmpty else {
+            let names = quiet.map { "\($0.name) for \(Int(($0.quietFor ?? 0) / 60)) minutes" }
+            return check(
+                .degraded,
+                "connected, but no event came although New York trades: " + names.joined(separator: ", ")
+                    + "; if these symbols do trade, ask the feed's provider (edgetick capture shows what it sends)")
         }
         return check(.ok, "\(working.count) of \(working.count) connections collect")
     }

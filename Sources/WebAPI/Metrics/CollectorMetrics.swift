@@ -91,6 +91,17 @@ enum CollectorMetrics {
         for connection in connections {
             if let time = connection.lastMessage { text.sample(Double(time) / 1000, ["connection": connection.name]) }
         }
+        text.metric(
+            "edgetick_feed_last_event_timestamp_seconds", .gauge, "When events were last taken, in Unix seconds.")
+        for connection in connections {
+            if let time = connection.lastEvent { text.sample(Double(time) / 1000, ["connection": connection.name]) }
+        }
+        text.metric(
+            "edgetick_feed_quiet_seconds", .gauge,
+            "Time without an event while subscribed; only during New York's regular session.")
+        for connection in connections {
+            if let seconds = connection.quietFor { text.sample(seconds, ["connection": connection.name]) }
+        }
         latency(sample, &text)
     }
 

@@ -35,6 +35,7 @@ enum StatusJSON {
         json.field("decode_error_count", connection.rejectCount)
         json.field("error_rate", errors == 0 ? 0.0 : Double(errors) / Double(max(1, errors + messages)))
         json.field("last_message_time", milliseconds: connection.lastMessage)
+        json.field("last_event_time", milliseconds: connection.lastEvent)
         json.field("connected_since", milliseconds: connection.connectedSince)
         json.field(
             "uptime_seconds", connection.connectedSince.map { max(0, Double(sample.time - $0) / 1000) } ?? 0)

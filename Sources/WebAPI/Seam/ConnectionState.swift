@@ -50,6 +50,11 @@ public struct ConnectionState: Sendable, Equatable {
 
     /// When anything was last read, in milliseconds since the Unix epoch.
     public var lastMessage: Int64?
+    /// When the newest events were taken, in milliseconds since the Unix epoch.
+    public var lastEvent: Int64?
+    /// How long the connection has brought no event although it is subscribed and New York's regular session is on, in
+    /// seconds; `nil` otherwise.
+    public var quietFor: Double?
     /// When the subscription came to stand, in milliseconds since the Unix epoch; `nil` while it does not.
     public var connectedSince: Int64?
     /// The newest failure, in one line.

@@ -8,7 +8,9 @@ import WebAPI
 
 extension ConnectionState {
     /// A connection's state, from memory.
-    init(_ member: SetSnapshot.Member, universeKey: String?) {
+    ///
+    /// - Parameter time: Milliseconds since the Unix epoch.
+    init(_ member: SetSnapshot.Member, universeKey: String?, at time: Int64) {
         let snapshot = member.feed
         self.init(
             id: member.id, name: snapshot.name, status: ConnectionStatus(rawValue: snapshot.status.rawValue) ?? .error)
@@ -28,11 +30,22 @@ extension ConnectionState {
         reconnects = snapshot.reconnects
         errors = snapshot.errors
         lastMessage = snapshot.lastMessage
+        lastEvent = snapshot.lastEvent
         connectedSince = snapshot.connectedSince
+        quietFor = Self.quiet(at: time, connectedSince: connectedSince, lastEvent: lastEvent)
         lastError = snapshot.lastError?.description
         lastErrorTime = snapshot.lastErrorTime
         latency = snapshot.latency
         isPaused = snapshot.isPaused
+    }
+
+    /// Seconds of the regular session in which a subscribed connection brought nothing; `nil` outside of it. All times
+    /// are milliseconds since the Unix epoch.
+    static func quiet(at time: Int64, connectedSince: Int64?, lastEvent: Int64?) -> Double? {
+        guard let connectedSince, let session = TradingCalendar.session(at: time),
+            session.regularOpen <= time, time < session.regularClose
+        else { return nil }
+        return Double(max(0, time - max(session.regularOpen, connectedSince, lastEvent ?? 0))) / 1000
     }
 }
 

@@ -1,6 +1,7 @@
 import Collector
 import Dispatch
 import Feed
+import Foundation
 import MarketData
 import Store
 import Synchronization
@@ -57,6 +58,7 @@ final class RunningCollector: CollectorSource {
 
     func snapshot() -> CollectorSnapshot {
         let now = ContinuousClock.now
+        let time = Int64(Date().timeIntervalSince1970 * 1000)
         let statistics = buffer.statistics
         var snapshot = CollectorSnapshot(
             collector: settings.collectorID, version: EdgeTick.version,
@@ -65,7 +67,7 @@ final class RunningCollector: CollectorSource {
         let keys = universeService.universeKeys
         let added = addedKeys.withLock { $0 }
         snapshot.connections = connections.snapshot.members.map { member in
-            ConnectionState(member, universeKey: added[member.id] ?? keys[member.feed.name])
+            ConnectionState(member, universeKey: added[member.id] ?? keys[member.feed.name], at: time)
         }
         snapshot.buffer = BufferState(statistics, maximumBytes: settings.buffer.maximumBytes)
         let status = sync?.status
