@@ -146,6 +146,31 @@ import Testing
         }
     }
 
+    @Test func `load that turns out uneven is evened out by itself, and nothing is lost or doubled`() async throws {
+        let all = symbols(30)
+        let count = 50_000
+        let source = SimulatorConfiguration.Source.ledger(ledger(all, count))
+        try await SetRig.simulate(source, pace: .speed(1), starts: .subscriptions(clients: 2)) { simulator, rig in
+            var configuration = SetConfiguration()
+            configuration.strategy = .loadBalanced
+            configuration.overlap = .milliseconds(100)
+            configuration.healthInterval = .milliseconds(300)
+            // The first symbol is thought to bring as much as all the others, and brings no more than any.
+            configuration.firstGuess = Dictionary(uniqueKeysWithValues: all.map { ($0, $0 == all[0] ? 29 : 1) })
+            let members = try [rig.member(1, Array(all[..<15])), rig.member(2, Array(all[15...]))]
+            try await rig.run(configuration, members) { set in
+                @Sendable func shares() -> [Int] { set.snapshot.members.map(\.feed.assigned.count).sorted() }
+                #expect(shares() == [1, 29])
+                try await eventually("evened out", within: .seconds(20)) {
+                    set.snapshot.moving == 0 && shares()[0] >= 10
+                }
+                try await eventually("all events", within: .seconds(60)) { rig.sink.events >= count }
+                #expect(rig.sink.now.faults(of: count) == (0, 0))
+            }
+            #expect(rig.sink.gaps.isEmpty)
+        }
+    }
+
     @Test func `redundant symbols come once, also when one of their connections breaks`() async throws {
         let all = symbols(20)
         let count = 60_000

@@ -68,6 +68,27 @@ struct VerifyTests {
         }
     }
 
+    @Test(arguments: [UInt8(0), 0xA5])
+    func `rows on a page that can't be read are named by number, and those around it are counted`(
+        byte: UInt8
+    ) async throws {
+        let sound = try await SoundFile.make()
+        let pages = try #require(sound.pages["bars"])
+        let rows = pages.keys.sorted()
+        for row in [rows[rows.count / 3], rows[rows.count / 2]] {
+            let page = try #require(pages[row])
+            let lost = rows.filter { pages[$0] == page }
+            let scratch = try Scratch()
+            var bytes = sound.image
+            for place in (page - 1) * 4096..<page * 4096 { bytes[place] = byte }
+            try bytes.write(to: URL(fileURLWithPath: scratch.ticks))
+            let result = try verify(scratch.ticks)
+            let told = faults(result).filter { $0.check == .structure && $0.place.hasPrefix("bars ") }
+            #expect(told.map(\.place) == ["bars \(lost[0])…\(lost[lost.count - 1])"], "\(result.findings)")
+            #expect(result.streams[.bars]?.rows == Int64(rows.count - lost.count))
+        }
+    }
+
     @Test(
         arguments: [
             ("DELETE FROM bars WHERE seq BETWEEN 700 AND 720", "sequences", "bars 700…720"),

@@ -98,7 +98,7 @@ public final class StagedCollector: CollectorSource, EventSink {
             state.snapshot.connections[index].events[.quote, default: 0] += Int64(batch.quotes.count)
             state.snapshot.connections[index].frames += 1
             state.snapshot.connections[index].lastMessage = batch.receivedMicroseconds / 1000
-                    state.snapshot.connections[index].lastEvent = batch.receivedMicroseconds / 1000
+            state.snapshot.connections[index].lastEvent = batch.receivedMicroseconds / 1000
         }
         return .accepted
     }

@@ -10,21 +10,15 @@ extension TicksChecks {
         let count = try handle.statement(
             """
             SELECT count(*), min(seq), max(seq), sum((\(rules.all)) IS NOT TRUE)
-            FROM (SELECT * FROM \(name) WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT \(Self.step))
+            FROM (SELECT * FROM \(name) WHERE seq >= ?1 AND seq <= ?2 ORDER BY seq LIMIT \(Self.step))
             """)
         var told = 0
         var after = first - 1
-        var unreadable: ClosedRange<Int64>?
         while after < last {
             do throws(StoreError) {
                 let step = try Self.step(count, after: after, through: last)
                 guard step.rows > 0, let end = step.last, let start = step.first else { break }
-                if let hidden = unreadable {
-                    noteUnreadable(stream, hidden.lowerBound...max(hidden.lowerBound, start - 1))
-                    unreadable = nil
-                } else if start > after + 1 {
-                    holes[stream, default: []].append(after + 1...start - 1)
-                }
+                if start > after + 1 { holes[stream, default: []].append(after + 1...start - 1) }
                 if end - start + 1 != step.rows { try findHoles(stream, from: start, through: end) }
                 if step.broken > 0 { try tellBroken(stream, rules, from: start, through: end, &told) }
                 result.streams[stream]?.rows += step.rows
@@ -34,12 +28,10 @@ extension TicksChecks {
                 guard error.reason == .damaged else { throw error }
                 // Finds the last row before the damage, then a row behind it.
                 let good = try lastReadable(stream, after: after, through: last)
-                if good > after {
-                    try countRows(stream, from: after + 1, through: good)
-                }
-                let next = try firstReadable(stream, after: good, through: last)
-                noteUnreadable(stream, good + 1...max(good + 1, (next ?? last + 1) - 1))
-                after = (next ?? last + 1) - 1
+                guard good < last else { throw error }
+                let next = try firstReadable(stream, after: good, through: last) ?? last + 1
+                noteUnreadable(stream, good + 1...max(good + 1, next - 1))
+                after = max(good + 1, next - 1)
             }
             progress(after - first + 1)
         }
@@ -55,7 +47,8 @@ extension TicksChecks {
     private static func step(
         _ statement: PreparedStatement, after: Int64, through: Int64
     ) throws(StoreError) -> Step {
-        statement.bind(after, at: 1)
+        // By the first number wanted: a search for what lies behind the last one would touch the page that holds it.
+        statement.bind(after + 1, at: 1)
         statement.bind(through, at: 2)
         defer { statement.reset() }
         guard try statement.step() else { return Step() }
@@ -63,23 +56,24 @@ extension TicksChecks {
         return Step(rows: row.integer(0) ?? 0, first: row.integer(1), last: row.integer(2), broken: row.integer(3) ?? 0)
     }
 
-    private mutating func countRows(_ stream: EventStream, from: Int64, through: Int64) throws(StoreError) {
-        let rows =
-            try handle.number("SELECT count(*) FROM \(stream.rawValue) WHERE seq BETWEEN \(from) AND \(through)") ?? 0
-        result.streams[stream]?.rows += rows
-        result.rows += rows
-    }
-
-    /// The last row that comes before the first one that can't be read.
-    private func lastReadable(_ stream: EventStream, after: Int64, through: Int64) throws(StoreError) -> Int64 {
+    /// Counts the rows up to the first one that can't be read, and answers the last of them.
+    private mutating func lastReadable(_ stream: EventStream, after: Int64, through: Int64) throws(StoreError) -> Int64
+    {
         let statement = try handle.statement(
-            "SELECT seq, * FROM \(stream.rawValue) WHERE seq > \(after) AND seq <= \(through) ORDER BY seq")
+            "SELECT seq, * FROM \(stream.rawValue) WHERE seq >= \(after + 1) AND seq <= \(through) ORDER BY seq")
         var good = after
+        var rows: Int64 = 0
         do throws(StoreError) {
-            while try statement.step() { good = RowReading(handle: statement.handle).integer(0) ?? good }
+            while try statement.step() {
+                guard let sequence = RowReading(handle: statement.handle).integer(0), sequence > good else { break }
+                good = sequence
+                rows += 1
+            }
         } catch {
             guard error.reason == .damaged else { throw error }
         }
+        result.streams[stream]?.rows += rows
+        result.rows += rows
         return good
     }
 

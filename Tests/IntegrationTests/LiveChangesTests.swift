@@ -1,0 +1,109 @@
+import Foundation
+import TestSupport
+import Testing
+import WebAPISupport
+
+/// Symbols and connections that are changed over the API while the real program collects.
+@Suite(.timeLimit(.minutes(2))) struct LiveChangesTests {
+    private static let connections = "/api/websocket/connections"
+    private static let subscriptions = "/api/websocket/subscriptions"
+
+    private static func collect(
+        _ settings: [String: String] = [:],
+        _ body: (RawHTTP, CollectorBox) async throws -> Void
+    ) async throws {
+        let market = try await SimulatedMarket(symbols: "AAPL,IBM,MSFT,NVDA,SPY")
+        let box = try CollectorBox(
+            feed: market.url,
+            settings: [
+                "SYMBOLS": "AAPL", "USE_MULTI_CONNECTION": "true", "WEBSOCKET_CONNECTION_1_SYMBOLS": "AAPL,NVDA",
+            ].merging(settings) { $1 })
+        let (collector, port) = try await box.collect()
+        try await body(RawHTTP(port: port), box)
+        collector.send(SIGTERM)
+        #expect(try await collector.exit() == 0)
+        withExtendedLifetime(market) {}
+    }
+
+    @Test func `a connection is added with symbols, brings them, and gives them to the others when it is removed`()
+        async throws
+    {
+        try await Self.collect { http, box in
+            let added = try await http.change("POST", Self.connections + "/connection_2", #"{"symbols":["MSFT"]}"#)
+            #expect(added.status == 201, "\(added.text)")
+            #expect(added.headers["location"] == Self.connections + "/connection_2")
+            try await http.until(Self.connections + "/connection_2") { $0.json["confirmed_tickers"] as? Int == 1 }
+            try await Waiting.until(within: .seconds(30)) {
+                try await box.has("MSFT", from: "connection_2")
+            }
+            let removed = try await http.change("DELETE", Self.connections + "/connection_2")
+            // Nobody loses a symbol: the connection that is left brings it.
+            #expect(removed.status == 200 && removed.json["released"] as? [String] == [], "\(removed.text)")
+            try await http.until(Self.connections) { $0.text.contains("connection_2") == false }
+            try await http.until(Self.connections + "/connection_1") { $0.json["confirmed_tickers"] as? Int == 3 }
+            try await Waiting.until(within: .seconds(30)) { try await box.has("MSFT", from: "primary") }
+        }
+    }
+
+    @Test func `symbols are subscribed to and given up, once each`() async throws {
+        try await Self.collect { http, box in
+            let more = try await http.change("POST", Self.subscriptions, #"{"symbols":["SPY","AAPL","IBM"]}"#)
+            #expect(more.json["changed_count"] as? Int == 2, "\(more.text)")
+            #expect(more.json["unchanged"] as? [String] == ["AAPL"])
+            try await Waiting.until(within: .seconds(30)) { try await box.has("SPY", from: "primary") }
+            let less = try await http.change(
+                "DELETE", Self.subscriptions, #"{"symbols":["SPY","MSFT"],"connection":"connection_1"}"#)
+            #expect(less.json["changed_count"] as? Int == 1, "\(less.text)")
+            #expect(less.json["unchanged"] as? [String] == ["MSFT"])
+            try await http.until(Self.connections + "/connection_1/tickers") {
+                $0.json["tickers"] as? [String] == ["AAPL", "NVDA", "IBM"] && $0.json["confirmed_count"] as? Int == 3
+            }
+        }
+    }
+
+    @Test func `what can't be is refused, says why, and changes nothing`() async throws {
+        try await Self.collect(["WEBSOCKET_CONNECTIONS_MAX": "2"]) { http, _ in
+            let refused: [(String, String, String, Int, String)] = [
+                ("DELETE", Self.connections + "/connection_1", "", 409, "last connection"),
+                ("DELETE", Self.connections + "/connection_7", "", 404, "connection_1"),
+                ("DELETE", Self.subscriptions, #"{"symbols":["AAPL","NVDA"]}"#, 409, "No symbol would be left"),
+                ("POST", Self.connections + "/connection_1", #"{"symbols":["IBM"]}"#, 409, "exists already"),
+                (
+                    "POST", Self.connections + "/connection_2", #"{"symbols":["IBM"],"name":"primary"}"#, 422,
+                    "name is taken"
+                ),
+                ("POST", Self.connections + "/connection_2", #"{"universe_key":"nowhere"}"#, 404, "nowhere"),
+                ("POST", "/api/websocket/rebalance", "", 409, "one connection"),
+                ("POST", "/api/sync", "", 409, "DATABASE_URI"),
+            ]
+            for (method, path, body, status, words) in refused {
+                let answer = try await http.change(method, path, body)
+                #expect(answer.status == status && answer.text.contains(words), "\(method) \(path): \(answer.text)")
+            }
+            let added = try await http.change("POST", Self.connections + "/connection_2", #"{"symbols":["IBM"]}"#)
+            #expect(added.status == 201, "\(added.text)")
+            let third = try await http.change("POST", Self.connections + "/connection_3", #"{"symbols":["SPY"]}"#)
+            #expect(third.status == 409 && third.text.contains("WEBSOCKET_CONNECTIONS_MAX"), "\(third.text)")
+            let moved = try await http.change("POST", "/api/websocket/rebalance")
+            #expect(moved.status == 200 && moved.json["count"] is Int, "\(moved.text)")
+            let status = try await http.send("GET", Self.connections + "/connection_1/tickers").json
+            #expect(Set(status["tickers"] as? [String] ?? []).isSubset(of: ["AAPL", "NVDA", "IBM"]))
+        }
+    }
+}
+
+extension RawHTTP {
+    /// Asks for a change as the dashboard does.
+    fileprivate func change(_ method: String, _ path: String, _ body: String = "") async throws -> Reply {
+        try await send(method, path, body: body)
+    }
+}
+
+extension CollectorBox {
+    /// Whether the buffer holds a trade of a symbol that a connection brought.
+    fileprivate func has(_ symbol: String, from connection: String) async throws -> Bool {
+        let query = "select count(*) from trades where symbol = '\(symbol)' and connection = '\(connection)'"
+        let process = try ChildProcess("/usr/bin/sqlite3", ["-readonly", data + "/ticks.sqlite", query])
+        return try await process.exit() == 0 && process.output.first != "0"
+    }
+}
