@@ -28,9 +28,12 @@ class Box:
         return run.output(run.EDGETICK, name, "--env-file", os.devnull, env=settings)
 
     def refill(self) -> None:
-        """Puts the rows into the buffer again, as none of them was ever uploaded."""
+        """Puts the rows into the buffer again, as none of them was ever uploaded, and durable as a buffer's rows are."""
         shutil.rmtree(self.data, ignore_errors=True)
         shutil.copytree(self.full, self.data)
+        for name in os.listdir(self.data):
+            with open(os.path.join(self.data, name), "rb") as file:
+                os.fsync(file.fileno())
         run.output(*self.server.psql("truncate edgetick_uploads", "checkpoint"))
 
     def sync(self) -> float:
