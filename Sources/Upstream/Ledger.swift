@@ -14,6 +14,12 @@ struct Ledger: Sendable {
         "SELECT last_sequence FROM \(table.sqlName) WHERE \(condition(stream))"
     }
 
+    /// Answers the last sequence when a transaction that changes the row is over, and the disk has whatever was
+    /// committed: the lock is written to the server's log, and the COMMIT of one that wrote waits for the disk.
+    func settledSQL(_ stream: EventStream) -> String {
+        "BEGIN ISOLATION LEVEL READ COMMITTED; \(readSQL(stream)) FOR UPDATE; COMMIT"
+    }
+
     /// Begins a transaction, locks the stream's row until its end and answers the last sequence.
     ///
     /// The lock comes before any data: a transaction of a connection that was given up may still be open on the
@@ -31,9 +37,11 @@ struct Ledger: Sendable {
 
     /// Moves the stream's row on and commits. The division keeps a row that was not written, because a rule, trigger
     /// or policy is in the way, from ever being committed past: see ``Ledger/wasNotMoved``.
-    func commitSQL(_ stream: EventStream, through sequence: Int64, rows: Int) -> String {
+    ///
+    /// A lazy COMMIT is answered before the server's disk has it; the next one that is not lazy covers it.
+    func commitSQL(_ stream: EventStream, through sequence: Int64, rows: Int, isLazy: Bool = false) -> String {
         """
-        WITH moved AS (
+        \(isLazy ? "SET LOCAL synchronous_commit = off; " : "")WITH moved AS (
         UPDATE \(table.sqlName) SET last_sequence = \(sequence), rows = rows + \(rows), updated_at = now()
         WHERE \(condition(stream)) RETURNING last_sequence)
         SELECT 1 / count(*) FROM moved; COMMIT

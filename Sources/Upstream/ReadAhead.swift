@@ -12,7 +12,7 @@ final class ReadAhead<Source: UploadSource> {
     init(_ source: Source, prepare: @escaping @Sendable (BufferedBatch) -> UploadParcel) {
         self.source = source
         self.prepare = prepare
-        task = Self.reading(source, after: nil, prepare)
+        task = Self.reading(source, after: [], prepare)
     }
 
     /// What was read; an error of the report before comes out here as well.
@@ -20,16 +20,16 @@ final class ReadAhead<Source: UploadSource> {
         await task.result
     }
 
-    /// Lets the source know of a settled batch, when there is one, and reads on.
-    func readOn(after settled: SettledBatch?) {
+    /// Lets the source know of settled batches and reads on.
+    func readOn(after settled: [SettledBatch]) {
         task = Self.reading(source, after: settled, prepare)
     }
 
     private static func reading(
-        _ source: Source, after settled: SettledBatch?, _ prepare: @escaping @Sendable (BufferedBatch) -> UploadParcel
+        _ source: Source, after settled: [SettledBatch], _ prepare: @escaping @Sendable (BufferedBatch) -> UploadParcel
     ) -> Task<UploadParcel?, any Error> {
         Task {
-            if let settled { try await source.settled(settled) }
+            for batch in settled { try await source.settled(batch) }
             return try await source.nextBatch().map(prepare)
         }
     }

@@ -48,24 +48,24 @@ final class UploadTransaction {
 
     /// Begins with the first statement that loads rows, and commits `before` with it; `onCommit` is called once that is
     /// answered. When rows of the batch turn out to be upstream already, nothing is loaded and ``overlaps`` is set.
-    func begin(after before: UploadTransaction?, onCommit: @escaping () -> Void) {
+    func begin(after before: UploadTransaction?, isLazy: Bool, onCommit: @escaping () -> Void) {
         self.before = before
         self.onCommit = onCommit
-        pending = before.map { $0.commitSQL + "; " } ?? ""
+        pending = before.map { $0.commitSQL(isLazy: isLazy) + "; " } ?? ""
         pending += ledger.beginSQL(batch.stream) + "; "
     }
 
-    /// Moves the ledger on and commits.
+    /// Moves the ledger on and commits; on return the server's disk has this and every lazy COMMIT before.
     func commit() throws(UpstreamError) {
         do {
-            for result in try connection.run(commitSQL, "commit") { try committed(result) }
+            for result in try connection.run(commitSQL(isLazy: false), "commit") { try committed(result) }
         } catch {
             throw commitError(error)
         }
     }
 
-    private var commitSQL: String {
-        takePending() + ledger.commitSQL(batch.stream, through: last, rows: rows - outcome.refused)
+    private func commitSQL(isLazy: Bool) -> String {
+        takePending() + ledger.commitSQL(batch.stream, through: last, rows: rows - outcome.refused, isLazy: isLazy)
     }
 
     /// Takes an answer to one of the statements that travelled with a COPY.

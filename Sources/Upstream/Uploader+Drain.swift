@@ -5,8 +5,8 @@ extension Uploader {
     /// other, when a limit of the server makes that necessary).
     ///
     /// The server never waits for a batch to be read: that happens while it loads the one before. Its COMMIT travels
-    /// with the next batch's beginning, so a far server costs two exchanges a batch. Rows that the ledger has already
-    /// are skipped.
+    /// with the next batch's beginning, so a far server costs two exchanges a batch, and most COMMITs don't wait for the
+    /// server's disk: see ``CommitGroup``. Rows that the ledger has already are skipped.
     ///
     /// - Throws: any ``UpstreamError/Reason``, `CancellationError`, and what `source` throws. The transaction under way is
     ///   rolled back, or its end is unknown and the ledger tells: draining again from the first batch that was not
@@ -19,16 +19,28 @@ extension Uploader {
         let ahead = ReadAhead(source) { [configuration] batch in
             UploadParcel(batch, collector: configuration.collector, barTimestamp: configuration.barTimestamp)
         }
+        let commits = CommitGroup()
         do {
-            try await send(ahead, to: source)
+            try await send(ahead, commits, to: source)
         } catch {
             abandon()
             _ = await ahead.parcel()
+            try? await settleCommitted(commits, source)
             throw error
         }
     }
 
-    private func send<Source: UploadSource>(_ ahead: ReadAhead<Source>, to source: Source) async throws {
+    /// Settles what was committed before the trouble, when the connection is still there: its server lives then, and
+    /// can be made to wait for its disk.
+    private func settleCommitted(_ commits: CommitGroup, _ source: some UploadSource) async throws {
+        guard let connection = standing, let ledger = commits.ledger, let newest = commits.waiting.last else { return }
+        try connection.run(ledger.settledSQL(newest.stream), "wait for the server's disk")
+        for batch in commits.settle() { try await source.settled(batch) }
+    }
+
+    private func send<Source: UploadSource>(
+        _ ahead: ReadAhead<Source>, _ commits: CommitGroup, to source: Source
+    ) async throws {
         // Loaded, and committed with the next batch's beginning where one follows.
         var loaded: UploadTransaction?
         while true {
@@ -37,14 +49,16 @@ extension Uploader {
             if let before = loaded, !mayFollow(next) {
                 loaded = nil
                 try before.commit()
-                try await source.settled(before.settledBatch)
+                for batch in commits.add(before.settledBatch, by: before.ledger, isLazy: false) {
+                    try await source.settled(batch)
+                }
             }
             guard let parcel = try next.get() else { return }
             guard parcel.batch.count > 0 else {
-                ahead.readOn(after: nil)
+                ahead.readOn(after: [])
                 continue
             }
-            loaded = try await load(parcel, after: loaded, ahead, source)
+            loaded = try await load(parcel, after: loaded, ahead, commits, source)
         }
     }
 
@@ -58,13 +72,18 @@ extension Uploader {
     ///
     /// - Returns: The transaction to be committed; `nil` when nothing is left to commit.
     private func load<Source: UploadSource>(
-        _ parcel: UploadParcel, after before: UploadTransaction?, _ ahead: ReadAhead<Source>, _ source: Source
+        _ parcel: UploadParcel, after before: UploadTransaction?, _ ahead: ReadAhead<Source>, _ commits: CommitGroup,
+        _ source: Source
     ) async throws -> UploadTransaction? {
         let transaction = try makeTransaction(parcel.batch)
         let plan = try UploadPlan(parcel, in: transaction.catalog)
-        if before == nil { ahead.readOn(after: nil) }
+        if before == nil { ahead.readOn(after: []) }
+        let isLazy = commits.mayBeLazy()
         do throws(UpstreamError) {
-            transaction.begin(after: before) { ahead.readOn(after: before?.settledBatch) }
+            transaction.begin(after: before, isLazy: isLazy) {
+                let settled = before.map { commits.add($0.settledBatch, by: $0.ledger, isLazy: isLazy) }
+                ahead.readOn(after: settled ?? [])
+            }
             transaction.rows = parcel.batch.count
             transaction.last = parcel.batch.lastSequence ?? 0
             try await load(parcel, plan, in: transaction, source)
@@ -78,12 +97,14 @@ extension Uploader {
         if !transaction.overlaps {
             var outcome = UploadOutcome()
             try await loadHalves(parcel, 0..<parcel.batch.count, &outcome, source)
-            try await source.settled(SettledBatch(parcel.batch, outcome))
+            let batch = SettledBatch(parcel.batch, outcome)
+            for batch in commits.add(batch, by: transaction.ledger, isLazy: false) { try await source.settled(batch) }
             return nil
         }
         let rest = try await loadRest(parcel, 0..<parcel.batch.count, source)
-        if rest.rows == 0 { try await source.settled(rest.settledBatch) }
-        return rest.rows == 0 ? nil : rest
+        guard rest.rows == 0 else { return rest }
+        for batch in commits.add(rest.settledBatch, by: rest.ledger, isLazy: false) { try await source.settled(batch) }
+        return nil
     }
 
     /// Loads those rows of a range that are not upstream; of none, no transaction is left open.
@@ -96,7 +117,8 @@ extension Uploader {
         transaction.rows = fresh.count
         transaction.last = parcel.batch.sequence(at: rows.upperBound - 1) ?? 0
         guard !fresh.isEmpty else {
-            try transaction.connection.run("ROLLBACK", "end the transaction")
+            // Not rolled back: the COMMIT waits until the disk has what the ledger told.
+            try transaction.connection.run("COMMIT", "end the transaction")
             return transaction
         }
         let part = parcel.part(fresh)

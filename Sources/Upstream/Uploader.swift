@@ -40,16 +40,15 @@ public actor Uploader {
         }
     }
 
-    /// The last sequence of `stream` that is upstream, by the ledger; 0 when none is. One exchange with the server.
+    /// The last sequence of `stream` that is upstream, by the ledger, and on the server's disk; 0 when none is. One
+    /// exchange with the server, which may wait for a transaction that is still open there.
     ///
     /// - Throws: any ``UpstreamError/Reason``.
     public func uploadedSequence(of stream: EventStream) async throws(UpstreamError) -> Int64 {
         try await inTurn { () throws(UpstreamError) in
             let (connection, catalog) = try self.connected()
             let ledger = try self.ledger(in: catalog)
-            let rows = try connection.run(ledger.readSQL(stream), "read the ledger").last?.rows
-            guard let text = rows?.first?.first, let text else { return 0 }
-            return Int64(text) ?? 0
+            return try self.settledSequence(stream, ledger, connection)
         }
     }
 
@@ -84,16 +83,27 @@ public actor Uploader {
         try await inTurn { () throws(UpstreamError) in
             let (connection, catalog) = try self.connected()
             let ledger = try self.ledger(in: catalog, of: bufferID)
+            // An open transaction may be the one that makes the row, which only a second insert waits for.
             do throws(UpstreamError) {
-                let transaction = UploadTransaction(
-                    on: connection, catalog: catalog, ledger: ledger, batch: BufferedBatch(stream: stream))
-                let sequence = try transaction.begin()
-                try connection.run("ROLLBACK", "end the transaction")
-                return sequence
+                try connection.run("\(ledger.beginSQL(stream)); ROLLBACK", "wait for the ledger")
             } catch {
                 self.abandon()
                 throw error
             }
+            return try self.settledSequence(stream, ledger, connection)
+        }
+    }
+
+    private func settledSequence(
+        _ stream: EventStream, _ ledger: Ledger, _ connection: PostgresConnection
+    ) throws(UpstreamError) -> Int64 {
+        do throws(UpstreamError) {
+            let answers = try connection.run(ledger.settledSQL(stream), "read the ledger")
+            guard let text = answers.lazy.compactMap(\.rows.first?.first).first, let text else { return 0 }
+            return Int64(text) ?? 0
+        } catch {
+            abandon()
+            throw error
         }
     }
 
@@ -167,6 +177,9 @@ extension Uploader {
         connection = nil
         catalog = nil
     }
+
+    /// The connection, where it was not given up.
+    var standing: PostgresConnection? { connection.flatMap { $0.isUsable ? $0 : nil } }
 
     /// The connection and what was read of the tables, both made anew where necessary.
     func connected() throws(UpstreamError) -> (PostgresConnection, Catalog) {

@@ -33,17 +33,25 @@ import Testing
 
     @Test func `the next batch is read before the present one is committed, and no further one`() async throws {
         let sandbox = try await Sandbox.migrated()
-        let reads = Mutex<[Int]>([])
-        let source = Mutex<BatchList?>(nil)
-        let list = BatchList(
-            self.list(4, of: 10),
-            onSettled: { _ in
-                let read = await source.withLock { $0 }?.read ?? 0
-                reads.withLock { $0.append(read) }
-            })
-        source.withLock { $0 = list }
-        try await sandbox.uploader().drain(list)
-        #expect(reads.withLock { $0 } == [2, 3, 4, 4])
+        final class Source: UploadSource {
+            let list: BatchList
+            let sandbox: Sandbox
+            let committed = Mutex<[String]>([])
+
+            init(_ list: BatchList, _ sandbox: Sandbox) { (self.list, self.sandbox) = (list, sandbox) }
+
+            func nextBatch() async throws -> BufferedBatch? {
+                let sequence = try sandbox.run("SELECT coalesce(max(last_sequence), 0) FROM edgetick_uploads")
+                committed.withLock { $0.append(sequence) }
+                return try await list.nextBatch()
+            }
+            func keep(_ refused: [RefusedRow], of stream: EventStream) async throws {}
+            func settled(_ batch: SettledBatch) async throws { try await list.settled(batch) }
+        }
+        let source = Source(BatchList(list(4, of: 10)), sandbox)
+        try await sandbox.uploader().drain(source)
+        // The last reading finds that there is no further batch.
+        #expect(source.committed.withLock { $0 } == ["0", "0", "10", "20", "30"])
     }
 
     @Test func `a batch is settled only when its rows can be seen by others`() async throws {

@@ -1,0 +1,123 @@
+import MarketData
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Upstream
+
+/// Most COMMITs of a drain don't wait for the server's disk. What of that a dying server loses is sent again, and nothing
+/// counts as settled before the disk has it.
+@Suite(.serialized, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"))
+struct LazyCommitTests {
+    /// Batches of trades, with something done before one of them is read.
+    private struct Source: UploadSource {
+        let list: BatchList
+        var whenReading: (number: Int, act: @Sendable () async throws -> Void)?
+
+        func nextBatch() async throws -> BufferedBatch? {
+            if let whenReading, await list.read == whenReading.number { try await whenReading.act() }
+            return try await list.nextBatch()
+        }
+        func keep(_ refused: [RefusedRow], of stream: EventStream) async throws {}
+        func settled(_ batch: SettledBatch) async throws { try await list.settled(batch) }
+    }
+
+    private struct Stop: Error {}
+
+    private static let ledger = "SELECT coalesce(max(last_sequence), 0) FROM edgetick_uploads"
+    private let whole = "SELECT count(*), count(DISTINCT trade_id), min(trade_id::int), max(trade_id::int) FROM trades"
+
+    /// A server that writes its log to the disk only when a COMMIT waits for that.
+    private func sandbox() async throws -> Sandbox {
+        let cluster = try PostgresCluster(settings: ["wal_writer_delay": "10s", "wal_writer_flush_after": "1GB"])
+        let sandbox = try Sandbox.empty(on: cluster)
+        _ = try await UpstreamSchema.migrate(sandbox.configuration())
+        return sandbox
+    }
+
+    private func list(from first: Int64 = 1, batches: Int = 12) -> [BufferedBatch] {
+        (0..<batches).map { trades(50, from: first + Int64($0) * 50) }
+    }
+
+    /// Sends what is not settled.
+    private func finish(_ sandbox: Sandbox, after settled: Int64) async throws {
+        let rest = BatchList(list(from: settled + 1, batches: (600 - Int(settled)) / 50))
+        try await sandbox.uploader().drain(rest)
+        #expect(await rest.settled.last?.last == 600)
+        #expect(try sandbox.run(whole) == "600|600|1|600")
+        #expect(try sandbox.run(Self.ledger) == "600")
+    }
+
+    @Test func `what a dying server had not written is sent again, once`() async throws {
+        let sandbox = try await sandbox()
+        let seen = Mutex<Int64>(0)
+        let list = BatchList(list())
+        let source = Source(
+            list: list,
+            whenReading: (
+                6,
+                {
+                    seen.withLock { $0 = (try? Int64(sandbox.run(Self.ledger))) ?? 0 }
+                    try sandbox.cluster.stop(.immediate)
+                }
+            ))
+        let uploader = try sandbox.uploader()
+        await #expect(throws: UpstreamError.self) { try await uploader.drain(source) }
+        #expect(await list.settled.isEmpty)
+        try sandbox.cluster.start()
+        let kept = try #require(Int64(sandbox.run(Self.ledger)))
+        #expect(seen.withLock { $0 } >= 200 && kept < seen.withLock { $0 }, "nothing was lost: \(kept)")
+        try await finish(sandbox, after: 0)
+    }
+
+    @Test func `what is settled outlives its server`() async throws {
+        let sandbox = try await sandbox()
+        let first = Mutex<Int64>(0)
+        let list = BatchList(
+            list(),
+            onSettled: { batch in
+                guard first.withLock({ $0 == 0 }) else { return }
+                first.withLock { $0 = batch.last }
+                try sandbox.cluster.stop(.immediate)
+            })
+        let uploader = try sandbox.uploader()
+        await #expect(throws: UpstreamError.self) { try await uploader.drain(Source(list: list)) }
+        try sandbox.cluster.start()
+        let settled = try #require(await list.settled.last?.last)
+        #expect(try #require(Int64(sandbox.run(Self.ledger))) >= settled)
+        try await finish(sandbox, after: settled)
+    }
+
+    @Test func `trouble that leaves the connection makes the disk have what was committed`() async throws {
+        let sandbox = try await sandbox()
+        let list = BatchList(list())
+        let uploader = try sandbox.uploader()
+        await #expect(throws: Stop.self) {
+            try await uploader.drain(Source(list: list, whenReading: (5, { throw Stop() })))
+        }
+        let settled = try #require(await list.settled.last?.last)
+        #expect(settled == 250)
+        try sandbox.cluster.stop(.immediate)
+        try sandbox.cluster.start()
+        #expect(try sandbox.run(Self.ledger) == "250")
+        try await finish(sandbox, after: settled)
+    }
+
+    @Test func `what the ledger tells after a lost connection outlives its server`() async throws {
+        let sandbox = try await sandbox()
+        let proxy = try TCPProxy(to: sandbox.cluster.port)
+        defer { proxy.stop() }
+        let list = BatchList(list())
+        let source = Source(list: list, whenReading: (6, { proxy.set(.refuse) }))
+        let uploader = try sandbox.uploader(port: proxy.port)
+        await #expect(throws: UpstreamError.self) { try await uploader.drain(source) }
+        #expect(await list.settled.isEmpty)
+        proxy.set(.pass)
+        let told = try await uploader.uploadedSequence(of: .trades)
+        #expect(told >= 200)
+        try sandbox.cluster.stop(.immediate)
+        try sandbox.cluster.start()
+        #expect(try #require(Int64(sandbox.run(Self.ledger))) >= told)
+        try await finish(sandbox, after: told)
+    }
+}
