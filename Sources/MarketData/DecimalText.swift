@@ -36,8 +36,10 @@ public enum DecimalText {
     /// Both the digits and the power of ten are exact in a `Double`, so one division rounds once: when it gives
     /// `value` back, the decimal of at most 15 digits is the only such one. The product is off by less than a quarter,
     /// so that rounding it finds the digits if there are any.
+    ///
+    /// `nil` when the shortest decimal has more than 15 digits, or more than nine behind the point.
     @inlinable
-    static func shortDecimal(of value: Double) -> (digits: UInt64, decimals: Int)? {
+    public static func shortDecimal(of value: Double) -> (digits: UInt64, decimals: Int)? {
         guard value < 1e15 else { return nil }
         let whole = Int64(value)
         if Double(whole) == value { return (UInt64(whole), 0) }

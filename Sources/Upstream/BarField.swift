@@ -60,7 +60,7 @@ enum BarField: String, RowField {
     }
 
     @inline(__always)
-    func write(_ row: Buffered<Bar>, as form: ColumnForm, in context: RowContext, to copy: inout CopyText) {
+    func write(_ row: Buffered<Bar>, as form: ColumnForm, in context: RowContext, to copy: inout some CopyWriter) {
         let bar = row.event
         switch self {
         case .symbol: copy.append(bar.symbol)
@@ -80,7 +80,7 @@ enum BarField: String, RowField {
         case .startMilliseconds: copy.append(bar.start)
         case .endMilliseconds: copy.append(bar.end)
         case .receivedAt: copy.append(microseconds: row.receivedMicroseconds, zoned: form == .zonedTime)
-        case .collector: copy.append(escaped: context.collectorText)
+        case .collector: copy.append(context.collectorText)
         case .connection: copy.append(connection: row.connection, in: context)
         case .source: copy.append(row.source)
         }

@@ -4,24 +4,25 @@ import MarketData
 struct PlannedColumn<Field: RowField>: Sendable {
     let field: Field
     let form: ColumnForm
+    /// The column's type in the binary format; `nil` when only text can fill it.
+    let binary: BinaryType?
 }
 
 /// Writes chosen rows of a batch for COPY, in pieces of about ``pieceSize`` bytes.
-struct CopyEncoder<Field: RowField>: CopySource {
-    /// Large enough to keep the server busy, small enough not to matter in memory.
-    static var pieceSize: Int { 128 * 1024 }
-
+struct CopyEncoder<Field: RowField, Writer: CopyWriter>: CopySource {
     private let rows: [Buffered<Field.Event>]
     private let order: ArraySlice<Int32>
     private let columns: [PlannedColumn<Field>]
     private let context: RowContext
     private var next: Int
-    private var copy = CopyText()
+    private var copy = Writer()
+    private var hasBegun = false
+    private var hasEnded = false
 
     /// Encodes the rows that `order` points at, in that order.
     init(
         _ rows: [Buffered<Field.Event>], order: ArraySlice<Int32>, columns: [PlannedColumn<Field>],
-        context: RowContext
+        context: RowContext, as writer: Writer.Type
     ) {
         self.rows = rows
         self.order = order
@@ -31,18 +32,30 @@ struct CopyEncoder<Field: RowField>: CopySource {
     }
 
     mutating func nextChunk(into bytes: inout [UInt8]) {
-        copy.swapBytes(with: &bytes)
-        copy.removeAll()
-        copy.reserve(Self.pieceSize + 4096)
-        while next < order.endIndex, copy.count < Self.pieceSize {
+        swap(&copy.bytes, &bytes)
+        copy.bytes.removeAll(keepingCapacity: true)
+        copy.bytes.reserveCapacity(CopyPiece.size + 4096)
+        if !hasBegun { copy.begin() }
+        hasBegun = true
+        while next < order.endIndex, copy.bytes.count < CopyPiece.size {
             let row = rows[Int(order[next])]
+            copy.beginRow(columns: columns.count)
             for column in columns {
-                copy.beginField()
+                copy.beginField(column.binary)
                 column.field.write(row, as: column.form, in: context, to: &copy)
             }
             copy.endRow()
             next += 1
         }
-        copy.swapBytes(with: &bytes)
+        if next == order.endIndex, !hasEnded {
+            copy.end()
+            hasEnded = true
+        }
+        swap(&copy.bytes, &bytes)
     }
+}
+
+enum CopyPiece {
+    /// Large enough to keep the server busy, small enough not to matter in memory.
+    static let size = 128 * 1024
 }

@@ -2,8 +2,8 @@ import MarketData
 
 /// Rows in COPY's text format (PostgreSQL manual, COPY, "Text Format"): fields apart by tabs, rows by line feeds,
 /// `\N` for NULL.
-struct CopyText {
-    private(set) var bytes: [UInt8] = []
+struct CopyText: CopyWriter {
+    var bytes: [UInt8] = []
     private var isRowEmpty = true
     /// The times written last: neighbours share the window, and rows that came together when they came.
     private var lastMilliseconds = TimeText()
@@ -15,23 +15,15 @@ struct CopyText {
         var bytes: [UInt8] = []
     }
 
-    var count: Int { bytes.count }
+    mutating func begin() {}
 
-    mutating func removeAll() {
-        bytes.removeAll(keepingCapacity: true)
-    }
-
-    mutating func reserve(_ capacity: Int) {
-        bytes.reserveCapacity(capacity)
-    }
-
-    /// Hands the bytes over for `other`'s memory.
-    mutating func swapBytes(with other: inout [UInt8]) {
-        swap(&bytes, &other)
-    }
+    mutating func end() {}
 
     @inline(__always)
-    mutating func beginField() {
+    mutating func beginRow(columns: Int) {}
+
+    @inline(__always)
+    mutating func beginField(_ type: BinaryType? = nil) {
         if isRowEmpty { isRowEmpty = false } else { bytes.append(UInt8(ascii: "\t")) }
     }
 
@@ -47,7 +39,6 @@ struct CopyText {
         bytes.append(UInt8(ascii: "N"))
     }
 
-    /// The exact decimal, or for a whole-number column the nearest integer, halves away from zero.
     @inline(__always)
     mutating func append(_ value: Double, rounded: Bool) {
         guard rounded else { return DecimalText.append(value, to: &bytes) }
@@ -75,22 +66,10 @@ struct CopyText {
         symbol.withUTF8 { bytes.append(contentsOf: $0) }
     }
 
-    /// Bytes that need no escaping (any more).
     @inline(__always)
-    mutating func append(escaped text: [UInt8]) {
-        bytes.append(contentsOf: text)
+    mutating func append(_ text: SharedText) {
+        bytes.append(contentsOf: text.escaped)
     }
-
-    @inline(__always)
-    mutating func append(_ source: EventSource) {
-        switch source {
-        case .stream: append(escaped: Self.stream)
-        case .backfill: append(escaped: Self.backfill)
-        }
-    }
-
-    private static let stream = escaped(EventSource.stream.rawValue)
-    private static let backfill = escaped(EventSource.backfill.rawValue)
 
     /// A text as a field has it.
     static func escaped(_ text: String) -> [UInt8] {
@@ -108,7 +87,6 @@ struct CopyText {
         copy.withUTF8 { append(text: $0) }
     }
 
-    /// A JSON array of numbers as a PostgreSQL array: `[0,12]` becomes `{0,12}`.
     mutating func append(arrayOf text: UnsafeBufferPointer<UInt8>) {
         for byte in text {
             switch byte {
@@ -133,7 +111,7 @@ struct CopyText {
         bytes.append(letter)
     }
 
-    /// A time in UTC, ISO 8601; with its zone for `timestamptz`.
+    /// In UTC, ISO 8601.
     @inline(__always)
     mutating func append(milliseconds: Int64, zoned: Bool) {
         if lastMilliseconds.time != milliseconds || lastMilliseconds.isZoned != zoned {
@@ -142,7 +120,6 @@ struct CopyText {
         bytes.append(contentsOf: lastMilliseconds.bytes)
     }
 
-    /// As ``append(milliseconds:zoned:)``, to the microsecond.
     @inline(__always)
     mutating func append(microseconds: Int64, zoned: Bool) {
         if lastMicroseconds.time != microseconds || lastMicroseconds.isZoned != zoned {

@@ -42,7 +42,7 @@ enum QuoteField: String, RowField {
     }
 
     @inline(__always)
-    func write(_ row: Buffered<Quote>, as form: ColumnForm, in context: RowContext, to copy: inout CopyText) {
+    func write(_ row: Buffered<Quote>, as form: ColumnForm, in context: RowContext, to copy: inout some CopyWriter) {
         let quote = row.event
         switch self {
         case .symbol: copy.append(quote.symbol)
@@ -58,7 +58,7 @@ enum QuoteField: String, RowField {
         case .tape: copy.append(quote.tape)
         case .sequence: copy.append(quote.sequence)
         case .receivedAt: copy.append(microseconds: row.receivedMicroseconds, zoned: form == .zonedTime)
-        case .collector: copy.append(escaped: context.collectorText)
+        case .collector: copy.append(context.collectorText)
         case .connection: copy.append(connection: row.connection, in: context)
         }
     }

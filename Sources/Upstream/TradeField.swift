@@ -41,7 +41,7 @@ enum TradeField: String, RowField {
     }
 
     @inline(__always)
-    func write(_ row: Buffered<Trade>, as form: ColumnForm, in context: RowContext, to copy: inout CopyText) {
+    func write(_ row: Buffered<Trade>, as form: ColumnForm, in context: RowContext, to copy: inout some CopyWriter) {
         let trade = row.event
         switch self {
         case .symbol: copy.append(trade.symbol)
@@ -61,7 +61,7 @@ enum TradeField: String, RowField {
                 copy.appendNull()
             }
         case .receivedAt: copy.append(microseconds: row.receivedMicroseconds, zoned: form == .zonedTime)
-        case .collector: copy.append(escaped: context.collectorText)
+        case .collector: copy.append(context.collectorText)
         case .connection: copy.append(connection: row.connection, in: context)
         }
     }

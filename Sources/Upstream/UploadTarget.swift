@@ -12,15 +12,23 @@ struct UploadTarget<Field: RowField>: Sendable {
                 !needsUpdate || (column.canUpdate && column.canSelect),
                 let form = ColumnForm(field.content, typeName: column.typeName)
             else { return nil }
-            return PlannedColumn(field: field, form: form)
+            return PlannedColumn(
+                field: field, form: form, binary: BinaryType(form, typeName: column.typeName))
         }
         table = found
     }
 
     private var columnList: String { Self.list(columns.map(\.field)) }
 
+    /// Whether rows can go in COPY's binary format.
+    var takesBinary: Bool { columns.allSatisfy { $0.binary != nil } }
+
     /// COPY straight into the table.
-    var copySQL: String { "COPY \(table.sqlName) (\(columnList)) FROM STDIN" }
+    func copySQL(isBinary: Bool) -> String { Self.copy(into: table.sqlName, columnList, isBinary) }
+
+    fileprivate static func copy(into table: String, _ columns: String, _ isBinary: Bool) -> String {
+        "COPY \(table) (\(columns)) FROM STDIN\(isBinary ? " (FORMAT binary)" : "")"
+    }
 
     static func list(_ fields: [Field], prefix: String = "") -> String {
         fields.map { prefix + SQLText.identifier($0.rawValue) }.joined(separator: ", ")
@@ -31,10 +39,10 @@ extension UploadTarget where Field == BarField {
     private static var staging: String { "pg_temp.edgetick_staging" }
 
     /// A temporary table of the target's own column types, so that rounding is the target's, and COPY into it.
-    var stageSQL: String {
+    func stageSQL(isBinary: Bool) -> String {
         """
         CREATE TEMPORARY TABLE edgetick_staging ON COMMIT DROP AS SELECT \(columnList) FROM \(table.sqlName) WITH NO DATA;
-        COPY \(Self.staging) (\(columnList)) FROM STDIN
+        \(Self.copy(into: Self.staging, columnList, isBinary))
         """
     }
 

@@ -150,14 +150,30 @@ final class UploadTransaction {
         _ rows: [Buffered<Field.Event>], _ part: ArraySlice<Int32>, into target: UploadTarget<Field>,
         _ context: RowContext
     ) throws(UpstreamError) {
-        let encoder = CopyEncoder(rows, order: part, columns: target.columns, context: context)
         try attempt { sql throws(UpstreamError) in
-            let sent = try self.connection.copy(
-                sql + target.copySQL, from: encoder, "COPY into \(target.table.displayName)", self.take)
-            self.outcome.bytes += sent
+            try self.send(rows, part, to: target, context, "COPY into \(target.table.displayName)") {
+                sql + target.copySQL(isBinary: $0)
+            }
         }
         outcome.inserted += part.count
         if outcome.path == nil { outcome.path = .direct }
+    }
+
+    /// Sends rows in the binary format where all columns allow it. A row that stands alone goes as text: of one that the
+    /// server refuses, the reason then speaks of the value.
+    private func send<Field: RowField>(
+        _ rows: [Buffered<Field.Event>], _ part: ArraySlice<Int32>, to target: UploadTarget<Field>,
+        _ context: RowContext, _ operation: String, _ sql: (_ isBinary: Bool) -> String
+    ) throws(UpstreamError) {
+        let isBinary = part.count > 1 && target.takesBinary
+        if isBinary {
+            let encoder = CopyEncoder(
+                rows, order: part, columns: target.columns, context: context, as: CopyBinary.self)
+            outcome.bytes += try connection.copy(sql(true), from: encoder, operation, take)
+        } else {
+            let encoder = CopyEncoder(rows, order: part, columns: target.columns, context: context, as: CopyText.self)
+            outcome.bytes += try connection.copy(sql(false), from: encoder, operation, take)
+        }
     }
 
     private func copyStaged(
@@ -169,14 +185,13 @@ final class UploadTransaction {
                 "the user \(catalog.user) may not: GRANT TEMPORARY ON DATABASE … TO \(catalog.user)",
                 sqlState: "42501", object: "the database")
         }
-        let encoder = CopyEncoder(rows, order: part, columns: target.columns, context: context)
         let tellsNew = target.tellsNew(in: catalog)
         var written = 0
         var new = 0
         try attempt { sql throws(UpstreamError) in
-            let sent = try self.connection.copy(
-                sql + target.stageSQL, from: encoder, "COPY for \(target.table.displayName)", self.take)
-            self.outcome.bytes += sent
+            try self.send(rows, part, to: target, context, "COPY for \(target.table.displayName)") {
+                sql + target.stageSQL(isBinary: $0)
+            }
             let results = try self.connection.run(
                 target.mergeSQL(tellsNew: tellsNew), "merge into \(target.table.displayName)")
             written = results.first?.affected ?? 0

@@ -62,7 +62,8 @@ import Testing
             collector: "c", connections: rows.connections, text: rows.text, barTimestamp: .start)
         var encoder = CopyEncoder(
             rows.bars, order: (0..<5000).map { Int32($0) }[...],
-            columns: BarField.allCases.map { PlannedColumn(field: $0, form: .decimal) }, context: context)
+            columns: BarField.allCases.map { PlannedColumn(field: $0, form: .decimal, binary: nil) }, context: context,
+            as: CopyText.self)
         var piece: [UInt8] = []
         var lines = 0
         var pieces = 0
@@ -71,7 +72,7 @@ import Testing
             lines += piece.count { $0 == UInt8(ascii: "\n") }
             pieces += 1
             #expect(piece.isEmpty || piece.last == UInt8(ascii: "\n"))
-            #expect(piece.count < CopyEncoder<BarField>.pieceSize + 1024)
+            #expect(piece.count < CopyPiece.size + 1024)
         } while !piece.isEmpty
         #expect(lines == 5000 && pieces > 5)
     }

@@ -137,7 +137,7 @@ import Testing
             bar("S\(index % 2_000)", minute: Int64(index / 2_000), close: Double(index) / 100)
         }
         let outcome = try await sandbox.uploader().upload(batch(bars))
-        #expect(outcome.inserted == 20_000 && outcome.bytes > 10 * CopyEncoder<BarField>.pieceSize)
+        #expect(outcome.inserted == 20_000 && outcome.bytes > 10 * CopyPiece.size)
         #expect(
             try sandbox.run("SELECT count(*), count(DISTINCT (symbol, timestamp)), sum(close) FROM ohlcv_1min")
                 == "20000|20000|1999900.00")

@@ -1,0 +1,84 @@
+import MarketData
+
+/// Where the fields of rows are written for COPY, in one of its formats.
+protocol CopyWriter {
+    init()
+    /// What was written.
+    var bytes: [UInt8] { get set }
+
+    /// Before the first row.
+    mutating func begin()
+    /// After the last row.
+    mutating func end()
+    mutating func beginRow(columns: Int)
+    mutating func beginField(_ type: BinaryType?)
+    mutating func endRow()
+
+    mutating func appendNull()
+    /// The exact decimal, or for a whole-number column the nearest integer, halves away from zero.
+    mutating func append(_ value: Double, rounded: Bool)
+    mutating func append(_ value: Int64)
+    mutating func append(flag: Bool)
+    mutating func append(_ symbol: Symbol)
+    mutating func append(_ text: SharedText)
+    mutating func append(text: UnsafeBufferPointer<UInt8>)
+    /// A JSON array of numbers as a PostgreSQL array: `[0,12]` becomes `{0,12}`.
+    mutating func append(arrayOf text: UnsafeBufferPointer<UInt8>)
+    /// A time in milliseconds since the Unix epoch; with its zone for `timestamptz`.
+    mutating func append(milliseconds: Int64, zoned: Bool)
+    /// A time in microseconds since the Unix epoch.
+    mutating func append(microseconds: Int64, zoned: Bool)
+}
+
+/// A text that many rows have, made ready once.
+struct SharedText: Sendable {
+    let plain: [UInt8]
+    /// As COPY's text format has it.
+    let escaped: [UInt8]
+
+    init(_ text: String) {
+        plain = Array(text.utf8)
+        escaped = CopyText.escaped(text)
+    }
+
+    static let stream = SharedText(EventSource.stream.rawValue)
+    static let backfill = SharedText(EventSource.backfill.rawValue)
+}
+
+extension CopyWriter {
+    mutating func append(_ value: Double?, as form: ColumnForm) {
+        if let value { append(value, rounded: form == .rounded) } else { appendNull() }
+    }
+
+    mutating func append(_ value: Int32?) {
+        if let value { append(Int64(value)) } else { appendNull() }
+    }
+
+    mutating func append(_ value: Int64?) {
+        if let value { append(value) } else { appendNull() }
+    }
+
+    mutating func append(_ range: TextRange?, as form: ColumnForm, in arena: TextArena) {
+        guard let range else { return appendNull() }
+        arena.withUTF8(range) { text in
+            if form == .array { append(arrayOf: text) } else { append(text: text) }
+        }
+    }
+
+    mutating func append(connection: Int32, in context: RowContext) {
+        let index = Int(connection)
+        if context.connectionTexts.indices.contains(index) {
+            append(context.connectionTexts[index])
+        } else {
+            appendNull()
+        }
+    }
+
+    @inline(__always)
+    mutating func append(_ source: EventSource) {
+        switch source {
+        case .stream: append(SharedText.stream)
+        case .backfill: append(SharedText.backfill)
+        }
+    }
+}
