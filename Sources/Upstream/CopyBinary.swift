@@ -131,63 +131,65 @@ struct CopyBinary: CopyWriter {
         }
     }
 
-    /// `digits / 10^decimals` as a `numeric`: four digits a piece, those before the point first.
+    /// `digits / 10^decimals` as a `numeric`, of at most 19 decimals: four digits a piece, those before the point first.
     private mutating func append(_ digits: UInt64, decimals: Int, isNegative: Bool) {
         withUnsafeTemporaryAllocation(of: UInt16.self, capacity: 16) { pieces in
-            var count = 0
             var place = pieces.count
+            var rest = digits
             func push(_ piece: UInt64) {
                 place -= 1
-                count += 1
                 pieces[place] = UInt16(truncatingIfNeeded: piece)
             }
-            var whole = digits
-            let fraction = (decimals + 3) / 4
-            if decimals > 0 {
-                let power = Self.powers[decimals]
-                var rest = whole % power * Self.powers[fraction * 4 - decimals]
-                whole /= power
-                for _ in 0..<fraction {
-                    push(rest % 10_000)
-                    rest /= 10_000
-                }
+            if decimals % 4 > 0 {
+                // The last piece is filled up with zeros.
+                let power = Self.powers[decimals % 4]
+                push(rest % power * Self.powers[4 - decimals % 4])
+                rest /= power
             }
-            while whole > 0 {
-                push(whole % 10_000)
-                whole /= 10_000
+            for _ in 0..<decimals / 4 {
+                push(rest % 10_000)
+                rest /= 10_000
+            }
+            let fraction = pieces.count - place
+            while rest > 0 {
+                push(rest % 10_000)
+                rest /= 10_000
             }
             appendNumeric(
-                pieces[place...], weight: count - fraction - 1, isNegative: isNegative, decimals: decimals)
+                pieces[place...], weight: pieces.count - place - fraction - 1, isNegative: isNegative,
+                decimals: decimals)
         }
     }
 
-    private static let powers: [UInt64] = (0...12).map { power in (0..<power).reduce(UInt64(1)) { sum, _ in sum * 10 } }
+    private static let powers: [UInt64] = [1, 10, 100, 1000, 10_000]
 
     /// A number that has more digits than most, by its shortest decimal: `1.5e-07`, `0.30000000000000004`.
     private mutating func append(long value: Double) {
-        let text = value.magnitude.description
-        let parts = text.split(separator: "e")
-        let mantissa = parts[0].split(separator: ".")
-        let fraction = mantissa.count > 1 ? String(mantissa[1]) : ""
-        let exponent = parts.count > 1 ? Int(parts[1]) ?? 0 : 0
-        var digits = (mantissa[0] + fraction).utf8.map { UInt16($0 - UInt8(ascii: "0")) }
-        // The point's place among the digits, which are filled with zeros on both sides up to whole pieces.
-        var point = mantissa[0].count + exponent
-        let decimals = max(0, digits.count - point)
-        if point > digits.count { digits += Array(repeating: 0, count: point - digits.count) }
-        if point < 0 {
-            digits.insert(contentsOf: Array(repeating: 0, count: -point), at: 0)
-            point = 0
+        var text = value.magnitude.description
+        let decimal = text.withUTF8 { ShortestDecimal($0) }
+        if -19...0 ~= decimal.exponent {
+            append(decimal.digits, decimals: -decimal.exponent, isNegative: value < 0)
+        } else {
+            append(decimal, isNegative: value < 0)
         }
-        let before = (4 - point % 4) % 4
+    }
+
+    /// Any decimal at all, digit by digit.
+    private mutating func append(_ decimal: ShortestDecimal, isNegative: Bool) {
+        var digits = decimal.digits.description.utf8.map { UInt16($0 - UInt8(ascii: "0")) }
+        digits += Array(repeating: 0, count: max(0, decimal.exponent))
+        let decimals = max(0, -decimal.exponent)
+        // Whole pieces on both sides of the point.
+        digits.insert(contentsOf: Array(repeating: 0, count: max(0, decimals - digits.count)), at: 0)
+        let before = (4 - (digits.count - decimals) % 4) % 4
         digits.insert(contentsOf: Array(repeating: 0, count: before), at: 0)
+        let weight = (digits.count - decimals) / 4 - 1
         digits += Array(repeating: 0, count: (4 - digits.count % 4) % 4)
         var pieces = stride(from: 0, to: digits.count, by: 4).map { place in
             digits[place..<place + 4].reduce(0) { $0 * 10 + $1 }
         }
-        let weight = (point + before) / 4 - 1
         pieces.withUnsafeMutableBufferPointer { buffer in
-            appendNumeric(buffer[...], weight: weight, isNegative: value < 0, decimals: decimals)
+            appendNumeric(buffer[...], weight: weight, isNegative: isNegative, decimals: decimals)
         }
     }
 
@@ -208,5 +210,30 @@ struct CopyBinary: CopyWriter {
             }
             bytes.append(contentsOf: field)
         }
+    }
+}
+
+/// `digits × 10^exponent`, as `Double.description` writes a number that is not negative: at most 17 digits.
+struct ShortestDecimal {
+    private(set) var digits: UInt64 = 0
+    private(set) var exponent = 0
+
+    init(_ text: UnsafeBufferPointer<UInt8>) {
+        var place = 0
+        var isFraction = false
+        while place < text.count, text[place] != UInt8(ascii: "e") {
+            if text[place] == UInt8(ascii: ".") {
+                isFraction = true
+            } else {
+                digits = digits * 10 + UInt64(text[place] - UInt8(ascii: "0"))
+                if isFraction { exponent -= 1 }
+            }
+            place += 1
+        }
+        guard place + 1 < text.count else { return }
+        let isNegative = text[place + 1] == UInt8(ascii: "-")
+        var power = 0
+        for byte in text[(place + 1)...] where byte >= UInt8(ascii: "0") { power = power * 10 + Int(byte - 48) }
+        exponent += isNegative ? -power : power
     }
 }
