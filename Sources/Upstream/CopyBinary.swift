@@ -113,8 +113,9 @@ struct CopyBinary: CopyWriter {
 
     // MARK: Parts
 
-    /// No type of ours has a length of three.
-    private mutating func appendUnfit() { bytes.append(contentsOf: [0, 0, 0, 3, 0, 0, 0]) }
+    /// Longer than any of the types: the server reads a zero and refuses the rest (22P03). Too few bytes would be a
+    /// violation of the protocol to it.
+    private mutating func appendUnfit() { bytes.append(contentsOf: [0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0]) }
 
     @inline(__always)
     private mutating func store(_ value: some FixedWidthInteger) {

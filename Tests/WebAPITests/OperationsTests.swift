@@ -14,7 +14,10 @@ import WebAPISupport
     private static func talkative() -> StagedCollector {
         let collector = StagedCollector.market()
         collector.change { $0.snapshot.mirror = MirrorState(age: 60) }
-        collector.change("connection_1") { $0.rejects = ["malformed_json": 1] }
+        collector.change("connection_1") {
+            $0.rejects = ["malformed_json": 1]
+            $0.quietFor = 1
+        }
         return collector
     }
 
