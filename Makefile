@@ -9,7 +9,7 @@ LIMITS := Benchmarks/.build/limits
 LINT := $(SWIFT) format lint --strict --parallel --recursive --configuration .swift-format \
 	Package.swift Sources Tests Migrations Fixtures Benchmarks/Package.swift Benchmarks/Sources
 
-.PHONY: help demo day test coverage torture check build run bench size soak fuzz install clean python
+.PHONY: help demo day test coverage torture check build run bench micro size soak fuzz install clean python
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,16 +56,20 @@ BENCH := PYTHONPATH=Benchmarks PYTHONDONTWRITEBYTECODE=1 python3 -m
 bench: build ## Figures against limits measured in the same run; ROW=decode for one
 	@.ci/packages bench
 	@$(MAKE) -s python || true
-	$(SWIFT) build -c release --package-path Benchmarks
+	$(SWIFT) build -c release --package-path Benchmarks --product subject
 	@mkdir -p $(LIMITS)
 	g++ -O3 -DNDEBUG -march=native -o $(LIMITS)/decode Benchmarks/Limits/decode.cpp -lsimdjson
 	gcc -O3 -o $(LIMITS)/append Benchmarks/Limits/append.c -lsqlite3
 	gcc -O2 -o $(LIMITS)/sync Benchmarks/Limits/sync.c
 	@$(BENCH) bench --row "$(ROW)" $(if $(JSON),--json "$(JSON)")
 
+micro: ## Single steps of the hot path, each for itself, with percentiles
+	@.ci/packages build
+	$(SWIFT) package -c release --package-path Benchmarks benchmark --no-progress
+
 size: build ## What a row costs against rows buffered, as a plot; SIZES=1e5,1e6,1e7,1e8
 	@.ci/packages bench
-	$(SWIFT) build -c release --package-path Benchmarks
+	$(SWIFT) build -c release --package-path Benchmarks --product subject
 	@$(BENCH) bench.size $(if $(SIZES),--sizes "$(SIZES)")
 
 soak: build ## Real rates and ten times those, and whether anything grows or gets lost; MINUTES=10

@@ -7,6 +7,7 @@ let package = Package(
     dependencies: [
         .package(name: "EdgeTick", path: ".."),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/ordo-one/benchmark", from: "1.38.0", traits: []),
     ],
     targets: [
         .executableTarget(
@@ -15,6 +16,15 @@ let package = Package(
                 .product(name: "EdgeTickModules", package: "EdgeTick"),
                 .product(name: "Logging", package: "swift-log"),
             ],
-            swiftSettings: [.swiftLanguageMode(.v6)])
+            swiftSettings: [.swiftLanguageMode(.v6)]),
+        .executableTarget(
+            name: "Micro",
+            dependencies: [
+                .product(name: "EdgeTickModules", package: "EdgeTick"),
+                .product(name: "Benchmark", package: "benchmark"),
+            ],
+            path: "Benchmarks/Micro",
+            swiftSettings: [.swiftLanguageMode(.v6)],
+            plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")]),
     ]
 )

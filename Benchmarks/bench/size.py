@@ -118,7 +118,7 @@ def upload(buffer: Buffer, server: Server, most: int, seconds: float) -> float:
                 first = first or now
             if now[1] >= most:
                 break
-            time.sleep(0.01)
+            time.sleep(0.03)
         sync.process.send_signal(signal.SIGINT)
         sync.process.wait(60)
     if first is None or last[1] <= first[1]:
