@@ -7,7 +7,7 @@ SLIM := -Xswiftc -Xfrontend -Xswiftc -function-sections -Xcc -ffunction-sections
 VENV := .build/python
 LIMITS := Benchmarks/.build/limits
 LINT := $(SWIFT) format lint --strict --parallel --recursive --configuration .swift-format \
-	Package.swift Sources Tests Migrations Fixtures Benchmarks/Package.swift Benchmarks/Sources
+	Package.swift Sources Tests Migrations Fixtures Benchmarks/Package.swift Benchmarks/Sources Benchmarks/Benchmarks
 
 .PHONY: help demo day test coverage torture check build run bench micro size soak fuzz install clean python
 
@@ -67,10 +67,10 @@ micro: ## Single steps of the hot path, each for itself, with percentiles
 	@.ci/packages build
 	$(SWIFT) package -c release --package-path Benchmarks benchmark --no-progress
 
-size: build ## What a row costs against rows buffered, as a plot; SIZES=1e5,1e6,1e7,1e8
+size: build ## What a row costs against rows buffered, as a plot; SIZES=1e5,1e6,1e7,1e8 DRAIN=1
 	@.ci/packages bench
 	$(SWIFT) build -c release --package-path Benchmarks --product subject
-	@$(BENCH) bench.size $(if $(SIZES),--sizes "$(SIZES)")
+	@$(BENCH) bench.size $(if $(SIZES),--sizes "$(SIZES)") $(if $(DRAIN),--drain)
 
 soak: build ## Real rates and ten times those, and whether anything grows or gets lost; MINUTES=10
 	@.ci/packages bench

@@ -62,7 +62,8 @@ class Background:
     def memory(self) -> int:
         """Resident bytes now."""
         with open(f"/proc/{self.process.pid}/status") as file:
-            return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmRSS"))
+            # A process that has just ended has no such line.
+            return next((int(line.split()[1]) * 1024 for line in file if line.startswith("VmRSS")), 0)
 
     def cpu(self) -> float:
         """Seconds of processor time used so far."""

@@ -1,10 +1,11 @@
 """What a row costs, against how many rows are buffered already: append, upload, and the dashboard's questions.
 
-usage: python3 -m bench.size [--sizes 1e5,1e6,1e7] [--out Benchmarks/results/size]     or `make size SIZES=…`
+usage: python3 -m bench.size [--sizes 1e5,1e6,1e7] [--drain] [--out Benchmarks/results/size]     or `make size SIZES=…`
 
 Fills one buffer file to each size in turn. There it appends 200,000 rows more in transactions of 500, starts a collector
 and asks its API, and uploads the first rows of the backlog (a million at most, or as far as a minute goes) into an empty
-table. Writes OUT.json and OUT.svg.
+table. Writes OUT.json and OUT.svg. With --drain it then uploads the largest backlog to its end, and compares the rate in
+each tenth of it.
 """
 
 import argparse
@@ -126,6 +127,35 @@ def upload(buffer: Buffer, server: Server, most: int, seconds: float) -> float:
     return (last[1] - first[1]) / (last[0] - first[0])
 
 
+def drain(buffer: Buffer, server: Server) -> tuple[list[float], float]:
+    """Rows a second in each tenth of the whole backlog, and the memory that was resident at most, in bytes."""
+    run.output(*server.psql("truncate ohlcv_1min", "truncate edgetick_uploads", "checkpoint"))
+    buffer.forget_uploads()
+    marks: list[tuple[float, int]] = []
+    memory = 0.0
+    with run.Background(run.EDGETICK, "sync", "--env-file", os.devnull, env=buffer.settings(DATABASE_URI=server.uri())) as sync:
+        isRunning = True
+        while isRunning:
+            isRunning = sync.process.poll() is None
+            text = run.output(*server.psql("select coalesce(max(last_sequence), 0) from edgetick_uploads"), "-At")
+            marks.append((time.monotonic(), int(text)))
+            if isRunning:
+                memory = max(memory, sync.memory())
+                time.sleep(0.03 if buffer.rows < 5_000_000 else 0.25)
+    if sync.process.returncode != 0 or marks[-1][1] < buffer.rows:
+        raise RuntimeError(f"the upload ended with {sync.process.returncode} at row {marks[-1][1]} of {buffer.rows}")
+    stored = int(run.output(*server.psql("select count(*) from ohlcv_1min"), "-At"))
+    if stored != buffer.rows:
+        raise RuntimeError(f"{stored} rows are upstream, {buffer.rows} were buffered")
+    rates = []
+    for tenth in range(10):
+        part = [mark for mark in marks if tenth * buffer.rows <= mark[1] * 10 <= (tenth + 1) * buffer.rows]
+        (began, first), (ended, last) = part[0], part[-1]
+        if ended > began:
+            rates.append((last - first) / (ended - began))
+    return rates, memory
+
+
 def measure(buffer: Buffer, size: int, rounds: int, server: Server) -> dict[str, float]:
     while buffer.rows < size:
         buffer.append(min(5_000_000, size - buffer.rows), 20_000)
@@ -151,6 +181,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make size", description=__doc__)
     parser.add_argument("--sizes", default="1e5,1e6,1e7", help="rows buffered, separated by commas")
     parser.add_argument("--rounds", type=int, default=3, help="of each measurement; medians count (default 3)")
+    parser.add_argument("--drain", action="store_true", help="then upload the largest backlog to its end")
     parser.add_argument("--out", default=os.path.join(run.ROOT, "Benchmarks/results/size"), help="path without ending")
     options = parser.parse_args()
     command = f"make size SIZES={options.sizes}"
@@ -171,6 +202,11 @@ def main() -> None:
                 with open(options.out + ".json", "w") as file:
                     json.dump({"command": command, "machine": machine.description(), "points": points}, file, indent=1)
                 draw(points, options.out + ".svg", command)
+            if options.drain:
+                rates, memory = drain(buffer, server)
+                print(
+                    "drained, krows/s by tenth: " + " ".join(f"{rate / 1e3:.0f}" for rate in rates)
+                    + f"; at most {memory / 2**20:.0f} MiB resident", flush=True)
     finally:
         shutil.rmtree(place, ignore_errors=True)
     sys.exit(0)

@@ -72,7 +72,11 @@ final class UploadTransaction {
     private func take(_ answer: StatementResult) throws(UpstreamError) {
         if let before, !before.isCommitted {
             try before.committed(answer)
-            if before.isCommitted { onCommit() }
+            guard before.isCommitted else { return }
+            onCommit()
+            // Its rows are upstream; whoever kept it would keep all batches, each by the next.
+            self.before = nil
+            onCommit = {}
         } else if settledSequence == nil {
             try lock(answer)
             guard let settledSequence, let first = batch.firstSequence, settledSequence >= first else { return }

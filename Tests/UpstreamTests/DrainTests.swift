@@ -54,6 +54,33 @@ import Testing
         #expect(source.committed.withLock { $0 } == ["0", "0", "10", "20", "30"])
     }
 
+    @Test func `a batch is let go when it is committed`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        let connection = try PostgresConnection.connect(sandbox.configuration(), interrupt: Wakeup())
+        defer { connection.finish() }
+        let catalog = try connection.readCatalog(of: TableShape.targets.map(\.name))
+        let ledger = Ledger(
+            table: try TableShape.ledger.usable(in: catalog), bufferID: "2b1f6e0a-93a5-4d0e-8a57-0c1d8a4e5f60",
+            collector: "edge-1")
+        let target = try UploadTarget<TradeField>(.trades, in: catalog)
+        weak var committed: UploadTransaction?
+        var before: UploadTransaction?
+        for batch in list(3, of: 10) {
+            let transaction = UploadTransaction(on: connection, catalog: catalog, ledger: ledger, batch: batch)
+            let context = RowContext(
+                collector: "edge-1", connections: batch.connections, text: batch.text, barTimestamp: .start)
+            transaction.begin(after: before, isLazy: true) { [before] in #expect(before?.isCommitted != false) }
+            (transaction.rows, transaction.last) = (batch.count, batch.lastSequence ?? 0)
+            try transaction.load(batch.trades, (0..<10).map { Int32($0) }[...], into: target, context)
+            committed = before
+            before = transaction
+            // Whoever kept it would keep every batch of a backlog, each by the next.
+            #expect(committed == nil)
+        }
+        try before?.commit()
+        #expect(try sandbox.run(whole) == "30|30|1|30")
+    }
+
     @Test func `a batch is settled only when its rows can be seen by others`() async throws {
         let sandbox = try await Sandbox.migrated()
         let seen = Mutex<[String]>([])
