@@ -116,7 +116,7 @@ struct SecretsTests {
         }
         outputs.add("the log", collector.output)
         outputs.add("the feed's log", market.process.output + strict.process.output)
-        while let message = inbox.next(within: .milliseconds(50)) { outputs.add("the supervisor", [message]) }
+        while let message = await inbox.next(within: .milliseconds(50)) { outputs.add("the supervisor", [message]) }
         let files = FileManager.default.enumerator(atPath: box.workspace.path)
         while let name = files?.nextObject() as? String {
             guard let bytes = FileManager.default.contents(atPath: box.workspace.file(name)) else { continue }

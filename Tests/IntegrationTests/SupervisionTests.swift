@@ -13,17 +13,17 @@ import WebAPISupport
         let box = try CollectorBox(
             feed: market.url, settings: ["NOTIFY_SOCKET": inbox.address, "WATCHDOG_USEC": "900000"])
         let (collector, port) = try await box.collect()
-        let first = try #require(inbox.next())
+        let first = try #require(await inbox.next())
         #expect(first.contains("READY=1\n") && first.contains("MAINPID=\(collector.pid)\n"), "\(first)")
         try await RawHTTP(port: port).until("/health/ready") { $0.status == 200 }
-        #expect(inbox.next(containing: "STATUS=collecting")?.contains("WATCHDOG=1\n") == true)
+        #expect(await inbox.next(containing: "STATUS=collecting")?.contains("WATCHDOG=1\n") == true)
 
         try await market.kill()
-        let trouble = try #require(inbox.next(containing: "STATUS=not collecting; feed failing: "))
+        let trouble = try #require(await inbox.next(containing: "STATUS=not collecting; feed failing: "))
         #expect(trouble.contains("WATCHDOG=1\n"), "a restart would not mend the feed: \(trouble)")
 
         collector.send(SIGTERM)
-        #expect(inbox.next(containing: "STOPPING=1") != nil)
+        #expect(await inbox.next(containing: "STOPPING=1") != nil)
         #expect(try await collector.exit() == 0)
     }
 
@@ -31,7 +31,7 @@ import WebAPISupport
         let inbox = try DatagramInbox("@edgetick-\(UUID())")
         let box = try CollectorBox(feed: "ws://127.0.0.1:9/stocks", settings: ["NOTIFY_SOCKET": inbox.address])
         let (collector, _) = try await box.collect()
-        #expect(inbox.next()?.hasPrefix("READY=1\n") == true)
+        #expect(await inbox.next()?.hasPrefix("READY=1\n") == true)
         collector.send(SIGTERM)
         #expect(try await collector.exit() == 0)
     }

@@ -24,8 +24,15 @@ public final class DatagramInbox: Sendable {
 
     deinit { close(descriptor) }
 
-    /// The next message; `nil` when none comes in time. Blocks the thread.
-    public func next(within limit: Duration = .seconds(30)) -> String? {
+    /// The next message; `nil` when none comes in time.
+    public func next(within limit: Duration = .seconds(30)) async -> String? {
+        // Blocks a thread of its own: the sender may need all of Swift's.
+        await withCheckedContinuation { continuation in
+            Thread.detachNewThread { [self] in continuation.resume(returning: receive(within: limit)) }
+        }
+    }
+
+    private func receive(within limit: Duration) -> String? {
         var event = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
         guard poll(&event, 1, Int32(limit / .milliseconds(1))) == 1 else { return nil }
         var bytes = [UInt8](repeating: 0, count: 4096)
@@ -34,10 +41,10 @@ public final class DatagramInbox: Sendable {
     }
 
     /// The next message that contains `text`; `nil` when none comes in time.
-    public func next(containing text: String, within limit: Duration = .seconds(30)) -> String? {
+    public func next(containing text: String, within limit: Duration = .seconds(30)) async -> String? {
         let deadline = ContinuousClock.now + limit
         while ContinuousClock.now < deadline {
-            guard let message = next(within: limit) else { return nil }
+            guard let message = await next(within: limit) else { return nil }
             if message.contains(text) { return message }
         }
         return nil

@@ -42,14 +42,14 @@ import WebAPI
         #expect(service.interval == .milliseconds(20))
         let task = Task { try await service.run() }
         defer { task.cancel() }
-        let first = try #require(inbox.next())
+        let first = try #require(await inbox.next())
         #expect(first.hasPrefix("READY=1\nMAINPID=\(getpid())\nWATCHDOG=1\nSTATUS=collecting"))
-        #expect(inbox.next() == "WATCHDOG=1\nSTATUS=collecting")
+        #expect(await inbox.next() == "WATCHDOG=1\nSTATUS=collecting")
         isLive.withLock { $0 = false }
-        #expect(inbox.next(containing: "stuck") == "STATUS=stuck fast")
-        #expect(inbox.next() == "STATUS=stuck fast")
+        #expect(await inbox.next(containing: "stuck") == "STATUS=stuck fast")
+        #expect(await inbox.next() == "STATUS=stuck fast")
         isLive.withLock { $0 = true }
-        #expect(inbox.next(containing: "WATCHDOG=1") != nil)
+        #expect(await inbox.next(containing: "WATCHDOG=1") != nil)
     }
 
     @Test func `a supervisor that is gone stops nothing`() throws {
