@@ -144,6 +144,17 @@ public final class PostgresCluster: Sendable {
         ])
     }
 
+    /// Starts it (again) as a standby: it replays, answers questions and takes no writes. Needs `wal_level` replica.
+    public func startAsStandby() throws(Failure) {
+        _ = try asServerUser(["touch", directory + "/data/standby.signal"])
+        try start()
+    }
+
+    /// Makes a standby the primary, and waits for that.
+    public func promote() throws(Failure) {
+        _ = try asServerUser([binaries + "/pg_ctl", "promote", "-w", "-t", "60", "-s", "-D", directory + "/data"])
+    }
+
     /// Stops all its processes in their tracks (SIGSTOP): sockets stay open, nothing answers.
     public func freeze() throws(Failure) { try sendAll(SIGSTOP) }
 

@@ -67,6 +67,28 @@ import Testing
         #expect(await failure(demanding)?.reason == .readOnly)
     }
 
+    @Test func `a standby takes nothing and is named as such, and once it is promoted takes what waited`() async throws
+    {
+        let cluster = try PostgresCluster(settings: ["wal_level": "replica"])
+        let sandbox = try Sandbox.empty(on: cluster)
+        _ = try await UpstreamSchema.migrate(sandbox.configuration())
+        let uploader = try sandbox.uploader()
+        #expect(try await uploader.upload(trades(10)).inserted == 10)
+        try cluster.stop()
+        try cluster.startAsStandby()
+        #expect(try sandbox.run("SELECT pg_is_in_recovery()") == "t")
+        // The first try finds its connection gone.
+        _ = try? await uploader.upload(trades(20))
+        let error = await #expect(throws: UpstreamError.self) { try await uploader.upload(trades(20)) }
+        #expect(error?.reason == .readOnly && error?.sqlState == "25006" && error?.pausesUpload == true)
+        let asked = await #expect(throws: UpstreamError.self) { try await uploader.uploadedSequence(of: .trades) }
+        #expect(asked?.reason == .readOnly)
+        try cluster.promote()
+        let outcome = try await uploader.upload(trades(20))
+        #expect(outcome.skipped == 10 && outcome.inserted == 10)
+        #expect(try sandbox.run("SELECT count(*), count(DISTINCT trade_id) FROM trades") == "20|20")
+    }
+
     @Test func `a wrong password is named and shown nowhere`() async throws {
         let sandbox = try await Sandbox.migrated()
         let user = "guarded_\(sandbox.database)"

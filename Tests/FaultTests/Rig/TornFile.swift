@@ -92,7 +92,13 @@ struct TornFile {
         oracle.allowsTail = true
         let findings: LedgerOracle.Findings
         do {
-            findings = try oracle.compare(rig.file, rig.upstream)
+            // The last command may have found the bad page and set the file aside; the next one to write makes a fresh one.
+            if !damage.isNoticed, !FileManager.default.fileExists(atPath: rig.file.path), hasSetAside(rig) {
+                outcome.isUnreadable = true
+                findings = try oracle.compare(rig.upstream)
+            } else {
+                findings = try oracle.compare(rig.file, rig.upstream)
+            }
         } catch let error as DatabaseError where error.resultCode == .SQLITE_CORRUPT && !damage.isNoticed {
             outcome.isUnreadable = true
             findings = try oracle.compare(rig.upstream)
@@ -130,6 +136,11 @@ struct TornFile {
         case .fileEmpty: bytes[0] = Data()
         case .fileForeign: bytes[0] = Data(String(repeating: "symbol,open,close\n", count: 500).utf8)
         }
+    }
+
+    private func hasSetAside(_ rig: FaultRig) -> Bool {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: rig.box.data)) ?? []
+        return names.contains { $0.contains("-bad-") && $0.hasSuffix(".sqlite") }
     }
 
     /// A bad file is put aside as it is, never written over.
