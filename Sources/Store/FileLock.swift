@@ -16,10 +16,14 @@ public final class FileLock: Sendable {
 
     /// The lock file.
     public let path: String
+    /// Whether the holder before did not give the lock up: it was killed, or the machine went down.
+    public let wasAbandoned: Bool
     private let descriptor: Mutex<Int32?>
 
     private init(path: String, descriptor: Int32) {
         self.path = path
+        var status = stat()
+        wasAbandoned = fstat(descriptor, &status) == 0 && status.st_size > 0
         self.descriptor = Mutex(descriptor)
     }
 

@@ -14,9 +14,9 @@ struct OpenedTicks {
     let predecessors: [FileVerification.Predecessor]
     var incidents: [(what: String, detail: String)] = []
 
-    /// Opens the file; a bad one is set aside first. Needs the file's lock.
+    /// Opens the file, of which `lock` is held; a bad one is set aside first.
     static func open(
-        _ file: StoreFile, options: TickBuffer.Options, logger: Logger
+        _ file: StoreFile, lock: FileLock, options: TickBuffer.Options, logger: Logger
     ) throws(StoreError) -> OpenedTicks {
         var incidents: [(what: String, detail: String)] = []
         func putAway(_ why: String) throws(StoreError) {
@@ -32,8 +32,8 @@ struct OpenedTicks {
             do {
                 let identity = TickConnection.Identity(
                     id: UUID().uuidString.lowercased(), collector: options.collector)
-                // In order, a collector leaves an empty log.
-                let wasKilled = StoreFile.size(of: file.path + "-wal") > 0
+                // In order, a collector gives its lock up and leaves an empty log; the disk may have lost either.
+                let wasKilled = lock.wasAbandoned || StoreFile.size(of: file.path + "-wal") > 0
                 let connection = try TickConnection.open(
                     file, synchronous: options.synchronous.rawValue, identity: identity,
                     seed: TickConnection.Contents())

@@ -118,7 +118,7 @@ public final class TickBuffer: EventSink, Sendable {
         try StoreFile.makeDirectory(directory)
         let file = StoreFile(path: "\(directory)/\(fileName)", schema: .ticks)
         let lock = try FileLock.acquire(file.path + ".lock")
-        let opened = try OpenedTicks.open(file, options: options, logger: logger)
+        let opened = try OpenedTicks.open(file, lock: lock, options: options, logger: logger)
         let board = Board()
         let totals = opened.totals
         board.update { statistics in

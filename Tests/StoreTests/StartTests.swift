@@ -78,6 +78,22 @@ import Testing
         await last.close()
     }
 
+    @Test func `a kill is known by the lock that was left, when the disk lost the log`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        _ = buffer.offer(.bars(40))
+        try await buffer.flush()
+        await buffer.close()
+        let closed = try scratch.open()
+        #expect(closed.id == buffer.id)
+        await closed.close()
+        try Data("4711 1767600000\n".utf8).write(to: URL(fileURLWithPath: scratch.ticks + ".lock"))
+        let again = try scratch.open()
+        #expect(again.id != buffer.id)
+        #expect(again.predecessors == [.init(id: buffer.id, stream: .bars, through: 40)])
+        await again.close()
+    }
+
     @Test func `identifiers of rows that are no longer in the file are forgotten`() async throws {
         let scratch = try Scratch()
         let killed = try Scratch()

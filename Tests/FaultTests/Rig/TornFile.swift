@@ -69,6 +69,8 @@ struct TornFile {
             if name.hasSuffix("-wal"), damage == .logGone || damage == .fileForeign { continue }
             try content.write(to: URL(fileURLWithPath: rig.box.data + "/" + name))
         }
+        // What a killed collector leaves of its lock.
+        try Data("1 1\n".utf8).write(to: URL(fileURLWithPath: rig.box.data + "/ticks.sqlite.lock"))
         var outcome = Outcome(damage: damage, isHit: bytes != before || damage == .logGone)
 
         // Two lives: what the first one made of it must also serve the second.
