@@ -29,6 +29,8 @@ final class StatusBoard: Sendable {
 
     private struct State {
         var sample: Sample
+        /// When the collector was asked for the sample.
+        var asked: ContinuousClock.Instant
         var meters: [String: RateMeter] = [:]
         var latencies: [(time: Double, latency: [String: LatencyHistogram])] = []
         var history = History()
@@ -47,7 +49,7 @@ final class StatusBoard: Sendable {
         start = ContinuousClock.now
         let sample = Sample(
             snapshot: source.snapshot(), time: WallClock.milliseconds(), instant: start, usage: .now(), uptime: 0)
-        state = Mutex(State(sample: sample, before: (0, [:], LatencyHistogram())))
+        state = Mutex(State(sample: sample, asked: start, before: (0, [:], LatencyHistogram())))
         refresh()
     }
 
@@ -57,15 +59,18 @@ final class StatusBoard: Sendable {
     /// The last hour.
     var history: [History.Point] { state.withLock { $0.history.points } }
 
-    /// Takes a sample now. The collector is asked outside the lock.
+    /// Takes a sample now. The collector is asked outside the lock; of two at once, the one that asked later stays.
     @discardableResult
     func refresh() -> Sample {
+        let asked = ContinuousClock.now
         let snapshot = source.snapshot()
         let latency = tap.latency
         let usage = ProcessUsage.now()
         let instant = ContinuousClock.now
         let uptime = (instant - start).seconds
         return state.withLock { state in
+            guard asked >= state.asked else { return state.sample }
+            state.asked = asked
             var rates: [String: ConnectionRates] = [:]
             let meters = state.meters
             state.meters = [:]
