@@ -38,6 +38,13 @@ extension Uploader {
         for batch in commits.settle() { try await source.settled(batch) }
     }
 
+    /// Settles a batch whose COMMIT has waited for the disk, and with it all before.
+    private func settle(
+        _ batch: SettledBatch, by ledger: Ledger, _ commits: CommitGroup, _ source: some UploadSource
+    ) async throws {
+        for batch in commits.add(batch, by: ledger, isLazy: false) { try await source.settled(batch) }
+    }
+
     private func send<Source: UploadSource>(
         _ ahead: ReadAhead<Source>, _ commits: CommitGroup, to source: Source
     ) async throws {
@@ -49,9 +56,7 @@ extension Uploader {
             if let before = loaded, !mayFollow(next) {
                 loaded = nil
                 try before.commit()
-                for batch in commits.add(before.settledBatch, by: before.ledger, isLazy: false) {
-                    try await source.settled(batch)
-                }
+                try await settle(before.settledBatch, by: before.ledger, commits, source)
             }
             guard let parcel = try next.get() else { return }
             guard parcel.batch.count > 0 else {
@@ -97,13 +102,12 @@ extension Uploader {
         if !transaction.overlaps {
             var outcome = UploadOutcome()
             try await loadHalves(parcel, 0..<parcel.batch.count, &outcome, source)
-            let batch = SettledBatch(parcel.batch, outcome)
-            for batch in commits.add(batch, by: transaction.ledger, isLazy: false) { try await source.settled(batch) }
+            try await settle(SettledBatch(parcel.batch, outcome), by: transaction.ledger, commits, source)
             return nil
         }
         let rest = try await loadRest(parcel, 0..<parcel.batch.count, source)
         guard rest.rows == 0 else { return rest }
-        for batch in commits.add(rest.settledBatch, by: rest.ledger, isLazy: false) { try await source.settled(batch) }
+        try await settle(rest.settledBatch, by: rest.ledger, commits, source)
         return nil
     }
 

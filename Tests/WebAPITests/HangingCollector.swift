@@ -2,13 +2,17 @@ import Foundation
 import Logging
 import MarketData
 import ServiceLifecycle
+import Synchronization
 import WebAPI
 import WebAPISupport
 
-/// A collector whose snapshot can be made to block, as if a lock were held over a hanging disk.
+/// A collector whose snapshot can be made to block, as if a lock were held over a hanging disk, or to come late.
 final class HangingCollector: CollectorSource {
+    private enum Delivery { case prompt, keepNext, kept }
+
     private let inner: StagedCollector
     private let gate = NSLock()
+    private let delivery = Mutex(Delivery.prompt)
 
     init(_ inner: StagedCollector) {
         self.inner = inner
@@ -17,10 +21,20 @@ final class HangingCollector: CollectorSource {
     func hang() { gate.lock() }
     func resume() { gate.unlock() }
 
+    /// The next snapshot is taken at once and answered after ``deliver()``; those behind it are not kept.
+    func keepNext() { delivery.withLock { $0 = .keepNext } }
+    var isKeeping: Bool { delivery.withLock { $0 == .kept } }
+    func deliver() { delivery.withLock { $0 = .prompt } }
+
     func snapshot() -> CollectorSnapshot {
-        gate.lock()
-        defer { gate.unlock() }
-        return inner.snapshot()
+        let snapshot = gate.withLock { inner.snapshot() }
+        let isKept = delivery.withLock { delivery in
+            guard delivery == .keepNext else { return false }
+            delivery = .kept
+            return true
+        }
+        while isKept, isKeeping { Thread.sleep(forTimeInterval: 0.001) }
+        return snapshot
     }
 
     func tickers(of connection: String) -> ConnectionTickers? { inner.tickers(of: connection) }

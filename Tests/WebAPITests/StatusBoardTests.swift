@@ -1,0 +1,23 @@
+import Testing
+import WebAPISupport
+
+@testable import WebAPI
+
+@Suite struct StatusBoardTests {
+    @Test func `a sample that comes late doesn't replace one that was asked for after it`() async throws {
+        let staged = StagedCollector()
+        staged.change { $0.snapshot.buffer.gaps = 1 }
+        let collector = HangingCollector(staged)
+        let board = StatusBoard(source: collector, tap: EventTap(before: staged))
+        collector.keepNext()
+        let early = Task { try await RawHTTP.onThread { board.refresh().snapshot.buffer.gaps } }
+        while !collector.isKeeping { try await Task.sleep(for: .milliseconds(1)) }
+
+        staged.change { $0.snapshot.buffer.gaps = 2 }
+        #expect(board.refresh().snapshot.buffer.gaps == 2)
+        collector.deliver()
+
+        #expect(try await early.value == 2)
+        #expect(board.sample.snapshot.buffer.gaps == 2)
+    }
+}
