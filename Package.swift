@@ -104,12 +104,14 @@ let package = Package(
                 serviceLifecycle,
             ],
             resources: [.embedInCode("Dashboard"), .embedInCode("OpenAPI")], swiftSettings: strict),
+        // glibc's own settings, which its Swift module leaves out.
+        .systemLibrary(name: "CMalloc"),
         .executableTarget(
             name: "edgetick",
             dependencies: [
-                "Backfill", "Collector", "Feed", "FeedSimulator", "Fixtures", "MarketData", "Store", "Universe",
-                "Upstream", "WebAPI", argumentParser, configuration, logging, serviceLifecycle, systemPackage,
-                unixSignals,
+                "Backfill", "CMalloc", "Collector", "Feed", "FeedSimulator", "Fixtures", "MarketData", "Store",
+                "Universe", "Upstream", "WebAPI", argumentParser, configuration, logging, serviceLifecycle,
+                systemPackage, unixSignals,
             ],
             swiftSettings: strict),
 

@@ -25,4 +25,9 @@ struct EdgeTick: AsyncParsableCommand {
             SimulateCommand.self,
             CaptureCommand.self, ConfigCommand.self,
         ])
+
+    static func main() async {
+        LargeBlocks.returnWhenFreed()
+        await main(nil)
+    }
 }
