@@ -2,10 +2,20 @@ import Glibc
 
 /// Files and directories that only their owner may use, whatever the umask is: it can only take rights away at first,
 /// so they are set once more.
+///
+/// The owner is whoever makes them; but what root makes in another user's directory gets that directory's owner, as
+/// SQLite's own logs do. A command of root's, run beside a service, so leaves nothing that the service can't open.
 public enum PrivateFile {
-    /// Opens a file for writing, and makes it with mode 0600 where there is none; -1 with `errno` set on failure.
+    /// Opens a file for writing, and makes it with mode 0600 where there is none; -1 with `errno` set on failure,
+    /// `ELOOP` where the name is a symbolic link.
     public static func open(_ path: String, _ flags: Int32) -> Int32 {
-        let descriptor = Glibc.open(path, flags | O_CREAT | O_CLOEXEC, 0o600)
+        let flags = flags | O_CREAT | O_CLOEXEC | O_NOFOLLOW
+        var descriptor = Glibc.open(path, flags | O_EXCL, 0o600)
+        if descriptor >= 0 {
+            giveToOwner(of: parent(path), descriptor)
+        } else if errno == EEXIST, flags & O_EXCL == 0 {
+            descriptor = Glibc.open(path, flags, 0o600)
+        }
         // The descriptor is open as asked for, also where the umask took the owner's own rights.
         if descriptor >= 0 { fchmod(descriptor, 0o600) }
         return descriptor
@@ -13,8 +23,12 @@ public enum PrivateFile {
 
     /// Makes a directory with mode 0700; -1 with `errno` set on failure.
     public static func makeDirectory(_ path: String) -> Int32 {
-        guard mkdir(path, 0o700) == 0 else { return -1 }
-        return chmod(path, 0o700)
+        guard mkdir(path, 0o700) == 0, chmod(path, 0o700) == 0 else { return -1 }
+        let descriptor = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
+        guard descriptor >= 0 else { return -1 }
+        giveToOwner(of: parent(path), descriptor)
+        close(descriptor)
+        return 0
     }
 
     /// Puts a file with these bytes into the place of the one at `path`, at once; `false` with `errno` set on failure.
@@ -29,5 +43,17 @@ public enum PrivateFile {
             return false
         }
         return true
+    }
+
+    /// Only of what was just made: a file that was there may be another's, put in its place to be given away.
+    private static func giveToOwner(of directory: String, _ descriptor: Int32) {
+        var information = stat()
+        guard geteuid() == 0, stat(directory, &information) == 0, information.st_uid != 0 else { return }
+        fchown(descriptor, information.st_uid, information.st_gid)
+    }
+
+    private static func parent(_ path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 }
