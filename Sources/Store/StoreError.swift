@@ -104,7 +104,7 @@ public struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
         case .pinned: "close long-running readers such as sqlite3 shells"
         case .missing: "check EDGETICK_DATA_DIR, and whether a collector ever ran here"
         case .closed: "open it again"
-        case .sequenceAhead: "the file is an older copy: move it away, so that a fresh one is started"
+        case .sequenceAhead: "the file is an older copy: stop the collector, run edgetick repair --force, start it"
         case .invalid: "correct the value"
         case .statement: "please report this line"
         }

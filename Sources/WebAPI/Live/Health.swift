@@ -6,7 +6,7 @@
 ///
 /// | check | failing | degraded |
 /// |---|---|---|
-/// | feed | no connection has symbols; a connection that has some is not connected, or none of its symbols is confirmed | symbols refused or unconfirmed; reading paused; no event for 15 minutes of New York's regular session |
+/// | feed | no connection has symbols; of those that have some, none is connected with a confirmed symbol | some of them are not; symbols refused or unconfirmed; reading paused; no event for 15 minutes of New York's regular session |
 /// | buffer | commits fail; the cap or the disk is reached, so that events are dropped or rejected | four fifths of the cap used; a damaged file was set aside and still lies there |
 /// | sync | – | an upload failure lasts; nothing was settled for 30 s while rows wait; the oldest row waits for more than 15 minutes |
 /// | universes | – | pulling them fails, so that the last good copy is used |
@@ -115,7 +115,7 @@ struct Health: Sendable, Equatable {
             return check(
                 .degraded,
                 "connected, but no event came although New York trades: " + names.joined(separator: ", ")
-                    + "; if these symbols do trade, ask the feed's provider (edgetick capture shows what it sends)")
+                    + "; if these symbols do trade, ask the feed's provider")
         }
         return check(.ok, "\(working.count) of \(working.count) connections collect")
     }

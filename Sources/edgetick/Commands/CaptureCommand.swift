@@ -14,6 +14,8 @@ struct CaptureCommand: AsyncParsableCommand {
             Example: SYMBOLS=AAPL,MSFT edgetick capture day.ndjson
 
             The file can be replayed with edgetick simulate --capture. Nothing is buffered or uploaded.
+            It logs in as one client more of the account; with several connections configured, as the first of them.
+            An account that has no connection left pushes another client out, maybe a running collector.
             """)
 
     @OptionGroup var options: SettingsOptions

@@ -52,7 +52,7 @@ struct SimulateCommand: AsyncParsableCommand {
     @Option(help: "How many clients with one key may be logged in at once.")
     var limit: Int?
 
-    @Option(help: "A fault to make; see below.")
+    @Option(help: "A fault to make, of those listed above.")
     var fault: [String] = []
 
     @Flag(help: "Send the capture again and again.")

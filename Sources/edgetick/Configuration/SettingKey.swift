@@ -114,7 +114,7 @@ enum SettingKey: String, CaseIterable, Sendable {
         case .useMultiConnection: "several connections, each with symbols of its own"
         case .symbolUniverseKey: "universe key of the single connection"
         case .symbols: "symbols of the single connection when no universe key is set or it gives none; * = all"
-        case .connectionsMax: "the most connections; the account's limit is 3 as a rule"
+        case .connectionsMax: "the most connections; the account's limit is 1 to 3 as a rule"
         case .routingStrategy: "how symbols are spread over connections"
         case .healthCheckInterval: "how often connections are looked at (seconds)"
         case .autoRebalance: "move symbols when the load is uneven, with the strategy load-balanced"

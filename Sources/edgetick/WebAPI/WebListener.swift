@@ -57,7 +57,7 @@ struct WebListener: Service {
         guard let address = await address else { return }
         guard !PrivateFile.replace(addressFile, with: Array((address + "\n").utf8)) else { return }
         logger.warning(
-            "the address could not be left for the other commands; they use HTTP_HOST and HTTP_PORT",
+            "the address could not be left for the other commands; they read the files instead",
             metadata: ["file": "\(addressFile)", "error": "\(String(cString: strerror(errno)))"])
     }
 
