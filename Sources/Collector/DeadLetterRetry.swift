@@ -24,17 +24,22 @@ public struct DeadLetterRetry: Sendable {
         _ letters: [DeadLetter], buffer: TickBuffer, uploader: Uploader, directory: String, batchRows: Int
     ) async throws -> DeadLetterRetry {
         var result = DeadLetterRetry()
-        try await uploader.connect()
+        let pass = UploadPass(buffer: buffer, uploader: uploader, batchRows: batchRows)
+        try await pass.settleWithLedger()
+        // Of a row that was never settled the letter is gone now, and the row is still in the queue.
+        let standing = Set(try TickHistory(directory: directory).deadLetters(limit: Int(Int32.max)).map(\.name))
+        let waiting = letters.map(\.name).filter { !standing.contains($0) }
+        let letters = letters.filter { standing.contains($0.name) }
         result.unreadable = letters.filter { $0.event == nil }
         let held = try await superseded(letters, uploader: uploader, directory: directory)
         result.superseded = letters.filter { held.contains($0.name) }
         let sending = letters.filter { $0.event != nil && !held.contains($0.name) }
         let placed = try await buffer.requeue(sending)
-        _ = try await UploadPass(buffer: buffer, uploader: uploader, batchRows: batchRows).run()
-        let places = Set(placed.map { "\($0.letter.stream.rawValue):\($0.sequence)" })
+        _ = try await pass.run()
+        let places = Set(placed.map { "\($0.letter.stream.rawValue):\($0.sequence)" } + waiting)
         let left = try TickHistory(directory: directory).deadLetters(limit: Int(Int32.max))
         result.refusedAgain = left.filter { places.contains($0.name) }
-        result.sent = placed.count - result.refusedAgain.count
+        result.sent = places.count - result.refusedAgain.count
         return result
     }
 

@@ -85,7 +85,12 @@ public final class SyncService: Service {
         let task = Task { [self] in
             try await pass.run { totals in self.current.withLock { $0.progressed(totals) } }
         }
-        work.withLock { $0.pass = task }
+        let isOver = work.withLock { work in
+            work.pass = task
+            return work.isOver
+        }
+        // The time may have run out while the buffer was flushed.
+        if isOver { task.cancel() }
         defer { work.withLock { $0.pass = nil } }
         do {
             let totals = try await task.value

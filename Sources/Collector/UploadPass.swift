@@ -38,17 +38,21 @@ public struct UploadPass: Sendable {
     ///
     /// - Throws: `StoreError` and `UpstreamError`; what was acknowledged until then stays so.
     public func run(progress: @escaping @Sendable (UploadTotals) -> Void = { _ in }) async throws -> UploadTotals {
-        try await uploader.connect()
         try await settleWithLedger()
         let queue = UploadQueue(buffer: buffer, batchRows: batchRows, progress: progress)
         try await uploader.drain(queue)
         return await queue.totals
     }
 
-    /// Acknowledges what the ledger says is upstream: a pass that ended between COMMIT and acknowledgement left that
-    /// knowledge there alone. A ledger that is ahead of the file means that the file is an older copy: an error.
-    private func settleWithLedger() async throws {
+    /// Has the buffer agree with what the ledger says is upstream: a pass that ended between COMMIT and acknowledgement
+    /// left that knowledge there alone, and a server that lost its last transactions knows less than the buffer. A ledger
+    /// that is ahead of the file means that the file is an older copy: an error.
+    ///
+    /// - Throws: `StoreError` and `UpstreamError`.
+    func settleWithLedger() async throws {
+        try await uploader.connect()
         let statistics = buffer.statistics
+        var known: [EventStream: Int64] = [:]
         // Rows of a file that this one was repaired from went up under that file's id, if they did.
         for predecessor in buffer.predecessors {
             let acknowledged = buffer.statistics[predecessor.stream].acknowledgedSequence
@@ -58,11 +62,18 @@ public struct UploadPass: Sendable {
             if settled > acknowledged { try await buffer.acknowledge(predecessor.stream, through: settled) }
         }
         for stream in EventStream.allCases {
-            let uploaded = try await uploader.uploadedSequence(of: stream)
+            var uploaded = try await uploader.uploadedSequence(of: stream)
+            if uploaded == 0, statistics.deadLetters > 0 {
+                // A transaction that makes the ledger's row may still be open, and be the one that the letters are of.
+                uploaded = try await uploader.settledSequence(of: stream, by: buffer.id)
+            }
             if uploaded > statistics[stream].acknowledgedSequence {
                 try await buffer.acknowledge(stream, through: uploaded)
             }
+            // Of none, nothing follows: the rows may have gone up under a predecessor's id, or to another database.
+            if uploaded > 0 { known[stream] = uploaded }
         }
+        try await buffer.agree(withLedger: known)
     }
 }
 

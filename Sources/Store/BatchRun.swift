@@ -8,10 +8,13 @@ struct BatchRun {
     var unreadable = DropTally()
     /// The last row's sequence; `nil` when there was no row.
     var end: Int64?
+    /// Unreadable rows through this sequence were counted by an earlier reading.
+    private let countedThrough: Int64
     private var lastConnection: (bytes: [UInt8], index: Int32)?
 
-    init(stream: EventStream) {
+    init(stream: EventStream, countedThrough: Int64 = 0) {
         batch = BufferedBatch(stream: stream)
+        self.countedThrough = countedThrough
     }
 
     /// Takes the statement's row.
@@ -70,6 +73,7 @@ struct BatchRun {
     }
 
     private mutating func skip(_ row: RowColumns, symbolAt: Int32, timeAt: Int32, _ sequence: Int64) {
+        guard sequence > countedThrough else { return }
         unreadable.add(
             batch.stream, Symbol(utf8: row.bytes(symbolAt)), .unreadable, time: row.integer(timeAt), sequence: sequence)
     }

@@ -29,7 +29,7 @@ public struct BufferReport: Sendable, Equatable {
         /// The stream.
         public var stream: EventStream
         /// Why: `oldest_dropped`, `new_rejected`, `queue_full`, `file_set_aside`, `vanished`, `unreadable`,
-        /// `discarded`.
+        /// `closed`, `discarded`, `upstream_lost`.
         public var reason: String
         /// How many events.
         public var count: Int64

@@ -18,6 +18,8 @@ enum DropReason: String, Sendable, CaseIterable {
     case closed
     /// A person took the dead letter out of the file.
     case discarded
+    /// Upstream lost rows that it had confirmed, and the file keeps them no more.
+    case upstreamLost = "upstream_lost"
 }
 
 /// Counts events that are given up, by stream, symbol and reason, with their span of feed time.

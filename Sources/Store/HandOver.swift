@@ -17,6 +17,8 @@ final class HandOver: Sendable {
         var settled: [SettledLetter] = []
         var drops = DropTally()
         var acknowledged = false
+        /// What the ledger upstream says, to be agreed with; `nil` when it wasn't asked.
+        var ledger: [EventStream: Int64]?
         /// Damage that a reader came upon.
         var damage: StoreError?
         /// Everything up to this ticket is in this work or was before.
@@ -43,7 +45,7 @@ final class HandOver: Sendable {
 
         var isEmpty: Bool {
             batches.isEmpty && gaps.isEmpty && letters.isEmpty && fills.isEmpty && settled.isEmpty && drops.isEmpty
-                && !acknowledged && damage == nil
+                && !acknowledged && ledger == nil && damage == nil
         }
     }
 
@@ -91,6 +93,7 @@ final class HandOver: Sendable {
         var drops = DropTally()
         var refusedBatches: Int64 = 0
         var acknowledged = false
+        var ledger: [EventStream: Int64]?
         var damage: StoreError?
         var tickets: UInt64 = 0
         var due: MonotonicTime?
@@ -110,7 +113,7 @@ final class HandOver: Sendable {
 
         var hasWork: Bool {
             !batches.isEmpty || !gaps.isEmpty || !letters.isEmpty || !fills.isEmpty || !settled.isEmpty
-                || !drops.isEmpty || acknowledged || damage != nil
+                || !drops.isEmpty || acknowledged || ledger != nil || damage != nil
         }
     }
 
@@ -207,7 +210,8 @@ final class HandOver: Sendable {
 
     /// Waits until everything handed over before the call, and what is given, is durable.
     func flush(
-        letters: [DeadLetter] = [], fills: [GapFill] = [], settled: [SettledLetter] = [], drops: DropTally = DropTally()
+        letters: [DeadLetter] = [], fills: [GapFill] = [], settled: [SettledLetter] = [],
+        drops: DropTally = DropTally(), ledger: [EventStream: Int64]? = nil
     ) async -> StoreError? {
         await withCheckedContinuation { continuation in
             let answer = state.withLock { state -> (isDone: Bool, error: StoreError?, wakes: Bool) in
@@ -220,6 +224,7 @@ final class HandOver: Sendable {
                 state.fills += fills
                 state.settled += settled
                 state.drops.add(drops)
+                if let ledger { state.ledger = ledger }
                 guard state.hasWork || state.isWorking else { return (true, nil, false) }
                 let wakes = state.hasWork && note(&state, urgent: true)
                 state.waiters.append(Waiter(ticket: state.tickets, continuation: continuation))
@@ -312,6 +317,7 @@ final class HandOver: Sendable {
         swap(&work.drops, &state.drops)
         work.acknowledged = state.acknowledged
         state.acknowledged = false
+        swap(&work.ledger, &state.ledger)
         work.damage = state.damage
         state.damage = nil
         return work

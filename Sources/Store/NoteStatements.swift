@@ -19,6 +19,8 @@ final class NoteStatements {
 
     private struct StreamStatements {
         let marks: PreparedStatement
+        let lowering: PreparedStatement
+        let unsettledLetters: PreparedStatement
         let delete: PreparedStatement
         let received: PreparedStatement
         let summary: PreparedStatement
@@ -33,6 +35,13 @@ final class NoteStatements {
                     """
                     UPDATE streams SET acknowledged = max(acknowledged, ?1), deleted_through = max(deleted_through, ?2)
                     WHERE stream = '\(table)'
+                    """, on: database),
+                lowering: try PreparedStatement(
+                    "UPDATE streams SET acknowledged = ?1 WHERE stream = '\(table)'", on: database),
+                unsettledLetters: try PreparedStatement(
+                    """
+                    DELETE FROM dead_letters WHERE stream = '\(table)' AND seq > ?1
+                    AND EXISTS (SELECT 1 FROM \(table) WHERE \(table).seq = dead_letters.seq)
                     """, on: database),
                 delete: try PreparedStatement("DELETE FROM \(table) WHERE seq <= ?1", on: database),
                 received: try PreparedStatement(
@@ -91,6 +100,15 @@ final class NoteStatements {
         statement.bind(acknowledged, at: 1)
         statement.bind(deletedThrough, at: 2)
         try statement.run()
+    }
+
+    /// Sets a stream's acknowledged sequence, also to a lower one, and takes out dead letters of the rows behind it: those
+    /// are sent, and judged, again.
+    func takeBack(_ stream: EventStream, to acknowledged: Int64) throws(StoreError) {
+        for statement in [streams[stream]?.lowering, streams[stream]?.unsettledLetters].compactMap(\.self) {
+            statement.bind(acknowledged, at: 1)
+            try statement.run()
+        }
     }
 
     /// Deletes a stream's rows up to a sequence; the caller raises the mark in the same transaction.

@@ -1,6 +1,7 @@
 import Glibc
 public import Logging
 public import MarketData
+import Synchronization
 
 /// The durable queue between feed and upload: append at the tail, read from the head, forget on acknowledgement.
 ///
@@ -82,6 +83,8 @@ public final class TickBuffer: EventSink, Sendable {
     private let handOver: HandOver
     private let board: Board
     private let reader: TickReader
+    /// Whether dead letters may be of rows whose upload did not come to its end.
+    private let mayHaveUnsettledLetters = Atomic(true)
     private let file: StoreFile
 
     private init(
@@ -219,9 +222,23 @@ public final class TickBuffer: EventSink, Sendable {
         if isNew { handOver.noteAcknowledged() }
     }
 
+    /// Agrees with what the upload's ledger says is upstream, of the streams that it knows; durable on return.
+    ///
+    /// Rows that were acknowledged beyond it are not there any more and wait again; those that the file no longer has are
+    /// counted in `drops`. Dead letters of rows that still wait go, because those rows are judged again: one that is then
+    /// taken must leave no letter to be retried. To be called when no upload is under way.
+    public func agree(withLedger uploaded: [EventStream: Int64]) async throws(StoreError) {
+        let statistics = board.current
+        let isBehind = uploaded.contains { $1 < statistics[$0].acknowledgedSequence }
+        guard isBehind || statistics.deadLetters > 0 && mayHaveUnsettledLetters.load(ordering: .relaxed) else { return }
+        if let error = await handOver.flush(ledger: uploaded) { throw error }
+        mayHaveUnsettledLetters.store(false, ordering: .relaxed)
+    }
+
     /// Stores rows that the database will never take; durable on return. The same row again replaces its reason.
     public func addDeadLetters(_ letters: [DeadLetter]) async throws(StoreError) {
         guard !letters.isEmpty else { return }
+        mayHaveUnsettledLetters.store(true, ordering: .relaxed)
         if let error = await handOver.flush(letters: letters) { throw error }
     }
 

@@ -23,6 +23,8 @@ final class TickReader: Sendable {
     private let commitsAreDurable: Bool
     private let queue = DispatchQueue(label: "EdgeTick.buffer-reader")
     private let connection = Mutex<Guarded?>(nil)
+    /// How far unreadable rows were counted: the same rows are read again until something behind them is settled.
+    private let counted = Mutex(StreamSequences())
 
     /// Used on the queue alone.
     private struct Guarded: @unchecked Sendable {
@@ -76,6 +78,7 @@ final class TickReader: Sendable {
                 // Rows of which none is left: somebody deleted them.
                 return nil
             }
+            counted.withLock { $0[stream] = max($0[stream], end) }
             if run.batch.count > 0 {
                 if !commitsAreDurable { try sync() }
                 board.handOut(stream, through: end)
@@ -109,6 +112,7 @@ final class TickReader: Sendable {
         _ stream: EventStream, after: Int64, through: Int64, limit: Int
     ) throws(StoreError) -> BatchRun {
         let opened = try open()
+        let countedThrough = counted.withLock { $0[stream] }
         guard let statement = opened.statements[stream] else { return BatchRun(stream: stream) }
         return try StoreError.translating("read", path: file.path) {
             try opened.queue.unsafeRead { _ in
@@ -116,7 +120,7 @@ final class TickReader: Sendable {
                 statement.bind(through, at: 2)
                 statement.bind(Int64(limit), at: 3)
                 defer { statement.reset() }
-                var run = BatchRun(stream: stream)
+                var run = BatchRun(stream: stream, countedThrough: countedThrough)
                 run.batch.reserve(min(limit, Int(through - after)))
                 do throws(StoreError) {
                     while try statement.step() { run.append(statement.handle) }

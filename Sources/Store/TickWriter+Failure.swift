@@ -185,6 +185,29 @@ extension TickWriter {
         }
     }
 
+    /// Takes acknowledgements back to where the ledger upstream is: a server without its last transactions, a standby or
+    /// a restored backup, took the other's place. Ledger and rows are one transaction, so what is behind is sent again.
+    func agree(with ledger: [EventStream: Int64]) {
+        for (stream, uploaded) in ledger {
+            let marks = board.current[stream]
+            guard uploaded < marks.acknowledgedSequence else { continue }
+            board.update { $0[stream].acknowledgedSequence = uploaded }
+            let gone = max(uploaded, min(marks.acknowledgedSequence, marks.deletedThrough))
+            if gone > uploaded { carriedDrops.addUnknown(stream, .upstreamLost, sequences: uploaded + 1...gone) }
+            let detail =
+                "\(stream.rawValue): upstream has the rows through \(uploaded) and had confirmed those through "
+                + "\(marks.acknowledgedSequence)"
+            carriedIncidents.append(("upstream went back", detail))
+            logger.error(
+                "Upstream lost rows that it had confirmed; those that are still in the buffer are sent again",
+                metadata: [
+                    "stream": "\(stream.rawValue)", "upstream": "\(uploaded)",
+                    "confirmed": "\(marks.acknowledgedSequence)",
+                    "sent-again": "\(marks.acknowledgedSequence - gone)", "lost": "\(gone - uploaded)",
+                ])
+        }
+    }
+
     /// Counts the rows that waited in a file that is gone.
     private func writeOffWaitingRows(_ reason: DropReason) {
         var waiting = DropTally()

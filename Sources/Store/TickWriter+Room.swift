@@ -22,17 +22,28 @@ extension TickWriter {
                 guard try deleteStep(rows, dropsWaiting: options.fullPolicy == .dropOldest) > 0 else { break }
                 used = try connection.usage().used
             }
-            if used > wanted || board.current.drops > drops {
-                isFull = true
-            } else if options.fullPolicy == .rejectNew {
-                isFull = false
-            }
-        } else if used < wanted - options.maximumBytes / 50 {
+            isFull = used > wanted || board.current.drops > drops
+        } else if used < wanted - options.maximumBytes / 50 || hasUploadedRows {
+            // While all rows wait, the little room that is left says nothing: soon it is full again.
             isFull = false
         }
         board.update { $0.usedBytes = used }
         let diskRefuses = diskFullUntil.map { MonotonicTime.now() < $0 } ?? false
-        if options.fullPolicy == .rejectNew, isFull || diskRefuses { reject(&work) }
+        if options.fullPolicy == .rejectNew, used > wanted || diskRefuses { reject(&work) }
+    }
+
+    /// Whether some rows may go without a loss.
+    private var hasUploadedRows: Bool {
+        let statistics = board.current
+        return EventStream.allCases.contains { statistics[$0].acknowledgedSequence > statistics[$0].deletedThrough }
+    }
+
+    /// Looks again whether the file is full, while nothing comes that would be written.
+    func lookForRoom() throws(StoreError) {
+        guard isFull, !diskIsTight else { return }
+        var nothing = HandOver.Work()
+        try makeRoom(for: &nothing)
+        if !isFull { publishState() }
     }
 
     /// Counts new events and forgets them.

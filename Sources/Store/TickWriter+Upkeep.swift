@@ -13,7 +13,10 @@ extension TickWriter {
             let now = MonotonicTime.now()
             if now >= nextWatch { try watch(now) }
             guard connection != nil else { return false }
-            if now >= nextSignOfLife { try signLife() }
+            if now >= nextSignOfLife {
+                try signLife()
+                recovered()
+            }
             try moveLog()
             return try expireStep(now)
         } catch {
@@ -25,6 +28,8 @@ extension TickWriter {
             }
             nextWatch = MonotonicTime.now().advanced(by: backoff.failed())
             nextRetention = nextWatch
+            // The first write that succeeds says that the failure is over; no event may come for days.
+            nextSignOfLife = nextWatch
             return false
         }
     }
@@ -57,6 +62,7 @@ extension TickWriter {
         if let space = DiskReserve.space(in: file.directory) {
             diskIsTight = space.free < 64 << 20
         }
+        try lookForRoom()
         if !isFull { reserve.hold() }
         if let inode = file.inode, inode != self.inode {
             throw StoreError(.foreign, operation: "write", path: file.path, underlying: "another file took its place")

@@ -99,6 +99,7 @@ final class TickWriter {
         work.drops = DropTally()
         if let damage = work.damage { setAside(because: damage) }
         work.damage = nil
+        if let ledger = work.ledger { agree(with: ledger) }
         while true {
             do {
                 if connection == nil, try reopen() {
@@ -144,7 +145,7 @@ final class TickWriter {
         for stream in EventStream.allCases { last[stream] = statistics[stream].lastSequence }
         let hasNotes =
             !work.gaps.isEmpty || !work.letters.isEmpty || !work.fills.isEmpty || !work.settled.isEmpty
-            || !carriedDrops.isEmpty || !carriedIncidents.isEmpty
+            || !carriedDrops.isEmpty || !carriedIncidents.isEmpty || work.ledger != nil
         let noteCount = notes + (hasNotes ? 1 : 0)
         let now = WallClock.microseconds()
         let requeued = work.settled.compactMap(\.batch)
@@ -159,6 +160,11 @@ final class TickWriter {
             var position = StreamSequences()
             for stream in EventStream.allCases { position[stream] = statistics[stream].lastSequence }
             for batch in work.batches + requeued { try connection.inserter.insert(batch, last: &position) }
+            if work.ledger != nil {
+                for stream in EventStream.allCases {
+                    try connection.notes.takeBack(stream, to: statistics[stream].acknowledgedSequence)
+                }
+            }
             if work.acknowledged {
                 for stream in EventStream.allCases {
                     try connection.notes.mark(
@@ -171,7 +177,7 @@ final class TickWriter {
             for fill in work.fills { try connection.notes.add(fill, now: now) }
             for letter in work.settled { try connection.notes.removeLetter(letter.stream, letter.sequence) }
             for letter in work.letters { try connection.notes.add(letter) }
-            if !work.letters.isEmpty || !work.settled.isEmpty {
+            if !work.letters.isEmpty || !work.settled.isEmpty || work.ledger != nil {
                 attempt?.deadLetters = try connection.notes.letterCount()
             }
             for incident in carriedIncidents {
@@ -208,7 +214,7 @@ final class TickWriter {
             }
         }
         do {
-            try findOldestPending(anew: work.acknowledged)
+            try findOldestPending(anew: work.acknowledged || work.ledger != nil)
         } catch {
             // The rows are durable; the next write meets the same trouble and deals with it.
             logger.debug("The oldest waiting row could not be read", metadata: ["error": "\(error)"])

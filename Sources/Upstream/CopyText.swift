@@ -41,6 +41,8 @@ struct CopyText: CopyWriter {
 
     @inline(__always)
     mutating func append(_ value: Double, rounded: Bool) {
+        // Of a damaged row; the server would take NaN for a price, and NULL it refuses.
+        guard value.isFinite else { return appendNull() }
         guard rounded else { return DecimalText.append(value, to: &bytes) }
         let whole = value.rounded(.toNearestOrAwayFromZero)
         if let integer = Int64(exactly: whole) {

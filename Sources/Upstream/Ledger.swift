@@ -17,8 +17,12 @@ struct Ledger: Sendable {
     /// Answers the last sequence when a transaction that changes the row is over, and the disk has whatever was
     /// committed: the lock is written to the server's log, and the COMMIT of one that wrote waits for the disk.
     func settledSQL(_ stream: EventStream) -> String {
-        "BEGIN ISOLATION LEVEL READ COMMITTED; \(readSQL(stream)) FOR UPDATE; COMMIT"
+        "BEGIN ISOLATION LEVEL READ COMMITTED; \(readSQL(stream)) FOR UPDATE; \(Self.waitSQL); COMMIT"
     }
+
+    /// Has a transaction's COMMIT wait for the disk, also where a pooler gave it a session of another's settings.
+    private static let waitSQL =
+        "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"
 
     /// Begins a transaction, locks the stream's row until its end and answers the last sequence.
     ///
@@ -41,7 +45,7 @@ struct Ledger: Sendable {
     /// A lazy COMMIT is answered before the server's disk has it; the next one that is not lazy covers it.
     func commitSQL(_ stream: EventStream, through sequence: Int64, rows: Int, isLazy: Bool = false) -> String {
         """
-        \(isLazy ? "SET LOCAL synchronous_commit = off; " : "")WITH moved AS (
+        \(isLazy ? "SET LOCAL synchronous_commit = off" : Self.waitSQL); WITH moved AS (
         UPDATE \(table.sqlName) SET last_sequence = \(sequence), rows = rows + \(rows), updated_at = now()
         WHERE \(condition(stream)) RETURNING last_sequence)
         SELECT 1 / count(*) FROM moved; COMMIT

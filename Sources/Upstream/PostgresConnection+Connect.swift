@@ -127,13 +127,15 @@ extension PostgresConnection {
         let timeout = configuration.statementTimeout.wholeMilliseconds
         let idle = configuration.responseLimit.wholeMilliseconds
         // A server that waits for a lock doesn't notice by itself that we are gone, and would keep the ledger's row
-        // locked meanwhile; Linux can tell it.
+        // locked meanwhile; Linux can tell it. One that waits for a COPY's next rows over a dead line, with no timeout
+        // of its own at work, notices by keepalives alone: by default after two hours.
         // A commit that was reported must outlive a crash of the server, so synchronous_commit is never off; where an
         // administrator asks for more than on, it stays.
         try run(
             """
             SET statement_timeout = \(timeout); SET lock_timeout = \(max(1, timeout / 2));
             SET idle_in_transaction_session_timeout = \(idle);
+            SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3;
             SET timezone = 'UTC'; SET datestyle = 'ISO, YMD'; SET standard_conforming_strings = on;
             SELECT set_config('client_connection_check_interval', '1s', false)
             WHERE current_setting('client_connection_check_interval') = '0' AND version() LIKE '%linux%';

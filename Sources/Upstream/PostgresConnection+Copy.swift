@@ -63,6 +63,8 @@ extension PostgresConnection {
             }
             // libpq has seen the server's refusal; a lost connection shows itself at the next step as well.
             if put == -1 { return sent }
+            // What is not queued would be missing in the middle of the rows.
+            guard put == 1 else { throw discarded(.busy, operation, "libpq has no memory for the rows") }
             sent += chunk.count
             try flush(until: deadline, operation)
             try noticeRefusal(operation)

@@ -21,7 +21,7 @@ struct TableDescription: Sendable, Equatable {
     var kind: String
     var columns: [Column]
     /// The sets of columns that are unique together, and can be named in ON CONFLICT.
-    var keys: [Set<String>]
+    var keys: Set<Set<String>>
 
     /// The name for SQL, with its schema, quoted.
     var sqlName: String { SQLText.identifier(schema) + "." + SQLText.identifier(name) }
@@ -89,7 +89,7 @@ extension PostgresConnection {
         }
         let indexes = Dictionary(grouping: results[3].rows.map(\.texts)) { [$0[0], $0[1]] }
         for (place, rows) in indexes {
-            catalog.tables[place[0]]?.keys.append(Set(rows.map { $0[2] }))
+            catalog.tables[place[0]]?.keys.insert(Set(rows.map { $0[2] }))
         }
         return catalog
     }

@@ -34,7 +34,8 @@ extension Uploader {
     /// can be made to wait for its disk.
     private func settleCommitted(_ commits: CommitGroup, _ source: some UploadSource) async throws {
         guard let connection = standing, let ledger = commits.ledger, let newest = commits.waiting.last else { return }
-        try connection.run(ledger.settledSQL(newest.stream), "wait for the server's disk")
+        // Another server may answer at the same address.
+        guard try settledSequence(newest.stream, ledger, connection) >= newest.last else { return }
         for batch in commits.settle() { try await source.settled(batch) }
     }
 
@@ -95,6 +96,8 @@ extension Uploader {
             return transaction
         } catch {
             abandon()
+            // What was committed lazily over a connection that is gone may be gone too, whatever another one commits.
+            guard standing === transaction.connection else { throw error }
             guard before?.isCommitted ?? true, transaction.overlaps || mayHelpToSplit(parcel.batch.count, error) else {
                 throw error
             }
@@ -135,6 +138,7 @@ extension Uploader {
         _ parcel: UploadParcel, _ rows: Range<Int>, _ outcome: inout UploadOutcome, _ source: some UploadSource
     ) async throws(UpstreamError) {
         let middle = rows.lowerBound + rows.count / 2
+        let connection = standing
         for half in [rows.lowerBound..<middle, middle..<rows.upperBound] {
             do throws(UpstreamError) {
                 let transaction = try await loadRest(parcel, half, source)
@@ -142,7 +146,7 @@ extension Uploader {
                 outcome.add(transaction.outcome)
             } catch {
                 abandon()
-                guard mayHelpToSplit(half.count, error) else { throw error }
+                guard standing === connection, mayHelpToSplit(half.count, error) else { throw error }
                 try await loadHalves(parcel, half, &outcome, source)
             }
         }

@@ -94,7 +94,8 @@ public actor Uploader {
         }
     }
 
-    private func settledSequence(
+    /// What the ledger says, from the server's disk.
+    func settledSequence(
         _ stream: EventStream, _ ledger: Ledger, _ connection: PostgresConnection
     ) throws(UpstreamError) -> Int64 {
         do throws(UpstreamError) {

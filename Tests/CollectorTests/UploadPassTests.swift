@@ -22,7 +22,7 @@ import Upstream
         let uploader: Uploader
         private var written: Int64 = 0
 
-        init() async throws {
+        init(retention: Duration = .seconds(86_400)) async throws {
             workspace = try Workspace()
             cluster = try PostgresCluster.shared()
             database = try cluster.makeDatabase()
@@ -30,7 +30,8 @@ import Upstream
             _ = try await UpstreamSchema.migrate(
                 try UpstreamConfiguration(uri: cluster.uri(database), collector: "edge-1"))
             buffer = try TickBuffer.open(
-                directory: workspace.path, options: .init(collector: "edge-1", commitInterval: .milliseconds(5)),
+                directory: workspace.path,
+                options: .init(collector: "edge-1", commitInterval: .milliseconds(5), retention: retention),
                 logger: quiet)
             uploader = Uploader(
                 configuration: try UpstreamConfiguration(
@@ -62,6 +63,12 @@ import Upstream
                        count(*) FILTER (WHERE price * 100 <> trade_id::int) FROM trades
                 """, database: database
             ).trimmingCharacters(in: .whitespacesAndNewlines)
+        }
+
+        /// What the file answers to a question, as the sqlite3 shell prints it.
+        func sqlite(_ sql: String) throws -> String {
+            try Command.run(["/usr/bin/sqlite3", "-readonly", workspace.file("ticks.sqlite"), sql])
+                .trimmingCharacters(in: .whitespacesAndNewlines)
         }
 
         func end() async {
@@ -122,6 +129,68 @@ import Upstream
         _ = try rig.cluster.psql("DROP TRIGGER stumble ON trades", database: rig.database)
         #expect(try await rig.pass.run().rows == 700)
         #expect(try rig.upstream() == "1000|1000|1|1000|0")
+        await rig.end()
+    }
+
+    /// Takes the server back to where it was when it had the rows through `last`, as a restored backup or a standby that
+    /// lacked the last transactions is.
+    private func goBack(_ rig: Rig, to last: Int) throws {
+        _ = try rig.cluster.psql(
+            """
+            BEGIN; DELETE FROM trades WHERE trade_id::int > \(last);
+            UPDATE edgetick_uploads SET last_sequence = \(last); COMMIT
+            """, database: rig.database)
+    }
+
+    @Test func `what a server lost that it had confirmed is sent again from the file`() async throws {
+        let rig = try await Rig()
+        try await rig.append(1000)
+        _ = try await rig.pass.run()
+        try goBack(rig, to: 600)
+        try await rig.append(50)
+        #expect(try await rig.pass.run().rows == 450)
+        #expect(try rig.upstream() == "1050|1050|1|1050|0")
+        #expect(rig.buffer.statistics.pending == 0 && rig.buffer.statistics.drops == 0)
+        #expect(try await rig.pass.run().rows == 0)
+        await rig.end()
+    }
+
+    @Test func `what a server lost and the file keeps no more is counted once`() async throws {
+        let rig = try await Rig(retention: .zero)
+        try await rig.append(1000)
+        _ = try await rig.pass.run()
+        let deadline = ContinuousClock.now + .seconds(10)
+        while rig.buffer.statistics[.trades].deletedThrough < 1000, .now < deadline {
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        try goBack(rig, to: 600)
+        for _ in 0..<2 { #expect(try await rig.pass.run().rows == 0) }
+        #expect(rig.buffer.statistics.drops == 400 && rig.buffer.statistics.pending == 0)
+        await rig.buffer.close()
+        #expect(
+            try rig.sqlite("SELECT stream, reason, first_seq, last_seq, count FROM drops")
+                == "trades|upstream_lost|601|1000|400")
+        #expect(try rig.sqlite("SELECT acknowledged FROM streams WHERE stream = 'trades'") == "600")
+        #expect(try rig.sqlite("SELECT count(*) FROM incidents WHERE what = 'upstream went back'") == "1")
+        #expect(try FileVerifier.verify(rig.workspace.file("ticks.sqlite"), as: .ticks).findings == [])
+        await rig.end()
+    }
+
+    @Test func `of a row that is taken after all no dead letter stays`() async throws {
+        let rig = try await Rig()
+        try await rig.append(10)
+        // As after a server's death between the letter and the COMMIT.
+        let letter = DeadLetter(
+            stream: .trades, sequence: 4, sqlState: "23503", reason: "no such symbol", row: "{\"symbol\":\"MSFT\"}")
+        try await rig.buffer.addDeadLetters([letter])
+        #expect(rig.buffer.statistics.deadLetters == 1)
+        #expect(try await rig.pass.run().rows == 10)
+        #expect(rig.buffer.statistics.deadLetters == 0)
+        #expect(try rig.upstream() == "10|10|1|10|0")
+        // Of a row that is settled, it does.
+        try await rig.buffer.addDeadLetters([letter])
+        _ = try await rig.pass.run()
+        #expect(rig.buffer.statistics.deadLetters == 1)
         await rig.end()
     }
 }

@@ -117,6 +117,55 @@ struct RoomTests {
         await buffer.close()
     }
 
+    @Test(arguments: [TickBuffer.FullPolicy.dropOldest, .rejectNew])
+    func `a full file is one no more when its rows are uploaded, though nothing new comes`(
+        policy: TickBuffer.FullPolicy
+    ) async throws {
+        let scratch = try Scratch()
+        let buffer = try await scratch.fill(policy)
+        try await buffer.uploadAll()
+        #expect(try await eventually { buffer.statistics.state == .writing })
+        await buffer.close()
+    }
+
+    @Test(arguments: [TickBuffer.FullPolicy.dropOldest, .rejectNew])
+    func `in a full file the first small batch after an upload has its place`(
+        policy: TickBuffer.FullPolicy
+    ) async throws {
+        let scratch = try Scratch()
+        let buffer = try await scratch.fill(policy)
+        try await buffer.uploadAll()
+        let drops = buffer.statistics.drops
+        for round in 0..<20 {
+            #expect(buffer.offer(.bars(1, from: round)) == .accepted)
+            try await buffer.flush()
+        }
+        #expect(buffer.statistics.drops == drops)
+        #expect(buffer.statistics[.bars].pending == 20)
+        #expect(buffer.statistics.state == .writing)
+        await buffer.close()
+    }
+
+    @Test func `upkeep that failed while nothing came is shown no longer than it fails`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open { $0.retention = .zero }
+        #expect(buffer.offer(.bars(500)) == .accepted)
+        try await buffer.flush()
+        var configuration = Configuration()
+        configuration.allowsUnsafeTransactions = true
+        let other = try DatabaseQueue(path: scratch.ticks, configuration: configuration)
+        try await other.writeWithoutTransaction { try $0.execute(sql: "BEGIN IMMEDIATE") }
+        try await buffer.uploadAll()
+        let isFailing = try await eventually {
+            if case .failing = buffer.statistics.state { true } else { false }
+        }
+        #expect(isFailing)
+        try await other.writeWithoutTransaction { try $0.execute(sql: "ROLLBACK") }
+        #expect(try await eventually { buffer.statistics.state == .writing })
+        try other.close()
+        await buffer.close()
+    }
+
     @Test func `the file stays flat when rows are uploaded as they come`() async throws {
         let scratch = try Scratch()
         let buffer = try scratch.open { $0.retention = .zero }
@@ -187,5 +236,29 @@ enum StoreTestFiles {
     static func size(_ path: String) -> Int64 {
         let attributes = try? FileManager.default.attributesOfItem(atPath: path)
         return (attributes?[.size] as? NSNumber)?.int64Value ?? 0
+    }
+}
+
+extension Scratch {
+    /// A buffer of 1 MiB that is full of bars that wait.
+    fileprivate func fill(_ policy: TickBuffer.FullPolicy) async throws -> TickBuffer {
+        let buffer = try open {
+            $0.maximumBytes = 1 << 20
+            $0.fullPolicy = policy
+        }
+        for round in 0..<40 {
+            #expect(buffer.offer(.bars(500, from: round * 500)) == .accepted)
+            try await buffer.flush()
+        }
+        #expect(buffer.statistics.state == .full && buffer.statistics.drops > 0)
+        return buffer
+    }
+}
+
+extension TickBuffer {
+    fileprivate func uploadAll() async throws {
+        while let last = try await nextBatch(of: .bars, limit: 100_000)?.lastSequence {
+            try await acknowledge(.bars, through: last)
+        }
     }
 }

@@ -113,6 +113,26 @@ struct SequenceTests {
         await again.close()
     }
 
+    @Test func `rows of another program are counted once, however often they are read`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        #expect(buffer.offer(.trades(2)) == .accepted)
+        try await buffer.flush()
+        await buffer.close()
+        for sequence in 3...4 {
+            try scratch.execute(
+                "INSERT INTO trades VALUES (\(sequence), '', 9, 1, 1, 1, 1, NULL, NULL, NULL, NULL, NULL, 1, 'x')")
+        }
+        let again = try scratch.open()
+        for _ in 0..<3 { #expect(try await again.nextBatch(of: .trades, limit: 10)?.count == 2) }
+        try await again.acknowledge(.trades, through: 2)
+        for _ in 0..<3 { #expect(try await again.nextBatch(of: .trades, limit: 10) == nil) }
+        try await again.flush()
+        #expect(try scratch.number("SELECT sum(count) FROM drops") == 2)
+        #expect(again.statistics.drops == 2)
+        await again.close()
+    }
+
     @Test func `gaps and dead letters are durable on return and dead letters come once`() async throws {
         let scratch = try Scratch()
         let buffer = try scratch.open { $0.commitInterval = .seconds(60) }

@@ -41,6 +41,16 @@ import Testing
         )
     }
 
+    @Test func `a price that a damaged row lost is no price upstream`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        let box = DeadLetterBox()
+        let rows = [Double.nan, 33, .infinity, 34, -.infinity].map { ("MSFT", $0, "1") }
+        _ = try await sandbox.uploader().upload(batch(trades: rows)) { await box.add($0) }
+        #expect(await box.rows.map(\.sequence) == [1, 3, 5])
+        #expect(await box.rows.allSatisfy { $0.sqlState == "23502" })
+        #expect(try sandbox.run("SELECT count(*), sum(price) FROM trades") == "2|67")
+    }
+
     @Test func `refused bars are found on the staging path too`() async throws {
         let sandbox = try await Sandbox.migrated()
         try sandbox.run("ALTER TABLE ohlcv_1min ADD CONSTRAINT cheap CHECK (close < 1000)")

@@ -49,6 +49,15 @@ struct LazyCommitTests {
     }
 
     @Test func `what a dying server had not written is sent again, once`() async throws {
+        // Its WAL writer wakes after ten seconds at the latest, and leaves nothing to be lost.
+        for _ in 0..<3 where try await losesSome() { return }
+        Issue.record("the server lost nothing in three tries")
+    }
+
+    /// Stops a server in the middle of a drain and sends what it lost.
+    ///
+    /// - Returns: Whether it lost anything.
+    private func losesSome() async throws -> Bool {
         let sandbox = try await sandbox()
         let seen = Mutex<Int64>(0)
         let list = BatchList(list())
@@ -66,8 +75,9 @@ struct LazyCommitTests {
         #expect(await list.settled.isEmpty)
         try sandbox.cluster.start()
         let kept = try #require(Int64(sandbox.run(Self.ledger)))
-        #expect(seen.withLock { $0 } >= 200 && kept < seen.withLock { $0 }, "nothing was lost: \(kept)")
+        #expect(seen.withLock { $0 } >= 200)
         try await finish(sandbox, after: 0)
+        return kept < seen.withLock { $0 }
     }
 
     @Test func `what is settled outlives its server`() async throws {

@@ -38,7 +38,10 @@ struct LocalChecks {
             let drops = report.drops.reduce(0) { $0 + $1.count }
             if drops > 0 {
                 findings.append(
-                    .warning("files", "\(drops.grouped) events were dropped; the table drops of ticks.sqlite tells which, when and why"))
+                    .warning(
+                        "files",
+                        "\(drops.grouped) events were dropped; the table drops of ticks.sqlite tells which, when and why"
+                    ))
             }
         } catch {
             findings.append(
