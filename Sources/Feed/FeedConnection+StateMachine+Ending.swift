@@ -22,6 +22,7 @@ extension FeedConnection.StateMachine {
 
     mutating func ended(_ ending: FeedEnding, _ now: FeedMoment, jitter: Double) -> [Action] {
         noteLosses(ending.gapCause)
+        outage = ending.gapCause
         let healthyFor = connectedSince.map { now.monotonic - $0.monotonic } ?? .zero
         connectedSince = nil
         subscription.reset()

@@ -71,6 +71,8 @@ extension FeedConnection.StateMachine {
             FeedChannel.channels(of: interest, events: configuration.events), wall: now.wall)
         guard !added.isEmpty || !removed.isEmpty else { return [] }
         var actions = losses.ended(removed, connection: configuration.name) { _ in now.wall }.map(Action.record)
+        // The others' losses were noted when the last try ended.
+        if let outage { for channel in added { losses.lost(channel, from: now.wall, cause: outage) } }
         actions.append(.note(.interestChanged(added: added.count, removed: removed.count)))
         guard case .subscribed = state else { return actions }
         actions += ask(added, now)
@@ -124,6 +126,7 @@ extension FeedConnection.StateMachine {
 
     private mutating func subscribe(_ now: FeedMoment) -> [Action] {
         state = .subscribed
+        outage = nil
         stall.seen(now: now.monotonic)
         return ask(subscription.wanted, now) + settle(now)
     }

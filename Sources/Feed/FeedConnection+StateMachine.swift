@@ -64,6 +64,8 @@ extension FeedConnection {
         var connectedSince: FeedMoment?
         /// Whether the last ending needs a person, until the subscription stands again.
         var isTroubled = false
+        /// Why there is no subscription since the last try ended; `nil` in the first try, and once logged in.
+        var outage: Gap.Cause?
         /// When events were last taken, in milliseconds since the Unix epoch.
         var lastEvents: Int64?
         var refusalsToReport: [FeedChannel] = []

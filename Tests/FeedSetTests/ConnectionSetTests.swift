@@ -257,6 +257,63 @@ import Testing
         }
     }
 
+    @Test func `a symbol that found no room is not given up: it comes when there is some`() throws {
+        let all = symbols(4)
+        let rig = SetRig(port: 1)
+        let set = try ConnectionSet(
+            configuration: SetConfiguration(), members: [try rig.member(1, Array(all[..<3]), capacity: 2)],
+            sink: rig.sink, logger: SetRig.quiet)
+        #expect(set.symbols(of: "connection_1") == Array(all[..<2]))
+        // The third is configured and waits for room, the fourth is wanted by hand alone.
+        let asked = Array(all[2...])
+        #expect(try set.subscribe(asked, to: "connection_1", waiting: false) == ["": asked])
+        #expect(try set.subscribe(asked, waiting: false) == ["": asked])
+        #expect(set.snapshot.wanted == 3 && set.snapshot.unplaced == 1)
+        try set.unsubscribe([all[0]])
+        #expect(set.symbols(of: "connection_1") == Array(all[1..<3]))
+        try set.setInterest(.symbols(Array(all[2...])), of: "connection_1")
+        #expect(set.symbols(of: "connection_1") == Array(all[2...]))
+        #expect(try set.subscribe([all[1]], waiting: false) == ["": [all[1]]])
+        try set.unsubscribe([all[2]])
+        #expect(try set.subscribe([all[1]], waiting: false) == ["connection_1": [all[1]]])
+    }
+
+    @Test func `a wildcard takes over, gives back and is removed, and nothing is lost or doubled`() async throws {
+        let all = symbols(10)
+        try await SetRig.simulate(
+            .ledger(ledger(all, 2_000_000, perSecond: 5000)), pace: .speed(1)
+        ) { simulator, rig in
+            var configuration = SetConfiguration()
+            configuration.overlap = .milliseconds(100)
+            try await rig.run(configuration, [try rig.member(1, []), try rig.member(2, all)]) { set in
+                try await eventually("both up") { set.snapshot.connected == 2 && rig.sink.events > 1000 }
+                try set.setInterest(.all, of: "connection_1")
+                try await eventually("the wildcard brings all") {
+                    all.allSatisfy { set.connections(of: $0) == ["connection_1"] } && set.snapshot.moving == 0
+                }
+                try set.setInterest(.symbols([all[0]]), of: "connection_1")
+                try await eventually("the others are back") {
+                    all[1...].allSatisfy { set.connections(of: $0) == ["connection_2"] } && set.snapshot.moving == 0
+                        && !set.snapshot.members[0].feed.takesAll
+                }
+                let seen = rig.sink.events
+                try await eventually("more events") { rig.sink.events > seen + 1000 }
+                try set.setInterest(.all, of: "connection_1")
+                try await eventually("the wildcard brings all again") {
+                    all.allSatisfy { set.connections(of: $0) == ["connection_1"] } && set.snapshot.moving == 0
+                }
+                #expect(try set.remove("connection_1") == [])
+                try await eventually("one left") { set.snapshot.members.count == 1 && set.snapshot.confirmed == 10 }
+                let after = rig.sink.events
+                try await eventually("more events") { rig.sink.events > after + 1000 }
+                let state = rig.sink.now
+                #expect(state.trades.values.allSatisfy { $0 == 1 })
+                #expect(all.allSatisfy { Self.missing(state, $0, of: all.count) == [] })
+            }
+            #expect(rig.sink.gaps.isEmpty)
+        }
+    }
+
     @Test func `two collectors on one key give way instead of storming`() async throws {
         let all = symbols(6)
         try await SetRig.simulate(

@@ -9,12 +9,17 @@ import Testing
     private struct Wire {
         var isUp = false
         var interest: Set<Symbol> = []
+        var asksAll = false
         /// What the feed sends events of.
         var subscribed: Set<Symbol> = []
+        var sendsAll = false
         /// What the connection last knew to stand; from before the last interest until that is answered.
         var confirmed: Set<Symbol> = []
         var isAnswered = true
         var isQuiet = true
+
+        func asks(_ symbol: Symbol) -> Bool { asksAll || interest.contains(symbol) }
+        func sends(_ symbol: Symbol) -> Bool { sendsAll || subscribed.contains(symbol) }
     }
 
     private struct World {
@@ -34,7 +39,8 @@ import Testing
                     slot,
                     .init(
                         isUp: wire.isUp, standing: wire.confirmed,
-                        isSettled: wire.isUp && wire.isAnswered, isQuiet: wire.isQuiet),
+                        isSettled: wire.isUp && wire.isAnswered, isQuiet: wire.isQuiet,
+                        standsAll: wire.asksAll && wire.isAnswered),
                     now: now)
             }
             for action in machine.advance(now: now) {
@@ -43,7 +49,10 @@ import Testing
                     for change in changes {
                         sharing[change.symbol] = change.slots.count > 1 ? change.slots : nil
                     }
-                case .interest(let slot, let symbols):
+                case .interest(let slot, let interest):
+                    wires[slot]?.asksAll = interest == .all
+                    var symbols: [Symbol] = []
+                    if case .symbols(let list) = interest { symbols = list }
                     #expect(Set(symbols).count == symbols.count)
                     wires[slot]?.interest = Set(symbols)
                     wires[slot]?.isAnswered = false
@@ -60,6 +69,7 @@ import Testing
                 return
             }
             wires[slot]?.subscribed = wire.interest
+            wires[slot]?.sendsAll = wire.asksAll
             wires[slot]?.confirmed = wire.interest
             wires[slot]?.isAnswered = true
             wires[slot]?.isQuiet = true
@@ -68,19 +78,21 @@ import Testing
         mutating func connect(_ slot: Int) {
             wires[slot]?.isUp = true
             wires[slot]?.subscribed = []
+            wires[slot]?.sendsAll = false
             answer(slot)
         }
 
         mutating func drop(_ slot: Int) {
             wires[slot]?.isUp = false
             wires[slot]?.subscribed = []
+            wires[slot]?.sendsAll = false
             wires[slot]?.isAnswered = false
             wires[slot]?.isQuiet = true
         }
 
         /// Who brings a symbol now.
         func bringers(of symbol: Symbol) -> SlotSet {
-            SlotSet(wires.filter { $0.value.subscribed.contains(symbol) }.keys)
+            SlotSet(wires.filter { $0.value.sends(symbol) }.keys)
         }
 
         /// Answers everything and lets time pass until nothing moves any more.
@@ -93,7 +105,8 @@ import Testing
         }
     }
 
-    @Test(arguments: 0..<60) func `whatever happens, every symbol has its place and none has two`(seed: Int) {
+    @Test(arguments: 0..<60, [false, true])
+    func `whatever happens, every symbol has its place and none has two`(seed: Int, hasWildcard: Bool) {
         var random = Seeded(UInt64(seed) &+ 1000)
         let capacity: Int? = Bool.random(using: &random) ? 12 : nil
         let pool = symbols(24)
@@ -111,7 +124,7 @@ import Testing
             world.wanted.formUnion(pool[(slot * 6)..<(slot * 6 + 8)])
         }
         for _ in 0..<250 {
-            step(&world, pool)
+            step(&world, pool, hasWildcard)
             check(world)
         }
         // Everything works again: what is wanted and has room is brought, as often as it should be.
@@ -127,7 +140,7 @@ import Testing
         checkSettled(world, lost: lost)
     }
 
-    private func step(_ world: inout World, _ pool: [Symbol]) {
+    private func step(_ world: inout World, _ pool: [Symbol], _ hasWildcard: Bool) {
         let slots = world.wires.keys.sorted()
         let slot = slots.randomElement(using: &world.random) ?? 0
         let some = (0..<Int.random(in: 1...4, using: &world.random)).compactMap { _ in
@@ -152,18 +165,25 @@ import Testing
             world.wires[free] = Wire()
             world.machine.add(.init(slot: free, priority: 5, capacity: world.capacity), now: world.now)
         case 9 where slots.count > 2: world.machine.remove(slot, now: world.now)
+        case 10 where hasWildcard:
+            // One connection at a time brings everything.
+            if let other = slots.first(where: { world.machine.stations[$0]?.takesAll == true }) {
+                world.machine.configure(other, some)
+            } else {
+                world.machine.configure(slot, [], takesAll: true)
+            }
+            world.wanted = Set(world.machine.order)
         default: for slot in slots where Bool.random(using: &world.random) { world.answer(slot) }
         }
         // A symbol that stands somewhere must not stop coming because it moves.
         let before = Dictionary(
             uniqueKeysWithValues: pool.map { symbol in
-                (symbol, world.bringers(of: symbol).filter { world.wires[$0]?.interest.contains(symbol) == true })
+                (symbol, world.bringers(of: symbol).filter { world.wires[$0]?.asks(symbol) == true })
             })
         let isPatient = isPatient(world)
         world.perform()
         for symbol in pool where world.wanted.contains(symbol) {
-            let stays = !world.bringers(of: symbol).filter { world.wires[$0]?.interest.contains(symbol) == true }
-                .isEmpty
+            let stays = !world.bringers(of: symbol).filter { world.wires[$0]?.asks(symbol) == true }.isEmpty
             let goes = before[symbol].map { !$0.isEmpty } ?? false
             if goes, !stays, world.machine.goals[symbol] != nil, isPatient {
                 Issue.record("\(symbol) was given up before it stood elsewhere: \(world.machine.goals[symbol]!)")
@@ -174,7 +194,8 @@ import Testing
 
     /// Whether no connection is being removed by force.
     private func isPatient(_ world: World) -> Bool {
-        !world.machine.stations.values.contains { $0.removedSince != nil }
+        let patience = world.machine.policy.patience
+        return world.machine.stations.values.allSatisfy { world.now < ($0.removedSince ?? world.now) + patience }
             && world.machine.stations.count == world.wires.count
     }
 
@@ -184,12 +205,12 @@ import Testing
             if let capacity = world.capacity {
                 #expect(wire.interest.count <= capacity, "connection \(slot) holds more than it takes")
             }
-            #expect(world.machine.stations[slot]?.count == wire.interest.count)
+            if !wire.asksAll { #expect(world.machine.stations[slot]?.count == wire.interest.count) }
         }
         // Whoever can bring a symbol besides another is known to the sink's front.
         for symbol in world.wanted {
             let holders = SlotSet(
-                world.wires.filter { $0.value.subscribed.contains(symbol) && $0.value.isUp }.keys)
+                world.wires.filter { $0.value.sends(symbol) && $0.value.isUp }.keys)
             if holders.count > 1 {
                 #expect(
                     holders.subtracting(world.sharing[symbol] ?? []).isEmpty,
@@ -203,10 +224,14 @@ import Testing
         #expect(Set(world.machine.order) == world.wanted)
         let alive = world.wires.filter { $0.key != lost }
         let room = alive.values.reduce(0) { $0 + max(0, (world.capacity ?? 1000) - $1.interest.count) }
+        let wildcards = world.wires.values.count { $0.asksAll }
         for symbol in world.wanted {
             let copies = world.bringers(of: symbol)
-            let most = world.redundant.contains(symbol) ? min(2, world.wires.count) : 1
+            let most = world.redundant.contains(symbol) ? min(2 + wildcards, world.wires.count) : 1
             #expect(copies.count <= most, "\(symbol) comes from \(Array(copies))")
+            // A wildcard that is down may bring the symbol as soon as it is up.
+            let asked = world.wires.values.count { $0.asks(symbol) }
+            if asked < 2 { #expect(world.sharing[symbol] == nil, "\(symbol) counts as shared for good") }
             if copies.isEmpty { #expect(room == 0, "\(symbol) comes from nowhere though there is room for \(room)") }
         }
         for wire in alive.values { #expect(wire.subscribed.isSubset(of: world.wanted)) }

@@ -110,15 +110,25 @@ public final class ConnectionSet: Service, Sendable {
 
     /// Subscribes to symbols while running: on the connection named, and bound to it, else where the strategy puts them.
     ///
+    /// - Parameter waiting: whether symbols that no connection has room for wait for it; else it is as if nobody had
+    ///   asked for them.
     /// - Returns: the symbols that are new, by the id of the connection that is to bring them; under an empty id those
     ///   that no connection has room for.
     /// - Throws: ``FeedError/Reason/misuse`` when there is no such connection.
     @discardableResult
-    public func subscribe(_ symbols: [Symbol], to id: String? = nil) throws(FeedError) -> [String: [Symbol]] {
+    public func subscribe(
+        _ symbols: [Symbol], to id: String? = nil, waiting: Bool = true
+    ) throws(FeedError) -> [String: [Symbol]] {
         let slot = try id.map { id throws(FeedError) in try self.slot(of: id) }
-        let new = core.withLock { core in core.machine.want(symbols, on: slot, bound: slot != nil) }
+        var homeless: [Symbol] = []
+        let new = core.withLock { core in
+            let bound = slot != nil
+            let refused = waiting ? [] : core.machine.homeless(symbols, on: slot, bound: bound)
+            homeless = symbols.filter(refused.contains)
+            return core.machine.want(symbols.filter { !refused.contains($0) }, on: slot, bound: bound)
+        }
         settle()
-        return grouped(new)
+        return grouped(new).merging(homeless.isEmpty ? [:] : ["": homeless], uniquingKeysWith: +)
     }
 
     /// Unsubscribes from symbols while running: on the connection named, else on all.
@@ -267,14 +277,9 @@ public final class ConnectionSet: Service, Sendable {
     }
 
     private func configure(_ core: inout SetCore, _ slot: Int, _ interest: Interest) {
-        let wasAll = core.machine.stations[slot]?.takesAll ?? false
         switch interest {
-        case .all:
-            core.machine.configure(slot, [], takesAll: true)
-            core.entries[slot]?.connection.setInterest(.all)
-        case .symbols(let symbols):
-            if wasAll { core.entries[slot]?.connection.setInterest(.symbols([])) }
-            core.machine.configure(slot, symbols)
+        case .all: core.machine.configure(slot, [], takesAll: true)
+        case .symbols(let symbols): core.machine.configure(slot, symbols)
         }
         core.entries[slot]?.member.interest = interest
     }

@@ -46,10 +46,7 @@ struct SetCore: Sendable {
         for action in machine.advance(now: now.monotonic) {
             switch action {
             case .share(let sharings): confluence.share(sharings)
-            case .interest(let slot, let symbols):
-                if machine.stations[slot]?.takesAll != true {
-                    entries[slot]?.connection.setInterest(.symbols(symbols))
-                }
+            case .interest(let slot, let interest): entries[slot]?.connection.setInterest(interest)
             case .stop(let slot):
                 coverage.remove(slot)
                 guard let entry = entries.removeValue(forKey: slot) else { continue }
@@ -67,7 +64,8 @@ struct SetCore: Sendable {
         machine.observe(
             slot,
             .init(
-                isUp: isUp, standing: standing, isSettled: feed.isSettled, isQuiet: feed.isQuiet),
+                isUp: isUp, standing: standing, isSettled: feed.isSettled, isQuiet: feed.isQuiet,
+                standsAll: feed.takesAll && feed.isSettled && feed.confirmedChannels == feed.channels),
             now: now.monotonic)
         if machine.policy.redundant != .none {
             coverage.stands(slot, standing.filter(machine.policy.redundant.contains), wall: now.wall)

@@ -34,8 +34,8 @@ struct SetMachine: Sendable {
     enum Action: Equatable, Sendable {
         /// From now on, before what follows is done, these symbols may come from several connections, or from one alone.
         case share([Sharing])
-        /// The connection is to bring exactly these, the most important first.
-        case interest(Int, [Symbol])
+        /// The connection is to bring exactly this, the most important first.
+        case interest(Int, Interest)
         /// The connection has no symbols left and ends for good.
         case stop(Int)
     }
@@ -50,13 +50,21 @@ struct SetMachine: Sendable {
         var isSettled: Bool
         /// Whether the feed has answered all that the last interest gave up.
         var isQuiet: Bool
+        /// Whether every wildcard channel stands, and so every symbol.
+        var standsAll = false
     }
 
     struct Station: Sendable {
         var seat: Router.Seat
+        /// Whether it is to bring everything.
         var takesAll = false
+        /// Whether its interest is everything: what is to come from others alone comes from it until it stands there.
+        var asksAll = false
+        /// Whether it asks for everything no more, and the feed has not answered that yet.
+        var endsAll = false
         var isUp = false
         var standing: Set<Symbol> = []
+        var standsAll = false
         /// Joined since the feed last answered everything: what is known to stand is from before.
         var fresh: Set<Symbol> = []
         var isSettled = false
@@ -169,6 +177,14 @@ struct SetMachine: Sendable {
         return new
     }
 
+    /// Those among some symbols that would find no room if they were wanted as ``want(_:on:bound:)`` has it.
+    func homeless(_ symbols: [Symbol], on slot: Int?, bound: Bool = false) -> Set<Symbol> {
+        var trial = self
+        trial.want(symbols, on: slot, bound: bound)
+        trial.plan()
+        return Set(symbols.filter { trial.goals[$0] == nil })
+    }
+
     /// Wants symbols no more: on one connection, where another may go on bringing them, or on all.
     ///
     /// - Returns: those that were wanted there.
@@ -220,14 +236,19 @@ struct SetMachine: Sendable {
         if observation.isUp, observation.isSettled { stations[slot]?.fresh = [] }
         let fresh = stations[slot]?.fresh ?? []
         stations[slot]?.standing = observation.isUp ? observation.standing.subtracting(fresh) : []
+        stations[slot]?.standsAll = observation.isUp && observation.standsAll
         stations[slot]?.isSettled = observation.isUp && observation.isSettled
         stations[slot]?.isQuiet = observation.isQuiet
         if station.removedSince == nil { failover.observe(slot, isUp: observation.isUp, now: now) }
         for place in joining.keys where place.slot == slot {
-            let stands = stations[slot]?.standing.contains(place.symbol) ?? false
-            if !stands { joining[place] = .some(nil) } else if joining[place] == .some(nil) { joining[place] = now }
+            if !stands(place.symbol, slot) {
+                joining[place] = .some(nil)
+            } else if joining[place] == .some(nil) {
+                joining[place] = now
+            }
         }
         if observation.isQuiet {
+            stations[slot]?.endsAll = false
             for (place, leave) in leaving where place.slot == slot && leave.quietSince == nil {
                 leaving[place]?.quietSince = now
             }
@@ -252,30 +273,41 @@ struct SetMachine: Sendable {
         if policy.failsOver, failover.tick(now: now) { isDirty = true }
         if isDirty { plan() }
         endLeaves(now)
-        var changed: SlotSet = []
+        let started = startWildcards()
+        var (changed, ended): (SlotSet, SlotSet) = ([], [])
         var sharings: [Symbol: Sharing] = [:]
         // A place that is given up may make room for a symbol that waits for it.
         while true {
             let moved = move(now, &changed)
             for symbol in moved.symbols { share(symbol, &sharings) }
-            if !moved.freed { break }
+            let done = endWildcards(now)
+            ended = ended.union(done)
+            if !moved.freed, done.isEmpty { break }
         }
         for symbol in unsettled { share(symbol, &sharings) }
+        // Those that ask for everything ask for a symbol more or less already.
+        changed = changed.subtracting(asking).union(started).union(ended)
         unsettled = unsettled.filter { placed[$0] ?? [] != goals[$0] ?? [] }
-        joining = joining.filter { unsettled.contains($0.key.symbol) }
+        // One that stood long enough needs no deadline, though others may keep its old place for a while.
+        joining = joining.filter { place, stood in
+            unsettled.contains(place.symbol) && stood.map { now < $0 + policy.overlap } ?? true
+        }
         var actions: [Action] = []
         // What becomes shared must be so before the second connection brings it.
         if !sharings.isEmpty { actions.append(.share(sharings.values.sorted { $0.symbol < $1.symbol })) }
         for slot in changed {
-            actions.append(.interest(slot, order.filter { placed[$0]?.contains(slot) == true }))
+            let symbols = order.filter { placed[$0]?.contains(slot) == true }
+            actions.append(.interest(slot, asking.contains(slot) ? .all : .symbols(symbols)))
+            stations[slot]?.standsAll = false
             stations[slot]?.isSettled = false
             stations[slot]?.isQuiet = false
         }
         for (slot, station) in stations {
             guard let since = station.removedSince else { continue }
             let isLeft = !leaving.contains { $0.key.slot == slot && $0.value.quietSince == nil }
-            guard station.count == 0 && isLeft || now >= since + policy.patience else { continue }
-            drop(slot)
+            let isIdle = station.count == 0 && !station.asksAll && isLeft
+            guard isIdle || now >= since + policy.patience else { continue }
+            drop(slot, now)
             actions.append(.stop(slot))
         }
         return actions
@@ -316,7 +348,7 @@ struct SetMachine: Sendable {
     }
 
     /// The number of wanted symbols that no connection has room for.
-    var unplaced: Int { wildcards.isEmpty ? order.count { goals[$0] == nil } : 0 }
+    var unplaced: Int { order.count { goals[$0] == nil } }
 
     /// The number of symbols that are not where they belong yet.
     var moving: Int { unsettled.count { placed[$0] != goals[$0] } }
@@ -330,14 +362,18 @@ struct SetMachine: Sendable {
             weights: weights)
     }
 
-    /// The connections that bring everything and have not failed.
+    /// The connections that are to bring everything.
     private var wildcards: SlotSet {
-        SlotSet(stations.values.filter { $0.takesAll && $0.removedSince == nil }.map(\.seat.slot))
+        SlotSet(stations.values.lazy.filter { $0.takesAll && $0.removedSince == nil }.map(\.seat.slot))
     }
+
+    /// The connections that may bring everything at the moment.
+    private var asking: SlotSet { SlotSet(stations.values.lazy.filter(\.asksAll).map(\.seat.slot)) }
 
     private mutating func plan() {
         isDirty = false
         let down = policy.failsOver ? failover.failed : []
+        let wildcards = wildcards
         let isCovered = !wildcards.subtracting(down).isEmpty
         // A connection that takes everything brings these already.
         let wanted = order.compactMap { symbol in
@@ -349,6 +385,7 @@ struct SetMachine: Sendable {
             stations.values.filter { $0.isUp && $0.removedSince == nil && !down.contains($0.seat.slot) }
                 .map(\.seat.slot))
         goals = router.goals(of: wanted, homes: homes, down: down, ready: ready, previous: goals)
+        if !wildcards.isEmpty { for symbol in order { goals[symbol] = wildcards.union(goals[symbol] ?? []) } }
         for (symbol, slots) in goals where placed[symbol] != slots { unsettled.insert(symbol) }
         for symbol in placed.keys where goals[symbol] == nil { unsettled.insert(symbol) }
     }
@@ -364,8 +401,15 @@ struct SetMachine: Sendable {
             let before = placed[symbol] ?? []
             let goal = goals[symbol] ?? []
             guard before != goal else { continue }
-            for slot in goal.subtracting(before) where hasRoom(slot) { join(symbol, slot) }
-            for slot in before.subtracting(goal) where mayLeave(symbol, slot, goal, now) {
+            // What comes by a wildcard when it is wanted goes on coming there until it stands elsewhere.
+            if before.isEmpty {
+                for slot in asking { join(symbol, slot, now) }
+                for slot in stations.keys where stations[slot]?.endsAll == true {
+                    leaving[Place(symbol: symbol, slot: slot)] = Leave(since: now)
+                }
+            }
+            for slot in goal.subtracting(placed[symbol] ?? []) where hasRoom(slot) { join(symbol, slot, now) }
+            for slot in before.subtracting(goal).subtracting(asking) where mayLeave(symbol, slot, goal, now) {
                 leave(symbol, slot, now)
                 freed = true
             }
@@ -380,16 +424,22 @@ struct SetMachine: Sendable {
 
     private func hasRoom(_ slot: Int) -> Bool {
         guard let station = stations[slot] else { return false }
-        return station.count < station.seat.capacity ?? .max
+        return station.takesAll || station.count < station.seat.capacity ?? .max
+    }
+
+    /// Whether all that the feed has of a symbol comes from a connection.
+    private func stands(_ symbol: Symbol, _ slot: Int) -> Bool {
+        guard let station = stations[slot] else { return false }
+        return station.standsAll || station.standing.contains(symbol)
     }
 
     /// Whether an old place may be given up: nobody wants the symbol, or another place stands.
     private func mayLeave(_ symbol: Symbol, _ slot: Int, _ goal: SlotSet, _ now: Duration) -> Bool {
         if goal.isEmpty { return true }
-        let isBringing = stations[slot]?.standing.contains(symbol) ?? false
+        let isBringing = stands(symbol, slot)
         return goal.contains { other in
             guard placed[symbol]?.contains(other) == true, let station = stations[other] else { return false }
-            guard station.standing.contains(symbol) else {
+            guard stands(symbol, other) else {
                 // Refused at the new place, and not coming from the old one either.
                 return station.isSettled && !isBringing
             }
@@ -403,10 +453,10 @@ struct SetMachine: Sendable {
         let goal = goals[symbol] ?? []
         let slots = placed[symbol] ?? []
         let old = slots.subtracting(goal).filter { stations[$0]?.removedSince == nil }
-        let isBrought = old.contains { stations[$0]?.standing.contains(symbol) == true }
+        let isBrought = old.contains { stands(symbol, $0) }
         guard isBrought, !goal.isEmpty else { return }
         let refused = goal.intersection(slots).filter { slot in
-            stations[slot].map { $0.isSettled && !$0.standing.contains(symbol) } ?? false
+            stations[slot]?.isSettled == true && !stands(symbol, slot)
         }
         guard refused.count == goal.count else { return }
         for slot in refused { leave(symbol, slot, now) }
@@ -415,7 +465,7 @@ struct SetMachine: Sendable {
         homes[symbol] = SlotSet(old)
     }
 
-    private mutating func join(_ symbol: Symbol, _ slot: Int) {
+    private mutating func join(_ symbol: Symbol, _ slot: Int, _ now: Duration) {
         let isFirst = placed[symbol] == nil
         placed[symbol, default: []].insert(slot)
         stations[slot]?.count += 1
@@ -423,7 +473,8 @@ struct SetMachine: Sendable {
         stations[slot]?.isSettled = false
         stations[slot]?.fresh.insert(symbol)
         leaving[Place(symbol: symbol, slot: slot)] = nil
-        if !isFirst { joining[Place(symbol: symbol, slot: slot)] = .some(nil) }
+        // Where everything comes already nothing is asked for, so no answer will tell that it stands.
+        if !isFirst { joining[Place(symbol: symbol, slot: slot)] = .some(stands(symbol, slot) ? now : nil) }
     }
 
     private mutating func leave(_ symbol: Symbol, _ slot: Int, _ now: Duration) {
@@ -453,9 +504,44 @@ struct SetMachine: Sendable {
         }
     }
 
+    /// Has the connections that are to bring everything ask for it.
+    private mutating func startWildcards() -> SlotSet {
+        let started = wildcards.subtracting(asking)
+        for slot in started {
+            stations[slot]?.asksAll = true
+            stations[slot]?.endsAll = false
+        }
+        // Whatever the others bring comes from these too.
+        if !started.isEmpty { unsettled = unsettled.union(placed.keys).union(leaving.keys.map(\.symbol)) }
+        return started
+    }
+
+    /// Has those that are to bring everything no more ask for less, when all that they give up stands elsewhere.
+    private mutating func endWildcards(_ now: Duration) -> SlotSet {
+        var ended: SlotSet = []
+        for slot in asking.subtracting(wildcards) {
+            let given = placed.filter { $0.value.contains(slot) && goals[$0.key]?.contains(slot) != true }.keys
+            guard given.allSatisfy({ mayLeave($0, slot, goals[$0] ?? [], now) }) else { continue }
+            for symbol in given { leave(symbol, slot, now) }
+            endWildcard(slot, now)
+            ended.insert(slot)
+        }
+        return ended
+    }
+
+    /// Has a connection that asks for everything do so no more.
+    private mutating func endWildcard(_ slot: Int, _ now: Duration) {
+        stations[slot]?.asksAll = false
+        stations[slot]?.endsAll = true
+        // It brought these besides others, though they have no place there.
+        for (symbol, sharing) in shared where sharing.slots.contains(slot) && placed[symbol]?.contains(slot) != true {
+            leaving[Place(symbol: symbol, slot: slot)] = Leave(since: now)
+        }
+    }
+
     /// Works out who may bring a symbol, and says so where it changed.
     private mutating func share(_ symbol: Symbol, _ sharings: inout [Symbol: Sharing]) {
-        let here = placed[symbol].map { $0.union(wildcards) } ?? []
+        let here = placed[symbol] ?? []
         var slots = here
         var ended: SlotSet = []
         for slot in 0..<SlotSet.capacity {
@@ -463,7 +549,9 @@ struct SetMachine: Sendable {
             slots.insert(slot)
             if leave.isOver { ended.insert(slot) }
         }
-        let sharing = Sharing(symbol: symbol, slots: slots, ended: ended)
+        // A wildcard brings it too, whether the symbol has its place there or not.
+        if !slots.isEmpty { slots = slots.union(asking) }
+        let sharing = Sharing(symbol: symbol, slots: slots, ended: ended.subtracting(asking))
         if slots.count > 1 {
             guard shared[symbol] != sharing else { return }
             shared[symbol] = sharing
@@ -473,13 +561,13 @@ struct SetMachine: Sendable {
         sharings[symbol] = slots.count > 1 ? sharing : Sharing(symbol: symbol, slots: here)
     }
 
-    private mutating func drop(_ slot: Int) {
-        for (symbol, slots) in placed where slots.contains(slot) {
-            placed[symbol]?.remove(slot)
-            if placed[symbol]?.isEmpty == true { placed[symbol] = nil }
-            unsettled.insert(symbol)
+    private mutating func drop(_ slot: Int, _ now: Duration) {
+        for (symbol, slots) in placed where slots.contains(slot) { leave(symbol, slot, now) }
+        if stations[slot]?.asksAll == true { endWildcard(slot, now) }
+        // The others may still bring again what it brought last.
+        for place in leaving.keys where place.slot == slot && leaving[place]?.quietSince == nil {
+            leaving[place]?.quietSince = now
         }
-        leaving = leaving.filter { $0.key.slot != slot }
         joining = joining.filter { $0.key.slot != slot }
         stations[slot] = nil
         isDirty = true

@@ -26,12 +26,12 @@ extension RunningCollector {
                     return connection.map(places.contains) ?? !places.isEmpty
                 })
             let wanted = symbols.filter { !held.contains($0) }
-            var changed = try asking { () throws(FeedError) in try connections.subscribe(wanted, to: connection) }
-            if let unplaced = changed.removeValue(forKey: ""), !unplaced.isEmpty {
-                _ = try asking { () throws(FeedError) in try connections.unsubscribe(unplaced) }
-                guard !changed.isEmpty else {
-                    throw CollectorProblem(.conflict, "No connection has room for more symbols.")
-                }
+            var changed = try asking { () throws(FeedError) in
+                try connections.subscribe(wanted, to: connection, waiting: false)
+            }
+            let homeless = changed.removeValue(forKey: "") ?? []
+            guard homeless.isEmpty || !changed.isEmpty else {
+                throw CollectorProblem(.conflict, "No connection has room for more symbols.")
             }
             return SubscriptionChange(changed: changed, unchanged: symbols.filter(held.contains))
         }

@@ -93,6 +93,47 @@ import Testing
         #expect(feed.machine.subscription.confirmedCount == 2)
     }
 
+    @Test func `a symbol wanted between tries leaves a gap until it stands`() throws {
+        var feed = try MachineDriver(["A"])
+        feed.subscribe()
+        _ = feed.confirm("T.A", at: 5)
+        _ = feed.closed(at: 20, FeedEnding(FeedError(.stalled, operation: "read", message: "silent")))
+        let both = Interest.symbols([Symbol("A")!, Symbol("B")!])
+        #expect(feed.at(21) { $0.want(both, $1) } == ["note interestChanged(added: 1, removed: 0)"])
+        #expect(feed.tick(at: 30) == ["connect"])
+        feed.subscribe(from: 40)
+        #expect(
+            feed.confirm("T.A", "T.B", at: 41) == [
+                "gap A T 1005000-1041000 stalled", "gap B T 1021000-1041000 stalled",
+                "note connected(confirmed: 2, wanted: 2)",
+            ])
+    }
+
+    @Test func `so does one that is wanted while the next try is under way, the only one`() throws {
+        var feed = try MachineDriver([])
+        feed.subscribe()
+        #expect(feed.machine.status == .connected)
+        _ = feed.closed(at: 20)
+        #expect(feed.tick(at: 30) == ["connect"])
+        _ = feed.at(31) { $0.want(.symbols([Symbol("A")!]), $1) }
+        feed.subscribe(from: 32)
+        #expect(feed.confirm("T.A", at: 33).first == "gap A T 1031000-1033000 disconnected")
+    }
+
+    @Test func `a symbol wanted in the first try or while the connection stands leaves no gap`() throws {
+        var feed = try MachineDriver(["A"])
+        _ = feed.at(0) { $0.start($1) }
+        _ = feed.at(1) { $0.want(.symbols([Symbol("A")!, Symbol("B")!]), $1) }
+        feed.subscribe(from: 2)
+        #expect(feed.confirm("T.A", "T.B", at: 3) == ["note connected(confirmed: 2, wanted: 2)"])
+        _ = feed.closed(at: 20)
+        _ = feed.tick(at: 30)
+        feed.subscribe(from: 31)
+        #expect(feed.confirm("T.A", "T.B", at: 32).first == "gap A,B T 1003000-1032000 disconnected")
+        _ = feed.at(40) { $0.want(.symbols([Symbol("B")!, Symbol("C")!]), $1) }
+        #expect(feed.confirm("T.C", at: 41) == [])
+    }
+
     @Test func `a symbol given up while it is lost still leaves its gap`() throws {
         var feed = try MachineDriver(["A", "B"])
         feed.subscribe()
