@@ -40,6 +40,9 @@ import Testing
         #expect(first.0 == 0, "\(first.1)")
         let second = try await box.edgetick("backfill", "--from", from, "--symbols", symbols.joined(separator: ","))
         #expect(second.0 == 0 && second.1.contains { $0.contains("were there") }, "\(second.1)")
+        let third = try await box.edgetick(
+            "backfill", "--from", from, "--symbols", symbols.joined(separator: ","), "--json")
+        #expect(third.0 == 0 && third.1.contains { $0.hasPrefix(#"  "present" : "#) }, "\(third.1)")
         let doubled = try await box.sqlite(
             "select count(*) from (select 1 from bars where source = 'backfill' group by symbol, start_ms, interval_s "
                 + "having count(*) > 1)")

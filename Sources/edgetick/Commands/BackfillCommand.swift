@@ -22,6 +22,7 @@ struct BackfillCommand: AsyncParsableCommand {
     @Option(help: "Start of a span: a day or a moment, 2026-08-03 or 2026-08-03T13:30:00Z.") var from: String?
     @Option(help: "End of the span; now unless given.") var to: String?
     @Option(help: "Symbols, separated by commas; those of the buffer's newest bars unless given.") var symbols: String?
+    @Flag(help: "Print JSON.") var json = false
 
     func validate() throws {
         if from == nil, to != nil || symbols != nil {
@@ -82,7 +83,10 @@ struct BackfillCommand: AsyncParsableCommand {
         }
         let result = try await Interrupts.cancelling(work)
         progress.finish(done: result.done)
-        print("added \(result.rows) bars, \(result.present) were there")
+        print(
+            json
+                ? try JSONText.of(["added": result.rows, "present": result.present])
+                : "added \(result.rows) bars, \(result.present) were there")
     }
 
     private func fillGaps(_ settings: Settings, _ filler: GapFiller) async throws {
@@ -99,6 +103,10 @@ struct BackfillCommand: AsyncParsableCommand {
         }
         let counts = try await Interrupts.cancelling(work)
         progress.finish(done: records.count)
+        if json {
+            let states = GapState.allCases.map { ($0.rawValue, counts[$0] ?? 0) }
+            return print(try JSONText.of(["gaps": Dictionary(uniqueKeysWithValues: states)]))
+        }
         let parts = GapState.allCases.compactMap { state in counts[state].map { "\($0) \(state.rawValue)" } }
         print(parts.isEmpty ? "no gap is open" : "gaps: " + parts.joined(separator: ", "))
     }

@@ -18,12 +18,17 @@ struct SyncCommand: AsyncParsableCommand {
     @OptionGroup var options: SettingsOptions
     @Flag(help: "Say what would be uploaded and change nothing.") var dryRun = false
     @Flag(help: "Go on uploading every SYNC_INTERVAL until stopped.") var watch = false
+    @Flag(help: "Print JSON.") var json = false
+
+    func validate() throws {
+        if json, watch { throw ValidationError("--watch prints nothing: leave out --json") }
+    }
 
     func run() async throws {
         try await reportingFailures {
             let settings = try options.settings(needing: .database)
             guard let upstream = try settings.upstream() else { return }
-            if dryRun { return try Self.describe(settings) }
+            if dryRun { return try describe(settings) }
             let buffer = try TickBuffer.open(
                 directory: settings.dataDirectory, options: settings.bufferOptions, logger: Logger(label: "buffer"))
             let uploader = Uploader(configuration: upstream, bufferID: buffer.id, logger: Logger(label: "upload"))
@@ -31,7 +36,7 @@ struct SyncCommand: AsyncParsableCommand {
                 if watch {
                     try await Self.watch(settings, buffer, uploader)
                 } else {
-                    try await Self.once(settings, buffer, uploader)
+                    try await once(settings, buffer, uploader)
                 }
             } catch {
                 await uploader.disconnect()
@@ -41,7 +46,7 @@ struct SyncCommand: AsyncParsableCommand {
         }
     }
 
-    private static func once(_ settings: Settings, _ buffer: TickBuffer, _ uploader: Uploader) async throws {
+    private func once(_ settings: Settings, _ buffer: TickBuffer, _ uploader: Uploader) async throws {
         let progress = ProgressLine(title: "uploading", unit: "rows", total: Int(buffer.statistics.pending))
         let pass = UploadPass(buffer: buffer, uploader: uploader, batchRows: settings.upload.batchRows)
         let work = Task { try await pass.run { progress.update(done: $0.rows) } }
@@ -49,7 +54,9 @@ struct SyncCommand: AsyncParsableCommand {
         progress.finish(done: totals.rows)
         await uploader.disconnect()
         await buffer.close()
-        print("uploaded \(totals.rows) rows")
+        print(
+            json
+                ? try JSONText.of(["rows": totals.rows, "refused": totals.refused]) : "uploaded \(totals.rows) rows")
         if totals.refused > 0 {
             printError("edgetick: \(totals.refused) rows were refused; see edgetick dead-letters list")
             throw ExitCode(ExitStatus.badData.rawValue)
@@ -63,8 +70,12 @@ struct SyncCommand: AsyncParsableCommand {
         try await Interrupts.serving([BufferService(buffer: buffer), service])
     }
 
-    private static func describe(_ settings: Settings) throws {
+    private func describe(_ settings: Settings) throws {
         let report = try BufferReport.read(directory: settings.dataDirectory)
+        if json {
+            let pending = EventStream.allCases.map { ($0.rawValue, report[$0].pending) }
+            return print(try JSONText.of(["pending": Dictionary(uniqueKeysWithValues: pending)]))
+        }
         for stream in EventStream.allCases {
             print("\(stream.rawValue): \(report[stream].pending.grouped) rows to upload")
         }
