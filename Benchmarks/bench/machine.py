@@ -21,4 +21,5 @@ def pinned(core: int) -> list[str]:
 def description() -> str:
     with open("/proc/cpuinfo") as file:
         model = next((line.split(":", 1)[1].strip() for line in file if line.startswith("model name")), "?")
-    return f"{len(cores())} cores of {model}, Linux {".".join(platform.release().split(".")[:2])}, load {load():.2f} at the start"
+    kernel = ".".join(platform.release().split(".")[:2])
+    return f"{len(cores())} cores of {model}, Linux {kernel}, load {load():.2f} at the start"
