@@ -41,6 +41,7 @@ torture: build ## Faults by the thousand with the release binary, counted: ROUND
 check: ## Format and layering
 	@$(LINT)
 	@.ci/layering
+	@python3 -c 'import ast, sys; [ast.parse(open(path).read(), path) for path in sys.argv[1:]]' Benchmarks/bench/*.py
 
 coverage: ## Lines that the tests reach, by module
 	@.ci/packages test
