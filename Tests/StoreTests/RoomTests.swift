@@ -148,14 +148,16 @@ struct RoomTests {
 
     @Test func `upkeep that failed while nothing came is shown no longer than it fails`() async throws {
         let scratch = try Scratch()
-        let buffer = try scratch.open { $0.retention = .zero }
-        #expect(buffer.offer(.bars(500)) == .accepted)
+        let buffer = try scratch.open { $0.retention = .seconds(1) }
+        #expect(buffer.offer(.bars(500, received: now())) == .accepted)
         try await buffer.flush()
+        try await buffer.uploadAll()
+        try await buffer.flush()
+        // From here on nothing is to be written but the deletion of what is a second old.
         var configuration = Configuration()
         configuration.allowsUnsafeTransactions = true
         let other = try DatabaseQueue(path: scratch.ticks, configuration: configuration)
         try await other.writeWithoutTransaction { try $0.execute(sql: "BEGIN IMMEDIATE") }
-        try await buffer.uploadAll()
         let isFailing = try await eventually {
             if case .failing = buffer.statistics.state { true } else { false }
         }
@@ -240,15 +242,17 @@ enum StoreTestFiles {
 }
 
 extension Scratch {
-    /// A buffer of 1 MiB that is full of bars that wait.
+    /// A buffer of 1 MiB that is full, to a few kilobytes, of bars that wait.
     fileprivate func fill(_ policy: TickBuffer.FullPolicy) async throws -> TickBuffer {
         let buffer = try open {
             $0.maximumBytes = 1 << 20
             $0.fullPolicy = policy
         }
-        for round in 0..<40 {
-            #expect(buffer.offer(.bars(500, from: round * 500)) == .accepted)
-            try await buffer.flush()
+        for size in [500, 50] {
+            for round in 0..<40 {
+                #expect(buffer.offer(.bars(size, from: round * size)) == .accepted)
+                try await buffer.flush()
+            }
         }
         #expect(buffer.statistics.state == .full && buffer.statistics.drops > 0)
         return buffer
