@@ -146,14 +146,13 @@ struct FeedFaultTests {
         #expect(wrong.isEmpty, "\(wrong.prefix(5))")
     }
 
-    @Test(.enabled(if: FakeTime.library != nil, "libfaketime is not installed"))
-    func `a clock that jumps moves no bar and ends no wait early`() async throws {
+    @Test func `a clock that jumps moves no bar and ends no wait early`() async throws {
         let rig = try await FaultRig(LedgerServer(), cluster: .shared())
-        let clock = try FakeTime()
+        let clock = try ClockShim()
         let (collector, port) = try await rig.box.collect(settings: clock.settings)
         try await rig.collected(more: 200)
-        for jump in ["+3600", "-7200", "+0"] {
-            try clock.jump(jump)
+        for hours in [1, -2, 0] {
+            try clock.step(to: .seconds(hours * 3600))
             try await rig.collected(more: 200)
             try await rig.freshEvent(port)
         }
