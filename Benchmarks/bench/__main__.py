@@ -1,6 +1,7 @@
 """Measures EdgeTick against limits found in the same run: `make bench`, or `make bench ROW=decode`.
 
-Each row runs its limit and its subject in turn, five times, and compares the medians.
+Each row runs its limit and its subject in turn, five times, and compares the medians. Ends with status 1 when a row
+misses its target or can't be measured.
 """
 
 import argparse
@@ -9,8 +10,11 @@ import os
 import shutil
 import sys
 import tempfile
+import traceback
 
 from . import machine, rows
+from .captures import Captures
+from .row import Context, NotMeasured
 from .table import Table
 
 parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
@@ -25,18 +29,22 @@ if not chosen:
     sys.exit(f"no row begins with {options.row!r}; there are: {names}")
 table = Table()
 place = tempfile.mkdtemp(prefix="edgetick-bench-", dir=os.environ.get("TMPDIR", "/tmp"))
+context = Context(directory=place, rounds=options.rounds, captures=Captures(place))
 try:
-    print(machine.description(), flush=True)
+    print(f"{machine.description()}; {context.captures.description}", flush=True)
     table.head()
     for row in chosen:
         try:
-            result = row.measure(rows.Context(directory=place, rounds=options.rounds))
-        except rows.Skipped as reason:
-            table.skipped(row.name, str(reason))
-            continue
-        table.add(row.name, result)
+            table.add(row.name, row.measure(context))
+        except NotMeasured as reason:
+            table.not_measured(row.name, str(reason))
+        except Exception as failure:
+            traceback.print_exc()
+            table.not_measured(row.name, f"{type(failure).__name__}, above")
 finally:
     shutil.rmtree(place, ignore_errors=True)
 if options.json:
     with open(options.json, "w") as file:
         json.dump({"machine": machine.description(), "rows": table.figures}, file, indent=1)
+if table.faults:
+    sys.exit("; ".join(table.faults))

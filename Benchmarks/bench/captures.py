@@ -1,34 +1,58 @@
-"""Input: the real captures where they lie beside the project, else the bundled one."""
+"""Input: the real captures where they are beside the project, else generated ones of the same shapes."""
 
 import glob
 import gzip
 import os
+from typing import Iterator
 
+from . import generated
 from .run import ROOT
 
-
-def paths(kind: str) -> list[str]:
-    """The capture files of AM, A, T or Q."""
-    real = sorted(glob.glob(os.path.join(ROOT, f"../shared/data/captures/2013-10-08.{kind}.ndjson.gz")))
-    return real or [os.path.join(ROOT, "Fixtures/captures/demo.ndjson")]
+DAY = os.path.join(ROOT, "../shared/data/captures/2013-10-08.{kind}.ndjson.gz")
 
 
-def lines(path: str):
-    with (gzip.open(path, "rt") if path.endswith(".gz") else open(path)) as file:
-        yield from (line.strip() for line in file if line.strip())
+class Captures:
+    """Capture files by kind of event; the generated ones are written into `directory` when they are first needed."""
 
+    def __init__(self, directory: str) -> None:
+        self.directory = directory
 
-def frames(kinds: list[str], each: int, most: int) -> list[str]:
-    """Frames of `each` events, in the very bytes in which the events stand in the captures."""
-    events: list[str] = []
-    for kind in kinds:
-        for path in paths(kind):
-            for line in lines(path):
-                body = line[1:-1] if line.startswith("[") else line
-                for event in body.replace("},{", "}\n{").split("\n"):
-                    if f'"ev":"{kind}"' in event:
-                        events.append(event)
+    @property
+    def description(self) -> str:
+        return "real captures" if self._real("T") else f"generated captures, seed {generated.SEED}"
+
+    def paths(self, kind: str) -> list[str]:
+        """The capture files of AM, A or T."""
+        return self._real(kind) or [self._generated(kind)]
+
+    @staticmethod
+    def _real(kind: str) -> list[str]:
+        return sorted(glob.glob(DAY.format(kind=kind)))
+
+    def _generated(self, kind: str) -> str:
+        path = os.path.join(self.directory, f"generated.{kind}.ndjson")
+        if not os.path.exists(path):
+            with open(path + ".part", "w") as file:
+                file.writelines(frame + "\n" for frame in generated.frames(kind))
+            os.rename(path + ".part", path)
+        return path
+
+    def lines(self, kind: str) -> Iterator[str]:
+        for path in self.paths(kind):
+            with (gzip.open(path, "rt") if path.endswith(".gz") else open(path)) as file:
+                yield from (line.strip() for line in file if line.strip())
+
+    def count(self, kinds: list[str]) -> int:
+        """The number of events of some kinds."""
+        return sum(line.count(f'"ev":"{kind}"') for kind in kinds for line in self.lines(kind))
+
+    def frames(self, kinds: list[str], each: int, most: int) -> list[str]:
+        """Frames of `each` events, in the same bytes as the events have in the captures."""
+        events: list[str] = []
+        for kind in kinds:
+            for line in self.lines(kind):
                 if len(events) >= most:
                     break
-    groups = [events[i:i + each] for i in range(0, min(len(events), most), each)]
-    return ["[" + ",".join(group) + "]" for group in groups if len(group) == each]
+                events += [event for event in line[1:-1].replace("},{", "}\n{").split("\n") if f'"ev":"{kind}"' in event]
+        groups = [events[i:i + each] for i in range(0, min(len(events), most), each)]
+        return ["[" + ",".join(group) + "]" for group in groups if len(group) == each]

@@ -10,6 +10,7 @@ import time
 
 from . import run
 from .proxy import Proxy
+from .row import NotMeasured
 from .row_footprint import SYMBOLS
 from .table import Result
 
@@ -144,8 +145,6 @@ def status_database_hangs(context) -> Result:
 
 def status_disk_full(context) -> Result:
     """The same on a full file system, once the buffer says that it is full."""
-    from .rows import Skipped
-
     def full(collector: Collector) -> None:
         for _ in range(600):
             checks = collector.get("/api/status")[1]["health"]["checks"]
@@ -155,7 +154,7 @@ def status_disk_full(context) -> Result:
         raise RuntimeError("the buffer never told that the disk is full")
 
     if os.getuid() != 0:
-        raise Skipped("a small file system needs root")
+        raise NotMeasured("a small file system needs root")
     place = os.path.join(context.directory, "small")
     os.mkdir(place)
     run.output("mount", "-t", "tmpfs", "-o", "size=12m", "none", place)

@@ -5,7 +5,9 @@ import shutil
 import sqlite3
 import time
 
-from . import captures, row_append, run
+from . import generated, row_append, run
+from .prepared_feed import PreparedFeed, Share
+from .row import Context, NotMeasured
 from .table import Result
 
 VENV = os.path.join(run.ROOT, ".build/python/bin/python")
@@ -16,9 +18,9 @@ PEER = os.path.join(os.path.dirname(__file__), "peer.py")
 PEER_TIMES = 20
 
 
-def feed(kinds: list[str], times: int = 1) -> run.Background:
+def feed(context: Context, kinds: list[str], times: int = 1) -> run.Background:
     """The captures of some kinds, each so many times."""
-    files = list(dict.fromkeys(path for kind in kinds for path in captures.paths(kind))) * times
+    files = [path for kind in kinds for path in context.captures.paths(kind)] * times
     return run.Background(
         run.EDGETICK, "simulate", "--port", "0", "--speed", "flat-out", "--exit-when-done", "--capture", *files, core=0)
 
@@ -26,6 +28,7 @@ def feed(kinds: list[str], times: int = 1) -> run.Background:
 def rate(database: str, query: str, events: int, deadline: float) -> float:
     """Events a second, from the first rows seen in the file to the last."""
     first: tuple[float, int] | None = None
+    count = 0
     while time.monotonic() < deadline:
         time.sleep(0.02)
         if not os.path.exists(database):
@@ -39,63 +42,91 @@ def rate(database: str, query: str, events: int, deadline: float) -> float:
         now = time.monotonic()
         if count and first is None:
             first = (now, count)
+            if count > events / 2:
+                raise NotMeasured(f"{count} of {events} rows were there at the first look: too few to time")
         if first and count >= events:
-            return (count - first[1]) / max(1e-9, now - first[0])
-    raise RuntimeError(f"{database} did not reach {events} rows in time")
+            return (count - first[1]) / (now - first[0])
+    raise NotMeasured(f"{count} of {events} rows came in time")
 
 
 COUNT = "select coalesce((select max(seq) from bars), 0) + coalesce((select max(seq) from trades), 0)"
 
 
-def collect(place: str, kinds: list[str], events: int, times: int = 1) -> float:
-    with feed(kinds, times) as simulator:
-        url = simulator.line("listening on ")
-        settings = {
-            "MASSIVE_API_KEY": "bench", "MASSIVE_WEBSOCKET_URL": url, "SYMBOLS": "*", "FEED_EVENTS": ",".join(kinds),
-            "EDGETICK_DATA_DIR": place, "COLLECTOR_ID": "bench", "LOG_LEVEL": "error", "HTTP_PORT": "0",
-        }
+def collected(place: str, url: str, kinds: list[str], events: int, **symbols: str) -> float:
+    """Events a second that a collector with these symbols makes durable."""
+    settings = {
+        "MASSIVE_API_KEY": "bench", "MASSIVE_WEBSOCKET_URL": url, "FEED_EVENTS": ",".join(kinds),
+        "EDGETICK_DATA_DIR": place, "COLLECTOR_ID": "bench", "LOG_LEVEL": "error", "HTTP_PORT": "0", **symbols,
+    }
+    try:
         with run.Background(run.EDGETICK, "run", "--env-file", os.devnull, core=1, env=settings):
             return rate(os.path.join(place, "ticks.sqlite"), COUNT, events, time.monotonic() + 120)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
 
 
-def counted(kinds: list[str]) -> int:
-    return sum(
-        line.count(f'"ev":"{kind}"')
-        for kind in kinds for path in dict.fromkeys(captures.paths(kind)) for line in captures.lines(path))
+def collect(context: Context, name: str, kinds: list[str], events: int, times: int = 1) -> float:
+    with feed(context, kinds, times) as simulator:
+        url = simulator.line("listening on ")
+        return collected(os.path.join(context.directory, name), url, kinds, events, SYMBOLS="*")
 
 
-def measure(context) -> Result:
+def measure(context: Context) -> Result:
     kinds = ["A", "AM", "T"]
-    events = counted(kinds)
+    events = context.captures.count(kinds)
     result = Result(unit="events/s", figures=[], limit_name="C append", target=0.6)
     for number in range(context.rounds):
         limit = os.path.join(context.directory, f"stream-limit-{number}.db")
         result.limits.append(
             float(run.output(f"{run.LIMITS}/append", limit, str(row_append.ROWS), str(row_append.EACH), core=1)))
         os.remove(limit)
-        place = os.path.join(context.directory, f"stream-{number}")
-        result.figures.append(collect(place, kinds, events))
-        shutil.rmtree(place)
+        result.figures.append(collect(context, f"stream-{number}", kinds, events))
     return result
 
 
-def peer(context) -> Result:
+def peer(context: Context) -> Result:
     """The same, against the feed's official Python client writing into SQLite."""
-    from .rows import Skipped
-
     if not os.path.exists(VENV):
-        raise Skipped("the official Python client is not installed (make python)")
+        raise NotMeasured("the official Python client is not installed (make python)")
     kinds = ["A", "AM"]
-    events = counted(kinds) * PEER_TIMES
+    events = context.captures.count(kinds) * PEER_TIMES
     result = Result(unit="events/s", figures=[], limit_name="Python client", target=5.0)
     for number in range(context.rounds):
         database = os.path.join(context.directory, f"peer-{number}.db")
-        with feed(kinds, PEER_TIMES) as simulator:
+        with feed(context, kinds, PEER_TIMES) as simulator:
             address = simulator.line("listening on ").split("//")[1].split("/")[0]
             with run.Background(VENV, PEER, address, ",".join(f"{kind}.*" for kind in kinds), database, core=1):
                 result.limits.append(rate(database, "select max(rowid) from bars", events, time.monotonic() + 300))
         os.remove(database)
-        place = os.path.join(context.directory, f"stream-peer-{number}")
-        result.figures.append(collect(place, kinds, events, PEER_TIMES))
-        shutil.rmtree(place)
+        result.figures.append(collect(context, f"stream-peer-{number}", kinds, events, PEER_TIMES))
+    return result
+
+
+SHARE, SHARE_TIMES = 120_000, 5
+
+
+def connections(context: Context) -> Result:
+    """Three connections with a third of the symbols each, against one with them all: the same frames, one writer."""
+    names = generated.symbols(300)
+    thirds = [names[part::3] for part in range(3)]
+    frames = [list(generated.frames("T", third, SHARE)) for third in thirds]
+    length = min(map(len, frames))
+    shares = [
+        Share({f"T.{name}" for name in third}, part[:length]) for third, part in zip(thirds, frames)]
+    whole = Share(set().union(*(share.channels for share in shares)), [
+        frame for together in zip(*(share.frames for share in shares)) for frame in together])
+    events = SHARE_TIMES * sum(frame.count('"ev":"T"') for frame in whole.frames)
+
+    several = {"USE_MULTI_CONNECTION": "true"}
+    for number, third in enumerate(thirds, 1):
+        several[f"WEBSOCKET_CONNECTION_{number}_ENABLED"] = "true"
+        several[f"WEBSOCKET_CONNECTION_{number}_SYMBOLS"] = ",".join(third)
+
+    result = Result(unit="events/s", figures=[], limit_name="one connection", target=0.95)
+    for number in range(context.rounds):
+        for rates, parts, settings in (
+                (result.limits, [whole], {"SYMBOLS": ",".join(names)}), (result.figures, shares, several)):
+            with PreparedFeed(parts, SHARE_TIMES) as feed:
+                place = os.path.join(context.directory, f"connections-{number}")
+                rates.append(collected(place, feed.url, ["T"], events, **settings))
     return result

@@ -1,28 +1,7 @@
 """The rows of the table, in its order."""
 
-from dataclasses import dataclass
-from typing import Callable
-
-from .table import Result
-
-
-class Skipped(Exception):
-    """A row can't be measured here; the text says why."""
-
-
-@dataclass
-class Context:
-    directory: str
-    rounds: int
-
-
-@dataclass
-class Row:
-    name: str
-    measure: Callable[[Context], Result]
-
-
-from . import row_append, row_connections, row_decode, row_footprint, row_operation, row_stream, row_universe, row_upload  # noqa: E402
+from . import row_append, row_connections, row_decode, row_footprint, row_operation, row_stream, row_universe, row_upload
+from .row import Row
 
 ALL: list[Row] = [
     Row("decode", row_decode.measure),
@@ -39,6 +18,7 @@ ALL: list[Row] = [
     Row("universe-rebuild", row_universe.rebuild),
     Row("universe-validate", row_universe.validate),
     Row("universe-memory", row_universe.memory),
+    Row("connections", row_stream.connections),
     Row("routing", row_connections.routing),
     Row("aggregation", row_connections.aggregation),
     Row("aggregation-redundant", row_connections.redundant),

@@ -36,8 +36,8 @@ class Result:
 
     @property
     def verdict(self) -> str:
-        if self.target is not None and self.ratio is not None:
-            return "reached" if self.ratio >= self.target else "MISSED"
+        if self.target is not None:
+            return "reached" if self.ratio is not None and self.ratio >= self.target else "MISSED"
         if self.most is not None:
             return "reached" if self.figure <= self.most else "MISSED"
         return ""
@@ -55,6 +55,14 @@ class Table:
 
     def __init__(self) -> None:
         self.figures: list[dict] = []
+        self.missed: list[str] = []
+        self.unmeasured: list[str] = []
+
+    @property
+    def faults(self) -> list[str]:
+        """What is wrong with the table, a line each; empty when every row was measured and reached its target."""
+        lines = (("missed", self.missed), ("not measured", self.unmeasured))
+        return [f"{what}: {', '.join(names)}" for what, names in lines if names]
 
     def line(self, *cells: str) -> None:
         print("  ".join(cell.ljust(width) for cell, width in zip(cells, self.WIDTHS)).rstrip(), flush=True)
@@ -68,14 +76,17 @@ class Table:
             target = f"<= {amount(result.most).strip()}"
         self.line(
             name, amount(result.figure) + result.unit, f"{result.spread:.0%}",
-            f"{amount(result.limit)}{result.unit} {result.limit_name}" if result.limit else result.note,
-            f"{result.ratio:.2f}" if result.ratio else "", target, result.verdict, f"{machine.load():.1f}")
+            f"{amount(result.limit)}{result.unit} {result.limit_name}" if result.limits else result.note,
+            f"{result.ratio:.2f}" if result.ratio is not None else "", target, result.verdict, f"{machine.load():.1f}")
+        if result.verdict == "MISSED":
+            self.missed.append(name)
         self.figures.append({
             "row": name, "unit": result.unit, "figures": result.figures, "limit": result.limit_name,
             "limits": result.limits, "ratio": result.ratio, "target": result.target, "most": result.most,
             "verdict": result.verdict, "note": result.note, "load": machine.load(),
         })
 
-    def skipped(self, name: str, reason: str) -> None:
-        self.line(name, "skipped: " + reason)
-        self.figures.append({"row": name, "skipped": reason})
+    def not_measured(self, name: str, reason: str) -> None:
+        self.line(name, "not measured: " + reason)
+        self.unmeasured.append(name)
+        self.figures.append({"row": name, "not_measured": reason})
