@@ -100,8 +100,8 @@ let package = Package(
         .target(
             name: "WebAPI",
             dependencies: [
-                "MarketData", httpTypes, hummingbird, hummingbirdCore, logging, nioCore, nioHTTP1, nioHTTPTypes,
-                serviceLifecycle,
+                "Collector", "MarketData", httpTypes, hummingbird, hummingbirdCore, logging, nioCore, nioHTTP1,
+                nioHTTPTypes, serviceLifecycle,
             ],
             resources: [.embedInCode("Dashboard"), .embedInCode("OpenAPI")], swiftSettings: strict),
         // glibc's own settings, which its Swift module leaves out.
@@ -163,21 +163,24 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
-            name: "WebAPISupport", dependencies: ["MarketData", "WebAPI", logging, serviceLifecycle],
+            name: "WebAPISupport", dependencies: ["Collector", "MarketData", "WebAPI", logging, serviceLifecycle],
             path: "Tests/WebAPISupport", swiftSettings: strict),
         .testTarget(
             name: "WebAPITests",
             dependencies: [
-                "MarketData", "TestSupport", "WebAPI", "WebAPISupport", httpTypes, logging, nioCore, serviceLifecycle,
+                "Collector", "MarketData", "TestSupport", "WebAPI", "WebAPISupport", httpTypes, logging, nioCore,
+                serviceLifecycle,
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "BrowserTests", dependencies: ["MarketData", "TestSupport", "WebAPI", "WebAPISupport", "edgetick"],
+            name: "BrowserTests",
+            dependencies: ["Collector", "MarketData", "TestSupport", "WebAPI", "WebAPISupport", "edgetick"],
             exclude: ["accessibility.js"], swiftSettings: strict),
         .testTarget(
             name: "edgetickTests",
             dependencies: [
-                "edgetick", "MarketData", "TestSupport", "WebAPI", configuration, logging, serviceLifecycle,
+                "Collector", "edgetick", "MarketData", "TestSupport", "WebAPI", configuration, logging,
+                serviceLifecycle,
                 systemPackage,
             ],
             swiftSettings: strict),

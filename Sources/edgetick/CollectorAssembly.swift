@@ -95,7 +95,7 @@ struct CollectorAssembly {
         services.append(CodePages.ReleaseService())
         services.append(connections)
         services += watching
-        services.append(WebListener.StopNotice(collector: web.collector))
+        services.append(WebListener.StopNotice(probe: web.collector.probe))
         if let supervisor { services.append(SupervisionService.StopNotice(socket: supervisor)) }
         var configuration = ServiceGroupConfiguration(
             services: services.map {

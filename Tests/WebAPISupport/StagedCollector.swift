@@ -1,3 +1,4 @@
+public import Collector
 public import MarketData
 import Synchronization
 public import WebAPI

@@ -1,3 +1,4 @@
+import Collector
 import MarketData
 import NIOCore
 import Testing

@@ -1,3 +1,4 @@
+import Collector
 import Testing
 import WebAPISupport
 
@@ -8,7 +9,7 @@ import WebAPISupport
         let staged = StagedCollector()
         staged.change { $0.snapshot.buffer.gaps = 1 }
         let collector = HangingCollector(staged)
-        let board = StatusBoard(source: collector, tap: EventTap(before: staged))
+        let board = StatusBoard(collector: { collector.snapshot() }, latency: { [:] })
         collector.keepNext()
         let early = Task { try await RawHTTP.onThread { board.refresh().snapshot.buffer.gaps } }
         while !collector.isKeeping { try await Task.sleep(for: .milliseconds(1)) }

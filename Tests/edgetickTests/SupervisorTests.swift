@@ -1,10 +1,10 @@
+import Collector
 import Foundation
 import Logging
 import ServiceLifecycle
 import Synchronization
 import TestSupport
 import Testing
-import WebAPI
 
 @testable import edgetick
 

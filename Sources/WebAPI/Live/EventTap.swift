@@ -1,3 +1,4 @@
+import Collector
 public import MarketData
 import Synchronization
 

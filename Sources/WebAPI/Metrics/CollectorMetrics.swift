@@ -1,3 +1,4 @@
+import Collector
 import MarketData
 
 /// The metrics: names, units and meaning, each from the newest sample.
@@ -11,7 +12,7 @@ enum CollectorMetrics {
         let snapshot = sample.snapshot
         text.metric("edgetick_build_info", .gauge, "Always 1; the labels name the collector and its version.")
         text.sample(1.0, ["collector": snapshot.collector, "version": snapshot.version])
-        health(Health(snapshot, age: sample.age), &text)
+        health(sample.health, &text)
         feed(sample, &text)
         buffer(snapshot.buffer, &text)
         upload(sample, &text)

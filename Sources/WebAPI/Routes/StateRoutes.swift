@@ -1,3 +1,4 @@
+import Collector
 import HTTPTypes
 import Hummingbird
 import NIOCore
@@ -63,19 +64,16 @@ struct StateRoutes: Sendable {
 
     @Sendable private func live(_ call: Call) async throws -> Response {
         _ = try call.query()
-        let sample = board.sample
-        let health = Health(sample.snapshot, age: sample.age)
-        let loops = health.checks.filter { $0.name == Health.loopsCheck }
+        let health = board.sample.health
         return .json(status: health.isLive ? .ok : .serviceUnavailable) { json in
-            StatusJSON.checks(loops, showsDetails: call.isAuthorized, to: &json)
+            StatusJSON.checks([health.loops], showsDetails: call.isAuthorized, to: &json)
             json.field("timestamp", milliseconds: WallClock.milliseconds())
         }
     }
 
     @Sendable private func ready(_ call: Call) async throws -> Response {
         _ = try call.query()
-        let sample = board.sample
-        let health = Health(sample.snapshot, age: sample.age)
+        let health = board.sample.health
         return .json(status: health.isReady ? .ok : .serviceUnavailable) { json in
             StatusJSON.checks(health.checks, showsDetails: call.isAuthorized, to: &json)
             json.field("timestamp", milliseconds: WallClock.milliseconds())

@@ -1,3 +1,4 @@
+import Collector
 import MarketData
 
 /// The collector's state as it goes out, in the routes and in the event stream alike.
@@ -72,7 +73,7 @@ enum StatusJSON {
             json.field("environment", snapshot.environment)
             json.field("uptime_seconds", sample.uptime.rounded(to: 1))
             json.object("health") { json in
-                let health = Health(snapshot, age: sample.age)
+                let health = sample.health
                 json.field("is_live", health.isLive)
                 json.field("is_ready", health.isReady)
                 checks(health.checks, showsDetails: true, to: &json)

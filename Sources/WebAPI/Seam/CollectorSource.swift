@@ -1,3 +1,4 @@
+public import Collector
 public import MarketData
 
 /// What the API asks of the collector: the seam that the composition root fills.

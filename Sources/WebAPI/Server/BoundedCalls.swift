@@ -1,3 +1,4 @@
+import Collector
 import Synchronization
 
 /// Lets answers wait for a file, a few at a time and none for long: a hanging disk costs those who ask for what is on

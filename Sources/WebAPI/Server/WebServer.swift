@@ -1,3 +1,4 @@
+public import Collector
 import Hummingbird
 import HummingbirdCore
 public import Logging
@@ -31,7 +32,7 @@ public final class WebServer: Service {
         self.configuration = configuration
         self.logger = logger
         let limits = configuration.limits
-        let board = StatusBoard(source: source, tap: tap)
+        let board = StatusBoard(collector: { source.snapshot() }, latency: { tap.latency })
         self.board = board
         let clients = EventClients(limit: limits.eventClients)
         let refusals = RefusalCounts()
@@ -68,10 +69,7 @@ public final class WebServer: Service {
     }
 
     /// How the collector stands by the newest sample; never blocks.
-    public var verdict: HealthVerdict {
-        let sample = board.sample
-        return HealthVerdict(Health(sample.snapshot, age: sample.age))
-    }
+    public var verdict: HealthVerdict { HealthVerdict(board.sample.health) }
 
     /// Serves until graceful shutdown or cancellation.
     ///

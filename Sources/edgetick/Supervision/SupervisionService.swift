@@ -1,7 +1,7 @@
+import Collector
 import Glibc
 import Logging
 import ServiceLifecycle
-import WebAPI
 
 /// Tells the supervisor when the collector is up, that its loops go round, how it stands, and that it stops.
 ///

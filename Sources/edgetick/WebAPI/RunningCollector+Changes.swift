@@ -102,7 +102,7 @@ extension RunningCollector {
                         id: id, configuration: try settings.feedConfiguration(named: name, url: url),
                         interest: .symbols(symbols), priority: priority))
             }
-            addedKeys.withLock { $0[id] = request.universeKey }
+            probe.note(universeKey: request.universeKey, ofConnection: id)
         }
     }
 

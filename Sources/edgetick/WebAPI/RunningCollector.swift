@@ -11,30 +11,15 @@ import WebAPI
 /// The running collector as the HTTP API sees it: memory for what must be answered at once, read-only connections to
 /// the files for the rest.
 final class RunningCollector: CollectorSource {
-    /// What must be remembered between two snapshots.
-    private struct Watches {
-        var commits = ProgressWatch()
-        var uploads = ProgressWatch()
-    }
-
-    /// No commit for so many seconds while events wait is told as a failure.
-    static let commitLimit = 5.0
-    /// The writer counts as stuck from this many seconds on.
-    static let writerLimit = 60.0
-
     let connections: ConnectionSet
     /// Where connections that are added connect to.
     let url: String
-    /// The universe keys of connections that were added while running, by id.
-    let addedKeys = Mutex<[String: String]>([:])
     let mirror: UniverseMirror
     let sync: SyncService?
     let universeService: UniverseService
     let history: TickHistory
     let settings: Settings
-    private let buffer: TickBuffer
-    private let watches = Mutex(Watches())
-    private let stopping = Atomic<Bool>(false)
+    let probe: CollectorProbe
     /// Held while symbols change, so that no change is lost to another.
     let changes = Mutex(())
     private let files = DispatchQueue(label: "EdgeTick.web-files", attributes: .concurrent)
@@ -45,54 +30,17 @@ final class RunningCollector: CollectorSource {
     ) {
         self.settings = settings
         self.url = url
-        self.buffer = buffer
         self.mirror = mirror
         self.connections = connections
         self.sync = sync
         universeService = universes
         history = TickHistory(directory: settings.dataDirectory)
+        probe = CollectorProbe(
+            collector: settings.collectorID, version: EdgeTick.version, maximumBytes: settings.buffer.maximumBytes,
+            buffer: buffer, connections: connections, sync: sync, universes: universes)
     }
 
-    /// Has the snapshots say that the collector shuts down.
-    func beginStopping() { stopping.store(true, ordering: .relaxed) }
-
-    func snapshot() -> CollectorSnapshot {
-        let now = ContinuousClock.now
-        let time = Int64(Date().timeIntervalSince1970 * 1000)
-        let statistics = buffer.statistics
-        var snapshot = CollectorSnapshot(
-            collector: settings.collectorID, version: EdgeTick.version,
-            environment: universeService.environment)
-        snapshot.isStopping = stopping.load(ordering: .relaxed)
-        let keys = universeService.universeKeys
-        let added = addedKeys.withLock { $0 }
-        snapshot.connections = connections.snapshot.members.map { member in
-            ConnectionState(member, universeKey: added[member.id] ?? keys[member.feed.name], at: time)
-        }
-        snapshot.buffer = BufferState(statistics, maximumBytes: settings.buffer.maximumBytes)
-        let status = sync?.status
-        if let status { snapshot.sync = SyncState(status, now: now) }
-        snapshot.cache = CacheState(universeService.cache.statistics)
-        if universeService.isPulling { snapshot.mirror = MirrorState(universeService.status) }
-
-        let (commitAge, uploadAge) = watches.withLock { watches in
-            (
-                watches.commits.age(
-                    statistics.commits, isWaiting: statistics.queuedEvents > 0 && statistics.state == .writing,
-                    now: now),
-                watches.uploads.age(
-                    Int64(status?.rows ?? 0), isWaiting: status != nil && statistics.pending > 0, now: now)
-            )
-        }
-        if commitAge >= Self.commitLimit, snapshot.buffer.condition == .writing {
-            snapshot.buffer.condition = .failing(
-                "nothing became durable for \(Int(commitAge)) s while events wait: the disk does not answer; "
-                    + "check it and the kernel's log")
-        }
-        snapshot.sync.stalledFor = uploadAge
-        snapshot.loops = [LoopProgress(name: "writer", age: commitAge, limit: Self.writerLimit)]
-        return snapshot
-    }
+    func snapshot() -> CollectorSnapshot { probe.snapshot() }
 
     func tickers(of connection: String) -> ConnectionTickers? {
         guard let snapshot = connections.snapshot.members.first(where: { $0.id == connection })?.feed else {

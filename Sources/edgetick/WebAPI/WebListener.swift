@@ -1,3 +1,4 @@
+import Collector
 import Foundation
 import Logging
 import ServiceLifecycle
@@ -63,11 +64,11 @@ struct WebListener: Service {
 
     /// The first to hear of a shutdown: has the API say so.
     struct StopNotice: Service {
-        let collector: RunningCollector
+        let probe: CollectorProbe
 
         func run() async throws {
             try? await gracefulShutdown()
-            collector.beginStopping()
+            probe.beginStopping()
         }
     }
 }

@@ -5,13 +5,13 @@ struct RateMeter: Sendable {
         var count: Int64
     }
 
-    /// The longest span answered for, in seconds.
+    /// The longest span kept, in seconds.
     static let longest = 60.0
 
     private var samples: [Sample] = []
 
     /// Takes the count at a time, in seconds on a clock that never jumps. A count that falls (a connection replaced by
-    /// another of the same name) starts anew.
+    /// another of the same name) starts again.
     mutating func record(_ count: Int64, at time: Double) {
         if let last = samples.last, count < last.count { samples.removeAll() }
         samples.append(Sample(time: time, count: count))
@@ -30,9 +30,20 @@ struct RateMeter: Sendable {
 }
 
 /// A connection's rates in events a second.
-struct ConnectionRates: Sendable, Equatable {
-    /// Over the last second, five seconds and minute.
-    var second = 0.0
-    var fiveSeconds = 0.0
-    var minute = 0.0
+public struct ConnectionRates: Sendable, Equatable {
+    /// Over the last second.
+    public var second = 0.0
+    /// Over the last five seconds.
+    public var fiveSeconds = 0.0
+    /// Over the last minute.
+    public var minute = 0.0
+
+    /// The rates of a connection that brought nothing.
+    public init() {}
+
+    init(_ meter: RateMeter) {
+        second = meter.rate(over: 1)
+        fiveSeconds = meter.rate(over: 5)
+        minute = meter.rate(over: 60)
+    }
 }

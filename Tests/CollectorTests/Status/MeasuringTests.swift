@@ -1,7 +1,7 @@
 import MarketData
 import Testing
 
-@testable import WebAPI
+@testable import Collector
 
 @Suite struct MeasuringTests {
     @Test func `rates are measured over their own spans`() {

@@ -1,36 +1,52 @@
 /// The last hour for the charts: a point every five seconds, in a ring of fixed size.
-struct History: Sendable {
+public struct History: Sendable {
     /// One moment.
-    struct Point: Sendable, Equatable {
+    public struct Point: Sendable, Equatable {
         /// When, in milliseconds since the Unix epoch.
-        var time: Int64
+        public var time: Int64
         /// Events a second since the point before, by connection id.
-        var rates: [String: Double]
+        public var rates: [String: Double]
         /// Rows that upstream does not have.
-        var pending: Int64
+        public var pending: Int64
         /// The age of the oldest such row, in seconds; 0 when there is none.
-        var lag: Double
+        public var lag: Double
         /// Half of the events since the point before were younger when read, in seconds; `nil` without events.
-        var latencyMedian: Double?
+        public var latencyMedian: Double?
         /// 99 of 100 events since the point before were younger when read, in seconds; `nil` without events.
-        var latencyHigh: Double?
+        public var latencyHigh: Double?
+
+        /// Makes a point; see the properties for units.
+        public init(
+            time: Int64, rates: [String: Double], pending: Int64, lag: Double, latencyMedian: Double? = nil,
+            latencyHigh: Double? = nil
+        ) {
+            self.time = time
+            self.rates = rates
+            self.pending = pending
+            self.lag = lag
+            self.latencyMedian = latencyMedian
+            self.latencyHigh = latencyHigh
+        }
     }
 
     /// Seconds between points.
-    static let interval = 5.0
+    public static let interval = 5.0
     /// Points of an hour.
-    static let capacity = 720
+    public static let capacity = 720
 
     private var ring: [Point] = []
     private var next = 0
 
+    /// An hour of which nothing is known yet.
+    public init() {}
+
     /// The points, oldest first.
-    var points: [Point] {
+    public var points: [Point] {
         Array(ring[next...] + ring[..<next])
     }
 
     /// Adds a point; the oldest makes room.
-    mutating func append(_ point: Point) {
+    public mutating func append(_ point: Point) {
         if ring.count < Self.capacity {
             ring.append(point)
         } else {

@@ -1,4 +1,5 @@
 public import MarketData
+import Store
 
 /// How the durable queue stands.
 public struct BufferState: Sendable, Equatable {
@@ -61,38 +62,37 @@ public struct BufferState: Sendable, Equatable {
     public var pending: Int64 { streams.values.reduce(0) { $0 + $1.pending } }
 }
 
-/// How the upload stands.
-public struct SyncState: Sendable, Equatable {
-    /// A failure that lasts.
-    public struct Failure: Sendable, Equatable {
-        /// What went wrong and what to do, in one line, without secrets.
-        public var description: String
-        /// Whether a person must mend it.
-        public var needsPerson: Bool
-        /// Seconds since it began.
-        public var age: Double
-
-        /// Makes a failure; see the properties for meaning.
-        public init(description: String, needsPerson: Bool, age: Double) {
-            self.description = description
-            self.needsPerson = needsPerson
-            self.age = age
+extension BufferState {
+    /// The buffer's state, from memory.
+    ///
+    /// - Parameter time: Milliseconds since the Unix epoch.
+    init(_ statistics: BufferStatistics, maximumBytes: Int64, at time: Int64) {
+        self.init()
+        condition =
+            switch statistics.state {
+            case .writing: .writing
+            case .full: .full
+            case .failing(let message): .failing(message)
+            }
+        for stream in EventStream.allCases {
+            let counts = statistics[stream]
+            var own = Stream()
+            own.appended = counts.appended
+            own.pending = counts.pending
+            own.lastSequence = counts.lastSequence
+            own.acknowledged = counts.acknowledgedSequence
+            streams[stream] = own
         }
+        queuedEvents = statistics.queuedEvents
+        queuedBytes = statistics.queuedBytes
+        oldestPendingAge = statistics.oldestPendingMilliseconds.map { max(0, Double(time - $0) / 1000) }
+        usedBytes = statistics.usedBytes
+        fileBytes = statistics.fileBytes
+        walBytes = statistics.walBytes
+        self.maximumBytes = maximumBytes
+        drops = statistics.drops
+        gaps = statistics.gaps
+        deadLetters = statistics.deadLetters
+        setAside = statistics.setAside
     }
-
-    /// Whether there is an upstream (`DATABASE_URI`).
-    public var isConfigured = false
-    /// Rows settled upstream since the process started.
-    public var rows: Int64 = 0
-    /// Rows refused upstream since the process started.
-    public var refused: Int64 = 0
-    /// Seconds since a pass last found everything upstream; `nil` before the first.
-    public var lastSuccessAge: Double?
-    /// The failure under way.
-    public var failure: Failure?
-    /// For how many seconds no row was settled while rows wait; 0 while none waits.
-    public var stalledFor = 0.0
-
-    /// Makes the state of a collector without upstream.
-    public init() {}
 }

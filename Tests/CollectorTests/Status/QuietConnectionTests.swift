@@ -1,7 +1,6 @@
 import Testing
-import WebAPI
 
-@testable import edgetick
+@testable import Collector
 
 /// How long a connection counts as quiet, by New York's regular session of Friday, 2026-11-20: 14:30 to 21:00 UTC.
 @Suite struct QuietConnectionTests {

@@ -1,10 +1,13 @@
-/// Tells for how long work that waits has made no progress. Reads no clock.
-struct ProgressWatch: Sendable {
+/// How long work that waits has made no progress. Reads no clock.
+public struct ProgressWatch: Sendable {
     private var count: Int64 = 0
     private var since: ContinuousClock.Instant?
 
+    /// A watch that has seen nothing yet.
+    public init() {}
+
     /// Seconds since `count` last changed while something waits; 0 while nothing does.
-    mutating func age(_ count: Int64, isWaiting: Bool, now: ContinuousClock.Instant) -> Double {
+    public mutating func age(_ count: Int64, isWaiting: Bool, now: ContinuousClock.Instant) -> Double {
         guard isWaiting, count == self.count, let since else {
             self.count = count
             since = now

@@ -1,16 +1,19 @@
 import Glibc
 
 /// What the process takes from the machine, as the kernel counts it.
-struct ProcessUsage: Sendable, Equatable {
+public struct ProcessUsage: Sendable, Equatable {
     /// Resident memory in bytes.
-    var residentBytes: Int64 = 0
+    public var residentBytes: Int64 = 0
     /// Processor time of all threads, in seconds.
-    var cpuSeconds = 0.0
+    public var cpuSeconds = 0.0
     /// Open file descriptors; `nil` where /proc does not tell.
-    var openFiles: Int?
+    public var openFiles: Int?
+
+    /// The usage of a process that has used nothing.
+    public init() {}
 
     /// Asks the kernel; touches no disk.
-    static func now() -> ProcessUsage {
+    public static func now() -> ProcessUsage {
         var result = ProcessUsage()
         var usage = rusage()
         if getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 {

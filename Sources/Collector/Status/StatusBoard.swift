@@ -1,30 +1,33 @@
 import Synchronization
 
-/// The newest sample of the collector, taken on a beat, so that no answer waits for the collector itself.
+/// The newest sample of the collector, taken on a beat, so that nobody who asks waits for the collector itself.
 ///
-/// Everything that is answered "from memory" is answered from here. When the collector's snapshot ever blocks, the
-/// board keeps answering, and ``Sample/age`` tells that it is old.
-final class StatusBoard: Sendable {
+/// What is read "from memory" is read here. When the collector's snapshot ever blocks, the board keeps the last sample,
+/// and ``Sample/age`` says how old that is.
+public final class StatusBoard: Sendable {
     /// The collector at one moment, with what follows from the samples before it.
-    struct Sample: Sendable {
-        var snapshot: CollectorSnapshot
+    public struct Sample: Sendable {
+        /// What the collector said of itself.
+        public var snapshot: CollectorSnapshot
         /// When, in milliseconds since the Unix epoch.
-        var time: Int64
+        public var time: Int64
         /// When, on a clock that never jumps.
-        var instant: ContinuousClock.Instant
+        public var instant: ContinuousClock.Instant
         /// Events a second by connection id.
-        var rates: [String: ConnectionRates] = [:]
+        public var rates: [String: ConnectionRates] = [:]
         /// Ages of all events by connection name.
-        var latency: [String: LatencyHistogram] = [:]
+        public var latency: [String: LatencyHistogram] = [:]
         /// Ages of all events by connection name, about a minute ago.
-        var latencyBefore: [String: LatencyHistogram] = [:]
+        public var latencyBefore: [String: LatencyHistogram] = [:]
         /// What the process takes from the machine.
-        var usage: ProcessUsage
+        public var usage: ProcessUsage
         /// Seconds since the process started answering.
-        var uptime: Double
+        public var uptime: Double
 
         /// Seconds since the sample was taken.
-        var age: Double { (ContinuousClock.now - instant).seconds }
+        public var age: Double { (ContinuousClock.now - instant).seconds }
+        /// Whether the collector does its work, by this sample and its age.
+        public var health: Health { Health(snapshot, age: age) }
     }
 
     private struct State {
@@ -37,34 +40,41 @@ final class StatusBoard: Sendable {
         var before: (time: Double, counts: [String: Int64], latency: LatencyHistogram)
     }
 
-    private let source: any CollectorSource
-    private let tap: EventTap
+    private let collector: @Sendable () -> CollectorSnapshot
+    private let latency: @Sendable () -> [String: LatencyHistogram]
     private let start: ContinuousClock.Instant
     private let state: Mutex<State>
 
     /// A board with a first sample.
-    init(source: any CollectorSource, tap: EventTap) {
-        self.source = source
-        self.tap = tap
+    ///
+    /// - Parameters:
+    ///   - collector: Takes a snapshot, from memory.
+    ///   - latency: Returns the ages of all events so far, by the connection's name.
+    public init(
+        collector: @escaping @Sendable () -> CollectorSnapshot,
+        latency: @escaping @Sendable () -> [String: LatencyHistogram]
+    ) {
+        self.collector = collector
+        self.latency = latency
         start = ContinuousClock.now
         let sample = Sample(
-            snapshot: source.snapshot(), time: WallClock.milliseconds(), instant: start, usage: .now(), uptime: 0)
+            snapshot: collector(), time: WallClock.milliseconds(), instant: start, usage: .now(), uptime: 0)
         state = Mutex(State(sample: sample, asked: start, before: (0, [:], LatencyHistogram())))
         refresh()
     }
 
     /// The newest sample.
-    var sample: Sample { state.withLock { $0.sample } }
+    public var sample: Sample { state.withLock { $0.sample } }
 
     /// The last hour.
-    var history: [History.Point] { state.withLock { $0.history.points } }
+    public var history: [History.Point] { state.withLock { $0.history.points } }
 
     /// Takes a sample now. The collector is asked outside the lock; of two at once, the one that asked later stays.
     @discardableResult
-    func refresh() -> Sample {
+    public func refresh() -> Sample {
         let asked = ContinuousClock.now
-        let snapshot = source.snapshot()
-        let latency = tap.latency
+        let snapshot = collector()
+        let latency = latency()
         let usage = ProcessUsage.now()
         let instant = ContinuousClock.now
         let uptime = (instant - start).seconds
@@ -77,8 +87,7 @@ final class StatusBoard: Sendable {
             for connection in snapshot.connections {
                 var meter = meters[connection.id] ?? RateMeter()
                 meter.record(connection.messageCount, at: uptime)
-                rates[connection.id] = ConnectionRates(
-                    second: meter.rate(over: 1), fiveSeconds: meter.rate(over: 5), minute: meter.rate(over: 60))
+                rates[connection.id] = ConnectionRates(meter)
                 state.meters[connection.id] = meter
             }
             if state.latencies.last.map({ uptime - $0.time >= 5 }) ?? true {
@@ -94,8 +103,8 @@ final class StatusBoard: Sendable {
         }
     }
 
-    /// Adds the newest sample to the last hour and answers the point.
-    func remember() -> History.Point {
+    /// Adds the newest sample to the last hour and returns the point.
+    public func remember() -> History.Point {
         state.withLock { state in
             let sample = state.sample
             let elapsed = max(0.001, sample.uptime - state.before.time)
@@ -124,12 +133,12 @@ final class StatusBoard: Sendable {
 
 extension StatusBoard.Sample {
     /// The age that a share of a connection's events of the last minute stayed below, in seconds.
-    func latency(of connection: ConnectionState, quantile share: Double) -> Double? {
+    public func latency(of connection: ConnectionState, quantile share: Double) -> Double? {
         latency[connection.name]?.quantile(share, since: latencyBefore[connection.name])
     }
 
     /// The age that a share of all events of the last minute stayed below, in seconds.
-    func latency(quantile share: Double) -> Double? {
+    public func latency(quantile share: Double) -> Double? {
         var all = LatencyHistogram()
         for histogram in latency.values { all.add(histogram) }
         var before = LatencyHistogram()

@@ -14,7 +14,8 @@ public struct HealthVerdict: Sendable, Equatable {
         self.text = text
     }
 
-    init(_ health: Health) {
+    /// What `health` comes to, the worst first.
+    public init(_ health: Health) {
         let troubles = health.checks.filter { $0.level > .ok }.sorted { $0.level > $1.level }
         let word = health.isReady ? "collecting" : "not collecting"
         self.init(

@@ -1,7 +1,7 @@
 import MarketData
 import Testing
 
-@testable import WebAPI
+@testable import Collector
 
 @Suite struct HealthTests {
     private func snapshot(_ change: (inout CollectorSnapshot) -> Void = { _ in }) -> CollectorSnapshot {
@@ -137,7 +137,8 @@ import Testing
 
     @Test func `a stuck loop is neither live nor ready`() {
         for health in [
-            Health(snapshot { $0.loops[0].age = 11 }, age: 0.5), Health(snapshot(), age: Health.sampleLimit + 0.1),
+            Health(snapshot { $0.loops[0].age = 11 }, age: 0.5),
+            Health(snapshot(), age: Health.Check.sampleLimit + 0.1),
         ] {
             #expect(!health.isLive)
             #expect(!health.isReady)

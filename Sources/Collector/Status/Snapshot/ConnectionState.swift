@@ -1,3 +1,4 @@
+import Feed
 public import MarketData
 
 /// A connection's state in one word.
@@ -81,22 +82,45 @@ public struct ConnectionState: Sendable, Equatable {
     public var hasWork: Bool { takesAll || assigned > 0 }
 }
 
-/// A connection's symbols.
-public struct ConnectionTickers: Sendable, Equatable {
-    /// Whether the connection subscribes to all symbols; the lists are empty then.
-    public var takesAll: Bool
-    /// The symbols that the connection is to bring.
-    public var assigned: [Symbol]
-    /// The symbols whose every channel stands.
-    public var confirmed: [Symbol]
-    /// The symbols that the account's plan does not cover.
-    public var refused: [Symbol]
+extension ConnectionState {
+    /// A connection's state, from memory.
+    ///
+    /// - Parameter time: Milliseconds since the Unix epoch.
+    init(_ member: SetSnapshot.Member, universeKey: String?, at time: Int64) {
+        let feed = member.feed
+        self.init(
+            id: member.id, name: feed.name, status: ConnectionStatus(rawValue: feed.status.rawValue) ?? .error)
+        takesAll = feed.takesAll
+        assigned = feed.assigned.count
+        confirmed = feed.confirmed.count
+        refused = feed.refused.count
+        self.universeKey = universeKey
+        priority = member.priority
+        events = feed.events
+        frames = feed.frames
+        bytes = feed.bytes
+        overflowed = feed.overflowed
+        for reason in DecodeRejects.Reason.allCases where feed.rejects[reason] > 0 {
+            rejects[reason.rawValue] = Int64(feed.rejects[reason])
+        }
+        reconnects = feed.reconnects
+        errors = feed.errors
+        lastMessage = feed.lastMessage
+        lastEvent = feed.lastEvent
+        connectedSince = feed.connectedSince
+        quietFor = Self.quiet(at: time, connectedSince: connectedSince, lastEvent: lastEvent)
+        lastError = feed.lastError?.description
+        lastErrorTime = feed.lastErrorTime
+        latency = feed.latency
+        isPaused = feed.isPaused
+    }
 
-    /// Makes the lists; see the properties for meaning.
-    public init(takesAll: Bool = false, assigned: [Symbol], confirmed: [Symbol], refused: [Symbol] = []) {
-        self.takesAll = takesAll
-        self.assigned = assigned
-        self.confirmed = confirmed
-        self.refused = refused
+    /// Seconds of the regular session in which a subscribed connection brought nothing; `nil` outside of it. All times
+    /// are milliseconds since the Unix epoch.
+    static func quiet(at time: Int64, connectedSince: Int64?, lastEvent: Int64?) -> Double? {
+        guard let connectedSince, let session = TradingCalendar.session(at: time),
+            session.regularOpen <= time, time < session.regularClose
+        else { return nil }
+        return Double(max(0, time - max(session.regularOpen, connectedSince, lastEvent ?? 0))) / 1000
     }
 }

@@ -1,0 +1,94 @@
+public import Feed
+import MarketData
+public import Store
+import Synchronization
+import Universe
+
+/// Takes the snapshots of a running collector: reads every part's own state from memory, and waits for nothing.
+public final class CollectorProbe: Sendable {
+    /// What must be remembered between two snapshots.
+    private struct Watches {
+        var commits = ProgressWatch()
+        var uploads = ProgressWatch()
+    }
+
+    /// No commit for so many seconds while events wait is a failure of the buffer.
+    static let commitLimit = 5.0
+    /// The writer counts as stuck from this many seconds on.
+    static let writerLimit = 60.0
+
+    private let collector: String
+    private let version: String
+    private let maximumBytes: Int64
+    private let buffer: TickBuffer
+    private let connections: ConnectionSet
+    private let sync: SyncService?
+    private let universes: UniverseService
+    private let addedKeys = Mutex<[String: String]>([:])
+    private let watches = Mutex(Watches())
+    private let stopping = Atomic<Bool>(false)
+
+    /// A probe of these parts.
+    ///
+    /// - Parameters:
+    ///   - collector: The collector's name (`COLLECTOR_ID`).
+    ///   - version: The program's version.
+    ///   - maximumBytes: The cap of the buffer's file (`BUFFER_MAX_BYTES`).
+    ///   - sync: `nil` where nothing is uploaded.
+    public init(
+        collector: String, version: String, maximumBytes: Int64, buffer: TickBuffer, connections: ConnectionSet,
+        sync: SyncService?, universes: UniverseService
+    ) {
+        self.collector = collector
+        self.version = version
+        self.maximumBytes = maximumBytes
+        self.buffer = buffer
+        self.connections = connections
+        self.sync = sync
+        self.universes = universes
+    }
+
+    /// Has the snapshots say that the collector shuts down.
+    public func beginStopping() { stopping.store(true, ordering: .relaxed) }
+
+    /// Notes the universe key of a connection that was added while running.
+    public func note(universeKey: String?, ofConnection id: String) { addedKeys.withLock { $0[id] = universeKey } }
+
+    /// How everything stands now.
+    public func snapshot() -> CollectorSnapshot {
+        let now = ContinuousClock.now
+        let time = WallClock.milliseconds()
+        let statistics = buffer.statistics
+        let status = sync?.status
+        var snapshot = CollectorSnapshot(
+            collector: collector, version: version, environment: universes.environment)
+        snapshot.isStopping = stopping.load(ordering: .relaxed)
+        let keys = universes.universeKeys
+        let added = addedKeys.withLock { $0 }
+        snapshot.connections = connections.snapshot.members.map { member in
+            ConnectionState(member, universeKey: added[member.id] ?? keys[member.feed.name], at: time)
+        }
+        snapshot.buffer = BufferState(statistics, maximumBytes: maximumBytes, at: time)
+        if let status { snapshot.sync = SyncState(status, now: now) }
+        snapshot.cache = CacheState(universes.cache.statistics)
+        if universes.isPulling { snapshot.mirror = MirrorState(universes.status, at: time) }
+
+        let (commitAge, uploadAge) = watches.withLock { watches in
+            (
+                watches.commits.age(
+                    statistics.commits, isWaiting: statistics.queuedEvents > 0 && statistics.state == .writing,
+                    now: now),
+                watches.uploads.age(
+                    Int64(status?.rows ?? 0), isWaiting: status != nil && statistics.pending > 0, now: now)
+            )
+        }
+        if commitAge >= Self.commitLimit, snapshot.buffer.condition == .writing {
+            snapshot.buffer.condition = .failing(
+                "nothing became durable for \(Int(commitAge)) s while events wait: the disk does not answer; "
+                    + "check it and the kernel's log")
+        }
+        snapshot.sync.stalledFor = uploadAge
+        snapshot.loops = [LoopProgress(name: "writer", age: commitAge, limit: Self.writerLimit)]
+        return snapshot
+    }
+}

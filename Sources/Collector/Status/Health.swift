@@ -1,0 +1,101 @@
+/// Whether the collector does its work, decided from one sample: pure.
+///
+/// *Live* says that the process's loops go round; a process that is not live deserves a restart.
+///
+/// *Ready* says that it collects. The levels of its checks:
+///
+/// | check | failing | degraded |
+/// |---|---|---|
+/// | feed | no connection has symbols; of those that have some, none is connected with a confirmed symbol | some of them are not; symbols refused or unconfirmed; reading paused; no event for 15 minutes of New York's regular session |
+/// | buffer | commits fail; the cap or the disk is reached, so that events are dropped or rejected | four fifths of the cap used; a damaged file was set aside and still lies there |
+/// | sync | – | an upload failure lasts; nothing was settled for 30 s while rows wait; the oldest row waits for more than 15 minutes |
+/// | universes | – | pulling them fails, so that the last good copy is used |
+/// | loops | one is stuck | – |
+///
+/// A failing check makes the collector not ready. A degraded one does not: while upstream is away the collector does
+/// what it is for.
+///
+/// A new check is a pure function over a snapshot in a file of its own in `Checks`, and a line in
+/// ``init(_:age:)``; status, metrics, page and supervisor show it from there.
+public struct Health: Sendable, Equatable {
+    /// How a check came out.
+    public enum Level: Int, Sendable, Comparable {
+        /// All is as the settings say.
+        case ok
+        /// Something is wrong, and the collector collects.
+        case degraded
+        /// The collector does not do what it is for.
+        case failing
+
+        /// By severity.
+        public static func < (left: Level, right: Level) -> Bool { left.rawValue < right.rawValue }
+
+        /// The word that goes out.
+        public var word: String {
+            switch self {
+            case .ok: "ok"
+            case .degraded: "degraded"
+            case .failing: "failing"
+            }
+        }
+    }
+
+    /// One thing that is wrong.
+    public struct Trouble: Sendable, Equatable {
+        /// How bad it is.
+        public var level: Level
+        /// What is wrong and what to do about it, in one line, without secrets.
+        public var text: String
+    }
+
+    /// One thing looked at.
+    public struct Check: Sendable, Equatable {
+        /// The word that goes out; also a metric's label.
+        public var name: String
+        /// What is wrong; empty when all is well.
+        public var troubles: [Trouble]
+        /// What is so when nothing is wrong.
+        public var summary: String
+
+        /// The worst trouble's level.
+        public var level: Level { troubles.map(\.level).max() ?? .ok }
+
+        /// What is so: the troubles, the worst first, or the summary.
+        public var detail: String {
+            troubles.isEmpty
+                ? summary : troubles.sorted { $0.level > $1.level }.map(\.text).joined(separator: "; ")
+        }
+
+        /// A check that came out well.
+        init(_ name: String, ok summary: String) {
+            self.name = name
+            self.troubles = []
+            self.summary = summary
+        }
+
+        /// A check with one trouble.
+        init(_ name: String, _ level: Level, _ text: String) {
+            self.name = name
+            self.troubles = [Trouble(level: level, text: text)]
+            self.summary = ""
+        }
+    }
+
+    /// All that was looked at, in the order shown.
+    public var checks: [Check]
+    /// Whether all loops go round.
+    public var isLive: Bool { loops.level == .ok }
+    /// The check that liveness is made of.
+    public var loops: Check
+
+    /// The worst level.
+    public var level: Level { checks.map(\.level).max() ?? .ok }
+    /// Whether the collector collects.
+    public var isReady: Bool { level < .failing }
+
+    /// Decides about a snapshot that is `age` seconds old.
+    public init(_ snapshot: CollectorSnapshot, age: Double) {
+        loops = .loops(snapshot, age: age)
+        checks = [.feed(snapshot), .buffer(snapshot), .sync(snapshot), .universes(snapshot), loops]
+    }
+}

@@ -1,0 +1,33 @@
+/// How the collector stands at one moment: plain values, copied from memory.
+public struct CollectorSnapshot: Sendable, Equatable {
+    /// The collector's name (`COLLECTOR_ID`).
+    public var collector: String
+    /// The program's version.
+    public var version: String
+    /// The environment whose groups are used (`ENVIRONMENT`).
+    public var environment: String
+    /// Whether the collector is shutting down.
+    public var isStopping = false
+    /// The connections, in the order of their numbers.
+    public var connections: [ConnectionState] = []
+    /// The durable queue.
+    public var buffer = BufferState()
+    /// The upload.
+    public var sync = SyncState()
+    /// The mirror of the universes; `nil` where nothing is pulled.
+    public var mirror: MirrorState?
+    /// The relationship cache; `nil` where there is none.
+    public var cache: CacheState?
+    /// The loops that must make progress for the process to count as alive.
+    public var loops: [LoopProgress] = []
+
+    /// How far upstream is behind, in seconds; 0 when it has everything, or there is none.
+    public var uploadLag: Double { sync.isConfigured ? buffer.oldestPendingAge ?? 0 : 0 }
+
+    /// Makes the snapshot of a collector that has nothing yet.
+    public init(collector: String, version: String, environment: String = "DEFAULT") {
+        self.collector = collector
+        self.version = version
+        self.environment = environment
+    }
+}

@@ -1,0 +1,19 @@
+/// How far a loop of the process has come.
+public struct LoopProgress: Sendable, Equatable {
+    /// The loop's name: `writer`, `upload`.
+    public var name: String
+    /// Seconds since the loop last went round, on a clock that never jumps.
+    public var age: Double
+    /// The age in seconds from which the loop counts as stuck.
+    public var limit: Double
+
+    /// Makes a loop's progress; see the properties for units.
+    public init(name: String, age: Double, limit: Double) {
+        self.name = name
+        self.age = age
+        self.limit = limit
+    }
+
+    /// Whether the loop went round in time.
+    public var isAlive: Bool { age <= limit }
+}
