@@ -14,7 +14,7 @@ SYMBOLS = 900
 # As many events as a day of four real symbols has.
 EVENTS = {"AM": 6_000, "A": 48_000, "T": 600_000}
 START = 1_759_930_200_000  # 2025-10-08 09:30 in New York, in Unix milliseconds
-EXPONENTS = 2_000  # one number in so many is written in exponent form
+EXPONENTS = 20_000  # one number in so many is written in exponent form
 CONDITIONS = ([37], [37], [14, 41], [14, 37, 41], [12, 37], [52], [2], [10, 41], [53], [15], [0])
 
 
@@ -73,13 +73,13 @@ def frames(kind: str, names: list[str] | None = None, events: int | None = None)
 
 
 def _bars(kind: str, stocks: list[Stock], chance: random.Random) -> Iterator[list[str]]:
-    """Window after window: the bars of the stocks that traded, up to a hundred a frame."""
-    length, share = (60_000, 0.9) if kind == "AM" else (1_000, 0.15)
+    """Window after window: the bars of the stocks that traded. Minutes come in bursts, seconds a few a frame."""
+    length, share, sizes = (60_000, 0.9, (1, 4, 20, 60, 100)) if kind == "AM" else (1_000, 0.15, (1, 1, 2, 3, 4))
     start = START
     while True:
         bars = [_bar(kind, stock, start, length, chance) for stock in stocks if chance.random() < share]
         while bars:
-            size = chance.choice((1, 4, 20, 60, 100, 100))
+            size = chance.choice(sizes)
             yield bars[:size]
             bars = bars[size:]
         start += length
