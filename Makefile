@@ -54,7 +54,7 @@ build: ## The release binary
 
 BENCH := PYTHONPATH=Benchmarks PYTHONDONTWRITEBYTECODE=1 python3 -m
 
-bench: build ## Figures against limits measured in the same run; ROW=decode for one
+bench: build ## Figures against limits measured in the same run, fails when one is missed; ROW=decode for one
 	@.ci/packages bench
 	@$(MAKE) -s python || true
 	$(SWIFT) build -c release --package-path Benchmarks --product subject
@@ -64,21 +64,21 @@ bench: build ## Figures against limits measured in the same run; ROW=decode for 
 	gcc -O2 -o $(LIMITS)/sync Benchmarks/Limits/sync.c
 	@$(BENCH) bench --row "$(ROW)" $(if $(JSON),--json "$(JSON)")
 
-micro: ## Single steps of the hot path, each for itself, with percentiles
+micro: ## Single steps of the hot path, each on its own, with percentiles
 	@.ci/packages build
 	$(SWIFT) package -c release --package-path Benchmarks benchmark --no-progress
 
-size: build ## What a row costs against rows buffered, as a plot; SIZES=1e5,1e6,1e7 DRAIN=1
+size: build ## The cost of a row against the rows buffered, as a plot; SIZES=1e5,1e6,1e7 DRAIN=1
 	@.ci/packages bench
 	$(SWIFT) build -c release --package-path Benchmarks --product subject
 	@$(BENCH) bench.size $(if $(SIZES),--sizes "$(SIZES)") $(if $(DRAIN),--drain)
 
-soak: build ## Real rates and ten times those, and whether anything grows or gets lost; MINUTES=10
+soak: build ## The market's rate and ten times that: does anything grow or get lost; MINUTES=10
 	@.ci/packages bench
 	@$(BENCH) bench.soak --minutes "$(or $(MINUTES),10)" $(if $(JSON),--json "$(JSON)")
 
 # Leaks are not looked for: the threads end with the process.
-fuzz: ## The decoder against two others on changed frames, with the address sanitizer; FUZZ_MINUTES=10 or FRAMES=…
+fuzz: ## The decoder against two others on mutated frames, under the address sanitizer; FUZZ_MINUTES=10 or FRAMES=…
 	@Tests/Fuzz/build .build-fuzz
 	ASAN_OPTIONS=detect_leaks=0:malloc_context_size=2 .build-fuzz/decoder-fuzz --minutes "$(or $(FUZZ_MINUTES),$(if $(FRAMES),1000000,10))" \
 		$(if $(FRAMES),--frames "$(FRAMES)") Fixtures/captures/demo.ndjson
@@ -92,5 +92,5 @@ run: build ## Collect with the settings of .env
 install: build ## Install the stripped binary into PREFIX/bin (default /usr/local)
 	install -D -s -m 755 $(RELEASE) $(DESTDIR)$(PREFIX)/bin/edgetick
 
-clean: ## Forget everything that was built
+clean: ## Remove everything that was built
 	rm -rf .build .build-fuzz

@@ -5,7 +5,7 @@ import threading
 
 
 class Proxy:
-    """Passes everything on until :meth:`cut`; from then on new connections are refused until :meth:`mend`."""
+    """Forwards everything until :meth:`cut`; from then on new connections are refused until :meth:`restore`."""
 
     def __init__(self, url: str) -> None:
         self.target = ("127.0.0.1", int(url.rsplit(":", 1)[1].split("/")[0]))
@@ -45,9 +45,9 @@ class Proxy:
             try:
                 end.shutdown(socket.SHUT_RDWR)
             except OSError:
-                pass  # the other end's news came first
+                pass  # the other end was faster
 
-    def mend(self) -> None:
+    def restore(self) -> None:
         self.refuses = False
 
     def close(self) -> None:

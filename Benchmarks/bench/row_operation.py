@@ -1,4 +1,4 @@
-"""Three connections at work, as one who runs them sees it: how soon they stand, fail over and answer."""
+"""Three connections at work, as their user sees them: how soon they are up, fail over and respond."""
 
 import http.client
 import json
@@ -65,7 +65,7 @@ class Collector(run.Background):
             except OSError:
                 pass
             time.sleep(0.01)
-        raise RuntimeError("the connections did not come to the state that was waited for")
+        raise RuntimeError("the connections did not reach the state that was waited for")
 
 
 def confirmed(count: int):
@@ -108,7 +108,7 @@ def failover(context) -> Result:
                     lambda all: sum(c["confirmed_tickers"] for c in all if c["status"] == "connected") == 3 * each
                     and sum(c["status"] == "connected" for c in all) == 2)
                 result.figures.append(taken - grace)
-                proxy.mend()
+                proxy.restore()
                 box.until(lambda all: all_own(all, each))
             proxy.close()
     return result
@@ -119,7 +119,7 @@ def all_own(connections: list[dict], each: int) -> bool:
 
 
 def answers(context, place: str, ready=lambda collector: None, **more: str) -> Result:
-    """The status route's p99 with 3 x 1,000 symbols under load, once `ready` says that what is wanted is so."""
+    """The status route's p99 with 3 x 1,000 symbols under load, once `ready` returns."""
     result = Result(unit="ms p99", figures=[], most=5, note="3 x 1,000 symbols, 9,000 events/s, a connection a call")
     with feed(3000, 3) as simulator:
         url = simulator.line("listening on ")
@@ -137,21 +137,21 @@ def status(context) -> Result:
 
 
 def status_database_hangs(context) -> Result:
-    """The same while the database takes connections and never answers."""
+    """The same while the database accepts connections and never responds."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         uri = f"postgresql://user@127.0.0.1:{silent.getsockname()[1]}/market"
         return answers(context, os.path.join(context.directory, "status"), DATABASE_URI=uri)
 
 
 def status_disk_full(context) -> Result:
-    """The same on a full file system, once the buffer says that it is full."""
+    """The same on a full file system, once the buffer reports that it is full."""
     def full(collector: Collector) -> None:
         for _ in range(600):
             checks = collector.get("/api/status")[1]["health"]["checks"]
             if checks["buffer"]["status"] != "ok":
                 return
             time.sleep(0.1)
-        raise RuntimeError("the buffer never told that the disk is full")
+        raise RuntimeError("the buffer never reported that the disk is full")
 
     if os.getuid() != 0:
         raise NotMeasured("a small file system needs root")

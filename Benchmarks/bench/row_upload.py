@@ -70,7 +70,7 @@ collector = excluded.collector, connection = excluded.connection, source = exclu
 
 
 def existing(context) -> Result:
-    """Every row exists already; both sides write it anew."""
+    """Every row exists already; both sides write it again."""
     result = Result(unit="rows/s", figures=[], limit_name="COPY, INSERT ON CONFLICT", target=0.95)
     with Server() as server:
         box = Box(context, server)

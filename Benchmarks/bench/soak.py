@@ -3,7 +3,7 @@
 usage: python3 -m bench.soak [--minutes M] [--json FILE]     or `make soak MINUTES=…`
 
 Half the time at the market's rate (3,000 symbols, 3,000 trades a second, second and minute bars), half at ten times the
-trades. Uploaded rows stay for half a minute, so that the file's size can be told to be flat within minutes. Ends with
+trades. Uploaded rows stay for half a minute, so a growing file shows within minutes. Ends with
 status 1 when something grew, or when sent, buffered and uploaded counts differ.
 """
 
