@@ -9,7 +9,7 @@ LIMITS := Benchmarks/.build/limits
 LINT := $(SWIFT) format lint --strict --parallel --recursive --configuration .swift-format \
 	Package.swift Sources Tests Migrations Fixtures Benchmarks/Package.swift Benchmarks/Sources Benchmarks/Benchmarks
 
-.PHONY: help demo day test coverage torture check build run bench micro size soak fuzz install clean python
+.PHONY: help demo day test coverage torture lives check build run bench micro size soak fuzz install clean python
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,7 @@ test: ## Every test, with what they need installed first
 	$(SWIFT) build --build-tests --explicit-target-dependency-import-check error
 	$(TESTS) --filter '^StoreTests\.'
 	EDGETICK_TEST_PYTHON="$$(test -x $(VENV)/bin/python && echo $(CURDIR)/$(VENV)/bin/python)" $(TESTS) --skip '^StoreTests\.'
+	@PYTHONPATH=Tests/Lives PYTHONDONTWRITEBYTECODE=1 python3 -m unittest discover -q -s Tests/Lives/tests
 
 ROUNDS ?= 1000
 torture: build ## Faults by the thousand with the release binary, counted: ROUNDS=1000 kills, the other sets in proportion
@@ -38,10 +39,17 @@ torture: build ## Faults by the thousand with the release binary, counted: ROUND
 	$(SWIFT) build --build-tests
 	EDGETICK=$(CURDIR)/$(RELEASE) TORTURE_ROUNDS=$(ROUNDS) $(SWIFT) test --skip-build --filter 'TortureTests|FuzzTests'
 
+lives: build ## Boxes, files and databases killed, copied, restored and cut off in seeded order; ROUNDS=100 SEED= JOBS=2 RESULTS=
+	@.ci/packages test
+	@EDGETICK="$(or $(EDGETICK),$(CURDIR)/$(RELEASE))" PYTHONPATH=Tests/Lives PYTHONDONTWRITEBYTECODE=1 python3 -m lives \
+		--rounds "$(if $(filter command line environment,$(origin ROUNDS)),$(ROUNDS),100)" --jobs "$(or $(JOBS),2)" \
+		$(if $(SEED),--seed "$(SEED)") $(if $(RESULTS),--results "$(RESULTS)")
+
 check: ## Format and layering
 	@$(LINT)
 	@.ci/layering
-	@python3 -c 'import ast, sys; [ast.parse(open(path).read(), path) for path in sys.argv[1:]]' Benchmarks/bench/*.py
+	@python3 -c 'import ast, sys; [ast.parse(open(path).read(), path) for path in sys.argv[1:]]' \
+		Benchmarks/bench/*.py Tests/Lives/*/*.py
 
 coverage: ## Lines that the tests reach, by module
 	@.ci/packages test

@@ -1,0 +1,183 @@
+"""What the files and the database hold, read as any program may."""
+
+import glob
+import os
+import sqlite3
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from .database import Database
+from .market import COLUMNS, MINUTE, Event, Market, decimal
+
+FOREVER = 1 << 60
+# An event's name: kind, symbol, number.
+Name = tuple[str, str, int]
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A span of event time in which events of these kinds and symbols may be missing; one that is open has no end."""
+
+    symbols: frozenset[str]
+    kinds: frozenset[str]
+    start: int
+    end: int
+
+    def reaches_out_of(self, first: int, last: int) -> bool:
+        """Whether it claims that events are missing long before or after there were any."""
+        return self.start < first - MINUTE and self.start > -FOREVER or FOREVER > self.end > last + MINUTE
+
+    def covers(self, event: Event) -> bool:
+        if event.kind not in self.kinds or not (event.symbol in self.symbols or "*" in self.symbols):
+            return False
+        # A version of a minute bar is missed when it is sent, up to fifteen minutes after what it is about.
+        first, last = (event.emitted, event.emitted) if event.kind == "AM" else (event.start, event.end)
+        return self.start <= last and first <= self.end
+
+
+@dataclass(frozen=True)
+class Drop:
+    """Events that a file says were given up."""
+
+    stream: str
+    symbol: str
+    reason: str
+    start: int | None
+    end: int | None
+    sequences: tuple[int, int] | None
+
+    def covers(self, event: Event, stream: str, sequence: int | None) -> bool:
+        if self.stream != stream or self.symbol not in (event.symbol, "*"):
+            return False
+        if sequence is not None and self.sequences:
+            return self.sequences[0] <= sequence <= self.sequences[1]
+        return self.start is None or self.end is None or self.start <= event.end and event.start <= self.end
+
+
+@dataclass
+class File:
+    """The buffer's file of one box, when nothing runs on it."""
+
+    box: int
+    rows: dict[Name, list[int]] = field(default_factory=lambda: defaultdict(list))
+    gaps: list[Gap] = field(default_factory=list)
+    drops: list[Drop] = field(default_factory=list)
+    letters: set[tuple[str, int]] = field(default_factory=set)
+    acknowledged: dict[str, int] = field(default_factory=dict)
+    wrong: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Upstream:
+    """What the database holds."""
+
+    counts: Counter[Name] = field(default_factory=Counter)
+    # The number of the newest version of each minute bar, by symbol and start.
+    minutes: dict[tuple[str, int], int] = field(default_factory=dict)
+    wrong: list[str] = field(default_factory=list)
+
+
+def read_file(market: Market, box: int, directory: str) -> File:
+    """Reads a box's file, and the accounts of those that were set aside."""
+    file = File(box)
+    path = os.path.join(directory, "ticks.sqlite")
+    if os.path.exists(path):
+        _read(market, path, file)
+    for other in glob.glob(os.path.join(directory, "ticks-bad-*.sqlite")):
+        try:
+            _read_accounts(other, file)
+        except sqlite3.Error:
+            continue
+    return file
+
+
+def _read(market: Market, path: str, file: File) -> None:
+    base = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)
+    try:
+        for stream, columns in COLUMNS.items():
+            head = "interval_s, start_ms" if stream == "bars" else "0, time_ms"
+            for sequence, symbol, interval, start, *values in base.execute(
+                f"SELECT seq, symbol, {head}, {', '.join(columns)} FROM {stream} ORDER BY seq"
+            ):
+                kind = {"bars": "AM" if interval == 60 else "A", "trades": "T", "quotes": "Q"}[stream]
+                event = recognise(market, kind, symbol, start, values)
+                if isinstance(event, Event):
+                    file.rows[event.kind, event.symbol, event.number].append(sequence)
+                else:
+                    file.wrong.append(f"box {file.box}, {stream} {sequence}: {event}")
+        file.acknowledged = dict(base.execute("SELECT stream, acknowledged FROM streams"))
+        file.letters = set(base.execute("SELECT stream, seq FROM dead_letters"))
+    finally:
+        base.close()
+    _read_accounts(path, file)
+
+
+def _read_accounts(path: str, file: File) -> None:
+    base = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)
+    try:
+        for symbols, kinds, start, end in base.execute("SELECT symbols, events, from_ms, to_ms FROM gaps"):
+            file.gaps.append(Gap(
+                frozenset(symbols.split(",")), frozenset(kinds.split(",")), -FOREVER if start is None else start,
+                FOREVER if end is None else end))
+        for stream, symbol, reason, start, end, first, last in base.execute(
+            "SELECT stream, symbol, reason, from_ms, to_ms, first_seq, last_seq FROM drops"
+        ):
+            sequences = (first, last) if first is not None and last is not None else None
+            file.drops.append(Drop(stream, symbol, reason, start, end, sequences))
+    finally:
+        base.close()
+
+
+def read_upstream(market: Market, database: Database) -> Upstream:
+    """Reads every table of the database."""
+    upstream = Upstream()
+    for table, stream, kind in (
+        ("ohlcv_1min", "bars", "AM"), ("ohlcv_1sec", "bars", "A"), ("trades", "trades", "T"), ("quotes", "quotes", "Q"),
+    ):
+        time = "start_ms" if stream == "bars" else "round(extract(epoch from time) * 1000)::bigint"
+        names = ["decimal_volume" if name == "volume" else name for name in COLUMNS[stream]]
+        rows = database.psql(f"COPY (SELECT symbol, {time}, {', '.join(names)} FROM {table}) TO STDOUT")
+        for row in rows.splitlines():
+            symbol, start, *texts = row.split("\t")
+            values = [None if text == "\\N" else text for text in texts]
+            event = recognise(market, kind, symbol, int(start), values)
+            if not isinstance(event, Event):
+                upstream.wrong.append(f"{table}: {event}")
+            elif kind == "AM":
+                upstream.minutes[symbol, event.start] = event.number
+            else:
+                upstream.counts[kind, symbol, event.number] += 1
+    return upstream
+
+
+def recognise(market: Market, kind: str, symbol: str, start: int, values: list) -> Event | str:
+    """The event that a row is; or, in words, what is wrong with the row."""
+    try:
+        if kind in ("T", "Q"):
+            number = int(values[-1])
+        else:
+            number = market.number_of_bar(kind, symbol, start, Decimal(str(values[4])))
+            if number is None:
+                return f"a {kind} bar of {symbol} at {start} with volume {values[4]}"
+        event = market.event(kind, symbol, number)
+    except (TypeError, ValueError, ArithmeticError, IndexError) as error:
+        return f"a row of no event, {kind} {symbol} {start} {values} ({error})"
+    if event.start != start:
+        return f"{event} at {start}"
+    texts = tuple(_text(value) for value in values)
+    for name, found, wanted in zip(COLUMNS[_stream(kind)], texts, event.columns):
+        if found != wanted:
+            return f"{event}: {name} is {found}, not {wanted}"
+    return event
+
+
+def _stream(kind: str) -> str:
+    return {"AM": "bars", "A": "bars", "T": "trades", "Q": "quotes"}[kind]
+
+
+def _text(value: object) -> str | None:
+    if value is None:
+        return None
+    text = str(value)
+    return text if text.startswith("[") else decimal(text)
