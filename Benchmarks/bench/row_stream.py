@@ -102,7 +102,7 @@ def peer(context: Context) -> Result:
     return result
 
 
-SHARE, SHARE_TIMES = 120_000, 5
+SHARE, SHARE_TIMES = 120_000, 8
 
 
 def connections(context: Context) -> Result:
