@@ -32,6 +32,7 @@ test: ## Every test, with what they need installed first
 	$(TESTS) --filter '^StoreTests\.'
 	EDGETICK_TEST_PYTHON="$$(test -x $(VENV)/bin/python && echo $(CURDIR)/$(VENV)/bin/python)" $(TESTS) --skip '^StoreTests\.'
 	@PYTHONPATH=Tests/Lives PYTHONDONTWRITEBYTECODE=1 python3 -m unittest discover -q -s Tests/Lives/tests
+	@PYTHONPATH=Benchmarks PYTHONDONTWRITEBYTECODE=1 python3 -m unittest discover -q -s Benchmarks/tests
 
 ROUNDS ?= 1000
 torture: build ## Faults by the thousand with the release binary, counted: ROUNDS=1000 kills, the other sets in proportion
@@ -49,7 +50,7 @@ check: ## Format and layering
 	@$(LINT)
 	@.ci/layering
 	@python3 -c 'import ast, sys; [ast.parse(open(path).read(), path) for path in sys.argv[1:]]' \
-		Benchmarks/bench/*.py Tests/Lives/*/*.py
+		Benchmarks/*/*.py Tests/Lives/*/*.py
 
 coverage: ## Lines that the tests reach, by module
 	@.ci/packages test
