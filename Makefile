@@ -9,7 +9,7 @@ LIMITS := Benchmarks/.build/limits
 LINT := $(SWIFT) format lint --strict --parallel --recursive --configuration .swift-format \
 	Package.swift Sources Tests Migrations Fixtures Benchmarks/Package.swift Benchmarks/Sources Benchmarks/Benchmarks
 
-.PHONY: help demo day test coverage torture lives check build run bench micro size soak fuzz install clean python
+.PHONY: help demo day test clock coverage torture lives check build run bench micro size soak fuzz install clean python
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,7 +23,9 @@ day: ## The whole captured day through a release build, where the captures are t
 
 # A few tests at a time: they wait for real sockets, servers and files, and a crowd of them on few cores waits too long.
 # The store's come apart: its tests of kills watch every child of the process that runs them, also those of others.
-TESTS := SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=4 $(SWIFT) test --skip-build --parallel
+# Nothing that they start reaches beyond loopback, and what gets stuck is named and ended.
+TESTS := SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=4 .ci/watchdog --silence 8 --limit 40 .ci/loopback \
+	$(SWIFT) test --skip-build --parallel
 
 test: ## Every test, with what they need installed first
 	@.ci/packages test
@@ -33,6 +35,11 @@ test: ## Every test, with what they need installed first
 	EDGETICK_TEST_PYTHON="$$(test -x $(VENV)/bin/python && echo $(CURDIR)/$(VENV)/bin/python)" $(TESTS) --skip '^StoreTests\.'
 	@PYTHONPATH=Tests/Lives PYTHONDONTWRITEBYTECODE=1 python3 -m unittest discover -q -s Tests/Lives/tests
 	@PYTHONPATH=Benchmarks PYTHONDONTWRITEBYTECODE=1 python3 -m unittest discover -q -s Benchmarks/tests
+
+clock: ## The tests that know the time, with the clock on other days and hours
+	@.ci/packages test
+	$(SWIFT) build --build-tests
+	@.ci/clock
 
 ROUNDS ?= 1000
 torture: build ## Faults by the thousand with the release binary, counted: ROUNDS=1000 kills, the other sets in proportion
@@ -46,9 +53,10 @@ lives: build ## Boxes, files and databases killed, copied, restored and cut off 
 		--rounds "$(if $(filter command line environment,$(origin ROUNDS)),$(ROUNDS),100)" --jobs "$(or $(JOBS),2)" \
 		$(if $(SEED),--seed "$(SEED)") $(if $(RESULTS),--results "$(RESULTS)")
 
-check: ## Format and layering
+check: ## Format, layering, and what every test keeps to
 	@$(LINT)
 	@.ci/layering
+	@.ci/test-rules
 	@python3 -c 'import ast, sys; [ast.parse(open(path).read(), path) for path in sys.argv[1:]]' \
 		Benchmarks/*/*.py Tests/Lives/*/*.py
 

@@ -140,7 +140,8 @@ let package = Package(
             dependencies: ["Backfill", "Feed", "FeedSimulator", "MarketData", "Store", "TestSupport", logging],
             swiftSettings: strict),
         .testTarget(
-            name: "StoreTests", dependencies: ["MarketData", "Migrations", "Store", grdb, grdbSQLite, logging],
+            name: "StoreTests",
+            dependencies: ["MarketData", "Migrations", "Store", "TestSupport", grdb, grdbSQLite, logging],
             exclude: ["Schemas"], swiftSettings: strict),
         .testTarget(
             name: "UpstreamTests", dependencies: ["MarketData", "TestSupport", "Upstream", logging],
@@ -158,8 +159,8 @@ let package = Package(
         .testTarget(
             name: "FeedSimulatorTests",
             dependencies: [
-                "FeedSimulator", "Fixtures", "MarketData", logging, nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket,
-                serviceLifecycle,
+                "FeedSimulator", "Fixtures", "MarketData", "TestSupport", logging, nioCore, nioHTTP1, nioPosix, nioSSL,
+                nioWebSocket, serviceLifecycle,
             ],
             swiftSettings: strict),
         .target(

@@ -1,5 +1,6 @@
 import AsyncHTTPClient
 import Foundation
+public import Logging
 public import MarketData
 import NIOCore
 import NIOHTTP1
@@ -21,7 +22,7 @@ public final class AggregatesClient: Sendable {
         /// How long an answer may take.
         public var timeout: Duration = .seconds(30)
         /// How often one request is tried.
-        public var tries = 6
+        public var tries = 4
 
         /// Makes a configuration with the defaults.
         public init(url: String, apiKey: Secret, caFile: String? = nil) {
@@ -34,23 +35,31 @@ public final class AggregatesClient: Sendable {
     private let configuration: Configuration
     private let origin: URL
     private let client: HTTPClient
+    private let logger: Logger
     private let pacer: Mutex<RequestPacer>
+    private let isAsked = Atomic(false)
+    private static let connectSeconds: Int64 = 10
     /// The longest answer that is read: 50,000 bars take about 6 MB.
     private static let maximumBytes = 64 << 20
 
     /// Makes a client; nothing is asked yet. Call ``shutdown()`` in the end.
-    public init(configuration: Configuration) throws(BackfillError) {
+    ///
+    /// - Parameter logger: is told what is waited for, so that nobody looks at a silent program.
+    public init(configuration: Configuration, logger: Logger) throws(BackfillError) {
         guard let url = URL(string: configuration.url), let host = url.host(), !host.isEmpty,
             ["http", "https"].contains(url.scheme)
         else {
             throw BackfillError(.invalidConfiguration, "MASSIVE_REST_URL is no address such as https://host")
         }
         self.configuration = configuration
+        self.logger = logger
         origin = url
         pacer = Mutex(RequestPacer(requestsPerMinute: configuration.requestsPerMinute, tries: configuration.tries))
         var options = HTTPClient.Configuration(
             redirectConfiguration: .disallow,
-            timeout: .init(connect: .seconds(10), read: .nanoseconds(Int64(configuration.timeout / .nanoseconds(1)))))
+            timeout: .init(
+                connect: .seconds(Self.connectSeconds),
+                read: .nanoseconds(Int64(configuration.timeout / .nanoseconds(1)))))
         var tls = TLSConfiguration.makeClientConfiguration()
         tls.minimumTLSVersion = .tlsv12
         if let caFile = configuration.caFile {
@@ -112,10 +121,19 @@ public final class AggregatesClient: Sendable {
     }
 
     private func get(_ url: String) async throws(BackfillError) -> [UInt8] {
+        if !isAsked.exchange(true, ordering: .relaxed) {
+            logger.info(
+                "asking the REST server for bars",
+                metadata: [
+                    "server": "\(base)", "tries": "\(configuration.tries)",
+                    "connect_timeout_s": "\(Self.connectSeconds)",
+                ])
+        }
         var tried = 0
         while true {
             tried += 1
             let wait = pacer.withLock { $0.turn(now: Self.now) }
+            if tried > 1, wait >= .seconds(2) { tell("the REST server asks for patience", tried, next: wait) }
             try await pause(wait)
             let failure: BackfillError
             var retryAfter: Duration?
@@ -132,8 +150,18 @@ public final class AggregatesClient: Sendable {
                     failure.reason, tried: tried, retryAfter: asked, jitter: .random(in: 0...1), now: Self.now)
             }
             guard case .tryAgain(let pause) = next else { throw failure }
+            if pause > .zero { tell(failure.message, tried, next: pause) }
             try await self.pause(pause)
         }
+    }
+
+    private func tell(_ text: String, _ tried: Int, next: Duration) {
+        logger.notice(
+            "\(text)",
+            metadata: [
+                "server": "\(base)", "try": "\(tried) of \(configuration.tries)",
+                "next_try_in_s": "\(Int((next / .seconds(1)).rounded(.up)))",
+            ])
     }
 
     private func pause(_ duration: Duration) async throws(BackfillError) {

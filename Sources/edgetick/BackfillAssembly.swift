@@ -12,7 +12,7 @@ extension Settings {
         }
         var configuration = AggregatesClient.Configuration(url: feed.restURL, apiKey: key, caFile: feed.caFile)
         configuration.requestsPerMinute = backfill.requestsPerMinute
-        return try AggregatesClient(configuration: configuration)
+        return try AggregatesClient(configuration: configuration, logger: Logger(label: "backfill"))
     }
 
     /// How late the feed's events are, in milliseconds.

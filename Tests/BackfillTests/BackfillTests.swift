@@ -10,7 +10,7 @@ import Testing
 
 private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHandler() })
 
-@Suite struct RequestPacerTests {
+@Suite(.timeLimit(.minutes(1))) struct RequestPacerTests {
     private func turn(_ pacer: inout RequestPacer, _ now: Duration) -> Duration { pacer.turn(now: now) }
 
     @Test func `requests keep their distance, and idle time is not saved up`() {
@@ -44,7 +44,7 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
     }
 }
 
-@Suite struct FillPlanTests {
+@Suite(.timeLimit(.minutes(1))) struct FillPlanTests {
     /// A Tuesday, 12:00 in New York.
     private let noon: Int64 = 1_704_214_800_000
 
@@ -137,7 +137,7 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
         var configuration = AggregatesClient.Configuration(url: "http://127.0.0.1:\(port)", apiKey: Secret(key))
         configuration.requestsPerMinute = 0
         configuration.tries = 4
-        return try AggregatesClient(configuration: configuration)
+        return try AggregatesClient(configuration: configuration, logger: quiet)
     }
 
     private var span: ClosedRange<Int64> { Self.plan.start...Self.plan.start + 99 * 60_000 }
@@ -182,14 +182,15 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
     @Test func `nobody there is told in one line`() async throws {
         var configuration = AggregatesClient.Configuration(url: "http://127.0.0.1:1", apiKey: Secret("k"))
         configuration.tries = 1
-        let client = try AggregatesClient(configuration: configuration)
+        let client = try AggregatesClient(configuration: configuration, logger: quiet)
         let error = await #expect(throws: BackfillError.self) {
             _ = try await client.bars(of: Self.symbols[0], interval: .minute, starts: 0...1)
         }
         #expect(error?.reason == .unreachable && error?.isRetryable == true)
         await client.shutdown()
         #expect(throws: BackfillError.self) {
-            _ = try AggregatesClient(configuration: .init(url: "nonsense", apiKey: Secret("k")))
+            _ = try AggregatesClient(
+                configuration: .init(url: "nonsense", apiKey: Secret("k")), logger: quiet)
         }
     }
 

@@ -8,7 +8,7 @@ import Testing
 import Upstream
 
 /// A damaged buffer, repaired and uploaded into a real PostgreSQL: nothing that is left is missing there, nothing twice.
-struct RepairedUploadTests {
+@Suite(.timeLimit(.minutes(5))) struct RepairedUploadTests {
     private static let quiet = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
 
     private struct Place {

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Collector
 
-@Suite struct SyncPolicyTests {
+@Suite(.timeLimit(.minutes(5))) struct SyncPolicyTests {
     @Test func `while all goes well, passes keep the interval`() {
         var policy = SyncPolicy(interval: .seconds(5))
         for _ in 0..<3 { #expect(policy.wait(after: .drained, jitter: 0.3) == .seconds(5)) }
@@ -31,7 +31,7 @@ import Testing
     }
 }
 
-@Suite struct DoorbellTests {
+@Suite(.timeLimit(.minutes(5))) struct DoorbellTests {
     @Test(.timeLimit(.minutes(1))) func `a ring ends the sleep under way`() async {
         let doorbell = Doorbell()
         let sleeper = Task { await doorbell.sleep(upTo: .seconds(600)) }

@@ -16,7 +16,7 @@ import Upstream
 private func symbols(_ names: [String]) -> [Symbol] { names.compactMap { Symbol($0) } }
 
 /// The service that keeps connections subscribed to what the mirror says.
-@Suite struct UniverseServiceTests {
+@Suite(.timeLimit(.minutes(5))) struct UniverseServiceTests {
     static let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
     /// A mirror, a service over it, and connections that note what they are given.

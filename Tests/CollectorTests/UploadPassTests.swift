@@ -9,7 +9,7 @@ import Upstream
 @testable import Collector
 
 /// Passes from a real buffer into a real server, ended in every way.
-@Suite struct UploadPassTests {
+@Suite(.timeLimit(.minutes(5))) struct UploadPassTests {
     static let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
     /// A buffer, a database, and a line between them that can be cut.

@@ -23,7 +23,7 @@ extension [Symbol: SlotSet] {
     func moved(from other: [Symbol: SlotSet]) -> Int { count { other[$0.key] != nil && other[$0.key] != $0.value } }
 }
 
-@Suite struct RouterTests {
+@Suite(.timeLimit(.minutes(3))) struct RouterTests {
     @Test func `manual leaves each symbol where it is configured`() {
         let router = Router(strategy: .manual, redundant: .none, seats: seats(3))
         let (a, b) = (symbols(3), symbols(2, "B"))
@@ -136,7 +136,7 @@ extension [Symbol: SlotSet] {
     }
 }
 
-@Suite struct FailoverTests {
+@Suite(.timeLimit(.minutes(3))) struct FailoverTests {
     private func tick(_ failover: inout Failover, _ now: Duration) -> Bool { failover.tick(now: now) }
 
     private func policy() -> Failover.Policy { .init(grace: .seconds(10), recovery: .seconds(30)) }
@@ -193,7 +193,7 @@ extension [Symbol: SlotSet] {
     }
 }
 
-@Suite struct RebalanceTests {
+@Suite(.timeLimit(.minutes(3))) struct RebalanceTests {
     @Test func `near rates are left alone`() {
         let list = symbols(4)
         let moves = Rebalance(factor: 1.5).moves(

@@ -4,7 +4,7 @@ import Testing
 @testable import Feed
 
 /// Random events against connections that behave as the feed's do, and what must hold all the while.
-@Suite struct SetModelTests {
+@Suite(.timeLimit(.minutes(3))) struct SetModelTests {
     /// A connection and the feed's view of it: interests travel, answers travel back, and either may be slow.
     private struct Wire {
         var isUp = false

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Feed
 
-@Suite struct SightingsTests {
+@Suite(.timeLimit(.minutes(3))) struct SightingsTests {
     private let aapl = Symbol("AAPL")!
 
     private func trade(_ number: Int, _ symbol: Symbol? = nil) -> Trade {

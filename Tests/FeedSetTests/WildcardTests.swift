@@ -62,7 +62,7 @@ private struct SetDriver {
     }
 }
 
-@Suite struct WildcardTests {
+@Suite(.timeLimit(.minutes(3))) struct WildcardTests {
     private let list = symbols(2)
 
     @Test func `symbols that go back to a wildcard are shared until their other place is given up`() {

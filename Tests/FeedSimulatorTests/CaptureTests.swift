@@ -4,7 +4,7 @@ import Testing
 
 @testable import FeedSimulator
 
-struct `Reading captures` {
+@Suite(.timeLimit(.minutes(1))) struct `Reading captures` {
     private func read(_ replay: CaptureReplay, _ pace: SimulatorConfiguration.Pace = .flatOut) throws -> [String] {
         try frames(of: CaptureSource(replay, pace: pace))
     }

@@ -256,7 +256,7 @@ struct `Faults on request` {
     }
 }
 
-struct `A fault's text` {
+@Suite(.timeLimit(.minutes(1))) struct `A fault's text` {
     @Test(arguments: [
         ("drop-every=1000", Fault.dropEvery(frames: 1000)), ("reset-every=5", .resetEvery(frames: 5)),
         ("stall-after=5000", .stallAfter(frames: 5000)), ("bad-login", .badLogin(times: nil)),

@@ -3,7 +3,7 @@ import Testing
 
 @testable import FeedSimulator
 
-struct `Finding a frame's events` {
+@Suite(.timeLimit(.minutes(1))) struct `Finding a frame's events` {
     private func scan(_ text: String) -> [String]? {
         Array(text.utf8).withUnsafeBytes { bytes in
             var found: [String] = []
@@ -60,7 +60,7 @@ struct `Finding a frame's events` {
     }
 }
 
-struct `Cutting out what is subscribed to` {
+@Suite(.timeLimit(.minutes(1))) struct `Cutting out what is subscribed to` {
     private let frame = #"[{"ev":"T","sym":"A"},{"ev":"T","sym":"B"},{"ev":"Q","sym":"A"},{"ev":"ZZ","sym":"A"}]"#
 
     private func cut(_ channels: String) -> String? {
@@ -95,7 +95,7 @@ struct `Cutting out what is subscribed to` {
     }
 }
 
-struct `The dialogue's rules` {
+@Suite(.timeLimit(.minutes(1))) struct `The dialogue's rules` {
     @Test func `nothing is said after the end`() {
         var dialogue = Dialogue()
         #expect(dialogue.opened() == [.send([.connected])])
@@ -125,7 +125,7 @@ struct `The dialogue's rules` {
     }
 }
 
-struct `The replay's clock` {
+@Suite(.timeLimit(.minutes(1))) struct `The replay's clock` {
     @Test func `paces by the events' time, and starts again after a pause`() {
         let start = ContinuousClock.now
         var clock = ReplayClock(.speed(10))

@@ -1,5 +1,6 @@
 import Foundation
 import MarketData
+import TestSupport
 import Testing
 
 @testable import FeedSimulator
@@ -10,14 +11,7 @@ private let python: String? = {
         ProcessInfo.processInfo.environment["EDGETICK_TEST_PYTHON"], "/usr/bin/python3", "/usr/local/bin/python3",
     ]
     return candidates.compactMap { $0 }.first { path in
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: path)
-        process.arguments = ["-c", "import massive"]
-        process.standardOutput = FileHandle.nullDevice
-        process.standardError = FileHandle.nullDevice
-        guard (try? process.run()) != nil else { return false }
-        process.waitUntilExit()
-        return process.terminationStatus == 0
+        (try? Command.run([path, "-c", "import massive"])) != nil
     }
 }()
 

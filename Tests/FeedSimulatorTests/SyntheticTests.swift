@@ -33,7 +33,7 @@ private struct Decoded: Decodable {
     var volume: Decimal? { dv.flatMap { Decimal(string: $0) } ?? v }
 }
 
-struct `A synthetic market` {
+@Suite(.timeLimit(.minutes(1))) struct `A synthetic market` {
     private static let symbols = ["AAPL", "BRK.B", "ZVZZT"].compactMap { Symbol($0) }
     private static let start: Int64 = 1_704_205_800_000
 
@@ -158,7 +158,7 @@ struct `A synthetic market` {
     }
 }
 
-struct `Numbered events` {
+@Suite(.timeLimit(.minutes(1))) struct `Numbered events` {
     private let plan = LedgerPlan(
         kinds: [.minuteBar, .trade, .quote, .secondBar], symbols: ["AAPL", "BRK.B", "MSFT"].compactMap { Symbol($0) })
 

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Real events from a feed through the buffer into PostgreSQL, compared by a program that shares no code with ours.
-@Suite struct CapturedDayTests {
+@Suite(.timeLimit(.minutes(30))) struct CapturedDayTests {
     /// The captures that lie beside a developer's checkout; the bundled one where they are absent.
     ///
     /// The whole day, 2.5 million events, is for a release build: `make day`.

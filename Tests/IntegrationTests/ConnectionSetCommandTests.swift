@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Several connections, gaps and backfill as users run them.
-@Suite struct ConnectionSetCommandTests {
+@Suite(.timeLimit(.minutes(5))) struct ConnectionSetCommandTests {
     private static let capture = Places.repository + "/Fixtures/captures/demo.ndjson"
 
     @Test(.timeLimit(.minutes(3)))

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Texts from outside can't steer a terminal, forge a line or hide what is written.
-@Suite struct InjectionTests {
+@Suite(.timeLimit(.minutes(5))) struct InjectionTests {
     private static let evil = "evil\u{1B}[31m\nERROR forged: line\u{202E}\u{7}|`<img src=x onerror=alert(1)>"
 
     /// The lines that hold more than text. JSON, which is for programs, may hold marks of direction as they are.

@@ -4,7 +4,7 @@ import Testing
 import WebAPISupport
 
 /// Whoever reads the log can't stop the collector, and whoever reads data hears when it is not all there.
-@Suite struct LogReaderTests {
+@Suite(.timeLimit(.minutes(5))) struct LogReaderTests {
     /// A collector whose log goes to a named pipe, which nobody reads and which is full; closing the end closes it.
     private static func collector(_ box: CollectorBox, log: String) throws -> (process: ChildProcess, end: Int32) {
         guard mkfifo(log, 0o600) == 0 else { throw POSIXError(.EIO) }

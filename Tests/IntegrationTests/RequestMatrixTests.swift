@@ -4,7 +4,9 @@ import Testing
 import WebAPISupport
 
 /// Who gets what from a collector that other machines can reach, asked with curl as an administrator would.
-@Suite(.enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/curl"), "curl is not installed"))
+@Suite(
+    .enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/curl"), "curl is not installed"),
+    .timeLimit(.minutes(5)))
 struct RequestMatrixTests {
     private struct Row {
         var method = "GET"

@@ -5,7 +5,7 @@ import Testing
 import WebAPISupport
 
 /// The commands about universes, run as their users do.
-@Suite struct UniverseCommandTests {
+@Suite(.timeLimit(.minutes(5))) struct UniverseCommandTests {
     private static let feed = "ws://127.0.0.1:9/stocks"
 
     /// What a process printed as data: everything but the lines of its log and messages.

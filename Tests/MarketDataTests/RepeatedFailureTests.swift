@@ -1,7 +1,7 @@
 import MarketData
 import Testing
 
-@Suite struct RepeatedFailureTests {
+@Suite(.timeLimit(.minutes(1))) struct RepeatedFailureTests {
     private let start = ContinuousClock.now
 
     @Test func `a failure is logged at once and then every half minute with its count`() {

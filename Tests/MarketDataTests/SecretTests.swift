@@ -1,7 +1,7 @@
 import MarketData
 import Testing
 
-struct SecretTests {
+@Suite(.timeLimit(.minutes(1))) struct SecretTests {
     struct Holder {
         var key = Secret("hunter2")
         var name = "feed"

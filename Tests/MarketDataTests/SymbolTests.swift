@@ -1,7 +1,7 @@
 import MarketData
 import Testing
 
-struct SymbolTests {
+@Suite(.timeLimit(.minutes(1))) struct SymbolTests {
     static let samples = [
         "A", "SPY", "BRK.B", "BACpL", "EIGHT888", "NINE99999", "FIFTEEN15151515", "SIXTEEN161616161", "!", "~", "A/B",
     ]

@@ -1,7 +1,7 @@
 import MarketData
 import Testing
 
-struct TextArenaTests {
+@Suite(.timeLimit(.minutes(1))) struct TextArenaTests {
     @Test func `texts come back from where they were put`() {
         var arena = TextArena()
         let ranges = ["one", "", "zwei €", "three"].map { arena.append($0) }

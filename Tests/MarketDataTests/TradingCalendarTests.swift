@@ -2,7 +2,7 @@ import Foundation
 import MarketData
 import Testing
 
-@Suite struct TradingCalendarTests {
+@Suite(.timeLimit(.minutes(1))) struct TradingCalendarTests {
     /// The New York calendar, by a library that shares no code with ours.
     private static let calendar: Calendar = {
         var calendar = Calendar(identifier: .gregorian)

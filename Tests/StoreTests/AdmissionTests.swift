@@ -5,7 +5,7 @@ import Synchronization
 import Testing
 
 /// The queue in memory is bounded, says so, and counts what it refuses.
-struct AdmissionTests {
+@Suite(.timeLimit(.minutes(5))) struct AdmissionTests {
     @Test func `a filling queue asks to pause, then refuses, and calls back once there is room`() async throws {
         let scratch = try Scratch()
         let batch = EventBatch.bars(100)

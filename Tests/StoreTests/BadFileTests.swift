@@ -6,7 +6,7 @@ import Store
 import Testing
 
 /// A file that can't be used is put out of the way under a new name and never overwritten.
-struct BadFileTests {
+@Suite(.timeLimit(.minutes(5))) struct BadFileTests {
     @Test func `garbage is set aside unchanged and a fresh file is started`() async throws {
         let scratch = try Scratch()
         let garbage = Data((0..<10_000).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ 7) })

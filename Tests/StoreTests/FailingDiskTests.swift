@@ -6,7 +6,7 @@ import Store
 import Testing
 
 /// The disk refuses; nothing reported durable is lost, nothing is written twice, and it goes on by itself.
-struct FailingDiskTests {
+@Suite(.timeLimit(.minutes(5))) struct FailingDiskTests {
     @Test func `after failed writes the same batch is written again from memory, once`() async throws {
         let scratch = try Scratch()
         let path = scratch.path

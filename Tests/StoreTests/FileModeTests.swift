@@ -6,7 +6,7 @@ import Store
 import Testing
 
 /// Nobody but its owner reads what EdgeTick keeps, whatever the umask is.
-struct FileModeTests {
+@Suite(.timeLimit(.minutes(5))) struct FileModeTests {
     @Test(arguments: [0o000, 0o022, 0o077, 0o277, 0o777])
     func `files are 0600 and directories 0700, the repaired and set-aside ones too`(mask: Int) async throws {
         let scratch = try Scratch()

@@ -3,7 +3,7 @@ import MarketData
 import Store
 import Testing
 
-@Suite struct GapLogTests {
+@Suite(.timeLimit(.minutes(5))) struct GapLogTests {
     private func gap(_ symbols: [String], _ events: [EventKind] = [.minuteBar], from: Int64 = 1000) -> Gap {
         Gap(
             connection: "primary", symbols: symbols.compactMap { Symbol($0) }, events: events, from: from,

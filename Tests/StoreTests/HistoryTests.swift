@@ -3,7 +3,7 @@ import Store
 import Testing
 
 /// What people ask the buffer's file, while it is written and after.
-struct HistoryTests {
+@Suite(.timeLimit(.minutes(5))) struct HistoryTests {
     private static func bar(_ symbol: String, minute: Int64, close: Double) throws -> Bar {
         let start = 1_700_000_040_000 + minute * 60_000
         return Bar(

@@ -6,7 +6,7 @@ import Store
 import Testing
 
 /// One process holds a buffer; whoever comes second is told who.
-struct LockTests {
+@Suite(.timeLimit(.minutes(5))) struct LockTests {
     @Test func `a second opener in the same process is refused at once with the holder's id`() async throws {
         let scratch = try Scratch()
         let buffer = try scratch.open()

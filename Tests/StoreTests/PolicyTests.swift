@@ -4,7 +4,7 @@ import Testing
 @testable import Store
 
 /// The decisions that read no clock and touch no file.
-struct PolicyTests {
+@Suite(.timeLimit(.minutes(5))) struct PolicyTests {
     private let start = MonotonicTime(nanoseconds: 1_000_000_000)
 
     @Test func `the log is moved in small steps, sooner when nothing waits`() {

@@ -5,7 +5,7 @@ import Store
 import Testing
 
 /// A repair keeps every row that can be read, invents none, and says what is lost.
-struct RepairTests {
+@Suite(.timeLimit(.minutes(5))) struct RepairTests {
     private static let sound = Task { try await SoundFile.make() }
     private static let seeds = Int(ProcessInfo.processInfo.environment["EDGETICK_TEST_SEEDS"] ?? "") ?? 6
 

@@ -4,7 +4,7 @@ import Store
 import Testing
 
 /// What `status` reads from the file, with and without a collector.
-struct ReportTests {
+@Suite(.timeLimit(.minutes(5))) struct ReportTests {
     @Test func `a value that can't be there ends no report`() async throws {
         let scratch = try Scratch()
         let buffer = try scratch.open()

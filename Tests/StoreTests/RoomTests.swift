@@ -5,7 +5,7 @@ import Store
 import Testing
 
 /// Old rows go when they may, and waiting ones only when they must, counted.
-struct RoomTests {
+@Suite(.timeLimit(.minutes(5))) struct RoomTests {
     @Test func `retention deletes uploaded rows that are old, and no other`() async throws {
         let scratch = try Scratch()
         let buffer = try scratch.open { $0.retention = .seconds(3600) }

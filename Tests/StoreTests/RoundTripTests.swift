@@ -3,10 +3,11 @@ import GRDB
 import Logging
 import MarketData
 import Store
+import TestSupport
 import Testing
 
 /// What goes in comes out, by the upload's way and by anybody's SQLite.
-struct RoundTripTests {
+@Suite(.timeLimit(.minutes(5))) struct RoundTripTests {
     @Test func `bars come back with every column, also the absent and the extreme ones`() async throws {
         let scratch = try Scratch()
         let buffer = try scratch.open()
@@ -117,15 +118,7 @@ struct RoundTripTests {
         #expect(rows[1]["interval_s"] == 60)
         #expect(rows[1]["source"] == "stream")
         for tool in ["/usr/bin/sqlite3", "/usr/local/bin/sqlite3"] where FileManager.default.fileExists(atPath: tool) {
-            let process = Process()
-            let output = Pipe()
-            process.executableURL = URL(fileURLWithPath: tool)
-            process.arguments = [scratch.ticks, "select * from bars"]
-            process.standardOutput = output
-            try process.run()
-            let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-            process.waitUntilExit()
-            #expect(process.terminationStatus == 0)
+            let text = try Command.run([tool, scratch.ticks, "select * from bars"])
             #expect(text.split(separator: "\n").count == 3)
         }
         #expect(buffer.offer(.bars(2)) == .accepted)

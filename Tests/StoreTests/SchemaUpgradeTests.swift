@@ -8,7 +8,7 @@ import Store
 import Testing
 
 /// Files of every version that was released become files of the newest one, whole or not at all.
-@Suite(.serialized)
+@Suite(.serialized, .timeLimit(.minutes(5)))
 struct SchemaUpgradeTests {
     private static let schemas = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path + "/Schemas"
 

@@ -4,7 +4,7 @@ import Store
 import Testing
 
 /// A stream's numbers grow for ever, and its head moves by acknowledgement alone.
-struct SequenceTests {
+@Suite(.timeLimit(.minutes(5))) struct SequenceTests {
     @Test func `numbers never restart, also after everything was uploaded, deleted and reopened`() async throws {
         let scratch = try Scratch()
         let first = try scratch.open { $0.retention = .zero }

@@ -4,7 +4,7 @@ import Store
 import Testing
 
 /// What a start makes of what the last collector left.
-@Suite struct StartTests {
+@Suite(.timeLimit(.minutes(5))) struct StartTests {
     @Test(arguments: ["gaps", "drops", "bars"])
     func `a page that is bad behind a sound header is found at the start, and the file set aside`(
         _ table: String

@@ -3,7 +3,7 @@ import Store
 import Testing
 
 /// The mirror's groups and members.
-struct UniverseMirrorTests {
+@Suite(.timeLimit(.minutes(5))) struct UniverseMirrorTests {
     private func mirror(_ scratch: Scratch, _ access: UniverseMirror.Access = .readWrite) throws -> UniverseMirror {
         try UniverseMirror.open(directory: scratch.path, access: access)
     }

@@ -7,7 +7,7 @@ import Testing
 @testable import Store
 
 /// What a pull writes into the mirror, and what it leaves alone.
-struct UniversePullTests {
+@Suite(.timeLimit(.minutes(5))) struct UniversePullTests {
     private func group(
         _ name: String, _ symbols: [String], type: String = "UNIVERSE", environment: String = "DEFAULT",
         weight: Double? = nil

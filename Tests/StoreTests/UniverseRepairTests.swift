@@ -5,7 +5,7 @@ import Store
 import Testing
 
 /// A damaged mirror: groups and members that can be read are kept, and the next pull reads everything anew.
-struct UniverseRepairTests {
+@Suite(.timeLimit(.minutes(5))) struct UniverseRepairTests {
     private static let groups = (0..<40).map { "group-\($0)" }
 
     private func make(_ scratch: Scratch) throws -> (bytes: Data, members: [String: [String]]) {

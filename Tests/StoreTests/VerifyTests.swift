@@ -5,7 +5,7 @@ import Store
 import Testing
 
 /// Verification finds what is wrong, changes nothing, and finds nothing in a sound file.
-struct VerifyTests {
+@Suite(.timeLimit(.minutes(5))) struct VerifyTests {
     private func verify(_ path: String, quick: Bool = false) throws -> FileVerification {
         try FileVerifier.verify(path, as: .ticks, isQuick: quick)
     }

@@ -14,6 +14,10 @@ public final class ChildProcess: Sendable {
         public init(description: String) { self.description = description }
     }
 
+    private static let passedOn = [
+        "PATH", "HOME", "LANG", "TMPDIR", "TZ", "LLVM_PROFILE_FILE", "LD_PRELOAD", "EDGETICK_CLOCK_FILE",
+    ]
+
     private struct State {
         var output: [String] = []
         var partial: [Int: [UInt8]] = [:]
@@ -25,16 +29,17 @@ public final class ChildProcess: Sendable {
     private let child: Spawned
     private let state = Mutex(State())
 
-    /// Starts `executable`; `environment` replaces the inherited one but for PATH, HOME, LANG, TMPDIR and where
-    /// coverage goes.
+    /// Starts `executable`; `environment` replaces the inherited one but for PATH, HOME, LANG, TMPDIR, the tests' clock
+    /// and where coverage goes. The product is held to loopback (``Loopback``).
     public init(
         _ executable: String, _ arguments: [String], environment: [String: String] = [:],
         directory: String? = nil
     ) throws {
         let inherited = ProcessInfo.processInfo.environment
         var variables = environment
-        for name in ["PATH", "HOME", "LANG", "TMPDIR", "LLVM_PROFILE_FILE"] where variables[name] == nil {
-            variables[name] = inherited[name]
+        for name in Self.passedOn where variables[name] == nil { variables[name] = inherited[name] }
+        if ([executable] + arguments).contains(where: { $0.contains(Places.edgetick) }) {
+            variables = try Loopback.settings(variables)
         }
         child = try Spawned([executable] + arguments, environment: variables, directory: directory)
         let reader = Thread { [weak self, child] in

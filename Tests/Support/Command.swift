@@ -14,6 +14,17 @@ public enum Command {
     /// Runs the command, its path first, and returns what it printed on both outputs.
     @discardableResult
     public static func run(_ command: [String], input: String = "") throws(Failure) -> String {
+        let (status, output) = try result(of: command, input: input)
+        guard status == 0 else {
+            throw Failure(description: "\(command.joined(separator: " ")): status \(status)\n\(output)")
+        }
+        return output
+    }
+
+    /// Runs the command, its path first, and returns how it ended, as `waitpid` says it, and what it printed.
+    public static func result(
+        of command: [String], input: String = ""
+    ) throws(Failure) -> (status: Int32, output: String) {
         let place = NSTemporaryDirectory() + "/edgetick-command-\(UUID().uuidString)"
         defer {
             unlink(place + ".in")
@@ -33,11 +44,7 @@ public enum Command {
         let child = try spawn(command, &actions)
         var status: Int32 = 0
         while waitpid(child, &status, 0) < 0, errno == EINTR {}
-        let output = (try? String(contentsOfFile: place + ".out", encoding: .utf8)) ?? ""
-        guard status == 0 else {
-            throw Failure(description: "\(command.joined(separator: " ")): status \(status)\n\(output)")
-        }
-        return output
+        return (status, (try? String(contentsOfFile: place + ".out", encoding: .utf8)) ?? "")
     }
 
     /// Starts a command whose standard input stays open until this process ends or closes the descriptor returned.
@@ -50,7 +57,12 @@ public enum Command {
         posix_spawn_file_actions_adddup2(&actions, ends[0], 0)
         posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)
         posix_spawn_file_actions_adddup2(&actions, 1, 2)
-        _ = try spawn(command, &actions)
+        let child = try spawn(command, &actions)
+        // Reaped as soon as it ends: what is left unreaped keeps others busy who wait for any child.
+        Thread.detachNewThread {
+            var status: Int32 = 0
+            while waitpid(child, &status, 0) < 0, errno == EINTR {}
+        }
         return ends[1]
     }
 

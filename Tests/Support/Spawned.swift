@@ -8,7 +8,13 @@ import Synchronization
 final class Spawned: Sendable {
     let pid: pid_t
     private let outputs: [Int32]
-    private let isGone = Mutex(false)
+    private let end = End()
+
+    /// How it ended, once it has; reaped at once, also while something that it started holds its outputs open.
+    private final class End: Sendable {
+        let status = Mutex<Int32?>(nil)
+        let isKnown = DispatchSemaphore(value: 0)
+    }
 
     /// Starts a command, its path first, in `directory`, or in the current one.
     init(_ command: [String], environment: [String: String], directory: String?) throws(Command.Failure) {
@@ -28,6 +34,7 @@ final class Spawned: Sendable {
             throw error
         }
         outputs = pipes.map { $0[0] }
+        Thread.detachNewThread { [pid, end] in Self.reap(pid, end) }
     }
 
     /// Reads both outputs to their ends; blocks. An empty slice tells that one has ended.
@@ -49,20 +56,27 @@ final class Spawned: Sendable {
 
     /// Waits for the end; minus the signal's number when a signal ended it.
     func wait() -> Int32 {
-        // Left a zombie until the flag is set: the id can't be another process's when a signal is sent.
-        var information = siginfo_t()
-        while waitid(P_PID, id_t(pid), &information, WEXITED | WNOWAIT) < 0, errno == EINTR {}
-        var status: Int32 = 0
-        isGone.withLock {
-            $0 = true
-            while waitpid(pid, &status, 0) < 0, errno == EINTR {}
-        }
+        end.isKnown.wait()
+        defer { end.isKnown.signal() }
+        let status = end.status.withLock { $0 ?? 0 }
         let signal = status & 0x7f
         return signal == 0 ? (status >> 8) & 0xff : -signal
     }
 
     /// Sends a signal, unless the process has ended.
     func signal(_ signal: Int32) {
-        isGone.withLock { if !$0 { kill(pid, signal) } }
+        end.status.withLock { if $0 == nil { kill(pid, signal) } }
+    }
+
+    private static func reap(_ pid: pid_t, _ end: End) {
+        // Left a zombie until the status is noted: the id can't be another process's when a signal is sent.
+        var information = siginfo_t()
+        while waitid(P_PID, id_t(pid), &information, WEXITED | WNOWAIT) < 0, errno == EINTR {}
+        end.status.withLock {
+            var status: Int32 = 0
+            while waitpid(pid, &status, 0) < 0, errno == EINTR {}
+            $0 = status
+        }
+        end.isKnown.signal()
     }
 }

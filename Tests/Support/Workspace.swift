@@ -36,16 +36,13 @@ public enum Places {
     }()
 
     /// The product that EDGETICK names, or the one built beside the tests.
-    public static let edgetick: String = {
-        if let named = ProcessInfo.processInfo.environment["EDGETICK"] { return named }
-        return products + "/edgetick"
-    }()
+    public static let edgetick = ProcessInfo.processInfo.environment["EDGETICK"] ?? products + "/edgetick"
+
+    /// The tests' own program.
+    public static let tests = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
 
     /// The directory that the tests were built into.
-    public static let products: String = {
-        let tests = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
-        return URL(fileURLWithPath: tests).deletingLastPathComponent().path
-    }()
+    public static let products = URL(fileURLWithPath: tests).deletingLastPathComponent().path
 
     /// A file of the real captures and universes that lie beside a developer's checkout, or where EDGETICK_TEST_DATA
     /// says; `nil` where they are absent.

@@ -4,7 +4,7 @@ import Testing
 @testable import Universe
 
 /// Files as fund companies publish them; the numbers are made up.
-@Suite struct HoldingsImportTests {
+@Suite(.timeLimit(.minutes(1))) struct HoldingsImportTests {
     private func read(_ text: String, strict: Bool = false) throws -> HoldingsImport {
         try HoldingsImport(csv: Array(text.utf8), strict: strict)
     }

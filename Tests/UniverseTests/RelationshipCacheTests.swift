@@ -8,7 +8,7 @@ import Testing
 @testable import Universe
 
 /// The cache before the mirror: what it answers, when it reads the file, and what it forgets.
-@Suite struct RelationshipCacheTests {
+@Suite(.timeLimit(.minutes(1))) struct RelationshipCacheTests {
     /// A mirror, a cache before it and a clock that the test moves.
     private final class Rig: Sendable {
         let workspace: Workspace

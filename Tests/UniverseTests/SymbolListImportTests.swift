@@ -3,7 +3,7 @@ import Store
 import Testing
 import Universe
 
-struct SymbolListImportTests {
+@Suite(.timeLimit(.minutes(1))) struct SymbolListImportTests {
     private func read(_ text: String, strict: Bool = false) throws -> SymbolListImport {
         try SymbolListImport(csv: Array(text.utf8), strict: strict)
     }

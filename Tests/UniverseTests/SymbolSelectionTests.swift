@@ -3,7 +3,7 @@ import Store
 import Testing
 import Universe
 
-struct SymbolSelectionTests {
+@Suite(.timeLimit(.minutes(1))) struct SymbolSelectionTests {
     private func symbols(_ names: String...) -> [Symbol] { names.compactMap { Symbol($0) } }
 
     /// Decides over a real mirror that knows `tech` (A and B) alone.

@@ -6,7 +6,7 @@ import Testing
 @testable import Universe
 
 /// Backups: what comes back is what was there.
-@Suite struct UniverseArchiveTests {
+@Suite(.timeLimit(.minutes(1))) struct UniverseArchiveTests {
     /// A mirror's contents out of hostile texts: quotes, separators, line breaks, NULL against empty, odd numbers.
     private func contents(seed: UInt64) -> MirrorContents {
         var random = SeededRandom(seed: seed)

@@ -1,7 +1,7 @@
 import MarketData
 import Testing
 
-struct UniverseKeyTests {
+@Suite(.timeLimit(.minutes(1))) struct UniverseKeyTests {
     @Test(arguments: [
         ("nasdaq100", ["nasdaq100"]),
         ("sp500:nasdaq100:dow30", ["sp500", "nasdaq100", "dow30"]),
@@ -36,7 +36,7 @@ struct UniverseKeyTests {
     }
 }
 
-struct NearestNamesTests {
+@Suite(.timeLimit(.minutes(1))) struct NearestNamesTests {
     @Test(arguments: [
         ("", "", 0), ("abc", "abc", 0), ("", "abc", 3), ("abc", "", 3), ("kitten", "sitting", 3), ("ab", "ba", 1),
         ("nasdaq100", "nasdaq10", 1), ("flaw", "lawn", 2), ("ca", "abc", 3),

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Universe
 
-struct UniverseResolverTests {
+@Suite(.timeLimit(.minutes(1))) struct UniverseResolverTests {
     private func texts(_ resolution: Resolution) -> [String] { resolution.symbols.map(\.description) }
 
     private func failure(_ resolver: UniverseResolver, _ key: String) -> UniverseError? {
@@ -216,7 +216,7 @@ struct UniverseResolverTests {
 }
 
 /// Laws of the union, on random groups in a real mirror file.
-struct UniverseUnionTests {
+@Suite(.timeLimit(.minutes(1))) struct UniverseUnionTests {
     @Test(arguments: [1, 2, 3] as [UInt64])
     func `the union is commutative, associative, idempotent, sorted and distinct`(seed: UInt64) throws {
         try MirrorFixture.run { fixture in

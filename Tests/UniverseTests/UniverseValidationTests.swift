@@ -5,7 +5,7 @@ import Testing
 @testable import Universe
 
 /// What validation finds and mends, and what the report counts.
-@Suite struct UniverseValidationTests {
+@Suite(.timeLimit(.minutes(1))) struct UniverseValidationTests {
     private func group(
         _ name: String, _ symbols: [String], type: String = "UNIVERSE", environment: String = "DEFAULT",
         weights: [Double?] = [], origin: GroupOrigin = .local

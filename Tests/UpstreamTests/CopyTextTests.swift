@@ -3,7 +3,7 @@ import Testing
 
 @testable import Upstream
 
-@Suite struct CopyTextTests {
+@Suite(.timeLimit(.minutes(5))) struct CopyTextTests {
     private func text(_ body: (inout CopyText) -> Void) -> String {
         var copy = CopyText()
         body(&copy)
@@ -78,7 +78,7 @@ import Testing
     }
 }
 
-@Suite struct SelectionTests {
+@Suite(.timeLimit(.minutes(5))) struct SelectionTests {
     @Test func `bars are parted by length, once a key, in the order of time and symbol`() {
         let rows = batch([
             bar("B", minute: 1), bar("A", minute: 1), bar("Z"), bar("A", minute: 1, close: 2),

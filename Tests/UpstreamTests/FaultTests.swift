@@ -6,7 +6,7 @@ import Testing
 @testable import Upstream
 
 /// A server that goes away in the midst of things. It is these tests' own, and they use it one after the other.
-@Suite(.serialized) struct FaultTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct FaultTests {
     private func sandbox() async throws -> Sandbox {
         let cluster = try PostgresCluster.shared("faults") { () throws(PostgresCluster.Failure) in
             try PostgresCluster()

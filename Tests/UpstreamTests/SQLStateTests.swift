@@ -2,7 +2,7 @@ import Testing
 
 @testable import Upstream
 
-@Suite struct SQLStateTests {
+@Suite(.timeLimit(.minutes(5))) struct SQLStateTests {
     @Test(
         arguments: [
             ("08000", .connectionLost), ("08006", .connectionLost), ("08P01", .connectionLost),

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Upstream
 
-@Suite struct URITests {
+@Suite(.timeLimit(.minutes(5))) struct URITests {
     private func settings(_ uri: String) throws -> ConnectionSettings {
         try UpstreamConfiguration(uri: uri, collector: "c").settings
     }

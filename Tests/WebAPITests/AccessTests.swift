@@ -6,7 +6,7 @@ import WebAPI
 import WebAPISupport
 
 /// Who may come in, tried on a real socket.
-@Suite struct AccessTests {
+@Suite(.timeLimit(.minutes(2))) struct AccessTests {
     private static let token = "a-token-of-some-length"
 
     @Test func `every answer carries the security headers`() async throws {

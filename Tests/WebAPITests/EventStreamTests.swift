@@ -5,7 +5,7 @@ import Testing
 import WebAPI
 import WebAPISupport
 
-@Suite struct EventStreamTests {
+@Suite(.timeLimit(.minutes(2))) struct EventStreamTests {
     /// One message as it came over the wire.
     struct Message: @unchecked Sendable {
         var name = ""

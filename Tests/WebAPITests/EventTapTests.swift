@@ -6,7 +6,7 @@ import WebAPISupport
 
 @testable import WebAPI
 
-@Suite struct EventTapTests {
+@Suite(.timeLimit(.minutes(2))) struct EventTapTests {
     private func trades(_ count: Int, from first: Int = 0, symbol: String = "AAPL", received: Int64 = 5_000_000) throws
         -> EventBatch
     {

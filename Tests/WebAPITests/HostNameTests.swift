@@ -2,7 +2,7 @@ import Testing
 
 @testable import WebAPI
 
-@Suite struct HostNameTests {
+@Suite(.timeLimit(.minutes(2))) struct HostNameTests {
     @Test(
         arguments: [
             ("localhost:8080", "localhost", 8080), ("LOCALHOST.", "localhost", nil), ("127.0.0.1", "127.0.0.1", nil),

@@ -6,7 +6,7 @@ import WebAPI
 import WebAPISupport
 
 /// What one client can do to the server, tried on a real socket.
-@Suite struct LimitTests {
+@Suite(.timeLimit(.minutes(2))) struct LimitTests {
     private func configuration(_ change: (inout WebConfiguration.Limits) -> Void) throws -> WebConfiguration {
         var limits = WebConfiguration.Limits()
         change(&limits)

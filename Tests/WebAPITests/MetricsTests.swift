@@ -1,11 +1,12 @@
 import Collector
 import Foundation
 import MarketData
+import TestSupport
 import Testing
 import WebAPI
 import WebAPISupport
 
-@Suite struct MetricsTests {
+@Suite(.timeLimit(.minutes(2))) struct MetricsTests {
     @Test func `metrics follow the format and its naming conventions`() async throws {
         try await RunningServer.run { server in
             server.collector.change("connection_1") {
@@ -92,22 +93,10 @@ enum Promtool {
         FileManager.default.isExecutableFile(atPath: $0)
     }
 
-    /// Runs promtool and answers its status and output.
+    /// Runs promtool and returns its status and output.
     static func run(_ arguments: [String], input: String = "") async throws -> (Int32, String) {
         try await RawHTTP.onThread {
-            let process = Process()
-            process.executableURL = URL(fileURLWithPath: path ?? "")
-            process.arguments = arguments
-            let (standardInput, standardOutput) = (Pipe(), Pipe())
-            process.standardInput = standardInput
-            process.standardOutput = standardOutput
-            process.standardError = standardOutput
-            try process.run()
-            try standardInput.fileHandleForWriting.write(contentsOf: Data(input.utf8))
-            try standardInput.fileHandleForWriting.close()
-            let output = try standardOutput.fileHandleForReading.readToEnd() ?? Data()
-            process.waitUntilExit()
-            return (process.terminationStatus, String(decoding: output, as: UTF8.self))
+            try Command.result(of: [path ?? ""] + arguments, input: input)
         }
     }
 }

@@ -9,7 +9,7 @@ import WebAPISupport
 @testable import WebAPI
 
 /// The description against the running server: every route is described, everything described answers as it says.
-@Suite struct OpenAPITests {
+@Suite(.timeLimit(.minutes(2))) struct OpenAPITests {
     private struct Description: @unchecked Sendable {
         let document: [String: Any]
 

@@ -6,7 +6,7 @@ import WebAPI
 import WebAPISupport
 
 /// What Deploy/ holds for those who run collectors names only what is there.
-@Suite struct OperationsTests {
+@Suite(.timeLimit(.minutes(2))) struct OperationsTests {
     private static func file(_ name: String) throws -> String {
         try String(contentsOfFile: Places.repository + "/Deploy/" + name, encoding: .utf8)
     }

@@ -4,7 +4,7 @@ import Testing
 
 @testable import WebAPI
 
-@Suite struct RequestGateTests {
+@Suite(.timeLimit(.minutes(2))) struct RequestGateTests {
     private func gate(
         host: String = "127.0.0.1", token: String? = nil, names: [String] = []
     ) throws -> RequestGate {
@@ -86,7 +86,7 @@ import Testing
     }
 }
 
-@Suite struct WebConfigurationTests {
+@Suite(.timeLimit(.minutes(2))) struct WebConfigurationTests {
     @Test func `a host that others reach needs a token`() throws {
         for host in ["0.0.0.0", "::", "192.168.1.2", "box.lan"] {
             let error = #expect(throws: WebError.self) { try WebConfiguration(host: host) }

@@ -5,7 +5,7 @@ import Testing
 import WebAPI
 import WebAPISupport
 
-@Suite struct RouteTests {
+@Suite(.timeLimit(.minutes(2))) struct RouteTests {
     @Test func `the connections' totals have the names that others read`() async throws {
         try await RunningServer.run { server in
             try server.feedTrades(7, symbol: "AAPL")

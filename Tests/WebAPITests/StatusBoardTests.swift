@@ -4,7 +4,7 @@ import WebAPISupport
 
 @testable import WebAPI
 
-@Suite struct StatusBoardTests {
+@Suite(.timeLimit(.minutes(2))) struct StatusBoardTests {
     @Test func `a sample that comes late doesn't replace one that was asked for after it`() async throws {
         let staged = StagedCollector()
         staged.change { $0.snapshot.buffer.gaps = 1 }

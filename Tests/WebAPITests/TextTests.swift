@@ -5,7 +5,7 @@ import Testing
 
 @testable import WebAPI
 
-@Suite struct TextTests {
+@Suite(.timeLimit(.minutes(2))) struct TextTests {
     @Test func `JSON is written so that any reader gets the same values`() throws {
         let nasty = "<img src=x onerror=alert(1)> \"q\" \\ \n\t\u{1}\u{7F} é 🦊"
         let symbol = try #require(Symbol("BRK.B"))

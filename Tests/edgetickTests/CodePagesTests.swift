@@ -2,7 +2,7 @@ import Testing
 
 @testable import edgetick
 
-@Suite struct CodePagesTests {
+@Suite(.timeLimit(.minutes(1))) struct CodePagesTests {
     @Test func `mappings of code are told from others`() throws {
         let code = try #require(
             CodePages.executable("7f1000000000-7f1000003000 r-xp 00001000 08:01 1234   /usr/bin/edge tick\n"))

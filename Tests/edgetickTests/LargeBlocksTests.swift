@@ -1,19 +1,22 @@
 import Glibc
+import TestSupport
 import Testing
 
 @testable import edgetick
 
-@Suite struct LargeBlocksTests {
+@Suite(.timeLimit(.minutes(1))) struct LargeBlocksTests {
     // In a process of its own: one that has freed large blocks before may have room for these.
-    @Test func `a large block is mapped by itself also after a larger one was freed`() async {
-        await #expect(processExitsWith: .success) {
-            guard LargeBlocks.returnWhenFreed() else { exit(3) }
-            for count in [24 << 20, 16 << 20, 8 << 20] {
-                guard let block = malloc(count), LargeBlocksTests.isMapped(block) else { exit(4) }
-                free(block)
-            }
-            guard let small = malloc(4096), !LargeBlocksTests.isMapped(small) else { exit(5) }
+    @Test func `a large block is mapped by itself also after a larger one was freed`() async throws {
+        guard FreshProcess.isThis else { return try await FreshProcess.run("LargeBlocksTests") }
+        try #require(LargeBlocks.returnWhenFreed())
+        for count in [24 << 20, 16 << 20, 8 << 20] {
+            let block = try #require(malloc(count))
+            #expect(Self.isMapped(block))
+            free(block)
         }
+        let small = try #require(malloc(4096))
+        #expect(!Self.isMapped(small))
+        free(small)
     }
 
     /// What glibc notes before each block: its size, whose second lowest bit says that it was mapped by itself.

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Collector
 
-@Suite struct HealthTests {
+@Suite(.timeLimit(.minutes(2))) struct HealthTests {
     private func snapshot(_ change: (inout CollectorSnapshot) -> Void = { _ in }) -> CollectorSnapshot {
         var snapshot = CollectorSnapshot(collector: "box", version: "1")
         for number in 1...2 {

@@ -3,7 +3,7 @@ import Testing
 @testable import Collector
 
 /// How long a connection counts as quiet, by New York's regular session of Friday, 2026-11-20: 14:30 to 21:00 UTC.
-@Suite struct QuietConnectionTests {
+@Suite(.timeLimit(.minutes(1))) struct QuietConnectionTests {
     private let open: Int64 = 1_795_185_000_000
 
     private func quiet(_ minutes: Int64, since: Int64?, event: Int64?) -> Double? {

@@ -6,7 +6,8 @@ import WebAPISupport
 
 /// The long sets of `make torture`.
 @Suite(
-    .enabled(if: Torture.rounds != nil && PostgresCluster.isInstalled, "run by make torture"), .serialized)
+    .enabled(if: Torture.rounds != nil && PostgresCluster.isInstalled, "run by make torture"), .serialized,
+    .timeLimit(.minutes(600)))
 struct TortureTests {
     @Test func `random kills`() async throws {
         var counts = Torture.Counts()

@@ -1,4 +1,4 @@
-import Foundation
+import TestSupport
 
 /// What a program wrote and how it ended.
 struct ProgramResult: Sendable {
@@ -16,27 +16,9 @@ func runProgram(_ path: String, _ arguments: String...) async throws -> ProgramR
 
 /// Runs a program to its end.
 func program(_ path: String, _ arguments: [String]) async throws -> ProgramResult {
-    try await withCheckedThrowingContinuation { continuation in
-        Thread.detachNewThread {
-            do {
-                let process = Process()
-                let output = Pipe()
-                process.executableURL = URL(fileURLWithPath: path)
-                process.arguments = arguments
-                process.standardOutput = output
-                process.standardError = output
-                process.standardInput = FileHandle.nullDevice
-                try process.run()
-                let bytes = output.fileHandleForReading.readDataToEndOfFile()
-                process.waitUntilExit()
-                continuation.resume(
-                    returning: ProgramResult(
-                        status: process.terminationStatus, output: String(decoding: bytes, as: UTF8.self)))
-            } catch {
-                continuation.resume(throwing: error)
-            }
-        }
-    }
+    let child = try ChildProcess(path, arguments)
+    let status = try await child.exit(within: .seconds(50))
+    return ProgramResult(status: status, output: child.output.joined(separator: "\n"))
 }
 
 struct ProgramFailure: Error {

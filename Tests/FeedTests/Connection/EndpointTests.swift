@@ -2,7 +2,7 @@ import Testing
 
 @testable import Feed
 
-@Suite struct EndpointTests {
+@Suite(.timeLimit(.minutes(3))) struct EndpointTests {
     private func failure(_ url: String, allowsPlaintext: Bool = false) -> FeedError? {
         do throws(FeedError) {
             _ = try FeedEndpoint(url: url, allowsPlaintext: allowsPlaintext)

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Feed
 
-@Suite struct FrameAssemblerTests {
+@Suite(.timeLimit(.minutes(3))) struct FrameAssemblerTests {
     private typealias Header = WebSocketFrameAssembler.Header
 
     private static func header(_ opcode: UInt8, final: Bool = true, length: Int = 10) -> Header {
@@ -117,7 +117,7 @@ import Testing
     }
 }
 
-@Suite struct UTF8CheckTests {
+@Suite(.timeLimit(.minutes(3))) struct UTF8CheckTests {
     private func isValid(_ bytes: [UInt8]) -> Bool { bytes.withUnsafeBytes { UTF8Check.isValid($0) } }
 
     @Test func `text of any script and any length is valid`() {

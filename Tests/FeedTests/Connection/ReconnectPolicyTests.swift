@@ -2,7 +2,7 @@ import Testing
 
 @testable import Feed
 
-@Suite struct ReconnectPolicyTests {
+@Suite(.timeLimit(.minutes(3))) struct ReconnectPolicyTests {
     @Test(arguments: [(1, 5.0), (2, 10.0), (3, 20.0), (4, 40.0), (5, 60.0), (60, 60.0)])
     func `waits double from the first delay up to the cap`(failure: Int, ceiling: Double) {
         var policy = ReconnectPolicy()

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Feed
 
-@Suite struct StallWatchTests {
+@Suite(.timeLimit(.minutes(3))) struct StallWatchTests {
     private func watch() -> StallWatch {
         StallWatch(pingInterval: .seconds(15), stallTimeout: .seconds(60), now: .zero)
     }

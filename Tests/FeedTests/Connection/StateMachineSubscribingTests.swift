@@ -3,7 +3,7 @@ import Testing
 
 @testable import Feed
 
-@Suite struct FeedStateMachineSubscribingTests {
+@Suite(.timeLimit(.minutes(3))) struct FeedStateMachineSubscribingTests {
     @Test func `a symbol that the plan does not cover is marked, the others go on`() throws {
         var feed = try MachineDriver(["A", "B", "C"])
         feed.subscribe()

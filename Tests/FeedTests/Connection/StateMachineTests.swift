@@ -3,7 +3,7 @@ import Testing
 
 @testable import Feed
 
-@Suite struct FeedStateMachineTests {
+@Suite(.timeLimit(.minutes(3))) struct FeedStateMachineTests {
     @Test func `connects, greets, logs in, subscribes, stands`() throws {
         var feed = try MachineDriver(["A", "B"])
         #expect(feed.machine.status == .disconnected)

@@ -5,7 +5,7 @@ import Testing
 
 private func channels(_ names: String...) -> [FeedChannel] { names.compactMap { FeedChannel($0) } }
 
-@Suite struct SubscriptionTests {
+@Suite(.timeLimit(.minutes(3))) struct SubscriptionTests {
     private func subscription(_ wanted: [FeedChannel], asked: Bool = true) -> Subscription {
         var subscription = Subscription(confirmTimeout: .seconds(10), unconfirmedRetry: .seconds(300))
         _ = subscription.want(wanted, wall: 1)
@@ -95,7 +95,7 @@ private func channels(_ names: String...) -> [FeedChannel] { names.compactMap { 
     }
 }
 
-@Suite struct LossLedgerTests {
+@Suite(.timeLimit(.minutes(3))) struct LossLedgerTests {
     private func gap(_ symbols: [String], _ events: [EventKind], _ from: Int64, _ to: Int64, _ cause: Gap.Cause) -> Gap
     {
         Gap(

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Feed
 
-@Suite struct DisplayTextTests {
+@Suite(.timeLimit(.minutes(3))) struct DisplayTextTests {
     @Test func `what moves a terminal or forges a line is written out`() {
         let shown = DisplayText.escaped("a\nb\r\u{1B}[31mc\u{202E}d\u{7F}é")
         #expect(shown == #"a\u{a}b\u{d}\u{1b}[31mc\u{202e}d\u{7f}é"#)
@@ -30,7 +30,7 @@ import Testing
     }
 }
 
-@Suite struct FaultLogTests {
+@Suite(.timeLimit(.minutes(3))) struct FaultLogTests {
     @Test func `a failure is logged when new, then every interval with its count`() {
         var log = FaultLog<String>()
         #expect(log.occurred("a", message: "x", now: .seconds(0)) == 1)
@@ -48,7 +48,7 @@ import Testing
     }
 }
 
-@Suite struct FeedRequestTests {
+@Suite(.timeLimit(.minutes(3))) struct FeedRequestTests {
     @Test func `the login holds the key as JSON text`() {
         #expect(FeedRequest.login(Secret("k")) == #"{"action":"auth","params":"k"}"#)
         #expect(FeedRequest.login(Secret("a\"b\\c\n")) == #"{"action":"auth","params":"a\"b\\c\u000a"}"#)

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Feed
 
-struct BarDecodingTests {
+@Suite(.timeLimit(.minutes(3))) struct BarDecodingTests {
     static let full = """
         {"ev":"AM","sym":"GTE","v":4110,"dv":"4110.25","av":9470157,"dav":"9470157.5","op":0.4372,"vw":0.4488,\
         "o":0.4481,"c":0.4482,"h":0.4493,"l":0.4474,"a":0.4352,"z":685,"s":1610144640000,"e":1610144700000,"otc":true}

@@ -1,12 +1,13 @@
 import DecoderFuzz
 import Foundation
 import MarketData
+import TestSupport
 import Testing
 
 @testable import Feed
 
 /// A day of real trading, as frames of the feed, where it lies next to the repository.
-struct CaptureTests {
+@Suite(.timeLimit(.minutes(3))) struct CaptureTests {
     /// `../shared/data/captures`, seen from the package's directory.
     static var directory: URL? {
         var root = URL(fileURLWithPath: #filePath)
@@ -18,16 +19,7 @@ struct CaptureTests {
     /// The frames of a capture, one a line.
     static func frames(_ name: String) throws -> Data {
         let file = try #require(directory).appendingPathComponent(name)
-        let gzip = Process()
-        gzip.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        gzip.arguments = ["gzip", "-dc", file.path]
-        let output = Pipe()
-        gzip.standardOutput = output
-        try gzip.run()
-        let data = try #require(try output.fileHandleForReading.readToEnd())
-        gzip.waitUntilExit()
-        try #require(gzip.terminationStatus == 0)
-        return data
+        return Data(try Command.run(["gzip", "-dc", file.path]).utf8)
     }
 
     #if DEBUG

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Feed
 
-struct FrameShapeTests {
+@Suite(.timeLimit(.minutes(3))) struct FrameShapeTests {
     static let bar = #"{"ev":"AM","sym":"SPY","v":1,"o":1,"c":1,"h":1,"l":1,"s":1000}"#
     static let trade = #"{"ev":"T","sym":"SPY","p":1,"s":1,"t":1}"#
 

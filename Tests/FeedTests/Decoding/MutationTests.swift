@@ -6,7 +6,7 @@ import Testing
 @testable import Feed
 
 /// Frames like the feed's, changed at random, against a reference decoder.
-struct MutationTests {
+@Suite(.timeLimit(.minutes(3))) struct MutationTests {
     #if DEBUG
         static let rounds = 4000
     #else

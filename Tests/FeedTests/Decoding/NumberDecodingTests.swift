@@ -6,7 +6,7 @@ import Testing
 
 @testable import Feed
 
-struct NumberDecodingTests {
+@Suite(.timeLimit(.minutes(3))) struct NumberDecodingTests {
     #if DEBUG
         static let rounds = 30_000
     #else

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Feed
 
-struct QuoteDecodingTests {
+@Suite(.timeLimit(.minutes(3))) struct QuoteDecodingTests {
     @Test func `a quote keeps every field`() throws {
         let decoded = Decoded.event(
             """

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Feed
 
-struct RedactionTests {
+@Suite(.timeLimit(.minutes(3))) struct RedactionTests {
     func excerpt(_ text: String) -> String {
         var copy = text
         return copy.withUTF8 { RedactedText.excerpt(of: UnsafeRawBufferPointer($0)) }

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Feed
 
-struct RejectTests {
+@Suite(.timeLimit(.minutes(3))) struct RejectTests {
     static let bar = FrameShapeTests.bar
     static let trade = FrameShapeTests.trade
 

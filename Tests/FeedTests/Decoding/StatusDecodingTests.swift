@@ -3,7 +3,7 @@ import Testing
 
 @testable import Feed
 
-struct StatusDecodingTests {
+@Suite(.timeLimit(.minutes(3))) struct StatusDecodingTests {
     @Test func `status messages come out in the order sent, apart from the events`() {
         let decoded = Decoded(
             """

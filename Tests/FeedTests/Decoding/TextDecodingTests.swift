@@ -5,7 +5,7 @@ import Testing
 
 @testable import Feed
 
-struct TextDecodingTests {
+@Suite(.timeLimit(.minutes(3))) struct TextDecodingTests {
     static func tradeID(_ json: [UInt8]) -> (text: String?, decoded: Decoded) {
         let frame = Array(#"[{"ev":"T","sym":"S","p":1,"s":1,"t":1,"i":""#.utf8) + json + Array("\"}]".utf8)
         let decoded = Decoded(frame)

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Feed
 
-struct TradeDecodingTests {
+@Suite(.timeLimit(.minutes(3))) struct TradeDecodingTests {
     @Test func `a trade keeps every field`() throws {
         let decoded = Decoded.event(
             """

@@ -2,7 +2,7 @@ import Testing
 
 @testable import edgetick
 
-struct ConnectionSettingsTests {
+@Suite(.timeLimit(.minutes(1))) struct ConnectionSettingsTests {
     @Test func `several connections have their own names, keys and ranks`() throws {
         let connections = try validate([
             "USE_MULTI_CONNECTION": "true", "WEBSOCKET_CONNECTION_1_UNIVERSE_KEY": "sp500",

@@ -3,7 +3,7 @@ import Testing
 
 @testable import edgetick
 
-struct EnvironmentFileTests {
+@Suite(.timeLimit(.minutes(1))) struct EnvironmentFileTests {
     private func parse(_ text: String) throws -> EnvironmentFile {
         try EnvironmentFile(path: "some.env", bytes: Array(text.utf8))
     }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import edgetick
 
-struct MaskingTests {
+@Suite(.timeLimit(.minutes(1))) struct MaskingTests {
     @Test(arguments: [
         ("postgresql://me:pw@db:5432/ticks", "postgresql://me:••••@db:5432/ticks"),
         ("postgres://me@db/ticks?sslmode=require", "postgres://me@db/ticks?sslmode=require"),
@@ -35,7 +35,7 @@ struct MaskingTests {
 }
 
 /// Secrets set in every way, right and wrong, and looked for wherever text comes out.
-struct SecretCanaryTests {
+@Suite(.timeLimit(.minutes(1))) struct SecretCanaryTests {
     static let apiKey = "canary-api-key-7c1f"
     static let password = "canary-password-9d2e"
     static let token = "canary-token-3b8a"

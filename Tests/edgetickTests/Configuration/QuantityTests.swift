@@ -2,7 +2,7 @@ import Testing
 
 @testable import edgetick
 
-struct QuantityTests {
+@Suite(.timeLimit(.minutes(1))) struct QuantityTests {
     @Test(arguments: [
         ("5", Duration.seconds(5)), ("5s", .seconds(5)), ("500ms", .milliseconds(500)), ("2m", .seconds(120)),
         ("1h", .seconds(3600)), ("1.5h", .seconds(5400)), ("0", .zero), ("2 min", .seconds(120)),
@@ -50,7 +50,7 @@ struct QuantityTests {
     }
 }
 
-struct ServerAddressTests {
+@Suite(.timeLimit(.minutes(1))) struct ServerAddressTests {
     @Test(arguments: [
         ("wss://socket.massive.com/stocks", "wss", "socket.massive.com"), ("WS://LOCALHOST:80", "ws", "LOCALHOST"),
         ("ws://[::1]:9001/x?y=z", "ws", "::1"), ("http://127.0.0.1", "http", "127.0.0.1"),

@@ -2,7 +2,7 @@ import Testing
 
 @testable import edgetick
 
-struct SetSettingsTests {
+@Suite(.timeLimit(.minutes(1))) struct SetSettingsTests {
     @Test func `capacity, redundancy and the failover's patience`() throws {
         let connections = try validate([
             "USE_MULTI_CONNECTION": "true", "WEBSOCKET_CONNECTION_1_SYMBOLS": "AAPL",

@@ -3,7 +3,7 @@ import Testing
 
 @testable import edgetick
 
-struct SettingsReportTests {
+@Suite(.timeLimit(.minutes(1))) struct SettingsReportTests {
     private func report(_ environment: [String: String], _ file: String = "") throws -> SettingsReport {
         let file = try EnvironmentFile(path: "my.env", bytes: Array(file.utf8))
         return SettingsReport(SettingsSnapshot(environment: environment, file: file), host: sampleHost)

@@ -2,7 +2,7 @@ import Testing
 
 @testable import edgetick
 
-struct SettingsSnapshotTests {
+@Suite(.timeLimit(.minutes(1))) struct SettingsSnapshotTests {
     private func snapshot(_ environment: [String: String], _ file: String = "") throws -> SettingsSnapshot {
         SettingsSnapshot(environment: environment, file: try EnvironmentFile(path: ".env", bytes: Array(file.utf8)))
     }

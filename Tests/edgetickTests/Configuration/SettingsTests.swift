@@ -26,7 +26,7 @@ func faults(
     }
 }
 
-struct SettingsTests {
+@Suite(.timeLimit(.minutes(1))) struct SettingsTests {
     @Test func `without anything set the defaults hold`() throws {
         let settings = try validate([:]).settings
         #expect(settings.feed.source == .feed)

@@ -2,7 +2,7 @@ import Testing
 
 @testable import edgetick
 
-struct UnknownKeysTests {
+@Suite(.timeLimit(.minutes(1))) struct UnknownKeysTests {
     private func findings(environment: [String] = [], file: [String] = [], values: [String] = []) -> [SettingFinding] {
         var others: [String: SettingOrigin] = [:]
         for (index, name) in file.enumerated() { others[name] = .file(path: ".env", line: index + 1) }

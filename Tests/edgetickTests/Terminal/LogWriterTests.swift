@@ -5,7 +5,7 @@ import Testing
 
 @testable import edgetick
 
-@Suite struct LogWriterTests {
+@Suite(.timeLimit(.minutes(1))) struct LogWriterTests {
     /// A pipe, which holds 64 KiB on Linux.
     private struct Pipe {
         let reading: Int32

@@ -2,7 +2,7 @@ import Testing
 
 @testable import edgetick
 
-@Suite struct MomentTextTests {
+@Suite(.timeLimit(.minutes(1))) struct MomentTextTests {
     @Test(arguments: [
         ("2026-01-05", 1_767_571_200_000), ("2026-01-05T14:30", 1_767_623_400_000),
         ("2026-01-05 14:30", 1_767_623_400_000), ("2026-01-05T14:30:00Z", 1_767_623_400_000),

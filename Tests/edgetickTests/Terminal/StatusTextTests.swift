@@ -2,7 +2,7 @@ import Testing
 
 @testable import edgetick
 
-@Suite struct StatusTextTests {
+@Suite(.timeLimit(.minutes(1))) struct StatusTextTests {
     private static func status(name: String, failing: Bool) -> StatusText.Status {
         StatusText.Status(
             collector: name, version: "0.1.0", environment: "DEFAULT", uptime_seconds: 90_061,

@@ -1,0 +1,92 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// What keeps the tests themselves from hanging, from reaching other hosts and from leaving processes.
+@Suite(.timeLimit(.minutes(5))) struct GateTests {
+    @Test func `a command that says nothing is ended with all it started, and what was stuck is named`() async throws {
+        let watchdog = try ChildProcess(
+            Places.repository + "/.ci/watchdog",
+            [
+                "--silence", "0.03", "--limit", "5", "sh", "-c",
+                """
+                echo '◇ Test "a rule that holds" started.'
+                echo '✔ Test "a rule that holds" passed after 0.001 seconds.'
+                echo '◇ Test "a rule that hangs" started.'
+                setsid sh -c 'echo "away $$"; exec sleep 4000' & wait
+                """,
+            ])
+        let away = try await watchdog.line(containing: "away ").replacing("away ", with: "")
+        #expect(try await watchdog.exit(within: .seconds(120)) == 1)
+        let told = watchdog.output.drop { !$0.hasPrefix("watchdog: ") }
+        #expect(told.contains { $0.hasSuffix("\"a rule that hangs\"") }, "\(told)")
+        #expect(!told.contains { $0.hasSuffix("\"a rule that holds\"") })
+        #expect(told.contains { $0.hasSuffix("sleep 4000") })
+        #expect(kill(try #require(pid_t(away)), 0) == -1)
+    }
+
+    @Test func `a command that ends keeps its status`() async throws {
+        for (line, status) in [("exit 0", 0), ("exit 3", 3), ("kill -9 $$", 128 + 9)] {
+            let watchdog = try ChildProcess(Places.repository + "/.ci/watchdog", ["sh", "-c", line])
+            #expect(try await watchdog.exit() == Int32(status))
+        }
+    }
+
+    @Test(.enabled(if: geteuid() == 0, "a network of one's own takes root"))
+    func `where root runs the tests, no other host can be reached`() async throws {
+        let network = try ChildProcess(
+            Places.repository + "/.ci/loopback", ["cat", "/proc/net/route", "/proc/net/ipv6_route"])
+        try #require(try await network.exit() == 0)
+        let devices = network.output.compactMap { $0.split(separator: " ").last }
+        #expect(devices.allSatisfy { $0 == "lo" || $0 == "IRTT" || $0.contains("\t") }, "\(network.output)")
+        #expect(!network.output.contains { $0.hasPrefix("eth") })
+    }
+
+    @Test(arguments: [
+        ("MASSIVE_REST_URL", "https://api.massive.com"), ("MASSIVE_WEBSOCKET_URL", "wss://socket.massive.com/stocks"),
+        ("DATABASE_URI", "postgresql://user:pw@127.0.0.1,db.example.com:5432/ticks"),
+        ("DATABASE_URI", "postgresql://127.0.0.1@[2001:db8::1]/ticks"),
+    ])
+    func `no test starts the product with an address of another host`(name: String, address: String) {
+        #expect(throws: Loopback.Left.self) { try ChildProcess(Places.edgetick, ["run"], environment: [name: address]) }
+    }
+
+    @Test func `a product started without addresses gets closed ports of loopback`() throws {
+        let settings = try Loopback.settings(["DATABASE_URI": "postgresql://u:p@[::1]:5432,localhost/x?host=/tmp"])
+        #expect(settings["MASSIVE_REST_URL"] == "http://127.0.0.1:9")
+        #expect(settings["MASSIVE_WEBSOCKET_URL"] == "ws://127.0.0.1:9/stocks")
+        #expect(
+            try Loopback.settings(["MASSIVE_REST_URL": "http://127.0.0.1:80"])["MASSIVE_REST_URL"]?.hasSuffix("80")
+                == true)
+    }
+
+    @Test func `a child is reaped as soon as it ends, also while another holds its output`() async throws {
+        let parent = try ChildProcess("/bin/sh", ["-c", "sleep 3 & echo begun"])
+        try await parent.line(containing: "begun")
+        // A zombie would still have a file here.
+        try await Waiting.until(within: .seconds(2)) {
+            !FileManager.default.fileExists(atPath: "/proc/\(parent.pid)/stat")
+        }
+        #expect(try await parent.exit() == 0)
+    }
+
+    @Test func `a suite without a time limit, an exit test and a child that nobody reaps are refused`() async throws {
+        let place = try Workspace()
+        _ = try place.write(
+            """
+            @Suite struct Endless {
+                @Test func `a`() async { await #expect(processExits\("With"): .success) {} }
+            }
+            @Suite(
+                .serialized, .timeLimit(.minutes(1)))
+            struct Bounded {
+                @Test func `b`() { let gzip = Process\("()") }
+            }
+
+            """, to: "Some.swift")
+        let rules = try ChildProcess(Places.repository + "/.ci/test-rules", [place.path])
+        #expect(try await rules.exit() == 1)
+        let places = rules.output.map { $0.replacing(place.path + "/Some.swift:", with: "").prefix { $0 != " " } }
+        #expect(places == ["2:", "2:", "7:"], "\(rules.output)")
+    }
+}
