@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from .ledger import File, Name, Upstream
-from .market import KINDS, STREAMS, Event, Market
+from .market import KINDS, STREAMS, Event, Market, symbols
 
 SHOWN = 6
 
@@ -38,9 +38,12 @@ class Verdict:
 
 def judge(
     market: Market, first: dict[tuple[str, str], int], closed: int, upstream: Upstream, files: list[File],
-    told: list[str], deleted: set[Name],
+    told: dict[int, list[str]], deleted: set[Name],
 ) -> Verdict:
-    """Judges a round whose channels were first subscribed at these times and whose market closed at that one."""
+    """Judges a round whose channels were first subscribed at these times and whose market closed at that one.
+
+    `told` is what each box said at the end that is not well: it speaks for the rows of its own file and its own symbols.
+    """
     return _Judge(market, first, closed, upstream, files, told, deleted).verdict()
 
 
@@ -51,7 +54,7 @@ class _Judge:
     closed: int
     upstream: Upstream
     files: list[File]
-    told: list[str]
+    told: dict[int, list[str]]
     deleted: set[Name]
     result: Verdict = field(default_factory=Verdict)
 
@@ -69,8 +72,8 @@ class _Judge:
         self._strangers()
         self._wild_gaps()
         result = self.result
-        faults = result.lost + result.doubled + result.wrong
-        result.silent = 0 if self.told else faults
+        # Who lost a row in silence is known; of a row that is there twice any box may have spoken.
+        result.silent = result.lost + (0 if any(self.told.values()) else result.doubled + result.wrong)
         return result
 
     def _each(self, kind: str, symbol: str, numbers: range) -> None:
@@ -114,7 +117,8 @@ class _Judge:
         where = ", ".join(
             f"row {sequence} of box {file.box} ({'acknowledged' if sequence <= file.acknowledged[stream] else 'waiting'})"
             for file, sequence in kept) or "in no file, in no gap"
-        what = "told" if self.told else "lost"
+        owners = {file.box for file, _ in kept} | {box for box in self.told if event.symbol in symbols(box)}
+        what = "told" if any(self.told.get(box) for box in owners) else "lost"
         setattr(self.result, what, getattr(self.result, what) + 1)
         self.result.show(what, f"{event}: {where}")
 

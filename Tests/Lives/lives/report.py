@@ -18,7 +18,7 @@ def line(sequence: Sequence, binary: str, seconds: float, verdict: Verdict, sett
         "steps": [str(step) for step in sequence.steps], "kinds": dict(Counter(step.kind for step in sequence.steps)),
         "due": verdict.due, "upstream": verdict.upstream, "explained": dict(verdict.explained),
         "lost": verdict.lost, "told": verdict.told, "doubled": verdict.doubled, "wrong": verdict.wrong,
-        "silent": verdict.silent, "wild": verdict.wild, "asked": settled.asked, "last_word": settled.told, "late": settled.late, "notes": notes,
+        "silent": verdict.silent, "wild": verdict.wild, "asked": settled.asked, "last_word": [f"box {box}: {words}" for box, all_words in settled.told.items() for words in all_words], "late": settled.late, "notes": notes,
         "examples": {what: words for what, words in verdict.examples.items()},
     }
 

@@ -4,6 +4,7 @@ import glob
 import os
 import re
 import shutil
+from collections import defaultdict
 from dataclasses import dataclass, field
 
 from .box import Box
@@ -26,8 +27,8 @@ class Settled:
 
     # What was said to a person that was not well, in words, and what the person then did.
     asked: list[str] = field(default_factory=list)
-    # What still was not well at the end: health, or a command that failed.
-    told: list[str] = field(default_factory=list)
+    # What each box still said at the end that is not well: its health, or a command that failed.
+    told: dict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
     # What did not come about in the time allowed.
     late: list[str] = field(default_factory=list)
 
@@ -98,7 +99,7 @@ def _start(life: Life, box: Box, settled: Settled) -> None:
         box.keep_alive()
         if not box.wait_until_ready():
             last = box.program.output.strip().splitlines()[-1:] if box.program else box.notes[-1:]
-            settled.told.append(f"box {box.index} does not start: {''.join(last)[:400]}")
+            settled.told[box.index].append(f"does not start: {''.join(last)[:400]}")
 
 
 def _is_subscribed(life: Life, box: Box) -> bool:
@@ -207,11 +208,11 @@ def _leave(life: Life, box: Box, settled: Settled) -> None:
     """Stops a box; what it says then, and what `edgetick sync` says, is the last word."""
     state = _state(box)
     if state:
-        settled.told += [f"box {box.index}: {words}"[:600] for words in state.trouble]
+        settled.told[box.index] += [words[:600] for words in state.trouble]
     if box.is_running:
         status = box.end()
         if status != 0:
-            settled.told.append(f"box {box.index} was stopped and ended with {status}")
+            settled.told[box.index].append(f"was stopped and ended with {status}")
     status, output = box.run("sync")
     if status != 0:
-        settled.told.append(f"box {box.index}: edgetick sync ended with {status}: {output.strip()[-500:]}")
+        settled.told[box.index].append(f"edgetick sync ended with {status}: {output.strip()[-500:]}")

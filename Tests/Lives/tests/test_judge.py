@@ -32,8 +32,8 @@ class JudgeTests(unittest.TestCase):
         self.some = MARKET.numbers("T", SYMBOL, OPENED, CLOSED)[50]
         self.event = MARKET.event("T", SYMBOL, self.some)
 
-    def verdict(self, told: tuple[str, ...] = ()) -> Verdict:
-        return judge(MARKET, FIRST, CLOSED, self.upstream, [self.file], list(told), set())
+    def verdict(self, told: dict[int, list[str]] = {}) -> Verdict:
+        return judge(MARKET, FIRST, CLOSED, self.upstream, [self.file], told, set())
 
     def lose(self, in_file: bool) -> None:
         del self.upstream.counts["T", SYMBOL, self.some]
@@ -54,10 +54,11 @@ class JudgeTests(unittest.TestCase):
         self.file.gaps.append(Gap(frozenset("*"), frozenset(KINDS), OPENED, CLOSED))
         self.assertEqual(self.verdict().lost, 1)
 
-    def test_a_loss_is_told_when_a_collector_says_so_at_the_end(self) -> None:
+    def test_a_loss_is_told_when_its_own_collector_says_so_at_the_end(self) -> None:
         self.lose(in_file=True)
-        verdict = self.verdict(told=("sync degraded",))
+        verdict = self.verdict(told={0: ["sync degraded"]})
         self.assertEqual((verdict.lost, verdict.told, verdict.silent), (0, 1, 0))
+        self.assertEqual(self.verdict(told={1: ["sync degraded"]}).silent, 1)
 
     def test_a_gap_explains_by_event_time_symbol_and_kind(self) -> None:
         self.lose(in_file=False)
