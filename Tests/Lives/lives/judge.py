@@ -111,6 +111,8 @@ class _Judge:
         if not kept:
             if any(gap.covers(event) for file in self.files for gap in file.gaps):
                 return self._explain("gap")
+            if any(gap.is_uncertain and gap.names(event) for file in self.files for gap in file.gaps):
+                return self._explain("gap of unknown extent")
             for drop in (drop for file in self.files for drop in file.drops):
                 if drop.covers(event, stream, None):
                     return self._explain(f"drop ({drop.reason})")

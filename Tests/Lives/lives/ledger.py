@@ -23,13 +23,19 @@ class Gap:
     kinds: frozenset[str]
     start: int
     end: int
+    # Whether the file says that the ends may be off, because the clock was wrong.
+    is_uncertain: bool = False
+
+    def names(self, event: Event) -> bool:
+        """Whether it is of the event's kind and symbol."""
+        return event.kind in self.kinds and (event.symbol in self.symbols or "*" in self.symbols)
 
     def reaches_out_of(self, first: int, last: int) -> bool:
-        """Whether it claims that events are missing long before or after there were any."""
-        return self.start < first - MINUTE and self.start > -FOREVER or FOREVER > self.end > last + MINUTE
+        """Whether it claims, without a doubt, that events are missing long before or after there were any."""
+        return not self.is_uncertain and (self.start < first - MINUTE or self.end > last + MINUTE)
 
     def covers(self, event: Event) -> bool:
-        if event.kind not in self.kinds or not (event.symbol in self.symbols or "*" in self.symbols):
+        if not self.names(event):
             return False
         # A version of a minute bar is missed when it is sent, up to fifteen minutes after what it is about.
         first, last = (event.emitted, event.emitted) if event.kind == "AM" else (event.start, event.end)
@@ -116,10 +122,14 @@ def _read(market: Market, path: str, file: File) -> None:
 def _read_accounts(path: str, file: File) -> None:
     base = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)
     try:
-        for symbols, kinds, start, end in base.execute("SELECT symbols, events, from_ms, to_ms FROM gaps"):
+        columns = {row[1] for row in base.execute("PRAGMA table_info(gaps)")}
+        uncertain = "uncertain" if "uncertain" in columns else "0"
+        for symbols, kinds, start, end, doubt in base.execute(
+            f"SELECT symbols, events, from_ms, to_ms, {uncertain} FROM gaps"
+        ):
             file.gaps.append(Gap(
-                frozenset(symbols.split(",")), frozenset(kinds.split(",")), -FOREVER if start is None else start,
-                FOREVER if end is None else end))
+                frozenset(symbols.split(",")), frozenset(kinds.split(",")), start, FOREVER if end is None else end,
+                bool(doubt)))
         for stream, symbol, reason, start, end, first, last in base.execute(
             "SELECT stream, symbol, reason, from_ms, to_ms, first_seq, last_seq FROM drops"
         ):

@@ -18,7 +18,8 @@ def line(sequence: Sequence, binary: str, seconds: float, verdict: Verdict, sett
         "steps": [str(step) for step in sequence.steps], "kinds": dict(Counter(step.kind for step in sequence.steps)),
         "due": verdict.due, "upstream": verdict.upstream, "explained": dict(verdict.explained),
         "lost": verdict.lost, "told": verdict.told, "doubled": verdict.doubled, "wrong": verdict.wrong,
-        "silent": verdict.silent, "wild": verdict.wild, "asked": settled.asked, "last_word": [f"box {box}: {words}" for box, all_words in settled.told.items() for words in all_words], "late": settled.late, "notes": notes,
+        "silent": verdict.silent, "wild": verdict.wild, "asked": settled.asked, "last_word": [f"box {box}: {words}" for box, all_words in settled.told.items() for words in all_words], "late": settled.late, "contradictions": settled.contradictions,
+        "verified": settled.verified, "notes": notes,
         "examples": {what: words for what, words in verdict.examples.items()},
     }
 
@@ -60,6 +61,10 @@ def summary(results: list[dict]) -> str:
     asked = sum(bool(result["asked"]) for result in whole)
     rows.append(f"rounds in which a person was asked: {asked}; in which a collector was not well at the end: "
                 f"{sum(bool(result['last_word']) for result in whole)}")
+    alarms = sum(bool(result["verified"]) and not failed(result) and not result["told"] for result in whole)
+    rows.append(f"edgetick verify complained in {sum(bool(result['verified']) for result in whole)} rounds, in {alarms} of them "
+                "though nothing was lost, doubled or wrong; health and status --check disagreed in "
+                f"{sum(bool(result['contradictions']) for result in whole)}")
     rows.append("actions: " + ", ".join(f"{name} {kinds[kind]}" for kind, (_, name) in KINDS.items()))
     return "\n".join(rows)
 
@@ -68,7 +73,7 @@ def shown(result: dict) -> str:
     """A round that failed, in full."""
     rows = [f"seed {result['seed']}: " + (result.get("error") or ", ".join(f"{result[name]} {name}" for name in COUNTS))]
     rows += [f"    step {step}" for step in result.get("steps", [])]
-    for what in ("notes", "late", "asked", "last_word"):
+    for what in ("notes", "late", "asked", "last_word", "contradictions", "verified"):
         rows += [f"    {what}: {words}" for words in result.get(what, [])]
     for what, examples in result.get("examples", {}).items():
         rows += [f"    {what}: {words}" for words in examples]

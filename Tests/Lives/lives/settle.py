@@ -17,8 +17,10 @@ COMMANDS = {
     "repair": re.compile(r"edgetick repair --force"),
     "set aside": re.compile(r"edgetick repair --file"),
 }
-# Checks that are about rows; what the feed or the universes say is no word about what was lost.
-ABOUT_ROWS = ("feed", "universes", "loops")
+# Checks that are about rows; what another says, such as the feed's, is no word about what was lost.
+ABOUT_ROWS = ("sync", "upload", "buffer", "ledger", "letters", "file")
+# Exit codes of `edgetick status --check`, and that of a version that doesn't know it.
+CHECK_WORDS = {0: "ok", 1: "degraded", 2: "failing", 3: "not running"}
 
 
 @dataclass
@@ -31,6 +33,10 @@ class Settled:
     told: dict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
     # What did not come about in the time allowed.
     late: list[str] = field(default_factory=list)
+    # What a collector said of itself that doesn't agree with what else it said, or with what was found.
+    contradictions: list[str] = field(default_factory=list)
+    # What `edgetick verify` complained of.
+    verified: list[str] = field(default_factory=list)
 
 
 def settle(life: Life) -> Settled:
@@ -120,7 +126,7 @@ class _State:
     def trouble(self) -> list[str]:
         """Checks about rows that are not ok, in words."""
         return [f"{name} {word}: {detail}" for name, (word, detail) in self.checks.items()
-                if word != "ok" and name not in ABOUT_ROWS]
+                if word != "ok" and name.startswith(ABOUT_ROWS)]
 
 
 def _state(box: Box) -> _State | None:
@@ -208,6 +214,7 @@ def _leave(life: Life, box: Box, settled: Settled) -> None:
     """Stops a box; what it says then, and what `edgetick sync` says, is the last word."""
     state = _state(box)
     if state:
+        _check(box, settled)
         settled.told[box.index] += [words[:600] for words in state.trouble]
     if box.is_running:
         status = box.end()
@@ -216,3 +223,18 @@ def _leave(life: Life, box: Box, settled: Settled) -> None:
     status, output = box.run("sync")
     if status != 0:
         settled.told[box.index].append(f"edgetick sync ended with {status}: {output.strip()[-500:]}")
+    status, output = box.run("verify")
+    if status != 0:
+        settled.verified.append(f"box {box.index}: edgetick verify ended with {status}: {output.strip()[-1500:]}")
+
+
+def _check(box: Box, settled: Settled) -> None:
+    """The exit code for programs says what health says."""
+    status, _ = box.run("status", "--check")
+    state = _state(box)
+    if state is None or status not in CHECK_WORDS:
+        return
+    words = {word for word, _ in state.checks.values()}
+    worst = next((word for word in ("failing", "degraded") if word in words), "ok")
+    if CHECK_WORDS[status] != worst:
+        settled.contradictions.append(f"box {box.index}: health is {worst}, and status --check ends with {status}")
