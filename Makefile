@@ -9,7 +9,7 @@ LIMITS := Benchmarks/.build/limits
 LINT := $(SWIFT) format lint --strict --parallel --recursive --configuration .swift-format \
 	Package.swift Sources Tests Migrations Fixtures Benchmarks/Package.swift Benchmarks/Sources Benchmarks/Benchmarks
 
-.PHONY: help demo day test clock coverage torture lives check build run bench micro size soak fuzz install clean python
+.PHONY: help demo day test clock coverage torture lives model check build run bench micro size soak fuzz install clean python
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,10 @@ lives: build ## Boxes, files and databases killed, copied, restored and cut off 
 	@EDGETICK="$(or $(EDGETICK),$(CURDIR)/$(RELEASE))" PYTHONPATH=Tests/Lives PYTHONDONTWRITEBYTECODE=1 python3 -m lives \
 		--rounds "$(if $(filter command line environment,$(origin ROUNDS)),$(ROUNDS),100)" --jobs "$(or $(JOBS),2)" \
 		$(if $(SEED),--seed "$(SEED)") $(if $(RESULTS),--results "$(RESULTS)")
+
+model: ## The ledger's protocol, by a model checker: how the old one fails, and that the present one doesn't
+	@.ci/packages model
+	@Tests/Model/check
 
 check: ## Format, layering, and what every test keeps to
 	@$(LINT)
