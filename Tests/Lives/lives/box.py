@@ -32,7 +32,8 @@ class Box:
     """One box and its life."""
 
     def __init__(
-        self, index: int, place: str, tools: Tools, collector: str, settings: dict[str, str], stop: threading.Event
+        self, index: int, place: str, tools: Tools, collector: str, settings: dict[str, str], stop: threading.Event,
+        difference: int,
     ) -> None:
         self.index, self.place, self.tools, self.collector, self.stop = index, place, tools, collector, stop
         self.key = f"key-of-box-{index}"
@@ -40,6 +41,8 @@ class Box:
         self.data = os.path.join(place, "data")
         self.log = os.path.join(place, "log")
         self.settings = settings
+        # The market's time against the true one: what a clock shows that is right.
+        self.difference = difference
         self.program: process.Program | None = None
         # What the box did that nobody asked it to, such as ending by itself.
         self.notes: list[str] = []
@@ -56,18 +59,17 @@ class Box:
             "SYMBOLS": ",".join(self.symbols), "FEED_EVENTS": ",".join(markets.KINDS), "EDGETICK_DATA_DIR": self.data,
             "COLLECTOR_ID": self.collector, "HTTP_PORT": "0", "BACKFILL_ENABLED": "false", "UNIVERSE_PULL_INTERVAL": "0",
             "MASSIVE_WEBSOCKET_RECONNECT_DELAY": "0.2", "SYNC_INTERVAL": "0.3", "SYNC_STATEMENT_TIMEOUT": "5",
-            # Nothing that a round starts may ask a host that isn't this one.
-            "MASSIVE_REST_URL": "http://127.0.0.1:9",
+            "BACKFILL_REQUESTS_PER_MINUTE": "0",
         }
         if self.tools.clock:
             all_settings |= {"LD_PRELOAD": self.tools.clock, "EDGETICK_CLOCK_FILE": os.path.join(self.place, "clock")}
         return all_settings | self.settings
 
     def step_clock(self, milliseconds: int) -> None:
-        """Moves this box's wall clock so far from the true one."""
+        """Moves this box's wall clock so far from the market's time."""
         path = os.path.join(self.place, "clock")
         with open(path + ".new", "w") as file:
-            file.write(f"{milliseconds}\n")
+            file.write(f"{self.difference + milliseconds}\n")
         os.replace(path + ".new", path)
 
     # The process.

@@ -23,6 +23,7 @@ SLOW_CONSUMER_BYTES = 256 * 1024
 
 
 def milliseconds() -> int:
+    """The true time."""
     return time.time_ns() // 1_000_000
 
 
@@ -68,8 +69,10 @@ class Session:
 class Feed:
     """The server, on a loop of its own that others may share."""
 
-    def __init__(self, market: markets.Market, loop: asyncio.AbstractEventLoop) -> None:
-        self.market, self.loop = market, loop
+    def __init__(self, market: markets.Market, loop: asyncio.AbstractEventLoop, difference: int) -> None:
+        # The market's time is the true time and so many milliseconds.
+        self.market, self.loop, self.difference = market, loop, difference
+        self.opened = milliseconds() + difference
         self.wires: dict[str, Wire] = {}
         # When each channel was subscribed for the first time, and when the market closed.
         self.first: dict[tuple[str, str], int] = {}
@@ -114,8 +117,12 @@ class Feed:
 
     def close_market(self) -> int:
         """No event is made after this moment."""
-        self.closed = milliseconds()
+        self.closed = milliseconds() + self.difference
         return self.closed
+
+    def now(self) -> int:
+        """The market's time, which stands still when it has closed."""
+        return self.closed or milliseconds() + self.difference
 
     def is_drained(self, key: str) -> bool:
         """Whether everything that is due on a key's connections has been written to them."""
@@ -182,7 +189,7 @@ class Feed:
         return True
 
     def _subscribe(self, session: Session, channels: list[str]) -> None:
-        now = self.closed or milliseconds()
+        now = self.now()
         answers = []
         for channel in channels:
             kind, _, symbol = channel.partition(".")
@@ -197,7 +204,7 @@ class Feed:
 
     async def _pump(self) -> None:
         while True:
-            now = milliseconds()
+            now = milliseconds() + self.difference
             for wire in list(self.wires.values()):
                 for session in list(wire.sessions):
                     self._bring(session, wire, now)

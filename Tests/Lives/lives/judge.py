@@ -3,8 +3,8 @@
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-from .ledger import File, Name, Upstream
-from .market import KINDS, STREAMS, Event, Market, symbols
+from .ledger import File, Gap, Name, Upstream
+from .market import STREAMS, Event, Market, symbols
 
 SHOWN = 6
 
@@ -109,17 +109,32 @@ class _Judge:
                 if drop.sequences and drop.covers(event, stream, sequence):
                     return self._explain(f"drop ({drop.reason})")
         if not kept:
-            if any(gap.covers(event) for file in self.files for gap in file.gaps):
+            gaps = [gap for file in self.files for gap in file.gaps if gap.covers(event)]
+            if any(not self._should_be_filled(gap, event) for gap in gaps):
                 return self._explain("gap")
             if any(gap.is_uncertain and gap.names(event) for file in self.files for gap in file.gaps):
                 return self._explain("gap of unknown extent")
             for drop in (drop for file in self.files for drop in file.drops):
                 if drop.covers(event, stream, None):
                     return self._explain(f"drop ({drop.reason})")
+            if gaps:
+                return self._lose(event, "in a gap that is said to be filled", {file.box for file in self.files})
         where = ", ".join(
             f"row {sequence} of box {file.box} ({'acknowledged' if sequence <= file.acknowledged[stream] else 'waiting'})"
             for file, sequence in kept) or "in no file, in no gap"
-        owners = {file.box for file, _ in kept} | {box for box in self.told if event.symbol in symbols(box)}
+        self._lose(event, where, {file.box for file, _ in kept})
+
+    def _should_be_filled(self, gap: Gap, event: Event) -> bool:
+        """Whether the REST aggregates brought what is missing, by what the gap's row says.
+
+        A fill never replaces a minute bar that the stream brought, so that an older version of one may stay.
+        """
+        if event.kind == "AM":
+            return gap.is_filled and (event.symbol, event.start) not in self.upstream.minutes
+        return gap.is_filled and event.kind == "A"
+
+    def _lose(self, event: Event, where: str, boxes: set[int]) -> None:
+        owners = boxes | {box for box in self.told if event.symbol in symbols(box)}
         what = "told" if any(self.told.get(box) for box in owners) else "lost"
         setattr(self.result, what, getattr(self.result, what) + 1)
         self.result.show(what, f"{event}: {where}")
@@ -141,6 +156,7 @@ class _Judge:
         for kind, symbol, number in self.upstream.counts:
             since = self.first.get((kind, symbol))
             emitted = self.market.emitted(kind, symbol, number)
-            if kind not in KINDS or since is None or not since < emitted <= self.closed:
+            # A fill reaches back to before the first subscription.
+            if since is None or emitted > self.closed or emitted <= since and kind != "A":
                 self.result.wrong += 1
                 self.result.show("wrong", f"upstream, and never sent: {kind}.{symbol} {number}")

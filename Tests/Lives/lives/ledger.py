@@ -11,6 +11,9 @@ from .database import Database
 from .market import COLUMNS, MINUTE, Event, Market, decimal
 
 FOREVER = 1 << 60
+# What `source` says of bars that fill a gap, and what they have not.
+REST = "backfill"
+NOT_IN_REST = ("day_volume", "day_open", "day_vwap", "average_size")
 # An event's name: kind, symbol, number.
 Name = tuple[str, str, int]
 
@@ -25,6 +28,8 @@ class Gap:
     end: int
     # Whether the file says that the ends may be off, because the clock was wrong.
     is_uncertain: bool = False
+    # Whether what the REST aggregates have of its bars is said to be in the buffer.
+    is_filled: bool = False
 
     def names(self, event: Event) -> bool:
         """Whether it is of the event's kind and symbol."""
@@ -102,12 +107,12 @@ def _read(market: Market, path: str, file: File) -> None:
     base = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)
     try:
         for stream, columns in COLUMNS.items():
-            head = "interval_s, start_ms" if stream == "bars" else "0, time_ms"
-            for sequence, symbol, interval, start, *values in base.execute(
+            head = "interval_s, source, start_ms" if stream == "bars" else "0, NULL, time_ms"
+            for sequence, symbol, interval, source, start, *values in base.execute(
                 f"SELECT seq, symbol, {head}, {', '.join(columns)} FROM {stream} ORDER BY seq"
             ):
                 kind = {"bars": "AM" if interval == 60 else "A", "trades": "T", "quotes": "Q"}[stream]
-                event = recognise(market, kind, symbol, start, values)
+                event = recognise(market, kind, symbol, start, values, source == REST)
                 if isinstance(event, Event):
                     file.rows[event.kind, event.symbol, event.number].append(sequence)
                 else:
@@ -124,12 +129,12 @@ def _read_accounts(path: str, file: File) -> None:
     try:
         columns = {row[1] for row in base.execute("PRAGMA table_info(gaps)")}
         uncertain = "uncertain" if "uncertain" in columns else "0"
-        for symbols, kinds, start, end, doubt in base.execute(
-            f"SELECT symbols, events, from_ms, to_ms, {uncertain} FROM gaps"
+        for symbols, kinds, start, end, doubt, state in base.execute(
+            f"SELECT symbols, events, from_ms, to_ms, {uncertain}, state FROM gaps"
         ):
             file.gaps.append(Gap(
                 frozenset(symbols.split(",")), frozenset(kinds.split(",")), start, FOREVER if end is None else end,
-                bool(doubt)))
+                bool(doubt), state in ("filled", "empty")))
         for stream, symbol, reason, start, end, first, last in base.execute(
             "SELECT stream, symbol, reason, from_ms, to_ms, first_seq, last_seq FROM drops"
         ):
@@ -145,13 +150,13 @@ def read_upstream(market: Market, database: Database) -> Upstream:
     for table, stream, kind in (
         ("ohlcv_1min", "bars", "AM"), ("ohlcv_1sec", "bars", "A"), ("trades", "trades", "T"), ("quotes", "quotes", "Q"),
     ):
-        time = "start_ms" if stream == "bars" else "round(extract(epoch from time) * 1000)::bigint"
+        time = "source, start_ms" if stream == "bars" else "NULL, round(extract(epoch from time) * 1000)::bigint"
         names = ["decimal_volume" if name == "volume" else name for name in COLUMNS[stream]]
         rows = database.psql(f"COPY (SELECT symbol, {time}, {', '.join(names)} FROM {table}) TO STDOUT")
         for row in rows.splitlines():
-            symbol, start, *texts = row.split("\t")
+            symbol, source, start, *texts = row.split("\t")
             values = [None if text == "\\N" else text for text in texts]
-            event = recognise(market, kind, symbol, int(start), values)
+            event = recognise(market, kind, symbol, int(start), values, source == REST)
             if not isinstance(event, Event):
                 upstream.wrong.append(f"{table}: {event}")
             elif kind == "AM":
@@ -161,8 +166,10 @@ def read_upstream(market: Market, database: Database) -> Upstream:
     return upstream
 
 
-def recognise(market: Market, kind: str, symbol: str, start: int, values: list) -> Event | str:
-    """The event that a row is; or, in words, what is wrong with the row."""
+def recognise(
+    market: Market, kind: str, symbol: str, start: int, values: list, is_from_rest: bool = False
+) -> Event | str:
+    """The event that a row is; or, in words, what is wrong with the row. A bar from REST lacks the day's columns."""
     try:
         if kind in ("T", "Q"):
             number = int(values[-1])
@@ -177,6 +184,8 @@ def recognise(market: Market, kind: str, symbol: str, start: int, values: list) 
         return f"{event} at {start}"
     texts = tuple(_text(value) for value in values)
     for name, found, wanted in zip(COLUMNS[_stream(kind)], texts, event.columns):
+        if is_from_rest and name in NOT_IN_REST and found is None:
+            continue
         if found != wanted:
             return f"{event}: {name} is {found}, not {wanted}"
     return event

@@ -2,16 +2,22 @@
 
 import asyncio
 import contextlib
+import datetime
 import os
 import threading
 import time
 from collections.abc import Iterator
 
-from . import disk, feed, line
+from . import disk, feed, line, rest
 from .box import Box, Tools
 from .database import Database, Server
 from .process import Stopped
 from .sequence import Sequence
+
+
+def trading_hours() -> int:
+    """A moment of a trading day, in New York's morning: gaps are filled then, on whichever day and hour a round runs."""
+    return int(datetime.datetime(2024, 1, 3, 15, 30, tzinfo=datetime.UTC).timestamp()) * 1000
 
 
 class Life:
@@ -32,7 +38,9 @@ class Life:
         self.deleted: set[tuple[str, str, int]] = set()
         self.refusal: tuple[str, str | None, str] | None = None
         self.disk: disk.SmallDisk | None = None
-        self.feed = feed.Feed(sequence.market, loop)
+        self.difference = trading_hours() + sequence.seed % 3600 * 1000 - feed.milliseconds() if tools.clock else 0
+        self.feed = feed.Feed(sequence.market, loop, self.difference)
+        self.rest = rest.Rest(self.feed)
         self.line = line.Line(server.port, loop)
         self.server, self.template = server, template
         self.database: Database
@@ -40,6 +48,7 @@ class Life:
     def __enter__(self) -> "Life":
         os.makedirs(self.place, exist_ok=True)
         self._await(self.feed.start())
+        self._await(self.rest.start())
         self._await(self.line.start())
         self.database = Database(self.server, f"lives_{os.getpid()}_{self.sequence.seed}", self.template)
         first = self.add_box("box")
@@ -52,6 +61,7 @@ class Life:
         for box in self.boxes:
             box.kill()
         self._await(self.feed.stop())
+        self._await(self.rest.stop())
         self._await(self.line.stop())
         with contextlib.suppress(RuntimeError, AttributeError):
             self.database.drop()
@@ -62,9 +72,11 @@ class Life:
         index = len(self.boxes)
         settings = self.sequence.settings | {
             "MASSIVE_WEBSOCKET_URL": f"ws://127.0.0.1:{self.feed.port}/stocks",
+            "MASSIVE_REST_URL": f"http://127.0.0.1:{self.rest.port}",
             "DATABASE_URI": self.server.uri(self.database.name, self.line.port),
         }
-        box = Box(index, os.path.join(self.place, f"box-{index}"), self.tools, collector, settings, self.stop)
+        box = Box(index, os.path.join(self.place, f"box-{index}"), self.tools, collector, settings, self.stop,
+            self.difference)
         self.boxes.append(box)
         return box
 

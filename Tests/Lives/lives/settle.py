@@ -220,6 +220,9 @@ def _leave(life: Life, box: Box, settled: Settled) -> None:
         status = box.end()
         if status != 0:
             settled.told[box.index].append(f"was stopped and ended with {status}")
+    status, output = box.run("backfill")
+    if status != 0:
+        settled.told[box.index].append(f"edgetick backfill ended with {status}: {output.strip()[-500:]}")
     status, output = box.run("sync")
     if status != 0:
         settled.told[box.index].append(f"edgetick sync ended with {status}: {output.strip()[-500:]}")

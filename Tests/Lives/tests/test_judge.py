@@ -73,6 +73,14 @@ class JudgeTests(unittest.TestCase):
             self.file.gaps = [gap]
             self.assertEqual(self.verdict().lost, lost, gap)
 
+    def test_a_gap_that_is_said_to_be_filled_explains_no_missing_bar(self) -> None:
+        second = MARKET.numbers("A", SYMBOL, OPENED, CLOSED)[1]
+        del self.upstream.counts["A", SYMBOL, second]
+        del self.file.rows["A", SYMBOL, second]
+        for is_filled, lost in ((False, 0), (True, 1)):
+            self.file.gaps = [Gap(frozenset([SYMBOL]), frozenset("A"), OPENED, CLOSED, is_filled=is_filled)]
+            self.assertEqual(self.verdict().lost, lost)
+
     def test_a_drop_and_a_dead_letter_explain_the_row_that_they_name(self) -> None:
         self.lose(in_file=True)
         (sequence,) = self.file.rows["T", SYMBOL, self.some]
@@ -111,6 +119,12 @@ class RowTests(unittest.TestCase):
                 values[0] = "0.5"
                 self.assertIsInstance(recognise(MARKET, kind, SYMBOL, event.start, values), str)
                 self.assertIsInstance(recognise(MARKET, kind, SYMBOL, event.start + 1, list(event.columns)), str)
+
+    def test_a_bar_from_rest_has_no_columns_of_the_day(self) -> None:
+        event = MARKET.event("A", SYMBOL, MARKET.numbers("A", SYMBOL, OPENED, CLOSED)[0])
+        values = [*event.columns[:6], None, None, None, None]
+        self.assertEqual(recognise(MARKET, "A", SYMBOL, event.start, values, is_from_rest=True), event)
+        self.assertIsInstance(recognise(MARKET, "A", SYMBOL, event.start, values), str)
 
 
 class SequenceTests(unittest.TestCase):

@@ -1,0 +1,76 @@
+"""The aggregates over REST: the bars that have passed, a page at a time, as the provider serves them."""
+
+import asyncio
+import json
+from urllib.parse import parse_qs, urlsplit
+
+from .feed import Feed
+from .market import MINUTE, SECOND
+
+# Small, so that gaps take several pages.
+PAGE = 40
+
+
+class Rest:
+    """Serves what the feed's market has made; on the feed's loop."""
+
+    def __init__(self, feed: Feed) -> None:
+        self.feed = feed
+        self.port = 0
+        self.server: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self.server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        if self.server:
+            self.server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                status, body = self._answer(head.split(b" ", 2)[1].decode())
+                payload = json.dumps(body).encode()
+                writer.write(
+                    f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(payload)}\r\n\r\n".encode()
+                    + payload)
+                await writer.drain()
+        except (OSError, EOFError, ValueError):
+            pass
+        finally:
+            writer.close()
+
+    def _answer(self, target: str) -> tuple[str, dict]:
+        parts = urlsplit(target)
+        words = parts.path.strip("/").split("/")
+        if len(words) != 9 or words[:3] != ["v2", "aggs", "ticker"] or words[4:6] != ["range", "1"]:
+            return "404 Not Found", {"status": "ERROR", "error": "no such route"}
+        symbol, unit, first, last = words[3], words[6], int(words[7]), int(words[8])
+        first = int(parse_qs(parts.query).get("cursor", [first])[0])
+        bars = self._minutes(symbol, first, last) if unit == "minute" else self._seconds(symbol, first, last)
+        answer = {"ticker": symbol, "status": "OK", "resultsCount": len(bars[:PAGE]), "results": bars[:PAGE]}
+        if len(bars) > PAGE:
+            answer["next_url"] = f"http://127.0.0.1:{self.port}{parts.path}?cursor={bars[PAGE]['t']}"
+        return "200 OK", answer
+
+    def _seconds(self, symbol: str, first: int, last: int) -> list[dict]:
+        market, now = self.feed.market, self.feed.now()
+        starts = range(-(-max(first, self.feed.opened) // SECOND), last // SECOND + 1)
+        return [self._bar(market.event("A", symbol, number)) for number in starts
+                if market.emitted("A", symbol, number) <= now]
+
+    def _minutes(self, symbol: str, first: int, last: int) -> list[dict]:
+        """Of each minute the newest version that has been sent."""
+        market, now, bars = self.feed.market, self.feed.now(), []
+        for minute in range(-(-max(first, self.feed.opened - 2 * MINUTE) // MINUTE), last // MINUTE + 1):
+            sent = market.numbers("AM", symbol, (minute + 1) * MINUTE - 1, min((minute + 2) * MINUTE - 1, now))
+            if sent:
+                bars.append(self._bar(market.event("AM", symbol, sent[-1])))
+        return bars
+
+    @staticmethod
+    def _bar(event) -> dict:
+        opened, high, low, close, volume, vwap = (float(text) for text in event.columns[:6])
+        return {"t": event.start, "o": opened, "h": high, "l": low, "c": close, "v": volume, "vw": vwap, "n": 3}
