@@ -100,8 +100,8 @@ let package = Package(
         .target(
             name: "WebAPI",
             dependencies: [
-                "Collector", "MarketData", httpTypes, hummingbird, hummingbirdCore, logging, nioCore, nioHTTP1,
-                nioHTTPTypes, serviceLifecycle,
+                "Collector", "Feed", "MarketData", "Store", "Universe", httpTypes, hummingbird, hummingbirdCore,
+                logging, nioCore, nioHTTP1, nioHTTPTypes, serviceLifecycle,
             ],
             resources: [.embedInCode("Dashboard"), .embedInCode("OpenAPI")], swiftSettings: strict),
         // glibc's own settings, which its Swift module leaves out.
@@ -164,13 +164,16 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
-            name: "WebAPISupport", dependencies: ["Collector", "MarketData", "WebAPI", logging, serviceLifecycle],
+            name: "WebAPISupport",
+            dependencies: [
+                "Collector", "Feed", "MarketData", "Store", "Universe", "WebAPI", logging, serviceLifecycle,
+            ],
             path: "Tests/WebAPISupport", swiftSettings: strict),
         .testTarget(
             name: "WebAPITests",
             dependencies: [
-                "Collector", "MarketData", "TestSupport", "WebAPI", "WebAPISupport", httpTypes, logging, nioCore,
-                serviceLifecycle,
+                "Collector", "Feed", "MarketData", "Store", "TestSupport", "Universe", "WebAPI", "WebAPISupport",
+                httpTypes, logging, nioCore, serviceLifecycle,
             ],
             swiftSettings: strict),
         .testTarget(

@@ -1,5 +1,4 @@
 import Dispatch
-import Feed
 import Glibc
 public import Logging
 import MarketData
@@ -9,12 +8,11 @@ import Synchronization
 public import Universe
 public import Upstream
 
-/// Keeps the local groups up to date and the connections subscribed to what they say.
+/// Keeps the local groups up to date, and has the connections' symbols follow them.
 ///
 /// It pulls from the database at an interval, notices when another process changes the mirror (`edgetick universe
-/// import`), and reads the settings again on SIGHUP. Whatever changed, the cache is invalidated and each connection is
-/// told just the difference. A pull that fails leaves the last good mirror in use; a key that can't be resolved any
-/// more leaves a connection the symbols that it has.
+/// import`), and reads the settings again on SIGHUP. Whatever changed, the cache is invalidated and ``Symbols`` decides
+/// again. A pull that fails leaves the last good mirror in use.
 public final class UniverseService: Service {
     /// What may change while it runs.
     public struct Settings: Sendable {
@@ -25,12 +23,10 @@ public final class UniverseService: Service {
         /// How often the mirror is pulled; `nil` = by hand.
         public var pullInterval: Duration?
         /// What names each connection's symbols.
-        public var wishes: [CollectedConnection.Wish]
+        public var wishes: [SymbolWish]
 
         /// Makes settings.
-        public init(
-            environment: String, cacheTimeToLive: Duration, pullInterval: Duration?, wishes: [CollectedConnection.Wish]
-        ) {
+        public init(environment: String, cacheTimeToLive: Duration, pullInterval: Duration?, wishes: [SymbolWish]) {
             self.environment = environment
             self.cacheTimeToLive = cacheTimeToLive
             self.pullInterval = pullInterval
@@ -44,43 +40,44 @@ public final class UniverseService: Service {
     /// How long a pull waits after a failure that a person must mend; `edgetick universe pull` is noticed at once.
     public static let pauseForPeople: Duration = .seconds(600)
 
-    /// Answers about universes from memory; what this service learns, it forgets and reads anew.
-    public let cache: RelationshipCache
+    private let symbols: Symbols
+    private var cache: RelationshipCache { symbols.cache }
     private let mirror: UniverseMirror
     private let source: UniverseSource?
     private let reread: (@Sendable () throws -> Settings)?
     private let logger: Logger
     private let watchBell = Doorbell()
     private let pullBell = Doorbell()
-    /// The file's change counter when the connections' symbols were looked up.
     private let seen: Int64?
     private let shared: Mutex<Shared>
 
     private struct Shared {
         var settings: Settings
-        var connections: [CollectedConnection]
         var status = UniverseStatus()
         var wantsPull = false
         var wantsReread = false
+        var wantsFollowing = false
         var hasNewInterval = false
     }
 
     /// A service over the mirror.
     ///
     /// - Parameters:
-    ///   - source: where to pull from; `nil` when there is no database.
-    ///   - reread: reads the settings anew, for SIGHUP; `nil` leaves the signal alone.
+    ///   - seen: The mirror's change counter before the symbols were resolved; a change since then is followed.
+    ///   - symbols: Follows the changes.
+    ///   - source: Where to pull from; `nil` when there is no database.
+    ///   - reread: Reads the settings again, for SIGHUP; `nil` leaves the signal alone.
     public init(
-        mirror: UniverseMirror, cache: RelationshipCache, source: UniverseSource?, settings: Settings,
-        connections: [CollectedConnection], reread: (@Sendable () throws -> Settings)? = nil, logger: Logger
+        mirror: UniverseMirror, seen: Int64?, symbols: Symbols, source: UniverseSource?, settings: Settings,
+        reread: (@Sendable () throws -> Settings)? = nil, logger: Logger
     ) {
         self.mirror = mirror
-        self.cache = cache
+        self.seen = seen
+        self.symbols = symbols
         self.source = source
         self.reread = reread
         self.logger = logger
-        seen = try? mirror.changeCounter()
-        shared = Mutex(Shared(settings: settings, connections: connections))
+        shared = Mutex(Shared(settings: settings))
     }
 
     /// How the universes stand, from memory.
@@ -88,12 +85,6 @@ public final class UniverseService: Service {
 
     /// Whose groups count now.
     public var environment: String { shared.withLock { $0.settings.environment } }
-
-    /// The universe keys that name the connections' symbols now, by the connection's name.
-    public var universeKeys: [String: String] {
-        let wishes = shared.withLock { $0.connections.map(\.wish) }
-        return Dictionary(wishes.compactMap { wish in wish.universeKey.map { (wish.name, $0) } }) { first, _ in first }
-    }
 
     /// Whether there is a database to pull from.
     public var isPulling: Bool { source != nil }
@@ -107,6 +98,13 @@ public final class UniverseService: Service {
     /// Reads the settings again, as SIGHUP does.
     public func rereadNow() {
         shared.withLock { $0.wantsReread = true }
+        watchBell.ring()
+    }
+
+    /// Drops what the cache knows, and has the connections' symbols follow what the file says.
+    public func invalidate(_ scope: RelationshipCache.Scope) {
+        cache.invalidate(scope)
+        shared.withLock { $0.wantsFollowing = true }
         watchBell.ring()
     }
 
@@ -138,11 +136,11 @@ public final class UniverseService: Service {
     private func watch() async {
         var counter = seen
         while !Task.isCancelled {
-            if take(\.wantsReread), rereadSettings() {
+            if take(\.wantsReread), await rereadSettings() {
                 shared.withLock { $0.hasNewInterval = true }
                 pullBell.ring()
             }
-            lookForChanges(since: &counter)
+            await lookForChanges(since: &counter)
             await watchBell.sleep(upTo: Self.lookInterval)
         }
     }
@@ -180,9 +178,8 @@ public final class UniverseService: Service {
     }
 
     private func warmUp() async {
-        let keys = shared.withLock { $0.settings.wishes.compactMap(\.universeKey) }
         do {
-            let count = try await cache.warmUp(universeKeys: keys)
+            let count = try await cache.warmUp()
             logger.debug("universes are in memory", metadata: ["answers": "\(count)"])
         } catch {
             logger.warning("the universes can't be read into memory yet", metadata: ["error": "\(error)"])
@@ -202,7 +199,6 @@ public final class UniverseService: Service {
             if case .refused(let text) = outcome { throw RefusedPull(text: text) }
             shared.withLock { shared in
                 shared.status.pulls += 1
-                shared.status.lastPull = .now
                 shared.status.failure = nil
             }
             if failures.ended() { logger.notice("the universe pull works again") }
@@ -267,18 +263,22 @@ public final class UniverseService: Service {
         return UniverseAge.text(.seconds(Int64(time(nil)) - milliseconds / 1000))
     }
 
-    // MARK: - Telling the connections
+    // MARK: - Following
 
-    private func lookForChanges(since counter: inout Int64?) {
-        guard let now = try? mirror.changeCounter(), now != counter else { return }
-        counter = now
-        cache.invalidate(.all)
-        noteAge()
-        refresh(because: "the universes have changed")
+    private func lookForChanges(since counter: inout Int64?) async {
+        let isAsked = take(\.wantsFollowing)
+        if let now = try? mirror.changeCounter(), now != counter {
+            counter = now
+            cache.invalidate(.all)
+            noteAge()
+            await symbols.follow(because: "the universes have changed")
+        } else if isAsked {
+            await symbols.follow(because: "the universes were read again")
+        }
     }
 
-    /// Reads the settings again; answers whether that worked.
-    private func rereadSettings() -> Bool {
+    /// Reads the settings again; returns whether that worked.
+    private func rereadSettings() async -> Bool {
         guard let reread else { return false }
         let new: Settings
         do {
@@ -288,74 +288,10 @@ public final class UniverseService: Service {
             return false
         }
         cache.reconfigure(environment: new.environment, timeToLive: new.cacheTimeToLive)
-        shared.withLock { shared in
-            shared.settings = new
-            for index in shared.connections.indices {
-                let name = shared.connections[index].wish.name
-                if let wish = new.wishes.first(where: { $0.name == name }) { shared.connections[index].wish = wish }
-            }
-        }
-        let known = shared.withLock { $0.connections.map(\.wish.name) }
-        let wanted = new.wishes.map(\.name)
-        for name in wanted where !known.contains(name) {
-            logger.warning("a new connection is used after a restart", metadata: ["connection": "\(name)"])
-        }
-        for name in known where !wanted.contains(name) {
-            logger.warning("a connection is given up after a restart", metadata: ["connection": "\(name)"])
-        }
+        shared.withLock { $0.settings = new }
+        symbols.adopt(new.wishes)
         logger.notice("the settings were read again; those about universes are in effect, others after a restart")
-        refresh(because: "the settings name other symbols")
+        await symbols.follow(because: "the settings name other symbols")
         return true
-    }
-
-    private func refresh(because reason: Logger.Message) {
-        let (connections, environment) = shared.withLock { shared in
-            shared.status.refreshes += 1
-            return (shared.connections, shared.settings.environment)
-        }
-        let resolver = UniverseResolver(mirror: mirror, environment: environment)
-        for (index, connection) in connections.enumerated() {
-            guard let (interest, remarks) = wanted(by: connection, resolver),
-                let change = InterestChange(from: connection.interest, to: interest)
-            else { continue }
-            for remark in remarks where remark.level != .info {
-                logger.warning("\(remark.text)", metadata: ["connection": "\(connection.wish.name)"])
-            }
-            shared.withLock { $0.connections[index].interest = interest }
-            connection.setInterest(interest)
-            logger.notice(
-                reason,
-                metadata: [
-                    "connection": "\(connection.wish.name)", "added": "\(change.added)",
-                    "removed": "\(change.removed)", "such_as": "\(change.sample)",
-                ])
-        }
-    }
-
-    /// What a connection's wish means now; `nil` when that is nothing, so that it keeps what it has.
-    private func wanted(
-        by connection: CollectedConnection, _ resolver: UniverseResolver
-    ) -> (Interest, [SymbolSelection.Remark])? {
-        let wish = connection.wish
-        do throws(UniverseError) {
-            // A default list that nobody chose must not take the place of symbols that were resolved before.
-            let fallback: SymbolSelection.Fallback = wish.fallback == .defaultList ? .refusal : wish.fallback
-            let selection = try SymbolSelection(universeKey: wish.universeKey, list: wish.symbols, fallback: fallback) {
-                key throws(UniverseError) in try resolver.resolve(key)
-            }
-            switch selection.target {
-            case .everything: return (.all, selection.remarks)
-            case .symbols(let symbols): return (.symbols(symbols), selection.remarks)
-            case .nothing: break
-            }
-            logger.warning(
-                "the connection keeps the symbols that it has: nothing else is named",
-                metadata: ["connection": "\(wish.name)"])
-        } catch {
-            logger.warning(
-                "the connection keeps the symbols that it has",
-                metadata: ["connection": "\(wish.name)", "error": "\(error)"])
-        }
-        return nil
     }
 }

@@ -10,10 +10,6 @@ public struct UniverseStatus: Sendable, Equatable {
 
     /// Pulls that succeeded since the process started, those that found nothing new included.
     public internal(set) var pulls = 0
-    /// How often the connections' symbols were looked up again because something had changed.
-    public internal(set) var refreshes = 0
-    /// When a pull last succeeded in this process.
-    public internal(set) var lastPull: ContinuousClock.Instant?
     /// When the mirror was last found to be as the database, by whichever process, in milliseconds since the Unix
     /// epoch; `nil` when there was never a pull.
     public internal(set) var mirrorPulledAt: Int64?

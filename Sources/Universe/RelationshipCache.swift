@@ -116,6 +116,19 @@ public final class RelationshipCache: Sendable {
         }
     }
 
+    /// What each of some universe keys stands for, or why that can't be said.
+    public func resolutions(of keys: [String]) async -> [String: Result<Resolution, UniverseError>] {
+        var found: [String: Result<Resolution, UniverseError>] = [:]
+        for key in keys {
+            do {
+                found[key] = .success(try await resolution(of: key))
+            } catch {
+                found[key] = .failure(error)
+            }
+        }
+        return found
+    }
+
     /// An ETF's holdings by symbol; empty when there is no such ETF.
     public func holdings(ofETF name: String) async throws(StoreError) -> [GroupMember] {
         guard case .members(let members) = try await stored(CacheKey(.etfHoldings, name)) else { return [] }

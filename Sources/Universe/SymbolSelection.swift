@@ -67,6 +67,8 @@ public struct SymbolSelection: Sendable, Equatable {
     public var parts: [Resolution.Part]
     /// What to log, in order.
     public var remarks: [Remark]
+    /// Why the target is not all that the universe key stands for, in one line; `nil` when it is, or there is no key.
+    public var problem: String?
 
     /// Decides.
     ///
@@ -74,24 +76,23 @@ public struct SymbolSelection: Sendable, Equatable {
     ///   - universeKey: The connection's universe key, as written; `nil` or blank when none is set.
     ///   - list: The connection's plain list, separated by commas, as written; `*` stands for every symbol.
     ///   - fallback: What to do when the key gives nothing and there is no list.
-    ///   - resolve: Resolves a key, as ``UniverseResolver/resolve(_:)-(String)`` does.
-    /// - Throws: The resolver's error when the key gives nothing, no list is set, and the fallback is a refusal.
+    ///   - resolution: What the key stands for, as ``RelationshipCache/resolution(of:)`` says; `nil` without a key.
+    /// - Throws: The key's error when it gives nothing, no list is set, and the fallback is a refusal.
     public init(
-        universeKey: String?, list: String?, fallback: Fallback,
-        resolve: (String) throws(UniverseError) -> Resolution
+        universeKey: String?, list: String?, fallback: Fallback, resolution: Result<Resolution, UniverseError>?
     ) throws(UniverseError) {
         self.init(target: .nothing, origin: .none, parts: [], remarks: [])
         let key = universeKey.flatMap { UniverseKey($0) }
-        guard let key else {
+        guard let key, let resolution else {
             if !take(list: list) {
                 add(.warning, "neither a universe key nor symbols are set: nothing is collected on this connection")
             }
             return
         }
-        do {
-            let resolution = try resolve(key.text)
-            take(resolution, key: key)
-        } catch {
+        switch resolution {
+        case .success(let resolution): take(resolution, key: key)
+        case .failure(let error):
+            problem = error.description
             for warning in error.warnings { add(.warning, warning) }
             add(fallback == .nothing && !hasEntries(list) ? .error : .warning, error.description)
             if take(list: list) {
@@ -145,6 +146,10 @@ public struct SymbolSelection: Sendable, Equatable {
         origin = .universeKey(key.text)
         parts = resolution.parts
         for warning in resolution.warnings { add(.warning, warning) }
+        if !resolution.unknown.isEmpty {
+            let names = resolution.unknown.map { quoted($0.part) }.joined(separator: ", ")
+            problem = "universe key \(quoted(key.text)) has parts that name no group: \(names)"
+        }
     }
 
     /// Takes a list's symbols; `false` when it has none.

@@ -23,6 +23,9 @@ public struct UniverseError: Error, Sendable {
     /// What was found on the way: unknown parts, empty groups, symbols left out. Each fits a log line.
     public var warnings: [String]
 
+    /// Names that exist and resemble those of the key, best first.
+    public var nearest: [String]
+
     private var text: String
 
     /// Whether the same call may succeed without anybody changing the key or the mirror.
@@ -30,11 +33,12 @@ public struct UniverseError: Error, Sendable {
         if case .mirror(let error) = reason { error.isRetryable } else { false }
     }
 
-    init(_ reason: Reason, key: String, text: String, warnings: [String] = []) {
+    init(_ reason: Reason, key: String, text: String, warnings: [String] = [], nearest: [String] = []) {
         self.reason = reason
         self.key = key
         self.text = text
         self.warnings = warnings
+        self.nearest = nearest
     }
 }
 

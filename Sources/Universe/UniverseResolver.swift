@@ -146,6 +146,6 @@ public struct UniverseResolver: Sendable {
         } else {
             text += "; nearest: \(nearest.map(quoted).joined(separator: ", "))"
         }
-        return UniverseError(.unknownKey, key: key.text, text: text, warnings: warnings)
+        return UniverseError(.unknownKey, key: key.text, text: text, warnings: warnings, nearest: nearest)
     }
 }

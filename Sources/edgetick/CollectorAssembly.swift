@@ -46,8 +46,15 @@ struct CollectorAssembly {
                     metadata: ["file": "\(name)"])
             }
             let tap = EventTap(before: buffer)
-            let collected = try settings.collectedSet(
-                url: url, mirror: mirror, sink: tap, missedSince: buffer.previousLife, logger: logger)
+            let seen = try? mirror.changeCounter()
+            let cache = settings.relationshipCache(mirror)
+            let plan = try await Symbols.open(
+                settings.wishes, single: settings.singleWish, cache: cache, logger: logger)
+            let connections = try settings.connectionSet(
+                plan, url: url, sink: tap, missedSince: buffer.previousLife, logger: logger)
+            let symbols = Symbols(
+                plan: plan, cache: cache, connections: connections, rules: settings.symbolRules(url: url),
+                logger: Logger(label: "symbols"))
             let sync = upstream.map { configuration in
                 SyncService(
                     buffer: buffer,
@@ -59,15 +66,27 @@ struct CollectorAssembly {
             if sync == nil {
                 logger.notice("DATABASE_URI is not set: events are collected and not uploaded")
             }
-            let universes = settings.universeService(mirror, upstream, collected.connections, reread: reread)
+            var again: (@Sendable () throws -> UniverseService.Settings)?
+            if let reread {
+                // Which connections there are stays until the next start; one that several gave way to stays alone.
+                let gaveWay = settings.gaveWay(plan)
+                again = {
+                    let settings = try reread()
+                    return settings.universes(gaveWay ? settings.singleWish.map { [$0] } ?? [] : settings.wishes)
+                }
+            }
+            let universes = UniverseService(
+                mirror: mirror, seen: seen, symbols: symbols,
+                source: upstream.map { UniverseSource(configuration: $0) },
+                settings: settings.universes(plan.wishes), reread: again, logger: Logger(label: "universes"))
             let web = WebListener(
                 configuration: webConfiguration,
                 collector: RunningCollector(
-                    settings: settings, url: url, buffer: buffer, mirror: mirror, connections: collected.set,
-                    sync: sync, universes: universes),
+                    settings: settings, buffer: buffer, mirror: mirror, connections: connections, sync: sync,
+                    symbols: symbols, universes: universes),
                 tap: tap, directory: settings.dataDirectory)
             return CollectorAssembly(
-                buffer: buffer, connections: collected.set, sync: sync, universes: universes, web: web,
+                buffer: buffer, connections: connections, sync: sync, universes: universes, web: web,
                 backfill: try settings.backfillService(buffer: buffer), simulator: simulator?.feed,
                 supervisor: SupervisorSocket(environment: ProcessInfo.processInfo.environment, process: getpid()),
                 logger: logger)

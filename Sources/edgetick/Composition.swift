@@ -1,8 +1,6 @@
 import Feed
-import Logging
 import MarketData
 import Store
-import Universe
 import Upstream
 
 /// The modules' own settings, made from what the user set.
@@ -32,30 +30,5 @@ extension Settings {
         configuration.reconnectDelay = feed.reconnectDelay
         configuration.reconnectCap = max(configuration.reconnectCap, feed.reconnectDelay)
         return configuration
-    }
-
-    /// The symbols of a connection, with a log line about where they came from.
-    ///
-    /// - Throws: `UniverseError` when they can't be resolved and the settings refuse to go on without.
-    func interest(of connection: Connection, in mirror: UniverseMirror, logger: Logger) throws -> Interest? {
-        let resolver = UniverseResolver(mirror: mirror, environment: universe.environment.rawValue)
-        let selection = try SymbolSelection(
-            universeKey: connection.universeKey, list: connection.symbols, fallback: symbolFallback,
-            resolve: { key throws(UniverseError) in try resolver.resolve(key) })
-        for remark in selection.remarks {
-            let level: Logger.Level =
-                switch remark.level {
-                case .info: .info
-                case .warning: .warning
-                case .error: .error
-                }
-            logger.log(level: level, "\(remark.text)", metadata: ["connection": "\(connection.name)"])
-        }
-        logger.info("symbols: \(selection.summary)", metadata: ["connection": "\(connection.name)"])
-        switch selection.target {
-        case .everything: return .all
-        case .symbols(let symbols): return .symbols(symbols)
-        case .nothing: return nil
-        }
     }
 }

@@ -6,66 +6,32 @@ import Store
 
 /// The connections, made from what the user set.
 extension Settings {
-    /// The set of connections with what each is configured to bring; a set of one in single mode.
+    /// The set of connections with what `plan` has each of them collect.
     ///
-    /// Several connections that have no symbols give way to the one of SYMBOL_UNIVERSE_KEY where that is set.
-    ///
-    /// - Throws: ``CommandFailure`` when there is nothing to collect, and what resolving throws.
-    func collectedSet(
-        url: String, mirror: UniverseMirror, sink: any EventSink, missedSince: Int64? = nil, logger: Logger
-    ) throws -> (set: ConnectionSet, connections: [CollectedConnection]) {
-        var list = feed.source == .none ? [] : connections.list
-        var isMulti = connections.isMulti
-        var interests = try list.map { try interest(of: $0, in: mirror, logger: logger) }
-        if isMulti, !list.isEmpty, interests.allSatisfy({ $0 == nil }), let single = connections.single {
-            logger.error(
-                "none of the connections has any symbols: going on with the one connection of SYMBOL_UNIVERSE_KEY",
-                metadata: ["key": "\(single.universeKey ?? "")"])
-            isMulti = false
-            list = [single]
-            interests = [try interest(of: single, in: mirror, logger: logger)]
-        }
-        // Without symbols of its own a connection can still take those of the others.
-        let canTakeOver = isMulti && interests.contains { $0 != nil }
-        let members = try zip(list, interests).compactMap { connection, interest -> SetMember? in
-            guard let interest = interest ?? (canTakeOver ? .symbols([]) : nil) else { return nil }
-            var configuration = try feedConfiguration(named: connection.name, url: url)
-            configuration.missedSince = missedSince
-            return SetMember(
-                id: "connection_\(connection.number)", configuration: configuration, interest: interest,
-                priority: connection.priority, capacity: connection.capacity)
-        }
-        guard !members.isEmpty || feed.source == .none else {
+    /// - Throws: ``CommandFailure`` when there is nothing to collect.
+    func connectionSet(
+        _ plan: SymbolPlan, url: String, sink: any EventSink, missedSince: Int64?, logger: Logger
+    ) throws -> ConnectionSet {
+        let assignments = plan.inForce
+        guard assignments.contains(where: \.hasSymbols) || feed.source == .none else {
             throw CommandFailure(
                 .configuration,
                 "no connection has any symbols: set SYMBOL_UNIVERSE_KEY (edgetick universe list shows the groups), "
                     + "or SYMBOLS as a comma list; SYMBOLS=* collects everything")
         }
-        let everything = members.filter { $0.interest == .all }
-        if members.count > 1, let first = everything.first {
-            logger.warning(
-                "one connection collects every symbol: the others stand by",
-                metadata: ["connection": "\(first.configuration.name)"])
+        let configured = gaveWay(plan) ? connections.single.map { [$0] } ?? [] : connections.list
+        // One without symbols of its own can still take those of the others.
+        let members = try assignments.map { assignment -> SetMember in
+            var configuration = try feedConfiguration(named: assignment.wish.name, url: url)
+            configuration.missedSince = missedSince
+            let connection = configured.first { $0.id == assignment.wish.connection }
+            return SetMember(
+                id: assignment.wish.connection, configuration: configuration, interest: assignment.interest,
+                priority: connection?.priority ?? 1, capacity: connection?.capacity)
         }
-        let set = try ConnectionSet(
-            configuration: setConfiguration(logger: logger),
-            members: members.map { member in
-                var member = member
-                if member.interest == .all, member.id != everything.first?.id { member.interest = .symbols([]) }
-                return member
-            },
-            sink: sink, isFixed: !isMulti, logger: Logger(label: "feed"))
-        let collected = zip(list, interests).compactMap { connection, interest -> CollectedConnection? in
-            let id = "connection_\(connection.number)"
-            guard members.contains(where: { $0.id == id }) else { return nil }
-            // One that has no symbols yet may be named some while it runs.
-            let interest = interest ?? .symbols([])
-            return CollectedConnection(wish: wish(of: connection), interest: interest) { interest in
-                // It may have been removed meanwhile.
-                try? set.setInterest(interest, of: id)
-            }
-        }
-        return (set, collected)
+        return try ConnectionSet(
+            configuration: setConfiguration(logger: logger), members: members, sink: sink,
+            isFixed: !connections.isMulti || gaveWay(plan), logger: Logger(label: "feed"))
     }
 
     private func setConfiguration(logger: Logger) -> SetConfiguration {
@@ -78,13 +44,7 @@ extension Settings {
                 logger.debug("no volumes to share symbols out by", metadata: ["reason": "\(error)"])
             }
         }
-        configuration.strategy =
-            switch connections.routing {
-            case .manual: .manual
-            case .roundRobin: .roundRobin
-            case .loadBalanced: .loadBalanced
-            case .priority: .priority
-            }
+        configuration.strategy = connections.routing.strategy
         let named = (connections.redundantSymbols ?? "").split(separator: ",").map { $0.trimmingBlanks() }
         configuration.redundant = named.contains("*") ? .all : .some(Set(named.compactMap { Symbol($0) }))
         configuration.failsOver = connections.failover
@@ -93,5 +53,17 @@ extension Settings {
         configuration.healthInterval = connections.healthCheckInterval
         configuration.rebalances = connections.autoRebalance
         return configuration
+    }
+}
+
+extension Settings.RoutingStrategy {
+    /// The strategy as the connections know it.
+    var strategy: RoutingStrategy {
+        switch self {
+        case .manual: .manual
+        case .roundRobin: .roundRobin
+        case .loadBalanced: .loadBalanced
+        case .priority: .priority
+        }
     }
 }

@@ -1,4 +1,5 @@
 import Collector
+import Feed
 import Logging
 import Store
 import Universe
@@ -6,7 +7,7 @@ import Upstream
 
 extension Settings {
     /// What happens when a connection's universe key can't be resolved and it has no list.
-    var symbolFallback: SymbolSelection.Fallback {
+    private var symbolFallback: SymbolSelection.Fallback {
         switch (connections.isMulti, universe.fallback) {
         case (true, _): .nothing
         case (false, .default): .defaultList
@@ -15,34 +16,41 @@ extension Settings {
     }
 
     /// What names a connection's symbols.
-    func wish(of connection: Connection) -> CollectedConnection.Wish {
-        CollectedConnection.Wish(
-            name: connection.name, universeKey: connection.universeKey, symbols: connection.symbols,
-            fallback: symbolFallback)
+    private func wish(of connection: Connection) -> SymbolWish {
+        SymbolWish(
+            connection: connection.id, name: connection.name, universeKey: connection.universeKey,
+            list: connection.symbols, fallback: symbolFallback)
     }
 
-    /// What the universe service needs of the settings.
-    var universes: UniverseService.Settings {
+    /// What names each connection's symbols.
+    var wishes: [SymbolWish] { feed.source == .none ? [] : connections.list.map(wish) }
+
+    /// What names the symbols of the one connection that several give way to where none of them has any.
+    var singleWish: SymbolWish? { connections.isMulti ? connections.single.map(wish) : nil }
+
+    /// Whether several connections without symbols gave way to the one of SYMBOL_UNIVERSE_KEY.
+    func gaveWay(_ plan: SymbolPlan) -> Bool { plan.wishes != wishes }
+
+    /// The relationship cache before a mirror.
+    func relationshipCache(_ mirror: UniverseMirror) -> RelationshipCache {
+        RelationshipCache(
+            mirror: mirror,
+            options: .init(environment: universe.environment.rawValue, timeToLive: universe.cacheTTL))
+    }
+
+    /// The rules for changes of the connections while running.
+    ///
+    /// - Parameter url: Where connections that are added connect to.
+    func symbolRules(url: String) -> Symbols.Rules {
+        Symbols.Rules(maximum: connections.maximum, strategy: connections.routing.strategy) { name throws(FeedError) in
+            try feedConfiguration(named: name, url: url)
+        }
+    }
+
+    /// What may change of the universes while running; `wishes` are those of the connections that run.
+    func universes(_ wishes: [SymbolWish]) -> UniverseService.Settings {
         UniverseService.Settings(
             environment: universe.environment.rawValue, cacheTimeToLive: universe.cacheTTL,
-            pullInterval: universe.pullInterval, wishes: connections.list.map(wish))
-    }
-
-    /// The service that keeps the mirror up to date and `connections` subscribed to what it says.
-    ///
-    /// - Parameter reread: Reads the settings anew when SIGHUP comes; `nil` leaves the signal alone.
-    func universeService(
-        _ mirror: UniverseMirror, _ upstream: UpstreamConfiguration?, _ connections: [CollectedConnection],
-        reread: (@Sendable () throws -> Settings)?
-    ) -> UniverseService {
-        var again: (@Sendable () throws -> UniverseService.Settings)?
-        if let reread { again = { try reread().universes } }
-        return UniverseService(
-            mirror: mirror,
-            cache: RelationshipCache(
-                mirror: mirror,
-                options: .init(environment: universe.environment.rawValue, timeToLive: universe.cacheTTL)),
-            source: upstream.map { UniverseSource(configuration: $0) }, settings: universes, connections: connections,
-            reread: again, logger: Logger(label: "universes"))
+            pullInterval: universe.pullInterval, wishes: wishes)
     }
 }

@@ -13,9 +13,10 @@ import Universe
         try MirrorFixture.run { fixture in
             try fixture.add("tech", ["B", "A"])
             let resolver = UniverseResolver(mirror: fixture.mirror, environment: "DEFAULT")
-            return try SymbolSelection(universeKey: key, list: list, fallback: fallback) { key throws(UniverseError) in
-                try resolver.resolve(key)
+            let resolution = key.flatMap { UniverseKey($0) }.map { key in
+                Result { () throws(UniverseError) in try resolver.resolve(key) }
             }
+            return try SymbolSelection(universeKey: key, list: list, fallback: fallback, resolution: resolution)
         }
     }
 
@@ -116,6 +117,16 @@ import Universe
         #expect(selection.target == .symbols(symbols("A", "B")))
         #expect(levels(selection) == [.warning])
         #expect(selection.remarks[0].text.contains("nothing_like_it"))
+    }
+
+    @Test func `what is not as the key says is told as a problem, whatever is collected in its place`() throws {
+        #expect(try select(key: "tech").problem == nil)
+        #expect(try select(list: "X").problem == nil)
+        #expect(try select(key: "tech:nothing_like_it").problem?.contains("\"nothing_like_it\"") == true)
+        for fallback in [SymbolSelection.Fallback.nothing, .defaultList] {
+            #expect(try select(key: "tehc", fallback: fallback).problem?.contains("\"tehc\"") == true)
+        }
+        #expect(try select(key: "tehc", list: "X").problem?.contains("\"tehc\"") == true)
     }
 
     @Test func `every remark fits one line`() throws {

@@ -1,4 +1,5 @@
 public import Collector
+public import Feed
 public import MarketData
 import Synchronization
 public import WebAPI
@@ -194,8 +195,8 @@ public final class StagedCollector: CollectorSource, EventSink {
     }
 
     /// Evens the symbols out over the connections.
-    public func rebalance() async throws(CollectorProblem) -> [SymbolMove] {
-        var moves: [SymbolMove] = []
+    public func rebalance() async throws(CollectorProblem) -> [SetMove] {
+        var moves: [SetMove] = []
         change { state in
             let ids = state.tickers.keys.sorted()
             guard ids.count > 1 else { return }
@@ -205,7 +206,7 @@ public final class StagedCollector: CollectorSource, EventSink {
             {
                 state.remove([symbol], from: most)
                 state.add([symbol], to: least)
-                moves.append(SymbolMove(symbol: symbol, from: most, to: least))
+                moves.append(SetMove(symbol: symbol, from: most, to: least))
             }
         }
         return moves

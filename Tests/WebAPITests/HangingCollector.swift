@@ -1,4 +1,5 @@
 import Collector
+import Feed
 import Foundation
 import Logging
 import MarketData
@@ -60,7 +61,7 @@ final class HangingCollector: CollectorSource {
 
     func pushNow() async throws(CollectorProblem) { try await inner.pushNow() }
 
-    func rebalance() async throws(CollectorProblem) -> [SymbolMove] { try await inner.rebalance() }
+    func rebalance() async throws(CollectorProblem) -> [SetMove] { try await inner.rebalance() }
 
     func subscribe(
         _ symbols: [Symbol], connection: String?

@@ -1,9 +1,11 @@
 import Collector
+import Feed
 import Foundation
 import HTTPTypes
 import Logging
 import MarketData
 import Testing
+import Universe
 import WebAPISupport
 
 @testable import WebAPI
@@ -192,7 +194,10 @@ extension StagedCollector {
             state.snapshot.connections[0].lastError = "closed"
             state.snapshot.connections[0].lastErrorTime = 1_767_600_000_000
             state.snapshot.connections[0].latency = 40
-            state.snapshot.connections[0].universeKey = "tech"
+            state.snapshot.connections[0].assignment = SymbolAssignment(
+                wish: SymbolWish(
+                    connection: "connection_1", name: "primary", universeKey: "tehc", list: nil, fallback: .nothing),
+                interest: .symbols([symbol]), source: .universeKey("tech"), problem: "no group is named tehc")
             state.snapshot.connections[0].priority = 1
         }
     }

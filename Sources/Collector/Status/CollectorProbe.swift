@@ -23,8 +23,8 @@ public final class CollectorProbe: Sendable {
     private let buffer: TickBuffer
     private let connections: ConnectionSet
     private let sync: SyncService?
+    private let symbols: Symbols
     private let universes: UniverseService
-    private let addedKeys = Mutex<[String: String]>([:])
     private let watches = Mutex(Watches())
     private let stopping = Atomic<Bool>(false)
 
@@ -37,7 +37,7 @@ public final class CollectorProbe: Sendable {
     ///   - sync: `nil` where nothing is uploaded.
     public init(
         collector: String, version: String, maximumBytes: Int64, buffer: TickBuffer, connections: ConnectionSet,
-        sync: SyncService?, universes: UniverseService
+        sync: SyncService?, symbols: Symbols, universes: UniverseService
     ) {
         self.collector = collector
         self.version = version
@@ -45,14 +45,12 @@ public final class CollectorProbe: Sendable {
         self.buffer = buffer
         self.connections = connections
         self.sync = sync
+        self.symbols = symbols
         self.universes = universes
     }
 
     /// Has the snapshots say that the collector shuts down.
     public func beginStopping() { stopping.store(true, ordering: .relaxed) }
-
-    /// Notes the universe key of a connection that was added while running.
-    public func note(universeKey: String?, ofConnection id: String) { addedKeys.withLock { $0[id] = universeKey } }
 
     /// How everything stands now.
     public func snapshot() -> CollectorSnapshot {
@@ -63,14 +61,13 @@ public final class CollectorProbe: Sendable {
         var snapshot = CollectorSnapshot(
             collector: collector, version: version, environment: universes.environment)
         snapshot.isStopping = stopping.load(ordering: .relaxed)
-        let keys = universes.universeKeys
-        let added = addedKeys.withLock { $0 }
+        let assignments = Dictionary(uniqueKeysWithValues: symbols.assignments.map { ($0.wish.connection, $0) })
         snapshot.connections = connections.snapshot.members.map { member in
-            ConnectionState(member, universeKey: added[member.id] ?? keys[member.feed.name], at: time)
+            ConnectionState(member, assignment: assignments[member.id], at: time)
         }
         snapshot.buffer = BufferState(statistics, maximumBytes: maximumBytes, at: time)
         if let status { snapshot.sync = SyncState(status, now: now) }
-        snapshot.cache = CacheState(universes.cache.statistics)
+        snapshot.cache = CacheState(symbols.cache.statistics)
         if universes.isPulling { snapshot.mirror = MirrorState(universes.status, at: time) }
 
         let (commitAge, uploadAge) = watches.withLock { watches in

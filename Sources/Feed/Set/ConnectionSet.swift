@@ -196,6 +196,14 @@ public final class ConnectionSet: Service, Sendable {
         return routes.slots[symbol]?.first.flatMap { routes.ids[$0] }
     }
 
+    /// The ids of the connections that a symbol is wanted on, none where the strategy places it; `nil` when nobody wants
+    /// it.
+    public func wanting(_ symbol: Symbol) -> [String]? {
+        core.withLock { core in
+            core.machine.wishes[symbol].map { wish in wish.seats.compactMap { core.entries[$0]?.member.id } }
+        }
+    }
+
     /// The symbols that a connection is to bring, the most important first; `nil` when there is no such connection.
     public func symbols(of id: String) -> [Symbol]? {
         core.withLock { core in

@@ -122,4 +122,11 @@ public struct SetMove: Sendable, Equatable {
     public var from: String
     /// The id of the connection that gets it.
     public var to: String
+
+    /// Makes a move; see the properties for meaning.
+    public init(symbol: Symbol, from: String, to: String) {
+        self.symbol = symbol
+        self.from = from
+        self.to = to
+    }
 }

@@ -1,4 +1,5 @@
 import Collector
+import Feed
 import HTTPTypes
 import Hummingbird
 import MarketData

@@ -1,5 +1,6 @@
 import Collector
 import MarketData
+import Universe
 
 /// The collector's state as it goes out, in the routes and in the event stream alike.
 enum StatusJSON {
@@ -17,7 +18,8 @@ enum StatusJSON {
         json.field("assigned_tickers", connection.assigned)
         json.field("confirmed_tickers", connection.confirmed)
         json.field("refused_tickers", connection.refused)
-        json.field("universe_key", connection.universeKey)
+        json.field("universe_key", connection.assignment?.wish.universeKey)
+        json.object("symbols") { symbols(connection.assignment, to: &$0) }
         json.field("priority", connection.priority)
         json.field("message_count", messages)
         json.object("messages") { json in
@@ -49,6 +51,27 @@ enum StatusJSON {
             json.field("p50_seconds", sample.latency(of: connection, quantile: 0.5)?.rounded(to: 6))
             json.field("p99_seconds", sample.latency(of: connection, quantile: 0.99)?.rounded(to: 6))
         }
+    }
+
+    /// Where a connection's symbols come from, and whether that is what was asked for.
+    static func symbols(_ assignment: SymbolAssignment?, to json: inout JSONText) {
+        json.field("origin", assignment?.wish.origin.rawValue)
+        switch assignment?.source {
+        case .universeKey(let key):
+            json.field("from", "universe_key")
+            json.field("key", key)
+        case .list:
+            json.field("from", "list")
+            json.field("key", String?.none)
+        case .defaultList:
+            json.field("from", "default_list")
+            json.field("key", String?.none)
+        case .none?, nil:
+            json.field("from", "none")
+            json.field("key", String?.none)
+        }
+        json.field("is_as_asked", assignment?.problem == nil)
+        json.field("problem", assignment?.problem)
     }
 
     /// The data of `connection_status_update`.

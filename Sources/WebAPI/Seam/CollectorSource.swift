@@ -1,4 +1,5 @@
 public import Collector
+public import Feed
 public import MarketData
 
 /// What the API asks of the collector: the seam that the composition root fills.
@@ -34,7 +35,7 @@ public protocol CollectorSource: Sendable {
     func pushNow() async throws(CollectorProblem)
 
     /// Moves symbols between connections so that the load is even.
-    func rebalance() async throws(CollectorProblem) -> [SymbolMove]
+    func rebalance() async throws(CollectorProblem) -> [SetMove]
 
     /// Adds symbols; to the connection named, else routed. Kept until restart.
     func subscribe(_ symbols: [Symbol], connection: String?) async throws(CollectorProblem) -> SubscriptionChange
@@ -47,38 +48,4 @@ public protocol CollectorSource: Sendable {
 
     /// Removes a connection and answers the symbols that nobody brings any more. Kept until restart.
     func removeConnection(id: String) async throws(CollectorProblem) -> [Symbol]
-}
-
-/// Why the collector did not do what was asked.
-public struct CollectorProblem: Error, Sendable, Equatable, CustomStringConvertible {
-    /// What sort of problem it is; decides the HTTP status.
-    public enum Kind: String, Sendable, Hashable, CaseIterable {
-        /// What was named does not exist (404).
-        case notFound = "not-found"
-        /// The request makes no sense as it stands (422).
-        case invalid
-        /// The request does not fit the present state (409).
-        case conflict
-        /// The collector cannot do it now, or not in this set-up (503).
-        case unavailable
-        /// It was tried and failed (500).
-        case failed
-    }
-
-    /// What sort of problem it is.
-    public var kind: Kind
-    /// What is wrong and what to do, in one line, without secrets.
-    public var detail: String
-    /// Names that exist and resemble one that does not, best first.
-    public var nearest: [String]
-
-    /// Makes a problem; see the properties for meaning.
-    public init(_ kind: Kind, _ detail: String, nearest: [String] = []) {
-        self.kind = kind
-        self.detail = detail
-        self.nearest = nearest
-    }
-
-    /// One line.
-    public var description: String { detail }
 }

@@ -1,3 +1,4 @@
+import Collector
 import HTTPTypes
 import Hummingbird
 import Logging

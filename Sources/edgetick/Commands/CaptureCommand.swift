@@ -1,4 +1,5 @@
 import ArgumentParser
+import Collector
 import Feed
 import Foundation
 import Logging
@@ -27,15 +28,17 @@ struct CaptureCommand: AsyncParsableCommand {
         try await reportingFailures {
             let settings = try options.settings(needing: .feed)
             let logger = Logger(label: "capture")
-            guard let connection = settings.connections.list.first else { return }
             let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
-            guard let interest = try settings.interest(of: connection, in: mirror, logger: logger) else {
+            let plan = try await Symbols.open(
+                Array(settings.wishes.prefix(1)), single: nil, cache: settings.relationshipCache(mirror),
+                logger: logger)
+            guard let assignment = plan.inForce.first, assignment.hasSymbols else {
                 throw CommandFailure(.configuration, "no symbols: set SYMBOL_UNIVERSE_KEY or SYMBOLS")
             }
             let recorder = try FrameRecorder(file: file, limit: frames, leavingOut: settings.feed.apiKey)
             let feed = FeedConnection(
-                configuration: try settings.feedConfiguration(named: connection.name, url: settings.feed.url),
-                interest: interest, sink: recorder, tap: recorder, logger: Logger(label: "feed"))
+                configuration: try settings.feedConfiguration(named: assignment.wish.name, url: settings.feed.url),
+                interest: assignment.interest, sink: recorder, tap: recorder, logger: Logger(label: "feed"))
             let running = Task { try await feed.run() }
             recorder.onEnd { running.cancel() }
             let timer = seconds.map { limit in

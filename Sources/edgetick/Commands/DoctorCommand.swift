@@ -48,7 +48,8 @@ struct DoctorCommand: AsyncParsableCommand {
             return error.faults.map { .failure("configuration", $0.description, .configuration) }
         }
         let local = LocalChecks(settings: settings)
-        findings += local.files() + local.library() + local.disk() + local.clock() + local.symbols()
+        findings += local.files() + local.library() + local.disk() + local.clock()
+        findings += await local.symbols()
         let isRunning = (try? BufferReport.read(directory: settings.dataDirectory))?.holder != nil
         let network = NetworkChecks(settings: settings, isRunning: isRunning)
         findings += network.http()

@@ -17,8 +17,7 @@ struct UniverseResolve: AsyncParsableCommand {
         try await reportingFailures {
             let settings = try options.settings()
             let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
-            let resolver = UniverseResolver(mirror: mirror, environment: settings.universe.environment.rawValue)
-            let resolution = try resolver.resolve(key)
+            let resolution = try await settings.relationshipCache(mirror).resolution(of: key)
             for warning in resolution.warnings { printError("edgetick: warning: \(warning.escapingControls)") }
             if json {
                 print(try JSONText.of(Answer(key: key, resolution)))

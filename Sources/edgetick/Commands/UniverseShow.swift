@@ -114,7 +114,7 @@ private struct StockAnswer: Encodable {
     init?(_ name: String, _ settings: Settings, _ mirror: UniverseMirror) async throws {
         let environment = settings.universe.environment.rawValue
         let symbol = SymbolList(name).symbols.first?.description ?? name
-        let cache = RelationshipCache(mirror: mirror, options: .init(environment: environment))
+        let cache = settings.relationshipCache(mirror)
         let found = try mirror.withSnapshot { snapshot in
             try GroupType.allCases.flatMap { type in
                 try snapshot.memberships(of: symbol, in: type, environment: environment)

@@ -51,19 +51,3 @@ struct ServerAddress: Equatable {
         return numbers.count == 4 && numbers[0] == "127" && numbers.allSatisfy { UInt8($0) != nil }
     }
 }
-
-/// What a name may be that stands in logs, file rows and metric labels: a collector's or a connection's.
-enum CollectorName {
-    static let maximumLength = 63
-
-    static func isAllowed(_ scalar: Unicode.Scalar) -> Bool {
-        switch scalar {
-        case "a"..."z", "A"..."Z", "0"..."9", ".", "_", "-": true
-        default: false
-        }
-    }
-
-    static func isName(_ text: String) -> Bool {
-        (1...maximumLength).contains(text.unicodeScalars.count) && text.unicodeScalars.allSatisfy(isAllowed)
-    }
-}

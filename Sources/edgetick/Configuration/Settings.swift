@@ -41,6 +41,8 @@ struct Settings: Sendable {
     struct Connection: Sendable, Equatable {
         /// From 1.
         var number: Int
+        /// What the API calls it.
+        var id: String { "connection_\(number)" }
         var name: String
         var universeKey: String?
         /// Separated by commas; `*` for every symbol.

@@ -1,3 +1,4 @@
+import Collector
 import Foundation
 import MarketData
 import Store
@@ -113,17 +114,19 @@ struct LocalChecks {
     }
 
     /// Whether the connections' symbols can be resolved.
-    func symbols() -> [Finding] {
-        guard settings.feed.source != .none else { return [] }
+    func symbols() async -> [Finding] {
+        let wishes = settings.wishes
         let mirror = try? UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
-        return settings.connections.list.map { connection in
-            let name = settings.connections.isMulti ? "\(connection.name): " : ""
-            guard let mirror else { return withoutMirror(connection, name) }
-            let resolver = UniverseResolver(mirror: mirror, environment: settings.universe.environment.rawValue)
-            do throws(UniverseError) {
-                let selection = try SymbolSelection(
-                    universeKey: connection.universeKey, list: connection.symbols, fallback: .nothing,
-                    resolve: { key throws(UniverseError) in try resolver.resolve(key) })
+        let resolutions =
+            await mirror.map(settings.relationshipCache)?.resolutions(of: SymbolPlan.keys(of: wishes)) ?? [:]
+        return wishes.map { wish in
+            let name = settings.connections.isMulti ? "\(wish.name): " : ""
+            guard mirror != nil else { return withoutMirror(wish, name) }
+            var plan = SymbolPlan()
+            var wish = wish
+            wish.fallback = .nothing
+            do {
+                let selection = try plan.add(wish, resolutions)
                 let remarks = selection.remarks.filter { $0.level != .info }.map(\.text)
                 guard selection.target != .nothing else {
                     return .failure("symbols", name + remarks.joined(separator: "; "), .configuration)
@@ -137,14 +140,14 @@ struct LocalChecks {
         }
     }
 
-    private func withoutMirror(_ connection: Settings.Connection, _ name: String) -> Finding {
-        if let key = connection.universeKey {
+    private func withoutMirror(_ wish: SymbolWish, _ name: String) -> Finding {
+        if let key = wish.universeKey {
             return .warning(
                 "symbols",
                 "\(name)universe key \(key) can't be resolved, there are no groups yet: edgetick universe pull or import"
             )
         }
-        guard connection.symbols != nil else {
+        guard wish.list != nil else {
             return .failure("symbols", name + "neither a universe key nor symbols are set", .configuration)
         }
         return .ok("symbols", name + "a plain list")

@@ -58,13 +58,10 @@ extension RunningCollector {
 
     /// From memory where the key was asked for before.
     func universe(key: String) async throws(CollectorProblem) -> UniverseResolution {
-        do throws(UniverseError) {
-            return UniverseResolution(try await universeService.cache.resolution(of: key))
+        do {
+            return UniverseResolution(try await symbols.cache.resolution(of: key))
         } catch {
-            let mirror = mirror
-            let environment = universeService.environment
-            let groups = try await reading { () throws(StoreError) in try mirror.groups(environment: environment) }
-            throw CollectorProblem(error, names: groups.map(\.name))
+            throw CollectorProblem(error)
         }
     }
 }
@@ -91,19 +88,5 @@ extension UniverseResolution {
             },
             unknown: resolution.unknown.map { Unknown(part: $0.part, nearest: $0.nearest) },
             warnings: resolution.warnings)
-    }
-}
-
-extension CollectorProblem {
-    fileprivate init(_ error: UniverseError, names: [String]) {
-        switch error.reason {
-        case .unknownKey:
-            let parts = UniverseKey(error.key)?.parts ?? []
-            self.init(
-                .notFound, error.description, nearest: parts.flatMap { NearestNames.nearest(to: $0, among: names) })
-        case .noSymbols: self.init(.conflict, error.description)
-        case .emptyKey: self.init(.invalid, error.description)
-        case .mirror: self.init(.unavailable, error.description)
-        }
     }
 }

@@ -2,42 +2,33 @@ import Collector
 import Dispatch
 import Feed
 import Foundation
-import MarketData
 import Store
-import Synchronization
 import Universe
 import WebAPI
 
 /// The running collector as the HTTP API sees it: memory for what must be answered at once, read-only connections to
 /// the files for the rest.
 final class RunningCollector: CollectorSource {
-    let connections: ConnectionSet
-    /// Where connections that are added connect to.
-    let url: String
     let mirror: UniverseMirror
-    let sync: SyncService?
-    let universeService: UniverseService
+    let symbols: Symbols
     let history: TickHistory
-    let settings: Settings
     let probe: CollectorProbe
-    /// Held while symbols change, so that no change is lost to another.
-    let changes = Mutex(())
+    private let connections: ConnectionSet
+    private let sync: SyncService?
     private let files = DispatchQueue(label: "EdgeTick.web-files", attributes: .concurrent)
 
     init(
-        settings: Settings, url: String, buffer: TickBuffer, mirror: UniverseMirror, connections: ConnectionSet,
-        sync: SyncService?, universes: UniverseService
+        settings: Settings, buffer: TickBuffer, mirror: UniverseMirror, connections: ConnectionSet,
+        sync: SyncService?, symbols: Symbols, universes: UniverseService
     ) {
-        self.settings = settings
-        self.url = url
         self.mirror = mirror
         self.connections = connections
         self.sync = sync
-        universeService = universes
+        self.symbols = symbols
         history = TickHistory(directory: settings.dataDirectory)
         probe = CollectorProbe(
             collector: settings.collectorID, version: EdgeTick.version, maximumBytes: settings.buffer.maximumBytes,
-            buffer: buffer, connections: connections, sync: sync, universes: universes)
+            buffer: buffer, connections: connections, sync: sync, symbols: symbols, universes: universes)
     }
 
     func snapshot() -> CollectorSnapshot { probe.snapshot() }
@@ -49,6 +40,13 @@ final class RunningCollector: CollectorSource {
         return ConnectionTickers(
             takesAll: snapshot.takesAll, assigned: snapshot.assigned, confirmed: snapshot.confirmed,
             refused: snapshot.refused)
+    }
+
+    func pushNow() async throws(CollectorProblem) {
+        guard let sync else {
+            throw CollectorProblem(.conflict, "There is no upstream to push to: DATABASE_URI is not set.")
+        }
+        sync.pushNow()
     }
 
     /// Reads a file on a thread that may block; the API bounds how many do at once.

@@ -29,8 +29,8 @@ public struct ConnectionState: Sendable, Equatable {
     public var confirmed = 0
     /// The number of symbols that the account's plan does not cover.
     public var refused = 0
-    /// The universe key that chose the symbols; `nil` when a list did.
-    public var universeKey: String?
+    /// What the connection is to collect and why; `nil` in the moment in which it is added or removed.
+    public var assignment: SymbolAssignment?
     /// The connection's priority; `nil` when not set.
     public var priority: Int?
 
@@ -86,7 +86,7 @@ extension ConnectionState {
     /// A connection's state, from memory.
     ///
     /// - Parameter time: Milliseconds since the Unix epoch.
-    init(_ member: SetSnapshot.Member, universeKey: String?, at time: Int64) {
+    init(_ member: SetSnapshot.Member, assignment: SymbolAssignment?, at time: Int64) {
         let feed = member.feed
         self.init(
             id: member.id, name: feed.name, status: ConnectionStatus(rawValue: feed.status.rawValue) ?? .error)
@@ -94,7 +94,7 @@ extension ConnectionState {
         assigned = feed.assigned.count
         confirmed = feed.confirmed.count
         refused = feed.refused.count
-        self.universeKey = universeKey
+        self.assignment = assignment
         priority = member.priority
         events = feed.events
         frames = feed.frames

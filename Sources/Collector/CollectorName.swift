@@ -1,0 +1,18 @@
+/// What a name may be that stands in logs, file rows and metric labels: a collector's or a connection's.
+public enum CollectorName {
+    /// The most characters.
+    public static let maximumLength = 63
+
+    /// Whether a character may be in a name.
+    public static func isAllowed(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar {
+        case "a"..."z", "A"..."Z", "0"..."9", ".", "_", "-": true
+        default: false
+        }
+    }
+
+    /// Whether a text is a name.
+    public static func isName(_ text: String) -> Bool {
+        (1...maximumLength).contains(text.unicodeScalars.count) && text.unicodeScalars.allSatisfy(isAllowed)
+    }
+}

@@ -1,0 +1,33 @@
+/// Why the collector did not do what was asked of it while running.
+public struct CollectorProblem: Error, Sendable, Equatable, CustomStringConvertible {
+    /// What sort of problem it is; decides the HTTP status.
+    public enum Kind: String, Sendable, Hashable, CaseIterable {
+        /// What was named does not exist (404).
+        case notFound = "not-found"
+        /// The request makes no sense as it stands (422).
+        case invalid
+        /// The request does not fit the present state (409).
+        case conflict
+        /// The collector cannot do it now, or not in this set-up (503).
+        case unavailable
+        /// It was tried and failed (500).
+        case failed
+    }
+
+    /// What sort of problem it is.
+    public var kind: Kind
+    /// What is wrong and what to do, in one line, without secrets.
+    public var detail: String
+    /// Names that exist and resemble one that does not, best first.
+    public var nearest: [String]
+
+    /// Makes a problem; see the properties for meaning.
+    public init(_ kind: Kind, _ detail: String, nearest: [String] = []) {
+        self.kind = kind
+        self.detail = detail
+        self.nearest = nearest
+    }
+
+    /// One line.
+    public var description: String { detail }
+}

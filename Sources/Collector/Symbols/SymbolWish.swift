@@ -1,0 +1,38 @@
+public import Universe
+
+/// What names a connection's symbols, and who asked for it. What it comes to is decided in ``SymbolPlan``.
+public struct SymbolWish: Sendable, Equatable {
+    /// Who asked.
+    public enum Origin: String, Sendable, CaseIterable {
+        /// The settings, which SIGHUP has read again.
+        case settings
+        /// A call of the HTTP API; forgotten at the next start.
+        case api
+    }
+
+    /// The connection's id, `connection_1`.
+    public var connection: String
+    /// The connection's name.
+    public var name: String
+    /// The universe key, as written.
+    public var universeKey: String?
+    /// The plain list, separated by commas, as written; counts where the key is absent or can't be resolved.
+    public var list: String?
+    /// What happens when the key can't be resolved at the start and there is no list.
+    public var fallback: SymbolSelection.Fallback
+    /// Who asked.
+    public var origin: Origin
+
+    /// Makes a wish; see the properties for meaning.
+    public init(
+        connection: String, name: String, universeKey: String?, list: String?, fallback: SymbolSelection.Fallback,
+        origin: Origin = .settings
+    ) {
+        self.connection = connection
+        self.name = name
+        self.universeKey = universeKey
+        self.list = list
+        self.fallback = fallback
+        self.origin = origin
+    }
+}

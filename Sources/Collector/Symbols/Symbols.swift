@@ -1,0 +1,363 @@
+public import Feed
+public import Logging
+public import MarketData
+import Synchronization
+public import Universe
+
+/// The one owner of what each connection is to collect.
+///
+/// The settings, the mirror's changes and the HTTP API come here with wishes; their universe keys are resolved by the
+/// relationship cache alone; ``SymbolPlan`` decides; and the connections are told just the difference. Status, health
+/// and API read ``assignments`` and ``placement(of:)``.
+public final class Symbols: Sendable {
+    /// What changes while running must keep to.
+    public struct Rules: Sendable {
+        /// The most connections (`WEBSOCKET_CONNECTIONS_MAX`).
+        public var maximum: Int
+        /// How symbols are spread (`WEBSOCKET_ROUTING_STRATEGY`).
+        public var strategy: RoutingStrategy
+        /// How a connection of a name reaches the feed.
+        public var configuration: @Sendable (_ name: String) throws(FeedError) -> FeedConfiguration
+
+        /// Makes rules; see the properties for meaning.
+        public init(
+            maximum: Int, strategy: RoutingStrategy,
+            configuration: @escaping @Sendable (_ name: String) throws(FeedError) -> FeedConfiguration
+        ) {
+            self.maximum = maximum
+            self.strategy = strategy
+            self.configuration = configuration
+        }
+    }
+
+    /// Answers what universe keys stand for.
+    public let cache: RelationshipCache
+    private let connections: ConnectionSet
+    private let rules: Rules
+    private let logger: Logger
+    /// Held while the connections are told too, so that no change overtakes another; nothing waits in there.
+    private let book: Mutex<Book>
+
+    private struct Book {
+        var plan: SymbolPlan
+        /// Grows each time the keys are resolved again: what was resolved before may be out of date.
+        var round = 0
+    }
+
+    /// The owner of a plan that ``open(_:single:cache:logger:)`` made and that `connections` were made from.
+    public init(
+        plan: SymbolPlan, cache: RelationshipCache, connections: ConnectionSet, rules: Rules, logger: Logger
+    ) {
+        self.cache = cache
+        self.connections = connections
+        self.rules = rules
+        self.logger = logger
+        book = Mutex(Book(plan: plan))
+    }
+
+    // MARK: Reading
+
+    /// What each connection is to collect and why, in the order of the connections; from memory.
+    public var assignments: [SymbolAssignment] { book.withLock { $0.plan.inForce } }
+
+    /// Which connections bring a symbol, and why; `nil` when nobody asked for it. From memory.
+    public func placement(of symbol: Symbol) -> SymbolPlacement? {
+        let plan = book.withLock { $0.plan }
+        let wanting = connections.wanting(symbol)
+        let assignments = plan.inForce
+        var reasons: [SymbolPlacement.Reason] = assignments.compactMap { assignment in
+            switch assignment.interest {
+            case .all: .assignment(assignment)
+            case .symbols(let symbols):
+                wanting?.contains(assignment.wish.connection) == true && symbols.contains(symbol)
+                    ? .assignment(assignment) : nil
+            }
+        }
+        if let single = plan.singles[symbol] {
+            reasons.append(
+                single.leftBy.map { .left(by: $0) } ?? .single(origin: single.origin, connection: single.connection))
+        }
+        guard wanting != nil || !reasons.isEmpty else { return nil }
+        let ids = Set(connections.connections(of: symbol))
+        let places = connections.snapshot.members.filter { ids.contains($0.id) || $0.feed.takesAll }.map { member in
+            SymbolPlacement.Place(
+                connection: member.id, name: member.feed.name,
+                isConfirmed: member.feed.takesAll
+                    ? member.feed.isSettled && member.feed.confirmedChannels == member.feed.channels
+                    : member.feed.confirmed.contains(symbol),
+                isRefused: member.feed.refused.contains(symbol))
+        }
+        return SymbolPlacement(symbol: symbol, places: places, reasons: reasons)
+    }
+
+    // MARK: The settings and the mirror
+
+    /// Decides what the connections of a start are to collect, and logs it.
+    ///
+    /// - Parameters:
+    ///   - wishes: A wish for each connection.
+    ///   - single: Takes the place of all of them when none of several has any symbols.
+    /// - Throws: The key's error when a wish refuses to go on without.
+    public static func open(
+        _ wishes: [SymbolWish], single: SymbolWish?, cache: RelationshipCache, logger: Logger
+    ) async throws(UniverseError) -> SymbolPlan {
+        let plan = try await open(wishes, cache: cache, logger: logger)
+        guard let single, wishes.count > 0, !plan.inForce.contains(where: \.hasSymbols) else { return plan }
+        logger.error(
+            "none of the connections has any symbols: going on with the one connection of SYMBOL_UNIVERSE_KEY",
+            metadata: ["key": "\(single.universeKey ?? "")"])
+        return try await open([single], cache: cache, logger: logger)
+    }
+
+    private static func open(
+        _ wishes: [SymbolWish], cache: RelationshipCache, logger: Logger
+    ) async throws(UniverseError) -> SymbolPlan {
+        let resolutions = await cache.resolutions(of: SymbolPlan.keys(of: wishes))
+        var plan = SymbolPlan()
+        for wish in wishes { log(try plan.add(wish, resolutions), of: wish, logger) }
+        let everything = plan.inForce.filter { $0.interest == .all }
+        if wishes.count > 1, let first = everything.first {
+            logger.warning(
+                "one connection collects every symbol: the others stand by",
+                metadata: ["connection": "\(first.wish.name)"])
+        }
+        return plan
+    }
+
+    /// Takes over the wishes of settings that were read again; ``follow(because:)`` then does what they say.
+    func adopt(_ wishes: [SymbolWish]) {
+        let (new, gone) = book.withLock { $0.plan.adopt(wishes) }
+        for name in new {
+            logger.warning("a new connection is used after a restart", metadata: ["connection": "\(name)"])
+        }
+        for name in gone {
+            logger.warning("a connection is given up after a restart", metadata: ["connection": "\(name)"])
+        }
+    }
+
+    /// Resolves every key again and tells the connections what is different.
+    ///
+    /// The cache must have been invalidated before, as far as it knows what is no longer so.
+    func follow(because reason: Logger.Message) async {
+        let (round, keys) = book.withLock { book in
+            book.round += 1
+            return (book.round, book.plan.keys)
+        }
+        let resolutions = await cache.resolutions(of: keys)
+        let step = book.withLock { book -> SymbolPlan.Step in
+            // A later round sees what this one saw, and more.
+            guard book.round == round else { return SymbolPlan.Step() }
+            let step = book.plan.decide(resolutions)
+            tell(step.changes)
+            return step
+        }
+        for remark in step.remarks { log(remark) }
+        for change in step.changes {
+            logger.notice(
+                reason,
+                metadata: [
+                    "connection": "\(change.name)", "added": "\(change.difference.added)",
+                    "removed": "\(change.difference.removed)", "such_as": "\(change.difference.sample)",
+                ])
+        }
+    }
+
+    // MARK: Changes over the API
+
+    /// Adds a connection; its key is followed like those of the settings.
+    public func add(_ id: String, _ request: ConnectionRequest) async throws(CollectorProblem) {
+        if let key = request.universeKey, UniverseKey(key) == nil {
+            throw CollectorProblem(
+                .invalid, "The universe key names no group; write names joined by colons, such as sp500:nasdaq100.")
+        }
+        let list = request.symbols.isEmpty ? nil : request.symbols.map(\.description).joined(separator: ",")
+        let wish = SymbolWish(
+            connection: id, name: request.name ?? id, universeKey: request.universeKey, list: list,
+            fallback: .refusal, origin: .api)
+        var selection: SymbolSelection?
+        while selection == nil {
+            let round = book.withLock { $0.round }
+            let resolutions = await cache.resolutions(of: SymbolPlan.keys(of: [wish]))
+            selection = try book.withLock { book throws(CollectorProblem) in
+                // The groups changed meanwhile.
+                guard book.round == round else { return nil }
+                return try insert(wish, request.priority, resolutions, &book.plan)
+            }
+        }
+        if let selection { Self.log(selection, of: wish, logger) }
+    }
+
+    private func insert(
+        _ wish: SymbolWish, _ priority: Int?, _ resolutions: SymbolPlan.Resolutions, _ plan: inout SymbolPlan
+    ) throws(CollectorProblem) -> SymbolSelection {
+        let wishes = plan.wishes
+        guard !wishes.contains(where: { $0.connection == wish.connection }) else {
+            throw CollectorProblem(.conflict, "\(wish.connection) exists already.")
+        }
+        guard wishes.count < rules.maximum else {
+            throw CollectorProblem(
+                .conflict, "There are \(wishes.count) connections, as many as WEBSOCKET_CONNECTIONS_MAX allows.")
+        }
+        guard CollectorName.isName(wish.name), !wishes.contains(where: { $0.name == wish.name }) else {
+            throw CollectorProblem(
+                .invalid, "The name is taken, or is not up to \(CollectorName.maximumLength) letters and digits.")
+        }
+        var next = plan
+        let selection: SymbolSelection
+        do {
+            selection = try next.add(wish, resolutions)
+        } catch {
+            throw CollectorProblem(error)
+        }
+        let assignment = next.inForce.last
+        try asking { () throws(FeedError) in
+            try connections.add(
+                SetMember(
+                    id: wish.connection, configuration: try rules.configuration(wish.name),
+                    interest: assignment?.interest ?? .symbols([]), priority: priority ?? wishes.count + 1))
+        }
+        plan = next
+        return selection
+    }
+
+    /// Removes a connection: its key is followed no more, and the others go on with its symbols.
+    ///
+    /// - Returns: the symbols that nobody brings any more.
+    public func remove(_ id: String) throws(CollectorProblem) -> [Symbol] {
+        try book.withLock { book throws(CollectorProblem) in
+            try check(id, book.plan)
+            guard book.plan.wishes.count > 1 else {
+                throw CollectorProblem(.conflict, "\(id) is the last connection; stop the collector instead.")
+            }
+            let released = try asking { () throws(FeedError) in try connections.remove(id) }
+            tell(book.plan.remove(id) { connections.wanting($0) != nil }.changes)
+            return released
+        }
+    }
+
+    /// Subscribes to symbols: on the connection named, else where the strategy puts them.
+    public func subscribe(_ symbols: [Symbol], to id: String?) throws(CollectorProblem) -> SubscriptionChange {
+        try book.withLock { book throws(CollectorProblem) in
+            try check(id, book.plan)
+            if let all = book.plan.taker(of: id) {
+                throw CollectorProblem(
+                    .conflict, "\(all.connection) (\(all.name)) subscribes to every symbol already.")
+            }
+            let held = Set(
+                symbols.filter { symbol in
+                    let places = connections.connections(of: symbol)
+                    return id.map(places.contains) ?? !places.isEmpty
+                })
+            let wanted = symbols.filter { !held.contains($0) }
+            var changed = try asking { () throws(FeedError) in
+                try connections.subscribe(wanted, to: id, waiting: false)
+            }
+            let homeless = changed.removeValue(forKey: "") ?? []
+            guard homeless.isEmpty || !changed.isEmpty else {
+                throw CollectorProblem(.conflict, "No connection has room for more symbols.")
+            }
+            book.plan.want(changed.values.flatMap { $0 }, on: id, origin: .api)
+            return SubscriptionChange(changed: changed, unchanged: symbols.filter(held.contains))
+        }
+    }
+
+    /// Unsubscribes from symbols: on the connection named, else from whichever has them.
+    public func unsubscribe(_ symbols: [Symbol], from id: String?) throws(CollectorProblem) -> SubscriptionChange {
+        try book.withLock { book throws(CollectorProblem) in
+            try check(id, book.plan)
+            if let all = book.plan.taker(of: id) {
+                throw CollectorProblem(
+                    .conflict,
+                    "\(all.connection) (\(all.name)) subscribes to every symbol; single ones can't be taken away.")
+            }
+            let leaving = Set(symbols)
+            let left = connections.snapshot.members.contains { member in
+                member.feed.takesAll || member.feed.assigned.contains { !leaving.contains($0) }
+            }
+            guard left else {
+                throw CollectorProblem(
+                    .conflict, "No symbol would be left to collect; leave one, or stop the collector.")
+            }
+            let changed = try asking { () throws(FeedError) in try connections.unsubscribe(symbols, from: id) }
+            let gone = Set(changed.values.flatMap { $0 })
+            book.plan.unwant(symbols, on: id)
+            return SubscriptionChange(changed: changed, unchanged: symbols.filter { !gone.contains($0) })
+        }
+    }
+
+    /// Moves symbols between the connections so that they bring about the same.
+    public func rebalance() throws(CollectorProblem) -> [SetMove] {
+        guard book.withLock({ $0.plan.wishes.count }) > 1 else {
+            throw CollectorProblem(
+                .conflict,
+                "There is one connection, so no symbol can move; USE_MULTI_CONNECTION=true gives up to three.")
+        }
+        switch rules.strategy {
+        case .manual, .loadBalanced: return connections.rebalance()
+        case .roundRobin, .priority:
+            throw CollectorProblem(
+                .conflict,
+                "WEBSOCKET_ROUTING_STRATEGY=\(rules.strategy.rawValue) says where a symbol belongs; "
+                    + "load-balanced and manual let symbols move.")
+        }
+    }
+
+    // MARK: Parts
+
+    private func check(_ id: String?, _ plan: SymbolPlan) throws(CollectorProblem) {
+        let ids = plan.wishes.map(\.connection)
+        guard let id, !ids.contains(id) else { return }
+        throw CollectorProblem(.notFound, "There is no connection \"\(id)\".", nearest: ids)
+    }
+
+    private func tell(_ changes: [SymbolPlan.Change]) {
+        for change in changes {
+            do {
+                try connections.setInterest(change.interest, of: change.connection)
+            } catch {
+                logger.error(
+                    "a connection can't be told its symbols",
+                    metadata: ["connection": "\(change.name)", "error": "\(error)"])
+            }
+        }
+    }
+
+    private func asking<Value>(_ body: () throws(FeedError) -> Value) throws(CollectorProblem) -> Value {
+        do { return try body() } catch { throw CollectorProblem(.conflict, error.message) }
+    }
+
+    private static func log(_ selection: SymbolSelection, of wish: SymbolWish, _ logger: Logger) {
+        for remark in selection.remarks {
+            logger.log(level: remark.level.logLevel, "\(remark.text)", metadata: ["connection": "\(wish.name)"])
+        }
+        logger.info("symbols: \(selection.summary)", metadata: ["connection": "\(wish.name)"])
+    }
+
+    private func log(_ remark: SymbolPlan.Remark) {
+        logger.log(level: remark.level.logLevel, "\(remark.text)", metadata: ["connection": "\(remark.name)"])
+    }
+}
+
+extension SymbolSelection.Remark.Level {
+    fileprivate var logLevel: Logger.Level {
+        switch self {
+        case .info: .info
+        case .warning: .warning
+        case .error: .error
+        }
+    }
+}
+
+extension CollectorProblem {
+    /// Why a universe key gives no symbols.
+    public init(_ error: UniverseError) {
+        let kind: Kind =
+            switch error.reason {
+            case .unknownKey: .notFound
+            case .noSymbols: .conflict
+            case .emptyKey: .invalid
+            case .mirror: .unavailable
+            }
+        self.init(kind, error.description, nearest: error.nearest)
+    }
+}

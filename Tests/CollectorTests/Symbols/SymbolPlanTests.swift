@@ -1,0 +1,122 @@
+import Feed
+import MarketData
+import Store
+import TestSupport
+import Testing
+import Universe
+
+@testable import Collector
+
+/// Wishes and resolutions in, interests out.
+@Suite(.timeLimit(.minutes(2))) struct SymbolPlanTests {
+    /// What keys stand for in a mirror with these groups.
+    private func resolutions(
+        _ groups: [String: [String]], _ keys: String...
+    ) async throws -> SymbolPlan.Resolutions {
+        let workspace = try Workspace()
+        let mirror = try UniverseMirror.open(directory: workspace.path, access: .readWrite)
+        for (name, members) in groups {
+            try mirror.replaceGroup(
+                .init(name: name, type: .universe), members: members.map { GroupMember(symbol: $0) })
+        }
+        return await RelationshipCache(mirror: mirror, options: .init(environment: "DEFAULT")).resolutions(of: keys)
+    }
+
+    private func plan(_ wishes: [SymbolWish], _ resolutions: SymbolPlan.Resolutions = [:]) throws -> SymbolPlan {
+        var plan = SymbolPlan()
+        for wish in wishes { try plan.add(wish, resolutions) }
+        return plan
+    }
+
+    @Test func `only connections whose symbols differ are told, and just the difference is`() async throws {
+        var plan = try plan(
+            [wish("one", "a"), wish("two", "b")], try await resolutions(["a": ["A"], "b": ["B", "C"]], "a", "b"))
+        let step = plan.decide(try await resolutions(["a": ["A"], "b": ["C", "D"]], "a", "b"))
+        #expect(step.changes.map(\.name) == ["two"] && step.remarks.isEmpty)
+        #expect(step.changes.first?.interest == .symbols(symbols("C", "D")))
+        #expect(step.changes.first?.difference.sample == "+D -B")
+    }
+
+    @Test func `a key that nobody could resolve is shown as unresolved, with what is in force instead`() async throws {
+        let none = try await resolutions(["a": ["A"]], "tehc")
+        var plan = try plan([wish("one", "tehc"), wish("two", "tehc", list: "X"), wish("three", nil, list: "Y")], none)
+        #expect(plan.inForce.map(\.source) == [.defaultList, .list, .list])
+        #expect(plan.inForce[0].problem?.contains("\"tehc\"") == true)
+        #expect(plan.inForce[1].problem?.contains("\"tehc\"") == true && plan.inForce[2].problem == nil)
+        #expect(plan.inForce[0].wish.universeKey == "tehc")
+        // The default list is chosen at a start alone: it doesn't take the place of symbols that were resolved.
+        _ = plan.decide(try await resolutions(["tehc": ["T"]], "tehc"))
+        #expect(plan.inForce[0].source == .universeKey("tehc") && plan.inForce[0].problem == nil)
+        let step = plan.decide(none)
+        #expect(plan.inForce[0].interest == .symbols(symbols("T")) && plan.inForce[0].problem != nil)
+        #expect(step.changes.map(\.name) == ["two"], "its list takes over")
+        #expect(plan.decide(none).remarks.isEmpty, "the same trouble is told once")
+    }
+
+    @Test func `a key of which a part is unknown has a problem, and collects the others`() async throws {
+        let plan = try plan([wish("one", "a:nope")], try await resolutions(["a": ["A"]], "a:nope"))
+        #expect(plan.inForce[0].interest == .symbols(symbols("A")))
+        #expect(plan.inForce[0].problem?.contains("\"nope\"") == true)
+    }
+
+    @Test func `a refusal refuses, and leaves the plan as it was`() async throws {
+        let none = try await resolutions([:], "nope")
+        var plan = SymbolPlan()
+        #expect(throws: UniverseError.self) { try plan.add(wish("one", "nope", fallback: .refusal), none) }
+        #expect(plan.inForce.isEmpty)
+    }
+
+    @Test func `one connection is enough for every symbol, and when it goes another takes its place`() throws {
+        var plan = try plan([wish("one", nil, list: "*"), wish("two", nil, list: "*"), wish("three", nil, list: "A")])
+        #expect(plan.inForce.map(\.interest) == [.all, .symbols([]), .symbols(symbols("A"))])
+        #expect(plan.taker(of: nil)?.name == "one" && plan.taker(of: "connection_three") == nil)
+        let step = plan.remove("connection_one") { _ in false }
+        #expect(step.changes.map(\.name) == ["two"] && step.changes.first?.interest == .all)
+    }
+
+    @Test func `settings that are read again reach the settings' connections alone, and keep their names`() throws {
+        var api = wish("two", nil, list: "B")
+        api.origin = .api
+        var plan = try plan([wish("one", nil, list: "A"), api, wish("three", nil, list: "C")])
+        var renamed = wish("one", nil, list: "Z")
+        renamed.name = "another"
+        let (new, gone) = plan.adopt([renamed, wish("two", nil, list: "Y"), wish("four", nil, list: "D")])
+        #expect(new == ["four"] && gone == ["three"])
+        let step = plan.decide([:])
+        #expect(step.changes.map(\.name) == ["one"] && step.changes[0].interest == .symbols(symbols("Z")))
+        #expect(plan.inForce[1].interest == .symbols(symbols("B")))
+    }
+
+    @Test func `a connection whose key isn't among the answers is left alone`() async throws {
+        let known = try await resolutions(["a": ["A"]], "a")
+        var plan = try plan([wish("one", "a")], known)
+        plan.decide([:]).expectNothing()
+        #expect(plan.inForce[0].interest == .symbols(symbols("A")))
+    }
+
+    @Test func `what others go on bringing of a removed connection is wanted for itself`() throws {
+        var plan = try plan([wish("one", nil, list: "A"), wish("two", nil, list: "B,C")])
+        plan.want(symbols("D"), on: "connection_two", origin: .api)
+        plan.remove("connection_two") { $0 != Symbol("C") }.expectNothing()
+        #expect(plan.singles.keys.sorted() == symbols("B", "D"))
+        #expect(plan.singles[symbols("B")[0]]?.leftBy == "two")
+        #expect(plan.singles[symbols("D")[0]] == SymbolPlan.SingleWish(origin: .api))
+        plan.unwant(symbols("B"), on: "connection_one")
+        plan.unwant(symbols("D"), on: nil)
+        #expect(plan.singles.isEmpty)
+    }
+
+    @Test func `a difference is told by counts and a sample`() {
+        let some = Interest.symbols(symbols("A", "B"))
+        #expect(InterestChange(from: some, to: some) == nil)
+        #expect(InterestChange(from: .all, to: .all) == nil)
+        #expect(InterestChange(from: some, to: .symbols(symbols("B", "A"))) == nil)
+        let change = InterestChange(from: some, to: .symbols(symbols("B", "C", "D")))
+        #expect(change?.added == 2 && change?.removed == 1 && change?.sample == "+C +D -A")
+        #expect(InterestChange(from: some, to: .all)?.removed == 2)
+    }
+}
+
+extension SymbolPlan.Step {
+    fileprivate func expectNothing() { #expect(changes.isEmpty && remarks.isEmpty) }
+}

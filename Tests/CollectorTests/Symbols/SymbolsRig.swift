@@ -1,0 +1,131 @@
+import Feed
+import Logging
+import MarketData
+import Store
+import Synchronization
+import TestSupport
+import Universe
+import Upstream
+
+@testable import Collector
+
+func symbols(_ names: String...) -> [Symbol] { names.compactMap { Symbol($0) } }
+
+/// A mirror, the connections over it, their owner, and the service that follows the mirror.
+final class SymbolsRig: Sendable {
+    let mirror: UniverseMirror
+    private let workspace: Workspace
+    private let settings: Mutex<UniverseService.Settings>
+    private let lines = LogLines()
+    private let port: Int
+
+    init(_ wishes: [SymbolWish], environment: String = "DEFAULT", port: Int = 1) throws {
+        workspace = try Workspace()
+        mirror = try UniverseMirror.open(directory: workspace.path, access: .readWrite)
+        self.port = port
+        settings = Mutex(
+            UniverseService.Settings(
+                environment: environment, cacheTimeToLive: .seconds(60), pullInterval: nil, wishes: wishes))
+    }
+
+    /// What was logged.
+    var log: [String] { lines.all }
+
+    /// Changes what the settings say when they are read again.
+    func change(_ body: (inout UniverseService.Settings) -> Void) { settings.withLock { body(&$0) } }
+
+    /// Writes a group as another process does, such as edgetick universe import.
+    func add(
+        _ name: String, _ symbols: String..., type: GroupType = .universe, environment: String = "DEFAULT"
+    ) throws {
+        let other = try UniverseMirror.open(directory: workspace.path, access: .readWrite)
+        try other.replaceGroup(
+            .init(name: name, type: type, environment: environment), members: symbols.map { GroupMember(symbol: $0) })
+    }
+
+    /// The parts as a start makes them.
+    func open(
+        source: UniverseSource? = nil, strategy: RoutingStrategy = .manual
+    ) async throws -> (symbols: Symbols, service: UniverseService, connections: ConnectionSet) {
+        let current = settings.withLock { $0 }
+        let logger = Logger(label: "test") { _ in lines }
+        let seen = try mirror.changeCounter()
+        let cache = RelationshipCache(mirror: mirror, options: .init(environment: current.environment))
+        let plan = try await Symbols.open(current.wishes, single: nil, cache: cache, logger: logger)
+        let port = port
+        let rules = Symbols.Rules(maximum: 3, strategy: strategy) { name throws(FeedError) in
+            FeedConfiguration(
+                name: name, endpoint: try FeedEndpoint(url: "ws://127.0.0.1:\(port)/stocks", allowsPlaintext: false),
+                apiKey: Secret("k"), events: [.minuteBar])
+        }
+        var configuration = SetConfiguration()
+        configuration.strategy = strategy
+        let connections = try ConnectionSet(
+            configuration: configuration,
+            members: plan.inForce.map { assignment in
+                SetMember(
+                    id: assignment.wish.connection, configuration: try rules.configuration(assignment.wish.name),
+                    interest: assignment.interest)
+            },
+            sink: Discarding(), logger: logger)
+        let symbols = Symbols(plan: plan, cache: cache, connections: connections, rules: rules, logger: logger)
+        let service = UniverseService(
+            mirror: mirror, seen: seen, symbols: symbols, source: source, settings: current,
+            reread: { self.settings.withLock { $0 } }, logger: logger)
+        return (symbols, service, connections)
+    }
+
+    private final class Discarding: EventSink {
+        func offer(_ batch: EventBatch) -> Admission { .accepted }
+        func whenRoom(_ resume: @escaping @Sendable () -> Void) { resume() }
+        func record(_ gap: Gap) {}
+    }
+}
+
+/// A wish of the settings for the connection of a name.
+func wish(
+    _ name: String, _ key: String?, list: String? = nil, fallback: SymbolSelection.Fallback = .defaultList
+) -> SymbolWish {
+    SymbolWish(connection: "connection_\(name)", name: name, universeKey: key, list: list, fallback: fallback)
+}
+
+extension Symbols {
+    /// What the connection of a name is to collect.
+    func interest(_ name: String) -> Interest? { assignments.first { $0.wish.name == name }?.interest }
+}
+
+extension UniverseService {
+    /// Runs while `body` does.
+    func running(_ body: () async throws -> Void) async throws {
+        let task = Task { try await self.run() }
+        defer { task.cancel() }
+        try await body()
+        task.cancel()
+        try await task.value
+    }
+}
+
+/// Keeps log lines, each with its metadata.
+final class LogLines: LogHandler {
+    private let lines = Mutex<[String]>([])
+
+    var all: [String] { lines.withLock { $0 } }
+    var metadata: Logger.Metadata {
+        get { [:] }
+        set {}
+    }
+    var logLevel: Logger.Level {
+        get { .info }
+        set {}
+    }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { nil }
+        set {}
+    }
+
+    func log(event: LogEvent) {
+        let details = (event.metadata ?? [:]).sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+        lines.withLock { $0.append("\(event.level) \(event.message) \(details.joined(separator: " "))") }
+    }
+}
