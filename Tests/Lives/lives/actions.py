@@ -28,7 +28,8 @@ def kill(life: Life, box: Box, down: float, again: list[float]) -> None:
 
 def stop(life: Life, box: Box, down: float, sync: bool) -> None:
     status = box.end()
-    if status not in (0, None):
+    # A collector that has hardly begun to start ends by the signal itself.
+    if status not in (0, None, -signal.SIGTERM):
         box.notes.append(f"box {box.index} was stopped and ended with {status}")
     if sync:
         life.note(f"edgetick sync: {_short(box.run('sync'))}")

@@ -58,7 +58,7 @@ class Box:
             "PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": self.place, "MASSIVE_API_KEY": self.key,
             "SYMBOLS": ",".join(self.symbols), "FEED_EVENTS": ",".join(markets.KINDS), "EDGETICK_DATA_DIR": self.data,
             "COLLECTOR_ID": self.collector, "HTTP_PORT": "0", "BACKFILL_ENABLED": "false", "UNIVERSE_PULL_INTERVAL": "0",
-            "MASSIVE_WEBSOCKET_RECONNECT_DELAY": "0.2", "SYNC_INTERVAL": "0.3", "SYNC_STATEMENT_TIMEOUT": "5",
+            "MASSIVE_WEBSOCKET_RECONNECT_DELAY": "0.1", "SYNC_INTERVAL": "0.3", "SYNC_STATEMENT_TIMEOUT": "5",
             "BACKFILL_REQUESTS_PER_MINUTE": "0",
         }
         if self.tools.clock:

@@ -110,7 +110,7 @@ class _Judge:
                     return self._explain(f"drop ({drop.reason})")
         if not kept:
             gaps = [gap for file in self.files for gap in file.gaps if gap.covers(event)]
-            if any(not self._should_be_filled(gap, event) for gap in gaps):
+            if any(not (gap.is_uncertain or self._should_be_filled(gap, event)) for gap in gaps):
                 return self._explain("gap")
             if any(gap.is_uncertain and gap.names(event) for file in self.files for gap in file.gaps):
                 return self._explain("gap of unknown extent")

@@ -156,7 +156,7 @@ class _Maker:
         if stays:
             self.away.append("feed")
             self.feed_away_for = 1
-        return {"seconds": self._seconds(0.0, 2.0), "reset": self.draw.random() < 0.5, "stays": stays}
+        return {"seconds": self._seconds(0.0, 1.2), "reset": self.draw.random() < 0.5, "stays": stays}
 
     def _lag(self, _: int) -> dict:
         return {"seconds": self.draw.choice((0.0, self._seconds(0.3, 1.0), self._seconds(1.0, 4.0)))}

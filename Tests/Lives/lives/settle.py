@@ -17,6 +17,8 @@ COMMANDS = {
     "repair": re.compile(r"edgetick repair --force"),
     "set aside": re.compile(r"edgetick repair --file"),
 }
+# Or to start the collector again.
+RESTART = re.compile(r"restart|start (it|the collector) again")
 # Checks that are about rows; what another says, such as the feed's, is no word about what was lost.
 ABOUT_ROWS = ("sync", "upload", "buffer", "ledger", "letters", "file")
 # Exit codes of `edgetick status --check`, and that of a version that doesn't know it.
@@ -169,7 +171,9 @@ def _obey(life: Life, box: Box, settled: Settled) -> bool:
     if command is None:
         return False
     box.end()
-    status, output = _save_set_aside(box) if command == SAVE else box.run(*command)
+    status, output = 0, "started again"
+    if command:
+        status, output = _save_set_aside(box) if command == SAVE else box.run(*command)
     life.note(f"box {box.index} asked ({words[:200]}): edgetick {' '.join(command)}: {status}: {output.strip()[-300:]}")
     settled.asked[-1] += f" → edgetick {' '.join(command)}: {status}"
     _start(life, box, settled)
@@ -188,7 +192,9 @@ def _command(words: str, state: _State) -> list[str] | None:
         return ["repair", "--force"]
     if COMMANDS["set aside"].search(words):
         return SAVE
-    return ["dead-letters", "retry", "--all"] if state.letters else None
+    if state.letters:
+        return ["dead-letters", "retry", "--all"]
+    return [] if RESTART.search(words) else None
 
 
 def _save_set_aside(box: Box) -> tuple[int, str]:
