@@ -90,6 +90,7 @@ def restore_database(life: Life, box: Box, to: str | int, killed: bool) -> None:
     with life.database_alone():
         if killed:
             box.kill()
+        life.versions.clear()
         life.database.restore(None if to == "empty" or not life.snapshots else life.snapshots[int(to) % len(life.snapshots)])
         if life.refusal:
             life.database.refuse(*life.refusal)

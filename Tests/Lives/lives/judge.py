@@ -39,12 +39,14 @@ class Verdict:
 def judge(
     market: Market, first: dict[tuple[str, str], int], closed: int, upstream: Upstream, files: list[File],
     told: dict[int, list[str]], deleted: set[Name],
+    versions: dict[tuple[str, int], int],
 ) -> Verdict:
     """Judges a round whose channels were first subscribed at these times and whose market closed at that one.
 
     `told` is what each box said at the end that is not well: it speaks for the rows of its own file and its own symbols.
+    `versions` are minute bars that were upstream meanwhile.
     """
-    return _Judge(market, first, closed, upstream, files, told, deleted).verdict()
+    return _Judge(market, first, closed, upstream, files, told, deleted, versions).verdict()
 
 
 @dataclass
@@ -56,6 +58,7 @@ class _Judge:
     files: list[File]
     told: dict[int, list[str]]
     deleted: set[Name]
+    versions: dict[tuple[str, int], int]
     result: Verdict = field(default_factory=Verdict)
 
     def verdict(self) -> Verdict:
@@ -70,6 +73,7 @@ class _Judge:
             self.result.wrong += 1
             self.result.show("wrong", words)
         self._strangers()
+        self._older_versions()
         self._wild_gaps()
         result = self.result
         # Who lost a row in silence is known; of a row that is there twice any box may have spoken.
@@ -141,6 +145,14 @@ class _Judge:
 
     def _explain(self, by: str) -> None:
         self.result.explained[by] += 1
+
+    def _older_versions(self) -> None:
+        """Minute bars of which an older version took a newer one's place upstream."""
+        for (symbol, start), number in self.versions.items():
+            found = self.upstream.minutes.get((symbol, start), -1)
+            if found < number:
+                self.result.wrong += 1
+                self.result.show("wrong", f"AM.{symbol} {start / 1000:.0f}: version {number} was upstream, {found} is now")
 
     def _wild_gaps(self) -> None:
         """Gaps that reach far out of the round, as a clock that is wrong makes them. They excuse more than they should."""

@@ -11,7 +11,7 @@ from .database import Database
 from .market import COLUMNS, MINUTE, Event, Market, decimal
 
 FOREVER = 1 << 60
-# What `source` says of bars that fill a gap, and what they have not.
+# What `source` says of bars that fill a gap, and what REST has not.
 REST = "backfill"
 NOT_IN_REST = ("day_volume", "day_open", "day_vwap", "average_size")
 # An event's name: kind, symbol, number.
@@ -166,10 +166,22 @@ def read_upstream(market: Market, database: Database) -> Upstream:
     return upstream
 
 
+def read_versions(market: Market, database: Database) -> dict[tuple[str, int], int]:
+    """The number of the version of each minute bar that is upstream."""
+    versions = {}
+    for row in database.psql("COPY (SELECT symbol, start_ms, decimal_volume FROM ohlcv_1min) TO STDOUT").splitlines():
+        symbol, start, volume = row.split("\t")
+        number = market.number_of_bar("AM", symbol, int(start), Decimal(volume))
+        if number is not None:
+            versions[symbol, int(start)] = number
+    return versions
+
+
 def recognise(
     market: Market, kind: str, symbol: str, start: int, values: list, is_from_rest: bool = False
 ) -> Event | str:
-    """The event that a row is; or, in words, what is wrong with the row. A bar from REST lacks the day's columns."""
+    """The event that a row is; or, in words, what is wrong with the row. A bar from REST lacks the day's columns,
+    or keeps those of an older version."""
     try:
         if kind in ("T", "Q"):
             number = int(values[-1])
@@ -184,7 +196,7 @@ def recognise(
         return f"{event} at {start}"
     texts = tuple(_text(value) for value in values)
     for name, found, wanted in zip(COLUMNS[_stream(kind)], texts, event.columns):
-        if is_from_rest and name in NOT_IN_REST and found is None:
+        if is_from_rest and name in NOT_IN_REST:
             continue
         if found != wanted:
             return f"{event}: {name} is {found}, not {wanted}"

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 
-from . import disk, feed, line, rest
+from . import disk, feed, ledger, line, rest
 from .box import Box, Tools
 from .database import Database, Server
 from .process import Stopped
@@ -36,6 +36,8 @@ class Life:
         # Tables to be emptied when everything is upstream; and events that were upstream when one was emptied before.
         self.to_truncate: set[str] = set()
         self.deleted: set[tuple[str, str, int]] = set()
+        # The newest version of each minute bar that was upstream, since the database was last put back.
+        self.versions: dict[tuple[str, int], int] = {}
         self.refusal: tuple[str, str | None, str] | None = None
         self.disk: disk.SmallDisk | None = None
         self.difference = trading_hours() + sequence.seed % 3600 * 1000 - feed.milliseconds() if tools.clock else 0
@@ -95,6 +97,11 @@ class Life:
         finally:
             if was_open:
                 self.line.mend()
+
+    def watch_versions(self) -> None:
+        """Notes which versions of minute bars are upstream: no older one may take a newer one's place."""
+        for name, number in ledger.read_versions(self.sequence.market, self.database).items():
+            self.versions[name] = max(number, self.versions.get(name, number))
 
     def note(self, text: str) -> None:
         self.events.append(f"{time.monotonic() - self.started:6.2f} {text}")

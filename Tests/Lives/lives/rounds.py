@@ -62,13 +62,14 @@ def _play(workshop: Workshop, plan: sequence.Sequence, place: str, started: floa
                 box.keep_alive()
             life.note(str(step))
             actions.perform(life, step)
+            life.watch_versions()
         life.sleep(0.3)
         life.note("settling")
         settled = settle.settle(life)
         closed = life.feed.closed or 0
         files = [ledger.read_file(plan.market, box.index, box.data) for box in life.boxes]
         upstream = ledger.read_upstream(plan.market, life.database)
-        verdict = judge.judge(plan.market, life.feed.first, closed, upstream, files, settled.told, life.deleted)
+        verdict = judge.judge(plan.market, life.feed.first, closed, upstream, files, settled.told, life.deleted, life.versions)
         notes = life.events + [note for box in life.boxes for note in box.notes]
         result = report.line(plan, workshop.binary, time.monotonic() - started, verdict, settled, notes)
         if report.failed(result) or workshop.keeps:

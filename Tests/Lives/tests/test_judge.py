@@ -18,6 +18,7 @@ class JudgeTests(unittest.TestCase):
     def setUp(self) -> None:
         """A round in which everything arrived."""
         self.upstream, self.file = Upstream(), File(box=0)
+        self.versions: dict[tuple[str, int], int] = {}
         sequences = dict.fromkeys(KINDS, 0)
         for kind in KINDS:
             for number in MARKET.numbers(kind, SYMBOL, OPENED, CLOSED):
@@ -33,7 +34,7 @@ class JudgeTests(unittest.TestCase):
         self.event = MARKET.event("T", SYMBOL, self.some)
 
     def verdict(self, told: dict[int, list[str]] = {}) -> Verdict:
-        return judge(MARKET, FIRST, CLOSED, self.upstream, [self.file], told, set())
+        return judge(MARKET, FIRST, CLOSED, self.upstream, [self.file], told, set(), self.versions)
 
     def lose(self, in_file: bool) -> None:
         del self.upstream.counts["T", SYMBOL, self.some]
@@ -99,6 +100,15 @@ class JudgeTests(unittest.TestCase):
         numbers = MARKET.numbers("AM", SYMBOL, OPENED, CLOSED)
         self.upstream.minutes[SYMBOL, MARKET.event("AM", SYMBOL, numbers[-1]).start] = numbers[-2]
         self.assertEqual(self.verdict().lost, 1)
+
+    def test_an_older_version_in_a_newer_one_s_place_is_wrong_whatever_gaps_say(self) -> None:
+        newest = MARKET.numbers("AM", SYMBOL, OPENED, CLOSED)[-1]
+        start = MARKET.event("AM", SYMBOL, newest).start
+        self.versions[SYMBOL, start] = newest
+        self.assertEqual(self.verdict().wrong, 0)
+        self.upstream.minutes[SYMBOL, start] = newest - 1
+        self.file.gaps = [Gap(frozenset("*"), frozenset(KINDS), OPENED, CLOSED)]
+        self.assertEqual(self.verdict().wrong, 1)
 
     def test_a_row_of_an_event_that_was_never_due_is_wrong(self) -> None:
         self.upstream.counts["T", SYMBOL, MARKET.numbers("T", SYMBOL, CLOSED, CLOSED + 100)[-1]] += 1
