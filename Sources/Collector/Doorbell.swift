@@ -7,14 +7,14 @@ final class Doorbell: Sendable {
     private enum State {
         case quiet
         case rung
-        case sleeping(CheckedContinuation<Void, Never>)
+        case sleeping(CheckedContinuation<Bool, Never>)
     }
 
     private let state = Mutex(State.quiet)
 
     /// Ends the sleep under way, or the next one.
     func ring() {
-        let sleeper: CheckedContinuation<Void, Never>? = state.withLock { state in
+        let sleeper: CheckedContinuation<Bool, Never>? = state.withLock { state in
             guard case .sleeping(let continuation) = state else {
                 state = .rung
                 return nil
@@ -22,40 +22,48 @@ final class Doorbell: Sendable {
             state = .quiet
             return continuation
         }
-        sleeper?.resume()
+        sleeper?.resume(returning: true)
     }
 
     /// Returns after `duration`, on a ring, or when the task is cancelled, whichever is first.
-    func sleep(upTo duration: Duration) async {
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask { try? await Task.sleep(for: duration) }
+    ///
+    /// - Returns: Whether somebody rang.
+    @discardableResult
+    func sleep(upTo duration: Duration) async -> Bool {
+        await withTaskGroup(of: Bool.self) { group in
+            group.addTask {
+                try? await Task.sleep(for: duration)
+                return false
+            }
             group.addTask { await self.ringing() }
-            await group.next()
+            let isRung = await group.next() ?? false
             group.cancelAll()
+            return isRung
         }
     }
 
-    private func ringing() async {
+    /// - Returns: `true` on a ring, `false` when the task is cancelled.
+    private func ringing() async -> Bool {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                let isOver = state.withLock { state in
+                let answer: Bool? = state.withLock { state in
                     if case .rung = state {
                         state = .quiet
                         return true
                     }
-                    if Task.isCancelled { return true }
+                    if Task.isCancelled { return false }
                     state = .sleeping(continuation)
-                    return false
+                    return nil
                 }
-                if isOver { continuation.resume() }
+                if let answer { continuation.resume(returning: answer) }
             }
         } onCancel: {
-            let sleeper: CheckedContinuation<Void, Never>? = state.withLock { state in
+            let sleeper: CheckedContinuation<Bool, Never>? = state.withLock { state in
                 guard case .sleeping(let continuation) = state else { return nil }
                 state = .quiet
                 return continuation
             }
-            sleeper?.resume()
+            sleeper?.resume(returning: false)
         }
     }
 }

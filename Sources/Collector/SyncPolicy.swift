@@ -6,7 +6,7 @@ public struct SyncPolicy: Sendable {
         case drained
         /// A fault that passes by itself: the connection, a lock, a full server.
         case failedForNow
-        /// A fault that a person must mend: schema, rights, password, a read-only server.
+        /// A fault that a person must fix: schema, rights, password, a read-only server.
         case paused
     }
 

@@ -7,7 +7,8 @@ public import Upstream
 
 /// The sync task of `run`: a pass every interval, on request, and once more at shutdown.
 ///
-/// Failures never end it: collection goes on, and so do the tries, at the pace that ``SyncPolicy`` sets.
+/// Failures never end it: collection goes on, and so do the other streams and the tries, at the pace that
+/// ``SyncSchedule`` sets.
 public final class SyncService: Service {
     /// How long a shutdown waits for a pass under way and the last one together. What is not upstream by then goes up
     /// after the next start.
@@ -26,7 +27,7 @@ public final class SyncService: Service {
         var isStopping = false
         /// Whether the time that a shutdown has is used up.
         var isOver = false
-        var pass: Task<UploadTotals, any Error>?
+        var pass: Task<UploadReport, Never>?
     }
 
     /// A service that uploads `buffer` through `uploader` every `interval`, at most `batchRows` rows a transaction.
@@ -63,15 +64,19 @@ public final class SyncService: Service {
     }
 
     private func passes() async {
-        var policy = SyncPolicy(interval: interval)
-        var failures = RepeatedFailure<ContinuousClock.Instant>()
+        var schedule = SyncSchedule(interval: interval)
+        var failures = Failures()
+        var isAsked = false
         while !work.withLock({ $0.isStopping }), !Task.isCancelled {
-            let outcome = await onePass(&failures)
+            let streams = schedule.due(at: .now, isAsked: isAsked)
+            let result = await onePass(streams, schedule.troubled, &failures)
             guard !work.withLock({ $0.isStopping }) else { break }
-            await doorbell.sleep(upTo: policy.wait(after: outcome, jitter: .random(in: 0...1)))
+            let wait = schedule.wait(after: result, of: streams, at: .now, jitter: .random(in: 0...1))
+            isAsked = await doorbell.sleep(upTo: wait)
         }
-        if status.failure == nil, !work.withLock({ $0.isOver }), (try? await buffer.flush()) != nil {
-            _ = await onePass(&failures)
+        let working = EventStream.allCases.filter { status.failures[$0] == nil }
+        if status.trouble == nil, !working.isEmpty, !work.withLock({ $0.isOver }), (try? await buffer.flush()) != nil {
+            _ = await onePass(working, [], &failures)
         }
         let left = buffer.statistics.pending
         if left > 0 {
@@ -81,9 +86,13 @@ public final class SyncService: Service {
         await uploader.disconnect()
     }
 
-    private func onePass(_ failures: inout RepeatedFailure<ContinuousClock.Instant>) async -> SyncPolicy.Outcome {
+    private func onePass(
+        _ streams: [EventStream], _ troubled: Set<EventStream>, _ failures: inout Failures
+    ) async -> SyncSchedule.Result {
         let task = Task { [self] in
-            try await pass.run { totals in self.current.withLock { $0.progressed(totals) } }
+            await pass.report(of: streams, troubled: troubled) { moved in
+                self.current.withLock { $0.progressed(moved) }
+            }
         }
         let isOver = work.withLock { work in
             work.pass = task
@@ -92,37 +101,47 @@ public final class SyncService: Service {
         // The time may have run out while the buffer was flushed.
         if isOver { task.cancel() }
         defer { work.withLock { $0.pass = nil } }
-        do {
-            let totals = try await task.value
-            current.withLock { $0.succeeded(totals, at: .now) }
-            if failures.ended() { logger.notice("the upload works again") }
-            if totals.refused > 0 {
-                logger.error(
-                    "upstream refused rows; they are kept as dead letters (see table dead_letters)",
-                    metadata: ["rows": "\(totals.refused)"])
+        let report = await task.value
+        current.withLock { $0.passed(report, of: streams, at: .now) }
+        log(report.totals)
+        if let trouble = report.trouble { return .failed(failed(nil, trouble, &failures.all)) }
+        if failures.all.ended() { logger.notice("the upload works again") }
+        var outcomes: [EventStream: SyncPolicy.Outcome] = [:]
+        for stream in streams {
+            if let failure = report.failures[stream] {
+                outcomes[stream] = failed(stream, failure, &failures.streams[stream, default: .init()])
+            } else if failures.streams[stream]?.ended() == true {
+                logger.notice("the upload works again", metadata: ["stream": "\(stream.rawValue)"])
             }
-            if totals.rows > 0 {
-                logger.debug("uploaded", metadata: ["rows": "\(totals.rows)", "batches": "\(totals.batches)"])
-            }
-            return .drained
-        } catch {
-            return failed(error, &failures)
+        }
+        return .passed(failures: outcomes)
+    }
+
+    private func log(_ totals: UploadTotals) {
+        for stream in EventStream.allCases where totals[stream].refused > 0 {
+            logger.error(
+                "upstream refused rows; they are kept as dead letters (see edgetick dead-letters list)",
+                metadata: ["stream": "\(stream.rawValue)", "rows": "\(totals[stream].refused)"])
+        }
+        if totals.rows > 0 {
+            logger.debug("uploaded", metadata: ["rows": "\(totals.rows)", "batches": "\(totals.batches)"])
         }
     }
 
-    private func failed(_ error: any Error, _ failures: inout RepeatedFailure<ContinuousClock.Instant>)
-        -> SyncPolicy.Outcome
-    {
+    /// Notes and logs a failure of a stream, or of all of them.
+    private func failed(
+        _ stream: EventStream?, _ error: any Error, _ failures: inout RepeatedFailure<ContinuousClock.Instant>
+    ) -> SyncPolicy.Outcome {
         guard !task(isCancelledBy: error) else { return .failedForNow }
         let needsPerson = Self.needsPerson(error)
         let description = String(describing: error)
-        current.withLock { $0.failed(description, needsPerson: needsPerson, at: .now) }
+        current.withLock { $0.failed(stream, description, needsPerson: needsPerson, at: .now) }
         if let occurrences = failures.occurred(description, now: .now) {
-            logger.error(
-                needsPerson
-                    ? "the upload is paused until this is mended; collection goes on"
-                    : "the upload failed and is tried again; collection goes on",
-                metadata: ["error": "\(description)", "occurrences": "\(occurrences)"])
+            var metadata: Logger.Metadata = ["error": "\(description)", "occurrences": "\(occurrences)"]
+            if let stream { metadata["stream"] = "\(stream.rawValue)" }
+            let others = stream == nil ? "collection goes on" : "collection and the other streams go on"
+            let news = needsPerson ? "the upload is paused until this is fixed" : "the upload failed and is tried again"
+            logger.error("\(news); \(others)", metadata: metadata)
         }
         return needsPerson ? .paused : .failedForNow
     }
@@ -139,4 +158,10 @@ public final class SyncService: Service {
         default: false
         }
     }
+}
+
+/// Which failures were logged when.
+private struct Failures {
+    var all = RepeatedFailure<ContinuousClock.Instant>()
+    var streams: [EventStream: RepeatedFailure<ContinuousClock.Instant>] = [:]
 }

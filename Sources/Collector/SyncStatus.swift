@@ -1,41 +1,61 @@
-/// How the upload stands.
+public import MarketData
+import Upstream
+
+/// How the upload stands: what was moved, and what keeps each stream, or all of them, from going on.
 public struct SyncStatus: Sendable {
     /// A failure that lasts.
     public struct Failure: Sendable {
         /// What went wrong and what to do, in one line.
         public let description: String
-        /// Whether a person must mend it.
+        /// Whether a person must fix it.
         public let needsPerson: Bool
         /// When it began.
         public let since: ContinuousClock.Instant
     }
 
-    /// Rows settled upstream since the process started.
-    public private(set) var rows = 0
-    /// Rows refused upstream since the process started.
-    public private(set) var refused = 0
+    /// What was moved since the process started.
+    public private(set) var totals = UploadTotals()
     /// When a pass last found everything upstream.
     public private(set) var lastSuccess: ContinuousClock.Instant?
-    /// The failure under way, if any.
-    public private(set) var failure: Failure?
+    /// The failures of streams; the other streams go on meanwhile.
+    public private(set) var failures: [EventStream: Failure] = [:]
+    /// The failure that keeps all streams from going on.
+    public private(set) var trouble: Failure?
 
-    private var underWay = UploadTotals()
+    private var before = UploadTotals()
 
-    mutating func progressed(_ totals: UploadTotals) {
-        rows += totals.rows - underWay.rows
-        refused += totals.refused - underWay.refused
-        underWay = totals
+    /// Rows that are upstream since the process started.
+    public var rows: Int { totals.rows }
+    /// Rows refused upstream since the process started.
+    public var refused: Int { totals.refused }
+
+    /// What is wrong in all, each stream named; `nil` when nothing is.
+    public var failure: Failure? {
+        if let trouble { return trouble }
+        let failures = EventStream.allCases.compactMap { stream in self.failures[stream].map { (stream, $0) } }
+        guard let since = failures.map(\.1.since).min() else { return nil }
+        return Failure(
+            description: failures.map { "\($0.rawValue): \($1.description)" }.joined(separator: "; "),
+            needsPerson: failures.contains { $1.needsPerson }, since: since)
     }
 
-    mutating func succeeded(_ totals: UploadTotals, at now: ContinuousClock.Instant) {
-        progressed(totals)
-        underWay = UploadTotals()
-        lastSuccess = now
-        failure = nil
+    /// What the pass under way has moved so far.
+    mutating func progressed(_ moved: UploadTotals) { totals = before + moved }
+
+    mutating func passed(_ report: UploadReport, of streams: [EventStream], at now: ContinuousClock.Instant) {
+        progressed(report.totals)
+        before = totals
+        guard report.trouble == nil else { return }
+        trouble = nil
+        for stream in streams where report.failures[stream] == nil { failures[stream] = nil }
+        if failures.isEmpty { lastSuccess = now }
     }
 
-    mutating func failed(_ description: String, needsPerson: Bool, at now: ContinuousClock.Instant) {
-        underWay = UploadTotals()
-        failure = Failure(description: description, needsPerson: needsPerson, since: failure?.since ?? now)
+    mutating func failed(
+        _ stream: EventStream?, _ description: String, needsPerson: Bool, at now: ContinuousClock.Instant
+    ) {
+        let last = if let stream { failures[stream] } else { trouble }
+        let failure = Failure(description: description, needsPerson: needsPerson, since: last?.since ?? now)
+        if let stream { failures[stream] = failure } else { trouble = failure }
     }
 }

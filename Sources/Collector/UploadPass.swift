@@ -1,19 +1,7 @@
-import MarketData
+public import MarketData
 public import Store
+import Synchronization
 public import Upstream
-
-/// What an upload has moved so far.
-public struct UploadTotals: Sendable, Equatable {
-    /// Rows read from the buffer and settled upstream: written, already there, or set aside.
-    public var rows = 0
-    /// Rows that went to the dead letters.
-    public var refused = 0
-    /// Batches sent.
-    public var batches = 0
-
-    /// Totals of nothing.
-    public init() {}
-}
 
 /// Moves everything that is buffered upstream, once: reads from the head, sends, acknowledges.
 ///
@@ -22,26 +10,61 @@ public struct UploadTotals: Sendable, Equatable {
 public struct UploadPass: Sendable {
     private let buffer: TickBuffer
     private let uploader: Uploader
-    private let batchRows: Int
+    private let sizes: BatchSizes
 
     /// A pass from `buffer` through `uploader`, at most `batchRows` rows a transaction.
     public init(buffer: TickBuffer, uploader: Uploader, batchRows: Int) {
         self.buffer = buffer
         self.uploader = uploader
-        self.batchRows = batchRows
+        sizes = BatchSizes(most: batchRows)
     }
 
     /// Runs until the buffer has no more rows to send; `progress` hears of every batch.
     ///
-    /// The streams take turns, bars first, so that a backlog of quotes doesn't hold up the bars. The next batch is
-    /// read while one is sent.
-    ///
-    /// - Throws: `StoreError` and `UpstreamError`; what was acknowledged until then stays so.
+    /// - Throws: `StoreError` and `UpstreamError`, when all that could go up is upstream; what was acknowledged until then
+    ///   stays so.
     public func run(progress: @escaping @Sendable (UploadTotals) -> Void = { _ in }) async throws -> UploadTotals {
-        try await settleWithLedger()
-        let queue = UploadQueue(buffer: buffer, batchRows: batchRows, progress: progress)
-        try await uploader.drain(queue)
-        return await queue.totals
+        try await report(progress: progress).get()
+    }
+
+    /// Runs until the buffer has no more rows of these streams to send, or until each of them has failed.
+    ///
+    /// The streams take turns, those with trouble last, so that a backlog of quotes doesn't hold up the bars. The next
+    /// batch is read while one is sent. A stream that fails leaves the others theirs: also when the connection was lost with
+    /// its rows on the way, for they may be what the server can't bear.
+    ///
+    /// - Parameter troubled: The streams that failed the last time.
+    public func report(
+        of streams: [EventStream] = EventStream.allCases, troubled: Set<EventStream> = [],
+        progress: @escaping @Sendable (UploadTotals) -> Void = { _ in }
+    ) async -> UploadReport {
+        let totals = Mutex(UploadTotals())
+        var report = UploadReport()
+        var left = streams.filter { !troubled.contains($0) } + streams.filter(troubled.contains)
+        repeat {
+            let queue = UploadQueue(buffer: buffer, sizes: sizes, streams: left) { batch in
+                progress(
+                    totals.withLock { totals in
+                        totals.add(batch)
+                        return totals
+                    })
+            }
+            do {
+                try await settleWithLedger()
+                try await uploader.drain(queue)
+                left = []
+            } catch {
+                let failures = await queue.failures
+                report.failures.merge(failures) { $1 }
+                left.removeAll { failures[$0] != nil }
+                let failure = (error as? UpstreamError).flatMap { failures.values.contains($0) ? $0 : nil }
+                if failure == nil { report.trouble = error }
+                // Over a new connection the others may go on.
+                if failure?.isLostConnection != true { left = [] }
+            }
+        } while !left.isEmpty
+        report.totals = totals.withLock { $0 }
+        return report
     }
 
     /// Has the buffer agree with what the ledger says is upstream: a pass that ended between COMMIT and acknowledgement
@@ -74,54 +97,5 @@ public struct UploadPass: Sendable {
             if uploaded > 0 { known[stream] = uploaded }
         }
         try await buffer.agree(withLedger: known)
-    }
-}
-
-/// The buffer's head as a pass reads it: whose turn it is, how far each stream was read, and what was moved.
-private actor UploadQueue: UploadSource {
-    private(set) var totals = UploadTotals()
-    private let buffer: TickBuffer
-    private let batchRows: Int
-    private let progress: @Sendable (UploadTotals) -> Void
-    private var cursors: [EventStream: Int64] = [:]
-    private var turn = 0
-
-    init(buffer: TickBuffer, batchRows: Int, progress: @escaping @Sendable (UploadTotals) -> Void) {
-        self.buffer = buffer
-        self.batchRows = batchRows
-        self.progress = progress
-    }
-
-    func nextBatch() async throws -> BufferedBatch? {
-        let streams = EventStream.allCases
-        for offset in streams.indices {
-            let stream = streams[(turn + offset) % streams.count]
-            guard let batch = try await buffer.nextBatch(of: stream, after: cursors[stream], limit: batchRows),
-                let last = batch.lastSequence
-            else { continue }
-            cursors[stream] = last
-            turn = (turn + offset + 1) % streams.count
-            return batch
-        }
-        return nil
-    }
-
-    func keep(_ refused: [RefusedRow], of stream: EventStream) async throws {
-        try await buffer.addDeadLetters(refused.map { DeadLetter($0, stream: stream) })
-    }
-
-    func settled(_ batch: SettledBatch) async throws {
-        try await buffer.acknowledge(batch.stream, through: batch.last)
-        totals.batches += 1
-        totals.rows += batch.rows
-        totals.refused += batch.outcome.refused
-        progress(totals)
-    }
-}
-
-extension DeadLetter {
-    fileprivate init(_ row: RefusedRow, stream: EventStream) {
-        self.init(
-            stream: stream, sequence: row.sequence, sqlState: row.sqlState, reason: row.reason, row: row.rowJSON)
     }
 }

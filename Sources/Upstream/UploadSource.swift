@@ -2,7 +2,8 @@ public import MarketData
 
 /// Where an upload's rows come from, and who keeps what becomes of them.
 ///
-/// ``Uploader/drain(_:)`` calls one method at a time, except that the next batch is read while the present one is sent.
+/// ``Uploader/drain(_:)`` calls one method at a time, except that the next batch is read, and a failed stream named,
+/// while another batch is sent.
 public protocol UploadSource: Sendable {
     /// The next batch, of any stream; `nil` when there is none. Within a stream, sequences grow from call to call.
     func nextBatch() async throws -> BufferedBatch?
@@ -13,6 +14,10 @@ public protocol UploadSource: Sendable {
 
     /// Hears that a batch is upstream: its COMMIT has been answered, or the ledger says so.
     func settled(_ batch: SettledBatch) async throws
+
+    /// Hears that a stream can't go on for now. Batches of it that were not settled are not upstream, and no more of them
+    /// are sent by this drain.
+    func failed(_ stream: EventStream, _ error: UpstreamError) async
 }
 
 /// A batch that is upstream.

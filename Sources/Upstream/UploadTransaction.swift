@@ -5,13 +5,17 @@ import MarketData
 /// Statements that wait for no answer travel with the next exchange: the COMMIT of the transaction before, this one's
 /// beginning and the first COPY are one. Every attempt to load rows stands behind a savepoint. When the server refuses
 /// a row, the rows are halved until the refused ones stand alone, so k refused rows of n cost about 2k·log2(n/k)
-/// attempts.
+/// attempts. So are rows that failed the same way several times, whatever the error: see ``Stumble``.
 final class UploadTransaction {
     let connection: PostgresConnection
     let catalog: Catalog
     let ledger: Ledger
     let batch: BufferedBatch
     private var pending = ""
+    /// The error that is looked for row by row, and how long.
+    private var narrowing: (sqlState: String?, budget: NarrowingBudget)?
+    /// The first error that made a row a refused one although it may be the server's fault.
+    private var doubtful: UpstreamError?
     private var hasRaisedLimit = false
     private var hasComparedTables = false
     /// The transaction whose COMMIT travels with this one's beginning, and what to do when it is answered.
@@ -37,6 +41,26 @@ final class UploadTransaction {
         self.catalog = catalog
         self.ledger = ledger
         self.batch = batch
+    }
+
+    /// Has rows that fail with the same error again found one by one.
+    func narrow(_ stumble: Stumble, within limit: Duration) {
+        narrowing = (stumble.sqlState, NarrowingBudget(isSlow: stumble.isSlow, limit: limit))
+    }
+
+    /// Has statements of this transaction wait less for locks on the tables, once the ledger's row is locked.
+    func waitForLocks(_ limit: Duration) {
+        pending += "SET LOCAL lock_timeout = \(limit.wholeMilliseconds); "
+    }
+
+    /// Whether any row went into its table.
+    private var hasLoaded: Bool { outcome.inserted + outcome.updated + outcome.unchanged > 0 }
+
+    /// Makes sure that rows were refused for what they are: others went through the same way.
+    ///
+    /// - Throws: The error of the first row, when none did: it is the server's trouble then, or the table's.
+    func confirmRefusals() throws(UpstreamError) {
+        if let doubtful, !hasLoaded { throw doubtful }
     }
 
     /// Begins, and answers the last sequence that is upstream.
@@ -231,20 +255,28 @@ final class UploadTransaction {
     /// Loads `part`, in halves when the server refuses a row of it.
     private func loadHalving<Field: RowField>(
         _ part: ArraySlice<Int32>, into target: UploadTarget<Field>, rows: [Buffered<Field.Event>],
-        _ context: RowContext, _ load: (ArraySlice<Int32>) throws(UpstreamError) -> Void
+        _ context: RowContext, isRepeated: Bool = false, _ load: (ArraySlice<Int32>) throws(UpstreamError) -> Void
     ) throws(UpstreamError) {
         guard !part.isEmpty else { return }
         do {
-            return try load(part)
+            try load(part)
+            narrowing?.budget.passed()
+            return
         } catch {
             // Before the ledger's row is locked there is no savepoint to go back to, and no row to blame.
             guard settledSequence != nil, !overlaps else { throw error }
             if error.reason == .limit, try raiseLimit(error) {
                 return try loadHalving(part, into: target, rows: rows, context, load)
             }
-            guard error.reason == .data else { throw error }
+            let isDoubtful = error.reason != .data
+            guard !isDoubtful || narrows(error) else { throw error }
             try compareTable(target.table)
             if part.count == 1, let index = part.first {
+                // What passes by itself may have hit this row by chance.
+                if isDoubtful, !isRepeated {
+                    return try loadHalving(part, into: target, rows: rows, context, isRepeated: true, load)
+                }
+                if isDoubtful { doubtful = doubtful ?? error }
                 refuse(rows[Int(index)], error, context)
                 return
             }
@@ -252,6 +284,14 @@ final class UploadTransaction {
         let middle = part.startIndex + part.count / 2
         try loadHalving(part[..<middle], into: target, rows: rows, context, load)
         try loadHalving(part[middle...], into: target, rows: rows, context, load)
+    }
+
+    /// Whether the row behind an error is to be found, though the error need not be a row's fault.
+    private func narrows(_ error: UpstreamError) -> Bool {
+        guard let sqlState = narrowing?.sqlState, error.sqlState == sqlState, Stumble.mayBeRows(error) else {
+            return false
+        }
+        return narrowing?.budget.failed() ?? false
     }
 
     /// Lifts TimescaleDB's limit on decompressed rows for this transaction; `false` when that can't help (any more).

@@ -1,5 +1,36 @@
 import MarketData
 
+/// What a drain knows while it lasts: what it reads from, what waits for the disk, which streams can't go on.
+final class Drain<Source: UploadSource> {
+    let source: Source
+    let ahead: ReadAhead<Source>
+    let commits = CommitGroup()
+    private(set) var failures: [EventStream: UpstreamError] = [:]
+    /// The failure that the drain ends with, where it ends with one.
+    private(set) var firstFailure: UpstreamError?
+
+    init(_ source: Source, _ ahead: ReadAhead<Source>) {
+        self.source = source
+        self.ahead = ahead
+    }
+
+    /// The stream takes no further part.
+    func fail(
+        _ stream: EventStream, _ error: UpstreamError, isolation: isolated (any Actor)? = #isolation
+    ) async {
+        failures[stream] = error
+        firstFailure = firstFailure ?? error
+        await source.failed(stream, error)
+    }
+
+    /// Settles a batch whose COMMIT has waited for the disk, and with it all before.
+    func settle(
+        _ batch: SettledBatch, by ledger: Ledger, isolation: isolated (any Actor)? = #isolation
+    ) async throws {
+        for batch in commits.add(batch, by: ledger, isLazy: false) { try await source.settled(batch) }
+    }
+}
+
 extension Uploader {
     /// Sends all that `source` has: each batch's rows and the ledger in one transaction (in several, one after the
     /// other, when a limit of the server makes that necessary).
@@ -8,110 +39,193 @@ extension Uploader {
     /// with the next batch's beginning, so a far server costs two exchanges a batch, and most COMMITs don't wait for the
     /// server's disk: see ``CommitGroup``. Rows that the ledger has already are skipped.
     ///
-    /// - Throws: any ``UpstreamError/Reason``, `CancellationError`, and what `source` throws. The transaction under way is
-    ///   rolled back, or its end is unknown and the ledger tells: draining again from the first batch that was not
-    ///   settled is always right. What was read ahead is dropped.
+    /// A stream that fails while the connection stands is left out from then on; `source` hears of it, and the other
+    /// streams go on.
+    ///
+    /// - Throws: What ends the drain for all streams: a lost connection, a ledger that can't be used,
+    ///   `CancellationError`, what `source` throws; else, when everything else is upstream, the first stream's failure. The
+    ///   transaction under way is rolled back, or its end is unknown and the ledger tells: draining again from the first
+    ///   batch that was not settled is always right. What was read ahead is dropped.
     public func drain(_ source: some UploadSource) async throws {
         try await inTurn { try await self.drainInTurn(source) }
     }
 
-    private func drainInTurn(_ source: some UploadSource) async throws {
+    private func drainInTurn<Source: UploadSource>(_ source: Source) async throws {
         let ahead = ReadAhead(source) { [configuration] batch in
             UploadParcel(batch, collector: configuration.collector, barTimestamp: configuration.barTimestamp)
         }
-        let commits = CommitGroup()
+        let drain = Drain(source, ahead)
         do {
-            try await send(ahead, commits, to: source)
+            try await send(drain)
+            try await settleCommitted(drain)
         } catch {
             abandon()
             _ = await ahead.parcel()
-            try? await settleCommitted(commits, source)
+            try? await settleCommitted(drain)
             throw error
         }
+        if let failure = drain.firstFailure { throw failure }
     }
 
     /// Settles what was committed before the trouble, when the connection is still there: its server lives then, and
     /// can be made to wait for its disk.
-    private func settleCommitted(_ commits: CommitGroup, _ source: some UploadSource) async throws {
+    private func settleCommitted(_ drain: Drain<some UploadSource>) async throws {
+        let commits = drain.commits
         guard let connection = standing, let ledger = commits.ledger, let newest = commits.waiting.last else { return }
         // Another server may answer at the same address.
         guard try settledSequence(newest.stream, ledger, connection) >= newest.last else { return }
-        for batch in commits.settle() { try await source.settled(batch) }
+        for batch in commits.settle() { try await drain.source.settled(batch) }
     }
 
-    /// Settles a batch whose COMMIT has waited for the disk, and with it all before.
-    private func settle(
-        _ batch: SettledBatch, by ledger: Ledger, _ commits: CommitGroup, _ source: some UploadSource
-    ) async throws {
-        for batch in commits.add(batch, by: ledger, isLazy: false) { try await source.settled(batch) }
-    }
-
-    private func send<Source: UploadSource>(
-        _ ahead: ReadAhead<Source>, _ commits: CommitGroup, to source: Source
-    ) async throws {
+    private func send(_ drain: Drain<some UploadSource>) async throws {
         // Loaded, and committed with the next batch's beginning where one follows.
         var loaded: UploadTransaction?
         while true {
-            let next = await ahead.parcel()
+            let next = await drain.ahead.parcel()
             try Task.checkCancellation()
-            if let before = loaded, !mayFollow(next) {
+            if let before = loaded, !mayFollow(next, drain) {
                 loaded = nil
-                try before.commit()
-                try await settle(before.settledBatch, by: before.ledger, commits, source)
+                try await commit(before, drain)
             }
             guard let parcel = try next.get() else { return }
-            guard parcel.batch.count > 0 else {
-                ahead.readOn(after: [])
+            guard parcel.batch.count > 0, drain.failures[parcel.batch.stream] == nil else {
+                drain.ahead.readOn(after: [])
                 continue
             }
-            loaded = try await load(parcel, after: loaded, ahead, commits, source)
+            loaded = try await load(parcel, after: loaded, drain)
         }
     }
 
     /// Whether a batch is there whose tables can be used; else what was loaded is committed alone, before the trouble.
-    private func mayFollow(_ next: Result<UploadParcel?, any Error>) -> Bool {
-        guard case .success(let parcel?) = next, let (_, catalog) = try? connected() else { return false }
+    private func mayFollow(_ next: Result<UploadParcel?, any Error>, _ drain: Drain<some UploadSource>) -> Bool {
+        guard case .success(let parcel?) = next, drain.failures[parcel.batch.stream] == nil,
+            let (_, catalog) = try? connected()
+        else { return false }
         return (try? UploadPlan(parcel, in: catalog)) != nil
+    }
+
+    /// Commits a batch that none follows.
+    private func commit(_ loaded: UploadTransaction, _ drain: Drain<some UploadSource>) async throws {
+        do throws(UpstreamError) {
+            try loaded.commit()
+        } catch {
+            try await giveUp(loaded.batch, because: error, loaded.connection, drain)
+            return
+        }
+        stumbles[loaded.batch.stream] = nil
+        try await drain.settle(loaded.settledBatch, by: loaded.ledger)
+    }
+
+    /// Ends a stream's part in the drain, for a fault that leaves the connection.
+    ///
+    /// - Throws: The error where it ends the drain for all: nothing goes over a connection that is gone, and what was
+    ///   committed lazily over it may be gone too, whatever another one commits.
+    private func giveUp(
+        _ batch: BufferedBatch, because error: UpstreamError, _ connection: PostgresConnection,
+        _ drain: Drain<some UploadSource>
+    ) async throws {
+        abandon()
+        guard standing === connection else {
+            if error.isLostConnection { await drain.fail(batch.stream, error) }
+            throw error
+        }
+        let stumble = Stumble(first: batch.firstSequence ?? 0, error: error)
+        stumbles[batch.stream] = stumbles[batch.stream]?.followed(by: stumble) ?? stumble
+        await drain.fail(batch.stream, error)
     }
 
     /// Loads a batch behind the one before, and commits that one on the way.
     ///
     /// - Returns: The transaction to be committed; `nil` when nothing is left to commit.
-    private func load<Source: UploadSource>(
-        _ parcel: UploadParcel, after before: UploadTransaction?, _ ahead: ReadAhead<Source>, _ commits: CommitGroup,
-        _ source: Source
+    private func load(
+        _ parcel: UploadParcel, after before: UploadTransaction?, _ drain: Drain<some UploadSource>
     ) async throws -> UploadTransaction? {
+        let stream = parcel.batch.stream
         let transaction = try makeTransaction(parcel.batch)
-        let plan = try UploadPlan(parcel, in: transaction.catalog)
-        if before == nil { ahead.readOn(after: []) }
-        let isLazy = commits.mayBeLazy()
+        if before == nil { drain.ahead.readOn(after: []) }
+        let plan: UploadPlan
+        do throws(UpstreamError) {
+            plan = try UploadPlan(parcel, in: transaction.catalog)
+        } catch {
+            try await giveUp(parcel.batch, because: error, transaction.connection, drain)
+            return nil
+        }
+        let isLazy = drain.commits.mayBeLazy() && stumbles[stream] == nil
+        let began = ContinuousClock.now
         do throws(UpstreamError) {
             transaction.begin(after: before, isLazy: isLazy) {
-                let settled = before.map { commits.add($0.settledBatch, by: $0.ledger, isLazy: isLazy) }
-                ahead.readOn(after: settled ?? [])
+                if let before { self.stumbles[before.batch.stream] = nil }
+                let settled = before.map { drain.commits.add($0.settledBatch, by: $0.ledger, isLazy: isLazy) }
+                drain.ahead.readOn(after: settled ?? [])
             }
+            prepare(transaction)
             transaction.rows = parcel.batch.count
             transaction.last = parcel.batch.lastSequence ?? 0
-            try await load(parcel, plan, in: transaction, source)
+            try await load(parcel, plan, in: transaction, drain.source)
             return transaction
         } catch {
             abandon()
-            // What was committed lazily over a connection that is gone may be gone too, whatever another one commits.
-            guard standing === transaction.connection else { throw error }
-            guard before?.isCommitted ?? true, transaction.overlaps || mayHelpToSplit(parcel.batch.count, error) else {
-                throw error
+            if let before, !before.isCommitted {
+                try await giveUp(before.batch, because: error, before.connection, drain)
+                guard drain.failures[stream] == nil else {
+                    drain.ahead.readOn(after: [])
+                    return nil
+                }
+                return try await load(parcel, after: nil, drain)
+            }
+            let stands = standing === transaction.connection
+            guard stands, transaction.overlaps || mayHelpToSplit(parcel.batch.count, error) else {
+                // Before it locks its row, a stream has met nothing but the ledger, which all share.
+                guard !stands || transaction.settledSequence != nil || error.reason == .busy else { throw error }
+                try await giveUp(parcel.batch, because: timed(error, since: began), transaction.connection, drain)
+                return nil
             }
         }
-        if !transaction.overlaps {
-            var outcome = UploadOutcome()
-            try await loadHalves(parcel, 0..<parcel.batch.count, &outcome, source)
-            try await settle(SettledBatch(parcel.batch, outcome), by: transaction.ledger, commits, source)
+        return try await loadInParts(parcel, transaction, drain)
+    }
+
+    /// Loads what is not upstream of a batch that overlaps with it, or halves of one that is too large for a limit.
+    private func loadInParts(
+        _ parcel: UploadParcel, _ transaction: UploadTransaction, _ drain: Drain<some UploadSource>
+    ) async throws -> UploadTransaction? {
+        let all = 0..<parcel.batch.count
+        let settled: SettledBatch
+        do throws(UpstreamError) {
+            if transaction.overlaps {
+                let rest = try await loadRest(parcel, all, drain.source)
+                guard rest.rows == 0 else { return rest }
+                settled = rest.settledBatch
+            } else {
+                var outcome = UploadOutcome()
+                try await loadHalves(parcel, all, &outcome, drain.source)
+                settled = SettledBatch(parcel.batch, outcome)
+            }
+        } catch {
+            try await giveUp(parcel.batch, because: error, transaction.connection, drain)
             return nil
         }
-        let rest = try await loadRest(parcel, 0..<parcel.batch.count, source)
-        guard rest.rows == 0 else { return rest }
-        try await settle(rest.settledBatch, by: rest.ledger, commits, source)
+        stumbles[parcel.batch.stream] = nil
+        try await drain.settle(settled, by: transaction.ledger)
         return nil
+    }
+
+    /// Has rows that failed before looked at more closely, and a lock that was waited for in vain waited for shortly: the
+    /// other streams wait as well.
+    private func prepare(_ transaction: UploadTransaction) {
+        let batch = transaction.batch
+        guard let stumble = stumbles[batch.stream] else { return }
+        if stumble.narrows(batch.firstSequence, rows: batch.count) {
+            transaction.narrow(stumble, within: configuration.statementTimeout)
+        }
+        if stumble.sqlState == UpstreamError.lockTimeout {
+            transaction.waitForLocks(min(.seconds(1), configuration.statementTimeout / 2))
+        }
+    }
+
+    /// The error, where the server ended a statement as one that says whether it was at our own limit.
+    private func timed(_ error: UpstreamError, since began: ContinuousClock.Instant) -> UpstreamError {
+        let isOurs = error.sqlState == UpstreamError.canceled && .now - began >= configuration.statementTimeout * 0.9
+        return isOurs ? error.asTooSlow() : error
     }
 
     /// Loads those rows of a range that are not upstream; of none, no transaction is left open.
@@ -177,6 +291,7 @@ extension Uploader {
         case .quotes(let target):
             try transaction.load(parcel.batch.quotes, parcel.ticks[...], into: target, parcel.context)
         }
+        try transaction.confirmRefusals()
         guard !transaction.refused.isEmpty else { return }
         do {
             try await source.keep(transaction.refused, of: parcel.batch.stream)

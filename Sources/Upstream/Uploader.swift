@@ -15,6 +15,8 @@ public actor Uploader {
     /// What was read of the tables; `nil` when it must be read (again).
     private var catalog: Catalog?
     var choices: [Bar.Interval: UploadPathChoice] = [:]
+    /// Batches at the head of their streams that did not go up.
+    var stumbles: [EventStream: Stumble] = [:]
     private var isBusy = false
     private var waiting: [CheckedContinuation<Void, Never>] = []
 

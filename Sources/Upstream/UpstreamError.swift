@@ -13,6 +13,8 @@ public struct UpstreamError: Error, Sendable, Equatable {
         case busy
         /// A configured limit was exceeded, as by rows of a compressed chunk (53400).
         case limit
+        /// A batch took longer than the statement timeout (57014 after that time).
+        case tooSlow
         /// A table, column, key or right is missing or of another kind (42xxx, 3F000, 0A000 …).
         case schema
         /// The server doesn't let the user in, or the database isn't there (28xxx, 3D000).
@@ -53,7 +55,7 @@ public struct UpstreamError: Error, Sendable, Equatable {
     /// Whether the same batch may simply be sent again, after a short wait.
     public var isRetryable: Bool {
         switch reason {
-        case .connectionLost, .deadline, .busy, .limit, .cancelled, .deadLetters: true
+        case .connectionLost, .deadline, .busy, .limit, .tooSlow, .cancelled, .deadLetters: true
         case .schema, .login, .readOnly, .data, .tls, .configuration: false
         }
     }
@@ -65,8 +67,19 @@ public struct UpstreamError: Error, Sendable, Equatable {
     var endsConnection: Bool {
         switch reason {
         case .connectionLost, .deadline, .cancelled, .tls, .configuration: true
-        case .busy, .limit, .schema, .login, .readOnly, .data, .deadLetters: false
+        case .busy, .limit, .tooSlow, .schema, .login, .readOnly, .data, .deadLetters: false
         }
+    }
+
+    /// Whether the connection was lost, or given up, while something was on its way.
+    public var isLostConnection: Bool { reason == .connectionLost || reason == .deadline }
+
+    /// Whether a smaller batch may go up where this one took too long.
+    public var isSlow: Bool { reason == .tooSlow || reason == .deadline }
+
+    /// The same error, of which is known that the server needed more time than it has.
+    func asTooSlow() -> UpstreamError {
+        UpstreamError(.tooSlow, operation, text, sqlState: sqlState, object: object)
     }
 }
 
@@ -86,6 +99,7 @@ extension UpstreamError: CustomStringConvertible {
         case .deadline: "the connection was given up and is made anew; is the server overloaded or the network cut?"
         case .busy: "it is tried again with the same rows"
         case .limit: "it is tried again in smaller parts; raise the limit named above if it stays"
+        case .tooSlow: "it is tried again in smaller parts; raise SYNC_STATEMENT_TIMEOUT if it stays"
         case .schema: schemaAdvice
         case .login: "check user, password and database in DATABASE_URI, and the server's pg_hba.conf"
         case .readOnly: "point DATABASE_URI at the primary, or list all servers with target_session_attrs=read-write"

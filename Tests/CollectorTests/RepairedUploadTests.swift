@@ -199,4 +199,6 @@ private actor OneBatch: UploadSource {
     func keep(_ refused: [RefusedRow], of stream: EventStream) async throws {}
 
     func settled(_ batch: SettledBatch) async throws {}
+
+    func failed(_ stream: EventStream, _ error: UpstreamError) {}
 }

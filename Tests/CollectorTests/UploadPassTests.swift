@@ -1,5 +1,4 @@
 import Foundation
-import Logging
 import MarketData
 import Store
 import TestSupport
@@ -10,76 +9,8 @@ import Upstream
 
 /// Passes from a real buffer into a real server, ended in every way.
 @Suite(.timeLimit(.minutes(5))) struct UploadPassTests {
-    static let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-
-    /// A buffer, a database, and a line between them that can be cut.
-    private final class Rig {
-        let workspace: Workspace
-        let cluster: PostgresCluster
-        let database: String
-        let proxy: TCPProxy
-        let buffer: TickBuffer
-        let uploader: Uploader
-        private var written: Int64 = 0
-
-        init(retention: Duration = .seconds(86_400)) async throws {
-            workspace = try Workspace()
-            cluster = try PostgresCluster.shared()
-            database = try cluster.makeDatabase()
-            proxy = try TCPProxy(to: cluster.port)
-            _ = try await UpstreamSchema.migrate(
-                try UpstreamConfiguration(uri: cluster.uri(database), collector: "edge-1"))
-            buffer = try TickBuffer.open(
-                directory: workspace.path,
-                options: .init(collector: "edge-1", commitInterval: .milliseconds(5), retention: retention),
-                logger: quiet)
-            uploader = Uploader(
-                configuration: try UpstreamConfiguration(
-                    uri: cluster.uri(database, port: proxy.port), collector: "edge-1", statementTimeout: .seconds(20)),
-                bufferID: buffer.id, logger: quiet)
-        }
-
-        /// Buffers trades, each of which says in its id and its price which one it is.
-        func append(_ count: Int64) async throws {
-            var batch = EventBatch(connection: "primary", receivedMicroseconds: 1_381_239_000_000_000 + written)
-            for number in written + 1...written + count {
-                batch.trades.append(
-                    Trade(
-                        symbol: Symbol("MSFT")!, time: 1_381_239_000_000 + number, price: Double(number) / 100,
-                        size: 1, tradeID: batch.text.append("\(number)")))
-            }
-            written += count
-            #expect(buffer.offer(batch) != .refused)
-            try await buffer.flush()
-        }
-
-        var pass: UploadPass { UploadPass(buffer: buffer, uploader: uploader, batchRows: 150) }
-
-        /// What is upstream: rows, different ones, the first, the last, and those whose price is another's.
-        func upstream() throws -> String {
-            try cluster.psql(
-                """
-                SELECT count(*), count(DISTINCT trade_id), min(trade_id::int), max(trade_id::int),
-                       count(*) FILTER (WHERE price * 100 <> trade_id::int) FROM trades
-                """, database: database
-            ).trimmingCharacters(in: .whitespacesAndNewlines)
-        }
-
-        /// What the file answers to a question, as the sqlite3 shell prints it.
-        func sqlite(_ sql: String) throws -> String {
-            try Command.run(["/usr/bin/sqlite3", "-readonly", workspace.file("ticks.sqlite"), sql])
-                .trimmingCharacters(in: .whitespacesAndNewlines)
-        }
-
-        func end() async {
-            await uploader.disconnect()
-            await buffer.close()
-            proxy.stop()
-        }
-    }
-
     @Test func `a pass moves everything, batch by batch, and hears of each`() async throws {
-        let rig = try await Rig()
+        let rig = try await UploadRig()
         try await rig.append(1000)
         let totals = try await rig.pass.run()
         #expect(totals.rows == 1000 && totals.batches == 7 && totals.refused == 0)
@@ -91,7 +22,7 @@ import Upstream
     @Test func `stopped at any moment, with rows coming in meanwhile, nothing is lost and nothing doubled`()
         async throws
     {
-        let rig = try await Rig()
+        let rig = try await UploadRig()
         var random = SeededRandom(seed: 5)
         var stops = 0
         for round in 0..<25 {
@@ -114,7 +45,7 @@ import Upstream
     }
 
     @Test func `what a failed pass had read ahead is read again by the next`() async throws {
-        let rig = try await Rig()
+        let rig = try await UploadRig()
         try await rig.append(1000)
         _ = try rig.cluster.psql(
             """
@@ -134,7 +65,7 @@ import Upstream
 
     /// Takes the server back to where it was when it had the rows through `last`, as a restored backup or a standby that
     /// lacked the last transactions is.
-    private func goBack(_ rig: Rig, to last: Int) throws {
+    private func goBack(_ rig: UploadRig, to last: Int) throws {
         _ = try rig.cluster.psql(
             """
             BEGIN; DELETE FROM trades WHERE trade_id::int > \(last);
@@ -143,7 +74,7 @@ import Upstream
     }
 
     @Test func `what a server lost that it had confirmed is sent again from the file`() async throws {
-        let rig = try await Rig()
+        let rig = try await UploadRig()
         try await rig.append(1000)
         _ = try await rig.pass.run()
         try goBack(rig, to: 600)
@@ -156,7 +87,7 @@ import Upstream
     }
 
     @Test func `what a server lost and the file keeps no more is counted once`() async throws {
-        let rig = try await Rig(retention: .zero)
+        let rig = try await UploadRig(retention: .zero)
         try await rig.append(1000)
         _ = try await rig.pass.run()
         let deadline = ContinuousClock.now + .seconds(10)
@@ -177,7 +108,7 @@ import Upstream
     }
 
     @Test func `of a row that is taken after all no dead letter stays`() async throws {
-        let rig = try await Rig()
+        let rig = try await UploadRig()
         try await rig.append(10)
         // As after a server's death between the letter and the COMMIT.
         let letter = DeadLetter(

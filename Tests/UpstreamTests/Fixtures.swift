@@ -89,7 +89,10 @@ extension Uploader {
 /// Batches in a row, as the buffer's head has them, and what was heard of them.
 actor BatchList: UploadSource {
     private(set) var settled: [SettledBatch] = []
+    private(set) var failed: [EventStream: UpstreamError] = [:]
+    /// How many batches were handed out.
     private(set) var read = 0
+    private var next = 0
     private let batches: [BufferedBatch]
     private let deadLetters: @Sendable ([RefusedRow]) async throws -> Void
     private let onSettled: @Sendable (SettledBatch) async throws -> Void
@@ -105,9 +108,11 @@ actor BatchList: UploadSource {
     }
 
     func nextBatch() async throws -> BufferedBatch? {
-        guard read < batches.count else { return nil }
+        while next < batches.count, failed[batches[next].stream] != nil { next += 1 }
+        guard next < batches.count else { return nil }
+        next += 1
         read += 1
-        return batches[read - 1]
+        return batches[next - 1]
     }
 
     func keep(_ refused: [RefusedRow], of stream: EventStream) async throws { try await deadLetters(refused) }
@@ -116,6 +121,8 @@ actor BatchList: UploadSource {
         settled.append(batch)
         try await onSettled(batch)
     }
+
+    func failed(_ stream: EventStream, _ error: UpstreamError) { failed[stream] = error }
 }
 
 struct UnexpectedRefusal: Error {
@@ -140,6 +147,19 @@ func batch(_ bars: [Bar], from sequence: Int64 = 1) -> BufferedBatch {
         Buffered(
             sequence: sequence + Int64(index), event: bar, receivedMicroseconds: opening * 1000 + 61_000_123,
             connection: 0, source: .stream)
+    }
+    return batch
+}
+
+func quotes(_ count: Int, from sequence: Int64 = 1) -> BufferedBatch {
+    var batch = BufferedBatch(stream: .quotes)
+    batch.connections = ["primary"]
+    for number in sequence..<sequence + Int64(count) {
+        let event = Quote(symbol: Symbol("IBM")!, time: opening + number, bid: 184.5, ask: 184.52, sequence: number)
+        batch.quotes.append(
+            Buffered(
+                sequence: number, event: event, receivedMicroseconds: opening * 1000 + number, connection: 0,
+                source: .stream))
     }
     return batch
 }

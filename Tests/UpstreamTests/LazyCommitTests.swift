@@ -20,6 +20,7 @@ struct LazyCommitTests {
         }
         func keep(_ refused: [RefusedRow], of stream: EventStream) async throws {}
         func settled(_ batch: SettledBatch) async throws { try await list.settled(batch) }
+        func failed(_ stream: EventStream, _ error: UpstreamError) async { await list.failed(stream, error) }
     }
 
     private struct Stop: Error {}

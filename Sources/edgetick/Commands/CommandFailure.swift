@@ -1,8 +1,10 @@
 import ArgumentParser
 import Backfill
+import Collector
 import Feed
 import FeedSimulator
 import Foundation
+import MarketData
 import Store
 import Universe
 import Upstream
@@ -40,6 +42,18 @@ struct CommandFailure: Error {
         }
     }
 
+    /// The failure of an upload that left some streams behind; each is named.
+    init?(_ report: UploadReport) {
+        if let trouble = report.trouble {
+            self.init(trouble)
+            return
+        }
+        let failures = EventStream.allCases.compactMap { stream in report.failures[stream].map { (stream, $0) } }
+        guard let first = failures.first else { return nil }
+        self.init(
+            lines: failures.map { "the \($0.rawValue) are not all uploaded: \($1)" }, Self.status(of: first.1))
+    }
+
     private init(lines: [String], _ status: ExitStatus) {
         self.status = status
         self.lines = lines
@@ -56,7 +70,7 @@ struct CommandFailure: Error {
     private static func status(of error: UpstreamError) -> ExitStatus {
         switch error.reason {
         case .connectionLost, .deadline: .unavailable
-        case .busy, .limit, .cancelled: .tryAgain
+        case .busy, .limit, .tooSlow, .cancelled: .tryAgain
         case .deadLetters: .ioError
         case .data: .badData
         case .schema, .login, .readOnly, .tls, .configuration: .configuration

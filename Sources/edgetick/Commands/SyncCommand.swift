@@ -49,17 +49,44 @@ struct SyncCommand: AsyncParsableCommand {
     private func once(_ settings: Settings, _ buffer: TickBuffer, _ uploader: Uploader) async throws {
         let progress = ProgressLine(title: "uploading", unit: "rows", total: Int(buffer.statistics.pending))
         let pass = UploadPass(buffer: buffer, uploader: uploader, batchRows: settings.upload.batchRows)
-        let work = Task { try await pass.run { progress.update(done: $0.rows) } }
-        let totals = try await Interrupts.cancelling(work)
-        progress.finish(done: totals.rows)
+        let work = Task { () async throws in await pass.report { progress.update(done: $0.settled) } }
+        let report = try await Interrupts.cancelling(work)
+        let totals = report.totals
+        progress.finish(done: totals.settled)
         await uploader.disconnect()
         await buffer.close()
-        print(
-            json
-                ? try JSONText.of(["rows": totals.rows, "refused": totals.refused]) : "uploaded \(totals.rows) rows")
+        print(json ? try JSONText.of(Answer(report)) : "uploaded \(totals.rows) rows")
         if totals.refused > 0 {
-            printError("edgetick: \(totals.refused) rows were refused; see edgetick dead-letters list")
-            throw ExitCode(ExitStatus.badData.rawValue)
+            printError("edgetick: \(totals.refused.grouped) rows were refused; see edgetick dead-letters list")
+        }
+        if let failure = CommandFailure(report) { throw failure }
+        if totals.refused > 0 { throw ExitCode(ExitStatus.badData.rawValue) }
+    }
+
+    private struct Answer: Encodable {
+        struct Stream: Encodable {
+            let uploaded: Int
+            let refused: Int
+            let failure: String?
+        }
+
+        let rows: Int
+        let refused: Int
+        let streams: [String: Stream]
+
+        init(_ report: UploadReport) {
+            rows = report.totals.rows
+            refused = report.totals.refused
+            let streams = EventStream.allCases.map { stream in
+                let counts = report.totals[stream]
+                return (
+                    stream.rawValue,
+                    Stream(
+                        uploaded: counts.uploaded, refused: counts.refused,
+                        failure: report.failures[stream].map { String(describing: $0) })
+                )
+            }
+            self.streams = Dictionary(uniqueKeysWithValues: streams)
         }
     }
 

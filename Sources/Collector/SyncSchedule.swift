@@ -1,0 +1,55 @@
+import MarketData
+
+/// Decides when which streams are uploaded: each at its own pace while it has trouble, all of them at one pace while the
+/// database has. Reads no clock and draws no random number.
+struct SyncSchedule {
+    /// How a pass came out.
+    enum Result {
+        /// The streams came to their end, or failed on their own.
+        case passed(failures: [EventStream: SyncPolicy.Outcome])
+        /// Nothing can go up.
+        case failed(SyncPolicy.Outcome)
+    }
+
+    private let interval: Duration
+    private var database: SyncPolicy
+    private var policies: [EventStream: SyncPolicy]
+    /// When streams with trouble are tried again.
+    private var retries: [EventStream: ContinuousClock.Instant] = [:]
+
+    /// A schedule that uploads every `interval` while all goes well.
+    init(interval: Duration) {
+        self.interval = interval
+        let policy = SyncPolicy(interval: interval)
+        database = policy
+        policies = Dictionary(uniqueKeysWithValues: EventStream.allCases.map { ($0, policy) })
+    }
+
+    /// The streams that failed when they were last tried.
+    var troubled: Set<EventStream> { Set(retries.keys) }
+
+    /// The streams to be uploaded now; all of them when a person asks for it.
+    func due(at now: ContinuousClock.Instant, isAsked: Bool) -> [EventStream] {
+        EventStream.allCases.filter { stream in isAsked || retries[stream].map { $0 <= now } ?? true }
+    }
+
+    /// Takes the result of a pass over some streams.
+    ///
+    /// - Parameter jitter: a number from 0 to 1, drawn by the caller.
+    /// - Returns: How long to wait for the next pass.
+    mutating func wait(
+        after result: Result, of streams: [EventStream], at now: ContinuousClock.Instant, jitter: Double
+    ) -> Duration {
+        switch result {
+        case .failed(let outcome): return database.wait(after: outcome, jitter: jitter)
+        case .passed(let failures):
+            var next = database.wait(after: .drained, jitter: jitter)
+            for stream in streams {
+                let wait = policies[stream]?.wait(after: failures[stream] ?? .drained, jitter: jitter) ?? interval
+                retries[stream] = failures[stream] == nil ? nil : now + wait
+            }
+            for retry in retries.values { next = min(next, max(.zero, retry - now)) }
+            return next
+        }
+    }
+}

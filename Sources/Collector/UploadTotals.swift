@@ -1,0 +1,73 @@
+public import MarketData
+public import Upstream
+
+/// What an upload has moved so far.
+public struct UploadTotals: Sendable, Equatable {
+    /// What became of one stream's rows.
+    public struct Counts: Sendable, Equatable {
+        /// Rows that are upstream.
+        public var uploaded = 0
+        /// Rows that went to the dead letters.
+        public var refused = 0
+        /// Batches sent.
+        public var batches = 0
+
+        /// Rows that the queue has done with.
+        public var settled: Int { uploaded + refused }
+    }
+
+    private var streams: [EventStream: Counts] = [:]
+
+    /// Totals of nothing.
+    public init() {}
+
+    /// One stream's.
+    public subscript(stream: EventStream) -> Counts {
+        get { streams[stream] ?? Counts() }
+        set { streams[stream] = newValue }
+    }
+
+    /// Rows of all streams that are upstream. A row that was refused is not.
+    public var rows: Int { streams.values.reduce(0) { $0 + $1.uploaded } }
+    /// Rows of all streams that went to the dead letters.
+    public var refused: Int { streams.values.reduce(0) { $0 + $1.refused } }
+    /// Batches of all streams.
+    public var batches: Int { streams.values.reduce(0) { $0 + $1.batches } }
+    /// Rows of all streams that the queue has done with: uploaded or refused.
+    public var settled: Int { rows + refused }
+
+    mutating func add(_ batch: SettledBatch) {
+        self[batch.stream].batches += 1
+        self[batch.stream].uploaded += batch.rows - batch.outcome.refused
+        self[batch.stream].refused += batch.outcome.refused
+    }
+
+    static func + (left: UploadTotals, right: UploadTotals) -> UploadTotals {
+        var sum = left
+        for (stream, counts) in right.streams {
+            sum[stream].uploaded += counts.uploaded
+            sum[stream].refused += counts.refused
+            sum[stream].batches += counts.batches
+        }
+        return sum
+    }
+}
+
+/// How a pass ended.
+public struct UploadReport: Sendable {
+    /// What it moved.
+    public internal(set) var totals = UploadTotals()
+    /// What keeps streams from going on; the others came to their end.
+    public internal(set) var failures: [EventStream: UpstreamError] = [:]
+    /// What ended the pass for all streams, if anything did.
+    public internal(set) var trouble: (any Error)?
+
+    /// - Throws: What went wrong: of several streams, the first one's failure.
+    public func get() throws -> UploadTotals {
+        if let trouble { throw trouble }
+        for stream in EventStream.allCases {
+            if let failure = failures[stream] { throw failure }
+        }
+        return totals
+    }
+}

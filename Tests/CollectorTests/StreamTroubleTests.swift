@@ -1,0 +1,115 @@
+import Foundation
+import MarketData
+import Store
+import TestSupport
+import Testing
+import Upstream
+
+@testable import Collector
+
+/// Passes and the service when one stream can't go on: the others do, and what is wrong is told with the stream's name.
+@Suite(.timeLimit(.minutes(5))) struct StreamTroubleTests {
+    private func append(_ count: Int64, to rig: UploadRig) async throws {
+        for stream in EventStream.allCases { try await rig.append(count, to: stream) }
+    }
+
+    @Test func `a pass uploads the streams that can go, and says of the others why not`() async throws {
+        let rig = try await UploadRig()
+        try await append(400, to: rig)
+        try rig.sql("DROP TABLE trades")
+        for _ in 0..<2 {
+            let report = await rig.pass.report()
+            #expect(report.failures.keys.map(\.self) == [.trades] && report.trouble == nil)
+            #expect(report.failures[.trades]?.sqlState == "42P01")
+            #expect(throws: UpstreamError.self) { try report.get() }
+        }
+        #expect(try rig.count(.bars) == "400|400" && rig.count(.quotes) == "400|400")
+        #expect(rig.buffer.statistics[.bars].pending == 0 && rig.buffer.statistics[.quotes].pending == 0)
+        #expect(rig.buffer.statistics[.trades].pending == 400)
+        _ = try await UpstreamSchema.migrate(
+            try UpstreamConfiguration(uri: rig.cluster.uri(rig.database), collector: "edge-1"))
+        #expect(try await rig.pass.run().rows == 400)
+        #expect(try rig.upstream() == "400|400|1|400|0")
+        await rig.end()
+    }
+
+    @Test func `a connection that is lost with a stream's rows on the way is made again for the others`() async throws {
+        let rig = try await UploadRig()
+        try await rig.append(100, to: .bars)
+        _ = try await rig.pass.run()
+        try await append(100, to: rig)
+        // The server ends the session that brings it these rows, as a crash of its process does.
+        try rig.sql(
+            """
+            CREATE FUNCTION crash() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NEW; END $$;
+            CREATE TRIGGER crash BEFORE INSERT ON trades FOR EACH ROW EXECUTE FUNCTION crash()
+            """)
+        let report = await rig.pass.report()
+        #expect(report.failures.keys.map(\.self) == [.trades] && report.trouble == nil)
+        #expect(report.failures[.trades]?.reason == .connectionLost)
+        #expect(try rig.count(.bars) == "200|200" && rig.count(.quotes) == "100|100")
+        #expect(try rig.count(.trades) == "0|0")
+        try rig.sql("DROP TRIGGER crash ON trades")
+        #expect(try await rig.pass.run().rows == 100)
+        #expect(try rig.upstream() == "100|100|1|100|0")
+        await rig.end()
+    }
+
+    @Test func `a batch too slow for its time is sent in smaller ones, once, and batches grow again`() async throws {
+        let rig = try await UploadRig(statementTimeout: .milliseconds(700))
+        try rig.sql(
+            """
+            CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN PERFORM pg_sleep(0.01); RETURN NEW; END $$;
+            CREATE TRIGGER slow BEFORE INSERT ON trades FOR EACH ROW EXECUTE FUNCTION slow()
+            """)
+        try await rig.append(300)
+        let pass = rig.pass
+        var tooSlow = 0
+        while rig.buffer.statistics.pending > 0 {
+            let report = await pass.report()
+            if let failure = report.failures[.trades] {
+                #expect(failure.reason == .tooSlow)
+                tooSlow += 1
+            }
+            try #require(tooSlow < 4 && report.trouble == nil)
+        }
+        #expect(tooSlow > 0)
+        #expect(try rig.upstream() == "300|300|1|300|0")
+        try rig.sql("DROP TRIGGER slow ON trades")
+        try await rig.append(3000)
+        let totals = try await pass.run()
+        #expect(totals.rows == 3000 && totals.batches < 3000 / 75)
+        #expect(try rig.upstream() == "3300|3300|1|3300|0")
+        await rig.end()
+    }
+
+    @Test func `the service goes on with the others, names the stream, and goes back to it`()
+        async throws
+    {
+        let rig = try await UploadRig()
+        try rig.sql("ALTER TABLE trades RENAME TO trades_away")
+        let service = SyncService(
+            buffer: rig.buffer, uploader: rig.uploader, interval: .milliseconds(50), batchRows: 150, logger: quiet)
+        let running = Task { try await service.run() }
+        for _ in 0..<5 {
+            try await append(100, to: rig)
+            try await Waiting.until(within: .seconds(30)) { [buffer = rig.buffer] in
+                buffer.statistics[.bars].pending == 0 && buffer.statistics[.quotes].pending == 0
+            }
+        }
+        let failure = try #require(service.status.failure)
+        #expect(failure.description.hasPrefix("trades: ") && failure.description.contains("42P01"))
+        #expect(failure.needsPerson && service.status.failures.keys.map(\.self) == [.trades])
+        #expect(service.status.totals[.bars].uploaded == 500 && service.status.totals[.trades].uploaded == 0)
+        try rig.sql("ALTER TABLE trades_away RENAME TO trades")
+        service.pushNow()
+        try await Waiting.until(within: .seconds(30)) { service.status.failure == nil }
+        #expect(try rig.upstream() == "500|500|1|500|0")
+        #expect(service.status.rows == 1500)
+        running.cancel()
+        _ = try? await running.value
+        await rig.end()
+    }
+}

@@ -1,0 +1,115 @@
+import MarketData
+import Testing
+import Upstream
+
+@testable import Collector
+
+@Suite(.timeLimit(.minutes(1))) struct SyncScheduleTests {
+    private let now = ContinuousClock.now
+
+    @Test func `while all goes well, all streams go up every interval`() {
+        var schedule = SyncSchedule(interval: .seconds(5))
+        for _ in 0..<3 {
+            let due = schedule.due(at: now, isAsked: false)
+            #expect(due == EventStream.allCases && schedule.troubled.isEmpty)
+            #expect(schedule.wait(after: .passed(failures: [:]), of: due, at: now, jitter: 1) == .seconds(5))
+        }
+    }
+
+    @Test func `a stream with trouble is tried at its own pace, the others keep theirs`() {
+        var schedule = SyncSchedule(interval: .seconds(5))
+        var now = now
+        var tried = 0
+        for _ in 0..<60 {
+            let due = schedule.due(at: now, isAsked: false)
+            #expect(due.contains(.bars) && due.contains(.quotes))
+            let isTried = due.contains(.trades)
+            if isTried { tried += 1 }
+            let wait = schedule.wait(
+                after: .passed(failures: isTried ? [.trades: .paused] : [:]), of: due, at: now, jitter: 1)
+            #expect(schedule.troubled == [.trades] && wait <= .seconds(5))
+            now += wait
+        }
+        // After 0, 5, 15, 35, 75 seconds, then every minute.
+        #expect(tried == 8)
+        let due = schedule.due(at: now + .seconds(60), isAsked: false)
+        _ = schedule.wait(after: .passed(failures: [:]), of: due, at: now, jitter: 1)
+        #expect(due == EventStream.allCases && schedule.troubled.isEmpty)
+    }
+
+    @Test func `a stream that is soon to be tried again doesn't wait for the interval`() {
+        var schedule = SyncSchedule(interval: .seconds(60))
+        let wait = schedule.wait(
+            after: .passed(failures: [.bars: .failedForNow]), of: EventStream.allCases, at: now, jitter: 1)
+        #expect(wait == .seconds(1))
+        #expect(schedule.due(at: now, isAsked: false) == [.trades, .quotes])
+        #expect(schedule.due(at: now + wait, isAsked: false) == EventStream.allCases)
+    }
+
+    @Test func `who asks has all streams tried at once`() {
+        var schedule = SyncSchedule(interval: .seconds(5))
+        _ = schedule.wait(after: .passed(failures: [.trades: .paused]), of: EventStream.allCases, at: now, jitter: 1)
+        #expect(schedule.due(at: now, isAsked: true) == EventStream.allCases)
+    }
+
+    @Test func `trouble of the database backs all of them off`() {
+        var schedule = SyncSchedule(interval: .seconds(5))
+        for seconds in [1, 2, 4] {
+            #expect(
+                schedule.wait(after: .failed(.failedForNow), of: EventStream.allCases, at: now, jitter: 1)
+                    == .seconds(seconds))
+        }
+        #expect(schedule.troubled.isEmpty)
+    }
+}
+
+@Suite(.timeLimit(.minutes(1))) struct BatchSizeTests {
+    @Test func `a batch that took too long halves the next, down to a row`() {
+        var size = BatchSize(most: 5000)
+        size.tookTooLong()
+        #expect(size.rows == 2500)
+        for _ in 0..<20 { size.tookTooLong() }
+        #expect(size.rows == 1)
+    }
+
+    @Test func `full batches that go up double it again, step by step, and no further than it may be`() {
+        var size = BatchSize(most: 100)
+        for _ in 0..<3 { size.tookTooLong() }
+        #expect(size.rows == 12)
+        var sizes: [Int] = []
+        for _ in 0..<5 {
+            for _ in 0..<BatchSize.steady { size.wentUp(size.rows) }
+            sizes.append(size.rows)
+        }
+        #expect(sizes == [24, 48, 96, 100, 100])
+    }
+
+    @Test func `batches that aren't full prove nothing`() {
+        var size = BatchSize(most: 100)
+        size.tookTooLong()
+        for _ in 0..<100 { size.wentUp(49) }
+        #expect(size.rows == 50)
+    }
+}
+
+@Suite(.timeLimit(.minutes(1))) struct SyncStatusTests {
+    private func report(_ failures: [EventStream: UpstreamError] = [:]) -> UploadReport {
+        var report = UploadReport()
+        report.failures = failures
+        return report
+    }
+
+    @Test func `a stream's failure names it and ends when that stream goes up`() {
+        var status = SyncStatus()
+        let now = ContinuousClock.now
+        status.failed(.quotes, "the table is missing", needsPerson: true, at: now)
+        status.failed(.trades, "locked", needsPerson: false, at: now + .seconds(1))
+        status.failed(.quotes, "the table is missing", needsPerson: true, at: now + .seconds(2))
+        #expect(status.failure?.description == "trades: locked; quotes: the table is missing")
+        #expect(status.failure?.needsPerson == true && status.failure?.since == now)
+        status.passed(report(), of: [.bars, .trades], at: now + .seconds(3))
+        #expect(status.failure?.description == "quotes: the table is missing" && status.lastSuccess == nil)
+        status.passed(report(), of: EventStream.allCases, at: now + .seconds(4))
+        #expect(status.failure == nil && status.lastSuccess == now + .seconds(4))
+    }
+}

@@ -1,0 +1,111 @@
+import Foundation
+import Logging
+import MarketData
+import Store
+import TestSupport
+import Testing
+import Upstream
+
+@testable import Collector
+
+let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+/// A buffer, a database, and a line between them that can be cut.
+final class UploadRig {
+    let workspace: Workspace
+    let cluster: PostgresCluster
+    let database: String
+    let proxy: TCPProxy
+    let buffer: TickBuffer
+    let uploader: Uploader
+    private var written: [EventStream: Int64] = [:]
+
+    init(
+        retention: Duration = .seconds(86_400), statementTimeout: Duration = .seconds(20)
+    ) async throws {
+        workspace = try Workspace()
+        cluster = try PostgresCluster.shared()
+        database = try cluster.makeDatabase()
+        proxy = try TCPProxy(to: cluster.port)
+        _ = try await UpstreamSchema.migrate(
+            try UpstreamConfiguration(uri: cluster.uri(database), collector: "edge-1"))
+        buffer = try TickBuffer.open(
+            directory: workspace.path,
+            options: .init(collector: "edge-1", commitInterval: .milliseconds(5), retention: retention),
+            logger: quiet)
+        uploader = Uploader(
+            configuration: try UpstreamConfiguration(
+                uri: cluster.uri(database, port: proxy.port), collector: "edge-1",
+                statementTimeout: statementTimeout),
+            bufferID: buffer.id, logger: quiet)
+    }
+
+    /// Buffers events of a stream, each of which says in its id or number and its price which one it is.
+    func append(_ count: Int64, to stream: EventStream = .trades) async throws {
+        let before = written[stream, default: 0]
+        written[stream] = before + count
+        var batch = EventBatch(connection: "primary", receivedMicroseconds: 1_381_239_000_000_000 + before)
+        let symbol = Symbol("MSFT")!
+        for number in before + 1...before + count {
+            let price = Double(number) / 100
+            switch stream {
+            case .bars:
+                let start = 1_381_239_000_000 + number * 60_000
+                batch.bars.append(
+                    Bar(
+                        symbol: symbol, interval: .minute, start: start, end: start + 60_000, open: price, high: price,
+                        low: price, close: price, volume: 10))
+            case .trades:
+                batch.trades.append(
+                    Trade(
+                        symbol: symbol, time: 1_381_239_000_000 + number, price: price, size: 1,
+                        tradeID: batch.text.append("\(number)")))
+            case .quotes:
+                batch.quotes.append(
+                    Quote(symbol: symbol, time: 1_381_239_000_000 + number, bid: price, sequence: number))
+            }
+        }
+        #expect(buffer.offer(batch) != .refused)
+        try await buffer.flush()
+    }
+
+    var pass: UploadPass { UploadPass(buffer: buffer, uploader: uploader, batchRows: 150) }
+
+    /// What is upstream: rows, different ones, the first, the last, and those whose price is another's.
+    func upstream() throws -> String {
+        try cluster.psql(
+            """
+            SELECT count(*), count(DISTINCT trade_id), min(trade_id::int), max(trade_id::int),
+                   count(*) FILTER (WHERE price * 100 <> trade_id::int) FROM trades
+            """, database: database
+        ).trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+
+    /// How many rows of a stream are upstream, and how many different ones.
+    func count(_ stream: EventStream) throws -> String {
+        let (table, key) =
+            switch stream {
+            case .bars: ("ohlcv_1min", "timestamp")
+            case .trades: ("trades", "trade_id")
+            case .quotes: ("quotes", "sequence")
+            }
+        return try sql("SELECT count(*), count(DISTINCT \(key)) FROM \(table)")
+    }
+
+    @discardableResult
+    func sql(_ text: String) throws -> String {
+        try cluster.psql(text, database: database).trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+
+    /// What the file answers to a question, as the sqlite3 shell prints it.
+    func sqlite(_ sql: String) throws -> String {
+        try Command.run(["/usr/bin/sqlite3", "-readonly", workspace.file("ticks.sqlite"), sql])
+            .trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+
+    func end() async {
+        await uploader.disconnect()
+        await buffer.close()
+        proxy.stop()
+    }
+}
