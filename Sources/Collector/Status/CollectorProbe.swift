@@ -76,7 +76,7 @@ public final class CollectorProbe: Sendable {
                     statistics.commits, isWaiting: statistics.queuedEvents > 0 && statistics.state == .writing,
                     now: now),
                 watches.uploads.age(
-                    Int64(status?.rows ?? 0), isWaiting: status != nil && statistics.pending > 0, now: now)
+                    Int64(status?.totals.settled ?? 0), isWaiting: status != nil && statistics.pending > 0, now: now)
             )
         }
         if commitAge >= Self.commitLimit, snapshot.buffer.condition == .writing {

@@ -166,7 +166,7 @@ enum CollectorMetrics {
     private static func upload(_ sample: StatusBoard.Sample, _ text: inout MetricsText) {
         let sync = sample.snapshot.sync
         text.metric("edgetick_upload_configured", .gauge, "1 when there is an upstream.", sync.isConfigured ? 1 : 0)
-        text.metric("edgetick_upload_rows_total", .counter, "Rows settled upstream.", sync.rows)
+        text.metric("edgetick_upload_rows_total", .counter, "Rows that are upstream.", sync.rows)
         text.metric("edgetick_upload_refused_rows_total", .counter, "Rows that upstream refused.", sync.refused)
         text.metric(
             "edgetick_upload_lag_seconds", .gauge, "How far upstream is behind; 0 when it has everything.",
@@ -182,6 +182,12 @@ enum CollectorMetrics {
         text.metric(
             "edgetick_upload_needs_person", .gauge, "1 while a failure lasts that a person must mend.",
             sync.failure?.needsPerson == true ? 1 : 0)
+        text.metric(
+            "edgetick_upload_stream_failing", .gauge, "1 while a failure keeps this stream, and not all, from upstream."
+        )
+        for stream in EventStream.allCases {
+            text.sample(Int64(sync.streams[stream]?.failure == nil ? 0 : 1), ["stream": stream.rawValue])
+        }
     }
 
     private static func write(_ cache: CacheState, _ text: inout MetricsText) {

@@ -140,6 +140,18 @@ enum StatusJSON {
         json.field("failure", sync.failure?.description)
         json.field("failure_age_seconds", sync.failure?.age)
         json.field("needs_person", sync.failure?.needsPerson ?? false)
+        json.object("streams") { json in
+            for stream in EventStream.allCases {
+                let state = sync.streams[stream] ?? SyncState.Stream()
+                json.member(stream.rawValue) { json in
+                    json.field("rows_uploaded", state.rows)
+                    json.field("rows_refused", state.refused)
+                    json.field("failure", state.failure?.description)
+                    json.field("failure_age_seconds", state.failure?.age)
+                    json.field("needs_person", state.failure?.needsPerson ?? false)
+                }
+            }
+        }
     }
 
     /// Checks and the worst of them; `showsDetails` for those who may know what the details name.

@@ -1,3 +1,5 @@
+public import MarketData
+
 /// How the upload stands.
 public struct SyncState: Sendable, Equatable {
     /// A failure that lasts.
@@ -17,16 +19,31 @@ public struct SyncState: Sendable, Equatable {
         }
     }
 
+    /// How one stream stands.
+    public struct Stream: Sendable, Equatable {
+        /// Rows that are upstream since the process started.
+        public var rows: Int64 = 0
+        /// Rows refused upstream since the process started.
+        public var refused: Int64 = 0
+        /// What keeps this stream, and no other, from going on.
+        public var failure: Failure?
+
+        /// Makes the state of a stream that has done nothing.
+        public init() {}
+    }
+
     /// Whether there is an upstream (`DATABASE_URI`).
     public var isConfigured = false
-    /// Rows settled upstream since the process started.
+    /// Rows that are upstream since the process started; a row that was refused is not.
     public var rows: Int64 = 0
     /// Rows refused upstream since the process started.
     public var refused: Int64 = 0
     /// Seconds since a pass last found everything upstream; `nil` before the first.
     public var lastSuccessAge: Double?
-    /// The failure under way.
+    /// The failure under way, with the names of the streams that it is about where others go on.
     public var failure: Failure?
+    /// How each stream stands.
+    public var streams: [EventStream: Stream] = [:]
     /// For how many seconds no row was settled while rows wait; 0 while none waits.
     public var stalledFor = 0.0
 
@@ -42,8 +59,21 @@ extension SyncState {
         rows = Int64(status.rows)
         refused = Int64(status.refused)
         lastSuccessAge = status.lastSuccess.map { max(0, (now - $0).seconds) }
-        failure = status.failure.map {
-            Failure(description: $0.description, needsPerson: $0.needsPerson, age: max(0, (now - $0.since).seconds))
+        failure = status.failure.map { Failure($0, now: now) }
+        for stream in EventStream.allCases {
+            var state = Stream()
+            state.rows = Int64(status.totals[stream].uploaded)
+            state.refused = Int64(status.totals[stream].refused)
+            state.failure = status.failures[stream].map { Failure($0, now: now) }
+            streams[stream] = state
         }
+    }
+}
+
+extension SyncState.Failure {
+    fileprivate init(_ failure: SyncStatus.Failure, now: ContinuousClock.Instant) {
+        self.init(
+            description: failure.description, needsPerson: failure.needsPerson,
+            age: max(0, (now - failure.since).seconds))
     }
 }
