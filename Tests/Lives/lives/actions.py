@@ -102,7 +102,9 @@ def truncate(life: Life, _: Box, table: str, at_the_end: bool) -> None:
         life.to_truncate.add(table)
         return
     # Who deletes rows by hand has deleted them: they are not lost.
-    life.deleted.update(ledger.read_upstream(life.sequence.market, life.database).counts)
+    kind = {"trades": "T", "quotes": "Q"}[table]
+    there = ledger.read_upstream(life.sequence.market, life.database).counts
+    life.deleted.update(name for name in there if name[0] == kind)
     life.database.psql(f"TRUNCATE {table}")
 
 
