@@ -125,6 +125,12 @@ class _State:
     checks: dict[str, tuple[str, str]]
 
     @property
+    def worst(self) -> str:
+        """The worst level of all checks."""
+        words = {word for word, _ in self.checks.values()}
+        return next((word for word in ("failing", "degraded") if word in words), "ok")
+
+    @property
     def trouble(self) -> list[str]:
         """Checks about rows that are not ok, in words."""
         return [f"{name} {word}: {detail}" for name, (word, detail) in self.checks.items()
@@ -238,12 +244,12 @@ def _leave(life: Life, box: Box, settled: Settled) -> None:
 
 
 def _check(box: Box, settled: Settled) -> None:
-    """The exit code for programs says what health says."""
-    status, _ = box.run("status", "--check")
-    state = _state(box)
-    if state is None or status not in CHECK_WORDS:
+    """The exit code for programs says what health says just before and just after."""
+    before = _state(box)
+    status, output = box.run("status", "--check")
+    after = _state(box)
+    if before is None or after is None or status not in CHECK_WORDS or before.worst != after.worst:
         return
-    words = {word for word, _ in state.checks.values()}
-    worst = next((word for word in ("failing", "degraded") if word in words), "ok")
-    if CHECK_WORDS[status] != worst:
-        settled.contradictions.append(f"box {box.index}: health is {worst}, and status --check ends with {status}")
+    if CHECK_WORDS[status] != after.worst:
+        settled.contradictions.append(
+            f"box {box.index}: health is {after.worst}, and status --check ends with {status}: {output.strip()[:600]}")
