@@ -1,6 +1,6 @@
 /*
  * The upload's ledger, as a model for spin. docs/design/ledger.md explains the protocol and what is bounded here;
- * `make model` runs it. With OLD it is the protocol of version 1.0, which must fail.
+ * `make model` runs it. With OLD it is the protocol of version 0.1.0, which must fail.
  *
  * One stream. A box has a file (rows, marks, id, predecessors, tokens) and, while it runs, a process. The server has
  * the ledger and, of each event, whether it is there. Every step of the world is one atomic choice; what the world may
