@@ -77,6 +77,8 @@ class Feed:
         # When each channel was subscribed for the first time, and when the market closed.
         self.first: dict[tuple[str, str], int] = {}
         self.closed: int | None = None
+        # How many events were written to clients. What a reset or a kill threw away afterwards is among them.
+        self.written = 0
         self.lock = threading.Lock()
         self.server: asyncio.Server | None = None
         self.pump: asyncio.Task[None] | None = None
@@ -225,6 +227,7 @@ class Feed:
         due, horizon = [], now - int(wire.lag * 1000)
         while session.queue and session.queue[0][0] <= horizon:
             due.append(session.queue.popleft()[1])
+        self.written += len(due)
         for start in range(0, len(due), 500):
             session.send(f"[{','.join(due[start:start + 500])}]")
         if session.writer.transport.get_write_buffer_size() > SLOW_CONSUMER_BYTES:

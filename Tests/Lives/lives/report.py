@@ -11,12 +11,14 @@ from .settle import Settled
 COUNTS = ("lost", "doubled", "wrong", "silent")
 
 
-def line(sequence: Sequence, binary: str, seconds: float, verdict: Verdict, settled: Settled, notes: list[str]) -> dict:
+def line(
+    sequence: Sequence, binary: str, seconds: float, written: int, verdict: Verdict, settled: Settled, notes: list[str]
+) -> dict:
     """What is kept of a round."""
     return {
         "seed": sequence.seed, "binary": binary, "seconds": round(seconds, 1),
         "steps": [str(step) for step in sequence.steps], "kinds": dict(Counter(step.kind for step in sequence.steps)),
-        "due": verdict.due, "upstream": verdict.upstream, "explained": dict(verdict.explained),
+        "due": verdict.due, "written": written, "upstream": verdict.upstream, "explained": dict(verdict.explained),
         "lost": verdict.lost, "told": verdict.told, "doubled": verdict.doubled, "wrong": verdict.wrong,
         "silent": verdict.silent, "wild": verdict.wild, "asked": settled.asked, "last_word": [f"box {box}: {words}" for box, all_words in settled.told.items() for words in all_words], "late": settled.late, "contradictions": settled.contradictions,
         "verified": settled.verified, "notes": notes,
@@ -50,11 +52,11 @@ def summary(results: list[dict]) -> str:
     for result in whole:
         kinds.update(result["kinds"])
         explained.update(result["explained"])
-    total = {name: sum(result[name] for result in whole) for name in ("due", "upstream", "told", "wild", *COUNTS)}
+    total = {name: sum(result.get(name, 0) for result in whole) for name in ("due", "written", "upstream", "told", "wild", *COUNTS)}
     rows = [f"{len(whole)} rounds" + (f", {broken} more broke off in the harness" if broken else "")
             + f"; {sum(map(failed, whole))} failed; "
             + f"{sum(result['seconds'] for result in whole) / max(1, len(whole)):.1f} s a round"]
-    rows.append(f"events due {total['due']}, upstream {total['upstream']}, "
+    rows.append(f"events due {total['due']}, written to a collector {total['written']}, upstream {total['upstream']}, "
                 + ", ".join(f"{name} {count}" for name, count in sorted(explained.items()))
                 + f", told {total['told']}; gaps that reach far out of their round: {total['wild']}")
     rows.append("  ".join(f"{name} {total[name]}" for name in COUNTS))

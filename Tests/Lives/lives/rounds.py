@@ -71,7 +71,7 @@ def _play(workshop: Workshop, plan: sequence.Sequence, place: str, started: floa
         upstream = ledger.read_upstream(plan.market, life.database)
         verdict = judge.judge(plan.market, life.feed.first, closed, upstream, files, settled.told, life.deleted, life.versions)
         notes = life.events + [note for box in life.boxes for note in box.notes]
-        result = report.line(plan, workshop.binary, time.monotonic() - started, verdict, settled, notes)
+        result = report.line(plan, workshop.binary, time.monotonic() - started, life.feed.written, verdict, settled, notes)
         if report.failed(result) or workshop.keeps:
             _keep(life, place, result)
         return result
