@@ -183,7 +183,7 @@ def unlock(life: Life, box: Box, seconds: float) -> None:
         while other.status is None and time.monotonic() < until:
             life.sleep(0.05)
         if other.status is None:
-            life.note("a second collector runs on the same directory")
+            life.broken.append(f"a second collector ran on the directory of box {box.index} for {seconds} s")
             other.send(signal.SIGTERM)
             other.wait(15)
         else:

@@ -36,6 +36,8 @@ class Life:
         # Tables to be emptied when everything is upstream; and events that were upstream when one was emptied before.
         self.to_truncate: set[str] = set()
         self.deleted: set[tuple[str, str, int]] = set()
+        # What a collector must not do, whatever became of the rows.
+        self.broken: list[str] = []
         # The newest version of each minute bar that was upstream, since the database was last put back.
         self.versions: dict[tuple[str, int], int] = {}
         self.refusal: tuple[str, str | None, str] | None = None

@@ -33,7 +33,7 @@ class Settled:
     asked: list[str] = field(default_factory=list)
     # What each box still said at the end that is not well: its health, or a command that failed.
     told: dict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
-    # What did not come about in the time allowed.
+    # What did not come about in the time allowed, or must not have come about.
     late: list[str] = field(default_factory=list)
     # What a collector said of itself that doesn't agree with what else it said, or with what was found.
     contradictions: list[str] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Settled:
 
 def settle(life: Life) -> Settled:
     """Brings a round to its end; all boxes are stopped then."""
-    settled = Settled()
+    settled = Settled(late=life.broken)
     _heal(life)
     for box in life.boxes:
         _start(life, box, settled)
