@@ -18,6 +18,8 @@ enum DropReason: String, Sendable, CaseIterable {
     case closed
     /// A person took the dead letter out of the file.
     case discarded
+    /// The oldest dead letters made room: for newer ones, or for rows that wait.
+    case letterDropped = "letter_dropped"
     /// Upstream lost rows that it had confirmed, and the file keeps them no more.
     case upstreamLost = "upstream_lost"
 }

@@ -78,8 +78,12 @@ final class NoteStatements {
         removal = try PreparedStatement("DELETE FROM dead_letters WHERE stream = ? AND seq = ?", on: database)
         oldestLetters = try PreparedStatement(
             """
-            DELETE FROM dead_letters WHERE rowid IN (SELECT rowid FROM dead_letters ORDER BY rowid LIMIT ?)
-            RETURNING stream, seq
+            DELETE FROM dead_letters WHERE rowid IN (
+                SELECT rowid FROM dead_letters WHERE stream = 'bars' AND seq <= ?2 OR stream = 'trades' AND seq <= ?3
+                OR stream = 'quotes' AND seq <= ?4 ORDER BY rowid LIMIT ?1)
+            RETURNING stream, seq, CASE WHEN json_valid(row_json) THEN json_extract(row_json, '$.symbol') END,
+                CASE WHEN json_valid(row_json) THEN
+                    coalesce(json_extract(row_json, '$.start_ms'), json_extract(row_json, '$.time_ms')) END
             """, on: database)
         incident = try PreparedStatement(
             "INSERT INTO incidents (at_us, what, detail) VALUES (?, ?, ?)", on: database)
@@ -226,16 +230,25 @@ final class NoteStatements {
         try letters.number() ?? 0
     }
 
-    /// Deletes the oldest dead letters, counted in `tally`.
-    func deleteOldestLetters(_ count: Int64, into tally: inout DropTally) throws(StoreError) {
+    /// Deletes the oldest dead letters of rows that wait no more, counted in `tally`.
+    ///
+    /// The letter of a row that waits stays: a COMMIT may be about to move past that row.
+    func deleteOldestLetters(
+        _ count: Int64, settled statistics: BufferStatistics, into tally: inout DropTally
+    ) throws(StoreError) {
         oldestLetters.bind(count, at: 1)
+        for (place, stream) in zip(2..., [EventStream.bars, .trades, .quotes]) {
+            oldestLetters.bind(statistics[stream].acknowledgedSequence, at: Int32(place))
+        }
         defer { oldestLetters.reset() }
+        let handle = oldestLetters.handle
         while try oldestLetters.step() {
-            guard let text = sqlite3_column_text(oldestLetters.handle, 0),
-                let stream = EventStream(rawValue: String(cString: text))
+            guard let text = sqlite3_column_text(handle, 0), let stream = EventStream(rawValue: String(cString: text))
             else { continue }
-            let sequence = sqlite3_column_int64(oldestLetters.handle, 1)
-            tally.add(stream, nil, .oldestDropped, time: nil, sequence: sequence)
+            let sequence = sqlite3_column_int64(handle, 1)
+            let symbol = sqlite3_column_text(handle, 2).flatMap { Symbol(String(cString: $0)) }
+            let time = sqlite3_column_type(handle, 3) == SQLITE_INTEGER ? sqlite3_column_int64(handle, 3) : nil
+            tally.add(stream, symbol, .letterDropped, time: time, sequence: sequence)
         }
     }
 

@@ -37,6 +37,8 @@ public final class TickBuffer: EventSink, Sendable {
         public var maximumBytes: Int64
         /// Who goes when the limit is reached.
         public var fullPolicy: FullPolicy
+        /// How many dead letters the file keeps; the oldest go first, and before any row that waits.
+        public var maximumLetters: Int64
         /// How long uploaded rows stay for local queries, from when they were received.
         public var retention: Duration
         /// The limit of what waits in memory, in bytes; from half of it on, sockets are asked to pause.
@@ -49,7 +51,7 @@ public final class TickBuffer: EventSink, Sendable {
         public init(
             collector: String, commitInterval: Duration = .milliseconds(50), synchronous: Synchronous = .full,
             maximumBytes: Int64 = 8 << 30, fullPolicy: FullPolicy = .dropOldest, retention: Duration = .seconds(86_400),
-            queueBytes: Int = 32 << 20, maximumLogBytes: Int64 = 256 << 20
+            queueBytes: Int = 32 << 20, maximumLogBytes: Int64 = 256 << 20, maximumLetters: Int64 = 100_000
         ) {
             self.collector = collector
             self.commitInterval = commitInterval
@@ -59,6 +61,7 @@ public final class TickBuffer: EventSink, Sendable {
             self.retention = retention
             self.queueBytes = queueBytes
             self.maximumLogBytes = maximumLogBytes
+            self.maximumLetters = maximumLetters
         }
     }
 
@@ -269,11 +272,13 @@ public final class TickBuffer: EventSink, Sendable {
         return placed
     }
 
-    /// Takes dead letters out of the file, counted in `drops`; durable on return.
+    /// Takes dead letters out of the file, counted in `drops`; durable on return. A letter whose row still waits counts
+    /// for nothing: the row is judged again.
     public func discard(_ letters: [DeadLetter]) async throws(StoreError) {
         guard !letters.isEmpty else { return }
         var tally = DropTally()
-        for letter in letters {
+        let marks = board.current
+        for letter in letters where letter.sequence <= marks[letter.stream].acknowledgedSequence {
             let event = letter.event
             tally.add(letter.stream, event?.symbol, .discarded, time: event?.time, sequence: letter.sequence)
         }

@@ -15,14 +15,16 @@ extension TickWriter {
         if used > wanted {
             // A little more than needed, so that not every commit has to make room.
             let target = wanted - min(8 << 20, options.maximumBytes / 200)
-            let drops = board.current.drops
+            let before = board.current
             while used > target {
                 // A row takes more than 50 bytes, so this never deletes more than twice what is needed.
                 let rows = min(TickWriter.deletionStep, max(50, (used - target) / 50))
                 guard try deleteStep(rows, dropsWaiting: options.fullPolicy == .dropOldest) > 0 else { break }
                 used = try connection.usage().used
             }
-            isFull = used > wanted || board.current.drops > drops
+            let now = board.current
+            // Dead letters that made room are no events.
+            isFull = used > wanted || now.drops - before.drops > before.deadLetters - now.deadLetters
         } else if used < wanted - options.maximumBytes / 50 || hasUploadedRows {
             // While all rows wait, the little room that is left says nothing: soon it is full again.
             isFull = false
@@ -83,19 +85,23 @@ extension TickWriter {
         }
     }
 
-    /// Deletes some of the oldest rows: uploaded ones, else waiting ones when allowed, else dead letters.
+    /// Deletes some of the oldest rows: uploaded ones, else dead letters, else waiting ones when allowed.
     ///
     /// A waiting row that an upload is carrying at this moment is counted as dropped and may still arrive.
     ///
     /// - Returns: How many rows.
     func deleteStep(_ rows: Int64, dropsWaiting: Bool) throws(StoreError) -> Int64 {
-        guard let connection else { return 0 }
+        guard connection != nil else { return 0 }
         let statistics = board.current
         if let stream = try oldest(where: { $0.acknowledgedSequence > $0.deletedThrough }) {
             let marks = statistics[stream]
             let through = min(marks.acknowledgedSequence, marks.deletedThrough + rows)
             try delete(stream, through: through, marks: marks)
             return through - marks.deletedThrough
+        }
+        if statistics.deadLetters > 0 {
+            let deleted = try deleteLetters(rows)
+            if deleted > 0 { return deleted }
         }
         guard dropsWaiting else { return 0 }
         if let stream = try oldest(where: { $0.lastSequence > $0.deletedThrough }) {
@@ -105,16 +111,33 @@ extension TickWriter {
             try delete(stream, through: through, marks: marks, countingFrom: first)
             return through - first
         }
-        guard statistics.deadLetters > 0 else { return 0 }
+        return 0
+    }
+
+    /// Deletes the oldest dead letters.
+    ///
+    /// - Returns: How many.
+    private func deleteLetters(_ rows: Int64) throws(StoreError) -> Int64 {
+        guard let connection else { return 0 }
+        let statistics = board.current
         var tally = carriedDrops
         try connection.transaction { () throws(StoreError) in
-            try connection.notes.deleteOldestLetters(rows, into: &tally)
+            try connection.notes.deleteOldestLetters(rows, settled: statistics, into: &tally)
             try store(tally)
         }
-        let count = tally.total - carriedDrops.total
+        let deleted = tally.total - carriedDrops.total
         stored(tally)
-        board.update { $0.deadLetters -= count }
-        return count
+        board.update { $0.deadLetters -= deleted }
+        if deleted > 0 { logLettersDropped(deleted) }
+        return deleted
+    }
+
+    /// Reports dead letters that made room.
+    func logLettersDropped(_ count: Int64) {
+        guard let times = dropping.occurred("letters", now: .now()) else { return }
+        logger.error(
+            "The oldest dead letters were dropped to make room",
+            metadata: ["rows": "\(count)", "steps": "\(times)", "limit": "\(options.maximumLetters)"])
     }
 
     /// Deletes a stream's rows through a sequence, with the mark and, for rows that waited, the counts in the same

@@ -17,6 +17,8 @@ final class TickWriter {
         var hasEvents: Bool
         var notes: Int64
         var deadLetters: Int64?
+        /// Dead letters that made room for newer ones.
+        var lettersDropped: Int64 = 0
     }
 
     let file: StoreFile
@@ -180,12 +182,25 @@ final class TickWriter {
             if !work.letters.isEmpty || !work.settled.isEmpty || work.ledger != nil {
                 attempt?.deadLetters = try connection.notes.letterCount()
             }
+            try boundLetters(statistics, now: now)
             for incident in carriedIncidents {
                 try connection.notes.add(incident: incident.what, detail: incident.detail, now: now)
             }
             if !carriedDrops.isEmpty { try connection.notes.add(carriedDrops, episode: currentEpisode(), now: now) }
             try connection.notes.count(notes: noteCount)
         }
+    }
+
+    /// Has the oldest dead letters make room for newer ones, in the transaction under way.
+    private func boundLetters(_ statistics: BufferStatistics, now: Int64) throws(StoreError) {
+        guard let connection, let letters = attempt?.deadLetters, letters > options.maximumLetters else { return }
+        var tally = DropTally()
+        try connection.notes.deleteOldestLetters(
+            letters - options.maximumLetters, settled: statistics, into: &tally)
+        guard !tally.isEmpty else { return }
+        try connection.notes.add(tally, episode: currentEpisode(), now: now)
+        attempt?.deadLetters = letters - tally.total
+        attempt?.lettersDropped = tally.total
     }
 
     /// Moves the marks after the sync returned; `isCounted` when the statistics know the notes already.
@@ -208,11 +223,12 @@ final class TickWriter {
             statistics.commits += 1
             statistics.lastCommit = duration
             if hadNotes, !isCounted {
-                statistics.drops += drops
+                statistics.drops += drops + attempt.lettersDropped
                 statistics.gaps += Int64(work.gaps.count)
                 if let letters = attempt.deadLetters { statistics.deadLetters = letters }
             }
         }
+        if attempt.lettersDropped > 0 { logLettersDropped(attempt.lettersDropped) }
         do {
             try findOldestPending(anew: work.acknowledged || work.ledger != nil)
         } catch {

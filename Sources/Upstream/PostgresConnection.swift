@@ -104,6 +104,6 @@ final class PostgresConnection {
         let object = named.compactMap { kind, name in name.map { "\(kind) \($0)" } }.joined(separator: ", ")
         return UpstreamError(
             UpstreamError.Reason(sqlState: sqlState), operation, message.isEmpty ? lastMessage : secrets.mask(message),
-            sqlState: sqlState, object: object.isEmpty ? nil : secrets.mask(object))
+            sqlState: sqlState, object: object.isEmpty ? nil : secrets.mask(object), constraint: named[2].1)
     }
 }

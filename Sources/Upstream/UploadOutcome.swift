@@ -26,6 +26,9 @@ public struct UploadOutcome: Sendable, Equatable {
     /// How the rows went; `nil` when none did.
     public internal(set) var path: Path?
 
+    /// Whether any row went into its table.
+    var hasLoaded: Bool { inserted + updated + unchanged > 0 }
+
     /// Outcome of nothing.
     public init() {}
 

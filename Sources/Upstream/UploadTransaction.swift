@@ -16,6 +16,7 @@ final class UploadTransaction {
     private var narrowing: (sqlState: String?, budget: NarrowingBudget)?
     /// The first error that made a row a refused one although it may be the server's fault.
     private var doubtful: UpstreamError?
+    private var lastRefusal: UpstreamError?
     private var hasRaisedLimit = false
     private var hasComparedTables = false
     /// The transaction whose COMMIT travels with this one's beginning, and what to do when it is answered.
@@ -35,6 +36,9 @@ final class UploadTransaction {
     /// How many rows of the batch this transaction brings up.
     var rows = 0
     private(set) var refused: [RefusedRow] = []
+    private(set) var refusals = Refusals()
+    /// The rows refused since one of the stream last went through; `nil` where refused rows are set aside, however many.
+    var earlierRefusals: Refusals? = Refusals()
 
     init(on connection: PostgresConnection, catalog: Catalog, ledger: Ledger, batch: BufferedBatch) {
         self.connection = connection
@@ -53,14 +57,16 @@ final class UploadTransaction {
         pending += "SET LOCAL lock_timeout = \(limit.wholeMilliseconds); "
     }
 
-    /// Whether any row went into its table.
-    private var hasLoaded: Bool { outcome.inserted + outcome.updated + outcome.unchanged > 0 }
-
-    /// Makes sure that rows were refused for what they are: others went through the same way.
+    /// Makes sure that rows were refused for what they are, after all were tried.
     ///
-    /// - Throws: The error of the first row, when none did: it is the server's trouble then, or the table's.
+    /// - Throws: The error of the first row, when no row went through where the server's own trouble is as likely; reason
+    ///   `refused` when none has for too many.
     func confirmRefusals() throws(UpstreamError) {
-        if let doubtful, !hasLoaded { throw doubtful }
+        guard !outcome.hasLoaded, let lastRefusal else { return }
+        if let doubtful { throw doubtful }
+        guard var all = earlierRefusals, let sqlState = lastRefusal.sqlState else { return }
+        all.add(refusals)
+        if all.areTooMany(sqlState) { throw all.pause(because: lastRefusal) }
     }
 
     /// Begins, and answers the last sequence that is upstream.
@@ -277,7 +283,7 @@ final class UploadTransaction {
                     return try loadHalving(part, into: target, rows: rows, context, isRepeated: true, load)
                 }
                 if isDoubtful { doubtful = doubtful ?? error }
-                refuse(rows[Int(index)], error, context)
+                try refuse(rows[Int(index)], error, context)
                 return
             }
         }
@@ -316,12 +322,33 @@ final class UploadTransaction {
         }
     }
 
-    private func refuse<Event>(_ row: Buffered<Event>, _ error: UpstreamError, _ context: RowContext) {
+    /// Has the row become a dead letter.
+    ///
+    /// - Throws: Reason `refused`, when it is one of too many, or would find a place in a partition that is missing.
+    private func refuse<Event>(
+        _ row: Buffered<Event>, _ error: UpstreamError, _ context: RowContext
+    ) throws(UpstreamError) {
+        lastRefusal = error
+        if earlierRefusals != nil {
+            if error.isWithoutPartition { throw refusals.pause(because: error) }
+            let sqlState = error.sqlState ?? ""
+            refusals.add(Self.symbol(of: row.event), sqlState)
+            if refusals.areTooMany(sqlState) { throw refusals.pause(because: error) }
+        }
         let object = error.object.map { " (\($0))" } ?? ""
         refused.append(
             RefusedRow(
                 sequence: row.sequence, sqlState: error.sqlState ?? "", reason: error.text + object,
                 rowJSON: RowJSON.text(row, context)))
         outcome.refused += 1
+    }
+
+    private static func symbol<Event>(of event: Event) -> Symbol {
+        switch event {
+        case let bar as Bar: bar.symbol
+        case let trade as Trade: trade.symbol
+        case let quote as Quote: quote.symbol
+        default: preconditionFailure("rows are bars, trades or quotes")
+        }
     }
 }

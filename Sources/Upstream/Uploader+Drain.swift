@@ -112,7 +112,7 @@ extension Uploader {
             try await giveUp(loaded.batch, because: error, loaded.connection, drain)
             return
         }
-        stumbles[loaded.batch.stream] = nil
+        wentUp(loaded.batch.stream, loaded.outcome, loaded.refusals)
         try await drain.settle(loaded.settledBatch, by: loaded.ledger)
     }
 
@@ -154,7 +154,7 @@ extension Uploader {
         let began = ContinuousClock.now
         do throws(UpstreamError) {
             transaction.begin(after: before, isLazy: isLazy) {
-                if let before { self.stumbles[before.batch.stream] = nil }
+                if let before { self.wentUp(before.batch.stream, before.outcome, before.refusals) }
                 let settled = before.map { drain.commits.add($0.settledBatch, by: $0.ledger, isLazy: isLazy) }
                 drain.ahead.readOn(after: settled ?? [])
             }
@@ -189,24 +189,28 @@ extension Uploader {
         _ parcel: UploadParcel, _ transaction: UploadTransaction, _ drain: Drain<some UploadSource>
     ) async throws -> UploadTransaction? {
         let all = 0..<parcel.batch.count
-        let settled: SettledBatch
+        var outcome = UploadOutcome()
         do throws(UpstreamError) {
             if transaction.overlaps {
                 let rest = try await loadRest(parcel, all, drain.source)
                 guard rest.rows == 0 else { return rest }
-                settled = rest.settledBatch
+                outcome = rest.outcome
             } else {
-                var outcome = UploadOutcome()
                 try await loadHalves(parcel, all, &outcome, drain.source)
-                settled = SettledBatch(parcel.batch, outcome)
             }
         } catch {
             try await giveUp(parcel.batch, because: error, transaction.connection, drain)
             return nil
         }
-        stumbles[parcel.batch.stream] = nil
-        try await drain.settle(settled, by: transaction.ledger)
+        wentUp(parcel.batch.stream, outcome, Refusals())
+        try await drain.settle(SettledBatch(parcel.batch, outcome), by: transaction.ledger)
         return nil
+    }
+
+    /// Forgets what kept a stream's head from going up.
+    private func wentUp(_ stream: EventStream, _ outcome: UploadOutcome, _ refused: Refusals) {
+        stumbles[stream] = nil
+        if outcome.hasLoaded { refusals[stream] = nil } else { refusals[stream, default: Refusals()].add(refused) }
     }
 
     /// Has rows that failed before looked at more closely, and a lock that was waited for in vain waited for shortly: the
@@ -271,7 +275,10 @@ extension Uploader {
 
     private func makeTransaction(_ batch: BufferedBatch) throws(UpstreamError) -> UploadTransaction {
         let (connection, catalog) = try connected()
-        return UploadTransaction(on: connection, catalog: catalog, ledger: try ledger(in: catalog), batch: batch)
+        let transaction = UploadTransaction(
+            on: connection, catalog: catalog, ledger: try ledger(in: catalog), batch: batch)
+        transaction.earlierRefusals = setsAside ? nil : refusals[batch.stream] ?? Refusals()
+        return transaction
     }
 
     private func load(

@@ -17,6 +17,10 @@ public actor Uploader {
     var choices: [Bar.Interval: UploadPathChoice] = [:]
     /// Batches at the head of their streams that did not go up.
     var stumbles: [EventStream: Stumble] = [:]
+    /// What was refused since a row of the stream last went through.
+    var refusals: [EventStream: Refusals] = [:]
+    /// Whether refused rows become dead letters, however many they are.
+    let setsAside: Bool
     private var isBusy = false
     private var waiting: [CheckedContinuation<Void, Never>] = []
 
@@ -24,7 +28,13 @@ public actor Uploader {
     public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     /// An uploader of the buffer file with the UUID `bufferID`; connects when asked to.
-    public init(configuration: UpstreamConfiguration, bufferID: String, logger: Logger) {
+    ///
+    /// - Parameter settingAside: Whether refused rows become dead letters, however many they are; else a stream waits for
+    ///   a person when they are too many to be at fault themselves.
+    public init(
+        configuration: UpstreamConfiguration, bufferID: String, settingAside: Bool = false, logger: Logger
+    ) {
+        setsAside = settingAside
         self.configuration = configuration
         self.bufferID = bufferID
         self.logger = logger

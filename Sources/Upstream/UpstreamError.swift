@@ -23,6 +23,8 @@ public struct UpstreamError: Error, Sendable, Equatable {
         case readOnly
         /// A value that the target doesn't take (22xxx, 23xxx …). Rows that cause it alone become dead letters.
         case data
+        /// So many rows are refused that it is hardly their fault, or no partition takes them. They stay in the queue.
+        case refused
         /// The server could not prove who it is, or speaks no TLS.
         case tls
         /// The URI or another setting can't be used.
@@ -43,20 +45,26 @@ public struct UpstreamError: Error, Sendable, Equatable {
     public let sqlState: String?
     /// The table, column or constraint concerned; `nil` when none is known.
     public let object: String?
+    /// The constraint's name alone; `nil` when the server named none.
+    let constraint: String?
 
-    init(_ reason: Reason, _ operation: String, _ text: String, sqlState: String? = nil, object: String? = nil) {
+    init(
+        _ reason: Reason, _ operation: String, _ text: String, sqlState: String? = nil, object: String? = nil,
+        constraint: String? = nil
+    ) {
         self.reason = reason
         self.operation = operation
         self.text = text
         self.sqlState = sqlState
         self.object = object
+        self.constraint = constraint
     }
 
     /// Whether the same batch may simply be sent again, after a short wait.
     public var isRetryable: Bool {
         switch reason {
         case .connectionLost, .deadline, .busy, .limit, .tooSlow, .cancelled, .deadLetters: true
-        case .schema, .login, .readOnly, .data, .tls, .configuration: false
+        case .schema, .login, .readOnly, .data, .refused, .tls, .configuration: false
         }
     }
 
@@ -67,7 +75,7 @@ public struct UpstreamError: Error, Sendable, Equatable {
     var endsConnection: Bool {
         switch reason {
         case .connectionLost, .deadline, .cancelled, .tls, .configuration: true
-        case .busy, .limit, .tooSlow, .schema, .login, .readOnly, .data, .deadLetters: false
+        case .busy, .limit, .tooSlow, .schema, .login, .readOnly, .data, .refused, .deadLetters: false
         }
     }
 
@@ -79,7 +87,7 @@ public struct UpstreamError: Error, Sendable, Equatable {
 
     /// The same error, of which is known that the server needed more time than it has.
     func asTooSlow() -> UpstreamError {
-        UpstreamError(.tooSlow, operation, text, sqlState: sqlState, object: object)
+        UpstreamError(.tooSlow, operation, text, sqlState: sqlState, object: object, constraint: constraint)
     }
 }
 
@@ -106,6 +114,9 @@ extension UpstreamError: CustomStringConvertible {
         case .data:
             sqlState == nil
                 ? "nothing was changed" : "the row can't be stored as it is; look at the target's constraints"
+        case .refused:
+            (isWithoutPartition ? "make the partition" : "correct the table, its constraints or triggers")
+                + ", and the rows, which wait in the queue, go up; or set them aside with `edgetick sync --set-aside`"
         case .tls: "check the server's certificate, or sslrootcert and sslmode in DATABASE_URI"
         case .configuration: "correct DATABASE_URI"
         case .cancelled: "nothing is lost: what wasn't committed is sent again"

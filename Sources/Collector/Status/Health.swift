@@ -8,7 +8,7 @@
 /// |---|---|---|
 /// | feed | no connection has symbols; of those that have some, none is connected with a confirmed symbol | some of them are not; symbols refused or unconfirmed; reading paused; no event for 15 minutes of New York's regular session |
 /// | buffer | commits fail; the cap or the disk is reached, so that events are dropped or rejected | four fifths of the cap used; a damaged file was set aside and still lies there |
-/// | sync | – | an upload failure lasts; nothing was settled for 30 s while rows wait; the oldest row waits for more than 15 minutes |
+/// | sync | – | an upload failure lasts; nothing was settled for 30 s while rows wait; the oldest row waits for more than 15 minutes; a dead letter is left |
 /// | universes | – | pulling them fails, so that the last good copy is used |
 /// | loops | one is stuck | – |
 ///

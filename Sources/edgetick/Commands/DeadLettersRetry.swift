@@ -36,7 +36,8 @@ struct DeadLettersRetry: AsyncParsableCommand {
             } catch {
                 throw CommandFailure.heldByCollector(error) ?? CommandFailure(error)
             }
-            let uploader = Uploader(configuration: upstream, bufferID: buffer.id, logger: Logger(label: "upload"))
+            let uploader = Uploader(
+                configuration: upstream, bufferID: buffer.id, settingAside: true, logger: Logger(label: "upload"))
             let result: DeadLetterRetry
             do {
                 result = try await DeadLetterRetry.run(

@@ -13,11 +13,15 @@ struct SyncCommand: AsyncParsableCommand {
             Example: edgetick sync --dry-run
 
             A running collector uploads by itself and holds the buffer; this command is for a box that collects no more.
+
+            Where the database refuses many rows of several symbols alike, they wait in the queue: the cause is a missing
+            partition, a constraint or a trigger rather than the rows. --set-aside makes them dead letters all the same.
             """)
 
     @OptionGroup var options: SettingsOptions
     @Flag(help: "Say what would be uploaded and change nothing.") var dryRun = false
     @Flag(help: "Go on uploading every SYNC_INTERVAL until stopped.") var watch = false
+    @Flag(help: "Make refused rows dead letters, however many they are.") var setAside = false
     @Flag(help: "Print JSON.") var json = false
 
     func validate() throws {
@@ -31,7 +35,8 @@ struct SyncCommand: AsyncParsableCommand {
             if dryRun { return try describe(settings) }
             let buffer = try TickBuffer.open(
                 directory: settings.dataDirectory, options: settings.bufferOptions, logger: Logger(label: "buffer"))
-            let uploader = Uploader(configuration: upstream, bufferID: buffer.id, logger: Logger(label: "upload"))
+            let uploader = Uploader(
+                configuration: upstream, bufferID: buffer.id, settingAside: setAside, logger: Logger(label: "upload"))
             do {
                 if watch {
                     try await Self.watch(settings, buffer, uploader)

@@ -133,6 +133,7 @@ import Testing
         #expect(health.checks[2].detail.contains("needs a person: password rotated"))
         #expect(level("sync") { $0.buffer.oldestPendingAge = 901 } == .degraded)
         #expect(level("sync") { $0.sync.isConfigured = false } == .ok)
+        #expect(level("sync") { $0.buffer.deadLetters = 1 } == .degraded)
     }
 
     @Test func `a stuck loop is neither live nor ready`() {

@@ -18,6 +18,13 @@ extension Health.Check {
         if let lag = snapshot.buffer.oldestPendingAge, lag > lagLimit {
             return Self("sync", .degraded, "the oldest row waits for \(Int(lag / 60)) minutes")
         }
+        let letters = snapshot.buffer.deadLetters
+        guard letters == 0 else {
+            return Self(
+                "sync", .degraded,
+                "\(letters) rows were refused and are not upstream: edgetick dead-letters list shows why; correct the "
+                    + "cause and retry them, or discard them")
+        }
         return Self("sync", ok: "upstream keeps up")
     }
 }

@@ -1,0 +1,56 @@
+import MarketData
+
+/// The rows of a stream that the server refused, by SQLSTATE: tells rows that are bad from a table that takes none.
+///
+/// A few bad rows become dead letters. Many rows of several symbols with one code are a missing partition, a new
+/// constraint, a trigger: those rows are good, so they stay in the queue until a person has looked.
+struct Refusals: Sendable, Equatable {
+    /// So many rows of several symbols are too many to be set aside.
+    static let limit = 100
+
+    private struct Count: Sendable, Equatable {
+        var rows = 0
+        /// Of the first ``limit`` rows.
+        var symbols: Set<Symbol> = []
+
+        mutating func add(_ other: Count) {
+            rows += other.rows
+            symbols.formUnion(other.symbols)
+        }
+    }
+
+    private var counts: [String: Count] = [:]
+
+    /// Counts a row.
+    mutating func add(_ symbol: Symbol, _ sqlState: String) {
+        counts[sqlState, default: Count()].rows += 1
+        if counts[sqlState]?.rows ?? 0 <= Self.limit { counts[sqlState]?.symbols.insert(symbol) }
+    }
+
+    /// Adds the rows of another batch.
+    mutating func add(_ other: Refusals) {
+        for (sqlState, count) in other.counts { counts[sqlState, default: Count()].add(count) }
+    }
+
+    /// Whether so many rows were refused with a code that it is hardly the rows' fault.
+    func areTooMany(_ sqlState: String) -> Bool {
+        guard let count = counts[sqlState] else { return false }
+        return count.rows >= Self.limit && count.symbols.count >= 2
+    }
+
+    /// The error that has a stream wait for a person: what `error` says, of all the rows like that one.
+    func pause(because error: UpstreamError) -> UpstreamError {
+        let count = error.sqlState.flatMap { counts[$0] }
+        let rows = count.map { "\($0.rows) rows of \($0.symbols.count) symbols are refused alike: " } ?? ""
+        return UpstreamError(
+            .refused, error.operation, rows + error.text, sqlState: error.sqlState, object: error.object,
+            constraint: error.constraint)
+    }
+}
+
+extension UpstreamError {
+    /// Whether no partition takes the row: a failed check (23514) of a table, and of none of its constraints.
+    var isWithoutPartition: Bool {
+        sqlState == "23514" && constraint == nil && object?.hasPrefix("table ") == true
+    }
+}

@@ -1,0 +1,100 @@
+import GRDB
+import MarketData
+import Store
+import Testing
+
+/// Dead letters are bounded, give way before rows that wait, and count once as lost.
+@Suite(.timeLimit(.minutes(5))) struct LetterTests {
+    private func letters(_ sequences: ClosedRange<Int64>, symbol: String = "AAPL") -> [DeadLetter] {
+        sequences.map { sequence in
+            DeadLetter(
+                stream: .bars, sequence: sequence, sqlState: "23514", reason: "check",
+                row: #"{"seq":\#(sequence),"symbol":"\#(symbol)","interval_s":60,"start_ms":\#(sequence * 60_000)}"#)
+        }
+    }
+
+    /// A buffer with uploaded bars; nothing waits.
+    private func uploaded(
+        _ count: Int, in scratch: Scratch, _ change: (inout TickBuffer.Options) -> Void
+    ) async throws -> TickBuffer {
+        let buffer = try scratch.open(change)
+        #expect(buffer.offer(.bars(count)) == .accepted)
+        try await buffer.flush()
+        _ = try await buffer.nextBatch(of: .bars, limit: count)
+        try await buffer.acknowledge(.bars, through: Int64(count))
+        return buffer
+    }
+
+    @Test func `of more letters than the file keeps the oldest go, counted by symbol and time`() async throws {
+        let scratch = try Scratch()
+        let buffer = try await uploaded(100, in: scratch) { $0.maximumLetters = 10 }
+        try await buffer.addDeadLetters(letters(1...8, symbol: "OLD"))
+        #expect(buffer.statistics.deadLetters == 8 && buffer.statistics.drops == 0)
+        try await buffer.addDeadLetters(letters(9...15))
+        #expect(buffer.statistics.deadLetters == 10 && buffer.statistics.drops == 5)
+        #expect(try scratch.number("SELECT min(seq) FROM dead_letters") == 6)
+        let drops = try scratch.rows("SELECT * FROM drops")
+        #expect(drops.count == 1)
+        #expect(drops[0]["reason"] == "letter_dropped")
+        #expect(drops[0]["symbol"] == "OLD")
+        let numbers = ["count", "from_ms", "to_ms", "first_seq", "last_seq"].map { drops[0][$0] as Int64 }
+        #expect(numbers == [5, 60_000, 300_000, 1, 5])
+        await buffer.close()
+        let again = try scratch.open()
+        #expect(again.statistics.deadLetters == 10 && again.statistics.drops == 5)
+        await again.close()
+    }
+
+    @Test func `the letter of a row that waits stays, for its COMMIT may be on the way`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open { $0.maximumLetters = 10 }
+        #expect(buffer.offer(.bars(100)) == .accepted)
+        try await buffer.flush()
+        try await buffer.addDeadLetters(letters(1...15))
+        #expect(buffer.statistics.deadLetters == 15 && buffer.statistics.drops == 0)
+        _ = try await buffer.nextBatch(of: .bars, limit: 100)
+        try await buffer.acknowledge(.bars, through: 100)
+        try await buffer.addDeadLetters(letters(16...16))
+        #expect(buffer.statistics.deadLetters == 10 && buffer.statistics.drops == 6)
+        await buffer.close()
+    }
+
+    @Test(arguments: [TickBuffer.FullPolicy.dropOldest, .rejectNew])
+    func `letters give way before rows that wait and before new events`(policy: TickBuffer.FullPolicy) async throws {
+        let scratch = try Scratch()
+        let buffer = try await uploaded(3000, in: scratch) {
+            $0.maximumBytes = 1 << 20
+            $0.fullPolicy = policy
+            $0.retention = .zero
+        }
+        for start in stride(from: Int64(1), to: 3000, by: 1000) {
+            try await buffer.addDeadLetters(letters(start...start + 999))
+        }
+        let letters = buffer.statistics.deadLetters
+        #expect(letters == 3000)
+        for round in 0..<10 {
+            #expect(buffer.offer(.bars(500, from: 3000 + round * 500)) == .accepted)
+            try await buffer.flush()
+        }
+        let statistics = buffer.statistics
+        #expect(statistics.deadLetters < letters)
+        #expect(statistics.drops == letters - statistics.deadLetters)
+        #expect(statistics[.bars].pending == 5000 && statistics.state == .writing)
+        #expect(try scratch.number("SELECT sum(count) FROM drops WHERE reason <> 'letter_dropped'") == nil)
+        await buffer.close()
+    }
+
+    @Test func `a discarded letter counts once, and one whose row waits not at all`() async throws {
+        let scratch = try Scratch()
+        let buffer = try await uploaded(10, in: scratch) { _ in }
+        #expect(buffer.offer(.bars(10, from: 10)) == .accepted)
+        try await buffer.flush()
+        // The second is of a row whose COMMIT did not come about.
+        try await buffer.addDeadLetters(letters(4...4) + letters(12...12))
+        try await buffer.discard(letters(4...4) + letters(12...12))
+        #expect(buffer.statistics.deadLetters == 0 && buffer.statistics.drops == 1)
+        #expect(try scratch.number("SELECT sum(count) FROM drops") == 1)
+        #expect(try scratch.rows("SELECT first_seq, last_seq FROM drops").map { $0["first_seq"] as Int64 } == [4])
+        await buffer.close()
+    }
+}
