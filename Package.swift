@@ -12,7 +12,6 @@ let strict: [SwiftSetting] = [
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
-let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let grdbSQLite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
@@ -38,7 +37,6 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
-        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
@@ -110,7 +108,7 @@ let package = Package(
             name: "edgetick",
             dependencies: [
                 "Backfill", "CMalloc", "Collector", "Feed", "FeedSimulator", "Fixtures", "MarketData", "Store",
-                "Universe", "Upstream", "WebAPI", argumentParser, configuration, logging, serviceLifecycle,
+                "Universe", "Upstream", "WebAPI", argumentParser, logging, serviceLifecycle,
                 systemPackage, unixSignals,
             ],
             swiftSettings: strict),
@@ -183,9 +181,8 @@ let package = Package(
         .testTarget(
             name: "edgetickTests",
             dependencies: [
-                "Collector", "edgetick", "MarketData", "TestSupport", "WebAPI", configuration, logging,
-                serviceLifecycle,
-                systemPackage,
+                "Collector", "edgetick", "Feed", "MarketData", "Store", "TestSupport", "Upstream", "WebAPI", logging,
+                serviceLifecycle, systemPackage,
             ],
             swiftSettings: strict),
         .testTarget(

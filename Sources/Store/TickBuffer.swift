@@ -12,9 +12,9 @@ public final class TickBuffer: EventSink, Sendable {
     /// When a commit counts as durable.
     public enum Synchronous: String, Sendable, Hashable, CaseIterable {
         /// When the disk has synced it.
-        case full = "FULL"
+        case full
         /// When the system has it: a power cut may take the last seconds, and leaves the file consistent.
-        case normal = "NORMAL"
+        case normal
     }
 
     /// Who goes when the limit is reached and nothing uploaded is left to delete.

@@ -10,15 +10,15 @@ extension Settings {
         guard let uri = upload.databaseURI else { return nil }
         return try UpstreamConfiguration(
             uri: uri.reveal(), collector: collectorID, statementTimeout: upload.statementTimeout,
-            barTimestamp: upload.barTimestamp == .start ? .start : .end)
+            barTimestamp: upload.barTimestamp)
     }
 
     /// How the buffer file is written.
     var bufferOptions: TickBuffer.Options {
         TickBuffer.Options(
             collector: collectorID, commitInterval: buffer.commitInterval,
-            synchronous: buffer.synchronous == .full ? .full : .normal, maximumBytes: buffer.maximumBytes,
-            fullPolicy: buffer.fullPolicy == .dropOldest ? .dropOldest : .rejectNew, retention: buffer.retention)
+            synchronous: buffer.synchronous, maximumBytes: buffer.maximumBytes, fullPolicy: buffer.fullPolicy,
+            retention: buffer.retention)
     }
 
     /// How a connection of this name reaches the feed at `url`.

@@ -44,7 +44,7 @@ extension Settings {
                 logger.debug("no volumes to share symbols out by", metadata: ["reason": "\(error)"])
             }
         }
-        configuration.strategy = connections.routing.strategy
+        configuration.strategy = connections.routing
         let named = (connections.redundantSymbols ?? "").split(separator: ",").map { $0.trimmingBlanks() }
         configuration.redundant = named.contains("*") ? .all : .some(Set(named.compactMap { Symbol($0) }))
         configuration.failsOver = connections.failover
@@ -53,17 +53,5 @@ extension Settings {
         configuration.healthInterval = connections.healthCheckInterval
         configuration.rebalances = connections.autoRebalance
         return configuration
-    }
-}
-
-extension Settings.RoutingStrategy {
-    /// The strategy as the connections know it.
-    var strategy: RoutingStrategy {
-        switch self {
-        case .manual: .manual
-        case .roundRobin: .roundRobin
-        case .loadBalanced: .loadBalanced
-        case .priority: .priority
-        }
     }
 }

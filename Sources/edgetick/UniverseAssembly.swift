@@ -42,7 +42,7 @@ extension Settings {
     ///
     /// - Parameter url: Where connections that are added connect to.
     func symbolRules(url: String) -> Symbols.Rules {
-        Symbols.Rules(maximum: connections.maximum, strategy: connections.routing.strategy) { name throws(FeedError) in
+        Symbols.Rules(maximum: connections.maximum, strategy: connections.routing) { name throws(FeedError) in
             try feedConfiguration(named: name, url: url)
         }
     }

@@ -4,12 +4,20 @@ import ArgumentParser
 struct ConfigCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "config", abstract: "Show every setting, its value and where it came from; secrets masked.",
-        discussion: "Example: edgetick config --json")
+        discussion: """
+            Example: edgetick config --json
+
+            Keys, from the environment and from .env, of which the environment takes precedence:
+
+            \(SettingsDocument.list)
+            """)
 
     @OptionGroup var options: SettingsOptions
     @Flag(help: "Print JSON.") var json = false
+    @Flag(help: "Print the list of keys, with what each allows and means, as Markdown.") var markdown = false
 
     func run() async throws {
+        if markdown { return print(SettingsDocument.markdown, terminator: "") }
         try await reportingFailures {
             let (snapshot, host) = try options.snapshot()
             let report = SettingsReport(snapshot, host: host, needs: .feed)

@@ -46,17 +46,19 @@ struct DemoCommand: AsyncParsableCommand {
 
     private func demoSettings(in directory: String) throws -> Settings {
         let (snapshot, host) = try options.snapshot()
-        var values = [
-            SettingKey.symbolUniverseKey.rawValue: "demo", SettingKey.feedEvents.rawValue: "AM,A,T,Q",
-            SettingKey.useSyntheticData.rawValue: "true", SettingKey.dataDirectory.rawValue: directory,
-            SettingKey.syncInterval.rawValue: "1", SettingKey.universePullInterval.rawValue: "0",
-        ].mapValues { SettingsSnapshot.Value(text: $0, origin: .defaultValue) }
-        for key in [SettingKey.databaseURI, .httpHost, .httpPort, .httpToken] {
-            values[key.rawValue] = snapshot[key]
+        let own: [PartialKeyPath<Settings>: String] = [
+            \.connections.universeKey: "demo", \.feed.events: "AM,A,T,Q", \.feed.isSynthetic: "true",
+            \.dataDirectory: directory, \.upload.interval: "1", \.universe.pullInterval: "0",
+        ]
+        var values: [String: SettingsSnapshot.Value] = [:]
+        for (path, text) in own { values[Settings.setting(path).name] = .init(text: text, origin: .defaultValue) }
+        for path in [\Settings.upload.databaseURI, \.http.host, \.http.port, \.http.token] as [PartialKeyPath<Settings>]
+        {
+            values[Settings.setting(path).name] = snapshot[path]
         }
         var settings = try Settings.validate(SettingsSnapshot(values: values), host: host, needs: .feed).settings
         // A port that nobody asked for gives way when it is taken.
-        if snapshot[.httpPort] == nil, (try? WebListener.configuration(settings).checkAddress()) == nil {
+        if snapshot[\.http.port] == nil, (try? WebListener.configuration(settings).checkAddress()) == nil {
             settings.http.port = 0
         }
         return settings

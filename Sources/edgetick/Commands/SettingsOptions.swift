@@ -20,8 +20,7 @@ struct SettingsOptions: ParsableArguments {
     func settings(needing needs: Settings.Needs = []) throws -> Settings {
         let (snapshot, host) = try snapshot()
         let (settings, remarks) = try Settings.validate(snapshot, host: host, needs: needs)
-        let format = LineLogHandler.Format(rawValue: settings.logFormat.rawValue) ?? .text
-        let level = settings.logLevel
+        let (format, level) = (settings.logFormat, settings.logLevel)
         LoggingSystem.bootstrap { LineLogHandler(label: $0, level: level, format: format) }
         let logger = Logger(label: "settings")
         // What is merely so matters to those who collect; for the rest it would stand among their answers.

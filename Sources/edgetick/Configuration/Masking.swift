@@ -17,12 +17,12 @@ struct Masking: Sendable, ConcealsContents {
     init(_ snapshot: SettingsSnapshot) {
         var secrets: Set<String> = []
         var ofDatabase: Set<String> = []
-        for key in SettingKey.allCases where key.isSecret {
-            guard let text = snapshot[key]?.text else { continue }
-            if key == .databaseURI {
-                ofDatabase = Set([text] + Masking.passwords(in: text))
-            } else {
-                secrets.insert(text)
+        for setting in Settings.all {
+            guard let text = snapshot.values[setting.name]?.text else { continue }
+            switch setting.display {
+            case .plain, .path: continue
+            case .secret: secrets.insert(text)
+            case .databaseURI: ofDatabase.formUnion([text] + Masking.passwords(in: text))
             }
         }
         self.ofDatabase = ofDatabase.subtracting(secrets)
@@ -30,13 +30,15 @@ struct Masking: Sendable, ConcealsContents {
             .sorted { ($0.count, $0) > ($1.count, $1) }
     }
 
-    /// A key's value for people's eyes.
-    func display(_ text: String, of key: SettingKey) -> String {
+    /// A setting's value for people's eyes.
+    func show(_ text: String, _ display: SettingDisplay) -> String {
+        switch display {
+        case .plain, .path: plain(text)
+        case .secret: Masking.mask
         // The URI's password is left out already; searched for, a password `postgres` would hide the scheme too.
-        if key == .databaseURI {
-            return line(hiding(secrets.filter { !ofDatabase.contains($0) }, in: Masking.databaseURI(text)))
+        case .databaseURI:
+            line(hiding(secrets.filter { !ofDatabase.contains($0) }, in: Masking.databaseURI(text)))
         }
-        return key.isSecret ? Masking.mask : plain(text)
     }
 
     /// Any text, cut at 120 characters and on one line.

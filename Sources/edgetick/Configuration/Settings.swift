@@ -1,7 +1,13 @@
+import Feed
 import Logging
 import MarketData
+import Store
+import Upstream
 
 /// The checked configuration. Made by ``Settings/validate(_:host:needs:)`` and never changed after.
+///
+/// Each property that has a key is written by the key's line in ``Settings/sections``; what it holds before is never
+/// seen.
 struct Settings: Sendable {
     /// What a command cannot do without.
     struct Needs: OptionSet, Sendable {
@@ -24,17 +30,20 @@ struct Settings: Sendable {
     }
 
     struct Feed: Sendable {
-        var source: FeedSource
+        var isUsed = true
+        var isSynthetic = false
         var apiKey: Secret?
-        var url: String
-        var restURL: String
-        var allowsPlaintext: Bool
+        var url = ""
+        var restURL = ""
+        var allowsPlaintext = false
         /// Absolute; `nil` for the system's authorities.
         var caFile: String?
-        var events: Set<EventKind>
+        var events: Set<EventKind> = []
         /// 0 = for ever.
-        var maxRetries: Int
-        var reconnectDelay: Duration
+        var maxRetries = 0
+        var reconnectDelay = Duration.zero
+
+        var source: FeedSource { isSynthetic ? .simulator : isUsed ? .feed : .none }
     }
 
     /// One connection and what names its symbols, as written.
@@ -43,37 +52,34 @@ struct Settings: Sendable {
         var number: Int
         /// What the API calls it.
         var id: String { "connection_\(number)" }
-        var name: String
+        var name = ""
         var universeKey: String?
         /// Separated by commas; `*` for every symbol.
         var symbols: String?
         /// 1 comes first.
-        var priority: Int
+        var priority = 1
         /// The most symbols; `nil` sets no limit.
         var capacity: Int?
-    }
-
-    enum RoutingStrategy: String, CaseIterable, Sendable {
-        case manual
-        case roundRobin = "round-robin"
-        case loadBalanced = "load-balanced"
-        case priority
+        var isEnabled = true
     }
 
     struct Connections: Sendable {
         /// Whether there may be several; one alone is in `list` otherwise.
-        var isMulti: Bool
+        var isMulti = false
+        /// Single mode's universe key and symbols, as written.
+        var universeKey: String?
+        var symbols: String?
         /// The enabled connections, by number; never empty.
-        var list: [Connection]
+        var list: [Connection] = []
         /// The connection of single mode, for when several can't be used; `nil` without SYMBOL_UNIVERSE_KEY.
         var single: Connection?
-        var maximum: Int
-        var routing: RoutingStrategy
-        var healthCheckInterval: Duration
-        var autoRebalance: Bool
-        var failover: Bool
-        var failoverGrace: Duration
-        var failoverRecovery: Duration
+        var maximum = 0
+        var routing = RoutingStrategy.manual
+        var healthCheckInterval = Duration.zero
+        var autoRebalance = false
+        var failover = false
+        var failoverGrace = Duration.zero
+        var failoverRecovery = Duration.zero
         /// Symbols to take from two connections, separated by commas; `*` for every symbol.
         var redundantSymbols: String?
     }
@@ -91,41 +97,27 @@ struct Settings: Sendable {
     }
 
     struct Universe: Sendable {
-        var environment: GroupEnvironment
-        var fallback: UniverseFallback
-        var cacheTTL: Duration
+        var environment = GroupEnvironment.default
+        var fallback = UniverseFallback.default
+        var cacheTTL = Duration.zero
         /// `nil` = pulled by hand only.
         var pullInterval: Duration?
     }
 
-    enum FullPolicy: String, CaseIterable, Sendable {
-        case dropOldest = "drop-oldest"
-        case rejectNew = "reject-new"
-    }
-
-    enum Synchronous: String, CaseIterable, Sendable {
-        case full
-        case normal
-    }
-
     struct Buffer: Sendable {
-        var maximumBytes: Int64
-        var fullPolicy: FullPolicy
-        var retention: Duration
-        var commitInterval: Duration
-        var synchronous: Synchronous
+        var maximumBytes: Int64 = 0
+        var fullPolicy = TickBuffer.FullPolicy.dropOldest
+        var retention = Duration.zero
+        var commitInterval = Duration.zero
+        var synchronous = TickBuffer.Synchronous.full
     }
 
     struct Backfill: Sendable {
-        /// Whether gaps are filled without being asked to.
-        var isAutomatic: Bool
+        var isEnabled = false
+        /// Whether gaps are filled without being asked to: only where the key may go to the REST server.
+        var isAutomatic = false
         /// 0 = no limit.
-        var requestsPerMinute: Int
-    }
-
-    enum BarTimestamp: String, CaseIterable, Sendable {
-        case start
-        case end
+        var requestsPerMinute = 0
     }
 
     struct Upload: Sendable {
@@ -133,36 +125,31 @@ struct Settings: Sendable {
         var databaseURI: Secret?
         /// The URI without its password, for people's eyes.
         var displayedURI: String?
-        var interval: Duration
-        var batchRows: Int
-        var statementTimeout: Duration
-        var barTimestamp: BarTimestamp
+        var interval = Duration.zero
+        var batchRows = 0
+        var statementTimeout = Duration.zero
+        var barTimestamp = BarTimestamp.start
     }
 
     struct HTTP: Sendable {
-        var host: String
+        var host = ""
         /// 0 = any free one.
-        var port: Int
+        var port = 0
         var token: Secret?
         /// Names besides ``host`` and the loopback's by which clients may address the API.
-        var allowedHosts: [String]
+        var allowedHosts: [String] = []
     }
 
-    enum LogFormat: String, CaseIterable, Sendable {
-        case text
-        case json
-    }
-
-    var feed: Feed
-    var connections: Connections
-    var universe: Universe
+    var feed = Feed()
+    var connections = Connections()
+    var universe = Universe()
     /// Absolute.
-    var dataDirectory: String
-    var collectorID: String
-    var buffer: Buffer
-    var backfill: Backfill
-    var upload: Upload
-    var http: HTTP
-    var logLevel: Logger.Level
-    var logFormat: LogFormat
+    var dataDirectory = ""
+    var collectorID = ""
+    var buffer = Buffer()
+    var backfill = Backfill()
+    var upload = Upload()
+    var http = HTTP()
+    var logLevel = Logger.Level.info
+    var logFormat = LineLogHandler.Format.text
 }

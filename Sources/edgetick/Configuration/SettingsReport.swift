@@ -32,25 +32,22 @@ struct SettingsReport: Sendable, Equatable {
         var numbers = Set(set.map(\.number))
         if isMulti { numbers.formUnion(1...maximum) }
         var rows: [Row] = []
-        for key in SettingKey.allCases {
-            var text = snapshot[key]?.text ?? key.defaultText
-            if key == .dataDirectory { text = text.map { host.absolutePath($0) } ?? host.defaultDataDirectory }
-            if key == .collectorID { text = text ?? host.defaultCollectorID }
-            rows.append(
-                Row(
-                    key: key.rawValue, value: text.map { masking.display($0, of: key) },
-                    origin: snapshot[key]?.origin ?? .defaultValue, meaning: key.meaning))
-            guard key == .failoverEnabled else { continue }
-            for number in numbers.sorted() {
-                for field in ConnectionKey.Field.allCases {
-                    let key = ConnectionKey(number, field)
-                    let text = snapshot[key]?.text ?? key.defaultText
-                    rows.append(
-                        Row(
-                            key: key.name, value: text.map { masking.plain($0) },
-                            origin: snapshot[key]?.origin ?? .defaultValue, meaning: key.meaning))
-                }
+        func add<Root>(_ settings: [Setting<Root>]) {
+            for setting in settings {
+                let set = snapshot.values[setting.name]
+                // Paths are shown as they are used, whoever wrote them.
+                let text = set?.text ?? setting.defaultText(on: host)
+                let shown = setting.display == .path ? text.map { host.absolutePath($0) } : text
+                rows.append(
+                    Row(
+                        key: setting.name, value: shown.map { masking.show($0, setting.display) },
+                        origin: set?.origin ?? .defaultValue, meaning: setting.meaning))
             }
+        }
+        for section in Settings.sections {
+            add(section.settings)
+            guard section.hasConnections else { continue }
+            for number in numbers.sorted() { add(Settings.Connection.settings(number)) }
         }
         self.rows = rows
     }

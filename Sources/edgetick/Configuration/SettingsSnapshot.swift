@@ -1,5 +1,3 @@
-import Configuration
-
 /// Everything that was set, as text, each with where it was set. Nothing is judged yet.
 struct SettingsSnapshot: Sendable, Equatable, ConcealsContents {
     struct Value: Sendable, Equatable, ConcealsContents {
@@ -26,30 +24,22 @@ struct SettingsSnapshot: Sendable, Equatable, ConcealsContents {
     init(environment: [String: String], file: EnvironmentFile?) {
         let path = file?.path ?? ""
         let entries = file?.entries ?? [:]
-        let process = EnvironmentVariablesProvider(environmentVariables: environment, secretsSpecifier: .all)
-        let written = EnvironmentVariablesProvider(
-            environmentVariables: entries.mapValues(\.value), secretsSpecifier: .all)
         for name in Set(environment.keys).union(entries.keys) {
             let inFile = SettingOrigin.file(path: path, line: entries[name]?.line ?? 0)
-            guard SettingKey(rawValue: name) != nil || ConnectionKey(name: name) != nil else {
+            guard Self.known.contains(name) || ConnectionKey(name: name) != nil else {
                 others[name] = environment[name] == nil ? inFile : .environment
                 continue
             }
-            // One provider after the other: a reader over both would not tell which of them answered.
-            for (provider, origin) in [(process, SettingOrigin.environment), (written, inFile)] {
-                let found = try? provider.value(forKey: AbsoluteConfigKey([name]), type: .string)
-                guard case .string(let text)? = found?.value?.content else { continue }
-                let trimmed = text[...].trimmingBlanks()
-                if !trimmed.isEmpty { values[name] = Value(text: String(trimmed), origin: origin) }
-                break
-            }
+            guard let text = environment[name] ?? entries[name]?.value else { continue }
+            let trimmed = text[...].trimmingBlanks()
+            guard !trimmed.isEmpty else { continue }
+            values[name] = Value(text: String(trimmed), origin: environment[name] == nil ? inFile : .environment)
         }
         remarks = (file?.remarks ?? []).map { "\(path):\($0.line): \($0.text)" }
     }
 
     /// The value that was set for a key.
-    subscript(key: SettingKey) -> Value? { values[key.rawValue] }
+    subscript(path: PartialKeyPath<Settings>) -> Value? { values[Settings.setting(path).name] }
 
-    /// The value that was set for a connection's key.
-    subscript(key: ConnectionKey) -> Value? { values[key.name] }
+    private static let known = Set(Settings.all.map(\.name))
 }

@@ -50,10 +50,9 @@ enum UnknownKeys {
     }
 
     private static func nearest(to name: String) -> String? {
-        var known = SettingKey.allCases.map(\.rawValue)
         let number = Int(name.drop { !$0.isNumber }.prefix { $0.isNumber }) ?? 1
         let connection = (1...ConnectionKey.highestNumber).contains(number) ? number : 1
-        known += ConnectionKey.Field.allCases.map { ConnectionKey(connection, $0).name }
+        let known = Settings.all.map(\.name) + Settings.Connection.settings(connection).map(\.name)
         return NearestNames.nearest(to: name, among: known, limit: 1).first
     }
 }

@@ -24,7 +24,7 @@ import Testing
     func `a database URI is shown without its password, or not at all`(uri: String, shown: String) {
         #expect(Masking.databaseURI(uri) == shown)
         let snapshot = SettingsSnapshot(values: ["DATABASE_URI": .init(text: uri, origin: .environment)])
-        #expect(Masking(snapshot).display(uri, of: .databaseURI) == shown)
+        #expect(Masking(snapshot).show(uri, .databaseURI) == shown)
     }
 
     @Test func `control characters and endless values do not reach the terminal`() {

@@ -15,7 +15,7 @@ import Testing
 
     @Test func `every key is there with its value and where it came from`() throws {
         let report = try report(["HTTP_PORT": "9"], "\nLOG_LEVEL=debug\nEDGETICK_DATA_DIR=data\n")
-        #expect(report.rows.map(\.key) == SettingKey.allCases.map(\.rawValue))
+        #expect(report.rows.map(\.key) == Settings.all.map(\.name))
         #expect(try row(report, "HTTP_PORT").origin == .environment)
         #expect(try row(report, "HTTP_PORT").value == "9")
         #expect(try row(report, "LOG_LEVEL").origin.description == "my.env:2")
@@ -45,7 +45,7 @@ import Testing
 
     @Test func `the table has aligned columns`() throws {
         let lines = try report([:]).table.split(separator: "\n")
-        #expect(lines.count == SettingKey.allCases.count + 1)
+        #expect(lines.count == Settings.all.count + 1)
         #expect(lines[0].hasPrefix("KEY"))
         let column = try #require(lines[0].firstRange(of: "ORIGIN")).lowerBound
         let offset = lines[0].distance(from: lines[0].startIndex, to: column)
@@ -70,7 +70,7 @@ import Testing
         }
         let text = try report(["HTTP_PORT": "x"], "LOG_LEVEL=debug").json()
         let document = try JSONDecoder().decode(Document.self, from: Data(text.utf8))
-        #expect(document.settings.count == SettingKey.allCases.count)
+        #expect(document.settings.count == Settings.all.count)
         let level = try #require(document.settings.first { $0.key == "LOG_LEVEL" })
         #expect(level.value == "debug" && level.origin == "file" && level.file == "my.env" && level.line == 1)
         #expect(document.settings.first { $0.key == "HTTP_PORT" }?.origin == "environment")

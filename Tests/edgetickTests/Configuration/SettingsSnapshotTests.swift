@@ -9,22 +9,22 @@ import Testing
 
     @Test func `the process environment wins over the file`() throws {
         let snapshot = try snapshot(["HTTP_PORT": "1"], "HTTP_PORT=2\nLOG_LEVEL=debug\n")
-        #expect(snapshot[.httpPort] == .init(text: "1", origin: .environment))
-        #expect(snapshot[.logLevel] == .init(text: "debug", origin: .file(path: ".env", line: 2)))
-        #expect(snapshot[.symbols] == nil)
+        #expect(snapshot[\.http.port] == .init(text: "1", origin: .environment))
+        #expect(snapshot[\.logLevel] == .init(text: "debug", origin: .file(path: ".env", line: 2)))
+        #expect(snapshot[\.connections.symbols] == nil)
     }
 
     @Test func `an empty value counts as not set, and hides the file's when it stands in the environment`() throws {
         let snapshot = try snapshot(["SYMBOLS": "", "LOG_LEVEL": " "], "SYMBOLS=AAPL\nHTTP_HOST=\nLOG_LEVEL=debug")
-        #expect(snapshot[.symbols] == nil)
-        #expect(snapshot[.logLevel] == nil)
-        #expect(snapshot[.httpHost] == nil)
+        #expect(snapshot[\.connections.symbols] == nil)
+        #expect(snapshot[\.logLevel] == nil)
+        #expect(snapshot[\.http.host] == nil)
     }
 
     @Test func `the keys of numbered connections are found`() throws {
         let snapshot = try snapshot(["WEBSOCKET_CONNECTION_2_SYMBOLS": "A"], "WEBSOCKET_CONNECTION_12_NAME=x")
-        #expect(snapshot[ConnectionKey(2, .symbols)]?.text == "A")
-        #expect(snapshot[ConnectionKey(12, .name)]?.origin == .file(path: ".env", line: 1))
+        #expect(snapshot.values["WEBSOCKET_CONNECTION_2_SYMBOLS"]?.text == "A")
+        #expect(snapshot.values["WEBSOCKET_CONNECTION_12_NAME"]?.origin == .file(path: ".env", line: 1))
     }
 
     @Test func `of other names only the origin is kept`() throws {
@@ -37,14 +37,14 @@ import Testing
 
     @Test func `a name in small letters is another name`() throws {
         let snapshot = try snapshot(["http_port": "1", "HTTP_PORT": "2"])
-        #expect(snapshot[.httpPort]?.text == "2")
+        #expect(snapshot[\.http.port]?.text == "2")
         #expect(snapshot.others["http_port"] == .environment)
     }
 
-    @Test func `values survive the provider as they are`() throws {
+    @Test func `values stay as they are`() throws {
         let uri = "postgresql://u:p%40,w=1@h:5432/db?sslmode=require"
-        #expect(try snapshot(["DATABASE_URI": uri])[.databaseURI]?.text == uri)
-        #expect(try snapshot([:], "SYMBOLS=AAPL, BRK.B,*")[.symbols]?.text == "AAPL, BRK.B,*")
+        #expect(try snapshot(["DATABASE_URI": uri])[\.upload.databaseURI]?.text == uri)
+        #expect(try snapshot([:], "SYMBOLS=AAPL, BRK.B,*")[\.connections.symbols]?.text == "AAPL, BRK.B,*")
     }
 
     @Test(arguments: [
@@ -58,8 +58,8 @@ import Testing
     }
 
     @Test func `every key of a connection is read back from its name`() {
-        for field in ConnectionKey.Field.allCases {
-            #expect(ConnectionKey(name: ConnectionKey(3, field).name) == ConnectionKey(3, field))
-        }
+        let names = Settings.Connection.settings(3).map(\.name)
+        #expect(names.count == 6)
+        #expect(names.allSatisfy { ConnectionKey(name: $0)?.name == $0 })
     }
 }

@@ -1,6 +1,9 @@
+import Feed
 import Logging
 import MarketData
+import Store
 import Testing
+import Upstream
 
 @testable import edgetick
 
@@ -130,13 +133,27 @@ func faults(
 
     @Test func `each key's default passes its own check`() throws {
         var environment: [String: String] = [:]
-        for key in SettingKey.allCases { environment[key.rawValue] = key.defaultText }
-        for field in ConnectionKey.Field.allCases {
-            let key = ConnectionKey(1, field)
-            environment[key.name] = key.defaultText
+        for setting in Settings.all { environment[setting.name] = setting.defaultText(on: sampleHost) }
+        for setting in Settings.Connection.settings(1) {
+            environment[setting.name] = setting.defaultText(on: sampleHost)
         }
         #expect(faults(environment) == [])
-        #expect(SettingKey.allCases.allSatisfy { !$0.meaning.isEmpty })
+        #expect(Settings.all.allSatisfy { !$0.meaning.isEmpty && !$0.allowed.isEmpty })
+    }
+
+    @Test func `each name and each place has one key`() {
+        #expect(Set(Settings.all.map(\.name)).count == Settings.all.count)
+        #expect(Set(Settings.all.map(\.path)).count == Settings.all.count)
+    }
+
+    @Test func `a wrong value leaves the default in effect, so that one fault brings no other`() throws {
+        var settings = Settings()
+        var reader = SettingReader(
+            SettingsSnapshot(environment: ["SYNC_BATCH_ROWS": "x", "HTTP_HOST": "a/b"], file: nil), host: sampleHost)
+        reader.read(Settings.all, into: &settings)
+        #expect(settings.upload.batchRows == 20_000)
+        #expect(settings.http.host == "127.0.0.1")
+        #expect(Set(reader.findings.map(\.key)) == ["SYNC_BATCH_ROWS", "HTTP_HOST"])
     }
 
     @Test(arguments: [
@@ -177,7 +194,7 @@ func faults(
         #expect(fault.origin == .environment)
         #expect(fault.text.contains(words))
         #expect(!fault.description.contains("\n"))
-        if let setting = SettingKey(rawValue: key), !setting.isSecret {
+        if Settings.all.contains(where: { $0.name == key && [.plain, .path].contains($0.display) }) {
             #expect(fault.description.hasPrefix("\(key)=\(value) (environment): "))
         } else {
             #expect(fault.description.hasPrefix("\(key)="))

@@ -1,0 +1,214 @@
+import Collector
+import MarketData
+
+/// What a setting's value may be: how a text becomes a value, and what is allowed, in words.
+struct SettingKind<Value: Sendable>: Sendable {
+    let allowed: String
+    let display: SettingDisplay
+    let read: @Sendable (String, HostFacts) throws(SettingRefusal) -> Value
+
+    /// A kind whose refusals say something of their own.
+    init(
+        _ allowed: String, display: SettingDisplay = .plain,
+        reading read: @escaping @Sendable (String, HostFacts) throws(SettingRefusal) -> Value
+    ) {
+        self.allowed = allowed
+        self.display = display
+        self.read = read
+    }
+
+    /// A kind whose refusals say what is allowed; `value` is `nil` for what isn't.
+    init(_ allowed: String, display: SettingDisplay = .plain, _ value: @escaping @Sendable (String) -> Value?) {
+        self.init(allowed, display: display) { text, _ throws(SettingRefusal) in
+            guard let value = value(text) else { throw SettingRefusal("allowed: \(allowed)") }
+            return value
+        }
+    }
+}
+
+extension SettingKind<Bool> {
+    static var flag: SettingKind {
+        SettingKind("true or false") { text in
+            switch text.lowercased() {
+            case "true", "yes", "on", "1": true
+            case "false", "no", "off", "0": false
+            default: nil
+            }
+        }
+    }
+}
+
+extension SettingKind<Int> {
+    static func number(_ range: ClosedRange<Int>) -> SettingKind {
+        SettingKind("a whole number from \(range.lowerBound) to \(range.upperBound)") { plainNumber($0, range) }
+    }
+}
+
+extension SettingKind<Int?> {
+    /// A limit; 0 sets none.
+    static func limit(_ most: Int) -> SettingKind {
+        SettingKind("a whole number from 0 to \(most); 0 = no limit") { text in
+            plainNumber(text, 0...most).map { $0 == 0 ? nil : $0 }
+        }
+    }
+}
+
+/// A number written in digits alone: no sign, no fraction.
+private func plainNumber(_ text: String, _ range: ClosedRange<Int>) -> Int? {
+    guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let value = Int(text) else { return nil }
+    return range.contains(value) ? value : nil
+}
+
+extension SettingKind<Duration> {
+    /// A duration; a bare number counts in `unit`.
+    static func duration(per unit: Duration = .seconds(1), _ range: ClosedRange<Duration>) -> SettingKind {
+        SettingKind(durationText(unit, range)) { text in
+            Quantity.duration(text, unit: unit).flatMap { range.contains($0) ? $0 : nil }
+        }
+    }
+}
+
+extension SettingKind<Duration?> {
+    /// A duration, or 0 with a meaning of its own.
+    static func duration(
+        per unit: Duration = .seconds(1), _ range: ClosedRange<Duration>, zero: String
+    ) -> SettingKind {
+        SettingKind("\(durationText(unit, range)); 0 = \(zero)") { text in
+            guard let value = Quantity.duration(text, unit: unit), value == .zero || range.contains(value) else {
+                return nil
+            }
+            return .some(value == .zero ? nil : value)
+        }
+    }
+}
+
+private func durationText(_ unit: Duration, _ range: ClosedRange<Duration>) -> String {
+    let unit = unit == .milliseconds(1) ? "milliseconds" : unit == .seconds(3600) ? "hours" : "seconds"
+    return "a duration from \(range.lowerBound.shortText) to \(range.upperBound.shortText), a bare number counts "
+        + "\(unit), or with a unit such as 500ms, 5s, 2m, 1h"
+}
+
+extension SettingKind<Int64> {
+    static func size(_ range: ClosedRange<Int64>, shown: String) -> SettingKind {
+        SettingKind("a size \(shown), in bytes or with a unit such as 500MB or 8GiB") { text in
+            Quantity.bytes(text).flatMap { range.contains($0) ? $0 : nil }
+        }
+    }
+}
+
+extension SettingKind where Value: CaseIterable & RawRepresentable<String> {
+    /// One of the type's names, in any case.
+    static var choice: SettingKind {
+        let names = Value.allCases.map(\.rawValue)
+        return SettingKind(names.joined(separator: ", ")) { text, _ throws(SettingRefusal) in
+            let wanted = text.lowercased()
+            if let found = Value.allCases.first(where: { $0.rawValue.lowercased() == wanted }) { return found }
+            let nearest = NearestNames.nearest(to: wanted, among: names, limit: 1).first.map { "; nearest: \($0)" }
+            throw SettingRefusal("allowed: \(names.joined(separator: ", "))\(nearest ?? "")")
+        }
+    }
+}
+
+extension SettingKind<Secret> {
+    /// A key or token.
+    ///
+    /// - Parameter least: how many characters it must have.
+    static func secret(least: Int = 1) -> SettingKind {
+        let length =
+            least > 1
+            ? "allowed: \(least) printable ASCII characters or more, without spaces; `openssl rand -hex 24` makes one"
+            : "holds spaces or characters beyond ASCII: copy it again"
+        return SettingKind("printable ASCII characters without spaces", display: .secret) {
+            text, _ throws(SettingRefusal) in
+            guard text.utf8.count >= least, isPrintable(text) else { throw SettingRefusal(length) }
+            return Secret(text)
+        }
+    }
+
+    /// A libpq URI.
+    static var databaseURI: SettingKind {
+        let example = "a URI such as postgresql://user:password@host:5432/database"
+        return SettingKind(example, display: .databaseURI) { text, _ throws(SettingRefusal) in
+            let scheme = text.prefix { $0 != ":" }
+            guard text.dropFirst(scheme.count).hasPrefix("://"), ["postgresql", "postgres"].contains(scheme) else {
+                throw SettingRefusal("allowed: \(example)")
+            }
+            guard isPrintable(text) else {
+                throw SettingRefusal(
+                    "holds spaces or characters beyond ASCII: write them percent-encoded, a space as %20")
+            }
+            return Secret(text)
+        }
+    }
+}
+
+private func isPrintable(_ text: String) -> Bool { text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F } }
+
+extension SettingKind<String> {
+    /// Any text.
+    static var text: SettingKind { SettingKind("any text") { $0 } }
+
+    /// A URL of one of two schemes; whether the plain one may be used depends on the host and on other settings.
+    static func url(_ secure: String, orPlain plain: String) -> SettingKind {
+        SettingKind("a URL such as \(secure)://host:port/path, without a user name") { text in
+            ServerAddress(text).flatMap { [secure, plain].contains($0.scheme) ? text : nil }
+        }
+    }
+
+    /// A path, made absolute.
+    static var path: SettingKind {
+        SettingKind("a path", display: .path) { text, host throws(SettingRefusal) in
+            if text.hasPrefix("~"), host.homeDirectory == nil || !(text == "~" || text.hasPrefix("~/")) {
+                throw SettingRefusal("this ~ stands for no directory known here: write the whole path")
+            }
+            return host.absolutePath(text)
+        }
+    }
+
+    /// A name that may be part of log lines, rows and metric labels.
+    static var name: SettingKind {
+        SettingKind("up to \(CollectorName.maximumLength) letters, digits, dots, hyphens, underscores") { text in
+            CollectorName.isName(text) ? text : nil
+        }
+    }
+
+    /// An address or host name, without the brackets of an IPv6 address.
+    static var host: SettingKind {
+        SettingKind("an address or a host name, such as 127.0.0.1, 0.0.0.0 or ::1") { text in
+            let bare = text.hasPrefix("[") && text.hasSuffix("]") ? String(text.dropFirst().dropLast()) : text
+            return ServerAddress.isHost(bare) ? bare : nil
+        }
+    }
+
+    /// A list of symbols, kept as it is written.
+    static var symbols: SettingKind {
+        SettingKind("symbols separated by commas, or * for every symbol") { text in
+            items(text).allSatisfy { $0 == "*" || Symbol($0) != nil } ? text : nil
+        }
+    }
+}
+
+extension SettingKind<[String]> {
+    static var hosts: SettingKind {
+        SettingKind("host names separated by commas, such as dashboard.example.com") { text in
+            let names = items(text).map { String($0) }
+            return names.allSatisfy { ServerAddress.isHost($0) } ? names : nil
+        }
+    }
+}
+
+extension SettingKind<Set<EventKind>> {
+    static var events: SettingKind {
+        let names = EventKind.allCases.map(\.rawValue).joined(separator: ", ")
+        return SettingKind("any of \(names), separated by commas") { text in
+            let items = items(text)
+            let kinds = items.compactMap { EventKind(rawValue: $0.uppercased()) }
+            return kinds.isEmpty || kinds.count < items.count ? nil : Set(kinds)
+        }
+    }
+}
+
+/// The items of a comma list, without the blanks around them and without empty ones.
+private func items(_ text: String) -> [Substring] {
+    text.split(separator: ",").map { $0.trimmingBlanks() }.filter { !$0.isEmpty }
+}

@@ -1,0 +1,248 @@
+import MarketData
+
+extension Settings {
+    /// Keys that belong together.
+    struct Section: Sendable {
+        let title: String
+        let settings: [Setting<Settings>]
+        /// Whether the numbered connections' keys follow.
+        var hasConnections = false
+    }
+
+    /// Every key, one line each, in the order in which they are shown.
+    static let sections: [Section] = [
+        Section(
+            title: "The feed",
+            settings: [
+                Setting("USE_MASSIVE_API", \.feed.isUsed, .flag, "true", "collect from the feed"),
+                Setting("MASSIVE_API_KEY", \.feed.apiKey, .secret(), "the feed's key"),
+                Setting(
+                    "MASSIVE_WEBSOCKET_URL", \.feed.url, .url("wss", orPlain: "ws"), "wss://socket.massive.com/stocks",
+                    "the feed's address; ws:// only to this machine unless plaintext is allowed"),
+                Setting(
+                    "MASSIVE_WEBSOCKET_ALLOW_PLAINTEXT", \.feed.allowsPlaintext, .flag, "false",
+                    "allow ws:// and http:// to other machines; the key is then sent unencrypted"),
+                Setting(
+                    "MASSIVE_WEBSOCKET_CA_FILE", \.feed.caFile, .path,
+                    "PEM file with the certificate authorities to trust for the feed, in place of the system's"),
+                Setting(
+                    "MASSIVE_WEBSOCKET_MAX_RETRIES", \.feed.maxRetries, .number(0...1_000_000), "0",
+                    "failed tries in a row before a connection counts as in error; 0 = never; it tries on all the same"),
+                Setting(
+                    "MASSIVE_WEBSOCKET_RECONNECT_DELAY", \.feed.reconnectDelay,
+                    .duration(.milliseconds(100) ... .seconds(3600)), "5s", "first wait before a new try (seconds)"),
+                Setting(
+                    "MASSIVE_REST_URL", \.feed.restURL, .url("https", orPlain: "http"), "https://api.massive.com",
+                    "address of the REST API, for backfill"),
+                Setting("FEED_EVENTS", \.feed.events, .events, "AM", "kinds of events"),
+                Setting(
+                    "USE_SYNTHETIC_DATA", \.feed.isSynthetic, .flag, "false", "use the built-in simulator as the feed"),
+            ]),
+        Section(
+            title: "Symbols and connections",
+            settings: [
+                Setting(
+                    "USE_MULTI_CONNECTION", \.connections.isMulti, .flag, "false",
+                    "several connections, each with symbols of its own"),
+                Setting(
+                    "SYMBOL_UNIVERSE_KEY", \.connections.universeKey, .text, "universe key of the single connection"),
+                Setting(
+                    "SYMBOLS", \.connections.symbols, .text,
+                    "symbols of the single connection when no universe key is set or it gives none; * = all"),
+                Setting(
+                    "WEBSOCKET_CONNECTIONS_MAX", \.connections.maximum, .number(1...ConnectionKey.highestNumber), "3",
+                    "the most connections; the account's limit is 1 to 3 as a rule"),
+                Setting(
+                    "WEBSOCKET_ROUTING_STRATEGY", \.connections.routing, .choice, "manual",
+                    "how symbols are spread over connections"),
+                Setting(
+                    "WEBSOCKET_HEALTH_CHECK_INTERVAL", \.connections.healthCheckInterval,
+                    .duration(.seconds(1) ... .seconds(3600)), "30s", "how often connections are looked at (seconds)"),
+                Setting(
+                    "WEBSOCKET_AUTO_REBALANCE", \.connections.autoRebalance, .flag, "true",
+                    "move symbols when the load is uneven, with the strategy load-balanced"),
+                Setting(
+                    "WEBSOCKET_FAILOVER_ENABLED", \.connections.failover, .flag, "true",
+                    "give a broken connection's symbols to the others"),
+                Setting(
+                    "WEBSOCKET_FAILOVER_GRACE", \.connections.failoverGrace, .duration(.seconds(1) ... .seconds(3600)),
+                    "10s", "how long a connection may be down before it gives its symbols away (seconds)"),
+                Setting(
+                    "WEBSOCKET_FAILOVER_RECOVERY", \.connections.failoverRecovery,
+                    .duration(.seconds(1) ... .seconds(3600)), "30s",
+                    "how long it must be up again before it gets them back (seconds)"),
+                Setting(
+                    "WEBSOCKET_REDUNDANT_SYMBOLS", \.connections.redundantSymbols, .symbols,
+                    "symbols to take from two connections at once, separated by commas; * = all"),
+            ], hasConnections: true),
+        Section(
+            title: "Universes",
+            settings: [
+                Setting("ENVIRONMENT", \.universe.environment, .choice, "DEFAULT", "which groups count"),
+                Setting(
+                    "UNIVERSE_FALLBACK", \.universe.fallback, .choice, "default",
+                    "when the universe key gives nothing: collect the default list, or refuse to start"),
+                Setting(
+                    "UNIVERSE_CACHE_TTL", \.universe.cacheTTL, .duration(.seconds(1)...day * 30), "3600s",
+                    "how long resolved relationships stay fresh (seconds)"),
+                Setting(
+                    "UNIVERSE_PULL_INTERVAL", \.universe.pullInterval,
+                    .duration(.seconds(10)...day * 30, zero: "by hand only"), "3600s",
+                    "time between pulls of groups from the database (seconds); 0 = by hand"),
+            ]),
+        Section(
+            title: "The buffer",
+            settings: [
+                Setting(
+                    "EDGETICK_DATA_DIR", \.dataDirectory, .path,
+                    .host(\.defaultDataDirectory, "~/.local/share/edgetick; a service's state directory"),
+                    "directory of universe.sqlite and ticks.sqlite"),
+                Setting(
+                    "BUFFER_MAX_BYTES", \.buffer.maximumBytes,
+                    .size((1 << 20)...(1 << 50), shown: "from 1MiB to 1024TiB"), "8GiB",
+                    "the most that ticks.sqlite may take"),
+                Setting(
+                    "BUFFER_FULL_POLICY", \.buffer.fullPolicy, .choice, "drop-oldest", "what to do at that size"),
+                Setting(
+                    "BUFFER_RETENTION_HOURS", \.buffer.retention, .duration(per: .seconds(3600), .zero...day * 365),
+                    "24h",
+                    "how long uploaded rows stay for local queries (hours)"),
+                Setting(
+                    "BUFFER_COMMIT_INTERVAL_MS", \.buffer.commitInterval,
+                    .duration(per: .milliseconds(1), .milliseconds(1) ... .seconds(10)), "50ms",
+                    "time between commits (milliseconds)"),
+                Setting(
+                    "BUFFER_SYNCHRONOUS", \.buffer.synchronous, .choice, "full",
+                    "full = durable at commit; normal = consistent only"),
+            ]),
+        Section(
+            title: "Gaps",
+            settings: [
+                Setting(
+                    "BACKFILL_ENABLED", \.backfill.isEnabled, .flag, "true",
+                    "fill gaps from the REST API soon after they happened"),
+                Setting(
+                    "BACKFILL_REQUESTS_PER_MINUTE", \.backfill.requestsPerMinute, .number(0...100_000), "300",
+                    "the most requests a minute to the REST API; 0 = no limit"),
+            ]),
+        Section(
+            title: "The database",
+            settings: [
+                Setting(
+                    "DATABASE_URI", \.upload.databaseURI, .databaseURI,
+                    "the database; without it events are collected and not uploaded"),
+                Setting(
+                    "SYNC_INTERVAL", \.upload.interval, .duration(.milliseconds(100)...day), "5s",
+                    "time between uploads (seconds)"),
+                Setting(
+                    "SYNC_BATCH_ROWS", \.upload.batchRows, .number(1...1_000_000), "20000",
+                    "the most rows in one upload transaction"),
+                Setting(
+                    "SYNC_STATEMENT_TIMEOUT", \.upload.statementTimeout,
+                    .duration(.milliseconds(100) ... .seconds(3600)), "60s",
+                    "the longest that one statement may take (seconds)"),
+                Setting(
+                    "BAR_TIMESTAMP", \.upload.barTimestamp, .choice, "start",
+                    "what a bar's timestamp means in the database"),
+                Setting(
+                    "COLLECTOR_ID", \.collectorID, .name, .host(\.defaultCollectorID, "the host's name"),
+                    "this collector's name in the database"),
+            ]),
+        Section(
+            title: "HTTP and the log",
+            settings: [
+                Setting("HTTP_HOST", \.http.host, .host, "127.0.0.1", "address that the HTTP API listens on"),
+                Setting("HTTP_PORT", \.http.port, .number(0...65535), "8080", "port of the HTTP API; 0 = any free one"),
+                Setting(
+                    "HTTP_TOKEN", \.http.token, .secret(least: 16),
+                    "token that HTTP requests must bring; needed when others than this machine can connect"),
+                Setting(
+                    "HTTP_ALLOWED_HOSTS", \.http.allowedHosts, .hosts, .none,
+                    "further names, separated by commas, by which clients may ask for the API, as behind a proxy"),
+                Setting("LOG_LEVEL", \.logLevel, .choice, "info", "the least important messages to log"),
+                Setting("LOG_FORMAT", \.logFormat, .choice, "text", "how messages are written"),
+            ]),
+    ]
+
+    private static let day = Duration.seconds(86_400)
+
+    /// Every key apart from those of the numbered connections.
+    static let all: [Setting<Settings>] = sections.flatMap(\.settings)
+
+    /// The key of a value.
+    static func setting(_ path: PartialKeyPath<Settings>) -> Setting<Settings> {
+        guard let setting = all.first(where: { $0.path == path }) else { preconditionFailure("\(path) has no key") }
+        return setting
+    }
+}
+
+extension Settings.Connection {
+    /// The keys of a numbered connection.
+    static func settings(_ number: Int) -> [Setting<Settings.Connection>] {
+        let names = ["primary", "secondary", "tertiary"]
+        return [
+            Setting(
+                "ENABLED", \.isEnabled, .flag, number == 1 ? "true" : "false", "use connection \(number)", of: number),
+            Setting(
+                "NAME", \.name, .name, .text(number <= 3 ? names[number - 1] : "connection_\(number)"),
+                "name of connection \(number)", of: number),
+            Setting("UNIVERSE_KEY", \.universeKey, .text, "universe key of connection \(number)", of: number),
+            Setting(
+                "SYMBOLS", \.symbols, .text,
+                "symbols of connection \(number) when no universe key is set or it gives none; * = all", of: number),
+            Setting(
+                "PRIORITY", \.priority, .number(1...100), .text("\(number)"),
+                "rank of connection \(number) for the routing strategy priority; 1 comes first", of: number),
+            Setting(
+                "CAPACITY", \.capacity, .limit(1_000_000), "0", "the most symbols of connection \(number)", of: number),
+        ]
+    }
+}
+
+extension Setting<Settings.Connection> {
+    fileprivate init<Value>(
+        _ field: String, _ path: any WritableKeyPath<Settings.Connection, Value> & Sendable,
+        _ kind: SettingKind<Value>, _ standard: Default, _ meaning: String, of number: Int
+    ) {
+        self.init(ConnectionKey(number, field).name, path, kind, standard, meaning)
+    }
+
+    fileprivate init<Value>(
+        _ field: String, _ path: any WritableKeyPath<Settings.Connection, Value?> & Sendable,
+        _ kind: SettingKind<Value>, _ meaning: String, of number: Int
+    ) {
+        self.init(ConnectionKey(number, field).name, path, kind, meaning)
+    }
+}
+
+/// The name of a key of one of the numbered connections, taken apart: `WEBSOCKET_CONNECTION_2_SYMBOLS`.
+struct ConnectionKey: Hashable, Sendable {
+    /// The most connections that may be configured, whatever the account allows.
+    static let highestNumber = 16
+
+    /// From 1.
+    let number: Int
+    /// What follows the number: `SYMBOLS`.
+    let field: String
+
+    init(_ number: Int, _ field: String) {
+        self.number = number
+        self.field = field
+    }
+
+    /// `nil` when the name is none of a connection's keys.
+    init?(name: String) {
+        guard name.hasPrefix(Self.prefix) else { return nil }
+        let rest = name.dropFirst(Self.prefix.count)
+        let digits = rest.prefix { $0.isASCII && $0.isNumber }
+        guard let number = Int(digits), number >= 1, digits.first != "0" else { return nil }
+        self.init(number, String(rest.dropFirst(digits.count + 1)))
+        guard self.name == name, Self.fields.contains(field) else { return nil }
+    }
+
+    var name: String { "\(Self.prefix)\(number)_\(field)" }
+
+    private static let prefix = "WEBSOCKET_CONNECTION_"
+    private static let fields = Set(
+        Settings.Connection.settings(1).map { String($0.name.dropFirst("\(prefix)1_".count)) })
+}

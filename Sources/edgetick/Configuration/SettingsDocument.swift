@@ -1,0 +1,42 @@
+/// docs/settings.md: every key with its default, what is allowed and what it means, out of the keys' own list.
+enum SettingsDocument {
+    /// The document, with a last line break.
+    static var markdown: String {
+        var text = """
+            # Settings
+
+            Every key of the environment and of `.env`. The environment takes precedence; `edgetick config` shows the values in effect
+            and where each was set. `edgetick config --markdown` prints this page.
+
+            """
+        for section in Settings.sections {
+            text += "\n## \(section.title)\n\n" + table(section.settings)
+            guard section.hasConnections else { continue }
+            text += """
+
+                The keys of a numbered connection, here the second; there are as many as `WEBSOCKET_CONNECTIONS_MAX`, and only the
+                first is enabled by default:
+
+
+                """ + table(Settings.Connection.settings(2))
+        }
+        return text
+    }
+
+    /// A line a key for `edgetick config --help`.
+    static var list: String {
+        let keys = Settings.sections.flatMap { section in
+            section.settings.map { ($0.name, $0.meaning) }
+                + (section.hasConnections ? Settings.Connection.settings(2).map { ($0.name, $0.meaning) } : [])
+        }
+        return keys.map { "  \($0): \($1)" }.joined(separator: "\n")
+    }
+
+    private static func table<Root>(_ settings: [Setting<Root>]) -> String {
+        settings.reduce("| key | default | allowed | meaning |\n|---|---|---|---|\n") { text, setting in
+            let standard = setting.defaultDescription.map { "`\($0)`" } ?? ""
+            let secret = setting.display == .plain || setting.display == .path ? "" : "; never shown"
+            return text + "| `\(setting.name)` | \(standard) | \(setting.allowed)\(secret) | \(setting.meaning) |\n"
+        }
+    }
+}
