@@ -114,7 +114,9 @@ let package = Package(
             swiftSettings: strict),
 
         // Tests: one target a module, and those that run the product as its users do.
-        .target(name: "TestSupport", path: "Tests/Support", exclude: ["ClockShim"], swiftSettings: strict),
+        .target(
+            name: "TestSupport", dependencies: [logging], path: "Tests/Support", exclude: ["ClockShim"],
+            swiftSettings: strict),
         .target(
             name: "DecoderFuzz", dependencies: ["Feed", "MarketData", "TestSupport"], path: "Tests/DecoderFuzz",
             swiftSettings: strict),

@@ -17,6 +17,8 @@ struct CollectorAssembly {
     let sync: SyncService?
     let universes: UniverseService
     let web: WebListener
+    private let probe: CollectorProbe
+    private let board: StatusBoard
     private let backfill: BackfillService?
     private let simulator: FeedSimulator?
     private let supervisor: SupervisorSocket?
@@ -79,14 +81,19 @@ struct CollectorAssembly {
                 mirror: mirror, seen: seen, symbols: symbols,
                 source: upstream.map { UniverseSource(configuration: $0) },
                 settings: settings.universes(plan.wishes), reread: again, logger: Logger(label: "universes"))
+            let probe = CollectorProbe(
+                collector: settings.collectorID, version: EdgeTick.version, maximumBytes: settings.buffer.maximumBytes,
+                buffer: buffer, connections: connections, sync: sync, symbols: symbols, universes: universes)
+            let board = StatusBoard(collector: { probe.snapshot() }, latency: { tap.latency })
             let web = WebListener(
-                configuration: webConfiguration,
+                configuration: webConfiguration, board: board,
                 collector: RunningCollector(
-                    settings: settings, buffer: buffer, mirror: mirror, connections: connections, sync: sync,
+                    directory: settings.dataDirectory, mirror: mirror, connections: connections, sync: sync,
                     symbols: symbols, universes: universes),
                 tap: tap, directory: settings.dataDirectory)
             return CollectorAssembly(
-                buffer: buffer, connections: connections, sync: sync, universes: universes, web: web,
+                buffer: buffer, connections: connections, sync: sync, universes: universes, web: web, probe: probe,
+                board: board,
                 backfill: try settings.backfillService(buffer: buffer), simulator: simulator?.feed,
                 supervisor: SupervisorSocket(environment: ProcessInfo.processInfo.environment, process: getpid()),
                 logger: logger)
@@ -98,13 +105,14 @@ struct CollectorAssembly {
 
     /// The services in the order in which they stop last: connections first, then the upload, the buffer, the API.
     func serviceGroup(watching: [any Service] = [], stopsOnSignals: Bool = true) -> ServiceGroup {
-        var services: [any Service] = [web, BufferService(buffer: buffer)]
+        var services: [any Service] = [StatusBeat(board: board)]
         if let supervisor {
-            services.insert(
+            services.append(
                 SupervisionService(
-                    socket: supervisor, isUp: { await web.server.port != nil }, verdict: { web.server.verdict },
-                    logger: Logger(label: "supervisor")), at: 0)
+                    socket: supervisor, verdict: { [board] in HealthVerdict(board.sample.health) },
+                    logger: Logger(label: "supervisor")))
         }
+        services += [web, BufferService(buffer: buffer)] as [any Service]
         if let sync { services.append(sync) }
         services.append(
             LogbookService(connections: connections, buffer: buffer, sync: sync, logger: Logger(label: "logbook")))
@@ -114,7 +122,7 @@ struct CollectorAssembly {
         services.append(CodePages.ReleaseService())
         services.append(connections)
         services += watching
-        services.append(WebListener.StopNotice(probe: web.collector.probe))
+        services.append(WebListener.StopNotice(probe: probe))
         if let supervisor { services.append(SupervisionService.StopNotice(socket: supervisor)) }
         var configuration = ServiceGroupConfiguration(
             services: services.map {

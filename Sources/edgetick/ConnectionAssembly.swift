@@ -52,6 +52,7 @@ extension Settings {
         configuration.recovery = connections.failoverRecovery
         configuration.healthInterval = connections.healthCheckInterval
         configuration.rebalances = connections.autoRebalance
+        configuration.limit = connections.isMulti ? connections.maximum : nil
         return configuration
     }
 }

@@ -232,6 +232,71 @@ import Testing
         }
     }
 
+    @Test func `what a removed connection brought stays in the totals, and its id is free at once`() async throws {
+        let all = symbols(8)
+        try await SetRig.simulate(
+            .ledger(ledger(all, 2_000_000, perSecond: 2000)), pace: .speed(1), limit: 2
+        ) { simulator, rig in
+            var configuration = SetConfiguration()
+            configuration.limit = 2
+            let second = try rig.member(2, Array(all[4...]))
+            try await rig.run(configuration, [try rig.member(1, Array(all[..<4])), second]) { set in
+                try await eventually("events of both") {
+                    set.snapshot.connected == 2 && set.snapshot.members.allSatisfy { $0.feed.total > 100 }
+                }
+                for _ in 0..<2 {
+                    let before = set.snapshot.total
+                    #expect(try set.remove("connection_2") == [])
+                    #expect(set.snapshot.members.map(\.id) == ["connection_1"])
+                    #expect(set.snapshot.total >= before)
+                    try set.add(second)
+                    let highest = Mutex(before)
+                    try await eventually("the new one stands") {
+                        let total = set.snapshot.total
+                        highest.withLock { highest in
+                            #expect(total >= highest, "a total never falls")
+                            highest = max(highest, total)
+                        }
+                        return set.snapshot.connected == 2 && set.snapshot.moving == 0
+                            && set.snapshot.members[1].feed.total > 100
+                    }
+                }
+                #expect(set.snapshot.former.events > 200)
+                // The feed allows two, so the new one waited until the old one had ended.
+                #expect(!set.snapshot.members.contains { $0.feed.lastError?.reason == .connectionLimit })
+                #expect(simulator.statistics.connections == 4)
+                let state = rig.sink.now
+                #expect(state.trades.values.allSatisfy { $0 == 1 })
+                #expect(all.allSatisfy { Self.missing(state, $0, of: all.count) == [] })
+            }
+            #expect(rig.sink.gaps.isEmpty)
+        }
+    }
+
+    @Test(arguments: [1, 2]) func `only a connection with others is said to give them its symbols`(count: Int) throws {
+        let log = CapturedLog()
+        let all = symbols(2)
+        let rig = SetRig(port: 1)
+        let confluence = Confluence(sink: rig.sink)
+        let coverage = Coverage()
+        var core = SetCore(machine: SetMachine(policy: SetConfiguration().policy), logger: log.logger)
+        for slot in 0..<count {
+            let member = try rig.member(slot + 1, [all[slot]])
+            let inlet = Inlet(confluence, slot: slot, coverage: coverage, isTallying: false)
+            let connection = FeedConnection(
+                configuration: member.configuration, interest: .symbols([]), sink: inlet, logger: SetRig.quiet)
+            core.insert(
+                SetCore.Entry(member: member, connection: connection, inlet: inlet), slot: slot, limit: nil, now: .zero)
+        }
+        core.advance(now: FeedMoment(monotonic: .seconds(60), wall: 0), confluence: confluence, coverage: coverage)
+        core.logFailures(before: [])
+        #expect(core.machine.failover.failed.count == count)
+        #expect(core.hasOthers == (count > 1))
+        // Where all are down, nobody takes anything.
+        #expect(log.lines.count == (count == 1 ? 0 : 2), "\(log.lines)")
+        #expect(log.lines.allSatisfy { $0.contains("no other takes its symbols") && $0.contains("moved=0") })
+    }
+
     @Test func `a connection that is removed before it ran never connects, and what was asked for by hand stays`()
         async throws
     {

@@ -45,6 +45,42 @@ import WebAPISupport
         }
     }
 
+    @Test func `an id can be used again as soon as its DELETE is answered, and the totals never fall`() async throws {
+        try await Self.collect(["WEBSOCKET_CONNECTIONS_MAX": "2"]) { http, box in
+            for _ in 0..<2 {
+                let added = try await http.change("POST", Self.connections + "/connection_2", #"{"symbols":["MSFT"]}"#)
+                #expect(added.status == 201, "\(added.text)")
+                try await http.until(Self.connections + "/connection_2") { ($0.json["message_count"] as? Int ?? 0) > 0 }
+                let before = try await http.totals()
+                let removed = try await http.change("DELETE", Self.connections + "/connection_2")
+                #expect(removed.status == 200)
+                let after = try await http.totals()
+                #expect(after.connections == 1 && after.events >= before.events && after.errors >= before.errors)
+            }
+        }
+    }
+
+    @Test func `an added connection's key is followed, and shown with what is in force`() async throws {
+        try await Self.collect { http, box in
+            try "symbol\nMSFT\n".write(toFile: box.data + "/tech.csv", atomically: true, encoding: .utf8)
+            let imported = try await box.run("universe", "import", box.data + "/tech.csv", "--name", "tech")
+            #expect(imported.status == 0, "\(imported.output)")
+            let path = Self.connections + "/connection_2"
+            let added = try await http.change("POST", path, #"{"universe_key":"tech","symbols":["SPY"]}"#)
+            #expect(added.status == 201 && added.symbols["from"] as? String == "universe_key", "\(added.text)")
+            #expect(added.symbols["origin"] as? String == "api" && added.symbols["is_as_asked"] as? Bool == true)
+            try "symbol\nMSFT\nIBM\n".write(toFile: box.data + "/tech.csv", atomically: true, encoding: .utf8)
+            #expect(try await box.run("universe", "import", box.data + "/tech.csv", "--name", "tech", "--force").status == 0)
+            try await http.until(path + "/tickers") { Set($0.json["tickers"] as? [String] ?? []) == ["IBM", "MSFT"] }
+
+            #expect(try await http.change("DELETE", path).status == 200)
+            let other = try await http.change("POST", path, #"{"universe_key":"nowhere","symbols":["SPY"]}"#)
+            #expect(other.status == 201 && other.json["universe_key"] as? String == "nowhere", "\(other.text)")
+            #expect(other.symbols["from"] as? String == "list" && other.symbols["is_as_asked"] as? Bool == false)
+            #expect((other.symbols["problem"] as? String)?.contains("nowhere") == true)
+        }
+    }
+
     @Test func `symbols are subscribed to and given up, once each`() async throws {
         try await Self.collect { http, box in
             let more = try await http.change("POST", Self.subscriptions, #"{"symbols":["SPY","AAPL","IBM"]}"#)
@@ -97,6 +133,20 @@ extension RawHTTP {
     fileprivate func change(_ method: String, _ path: String, _ body: String = "") async throws -> Reply {
         try await send(method, path, body: body)
     }
+
+    /// What the admin's status says of all connections together.
+    fileprivate func totals() async throws -> (connections: Int, events: Int, errors: Int) {
+        let data = try await send("GET", "/api/admin/websocket-status").json["data"] as? [String: Any] ?? [:]
+        return (
+            data["total_connections"] as? Int ?? 0, data["total_ticks_received"] as? Int ?? 0,
+            data["total_errors"] as? Int ?? 0
+        )
+    }
+}
+
+extension RawHTTP.Reply {
+    /// Where a connection's symbols come from.
+    fileprivate var symbols: [String: Any] { json["symbols"] as? [String: Any] ?? [:] }
 }
 
 extension CollectorBox {

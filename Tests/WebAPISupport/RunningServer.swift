@@ -29,8 +29,11 @@ public struct RunningServer: Sendable {
         let tap = EventTap(before: collector)
         var logger = Logger(label: "test")
         logger.logLevel = .critical
-        let server = WebServer(configuration: configuration, source: collector, tap: tap, logger: logger)
-        let group = ServiceGroup(configuration: .init(services: [server], logger: logger))
+        let board = StatusBoard(collector: { collector.snapshot() }, latency: { tap.latency })
+        let server = WebServer(configuration: configuration, board: board, source: collector, tap: tap, logger: logger)
+        let group = ServiceGroup(
+            configuration: .init(
+                services: [StatusBeat(board: board, interval: configuration.beat), server], logger: logger))
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await group.run() }
             guard let port = await server.port else {
@@ -87,14 +90,17 @@ extension StagedCollector {
 extension RunningServer {
     /// Runs `body` beside a server for any source, on a free port.
     public static func run(
-        source: any CollectorSource, configuration: WebConfiguration,
+        source: any SampledSource, configuration: WebConfiguration,
         _ body: @Sendable (RawHTTP) async throws -> Void
     ) async throws {
         var logger = Logger(label: "test")
         logger.logLevel = .critical
-        let server = WebServer(
-            configuration: configuration, source: source, tap: EventTap(before: StagedCollector()), logger: logger)
-        let group = ServiceGroup(configuration: .init(services: [server], logger: logger))
+        let tap = EventTap(before: StagedCollector())
+        let board = StatusBoard(collector: { source.snapshot() }, latency: { tap.latency })
+        let server = WebServer(configuration: configuration, board: board, source: source, tap: tap, logger: logger)
+        let group = ServiceGroup(
+            configuration: .init(
+                services: [StatusBeat(board: board, interval: configuration.beat), server], logger: logger))
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await group.run() }
             guard let port = await server.port else { throw DidNotStart() }

@@ -4,8 +4,14 @@ public import MarketData
 import Synchronization
 public import WebAPI
 
+/// A source that is sampled for the board too.
+public protocol SampledSource: CollectorSource {
+    /// How everything stands now.
+    func snapshot() -> CollectorSnapshot
+}
+
 /// A collector in memory: takes events as the buffer does, keeps symbols on connections, and does what it is asked.
-public final class StagedCollector: CollectorSource, EventSink {
+public final class StagedCollector: SampledSource, EventSink {
     /// Everything it knows.
     public struct State: Sendable {
         /// What ``StagedCollector/snapshot()`` answers, but for the counts of events.

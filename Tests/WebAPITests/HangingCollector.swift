@@ -9,7 +9,7 @@ import WebAPI
 import WebAPISupport
 
 /// A collector whose snapshot can be made to block, as if a lock were held over a hanging disk, or to come late.
-final class HangingCollector: CollectorSource {
+final class HangingCollector: SampledSource {
     private enum Delivery { case prompt, keepNext, kept }
 
     private let inner: StagedCollector

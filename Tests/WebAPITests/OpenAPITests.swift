@@ -36,11 +36,16 @@ import WebAPISupport
         Description(document: try await RawHTTP(port: server.port).send("GET", "/api/openapi.json").json)
     }
 
+    private static func server(for collector: StagedCollector) throws -> WebServer {
+        WebServer(
+            configuration: try WebConfiguration(port: 0),
+            board: StatusBoard(collector: { collector.snapshot() }, latency: { [:] }), source: collector,
+            tap: EventTap(before: collector), logger: .init(label: "test"))
+    }
+
     @Test func `every route is described and everything described is a route`() async throws {
         let collector = StagedCollector.market()
-        let server = WebServer(
-            configuration: try WebConfiguration(port: 0), source: collector, tap: EventTap(before: collector),
-            logger: .init(label: "test"))
+        let server = try Self.server(for: collector)
         let routes = Set(
             server.routes.filter { !$0.path.hasPrefix("/assets/") }.map { "\($0.method.rawValue) \($0.path)" })
         try await RunningServer.run { running in
@@ -53,9 +58,7 @@ import WebAPISupport
 
     @Test func `access is described as it is`() async throws {
         let collector = StagedCollector.market()
-        let server = WebServer(
-            configuration: try WebConfiguration(port: 0), source: collector, tap: EventTap(before: collector),
-            logger: .init(label: "test"))
+        let server = try Self.server(for: collector)
         try await RunningServer.run { running in
             let description = try await description(running)
             for route in server.routes where !route.path.hasPrefix("/assets/") {

@@ -35,7 +35,6 @@ import Testing
             socket: try #require(
                 SupervisorSocket(
                     environment: ["NOTIFY_SOCKET": inbox.address, "WATCHDOG_USEC": "60000"], process: getpid())),
-            isUp: { true },
             verdict: {
                 isLive.withLock { HealthVerdict(isLive: $0, isReady: $0, text: $0 ? "collecting" : "stuck\nfast") }
             }, logger: Logger(label: "test"))

@@ -62,7 +62,9 @@ public final class CollectorProbe: Sendable {
             collector: collector, version: version, environment: universes.environment)
         snapshot.isStopping = stopping.load(ordering: .relaxed)
         let assignments = Dictionary(uniqueKeysWithValues: symbols.assignments.map { ($0.wish.connection, $0) })
-        snapshot.connections = connections.snapshot.members.map { member in
+        let feeds = connections.snapshot
+        snapshot.former = feeds.former
+        snapshot.connections = feeds.members.map { member in
             ConnectionState(member, assignment: assignments[member.id], at: time)
         }
         snapshot.buffer = BufferState(statistics, maximumBytes: maximumBytes, at: time)

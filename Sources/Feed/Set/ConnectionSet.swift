@@ -77,12 +77,17 @@ public final class ConnectionSet: Service, Sendable {
         bell.yield()
         var timer: Scheduled<Void>?
         for await _ in changes {
+            core.withLock { $0.seat(limit: configuration.limit, now: moment.monotonic) }
             let deadline = decide()
-            let new = core.withLock { core in
-                defer { core.unstarted = [] }
-                return core.unstarted
+            for connection in core.withLock({ $0.takeUnstarted() }) {
+                group.addTask { [self] in
+                    defer {
+                        core.withLock { $0.finished(connection) }
+                        bell.yield()
+                    }
+                    try await connection.run()
+                }
             }
-            for connection in new { group.addTask { try await connection.run() } }
             timer?.cancel()
             timer = deadline.map { deadline in
                 // A deadline that has passed and brought nothing about must not make this loop spin.
@@ -102,9 +107,7 @@ public final class ConnectionSet: Service, Sendable {
     /// - Throws: ``FeedError/Reason/misuse`` when there is no such connection.
     public func setInterest(_ interest: Interest, of id: String) throws(FeedError) {
         let slot = try slot(of: id)
-        core.withLock { core in
-            configure(&core, slot, interest)
-        }
+        core.withLock { $0.configure(slot, interest) }
         settle()
     }
 
@@ -143,7 +146,8 @@ public final class ConnectionSet: Service, Sendable {
             let before = core.routes
             for symbol in core.machine.unwant(symbols, on: slot) {
                 for place in before.slots[symbol] ?? [] where slot == nil || slot == place {
-                    places[before.ids[place] ?? "", default: []].append(symbol)
+                    guard let id = before.ids[place] else { continue }
+                    places[id, default: []].append(symbol)
                 }
             }
         }
@@ -161,6 +165,8 @@ public final class ConnectionSet: Service, Sendable {
 
     /// Removes a connection while running: the others subscribe to its symbols, as far as they have room, before it ends.
     ///
+    /// Its id is free at once. What it goes on bringing until then counts among ``SetSnapshot/former``.
+    ///
     /// - Returns: the symbols that nobody brings any more.
     /// - Throws: ``FeedError/Reason/misuse`` when there is no such connection.
     @discardableResult
@@ -168,7 +174,7 @@ public final class ConnectionSet: Service, Sendable {
         let slot = try slot(of: id)
         let before = core.withLock { core in
             let before = core.machine.placed.filter { $0.value.contains(slot) }.keys.sorted()
-            core.machine.remove(slot, now: moment.monotonic)
+            core.remove(slot, now: moment.monotonic)
             return before
         }
         settle()
@@ -223,9 +229,8 @@ public final class ConnectionSet: Service, Sendable {
         let counts = confluence.counts
         let now = moment
         return core.withLock { core in
-            let failed = core.machine.failover.failed
-            let members = core.entries.keys.sorted().compactMap { slot -> SetSnapshot.Member? in
-                guard let entry = core.entries[slot] else { return nil }
+            let failed = core.hasOthers ? core.machine.failover.failed : []
+            let members = core.members.map { slot, entry -> SetSnapshot.Member in
                 let feed = entry.connection.snapshot
                 let uptime = feed.connectedSince.map { max(0, Double(now.wall - $0) / 1000) } ?? 0
                 return SetSnapshot.Member(
@@ -237,7 +242,8 @@ public final class ConnectionSet: Service, Sendable {
                     uptime: uptime)
             }
             return SetSnapshot(
-                members: members, wanted: core.machine.order.count, unplaced: core.machine.unplaced,
+                members: members, former: core.former, wanted: core.machine.order.count,
+                unplaced: core.machine.unplaced,
                 moving: core.machine.moving, duplicates: counts.duplicates, forgotten: counts.forgotten)
         }
     }
@@ -276,20 +282,10 @@ public final class ConnectionSet: Service, Sendable {
                 sink: inlet, logger: logger)
             connection.onChange { [bell] in _ = bell.yield() }
             coverage.add(connection, slot: slot)
-            core.entries[slot] = SetCore.Entry(member: member, connection: connection, inlet: inlet)
-            core.unstarted.append(connection)
-            core.machine.add(
-                Router.Seat(slot: slot, priority: member.priority, capacity: member.capacity), now: moment.monotonic)
-            configure(&core, slot, member.interest)
+            core.insert(
+                SetCore.Entry(member: member, connection: connection, inlet: inlet), slot: slot,
+                limit: configuration.limit, now: moment.monotonic)
         }
-    }
-
-    private func configure(_ core: inout SetCore, _ slot: Int, _ interest: Interest) {
-        switch interest {
-        case .all: core.machine.configure(slot, [], takesAll: true)
-        case .symbols(let symbols): core.machine.configure(slot, symbols)
-        }
-        core.entries[slot]?.member.interest = interest
     }
 
     /// Has something changed decided about at once, and the loop look after what follows.
@@ -306,7 +302,7 @@ public final class ConnectionSet: Service, Sendable {
         return core.withLock { core -> Duration? in
             guard !core.isEnded else { return nil }
             let failed = core.machine.failover.failed
-            _ = core.advance(now: now, confluence: confluence, coverage: coverage)
+            core.advance(now: now, confluence: confluence, coverage: coverage)
             core.logFailures(before: failed)
             let fresh = core.routes
             routes.withLock { $0 = fresh }

@@ -23,6 +23,9 @@ public struct SetConfiguration: Sendable {
     public var firstGuess: [Symbol: Double] = [:]
     /// How long both places of a symbol that moves stand before the old one is given up.
     public var overlap: Duration = .milliseconds(500)
+    /// The most connections that the feed is asked for at once: one that is added while another still leaves waits for
+    /// its end. `nil` sets no limit.
+    public var limit: Int?
     /// How long events are remembered that a second connection may bring again.
     public var memory: Duration = .seconds(120)
 
@@ -95,8 +98,10 @@ public struct SetSnapshot: Sendable, Equatable {
         public var uptime: Double
     }
 
-    /// The connections in the order of their slots.
+    /// The connections in the order of their slots, without those that are being removed.
     public var members: [Member]
+    /// What connections brought that are no members any more.
+    public var former: FeedTotals
     /// The number of symbols wanted.
     public var wanted: Int
     /// The number of wanted symbols that no connection has room for.
@@ -112,6 +117,23 @@ public struct SetSnapshot: Sendable, Equatable {
     public var isUp: Bool { members.contains { $0.feed.status == .connected } }
     /// The connections that are up.
     public var connected: Int { members.count { $0.feed.status == .connected } }
+}
+
+/// What connections have brought, in sum.
+public struct FeedTotals: Sendable, Equatable {
+    /// Events handed over and taken.
+    public var events: Int64 = 0
+    /// Connections lost or refused, errors that the feed reported, and events that could not be decoded.
+    public var errors: Int64 = 0
+
+    /// Nothing.
+    public init() {}
+
+    /// Adds what a connection brought.
+    public mutating func add(_ feed: FeedSnapshot) {
+        events += feed.events.values.reduce(0, +)
+        errors += feed.errors + Int64(feed.rejects.total)
+    }
 }
 
 /// A symbol that changes its connection.

@@ -13,7 +13,14 @@ struct SetCore: Sendable {
     var machine: SetMachine
     var entries: [Int: Entry] = [:]
     /// Made and not yet running.
-    var unstarted: [FeedConnection] = []
+    private var unstarted: [FeedConnection] = []
+    /// Slots of members that wait for the end of one that leaves, oldest first. The machine doesn't know them yet: it
+    /// would keep symbols on the one that leaves until they stand here, and so both would wait for each other.
+    private var waiting: [Int] = []
+    /// Removed, and not yet at its end.
+    private var ending: [FeedConnection] = []
+    private var ended = FeedTotals()
+    private var running = 0
     var isEnded = false
     /// Whether the machine's weights are rates that were seen, not guesses.
     var hasRates = false
@@ -31,18 +38,77 @@ struct SetCore: Sendable {
 
     var freeSlot: Int? { (0..<SlotSet.capacity).first { entries[$0] == nil } }
 
+    /// The members in the order of their slots, without those that are being removed.
+    var members: [(slot: Int, entry: Entry)] {
+        entries.filter { machine.stations[$0.key]?.removedSince == nil }.sorted { $0.key < $1.key }
+            .map { (slot: $0.key, entry: $0.value) }
+    }
+
+    /// What connections brought that are no members any more.
+    var former: FeedTotals {
+        let leaving = entries.filter { machine.stations[$0.key]?.removedSince != nil }.map(\.value.connection)
+        return (leaving + ending).reduce(into: ended) { $0.add($1.snapshot) }
+    }
+
+    /// Takes a connection that is new. Where `limit` of them are there already, one that leaves among them, it waits.
+    mutating func insert(_ entry: Entry, slot: Int, limit: Int?, now: Duration) {
+        entries[slot] = entry
+        waiting.append(slot)
+        seat(limit: limit, now: now)
+    }
+
+    /// Gives those that wait their seats, as far as the limit lets them.
+    mutating func seat(limit: Int?, now: Duration) {
+        while let slot = waiting.first, running + unstarted.count < limit ?? .max {
+            waiting.removeFirst()
+            guard let entry = entries[slot] else { continue }
+            machine.add(
+                Router.Seat(slot: slot, priority: entry.member.priority, capacity: entry.member.capacity), now: now)
+            configure(slot, entry.member.interest)
+            unstarted.append(entry.connection)
+        }
+    }
+
+    /// Replaces what a member is configured to bring.
+    mutating func configure(_ slot: Int, _ interest: Interest) {
+        entries[slot]?.member.interest = interest
+        guard !waiting.contains(slot) else { return }
+        switch interest {
+        case .all: machine.configure(slot, [], takesAll: true)
+        case .symbols(let symbols): machine.configure(slot, symbols)
+        }
+    }
+
+    /// Begins to remove a member; one that waits is gone at once.
+    mutating func remove(_ slot: Int, now: Duration) {
+        guard let index = waiting.firstIndex(of: slot) else { return machine.remove(slot, now: now) }
+        waiting.remove(at: index)
+        entries[slot] = nil
+    }
+
+    /// The connections to run now.
+    mutating func takeUnstarted() -> [FeedConnection] {
+        defer { unstarted = [] }
+        running += unstarted.count
+        return unstarted
+    }
+
+    /// A connection's run is over.
+    mutating func finished(_ connection: FeedConnection) {
+        running -= 1
+        guard let index = ending.firstIndex(where: { $0 === connection }) else { return }
+        ended.add(ending.remove(at: index).snapshot)
+    }
+
     var routes: SetRoutes {
         var ids = [String?](repeating: nil, count: SlotSet.capacity)
-        for (slot, entry) in entries { ids[slot] = entry.member.id }
+        for (slot, entry) in members { ids[slot] = entry.member.id }
         return SetRoutes(slots: machine.placed, ids: ids)
     }
 
     /// Brings the machine up to date with the connections, and does what it decides.
-    ///
-    /// - Returns: the connections that ended their work here.
-    mutating func advance(now: FeedMoment, confluence: Confluence, coverage: Coverage) -> [FeedConnection] {
+    mutating func advance(now: FeedMoment, confluence: Confluence, coverage: Coverage) {
         for (slot, entry) in entries { observe(slot, entry, now, coverage) }
-        var stopped: [FeedConnection] = []
         for action in machine.advance(now: now.monotonic) {
             switch action {
             case .share(let sharings): confluence.share(sharings)
@@ -51,10 +117,9 @@ struct SetCore: Sendable {
                 coverage.remove(slot)
                 guard let entry = entries.removeValue(forKey: slot) else { continue }
                 entry.connection.stop()
-                stopped.append(entry.connection)
+                ending.append(entry.connection)
             }
         }
-        return stopped
     }
 
     private mutating func observe(_ slot: Int, _ entry: Entry, _ now: FeedMoment, _ coverage: Coverage) {
@@ -72,10 +137,13 @@ struct SetCore: Sendable {
         }
     }
 
-    /// Tells in the log what changed about who has failed.
+    /// Whether there is another connection that could take a connection's symbols.
+    var hasOthers: Bool { machine.stations.values.count { $0.removedSince == nil } > 1 }
+
+    /// Logs what changed about who has failed. A connection that is alone has nobody to give its symbols to.
     func logFailures(before: SlotSet) {
         let after = machine.failover.failed
-        guard after != before, machine.policy.failsOver else { return }
+        guard after != before, machine.policy.failsOver, hasOthers else { return }
         for slot in after.subtracting(before) {
             guard let entry = entries[slot] else { continue }
             let own = machine.homes.values.count { $0.contains(slot) }
@@ -83,7 +151,9 @@ struct SetCore: Sendable {
                 machine.homes[$0.key]?.contains(slot) == true && !$0.value.contains(slot)
             }
             logger.warning(
-                "the connection is down for too long: its symbols go to the others",
+                moved > 0
+                    ? "the connection is down for too long: its symbols go to the others"
+                    : "the connection is down for too long, and no other takes its symbols",
                 metadata: [
                     "connection": "\(entry.member.configuration.name)", "symbols": "\(own)", "moved": "\(moved)",
                 ])

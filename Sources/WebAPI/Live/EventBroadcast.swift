@@ -3,7 +3,7 @@ import MarketData
 import NIOCore
 import ServiceLifecycle
 
-/// The beat of the pages: samples the collector, keeps the last hour and feeds the readers of the event stream.
+/// The beat of the pages: keeps the last hour and feeds the readers of the event stream.
 struct EventBroadcast: Service {
     /// The most market events in one message; the newest are sent.
     static let eventsPerMessage = 60
@@ -15,7 +15,7 @@ struct EventBroadcast: Service {
     let clients: EventClients
     /// Tells this run's event numbers from another's.
     let runID: String
-    /// The time between two samples.
+    /// The time between two messages.
     let beat: Duration
 
     /// Goes on until graceful shutdown or cancellation.
@@ -43,7 +43,7 @@ struct EventBroadcast: Service {
 
     /// One beat.
     func send(_ round: inout Round) {
-        let sample = board.refresh()
+        let sample = board.sample
         let view = tap.view(after: round.sentThrough)
         let readers = clients.advance(through: view.end)
         let place = EventPlace(run: runID, next: view.end).text

@@ -1,4 +1,4 @@
-import Collector
+public import Collector
 public import MarketData
 import Synchronization
 
@@ -65,7 +65,7 @@ public final class EventTap: EventSink {
     }
 
     /// The ages of all events so far, by the connection's name.
-    var latency: [String: LatencyHistogram] {
+    public var latency: [String: LatencyHistogram] {
         state.withLock { $0.latency }
     }
 

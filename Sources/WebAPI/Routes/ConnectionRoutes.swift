@@ -90,8 +90,8 @@ struct ConnectionRoutes: Sendable {
             json.object("data") { json in
                 json.field("total_connections", connections.count)
                 json.field("connected_count", connections.count { $0.status == .connected })
-                json.field("total_ticks_received", connections.reduce(0) { $0 + $1.messageCount })
-                json.field("total_errors", connections.reduce(0) { $0 + $1.errors + $1.rejectCount })
+                json.field("total_ticks_received", sample.snapshot.eventCount)
+                json.field("total_errors", sample.snapshot.errorCount)
                 json.object("connections") { json in
                     for connection in connections {
                         json.member(connection.id) { StatusJSON.connection(connection, in: sample, to: &$0) }

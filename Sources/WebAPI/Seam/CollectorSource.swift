@@ -4,12 +4,9 @@ public import MarketData
 
 /// What the API asks of the collector: the seam that the composition root fills.
 ///
-/// ``snapshot()`` and ``tickers(of:)`` answer from memory and must not wait for a disk, the network or a lock that is
-/// held while either is used. The others may wait; the API bounds how long and how many at once.
+/// ``tickers(of:)`` returns from memory and must not wait for a disk, the network or a lock that is held while either is
+/// used. The others may wait; the API bounds how long and how many at once.
 public protocol CollectorSource: Sendable {
-    /// How everything stands now.
-    func snapshot() -> CollectorSnapshot
-
     /// A connection's symbols; `nil` when there is no such connection.
     func tickers(of connection: String) -> ConnectionTickers?
 

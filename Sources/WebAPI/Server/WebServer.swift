@@ -23,17 +23,20 @@ public final class WebServer: Service {
     private let binding = Mutex(Binding.waiting([]))
     private let broadcast: EventBroadcast
     private let responder: RequestResponder
-    private let board: StatusBoard
     /// All routes, for the check of their description.
     let routes: [Route]
 
-    /// A server for a collector; `tap` is the one that the collector's feed connections hand their events to.
-    public init(configuration: WebConfiguration, source: any CollectorSource, tap: EventTap, logger: Logger) {
+    /// A server for a collector.
+    ///
+    /// - Parameters:
+    ///   - board: The collector's samples, which a ``Collector/StatusBeat`` keeps fresh.
+    ///   - tap: The one that the collector's feed connections hand their events to.
+    public init(
+        configuration: WebConfiguration, board: StatusBoard, source: any CollectorSource, tap: EventTap, logger: Logger
+    ) {
         self.configuration = configuration
         self.logger = logger
         let limits = configuration.limits
-        let board = StatusBoard(collector: { source.snapshot() }, latency: { tap.latency })
-        self.board = board
         let clients = EventClients(limit: limits.eventClients)
         let refusals = RefusalCounts()
         let runID = String(UInt32.random(in: 1...UInt32.max), radix: 36)
@@ -67,9 +70,6 @@ public final class WebServer: Service {
             }
         }
     }
-
-    /// How the collector stands by the newest sample; never blocks.
-    public var verdict: HealthVerdict { HealthVerdict(board.sample.health) }
 
     /// Serves until graceful shutdown or cancellation.
     ///

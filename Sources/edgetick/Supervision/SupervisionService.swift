@@ -6,11 +6,10 @@ import ServiceLifecycle
 /// Tells the supervisor when the collector is up, that its loops go round, how it stands, and that it stops.
 ///
 /// A sign of life is sent only while the collector is live as `/health/live` means it, so that a supervisor with a
-/// watchdog restarts a process whose loops are stuck. Troubles that a restart does not mend don't stop the signs.
+/// watchdog restarts a process whose loops are stuck. Troubles that a restart does not fix don't stop the signs, and an
+/// HTTP server that is busy or gone doesn't either.
 struct SupervisionService: Service {
     let socket: SupervisorSocket
-    /// Waits until requests are answered; `false` when that will not be.
-    let isUp: @Sendable () async -> Bool
     /// How the collector stands now.
     let verdict: @Sendable () -> HealthVerdict
     let logger: Logger
@@ -20,7 +19,6 @@ struct SupervisionService: Service {
 
     /// Reports until the group shuts down; the last to stop, so that the way down is watched too.
     func run() async throws {
-        guard await isUp() else { return }
         report("READY=1\nMAINPID=\(getpid())\n" + Self.assignments(verdict()))
         await cancelWhenGracefulShutdown {
             while (try? await Task.sleep(for: interval)) != nil {

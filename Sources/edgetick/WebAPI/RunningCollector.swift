@@ -11,27 +11,23 @@ import WebAPI
 final class RunningCollector: CollectorSource {
     let mirror: UniverseMirror
     let symbols: Symbols
+    let universeService: UniverseService
     let history: TickHistory
-    let probe: CollectorProbe
     private let connections: ConnectionSet
     private let sync: SyncService?
     private let files = DispatchQueue(label: "EdgeTick.web-files", attributes: .concurrent)
 
     init(
-        settings: Settings, buffer: TickBuffer, mirror: UniverseMirror, connections: ConnectionSet,
-        sync: SyncService?, symbols: Symbols, universes: UniverseService
+        directory: String, mirror: UniverseMirror, connections: ConnectionSet, sync: SyncService?, symbols: Symbols,
+        universes: UniverseService
     ) {
         self.mirror = mirror
         self.connections = connections
         self.sync = sync
         self.symbols = symbols
-        history = TickHistory(directory: settings.dataDirectory)
-        probe = CollectorProbe(
-            collector: settings.collectorID, version: EdgeTick.version, maximumBytes: settings.buffer.maximumBytes,
-            buffer: buffer, connections: connections, sync: sync, symbols: symbols, universes: universes)
+        universeService = universes
+        history = TickHistory(directory: directory)
     }
-
-    func snapshot() -> CollectorSnapshot { probe.snapshot() }
 
     func tickers(of connection: String) -> ConnectionTickers? {
         guard let snapshot = connections.snapshot.members.first(where: { $0.id == connection })?.feed else {

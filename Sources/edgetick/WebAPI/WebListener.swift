@@ -10,18 +10,20 @@ struct WebListener: Service {
     /// The file in the data directory that names the address while the collector runs.
     static let addressFileName = "http.address"
 
-    let server: WebServer
-    let collector: RunningCollector
+    private let server: WebServer
     private let configuration: WebConfiguration
     private let addressFile: String
     private let logger: Logger
 
-    init(configuration: WebConfiguration, collector: RunningCollector, tap: EventTap, directory: String) {
+    init(
+        configuration: WebConfiguration, board: StatusBoard, collector: RunningCollector, tap: EventTap,
+        directory: String
+    ) {
         self.configuration = configuration
-        self.collector = collector
         addressFile = directory + "/" + Self.addressFileName
         logger = Logger(label: "http")
-        server = WebServer(configuration: configuration, source: collector, tap: tap, logger: logger)
+        server = WebServer(
+            configuration: configuration, board: board, source: collector, tap: tap, logger: logger)
     }
 
     /// What the settings say about the API.

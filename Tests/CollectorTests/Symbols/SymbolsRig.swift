@@ -16,7 +16,7 @@ final class SymbolsRig: Sendable {
     let mirror: UniverseMirror
     private let workspace: Workspace
     private let settings: Mutex<UniverseService.Settings>
-    private let lines = LogLines()
+    private let lines = CapturedLog()
     private let port: Int
 
     init(_ wishes: [SymbolWish], environment: String = "DEFAULT", port: Int = 1) throws {
@@ -29,7 +29,7 @@ final class SymbolsRig: Sendable {
     }
 
     /// What was logged.
-    var log: [String] { lines.all }
+    var log: [String] { lines.lines }
 
     /// Changes what the settings say when they are read again.
     func change(_ body: (inout UniverseService.Settings) -> Void) { settings.withLock { body(&$0) } }
@@ -48,7 +48,7 @@ final class SymbolsRig: Sendable {
         source: UniverseSource? = nil, strategy: RoutingStrategy = .manual
     ) async throws -> (symbols: Symbols, service: UniverseService, connections: ConnectionSet) {
         let current = settings.withLock { $0 }
-        let logger = Logger(label: "test") { _ in lines }
+        let logger = lines.logger
         let seen = try mirror.changeCounter()
         let cache = RelationshipCache(mirror: mirror, options: .init(environment: current.environment))
         let plan = try await Symbols.open(current.wishes, single: nil, cache: cache, logger: logger)
@@ -102,30 +102,5 @@ extension UniverseService {
         try await body()
         task.cancel()
         try await task.value
-    }
-}
-
-/// Keeps log lines, each with its metadata.
-final class LogLines: LogHandler {
-    private let lines = Mutex<[String]>([])
-
-    var all: [String] { lines.withLock { $0 } }
-    var metadata: Logger.Metadata {
-        get { [:] }
-        set {}
-    }
-    var logLevel: Logger.Level {
-        get { .info }
-        set {}
-    }
-
-    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-        get { nil }
-        set {}
-    }
-
-    func log(event: LogEvent) {
-        let details = (event.metadata ?? [:]).sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
-        lines.withLock { $0.append("\(event.level) \(event.message) \(details.joined(separator: " "))") }
     }
 }

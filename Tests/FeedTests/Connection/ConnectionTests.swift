@@ -2,6 +2,7 @@ import Feed
 import MarketData
 import NIOWebSocket
 import Synchronization
+import TestSupport
 import Testing
 
 /// Real sockets against a scripted server.

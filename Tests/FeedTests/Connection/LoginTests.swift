@@ -1,4 +1,5 @@
 import Feed
+import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct LoginTests {

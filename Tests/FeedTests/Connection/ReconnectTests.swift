@@ -2,6 +2,7 @@ import Feed
 import MarketData
 import NIOHTTP1
 import Synchronization
+import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct ReconnectTests {

@@ -1,6 +1,7 @@
 import Feed
 import NIOWebSocket
 import Synchronization
+import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct SecretTests {

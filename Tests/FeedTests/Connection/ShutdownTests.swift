@@ -3,6 +3,7 @@ import Logging
 import MarketData
 import ServiceLifecycle
 import Synchronization
+import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct ShutdownTests {

@@ -1,6 +1,7 @@
 import Feed
 import MarketData
 import NIOCore
+import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct StallTests {

@@ -1,3 +1,5 @@
+public import Feed
+
 /// How the collector stands at one moment: plain values, copied from memory.
 public struct CollectorSnapshot: Sendable, Equatable {
     /// The collector's name (`COLLECTOR_ID`).
@@ -10,6 +12,8 @@ public struct CollectorSnapshot: Sendable, Equatable {
     public var isStopping = false
     /// The connections, in the order of their numbers.
     public var connections: [ConnectionState] = []
+    /// What connections brought that were removed since the start.
+    public var former = FeedTotals()
     /// The durable queue.
     public var buffer = BufferState()
     /// The upload.
@@ -20,6 +24,11 @@ public struct CollectorSnapshot: Sendable, Equatable {
     public var cache: CacheState?
     /// The loops that must make progress for the process to count as alive.
     public var loops: [LoopProgress] = []
+
+    /// Events of all connections since the start, those that were removed included: it never falls.
+    public var eventCount: Int64 { connections.reduce(former.events) { $0 + $1.messageCount } }
+    /// Errors of all connections since the start, those that were removed included: it never falls.
+    public var errorCount: Int64 { connections.reduce(former.errors) { $0 + $1.errors + $1.rejectCount } }
 
     /// How far upstream is behind, in seconds; 0 when it has everything, or there is none.
     public var uploadLag: Double { sync.isConfigured ? buffer.oldestPendingAge ?? 0 : 0 }

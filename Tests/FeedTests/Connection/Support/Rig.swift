@@ -2,6 +2,7 @@ import Feed
 import Logging
 import MarketData
 import ServiceLifecycle
+import TestSupport
 
 struct TimedOut: Error {
     var what: String

@@ -1,16 +1,21 @@
-import Logging
+public import Logging
 import Synchronization
 
 /// Keeps the lines that a logger writes, with their metadata, as text.
-final class CapturedLog: Sendable {
+public final class CapturedLog: Sendable {
     private let kept = Mutex<[String]>([])
 
-    var lines: [String] { kept.withLock { $0 } }
+    /// A log without lines.
+    public init() {}
+
+    /// What was written.
+    public var lines: [String] { kept.withLock { $0 } }
 
     /// The lines that contain `text`.
-    func lines(with text: String) -> [String] { lines.filter { $0.contains(text) } }
+    public func lines(with text: String) -> [String] { lines.filter { $0.contains(text) } }
 
-    var logger: Logger {
+    /// A logger that writes here.
+    public var logger: Logger {
         Logger(label: "test") { _ in Destination(log: self) }
     }
 

@@ -1,0 +1,35 @@
+import Feed
+import MarketData
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Collector
+
+@Suite(.timeLimit(.minutes(2))) struct StatusBeatTests {
+    @Test func `the board stays fresh without an HTTP server and without anybody who asks`() async throws {
+        let samples = Atomic(0)
+        let board = StatusBoard(
+            collector: {
+                samples.add(1, ordering: .relaxed)
+                return CollectorSnapshot(collector: "box", version: "1")
+            }, latency: { [:] })
+        let first = board.sample.instant
+        let beat = Task { try await StatusBeat(board: board, interval: .milliseconds(1)).run() }
+        defer { beat.cancel() }
+        try await Waiting.until(within: .seconds(30)) { samples.load(ordering: .relaxed) > 10 }
+        #expect(board.sample.instant > first)
+    }
+
+    @Test func `totals count what removed connections brought`() {
+        var snapshot = CollectorSnapshot(collector: "box", version: "1")
+        var connection = ConnectionState(id: "connection_1", name: "one")
+        connection.events = [.trade: 5]
+        connection.errors = 1
+        connection.rejects = ["unknown": 2]
+        snapshot.connections = [connection]
+        snapshot.former.events = 100
+        snapshot.former.errors = 10
+        #expect(snapshot.eventCount == 105 && snapshot.errorCount == 13)
+    }
+}
