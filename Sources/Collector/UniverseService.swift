@@ -102,10 +102,14 @@ public final class UniverseService: Service {
     }
 
     /// Drops what the cache knows, and has the connections' symbols follow what the file says.
-    public func invalidate(_ scope: RelationshipCache.Scope) {
-        cache.invalidate(scope)
+    ///
+    /// - Returns: how many answers were dropped.
+    @discardableResult
+    public func invalidate(_ scope: RelationshipCache.Scope) -> Int {
+        let dropped = cache.invalidate(scope)
         shared.withLock { $0.wantsFollowing = true }
         watchBell.ring()
+        return dropped
     }
 
     /// Works until graceful shutdown. Never throws: a failure is told and tried again.

@@ -28,6 +28,7 @@ enum CacheValue: Sendable {
     case resolution(Resolution)
     case members([GroupMember])
     case etfs([StockETF])
+    case stockGroups([StockGroup])
     case classification(StockClassification)
     case names([String])
     case groups([UniverseGroup])
@@ -43,6 +44,8 @@ enum CacheValue: Sendable {
         case .members(let members):
             return 32 + members.reduce(0) { $0 + MemoryLayout<GroupMember>.stride + long($1.symbol) }
         case .etfs(let etfs): return 32 + etfs.reduce(0) { $0 + MemoryLayout<StockETF>.stride + long($1.name) }
+        case .stockGroups(let groups):
+            return 32 + groups.reduce(0) { $0 + MemoryLayout<StockGroup>.stride + long($1.name) }
         case .classification: return 0
         case .names(let names): return 32 + names.reduce(0) { $0 + 16 + long($1) }
         case .groups(let groups):

@@ -75,9 +75,11 @@ final class CacheTable: Sendable {
         }
     }
 
-    /// Takes out what `isGone` says.
-    func remove(where isGone: (CacheKey) -> Bool) {
+    /// Takes out what `isGone` says, and returns how much that was.
+    @discardableResult
+    func remove(where isGone: (CacheKey) -> Bool) -> Int {
         master.withLock { master in
+            let before = master.count
             var touched: Set<Int> = []
             for part in master.parts.indices {
                 for (key, entry) in master.parts[part] where isGone(key) {
@@ -92,6 +94,7 @@ final class CacheTable: Sendable {
                 master.head = 0
             }
             publish(master, touched)
+            return before - master.count
         }
     }
 

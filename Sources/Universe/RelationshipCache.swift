@@ -141,6 +141,12 @@ public final class RelationshipCache: Sendable {
         return etfs
     }
 
+    /// The groups other than ETFs that hold a stock, by type and name.
+    public func groups(holding symbol: String) async throws(StoreError) -> [StockGroup] {
+        guard case .stockGroups(let groups) = try await stored(CacheKey(.stockGroups, symbol)) else { return [] }
+        return groups
+    }
+
     /// A stock's sector and industry; ``StockClassification/unknown`` for one that is in no sector.
     public func classification(of symbol: String) async throws(StoreError) -> StockClassification {
         guard case .classification(let found) = try await stored(CacheKey(.classification, symbol)) else {
@@ -170,18 +176,21 @@ public final class RelationshipCache: Sendable {
     // MARK: - Upkeep
 
     /// Drops answers. Who asks after this call gets what the file says now, also when a load was under way.
-    public func invalidate(_ scope: Scope) {
+    ///
+    /// - Returns: How many answers were dropped.
+    @discardableResult
+    public func invalidate(_ scope: Scope) -> Int {
         let isGone: (CacheKey) -> Bool =
             switch scope {
             case .all: { _ in true }
             case .kind(let kind): { $0.kind == kind }
             case .key(let kind, let text): { $0.kind == kind && $0.text == text }
             }
-        state.withLock { state in
+        return state.withLock { state in
             state.generation += 1
             let orphans = state.flights.keys.filter(isGone)
             for key in orphans { orphan(key, &state) }
-            table.remove(where: isGone)
+            return table.remove(where: isGone)
         }
     }
 

@@ -6,6 +6,8 @@ public enum RelationshipKind: String, Sendable, CaseIterable {
     case etfHoldings = "etf_holdings"
     /// The ETFs that hold a stock.
     case stockETFs = "stock_etfs"
+    /// The groups other than ETFs that hold a stock.
+    case stockGroups = "stock_groups"
     /// The sector and industry of a stock.
     case classification
     /// The stocks of a sector.
@@ -22,6 +24,12 @@ public struct StockETF: Sendable, Equatable {
     public var name: String
     /// The stock's share of the ETF in percent, where known.
     public var weight: Double?
+
+    /// Makes a holding; see the properties for meaning.
+    public init(name: String, weight: Double? = nil) {
+        self.name = name
+        self.weight = weight
+    }
 }
 
 /// A stock's place in the market.

@@ -40,6 +40,14 @@ struct RelationshipLoader {
             return .etfs(
                 try snapshot.memberships(of: key.text, in: .etf, environment: environment)
                     .map { StockETF(name: $0.group, weight: $0.membership.weight) })
+        case .stockGroups:
+            // Not warmed up: a look-up by symbol is quick, and there may be many memberships.
+            var groups: [StockGroup] = []
+            for type in GroupType.allCases where type != .etf {
+                groups += try snapshot.memberships(of: key.text, in: type, environment: environment)
+                    .map { StockGroup(name: $0.group, type: type, weight: $0.membership.weight) }
+            }
+            return .stockGroups(groups)
         case .classification:
             let found = try snapshot.memberships(of: key.text, in: .sector, environment: environment)
             return .classification(Self.classification(found[...]))

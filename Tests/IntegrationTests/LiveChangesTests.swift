@@ -70,8 +70,21 @@ import WebAPISupport
             #expect(added.status == 201 && added.symbols["from"] as? String == "universe_key", "\(added.text)")
             #expect(added.symbols["origin"] as? String == "api" && added.symbols["is_as_asked"] as? Bool == true)
             try "symbol\nMSFT\nIBM\n".write(toFile: box.data + "/tech.csv", atomically: true, encoding: .utf8)
-            #expect(try await box.run("universe", "import", box.data + "/tech.csv", "--name", "tech", "--force").status == 0)
+            #expect(
+                try await box.run("universe", "import", box.data + "/tech.csv", "--name", "tech", "--force").status == 0
+            )
             try await http.until(path + "/tickers") { Set($0.json["tickers"] as? [String] ?? []) == ["IBM", "MSFT"] }
+
+            let symbol = try await http.send("GET", "/api/websocket/symbols/IBM").json
+            #expect((symbol["reasons"] as? [[String: Any]])?.first?["key"] as? String == "tech", "\(symbol)")
+            let stock = try await http.send("GET", "/api/stocks/IBM").json
+            #expect(stock["universes"] as? [String] == ["tech"] && stock["sector"] as? String == "unknown")
+            #expect(stock["connections"] as? [String] == ["connection_2"], "\(stock)")
+            #expect(try await http.send("GET", "/api/etfs/tech").status == 404)
+            let groups = try await http.send("GET", "/api/groups?type=universe").json
+            #expect(groups["count"] as? Int == 1)
+            let refreshed = try await http.change("POST", "/api/universes/refresh?type=stock_groups")
+            #expect(refreshed.json["dropped_count"] as? Int == 1, "\(refreshed.text)")
 
             #expect(try await http.change("DELETE", path).status == 200)
             let other = try await http.change("POST", path, #"{"universe_key":"nowhere","symbols":["SPY"]}"#)

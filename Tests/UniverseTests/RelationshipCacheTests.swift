@@ -62,6 +62,31 @@ import Testing
         }
     }
 
+    @Test func `all that is known of a stock, and a group by its name in whatever case`() async throws {
+        let rig = try Rig()
+        try rig.add("sp500", ["AAPL", "XOM"])
+        try rig.add("SPY", ["AAPL", "XOM"], type: .etf)
+        try rig.add("Energy", ["XOM"], type: .sector)
+        try rig.add("AI", ["AAPL"], type: .theme)
+        try rig.add("AI", ["XOM"], type: .theme, environment: "PROD")
+        let apple = try await rig.cache.relations(of: "AAPL")
+        #expect(apple.isKnown && apple.classification == .unknown && apple.etfs.map(\.name) == ["SPY"])
+        #expect(apple.groups.map(\.name) == ["sp500", "AI"] && apple.groups.map(\.type) == [.universe, .theme])
+        #expect(try await rig.cache.relations(of: "XOM").classification.sector == "Energy")
+        let nobody = try await rig.cache.relations(of: "ZZZZ")
+        #expect(!nobody.isKnown && nobody.classification.sector == "unknown")
+        for (name, type) in [("spy", GroupType.etf), ("ENERGY", .sector), ("ai", .theme)] {
+            let found = try #require(try await rig.cache.group(named: name, of: type))
+            #expect(found.members.count == found.group.memberCount && !found.members.isEmpty)
+        }
+        #expect(try await rig.cache.group(named: "sp500", of: .etf) == nil)
+        let misses = rig.cache.statistics.misses
+        _ = try await rig.cache.relations(of: "AAPL")
+        #expect(rig.cache.statistics.misses == misses, "from memory")
+        #expect(rig.cache.invalidate(.key(.stockGroups, "AAPL")) == 1)
+        #expect(rig.cache.invalidate(.kind(.stockGroups)) == 2)
+    }
+
     @Test func `the first question reads the file, the next ones do not`() async throws {
         let rig = try Rig()
         try rig.add("a", ["B", "A"])

@@ -81,6 +81,16 @@ extension StagedCollector {
                         name: "SPY", type: "ETF", description: nil, environment: "DEFAULT",
                         members: secondary.count, origin: "pulled", updated: nil), secondary
                 ),
+                (
+                    UniverseSummary(
+                        name: "Energy", type: "SECTOR", description: nil, environment: "DEFAULT", members: 1,
+                        origin: "pulled", updated: 1_767_600_000_000), Array(primary.prefix(1))
+                ),
+                (
+                    UniverseSummary(
+                        name: "ai", type: "THEME", description: "Say \"AI\"", environment: "DEFAULT", members: 2,
+                        origin: "local", updated: 1_767_600_000_000), Array(primary.prefix(2))
+                ),
             ]
         }
         return collector

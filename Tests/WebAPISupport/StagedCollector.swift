@@ -1,7 +1,9 @@
 public import Collector
 public import Feed
 public import MarketData
+public import Store
 import Synchronization
+public import Universe
 public import WebAPI
 
 /// A source that is sampled for the board too.
@@ -22,6 +24,10 @@ public final class StagedCollector: SampledSource, EventSink {
         public var events: [LiveEvent] = []
         /// The groups and their members.
         public var groups: [(summary: UniverseSummary, members: [Symbol])] = []
+        /// Why symbols are collected.
+        public var reasons: [Symbol: [SymbolPlacement.Reason]] = [:]
+        /// What the cache was told to forget.
+        public var refreshes: [RelationshipCache.Scope] = []
         /// The recorded gaps, newest first.
         public var gaps: [RecordedGap] = []
         /// The refused rows, newest first.
@@ -177,6 +183,63 @@ public final class StagedCollector: SampledSource, EventSink {
         return UniverseResolution(symbols: symbols.sorted(), parts: parts, unknown: unknown)
     }
 
+    /// Where a symbol is, asked for by the settings' lists.
+    public func placement(of symbol: Symbol) -> SymbolPlacement? {
+        let state = current
+        let places = state.snapshot.connections.compactMap { connection -> SymbolPlacement.Place? in
+            guard let tickers = state.tickers[connection.id], tickers.assigned.contains(symbol) else { return nil }
+            return SymbolPlacement.Place(
+                connection: connection.id, name: connection.name, isConfirmed: tickers.confirmed.contains(symbol),
+                isRefused: tickers.refused.contains(symbol))
+        }
+        let reasons = state.reasons[symbol] ?? []
+        return places.isEmpty && reasons.isEmpty
+            ? nil : SymbolPlacement(symbol: symbol, places: places, reasons: reasons)
+    }
+
+    /// Symbols of the connections that resemble one.
+    public func symbols(near symbol: Symbol) -> [String] {
+        NearestNames.nearest(
+            to: symbol.description, among: current.tickers.values.flatMap(\.assigned).map(\.description))
+    }
+
+    /// The staged groups that have the stock.
+    public func stock(_ symbol: String) async throws(CollectorProblem) -> StockRelations {
+        let groups = try await file().groups.filter { $0.members.contains { $0.description == symbol } }.map(\.summary)
+        let sector = groups.first { $0.type == GroupType.sector.rawValue }
+        return StockRelations(
+            classification: sector.map { .init(sector: $0.name, industry: "Unknown") } ?? .unknown,
+            etfs: groups.filter { $0.type == GroupType.etf.rawValue }.map { StockETF(name: $0.name, weight: 1.5) },
+            groups: groups.compactMap { group in
+                GroupType(rawValue: group.type).flatMap { $0 == .etf ? nil : StockGroup(name: group.name, type: $0) }
+            })
+    }
+
+    /// The staged group of a type and name.
+    public func group(named name: String, of type: GroupType) async throws(CollectorProblem) -> RelatedGroup {
+        let groups = try await file().groups.filter { $0.summary.type == type.rawValue }
+        guard let found = groups.first(where: { $0.summary.name.lowercased() == name.lowercased() }) else {
+            throw CollectorProblem(
+                .notFound, "There is no such group.",
+                nearest: NearestNames.nearest(to: name, among: groups.map(\.summary.name)))
+        }
+        return RelatedGroup(
+            group: UniverseGroup(found.summary),
+            members: found.members.map { GroupMember(symbol: $0.description, weight: 2.25) })
+    }
+
+    /// The staged groups of a type.
+    public func groups(of type: GroupType?) async throws(CollectorProblem) -> [UniverseGroup] {
+        try await file().groups.map(\.summary).filter { type == nil || $0.type == type?.rawValue }
+            .map { UniverseGroup($0) }
+    }
+
+    /// Notes what was to be forgotten.
+    public func refreshUniverses(_ scope: RelationshipCache.Scope) async throws(CollectorProblem) -> Int {
+        change { $0.refreshes.append(scope) }
+        return current.refreshes.count
+    }
+
     /// The staged gaps.
     public func gaps(limit: Int) async throws(CollectorProblem) -> [RecordedGap] {
         Array(try await file().gaps.prefix(limit))
@@ -314,5 +377,14 @@ extension StagedCollector.State {
         }
         snapshot.connections[index].assigned = tickers.assigned.count
         snapshot.connections[index].confirmed = tickers.confirmed.count
+    }
+}
+
+extension UniverseGroup {
+    fileprivate init(_ summary: UniverseSummary) {
+        self.init(
+            id: 1, name: summary.name, type: GroupType(rawValue: summary.type) ?? .custom,
+            description: summary.description, environment: summary.environment, memberCount: summary.members,
+            origin: GroupOrigin(rawValue: summary.origin) ?? .local, updatedAt: summary.updated ?? 0)
     }
 }

@@ -4,7 +4,9 @@ import Foundation
 import Logging
 import MarketData
 import ServiceLifecycle
+import Store
 import Synchronization
+import Universe
 import WebAPI
 import WebAPISupport
 
@@ -37,6 +39,24 @@ final class HangingCollector: SampledSource {
         }
         while isKept, isKeeping { Thread.sleep(forTimeInterval: 0.001) }
         return snapshot
+    }
+
+    func placement(of symbol: Symbol) -> SymbolPlacement? { inner.placement(of: symbol) }
+
+    func symbols(near symbol: Symbol) -> [String] { inner.symbols(near: symbol) }
+
+    func stock(_ symbol: String) async throws(CollectorProblem) -> StockRelations { try await inner.stock(symbol) }
+
+    func group(named name: String, of type: GroupType) async throws(CollectorProblem) -> RelatedGroup {
+        try await inner.group(named: name, of: type)
+    }
+
+    func groups(of type: GroupType?) async throws(CollectorProblem) -> [UniverseGroup] {
+        try await inner.groups(of: type)
+    }
+
+    func refreshUniverses(_ scope: RelationshipCache.Scope) async throws(CollectorProblem) -> Int {
+        try await inner.refreshUniverses(scope)
     }
 
     func tickers(of connection: String) -> ConnectionTickers? { inner.tickers(of: connection) }

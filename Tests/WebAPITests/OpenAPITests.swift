@@ -123,6 +123,18 @@ import WebAPISupport
                 ("GET", "/api/universes", "/api/universes", nil, 200),
                 ("GET", "/api/universes/{key}", "/api/universes/tech:nope", nil, 200),
                 ("GET", "/api/universes/{key}", "/api/universes/nope", nil, 404),
+                ("GET", "/api/stocks/{symbol}", "/api/stocks/AAPL", nil, 200),
+                ("GET", "/api/stocks/{symbol}", "/api/stocks/a%20b", nil, 400),
+                ("GET", "/api/etfs/{symbol}", "/api/etfs/SPY", nil, 200),
+                ("GET", "/api/sectors/{name}", "/api/sectors/Energy", nil, 200),
+                ("GET", "/api/sectors/{name}", "/api/sectors/Enregy", nil, 404),
+                ("GET", "/api/themes/{name}", "/api/themes/ai", nil, 200),
+                ("GET", "/api/groups", "/api/groups?type=ETF", nil, 200),
+                ("GET", "/api/groups", "/api/groups?type=x", nil, 400),
+                ("GET", "/api/websocket/symbols/{symbol}", "/api/websocket/symbols/IBM", nil, 200),
+                ("GET", "/api/websocket/symbols/{symbol}", "/api/websocket/symbols/IBN", nil, 404),
+                ("POST", "/api/universes/refresh", "/api/universes/refresh?type=universe&key=tech", nil, 200),
+                ("POST", "/api/universes/refresh", "/api/universes/refresh?key=tech", nil, 400),
                 ("GET", "/api/sync", "/api/sync", nil, 200),
                 ("POST", "/api/sync", "/api/sync", nil, 202),
                 ("GET", "/health/live", "/health/live", nil, 200),
@@ -153,7 +165,7 @@ import WebAPISupport
             let http = RawHTTP(port: server.port)
             let values = [
                 "symbol": "AAPL", "from": "1", "to": "2", "interval": "60", "limit": "1", "types": "tick_update",
-                "kind": "T",
+                "kind": "T", "type": "ETF",
             ]
             for (path, item) in try await description(server).paths {
                 guard let operation = item["get"] as? [String: Any], path.hasPrefix("/api"), path != "/api/openapi.json"
@@ -163,6 +175,8 @@ import WebAPISupport
                 }
                 let query = parameters.compactMap { $0["name"] as? String }.map { "\($0)=\(values[$0] ?? "?")" }
                 let target = path.replacing("{id}", with: "connection_1").replacing("{key}", with: "tech")
+                    .replacing("/etfs/{symbol}", with: "/etfs/SPY").replacing("{symbol}", with: "AAPL")
+                    .replacing("/sectors/{name}", with: "/sectors/Energy").replacing("{name}", with: "ai")
                 let method = path == "/api/events" ? "HEAD" : "GET"
                 let fine = try await http.send(method, target + "?" + query.joined(separator: "&"))
                 #expect(fine.status == 200, "\(target) \(query)")
@@ -186,6 +200,14 @@ extension StagedCollector {
                 connection: "primary", symbols: [symbol], events: [.minuteBar], from: 1_767_600_000_000,
                 to: 1_767_600_060_000, cause: .stalled))
         change { state in
+            state.reasons[symbol] = [
+                .assignment(
+                    SymbolAssignment(
+                        wish: SymbolWish(
+                            connection: "connection_2", name: "secondary", universeKey: "tech", list: nil,
+                            fallback: .nothing), interest: .symbols([symbol]), source: .universeKey("tech"))),
+                .single(origin: .api, connection: nil), .left(by: "tertiary", origin: .settings),
+            ]
             state.deadLetters = [
                 RefusedEvent(
                     stream: .bars, sequence: 5, sqlState: "23514", reason: "check", row: "{}", time: 1_767_600_000_000)

@@ -2,6 +2,7 @@ import Collector
 import Foundation
 import MarketData
 import Testing
+import Universe
 import WebAPI
 import WebAPISupport
 
@@ -206,7 +207,7 @@ import WebAPISupport
     @Test func `universes are listed and keys resolved`() async throws {
         try await RunningServer.run { server in
             let http = RawHTTP(port: server.port)
-            #expect(try await http.send("GET", "/api/universes").json["count"] as? Int == 2)
+            #expect(try await http.send("GET", "/api/universes").json["count"] as? Int == 4)
             let union = try await http.send("GET", "/api/universes/tech%3ASPY:nope")
             #expect(union.json["count"] as? Int == 7)
             #expect((union.json["unknown"] as? [[String: Any]])?.first?["part"] as? String == "nope")
@@ -214,6 +215,46 @@ import WebAPISupport
             #expect(none.status == 404)
             #expect(none.json["nearest"] as? [String] == ["tech"])
             #expect(try await http.send("GET", "/api/universes/%ff").status == 400)
+        }
+    }
+
+    @Test func `stocks, ETFs, sectors and themes are answered, and a wrong name gets near ones`() async throws {
+        try await RunningServer.run { server in
+            let http = RawHTTP(port: server.port)
+            let stock = try await http.send("GET", "/api/stocks/AAPL").json
+            #expect(stock["sector"] as? String == "Energy" && stock["themes"] as? [String] == ["ai"])
+            #expect(stock["connections"] as? [String] == ["connection_1"] && stock["is_known"] as? Bool == true)
+            let unknown = try await http.send("GET", "/api/stocks/AAPLE").json
+            #expect(unknown["sector"] as? String == "unknown" && unknown["industry"] as? String == "Unknown")
+            #expect(unknown["is_known"] as? Bool == false && unknown["nearest"] as? [String] == ["AAPL"])
+            let etf = try await http.send("GET", "/api/etfs/spy").json
+            #expect((etf["holdings"] as? [[String: Any]])?.map { $0["symbol"] as? String } == ["AIG", "BAC", "IBM"])
+            #expect(try await http.send("GET", "/api/themes/ai").json["description"] as? String == "Say \"AI\"")
+            for (path, near) in [("/api/etfs/SPZ", "SPY"), ("/api/sectors/Enregy", "Energy"), ("/api/themes/aj", "ai")]
+            {
+                let reply = try await http.send("GET", path)
+                #expect(reply.status == 404 && reply.json["nearest"] as? [String] == [near], "\(reply.text)")
+            }
+            #expect(try await http.send("GET", "/api/groups?type=theme").json["count"] as? Int == 1)
+            #expect(try await http.send("GET", "/api/groups").json["count"] as? Int == 4)
+        }
+    }
+
+    @Test func `a symbol's connection is answered, and the cache is told what to forget`() async throws {
+        let collector = StagedCollector.market()
+        try await RunningServer.run(collector: collector) { server in
+            let http = RawHTTP(port: server.port)
+            let found = try await http.send("GET", "/api/websocket/symbols/IBM").json
+            #expect((found["connections"] as? [[String: Any]])?.map { $0["name"] as? String } == ["secondary"])
+            let near = try await http.send("GET", "/api/websocket/symbols/IBN")
+            #expect(near.status == 404 && (near.json["nearest"] as? [String])?.first == "IBM", "\(near.text)")
+            for query in ["", "?type=universe", "?type=etf_holdings&key=SPY"] {
+                #expect(try await http.send("POST", "/api/universes/refresh" + query).status == 200)
+            }
+            #expect(collector.current.refreshes == [.all, .kind(.universe), .key(.etfHoldings, "SPY")])
+            for query in ["?key=a", "?type=nope"] {
+                #expect(try await http.send("POST", "/api/universes/refresh" + query).status == 400)
+            }
         }
     }
 

@@ -29,7 +29,7 @@ public struct SymbolPlacement: Sendable, Equatable {
         /// The symbol was asked for by itself, on a connection or wherever the strategy places it.
         case single(origin: SymbolWish.Origin, connection: String?)
         /// A connection that was removed had it, and the others went on with it.
-        case left(by: String)
+        case left(by: String, origin: SymbolWish.Origin)
     }
 
     /// The symbol.

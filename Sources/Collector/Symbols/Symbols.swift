@@ -75,7 +75,8 @@ public final class Symbols: Sendable {
         }
         if let single = plan.singles[symbol] {
             reasons.append(
-                single.leftBy.map { .left(by: $0) } ?? .single(origin: single.origin, connection: single.connection))
+                single.leftBy.map { .left(by: $0, origin: single.origin) }
+                    ?? .single(origin: single.origin, connection: single.connection))
         }
         guard wanting != nil || !reasons.isEmpty else { return nil }
         let ids = Set(connections.connections(of: symbol))
@@ -88,6 +89,12 @@ public final class Symbols: Sendable {
                 isRefused: member.feed.refused.contains(symbol))
         }
         return SymbolPlacement(symbol: symbol, places: places, reasons: reasons)
+    }
+
+    /// Symbols that are collected and resemble one that isn't, best first.
+    public func symbols(near symbol: Symbol) -> [String] {
+        let collected = Set(connections.snapshot.members.flatMap(\.feed.assigned))
+        return NearestNames.nearest(to: symbol.description, among: collected.map(\.description))
     }
 
     // MARK: The settings and the mirror

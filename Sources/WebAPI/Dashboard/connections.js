@@ -6,6 +6,7 @@ import { byId, el, empty, facts, setLevel, setText } from './dom.js';
 import * as format from './format.js';
 
 const LEVELS = { connected: 'ok', connecting: 'degraded', disconnected: 'failing', error: 'failing' };
+const FROM = { list: 'the list', default_list: 'the default list', none: 'nothing', universe_key: 'the key' };
 
 class Column {
   constructor(id, showTickers) {
@@ -44,10 +45,16 @@ class Column {
       ['Latency, p99', format.duration(state.latency.p99_seconds)],
       ['Reconnects · errors', `${format.count(state.reconnects)} · ${format.count(state.error_count)}`],
     ];
-    if (state.universe_key) pairs.splice(1, 0, ['Universe', state.universe_key]);
+    const { problem, key, from } = state.symbols;
+    if (state.universe_key) {
+      const isInForce = key === state.universe_key;
+      const others = isInForce ? '' : `; in force: ${key ?? FROM[from]}`;
+      pairs.splice(1, 0, ['Universe', state.universe_key + others]);
+    }
     this.facts.replaceChildren(facts(pairs));
-    setLevel(this.note, state.status === 'connected' ? 'unknown' : 'failing');
-    setText(this.note, state.last_error ? `${format.moment(state.last_error_time)}: ${state.last_error}` : '');
+    setLevel(this.note, state.status !== 'connected' ? 'failing' : problem === null ? 'unknown' : 'degraded');
+    const error = state.last_error ? `${format.moment(state.last_error_time)}: ${state.last_error}` : '';
+    setText(this.note, [problem, error].filter(Boolean).join(' · '));
   }
 }
 

@@ -56,22 +56,22 @@ enum StatusJSON {
     /// Where a connection's symbols come from, and whether that is what was asked for.
     static func symbols(_ assignment: SymbolAssignment?, to json: inout JSONText) {
         json.field("origin", assignment?.wish.origin.rawValue)
-        switch assignment?.source {
-        case .universeKey(let key):
-            json.field("from", "universe_key")
-            json.field("key", key)
-        case .list:
-            json.field("from", "list")
-            json.field("key", String?.none)
-        case .defaultList:
-            json.field("from", "default_list")
-            json.field("key", String?.none)
-        case .none?, nil:
-            json.field("from", "none")
-            json.field("key", String?.none)
-        }
+        source(assignment?.source ?? SymbolSelection.Origin.none, to: &json)
         json.field("is_as_asked", assignment?.problem == nil)
         json.field("problem", assignment?.problem)
+    }
+
+    /// What named symbols.
+    static func source(_ source: SymbolSelection.Origin, to json: inout JSONText) {
+        let (word, key): (String, String?) =
+            switch source {
+            case .universeKey(let key): ("universe_key", key)
+            case .list: ("list", nil)
+            case .defaultList: ("default_list", nil)
+            case .none: ("none", nil)
+            }
+        json.field("from", word)
+        json.field("key", key)
     }
 
     /// The data of `connection_status_update`.

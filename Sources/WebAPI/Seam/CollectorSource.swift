@@ -1,11 +1,13 @@
 public import Collector
 public import Feed
 public import MarketData
+public import Store
+public import Universe
 
 /// What the API asks of the collector: the seam that the composition root fills.
 ///
-/// ``tickers(of:)`` returns from memory and must not wait for a disk, the network or a lock that is held while either is
-/// used. The others may wait; the API bounds how long and how many at once.
+/// ``tickers(of:)``, ``placement(of:)`` and ``symbols(near:)`` return from memory and must not wait for a disk, the network
+/// or a lock that is held while either is used. The others may wait; the API bounds how long and how many at once.
 public protocol CollectorSource: Sendable {
     /// A connection's symbols; `nil` when there is no such connection.
     func tickers(of connection: String) -> ConnectionTickers?
@@ -16,7 +18,25 @@ public protocol CollectorSource: Sendable {
     /// The newest bars in a range, the newest version of each, oldest first.
     func bars(_ query: BarQuery) async throws(CollectorProblem) -> FoundBars
 
-    /// The groups of the mirror.
+    /// Which connections bring a symbol and why; `nil` when none is to collect it.
+    func placement(of symbol: Symbol) -> SymbolPlacement?
+
+    /// Symbols that are collected and resemble one that isn't, best first.
+    func symbols(near symbol: Symbol) -> [String]
+
+    /// What is known of a stock.
+    func stock(_ symbol: String) async throws(CollectorProblem) -> StockRelations
+
+    /// An ETF, sector or theme with its members; the problem is ``CollectorProblem/Kind/notFound`` when there is none.
+    func group(named name: String, of type: GroupType) async throws(CollectorProblem) -> RelatedGroup
+
+    /// The groups of a type, or of all types, of the environment in use.
+    func groups(of type: GroupType?) async throws(CollectorProblem) -> [UniverseGroup]
+
+    /// Forgets what the cache knows, has the connections follow, and returns how many answers were dropped.
+    func refreshUniverses(_ scope: RelationshipCache.Scope) async throws(CollectorProblem) -> Int
+
+    /// The groups of the mirror, of every environment.
     func universes() async throws(CollectorProblem) -> [UniverseSummary]
 
     /// What a universe key stands for; the problem is ``CollectorProblem/Kind/notFound`` when no part names a group.

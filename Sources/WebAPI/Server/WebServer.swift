@@ -48,6 +48,7 @@ public final class WebServer: Service {
             + ConnectionRoutes(source: source, board: board, body: BodyReader(limits: limits), actions: actions).routes
             + DataRoutes(source: source, board: board, tap: tap, calls: calls).routes
             + UniverseRoutes(source: source, calls: calls).routes
+            + RelationshipRoutes(source: source, calls: calls, actions: actions).routes
             + EventRoutes(board: board, tap: tap, clients: clients, runID: runID).routes
             + DashboardRoutes().routes
         responder = RequestResponder(

@@ -112,21 +112,17 @@ private struct StockAnswer: Encodable {
 
     /// `nil` when no group has the stock.
     init?(_ name: String, _ settings: Settings, _ mirror: UniverseMirror) async throws {
-        let environment = settings.universe.environment.rawValue
         let symbol = SymbolList(name).symbols.first?.description ?? name
-        let cache = settings.relationshipCache(mirror)
-        let found = try mirror.withSnapshot { snapshot in
-            try GroupType.allCases.flatMap { type in
-                try snapshot.memberships(of: symbol, in: type, environment: environment)
-                    .map { Group(name: $0.group, type: type.rawValue, weight: $0.membership.weight) }
-            }
-        }
-        guard !found.isEmpty else { return nil }
-        let place = try await cache.classification(of: symbol)
+        let found = try await settings.relationshipCache(mirror).relations(of: symbol)
+        guard found.isKnown else { return nil }
         self.symbol = symbol
-        sector = place.sector
-        industry = place.industry
-        groups = found
+        sector = found.classification.sector
+        industry = found.classification.industry
+        let etfs = found.etfs.map { Group(name: $0.name, type: GroupType.etf.rawValue, weight: $0.weight) }
+        let others = found.groups.map { Group(name: $0.name, type: $0.type.rawValue, weight: $0.weight) }
+        groups =
+            others.filter { $0.type == GroupType.universe.rawValue } + etfs
+            + others.filter { $0.type != GroupType.universe.rawValue }
     }
 }
 

@@ -61,8 +61,7 @@ final class RunningCollector: CollectorSource {
         }
         switch result {
         case .success(let value): return value
-        case .failure(let error):
-            throw CollectorProblem(error.isRetryable || error.reason == .missing ? .unavailable : .failed, "\(error)")
+        case .failure(let error): throw CollectorProblem(error)
         }
     }
 }

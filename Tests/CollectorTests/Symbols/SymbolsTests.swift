@@ -95,6 +95,7 @@ import Universe
         #expect(found.places.map(\.connection) == ["connection_one"] && found.places[0].isConfirmed == false)
         #expect(found.reasons == [.assignment(owner.assignments[0])])
         #expect(owner.placement(of: symbols("NONE")[0]) == nil)
+        #expect(owner.symbols(near: symbols("AA")[0]).first == "A")
 
         _ = try owner.subscribe(symbols("X", "A"), to: "connection_two")
         let single = try #require(owner.placement(of: symbols("X")[0]))
@@ -103,7 +104,7 @@ import Universe
         #expect(owner.placement(of: symbols("X")[0]) == nil && owner.placement(of: symbols("B")[0]) == nil)
 
         _ = try owner.remove("connection_two")
-        #expect(owner.placement(of: symbols("C")[0])?.reasons == [.left(by: "two")])
+        #expect(owner.placement(of: symbols("C")[0])?.reasons == [.left(by: "two", origin: .settings)])
     }
 
     @Test func `a cache that is told to forget has the connections follow what the file says`() async throws {

@@ -1,0 +1,80 @@
+public import Store
+
+/// A group other than an ETF or a sector that holds a stock.
+public struct StockGroup: Sendable, Equatable {
+    /// The group's name.
+    public var name: String
+    /// The group's type.
+    public var type: GroupType
+    /// The stock's share of the group in percent, where known.
+    public var weight: Double?
+
+    /// Makes a group; see the properties for meaning.
+    public init(name: String, type: GroupType, weight: Double? = nil) {
+        self.name = name
+        self.type = type
+        self.weight = weight
+    }
+}
+
+/// What is known of one stock.
+public struct StockRelations: Sendable, Equatable {
+    /// The sector and industry.
+    public var classification: StockClassification
+    /// The ETFs that hold it, by name.
+    public var etfs: [StockETF]
+    /// The universes, themes, segments and other groups that it is in, by type and name.
+    public var groups: [StockGroup]
+
+    /// Makes relations; see the properties for meaning.
+    public init(classification: StockClassification, etfs: [StockETF], groups: [StockGroup]) {
+        self.classification = classification
+        self.etfs = etfs
+        self.groups = groups
+    }
+
+    /// Whether any group has the stock.
+    public var isKnown: Bool { classification != .unknown || !etfs.isEmpty || !groups.isEmpty }
+}
+
+/// A group with its members.
+public struct RelatedGroup: Sendable, Equatable {
+    /// The group.
+    public var group: UniverseGroup
+    /// The members, by symbol; a sector's have no weights.
+    public var members: [GroupMember]
+
+    /// Makes a group with members.
+    public init(group: UniverseGroup, members: [GroupMember]) {
+        self.group = group
+        self.members = members
+    }
+}
+
+extension RelationshipCache {
+    /// All that is known of a stock; a stock that no group has is in the sector `unknown`.
+    public func relations(of symbol: String) async throws(StoreError) -> StockRelations {
+        StockRelations(
+            classification: try await classification(of: symbol), etfs: try await etfs(holding: symbol),
+            groups: try await groups(holding: symbol))
+    }
+
+    /// The ETF, sector or theme of a name, as written or else regardless of case, with its members; `nil` when there is
+    /// none.
+    public func group(named name: String, of type: GroupType) async throws(StoreError) -> RelatedGroup? {
+        let groups = try await groups(of: type)
+        let folded = name.lowercased()
+        guard
+            let group = groups.first(where: { $0.name == name })
+                ?? groups.first(where: { $0.name.lowercased() == folded })
+        else { return nil }
+        switch type {
+        case .etf: return RelatedGroup(group: group, members: try await holdings(ofETF: group.name))
+        case .theme: return RelatedGroup(group: group, members: try await members(ofTheme: group.name))
+        case .sector:
+            let stocks = try await stocks(inSector: group.name)
+            return RelatedGroup(group: group, members: stocks.map { GroupMember(symbol: $0) })
+        case .universe, .segment, .custom: return RelatedGroup(group: group, members: [])
+        }
+    }
+}

@@ -1,0 +1,43 @@
+import Collector
+import MarketData
+import Store
+import Universe
+import WebAPI
+
+/// What the relationship cache knows, and where a symbol is.
+extension RunningCollector {
+    func placement(of symbol: Symbol) -> SymbolPlacement? { symbols.placement(of: symbol) }
+
+    func symbols(near symbol: Symbol) -> [String] { symbols.symbols(near: symbol) }
+
+    func stock(_ symbol: String) async throws(CollectorProblem) -> StockRelations {
+        do { return try await symbols.cache.relations(of: symbol) } catch { throw CollectorProblem(error) }
+    }
+
+    func group(named name: String, of type: GroupType) async throws(CollectorProblem) -> RelatedGroup {
+        do {
+            if let found = try await symbols.cache.group(named: name, of: type) { return found }
+        } catch {
+            throw CollectorProblem(error)
+        }
+        let names = try await groups(of: type).map(\.name)
+        throw CollectorProblem(
+            .notFound, "There is no \(type.rawValue) of this name in environment \(universeService.environment).",
+            nearest: NearestNames.nearest(to: name, among: names))
+    }
+
+    func groups(of type: GroupType?) async throws(CollectorProblem) -> [UniverseGroup] {
+        do { return try await symbols.cache.groups(of: type) } catch { throw CollectorProblem(error) }
+    }
+
+    func refreshUniverses(_ scope: RelationshipCache.Scope) async throws(CollectorProblem) -> Int {
+        universeService.invalidate(scope)
+    }
+}
+
+extension CollectorProblem {
+    /// Why a file can't be read.
+    init(_ error: StoreError) {
+        self.init(error.isRetryable || error.reason == .missing ? .unavailable : .failed, "\(error)")
+    }
+}
