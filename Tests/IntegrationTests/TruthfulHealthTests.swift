@@ -89,6 +89,32 @@ import WebAPISupport
         #expect(try await collector.exit() == 0)
     }
 
+    @Test(.enabled(if: SmallDisk.isAvailable, "mounting a small file system takes root"))
+    func `a collector that starts on a full disk is found by the commands as soon as there is room`() async throws {
+        let place = try Workspace()
+        let disk = try SmallDisk(at: place.file("disk"), megabytes: 16)
+        let market = try await SimulatedMarket()
+        let box = try CollectorBox(feed: market.url, dataDirectory: disk.path + "/data")
+        let (first, _) = try await box.collect()
+        first.send(SIGKILL)
+        try await first.exit()
+        // What the kill left, so that only the disk can keep the next address out.
+        let address = box.data + "/http.address"
+        try "http://127.0.0.1:1/\n".write(toFile: address, atomically: true, encoding: .utf8)
+        disk.fill()
+        let process = try box.start("run")
+        let line = try await process.line(containing: "HTTP is ready", within: .seconds(60))
+        try await process.line(containing: "can't be left for the other commands")
+        #expect(!FileManager.default.fileExists(atPath: address))
+        disk.empty()
+        try await Waiting.until(within: .seconds(20)) { FileManager.default.fileExists(atPath: address) }
+        let port = try #require(line.firstMatch(of: /port"?[=:]"?([0-9]+)/)?.1)
+        #expect(try String(contentsOfFile: address, encoding: .utf8).contains(":\(port)/"))
+        process.send(SIGTERM)
+        #expect(try await process.exit() == 0)
+        #expect(!FileManager.default.fileExists(atPath: address))
+    }
+
     @Test func `a damaged file that was set aside is told until it is taken away`() async throws {
         let market = try await SimulatedMarket()
         let box = try CollectorBox(feed: market.url)

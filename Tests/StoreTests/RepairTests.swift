@@ -190,6 +190,26 @@ import Testing
         #expect(try garbage.files(beginning: "ticks-") == [])
     }
 
+    @Test func `a sound file that was set aside is copied all the same, for what waits in it`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        #expect(buffer.offer(.bars(50)) == .accepted)
+        try await buffer.flush()
+        await buffer.close()
+        let aside = scratch.path + "/ticks-bad-20260801T093000Z.sqlite"
+        try FileManager.default.moveItem(atPath: scratch.ticks, toPath: aside)
+        let report = try repair(aside, isForced: false)
+        #expect(report.outcome == .repaired && report.kept >= 50 && report.lost == 0)
+        let output = try #require(report.output)
+        let numbers = try SoundFile.reading(output) { database in
+            try ["SELECT count(*) FROM bars", "SELECT acknowledged FROM streams WHERE stream = 'bars'"].map {
+                try Int64.fetchOne(database, sql: $0)
+            }
+        }
+        #expect(numbers == [50, 0])
+        #expect(FileManager.default.fileExists(atPath: aside))
+    }
+
     @Test func `without its identifier a file is repaired only when a person says which it was`() async throws {
         let sound = try await Self.sound.value
         let scratch = try Scratch()

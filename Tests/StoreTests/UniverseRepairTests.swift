@@ -33,6 +33,15 @@ import Testing
         }
     }
 
+    @Test func `a mirror without groups has no fault, even when a repair is forced`() throws {
+        let scratch = try Scratch()
+        _ = try UniverseMirror.open(directory: scratch.path, access: .readWrite)
+        var options = FileRepair.Options()
+        options.isForced = true
+        let report = try FileRepair.repair(scratch.path + "/universe.sqlite", as: .universe, options: options)
+        #expect(report.outcome == .sound && report.setAside == nil)
+    }
+
     @Test(arguments: [Damage.garbagePage, .zeroPage, .garbageRun, .cut])
     func `what can be read is kept, and nothing is invented`(damage: Damage) throws {
         let original = try Scratch()

@@ -49,7 +49,8 @@ public enum FileRepair {
         var report = RepairReport(path: path, kind: kind)
         let found = try FileVerifier.verify(path, as: kind)
         try refuseForeign(found)
-        guard options.isForced || !found.isSound else { return report }
+        // A file that was set aside never goes up by itself, sound or not: one that is named always gets its copy.
+        guard options.isForced || !found.isSound || !isInPlace else { return report }
         let now = WallClock.microseconds()
         let draft = "\(file.directory)/\(kind.rawValue)-repairing-\(getpid())-\(now).sqlite"
         defer { for suffix in ["", "-journal", "-wal", "-shm"] { unlink(draft + suffix) } }
@@ -59,7 +60,7 @@ public enum FileRepair {
             report.remarks.append("the disk could not read \(salvage.image.failedReads) pages; look at dmesg")
         }
         guard report.kept > 0 else {
-            report.outcome = .hopeless
+            report.outcome = found.isSound ? .sound : .hopeless
             return report
         }
         guard !options.isDryRun else {

@@ -1,6 +1,7 @@
 import Collector
 import Foundation
 import Logging
+import MarketData
 import ServiceLifecycle
 import Store
 import WebAPI
@@ -49,19 +50,26 @@ struct WebListener: Service {
 
     /// Serves until the group shuts down.
     func run() async throws {
+        // One that a killed process left would lead the commands astray.
+        unlink(addressFile)
         defer { unlink(addressFile) }
-        async let note: Void = writeAddress()
+        async let _: Void = writeAddress()
         try await server.run()
-        await note
     }
 
-    /// Leaves the address for the other commands; a full disk costs them the convenience and the collector nothing.
+    /// Leaves the address for the other commands, on a full disk as soon as there is room.
     private func writeAddress() async {
         guard let address = await address else { return }
-        guard !PrivateFile.replace(addressFile, with: Array((address + "\n").utf8)) else { return }
-        logger.warning(
-            "the address could not be left for the other commands; they read the files instead",
-            metadata: ["file": "\(addressFile)", "error": "\(String(cString: strerror(errno)))"])
+        var failure = RepeatedFailure<ContinuousClock.Instant>()
+        while !PrivateFile.replace(addressFile, with: Array((address + "\n").utf8)) {
+            let reason = String(cString: strerror(errno))
+            if let occurrences = failure.occurred(reason, now: .now) {
+                logger.warning(
+                    "the address can't be left for the other commands yet; until then they read the files instead",
+                    metadata: ["file": "\(addressFile)", "error": "\(reason)", "occurrences": "\(occurrences)"])
+            }
+            guard (try? await Task.sleep(for: .seconds(1))) != nil else { return }
+        }
     }
 
     /// The first to hear of a shutdown: has the API say so.
