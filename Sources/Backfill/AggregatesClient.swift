@@ -77,31 +77,36 @@ public final class AggregatesClient: Sendable {
         try? await client.shutdown()
     }
 
-    /// The bars of a symbol that start within a span, oldest first; all pages.
+    /// Asks for the bars of a symbol that start within a span, oldest first, and hands on each page as it comes.
     ///
-    /// - Throws: `.keyRefused`, `.notAuthorized`, and the others when all tries failed.
+    /// - Throws: `.keyRefused`, `.notAuthorized`, the others when all tries failed, and what `page` throws. The pages that
+    ///   were handed on before are good.
     public func bars(
-        of symbol: Symbol, interval: Bar.Interval, starts: ClosedRange<Int64>
-    ) async throws(BackfillError) -> [Bar] {
+        of symbol: Symbol, interval: Bar.Interval, starts: ClosedRange<Int64>,
+        page: (_ bars: [Bar]) async throws(BackfillError) -> Void
+    ) async throws(BackfillError) {
         let name = symbol.description.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
         let unit = interval == .minute ? "minute" : "second"
-        var path = origin.path()
-        while path.hasSuffix("/") { path.removeLast() }
         var next: String? =
-            "\(base)\(path)/v2/aggs/ticker/\(name)/range/1/\(unit)/\(starts.lowerBound)/\(starts.upperBound)"
+            "\(base)\(prefix)/v2/aggs/ticker/\(name)/range/1/\(unit)/\(starts.lowerBound)/\(starts.upperBound)"
             + "?adjusted=false&sort=asc&limit=50000"
-        var bars: [Bar] = []
-        var pages = 0
+        var asked: Set<String> = []
         while let url = next {
+            guard asked.insert(url).inserted, asked.count < 10_000 else {
+                throw BackfillError(
+                    .badAnswer, "the REST server's pages for \(symbol) have no end; what was read is kept")
+            }
             let answer = try AggregateAnswer.read(try await get(url))
-            bars += answer.bars(of: symbol, interval: interval, starts: starts)
-            pages += 1
-            next = try answer.nextURL.map { link throws(BackfillError) in try checked(link) }
-            guard pages < 10_000 else {
-                throw BackfillError(.badAnswer, "the REST server's pages have no end; check MASSIVE_REST_URL")
+            try await page(answer.bars(of: symbol, interval: interval, starts: starts))
+            guard let link = answer.nextURL else { return }
+            next = PageLink.address(link, base: base, prefix: prefix)
+            guard next != nil else {
+                throw BackfillError(
+                    .badAnswer,
+                    "the REST server's link to the next page of \(symbol) is no address; "
+                        + "what was read is kept")
             }
         }
-        return bars
     }
 
     private var base: String {
@@ -110,14 +115,11 @@ public final class AggregatesClient: Sendable {
         return "\(origin.scheme ?? "https")://\(host.contains(":") ? "[\(host)]" : host)\(port)"
     }
 
-    /// A link to the next page, which must lead to the same server: the key goes with it.
-    private func checked(_ link: String) throws(BackfillError) -> String {
-        guard let url = URL(string: link), url.host() == origin.host(), url.scheme == origin.scheme,
-            url.port == origin.port
-        else {
-            throw BackfillError(.badAnswer, "the REST server's next page is on another server; it was not followed")
-        }
-        return link
+    /// The path that all routes stand below, without a slash at its end.
+    private var prefix: String {
+        var path = origin.path()
+        while path.hasSuffix("/") { path.removeLast() }
+        return path
     }
 
     private func get(_ url: String) async throws(BackfillError) -> [UInt8] {

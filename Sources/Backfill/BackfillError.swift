@@ -32,6 +32,14 @@ public struct BackfillError: Error, Sendable, Equatable {
         }
     }
 
+    /// Whether another request may succeed all the same: one symbol's answer is bad, another's may be good.
+    public var concernsRequestAlone: Bool {
+        switch reason {
+        case .badAnswer, .notAuthorized, .serverTrouble: true
+        case .invalidConfiguration, .keyRefused, .tooManyRequests, .unreachable, .buffer: false
+        }
+    }
+
     /// Makes an error; `message` must already be safe to show.
     public init(_ reason: Reason, _ message: String) {
         self.reason = reason

@@ -12,11 +12,9 @@ public struct BackfillService: Service {
         public var directory: String
         /// How long after a gap's end its last bars may still come from the stream.
         public var settleTime: Duration = .seconds(30)
-        /// How often to look for gaps.
-        public var interval: Duration = .seconds(5)
-        /// Gaps that ended longer ago are left to `edgetick backfill`.
-        public var horizon: Duration = .seconds(86_400)
-        /// How long to leave the server alone after a failure that waiting does not mend.
+        /// How far back to reach; what is older is left to `edgetick backfill`.
+        public var reach: Duration = .seconds(7 * 86_400)
+        /// How long to leave the server alone after a failure that waiting does not end.
         public var refusedPause: Duration = .seconds(3600)
         /// How late the feed's events are, in milliseconds.
         public var feedDelay: Int64 = 0
@@ -49,53 +47,77 @@ public struct BackfillService: Service {
     private func work() async {
         let filler = GapFiller(
             client: client, buffer: buffer, directory: configuration.directory, feedDelay: configuration.feedDelay)
-        var seen: Int64 = -1
-        var isWaiting = true
+        var queue = GapQueue(
+            rules: .init(
+                settleTime: configuration.settleTime.milliseconds, reach: configuration.reach.milliseconds,
+                refusedPause: configuration.refusedPause))
+        let bell = Doorbell()
+        buffer.onNotes { bell.ring() }
         while !Task.isCancelled {
-            let count = buffer.statistics.gaps
-            if count != seen || isWaiting {
-                seen = count
-                isWaiting = await pass(filler)
-            }
-            try? await Task.sleep(for: configuration.interval)
+            let begun = ContinuousClock.now
+            let next = await pass(filler, &queue)
+            await bell.sleep(upTo: next ?? .seconds(3600))
+            // Notes may come with every commit, and one look serves many.
+            try? await Task.sleep(until: begun + .seconds(1), clock: .continuous)
         }
     }
 
     /// Fills what can be filled now.
     ///
-    /// - Returns: whether something is left for later.
-    private func pass(_ filler: GapFiller) async -> Bool {
-        let records: [GapRecord]
+    /// - Returns: how long until something else is due; `nil` when nothing will be by itself.
+    private func pass(_ filler: GapFiller, _ queue: inout GapQueue) async -> Duration? {
+        let open: [GapRecord]
         do {
-            records = try GapLog.read(directory: configuration.directory, states: [.open], limit: 1000)
+            open = try GapLog.read(directory: configuration.directory, states: [.open], limit: 1000)
         } catch {
             logger.debug("the gaps can't be read", metadata: ["error": "\(error)"])
-            return true
+            return .seconds(5)
         }
-        let now = GapFiller.wallMicroseconds() / 1000
-        let recent = records.filter { now - $0.gap.to <= Int64(configuration.horizon / .milliseconds(1)) }
-        let due = recent.filter { now - $0.gap.to >= Int64(configuration.settleTime / .milliseconds(1)) }
-        for record in due {
-            guard !Task.isCancelled else { return true }
-            do {
-                let state = try await filler.fill(record)
-                logger.info(
-                    "a gap was looked after",
-                    metadata: [
-                        "gap": "\(record.id)", "state": "\(state.rawValue)", "connection": "\(record.gap.connection)",
-                    ])
+        var rest = open
+        for record in queue.due(open, wall: Self.wallMilliseconds, now: Self.now).now
+        where !queue.isResting(now: Self.now) {
+            do throws(BackfillError) {
+                let earliest = Self.wallMilliseconds - configuration.reach.milliseconds
+                let state = try await filler.fill(record, earliest: earliest)
+                queue.filled(record.id, state)
+                tell(record, state)
+                if state != .open { rest.removeAll { $0.id == record.id } }
             } catch {
-                guard !Task.isCancelled else { return true }
-                logger.warning(
-                    "a gap could not be filled and stays open",
+                guard !Task.isCancelled else { return nil }
+                let isNew = queue.failed(record.id, error, now: Self.now)
+                logger.log(
+                    level: isNew ? .warning : .debug, "a gap could not be filled and stays open",
                     metadata: ["gap": "\(record.id)", "error": "\(error)"])
-                let pause = error.isRetryable ? Duration.seconds(60) : configuration.refusedPause
-                try? await Task.sleep(for: pause)
-                return true
             }
+            guard !Task.isCancelled else { return nil }
         }
-        return due.count < recent.count
+        let again = queue.due(rest, wall: Self.wallMilliseconds, now: Self.now)
+        return again.now.isEmpty ? again.next : .zero
     }
+
+    private func tell(_ record: GapRecord, _ state: GapState) {
+        let metadata: Logger.Metadata = [
+            "gap": "\(record.id)", "state": "\(state.rawValue)", "connection": "\(record.gap.connection)",
+        ]
+        if state == .open {
+            logger.notice(
+                "a gap was filled as far back as BACKFILL_REACH; 'edgetick backfill' fills the rest", metadata: metadata
+            )
+        } else {
+            logger.info("a gap was looked after", metadata: metadata)
+        }
+    }
+
+    private static var wallMilliseconds: Int64 { GapFiller.wallMicroseconds() / 1000 }
+
+    /// A moment of a clock that never jumps.
+    private static var now: Duration { start.duration(to: .now) }
+    private static let start = ContinuousClock.now
+}
+
+extension Duration {
+    /// Whole milliseconds.
+    fileprivate var milliseconds: Int64 { Int64(self / .milliseconds(1)) }
 }
 
 extension GapFiller {

@@ -21,12 +21,14 @@ public struct FillPlan: Sendable, Equatable {
 
     /// What is to be asked for.
     public var requests: [Request] = []
+    /// Whether the gap begins before what may be asked for.
+    public var isCut = false
     /// What became of the gap, when there is nothing to ask for.
     public var verdict: (state: GapState, detail: String)?
 
     /// Compares all parts.
     public static func == (left: FillPlan, right: FillPlan) -> Bool {
-        left.requests == right.requests && left.verdict?.state == right.verdict?.state
+        left.requests == right.requests && left.isCut == right.isCut && left.verdict?.state == right.verdict?.state
             && left.verdict?.detail == right.verdict?.detail
     }
 
@@ -35,7 +37,8 @@ public struct FillPlan: Sendable, Equatable {
     /// - Parameters:
     ///   - everything: the symbols to ask for where the gap names none.
     ///   - feedDelay: how late the feed's events are, in milliseconds: 15 minutes on the delayed feed.
-    public init(_ record: GapRecord, everything: Set<Symbol>, feedDelay: Int64 = 0) {
+    ///   - earliest: bars that start before are left alone, in milliseconds since the Unix epoch.
+    public init(_ record: GapRecord, everything: Set<Symbol>, feedDelay: Int64 = 0, earliest: Int64? = nil) {
         let gap = record.gap
         let kinds = gap.events.filter { $0.stream == .bars }
         guard !kinds.isEmpty else {
@@ -51,7 +54,12 @@ public struct FillPlan: Sendable, Equatable {
         let to = gap.to - feedDelay
         var isClosed = false
         for kind in kinds {
-            guard let starts = FillPlan.starts(kind, from: from, to: to) else { continue }
+            guard var starts = FillPlan.starts(kind, from: from, to: to) else { continue }
+            if let earliest, starts.lowerBound < earliest {
+                isCut = true
+                guard earliest <= starts.upperBound else { continue }
+                starts = earliest...starts.upperBound
+            }
             let interval: Bar.Interval = kind == .minuteBar ? .minute : .second
             guard TradingCalendar.isOpen(from: starts.lowerBound, to: starts.upperBound + interval.milliseconds - 1)
             else {
@@ -63,7 +71,7 @@ public struct FillPlan: Sendable, Equatable {
                 Request(symbol: $0, event: kind, starts: starts)
             }
         }
-        if requests.isEmpty, record.settled.isEmpty {
+        if requests.isEmpty, record.settled.isEmpty, !isCut {
             verdict = (.empty, isClosed ? "the market was closed" : "no bar was due")
         }
     }

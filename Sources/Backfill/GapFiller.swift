@@ -39,22 +39,30 @@ public struct GapFiller: Sendable {
 
     /// Fills one gap, from where it was left, and stores what became of it.
     ///
+    /// - Parameter earliest: bars that start before are left alone, in milliseconds since the Unix epoch. A gap that begins
+    ///   before stays open.
     /// - Returns: what became of it.
     /// - Throws: what asking throws; the gap then stays open, and what was done is not done again.
     @discardableResult
     public func fill(
-        _ record: GapRecord, progress: @Sendable (Progress) -> Void = { _ in }
+        _ record: GapRecord, earliest: Int64? = nil, progress: @Sendable (Progress) -> Void = { _ in }
     ) async throws(BackfillError) -> GapState {
         var everything: Set<Symbol> = []
         if record.gap.symbols.isEmpty {
             everything = try reading { () throws(StoreError) in try GapLog.recentSymbols(directory: directory) }
         }
-        let plan = FillPlan(record, everything: everything, feedDelay: feedDelay)
+        let plan = FillPlan(record, everything: everything, feedDelay: feedDelay, earliest: earliest)
         if let verdict = plan.verdict {
             try await settle([GapFill(gap: record.id, state: verdict.state, detail: verdict.detail)])
             return verdict.state
         }
-        let result = try await bring(plan.requests, received: record.gap.from - 60_000, gap: record.id, progress)
+        let received = record.gap.from - 60_000
+        guard !plan.isCut else {
+            // Not noted as asked for: the rest of it is not.
+            _ = try await bring(plan.requests, received: received, gap: nil, progress)
+            return .open
+        }
+        let result = try await bring(plan.requests, received: received, gap: record.id, progress)
         let rows = record.rows + result.rows
         let isEmpty = rows == 0 && result.present == 0 && record.settled.isEmpty
         var detail = isEmpty ? "nothing was traded" : rows == 0 ? "every bar had come" : "\(rows) bars"
@@ -79,6 +87,15 @@ public struct GapFiller: Sendable {
         return try await bring(requests, received: nil, gap: nil, progress)
     }
 
+    /// So many bars are handed to the buffer at once, and no more are held in memory than these and a page.
+    private static let mostBars = 10_000
+    /// So many symbols share one look at what is in the buffer.
+    private static let mostSymbols = 50
+    /// So many answers in a row that are bad are taken for the server's fault.
+    private static let mostFailures = 3
+
+    /// A symbol whose answer is bad doesn't keep the others from theirs; its failure is thrown in the end.
+    ///
     /// - Parameters:
     ///   - received: no bar asked for was received before, in milliseconds since the Unix epoch.
     ///   - gap: where to note what was done.
@@ -86,61 +103,78 @@ public struct GapFiller: Sendable {
         _ requests: [FillPlan.Request], received: Int64?, gap: Int64?, _ tell: @Sendable (Progress) -> Void
     ) async throws(BackfillError) -> Progress {
         var progress = Progress(done: 0, total: requests.count, rows: 0, present: 0)
-        var position = 0
-        while position < requests.count {
-            // Those of one kind together: they share one look at what is in the buffer.
-            let kind = requests[position].event
-            var chunk: [(request: FillPlan.Request, bars: [Bar])] = []
-            while position < requests.count, chunk.count < 50, requests[position].event == kind {
-                let request = requests[position]
-                let bars: [Bar]
-                do {
-                    bars = try await client.bars(of: request.symbol, interval: request.interval, starts: request.starts)
-                } catch {
+        var haul = Haul()
+        var failure: BackfillError?
+        var failures = 0
+        for request in requests {
+            if haul.event != request.event {
+                try await store(&haul, received, gap, &progress)
+                haul = Haul(event: request.event)
+            }
+            do throws(BackfillError) {
+                try await client.bars(of: request.symbol, interval: request.interval, starts: request.starts) {
+                    (bars) async throws(BackfillError) in
+                    haul.bars += bars
+                    if haul.bars.count >= Self.mostBars { try await store(&haul, received, gap, &progress) }
+                }
+                haul.finished.append(request.symbol)
+                failures = 0
+            } catch {
+                failures += 1
+                failure = failure ?? error
+                guard error.concernsRequestAlone, failures < Self.mostFailures else {
                     // What was brought so far counts.
-                    _ = try await store(chunk, kind, received, gap, &progress)
+                    try await store(&haul, received, gap, &progress)
                     throw error
                 }
-                chunk.append((request, bars))
-                position += 1
-                progress.done += 1
-                tell(progress)
             }
-            try await store(chunk, kind, received, gap, &progress)
+            progress.done += 1
+            if haul.finished.count >= Self.mostSymbols { try await store(&haul, received, gap, &progress) }
             tell(progress)
         }
+        try await store(&haul, received, gap, &progress)
+        if let failure { throw failure }
         return progress
     }
 
+    /// What was brought and is not stored yet, all of one kind.
+    private struct Haul {
+        var event = EventKind.minuteBar
+        var bars: [Bar] = []
+        /// The symbols whose last page is among them.
+        var finished: [Symbol] = []
+        /// Bars added of each symbol that is not finished.
+        var rows: [Symbol: Int] = [:]
+    }
+
     private func store(
-        _ chunk: [(request: FillPlan.Request, bars: [Bar])], _ kind: EventKind, _ received: Int64?, _ gap: Int64?,
-        _ progress: inout Progress
+        _ haul: inout Haul, _ received: Int64?, _ gap: Int64?, _ progress: inout Progress
     ) async throws(BackfillError) {
-        guard let first = chunk.first?.request else { return }
-        let starts = chunk.reduce(first.starts) {
-            min($0.lowerBound, $1.request.starts.lowerBound)...max($0.upperBound, $1.request.starts.upperBound)
+        if let first = haul.bars.first {
+            let starts = haul.bars.reduce(first.start...first.start) {
+                min($0.lowerBound, $1.start)...max($0.upperBound, $1.start)
+            }
+            // What the stream brought while the answers were on their way must be in the file to be seen.
+            try await flush()
+            let symbols = Set(haul.bars.map(\.symbol))
+            let present = try reading { () throws(StoreError) in
+                try GapLog.barStarts(
+                    directory: directory, symbols: symbols, interval: first.interval, starts: starts,
+                    received: received)
+            }
+            var batch = EventBatch(connection: Self.connectionName, receivedMicroseconds: GapFiller.wallMicroseconds())
+            batch.source = .backfill
+            batch.bars = haul.bars.filter { present[$0.symbol]?.contains($0.start) != true }
+            for bar in batch.bars { haul.rows[bar.symbol, default: 0] += 1 }
+            progress.rows += batch.bars.count
+            progress.present += haul.bars.count - batch.bars.count
+            try await offer(batch)
+            try await flush()
         }
-        // What the stream brought while the answers were on their way must be in the file to be seen.
-        try await flush()
-        let symbols = Set(chunk.map(\.request.symbol))
-        let present = try reading { () throws(StoreError) in
-            try GapLog.barStarts(
-                directory: directory, symbols: symbols, interval: first.interval, starts: starts, received: received)
-        }
-        var fills: [(symbol: Symbol, rows: Int)] = []
-        var batch = EventBatch(connection: Self.connectionName, receivedMicroseconds: GapFiller.wallMicroseconds())
-        batch.source = .backfill
-        for (request, bars) in chunk {
-            let known = present[request.symbol] ?? []
-            let missing = bars.filter { !known.contains($0.start) }
-            batch.bars += missing
-            fills.append((request.symbol, missing.count))
-            progress.rows += missing.count
-            progress.present += bars.count - missing.count
-        }
-        try await offer(batch)
-        try await flush()
-        if let gap { try await settle([GapFill(gap: gap, symbols: fills, event: kind)]) }
+        let fills = haul.finished.map { (symbol: $0, rows: haul.rows.removeValue(forKey: $0) ?? 0) }
+        if let gap, !fills.isEmpty { try await settle([GapFill(gap: gap, symbols: fills, event: haul.event)]) }
+        haul.bars = []
+        haul.finished = []
     }
 
     private func offer(_ batch: EventBatch) async throws(BackfillError) {

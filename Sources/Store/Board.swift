@@ -6,6 +6,7 @@ final class Board: Sendable {
     private let statistics = Mutex(BufferStatistics())
     private let handedOut = Mutex(StreamSequences())
     private let generationNumber = Atomic<Int>(0)
+    private let listeners = Mutex<[@Sendable () -> Void]>([])
 
     /// Changes the statistics.
     func update<Result>(_ body: (inout BufferStatistics) -> Result) -> Result {
@@ -14,6 +15,16 @@ final class Board: Sendable {
 
     /// The statistics now.
     var current: BufferStatistics { statistics.withLock { $0 } }
+
+    /// Has a function called after each commit of notes: gaps, drops, dead letters.
+    func onNotes(_ ring: @escaping @Sendable () -> Void) {
+        listeners.withLock { $0.append(ring) }
+    }
+
+    /// Tells that notes were committed.
+    func notesChanged() {
+        for ring in listeners.withLock({ $0 }) { ring() }
+    }
 
     /// Counts the files opened, so that readers notice a fresh one.
     var generation: Int { generationNumber.load(ordering: .acquiring) }

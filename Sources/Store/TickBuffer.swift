@@ -162,6 +162,12 @@ public final class TickBuffer: EventSink, Sendable {
         handOver.whenRoom(resume)
     }
 
+    /// Has `ring` called after each commit that changed gaps, drops or dead letters, on the writer's thread: it must not
+    /// block.
+    public func onNotes(_ ring: @escaping @Sendable () -> Void) {
+        board.onNotes(ring)
+    }
+
     /// Keeps a gap with the next commit; does not block.
     public func record(_ gap: Gap) {
         handOver.record(gap)

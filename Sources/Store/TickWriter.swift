@@ -229,6 +229,7 @@ final class TickWriter {
             }
         }
         if attempt.lettersDropped > 0 { logLettersDropped(attempt.lettersDropped) }
+        if hadNotes { board.notesChanged() }
         do {
             try findOldestPending(anew: work.acknowledged || work.ledger != nil)
         } catch {

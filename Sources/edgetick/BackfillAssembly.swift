@@ -29,6 +29,7 @@ extension Settings {
         }
         var configuration = BackfillService.Configuration(directory: dataDirectory)
         configuration.feedDelay = feedDelay
+        configuration.reach = backfill.reach
         return BackfillService(
             configuration: configuration, client: try aggregatesClient(), buffer: buffer,
             logger: Logger(label: "backfill"))

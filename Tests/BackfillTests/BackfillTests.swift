@@ -93,6 +93,15 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
         #expect(all.requests.map { "\($0.event.rawValue).\($0.symbol)" } == ["AM.A", "AM.B", "A.A", "A.B"])
     }
 
+    @Test func `nothing before the reach is asked for, and what is left of the gap is not called empty`() {
+        let year = record(["AAPL"], [.minuteBar], from: noon - 400 * 86_400_000, to: noon + 200_000)
+        let plan = FillPlan(year, everything: [], earliest: noon)
+        #expect(plan.requests.map(\.starts) == [noon...noon + 120_000] && plan.isCut)
+        let before = FillPlan(year, everything: [], earliest: noon + 86_400_000)
+        #expect(before.requests.isEmpty && before.isCut && before.verdict == nil)
+        #expect(!FillPlan(year, everything: []).isCut)
+    }
+
     @Test func `a delayed feed's events are older than the gap`() {
         let plan = FillPlan(
             record(["AAPL"], [.minuteBar], from: noon + 900_000, to: noon + 960_000), everything: [], feedDelay: 900_000
@@ -145,7 +154,7 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
     @Test func `the bars of a span come as they were sent`() async throws {
         try await rig { simulator, port, _, _ in
             let client = try client(port)
-            let bars = try await client.bars(of: Self.symbols[2], interval: .minute, starts: span)
+            let bars = try await client.all(of: Self.symbols[2], starts: span)
             #expect(bars.count == 100)
             for bar in bars {
                 let sent = try #require(
@@ -155,10 +164,10 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
                 #expect((bar.open, bar.high, bar.low, bar.close) == (sent.open, sent.high, sent.low, sent.close))
                 #expect(bar.volume == sent.volume && bar.vwap == sent.vwap && bar.end == sent.end)
             }
-            let some = try await client.bars(
-                of: Self.symbols[0], interval: .minute, starts: Self.plan.start + 60_000...Self.plan.start + 180_000)
+            let some = try await client.all(
+                of: Self.symbols[0], starts: Self.plan.start + 60_000...Self.plan.start + 180_000)
             #expect(some.map(\.start) == (1...3).map { Self.plan.start + $0 * 60_000 })
-            #expect(try await client.bars(of: Self.symbols[0], interval: .second, starts: span).isEmpty)
+            #expect(try await client.all(of: Self.symbols[0], .second, starts: span).isEmpty)
             await client.shutdown()
         }
     }
@@ -166,11 +175,11 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
     @Test func `a refused key is told and not tried again, a request for patience is heeded`() async throws {
         try await rig(key: Secret("right"), refusals: 1) { simulator, port, _, _ in
             let right = try client(port, key: "right")
-            #expect(try await right.bars(of: Self.symbols[0], interval: .minute, starts: span).count == 100)
+            #expect(try await right.all(of: Self.symbols[0], starts: span).count == 100)
             #expect(simulator.statistics.aggregateRequests == 2)
             let wrong = try client(port, key: "canary-wrong-key")
             let error = await #expect(throws: BackfillError.self) {
-                _ = try await wrong.bars(of: Self.symbols[0], interval: .minute, starts: span)
+                _ = try await wrong.all(of: Self.symbols[0], starts: span)
             }
             #expect(error?.reason == .keyRefused && error?.message.contains("canary") == false)
             #expect(simulator.statistics.aggregateRequests == 3)
@@ -184,7 +193,7 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
         configuration.tries = 1
         let client = try AggregatesClient(configuration: configuration, logger: quiet)
         let error = await #expect(throws: BackfillError.self) {
-            _ = try await client.bars(of: Self.symbols[0], interval: .minute, starts: 0...1)
+            _ = try await client.all(of: Self.symbols[0], starts: 0...1)
         }
         #expect(error?.reason == .unreachable && error?.isRetryable == true)
         await client.shutdown()
@@ -254,8 +263,7 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
         try await rig { simulator, port, workspace, buffer in
             var configuration = BackfillService.Configuration(directory: workspace.path)
             configuration.settleTime = .zero
-            configuration.interval = .milliseconds(20)
-            configuration.horizon = .seconds(1_000_000_000)
+            configuration.reach = .seconds(1_000_000_000)
             let service = BackfillService(
                 configuration: configuration, client: try client(port), buffer: buffer, logger: quiet)
             let running = Task { try await service.run() }
@@ -337,5 +345,16 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
 
     private static func bars(_ buffer: TickBuffer) async throws -> [Buffered<Bar>] {
         try await buffer.nextBatch(of: .bars, limit: 10_000)?.bars ?? []
+    }
+}
+
+extension AggregatesClient {
+    /// All pages at once.
+    fileprivate func all(
+        of symbol: Symbol, _ interval: Bar.Interval = .minute, starts: ClosedRange<Int64>
+    ) async throws -> [Bar] {
+        var all: [Bar] = []
+        try await bars(of: symbol, interval: interval, starts: starts) { all += $0 }
+        return all
     }
 }

@@ -94,15 +94,31 @@ struct BackfillCommand: AsyncParsableCommand {
         let progress = ProgressLine(title: "backfilling", unit: "gaps", total: records.count)
         let work = Task {
             var counts: [GapState: Int] = [:]
+            var failure: BackfillError?
             for (index, record) in records.enumerated() {
                 try Task.checkCancellation()
-                counts[try await filler.fill(record), default: 0] += 1
+                do throws(BackfillError) {
+                    counts[try await filler.fill(record), default: 0] += 1
+                } catch {
+                    // One gap's bad answer doesn't keep the others from theirs.
+                    guard error.concernsRequestAlone else { throw error }
+                    Logger(label: "backfill").warning(
+                        "a gap could not be filled and stays open",
+                        metadata: ["gap": "\(record.id)", "error": "\(error)"])
+                    counts[.open, default: 0] += 1
+                    failure = failure ?? error
+                }
                 progress.update(done: index + 1)
             }
-            return counts
+            return (counts, failure)
         }
-        let counts = try await Interrupts.cancelling(work)
+        let (counts, failure) = try await Interrupts.cancelling(work)
         progress.finish(done: records.count)
+        try printStates(counts)
+        if let failure { throw failure }
+    }
+
+    private func printStates(_ counts: [GapState: Int]) throws {
         if json {
             let states = GapState.allCases.map { ($0.rawValue, counts[$0] ?? 0) }
             return print(try JSONText.of(["gaps": Dictionary(uniqueKeysWithValues: states)]))

@@ -83,7 +83,10 @@ extension SettingKind<Duration?> {
 }
 
 private func durationText(_ unit: Duration, _ range: ClosedRange<Duration>) -> String {
-    let unit = unit == .milliseconds(1) ? "milliseconds" : unit == .seconds(3600) ? "hours" : "seconds"
+    let names: [Duration: String] = [
+        .milliseconds(1): "milliseconds", .seconds(3600): "hours", .seconds(86_400): "days",
+    ]
+    let unit = names[unit] ?? "seconds"
     return "a duration from \(range.lowerBound.shortText) to \(range.upperBound.shortText), a bare number counts "
         + "\(unit), or with a unit such as 500ms, 5s, 2m, 1h"
 }

@@ -124,6 +124,9 @@ extension Settings {
                 Setting(
                     "BACKFILL_REQUESTS_PER_MINUTE", \.backfill.requestsPerMinute, .number(0...100_000), "300",
                     "the most requests a minute to the REST API; 0 = no limit"),
+                Setting(
+                    "BACKFILL_REACH", \.backfill.reach, .duration(per: day, .seconds(60)...day * 3650), "7d",
+                    "how far back gaps are filled without being asked to (days)"),
             ]),
         Section(
             title: "The database",

@@ -118,6 +118,8 @@ struct Settings: Sendable {
         var isAutomatic = false
         /// 0 = no limit.
         var requestsPerMinute = 0
+        /// What is older is filled by `edgetick backfill` alone.
+        var reach = Duration.zero
     }
 
     struct Upload: Sendable {

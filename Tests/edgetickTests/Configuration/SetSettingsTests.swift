@@ -46,6 +46,8 @@ import Testing
         #expect(try validate(named).settings.backfill.isAutomatic)
         #expect(try !validate(["BACKFILL_ENABLED": "false"]).settings.backfill.isAutomatic)
         #expect(try validate([:]).settings.backfill.requestsPerMinute == 300)
+        #expect(try validate([:]).settings.backfill.reach == .seconds(7 * 86_400))
+        #expect(try validate(["BACKFILL_REACH": "30"]).settings.backfill.reach == .seconds(30 * 86_400))
         #expect(
             try validate(["MASSIVE_WEBSOCKET_URL": "wss://delayed.massive.com/stocks"]).settings.feedDelay == 900_000)
     }

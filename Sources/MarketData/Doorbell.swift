@@ -3,7 +3,7 @@ import Synchronization
 /// Lets one task sleep until a time has passed or somebody rings.
 ///
 /// A ring while nobody sleeps is kept and ends the next sleep at once.
-final class Doorbell: Sendable {
+public final class Doorbell: Sendable {
     private enum State {
         case quiet
         case rung
@@ -12,8 +12,11 @@ final class Doorbell: Sendable {
 
     private let state = Mutex(State.quiet)
 
+    /// A bell that nobody has rung.
+    public init() {}
+
     /// Ends the sleep under way, or the next one.
-    func ring() {
+    public func ring() {
         let sleeper: CheckedContinuation<Bool, Never>? = state.withLock { state in
             guard case .sleeping(let continuation) = state else {
                 state = .rung
@@ -29,7 +32,7 @@ final class Doorbell: Sendable {
     ///
     /// - Returns: Whether somebody rang.
     @discardableResult
-    func sleep(upTo duration: Duration) async -> Bool {
+    public func sleep(upTo duration: Duration) async -> Bool {
         await withTaskGroup(of: Bool.self) { group in
             group.addTask {
                 try? await Task.sleep(for: duration)

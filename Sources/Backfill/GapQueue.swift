@@ -1,0 +1,93 @@
+import MarketData
+import Store
+
+/// Decides which gaps are filled now and when to look again. Reads no clock.
+///
+/// A failure that concerns one gap alone makes that gap wait, longer each time; the others go on. A failure that concerns
+/// the server makes all wait.
+struct GapQueue: Sendable {
+    /// The times that it goes by.
+    struct Rules: Sendable {
+        /// How long after a gap's end its last bars may still come from the stream, in milliseconds.
+        var settleTime: Int64
+        /// A gap that ended longer ago is left to `edgetick backfill`, in milliseconds.
+        var reach: Int64
+        /// How long the server is left alone after a failure that waiting does not end.
+        var refusedPause: Duration
+    }
+
+    private struct Pause {
+        var failures = 0
+        var until: Duration = .zero
+        var message = ""
+
+        /// Notes a failure and returns whether it is another than the last one.
+        mutating func failed(_ message: String, pause: (_ failures: Int) -> Duration, now: Duration) -> Bool {
+            failures += 1
+            until = now + pause(failures)
+            defer { self.message = message }
+            return message != self.message
+        }
+    }
+
+    /// So many failures of single gaps in a row are taken for the server's.
+    static let streakLimit = 3
+    let rules: Rules
+    private var pauses: [Int64: Pause] = [:]
+    /// Gaps that are filled as far as the reach goes; they stay open for `edgetick backfill`.
+    private var left: Set<Int64> = []
+    private var server = Pause()
+    private var streak = 0
+
+    init(rules: Rules) { self.rules = rules }
+
+    /// Whether the server is left alone.
+    func isResting(now: Duration) -> Bool { now < server.until }
+
+    /// The gaps to be filled now, in their order, and how long until one of the others is due; `nil` when none will be.
+    mutating func due(_ open: [GapRecord], wall: Int64, now: Duration) -> (now: [GapRecord], next: Duration?) {
+        let ids = Set(open.map(\.id))
+        pauses = pauses.filter { ids.contains($0.key) }
+        var due: [GapRecord] = []
+        var next: Duration?
+        left.formIntersection(ids)
+        for record in open where !left.contains(record.id) {
+            // An end in the future, after the clock was stepped back, is looked at again as a fresh one.
+            let age = max(0, wall - record.gap.to)
+            guard age <= rules.reach else { continue }
+            let settled = Duration.milliseconds(max(0, rules.settleTime - age))
+            let wait = max(settled, (pauses[record.id]?.until ?? now) - now, server.until - now)
+            if wait <= .zero { due.append(record) } else { next = min(next ?? wait, wait) }
+        }
+        return (due, next)
+    }
+
+    /// Notes that a gap was looked after, and what became of it.
+    mutating func filled(_ gap: Int64, _ state: GapState) {
+        pauses[gap] = nil
+        if state == .open { left.insert(gap) }
+        server = Pause()
+        streak = 0
+    }
+
+    /// Notes a failure.
+    ///
+    /// - Returns: whether to tell it: the same again is not told again.
+    mutating func failed(_ gap: Int64, _ error: BackfillError, now: Duration) -> Bool {
+        func growing(_ first: Duration, upTo most: Duration) -> (Int) -> Duration {
+            { min(first * (1 << min($0 - 1, 20)), most) }
+        }
+        guard error.concernsRequestAlone else {
+            let refused = rules.refusedPause
+            let pause = error.isRetryable ? growing(.seconds(30), upTo: .seconds(600)) : growing(refused, upTo: refused)
+            return server.failed(error.message, pause: pause, now: now)
+        }
+        streak += 1
+        if streak >= Self.streakLimit {
+            _ = server.failed(error.message, pause: growing(.seconds(30), upTo: .seconds(600)), now: now)
+            streak = 0
+        }
+        return pauses[gap, default: Pause()].failed(
+            error.message, pause: growing(.seconds(60), upTo: .seconds(6 * 3600)), now: now)
+    }
+}

@@ -1,0 +1,174 @@
+import Foundation
+import Logging
+import MarketData
+import Store
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Backfill
+
+/// Against a REST server that answers badly.
+@Suite(.timeLimit(.minutes(2))) struct BadAnswerTests {
+    private static let minute: Int64 = 60_000
+    /// A Tuesday, 12:00 in New York.
+    private static let noon: Int64 = 1_704_214_800_000
+    private static let symbols = ["AAPL", "IBM", "MSFT"].compactMap { Symbol($0) }
+
+    private struct Rig {
+        let workspace: Workspace
+        let buffer: TickBuffer
+        let client: AggregatesClient
+        let log = CapturedLog()
+
+        init(_ server: ScriptedREST, path: String = "", tries: Int = 1) throws {
+            workspace = try Workspace()
+            buffer = try TickBuffer.open(
+                directory: workspace.path, options: .init(collector: "tests", commitInterval: .milliseconds(5)),
+                logger: Logger(label: "buffer") { _ in SwiftLogNoOpLogHandler() })
+            var configuration = AggregatesClient.Configuration(
+                url: "http://127.0.0.1:\(server.port)\(path)", apiKey: Secret("a-key"))
+            configuration.requestsPerMinute = 0
+            configuration.tries = tries
+            client = try AggregatesClient(configuration: configuration, logger: log.logger)
+        }
+
+        var filler: GapFiller { GapFiller(client: client, buffer: buffer, directory: workspace.path) }
+
+        func record(_ symbols: [Symbol], minutes: Int64 = 10) {
+            buffer.record(
+                Gap(
+                    connection: "primary", symbols: symbols, events: [.minuteBar], from: BadAnswerTests.noon,
+                    to: BadAnswerTests.noon + minutes * BadAnswerTests.minute, cause: .disconnected))
+        }
+
+        var gaps: [GapRecord] { get throws { try GapLog.read(directory: workspace.path) } }
+
+        func starts() async throws -> [Int64] {
+            try await buffer.nextBatch(of: .bars, limit: 100_000)?.bars.map(\.event.start) ?? []
+        }
+
+        func close() async {
+            await client.shutdown()
+            await buffer.close()
+        }
+    }
+
+    @Test func `a symbol whose answer is bad keeps neither the others of its gap nor later gaps from their bars`()
+        async throws
+    {
+        let server = try ScriptedREST { target in
+            target.contains("/AAPL/") ? (404, "{}") : ScriptedREST.page([Self.noon + Self.minute])
+        }
+        let rig = try Rig(server)
+        rig.record(Array(Self.symbols[...1]))
+        rig.record([Self.symbols[2]])
+        try await rig.buffer.flush()
+        var configuration = BackfillService.Configuration(directory: rig.workspace.path)
+        configuration.reach = .seconds(1_000_000_000)
+        let service = BackfillService(
+            configuration: configuration, client: rig.client, buffer: rig.buffer,
+            logger: rig.log.logger)
+        let running = Task { try await service.run() }
+        try await Waiting.until(within: .seconds(30)) { try rig.gaps.map(\.state) == [.open, .filled] }
+        // A note wakes the service, and the gap that failed is not asked for again before its time.
+        rig.record([Self.symbols[2]])
+        try await Waiting.until(within: .seconds(30)) { try rig.gaps.map(\.state) == [.open, .filled, .filled] }
+        running.cancel()
+        try await running.value
+        let open = try #require(try rig.gaps.first)
+        #expect(open.settled[.minuteBar] == [Self.symbols[1]] && open.rows == 1)
+        #expect(server.requests.filter { $0.contains("/AAPL/") }.count == 1)
+        let warnings = rig.log.lines.filter { $0.hasPrefix("warning") }
+        #expect(warnings.count == 1 && warnings.first?.contains("HTTP 404") == true, "\(warnings)")
+        await rig.close()
+    }
+
+    @Test func `a next page that was read before ends the reading, and what was read is kept`() async throws {
+        let server = try ScriptedREST { target in
+            let number: Int64 = target.contains("cursor=b") ? 2 : target.contains("cursor=a") ? 1 : 0
+            let next = number == 1 ? "b" : "a"
+            return ScriptedREST.page([Self.noon + number * Self.minute], next: "/v2/aggs/ticker/AAPL?cursor=\(next)")
+        }
+        let rig = try Rig(server)
+        rig.record([Self.symbols[0]])
+        try await rig.buffer.flush()
+        let gap = try #require(try rig.gaps.first)
+        let error = await #expect(throws: BackfillError.self) { try await rig.filler.fill(gap) }
+        #expect(error?.reason == .badAnswer && error?.message.contains("have no end") == true)
+        #expect(server.requests.count == 3)
+        #expect(try await rig.starts() == (0...2).map { Self.noon + $0 * Self.minute })
+        #expect(try rig.gaps.first?.state == .open)
+        await rig.close()
+    }
+
+    @Test(arguments: ["https://api.polygon.io", "http://127.0.0.1:PORT:PORT", ""])
+    func `a next page on another of the provider's names is read from the server that was asked`(
+        origin: String
+    ) async throws {
+        let server = try ScriptedREST { target in
+            let path = target.prefix { $0 != "?" }
+            let isFirst = !target.contains("cursor")
+            return ScriptedREST.page(
+                [Self.noon + (isFirst ? 0 : Self.minute)],
+                next: isFirst ? "\(origin)\(path.dropFirst("/massive".count))?cursor=x" : nil)
+        }
+        let rig = try Rig(server, path: "/massive/")
+        rig.record([Self.symbols[0]])
+        try await rig.buffer.flush()
+        let gap = try #require(try rig.gaps.first)
+        #expect(try await rig.filler.fill(gap) == .filled)
+        #expect(try await rig.starts() == [Self.noon, Self.noon + Self.minute])
+        #expect(server.requests.allSatisfy { $0.hasPrefix("/massive/v2/aggs/") })
+        await rig.close()
+    }
+
+    @Test func `a page is in the buffer before the next one is asked for`() async throws {
+        let buffer = Mutex<TickBuffer?>(nil)
+        let before = Mutex<[Int64]>([])
+        let server = try ScriptedREST { target in
+            let number: Int64 = target.contains("cursor=2") ? 2 : target.contains("cursor=1") ? 1 : 0
+            before.withLock { $0.append(buffer.withLock { $0 }?.statistics[.bars].lastSequence ?? -1) }
+            return ScriptedREST.page(
+                (0..<12_000).map { Self.noon + (number * 12_000 + $0) * 1000 },
+                next: number < 2 ? "/v2/aggs/ticker/AAPL?cursor=\(number + 1)" : nil)
+        }
+        let rig = try Rig(server)
+        buffer.withLock { $0 = rig.buffer }
+        let result = try await rig.filler.fill(
+            [Self.symbols[0]], [.secondBar], from: Self.noon, to: Self.noon + 36_000_000)
+        #expect(result.rows == 36_000)
+        #expect(before.withLock { $0 } == [0, 12_000, 24_000])
+        await rig.close()
+    }
+
+    @Test func `a gap that begins before the reach is filled as far as it goes and stays open`() async throws {
+        let server = try ScriptedREST { _ in ScriptedREST.page([Self.noon + 5 * Self.minute]) }
+        let rig = try Rig(server)
+        rig.record([Self.symbols[0]])
+        try await rig.buffer.flush()
+        let gap = try #require(try rig.gaps.first)
+        let earliest = Self.noon + 3 * Self.minute
+        #expect(try await rig.filler.fill(gap, earliest: earliest) == .open)
+        #expect(server.requests.count == 1 && server.requests[0].contains("/minute/\(earliest)/"))
+        #expect(try await rig.starts() == [Self.noon + 5 * Self.minute])
+        // Whoever asks for all of it gets it.
+        #expect(try await rig.filler.fill(gap) == .filled)
+        #expect(server.requests.count == 2 && !server.requests[1].contains("/minute/\(earliest)/"))
+        await rig.close()
+    }
+
+    @Test func `what is waited for is told at once: the server, the try, and when the next one is`() async throws {
+        let server = try ScriptedREST { _ in (503, "") }
+        let rig = try Rig(server, tries: 2)
+        await #expect(throws: BackfillError.self) {
+            try await rig.client.bars(of: Self.symbols[0], interval: .minute, starts: 0...1) { _ in }
+        }
+        let lines = rig.log.lines
+        #expect(lines.count == 2, "\(lines)")
+        #expect(lines.first?.contains("connect_timeout_s=10 server=http://127.0.0.1:\(server.port) tries=2") == true)
+        #expect(lines.last?.hasPrefix("notice the REST server answered HTTP 503") == true)
+        #expect(lines.last?.contains("next_try_in_s=1 server=http://127.0.0.1:\(server.port) try=1 of 2") == true)
+        await rig.close()
+    }
+}

@@ -1,0 +1,123 @@
+import MarketData
+import Store
+import Testing
+
+@testable import Backfill
+
+@Suite(.timeLimit(.minutes(1))) struct GapQueueTests {
+    private let wall: Int64 = 1_795_000_000_000
+    private let rules = GapQueue.Rules(settleTime: 30_000, reach: 86_400_000, refusedPause: .seconds(3600))
+    private let badAnswer = BackfillError(.badAnswer, "HTTP 404")
+
+    private func gap(_ id: Int64, endedAgo age: Int64) -> GapRecord {
+        GapRecord(
+            id: id,
+            gap: Gap(
+                connection: "primary", symbols: [], events: [.minuteBar], from: wall - age - 1, to: wall - age,
+                cause: .disconnected), state: .open, detail: nil, rows: 0, recorded: wall, settled: [:])
+    }
+
+    private struct Due: Equatable {
+        var now: [Int64]
+        var next: Duration?
+    }
+
+    private func due(_ queue: inout GapQueue, _ gaps: [GapRecord], now: Duration) -> Due {
+        let (due, next) = queue.due(gaps, wall: wall, now: now)
+        return Due(now: due.map(\.id), next: next)
+    }
+
+    private func failed(_ queue: inout GapQueue, _ gap: Int64, _ error: BackfillError, now: Duration) -> Bool {
+        queue.failed(gap, error, now: now)
+    }
+
+    @Test func `a gap waits until its last bars have come, and one beyond the reach is left alone`() {
+        var queue = GapQueue(rules: rules)
+        let gaps = [gap(1, endedAgo: 60_000), gap(2, endedAgo: 20_000), gap(3, endedAgo: 86_400_001)]
+        #expect(due(&queue, gaps, now: .zero) == Due(now: [1], next: .seconds(10)))
+        #expect(due(&queue, [gaps[2]], now: .zero) == Due(now: [], next: nil))
+    }
+
+    @Test func `an end in the future, as a clock that was stepped back shows it, waits as a fresh one`() {
+        var queue = GapQueue(rules: rules)
+        #expect(due(&queue, [gap(1, endedAgo: -3_600_000)], now: .zero) == Due(now: [], next: .seconds(30)))
+    }
+
+    @Test func `a gap whose answer is bad waits, longer each time, and keeps no other gap waiting`() {
+        var queue = GapQueue(rules: rules)
+        let gaps = [gap(1, endedAgo: 60_000), gap(2, endedAgo: 60_000)]
+        #expect(failed(&queue, 1, badAnswer, now: .zero))
+        #expect(due(&queue, gaps, now: .zero) == Due(now: [2], next: .seconds(60)))
+        queue.filled(2, .filled)
+        #expect(due(&queue, [gaps[0]], now: .seconds(60)) == Due(now: [1], next: nil))
+        _ = queue.failed(1, badAnswer, now: .seconds(60))
+        #expect(due(&queue, [gaps[0]], now: .seconds(60)) == Due(now: [], next: .seconds(120)))
+        queue.filled(1, .filled)
+        #expect(failed(&queue, 1, badAnswer, now: .seconds(60)))
+        #expect(due(&queue, [gaps[0]], now: .seconds(60)) == Due(now: [], next: .seconds(60)))
+    }
+
+    @Test func `the same failure of a gap is told once, another again`() {
+        var queue = GapQueue(rules: rules)
+        #expect(failed(&queue, 1, badAnswer, now: .zero))
+        #expect(!failed(&queue, 1, badAnswer, now: .seconds(60)))
+        #expect(failed(&queue, 1, BackfillError(.badAnswer, "HTTP 410"), now: .seconds(200)))
+        #expect(failed(&queue, 2, badAnswer, now: .seconds(200)))
+    }
+
+    @Test func `a server that can't be reached is left alone by every gap, a refused key for longer`() {
+        let gaps = [gap(1, endedAgo: 60_000), gap(2, endedAgo: 60_000)]
+        var queue = GapQueue(rules: rules)
+        #expect(failed(&queue, 1, BackfillError(.unreachable, "away"), now: .zero))
+        #expect(queue.isResting(now: .zero))
+        #expect(due(&queue, gaps, now: .zero) == Due(now: [], next: .seconds(30)))
+        #expect(!failed(&queue, 1, BackfillError(.unreachable, "away"), now: .seconds(30)))
+        #expect(due(&queue, gaps, now: .seconds(30)) == Due(now: [], next: .seconds(60)))
+        queue.filled(1, .filled)
+        #expect(!queue.isResting(now: .seconds(30)))
+        _ = queue.failed(2, BackfillError(.keyRefused, "refused"), now: .zero)
+        #expect(due(&queue, gaps, now: .zero) == Due(now: [], next: .seconds(3600)))
+    }
+
+    @Test func `one gap after the other with a bad answer is the server's trouble, and the next ones come afterwards`()
+    {
+        let gaps = (1...4).map { gap($0, endedAgo: 60_000) }
+        var queue = GapQueue(rules: rules)
+        for id in 1...3 { _ = queue.failed(Int64(id), badAnswer, now: .zero) }
+        #expect(due(&queue, gaps, now: .zero) == Due(now: [], next: .seconds(30)))
+        #expect(due(&queue, gaps, now: .seconds(30)) == Due(now: [4], next: .seconds(30)))
+    }
+
+    @Test func `a gap filled as far as the reach goes is not asked for again`() {
+        var queue = GapQueue(rules: rules)
+        queue.filled(1, .open)
+        #expect(due(&queue, [gap(1, endedAgo: 60_000)], now: .zero) == Due(now: [], next: nil))
+    }
+}
+
+@Suite(.timeLimit(.minutes(1))) struct PageLinkTests {
+    private let page = "/v2/aggs/ticker/AAPL/range/1/minute/1/2?cursor=bGltaXQ9Mg"
+
+    @Test(arguments: [
+        "https://api.massive.com", "https://api.polygon.io", "http://10.0.0.1:8080", "https://api.massive.com:443:443",
+        "https://user@[2001:db8::1]:8443", "",
+    ])
+    func `a link counts by its path and query alone, on the server that was asked`(origin: String) {
+        #expect(PageLink.address(origin + page, base: "https://own:8443", prefix: "") == "https://own:8443" + page)
+    }
+
+    @Test func `the path before the routes is put on once`() {
+        for link in ["https://api.massive.com" + page, "https://own/massive" + page, "/massive" + page] {
+            #expect(PageLink.address(link, base: "https://own", prefix: "/massive") == "https://own/massive" + page)
+        }
+    }
+
+    @Test(arguments: [
+        "", "cursor", "https://api.massive.com", "//other/v2", "https://api.massive.com//other", "/v2/a b",
+        "/v2/\r\nX: y",
+        "/v2/" + String(repeating: "x", count: 9000),
+    ])
+    func `what is no path is not followed`(link: String) {
+        #expect(PageLink.address(link, base: "https://own", prefix: "") == nil)
+    }
+}
