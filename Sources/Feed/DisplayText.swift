@@ -42,6 +42,18 @@ enum DisplayText {
         return escaped(shown + rest, limit: limit)
     }
 
+    /// `text` without the places in source files that BoringSSL adds to its errors (` at /path/file.cc:123`): they are
+    /// paths of the machine that built the program.
+    static func withoutSourcePlaces(_ text: String) -> String {
+        var shown = ""
+        var rest = text[...]
+        while let match = rest.utf8.firstRange(of: " at /".utf8) {
+            shown += rest[..<match.lowerBound]
+            rest = rest[match.upperBound...].drop { !"])},;\n".contains($0) }
+        }
+        return shown + rest
+    }
+
     /// The first few of `names` and how many there are in all: `AM.A, AM.B and 498 more`.
     static func list(_ names: some Collection<String>, showing limit: Int = 5) -> String {
         let shown = names.prefix(limit).joined(separator: ", ")

@@ -23,7 +23,10 @@ extension FeedConnectionLoop {
         case .askingAgain(let count):
             logger.info("asking again for unconfirmed channels", metadata: ["channels": "\(count)"])
         case .remark(let status, let message):
-            logger.notice("the feed says", metadata: ["status": "\(status)", "message": "\(message)"])
+            guard let untold = remarks.occurred(now: now.monotonic) else { return }
+            var metadata: Logger.Metadata = ["status": "\(status)", "message": "\(message)"]
+            if untold > 0 { metadata["not_logged"] = "\(untold)" }
+            logger.notice("the feed says", metadata: metadata)
         case .interestChanged(let added, let removed):
             logger.info("symbols changed", metadata: ["added": "\(added)", "removed": "\(removed)"])
         case .stopped:

@@ -22,6 +22,7 @@ final class FeedConnectionLoop {
     private var isPerforming = false
     private var timer: (task: Scheduled<Void>, deadline: Duration)?
     private var faults = FaultLog<FeedError.Reason>()
+    var remarks = RemarkLog()
     private var seenVersion = -1
     private var shownVersion = -1
     private var interestNumber: Int

@@ -48,7 +48,8 @@ extension FeedEnding {
         } else if let failure = error as? NIOSSLError, case .uncleanShutdown = failure {
             problem = "it closed the connection during the TLS handshake"
         } else {
-            problem = "TLS failed (\(DisplayText.escaped(raw, limit: 160))); check that the port speaks TLS"
+            problem =
+                "TLS failed (\(DisplayText.escaped(DisplayText.withoutSourcePlaces(raw), limit: 160))); check that the port speaks TLS"
         }
         return FeedEnding(
             FeedError(.certificate, operation: "connect", message: "\(endpoint.hostHeader) is not trusted: \(problem)"))
@@ -86,6 +87,6 @@ extension FeedEnding {
         if let error = error as? NIOSSLError, case .uncleanShutdown = error {
             return "closed without the end that TLS asks for"
         }
-        return DisplayText.escaped(String(describing: error), limit: 160)
+        return DisplayText.escaped(DisplayText.withoutSourcePlaces(String(describing: error)), limit: 160)
     }
 }

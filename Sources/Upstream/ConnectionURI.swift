@@ -23,7 +23,8 @@ enum ConnectionURI {
         UpstreamError(.configuration, "read DATABASE_URI", text)
     }
 
-    /// What the URI sets, and what libpq adds from the environment.
+    /// What the URI sets, and what libpq adds from the environment and by itself. The environment is held to the same
+    /// rules: what it sets counts as if it stood in the URI.
     static func parse(_ uri: String) throws(UpstreamError) -> (given: [String: String], defaults: [String: String]) {
         try checkScheme(uri)
         guard getenv("PGSERVICE") == nil else {
@@ -41,8 +42,10 @@ enum ConnectionURI {
                 "the option \(key) is not allowed here; allowed are \(allowed.sorted().joined(separator: ", "))")
         }
         try check(given)
-        let defaults = PQconndefaults().map(values) ?? [:]
-        return (given, defaults)
+        let defaults = PQconndefaults()
+        defer { if let defaults { PQconninfoFree(defaults) } }
+        if let defaults { try check(environment: environment(defaults), given) }
+        return (given, defaults.map { pairs($0) } ?? [:])
     }
 
     private static func checkScheme(_ uri: String) throws(UpstreamError) {
@@ -73,6 +76,47 @@ enum ConnectionURI {
         if let options = given["options"] { try check(options: options) }
     }
 
+    /// Options that the environment sets: each variable's name and value by its option.
+    private static func environment(
+        _ list: UnsafeMutablePointer<PQconninfoOption>
+    ) -> [String: (variable: String, value: String)] {
+        var found: [String: (variable: String, value: String)] = [:]
+        var option = list
+        while let keyword = option.pointee.keyword {
+            if let name = option.pointee.envvar, let value = getenv(name), value.pointee != 0 {
+                found[String(cString: keyword)] = (String(cString: name), String(cString: value))
+            }
+            option += 1
+        }
+        return found
+    }
+
+    private static func check(
+        environment: [String: (variable: String, value: String)], _ given: [String: String]
+    ) throws(UpstreamError) {
+        // Kerberos encryption is never used and the encoding is always UTF8, whatever is asked for.
+        let overridden: Set = ["client_encoding", "gssencmode"]
+        for (option, (variable, value)) in environment.sorted(by: { $0.key < $1.key })
+        where !overridden.contains(option) {
+            let named = UpstreamError(
+                .configuration, "read the environment variable \(variable)",
+                "it sets what DATABASE_URI may not set either; unset it")
+            guard allowed.contains(option) else { throw named }
+            if option == "hostaddr", given["host"] != nil, given["hostaddr"] == nil {
+                throw UpstreamError(
+                    .configuration, "read the environment variable \(variable)",
+                    "it would lead the connection to another server than DATABASE_URI names; unset it, or write "
+                        + "hostaddr into DATABASE_URI")
+            }
+            guard given[option] == nil else { continue }
+            do throws(UpstreamError) {
+                try check([option: value])
+            } catch {
+                throw UpstreamError(.configuration, "read the environment variable \(variable)", error.text)
+            }
+        }
+    }
+
     /// `options` may choose the schema and the role; other settings are this program's own.
     private static func check(options: String) throws(UpstreamError) {
         var words = options.split(separator: " ").map(String.init)
@@ -89,6 +133,10 @@ enum ConnectionURI {
 
     private static func values(_ list: UnsafeMutablePointer<PQconninfoOption>) -> [String: String] {
         defer { PQconninfoFree(list) }
+        return pairs(list)
+    }
+
+    private static func pairs(_ list: UnsafeMutablePointer<PQconninfoOption>) -> [String: String] {
         var values: [String: String] = [:]
         var option = list
         while let keyword = option.pointee.keyword {

@@ -17,7 +17,7 @@ extension Settings {
 
     /// How late the feed's events are, in milliseconds.
     var feedDelay: Int64 {
-        ServerAddress(feed.url)?.host.hasPrefix("delayed.") == true ? 15 * 60_000 : 0
+        ServerAddress(feed.url)?.isDelayed == true ? 15 * 60_000 : 0
     }
 
     /// The service that fills gaps soon after they happened; `nil` when it is off.

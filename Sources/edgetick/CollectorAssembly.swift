@@ -83,7 +83,8 @@ struct CollectorAssembly {
                 settings: settings.universes(plan.wishes), reread: again, logger: Logger(label: "universes"))
             let probe = CollectorProbe(
                 collector: settings.collectorID, version: EdgeTick.version, maximumBytes: settings.buffer.maximumBytes,
-                buffer: buffer, connections: connections, sync: sync, symbols: symbols, universes: universes)
+                feedDelay: Double(settings.feedDelay) / 1000, buffer: buffer, connections: connections, sync: sync,
+                symbols: symbols, universes: universes)
             let board = StatusBoard(collector: { probe.snapshot() }, latency: { tap.latency })
             let web = WebListener(
                 configuration: webConfiguration, board: board,

@@ -48,6 +48,27 @@ import Testing
         #expect(!output.contains { $0.contains("hunter2-canary") })
     }
 
+    @Test(arguments: [
+        ("PGOPTIONS", "-cstatement_timeout=0"), ("PGHOSTADDR", "127.0.0.2"), ("PGSSLKEY", "engine:key"),
+        ("PGTARGETSESSIONATTRS", "standby"), ("PGKRBSRVNAME", "other"),
+    ])
+    func `what libpq takes from the environment is held to the rules of the URI`(name: String, value: String)
+        async throws
+    {
+        let box = try Box(
+            feed: "ws://127.0.0.1:9/stocks", database: "postgresql://u@127.0.0.1:9/x", more: [name: value])
+        let (status, output) = try await box.edgetick("sync")
+        #expect(status == 78, "\(output)")
+        #expect(output.contains { $0.contains(name) }, "\(output)")
+    }
+
+    @Test func `what the environment may set is taken`() async throws {
+        let box = try Box(
+            feed: "ws://127.0.0.1:9/stocks", database: "postgresql://u@127.0.0.1:9/x",
+            more: ["PGOPTIONS": "-csearch_path=market", "PGCLIENTENCODING": "latin1", "PGCONNECT_TIMEOUT": "3"])
+        #expect(try await box.edgetick("sync").0 != 78)
+    }
+
     @Test func `an unknown universe refuses to start when told so, and names the nearest`() async throws {
         let box = try Box(
             feed: "ws://127.0.0.1:9/stocks",

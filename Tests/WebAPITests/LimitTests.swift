@@ -48,6 +48,92 @@ import WebAPISupport
         }
     }
 
+    @Test func `a head that comes byte by byte ends in time too`() async throws {
+        let limits = try configuration {
+            $0.headTimeout = .milliseconds(400)
+            $0.idleTimeout = .seconds(30)
+        }
+        try await RunningServer.run(limits) { server in
+            let port = server.port
+            let took = try await RawHTTP.onThread {
+                let socket = try RawSocket(port: port)
+                try socket.send(Data("GET / HTTP/1.1\r\nX: ".utf8))
+                let begun = ContinuousClock.now
+                // A closed socket takes one write more before it says so.
+                while ContinuousClock.now - begun < .seconds(20) {
+                    guard (try? socket.send(Data("x".utf8))) != nil else { break }
+                    usleep(50_000)
+                }
+                return ContinuousClock.now - begun
+            }
+            #expect(took >= .milliseconds(400) && took < .seconds(10))
+        }
+    }
+
+    @Test func `health answers however many sockets are held half open`() async throws {
+        let limits = try configuration { $0.connections = 20 }
+        try await RunningServer.run(limits) { server in
+            let port = server.port
+            let held = try await RawHTTP.onThread {
+                try (0..<60).map { _ in
+                    let socket = try RawSocket(port: port)
+                    try socket.send(Data("GET /health/live HTTP/1.1\r\nHost: local".utf8))
+                    return HeldSocket(socket: socket)
+                }
+            }
+            let begun = ContinuousClock.now
+            #expect(try await RawHTTP(port: port).send("GET", "/health/live").status == 200)
+            let metrics = try await RawHTTP(port: port).send("GET", "/metrics").text
+            #expect(ContinuousClock.now - begun < .seconds(5))
+            let evicted = metrics.firstMatch(of: /refused_requests_total\{reason="room"\} ([0-9]+)/).flatMap {
+                Int($0.1)
+            }
+            #expect((evicted ?? 0) >= 40, "\(metrics.split(separator: "\n").filter { $0.contains("reason=") })")
+            withExtendedLifetime(held) {}
+        }
+    }
+
+    @Test func `a request under way is not the one that goes`() async throws {
+        let limits = try configuration { $0.connections = 4 }
+        try await RunningServer.run(limits) { server in
+            let port = server.port
+            let line = try await RawHTTP.onThread {
+                let stream = try RawSocket(port: port)
+                try stream.send(Data("GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8))
+                let first = try stream.line()
+                let held = try (0..<12).map { _ in try RawSocket(port: port) }
+                _ = try RawSocket(port: port).send(Data("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8))
+                // Events go on coming, also some time afterwards.
+                let opened = ContinuousClock.now
+                var isAlive = false
+                while !isAlive, let next = try stream.line() {
+                    isAlive = next.hasPrefix("event:") && ContinuousClock.now - opened > .milliseconds(500)
+                }
+                withExtendedLifetime(held) {}
+                return (first, isAlive)
+            }
+            #expect(line.0?.contains("200") == true && line.1)
+        }
+    }
+
+    @Test(arguments: [
+        ("GET /health/live HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n", 400),
+        ("GET /health/live HTTP/1.1\r\nHost: localhost\r\nhost: evil.example\r\n\r\n", 400),
+        ("GET http://localhost/health/live HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+        ("GET http://evil.example/health/live HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+        ("POST /api/sync HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501),
+        ("POST /api/sync HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: identity, chunked\r\n\r\n0\r\n\r\n", 501),
+    ])
+    func `a request that another program could read differently is refused and the socket closed`(
+        text: String, status: Int
+    ) async throws {
+        try await RunningServer.run { server in
+            let reply = try await RawHTTP(port: server.port).exchange(Data(text.utf8))
+            #expect(reply.status == status)
+            #expect(reply.headers["connection"] == "close")
+        }
+    }
+
     @Test func `header fields too large are refused`() async throws {
         try await RunningServer.run { server in
             let reply = try await RawHTTP(port: server.port).send(
@@ -146,4 +232,9 @@ import WebAPISupport
 final class Box<Value>: @unchecked Sendable {
     var value: Value
     init(_ value: Value) { self.value = value }
+}
+
+/// A socket that is held from another thread than it was made on; nothing is read from it there.
+private struct HeldSocket: @unchecked Sendable {
+    let socket: RawSocket
 }

@@ -20,6 +20,7 @@ public final class CollectorProbe: Sendable {
     private let collector: String
     private let version: String
     private let maximumBytes: Int64
+    private let feedDelay: Double
     private let buffer: TickBuffer
     private let connections: ConnectionSet
     private let sync: SyncService?
@@ -34,14 +35,16 @@ public final class CollectorProbe: Sendable {
     ///   - collector: The collector's name (`COLLECTOR_ID`).
     ///   - version: The program's version.
     ///   - maximumBytes: The cap of the buffer's file (`BUFFER_MAX_BYTES`).
+    ///   - feedDelay: How late the feed's events are by its plan, in seconds.
     ///   - sync: `nil` where nothing is uploaded.
     public init(
-        collector: String, version: String, maximumBytes: Int64, buffer: TickBuffer, connections: ConnectionSet,
-        sync: SyncService?, symbols: Symbols, universes: UniverseService
+        collector: String, version: String, maximumBytes: Int64, feedDelay: Double, buffer: TickBuffer,
+        connections: ConnectionSet, sync: SyncService?, symbols: Symbols, universes: UniverseService
     ) {
         self.collector = collector
         self.version = version
         self.maximumBytes = maximumBytes
+        self.feedDelay = feedDelay
         self.buffer = buffer
         self.connections = connections
         self.sync = sync
@@ -60,6 +63,7 @@ public final class CollectorProbe: Sendable {
         let status = sync?.status
         var snapshot = CollectorSnapshot(
             collector: collector, version: version, environment: universes.environment)
+        snapshot.feedDelay = feedDelay
         snapshot.isStopping = stopping.load(ordering: .relaxed)
         let assignments = Dictionary(uniqueKeysWithValues: symbols.assignments.map { ($0.wish.connection, $0) })
         let feeds = connections.snapshot

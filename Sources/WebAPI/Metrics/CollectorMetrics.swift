@@ -108,6 +108,9 @@ enum CollectorMetrics {
 
     private static func latency(_ sample: StatusBoard.Sample, _ text: inout MetricsText) {
         text.metric(
+            "edgetick_feed_delay_seconds", .gauge, "How late events come by the feed's plan; 900 on a delayed feed.")
+        text.sample(sample.snapshot.feedDelay)
+        text.metric(
             "edgetick_feed_latency_seconds", .histogram, "Age of events when read; a bar's age counts from its end.")
         for connection in sample.snapshot.connections {
             let histogram = sample.latency[connection.name] ?? LatencyHistogram()

@@ -3,6 +3,7 @@ import MarketData
 
 /// Who may come in: decides from a request's head alone.
 ///
+/// - The request's form must leave no doubt about its host and its end.
 /// - `Host` must be one of ours, else a page on a foreign name that resolves to this machine could read everything
 ///   (DNS rebinding). The port is not looked at, so that a tunnel to another local port works.
 /// - A browser's request that changes something, or opens the event stream, must come from our own page.
@@ -11,6 +12,9 @@ struct RequestGate: Sendable {
     /// What of a request's head matters here.
     struct Head: Sendable {
         var host: String?
+        /// Host fields beyond the first.
+        var furtherHosts: [String] = []
+        var transferCodings: [String] = []
         var origin: String?
         var fetchSite: String?
         var authorization: String?
@@ -30,6 +34,20 @@ struct RequestGate: Sendable {
 
     /// Whether a token is asked for.
     var needsToken: Bool { token != nil }
+
+    /// Refuses a request that another program on the way could read differently (RFC 9112, sections 3.2 and 6.1).
+    func checkForm(_ head: Head) throws(Problem) {
+        var problem: Problem?
+        if !head.furtherHosts.isEmpty {
+            problem = Problem(.badRequest, "The request has more than one Host header.")
+        } else if !head.transferCodings.isEmpty, head.transferCodings.map({ $0.lowercased() }) != ["chunked"] {
+            problem = Problem(.notImplemented, "The only transfer coding that is understood is chunked.")
+        }
+        guard var problem else { return }
+        // Where the request ends is not sure, so nothing behind it is read.
+        problem.closes = true
+        throw problem
+    }
 
     /// Refuses a request that is addressed to another host.
     func checkHost(_ head: Head) throws(Problem) {

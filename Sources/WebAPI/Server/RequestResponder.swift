@@ -39,6 +39,7 @@ struct RequestResponder: HTTPResponder {
         _ request: Request, path: String, query: Substring?, context: RequestScope
     ) async throws -> Response {
         let head = RequestGate.Head(request.head)
+        try gate.checkForm(head)
         try gate.checkHost(head)
         guard let route = try route(request.method, path) else {
             return Response(status: .noContent, headers: [.allow: try allowed(path)])
@@ -108,12 +109,15 @@ extension RequestGate.Head {
     init(_ head: HTTPRequest) {
         let fields = head.headerFields
         self.init(
-            host: head.authority, origin: fields[.origin], fetchSite: fields[.secFetchSite],
-            authorization: fields[.authorization])
+            host: head.authority, furtherHosts: fields[values: .furtherHost],
+            transferCodings: fields[values: .transferEncoding], origin: fields[.origin],
+            fetchSite: fields[.secFetchSite], authorization: fields[.authorization])
     }
 }
 
 extension HTTPField.Name {
+    /// The first Host is taken for the authority; these are the others.
+    fileprivate static let furtherHost = HTTPField.Name("Host") ?? .origin
     fileprivate static let secFetchSite = HTTPField.Name("Sec-Fetch-Site") ?? .origin
 }
 
@@ -124,6 +128,7 @@ final class RefusalCounts: Sendable {
         case host
         case origin
         case token
+        case room
         case client
         case busy
         case server
@@ -142,6 +147,11 @@ final class RefusalCounts: Sendable {
             case (500..., _): .server
             default: .client
             }
+        count(reason)
+    }
+
+    /// Counts a refusal for this reason.
+    func count(_ reason: Reason) {
         counts.withLock { $0[reason, default: 0] += 1 }
     }
 

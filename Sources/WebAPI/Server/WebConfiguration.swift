@@ -9,8 +9,10 @@ public struct WebConfiguration: Sendable {
         public var bodyBytes = 256 * 1024
         /// The largest header field, and all header fields together, in bytes.
         public var headerBytes = 16 * 1024
-        /// How long a socket may be silent between requests, and in the middle of one.
+        /// How long a socket may be silent in the middle of a request, and how long it may take to send the next head.
         public var idleTimeout = Duration.seconds(30)
+        /// How long a new socket may take to send the head of its first request, in all.
+        public var headTimeout = Duration.seconds(10)
         /// How long a request's body may take.
         public var bodyTimeout = Duration.seconds(10)
         /// How long an answer may wait for the buffer's or the mirror's file.
@@ -19,7 +21,7 @@ public struct WebConfiguration: Sendable {
         public var calls = 8
         /// Readers of the event stream at the same time.
         public var eventClients = 32
-        /// Sockets at the same time; more wait to be accepted.
+        /// Sockets at the same time; for one more, the one that has waited longest for its request is closed.
         public var connections = 256
 
         /// The defaults.

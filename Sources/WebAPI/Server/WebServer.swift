@@ -23,6 +23,7 @@ public final class WebServer: Service {
     private let binding = Mutex(Binding.waiting([]))
     private let broadcast: EventBroadcast
     private let responder: RequestResponder
+    private let room: SocketRoom
     /// All routes, for the check of their description.
     let routes: [Route]
 
@@ -51,6 +52,7 @@ public final class WebServer: Service {
             + RelationshipRoutes(source: source, calls: calls, actions: actions).routes
             + EventRoutes(board: board, tap: tap, clients: clients, runID: runID).routes
             + DashboardRoutes().routes
+        room = SocketRoom(limit: limits.connections, refusals: refusals)
         responder = RequestResponder(
             gate: RequestGate(configuration), table: RouteTable(routes), refusals: refusals)
     }
@@ -78,18 +80,18 @@ public final class WebServer: Service {
     public func run() async throws {
         defer { bound(nil) }
         let limits = configuration.limits
+        let room = room
         let application = Application(
             responder: responder,
             server: .http1(
                 configuration: .init(
-                    additionalChannelHandlers: [MalformedRequestHandler()],
+                    additionalChannelHandlers: [SocketWatch(room: room, limits: limits), MalformedRequestHandler()],
                     idleTimeout: TimeAmount(limits.idleTimeout),
                     httpDecoderConfiguration: .init(
                         maxHeaderFieldSize: limits.headerBytes, maxHeaderListSize: limits.headerBytes,
                         maxHeaderFieldCount: 100))),
             configuration: ApplicationConfiguration(
-                address: .hostname(configuration.host, port: configuration.port),
-                availableConnectionsDelegate: .maximum(limits.connections, logger: logger)),
+                address: .hostname(configuration.host, port: configuration.port)),
             services: [broadcast],
             onServerRunning: { [self] channel in started(channel) },
             logger: quiet(logger))

@@ -32,6 +32,12 @@ struct ServerAddress: Equatable {
     /// Whether the host is this machine.
     var isLoopback: Bool { ServerAddress.isLoopback(host) }
 
+    /// Whether the host is one of the feed's whose events come late: `delayed.`, `delayed-business.` and the like.
+    var isDelayed: Bool {
+        let name = host.lowercased()
+        return name.hasPrefix("delayed.") || name.hasPrefix("delayed-")
+    }
+
     /// Whether a text can be a host name or an address.
     static func isHost(_ text: String) -> Bool {
         guard !text.isEmpty, text.utf8.count <= 253 else { return false }

@@ -1,9 +1,27 @@
 import Feed
 import NIOWebSocket
 import Synchronization
+import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct ProtocolFaultTests {
+    @Test func `a feed that says thousands of unknown things doesn't fill the log`() async throws {
+        let feed = try await ScriptedFeed.start { peer in
+            try await peer.stand()
+            for number in 0..<5000 { peer.status("news \(number)", "item \(number)") }
+            peer.trade(0)
+            await peer.untilClosed()
+        }
+        let rig = Rig()
+        try await rig.run(try Rig.configuration(port: feed.port)) { _ in
+            try await eventually("the trade behind them") { rig.sink.prices == [0] }
+        }
+        let lines = rig.log.lines(with: "the feed says")
+        #expect(lines.first?.contains("news 0") == true)
+        #expect(lines.count <= 20, "\(lines.count) lines")
+        await feed.stop()
+    }
+
     @Test(arguments: [
         ("RSV1", 1002), ("masked", 1002), ("opcode", 1002), ("control", 1002), ("oversize", 1009), ("fragments", 1009),
         ("utf8", 1007),

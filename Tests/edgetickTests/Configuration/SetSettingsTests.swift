@@ -48,7 +48,14 @@ import Testing
         #expect(try validate([:]).settings.backfill.requestsPerMinute == 300)
         #expect(try validate([:]).settings.backfill.reach == .seconds(7 * 86_400))
         #expect(try validate(["BACKFILL_REACH": "30"]).settings.backfill.reach == .seconds(30 * 86_400))
-        #expect(
-            try validate(["MASSIVE_WEBSOCKET_URL": "wss://delayed.massive.com/stocks"]).settings.feedDelay == 900_000)
+    }
+
+    @Test(arguments: [
+        ("delayed.massive.com", 900_000), ("delayed-business.massive.com", 900_000),
+        ("Delayed-Edgx-Business.massive.com", 900_000), ("socket.massive.com", 0), ("business.massive.com", 0),
+        ("delayedness.massive.com", 0), ("not-delayed.massive.com", 0),
+    ])
+    func `a host whose name begins with delayed sends events that are 15 minutes old`(host: String, delay: Int) throws {
+        #expect(try validate(["MASSIVE_WEBSOCKET_URL": "wss://\(host)/stocks"]).settings.feedDelay == Int64(delay))
     }
 }

@@ -14,6 +14,8 @@ public struct CollectorSnapshot: Sendable, Equatable {
     public var connections: [ConnectionState] = []
     /// What connections brought that were removed since the start.
     public var former = FeedTotals()
+    /// How late the feed's events are by its plan, in seconds: 900 on a delayed feed.
+    public var feedDelay = 0.0
     /// The durable queue.
     public var buffer = BufferState()
     /// The upload.

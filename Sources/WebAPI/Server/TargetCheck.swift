@@ -1,0 +1,22 @@
+import NIOCore
+import NIOHTTP1
+
+/// Refuses a request whose target is a whole URL (RFC 9112, section 3.2.2): this server is no proxy.
+///
+/// Such a target names a host beside the Host header, which the request no longer holds once it is converted for the
+/// routes. So this stands right behind the decoder.
+final class TargetCheck: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias InboundOut = HTTPServerRequestPart
+
+    private var isRefused = false
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        if case .head(let head) = unwrapInboundIn(data), !isRefused, head.uri.first != "/", head.uri != "*" {
+            isRefused = true
+            context.fireErrorCaught(HTTPParserError.invalidURL)
+        }
+        guard !isRefused else { return }
+        context.fireChannelRead(data)
+    }
+}
