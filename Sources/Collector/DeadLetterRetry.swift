@@ -52,7 +52,10 @@ public struct DeadLetterRetry: Sendable {
         for letter in letters where letter.stream == .bars {
             guard let batch = letter.event?.batch, let bar = batch.bars.first else { continue }
             late.append(
-                (letter.name, LateBar(bar: bar, receivedMicroseconds: batch.receivedMicroseconds)))
+                (
+                    letter.name,
+                    LateBar(bar: bar, receivedMicroseconds: batch.receivedMicroseconds, source: batch.source)
+                ))
         }
         for place in try await uploader.superseded(late.map(\.bar)) { held.insert(late[place].name) }
         return held

@@ -59,6 +59,14 @@ enum BarField: String, RowField {
         }
     }
 
+    /// Whether the REST aggregates may lack the value.
+    var isStreamOnly: Bool {
+        switch self {
+        case .vwap, .dayVolume, .dayOpen, .dayVWAP, .averageSize, .otc: true
+        default: false
+        }
+    }
+
     @inline(__always)
     func write(_ row: Buffered<Bar>, as form: ColumnForm, in context: RowContext, to copy: inout some CopyWriter) {
         let bar = row.event

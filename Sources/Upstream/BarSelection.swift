@@ -1,14 +1,29 @@
 import MarketData
 
-/// Which rows of a batch of bars go to which table.
+/// Bars that go to one table by one rule.
+struct BarGroup: Hashable, Sendable {
+    var interval: Bar.Interval
+    /// Whether they are from the REST aggregates.
+    var isFill: Bool
+
+    /// Those of the stream first: what fills gaps must find them there.
+    static let all = [false, true].flatMap { isFill in
+        Bar.Interval.allCases.map { BarGroup(interval: $0, isFill: isFill) }
+    }
+}
+
+/// Which rows of a batch of bars go to which table, and by which rule.
 ///
-/// A key is there once, in the version with the highest sequence: one INSERT may not touch a row twice (SQLSTATE
-/// 21000). In the order of time and symbol, as the tables' indexes and chunks lie.
+/// A key is there once: one INSERT may not touch a row twice (SQLSTATE 21000). It is there in the stream's version with
+/// the highest sequence, else in that of the REST aggregates. In the order of time and symbol, as the tables' indexes and
+/// chunks lie.
 struct BarSelection {
-    /// Places in the batch of the bars for `ohlcv_1min`.
-    private(set) var minutes: [Int32] = []
-    /// Places in the batch of the bars for `ohlcv_1sec`.
-    private(set) var seconds: [Int32] = []
+    /// Places in the batch, by group; a group without any is left out.
+    private(set) var groups: [BarGroup: [Int32]] = [:]
+    /// Places in the batch of the stream's bars for `ohlcv_1min`.
+    var minutes: [Int32] { groups[BarGroup(interval: .minute, isFill: false)] ?? [] }
+    /// Places in the batch of the stream's bars for `ohlcv_1sec`.
+    var seconds: [Int32] { groups[BarGroup(interval: .second, isFill: false)] ?? [] }
     /// How many bars were left out because the batch holds a newer version.
     private(set) var superseded = 0
 
@@ -19,14 +34,16 @@ struct BarSelection {
             keys.reserveCapacity(range.count)
             for index in range where bars[index].event.interval == interval {
                 let bar = bars[index].event
-                keys.append(Key(time: bar.time(as: timestamp), symbol: bar.symbol, index: Int32(index)))
+                let isFill = bars[index].source == .backfill
+                keys.append(
+                    Key(time: bar.time(as: timestamp), symbol: bar.symbol, index: Int32(index), isFill: isFill))
             }
             let chosen = Self.newest(&keys)
             superseded += keys.count - chosen.count
-            switch interval {
-            case .minute: minutes = chosen
-            case .second: seconds = chosen
-            }
+            let fills = chosen.filter { bars[Int($0)].source == .backfill }
+            let live = fills.isEmpty ? chosen : chosen.filter { bars[Int($0)].source != .backfill }
+            if !live.isEmpty { groups[BarGroup(interval: interval, isFill: false)] = live }
+            if !fills.isEmpty { groups[BarGroup(interval: interval, isFill: true)] = fills }
         }
     }
 
@@ -34,10 +51,12 @@ struct BarSelection {
         let time: Int64
         let symbol: Symbol
         let index: Int32
+        let isFill: Bool
 
         static func precedes(_ left: Key, _ right: Key) -> Bool {
             if left.time != right.time { return left.time < right.time }
             if left.symbol != right.symbol { return left.symbol < right.symbol }
+            if left.isFill != right.isFill { return left.isFill }
             return left.index < right.index
         }
     }

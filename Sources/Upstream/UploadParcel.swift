@@ -32,8 +32,8 @@ struct UploadParcel: Sendable {
 
 /// The tables that a parcel's rows go to, and which rows go to which.
 enum UploadPlan {
-    /// Minute and second bars, each with the places of the chosen rows in the batch.
-    case bars([(interval: Bar.Interval, target: UploadTarget<BarField>, order: [Int32])])
+    /// Bars by table and rule, each with the places of the chosen rows in the batch.
+    case bars([(group: BarGroup, target: UploadTarget<BarField>, order: [Int32])])
     case trades(UploadTarget<TradeField>)
     case quotes(UploadTarget<QuoteField>)
 
@@ -41,12 +41,11 @@ enum UploadPlan {
     init(_ parcel: UploadParcel, in catalog: Catalog) throws(UpstreamError) {
         switch parcel.batch.stream {
         case .bars:
-            var tables: [(interval: Bar.Interval, target: UploadTarget<BarField>, order: [Int32])] = []
-            if !parcel.bars.minutes.isEmpty {
-                tables.append((.minute, try UploadTarget(.minuteBars, in: catalog), parcel.bars.minutes))
-            }
-            if !parcel.bars.seconds.isEmpty {
-                tables.append((.second, try UploadTarget(.secondBars, in: catalog), parcel.bars.seconds))
+            var tables: [(group: BarGroup, target: UploadTarget<BarField>, order: [Int32])] = []
+            for group in BarGroup.all {
+                guard let order = parcel.bars.groups[group] else { continue }
+                let shape: TableShape = group.interval == .minute ? .minuteBars : .secondBars
+                tables.append((group, try UploadTarget(shape, in: catalog), order))
             }
             self = .bars(tables)
         case .trades: self = .trades(try UploadTarget(.trades, in: catalog))

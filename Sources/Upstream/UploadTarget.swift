@@ -46,18 +46,16 @@ extension UploadTarget where Field == BarField {
         """
     }
 
-    /// Merges the staged rows: new keys are inserted, rows with other values replaced, equal ones left alone.
+    /// Merges the staged rows: new keys are inserted, rows in an older version replaced, others left alone.
+    ///
+    /// What the REST aggregates don't have keeps its value.
     ///
     /// Answers the number of rows written and, with `tellsNew`, how many of them were new. An inserted row has no
     /// xmax; partitioned tables don't give system columns away.
-    func mergeSQL(tellsNew: Bool) -> String {
-        let others = columns.map(\.field).filter { !BarField.key.contains($0) }
-        let compared = others.filter(\.isCompared)
-        let assignments = others.map { SQLText.identifier($0.rawValue) }.map { "\($0) = EXCLUDED.\($0)" }
+    func mergeSQL(tellsNew: Bool, versions: BarVersions, isFill: Bool) -> String {
         let merge = """
             INSERT INTO \(table.sqlName) AS existing (\(columnList)) SELECT \(columnList) FROM \(Self.staging)
-            ON CONFLICT (\(Self.list(BarField.key))) DO UPDATE SET \(assignments.joined(separator: ", "))
-            WHERE (\(Self.list(compared, prefix: "existing."))) IS DISTINCT FROM (\(Self.list(compared, prefix: "EXCLUDED.")))
+            ON CONFLICT (\(Self.list(BarField.key))) DO \(resolution(versions, isFill: isFill))
             """
         let statement =
             tellsNew
@@ -67,6 +65,27 @@ extension UploadTarget where Field == BarField {
             """ : merge
         return "\(statement); DROP TABLE \(Self.staging)"
     }
+
+    private func resolution(_ versions: BarVersions, isFill: Bool) -> String {
+        guard let isNewer = versions.condition(old: "existing", new: "EXCLUDED", isFill: isFill) else {
+            return "NOTHING"
+        }
+        let others = columns.map(\.field).filter { !BarField.key.contains($0) }
+        let compared = others.filter(\.isCompared)
+        let assignments = others.map { field in
+            let name = SQLText.identifier(field.rawValue)
+            return isFill && field.isStreamOnly
+                ? "\(name) = coalesce(EXCLUDED.\(name), existing.\(name))" : "\(name) = EXCLUDED.\(name)"
+        }
+        return """
+            UPDATE SET \(assignments.joined(separator: ", "))
+            WHERE (\(Self.list(compared, prefix: "existing."))) IS DISTINCT FROM (\(Self.list(compared, prefix: "EXCLUDED.")))
+            AND \(isNewer)
+            """
+    }
+
+    /// The rule by which versions of a bar are compared in this table.
+    func versions(_ conflict: BarConflict?) -> BarVersions { BarVersions(conflict, columns: Set(columns.map(\.field))) }
 
     /// Whether an INSERT into the table can tell new rows from replaced ones.
     func tellsNew(in catalog: Catalog) -> Bool { table.kind == "r" && catalog.timescale == nil }

@@ -155,7 +155,7 @@ final class UploadTransaction {
     /// Loads bars, directly or over the staging table.
     func loadBars(
         _ rows: [Buffered<Bar>], _ order: ArraySlice<Int32>, into target: UploadTarget<BarField>,
-        _ context: RowContext, choice: inout UploadPathChoice
+        by versions: BarVersions, isFill: Bool, _ context: RowContext, choice: inout UploadPathChoice
     ) throws(UpstreamError) {
         guard !order.isEmpty else { return }
         var direct = choice.path == .direct
@@ -171,7 +171,7 @@ final class UploadTransaction {
                     direct = false
                 }
             }
-            try self.copyStaged(rows, part, into: target, context)
+            try self.copyStaged(rows, part, into: target, by: versions, isFill: isFill, context)
         }
         switch (startedDirect, direct) {
         case (true, true): choice.wentDirect()
@@ -211,7 +211,8 @@ final class UploadTransaction {
     }
 
     private func copyStaged(
-        _ rows: [Buffered<Bar>], _ part: ArraySlice<Int32>, into target: UploadTarget<BarField>, _ context: RowContext
+        _ rows: [Buffered<Bar>], _ part: ArraySlice<Int32>, into target: UploadTarget<BarField>,
+        by versions: BarVersions, isFill: Bool, _ context: RowContext
     ) throws(UpstreamError) {
         guard catalog.allowsTemporary else {
             throw UpstreamError(
@@ -227,7 +228,8 @@ final class UploadTransaction {
                 sql + target.stageSQL(isBinary: $0)
             }
             let results = try self.connection.run(
-                target.mergeSQL(tellsNew: tellsNew), "merge into \(target.table.displayName)")
+                target.mergeSQL(tellsNew: tellsNew, versions: versions, isFill: isFill),
+                "merge into \(target.table.displayName)")
             written = results.first?.affected ?? 0
             if tellsNew, let row = results.first?.rows.first {
                 written = row[0].flatMap { Int($0) } ?? 0

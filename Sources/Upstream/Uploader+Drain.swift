@@ -287,11 +287,13 @@ extension Uploader {
         switch plan {
         case .bars(let tables):
             transaction.outcome.superseded = parcel.bars.superseded
-            for (interval, target, order) in tables {
-                var choice = choices[interval] ?? UploadPathChoice()
+            for (group, target, order) in tables {
+                var choice = choices[group] ?? UploadPathChoice()
+                let versions = target.versions(configuration.barConflict)
                 try transaction.loadBars(
-                    parcel.batch.bars, order[...], into: target, parcel.context, choice: &choice)
-                choices[interval] = choice
+                    parcel.batch.bars, order[...], into: target, by: versions, isFill: group.isFill, parcel.context,
+                    choice: &choice)
+                choices[group] = choice
             }
         case .trades(let target):
             try transaction.load(parcel.batch.trades, parcel.ticks[...], into: target, parcel.context)

@@ -1,47 +1,52 @@
 public import MarketData
 
-/// A bar that is to be sent once more, and when it was received.
+/// A bar that is to be sent once more, when it was received, and whence.
 public struct LateBar: Sendable {
     /// The bar.
     public var bar: Bar
     /// When it was read from the socket, in microseconds since the Unix epoch.
     public var receivedMicroseconds: Int64
+    /// Whence it came.
+    public var source: EventSource
 
     /// Makes one.
-    public init(bar: Bar, receivedMicroseconds: Int64) {
+    public init(bar: Bar, receivedMicroseconds: Int64, source: EventSource = .stream) {
         self.bar = bar
         self.receivedMicroseconds = receivedMicroseconds
+        self.source = source
     }
 }
 
 extension PostgresConnection {
-    /// The places of those bars whose key the table holds in a version that is not known to be older.
-    ///
-    /// Without the column received_at nothing tells which version is newer; the one that is there stays then.
+    /// The places of those bars whose key the table holds in a version that they don't replace: see ``BarVersions``.
     func superseded(
-        _ bars: [(place: Int, late: LateBar)], in table: TableDescription, as timestamp: BarTimestamp
+        _ bars: [(place: Int, late: LateBar)], in target: UploadTarget<BarField>,
+        _ configuration: UpstreamConfiguration
     ) throws(UpstreamError) -> [Int] {
         guard !bars.isEmpty else { return [] }
+        let table = target.table
         let isZoned = table.column("timestamp")?.typeName == "timestamptz"
         func moment(_ microseconds: Int64) -> String {
-            let time = "timestamptz 'epoch' + \(microseconds) * interval '1 microsecond'"
-            return isZoned ? time : "(\(time)) AT TIME ZONE 'UTC'"
+            "timestamptz 'epoch' + \(microseconds) * interval '1 microsecond'"
         }
         let values = bars.map { place, late in
-            let symbol = SQLText.literal(late.bar.symbol.description)
-            let time = moment(late.bar.time(as: timestamp) * 1000)
-            return
-                "(\(place), \(symbol), \(time), timestamptz 'epoch' + \(late.receivedMicroseconds) * interval '1 microsecond')"
+            let time = moment(late.bar.time(as: configuration.barTimestamp) * 1000)
+            let key =
+                "\(SQLText.literal(late.bar.symbol.description)), \(isZoned ? time : "(\(time)) AT TIME ZONE 'UTC'")"
+            let volume = late.bar.volume.isFinite ? "\(late.bar.volume)" : "0"
+            return "(\(place), \(key), \(moment(late.receivedMicroseconds)), \(volume), \(late.source == .backfill))"
         }
-        var isNewer = ""
-        if let received = table.column("received_at"), received.canSelect {
-            let column = received.typeName == "timestamptz" ? "t.received_at" : "t.received_at AT TIME ZONE 'UTC'"
-            isNewer = " AND (\(column) > w.received) IS NOT FALSE"
+        let versions = target.versions(configuration.barConflict)
+        func stays(isFill: Bool) -> String {
+            versions.condition(old: "t", new: "w", isFill: isFill).map { "NOT coalesce((\($0)), false)" } ?? "true"
         }
         let results = try run(
             """
-            SELECT w.place FROM (VALUES \(values.joined(separator: ", "))) w(place, symbol, time, received)
-            JOIN \(table.sqlName) t ON t.symbol = w.symbol AND t."timestamp" = w.time\(isNewer)
+            WITH w AS (SELECT place, symbol, "timestamp", received_at, is_fill, volume::numeric,
+                volume::numeric AS decimal_volume, \(SQLText.literal(configuration.collector))::text AS collector
+                FROM (VALUES \(values.joined(separator: ", "))) v(place, symbol, "timestamp", received_at, volume, is_fill))
+            SELECT w.place FROM w JOIN \(table.sqlName) t ON t.symbol = w.symbol AND t."timestamp" = w."timestamp"
+            WHERE CASE WHEN w.is_fill THEN \(stays(isFill: true)) ELSE \(stays(isFill: false)) END
             """, "look for newer bars in \(table.displayName)")
         return (results.last?.rows ?? []).compactMap { $0.first.flatMap { $0 }.flatMap { Int($0) } }
     }

@@ -14,7 +14,7 @@ public actor Uploader {
     private var connection: PostgresConnection?
     /// What was read of the tables; `nil` when it must be read (again).
     private var catalog: Catalog?
-    var choices: [Bar.Interval: UploadPathChoice] = [:]
+    var choices: [BarGroup: UploadPathChoice] = [:]
     /// Batches at the head of their streams that did not go up.
     var stumbles: [EventStream: Stumble] = [:]
     /// What was refused since a row of the stream last went through.
@@ -120,8 +120,7 @@ public actor Uploader {
         }
     }
 
-    /// The places of those bars that must not be sent again, because upstream has a version of them that is newer, or of
-    /// which nobody knows that it is older.
+    /// The places of those bars that need not be sent again, because upstream has a version of them that would stay.
     ///
     /// - Throws: any ``UpstreamError/Reason``.
     public func superseded(_ bars: [LateBar]) async throws(UpstreamError) -> Set<Int> {
@@ -131,11 +130,11 @@ public actor Uploader {
             for (interval, shape) in [(Bar.Interval.minute, TableShape.minuteBars), (.second, .secondBars)] {
                 let rows = bars.enumerated().filter { $1.bar.interval == interval }.map { (place: $0, late: $1) }
                 guard !rows.isEmpty else { continue }
-                let table = try shape.usable(in: catalog)
+                let target = try UploadTarget<BarField>(shape, in: catalog)
                 for start in stride(from: 0, to: rows.count, by: 1000) {
                     let part = Array(rows[start..<min(start + 1000, rows.count)])
                     found.formUnion(
-                        try connection.superseded(part, in: table, as: self.configuration.barTimestamp))
+                        try connection.superseded(part, in: target, self.configuration))
                 }
             }
             return found

@@ -16,6 +16,9 @@ public struct UpstreamConfiguration: Sendable {
     public let statementTimeout: Duration
     /// What `timestamp` of a bar means upstream.
     public let barTimestamp: BarTimestamp
+    /// Whose version of a bar stays where nothing tells its age; `nil`: ``BarConflict/newest`` where the table has the
+    /// column received_at, else ``BarConflict/replace``.
+    public let barConflict: BarConflict?
 
     let settings: ConnectionSettings
 
@@ -29,7 +32,8 @@ public struct UpstreamConfiguration: Sendable {
     ///   make libpq read other files, run other code or misread the data; never quotes the password.
     public init(
         uri: String, collector: String, connectTimeout: Duration = .seconds(10),
-        statementTimeout: Duration = .seconds(60), barTimestamp: BarTimestamp = .start
+        statementTimeout: Duration = .seconds(60), barTimestamp: BarTimestamp = .start,
+        barConflict: BarConflict? = nil
     ) throws(UpstreamError) {
         guard !collector.isEmpty, !collector.utf8.contains(0) else {
             throw UpstreamError(.configuration, "read COLLECTOR_ID", "the collector's name is empty or has a NUL in it")
@@ -42,6 +46,7 @@ public struct UpstreamConfiguration: Sendable {
         self.connectTimeout = settings.connectTimeout ?? connectTimeout
         self.statementTimeout = statementTimeout
         self.barTimestamp = barTimestamp
+        self.barConflict = barConflict
     }
 
     /// The server, port, database and user, without any secret.

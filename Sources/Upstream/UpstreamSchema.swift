@@ -20,15 +20,18 @@ public struct SchemaChange: Sendable, Equatable {
     public let table: String
     /// What was found or done.
     public let state: State
+    /// Of a table of bars, which version of a bar stays, in words.
+    public internal(set) var versions: String?
 }
 
 extension SchemaChange: CustomStringConvertible {
     /// One line.
     public var description: String {
-        switch state {
-        case .created: "\(table): created"
-        case .present: "\(table): present"
-        case .differs(let lines): "\(table): present, differs: \(lines.joined(separator: "; "))"
+        let rule = versions.map { "; \($0)" } ?? ""
+        return switch state {
+        case .created: "\(table): created\(rule)"
+        case .present: "\(table): present\(rule)"
+        case .differs(let lines): "\(table): present, differs: \(lines.joined(separator: "; "))\(rule)"
         case .unusable(let lines): "\(table): can't be used: \(lines.joined(separator: "; "))"
         case .missing: "\(table): missing; run `edgetick migrate`"
         }

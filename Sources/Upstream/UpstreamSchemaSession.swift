@@ -24,7 +24,7 @@ actor UpstreamSchemaSession {
             let connection = try PostgresConnection.connect(configuration, interrupt: interrupt)
             defer { connection.finish() }
             let catalog = try connection.readCatalog(of: TableShape.all.map(\.name))
-            return TableShape.all.map { $0.change(in: catalog, isNew: false) }
+            return TableShape.all.map { $0.change(in: catalog, isNew: false, configuration.barConflict) }
         }
     }
 
@@ -50,7 +50,9 @@ actor UpstreamSchemaSession {
             }
             let after = try connection.readCatalog(of: names)
             try connection.run("COMMIT", "commit the schema")
-            return TableShape.all.map { $0.change(in: after, isNew: created.contains($0.name)) }
+            return TableShape.all.map {
+                $0.change(in: after, isNew: created.contains($0.name), configuration.barConflict)
+            }
         }
     }
 
@@ -87,7 +89,16 @@ actor UpstreamSchemaSession {
 }
 
 extension TableShape {
-    fileprivate func change(in catalog: Catalog, isNew: Bool) -> SchemaChange {
+    fileprivate func change(in catalog: Catalog, isNew: Bool, _ conflict: BarConflict?) -> SchemaChange {
+        var change = state(in: catalog, isNew: isNew)
+        guard name == TableShape.minuteBars.name || name == TableShape.secondBars.name,
+            let target = try? UploadTarget<BarField>(self, in: catalog)
+        else { return change }
+        change.versions = target.versions(conflict).summary
+        return change
+    }
+
+    private func state(in catalog: Catalog, isNew: Bool) -> SchemaChange {
         guard let table = catalog.tables[name] else { return SchemaChange(table: name, state: .missing) }
         let faults = faults(in: table, user: catalog.user)
         if !faults.isEmpty { return SchemaChange(table: name, state: .unusable(faults)) }

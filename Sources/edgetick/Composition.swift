@@ -10,7 +10,7 @@ extension Settings {
         guard let uri = upload.databaseURI else { return nil }
         return try UpstreamConfiguration(
             uri: uri.reveal(), collector: collectorID, statementTimeout: upload.statementTimeout,
-            barTimestamp: upload.barTimestamp)
+            barTimestamp: upload.barTimestamp, barConflict: upload.barConflict)
     }
 
     /// How the buffer file is written.

@@ -148,6 +148,10 @@ extension Settings {
                     "BAR_TIMESTAMP", \.upload.barTimestamp, .choice, "start",
                     "what a bar's timestamp means in the database"),
                 Setting(
+                    "BAR_CONFLICT", \.upload.barConflict, .choice,
+                    "whose bar stays where another program's has no received_at; newest where the table has the column, "
+                        + "else replace"),
+                Setting(
                     "COLLECTOR_ID", \.collectorID, .name, .host(\.defaultCollectorID, "the host's name"),
                     "this collector's name in the database"),
             ]),

@@ -131,6 +131,8 @@ struct Settings: Sendable {
         var batchRows = 0
         var statementTimeout = Duration.zero
         var barTimestamp = BarTimestamp.start
+        /// `nil`: what fits the table.
+        var barConflict: BarConflict?
     }
 
     struct HTTP: Sendable {

@@ -1,0 +1,228 @@
+import Foundation
+import MarketData
+import TestSupport
+import Testing
+
+@testable import Upstream
+
+/// An older version of a bar never takes a newer one's place, whoever brings it and whenever it comes.
+@Suite(.timeLimit(.minutes(5))) struct VersionTests {
+    /// A collector with a buffer file and an upload of its own.
+    private final class Box {
+        private let uploader: Uploader
+        private var sequence: Int64 = 0
+
+        init(_ sandbox: Sandbox, _ name: String, conflict: BarConflict? = nil) throws {
+            let configuration = try UpstreamConfiguration(
+                uri: sandbox.cluster.uri(sandbox.database), collector: name, barConflict: conflict)
+            uploader = Uploader(configuration: configuration, bufferID: UUID().uuidString, logger: quiet)
+        }
+
+        /// Uploads a version that was received so many seconds from now.
+        func send(
+            _ close: Double, volume: Double = 100, at seconds: Double = -60, source: EventSource = .stream
+        ) async throws {
+            try await send([(close, volume, seconds, source)])
+        }
+
+        func send(_ versions: [(close: Double, volume: Double, seconds: Double, source: EventSource)]) async throws {
+            var rows = batch(versions.map { bar(close: $0.close, volume: $0.volume) }, from: sequence + 1)
+            for (index, version) in versions.enumerated() {
+                rows.bars[index].receivedMicroseconds = VersionTests.received(version.seconds)
+                rows.bars[index].source = version.source
+                if version.source == .backfill {
+                    rows.bars[index].event.dayVolume = nil
+                    rows.bars[index].event.dayOpen = nil
+                    rows.bars[index].event.averageSize = nil
+                }
+            }
+            sequence += Int64(versions.count)
+            _ = try await uploader.upload(rows)
+        }
+
+        /// Whether the version would be held back.
+        func isSuperseded(
+            _ close: Double, volume: Double = 100, at seconds: Double = -60, source: EventSource = .stream
+        ) async throws -> Bool {
+            let late = LateBar(
+                bar: bar(close: close, volume: volume), receivedMicroseconds: VersionTests.received(seconds),
+                source: source)
+            return try await uploader.superseded([late]) == [0]
+        }
+    }
+
+    private static let now = Date().timeIntervalSince1970
+
+    private static func received(_ seconds: Double) -> Int64 { Int64((now + seconds) * 1_000_000) }
+
+    private func close(_ sandbox: Sandbox) throws -> String {
+        try sandbox.run("SELECT trim_scale(close::numeric) FROM ohlcv_1min")
+    }
+
+    private let seven = """
+        CREATE TABLE ohlcv_1min (symbol text, timestamp timestamptz, open numeric, high numeric, low numeric,
+        close numeric, volume bigint, PRIMARY KEY (symbol, timestamp))
+        """
+
+    @Test(arguments: [3600.0, 0, -3600])
+    func `between boxes the version with more volume wins, whatever their clocks say`(ahead: Double) async throws {
+        let sandbox = try await Sandbox.migrated()
+        let (wrong, right) = (try Box(sandbox, "wrong"), try Box(sandbox, "right"))
+        try await wrong.send(1, volume: 100, at: ahead - 60)
+        try await right.send(2, volume: 120.5, at: -50)
+        #expect(try close(sandbox) == "2")
+        // The lagging box, whose uplink returns, or that dies before it has the second version.
+        try await wrong.send(1, volume: 100, at: ahead - 40)
+        #expect(try close(sandbox) == "2")
+        #expect(try await wrong.isSuperseded(1, volume: 100, at: ahead - 40))
+        try await wrong.send(2, volume: 120.5, at: ahead - 30)
+        try await wrong.send(3, volume: 121, at: ahead - 20)
+        #expect(try close(sandbox) == "3")
+        try await right.send(2, volume: 120.5, at: -10)
+        #expect(try close(sandbox) == "3")
+    }
+
+    @Test func `with equal volume the later received wins between boxes, and no clock is ahead of the server's`()
+        async throws
+    {
+        let sandbox = try await Sandbox.migrated()
+        let (first, second) = (try Box(sandbox, "first"), try Box(sandbox, "second"))
+        try await first.send(1, at: -60)
+        try await second.send(2, at: -70)
+        #expect(try close(sandbox) == "1")
+        try await second.send(3, at: -50)
+        #expect(try close(sandbox) == "3")
+        // A day ahead counts as now: as new as can be, and no newer than the next that is.
+        try await first.send(4, at: 86_400)
+        #expect(try close(sandbox) == "4")
+        try await second.send(5, at: 7200)
+        #expect(try close(sandbox) == "5")
+    }
+
+    @Test func `of one collector the later received wins, also with less volume`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        let box = try Box(sandbox, "box")
+        try await box.send(1, volume: 120, at: -60)
+        try await box.send(2, volume: 100, at: -50)
+        #expect(try close(sandbox) == "2")
+        // The clock was stepped back between the two: time of receipt stands still in the file then.
+        try await box.send(3, volume: 100, at: -50)
+        #expect(try close(sandbox) == "3")
+        // A repaired file brings what waited in it under an id of its own.
+        let repaired = try Box(sandbox, "box")
+        try await repaired.send(1, volume: 120, at: -60)
+        #expect(try close(sandbox) == "3")
+        #expect(try await repaired.isSuperseded(1, volume: 120, at: -60))
+        #expect(try await !repaired.isSuperseded(4, volume: 90, at: -40))
+    }
+
+    @Test func `what fills a gap is put where nothing is, and replaces nothing but an older fill`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        let day = "SELECT day_volume, day_open, average_size FROM ohlcv_1min"
+        let (box, other) = (try Box(sandbox, "box"), try Box(sandbox, "other"))
+        try await box.send(1, volume: 100, at: -60)
+        let before = try sandbox.run("SELECT * FROM ohlcv_1min")
+        for filler in [box, other] { try await filler.send(9, volume: 500, at: -1, source: .backfill) }
+        #expect(try sandbox.run("SELECT * FROM ohlcv_1min") == before)
+        #expect(try await box.isSuperseded(9, volume: 500, at: -1, source: .backfill))
+        try sandbox.run("DELETE FROM ohlcv_1min")
+        try await box.send(2, volume: 100, at: -60, source: .backfill)
+        #expect(try sandbox.run(day) == "||")
+        try await other.send(3, volume: 100, at: -50, source: .backfill)
+        #expect(try close(sandbox) == "3")
+        try await box.send(4, volume: 100, at: -55, source: .backfill)
+        #expect(try close(sandbox) == "3")
+        // The stream's own goes over it, unless another box's has less volume than the aggregate.
+        try await box.send(5, volume: 90, at: -10)
+        #expect(try close(sandbox) == "3")
+        try await box.send(6, volume: 100, at: -10)
+        #expect(try close(sandbox) == "6" && sandbox.run(day) == "90210.5|34.25|101")
+    }
+
+    @Test func `an older fill's columns that a newer one lacks keep their values`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        let box = try Box(sandbox, "box")
+        try await box.send(1, at: -60, source: .backfill)
+        try sandbox.run("UPDATE ohlcv_1min SET day_volume = 7, average_size = 8")
+        try await box.send(2, at: -50, source: .backfill)
+        #expect(try sandbox.run("SELECT close, day_volume, average_size FROM ohlcv_1min") == "2|7|8")
+    }
+
+    @Test func `in one batch the stream's version stands before a fill's, whichever comes last`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        let box = try Box(sandbox, "box")
+        try await box.send([(1, 100, -60, .backfill), (2, 100, -50, .stream), (3, 100, -40, .backfill)])
+        #expect(try close(sandbox) == "2")
+        try await box.send([(4, 100, -30, .stream), (5, 100, -20, .backfill)])
+        #expect(try close(sandbox) == "4")
+    }
+
+    @Test(
+        arguments: [
+            (nil, "2"), (.replace, "2"), (.newest, "2"), (.keep, "1"),
+        ] as [(BarConflict?, String)])
+    func `on a table of the canonical columns the setting decides, and fills replace nothing`(
+        conflict: BarConflict?, expected: String
+    ) async throws {
+        let sandbox = try await Sandbox.prepared(seven)
+        let box = try Box(sandbox, "box", conflict: conflict)
+        try await box.send(1, volume: 100)
+        try await box.send(2, volume: 90)
+        #expect(try close(sandbox) == expected)
+        try await box.send(3, volume: 500, source: .backfill)
+        #expect(try close(sandbox) == expected)
+    }
+
+    @Test(
+        arguments: [
+            (nil, 100, "2"), (nil, 90, "1"), (.newest, 101, "2"), (.newest, 99, "1"), (.replace, 90, "2"),
+            (.keep, 200, "1"),
+        ] as [(BarConflict?, Double, String)])
+    func `of a row without a time of receipt another program is the writer, and the setting decides`(
+        conflict: BarConflict?, volume: Double, expected: String
+    ) async throws {
+        let sandbox = try await Sandbox.migrated()
+        try sandbox.run(
+            """
+            INSERT INTO ohlcv_1min (symbol, timestamp, open, high, low, close, volume)
+            VALUES ('AAPL', timestamptz 'epoch' + \(opening) * interval '1 millisecond', 1, 1, 1, 1, 100)
+            """)
+        let box = try Box(sandbox, "box", conflict: conflict)
+        #expect(try await box.isSuperseded(2, volume: volume) == (expected == "1"))
+        try await box.send(9, volume: 500, source: .backfill)
+        #expect(try close(sandbox) == "1")
+        try await box.send(2, volume: volume)
+        #expect(try close(sandbox) == expected)
+    }
+
+    @Test func `a table without the collector's name is compared by volume and time`() async throws {
+        let sandbox = try await Sandbox.prepared(
+            seven.replacing("volume bigint", with: "volume bigint, received_at timestamp"))
+        let box = try Box(sandbox, "box")
+        try await box.send(1, volume: 100, at: -60)
+        try await box.send(2, volume: 90, at: -50)
+        #expect(try close(sandbox) == "1")
+        try await box.send(3, volume: 100, at: -50)
+        #expect(try close(sandbox) == "3")
+        try await box.send(4, volume: 100, at: -55)
+        #expect(try close(sandbox) == "3")
+        try await box.send(5, volume: 101, at: -55)
+        #expect(try close(sandbox) == "5")
+    }
+
+    @Test func `migrate and check say which rule applies`() async throws {
+        let migrated = try await UpstreamSchema.check(try Sandbox.migrated().configuration())
+        let bars = try #require(migrated.first { $0.table == "ohlcv_1min" })
+        #expect(bars.description.contains("a newer version replaces an older one"))
+        #expect(bars.description.hasSuffix("(BAR_CONFLICT=newest)"))
+        #expect(migrated.filter { $0.versions != nil }.map(\.table) == ["ohlcv_1min", "ohlcv_1sec"])
+        let plain = try Sandbox.empty()
+        try plain.run(seven)
+        let keeping = try UpstreamConfiguration(
+            uri: plain.cluster.uri(plain.database), collector: "box", barConflict: .keep)
+        let changes = try await UpstreamSchema.migrate(keeping)
+        #expect(changes.first?.description.hasSuffix("a bar that is there stays (BAR_CONFLICT=keep)") == true)
+        let found = try await UpstreamSchema.check(try plain.configuration())
+        #expect(found.first?.description.contains("(BAR_CONFLICT=replace)") == true)
+    }
+}
