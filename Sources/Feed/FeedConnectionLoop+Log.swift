@@ -1,4 +1,5 @@
 import Logging
+import MarketData
 
 extension FeedConnectionLoop {
     /// Logs what the connection does in its ordinary life.
@@ -43,5 +44,20 @@ extension FeedConnectionLoop {
         if count > 1 { metadata["count"] = "\(count)" }
         let isSevere = machine.status == .error
         logger.log(level: isSevere ? .error : .warning, "feed connection trouble", metadata: metadata)
+    }
+
+    /// Logs what could not be decoded, with a sample of it.
+    func log(_ line: RejectLog.Line) {
+        let metadata: Logger.Metadata = [
+            "kind": "\(line.kind?.rawValue ?? "unknown")", "count": "\(line.count)", "sample": "\(line.sample)",
+        ]
+        switch line.loss {
+        case .events:
+            logger.error("events can't be decoded and are lost; the feed may have changed", metadata: metadata)
+        case .fields:
+            logger.warning(
+                "fields of events are in another form than the feed's description says, and are left out",
+                metadata: metadata)
+        }
     }
 }

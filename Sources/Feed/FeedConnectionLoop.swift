@@ -23,6 +23,7 @@ final class FeedConnectionLoop {
     private var timer: (task: Scheduled<Void>, deadline: Duration)?
     private var faults = FaultLog<FeedError.Reason>()
     var remarks = RemarkLog()
+    private var rejectLog = RejectLog()
     private var seenVersion = -1
     private var shownVersion = -1
     private var interestNumber: Int
@@ -97,6 +98,7 @@ final class FeedConnectionLoop {
             snapshot.rejects = rejects
             snapshot.lastMessage = now.wall
         }
+        for line in rejectLog.lines(rejects, now: now.monotonic) { log(line) }
         rearm()
     }
 

@@ -38,6 +38,13 @@ public struct TextArena: Sendable, Equatable {
         return copy.withUTF8 { append(UnsafeRawBufferPointer($0)) }
     }
 
+    /// Has `write` append a text's bytes to the arena's end and returns where they are.
+    public mutating func append(writing write: (inout [UInt8]) -> Void) -> TextRange {
+        let start = storage.count
+        write(&storage)
+        return TextRange(offset: UInt32(start), count: UInt32(storage.count - start))
+    }
+
     /// Appends another arena and answers by how much its ranges move; as for ``append(_:)-(UnsafeRawBufferPointer)``.
     public mutating func append(contentsOf other: TextArena) -> UInt32 {
         let shift = UInt32(storage.count)

@@ -48,24 +48,28 @@ public enum FoundationDecoder {
             return EventLine.line(
                 Bar(
                     symbol: try symbol(), interval: interval, start: start,
-                    end: try whole("e") ?? start + interval.milliseconds, open: try need(number("o")),
+                    end: try ifOfType(whole, "e").flatMap { $0 > 0 ? $0 : nil } ?? start &+ interval.milliseconds,
+                    open: try need(number("o")),
                     high: try need(number("h")), low: try need(number("l")), close: try need(number("c")),
-                    volume: try need(decimal("dv") ?? number("v")), vwap: try number("vw"),
-                    dayVolume: try decimal("dav") ?? number("av"), dayOpen: try number("op"),
-                    dayVWAP: try number("a"), averageSize: try number("z"),
-                    isOTC: try fields.decodeIfPresent(Bool.self, forKey: Name(stringValue: "otc"))))
+                    volume: try need(ifOfType(decimal, "dv") ?? number("v")), vwap: try ifOfType(number, "vw"),
+                    dayVolume: try ifOfType(decimal, "dav") ?? ifOfType(number, "av"),
+                    dayOpen: try ifOfType(number, "op"),
+                    dayVWAP: try ifOfType(number, "a"), averageSize: try ifOfType(number, "z"),
+                    isOTC: try ifOfType(flag, "otc")))
         }
 
         func trade() throws -> String {
             var arena = TextArena()
-            let tradeID = try text("i").map { arena.append($0) }
+            let tradeID = try (ifOfType(text, "i") ?? ifOfType(whole, "i").map { "\($0)" }).map { arena.append($0) }
             let conditions = try list("c").map { arena.append($0) }
             return EventLine.line(
                 Trade(
                     symbol: try symbol(), time: try need(whole("t")), price: try need(number("p")),
-                    size: try need(decimal("ds") ?? number("s")), exchange: try small("x"), tape: try small("z"),
-                    tradeID: tradeID, conditions: conditions, sequence: try whole("q"), trfID: try small("trfi"),
-                    trfTime: try whole("trft")), arena)
+                    size: try need(ifOfType(decimal, "ds") ?? number("s")), exchange: try ifOfType(small, "x"),
+                    tape: try ifOfType(small, "z"), tradeID: tradeID, conditions: conditions,
+                    sequence: try ifOfType(whole, "q"),
+                    trfID: try ifOfType(small, "trfi"),
+                    trfTime: try ifOfType(whole, "trft").flatMap { $0 < 0 ? nil : $0 }), arena)
         }
 
         func quote() throws -> String {
@@ -73,10 +77,12 @@ public enum FoundationDecoder {
             let indicators = try list("i").map { arena.append($0) }
             return EventLine.line(
                 Quote(
-                    symbol: try symbol(), time: try need(whole("t")), bid: try number("bp"), bidSize: try number("bs"),
-                    bidExchange: try small("bx"), ask: try number("ap"), askSize: try number("as"),
-                    askExchange: try small("ax"), condition: try small("c"), indicators: indicators,
-                    tape: try small("z"), sequence: try whole("q")), arena)
+                    symbol: try symbol(), time: try need(whole("t")), bid: try ifOfType(number, "bp"),
+                    bidSize: try ifOfType(number, "bs"),
+                    bidExchange: try ifOfType(small, "bx"), ask: try ifOfType(number, "ap"),
+                    askSize: try ifOfType(number, "as"),
+                    askExchange: try ifOfType(small, "ax"), condition: try ifOfType(small, "c"), indicators: indicators,
+                    tape: try ifOfType(small, "z"), sequence: try ifOfType(whole, "q")), arena)
         }
 
         func need<Value>(_ value: Value?) throws -> Value {
@@ -103,13 +109,26 @@ public enum FoundationDecoder {
         }
 
         func list(_ name: String) throws -> String? {
-            try fields.decodeIfPresent([Int32].self, forKey: Name(stringValue: name))
-                .map { "[" + $0.map(String.init).joined(separator: ",") + "]" }
+            let list =
+                try ifOfType({ try fields.decodeIfPresent([Int32].self, forKey: Name(stringValue: $0)) }, name)
+                ?? ifOfType(small, name).map { [$0] }
+            return list.map { "[" + $0.map(String.init).joined(separator: ",") + "]" }
+        }
+
+        func flag(_ name: String) throws -> Bool? {
+            try fields.decodeIfPresent(Bool.self, forKey: Name(stringValue: name))
+        }
+
+        /// The value of a field that an event can be without; `nil` for another type. A number that Foundation can't
+        /// read may be one that we can, and throws.
+        func ifOfType<Value>(_ read: (String) throws -> Value?, _ name: String) throws -> Value? {
+            do { return try read(name) } catch DecodingError.typeMismatch { return nil }
         }
 
         /// A decimal in a string, or a number.
         func decimal(_ name: String) throws -> Double? {
             guard let text = try? text(name) else { return try number(name) }
+            guard text.utf8.allSatisfy("0123456789+-.eE".utf8.contains) else { throw Missing() }
             return try JSONDecoder().decode([Double].self, from: Data("[\(text)]".utf8)).first
         }
     }

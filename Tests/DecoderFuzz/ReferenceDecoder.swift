@@ -29,7 +29,7 @@ public enum ReferenceDecoder {
             }
         }
 
-        /// `nil` when anything is missing or wrong.
+        /// `nil` when anything that must be there is missing or wrong.
         var outcome: Outcome? {
             guard case .string(let name?)? = values["ev"] else { return nil }
             do {
@@ -40,7 +40,7 @@ public enum ReferenceDecoder {
                 case "Q": return .event(try quote())
                 case "status":
                     let status = FeedStatus(
-                        status: try required(text("status")), message: try text("message") ?? "")
+                        status: try required(text("status")), message: (try? text("message")) ?? "")
                     return .status(status)
                 default: return nil
                 }
@@ -64,21 +64,18 @@ public enum ReferenceDecoder {
 
         func bar(_ interval: Bar.Interval) throws -> String {
             let start = try required(time("s"))
-            guard start <= Int64.max - interval.milliseconds || present("e") != nil else { throw Wrong() }
+            let end = try? time("e")
+            guard end != nil || start <= Int64.max - interval.milliseconds else { throw Wrong() }
             var bar = Bar(
-                symbol: try symbol(), interval: interval, start: start,
-                end: try time("e") ?? start + interval.milliseconds, open: try required(number("o")),
-                high: try required(number("h")), low: try required(number("l")), close: try required(number("c")),
-                volume: try required(decimal("dv") ?? number("v")))
-            bar.vwap = try number("vw")
-            bar.dayVolume = try decimal("dav") ?? number("av")
-            bar.dayOpen = try number("op")
-            bar.dayVWAP = try number("a")
-            bar.averageSize = try number("z")
-            if let otc = present("otc") {
-                guard case .bool(let value) = otc else { throw Wrong() }
-                bar.isOTC = value
-            }
+                symbol: try symbol(), interval: interval, start: start, end: end ?? start + interval.milliseconds,
+                open: try required(number("o")), high: try required(number("h")), low: try required(number("l")),
+                close: try required(number("c")), volume: try required((try? decimal("dv")) ?? number("v")))
+            bar.vwap = try? number("vw")
+            bar.dayVolume = (try? decimal("dav")) ?? (try? number("av"))
+            bar.dayOpen = try? number("op")
+            bar.dayVWAP = try? number("a")
+            bar.averageSize = try? number("z")
+            if case .bool(let value)? = present("otc") { bar.isOTC = value }
             return EventLine.line(bar)
         }
 
@@ -86,31 +83,30 @@ public enum ReferenceDecoder {
             var arena = TextArena()
             var trade = Trade(
                 symbol: try symbol(), time: try required(time("t")), price: try required(number("p")),
-                size: try required(decimal("ds") ?? number("s")))
-            trade.exchange = try small("x")
-            trade.tape = try small("z")
-            trade.tradeID = try text("i").map { arena.append($0) }
-            trade.conditions = try integers("c").map { arena.append($0) }
-            trade.sequence = try integer("q")
-            trade.trfID = try small("trfi")
-            trade.trfTime = try integer("trft")
-            if let time = trade.trfTime, time < 0 { throw Wrong() }
+                size: try required((try? decimal("ds")) ?? number("s")))
+            trade.exchange = try? small("x")
+            trade.tape = try? small("z")
+            trade.tradeID = ((try? text("i")) ?? (try? integer("i")).map { "\($0)" }).map { arena.append($0) }
+            trade.conditions = (try? integers("c")).map { arena.append($0) }
+            trade.sequence = try? integer("q")
+            trade.trfID = try? small("trfi")
+            trade.trfTime = (try? integer("trft")).flatMap { $0 < 0 ? nil : $0 }
             return EventLine.line(trade, arena)
         }
 
         func quote() throws -> String {
             var arena = TextArena()
             var quote = Quote(symbol: try symbol(), time: try required(time("t")))
-            quote.bid = try number("bp")
-            quote.bidSize = try number("bs")
-            quote.bidExchange = try small("bx")
-            quote.ask = try number("ap")
-            quote.askSize = try number("as")
-            quote.askExchange = try small("ax")
-            quote.condition = try small("c")
-            quote.indicators = try integers("i").map { arena.append($0) }
-            quote.tape = try small("z")
-            quote.sequence = try integer("q")
+            quote.bid = try? number("bp")
+            quote.bidSize = try? number("bs")
+            quote.bidExchange = try? small("bx")
+            quote.ask = try? number("ap")
+            quote.askSize = try? number("as")
+            quote.askExchange = try? small("ax")
+            quote.condition = try? small("c")
+            quote.indicators = (try? integers("i")).map { arena.append($0) }
+            quote.tape = try? small("z")
+            quote.sequence = try? integer("q")
             return EventLine.line(quote, arena)
         }
 
@@ -159,7 +155,7 @@ public enum ReferenceDecoder {
 
         func integers(_ name: String) throws -> String? {
             guard let value = present(name) else { return nil }
-            guard case .array(let values) = value else { throw Wrong() }
+            let values = if case .array(let values) = value { values } else { [value] }
             let texts = try values.map { value in
                 guard case .number(let text) = value else { throw Wrong() }
                 return String(try required(Self.integer(text).flatMap { Int32(exactly: $0) }))

@@ -1,4 +1,7 @@
-/// What a decoder could not make an event of: how much, why, and a few redacted samples.
+public import MarketData
+
+/// What a decoder could not make an event of, and which fields it left out of those that it made: how much, of which
+/// kind, why, and a few redacted samples.
 public struct DecodeRejects: Sendable, Equatable {
     /// Why something was left out.
     public enum Reason: String, Sendable, Hashable, CaseIterable {
@@ -49,9 +52,40 @@ public struct DecodeRejects: Sendable, Equatable {
         }
     }
 
+    /// Counts by kind of event, with a sample of each kind.
+    ///
+    /// What names no kind, because it is no JSON or because `ev` is missing or unknown, is counted under `nil`.
+    public struct Tally: Sendable, Equatable {
+        private var counts = [Int](repeating: 0, count: kinds.count)
+        private var newest = [Sample?](repeating: nil, count: kinds.count)
+
+        /// How many of all kinds.
+        public var total: Int { counts.reduce(0, +) }
+
+        /// How many of one kind.
+        public subscript(_ kind: EventKind?) -> Int { counts[Self.index(kind)] }
+
+        /// The newest sample of one kind.
+        public func sample(of kind: EventKind?) -> Sample? { newest[Self.index(kind)] }
+
+        fileprivate mutating func count(_ kind: EventKind?, _ count: Int) { counts[Self.index(kind)] += count }
+
+        fileprivate mutating func keep(_ sample: Sample, of kind: EventKind?) { newest[Self.index(kind)] = sample }
+
+        private static func index(_ kind: EventKind?) -> Int {
+            switch kind {
+            case .minuteBar: 0
+            case .secondBar: 1
+            case .trade: 2
+            case .quote: 3
+            case nil: 4
+            }
+        }
+    }
+
     /// What one rejected piece looked like.
     public struct Sample: Sendable, Equatable, CustomStringConvertible {
-        /// Why it was rejected.
+        /// Why it, or a field of it, was left out.
         public var reason: Reason
         /// The field at fault, as the feed names it; `nil` when the piece as a whole is.
         public var field: String?
@@ -64,6 +98,9 @@ public struct DecodeRejects: Sendable, Equatable {
         }
     }
 
+    /// The kinds that are counted apart; `nil` for what names none.
+    public static let kinds: [EventKind?] = EventKind.allCases.map(Optional.some) + [nil]
+
     /// How many samples of each reason are kept.
     public static let samplesPerReason = 4
 
@@ -75,6 +112,13 @@ public struct DecodeRejects: Sendable, Equatable {
     /// The reasons that already have a sample of the frame being decoded, by ``Reason/index``: a frame full of
     /// rejects costs one sample for each reason.
     private var sampled: UInt32 = 0
+    /// How many events with fields left out are still to go without a sample.
+    private var leftOutWait = 0
+
+    /// The events, or pieces that should have been one, that were left out.
+    public private(set) var events = Tally()
+    /// The optional fields that were left out of events that were taken, since their form is not the feed's.
+    public private(set) var fields = Tally()
 
     /// Makes an empty count.
     public init() {}
@@ -95,9 +139,18 @@ public struct DecodeRejects: Sendable, Equatable {
 
     /// Counts `count` pieces, and keeps the first of a frame as a sample if it is time for one.
     mutating func record(
-        _ reason: Reason, field: FieldKey? = nil, count: Int = 1, piece: UnsafeRawBufferPointer
+        _ reason: Reason, field: FieldKey? = nil, kind: EventKind? = nil, count: Int = 1,
+        piece: UnsafeRawBufferPointer
     ) {
         counts[reason.index] += count
+        events.count(kind, count)
+        func sample() -> Sample {
+            let sample = Sample(reason: reason, field: field?.name, text: RedactedText.excerpt(of: piece))
+            events.keep(sample, of: kind)
+            return sample
+        }
+        // Each kind has a sample from its first reject on.
+        let first = events.sample(of: kind) == nil ? sample() : nil
         let bit: UInt32 = 1 << UInt32(reason.index)
         guard sampled & bit == 0 else { return }
         sampled |= bit
@@ -109,7 +162,22 @@ public struct DecodeRejects: Sendable, Equatable {
         if rings[reason.index].count == DecodeRejects.samplesPerReason {
             rings[reason.index].removeFirst()
         }
-        rings[reason.index].append(
-            Sample(reason: reason, field: field?.name, text: RedactedText.excerpt(of: piece)))
+        rings[reason.index].append(first ?? sample())
+    }
+
+    /// Counts the fields that an event was taken without, and now and then keeps the event as a sample.
+    ///
+    /// - Parameter reason: The ``Reason/index`` of the last of them.
+    mutating func leaveOut(keys: UInt64, reason: UInt64, kind: EventKind?, piece: UnsafeRawBufferPointer) {
+        fields.count(kind, keys.nonzeroBitCount)
+        guard fields.sample(of: kind) == nil || leftOutWait == 0 else {
+            leftOutWait -= 1
+            return
+        }
+        leftOutWait = DecodeRejects.samplingInterval - 1
+        fields.keep(
+            Sample(
+                reason: Reason.allCases[Int(reason)], field: FieldKey(firstOf: keys).name,
+                text: RedactedText.excerpt(of: piece)), of: kind)
     }
 }

@@ -40,7 +40,29 @@ struct EventFields {
 
     init(slots: UnsafeMutablePointer<Slot>) {
         self.slots = slots
+        forgetLeftOut()
     }
+
+    /// Optional fields that were left out of the event because of their form, and why the last of them was.
+    ///
+    /// Kept in a slot that no field has, so that reading a field changes nothing but memory off the usual path.
+    @inline(__always)
+    var leftOut: (keys: UInt64, reason: UInt64) {
+        (slots[EventFields.leftOutSlot].payload, slots[EventFields.leftOutSlot].detail)
+    }
+
+    private static let leftOutSlot = 62
+
+    /// Notes that a field had to be left out.
+    @inline(never)
+    func leaveOut(_ key: FieldKey, _ reason: DecodeRejects.Reason) {
+        slots[EventFields.leftOutSlot].payload |= key.bit
+        slots[EventFields.leftOutSlot].detail = UInt64(reason.index)
+    }
+
+    /// Begins an event of which nothing was left out.
+    @inline(__always)
+    func forgetLeftOut() { slots[EventFields.leftOutSlot] = Slot(payload: 0, detail: 0) }
 
     @inline(__always)
     func digits(_ key: FieldKey) -> UInt64 { slots[Int(key.index)].payload }

@@ -30,6 +30,17 @@ extension EventReader {
         return try otherEvent()
     }
 
+    /// The kind of event that `ev` names; `nil` for a status message and what is no event.
+    var kind: EventKind? {
+        switch try? event() {
+        case .bar(.minute): .minuteBar
+        case .bar(.second): .secondBar
+        case .trade: .trade
+        case .quote: .quote
+        case .status, nil: nil
+        }
+    }
+
     @inline(never)
     private func otherEvent() throws(Rejection) -> Event {
         guard has(.ev) else { throw Rejection(.missingEvent) }
@@ -57,30 +68,29 @@ extension EventReader {
         let symbol = try symbol()
         let start = try requiredTime("s")
         let end: Int64
-        if let sent = try time("e") {
+        if let sent = time("e") {
             end = sent
         } else {
             let (sum, overflow) = start.addingReportingOverflow(interval.milliseconds)
             guard !overflow else { throw Rejection(.badTime, "s") }
             end = sum
         }
-        guard let volume = try number(exact: .dv, rounded: "v") else { throw Rejection(.missingField, "v") }
+        let volume = try requiredNumber(exact: .dv, rounded: "v")
         return Bar(
             symbol: symbol, interval: interval, start: start, end: end, open: try requiredNumber("o"),
             high: try requiredNumber("h"), low: try requiredNumber("l"), close: try requiredNumber("c"),
-            volume: volume, vwap: try number(.vw), dayVolume: try number(exact: .dav, rounded: .av),
-            dayOpen: try number(.op), dayVWAP: try number("a"), averageSize: try number("z"), isOTC: try flag(.otc))
+            volume: volume, vwap: number(.vw), dayVolume: number(exact: .dav, rounded: .av), dayOpen: number(.op),
+            dayVWAP: number("a"), averageSize: number("z"), isOTC: flag(.otc))
     }
 
     /// A `T` message; its texts go to the arena.
     @inline(__always)
     func trade(in arena: inout TextArena, limit: Int) throws(Rejection) -> Trade {
-        guard let size = try number(exact: .ds, rounded: "s") else { throw Rejection(.missingField, "s") }
+        let size = try requiredNumber(exact: .ds, rounded: "s")
         var trade = Trade(
             symbol: try symbol(), time: try requiredTime("t"), price: try requiredNumber("p"), size: size,
-            exchange: try smallInteger("x"), tape: try smallInteger("z"), sequence: try integer("q"),
-            trfID: try smallInteger(.trfi), trfTime: try integer(.trft, orElse: .badTime))
-        if let time = trade.trfTime, time < 0 { throw Rejection(.badTime, .trft) }
+            exchange: smallInteger("x"), tape: smallInteger("z"), sequence: integer("q"), trfID: smallInteger(.trfi),
+            trfTime: time(.trft, atLeast: 0))
         let kept = arena.bytes.count
         do {
             trade.tradeID = try keptText("i", in: &arena, limit: limit)
@@ -96,16 +106,15 @@ extension EventReader {
     @inline(__always)
     func quote(in arena: inout TextArena, limit: Int) throws(Rejection) -> Quote {
         Quote(
-            symbol: try symbol(), time: try requiredTime("t"), bid: try number(.bp), bidSize: try number(.bs),
-            bidExchange: try smallInteger(.bx), ask: try number(.ap), askSize: try number(.as),
-            askExchange: try smallInteger(.ax), condition: try smallInteger("c"),
-            indicators: try integers("i", in: &arena, limit: limit), tape: try smallInteger("z"),
-            sequence: try integer("q"))
+            symbol: try symbol(), time: try requiredTime("t"), bid: number(.bp), bidSize: number(.bs),
+            bidExchange: smallInteger(.bx), ask: number(.ap), askSize: number(.as), askExchange: smallInteger(.ax),
+            condition: smallInteger("c"), indicators: try integers("i", in: &arena, limit: limit),
+            tape: smallInteger("z"), sequence: integer("q"))
     }
 
     /// A `status` message.
     func status() throws(Rejection) -> FeedStatus {
         guard let status = try string(.status) else { throw Rejection(.missingField, .status) }
-        return FeedStatus(status: status, message: try string(.message) ?? "")
+        return FeedStatus(status: status, message: optional(string, .message) ?? "")
     }
 }

@@ -31,31 +31,44 @@ extension EventReader {
         return symbol
     }
 
-    /// Appends a text to the arena; `nil` when absent. Nothing is appended when it throws.
+    /// Appends a text to the arena; `nil` when absent or left out. Nothing is appended when it throws.
+    ///
+    /// An integer is kept as its digits.
+    ///
+    /// - Throws: ``DecodeRejects/Reason/textOverflow`` alone.
     @inline(__always)
     func keptText(_ key: FieldKey, in arena: inout TextArena, limit: Int) throws(Rejection) -> TextRange? {
         if !has(key) { return nil }
-        guard fields.others & key.bit != 0 else { throw Rejection(.wrongType, key) }
-        switch fields.kind(key) {
-        case .string:
-            let text = text(key)
-            guard KeptText.isUTF8(text) else { throw Rejection(.badText, key) }
-            return try keep(text, of: key, in: &arena, limit: limit)
-        case .escapedString:
-            return try keepUnescaped(key, in: &arena, limit: limit)
-        case .null: return nil
-        default: throw Rejection(.wrongType, key)
+        guard fields.others & key.bit != 0, fields.kind(key) == .string else {
+            return try otherText(key, in: &arena, limit: limit)
         }
+        let text = text(key)
+        guard KeptText.isUTF8(text) else {
+            fields.leaveOut(key, .badText)
+            return nil
+        }
+        return try keep(text, of: key, in: &arena, limit: limit)
     }
 
     @inline(never)
-    private func keepUnescaped(_ key: FieldKey, in arena: inout TextArena, limit: Int) throws(Rejection) -> TextRange {
+    private func otherText(_ key: FieldKey, in arena: inout TextArena, limit: Int) throws(Rejection) -> TextRange? {
+        guard fields.others & key.bit != 0, fields.kind(key) == .escapedString else {
+            guard let value = integer(key) else { return nil }
+            return try keep(value, of: key, in: &arena, limit: limit)
+        }
         var plain: [UInt8] = []
-        guard KeptText.appendUnescaped(text(key), to: &plain) else { throw Rejection(.badText, key) }
+        guard KeptText.appendUnescaped(text(key), to: &plain) else {
+            fields.leaveOut(key, .badText)
+            return nil
+        }
         return try keep(plain, of: key, in: &arena, limit: limit)
     }
 
-    /// Appends an array of integers to the arena as JSON without spaces; `nil` when absent.
+    /// Appends an array of integers to the arena as JSON without spaces; `nil` when absent or left out.
+    ///
+    /// An integer alone is kept as an array of one.
+    ///
+    /// - Throws: ``DecodeRejects/Reason/textOverflow`` alone.
     @inline(__always)
     func integers(_ key: FieldKey, in arena: inout TextArena, limit: Int) throws(Rejection) -> TextRange? {
         if !has(key) { return nil }
@@ -65,17 +78,20 @@ extension EventReader {
         return try otherIntegers(key, in: &arena, limit: limit)
     }
 
-    /// Integers that are written in another form become plain ones.
     @inline(never)
     private func otherIntegers(
         _ key: FieldKey, in arena: inout TextArena, limit: Int
     ) throws(Rejection) -> TextRange? {
-        guard fields.others & key.bit != 0 else { throw Rejection(.wrongType, key) }
-        switch fields.kind(key) {
-        case .null: return nil
-        case .array: break
-        default: throw Rejection(.wrongType, key)
+        guard fields.others & key.bit != 0, fields.kind(key) == .array else {
+            guard let value = smallInteger(key) else { return nil }
+            return try keep(Int64(value), asArray: true, of: key, in: &arena, limit: limit)
         }
+        guard let plain = optional(plainIntegers, key) else { return nil }
+        return try keep(plain, of: key, in: &arena, limit: limit)
+    }
+
+    /// Integers that are written in another form, as plain ones.
+    private func plainIntegers(_ key: FieldKey) throws(Rejection) -> [UInt8]? {
         let array = text(key)
         var plain: [UInt8] = [UInt8(ascii: "[")]
         var place = 1
@@ -100,7 +116,7 @@ extension EventReader {
             }
         }
         plain.append(UInt8(ascii: "]"))
-        return try keep(plain, of: key, in: &arena, limit: limit)
+        return plain
     }
 
     @inline(__always)
@@ -126,6 +142,20 @@ extension EventReader {
     ) throws(Rejection) -> TextRange {
         guard text.count <= limit &- arena.bytes.count else { throw Rejection(.textOverflow, key) }
         return text.withUnsafeBytes { arena.append($0) }
+    }
+
+    /// Appends an integer's digits to the arena, in brackets where it stands for an array of one.
+    private func keep(
+        _ value: Int64, asArray: Bool = false, of key: FieldKey, in arena: inout TextArena, limit: Int
+    ) throws(Rejection) -> TextRange {
+        let start = arena.bytes.count
+        // A sign, 19 digits, two brackets.
+        guard limit &- start >= 22 else { throw Rejection(.textOverflow, key) }
+        return arena.append(writing: { bytes in
+            if asArray { bytes.append(UInt8(ascii: "[")) }
+            DecimalText.append(value, to: &bytes)
+            if asArray { bytes.append(UInt8(ascii: "]")) }
+        })
     }
 
     /// A text as a `String`; `nil` when absent.

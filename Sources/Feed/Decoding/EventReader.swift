@@ -12,6 +12,9 @@ struct Rejection: Error {
 }
 
 /// Reads one object's fields as the types that an event has, each checked. Absent and `null` are the same.
+///
+/// A field that an event can be without is left out when it has another form than it should, and is noted in
+/// ``EventFields/leftOut``. One that must be there throws.
 struct EventReader {
     let bytes: FrameBytes
     let fields: EventFields
@@ -20,12 +23,12 @@ struct EventReader {
     @inline(__always)
     func has(_ key: FieldKey) -> Bool { (fields.numbers | fields.others) & key.bit != 0 }
 
-    /// A number; `nil` when absent.
+    /// A number; `nil` when absent or left out.
     @inline(__always)
-    func number(_ key: FieldKey) throws(Rejection) -> Double? {
+    func number(_ key: FieldKey) -> Double? {
         if fields.numbers & key.bit != 0 { return plainDouble(key) }
         if fields.others & key.bit == 0 { return nil }
-        return try otherNumber(key)
+        return optional(otherNumber, key)
     }
 
     /// A number that must be there.
@@ -38,11 +41,32 @@ struct EventReader {
         return value
     }
 
-    /// A number that the feed sends twice: exactly, as a decimal string, or else rounded.
+    /// A number that the feed sends twice, exactly as a decimal string, or else rounded; `nil` when both are absent or
+    /// left out.
     @inline(__always)
-    func number(exact: FieldKey, rounded: FieldKey) throws(Rejection) -> Double? {
-        if has(exact), let value = try decimalString(exact) { return value }
-        return try number(rounded)
+    func number(exact: FieldKey, rounded: FieldKey) -> Double? {
+        if has(exact), let value = optional(decimalString, exact) { return value }
+        return number(rounded)
+    }
+
+    /// A number that the feed sends twice, one of which must be there.
+    @inline(__always)
+    func requiredNumber(exact: FieldKey, rounded: FieldKey) throws(Rejection) -> Double {
+        if has(exact), let value = optional(decimalString, exact) { return value }
+        return try requiredNumber(rounded)
+    }
+
+    /// The value of a field that the event can be without; notes it when it has to be left out.
+    @inline(__always)
+    func optional<Value>(
+        _ read: (FieldKey) throws(Rejection) -> Value?, _ key: FieldKey
+    ) -> Value? {
+        do {
+            return try read(key)
+        } catch {
+            fields.leaveOut(key, error.reason)
+            return nil
+        }
     }
 
     @inline(__always)
@@ -89,18 +113,19 @@ struct EventReader {
         return value
     }
 
-    /// An integer of 64 bits; `nil` when absent.
+    /// An integer of 64 bits; `nil` when absent or left out.
     @inline(__always)
-    func integer(_ key: FieldKey, orElse fault: DecodeRejects.Reason = .badNumber) throws(Rejection) -> Int64? {
+    func integer(_ key: FieldKey) -> Int64? {
         if fields.numbers & key.bit != 0, fields.decimals(key) == 0 {
             return Int64(truncatingIfNeeded: fields.digits(key))
         }
         if !has(key) { return nil }
-        return try otherInteger(key, orElse: fault)
+        return optional({ key throws(Rejection) in try otherInteger(key, orElse: .badNumber) }, key)
     }
 
+    /// An integer that is not written as plain digits.
     @inline(never)
-    private func otherInteger(_ key: FieldKey, orElse fault: DecodeRejects.Reason) throws(Rejection) -> Int64? {
+    func otherInteger(_ key: FieldKey, orElse fault: DecodeRejects.Reason) throws(Rejection) -> Int64? {
         if fields.numbers & key.bit != 0 {
             let divisor = UInt64(PlainNumber.doublePowerOfTen(fields.decimals(key)))
             let (quotient, rest) = fields.digits(key).quotientAndRemainder(dividingBy: divisor)
@@ -116,33 +141,53 @@ struct EventReader {
         }
     }
 
-    /// An integer of 32 bits; `nil` when absent.
+    /// An integer of 32 bits; `nil` when absent or left out.
     @inline(__always)
-    func smallInteger(_ key: FieldKey) throws(Rejection) -> Int32? {
-        guard let value = try integer(key) else { return nil }
-        guard let small = Int32(exactly: value) else { throw Rejection(.badNumber, key) }
+    func smallInteger(_ key: FieldKey) -> Int32? {
+        guard let value = integer(key) else { return nil }
+        guard let small = Int32(exactly: value) else {
+            fields.leaveOut(key, .badNumber)
+            return nil
+        }
         return small
     }
 
-    /// A positive number of milliseconds; `nil` when absent.
+    /// A number of milliseconds, at least `least`; `nil` when absent or left out.
     @inline(__always)
-    func time(_ key: FieldKey) throws(Rejection) -> Int64? {
-        guard let value = try integer(key, orElse: .badTime) else { return nil }
-        guard value > 0 else { throw Rejection(.badTime, key) }
-        return value
+    func time(_ key: FieldKey, atLeast least: Int64 = 1) -> Int64? {
+        if !has(key) { return nil }
+        return optional({ key throws(Rejection) in try presentTime(key, atLeast: least) }, key)
     }
 
     /// A positive number of milliseconds that must be there.
     @inline(__always)
     func requiredTime(_ key: FieldKey) throws(Rejection) -> Int64 {
-        guard let value = try time(key) else { throw Rejection(.missingField, key) }
+        guard has(key), let value = try presentTime(key, atLeast: 1) else { throw Rejection(.missingField, key) }
         return value
     }
 
-    /// `true` or `false`; `nil` when absent.
     @inline(__always)
-    func flag(_ key: FieldKey) throws(Rejection) -> Bool? {
+    private func presentTime(_ key: FieldKey, atLeast least: Int64) throws(Rejection) -> Int64? {
+        let value: Int64
+        if fields.numbers & key.bit != 0, fields.decimals(key) == 0 {
+            value = Int64(truncatingIfNeeded: fields.digits(key))
+        } else {
+            guard let other = try otherInteger(key, orElse: .badTime) else { return nil }
+            value = other
+        }
+        guard value >= least else { throw Rejection(.badTime, key) }
+        return value
+    }
+
+    /// `true` or `false`; `nil` when absent or left out.
+    @inline(__always)
+    func flag(_ key: FieldKey) -> Bool? {
         if !has(key) { return nil }
+        return optional(presentFlag, key)
+    }
+
+    @inline(__always)
+    private func presentFlag(_ key: FieldKey) throws(Rejection) -> Bool? {
         guard fields.others & key.bit != 0 else { throw Rejection(.wrongType, key) }
         switch fields.kind(key) {
         case .boolTrue: return true

@@ -15,6 +15,9 @@ struct FieldKey: Equatable, ExpressibleByUnicodeScalarLiteral {
     @inline(__always)
     init(unicodeScalarLiteral letter: Unicode.Scalar) { index = UInt64(letter.value &- 0x61) }
 
+    /// The first of the keys in a mask that isn't empty.
+    init(firstOf mask: UInt64) { index = UInt64(mask.trailingZeroBitCount) }
+
     /// The slot's bit in a mask.
     @inline(__always)
     var bit: UInt64 { 1 &<< index }

@@ -133,7 +133,7 @@ public struct FrameDecoder: Sendable {
         }
         let end = try scan.object(from: place &+ 1)
         let reader = EventReader(bytes: bytes, fields: scan.fields)
-        do {
+        do throws(Rejection) {
             switch try reader.event() {
             case .bar(let interval):
                 batch.bars.append(try reader.bar(interval))
@@ -144,9 +144,26 @@ public struct FrameDecoder: Sendable {
             case .status:
                 statuses.append(try reader.status())
             }
+            if scan.fields.leftOut.keys != 0 { leaveOut(reader, from: place, to: end) }
         } catch {
-            rejects.record(error.reason, field: error.field, piece: bytes.slice(place, end))
+            reject(reader, error, from: place, to: end)
         }
         return end
+    }
+
+    @inline(never)
+    private mutating func reject(_ reader: EventReader, _ rejection: Rejection, from start: Int, to end: Int) {
+        reader.fields.forgetLeftOut()
+        rejects.record(
+            rejection.reason, field: rejection.field, kind: reader.kind, piece: reader.bytes.slice(start, end))
+    }
+
+    /// Counts the fields that an event was taken without.
+    @inline(never)
+    private mutating func leaveOut(_ reader: EventReader, from start: Int, to end: Int) {
+        rejects.leaveOut(
+            keys: reader.fields.leftOut.keys, reason: reader.fields.leftOut.reason, kind: reader.kind,
+            piece: reader.bytes.slice(start, end))
+        reader.fields.forgetLeftOut()
     }
 }

@@ -96,11 +96,14 @@ import Testing
     }
 
     @Test(arguments: [#""""#, #""x""#, #""4.""#, #"".5""#, #"" 4""#, #""4 ""#, #""+4""#, #""1e999""#, #""NaN""#])
-    func `an exact volume that is no decimal rejects the bar`(text: String) {
-        let decoded = Decoded.event(
-            "{\"ev\":\"AM\",\"sym\":\"SPY\",\"v\":4,\"dv\":\(text),\"o\":1,\"c\":1,\"h\":1,\"l\":1,\"s\":1}")
-        #expect(decoded.reasons == [.badNumber: 1])
-        #expect(decoded.rejects.samples.first?.field == "dv")
+    func `an exact volume that is no decimal gives way to the rounded one`(text: String) throws {
+        let fields = "\"dv\":\(text),\"o\":1,\"c\":1,\"h\":1,\"l\":1,\"s\":1}"
+        let decoded = Decoded.event("{\"ev\":\"AM\",\"sym\":\"SPY\",\"v\":4,\(fields)")
+        #expect(try decoded.bar().volume == 4)
+        #expect(try #require(decoded.leftOut(of: .minuteBar)) == (.badNumber, "dv"))
+        let alone = Decoded.event("{\"ev\":\"AM\",\"sym\":\"SPY\",\(fields)")
+        #expect(alone.reasons == [.missingField: 1])
+        #expect(alone.rejects.fields.total == 0, "a rejected bar is counted as that alone")
     }
 
     @Test func `null for an optional field is as if it were absent`() throws {
@@ -118,28 +121,44 @@ import Testing
     }
 
     @Test(arguments: [
-        ("o", "\"1\""), ("h", "true"), ("l", "[1]"), ("c", "{}"), ("v", "\"1\""), ("av", "\"1\""), ("op", "false"),
-        ("vw", "[]"), ("a", "\"\""), ("z", "{\"a\":1}"), ("otc", "1"), ("otc", "\"true\""), ("otc", "[0]"),
-        ("s", "\"1000\""), ("e", "\"1000\""), ("sym", "5"), ("sym", "true"), ("sym", "[]"), ("dv", "true"),
-        ("dav", "[1]"),
+        ("av", "\"1\""), ("op", "false"), ("vw", "[]"), ("a", "\"\""), ("z", "{\"a\":1}"), ("otc", "1"),
+        ("otc", "\"true\""), ("otc", "[0]"), ("e", "\"1000\""), ("dv", "true"), ("dav", "[1]"),
     ])
-    func `a field of another type rejects the bar`(name: String, value: String) {
+    func `an optional field of another type costs the field and not the bar`(name: String, value: String) throws {
+        let fields = "\"sym\":\"SPY\",\"s\":60000,\"o\":1,\"h\":1,\"l\":1,\"c\":1,\"v\":1"
+        let decoded = Decoded.event("{\"ev\":\"AM\",\(fields),\"\(name)\":\(value)}")
+        #expect(try decoded.bar() == Decoded.event("{\"ev\":\"AM\",\(fields)}").bar())
+        #expect(try #require(decoded.leftOut(of: .minuteBar)) == (.wrongType, name))
+        #expect(decoded.rejects.fields.sample(of: .minuteBar)?.text.contains("\"\(name)\":") == true)
+    }
+
+    @Test(arguments: [
+        ("o", "\"1\""), ("h", "true"), ("l", "[1]"), ("c", "{}"), ("v", "\"1\""), ("s", "\"1000\""), ("sym", "5"),
+        ("sym", "true"), ("sym", "[]"),
+    ])
+    func `a required field of another type rejects the bar`(name: String, value: String) {
         let fields = "\"sym\":\"SPY\",\"s\":1000,\"o\":1,\"h\":1,\"l\":1,\"c\":1,\"v\":1"
         let decoded = Decoded.event("{\"ev\":\"AM\",\(fields),\"\(name)\":\(value)}")
         #expect(decoded.events == [])
         #expect(decoded.reasons == [.wrongType: 1])
         #expect(decoded.rejects.samples.first?.field == name)
+        #expect(decoded.rejects.events[.minuteBar] == 1)
     }
 
     @Test(arguments: ["0", "-1", "1.5", "1e-3", "9223372036854775808", "1e19", "-1e3", "1381219200135.25"])
     func `a start that is no time rejects the bar`(time: String) {
         let fields = "\"sym\":\"SPY\",\"o\":1,\"h\":1,\"l\":1,\"c\":1,\"v\":1"
-        for name in ["s", "e"] {
-            let other = name == "s" ? "" : "\"s\":1000,"
-            let decoded = Decoded.event("{\"ev\":\"AM\",\(fields),\(other)\"\(name)\":\(time)}")
-            #expect(decoded.reasons == [.badTime: 1])
-            #expect(decoded.rejects.samples.first?.field == name)
-        }
+        let decoded = Decoded.event("{\"ev\":\"AM\",\(fields),\"s\":\(time)}")
+        #expect(decoded.reasons == [.badTime: 1])
+        #expect(decoded.rejects.samples.first?.field == "s")
+    }
+
+    @Test(arguments: ["0", "-1", "1.5", "1e-3", "9223372036854775808", "1e19", "-1e3", "1381219200135.25"])
+    func `an end that is no time is the window's length after the start`(time: String) throws {
+        let fields = "\"sym\":\"SPY\",\"o\":1,\"h\":1,\"l\":1,\"c\":1,\"v\":1,\"s\":60000"
+        let decoded = Decoded.event("{\"ev\":\"AM\",\(fields),\"e\":\(time)}")
+        #expect(try decoded.bar().end == 120_000)
+        #expect(try #require(decoded.leftOut(of: .minuteBar)) == (.badTime, "e"))
     }
 
     @Test func `a start so late that the end would not fit rejects the bar`() {

@@ -71,6 +71,14 @@ struct Decoded: Equatable {
         return try #require(batch.quotes.first, sourceLocation: sourceLocation)
     }
 
+    /// Why the one field that was left out of an event was, and its name.
+    func leftOut(of kind: EventKind) -> (reason: DecodeRejects.Reason, field: String?)? {
+        guard rejects.total == 0, rejects.fields.total == 1, let sample = rejects.fields.sample(of: kind) else {
+            return nil
+        }
+        return (sample.reason, sample.field)
+    }
+
     /// The reasons that were counted, each with its count.
     var reasons: [DecodeRejects.Reason: Int] {
         var counts: [DecodeRejects.Reason: Int] = [:]

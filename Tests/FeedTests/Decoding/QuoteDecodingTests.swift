@@ -41,11 +41,25 @@ import Testing
 
     @Test(arguments: [
         ("bp", "\"1\"", DecodeRejects.Reason.wrongType), ("bx", "true", .wrongType), ("c", "[1]", .wrongType),
-        ("i", "604", .wrongType), ("as", "1e999", .badNumber), ("ax", "3000000000", .badNumber), ("t", "-5", .badTime),
+        ("i", "\"604\"", .wrongType), ("as", "1e999", .badNumber), ("ax", "3000000000", .badNumber),
     ])
-    func `a field that the quote can't have rejects it`(name: String, value: String, reason: DecodeRejects.Reason) {
+    func `an optional field in an odd form costs the field and not the quote`(
+        name: String, value: String, reason: DecodeRejects.Reason
+    ) throws {
         let decoded = Decoded.event("{\"ev\":\"Q\",\"sym\":\"SPY\",\"t\":1000,\"\(name)\":\(value)}")
-        #expect(decoded.reasons == [reason: 1])
-        #expect(decoded.rejects.samples.first?.field == name)
+        #expect(try decoded.quote() == Quote(symbol: Symbol("SPY")!, time: 1000))
+        #expect(try #require(decoded.leftOut(of: .quote)) == (reason, name))
+    }
+
+    @Test func `an indicator that is sent alone is an array of one`() throws {
+        let decoded = Decoded.event(#"{"ev":"Q","sym":"SPY","t":1000,"i":604}"#)
+        #expect(try decoded.quote().indicators.map { decoded.batch.text[$0] } == "[604]")
+    }
+
+    @Test func `a time that is none rejects the quote`() {
+        let decoded = Decoded.event(#"{"ev":"Q","sym":"SPY","t":-5}"#)
+        #expect(decoded.reasons == [.badTime: 1])
+        #expect(decoded.rejects.samples.first?.field == "t")
+        #expect(decoded.rejects.events[.quote] == 1)
     }
 }

@@ -52,21 +52,68 @@ import Testing
     }
 
     @Test(arguments: [
-        ("c", "12", DecodeRejects.Reason.wrongType), ("c", "[\"1\"]", .wrongType), ("c", "[null]", .wrongType),
+        ("100001", "100001"), ("0", "0"), ("-5", "-5"), ("1e2", "100"), ("7.0", "7"),
+        ("9223372036854775807", "9223372036854775807"),
+    ])
+    func `an id that is sent as a number is kept as text`(sent: String, kept: String) throws {
+        let decoded = Decoded.event("{\"ev\":\"T\",\"sym\":\"SPY\",\"p\":1,\"s\":1,\"t\":1000,\"i\":\(sent),\"c\":[3]}")
+        let trade = try decoded.trade()
+        #expect(trade.tradeID.map { decoded.batch.text[$0] } == kept)
+        #expect(trade.conditions.map { decoded.batch.text[$0] } == "[3]")
+        #expect(decoded.rejects.fields.total == 0)
+    }
+
+    @Test(arguments: [("12", "[12]"), ("0", "[0]"), ("-2147483648", "[-2147483648]"), ("3e1", "[30]")])
+    func `a condition that is sent alone is an array of one`(sent: String, kept: String) throws {
+        let decoded = Decoded.event("{\"ev\":\"T\",\"sym\":\"SPY\",\"p\":1,\"s\":1,\"t\":1000,\"c\":\(sent)}")
+        #expect(try decoded.trade().conditions.map { decoded.batch.text[$0] } == kept)
+        #expect(decoded.rejects.fields.total == 0)
+    }
+
+    @Test(arguments: [
+        ("c", "1.5", DecodeRejects.Reason.badNumber), ("c", "[\"1\"]", .wrongType), ("c", "[null]", .wrongType),
         ("c", "[[1]]", .wrongType), ("c", "[{}]", .wrongType), ("c", "{}", .wrongType), ("c", "\"[1]\"", .wrongType),
-        ("c", "[1.5]", .badNumber), ("c", "[2147483648]", .badNumber), ("c", "[1e999]", .badNumber),
-        ("i", "12345", .wrongType), ("i", "[1]", .wrongType), ("x", "2147483648", .badNumber),
+        ("c", "[1.5]", .badNumber), ("c", "[2147483648]", .badNumber), ("c", "2147483648", .badNumber),
+        ("c", "[1e999]", .badNumber), ("i", "0.5", .badNumber), ("i", "9223372036854775808", .badNumber),
+        ("i", "[1]", .wrongType), ("i", "true", .wrongType), ("x", "2147483648", .badNumber),
         ("x", "1.5", .badNumber), ("x", "\"1\"", .wrongType), ("z", "1e30", .badNumber),
         ("q", "9223372036854775808", .badNumber), ("q", "0.5", .badNumber), ("trfi", "-2147483649", .badNumber),
-        ("trft", "-1", .badTime), ("trft", "1.5", .badTime), ("t", "0", .badTime), ("p", "1e400", .badNumber),
-        ("p", "\"1\"", .wrongType), ("s", "-1e400", .badNumber), ("ds", "\"1,5\"", .badNumber),
+        ("trft", "-1", .badTime), ("trft", "1.5", .badTime), ("ds", "\"1,5\"", .badNumber),
     ])
-    func `a field that the trade can't have rejects it`(name: String, value: String, reason: DecodeRejects.Reason) {
+    func `an optional field in an odd form costs the field and not the trade`(
+        name: String, value: String, reason: DecodeRejects.Reason
+    ) throws {
+        let fields = "\"sym\":\"SPY\",\"p\":1,\"s\":1,\"t\":1000"
+        let decoded = Decoded.event("{\"ev\":\"T\",\(fields),\"\(name)\":\(value)}")
+        #expect(try decoded.trade() == Decoded.event("{\"ev\":\"T\",\(fields)}").trade())
+        #expect(try #require(decoded.leftOut(of: .trade)) == (reason, name))
+        #expect(decoded.batch.text.bytes == [])
+    }
+
+    @Test func `fields that are left out are counted one by one, and what follows is whole`() throws {
+        let decoded = Decoded.event(#"{"ev":"T","sym":"SPY","p":1,"s":1,"t":1,"x":"4","z":"1","q":[],"i":"ok"}"#)
+        #expect(try decoded.trade().tradeID.map { decoded.batch.text[$0] } == "ok")
+        #expect(decoded.rejects.fields[.trade] == 3)
+        let pair = Decoded(
+            #"[{"ev":"T","sym":"A","p":1,"s":1,"t":1,"x":"4"},{"ev":"T","sym":"B","p":1,"s":1,"t":2,"x":4}]"#)
+        #expect(pair.batch.trades.map(\.exchange) == [nil, 4])
+        #expect(pair.rejects.fields[.trade] == 1)
+    }
+
+    @Test(arguments: [
+        ("t", "0", DecodeRejects.Reason.badTime), ("p", "1e400", .badNumber), ("p", "\"1\"", .wrongType),
+        ("s", "-1e400", .badNumber),
+    ])
+    func `a required field that the trade can't have rejects it`(
+        name: String, value: String, reason: DecodeRejects.Reason
+    ) {
         let fields = "\"sym\":\"SPY\",\"p\":1,\"s\":1,\"t\":1000,\"i\":\"7\""
         let decoded = Decoded.event("{\"ev\":\"T\",\(fields),\"\(name)\":\(value)}")
         #expect(decoded.events == [])
         #expect(decoded.reasons == [reason: 1])
         #expect(decoded.rejects.samples.first?.field == name)
+        #expect(decoded.rejects.events[.trade] == 1)
+        #expect(decoded.rejects.events.sample(of: .trade)?.field == name)
         #expect(decoded.batch.text.bytes == [], "a rejected trade leaves no text behind")
     }
 
