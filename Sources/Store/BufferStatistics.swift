@@ -6,8 +6,10 @@ public struct BufferStatistics: Sendable, Equatable {
     public enum State: Sendable, Equatable {
         /// They do.
         case writing
-        /// The file's limit or the disk's is reached and the full policy is at work.
+        /// The file's limit is reached and the full policy is at work.
         case full
+        /// The disk gives no more room and the full policy is at work.
+        case diskFull
         /// They don't, or soon won't; the line says why and what to do. It is tried again without end.
         case failing(message: String)
     }
@@ -44,6 +46,10 @@ public struct BufferStatistics: Sendable, Equatable {
     public var fileBytes: Int64 = 0
     /// The size of the write-ahead log's file on disk, in bytes.
     public var walBytes: Int64 = 0
+    /// What of the file system may still be used, in bytes; `nil` before it was looked at.
+    public var diskFreeBytes: Int64?
+    /// The file system's size in bytes; `nil` before it was looked at.
+    public var diskSizeBytes: Int64?
     /// Events given up since the file was made, by whatever reason, including those not yet noted in the file.
     public var drops: Int64 = 0
     /// Batches that did not fit into the queue, in the life of the process; their events are in ``drops``.
@@ -71,6 +77,13 @@ public struct BufferStatistics: Sendable, Equatable {
     public subscript(_ stream: EventStream) -> Stream {
         get { streams[stream] ?? Stream() }
         set { streams[stream] = newValue }
+    }
+
+    /// Whether the disk has so little room left that a person should make some: less than 1 GiB, and less than a
+    /// twentieth of a small disk.
+    public var diskIsLow: Bool {
+        guard let diskFreeBytes, let diskSizeBytes else { return false }
+        return diskFreeBytes < min(1 << 30, diskSizeBytes / 20)
     }
 
     /// Rows of all streams that wait for upload.

@@ -16,6 +16,7 @@ extension TickWriter {
             if connection != nil { attempt = nil }
         case .diskFull:
             isFull = true
+            isDiskFull = true
             if connection != nil { freeRoomOnFullDisk(work: &work) } else { reserve.release() }
         case .damaged:
             setAside(because: error)
@@ -29,8 +30,8 @@ extension TickWriter {
 
     /// Says that writing fails: in the statistics, and in the log at once and then every half minute.
     func publishFailure(_ error: StoreError) {
-        let isDiskFull = error.reason == .diskFull
-        board.update { $0.state = isDiskFull ? .full : .failing(message: error.description) }
+        board.update { $0.state = error.reason == .diskFull ? .diskFull : .failing(message: error.description) }
+        if error.reason == .diskFull { lookAtDisk() }
         guard let count = failure.occurred("\(error.reason)", now: .now()) else { return }
         logger.error(
             "The buffer can't be written; events wait in memory and the write is tried again",
@@ -52,7 +53,7 @@ extension TickWriter {
         if isPinned {
             state = .failing(message: pinnedError(length: connection?.logBytes.length ?? 0).description)
         } else {
-            state = isFull ? .full : .writing
+            state = !isFull ? .writing : isDiskFull ? .diskFull : .full
         }
         board.update { $0.state = state }
     }

@@ -25,6 +25,7 @@ extension TickWriter {
             let now = board.current
             // Dead letters that made room are no events.
             isFull = used > wanted || now.drops - before.drops > before.deadLetters - now.deadLetters
+            isDiskFull = false
         } else if used < wanted - options.maximumBytes / 50 || hasUploadedRows {
             // While all rows wait, the little room that is left says nothing: soon it is full again.
             isFull = false

@@ -59,9 +59,7 @@ extension TickWriter {
             if try !reopen() { attempt = nil }
             recovered()
         }
-        if let space = DiskReserve.space(in: file.directory) {
-            diskIsTight = space.free < 64 << 20
-        }
+        lookAtDisk()
         try lookForRoom()
         if !isFull { reserve.hold() }
         if let inode = file.inode, inode != self.inode {
@@ -76,6 +74,27 @@ extension TickWriter {
             statistics.fileBytes = fileBytes
             statistics.walBytes = walBytes
             if let used { statistics.usedBytes = used }
+        }
+    }
+
+    /// Shows what room the disk has, and says when little is left and when there is enough again.
+    func lookAtDisk() {
+        guard let space = DiskReserve.space(in: file.directory) else { return }
+        diskIsTight = space.free < 64 << 20
+        board.update { statistics in
+            statistics.diskFreeBytes = space.free
+            statistics.diskSizeBytes = space.total
+        }
+        let isLow = board.current.diskIsLow
+        guard isLow != diskIsLow else { return }
+        diskIsLow = isLow
+        let metadata: Logger.Metadata = [
+            "free": "\(space.free)", "size": "\(space.total)", "directory": "\(file.directory)",
+        ]
+        if isLow {
+            logger.warning("The disk of the buffer has little room left; make room", metadata: metadata)
+        } else {
+            logger.notice("The disk of the buffer has room again", metadata: metadata)
         }
     }
 

@@ -43,6 +43,9 @@ final class TickWriter {
     var carriedIncidents: [(what: String, detail: String)] = []
     var episode: (number: Int64, lastDrop: MonotonicTime)?
     var isFull = false
+    /// Whether ``isFull`` because of the disk, not of the file's limit.
+    var isDiskFull = false
+    var diskIsLow = false
     var isPinned = false
     /// Until then a full disk isn't tried again, with the policy reject-new.
     var diskFullUntil: MonotonicTime?

@@ -34,7 +34,7 @@ import Testing
                 let state = rig.sink.now
                 #expect(state.faults(of: count) == (0, 0))
                 #expect(Set(state.connections.keys) == ["primary", "secondary", "tertiary"])
-                #expect(set.snapshot.duplicates == 0 && set.snapshot.unplaced == 0 && set.snapshot.moving == 0)
+                #expect(set.snapshot.duplicates == 0 && set.snapshot.unplaced.isEmpty && set.snapshot.moving == 0)
             }
             #expect(rig.sink.gaps.isEmpty)
         }
@@ -333,7 +333,7 @@ import Testing
         let asked = Array(all[2...])
         #expect(try set.subscribe(asked, to: "connection_1", waiting: false) == ["": asked])
         #expect(try set.subscribe(asked, waiting: false) == ["": asked])
-        #expect(set.snapshot.wanted == 3 && set.snapshot.unplaced == 1)
+        #expect(set.snapshot.wanted == 3 && set.snapshot.unplaced.count == 1)
         try set.unsubscribe([all[0]])
         #expect(set.symbols(of: "connection_1") == Array(all[1..<3]))
         try set.setInterest(.symbols(Array(all[2...])), of: "connection_1")

@@ -78,6 +78,8 @@ import WebAPISupport
         let full = try await http.until("/health/ready") { $0.status == 503 }
         #expect(full.level(of: "buffer") == "failing", "\(full.text)")
         #expect(try await http.send("GET", "/health/live").status == 200)
+        #expect(full.detail(of: "buffer")?.contains("BUFFER_MAX_BYTES") != true, "\(full.text)")
+        #expect(full.level(of: "disk") == "degraded", "\(full.text)")
         let metrics = try await http.send("GET", "/metrics").text
         #expect(
             metrics.contains("edgetick_buffer_full 1") || metrics.contains("edgetick_buffer_failing 1"), "\(metrics)")
@@ -138,6 +140,61 @@ import WebAPISupport
         #expect(try await http.send("GET", "/metrics").text.contains("edgetick_files_set_aside 0\n"))
         collector.send(SIGTERM)
         #expect(try await collector.exit() == 0)
+    }
+
+    @Test func `trades whose ids are numbers are kept, those without a price are told within ten seconds`() async throws
+    {
+        let place = try Workspace()
+        let capture = place.file("odd.ndjson")
+        let frames = (0..<50).map { number in
+            let rest = #""s":1,"t":\#(1_767_600_000_000 + number * 20),"i":\#(100_001 + number)}]"#
+            return #"[{"ev":"T","sym":"AAPL",\#(number < 2 ? #""p":1.5"# : #""price":1.5"#),"# + rest
+        }
+        try frames.joined(separator: "\n").write(toFile: capture, atomically: true, encoding: .utf8)
+        let box = try CollectorBox(feed: "ws://127.0.0.1:9/stocks")
+        let simulator = try box.start("simulate", "--capture", capture, "--port", "0", "--loop", "--now")
+        let url = try await simulator.line(containing: "listening on", within: .seconds(60))
+            .replacing("listening on ", with: "")
+        let (collector, port) = try await box.collect(
+            settings: ["MASSIVE_WEBSOCKET_URL": url, "SYMBOLS": "AAPL", "FEED_EVENTS": "T"])
+        let http = RawHTTP(port: port)
+        let line = try await collector.line(containing: "can't be decoded", within: .seconds(10))
+        #expect(line.contains("missing_field (p)"), "\(line)")
+        let ready = try await http.until("/health/ready") { $0.level(of: "decoding") == "degraded" }
+        #expect(ready.detail(of: "decoding")?.contains("missing_field (p)") == true, "\(ready.text)")
+        let metrics = try await http.send("GET", "/metrics").text
+        #expect(metrics.contains(#"edgetick_feed_rejected_events_total{connection="primary",kind="T"}"#))
+        let status = try await box.run("status")
+        #expect(status.output.contains { $0.hasPrefix("decoding  degraded") }, "\(status.output)")
+        try await http.until("/api/status") { $0.appended >= 2 }
+        collector.send(SIGTERM)
+        #expect(try await collector.exit() == 0)
+        simulator.send(SIGTERM)
+    }
+
+    @Test func `status --check exits with how the collector stands`() async throws {
+        let market = try await SimulatedMarket()
+        let box = try CollectorBox(feed: market.url)
+        let never = try await box.run("status", "--check")
+        #expect(never.status == 3 && never.output.first?.hasPrefix("not running: ") == true, "\(never)")
+        let (collector, port) = try await box.collect()
+        try await RawHTTP(port: port).until("/health/ready") { $0.status == 200 }
+        let ok = try await box.run("status", "--check")
+        #expect(ok.status == 0 && ok.output == ["ok: everything is as the settings say"], "\(ok)")
+        try Data(repeating: 7, count: 9000).write(to: URL(fileURLWithPath: box.data + "/ticks-bad-1.sqlite"))
+        try await RawHTTP(port: port).until("/health/ready") { $0.level(of: "buffer") == "degraded" }
+        let degraded = try await box.run("status", "--check")
+        #expect(degraded.status == 1 && degraded.output.first?.hasPrefix("degraded: buffer degraded: ") == true)
+        try await market.kill()
+        try await RawHTTP(port: port).until("/health/ready") { $0.status == 503 }
+        let failing = try await box.run("status", "--check")
+        #expect(failing.status == 2, "\(failing)")
+        #expect(failing.output.first?.hasPrefix("failing: feed failing (and 1 more trouble): ") == true, "\(failing)")
+        #expect(try await box.run("status", "--check", "--json").status == 2)
+        collector.send(SIGTERM)
+        #expect(try await collector.exit() == 0)
+        #expect(try await box.run("status", "--check").status == 3)
+        #expect(try await box.run("status", "--check", "--watch").status == 64)
     }
 
     @Test func `a collector that stops says so, and its address is gone after it`() async throws {

@@ -12,6 +12,8 @@ import WebAPISupport
             server.collector.change("connection_1") {
                 $0.name = "quote \" slash \\ line \n end"
                 $0.rejects = ["json": 2, "type": 1]
+                $0.rejectedEvents = [.trade: 2, nil: 1]
+                $0.leftOutFields = [.quote: 4]
             }
             try server.feedTrades(5, symbol: "AAPL", connection: "secondary")
             _ = try await server.reply("/api/status") {
@@ -22,7 +24,7 @@ import WebAPISupport
             let metrics = Exposition(reply.text)
             #expect(metrics.faults.isEmpty)
             #expect(Set(metrics.types.keys) == Set(metrics.helps.keys))
-            let allowed: Set = ["connection", "stream", "reason", "check", "le", "collector", "version"]
+            let allowed: Set = ["connection", "stream", "kind", "reason", "check", "le", "collector", "version"]
             for sample in metrics.samples {
                 let name = metrics.base(sample.name)
                 #expect(metrics.types[name] != nil, "\(sample.name) has no TYPE")
@@ -36,6 +38,9 @@ import WebAPISupport
             #expect(metrics.value("edgetick_feed_events_total", ["connection": "secondary", "stream": "trades"]) == 5)
             #expect(metrics.value("edgetick_buffer_pending_rows", ["stream": "trades"]) == 5)
             #expect(metrics.value("edgetick_feed_decode_errors_total", ["reason": "json"]) == 2)
+            #expect(metrics.value("edgetick_feed_rejected_events_total", ["kind": "T"]) == 2)
+            #expect(metrics.value("edgetick_feed_rejected_events_total", ["kind": "unknown"]) == 1)
+            #expect(metrics.value("edgetick_feed_left_out_fields_total", ["kind": "Q"]) == 4)
             #expect(metrics.value("edgetick_ready") == 1)
         }
     }

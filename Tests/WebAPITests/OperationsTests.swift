@@ -14,9 +14,14 @@ import WebAPISupport
     /// A collector that has something to say in every metric.
     private static func talkative() -> StagedCollector {
         let collector = StagedCollector.market()
-        collector.change { $0.snapshot.mirror = MirrorState(age: 60) }
+        collector.change { state in
+            state.snapshot.mirror = MirrorState(age: 60)
+            state.snapshot.buffer.diskFreeBytes = 40 << 30
+            state.snapshot.buffer.diskSizeBytes = 100 << 30
+        }
         collector.change("connection_1") {
             $0.rejects = ["malformed_json": 1]
+            $0.leftOutFields = [.trade: 1]
             $0.quietFor = 1
         }
         return collector
@@ -39,7 +44,9 @@ import WebAPISupport
     }
 
     @Test func `labels in alerts and panels are those of the metrics`() async throws {
-        let allowed: Set = ["connection", "stream", "reason", "check", "le", "instance", "job", "severity", "stream"]
+        let allowed: Set = [
+            "connection", "stream", "kind", "reason", "check", "le", "instance", "job", "severity",
+        ]
         for name in ["edgetick.rules.yml", "grafana-dashboard.json"] {
             let text = try Self.file(name)
             let grouped = text.matches(of: /by \(([a-z, ]+)\)/).flatMap {

@@ -10,6 +10,7 @@ public final class CollectorProbe: Sendable {
     private struct Watches {
         var commits = ProgressWatch()
         var uploads = ProgressWatch()
+        var decoding = DecodeWatch()
     }
 
     /// No commit for so many seconds while events wait is a failure of the buffer.
@@ -68,6 +69,7 @@ public final class CollectorProbe: Sendable {
         let assignments = Dictionary(uniqueKeysWithValues: symbols.assignments.map { ($0.wish.connection, $0) })
         let feeds = connections.snapshot
         snapshot.former = feeds.former
+        snapshot.placement = PlacementState(feeds)
         snapshot.connections = feeds.members.map { member in
             ConnectionState(member, assignment: assignments[member.id], at: time)
         }
@@ -76,6 +78,7 @@ public final class CollectorProbe: Sendable {
         snapshot.cache = CacheState(symbols.cache.statistics)
         if universes.isPulling { snapshot.mirror = MirrorState(universes.status, at: time) }
 
+        snapshot.decoding = watches.withLock { $0.decoding.troubles(snapshot.connections, now: now) }
         let (commitAge, uploadAge) = watches.withLock { watches in
             (
                 watches.commits.age(

@@ -6,8 +6,11 @@
 ///
 /// | check | failing | degraded |
 /// |---|---|---|
-/// | feed | no connection has symbols; of those that have some, none is connected with a confirmed symbol | some of them are not; symbols refused or unconfirmed; reading paused; no event for 15 minutes of New York's regular session |
+/// | feed | no connection has symbols; of those that have some, none is connected with a confirmed symbol | a connection is not, whether it has symbols now or not; symbols refused or unconfirmed; reading paused; no event for 15 minutes of New York's regular session |
+/// | symbols | – | symbols have no room on any connection |
+/// | decoding | – | of the events of a kind, more than one in a hundred of the last 30 s, or all of the last 10 s, can't be decoded, or lack a field because of its form |
 /// | buffer | commits fail; the cap or the disk is reached, so that events are dropped or rejected | four fifths of the cap used; a damaged file was set aside and still lies there |
+/// | disk | – | less than 1 GiB free, and less than a twentieth of a small disk |
 /// | sync | – | an upload failure lasts; nothing was settled for 30 s while rows wait; the oldest row waits for more than 15 minutes; a dead letter is left |
 /// | universes | – | pulling them fails, so that the last good copy is used |
 /// | loops | one is stuck | – |
@@ -73,6 +76,13 @@ public struct Health: Sendable, Equatable {
             self.summary = summary
         }
 
+        /// A check with any number of troubles.
+        init(_ name: String, ok summary: String, troubles: [Trouble]) {
+            self.name = name
+            self.troubles = troubles
+            self.summary = summary
+        }
+
         /// A check with one trouble.
         init(_ name: String, _ level: Level, _ text: String) {
             self.name = name
@@ -93,9 +103,27 @@ public struct Health: Sendable, Equatable {
     /// Whether the collector collects.
     public var isReady: Bool { level < .failing }
 
+    /// The worst trouble in one line, and how many more there are; `nil` when nothing is wrong.
+    public var headline: String? {
+        let troubles = checks.flatMap { check in check.troubles.map { (check: check.name, trouble: $0) } }
+        guard let level = troubles.map(\.trouble.level).max(),
+            let worst = troubles.first(where: { $0.trouble.level == level })
+        else { return nil }
+        let more =
+            switch troubles.count - 1 {
+            case 0: ""
+            case 1: " (and 1 more trouble)"
+            case let count: " (and \(count) more troubles)"
+            }
+        return "\(worst.check) \(level.word)\(more): \(worst.trouble.text)"
+    }
+
     /// Decides about a snapshot that is `age` seconds old.
     public init(_ snapshot: CollectorSnapshot, age: Double) {
         loops = .loops(snapshot, age: age)
-        checks = [.feed(snapshot), .buffer(snapshot), .sync(snapshot), .universes(snapshot), loops]
+        checks = [
+            .feed(snapshot), .symbols(snapshot), .decoding(snapshot), .buffer(snapshot), .disk(snapshot),
+            .sync(snapshot), .universes(snapshot), loops,
+        ]
     }
 }

@@ -4,7 +4,7 @@ public struct HealthVerdict: Sendable, Equatable {
     public var isLive: Bool
     /// Whether the collector collects.
     public var isReady: Bool
-    /// The state in one line, with what is wrong and what to do.
+    /// The state in one line, with the worst that is wrong and what to do.
     public var text: String
 
     /// Makes a verdict; see the properties for meaning.
@@ -16,10 +16,8 @@ public struct HealthVerdict: Sendable, Equatable {
 
     /// What `health` comes to, the worst first.
     public init(_ health: Health) {
-        let troubles = health.checks.filter { $0.level > .ok }.sorted { $0.level > $1.level }
         let word = health.isReady ? "collecting" : "not collecting"
         self.init(
-            isLive: health.isLive, isReady: health.isReady,
-            text: ([word] + troubles.map { "\($0.name) \($0.level.word): \($0.detail)" }).joined(separator: "; "))
+            isLive: health.isLive, isReady: health.isReady, text: word + (health.headline.map { "; \($0)" } ?? ""))
     }
 }

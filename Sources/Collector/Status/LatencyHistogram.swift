@@ -1,13 +1,17 @@
-/// How old events were when they were read, in buckets whose bounds suit both trades and minute bars.
+/// How old events were when they were read: in coarse buckets whose bounds suit both trades and minute bars, for
+/// metrics, and in fine ones, for quantiles.
 public struct LatencyHistogram: Sendable, Equatable {
-    /// The buckets' upper bounds in seconds; one more bucket takes what is older.
+    /// The coarse buckets' upper bounds in seconds; one more bucket takes what is older. Those above 900 are for feeds
+    /// that are delayed by a quarter of an hour.
     public static let bounds: [Double] = [
-        0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900,
+        0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 1200, 3600, 21_600, 86_400,
     ]
     private static let boundsMilliseconds = bounds.map { $0 * 1000 }
 
-    /// Events in each bucket, not cumulative.
+    /// Events in each coarse bucket, not cumulative.
     public private(set) var counts = [Int64](repeating: 0, count: bounds.count + 1)
+    /// Events in each fine bucket.
+    private var fine = [Int64](repeating: 0, count: FineBucket.count)
     /// The sum of all ages, in seconds.
     public private(set) var sum = 0.0
 
@@ -23,35 +27,60 @@ public struct LatencyHistogram: Sendable, Equatable {
         var bucket = 0
         while bucket < Self.boundsMilliseconds.count, age > Self.boundsMilliseconds[bucket] { bucket += 1 }
         counts[bucket] += 1
+        fine[FineBucket.index(milliseconds: age)] += 1
         sum += age / 1000
     }
 
     /// Adds another histogram's events.
     public mutating func add(_ other: LatencyHistogram) {
         for bucket in counts.indices { counts[bucket] += other.counts[bucket] }
+        for bucket in fine.indices { fine[bucket] += other.fine[bucket] }
         sum += other.sum
     }
 
-    /// The age in seconds that a share of the events recorded since `earlier` stayed below, interpolated within its
-    /// bucket; `nil` when there were none. The last bucket has no upper bound: its lower one is answered.
+    /// The age in seconds that a share of the events recorded since `earlier` stayed below, to a thirty-second of it; `nil` when
+    /// there were none.
     public func quantile(_ share: Double, since earlier: LatencyHistogram? = nil) -> Double? {
-        var window = counts
+        var window = fine
         if let earlier {
-            for bucket in window.indices { window[bucket] -= earlier.counts[bucket] }
+            for bucket in window.indices { window[bucket] -= earlier.fine[bucket] }
         }
         let events = window.reduce(0, +)
         guard events > 0 else { return nil }
         let rank = share * Double(events)
-        var below = 0.0
+        var upTo = 0.0
         for (bucket, count) in window.enumerated() where count > 0 {
-            let upTo = below + Double(count)
-            if upTo >= rank {
-                let lower = bucket == 0 ? 0 : Self.bounds[bucket - 1]
-                guard bucket < Self.bounds.count else { return lower }
-                return lower + (Self.bounds[bucket] - lower) * (rank - below) / Double(count)
-            }
-            below = upTo
+            upTo += Double(count)
+            if upTo >= rank { return FineBucket.middle(bucket) }
         }
-        return Self.bounds.last
+        return window.lastIndex { $0 > 0 }.map(FineBucket.middle)
+    }
+}
+
+/// Buckets that are a sixteenth of a millisecond wide at first and a sixteenth of their power of two from 2 ms on, up to
+/// days.
+private enum FineBucket {
+    /// Buckets of one unit before the first power of two that is divided.
+    private static let whole = 32
+    private static let unitsPerMillisecond = 16.0
+    /// The highest power of two, 2^36 sixteenths of a millisecond: 49 days.
+    private static let highest = 36
+
+    static let count = whole + (highest - 4) * 16
+
+    static func index(milliseconds: Double) -> Int {
+        let units = UInt64(min(milliseconds * unitsPerMillisecond, 0x1F_FFFF_FFFF))
+        guard units >= whole else { return Int(units) }
+        let power = 63 - units.leadingZeroBitCount
+        return whole + (power - 5) * 16 + Int(units >> UInt64(power - 4)) - 16
+    }
+
+    /// The age in a bucket's middle, in seconds.
+    static func middle(_ index: Int) -> Double {
+        guard index >= whole else { return (Double(index) + 0.5) / unitsPerMillisecond / 1000 }
+        let power = 5 + (index - whole) / 16
+        let width = Double(UInt64(1) << UInt64(power - 4))
+        let lower = Double(16 + (index - whole) % 16) * width
+        return (lower + width / 2) / unitsPerMillisecond / 1000
     }
 }

@@ -304,6 +304,7 @@ public final class ConnectionSet: Service, Sendable {
             let failed = core.machine.failover.failed
             core.advance(now: now, confluence: confluence, coverage: coverage)
             core.logFailures(before: failed)
+            core.logUnplaced()
             let fresh = core.routes
             routes.withLock { $0 = fresh }
             return core.machine.deadline

@@ -104,8 +104,8 @@ public struct SetSnapshot: Sendable, Equatable {
     public var former: FeedTotals
     /// The number of symbols wanted.
     public var wanted: Int
-    /// The number of wanted symbols that no connection has room for.
-    public var unplaced: Int
+    /// The wanted symbols that no connection has room for, the most important first; they are not collected.
+    public var unplaced: [Symbol]
     /// The number of symbols on their way from one connection to another.
     public var moving: Int
     /// Events left out because another connection had brought them.

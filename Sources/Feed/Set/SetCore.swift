@@ -22,6 +22,8 @@ struct SetCore: Sendable {
     private var ended = FeedTotals()
     private var running = 0
     var isEnded = false
+    /// The symbols without room that the log knows of.
+    private var toldUnplaced: Set<Symbol> = []
     /// Whether the machine's weights are rates that were seen, not guesses.
     var hasRates = false
     private let logger: Logger
@@ -139,6 +141,23 @@ struct SetCore: Sendable {
 
     /// Whether there is another connection that could take a connection's symbols.
     var hasOthers: Bool { machine.stations.values.count { $0.removedSince == nil } > 1 }
+
+    /// Says in the log which symbols are not collected for want of room, when that changes.
+    mutating func logUnplaced() {
+        let unplaced = machine.unplaced
+        guard unplaced.count != toldUnplaced.count || !toldUnplaced.isSuperset(of: unplaced) else { return }
+        toldUnplaced = Set(unplaced)
+        guard !unplaced.isEmpty else {
+            logger.notice("the connections have room for all symbols again")
+            return
+        }
+        logger.warning(
+            "no connection has room for symbols: they are not collected; raise a CAPACITY, enable another connection, or name fewer symbols",
+            metadata: [
+                "count": "\(unplaced.count)", "of": "\(machine.order.count)",
+                "such_as": "\(unplaced.prefix(10).map(\.description).joined(separator: " "))",
+            ])
+    }
 
     /// Logs what changed about who has failed. A connection that is alone has nobody to give its symbols to.
     func logFailures(before: SlotSet) {

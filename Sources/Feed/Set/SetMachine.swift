@@ -347,8 +347,8 @@ struct SetMachine: Sendable {
         return moves
     }
 
-    /// The number of wanted symbols that no connection has room for.
-    var unplaced: Int { order.count { goals[$0] == nil } }
+    /// The wanted symbols that no connection has room for, the most important first.
+    var unplaced: [Symbol] { order.filter { goals[$0] == nil } }
 
     /// The number of symbols that are not where they belong yet.
     var moving: Int { unsettled.count { placed[$0] != goals[$0] } }

@@ -8,6 +8,8 @@ import * as format from './format.js';
 const LEVELS = { connected: 'ok', connecting: 'degraded', disconnected: 'failing', error: 'failing' };
 const FROM = { list: 'the list', default_list: 'the default list', none: 'nothing', universe_key: 'the key' };
 
+const sum = (counts) => Object.values(counts).reduce((all, each) => all + each, 0);
+
 class Column {
   constructor(id, showTickers) {
     this.name = el('h3');
@@ -45,6 +47,10 @@ class Column {
       ['Latency, p99', format.duration(state.latency.p99_seconds)],
       ['Reconnects · errors', `${format.count(state.reconnects)} · ${format.count(state.error_count)}`],
     ];
+    const fields = sum(state.left_out_fields);
+    if (state.decode_error_count > 0 || fields > 0) {
+      pairs.push(['Undecodable · fields left out', `${format.count(state.decode_error_count)} · ${format.count(fields)}`]);
+    }
     const { problem, key, from } = state.symbols;
     if (state.universe_key) {
       const isInForce = key === state.universe_key;

@@ -66,8 +66,10 @@ export class Overview {
       : Object.values(health.checks).some((check) => check.status === 'degraded') ? 'degraded' : 'ok';
     setLevel(byId('verdict'), level);
     setText(byId('verdict'), verdict(level, status.connections));
-    const worst = Object.values(health.checks).find((check) => check.status === level);
-    setText(byId('verdict-detail'), level === 'ok' ? '' : worst.detail);
+    setText(byId('verdict-detail'), health.headline ?? '');
+    const troubles = Object.entries(health.checks).filter(([, check]) => check.status !== 'ok');
+    byId('troubles').replaceChildren(...(troubles.length < 2 ? [] : troubles.map(([name, check]) => el(
+      'li', {}, el('strong', {}, `${name} ${check.status}: `), check.detail))));
     document.title = `${level === 'ok' ? '' : level === 'degraded' ? '(!) ' : '(!!) '}${status.collector} · EdgeTick`;
     setText(byId('collector'), status.collector);
     setText(byId('version'), `EdgeTick ${status.version} · ${status.environment}`);
@@ -85,6 +87,7 @@ export class Overview {
     this.#buffer.show(format.count(buffer.pending), sync.is_configured ? 'rows to upload' : 'rows kept', [
       ['In use', `${format.bytes(buffer.used_bytes)} of ${format.bytes(buffer.maximum_bytes)}`],
       ['Write-ahead log', format.bytes(buffer.wal_bytes)],
+      ['Disk free', buffer.disk_free_bytes === null ? '–' : format.bytes(buffer.disk_free_bytes)],
       ['Dropped events', format.count(buffer.drops)],
     ], health);
 

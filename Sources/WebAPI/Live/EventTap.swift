@@ -4,8 +4,8 @@ import Synchronization
 
 /// Looks at what passes from the feed to the buffer, for the pages: the newest events and how old they were.
 ///
-/// Stands before the real sink and never holds anything up: a batch goes on first and costs one short lock and a copy
-/// of at most ``perBatch`` events here. What it does not keep is only not shown; the sink has it.
+/// Stands before the real sink and never holds anything up: a batch goes on first and costs one short lock, a count an
+/// event and a copy of at most ``perBatch`` events here. What it does not keep is only not shown; the sink has it.
 public final class EventTap: EventSink {
     /// What passed, for one reader.
     struct View: Sendable {
@@ -71,15 +71,17 @@ public final class EventTap: EventSink {
 
     private func look(at batch: EventBatch) {
         let received = batch.receivedMicroseconds
-        var ages = LatencyHistogram()
         let now = Double(received) / 1000
-        for bar in batch.bars { ages.record(milliseconds: now - Double(bar.end)) }
-        for trade in batch.trades { ages.record(milliseconds: now - Double(trade.time)) }
-        for quote in batch.quotes { ages.record(milliseconds: now - Double(quote.time)) }
         state.withLock { state in
             state.seen += UInt64(batch.count)
             if state.latency[batch.connection] != nil || state.latency.count < Self.maximumConnections {
-                state.latency[batch.connection, default: LatencyHistogram()].add(ages)
+                // In place: a histogram of its own for each read would cost more than a few events do.
+                func record(_ ages: inout LatencyHistogram) {
+                    for bar in batch.bars { ages.record(milliseconds: now - Double(bar.end)) }
+                    for trade in batch.trades { ages.record(milliseconds: now - Double(trade.time)) }
+                    for quote in batch.quotes { ages.record(milliseconds: now - Double(quote.time)) }
+                }
+                record(&state.latency[batch.connection, default: LatencyHistogram()])
             }
             func keep(_ payload: LiveEvent.Payload) {
                 state.ring.append(

@@ -3,7 +3,7 @@ import MarketData
 
 /// The metrics: names, units and meaning, each from the newest sample.
 ///
-/// Labels are bounded: `connection` (the configured names), `stream`, `reason` and `check`; never a symbol.
+/// Labels are bounded: `connection` (the configured names), `stream`, `kind`, `reason` and `check`; never a symbol.
 enum CollectorMetrics {
     static func text(
         _ sample: StatusBoard.Sample, clients: Int, dropped: Int64, refusals: [RefusalCounts.Reason: Int64]
@@ -14,6 +14,7 @@ enum CollectorMetrics {
         text.sample(1.0, ["collector": snapshot.collector, "version": snapshot.version])
         health(sample.health, &text)
         feed(sample, &text)
+        placement(snapshot.placement, &text)
         buffer(snapshot.buffer, &text)
         upload(sample, &text)
         if let mirror = snapshot.mirror {
@@ -37,6 +38,9 @@ enum CollectorMetrics {
         text.metric(
             "edgetick_ready", .gauge, "1 while the collector collects, as /health/ready says.", health.isReady ? 1 : 0)
         text.metric("edgetick_live", .gauge, "1 while all loops go round, as /health/live says.", health.isLive ? 1 : 0)
+        text.metric(
+            "edgetick_troubles", .gauge, "How many things are wrong, as the checks of /health/ready name them.",
+            Int64(health.checks.reduce(0) { $0 + $1.troubles.count }))
         text.metric("edgetick_health_level", .gauge, "0 ok, 1 degraded, 2 failing, by check.")
         for check in health.checks { text.sample(Int64(check.level.rawValue), ["check": check.name]) }
     }
@@ -78,6 +82,7 @@ enum CollectorMetrics {
         each(
             "edgetick_feed_errors_total", .counter, "Connections lost or refused, and errors the feed reported.",
             \.errors, &text)
+        each("edgetick_feed_binary_frames_total", .counter, "Binary messages skipped.", \.binaryFrames, &text)
         each(
             "edgetick_feed_overflow_events_total", .counter, "Events lost because the buffer had no room.",
             \.overflowed, &text)
@@ -85,6 +90,20 @@ enum CollectorMetrics {
         for connection in connections {
             for (reason, count) in connection.rejects.sorted(by: { $0.key < $1.key }) {
                 text.sample(count, ["connection": connection.name, "reason": reason])
+            }
+        }
+        text.metric("edgetick_feed_rejected_events_total", .counter, "Events that could not be decoded, by kind.")
+        for connection in connections {
+            for (kind, count) in connection.rejectedEvents.byWord {
+                text.sample(count, ["connection": connection.name, "kind": kind])
+            }
+        }
+        text.metric(
+            "edgetick_feed_left_out_fields_total", .counter,
+            "Optional fields left out of events because of their form, by the event's kind.")
+        for connection in connections {
+            for (kind, count) in connection.leftOutFields.byWord {
+                text.sample(count, ["connection": connection.name, "kind": kind])
             }
         }
         text.metric(
@@ -106,6 +125,22 @@ enum CollectorMetrics {
         latency(sample, &text)
     }
 
+    private static func placement(_ placement: PlacementState, _ text: inout MetricsText) {
+        text.metric("edgetick_symbols_wanted", .gauge, "Symbols to be collected by name.", Int64(placement.wanted))
+        text.metric(
+            "edgetick_symbols_unplaced", .gauge, "Symbols that no connection has room for, and that are not collected.",
+            Int64(placement.unplaced.count))
+        text.metric(
+            "edgetick_symbols_moving", .gauge, "Symbols on their way from one connection to another.",
+            Int64(placement.moving))
+        text.metric(
+            "edgetick_feed_duplicate_events_total", .counter,
+            "Events left out because another connection had brought them.", placement.duplicates)
+        text.metric(
+            "edgetick_feed_forgotten_events_total", .counter,
+            "Events forgotten too early to tell a second copy.", placement.forgotten)
+    }
+
     private static func latency(_ sample: StatusBoard.Sample, _ text: inout MetricsText) {
         text.metric(
             "edgetick_feed_delay_seconds", .gauge, "How late events come by the feed's plan; 900 on a delayed feed.")
@@ -124,6 +159,14 @@ enum CollectorMetrics {
             }
             text.sample(histogram.sum, ["connection": connection.name], suffix: "_sum")
             text.sample(Double(count), ["connection": connection.name], suffix: "_count")
+        }
+        text.metric(
+            "edgetick_feed_latency_p99_seconds", .gauge,
+            "Age that 99 of 100 events of the last minute stayed below when read; exact to a thirty-second.")
+        for connection in sample.snapshot.connections {
+            if let age = sample.latency(of: connection, quantile: 0.99) {
+                text.sample(age, ["connection": connection.name])
+            }
         }
     }
 
@@ -151,13 +194,22 @@ enum CollectorMetrics {
         text.metric(
             "edgetick_buffer_limit_bytes", .gauge, "Cap of the buffer's file (BUFFER_MAX_BYTES).", buffer.maximumBytes)
         text.metric(
-            "edgetick_buffer_full", .gauge, "1 while the cap or the disk is reached.", buffer.condition == .full ? 1 : 0
-        )
+            "edgetick_buffer_full", .gauge, "1 while the cap or the disk is reached.",
+            buffer.condition == .full || buffer.condition == .diskFull ? 1 : 0)
+        text.metric(
+            "edgetick_disk_free_bytes", .gauge, "What of the buffer's disk may still be used.",
+            buffer.diskFreeBytes.map(Double.init))
+        text.metric(
+            "edgetick_disk_size_bytes", .gauge, "Size of the buffer's disk.", buffer.diskSizeBytes.map(Double.init))
         var isFailing = 0.0
         if case .failing = buffer.condition { isFailing = 1 }
         text.metric("edgetick_buffer_failing", .gauge, "1 while commits fail.", isFailing)
         text.metric(
             "edgetick_buffer_dropped_events_total", .counter, "Events dropped because there was no room.", buffer.drops)
+        text.metric(
+            "edgetick_buffer_refused_batches_total", .counter, "Batches that did not fit into the queue.",
+            buffer.refusedBatches)
+        text.metric("edgetick_buffer_last_commit_seconds", .gauge, "How long the last commit took.", buffer.lastCommit)
         text.metric("edgetick_buffer_gaps_total", .counter, "Spans in which events may have been missed.", buffer.gaps)
         text.metric(
             "edgetick_buffer_dead_letters", .gauge, "Rows that upstream refused, kept aside.", buffer.deadLetters)

@@ -33,9 +33,19 @@ enum StatusJSON {
         }
         json.field("frame_count", connection.frames)
         json.field("byte_count", connection.bytes)
+        json.field("binary_frame_count", connection.binaryFrames)
         json.field("overflow_count", connection.overflowed)
         json.field("error_count", errors)
         json.field("decode_error_count", connection.rejectCount)
+        json.object("decode_errors") { json in
+            for (kind, count) in connection.rejectedEvents.byWord { json.member(kind, count) }
+        }
+        json.object("left_out_fields") { json in
+            for (kind, count) in connection.leftOutFields.byWord { json.member(kind, count) }
+        }
+        json.object("decode_samples") { json in
+            for (kind, sample) in connection.decodeSamples.byWord { json.member(kind, sample) }
+        }
         json.field("error_rate", errors == 0 ? 0.0 : Double(errors) / Double(max(1, errors + messages)))
         json.field("last_message_time", milliseconds: connection.lastMessage)
         json.field("last_event_time", milliseconds: connection.lastEvent)
@@ -99,9 +109,11 @@ enum StatusJSON {
                 let health = sample.health
                 json.field("is_live", health.isLive)
                 json.field("is_ready", health.isReady)
+                json.field("headline", health.headline)
                 checks(health.checks, showsDetails: true, to: &json)
             }
             write(snapshot.connections, in: sample, to: &json)
+            json.object("placement") { write(snapshot.placement, to: &$0) }
             json.object("buffer") { buffer(snapshot.buffer, to: &$0) }
             json.object("sync") { sync(snapshot, to: &$0) }
             if let cache = snapshot.cache { json.object("cache") { write(cache, to: &$0) } }
@@ -187,10 +199,21 @@ enum StatusJSON {
         }
     }
 
+    /// How the connections share the symbols; at most a hundred symbols without room are named.
+    private static func write(_ placement: PlacementState, to json: inout JSONText) {
+        json.field("wanted", placement.wanted)
+        json.field("unplaced", placement.unplaced.count)
+        json.field("unplaced_tickers", symbols: placement.unplaced.prefix(100))
+        json.field("moving", placement.moving)
+        json.field("duplicate_events", placement.duplicates)
+        json.field("forgotten_events", placement.forgotten)
+    }
+
     private static func buffer(_ buffer: BufferState, to json: inout JSONText) {
         switch buffer.condition {
         case .writing: json.field("state", "writing")
         case .full: json.field("state", "full")
+        case .diskFull: json.field("state", "disk_full")
         case .failing(let reason):
             json.field("state", "failing")
             json.field("reason", reason)
@@ -214,7 +237,11 @@ enum StatusJSON {
         json.field("file_bytes", buffer.fileBytes)
         json.field("wal_bytes", buffer.walBytes)
         json.field("maximum_bytes", buffer.maximumBytes)
+        json.field("disk_free_bytes", buffer.diskFreeBytes)
+        json.field("disk_size_bytes", buffer.diskSizeBytes)
         json.field("drops", buffer.drops)
+        json.field("refused_batches", buffer.refusedBatches)
+        json.field("last_commit_seconds", buffer.lastCommit.rounded(to: 6))
         json.field("gaps", buffer.gaps)
         json.field("dead_letters", buffer.deadLetters)
         json.field("set_aside", strings: buffer.setAside)
@@ -228,6 +255,20 @@ enum StatusJSON {
         json.field("hit_rate", cache.hitRate)
         json.field("entries", cache.entries)
         json.field("bytes", cache.bytes)
+    }
+}
+
+extension Dictionary<EventKind?, Int64> {
+    /// The counts with the word that goes out for each kind, in one order.
+    var byWord: [(kind: String, count: Int64)] {
+        map { (kind: $0.key?.rawValue ?? "unknown", count: $0.value) }.sorted { $0.kind < $1.kind }
+    }
+}
+
+extension Dictionary<EventKind?, String> {
+    /// The texts with the word that goes out for each kind, in one order.
+    var byWord: [(kind: String, text: String)] {
+        map { (kind: $0.key?.rawValue ?? "unknown", text: $0.value) }.sorted { $0.kind < $1.kind }
     }
 }
 

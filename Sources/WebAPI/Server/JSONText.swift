@@ -88,6 +88,11 @@ struct JSONText: ~Copyable {
         DecimalText.append(value, to: &bytes)
     }
 
+    mutating func member(_ name: String, _ value: String) {
+        key(name)
+        write(value)
+    }
+
     mutating func member(_ name: String, symbols: some Sequence<Symbol>) {
         key(name)
         nest(UInt8(ascii: "["), UInt8(ascii: "]")) { json in

@@ -12,6 +12,14 @@ struct StatusText {
         struct Health: Decodable {
             var is_ready: Bool
             var checks: [String: Check]
+            /// The worst trouble and how many more there are; an older collector doesn't say.
+            var headline: String?
+
+            /// The worst of the checks.
+            var standing: StatusCommand.Standing {
+                let words = checks.values.map(\.status)
+                return words.contains("failing") ? .failing : words.contains("degraded") ? .degraded : .ok
+            }
         }
 
         struct Latency: Decodable {
@@ -48,6 +56,7 @@ struct StatusText {
             var gaps: Int64
             var dead_letters: Int64
             var set_aside: [String]
+            var disk_free_bytes: Int64?
         }
 
         struct Sync: Decodable {
@@ -74,7 +83,8 @@ struct StatusText {
     }
 
     static let width = 80
-    private static let checks = ["feed", "buffer", "sync", "universes", "loops"]
+    /// The order of the checks; those of a newer collector follow.
+    private static let order = ["feed", "symbols", "decoding", "buffer", "disk", "sync", "universes", "loops"]
 
     let status: Status
     let address: String
@@ -91,15 +101,20 @@ struct StatusText {
             "\(status.collector.escapingControls)  EdgeTick \(status.version)  up \(Self.span(status.uptime_seconds))"
             .cut(to: Self.width - words.count - 2)
         return [left.padded(to: Self.width - words.count) + paint(words, level), paint(address, .faint)]
+            + (status.health.headline.map { [paint($0.escapingControls.cut(to: Self.width), level)] } ?? [])
     }
 
     private var level: Paint.Level {
-        let words = status.health.checks.values.map(\.status)
-        return words.contains("failing") ? .bad : words.contains("degraded") ? .warning : .good
+        switch status.health.standing {
+        case .ok: .good
+        case .degraded: .warning
+        case .failing, .notRunning: .bad
+        }
     }
 
     private var checks: [String] {
-        Self.checks.flatMap { name -> [String] in
+        (Self.order + status.health.checks.keys.filter { !Self.order.contains($0) }.sorted()).flatMap {
+            name -> [String] in
             guard let check = status.health.checks[name] else { return [] }
             let word = paint(check.status.padded(to: 8), Self.level(ofCheck: check.status))
             // What is wrong is told with what to do about it, on as many lines as that takes.
@@ -152,7 +167,8 @@ struct StatusText {
             : "\(status.sync.rows_uploaded.grouped) rows up, \(Self.span(status.sync.lag_seconds)) behind"
         return [
             "buffer   \(buffer.used_bytes.bytesText) of \(buffer.maximum_bytes.bytesText) in use, "
-                + "WAL \(buffer.wal_bytes.bytesText)",
+                + "WAL \(buffer.wal_bytes.bytesText)"
+                + (buffer.disk_free_bytes.map { ", disk \($0.bytesText) free" } ?? ""),
             "losses   " + (buffer.drops > 0 ? paint(lost, .warning) : lost),
         ]
             + buffer.set_aside.map { path in

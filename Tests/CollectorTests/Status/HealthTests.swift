@@ -28,7 +28,10 @@ import Testing
         let health = Health(snapshot(), age: 0.5)
         #expect(health.isLive && health.isReady)
         #expect(health.level == .ok)
-        #expect(health.checks.map(\.name) == ["feed", "buffer", "sync", "universes", "loops"])
+        #expect(
+            health.checks.map(\.name) == [
+                "feed", "symbols", "decoding", "buffer", "disk", "sync", "universes", "loops",
+            ])
     }
 
     @Test func `universes that can't be pulled are degraded, with their age, and stop nothing`() {
@@ -89,12 +92,35 @@ import Testing
         #expect(idle == .failing)
     }
 
-    @Test func `a connection whose symbols moved away does not count`() {
-        let moved = level("feed") {
-            $0.connections[1].assigned = 0
-            $0.connections[1].status = .error
-        }
-        #expect(moved == .ok)
+    @Test func `a connection counts whether it has symbols now or not`() throws {
+        let health = Health(
+            snapshot {
+                $0.connections[1].assigned = 0
+                $0.connections[1].confirmed = 0
+                $0.connections[1].status = .error
+            }, age: 0.5)
+        let feed = try #require(health.checks.first)
+        #expect(feed.level == .degraded, "its symbols are with the other, and it is not as the settings say")
+        #expect(feed.detail.contains("1 of 2 connections do not collect: n2 stands by and has an error"))
+        let standby = Health(
+            snapshot {
+                $0.connections[1].assigned = 0
+                $0.connections[1].confirmed = 0
+            }, age: 0.5)
+        #expect(standby.checks.first?.level == .ok)
+        #expect(standby.checks.first?.detail == "1 of 2 connections collect, 1 stand by")
+    }
+
+    @Test func `symbols without room are trouble, with their names`() {
+        let symbols = ["AAPL", "IBM"].compactMap { Symbol($0) }
+        let health = Health(
+            snapshot {
+                $0.placement.wanted = 4
+                $0.placement.unplaced = symbols
+            }, age: 0.5)
+        #expect(health.isReady && health.level == .degraded)
+        #expect(health.headline?.hasPrefix("symbols degraded: 2 of 4 symbols have no room") == true)
+        #expect(health.headline?.contains("AAPL, IBM") == true)
     }
 
     @Test func `refused symbols and paused reading are trouble, not failure`() {
@@ -130,10 +156,42 @@ import Testing
             }, age: 0.5)
         #expect(health.isReady)
         #expect(health.level == .degraded)
-        #expect(health.checks[2].detail.contains("needs a person: password rotated"))
+        #expect(health.checks.contains { $0.detail.contains("needs a person: password rotated") })
         #expect(level("sync") { $0.buffer.oldestPendingAge = 901 } == .degraded)
         #expect(level("sync") { $0.sync.isConfigured = false } == .ok)
         #expect(level("sync") { $0.buffer.deadLetters = 1 } == .degraded)
+    }
+
+    @Test func `a full disk is told as that, not as the cap, and a disk that fills up is degraded before`() {
+        let full = Health(snapshot { $0.buffer.condition = .diskFull }, age: 0.5).checks.first { $0.name == "buffer" }
+        #expect(full?.level == .failing)
+        #expect(full?.detail.contains("the disk is full") == true && full?.detail.contains("BUFFER_MAX_BYTES") == false)
+        #expect(
+            level("disk") {
+                $0.buffer.diskFreeBytes = 900 << 20
+                $0.buffer.diskSizeBytes = 100 << 30
+            } == .ok)
+        #expect(
+            level("disk") {
+                $0.buffer.diskFreeBytes = 900 << 20
+                $0.buffer.diskSizeBytes = 100 << 30
+                $0.buffer.diskIsLow = true
+            } == .degraded)
+    }
+
+    @Test func `the headline is the worst trouble, and how many more there are`() {
+        #expect(Health(snapshot(), age: 0.5).headline == nil)
+        let one = Health(snapshot { $0.connections[0].isPaused = true }, age: 0.5)
+        #expect(one.headline?.hasPrefix("feed degraded: reading is paused") == true)
+        #expect(one.headline?.contains("more") == false)
+        let health = Health(
+            snapshot {
+                $0.connections[0].isPaused = true
+                $0.buffer.condition = .failing("disk gone")
+                $0.buffer.setAside = ["/data/ticks-bad-1.sqlite"]
+            }, age: 0.5)
+        #expect(health.headline == "buffer failing (and 2 more troubles): disk gone")
+        #expect(HealthVerdict(health).text == "not collecting; buffer failing (and 2 more troubles): disk gone")
     }
 
     @Test func `a stuck loop is neither live nor ready`() {

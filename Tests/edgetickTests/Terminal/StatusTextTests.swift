@@ -59,6 +59,17 @@ import Testing
         #expect(lines.contains { $0.hasPrefix("aside    …") && $0.hasSuffix("/ticks-bad-1.sqlite") })
     }
 
+    @Test func `the headline stands above all, cut to the width`() {
+        var status = Self.status(name: "box", failing: true)
+        #expect(!StatusText(status: status, address: "http://x/", paint: Paint(isOn: false)).page.contains("trouble"))
+        status.health.headline = "feed failing (and 2 more troubles): nothing comes"
+        let page = StatusText(status: status, address: "http://x/", paint: Paint(isOn: false)).page
+        #expect(page.split(separator: "\n")[2] == "feed failing (and 2 more troubles): nothing comes")
+        status.health.headline = String(repeating: "long ", count: 60)
+        let long = StatusText(status: status, address: "http://x/", paint: Paint(isOn: false)).page
+        #expect(long.split(separator: "\n")[2].count <= 80)
+    }
+
     @Test(arguments: [
         ("", [""]), ("a", ["a"]), ("aa bb cc", ["aa bb", "cc"]), ("aaaaaaa", ["aaaaa", "aa"]),
         ("aaaaa bbbbb", ["aaaaa", "bbbbb"]), ("a b c d e f g h i j", ["a b c", "d e f", "g h …"]),

@@ -2,51 +2,70 @@ extension Health.Check {
     /// A connection without an event for so many seconds of trading makes the feed degraded.
     static let quietLimit = 900.0
 
-    /// Whether every connection that has symbols brings them.
+    /// Whether every connection does what the settings say: those with symbols bring them, the others stand by.
     static func feed(_ snapshot: CollectorSnapshot) -> Self {
-        func check(_ level: Health.Level, _ text: String) -> Self { Self("feed", level, text) }
-        guard !snapshot.isStopping else { return check(.failing, "shutting down") }
-        let working = snapshot.connections.filter(\.hasWork)
+        guard !snapshot.isStopping else { return Self("feed", .failing, "shutting down") }
+        let connections = snapshot.connections
+        let working = connections.filter(\.hasWork)
         guard !working.isEmpty else {
-            return check(.failing, "no connection has symbols: set SYMBOLS or a universe key")
+            return Self("feed", .failing, "no connection has symbols: set SYMBOLS or a universe key")
         }
-        let idle = working.filter { $0.status != .connected || (!$0.takesAll && $0.confirmed == 0) }
-        guard idle.isEmpty else {
-            let names = idle.map { connection -> String in
-                let state =
-                    switch connection.status {
-                    case .connected: "has no confirmed symbol"
-                    case .error: "has an error"
-                    case .connecting, .disconnected: "is \(connection.status.rawValue)"
-                    }
-                let reason = connection.lastError.map { ": \($0)" } ?? ""
-                return "\(connection.name) \(state)\(reason)"
-            }
+        let collecting = working.filter(\.doesItsPart)
+        var troubles: [Health.Trouble] = []
+        let idle = connections.filter { !$0.doesItsPart }
+        if !idle.isEmpty {
             // While one collects, the collector does.
-            return check(
-                idle.count < working.count ? .degraded : .failing,
-                "\(idle.count) of \(working.count) connections do not collect: " + names.joined(separator: "; "))
+            troubles.append(
+                .init(
+                    level: collecting.isEmpty ? .failing : .degraded,
+                    text: "\(idle.count) of \(connections.count) connections do not collect: "
+                        + idle.map(reason).joined(separator: "; ")))
         }
-        let paused = working.filter(\.isPaused)
-        guard paused.isEmpty else {
-            return check(
-                .degraded,
-                "reading is paused until the buffer catches up: " + paused.map(\.name).joined(separator: ", "))
+        let paused = collecting.filter(\.isPaused)
+        if !paused.isEmpty {
+            let names = paused.map(\.name).joined(separator: ", ")
+            troubles.append(
+                .init(level: .degraded, text: "reading is paused until the buffer catches up: \(names)"))
         }
-        let missing = working.reduce(0) { $0 + ($1.takesAll ? 0 : max(0, $1.assigned - $1.confirmed)) }
-        guard missing == 0 else {
-            let refused = working.reduce(0) { $0 + $1.refused }
-            return check(
-                .degraded, "\(missing) symbols are not confirmed, \(refused) of them refused by the feed's plan")
+        let missing = collecting.reduce(0) { $0 + ($1.takesAll ? 0 : max(0, $1.assigned - $1.confirmed)) }
+        if missing > 0 {
+            let refused = collecting.reduce(0) { $0 + $1.refused }
+            troubles.append(
+                .init(
+                    level: .degraded,
+                    text: "\(missing) symbols are not confirmed, \(refused) of them refused by the feed's plan"))
         }
-        let quiet = working.filter { $0.quietFor ?? 0 > quietLimit }
-        guard quiet.isEmpty else {
+        let quiet = collecting.filter { $0.quietFor ?? 0 > quietLimit }
+        if !quiet.isEmpty {
             let names = quiet.map { "\($0.name) for \(Int(($0.quietFor ?? 0) / 60)) minutes" }
-            return check(
-                .degraded,
-                "connected, but no event came although New York trades: " + names.joined(separator: ", ")
-                    + "; if these symbols do trade, ask the feed's provider")
+            troubles.append(
+                .init(
+                    level: .degraded,
+                    text: "connected, but no event came although New York trades: " + names.joined(separator: ", ")
+                        + "; if these symbols do trade, ask the feed's provider"))
         }
-        return Self("feed", ok: "\(working.count) of \(working.count) connections collect")
+        let standingBy = connections.count - working.count
+        return Self(
+            "feed",
+            ok: "\(working.count) of \(connections.count) connections collect"
+                + (standingBy > 0 ? ", \(standingBy) stand by" : ""),
+            troubles: troubles)
     }
+
+    /// Why a connection does not do its part.
+    private static func reason(_ connection: ConnectionState) -> String {
+        let state =
+            switch connection.status {
+            case .connected: "has no confirmed symbol"
+            case .error: "has an error"
+            case .connecting, .disconnected: "is \(connection.status.rawValue)"
+            }
+        let error = connection.lastError.map { ": \($0)" } ?? ""
+        return "\(connection.name) \(connection.hasWork ? "" : "stands by and ")\(state)\(error)"
+    }
+}
+
+extension ConnectionState {
+    /// Whether the connection brings its symbols, or is ready to where it has none.
+    fileprivate var doesItsPart: Bool { status == .connected && (takesAll || assigned == 0 || confirmed > 0) }
 }

@@ -7,8 +7,10 @@ public struct BufferState: Sendable, Equatable {
     public enum Condition: Sendable, Equatable {
         /// Events are being made durable.
         case writing
-        /// The cap or the disk is reached: the policy drops or rejects, and counts.
+        /// The cap is reached: the policy drops or rejects, and counts.
         case full
+        /// The disk has no more room: the policy drops or rejects, and counts.
+        case diskFull
         /// Commits fail; the text says why and what to do.
         case failing(String)
     }
@@ -46,8 +48,18 @@ public struct BufferState: Sendable, Equatable {
     public var walBytes: Int64 = 0
     /// The cap in bytes (`BUFFER_MAX_BYTES`).
     public var maximumBytes: Int64 = 0
+    /// What of the buffer's disk may still be used, in bytes; `nil` before it was looked at.
+    public var diskFreeBytes: Int64?
+    /// The size of the buffer's disk in bytes; `nil` before it was looked at.
+    public var diskSizeBytes: Int64?
+    /// Whether the disk has so little room left that a person should make some.
+    public var diskIsLow = false
     /// Events dropped, as the file has counted them.
     public var drops: Int64 = 0
+    /// Batches that did not fit into the queue; their events are in ``drops``.
+    public var refusedBatches: Int64 = 0
+    /// How long the last commit took, in seconds.
+    public var lastCommit = 0.0
     /// Gaps recorded.
     public var gaps: Int64 = 0
     /// Rows in `dead_letters`.
@@ -72,6 +84,7 @@ extension BufferState {
             switch statistics.state {
             case .writing: .writing
             case .full: .full
+            case .diskFull: .diskFull
             case .failing(let message): .failing(message)
             }
         for stream in EventStream.allCases {
@@ -90,7 +103,12 @@ extension BufferState {
         fileBytes = statistics.fileBytes
         walBytes = statistics.walBytes
         self.maximumBytes = maximumBytes
+        diskFreeBytes = statistics.diskFreeBytes
+        diskSizeBytes = statistics.diskSizeBytes
+        diskIsLow = statistics.diskIsLow
         drops = statistics.drops
+        refusedBatches = statistics.refusedBatches
+        lastCommit = statistics.lastCommit.seconds
         gaps = statistics.gaps
         deadLetters = statistics.deadLetters
         setAside = statistics.setAside

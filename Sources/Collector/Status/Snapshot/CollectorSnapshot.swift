@@ -16,6 +16,10 @@ public struct CollectorSnapshot: Sendable, Equatable {
     public var former = FeedTotals()
     /// How late the feed's events are by its plan, in seconds: 900 on a delayed feed.
     public var feedDelay = 0.0
+    /// How the connections share the symbols.
+    public var placement = PlacementState()
+    /// The kinds of events that can't be used as they come.
+    public var decoding: [DecodeTrouble] = []
     /// The durable queue.
     public var buffer = BufferState()
     /// The upload.

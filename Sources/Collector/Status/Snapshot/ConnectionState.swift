@@ -40,10 +40,18 @@ public struct ConnectionState: Sendable, Equatable {
     public var frames: Int64 = 0
     /// Bytes of text messages read.
     public var bytes: Int64 = 0
+    /// Binary messages, which the feed has no use for, skipped.
+    public var binaryFrames: Int64 = 0
     /// Events lost because the buffer had no room.
     public var overflowed: Int64 = 0
     /// Events that could not be decoded, by reason.
     public var rejects: [String: Int64] = [:]
+    /// Events that could not be decoded, by kind; `nil` for what names none.
+    public var rejectedEvents: [EventKind?: Int64] = [:]
+    /// Optional fields that were left out of events because of their form, by the event's kind.
+    public var leftOutFields: [EventKind?: Int64] = [:]
+    /// What events that can't be decoded, or lack a field, look like, with secrets masked; by kind.
+    public var decodeSamples: [EventKind?: String] = [:]
     /// How often a connection was opened again.
     public var reconnects: Int64 = 0
     /// Connections lost or refused, and errors that the feed reported.
@@ -78,6 +86,8 @@ public struct ConnectionState: Sendable, Equatable {
     public var messageCount: Int64 { events.values.reduce(0, +) }
     /// Events that could not be decoded, for whatever reason.
     public var rejectCount: Int64 { rejects.values.reduce(0, +) }
+    /// Optional fields that were left out, of whatever events.
+    public var leftOutFieldCount: Int64 { leftOutFields.values.reduce(0, +) }
     /// Whether the connection is meant to bring anything.
     public var hasWork: Bool { takesAll || assigned > 0 }
 }
@@ -99,9 +109,16 @@ extension ConnectionState {
         events = feed.events
         frames = feed.frames
         bytes = feed.bytes
+        binaryFrames = feed.binaryFrames
         overflowed = feed.overflowed
         for reason in DecodeRejects.Reason.allCases where feed.rejects[reason] > 0 {
             rejects[reason.rawValue] = Int64(feed.rejects[reason])
+        }
+        for kind in DecodeRejects.kinds {
+            let (events, fields) = (feed.rejects.events, feed.rejects.fields)
+            if events[kind] > 0 { rejectedEvents[kind] = Int64(events[kind]) }
+            if fields[kind] > 0 { leftOutFields[kind] = Int64(fields[kind]) }
+            decodeSamples[kind] = (events.sample(of: kind) ?? fields.sample(of: kind))?.description
         }
         reconnects = feed.reconnects
         errors = feed.errors

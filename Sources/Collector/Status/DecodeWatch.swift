@@ -1,0 +1,101 @@
+import Feed
+public import MarketData
+
+/// Events of one kind that can't be used as they come.
+public struct DecodeTrouble: Sendable, Equatable {
+    /// The kind; `nil` for what names none.
+    public var kind: EventKind?
+    /// Events that were lost within 30 s.
+    public var rejected: Int64
+    /// Fields that were left out of events within 30 s.
+    public var leftOutFields: Int64
+    /// Events that were taken within 30 s; of all kinds where ``kind`` is `nil`.
+    public var taken: Int64
+    /// What such an event looks like, with secrets masked.
+    public var sample: String?
+
+    /// Makes a trouble; see the properties for meaning.
+    public init(kind: EventKind?, rejected: Int64, leftOutFields: Int64, taken: Int64, sample: String?) {
+        self.kind = kind
+        self.rejected = rejected
+        self.leftOutFields = leftOutFields
+        self.taken = taken
+        self.sample = sample
+    }
+}
+
+/// Notices that a kind of event can't be decoded, from the counts of all connections. Reads no clock.
+///
+/// A trouble begins when more than one in a hundred of a kind within ``span`` can't be used, or all within
+/// ``shortSpan``. It ends when events of the kind come and can be used: bars come once a minute, and between two
+/// minutes nothing has become better. When none is lost for ``memory`` it is over as well.
+struct DecodeWatch: Sendable {
+    /// How long a share is measured, in seconds.
+    static let span = 30.0
+    /// Within so many seconds a kind that is lost altogether is noticed, in seconds.
+    static let shortSpan = 10.0
+    /// How long a trouble lasts while no event of the kind comes at all, in seconds.
+    static let memory = 600.0
+
+    private struct Counts {
+        var taken: Int64 = 0
+        var rejected: Int64 = 0
+        var leftOutFields: Int64 = 0
+
+        static func - (left: Counts, right: Counts) -> Counts {
+            Counts(
+                taken: left.taken - right.taken, rejected: left.rejected - right.rejected,
+                leftOutFields: left.leftOutFields - right.leftOutFields)
+        }
+
+        var isNegative: Bool { taken < 0 || rejected < 0 || leftOutFields < 0 }
+    }
+
+    /// Counts by place in `DecodeRejects.kinds`, oldest first; the first one at or before the span's start.
+    private var samples: [(time: ContinuousClock.Instant, counts: [Counts])] = []
+    private var current: [EventKind?: (trouble: DecodeTrouble, lastLoss: ContinuousClock.Instant)] = [:]
+
+    /// The troubles now, given all counts so far.
+    mutating func troubles(_ connections: [ConnectionState], now: ContinuousClock.Instant) -> [DecodeTrouble] {
+        let counts = DecodeRejects.kinds.map { Self.counts(of: $0, connections) }
+        // Counts fall when a connection is removed.
+        if let last = samples.last, zip(counts, last.counts).contains(where: { ($0 - $1).isNegative }) {
+            samples = [(now, counts)]
+        }
+        if samples.isEmpty { samples = [(now, counts.map { _ in Counts() })] }
+        samples.append((now, counts))
+        while samples.count > 2, (now - samples[1].time).seconds >= Self.span { samples.removeFirst() }
+        let short = samples.last { (now - $0.time).seconds >= Self.shortSpan } ?? samples[0]
+        for (place, kind) in DecodeRejects.kinds.enumerated() {
+            judge(
+                kind, long: counts[place] - samples[0].counts[place], short: counts[place] - short.counts[place],
+                sample: connections.lazy.compactMap { $0.decodeSamples[kind] }.first, now: now)
+        }
+        return DecodeRejects.kinds.compactMap { current[$0]?.trouble }
+    }
+
+    private mutating func judge(
+        _ kind: EventKind?, long: Counts, short: Counts, sample: String?, now: ContinuousClock.Instant
+    ) {
+        let isLost =
+            long.rejected * 100 > long.taken + long.rejected || short.rejected > 0 && short.taken == 0
+            || long.leftOutFields * 100 > long.taken
+        if isLost {
+            current[kind] = (
+                DecodeTrouble(
+                    kind: kind, rejected: long.rejected, leftOutFields: long.leftOutFields, taken: long.taken,
+                    sample: sample), now
+            )
+        } else if let known = current[kind], long.taken > 0 || (now - known.lastLoss).seconds > Self.memory {
+            current[kind] = nil
+        }
+    }
+
+    private static func counts(of kind: EventKind?, _ connections: [ConnectionState]) -> Counts {
+        connections.reduce(into: Counts()) { counts, connection in
+            counts.taken += kind.map { connection.events[$0] ?? 0 } ?? connection.messageCount
+            counts.rejected += connection.rejectedEvents[kind] ?? 0
+            counts.leftOutFields += connection.leftOutFields[kind] ?? 0
+        }
+    }
+}
