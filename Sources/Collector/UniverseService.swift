@@ -45,6 +45,7 @@ public final class UniverseService: Service {
     private let mirror: UniverseMirror
     private let source: UniverseSource?
     private let reread: (@Sendable () throws -> Settings)?
+    private let giveBackMemory: @Sendable () -> Void
     private let logger: Logger
     private let watchBell = Doorbell()
     private let pullBell = Doorbell()
@@ -67,15 +68,18 @@ public final class UniverseService: Service {
     ///   - symbols: Follows the changes.
     ///   - source: Where to pull from; `nil` when there is no database.
     ///   - reread: Reads the settings again, for SIGHUP; `nil` leaves the signal alone.
+    ///   - giveBackMemory: Called when a pull or a change is over, which take much more memory than what stays of them.
     public init(
         mirror: UniverseMirror, seen: Int64?, symbols: Symbols, source: UniverseSource?, settings: Settings,
-        reread: (@Sendable () throws -> Settings)? = nil, logger: Logger
+        reread: (@Sendable () throws -> Settings)? = nil, giveBackMemory: @escaping @Sendable () -> Void = {},
+        logger: Logger
     ) {
         self.mirror = mirror
         self.seen = seen
         self.symbols = symbols
         self.source = source
         self.reread = reread
+        self.giveBackMemory = giveBackMemory
         self.logger = logger
         shared = Mutex(Shared(settings: settings))
     }
@@ -157,6 +161,7 @@ public final class UniverseService: Service {
             if take(\.hasNewInterval) { next = interval.map { .now + $0 } }
             if take(\.wantsPull) || next.map({ $0 <= .now }) ?? false {
                 let outcome = await pull(from: source, &failures)
+                giveBackMemory()
                 watchBell.ring()
                 let pause = policy.wait(after: outcome, jitter: .random(in: 0...1))
                 next = interval.map { interval in
@@ -276,6 +281,7 @@ public final class UniverseService: Service {
             cache.invalidate(.all)
             noteAge()
             await symbols.follow(because: "the universes have changed")
+            giveBackMemory()
         } else if isAsked {
             await symbols.follow(because: "the universes were read again")
         }

@@ -138,7 +138,9 @@ extension UniverseRecords {
             for time in [group.createdAt, group.updatedAt, group.lastUpdate] {
                 digest.add(field: time.map(String.init))
             }
-            for member in group.members.sorted(by: { $0.symbol < $1.symbol }) {
+            // As a rule they are in order, and there may be a million.
+            let isSorted = zip(group.members, group.members.dropFirst()).allSatisfy { $0.symbol <= $1.symbol }
+            for member in isSorted ? group.members : group.members.sorted(by: { $0.symbol < $1.symbol }) {
                 digest.add(field: member.symbol)
                 digest.add(field: member.weight.map { "\($0)" })
                 digest.add(field: member.metadata)

@@ -78,6 +78,28 @@ extension UniverseMirror.Snapshot {
         where condition: String = "?1 IS ?2 AND ?3 IS NULL", _ first: String? = nil, _ second: String? = nil,
         _ third: String? = nil
     ) throws(StoreError) -> [(id: Int64, group: MirrorContents.Group)] {
+        var found = try groupsWithoutMembers(where: condition, first, second, third)
+        for index in found.indices {
+            found[index].group.record.members = try memberRecords(of: found[index].id)
+            found[index].group.imported = try importNote(of: found[index].id)
+        }
+        return found
+    }
+
+    /// How many members each group has that has any, by the groups' row numbers.
+    func memberCounts() throws(StoreError) -> [Int64: Int] {
+        var counts: [Int64: Int] = [:]
+        try rows("SELECT group_id, count(*) FROM group_memberships GROUP BY group_id") { row in
+            counts[row.integer(0)] = Int(row.integer(1))
+        }
+        return counts
+    }
+
+    /// As ``groupsWithMembers(where:_:_:_:)``, what the groups' own rows say alone.
+    func groupsWithoutMembers(
+        where condition: String = "?1 IS ?2 AND ?3 IS NULL", _ first: String? = nil, _ second: String? = nil,
+        _ third: String? = nil
+    ) throws(StoreError) -> [(id: Int64, group: MirrorContents.Group)] {
         var found: [(id: Int64, group: MirrorContents.Group)] = []
         let sql = """
             SELECT id, name, type, environment, description, metadata, liquidity_filter, created_at, updated_at,
@@ -92,19 +114,20 @@ extension UniverseMirror.Snapshot {
             )
             found.append((row.integer(0), .init(record: record, origin: GroupOrigin(rawValue: row.text(10)) ?? .local)))
         }
-        for index in found.indices {
-            found[index].group.record.members = try memberRecords(of: found[index].id)
-            found[index].group.imported = try importNote(of: found[index].id)
-        }
         return found
     }
 
-    /// A group's members with all that is stored of them, by symbol.
-    func memberRecords(of groupID: Int64) throws(StoreError) -> [MemberRecord] {
+    /// A group's members with all that is stored of them, by the bytes of their symbols: those behind `symbol`, at most
+    /// `limit` where one is given.
+    func memberRecords(
+        of groupID: Int64, after symbol: String = "", limit: Int? = nil
+    ) throws(StoreError) -> [MemberRecord] {
         var members: [MemberRecord] = []
-        let sql =
-            "SELECT symbol, weight, metadata, created_at FROM group_memberships WHERE group_id = ? ORDER BY symbol"
-        try rows(sql, groupID) { row in
+        let sql = """
+            SELECT symbol, weight, metadata, created_at FROM group_memberships
+            WHERE group_id = ?1 AND symbol > ?2 ORDER BY symbol LIMIT ?3
+            """
+        try rows(sql, groupID, symbol, limit ?? -1) { row in
             members.append(
                 MemberRecord(
                     symbol: row.text(0), weight: row.number(1), metadata: row.optionalText(2),

@@ -192,37 +192,59 @@ struct GroupWriter {
             arguments: [pull.source, pull.pulledAt, pull.checksum, pull.groups, pull.memberships, pull.entries])
     }
 
-    /// Makes a group's members equal to those given, writing only what differs.
+    /// How many of a group's stored members are in memory at a time.
+    private static let chunk = 10_000
+
+    /// Makes a group's members equal to those given, writing only what differs. Where a symbol is given twice, the last
+    /// counts.
+    ///
+    /// Goes through what is stored and what is given side by side, in the order of the symbols' bytes, so that a group
+    /// of a million members takes no more memory than a small one.
     func writeMembers(
         of id: Int64, _ members: [MemberRecord], keepingMetadata: Bool
     ) throws -> (added: Int, removed: Int, altered: Int) {
-        var before: [String: MemberRecord] = [:]
-        for member in try snapshot.memberRecords(of: id) { before[member.symbol] = member }
+        let members = members.inOrderOfBytes()
         let insert = try database.cachedStatement(
             sql: """
                 INSERT INTO group_memberships (group_id, symbol, weight, metadata, created_at) VALUES (?, ?, ?, ?, ?)
                 ON CONFLICT (group_id, symbol) DO UPDATE SET
                     weight = excluded.weight, metadata = excluded.metadata, created_at = excluded.created_at
                 """)
-        var counts = (added: 0, removed: 0, altered: 0)
-        var kept: Set<String> = []
-        for member in members {
-            let old = before[member.symbol]
-            let metadata = member.metadata ?? (keepingMetadata ? old?.metadata : nil)
-            let created = keepingMetadata ? old?.createdAt ?? now : member.createdAt ?? old?.createdAt ?? now
-            let isNew = kept.insert(member.symbol).inserted
-            if isNew, let old, old.weight == member.weight, old.metadata == metadata, old.createdAt == created {
-                continue
-            }
-            try insert.execute(arguments: [id, member.symbol, member.weight, metadata, created])
-            if isNew, old == nil { counts.added += 1 } else { counts.altered += 1 }
-        }
         let delete = try database.cachedStatement(
             sql: "DELETE FROM group_memberships WHERE group_id = ? AND symbol = ?")
-        for symbol in before.keys where !kept.contains(symbol) {
-            try delete.execute(arguments: [id, symbol])
-            counts.removed += 1
+        var counts = (added: 0, removed: 0, altered: 0)
+        var next = members.startIndex
+        func add(before symbol: String?) throws {
+            while next < members.endIndex, symbol.map({ members[next].symbol.isBefore($0) }) ?? true {
+                let member = members[next]
+                let created = keepingMetadata ? now : member.createdAt ?? now
+                try insert.execute(arguments: [id, member.symbol, member.weight, member.metadata, created])
+                counts.added += 1
+                next += 1
+            }
         }
+        var last = ""
+        while true {
+            let stored = try snapshot.memberRecords(of: id, after: last, limit: Self.chunk)
+            for old in stored {
+                try add(before: old.symbol)
+                guard next < members.endIndex, members[next].symbol.utf8.elementsEqual(old.symbol.utf8) else {
+                    try delete.execute(arguments: [id, old.symbol])
+                    counts.removed += 1
+                    continue
+                }
+                let member = members[next]
+                next += 1
+                let metadata = member.metadata ?? (keepingMetadata ? old.metadata : nil)
+                let created = keepingMetadata ? old.createdAt ?? now : member.createdAt ?? old.createdAt ?? now
+                if old.weight == member.weight, old.metadata == metadata, old.createdAt == created { continue }
+                try insert.execute(arguments: [id, member.symbol, member.weight, metadata, created])
+                counts.altered += 1
+            }
+            guard stored.count == Self.chunk, let end = stored.last else { break }
+            last = end.symbol
+        }
+        try add(before: nil)
         return counts
     }
 
@@ -242,11 +264,27 @@ struct GroupWriter {
     }
 }
 
+extension [MemberRecord] {
+    /// The members in the order of their symbols' bytes, as SQLite compares them; each symbol's last.
+    fileprivate func inOrderOfBytes() -> [MemberRecord] {
+        let isInOrder = zip(self, dropFirst()).allSatisfy { $0.symbol.isBefore($1.symbol) }
+        guard !isInOrder else { return self }
+        var last: [String: Int] = [:]
+        for (place, member) in enumerated() { last[member.symbol] = place }
+        return last.values.map { self[$0] }.sorted { $0.symbol.isBefore($1.symbol) }
+    }
+}
+
+extension String {
+    fileprivate func isBefore(_ other: String) -> Bool { utf8.lexicographicallyPrecedes(other.utf8) }
+}
+
 /// The transaction that puts what was pulled in place of what was pulled before.
 struct PulledReplacement {
     let database: Database
     let path: String
     let now: Int64
+    /// What is there, without the members.
     private var held: [GroupRecord.Identity: (id: Int64, group: MirrorContents.Group)] = [:]
 
     init(database: Database, path: String, now: Int64) {
@@ -259,12 +297,12 @@ struct PulledReplacement {
     mutating func plan(_ records: UniverseRecords) throws -> String? {
         let snapshot = UniverseMirror.Snapshot(database: database, path: path)
         var pullGuard = PullGuard()
-        for found in try snapshot.groupsWithMembers() {
+        let counts = try snapshot.memberCounts()
+        for found in try snapshot.groupsWithoutMembers() {
             held[found.group.record.identity] = found
             guard found.group.origin == .pulled else { continue }
             let environment = found.group.record.identity.environment
-            pullGuard.held[environment, default: .init()] +=
-                .init(groups: 1, memberships: found.group.record.members.count)
+            pullGuard.held[environment, default: .init()] += .init(groups: 1, memberships: counts[found.id] ?? 0)
         }
         for group in records.groups {
             pullGuard.offered[group.identity.environment, default: .init()] +=

@@ -73,8 +73,18 @@ struct UniverseReading {
     ) throws(UpstreamError) {
         let operation = "read group_memberships"
         let table = tables.memberships
-        let total = try connection.run("SELECT count(*) FROM \(table.sqlName)", operation).last?.rows.first?.first
-        let count = total.flatMap { $0 }.flatMap { Int($0) } ?? 0
+        let group = UniverseTables.text("group_id", of: table, "m")
+        let counts =
+            try connection.run("SELECT \(group), count(*) FROM \(table.sqlName) m GROUP BY 1", operation).last?.rows
+            ?? []
+        var count = 0
+        // With room from the start no array is copied while it grows.
+        var room: [Int: Int] = [:]
+        for row in counts {
+            let members = row[1].flatMap { Int($0) } ?? 0
+            count += members
+            if let place = row[0].flatMap({ places[$0] }) { room[place, default: 0] += members }
+        }
         guard count <= UniverseSource.maximumMemberships else {
             throw UpstreamError(
                 .data, operation,
@@ -89,7 +99,9 @@ struct UniverseReading {
             DECLARE edgetick_members NO SCROLL CURSOR FOR
             SELECT \(columns.joined(separator: ", ")) FROM \(table.sqlName) m
             """, operation)
+        for (place, members) in room { groups[place].members.reserveCapacity(members) }
         var done = 0
+        var bytes = 0
         var strays = 0
         var symbols = 0
         while true {
@@ -110,17 +122,20 @@ struct UniverseReading {
                         symbol: symbol, weight: weight, metadata: row[3], createdAt: row[4].flatMap { Int64($0) }))
             }
             done += rows.count
+            bytes += rows.reduce(0) { $0 + Self.memory(of: $1) }
+            guard bytes <= UniverseSource.maximumBytes else {
+                throw UpstreamError(
+                    .data, operation,
+                    "its rows take more than the \(UniverseSource.maximumBytes >> 20) MiB of memory that a mirror takes; "
+                        + "shorten the documents in metadata, or name fewer members",
+                    object: "table \(table.displayName)")
+            }
             progress(done, count)
         }
         if strays > 0 { remarks.append("group_memberships: \(strays) rows belong to no group and are left out") }
         if symbols > 0 { remarks.append("group_memberships: \(symbols) rows have no symbol and are left out") }
         for index in groups.indices {
-            let members = groups[index].members.sorted { $0.symbol < $1.symbol }
-            groups[index].members = []
-            for member in members where groups[index].members.last?.symbol != member.symbol {
-                groups[index].members.append(member)
-            }
-            let repeated = members.count - groups[index].members.count
+            let repeated = groups[index].members.sortAndUnite()
             if repeated > 0 {
                 let identity = groups[index].identity
                 remarks.append(
@@ -128,6 +143,13 @@ struct UniverseReading {
                         + "\(repeated) symbols twice; each counts once")
             }
         }
+    }
+
+    /// About how much memory a row's member takes.
+    private static func memory(of row: [String?]) -> Int {
+        // A text of up to 15 bytes stands in the record itself.
+        let texts = [row[1], row[3]].compactMap { $0?.utf8.count }.filter { $0 > 15 }
+        return MemoryLayout<MemberRecord>.stride + texts.reduce(0) { $0 + $1 + 32 }
     }
 
     private func readEntries(_ remarks: inout [String]) throws(UpstreamError) -> [CacheEntryRecord] {
@@ -160,5 +182,22 @@ struct UniverseReading {
             entries.append(entry)
         }
         return entries
+    }
+}
+
+extension [MemberRecord] {
+    /// Brings the members into the order of their symbols, each once, in place: there may be a million.
+    ///
+    /// - Returns: how many were there more than once.
+    fileprivate mutating func sortAndUnite() -> Int {
+        sort { $0.symbol < $1.symbol }
+        var kept = 0
+        for place in indices where kept == 0 || self[kept - 1].symbol != self[place].symbol {
+            if kept != place { swapAt(kept, place) }
+            kept += 1
+        }
+        let repeated = count - kept
+        removeLast(repeated)
+        return repeated
     }
 }

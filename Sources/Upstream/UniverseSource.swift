@@ -19,6 +19,8 @@ public struct UniverseSnapshot: Sendable, Equatable {
 public actor UniverseSource {
     /// More memberships than this are no universe of stocks: a wrong table, or a broken join.
     public static let maximumMemberships = 5_000_000
+    /// Memberships that take more memory than this are refused: a collector runs where there is little.
+    public static let maximumBytes = 256 << 20
 
     private let configuration: UpstreamConfiguration
     private let executor = QueueExecutor(label: "edgetick.universe.source")

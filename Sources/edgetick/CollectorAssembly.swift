@@ -80,7 +80,8 @@ struct CollectorAssembly {
             let universes = UniverseService(
                 mirror: mirror, seen: seen, symbols: symbols,
                 source: upstream.map { UniverseSource(configuration: $0) },
-                settings: settings.universes(plan.wishes), reread: again, logger: Logger(label: "universes"))
+                settings: settings.universes(plan.wishes), reread: again, giveBackMemory: FreedMemory.giveBack,
+                logger: Logger(label: "universes"))
             let probe = CollectorProbe(
                 collector: settings.collectorID, version: EdgeTick.version, maximumBytes: settings.buffer.maximumBytes,
                 feedDelay: Double(settings.feedDelay) / 1000, buffer: buffer, connections: connections, sync: sync,

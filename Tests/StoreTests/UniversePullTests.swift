@@ -51,6 +51,40 @@ import Testing
         #expect(contents.pull?.groups == 3 && contents.pull?.memberships == 5)
     }
 
+    @Test func `a group of more members than are in memory at a time changes as a small one does`() throws {
+        let scratch = try Scratch()
+        let mirror = try mirror(scratch)
+        let names = (0..<25_000).map { "S\($0)" }
+        _ = try mirror.replacePulled(with: UniverseRecords(groups: [group("big", names)]), source: "db")
+        #expect(try mirror.contents().groups.map(\.record) == [group("big", names)])
+        // Bounds of chunks in the order of bytes: S0, S1, S10, S100…
+        let order = names.sorted()
+        let gone = Set([order[0], order[9_999], order[10_000], order[19_999], order[24_999]] + order[500..<1500])
+        var wanted = group("big", names.filter { !gone.contains($0) } + ["A", "S5x", "ZZ"])
+        for place in [0, 5_000, 12_345, wanted.members.count - 1] { wanted.members[place].weight = 2.5 }
+        let outcome = try mirror.replacePulled(with: UniverseRecords(groups: [wanted]), source: "db")
+        guard case .replaced(let changes) = outcome else { return #expect(Bool(false), "\(outcome)") }
+        // Two of those with a new weight, the first and the last, are new themselves.
+        #expect(changes.changed.map { [$0.added, $0.removed, $0.altered] } == [[3, gone.count, 2]])
+        #expect(try mirror.contents().groups.map(\.record) == [wanted])
+    }
+
+    @Test func `members in whatever order, and twice, are written once each`() throws {
+        let scratch = try Scratch()
+        let mirror = try mirror(scratch)
+        var record = group("a", ["C", "A", "B"])
+        record.members = ["C", "É", "A", "B", "e\u{301}X", "A"].enumerated().map {
+            MemberRecord(symbol: $1, weight: Double($0), createdAt: 1500)
+        }
+        for _ in 0..<2 { _ = try mirror.replacePulled(with: UniverseRecords(groups: [record]), source: "db") }
+        let members = try mirror.contents().groups[0].record.members
+        #expect(members.map(\.symbol) == ["A", "B", "C", "e\u{301}X", "É"])
+        #expect(members.map(\.weight) == [5, 3, 0, 4, 1])
+        record.members = [MemberRecord(symbol: "B", createdAt: 1500)]
+        _ = try mirror.replacePulled(with: UniverseRecords(groups: [record]), source: "db", force: true)
+        #expect(try mirror.contents().groups[0].record.members == record.members)
+    }
+
     @Test func `a pull that finds nothing new writes nothing, and its time is known all the same`() throws {
         let scratch = try Scratch()
         let mirror = try mirror(scratch)

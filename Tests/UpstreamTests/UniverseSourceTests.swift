@@ -222,6 +222,20 @@ import Testing
         #expect(try await source.read().records.membershipCount == 50_000)
     }
 
+    @Test func `members that take more memory than a mirror may are refused, with what to do`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        try sandbox.run(
+            """
+            INSERT INTO definition_groups (name, type) VALUES ('big', 'CUSTOM');
+            INSERT INTO group_memberships (group_id, symbol, metadata)
+            SELECT 1, 'S' || n, to_jsonb(repeat('x', 30000)) FROM generate_series(1, 10000) n;
+            """)
+        let source = UniverseSource(configuration: try sandbox.configuration())
+        let error = await #expect(throws: UpstreamError.self) { try await source.read() }
+        #expect(error?.reason == .data)
+        #expect(error?.description.contains("256 MiB") == true, "\(String(describing: error))")
+    }
+
     @Test func `a reading that is no longer wanted ends at once, also when the server hangs`() async throws {
         let sandbox = try await Sandbox.migrated()
         let proxy = try TCPProxy(to: sandbox.cluster.port)
