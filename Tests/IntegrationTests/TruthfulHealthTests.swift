@@ -172,6 +172,47 @@ import WebAPISupport
         simulator.send(SIGTERM)
     }
 
+    @Test func `a mistyped universe key is told for as long as the default list is collected instead`() async throws {
+        let market = try await SimulatedMarket()
+        let box = try CollectorBox(feed: market.url, settings: ["SYMBOL_UNIVERSE_KEY": "nasdq100", "SYMBOLS": ""])
+        let (collector, port) = try await box.collect()
+        let http = RawHTTP(port: port)
+        let ready = try await http.until("/health/ready") { $0.status == 200 && $0.level(of: "symbols") == "degraded" }
+        let detail = try #require(ready.detail(of: "symbols"))
+        #expect(
+            detail.contains("nasdq100") && detail.contains("8 symbols are collected of the default list"), "\(detail)")
+        let metrics = try await http.send("GET", "/metrics").text
+        #expect(metrics.contains(#"edgetick_connection_symbols_not_as_set{connection="primary"} 1"#))
+        #expect(try await box.run("status", "--check").status == 1)
+
+        let list = box.workspace.file("nasdq100.csv")
+        try "symbol\nAAPL\nMSFT\n".write(toFile: list, atomically: true, encoding: .utf8)
+        let imported = try await box.run("universe", "import", list, "--name", "nasdq100")
+        #expect(imported.status == 0, "\(imported.output)")
+        try await http.until("/health/ready") { $0.level(of: "symbols") == "ok" }
+        collector.send(SIGTERM)
+        #expect(try await collector.exit() == 0)
+    }
+
+    @Test func `symbols without room are named in health, log and metrics`() async throws {
+        let market = try await SimulatedMarket(symbols: "AAPL,MSFT,NVDA,SPY")
+        let box = try CollectorBox(
+            feed: market.url,
+            settings: [
+                "USE_MULTI_CONNECTION": "true", "WEBSOCKET_CONNECTION_1_SYMBOLS": "AAPL,MSFT,NVDA,SPY",
+                "WEBSOCKET_CONNECTION_1_CAPACITY": "2",
+            ])
+        let (collector, port) = try await box.collect()
+        let http = RawHTTP(port: port)
+        let ready = try await http.until("/health/ready") { $0.status == 200 && $0.level(of: "feed") == "ok" }
+        #expect(ready.level(of: "symbols") == "degraded")
+        #expect(ready.detail(of: "symbols")?.contains("NVDA, SPY") == true, "\(ready.text)")
+        #expect(try await http.send("GET", "/metrics").text.contains("edgetick_symbols_unplaced 2\n"))
+        #expect(collector.output.contains { $0.contains("no connection has room") && $0.contains("NVDA SPY") })
+        collector.send(SIGTERM)
+        #expect(try await collector.exit() == 0)
+    }
+
     @Test func `status --check exits with how the collector stands`() async throws {
         let market = try await SimulatedMarket()
         let box = try CollectorBox(feed: market.url)

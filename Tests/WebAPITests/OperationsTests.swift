@@ -1,5 +1,6 @@
 import Collector
 import Foundation
+import MarketData
 import TestSupport
 import Testing
 import WebAPI

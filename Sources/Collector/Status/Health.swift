@@ -7,7 +7,7 @@
 /// | check | failing | degraded |
 /// |---|---|---|
 /// | feed | no connection has symbols; of those that have some, none is connected with a confirmed symbol | a connection is not, whether it has symbols now or not; symbols refused or unconfirmed; reading paused; no event for 15 minutes of New York's regular session |
-/// | symbols | – | symbols have no room on any connection |
+/// | symbols | – | symbols have no room on any connection; a universe key gives nothing, or not all, and something else is collected |
 /// | decoding | – | of the events of a kind, more than one in a hundred of the last 30 s, or all of the last 10 s, can't be decoded, or lack a field because of its form |
 /// | buffer | commits fail; the cap or the disk is reached, so that events are dropped or rejected | four fifths of the cap used; a damaged file was set aside and still lies there |
 /// | disk | – | less than 1 GiB free, and less than a twentieth of a small disk |

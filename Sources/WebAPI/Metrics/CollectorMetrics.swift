@@ -69,6 +69,10 @@ enum CollectorMetrics {
         each(
             "edgetick_connection_symbols_refused", .gauge, "Symbols the feed's plan does not cover.",
             { Int64($0.refused) }, &text)
+        each(
+            "edgetick_connection_symbols_not_as_set", .gauge,
+            "1 while the connection collects something else than its settings name.",
+            { $0.assignment?.problem == nil ? 0 : 1 }, &text)
         text.metric("edgetick_feed_events_total", .counter, "Events taken from the feed.")
         for connection in connections {
             for stream in EventStream.allCases {

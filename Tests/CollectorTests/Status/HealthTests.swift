@@ -1,5 +1,7 @@
+import Feed
 import MarketData
 import Testing
+import Universe
 
 @testable import Collector
 
@@ -109,6 +111,22 @@ import Testing
             }, age: 0.5)
         #expect(standby.checks.first?.level == .ok)
         #expect(standby.checks.first?.detail == "1 of 2 connections collect, 1 stand by")
+    }
+
+    @Test func `a key that gives nothing is trouble for as long as something else is collected`() {
+        let wish = SymbolWish(
+            connection: "connection_1", name: "n1", universeKey: "nasdq100", list: nil, fallback: .defaultList)
+        let symbols = ["AAPL", "MSFT"].compactMap { Symbol($0) }
+        var assignment = SymbolAssignment(
+            wish: wish, interest: .symbols(symbols), source: .defaultList, problem: "no group is named nasdq100")
+        let health = Health(snapshot { $0.connections[0].assignment = assignment }, age: 0.5)
+        #expect(health.isReady && health.level == .degraded)
+        #expect(
+            health.headline
+                == "symbols degraded: n1: no group is named nasdq100; 2 symbols are collected of the default list instead"
+        )
+        assignment.problem = nil
+        #expect(level("symbols") { $0.connections[0].assignment = assignment } == .ok)
     }
 
     @Test func `symbols without room are trouble, with their names`() {

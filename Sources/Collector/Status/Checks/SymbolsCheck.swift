@@ -1,4 +1,6 @@
+import Feed
 import MarketData
+import Universe
 
 extension Health.Check {
     /// How many symbols a trouble names.
@@ -18,6 +20,29 @@ extension Health.Check {
                         + "and are not collected: \(names)" + (more > 0 ? " and \(more) more" : "")
                         + "; raise a CAPACITY, enable another connection, or name fewer symbols"))
         }
+        troubles += snapshot.connections.compactMap { connection in
+            guard let assignment = connection.assignment, let problem = assignment.problem else { return nil }
+            return .init(
+                level: .degraded, text: "\(connection.name): \(problem); \(collected(assignment)) instead")
+        }
         return Self("symbols", ok: "what is collected is what the settings name", troubles: troubles)
+    }
+
+    /// What a connection collects whose settings can't be followed.
+    private static func collected(_ assignment: SymbolAssignment) -> String {
+        let amount =
+            switch assignment.interest {
+            case .all: "every symbol is"
+            case .symbols(let symbols) where symbols.isEmpty: "nothing is"
+            case .symbols(let symbols): symbols.count == 1 ? "1 symbol is" : "\(symbols.count) symbols are"
+            }
+        let source =
+            switch assignment.source {
+            case .universeKey(let key): " of universe key \"\(key)\""
+            case .list: " of the plain list"
+            case .defaultList: " of the default list"
+            case .none: ""
+            }
+        return "\(amount) collected\(assignment.hasSymbols ? source : "")"
     }
 }
