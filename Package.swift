@@ -178,7 +178,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "BrowserTests",
-            dependencies: ["Collector", "MarketData", "TestSupport", "WebAPI", "WebAPISupport", "edgetick"],
+            dependencies: ["Collector", "MarketData", "Store", "TestSupport", "WebAPI", "WebAPISupport", "edgetick"],
             exclude: ["accessibility.js"], swiftSettings: strict),
         .testTarget(
             name: "edgetickTests",

@@ -13,6 +13,14 @@ public struct Resolution: Sendable, Equatable {
         public var type: GroupType
         /// How many distinct symbols the group brought, before the union.
         public var count: Int
+
+        /// Makes a part; see the properties for meaning.
+        public init(part: String, group: String, type: GroupType, count: Int) {
+            self.part = part
+            self.group = group
+            self.type = type
+            self.count = count
+        }
     }
 
     /// A part that names no group.
@@ -21,6 +29,12 @@ public struct Resolution: Sendable, Equatable {
         public var part: String
         /// Names that exist and resemble it, best first; may be empty.
         public var nearest: [String]
+
+        /// Makes an unknown part; see the properties for meaning.
+        public init(part: String, nearest: [String]) {
+            self.part = part
+            self.nearest = nearest
+        }
     }
 
     /// A member of a group that is no symbol the feed could send.
@@ -41,4 +55,16 @@ public struct Resolution: Sendable, Equatable {
     public var refused: [RefusedMember]
     /// What the user should hear about, each in words fit for a log line.
     public var warnings: [String]
+
+    /// Makes a resolution; see the properties for meaning.
+    public init(
+        symbols: [Symbol], parts: [Part], unknown: [UnknownPart] = [], refused: [RefusedMember] = [],
+        warnings: [String] = []
+    ) {
+        self.symbols = symbols
+        self.parts = parts
+        self.unknown = unknown
+        self.refused = refused
+        self.warnings = warnings
+    }
 }

@@ -1,6 +1,7 @@
 import Collector
 import Foundation
 import MarketData
+import Store
 import TestSupport
 import Testing
 import WebAPI
@@ -112,12 +113,7 @@ struct PageTests {
             $0.lastError = name
         }
         collector.change { state in
-            state.groups.append(
-                (
-                    UniverseSummary(
-                        name: name, type: "UNIVERSE", description: name, environment: "DEFAULT", members: 1,
-                        origin: "local", updated: nil), []
-                ))
+            state.groups.append((UniverseGroup(name, .universe, description: name, members: 1), []))
             state.gaps = [
                 RecordedGap(
                     gap: Gap(connection: name, symbols: [], events: [.trade], from: 1, to: 2, cause: .down),

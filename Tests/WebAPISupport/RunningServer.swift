@@ -2,6 +2,7 @@ import Collector
 import Logging
 import MarketData
 import ServiceLifecycle
+import Store
 import Synchronization
 public import WebAPI
 
@@ -71,26 +72,10 @@ extension StagedCollector {
             state.snapshot.cache = CacheState()
             state.snapshot.loops = [LoopProgress(name: "writer", age: 0.1, limit: 10)]
             state.groups = [
-                (
-                    UniverseSummary(
-                        name: "tech", type: "UNIVERSE", description: "Large technology", environment: "DEFAULT",
-                        members: primary.count, origin: "local", updated: 1_767_600_000_000), primary
-                ),
-                (
-                    UniverseSummary(
-                        name: "SPY", type: "ETF", description: nil, environment: "DEFAULT",
-                        members: secondary.count, origin: "pulled", updated: nil), secondary
-                ),
-                (
-                    UniverseSummary(
-                        name: "Energy", type: "SECTOR", description: nil, environment: "DEFAULT", members: 1,
-                        origin: "pulled", updated: 1_767_600_000_000), Array(primary.prefix(1))
-                ),
-                (
-                    UniverseSummary(
-                        name: "ai", type: "THEME", description: "Say \"AI\"", environment: "DEFAULT", members: 2,
-                        origin: "local", updated: 1_767_600_000_000), Array(primary.prefix(2))
-                ),
+                (UniverseGroup("tech", .universe, description: "Large technology", members: primary.count), primary),
+                (UniverseGroup("SPY", .etf, members: secondary.count, origin: .pulled), secondary),
+                (UniverseGroup("Energy", .sector, members: 1, origin: .pulled), Array(primary.prefix(1))),
+                (UniverseGroup("ai", .theme, description: "Say \"AI\"", members: 2), Array(primary.prefix(2))),
             ]
         }
         return collector

@@ -23,7 +23,7 @@ public final class StagedCollector: SampledSource, EventSink {
         /// Every event taken, oldest first.
         public var events: [LiveEvent] = []
         /// The groups and their members.
-        public var groups: [(summary: UniverseSummary, members: [Symbol])] = []
+        public var groups: [(summary: UniverseGroup, members: [Symbol])] = []
         /// Why symbols are collected.
         public var reasons: [Symbol: [SymbolPlacement.Reason]] = [:]
         /// What the cache was told to forget.
@@ -155,16 +155,16 @@ public final class StagedCollector: SampledSource, EventSink {
     }
 
     /// The groups.
-    public func universes() async throws(CollectorProblem) -> [UniverseSummary] {
+    public func universes() async throws(CollectorProblem) -> [UniverseGroup] {
         try await file().groups.map(\.summary)
     }
 
     /// The union of the groups that the key names.
-    public func universe(key: String) async throws(CollectorProblem) -> UniverseResolution {
+    public func universe(key: String) async throws(CollectorProblem) -> Resolution {
         let groups = try await file().groups
         var symbols: Set<Symbol> = []
-        var parts: [UniverseResolution.Part] = []
-        var unknown: [UniverseResolution.Unknown] = []
+        var parts: [Resolution.Part] = []
+        var unknown: [Resolution.UnknownPart] = []
         for part in UniverseKey(key)?.parts ?? [] {
             guard let group = groups.first(where: { $0.summary.name.lowercased() == part.lowercased() }) else {
                 let nearest = NearestNames.nearest(to: part, among: groups.map(\.summary.name))
@@ -180,7 +180,7 @@ public final class StagedCollector: SampledSource, EventSink {
             throw CollectorProblem(
                 .notFound, "No group is named \"\(key)\".", nearest: unknown.flatMap(\.nearest))
         }
-        return UniverseResolution(symbols: symbols.sorted(), parts: parts, unknown: unknown)
+        return Resolution(symbols: symbols.sorted(), parts: parts, unknown: unknown)
     }
 
     /// Where a symbol is, asked for by the settings' lists.
@@ -206,32 +206,29 @@ public final class StagedCollector: SampledSource, EventSink {
     /// The staged groups that have the stock.
     public func stock(_ symbol: String) async throws(CollectorProblem) -> StockRelations {
         let groups = try await file().groups.filter { $0.members.contains { $0.description == symbol } }.map(\.summary)
-        let sector = groups.first { $0.type == GroupType.sector.rawValue }
+        let sector = groups.first { $0.type == .sector }
         return StockRelations(
             classification: sector.map { .init(sector: $0.name, industry: "Unknown") } ?? .unknown,
-            etfs: groups.filter { $0.type == GroupType.etf.rawValue }.map { StockETF(name: $0.name, weight: 1.5) },
-            groups: groups.compactMap { group in
-                GroupType(rawValue: group.type).flatMap { $0 == .etf ? nil : StockGroup(name: group.name, type: $0) }
-            })
+            etfs: groups.filter { $0.type == .etf }.map { StockETF(name: $0.name, weight: 1.5) },
+            groups: groups.filter { $0.type != .etf }.map { StockGroup(name: $0.name, type: $0.type) })
     }
 
     /// The staged group of a type and name.
     public func group(named name: String, of type: GroupType) async throws(CollectorProblem) -> RelatedGroup {
-        let groups = try await file().groups.filter { $0.summary.type == type.rawValue }
+        let groups = try await file().groups.filter { $0.summary.type == type }
         guard let found = groups.first(where: { $0.summary.name.lowercased() == name.lowercased() }) else {
             throw CollectorProblem(
                 .notFound, "There is no such group.",
                 nearest: NearestNames.nearest(to: name, among: groups.map(\.summary.name)))
         }
         return RelatedGroup(
-            group: UniverseGroup(found.summary),
+            group: found.summary,
             members: found.members.map { GroupMember(symbol: $0.description, weight: 2.25) })
     }
 
     /// The staged groups of a type.
     public func groups(of type: GroupType?) async throws(CollectorProblem) -> [UniverseGroup] {
-        try await file().groups.map(\.summary).filter { type == nil || $0.type == type?.rawValue }
-            .map { UniverseGroup($0) }
+        try await file().groups.map(\.summary).filter { type == nil || $0.type == type }
     }
 
     /// Notes what was to be forgotten.
@@ -381,10 +378,12 @@ extension StagedCollector.State {
 }
 
 extension UniverseGroup {
-    fileprivate init(_ summary: UniverseSummary) {
+    /// A group to stage.
+    public init(
+        _ name: String, _ type: GroupType, description: String? = nil, members: Int, origin: GroupOrigin = .local
+    ) {
         self.init(
-            id: 1, name: summary.name, type: GroupType(rawValue: summary.type) ?? .custom,
-            description: summary.description, environment: summary.environment, memberCount: summary.members,
-            origin: GroupOrigin(rawValue: summary.origin) ?? .local, updatedAt: summary.updated ?? 0)
+            id: 1, name: name, type: type, description: description, environment: "DEFAULT", memberCount: members,
+            origin: origin, updatedAt: 1_767_600_000_000)
     }
 }

@@ -67,9 +67,9 @@ final class HangingCollector: SampledSource {
 
     func bars(_ query: BarQuery) async throws(CollectorProblem) -> FoundBars { try await inner.bars(query) }
 
-    func universes() async throws(CollectorProblem) -> [UniverseSummary] { try await inner.universes() }
+    func universes() async throws(CollectorProblem) -> [UniverseGroup] { try await inner.universes() }
 
-    func universe(key: String) async throws(CollectorProblem) -> UniverseResolution {
+    func universe(key: String) async throws(CollectorProblem) -> Resolution {
         try await inner.universe(key: key)
     }
 

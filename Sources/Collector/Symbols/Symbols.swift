@@ -30,7 +30,7 @@ public final class Symbols: Sendable {
         }
     }
 
-    /// Answers what universe keys stand for.
+    /// Resolves universe keys, and knows what else the mirror says.
     public let cache: RelationshipCache
     private let connections: ConnectionSet
     private let rules: Rules

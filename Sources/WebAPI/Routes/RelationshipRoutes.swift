@@ -78,7 +78,7 @@ struct RelationshipRoutes: Sendable {
             try await source.group(named: wanted, of: type)
         }
         return .json { json in
-            Self.write(found.group, to: &json)
+            found.group.write(to: &json)
             json.array(name) { json in
                 for member in found.members {
                     json.element { json in
@@ -103,7 +103,7 @@ struct RelationshipRoutes: Sendable {
         return .json { json in
             json.field("count", groups.count)
             json.array("groups") { json in
-                for group in groups { json.element { Self.write(group, to: &$0) } }
+                for group in groups { json.element { group.write(to: &$0) } }
             }
         }
     }
@@ -168,16 +168,6 @@ struct RelationshipRoutes: Sendable {
             throw Problem.parameter("symbol", "is no symbol the feed could send")
         }
         return symbol
-    }
-
-    private static func write(_ group: UniverseGroup, to json: inout JSONText) {
-        json.field("name", group.name)
-        json.field("type", group.type.rawValue)
-        json.field("description", group.description)
-        json.field("environment", group.environment)
-        json.field("member_count", group.memberCount)
-        json.field("origin", group.origin.rawValue)
-        json.field("updated_ms", group.updatedAt)
     }
 
     /// Each reason has all members, so that a program needs no cases.

@@ -1,6 +1,8 @@
 import Collector
 import Hummingbird
 import MarketData
+import Store
+import Universe
 
 /// The groups that symbols are chosen by.
 struct UniverseRoutes: Sendable {
@@ -21,17 +23,7 @@ struct UniverseRoutes: Sendable {
         return .json { json in
             json.field("count", groups.count)
             json.array("universes") { json in
-                for group in groups {
-                    json.element { json in
-                        json.field("name", group.name)
-                        json.field("type", group.type)
-                        json.field("description", group.description)
-                        json.field("environment", group.environment)
-                        json.field("member_count", group.members)
-                        json.field("origin", group.origin)
-                        json.field("updated_at", milliseconds: group.updated)
-                    }
-                }
+                for group in groups { json.element { group.write(to: &$0) } }
             }
         }
     }
@@ -53,7 +45,7 @@ struct UniverseRoutes: Sendable {
                     json.element { json in
                         json.field("part", part.part)
                         json.field("group", part.group)
-                        json.field("type", part.type)
+                        json.field("type", part.type.rawValue)
                         json.field("count", part.count)
                     }
                 }
@@ -68,5 +60,18 @@ struct UniverseRoutes: Sendable {
             }
             json.field("warnings", strings: found.warnings)
         }
+    }
+}
+
+extension UniverseGroup {
+    /// The group as every route has it.
+    func write(to json: inout JSONText) {
+        json.field("name", name)
+        json.field("type", type.rawValue)
+        json.field("description", description)
+        json.field("environment", environment)
+        json.field("member_count", memberCount)
+        json.field("origin", origin.rawValue)
+        json.field("updated_ms", updatedAt)
     }
 }

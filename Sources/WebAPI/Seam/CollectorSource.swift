@@ -37,10 +37,10 @@ public protocol CollectorSource: Sendable {
     func refreshUniverses(_ scope: RelationshipCache.Scope) async throws(CollectorProblem) -> Int
 
     /// The groups of the mirror, of every environment.
-    func universes() async throws(CollectorProblem) -> [UniverseSummary]
+    func universes() async throws(CollectorProblem) -> [UniverseGroup]
 
     /// What a universe key stands for; the problem is ``CollectorProblem/Kind/notFound`` when no part names a group.
-    func universe(key: String) async throws(CollectorProblem) -> UniverseResolution
+    func universe(key: String) async throws(CollectorProblem) -> Resolution
 
     /// The newest recorded gaps, newest first.
     func gaps(limit: Int) async throws(CollectorProblem) -> [RecordedGap]

@@ -46,23 +46,9 @@ extension RunningCollector {
             }
     }
 
-    func universes() async throws(CollectorProblem) -> [UniverseSummary] {
+    func universes() async throws(CollectorProblem) -> [UniverseGroup] {
         let mirror = mirror
         return try await reading { () throws(StoreError) in try mirror.groups(environment: nil) }
-            .map {
-                UniverseSummary(
-                    name: $0.name, type: $0.type.rawValue, description: $0.description, environment: $0.environment,
-                    members: $0.memberCount, origin: $0.origin.rawValue, updated: $0.updatedAt)
-            }
-    }
-
-    /// From memory where the key was asked for before.
-    func universe(key: String) async throws(CollectorProblem) -> UniverseResolution {
-        do {
-            return UniverseResolution(try await symbols.cache.resolution(of: key))
-        } catch {
-            throw CollectorProblem(error)
-        }
     }
 }
 
@@ -76,17 +62,5 @@ extension LiveEvent {
             case .quote(let quote): .quote(quote)
             }
         self.init(payload, connection: event.connection, receivedMicroseconds: event.receivedMicroseconds)
-    }
-}
-
-extension UniverseResolution {
-    fileprivate init(_ resolution: Resolution) {
-        self.init(
-            symbols: resolution.symbols,
-            parts: resolution.parts.map {
-                Part(part: $0.part, group: $0.group, type: $0.type.rawValue, count: $0.count)
-            },
-            unknown: resolution.unknown.map { Unknown(part: $0.part, nearest: $0.nearest) },
-            warnings: resolution.warnings)
     }
 }

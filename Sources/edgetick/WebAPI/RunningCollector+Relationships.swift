@@ -10,6 +10,10 @@ extension RunningCollector {
 
     func symbols(near symbol: Symbol) -> [String] { symbols.symbols(near: symbol) }
 
+    func universe(key: String) async throws(CollectorProblem) -> Resolution {
+        do { return try await symbols.cache.resolution(of: key) } catch { throw CollectorProblem(error) }
+    }
+
     func stock(_ symbol: String) async throws(CollectorProblem) -> StockRelations {
         do { return try await symbols.cache.relations(of: symbol) } catch { throw CollectorProblem(error) }
     }
