@@ -4,7 +4,6 @@ import os
 import signal
 import time
 
-from . import ledger
 from .box import Box
 from .life import Life
 from .sequence import Step
@@ -103,9 +102,9 @@ def truncate(life: Life, _: Box, table: str, at_the_end: bool) -> None:
         return
     # Who deletes rows by hand has deleted them: they are not lost.
     kind = {"trades": "T", "quotes": "Q"}[table]
-    there = ledger.read_upstream(life.sequence.market, life.database).counts
-    life.deleted.update(name for name in there if name[0] == kind)
-    life.database.psql(f"TRUNCATE {table}")
+    rows = life.database.psql(
+        f"BEGIN; LOCK TABLE {table}; COPY (SELECT symbol, sequence FROM {table}) TO STDOUT; TRUNCATE {table}; COMMIT")
+    life.deleted.update((kind, symbol, int(number)) for symbol, number in (row.split("\t") for row in rows.splitlines()))
 
 
 def pause(life: Life, box: Box, seconds: float, feed: str) -> None:

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 
 from .box import Box
 from .life import Life
-from . import process
+from . import ledger, process
+from .market import STREAMS
 
 # What a person may be asked to run, as the errors spell it.
 COMMANDS = {
-    "again": re.compile(r"edgetick sync --again(?: --from (?P<start>[^\s`;,]+))?"),
+    "again": re.compile(r"edgetick sync --again"),
     "repair": re.compile(r"edgetick repair --force"),
     "set aside": re.compile(r"edgetick repair --file"),
 }
@@ -179,7 +180,9 @@ def _obey(life: Life, box: Box, settled: Settled) -> bool:
         return False
     box.end()
     status, output = 0, "started again"
-    if command:
+    if command == AGAIN:
+        status, output = _send_again(life, box, words)
+    elif command:
         status, output = _save_set_aside(box) if command == SAVE else box.run(*command)
     life.note(f"box {box.index} asked ({words[:200]}): edgetick {' '.join(command)}: {status}: {output.strip()[-300:]}")
     settled.asked[-1] += f" → edgetick {' '.join(command)}: {status}"
@@ -189,12 +192,12 @@ def _obey(life: Life, box: Box, settled: Settled) -> bool:
 
 
 SAVE = ["repair", "--file"]
+AGAIN = ["sync", "--again"]
 
 
 def _command(words: str, state: _State) -> list[str] | None:
-    if match := COMMANDS["again"].search(words):
-        start = match["start"]
-        return ["sync", "--again", "--yes"] + (["--from", start] if start and start[0].isdigit() else [])
+    if COMMANDS["again"].search(words):
+        return AGAIN
     if COMMANDS["repair"].search(words):
         return ["repair", "--force"]
     if COMMANDS["set aside"].search(words):
@@ -202,6 +205,23 @@ def _command(words: str, state: _State) -> list[str] | None:
     if state.letters:
         return ["dead-letters", "retry", "--all"]
     return [] if RESTART.search(words) else None
+
+
+def _send_again(life: Life, box: Box, words: str) -> tuple[int, str]:
+    """Looks from where on a stream's rows are missing upstream, and has them sent again from there."""
+    file = ledger.read_file(life.sequence.market, box.index, box.data)
+    there = ledger.read_upstream(life.sequence.market, life.database).counts
+    outputs, worst = [], 0
+    for stream in ("bars", "trades", "quotes"):
+        if f"{stream}: " not in words:
+            continue
+        # Bars are never doubled.
+        found = [sequence for name, sequences in file.rows.items() if STREAMS[name[0]] == stream and stream != "bars"
+                 for sequence in sequences if there[name]]
+        status, output = box.run("sync", "--again", "--stream", stream, "--from", str(max(found, default=0) + 1), "--yes")
+        outputs.append(f"--stream {stream} --from {max(found, default=0) + 1}: {status}: {output.strip()[-300:]}")
+        worst = worst or status
+    return worst, "\n".join(outputs)
 
 
 def _save_set_aside(box: Box) -> tuple[int, str]:
