@@ -15,7 +15,7 @@ public final class ChildProcess: Sendable {
     }
 
     private static let passedOn = [
-        "PATH", "HOME", "LANG", "TMPDIR", "TZ", "LLVM_PROFILE_FILE", "LD_PRELOAD", "EDGETICK_CLOCK_FILE",
+        "PATH", "HOME", "LANG", "TMPDIR", "TZ", "LLVM_PROFILE_FILE", "LD_PRELOAD", "CLOCKSHIM_FILE",
     ]
 
     private struct State {

@@ -26,7 +26,7 @@ public final class ClockShim: Sendable {
     public var file: String { workspace.file("clock") }
 
     /// Environment variables for a program that lives by this clock.
-    public var settings: [String: String] { ["LD_PRELOAD": library, "EDGETICK_CLOCK_FILE": file] }
+    public var settings: [String: String] { ["LD_PRELOAD": library, "CLOCKSHIM_FILE": file] }
 
     /// Steps the clock to the tests' own time and so much more, or less.
     public func step(to difference: Duration) throws {
@@ -42,7 +42,7 @@ public final class ClockShim: Sendable {
 
     /// How far the tests' own clock is from the true one, when they run by such a clock themselves.
     private static let ownMilliseconds: Int64 = {
-        guard let file = ProcessInfo.processInfo.environment["EDGETICK_CLOCK_FILE"],
+        guard let file = ProcessInfo.processInfo.environment["CLOCKSHIM_FILE"],
             let text = try? String(contentsOfFile: file, encoding: .utf8)
         else { return 0 }
         return Int64(text.trimmingCharacters(in: .whitespacesAndNewlines)) ?? 0

@@ -62,7 +62,7 @@ class Box:
             "BACKFILL_REQUESTS_PER_MINUTE": "0",
         }
         if self.tools.clock:
-            all_settings |= {"LD_PRELOAD": self.tools.clock, "EDGETICK_CLOCK_FILE": os.path.join(self.place, "clock")}
+            all_settings |= {"LD_PRELOAD": self.tools.clock, "CLOCKSHIM_FILE": os.path.join(self.place, "clock")}
         return all_settings | self.settings
 
     def step_clock(self, milliseconds: int) -> None:

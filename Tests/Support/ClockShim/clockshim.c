@@ -1,11 +1,12 @@
 // A wall clock that can be stepped under a running program: cc -shared -fPIC -O2 -o clockshim.so clockshim.c -ldl
 //
-// LD_PRELOAD=clockshim.so EDGETICK_CLOCK_FILE=file program
+// LD_PRELOAD=clockshim.so CLOCKSHIM_FILE=file program
 //
 // The file holds a number of milliseconds as text, by which the wall clock differs from the true one. It is read again at
 // each call, so that writing it (in place or by renaming) steps the clock of every program that runs with it; while it is
-// absent or empty the last number holds. The monotonic clocks are left alone. Timers that end at a wall time are passed to
-// the kernel in true time, so that none waits longer or shorter for the difference: libfaketime stops them.
+// absent or empty the last number holds. The variable's name doesn't begin with EDGETICK_: the product warns of such keys
+// that it doesn't know. The monotonic clocks are left alone. Timers that end at a wall time are passed to the kernel in true
+// time, so that none waits longer or shorter for the difference: libfaketime stops them.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -27,7 +28,7 @@ static int64_t last;
 
 __attribute__((constructor)) static void remember_path(void)
 {
-    const char *name = getenv("EDGETICK_CLOCK_FILE");
+    const char *name = getenv("CLOCKSHIM_FILE");
     if (name && strlen(name) < sizeof path) strcpy(path, name);
 }
 
