@@ -101,10 +101,15 @@ def truncate(life: Life, _: Box, table: str, at_the_end: bool) -> None:
         life.to_truncate.add(table)
         return
     # Who deletes rows by hand has deleted them: they are not lost.
+    empty_table(life, table, life.deleted)
+
+
+def empty_table(life: Life, table: str, names: set[tuple[str, str, int]]) -> None:
+    """Empties a table, and adds what was in it to the names."""
     kind = {"trades": "T", "quotes": "Q"}[table]
     rows = life.database.psql(
         f"BEGIN; LOCK TABLE {table}; COPY (SELECT symbol, sequence FROM {table}) TO STDOUT; TRUNCATE {table}; COMMIT")
-    life.deleted.update((kind, symbol, int(number)) for symbol, number in (row.split("\t") for row in rows.splitlines()))
+    names.update((kind, symbol, int(number)) for symbol, number in (row.split("\t") for row in rows.splitlines()))
 
 
 def pause(life: Life, box: Box, seconds: float, feed: str) -> None:

@@ -33,8 +33,9 @@ class Life:
         self.boxes: list[Box] = []
         self.backups: dict[int, str] = {}
         self.snapshots: list[str] = []
-        # Tables to be emptied when everything is upstream; and events that were upstream when one was emptied before.
+        # Tables to be emptied when everything is upstream, and what was in them then; what was in one that was emptied before.
         self.to_truncate: set[str] = set()
+        self.emptied: set[tuple[str, str, int]] = set()
         self.deleted: set[tuple[str, str, int]] = set()
         # What a collector must not do, whatever became of the rows.
         self.broken: list[str] = []

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from .box import Box
 from .life import Life
-from . import ledger, process
+from . import actions, ledger, process
 from .market import STREAMS
 
 # What a person may be asked to run, as the errors spell it.
@@ -88,8 +88,8 @@ def _truncate(life: Life, settled: Settled) -> None:
     """Empties tables of which everything is upstream. A collector that connects looks whether what it uploaded is there."""
     if not life.to_truncate:
         return
-    for table in life.to_truncate:
-        life.database.psql(f"TRUNCATE {table}")
+    for table in sorted(life.to_truncate):
+        actions.empty_table(life, table, life.emptied)
     for box in life.boxes:
         box.end()
         _start(life, box, settled)
