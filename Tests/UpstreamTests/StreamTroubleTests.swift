@@ -69,8 +69,9 @@ import Testing
                 "LOCK TABLE trades", "-c", "SELECT 'held'", "-c", "SELECT pg_sleep(600)",
             ])
         try await holder.line(containing: "held")
-        let uploader = try sandbox.uploader(statementTimeout: .seconds(6))
-        for limit in [Duration.seconds(5), .milliseconds(2500)] {
+        let uploader = try sandbox.uploader(statementTimeout: .seconds(16))
+        // Half the statement's time the first time.
+        for limit in [Duration.seconds(60), .seconds(7)] {
             let list = list()
             let took = await ContinuousClock().measure {
                 let error = await #expect(throws: UpstreamError.self) { try await uploader.drain(list) }
@@ -165,7 +166,7 @@ import Testing
             IF NEW.trade_id LIKE 'bad%' THEN PERFORM pg_sleep(5); END IF; RETURN NEW; END $$;
             CREATE TRIGGER slow BEFORE INSERT ON trades FOR EACH ROW EXECUTE FUNCTION slow()
             """)
-        let uploader = try sandbox.uploader(statementTimeout: .milliseconds(400))
+        let uploader = try sandbox.uploader(statementTimeout: .seconds(1))
         let rows = batch(trades: (0..<8).map { ("MSFT", 33, $0 == 5 ? "bad" : "\($0)") })
         for _ in 0..<Stumble.triesAtOnce {
             let error = await #expect(throws: UpstreamError.self) { try await uploader.upload(rows) }
