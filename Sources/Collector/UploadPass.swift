@@ -67,6 +67,33 @@ public struct UploadPass: Sendable {
         return report
     }
 
+    /// As ``report(of:troubled:progress:)``, and tries streams again that failed with what may be one row's fault or the
+    /// batch's size: for a command that passes once and is over, where the service has its next pass.
+    public func reportAfterTries(
+        progress: @escaping @Sendable (UploadTotals) -> Void = { _ in }
+    ) async -> UploadReport {
+        var result = await report(progress: progress)
+        var tries = 1
+        while result.trouble == nil, !Task.isCancelled {
+            let again = EventStream.allCases.filter { result.failures[$0]?.mayBeOfRows == true }
+            // Each try of what is too slow halves the batch.
+            let isSlow = again.contains { result.failures[$0]?.isSlow == true }
+            guard !again.isEmpty, tries < (isSlow ? Self.mostTries : Uploader.triesUntilNarrowed) else { break }
+            tries += 1
+            // What passes by itself is given a moment to.
+            try? await Task.sleep(for: .milliseconds(300))
+            let before = result.totals
+            let next = await report(of: again) { progress(before + $0) }
+            for stream in again { result.failures[stream] = next.failures[stream] }
+            result.totals = before + next.totals
+            result.trouble = next.trouble
+        }
+        return result
+    }
+
+    /// Enough to halve the largest batch to a few rows and find the one at fault.
+    private static let mostTries = 25
+
     /// Has the buffer agree with what the ledger says is upstream: a pass that ended between COMMIT and acknowledgement
     /// left that knowledge there alone, and a server that lost its last transactions knows less than the buffer. A ledger
     /// that is ahead of the file means that the file is an older copy: an error.

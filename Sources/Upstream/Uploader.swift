@@ -6,6 +6,9 @@ public import MarketData
 /// Rows and the ledger's row commit together. Calls take turns; each blocks a thread of its own (libpq's waits), never
 /// one of Swift's pool. After a lost connection the next call connects again.
 public actor Uploader {
+    /// How often the same rows are sent until the one at fault is looked for.
+    public static let triesUntilNarrowed = Stumble.triesAtOnce + 1
+
     let configuration: UpstreamConfiguration
     private let bufferID: String
     private let logger: Logger

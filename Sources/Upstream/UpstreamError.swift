@@ -85,6 +85,11 @@ public struct UpstreamError: Error, Sendable, Equatable {
     /// Whether a smaller batch may go up where this one took too long.
     public var isSlow: Bool { reason == .tooSlow || reason == .deadline }
 
+    /// Whether a closer look at the same rows may get past the error: it may be one row's, or the batch's size.
+    public var mayBeOfRows: Bool {
+        reason == .tooSlow || reason != .refused && reason != .data && Stumble.mayBeRows(self)
+    }
+
     /// The same error, of which is known that the server needed more time than it has.
     func asTooSlow() -> UpstreamError {
         UpstreamError(.tooSlow, operation, text, sqlState: sqlState, object: object, constraint: constraint)

@@ -131,4 +131,28 @@ import Upstream
         #expect(try rig.count(.quotes) == "0|0")
         await rig.end()
     }
+
+    @Test(arguments: ["0A000", "XX000", "40001"])
+    func `a command that passes once looks for the row at fault as well`(code: String) async throws {
+        let rig = try await UploadRig()
+        try rig.sql(
+            """
+            CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            IF NEW.trade_id = '77' THEN RAISE EXCEPTION 'made to fail' USING ERRCODE = '\(code)'; END IF; RETURN NEW; END $$;
+            CREATE TRIGGER fail BEFORE INSERT ON trades FOR EACH ROW EXECUTE FUNCTION fail()
+            """)
+        try await append(400, to: rig)
+        let report = await rig.pass.reportAfterTries()
+        #expect(report.failures.isEmpty && report.trouble == nil)
+        #expect(report.totals[.trades].uploaded == 399 && report.totals[.trades].refused == 1)
+        #expect(report.totals.rows == 1199 && rig.buffer.statistics.deadLetters == 1)
+        #expect(try rig.count(.trades) == "399|399")
+        // What all rows meet stays a failure, and nothing is set aside.
+        try rig.sql("ALTER TABLE trades RENAME TO trades_away")
+        try await rig.append(10)
+        let missing = await rig.pass.reportAfterTries()
+        #expect(missing.failures[.trades]?.sqlState == "42P01" && missing.totals.refused == 0)
+        #expect(rig.buffer.statistics[.trades].pending == 10)
+        await rig.end()
+    }
 }

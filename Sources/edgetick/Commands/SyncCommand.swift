@@ -54,7 +54,7 @@ struct SyncCommand: AsyncParsableCommand {
     private func once(_ settings: Settings, _ buffer: TickBuffer, _ uploader: Uploader) async throws {
         let progress = ProgressLine(title: "uploading", unit: "rows", total: Int(buffer.statistics.pending))
         let pass = UploadPass(buffer: buffer, uploader: uploader, batchRows: settings.upload.batchRows)
-        let work = Task { () async throws in await pass.report { progress.update(done: $0.settled) } }
+        let work = Task { () async throws in await pass.reportAfterTries { progress.update(done: $0.settled) } }
         let report = try await Interrupts.cancelling(work)
         let totals = report.totals
         progress.finish(done: totals.settled)
