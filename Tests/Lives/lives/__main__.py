@@ -3,9 +3,9 @@
 usage: python3 -m lives [--rounds N] [--seed S] [--jobs J] [--results FILE]     or `make lives ROUNDS=…`
 
 A round runs real processes for some seconds, settles, and compares every event that was due with the files and the database,
-by event time. Results are appended to a file; without --seed a run goes on after the greatest seed in it, and --rounds 0 prints the sum. Ends with status 1
-when any round in the file lost, doubled or changed a row, or was wrong in silence. A round that failed leaves its directory;
-`--seed S --rounds 1` repeats it.
+by event time. Results are appended to a file; without --seed a run goes on after the greatest seed in it, and --rounds 0
+prints the sum. Ends with status 1 when any round in the file lost, doubled or changed a row, or was wrong in silence. A round
+that failed leaves its directory; `--seed S --rounds 1` repeats it.
 """
 
 import argparse

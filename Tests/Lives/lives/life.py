@@ -33,7 +33,7 @@ class Life:
         self.boxes: list[Box] = []
         self.backups: dict[int, str] = {}
         self.snapshots: list[str] = []
-        # Tables to be emptied when everything is upstream, and what was in them then; what was in one that was emptied before.
+        # Tables to be emptied when everything is upstream, and what was in them then; what was in those emptied before.
         self.to_truncate: set[str] = set()
         self.emptied: set[tuple[str, str, int]] = set()
         self.deleted: set[tuple[str, str, int]] = set()

@@ -6,7 +6,7 @@ from collections import Counter
 
 from .judge import Verdict
 from .sequence import KINDS, Sequence
-from .settle import Settled
+from .outcome import Settled
 
 COUNTS = ("lost", "doubled", "wrong", "silent")
 
@@ -15,12 +15,14 @@ def line(
     sequence: Sequence, binary: str, seconds: float, written: int, verdict: Verdict, settled: Settled, notes: list[str]
 ) -> dict:
     """What is kept of a round."""
+    last_word = [f"box {box}: {words}" for box, all_words in settled.told.items() for words in all_words]
     return {
         "seed": sequence.seed, "binary": binary, "seconds": round(seconds, 1),
         "steps": [str(step) for step in sequence.steps], "kinds": dict(Counter(step.kind for step in sequence.steps)),
         "due": verdict.due, "written": written, "upstream": verdict.upstream, "explained": dict(verdict.explained),
         "lost": verdict.lost, "told": verdict.told, "doubled": verdict.doubled, "wrong": verdict.wrong,
-        "silent": verdict.silent, "wild": verdict.wild, "asked": settled.asked, "last_word": [f"box {box}: {words}" for box, all_words in settled.told.items() for words in all_words], "late": settled.late, "contradictions": settled.contradictions,
+        "silent": verdict.silent, "wild": verdict.wild, "asked": settled.asked,
+        "last_word": last_word, "late": settled.late, "contradictions": settled.contradictions,
         "verified": settled.verified, "notes": notes,
         "examples": {what: words for what, words in verdict.examples.items()},
     }
@@ -52,7 +54,8 @@ def summary(results: list[dict]) -> str:
     for result in whole:
         kinds.update(result["kinds"])
         explained.update(result["explained"])
-    total = {name: sum(result.get(name, 0) for result in whole) for name in ("due", "written", "upstream", "told", "wild", *COUNTS)}
+    names = ("due", "written", "upstream", "told", "wild", *COUNTS)
+    total = {name: sum(result.get(name, 0) for result in whole) for name in names}
     rows = [f"{len(whole)} rounds" + (f", {broken} more broke off in the harness" if broken else "")
             + f"; {sum(map(failed, whole))} failed; "
             + f"{sum(result['seconds'] for result in whole) / max(1, len(whole)):.1f} s a round"]

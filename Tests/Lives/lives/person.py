@@ -1,0 +1,94 @@
+"""The person whom a collector asks: does what its error says, with the commands that it names."""
+
+import glob
+import os
+import re
+import shutil
+
+from . import ledger, process
+from .box import Box
+from .life import Life
+from .market import STREAMS
+from .outcome import Settled, State, drain, read_state, start
+
+# What a person may be asked to run, as the errors spell it.
+COMMANDS = {
+    "again": re.compile(r"edgetick sync --again"),
+    "repair": re.compile(r"edgetick repair --force"),
+    "set aside": re.compile(r"edgetick repair --file"),
+}
+# Or to start the collector again.
+RESTART = re.compile(r"restart|start (it|the collector) again")
+SAVE = ["repair", "--file"]
+AGAIN = ["sync", "--again"]
+
+
+def obey(life: Life, box: Box, settled: Settled) -> bool:
+    """Does what a collector that asks for a person says; whether it asked for something that could be done."""
+    state = read_state(box)
+    if state is None or not (state.trouble or state.letters):
+        return False
+    words = "; ".join(state.trouble) or f"{state.letters} dead letters"
+    settled.asked.append(f"box {box.index}: {words}"[:600])
+    command = _command(words, state)
+    if command is None:
+        return False
+    box.end()
+    status, output = 0, "started again"
+    if command == AGAIN:
+        status, output = _send_again(life, box, words)
+    elif command:
+        status, output = _save_set_aside(box) if command == SAVE else box.run(*command)
+    life.note(f"box {box.index} asked ({words[:200]}): edgetick {' '.join(command)}: {status}: {output.strip()[-300:]}")
+    settled.asked[-1] += f" → edgetick {' '.join(command)}: {status}"
+    start(life, box, settled)
+    drain(life, box, settled)
+    return True
+
+
+def _command(words: str, state: State) -> list[str] | None:
+    if COMMANDS["again"].search(words):
+        return AGAIN
+    if COMMANDS["repair"].search(words):
+        return ["repair", "--force"]
+    if COMMANDS["set aside"].search(words):
+        return SAVE
+    if state.letters:
+        return ["dead-letters", "retry", "--all"]
+    return [] if RESTART.search(words) else None
+
+
+def _send_again(life: Life, box: Box, words: str) -> tuple[int, str]:
+    """Looks from where on a stream's rows are missing upstream, and has them sent again from there."""
+    file = ledger.read_file(life.sequence.market, box.index, box.data)
+    there = ledger.read_upstream(life.sequence.market, life.database).counts
+    outputs, worst = [], 0
+    for stream in ("bars", "trades", "quotes"):
+        if f"{stream}: " not in words:
+            continue
+        # Bars are never doubled.
+        found = [sequence for name, sequences in file.rows.items() if STREAMS[name[0]] == stream and stream != "bars"
+                 for sequence in sequences if there[name]]
+        status, output = box.run("sync", "--again", "--stream", stream, "--from", str(max(found, default=0) + 1), "--yes")
+        outputs.append(f"--stream {stream} --from {max(found, default=0) + 1}: {status}: {output.strip()[-300:]}")
+        worst = worst or status
+    return worst, "\n".join(outputs)
+
+
+def _save_set_aside(box: Box) -> tuple[int, str]:
+    """Saves what can be read of each file that was set aside, uploads it, and moves the file away."""
+    outputs, worst = [], 0
+    aside = os.path.join(box.place, "aside")
+    os.makedirs(aside, exist_ok=True)
+    for path in sorted(glob.glob(os.path.join(box.data, "ticks-bad-*.sqlite"))):
+        status, output = box.run("repair", "--file", path)
+        if match := re.search(r"EDGETICK_DATA_DIR=(\S+)", output):
+            sync = process.finish(
+                [box.tools.edgetick, "sync"], box.environment | {"EDGETICK_DATA_DIR": match[1].strip("'`")}, box.place, 60)
+            output += sync[1]
+            status = status or sync[0]
+        for file in glob.glob(glob.escape(path) + "*"):
+            shutil.move(file, os.path.join(aside, os.path.basename(file)))
+        outputs.append(output)
+        worst = worst or status
+    return worst, "\n".join(outputs)
