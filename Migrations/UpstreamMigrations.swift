@@ -1,9 +1,11 @@
-/// A step of the upstream schema: makes one table and what belongs to it.
+/// A step of the upstream schema: makes one table and what belongs to it, or adds columns to one that an earlier step made.
 public struct UpstreamMigration: Sendable {
     /// The step.
     public let migration: Migration
-    /// The table that the step makes.
+    /// The table that the step makes, or adds columns to.
     public let table: String
+    /// The columns that the step adds to a table of ours.
+    public var columns: [String] = []
 }
 
 /// The upstream schema, step by step.
@@ -24,5 +26,8 @@ public enum UpstreamMigrations {
             migration: Migration(7, PackageResources.upstream_0007_cache_entries_sql), table: "cache_entries"),
         UpstreamMigration(
             migration: Migration(8, PackageResources.upstream_0008_edgetick_uploads_sql), table: "edgetick_uploads"),
+        UpstreamMigration(
+            migration: Migration(9, PackageResources.upstream_0009_edgetick_uploads_token_sql),
+            table: "edgetick_uploads", columns: ["token", "successor"]),
     ]
 }

@@ -25,7 +25,7 @@ public struct DeadLetterRetry: Sendable {
     ) async throws -> DeadLetterRetry {
         var result = DeadLetterRetry()
         let pass = UploadPass(buffer: buffer, uploader: uploader, batchRows: batchRows)
-        try await pass.settleWithLedger()
+        if let failure = try await pass.settle(EventStream.allCases).values.first { throw failure }
         // Of a row that was never settled the letter is gone now, and the row is still in the queue.
         let standing = Set(try TickHistory(directory: directory).deadLetters(limit: Int(Int32.max)).map(\.name))
         let waiting = letters.map(\.name).filter { !standing.contains($0) }

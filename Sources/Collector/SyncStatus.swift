@@ -22,6 +22,10 @@ public struct SyncStatus: Sendable {
     /// The failure that keeps all streams from going on.
     public private(set) var trouble: Failure?
 
+    /// Rows that were uploaded and are gone, in words, by stream.
+    public private(set) var missing: [EventStream: String] = [:]
+
+    private var missingSince: ContinuousClock.Instant?
     private var before = UploadTotals()
 
     /// Rows that are upstream since the process started.
@@ -33,10 +37,11 @@ public struct SyncStatus: Sendable {
     public var failure: Failure? {
         if let trouble { return trouble }
         let failures = EventStream.allCases.compactMap { stream in self.failures[stream].map { (stream, $0) } }
-        guard let since = failures.map(\.1.since).min() else { return nil }
+        let gone = EventStream.allCases.compactMap { missing[$0] }
+        guard let since = (failures.map(\.1.since) + [missingSince].compactMap(\.self)).min() else { return nil }
         return Failure(
-            description: failures.map { "\($0.rawValue): \($1.description)" }.joined(separator: "; "),
-            needsPerson: failures.contains { $1.needsPerson }, since: since)
+            description: (failures.map { "\($0.rawValue): \($1.description)" } + gone).joined(separator: "; "),
+            needsPerson: !gone.isEmpty || failures.contains { $1.needsPerson }, since: since)
     }
 
     /// What the pass under way has moved so far.
@@ -45,6 +50,8 @@ public struct SyncStatus: Sendable {
     mutating func passed(_ report: UploadReport, of streams: [EventStream], at now: ContinuousClock.Instant) {
         progressed(report.totals)
         before = totals
+        missing = report.missing
+        missingSince = missing.isEmpty ? nil : missingSince ?? now
         guard report.trouble == nil else { return }
         trouble = nil
         for stream in streams where report.failures[stream] == nil { failures[stream] = nil }

@@ -11,12 +11,16 @@ public struct UploadPass: Sendable {
     private let buffer: TickBuffer
     private let uploader: Uploader
     private let sizes: BatchSizes
+    private let file: BufferFile
+    private let looks: UploadLooks
 
     /// A pass from `buffer` through `uploader`, at most `batchRows` rows a transaction.
     public init(buffer: TickBuffer, uploader: Uploader, batchRows: Int) {
         self.buffer = buffer
         self.uploader = uploader
         sizes = BatchSizes(most: batchRows)
+        file = BufferFile(buffer: buffer)
+        looks = UploadLooks(buffer: buffer, uploader: uploader)
     }
 
     /// Runs until the buffer has no more rows to send; `progress` hears of every batch.
@@ -42,26 +46,34 @@ public struct UploadPass: Sendable {
         var report = UploadReport()
         var left = streams.filter { !troubled.contains($0) } + streams.filter(troubled.contains)
         repeat {
-            let queue = UploadQueue(buffer: buffer, sizes: sizes, streams: left) { batch in
-                progress(
-                    totals.withLock { totals in
-                        totals.add(batch)
-                        return totals
-                    })
-            }
+            var failures: [EventStream: UpstreamError] = [:]
             do {
-                try await settleWithLedger()
-                try await uploader.drain(queue)
-                left = []
+                failures = try await settle(left)
+                report.missing = try await looks.look(left.filter { failures[$0] == nil })
+                let queue = UploadQueue(
+                    buffer: buffer, sizes: sizes, streams: left.filter { failures[$0] == nil }
+                ) { batch in
+                    progress(
+                        totals.withLock { totals in
+                            totals.add(batch)
+                            return totals
+                        })
+                }
+                do {
+                    try await uploader.drain(queue, of: file)
+                    left = []
+                } catch {
+                    failures.merge(await queue.failures) { $1 }
+                    throw error
+                }
             } catch {
-                let failures = await queue.failures
-                report.failures.merge(failures) { $1 }
-                left.removeAll { failures[$0] != nil }
                 let failure = (error as? UpstreamError).flatMap { failures.values.contains($0) ? $0 : nil }
                 if failure == nil { report.trouble = error }
+                left.removeAll { failures[$0] != nil }
                 // Over a new connection the others may go on.
                 if failure?.isLostConnection != true { left = [] }
             }
+            report.failures.merge(failures) { $1 }
         } while !left.isEmpty
         report.totals = totals.withLock { $0 }
         return report
@@ -95,34 +107,35 @@ public struct UploadPass: Sendable {
     private static let mostTries = 25
 
     /// Has the buffer agree with what the ledger says is upstream: a pass that ended between COMMIT and acknowledgement
-    /// left that knowledge there alone, and a server that lost its last transactions knows less than the buffer. A ledger
-    /// that is ahead of the file means that the file is an older copy: an error.
+    /// left that knowledge there alone, and a database that was restored knows less than the buffer.
+    ///
+    /// - Returns: Streams that can't be settled now, and why.
+    /// - Throws: `StoreError` and `UpstreamError`, when none can.
+    func settle(_ streams: [EventStream]) async throws -> [EventStream: UpstreamError] {
+        try await uploader.connect()
+        var failures: [EventStream: UpstreamError] = [:]
+        var known: [EventStream: Int64] = [:]
+        for stream in streams {
+            do throws(UpstreamError) {
+                if buffer.statistics[stream].lastSequence > 0 { try await uploader.settle(stream, with: file) }
+                known[stream] = buffer.statistics[stream].acknowledgedSequence
+            } catch {
+                guard error.reason != .cancelled, !error.isLostConnection else { throw error }
+                failures[stream] = error
+            }
+        }
+        // Dead letters of rows that wait are judged again.
+        try await buffer.agree(withLedger: known)
+        return failures
+    }
+
+    /// Sends a stream's rows from a sequence on again, whatever the ledger says, and takes over what another copy of the
+    /// file took.
     ///
     /// - Throws: `StoreError` and `UpstreamError`.
-    func settleWithLedger() async throws {
+    public func sendAgain(_ stream: EventStream, from sequence: Int64) async throws {
         try await uploader.connect()
-        let statistics = buffer.statistics
-        var known: [EventStream: Int64] = [:]
-        // Rows of a file that this one was repaired from went up under that file's id, if they did.
-        for predecessor in buffer.predecessors {
-            let acknowledged = buffer.statistics[predecessor.stream].acknowledgedSequence
-            guard acknowledged < predecessor.through else { continue }
-            let uploaded = try await uploader.settledSequence(of: predecessor.stream, by: predecessor.id)
-            let settled = min(uploaded, predecessor.through)
-            if settled > acknowledged { try await buffer.acknowledge(predecessor.stream, through: settled) }
-        }
-        for stream in EventStream.allCases {
-            var uploaded = try await uploader.uploadedSequence(of: stream)
-            if uploaded == 0, statistics.deadLetters > 0 {
-                // A transaction that makes the ledger's row may still be open, and be the one that the letters are of.
-                uploaded = try await uploader.settledSequence(of: stream, by: buffer.id)
-            }
-            if uploaded > statistics[stream].acknowledgedSequence {
-                try await buffer.acknowledge(stream, through: uploaded)
-            }
-            // Of none, nothing follows: the rows may have gone up under a predecessor's id, or to another database.
-            if uploaded > 0 { known[stream] = uploaded }
-        }
-        try await buffer.agree(withLedger: known)
+        try await buffer.agree(withLedger: [stream: sequence - 1])
+        try await uploader.settle(stream, with: file, isTakeover: true)
     }
 }

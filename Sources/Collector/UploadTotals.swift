@@ -59,6 +59,8 @@ public struct UploadReport: Sendable {
     public internal(set) var totals = UploadTotals()
     /// What keeps streams from going on; the others came to their end.
     public internal(set) var failures: [EventStream: UpstreamError] = [:]
+    /// Rows that were uploaded and are gone, in words.
+    public internal(set) var missing: [EventStream: String] = [:]
     /// What ended the pass for all streams, if anything did.
     public internal(set) var trouble: (any Error)?
 

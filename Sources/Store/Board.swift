@@ -5,6 +5,7 @@ import Synchronization
 final class Board: Sendable {
     private let statistics = Mutex(BufferStatistics())
     private let handedOut = Mutex(StreamSequences())
+    private let uploads = Mutex(UploadLine(id: ""))
     private let generationNumber = Atomic<Int>(0)
     private let listeners = Mutex<[@Sendable () -> Void]>([])
 
@@ -24,6 +25,14 @@ final class Board: Sendable {
     /// Tells that notes were committed.
     func notesChanged() {
         for ring in listeners.withLock({ $0 }) { ring() }
+    }
+
+    /// What the file knows of its uploads, or is about to.
+    var line: UploadLine { uploads.withLock { $0 } }
+
+    /// Changes what the file knows of its uploads.
+    func updateLine(_ body: (inout UploadLine) -> Void) {
+        uploads.withLock { body(&$0) }
     }
 
     /// Counts the files opened, so that readers notice a fresh one.

@@ -19,6 +19,9 @@ final class HandOver: Sendable {
         var acknowledged = false
         /// What the ledger upstream says, to be agreed with; `nil` when it wasn't asked.
         var ledger: [EventStream: Int64]?
+        /// What is to be written down of the uploads.
+        var line = LineChange()
+        var incidents: [(what: String, detail: String)] = []
         /// Damage that a reader came upon.
         var damage: StoreError?
         /// Everything up to this ticket is in this work or was before.
@@ -45,7 +48,7 @@ final class HandOver: Sendable {
 
         var isEmpty: Bool {
             batches.isEmpty && gaps.isEmpty && letters.isEmpty && fills.isEmpty && settled.isEmpty && drops.isEmpty
-                && !acknowledged && ledger == nil && damage == nil
+                && !acknowledged && ledger == nil && line.isEmpty && incidents.isEmpty && damage == nil
         }
     }
 
@@ -94,6 +97,8 @@ final class HandOver: Sendable {
         var refusedBatches: Int64 = 0
         var acknowledged = false
         var ledger: [EventStream: Int64]?
+        var line = LineChange()
+        var incidents: [(what: String, detail: String)] = []
         var damage: StoreError?
         var tickets: UInt64 = 0
         var due: MonotonicTime?
@@ -113,7 +118,8 @@ final class HandOver: Sendable {
 
         var hasWork: Bool {
             !batches.isEmpty || !gaps.isEmpty || !letters.isEmpty || !fills.isEmpty || !settled.isEmpty
-                || !drops.isEmpty || acknowledged || ledger != nil || damage != nil
+                || !drops.isEmpty || acknowledged || ledger != nil || !line.isEmpty || !incidents.isEmpty
+                || damage != nil
         }
     }
 
@@ -211,7 +217,8 @@ final class HandOver: Sendable {
     /// Waits until everything handed over before the call, and what is given, is durable.
     func flush(
         letters: [DeadLetter] = [], fills: [GapFill] = [], settled: [SettledLetter] = [],
-        drops: DropTally = DropTally(), ledger: [EventStream: Int64]? = nil
+        drops: DropTally = DropTally(), ledger: [EventStream: Int64]? = nil, line: LineChange = LineChange(),
+        incidents: [(what: String, detail: String)] = []
     ) async -> StoreError? {
         await withCheckedContinuation { continuation in
             let answer = state.withLock { state -> (isDone: Bool, error: StoreError?, wakes: Bool) in
@@ -225,6 +232,8 @@ final class HandOver: Sendable {
                 state.settled += settled
                 state.drops.add(drops)
                 if let ledger { state.ledger = ledger }
+                state.line.add(line)
+                state.incidents += incidents
                 guard state.hasWork || state.isWorking else { return (true, nil, false) }
                 let wakes = state.hasWork && note(&state, urgent: true)
                 state.waiters.append(Waiter(ticket: state.tickets, continuation: continuation))
@@ -318,6 +327,8 @@ final class HandOver: Sendable {
         work.acknowledged = state.acknowledged
         state.acknowledged = false
         swap(&work.ledger, &state.ledger)
+        swap(&work.line, &state.line)
+        swap(&work.incidents, &state.incidents)
         work.damage = state.damage
         state.damage = nil
         return work

@@ -15,6 +15,9 @@ final class NoteStatements {
     private let fill: PreparedStatement
     private let settle: PreparedStatement
     private let alive: PreparedStatement
+    private let move: PreparedStatement
+    private let oldMoves: PreparedStatement
+    private let forgotten: [PreparedStatement]
     private let database: OpaquePointer
 
     private struct StreamStatements {
@@ -96,6 +99,16 @@ final class NoteStatements {
         settle = try PreparedStatement(
             "UPDATE gaps SET state = ?2, detail = ?3, settled_us = ?4 WHERE id = ?1", on: database)
         alive = try PreparedStatement("UPDATE buffer SET alive_us = ?", on: database)
+        move = try PreparedStatement(
+            "INSERT OR IGNORE INTO moves (id, stream, token, through) VALUES (?, ?, ?, ?)", on: database)
+        oldMoves = try PreparedStatement(
+            """
+            DELETE FROM moves WHERE id = ?1 AND stream = ?2 AND number < (SELECT number FROM moves WHERE token = ?3)
+            """, on: database)
+        forgotten = [
+            try PreparedStatement("DELETE FROM predecessors WHERE id = ? AND stream = ?", on: database),
+            try PreparedStatement("DELETE FROM moves WHERE id = ? AND stream = ?", on: database),
+        ]
     }
 
     /// Raises a stream's marks; lower values change nothing.
@@ -188,6 +201,29 @@ final class NoteStatements {
     func noteAlive(now microseconds: Int64) throws(StoreError) {
         alive.bind(microseconds, at: 1)
         try alive.run()
+    }
+
+    /// Stores a transaction of the upload, and takes out those that can't come back.
+    func add(_ value: UploadMove, under id: String) throws(StoreError) {
+        move.bind(id, at: 1)
+        move.bind(value.stream.rawValue, at: 2)
+        move.bind(value.token, at: 3)
+        move.bind(value.through, at: 4)
+        try move.run()
+        guard let settled = value.settled else { return }
+        oldMoves.bind(id, at: 1)
+        oldMoves.bind(value.stream.rawValue, at: 2)
+        oldMoves.bind(settled, at: 3)
+        try oldMoves.run()
+    }
+
+    /// Forgets an earlier identifier.
+    func forget(_ id: String, _ stream: EventStream) throws(StoreError) {
+        for statement in forgotten {
+            statement.bind(id, at: 1)
+            statement.bind(stream.rawValue, at: 2)
+            try statement.run()
+        }
     }
 
     /// Stores counts of events given up.

@@ -10,8 +10,8 @@ struct OpenedTicks {
     let totals: (gaps: Int64, deadLetters: Int64, drops: Int64)
     /// As ``TickConnection/lastLife()``; `nil` for a file that was made just now.
     let lastLife: Int64?
-    /// The files that this one was made from by a repair.
-    let predecessors: [FileVerification.Predecessor]
+    /// What the file knows of its uploads.
+    let line: UploadLine
     var incidents: [(what: String, detail: String)] = []
 
     /// Opens the file, of which `lock` is held; a bad one is set aside first.
@@ -32,21 +32,19 @@ struct OpenedTicks {
             do {
                 let identity = TickConnection.Identity(
                     id: UUID().uuidString.lowercased(), collector: options.collector)
-                // In order, a collector gives its lock up and leaves an empty log; the disk may have lost either.
-                let wasKilled = lock.wasAbandoned || StoreFile.size(of: file.path + "-wal") > 0
                 let connection = try TickConnection.open(
                     file, synchronous: options.synchronous.rawValue, identity: identity,
                     seed: TickConnection.Contents())
                 var contents = try connection.contents()
                 try connection.checkPending(contents)
                 let isFresh = contents.id == identity.id
-                if wasKilled, !isFresh { contents = try connection.renamed(contents, to: identity.id) }
+                if !isFresh { contents = try connection.renamed(contents, to: identity.id) }
                 return OpenedTicks(
                     connection: connection,
                     identity: TickConnection.Identity(id: contents.id, collector: options.collector),
                     contents: contents, totals: try connection.totals(),
                     lastLife: isFresh ? nil : try connection.lastLife(),
-                    predecessors: try connection.predecessors(), incidents: incidents)
+                    line: try connection.line(), incidents: incidents)
             } catch {
                 // Damage may hide behind a sound header, in any page that is read to begin with.
                 guard error.reason == .damaged, attempt == 0 else { throw error }

@@ -71,17 +71,13 @@ public final class TickBuffer: EventSink, Sendable {
     /// The file's own identifier, by which the upload's ledger knows it.
     ///
     /// Stays the same for the life of this object, also when a damaged file had to be replaced meanwhile: the
-    /// sequences go on. A fresh file at the start has a new one, and counts from 1.
+    /// sequences go on. The next open has another one. A fresh file at the start counts from 1.
     public let id: String
 
     /// When the file last had a collector before this one, in milliseconds since the Unix epoch; `nil` for a fresh file.
     ///
     /// What came since was missed: the collector was down.
     public let previousLife: Int64?
-
-    /// The damaged files that this one was made from by ``FileRepair``: their rows are settled by their own place in the
-    /// upload's ledger.
-    public let predecessors: [FileVerification.Predecessor]
 
     private let handOver: HandOver
     private let board: Board
@@ -91,12 +87,10 @@ public final class TickBuffer: EventSink, Sendable {
     private let file: StoreFile
 
     private init(
-        id: String, previousLife: Int64?, predecessors: [FileVerification.Predecessor], handOver: HandOver,
-        board: Board, reader: TickReader, file: StoreFile
+        id: String, previousLife: Int64?, handOver: HandOver, board: Board, reader: TickReader, file: StoreFile
     ) {
         self.id = id
         self.previousLife = previousLife
-        self.predecessors = predecessors
         self.handOver = handOver
         self.board = board
         self.reader = reader
@@ -127,6 +121,7 @@ public final class TickBuffer: EventSink, Sendable {
         let opened = try OpenedTicks.open(file, lock: lock, options: options, logger: logger)
         let board = Board()
         let totals = opened.totals
+        board.updateLine { $0 = opened.line }
         board.update { statistics in
             statistics.setAside = file.filesSetAside()
             statistics.gaps = totals.gaps
@@ -143,8 +138,8 @@ public final class TickBuffer: EventSink, Sendable {
         let reader = TickReader(
             file: file, board: board, handOver: handOver, commitsAreDurable: options.synchronous == .full)
         let buffer = TickBuffer(
-            id: opened.identity.id, previousLife: opened.lastLife.map { $0 / 1000 },
-            predecessors: opened.predecessors, handOver: handOver, board: board, reader: reader, file: file)
+            id: opened.identity.id, previousLife: opened.lastLife.map { $0 / 1000 }, handOver: handOver, board: board,
+            reader: reader, file: file)
         let writer = TickWriter(
             file: file, lock: lock, options: options, opened: opened, handOver: handOver, board: board, logger: logger)
         try writer.findOldestPending(anew: true)
@@ -241,7 +236,59 @@ public final class TickBuffer: EventSink, Sendable {
         let isBehind = uploaded.contains { $1 < statistics[$0].acknowledgedSequence }
         guard isBehind || statistics.deadLetters > 0 && mayHaveUnsettledLetters.load(ordering: .relaxed) else { return }
         if let error = await handOver.flush(ledger: uploaded) { throw error }
-        mayHaveUnsettledLetters.store(false, ordering: .relaxed)
+        if uploaded.count == EventStream.allCases.count { mayHaveUnsettledLetters.store(false, ordering: .relaxed) }
+    }
+
+    /// What the file knows of its uploads.
+    public var line: UploadLine { board.line }
+
+    /// Writes a transaction of the upload down before its COMMIT is sent; durable on return.
+    public func prepare(_ move: UploadMove) async throws(StoreError) {
+        board.updateLine { $0.add(move) }
+        if let error = await handOver.flush(line: LineChange(moves: [move])) { throw error }
+    }
+
+    /// Forgets earlier identifiers of a stream; durable on return.
+    public func forget(_ ids: [String], of stream: EventStream) async throws(StoreError) {
+        guard !ids.isEmpty else { return }
+        board.updateLine { $0.forget(ids, of: stream) }
+        let change = LineChange(forgotten: ids.map { ($0, stream) })
+        if let error = await handOver.flush(line: change) { throw error }
+    }
+
+    /// Rows that are in the file after one sequence and through another, at most `limit`, uploaded or not.
+    ///
+    /// - Throws: `.damaged`, `.inputOutput`, `.closed`.
+    public func rows(
+        of stream: EventStream, after: Int64, through: Int64, limit: Int
+    ) async throws(StoreError) -> BufferedBatch {
+        guard handOver.closesAt == nil else { throw StoreError(.closed, operation: "read", path: file.path) }
+        return try await reader.rows(of: stream, after: after, through: through, limit: limit)
+    }
+
+    /// The rows after one sequence and through another that upstream refused: they are not there, and need not be.
+    ///
+    /// - Throws: `.damaged`, `.inputOutput`, `.closed`.
+    public func refusedRows(
+        of stream: EventStream, after: Int64, through: Int64
+    ) async throws(StoreError) -> [ClosedRange<Int64>] {
+        guard handOver.closesAt == nil else { throw StoreError(.closed, operation: "read", path: file.path) }
+        return try await reader.refusedRows(of: stream, after: after, through: through)
+    }
+
+    /// The first row of a stream that was received at a moment or later, in microseconds since the Unix epoch. Reads rows.
+    ///
+    /// - Throws: `.damaged`, `.inputOutput`, `.closed`.
+    public func firstRow(
+        of stream: EventStream, receivedFrom microseconds: Int64
+    ) async throws(StoreError) -> Int64? {
+        guard handOver.closesAt == nil else { throw StoreError(.closed, operation: "read", path: file.path) }
+        return try await reader.firstRow(of: stream, receivedFrom: microseconds)
+    }
+
+    /// Stores what happened to the file, such as rows that are gone upstream; durable on return.
+    public func note(incident what: String, detail: String) async throws(StoreError) {
+        if let error = await handOver.flush(incidents: [(what, detail)]) { throw error }
     }
 
     /// Stores rows that the database will never take; durable on return. The same row again replaces its reason.

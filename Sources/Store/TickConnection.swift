@@ -24,6 +24,8 @@ final class TickConnection {
         var last = StreamSequences()
         var acknowledged = StreamSequences()
         var deletedThrough = StreamSequences()
+        /// What a fresh file that goes on for another takes over of its uploads.
+        var line: UploadLine?
     }
 
     /// A frame of the log: a page and its header.
@@ -201,22 +203,6 @@ final class TickConnection {
         }
     }
 
-    /// The files that this one was made from.
-    func predecessors() throws(StoreError) -> [FileVerification.Predecessor] {
-        try StoreError.translating("read", path: path) {
-            try queue.read { database in
-                try Row.fetchAll(database, sql: "SELECT id, stream, through FROM predecessors").map { row in
-                    let row = Cells(row)
-                    guard let stream = EventStream(rawValue: try row.required("stream")) else {
-                        throw StoreError(
-                            .damaged, operation: "read", underlying: "predecessors holds an unknown stream")
-                    }
-                    return .init(id: try row.required("id"), stream: stream, through: try row.required("through"))
-                }
-            }
-        }
-    }
-
     /// The sums that statistics begin with: rows of `gaps` and `dead_letters`, events in `drops`.
     func totals() throws(StoreError) -> (gaps: Int64, deadLetters: Int64, drops: Int64) {
         try StoreError.translating("read", path: path) {
@@ -241,6 +227,7 @@ final class TickConnection {
                     sql: "UPDATE streams SET acknowledged = ?, deleted_through = ? WHERE stream = ?",
                     arguments: [seed.acknowledged[stream], seed.last[stream], stream.rawValue])
             }
+            if let line = seed.line { try store(line, database) }
             return .commit
         }
     }

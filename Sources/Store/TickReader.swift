@@ -42,11 +42,67 @@ final class TickReader: Sendable {
     func nextBatch(
         of stream: EventStream, after sequence: Int64?, limit: Int
     ) async throws(StoreError) -> BufferedBatch? {
+        try await onQueue { () throws(StoreError) in
+            try self.read(stream, after: sequence, limit: limit)
+        }
+    }
+
+    /// Rows after one sequence and through another, whatever became of them.
+    func rows(
+        of stream: EventStream, after: Int64, through: Int64, limit: Int
+    ) async throws(StoreError) -> BufferedBatch {
+        try await onQueue { () throws(StoreError) in
+            guard after < through, limit > 0 else { return BufferedBatch(stream: stream) }
+            return try self.readAgainIfDamaged(stream, after: after, through: through, limit: limit).batch
+        }
+    }
+
+    /// Rows that upstream refused: dead letters, and those that were discarded.
+    func refusedRows(
+        of stream: EventStream, after: Int64, through: Int64
+    ) async throws(StoreError) -> [ClosedRange<Int64>] {
+        try await onQueue { () throws(StoreError) in
+            let opened = try self.open()
+            return try StoreError.translating("read", path: self.file.path) {
+                try opened.queue.unsafeRead { database in
+                    try Row.fetchAll(
+                        database,
+                        sql: """
+                            SELECT seq, seq FROM dead_letters WHERE stream = ?1 AND seq > ?2 AND seq <= ?3
+                            UNION ALL SELECT first_seq, last_seq FROM drops
+                            WHERE stream = ?1 AND reason = ?4 AND last_seq > ?2 AND first_seq <= ?3
+                            """, arguments: [stream.rawValue, after, through, DropReason.discarded.rawValue]
+                    ).compactMap { row in
+                        let (first, last): (Int64, Int64) = (row[0], row[1])
+                        return first <= last ? first...last : nil
+                    }
+                }
+            }
+        }
+    }
+
+    /// The first row that was received at a moment or later.
+    func firstRow(of stream: EventStream, receivedFrom microseconds: Int64) async throws(StoreError) -> Int64? {
+        try await onQueue { () throws(StoreError) in
+            let opened = try self.open()
+            return try StoreError.translating("read", path: self.file.path) {
+                try opened.queue.unsafeRead { database in
+                    try Int64.fetchOne(
+                        database, sql: "SELECT min(seq) FROM \(stream.rawValue) WHERE received_us >= ?",
+                        arguments: [microseconds])
+                }
+            }
+        }
+    }
+
+    private func onQueue<Value: Sendable>(
+        _ body: @escaping @Sendable () throws(StoreError) -> Value
+    ) async throws(StoreError) -> Value {
         let result = await withCheckedContinuation {
-            (continuation: CheckedContinuation<Result<BufferedBatch?, StoreError>, Never>) in
+            (continuation: CheckedContinuation<Result<Value, StoreError>, Never>) in
             queue.async {
                 do throws(StoreError) {
-                    continuation.resume(returning: .success(try self.read(stream, after: sequence, limit: limit)))
+                    continuation.resume(returning: .success(try body()))
                 } catch {
                     continuation.resume(returning: .failure(error))
                 }

@@ -135,6 +135,7 @@ extension TickWriter {
         var seed = TickConnection.Contents()
         let statistics = board.current
         seed.notes = notes
+        seed.line = board.line
         for stream in EventStream.allCases {
             seed.last[stream] = statistics[stream].lastSequence
             seed.acknowledged[stream] = statistics[stream].acknowledgedSequence

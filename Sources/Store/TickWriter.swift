@@ -102,6 +102,8 @@ final class TickWriter {
         var work = taken
         carriedDrops.add(work.drops)
         work.drops = DropTally()
+        carriedIncidents += work.incidents
+        work.incidents = []
         if let damage = work.damage { setAside(because: damage) }
         work.damage = nil
         if let ledger = work.ledger { agree(with: ledger) }
@@ -150,7 +152,7 @@ final class TickWriter {
         for stream in EventStream.allCases { last[stream] = statistics[stream].lastSequence }
         let hasNotes =
             !work.gaps.isEmpty || !work.letters.isEmpty || !work.fills.isEmpty || !work.settled.isEmpty
-            || !carriedDrops.isEmpty || !carriedIncidents.isEmpty || work.ledger != nil
+            || !carriedDrops.isEmpty || !carriedIncidents.isEmpty || work.ledger != nil || !work.line.isEmpty
         let noteCount = notes + (hasNotes ? 1 : 0)
         let now = WallClock.microseconds()
         let requeued = work.settled.compactMap(\.batch)
@@ -165,8 +167,8 @@ final class TickWriter {
             var position = StreamSequences()
             for stream in EventStream.allCases { position[stream] = statistics[stream].lastSequence }
             for batch in work.batches + requeued { try connection.inserter.insert(batch, last: &position) }
-            if work.ledger != nil {
-                for stream in EventStream.allCases {
+            if let ledger = work.ledger {
+                for stream in ledger.keys {
                     try connection.notes.takeBack(stream, to: statistics[stream].acknowledgedSequence)
                 }
             }
@@ -178,6 +180,8 @@ final class TickWriter {
                 }
             }
             guard hasNotes else { return handOver.committing() }
+            for move in work.line.moves { try connection.notes.add(move, under: identity.id) }
+            for (id, stream) in work.line.forgotten { try connection.notes.forget(id, stream) }
             for gap in work.gaps { try connection.notes.add(gap, now: now) }
             for fill in work.fills { try connection.notes.add(fill, now: now) }
             for letter in work.settled { try connection.notes.removeLetter(letter.stream, letter.sequence) }

@@ -32,6 +32,8 @@ enum BarField: String, RowField {
     /// The columns that name a bar.
     static let key: [BarField] = [.symbol, .timestamp]
 
+    static var identity: [BarField] { key }
+
     var content: ColumnContent {
         switch self {
         case .symbol, .collector, .connection, .source: .text

@@ -1,57 +1,136 @@
 import MarketData
 
+/// A stream's row of the ledger: how far it came under one identifier of a file.
+struct LedgerRow: Equatable {
+    var sequence: Int64
+    /// The transaction that moved it there; `nil` where none did, or one of a version without tokens.
+    var token: String?
+    /// The identifier that took over what was left.
+    var successor: String?
+
+    /// Whether anything was uploaded under the identifier.
+    var isUsed: Bool { token != nil || sequence > 0 }
+
+    init(sequence: Int64, token: String?, successor: String?) {
+        self.sequence = sequence
+        self.token = token
+        self.successor = successor
+    }
+
+    /// Reads the columns of ``Ledger/columns``.
+    init?(_ row: ArraySlice<String?>) {
+        guard row.count == 3, let text = row[row.startIndex], let sequence = Int64(text) else { return nil }
+        self.init(sequence: sequence, token: row[row.startIndex + 1], successor: row[row.startIndex + 2])
+    }
+}
+
+/// Where the file expects its row of the ledger to be.
+struct LedgerPosition: Sendable, Equatable {
+    var sequence: Int64
+    var token: String
+}
+
 /// The statements about one buffer file's rows in the ledger table.
 struct Ledger: Sendable {
     let table: TableDescription
     let bufferID: String
     let collector: String
 
-    private func condition(_ stream: EventStream) -> String {
-        "buffer_id = \(SQLText.literal(bufferID)) AND stream = \(SQLText.literal(stream.rawValue))"
-    }
+    static let columns = "last_sequence, token, successor"
 
-    func readSQL(_ stream: EventStream) -> String {
-        "SELECT last_sequence FROM \(table.sqlName) WHERE \(condition(stream))"
-    }
-
-    /// Answers the last sequence when a transaction that changes the row is over, and the disk has whatever was
-    /// committed: the lock is written to the server's log, and the COMMIT of one that wrote waits for the disk.
-    func settledSQL(_ stream: EventStream) -> String {
-        "BEGIN ISOLATION LEVEL READ COMMITTED; \(readSQL(stream)) FOR UPDATE; \(Self.waitSQL); COMMIT"
+    private func condition(_ stream: EventStream, _ id: String? = nil) -> String {
+        "buffer_id = \(SQLText.literal(id ?? bufferID)) AND stream = \(SQLText.literal(stream.rawValue))"
     }
 
     /// Has a transaction's COMMIT wait for the disk, also where a pooler gave it a session of another's settings.
-    private static let waitSQL =
+    static let waitSQL =
         "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"
 
-    /// Begins a transaction, locks the stream's row until its end and answers the last sequence.
+    /// Returns the row of one identifier, if there is one.
+    func readSQL(_ stream: EventStream, of id: String) -> String {
+        "SELECT \(Self.columns) FROM \(table.sqlName) WHERE \(condition(stream, id))"
+    }
+
+    /// Returns the identifiers' rows, each with the identifier first.
+    func readSQL(_ stream: EventStream, of ids: [String]) -> String {
+        """
+        SELECT buffer_id, \(Self.columns) FROM \(table.sqlName) WHERE stream = \(SQLText.literal(stream.rawValue))
+        AND buffer_id IN (\(ids.map(SQLText.literal).joined(separator: ", ")))
+        """
+    }
+
+    /// Returns the collector that has rows under an identifier.
+    func collectorSQL(of id: String) -> String {
+        """
+        SELECT collector, updated_at FROM \(table.sqlName) WHERE buffer_id = \(SQLText.literal(id))
+        ORDER BY updated_at DESC LIMIT 1
+        """
+    }
+
+    /// Begins a transaction, locks the stream's row until its end and returns it.
     ///
     /// The lock comes before any data: a transaction of a connection that was given up may still be open on the
     /// server, and whether it commits is known only when it is over. Constraints are checked with the statement, so
     /// that a deferred one can't spoil the COMMIT of all rows.
     func beginSQL(_ stream: EventStream) -> String {
-        let values = [bufferID, collector, stream.rawValue].map(SQLText.literal).joined(separator: ", ")
+        "\(Self.beginSQL); \(lockSQL(stream, of: bufferID))"
+    }
+
+    static let beginSQL = "BEGIN ISOLATION LEVEL READ COMMITTED; SET CONSTRAINTS ALL IMMEDIATE"
+
+    /// Locks the row of an identifier, which is made where it is missing, and returns it.
+    func lockSQL(_ stream: EventStream, of id: String) -> String {
+        let values = [id, collector, stream.rawValue].map(SQLText.literal).joined(separator: ", ")
+        let name = id == bufferID ? "EXCLUDED.collector" : "existing.collector"
         return """
-            BEGIN ISOLATION LEVEL READ COMMITTED; SET CONSTRAINTS ALL IMMEDIATE;
-            INSERT INTO \(table.sqlName) (buffer_id, collector, stream, last_sequence, rows, updated_at)
+            INSERT INTO \(table.sqlName) AS existing (buffer_id, collector, stream, last_sequence, rows, updated_at)
             VALUES (\(values), 0, 0, now())
-            ON CONFLICT (buffer_id, stream) DO UPDATE SET collector = EXCLUDED.collector RETURNING last_sequence
+            ON CONFLICT (buffer_id, stream) DO UPDATE SET collector = \(name) RETURNING \(Self.columns)
             """
     }
 
-    /// Moves the stream's row on and commits. The division keeps a row that was not written, because a rule, trigger
-    /// or policy is in the way, from ever being committed past: see ``Ledger/wasNotMoved``.
+    /// Moves the stream's row on from where it is expected, and commits. The division keeps a row that was not written,
+    /// because a rule, trigger or policy is in the way, from ever being committed past: see ``Ledger/wasNotMoved``.
     ///
     /// A lazy COMMIT is answered before the server's disk has it; the next one that is not lazy covers it.
-    func commitSQL(_ stream: EventStream, through sequence: Int64, rows: Int, isLazy: Bool = false) -> String {
+    func commitSQL(
+        _ stream: EventStream, from start: LedgerPosition, to end: LedgerPosition, rows: Int, isLazy: Bool = false
+    ) -> String {
         """
         \(isLazy ? "SET LOCAL synchronous_commit = off" : Self.waitSQL); WITH moved AS (
-        UPDATE \(table.sqlName) SET last_sequence = \(sequence), rows = rows + \(rows), updated_at = now()
-        WHERE \(condition(stream)) RETURNING last_sequence)
+        UPDATE \(table.sqlName) SET last_sequence = \(end.sequence), token = \(SQLText.literal(end.token)),
+        rows = rows + \(rows), updated_at = now()
+        WHERE \(condition(stream)) AND last_sequence = \(start.sequence) AND token = \(SQLText.literal(start.token))
+        AND successor IS NULL RETURNING 1)
         SELECT 1 / count(*) FROM moved; COMMIT
         """
     }
 
-    /// The SQLSTATE with which ``commitSQL(_:through:rows:)`` fails when it moved nothing: division by zero.
+    /// Puts the stream's row where the file's uploads begin, under a token of their own.
+    func placeSQL(_ stream: EventStream, at position: LedgerPosition) -> String {
+        """
+        WITH moved AS (
+        UPDATE \(table.sqlName) SET last_sequence = \(position.sequence), token = \(SQLText.literal(position.token)),
+        updated_at = now() WHERE \(condition(stream)) RETURNING 1) SELECT 1 / count(*) AS placed FROM moved
+        """
+    }
+
+    /// Has this file take over what an identifier left.
+    func claimSQL(_ stream: EventStream, from id: String) -> String {
+        """
+        UPDATE \(table.sqlName) SET successor = \(SQLText.literal(bufferID)), updated_at = now()
+        WHERE \(condition(stream, id))
+        """
+    }
+
+    /// Deletes the row of an identifier that the file forgets, and the rows that it had taken over.
+    func forgetSQL(_ stream: EventStream, _ id: String) -> String {
+        """
+        DELETE FROM \(table.sqlName) WHERE stream = \(SQLText.literal(stream.rawValue))
+        AND (buffer_id = \(SQLText.literal(id)) OR successor = \(SQLText.literal(id)))
+        """
+    }
+
+    /// The SQLSTATE with which a move fails that moved nothing: division by zero.
     static let wasNotMoved = "22012"
 }

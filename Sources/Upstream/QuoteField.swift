@@ -23,6 +23,10 @@ enum QuoteField: String, RowField {
         .sequence, .receivedAt, .collector, .connection,
     ]
 
+    static let identity: [QuoteField] = [
+        .symbol, .time, .bid, .bidSize, .ask, .askSize, .sequence, .receivedAt,
+    ]
+
     var content: ColumnContent {
         switch self {
         case .symbol, .collector, .connection: .text

@@ -19,8 +19,11 @@ struct RowContext: Sendable {
 }
 
 /// The columns that rows of one kind can fill; the raw value is the column's name.
-protocol RowField: CaseIterable, RawRepresentable<String>, Sendable where AllCases == [Self] {
+protocol RowField: CaseIterable, Equatable, RawRepresentable<String>, Sendable where AllCases == [Self] {
     associatedtype Event: Sendable & BitwiseCopyable
+
+    /// The columns that tell a row from others, the first two of which an index has.
+    static var identity: [Self] { get }
 
     /// What the column holds.
     var content: ColumnContent { get }

@@ -37,6 +37,9 @@ struct Catalog: Sendable, Equatable {
     var tables: [String: TableDescription] = [:]
     /// TimescaleDB's version; `nil` where the extension isn't installed in the database.
     var timescale: String?
+    /// Whether rows may go to another disk than the ledger, so that a COMMIT must wait for all of them: with Citus, and
+    /// where a target or a part of it is a foreign table.
+    var isDistributed = false
     /// Whether temporary tables may be made.
     var allowsTemporary = true
     /// The user whom the rights are about.
@@ -52,7 +55,12 @@ extension PostgresConnection {
         let results = try run(
             """
             SELECT (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'),
-                   has_database_privilege(current_database(), 'TEMPORARY'), current_user;
+                   has_database_privilege(current_database(), 'TEMPORARY'), current_user,
+                   EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'citus') OR EXISTS (
+                       WITH RECURSIVE part(oid) AS (
+                           SELECT c.oid FROM \(found)
+                           UNION SELECT i.inhrelid FROM pg_inherits i JOIN part p ON i.inhparent = p.oid)
+                       SELECT 1 FROM part p JOIN pg_class c ON c.oid = p.oid WHERE c.relkind = 'f');
             SELECT w.name, n.nspname, c.relname, c.relkind FROM \(found) JOIN pg_namespace n ON n.oid = c.relnamespace;
             SELECT w.name, a.attname, coalesce(b.typname, t.typname), format_type(a.atttypid, a.atttypmod),
                    a.attnotnull AND NOT a.atthasdef AND a.attidentity = '',
@@ -79,6 +87,7 @@ extension PostgresConnection {
             catalog.timescale = row[0]
             catalog.allowsTemporary = row[1] == "t"
             catalog.user = row[2] ?? ""
+            catalog.isDistributed = row[3] == "t"
         }
         for row in results[1].rows.map(\.texts) {
             catalog.tables[row[0]] = TableDescription(

@@ -128,7 +128,7 @@ extension TableShape {
         "edgetick_uploads",
         required: [
             ("buffer_id", .identifier), ("collector", .text), ("stream", .text), ("last_sequence", .whole),
-            ("rows", .whole), ("updated_at", .instant),
+            ("rows", .whole), ("updated_at", .instant), ("token", .identifier), ("successor", .identifier),
         ],
         key: ["buffer_id", "stream"], rights: [.insert, .update, .select])
     static let groups = TableShape(

@@ -22,6 +22,10 @@ enum TradeField: String, RowField {
         .receivedAt, .collector, .connection,
     ]
 
+    static let identity: [TradeField] = [
+        .symbol, .time, .price, .size, .exchange, .tradeID, .sequence, .receivedAt,
+    ]
+
     var content: ColumnContent {
         switch self {
         case .symbol, .tradeID, .collector, .connection: .text

@@ -1,3 +1,4 @@
+import FoundationEssentials
 import MarketData
 
 /// One transaction: the ledger's row locked, rows loaded, the ledger moved on.
@@ -11,6 +12,9 @@ final class UploadTransaction {
     let catalog: Catalog
     let ledger: Ledger
     let batch: BufferedBatch
+    /// Where the ledger's row must be, and the token that it gets.
+    private let start: LedgerPosition
+    let token = UUID().uuidString.lowercased()
     private var pending = ""
     /// The error that is looked for row by row, and how long.
     private var narrowing: (sqlState: String?, budget: NarrowingBudget)?
@@ -30,6 +34,8 @@ final class UploadTransaction {
     private(set) var isCommitted = false
     /// Whether rows of the batch are upstream already, so that it must be loaded in part.
     private(set) var overlaps = false
+    /// Whether the ledger's row is not where the file left it.
+    private(set) var isElsewhere = false
     var outcome = UploadOutcome()
     /// The last sequence that the COMMIT moves the ledger to.
     var last: Int64 = 0
@@ -40,7 +46,11 @@ final class UploadTransaction {
     /// The rows refused since one of the stream last went through; `nil` where refused rows are set aside, however many.
     var earlierRefusals: Refusals? = Refusals()
 
-    init(on connection: PostgresConnection, catalog: Catalog, ledger: Ledger, batch: BufferedBatch) {
+    init(
+        on connection: PostgresConnection, catalog: Catalog, ledger: Ledger, batch: BufferedBatch,
+        from start: LedgerPosition
+    ) {
+        self.start = start
         self.connection = connection
         self.catalog = catalog
         self.ledger = ledger
@@ -69,6 +79,9 @@ final class UploadTransaction {
         if all.areTooMany(sqlState) { throw all.pause(because: lastRefusal) }
     }
 
+    /// Where the ledger's row is when this is committed.
+    var end: LedgerPosition { LedgerPosition(sequence: last, token: token) }
+
     /// Begins, and answers the last sequence that is upstream.
     func begin() throws(UpstreamError) -> Int64 {
         for result in try connection.run(ledger.beginSQL(batch.stream), "lock the ledger") { try lock(result) }
@@ -95,7 +108,8 @@ final class UploadTransaction {
     }
 
     private func commitSQL(isLazy: Bool) -> String {
-        takePending() + ledger.commitSQL(batch.stream, through: last, rows: rows - outcome.refused, isLazy: isLazy)
+        takePending()
+            + ledger.commitSQL(batch.stream, from: start, to: end, rows: rows - outcome.refused, isLazy: isLazy)
     }
 
     /// Takes an answer to one of the statements that travelled with a COPY.
@@ -127,8 +141,13 @@ final class UploadTransaction {
 
     private func lock(_ answer: StatementResult) throws(UpstreamError) {
         guard settledSequence == nil, answer.tag.hasPrefix("INSERT") else { return }
-        guard let text = answer.rows.first?.first, let text, let sequence = Int64(text) else { throw unreadable }
-        settledSequence = sequence
+        guard let row = answer.rows.first.flatMap({ LedgerRow($0[...]) }) else { throw unreadable }
+        guard row == LedgerRow(sequence: start.sequence, token: start.token, successor: nil) else {
+            isElsewhere = true
+            throw UpstreamError(
+                .busy, "lock the ledger", "its row is not where this file left it", object: "table edgetick_uploads")
+        }
+        settledSequence = row.sequence
     }
 
     private var unreadable: UpstreamError {

@@ -3,14 +3,16 @@ import MarketData
 /// What a drain knows while it lasts: what it reads from, what waits for the disk, which streams can't go on.
 final class Drain<Source: UploadSource> {
     let source: Source
+    let file: any UploadFile
     let ahead: ReadAhead<Source>
     let commits = CommitGroup()
     private(set) var failures: [EventStream: UpstreamError] = [:]
     /// The failure that the drain ends with, where it ends with one.
     private(set) var firstFailure: UpstreamError?
 
-    init(_ source: Source, _ ahead: ReadAhead<Source>) {
+    init(_ source: Source, of file: any UploadFile, _ ahead: ReadAhead<Source>) {
         self.source = source
+        self.file = file
         self.ahead = ahead
     }
 
@@ -37,7 +39,8 @@ extension Uploader {
     ///
     /// The server never waits for a batch to be read: that happens while it loads the one before. Its COMMIT travels
     /// with the next batch's beginning, so a far server costs two exchanges a batch, and most COMMITs don't wait for the
-    /// server's disk: see ``CommitGroup``. Rows that the ledger has already are skipped.
+    /// server's disk: see ``CommitGroup``. Rows that the ledger has already are skipped. Each transaction is written down
+    /// in the file while its rows are loaded.
     ///
     /// A stream that fails while the connection stands is left out from then on; `source` hears of it, and the other
     /// streams go on.
@@ -46,15 +49,18 @@ extension Uploader {
     ///   `CancellationError`, what `source` throws; else, when everything else is upstream, the first stream's failure. The
     ///   transaction under way is rolled back, or its end is unknown and the ledger tells: draining again from the first
     ///   batch that was not settled is always right. What was read ahead is dropped.
-    public func drain(_ source: some UploadSource) async throws {
-        try await inTurn { try await self.drainInTurn(source) }
+    ///
+    /// - Parameter file: The file that the rows come from; without one, what this uploader did is all that is known of them.
+    public func drain(_ source: some UploadSource, of file: (any UploadFile)? = nil) async throws {
+        let file = file ?? NoFile(id: bufferID)
+        try await inTurn { try await self.drainInTurn(source, of: file) }
     }
 
-    private func drainInTurn<Source: UploadSource>(_ source: Source) async throws {
+    private func drainInTurn<Source: UploadSource>(_ source: Source, of file: any UploadFile) async throws {
         let ahead = ReadAhead(source) { [configuration] batch in
             UploadParcel(batch, collector: configuration.collector, barTimestamp: configuration.barTimestamp)
         }
-        let drain = Drain(source, ahead)
+        let drain = Drain(source, of: file, ahead)
         do {
             try await send(drain)
             try await settleCommitted(drain)
@@ -62,6 +68,8 @@ extension Uploader {
             abandon()
             _ = await ahead.parcel()
             try? await settleCommitted(drain)
+            // What was committed and is not settled is for the ledger to tell.
+            if !drain.commits.waiting.isEmpty { forgetPositions() }
             throw error
         }
         if let failure = drain.firstFailure { throw failure }
@@ -71,9 +79,14 @@ extension Uploader {
     /// can be made to wait for its disk.
     private func settleCommitted(_ drain: Drain<some UploadSource>) async throws {
         let commits = drain.commits
-        guard let connection = standing, let ledger = commits.ledger, let newest = commits.waiting.last else { return }
+        guard let connection = standing, let ledger = commits.ledger, let newest = commits.waiting.last,
+            let position = positions[newest.stream]
+        else { return }
         // Another server may answer at the same address.
-        guard try settledSequence(newest.stream, ledger, connection) >= newest.last else { return }
+        guard try settledRow(newest.stream, ledger, connection)?.token == position.token else { return }
+        for stream in Set(commits.waiting.map(\.stream)) {
+            if let position = positions[stream] { onDisk(position.token, of: stream) }
+        }
         for batch in commits.settle() { try await drain.source.settled(batch) }
     }
 
@@ -96,10 +109,11 @@ extension Uploader {
         }
     }
 
-    /// Whether a batch is there whose tables can be used; else what was loaded is committed alone, before the trouble.
+    /// Whether a batch is there whose tables can be used, and its place in the ledger known; else what was loaded is
+    /// committed alone, before that.
     private func mayFollow(_ next: Result<UploadParcel?, any Error>, _ drain: Drain<some UploadSource>) -> Bool {
         guard case .success(let parcel?) = next, drain.failures[parcel.batch.stream] == nil,
-            let (_, catalog) = try? connected()
+            positions[parcel.batch.stream] != nil, let (_, catalog) = try? connected()
         else { return false }
         return (try? UploadPlan(parcel, in: catalog)) != nil
     }
@@ -109,11 +123,20 @@ extension Uploader {
         do throws(UpstreamError) {
             try loaded.commit()
         } catch {
+            forgetPositions(of: [loaded.batch.stream])
             try await giveUp(loaded.batch, because: error, loaded.connection, drain)
             return
         }
         wentUp(loaded.batch.stream, loaded.outcome, loaded.refusals)
+        moved(loaded, isOnDisk: true)
         try await drain.settle(loaded.settledBatch, by: loaded.ledger)
+    }
+
+    /// The transaction was committed.
+    private func moved(_ transaction: UploadTransaction, isOnDisk: Bool) {
+        let stream = transaction.batch.stream
+        positions[stream] = transaction.end
+        if isOnDisk { onDisk(transaction.token, of: stream) }
     }
 
     /// Ends a stream's part in the drain, for a fault that leaves the connection.
@@ -141,31 +164,37 @@ extension Uploader {
         _ parcel: UploadParcel, after before: UploadTransaction?, _ drain: Drain<some UploadSource>
     ) async throws -> UploadTransaction? {
         let stream = parcel.batch.stream
-        let transaction = try makeTransaction(parcel.batch)
+        let (connection, catalog) = try connected()
         if before == nil { drain.ahead.readOn(after: []) }
         let plan: UploadPlan
+        let start: LedgerPosition
         do throws(UpstreamError) {
-            plan = try UploadPlan(parcel, in: transaction.catalog)
+            plan = try UploadPlan(parcel, in: catalog)
+            let end = before.flatMap { $0.batch.stream == stream ? $0.end : nil }
+            if let end { start = end } else { start = try await position(of: stream, with: drain.file) }
         } catch {
-            try await giveUp(parcel.batch, because: error, transaction.connection, drain)
+            try await giveUp(parcel.batch, because: error, connection, drain)
             return nil
         }
-        let isLazy = drain.commits.mayBeLazy() && stumbles[stream] == nil
+        let transaction = try makeTransaction(parcel.batch, from: start)
+        let isLazy = drain.commits.mayBeLazy() && stumbles[stream] == nil && !catalog.isDistributed
         let began = ContinuousClock.now
         do throws(UpstreamError) {
             transaction.begin(after: before, isLazy: isLazy) {
                 if let before { self.wentUp(before.batch.stream, before.outcome, before.refusals) }
+                if let before { self.moved(before, isOnDisk: !isLazy) }
                 let settled = before.map { drain.commits.add($0.settledBatch, by: $0.ledger, isLazy: isLazy) }
                 drain.ahead.readOn(after: settled ?? [])
             }
             prepare(transaction)
             transaction.rows = parcel.batch.count
             transaction.last = parcel.batch.lastSequence ?? 0
-            try await load(parcel, plan, in: transaction, drain.source)
+            try await load(parcel, plan, in: transaction, drain)
             return transaction
         } catch {
             abandon()
             if let before, !before.isCommitted {
+                forgetPositions(of: [before.batch.stream])
                 try await giveUp(before.batch, because: error, before.connection, drain)
                 guard drain.failures[stream] == nil else {
                     drain.ahead.readOn(after: [])
@@ -174,6 +203,10 @@ extension Uploader {
                 return try await load(parcel, after: nil, drain)
             }
             let stands = standing === transaction.connection
+            if stands, transaction.isElsewhere {
+                try await giveUp(parcel.batch, because: await reason(for: error, stream, drain), connection, drain)
+                return nil
+            }
             guard stands, transaction.overlaps || mayHelpToSplit(parcel.batch.count, error) else {
                 // Before it locks its row, a stream has met nothing but the ledger, which all share.
                 guard !stands || transaction.settledSequence != nil || error.reason == .busy else { throw error }
@@ -184,6 +217,19 @@ extension Uploader {
         return try await loadInParts(parcel, transaction, drain)
     }
 
+    /// Why the ledger's row is not where the file left it.
+    private func reason(
+        for error: UpstreamError, _ stream: EventStream, _ drain: Drain<some UploadSource>
+    ) async -> UpstreamError {
+        forgetPositions(of: [stream])
+        do throws(UpstreamError) {
+            _ = try await position(of: stream, with: drain.file)
+            return error
+        } catch {
+            return error
+        }
+    }
+
     /// Loads what is not upstream of a batch that overlaps with it, or halves of one that is too large for a limit.
     private func loadInParts(
         _ parcel: UploadParcel, _ transaction: UploadTransaction, _ drain: Drain<some UploadSource>
@@ -192,11 +238,11 @@ extension Uploader {
         var outcome = UploadOutcome()
         do throws(UpstreamError) {
             if transaction.overlaps {
-                let rest = try await loadRest(parcel, all, drain.source)
+                let rest = try await loadRest(parcel, all, drain)
                 guard rest.rows == 0 else { return rest }
                 outcome = rest.outcome
             } else {
-                try await loadHalves(parcel, all, &outcome, drain.source)
+                try await loadHalves(parcel, all, &outcome, drain)
             }
         } catch {
             try await giveUp(parcel.batch, because: error, transaction.connection, drain)
@@ -234,9 +280,10 @@ extension Uploader {
 
     /// Loads those rows of a range that are not upstream; of none, no transaction is left open.
     private func loadRest(
-        _ parcel: UploadParcel, _ rows: Range<Int>, _ source: some UploadSource
+        _ parcel: UploadParcel, _ rows: Range<Int>, _ drain: Drain<some UploadSource>
     ) async throws(UpstreamError) -> UploadTransaction {
-        let transaction = try makeTransaction(parcel.batch)
+        let transaction = try makeTransaction(
+            parcel.batch, from: try await position(of: parcel.batch.stream, with: drain.file))
         let fresh = parcel.batch.rows(in: rows, after: try transaction.begin())
         transaction.outcome.skipped = rows.count - fresh.count
         transaction.rows = fresh.count
@@ -247,25 +294,29 @@ extension Uploader {
             return transaction
         }
         let part = parcel.part(fresh)
-        try await load(part, try UploadPlan(part, in: transaction.catalog), in: transaction, source)
+        try await load(part, try UploadPlan(part, in: transaction.catalog), in: transaction, drain)
         return transaction
     }
 
     /// Loads and commits halves, and halves of them, each with its place in the ledger.
     private func loadHalves(
-        _ parcel: UploadParcel, _ rows: Range<Int>, _ outcome: inout UploadOutcome, _ source: some UploadSource
+        _ parcel: UploadParcel, _ rows: Range<Int>, _ outcome: inout UploadOutcome, _ drain: Drain<some UploadSource>
     ) async throws(UpstreamError) {
         let middle = rows.lowerBound + rows.count / 2
         let connection = standing
         for half in [rows.lowerBound..<middle, middle..<rows.upperBound] {
             do throws(UpstreamError) {
-                let transaction = try await loadRest(parcel, half, source)
-                if transaction.rows > 0 { try transaction.commit() }
+                let transaction = try await loadRest(parcel, half, drain)
+                if transaction.rows > 0 {
+                    try transaction.commit()
+                    moved(transaction, isOnDisk: true)
+                }
                 outcome.add(transaction.outcome)
             } catch {
                 abandon()
+                forgetPositions(of: [parcel.batch.stream])
                 guard standing === connection, mayHelpToSplit(half.count, error) else { throw error }
-                try await loadHalves(parcel, half, &outcome, source)
+                try await loadHalves(parcel, half, &outcome, drain)
             }
         }
     }
@@ -273,17 +324,23 @@ extension Uploader {
     /// 53400: a smaller transaction may keep to the limit.
     private func mayHelpToSplit(_ rows: Int, _ error: UpstreamError) -> Bool { error.reason == .limit && rows > 1 }
 
-    private func makeTransaction(_ batch: BufferedBatch) throws(UpstreamError) -> UploadTransaction {
+    private func makeTransaction(
+        _ batch: BufferedBatch, from start: LedgerPosition
+    ) throws(UpstreamError) -> UploadTransaction {
         let (connection, catalog) = try connected()
         let transaction = UploadTransaction(
-            on: connection, catalog: catalog, ledger: try ledger(in: catalog), batch: batch)
+            on: connection, catalog: catalog, ledger: try ledger(in: catalog), batch: batch, from: start)
         transaction.earlierRefusals = setsAside ? nil : refusals[batch.stream] ?? Refusals()
         return transaction
     }
 
     private func load(
-        _ parcel: UploadParcel, _ plan: UploadPlan, in transaction: UploadTransaction, _ source: some UploadSource
+        _ parcel: UploadParcel, _ plan: UploadPlan, in transaction: UploadTransaction,
+        _ drain: Drain<some UploadSource>
     ) async throws(UpstreamError) {
+        // The file writes the transaction down while the server loads its rows.
+        let (file, move) = (drain.file, move(to: transaction.end, of: parcel.batch.stream))
+        async let written: Void = file.prepare(move)
         switch plan {
         case .bars(let tables):
             transaction.outcome.superseded = parcel.bars.superseded
@@ -301,9 +358,14 @@ extension Uploader {
             try transaction.load(parcel.batch.quotes, parcel.ticks[...], into: target, parcel.context)
         }
         try transaction.confirmRefusals()
+        do {
+            try await written
+        } catch {
+            throw UpstreamError(.deadLetters, "write the upload down", String(describing: error))
+        }
         guard !transaction.refused.isEmpty else { return }
         do {
-            try await source.keep(transaction.refused, of: parcel.batch.stream)
+            try await drain.source.keep(transaction.refused, of: parcel.batch.stream)
         } catch {
             throw UpstreamError(
                 .deadLetters, "keep \(transaction.refused.count) refused rows", String(describing: error))

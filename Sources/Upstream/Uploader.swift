@@ -10,7 +10,7 @@ public actor Uploader {
     public static let triesUntilNarrowed = Stumble.triesAtOnce + 1
 
     let configuration: UpstreamConfiguration
-    private let bufferID: String
+    let bufferID: String
     private let logger: Logger
     private let executor = QueueExecutor(label: "edgetick.upload")
     private let interrupt = Wakeup()
@@ -24,6 +24,12 @@ public actor Uploader {
     var refusals: [EventStream: Refusals] = [:]
     /// Whether refused rows become dead letters, however many they are.
     let setsAside: Bool
+    /// Where the ledger's rows are, of streams that were settled over this connection.
+    var positions: [EventStream: LedgerPosition] = [:]
+    /// Streams that were settled over this connection, also those that have no row in the ledger yet.
+    var settled: Set<EventStream> = []
+    /// The tokens of transactions that were made or tried, from the newest that is on the server's disk on.
+    var made: [EventStream: [String]] = [:]
     private var isBusy = false
     private var waiting: [CheckedContinuation<Void, Never>] = []
 
@@ -63,7 +69,7 @@ public actor Uploader {
         try await inTurn { () throws(UpstreamError) in
             let (connection, catalog) = try self.connected()
             let ledger = try self.ledger(in: catalog)
-            return try self.settledSequence(stream, ledger, connection)
+            return try self.settledRow(stream, ledger, connection)?.sequence ?? 0
         }
     }
 
@@ -77,49 +83,44 @@ public actor Uploader {
             for id in bufferIDs {
                 let ledger = try self.ledger(in: catalog, of: id)
                 for stream in EventStream.allCases {
-                    let rows = try connection.run(ledger.readSQL(stream), "read the ledger").last?.rows
-                    guard let text = rows?.first?.first, let text else { continue }
-                    found[id, default: [:]][stream] = Int64(text)
+                    let rows = try connection.run(ledger.readSQL(stream, of: id), "read the ledger").last?.rows
+                    guard let row = rows?.first.flatMap({ LedgerRow($0[...]) }) else { continue }
+                    found[id, default: [:]][stream] = row.sequence
                 }
             }
             return found
         }
     }
 
-    /// The last sequence of `stream` that another buffer file sent upstream; 0 when it sent none.
-    ///
-    /// Waits for a transaction of that file which may still be open on the server: only when it is over is it known
-    /// what became of its rows. Changes nothing.
-    ///
-    /// - Throws: any ``UpstreamError/Reason``.
-    public func settledSequence(
-        of stream: EventStream, by bufferID: String
-    ) async throws(UpstreamError) -> Int64 {
-        try await inTurn { () throws(UpstreamError) in
-            let (connection, catalog) = try self.connected()
-            let ledger = try self.ledger(in: catalog, of: bufferID)
-            // An open transaction may be the one that makes the row, which only a second insert waits for.
-            do throws(UpstreamError) {
-                try connection.run("\(ledger.beginSQL(stream)); ROLLBACK", "wait for the ledger")
-            } catch {
-                self.abandon()
-                throw error
-            }
-            return try self.settledSequence(stream, ledger, connection)
-        }
-    }
-
-    /// What the ledger says, from the server's disk.
-    func settledSequence(
+    /// The stream's row of the ledger, from the server's disk: read behind a lock, when no transaction holds it any more.
+    func settledRow(
         _ stream: EventStream, _ ledger: Ledger, _ connection: PostgresConnection
-    ) throws(UpstreamError) -> Int64 {
+    ) throws(UpstreamError) -> LedgerRow? {
         do throws(UpstreamError) {
-            let answers = try connection.run(ledger.settledSQL(stream), "read the ledger")
-            guard let text = answers.lazy.compactMap(\.rows.first?.first).first, let text else { return 0 }
-            return Int64(text) ?? 0
+            let row = ledger.readSQL(stream, of: bufferID) + " FOR UPDATE"
+            let sql = [Ledger.beginSQL, row, Ledger.waitSQL, "COMMIT"].joined(separator: "; ")
+            let answers = try connection.run(sql, "read the ledger")
+            return answers.lazy.compactMap { $0.rows.first.flatMap { LedgerRow($0[...]) } }.first
         } catch {
             abandon()
             throw error
+        }
+    }
+
+    /// Has every stream settled again, as over a new connection.
+    public func settleAgain() async {
+        await takeTurn()
+        forgetPositions()
+        endTurn()
+    }
+
+    /// Looks up which of these rows are in their table, and how often.
+    ///
+    /// - Throws: any ``UpstreamError/Reason``.
+    public func lookUp(_ batch: BufferedBatch) async throws(UpstreamError) -> RowsUpstream {
+        try await inTurn { () throws(UpstreamError) in
+            let (connection, catalog) = try self.connected()
+            return try self.rowsUpstream(batch, over: connection, in: catalog)
         }
     }
 
@@ -191,6 +192,15 @@ extension Uploader {
         connection?.finish()
         connection = nil
         catalog = nil
+        forgetPositions()
+    }
+
+    /// Where the ledger's rows are isn't known any more.
+    func forgetPositions(of streams: [EventStream] = EventStream.allCases) {
+        for stream in streams {
+            positions[stream] = nil
+            settled.remove(stream)
+        }
     }
 
     /// The connection, where it was not given up.

@@ -31,6 +31,8 @@ public struct UpstreamError: Error, Sendable, Equatable {
         case configuration
         /// The task was cancelled; the connection was discarded.
         case cancelled
+        /// What the ledger says does not fit the file: another copy of it uploads, or rows are gone upstream.
+        case ledger
         /// The refused rows could not be kept, so the transaction that moves past them was rolled back.
         case deadLetters
     }
@@ -64,7 +66,7 @@ public struct UpstreamError: Error, Sendable, Equatable {
     public var isRetryable: Bool {
         switch reason {
         case .connectionLost, .deadline, .busy, .limit, .tooSlow, .cancelled, .deadLetters: true
-        case .schema, .login, .readOnly, .data, .refused, .tls, .configuration: false
+        case .schema, .login, .readOnly, .data, .refused, .ledger, .tls, .configuration: false
         }
     }
 
@@ -75,7 +77,7 @@ public struct UpstreamError: Error, Sendable, Equatable {
     var endsConnection: Bool {
         switch reason {
         case .connectionLost, .deadline, .cancelled, .tls, .configuration: true
-        case .busy, .limit, .tooSlow, .schema, .login, .readOnly, .data, .refused, .deadLetters: false
+        case .busy, .limit, .tooSlow, .schema, .login, .readOnly, .data, .refused, .ledger, .deadLetters: false
         }
     }
 
@@ -122,6 +124,9 @@ extension UpstreamError: CustomStringConvertible {
         case .refused:
             (isWithoutPartition ? "make the partition" : "correct the table, its constraints or triggers")
                 + ", and the rows, which wait in the queue, go up; or set them aside with `edgetick sync --set-aside`"
+        case .ledger:
+            "rows are kept and collection goes on; see Backups and copies in the README: `edgetick sync --again --from …` "
+                + "sends rows again, and takes the upload over from another copy"
         case .tls: "check the server's certificate, or sslrootcert and sslmode in DATABASE_URI"
         case .configuration: "correct DATABASE_URI"
         case .cancelled: "nothing is lost: what wasn't committed is sent again"
@@ -131,6 +136,7 @@ extension UpstreamError: CustomStringConvertible {
 
     private var schemaAdvice: String {
         switch sqlState {
+        case nil where object == "table edgetick_uploads": "run `edgetick migrate`"
         case "42501": "grant the right named above to the user in DATABASE_URI"
         case "42P01", "3F000": "run `edgetick migrate`, or check the search_path"
         default: "compare the table with `edgetick migrate --print`"

@@ -39,10 +39,11 @@ actor UpstreamSchemaSession {
             let done = try Self.versionsDone(connection, before)
             var created: Set<String> = []
             for step in UpstreamMigrations.all {
-                let isMissing = before.tables[step.table] == nil
+                let table = before.tables[step.table]
+                let isMissing = table == nil || step.columns.contains { table?.column($0) == nil }
                 if isMissing {
                     try connection.run(step.migration.sql, "create the table \(step.table)")
-                    created.insert(step.table)
+                    if table == nil { created.insert(step.table) }
                 }
                 if !done.contains(step.migration.version) || isMissing {
                     try Self.record(step, created: isMissing, connection)

@@ -65,7 +65,9 @@ import Upstream
 
     /// Takes the server back to where it was when it had the rows through `last`, as a restored backup or a standby that
     /// lacked the last transactions is.
-    private func goBack(_ rig: UploadRig, to last: Int) throws {
+    private func goBack(_ rig: UploadRig, to last: Int) async throws {
+        // No connection outlives that.
+        await rig.uploader.disconnect()
         _ = try rig.cluster.psql(
             """
             BEGIN; DELETE FROM trades WHERE trade_id::int > \(last);
@@ -77,7 +79,7 @@ import Upstream
         let rig = try await UploadRig()
         try await rig.append(1000)
         _ = try await rig.pass.run()
-        try goBack(rig, to: 600)
+        try await goBack(rig, to: 600)
         try await rig.append(50)
         #expect(try await rig.pass.run().rows == 450)
         #expect(try rig.upstream() == "1050|1050|1|1050|0")
@@ -94,7 +96,7 @@ import Upstream
         while rig.buffer.statistics[.trades].deletedThrough < 1000, .now < deadline {
             try await Task.sleep(for: .milliseconds(5))
         }
-        try goBack(rig, to: 600)
+        try await goBack(rig, to: 600)
         for _ in 0..<2 { #expect(try await rig.pass.run().rows == 0) }
         #expect(rig.buffer.statistics.drops == 400 && rig.buffer.statistics.pending == 0)
         await rig.buffer.close()

@@ -200,7 +200,7 @@ inline openFile(h) {
         :: else
         fi;
         if
-        :: f_n[h] == 0 && !f_made[h]
+        :: f_n[h] <= f_ack[h] && !f_made[h]
         :: else ->
             PID(h, f_np[h]) = f_id[h]; PTH(h, f_np[h]) = f_n[h]; PKN(h, f_np[h]) = f_known[h];
             f_np[h] = f_np[h] + 1
@@ -244,11 +244,11 @@ inline regress(h) {
         if
         :: there > 0 && there < waiting -> behind = 1
         :: else ->
-            for (i : 1 .. N) {
-                if :: i > b && i <= f_del[h] && i <= m_ack[h] -> dropped = dropped | MASK(ROW(h, i)) :: else fi
-            }
             if
             :: there == 0 ->
+                for (i : 1 .. N) {
+                    if :: i > b && i <= f_del[h] && i <= m_ack[h] -> dropped = dropped | MASK(ROW(h, i)) :: else fi
+                }
                 m_ack[h] = (f_del[h] <= b -> b : (f_del[h] < m_ack[h] -> f_del[h] : m_ack[h]));
                 f_ack[h] = m_ack[h]
             :: else

@@ -103,7 +103,7 @@ import Testing
         await buffer.close()
         try scratch.execute(
             """
-            DROP TABLE gap_fills; DROP TABLE predecessors;
+            DROP TABLE gap_fills; DROP TABLE predecessors; DROP TABLE moves;
             ALTER TABLE gaps DROP COLUMN state; ALTER TABLE gaps DROP COLUMN detail;
             ALTER TABLE gaps DROP COLUMN settled_us; ALTER TABLE buffer DROP COLUMN alive_us;
             PRAGMA user_version = 1;

@@ -17,7 +17,7 @@ import Testing
         await first.close()
 
         let second = try scratch.open { $0.retention = .zero }
-        #expect(second.id == id)
+        #expect(second.line.predecessors.map(\.id) == [id])
         #expect(second.statistics[.bars].lastSequence == 7000)
         #expect(second.statistics[.bars].pending == 0)
         #expect(second.offer(.bars(1)) == .accepted)

@@ -54,7 +54,7 @@ import Testing
         await again.close()
     }
 
-    @Test func `after a kill the file goes on under another identifier, and knows the old one`() async throws {
+    @Test func `at every open the file goes on under another identifier, and knows the old one`() async throws {
         let scratch = try Scratch()
         let killed = try Scratch()
         let buffer = try scratch.open()
@@ -67,51 +67,75 @@ import Testing
         await buffer.close()
         let again = try killed.open()
         #expect(again.id != buffer.id)
-        #expect(again.predecessors == [.init(id: buffer.id, stream: .bars, through: 40)])
+        #expect(again.line.predecessors == [.init(id: buffer.id, stream: .bars, through: 40)])
         #expect(again.offer(.bars(1)) == .accepted)
         try await again.flush()
         #expect(again.statistics[.bars].lastSequence == 41)
         await again.close()
-        // One that stopped in order keeps its identifier.
+        // One that stopped in order may have been copied.
         let last = try killed.open()
-        #expect(last.id == again.id)
+        #expect(last.id != again.id)
+        #expect(
+            last.line.predecessors
+                == [
+                    .init(id: buffer.id, stream: .bars, through: 40), .init(id: again.id, stream: .bars, through: 41),
+                ])
         await last.close()
     }
 
-    @Test func `a kill is known by the lock that was left, when the disk lost the log`() async throws {
+    @Test func `what was written down of an upload is there at the next open, and what can't come back is not`()
+        async throws
+    {
         let scratch = try Scratch()
-        let buffer = try scratch.open()
-        _ = buffer.offer(.bars(40))
-        try await buffer.flush()
-        await buffer.close()
-        let closed = try scratch.open()
-        #expect(closed.id == buffer.id)
-        await closed.close()
-        try Data("4711 1767600000\n".utf8).write(to: URL(fileURLWithPath: scratch.ticks + ".lock"))
-        let again = try scratch.open()
-        #expect(again.id != buffer.id)
-        #expect(again.predecessors == [.init(id: buffer.id, stream: .bars, through: 40)])
-        await again.close()
-    }
-
-    @Test func `identifiers of rows that are no longer in the file are forgotten`() async throws {
-        let scratch = try Scratch()
-        let killed = try Scratch()
         let buffer = try scratch.open()
         #expect(buffer.offer(.bars(40)) == .accepted)
         try await buffer.flush()
-        try scratch.execute(
-            """
-            INSERT INTO predecessors VALUES ('gone', 'bars', 10), ('partly', 'bars', 30);
-            UPDATE streams SET acknowledged = 10, deleted_through = 10 WHERE stream = 'bars';
-            """)
-        for suffix in ["", "-wal"] {
-            try FileManager.default.copyItem(atPath: scratch.ticks + suffix, toPath: killed.ticks + suffix)
+        for (token, settled) in [("a", nil), ("b", nil), ("c", "b")] as [(String, String?)] {
+            try await buffer.prepare(UploadMove(stream: .bars, token: token, through: 40, settled: settled))
         }
         await buffer.close()
-        let again = try killed.open()
-        #expect(again.predecessors.map(\.id).sorted() == ["partly", buffer.id].sorted())
+        let again = try scratch.open()
+        #expect(["a", "b", "c"].map { again.line.made($0, of: .bars, under: buffer.id) } == [false, true, true])
+        #expect(!again.line.made("b", of: .trades, under: buffer.id))
+        #expect(!again.line.made("b", of: .bars, under: again.id))
+        try await again.forget([buffer.id], of: .bars)
         await again.close()
+        let last = try scratch.open()
+        #expect(!last.line.contains(buffer.id) && !last.line.made("c", of: .bars, under: buffer.id))
+        await last.close()
+    }
+
+    @Test func `an identifier under which nothing was uploaded and nothing waits leaves no trace`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        #expect(buffer.offer(.bars(40)) == .accepted)
+        try await buffer.flush()
+        _ = try await buffer.nextBatch(of: .bars, limit: 100)
+        try await buffer.prepare(UploadMove(stream: .bars, token: "a", through: 40, settled: nil))
+        try await buffer.acknowledge(.bars, through: 40)
+        await buffer.close()
+        for _ in 0..<5 {
+            let again = try scratch.open()
+            #expect(again.line.predecessors.map(\.id) == [buffer.id])
+            await again.close()
+        }
+    }
+
+    @Test func `restarts while nothing can be uploaded make the file remember no more than it may`() async throws {
+        let scratch = try Scratch()
+        var ids: [String] = []
+        for _ in 0..<UploadLine.mostPredecessors + 3 {
+            let buffer = try scratch.open()
+            ids.append(buffer.id)
+            #expect(buffer.offer(.bars(1)) == .accepted)
+            try await buffer.flush()
+            await buffer.close()
+        }
+        let last = try scratch.open()
+        #expect(last.line.predecessors.map(\.id) == Array(ids.prefix(UploadLine.mostPredecessors)))
+        // The same one again and again, once there is no room for another.
+        #expect(Set(ids).count == UploadLine.mostPredecessors + 1 && last.id == ids.last)
+        await last.close()
     }
 
     @Test func `a collector that was killed before its first row is known to have lived`() async throws {

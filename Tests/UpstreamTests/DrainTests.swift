@@ -66,8 +66,12 @@ import Testing
         let target = try UploadTarget<TradeField>(.trades, in: catalog)
         weak var committed: UploadTransaction?
         var before: UploadTransaction?
+        let start = LedgerPosition(sequence: 0, token: "00000000-0000-4000-8000-000000000001")
+        try connection.run(ledger.beginSQL(.trades), "begin")
+        try connection.run("\(ledger.placeSQL(.trades, at: start)); COMMIT", "make the ledger's row")
         for batch in list(3, of: 10) {
-            let transaction = UploadTransaction(on: connection, catalog: catalog, ledger: ledger, batch: batch)
+            let transaction = UploadTransaction(
+                on: connection, catalog: catalog, ledger: ledger, batch: batch, from: before?.end ?? start)
             let context = RowContext(
                 collector: "edge-1", connections: batch.connections, text: batch.text, barTimestamp: .start)
             transaction.begin(after: before, isLazy: true) { [before] in #expect(before?.isCommitted != false) }
@@ -254,7 +258,7 @@ import Testing
         let batches = list(12, of: 200)
         for round in 0..<6 {
             let upstream = Int(try await uploader.uploadedSequence(of: .trades))
-            proxy.set(.swallowAnswer(containing: "COMMIT"))
+            proxy.set(.swallowAnswer(containing: "?column?"))
             let source = BatchList(Array(batches[(upstream / 200)...]))
             let error = await #expect(throws: UpstreamError.self) { try await uploader.drain(source) }
             #expect(error?.reason == .connectionLost)

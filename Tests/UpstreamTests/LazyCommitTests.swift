@@ -41,9 +41,9 @@ struct LazyCommitTests {
     }
 
     /// Sends what is not settled.
-    private func finish(_ sandbox: Sandbox, after settled: Int64) async throws {
+    private func finish(_ uploader: Uploader, _ sandbox: Sandbox, after settled: Int64) async throws {
         let rest = BatchList(list(from: settled + 1, batches: (600 - Int(settled)) / 50))
-        try await sandbox.uploader().drain(rest)
+        try await uploader.drain(rest)
         #expect(await rest.settled.last?.last == 600)
         #expect(try sandbox.run(whole) == "600|600|1|600")
         #expect(try sandbox.run(Self.ledger) == "600")
@@ -77,7 +77,7 @@ struct LazyCommitTests {
         try sandbox.cluster.start()
         let kept = try #require(Int64(sandbox.run(Self.ledger)))
         #expect(seen.withLock { $0 } >= 200)
-        try await finish(sandbox, after: 0)
+        try await finish(uploader, sandbox, after: 0)
         return kept < seen.withLock { $0 }
     }
 
@@ -96,7 +96,7 @@ struct LazyCommitTests {
         try sandbox.cluster.start()
         let settled = try #require(await list.settled.last?.last)
         #expect(try #require(Int64(sandbox.run(Self.ledger))) >= settled)
-        try await finish(sandbox, after: settled)
+        try await finish(uploader, sandbox, after: settled)
     }
 
     @Test func `trouble that leaves the connection makes the disk have what was committed`() async throws {
@@ -111,7 +111,35 @@ struct LazyCommitTests {
         try sandbox.cluster.stop(.immediate)
         try sandbox.cluster.start()
         #expect(try sandbox.run(Self.ledger) == "250")
-        try await finish(sandbox, after: settled)
+        try await finish(uploader, sandbox, after: settled)
+    }
+
+    @Test(arguments: [false, true])
+    func `no COMMIT is lazy where a part of a target is on another server`(isFar: Bool) async throws {
+        let part = "PARTITION OF trades FOR VALUES FROM ('2000-01-01') TO ('2001-01-01')"
+        let sandbox = try await Sandbox.prepared(
+            """
+            CREATE EXTENSION postgres_fdw; CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw;
+            CREATE TABLE trades (symbol text NOT NULL, time timestamptz NOT NULL, price numeric NOT NULL,
+                size numeric NOT NULL, trade_id text, received_at timestamptz) PARTITION BY RANGE (time);
+            CREATE TABLE near PARTITION OF trades FOR VALUES FROM ('2001-01-01') TO ('2100-01-01');
+            \(isFar ? "CREATE FOREIGN TABLE far \(part) SERVER far" : "CREATE TABLE far \(part)")
+            """)
+        let list = BatchList(list(batches: 6))
+        let settled = Mutex<Int>(0)
+        let source = Source(
+            list: list,
+            whenReading: (
+                5,
+                {
+                    let count = await list.settled.count
+                    settled.withLock { $0 = count }
+                }
+            ))
+        try await sandbox.uploader().drain(source)
+        // Read ahead, while the fifth is sent and the fourth committed with its beginning.
+        #expect(settled.withLock { $0 } == (isFar ? 4 : 0))
+        #expect(try sandbox.run(whole) == "300|300|1|300")
     }
 
     @Test func `what the ledger tells after a lost connection outlives its server`() async throws {
@@ -129,6 +157,6 @@ struct LazyCommitTests {
         try sandbox.cluster.stop(.immediate)
         try sandbox.cluster.start()
         #expect(try #require(Int64(sandbox.run(Self.ledger))) >= told)
-        try await finish(sandbox, after: told)
+        try await finish(uploader, sandbox, after: told)
     }
 }

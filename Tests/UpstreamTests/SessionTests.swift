@@ -46,9 +46,15 @@ struct SessionTests {
             table: try TableShape.ledger.usable(in: catalog), bufferID: "2b1f6e0a-93a5-4d0e-8a57-0c1d8a4e5f60",
             collector: "edge-1")
         try connection.run("SET synchronous_commit = off", "as a pooler's session")
-        try connection.run(ledger.beginSQL(.trades), "begin")
-        try connection.run(ledger.commitSQL(.trades, through: 7, rows: 7, isLazy: asksOnly), "commit")
-        if asksOnly { try connection.run(ledger.settledSQL(.trades), "ask") }
+        let start = LedgerPosition(sequence: 0, token: "00000000-0000-4000-8000-000000000001")
+        let end = LedgerPosition(sequence: 7, token: "00000000-0000-4000-8000-000000000002")
+        try connection.run("\(ledger.beginSQL(.trades)); \(ledger.placeSQL(.trades, at: start))", "begin")
+        try connection.run(ledger.commitSQL(.trades, from: start, to: end, rows: 7, isLazy: asksOnly), "commit")
+        if asksOnly {
+            let asking = try sandbox.uploader()
+            #expect(try await asking.uploadedSequence(of: .trades) == 7)
+            await asking.disconnect()
+        }
         try cluster.stop(.immediate)
         try cluster.start()
         #expect(try sandbox.run("SELECT last_sequence FROM edgetick_uploads") == "7")

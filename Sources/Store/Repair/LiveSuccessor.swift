@@ -1,12 +1,12 @@
 import GRDB
 import MarketData
 
-/// The file that a collector went on with when it set a damaged one aside: it has the same identifier, so the ledger
+/// The file that a collector went on with when it set a damaged one aside: it had the same identifier then, so the ledger
 /// upstream is about both. What waited in the damaged file was written down as dropped.
 struct LiveSuccessor {
     private var waiting: [EventStream: [ClosedRange<Int64>]] = [:]
 
-    /// `nil` when the file in the same directory that is in use has another identifier, or is the damaged one itself.
+    /// `nil` when the file in the same directory that is in use is of another line, or is the damaged one itself.
     init?(of id: String, besides path: String) throws(StoreError) {
         let directory = StoreFile(path: path, schema: .ticks).directory
         let live = "\(directory)/\(TickBuffer.fileName)"
@@ -14,7 +14,15 @@ struct LiveSuccessor {
         let reader = try StoreConnection.openReader(live)
         let rows: [Row]? = try StoreError.translating("read", path: live) {
             let rows = try reader.read { database -> [Row]? in
-                guard try String.fetchOne(database, sql: "SELECT id FROM buffer") == id else { return nil }
+                // By its identifier, or when it was opened since by an earlier one and the note of that day.
+                let isSuccessor = try Bool.fetchOne(
+                    database,
+                    sql: """
+                        SELECT EXISTS (SELECT 1 FROM buffer WHERE id = ?1) OR EXISTS (
+                            SELECT 1 FROM predecessors, incidents WHERE predecessors.id = ?1
+                            AND what = 'set aside' AND substr(detail, 1, length(?2)) = ?2)
+                        """, arguments: [id, path.split(separator: "/").last.map { "\($0):" } ?? ""])
+                guard isSuccessor == true else { return nil }
                 return try Row.fetchAll(
                     database,
                     sql: "SELECT stream, first_seq, last_seq FROM drops WHERE reason = ? AND first_seq IS NOT NULL",

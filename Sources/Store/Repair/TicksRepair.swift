@@ -22,7 +22,7 @@ struct TicksRepair {
         try salvage.readMarks(database)
         try salvage.copy("buffer", into: database)
         try salvage.copyEvents(into: database)
-        for table in ["gaps", "gap_fills", "drops", "dead_letters", "incidents", "predecessors"] {
+        for table in ["gaps", "gap_fills", "drops", "dead_letters", "incidents", "predecessors", "moves"] {
             try salvage.copy(table, into: database)
         }
         guard try identify(&report) else {
@@ -98,8 +98,10 @@ struct TicksRepair {
                     marks.acknowledged, min(greatest, successor.uploaded(stream, through: greatest)))
             } else if let id = report.id, greatest > 0 {
                 try database.execute(
-                    sql: "INSERT OR REPLACE INTO predecessors (id, stream, through) VALUES (?, ?, ?)",
-                    arguments: [id, table, greatest])
+                    sql: """
+                        INSERT OR REPLACE INTO predecessors (id, stream, through, place)
+                        VALUES (?, ?, ?, (SELECT coalesce(max(place), 0) + 1 FROM predecessors))
+                        """, arguments: [id, table, greatest])
             }
             try database.execute(
                 sql: "UPDATE streams SET acknowledged = ?, deleted_through = ? WHERE stream = ?",

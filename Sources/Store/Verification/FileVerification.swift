@@ -22,23 +22,6 @@ public struct FileVerification: Sendable, Equatable {
         public var lastGiven: Int64 { max(last ?? 0, acknowledged, deletedThrough) }
     }
 
-    /// Rows that this file took over from one that was repaired.
-    public struct Predecessor: Sendable, Equatable {
-        /// The repaired file's identifier.
-        public var id: String
-        /// The stream.
-        public var stream: EventStream
-        /// Rows through this sequence came from it.
-        public var through: Int64
-
-        /// Makes a predecessor; see the properties for meaning.
-        public init(id: String, stream: EventStream, through: Int64) {
-            self.id = id
-            self.stream = stream
-            self.through = through
-        }
-    }
-
     /// The file.
     public var path: String
     /// Which of the two files it is.
@@ -53,8 +36,8 @@ public struct FileVerification: Sendable, Equatable {
     public var holder: Int32?
     /// The streams of a `ticks.sqlite`.
     public var streams: [EventStream: Stream] = [:]
-    /// Where rows of a repaired file came from.
-    public var predecessors: [Predecessor] = []
+    /// The identifiers that the file had before, oldest first.
+    public var predecessors: [UploadLine.Predecessor] = []
     /// Rows that were read.
     public var rows: Int64 = 0
     /// What was found, in the order in which it was looked at.
@@ -71,6 +54,13 @@ public struct FileVerification: Sendable, Equatable {
     /// How many findings of a kind there are.
     public func count(_ severity: FileFinding.Severity) -> Int {
         findings.count { $0.severity == severity }
+    }
+
+    /// Adds what a comparison with the database found.
+    public mutating func find(
+        _ severity: FileFinding.Severity, at place: String, _ text: String, advice: String
+    ) {
+        find(severity, .ledger, at: place, text, advice: advice)
     }
 
     mutating func find(

@@ -93,8 +93,9 @@ struct TicksChecks {
             result.streams[stream] = marks
         }
         guard version >= 3 else { return }
-        var predecessors: [FileVerification.Predecessor] = []
-        try handle.rows("SELECT id, stream, through FROM predecessors") { row in
+        var predecessors: [UploadLine.Predecessor] = []
+        let order = version >= 5 ? "place, through" : "through"
+        try handle.rows("SELECT id, stream, through FROM predecessors ORDER BY \(order)") { row in
             guard let stream = EventStream(rawValue: row.text(1)) else { return }
             predecessors.append(.init(id: row.text(0), stream: stream, through: row.integer(2) ?? 0))
         }

@@ -72,7 +72,7 @@ struct CommandFailure: Error {
         case .connectionLost, .deadline: .unavailable
         case .busy, .limit, .tooSlow, .cancelled: .tryAgain
         case .deadLetters: .ioError
-        case .data, .refused: .badData
+        case .data, .refused, .ledger: .badData
         case .schema, .login, .readOnly, .tls, .configuration: .configuration
         }
     }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Collector
+import Foundation
 import Logging
 import MarketData
 import Store
@@ -10,7 +11,13 @@ struct SyncCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sync", abstract: "Upload what is buffered, then exit.",
         discussion: """
-            Example: edgetick sync --dry-run
+            Examples: edgetick sync --dry-run
+                      edgetick sync --again --from 2026-08-01T13:30:00Z
+                      edgetick sync --again --stream trades --from 4711
+
+            --again sends rows once more that count as uploaded, because they are gone upstream, and takes the upload over
+            from another copy of the file. Rows that are still upstream are doubled by it, except bars. It asks first on a
+            terminal; elsewhere --yes is needed.
 
             A running collector uploads by itself and holds the buffer; this command is for a box that collects no more.
 
@@ -22,10 +29,21 @@ struct SyncCommand: AsyncParsableCommand {
     @Flag(help: "Say what would be uploaded and change nothing.") var dryRun = false
     @Flag(help: "Go on uploading every SYNC_INTERVAL until stopped.") var watch = false
     @Flag(help: "Make refused rows dead letters, however many they are.") var setAside = false
+    @Flag(
+        help: ArgumentHelp(
+            "Send uploaded rows again, whatever the ledger upstream says; needs --from.",
+            discussion: "For rows that are gone upstream, or to take the upload over from another copy of the file."))
+    var again = false
+    @Option(help: "From which row on: when it was received, or with --stream its sequence.") var from: String?
+    @Option(help: "The stream to send again: bars, trades or quotes (default: all).") var stream: String?
+    @Flag(help: "Do not ask.") var yes = false
     @Flag(help: "Print JSON.") var json = false
 
     func validate() throws {
         if json, watch { throw ValidationError("--watch prints nothing: leave out --json") }
+        if again != (from != nil) { throw ValidationError("--again and --from go together") }
+        if again, watch { throw ValidationError("--again uploads once: leave out --watch") }
+        if !again, stream != nil { throw ValidationError("--stream goes with --again") }
     }
 
     func run() async throws {
@@ -54,6 +72,7 @@ struct SyncCommand: AsyncParsableCommand {
     private func once(_ settings: Settings, _ buffer: TickBuffer, _ uploader: Uploader) async throws {
         let progress = ProgressLine(title: "uploading", unit: "rows", total: Int(buffer.statistics.pending))
         let pass = UploadPass(buffer: buffer, uploader: uploader, batchRows: settings.upload.batchRows)
+        if again { try await sendAgain(settings, buffer, pass) }
         let work = Task { () async throws in await pass.reportAfterTries { progress.update(done: $0.settled) } }
         let report = try await Interrupts.cancelling(work)
         let totals = report.totals
@@ -64,8 +83,59 @@ struct SyncCommand: AsyncParsableCommand {
         if totals.refused > 0 {
             printError("edgetick: \(totals.refused.grouped) rows were refused; see edgetick dead-letters list")
         }
+        for text in report.missing.values.sorted() { printError("edgetick: \(text)") }
         if let failure = CommandFailure(report) { throw failure }
         if totals.refused > 0 { throw ExitCode(ExitStatus.badData.rawValue) }
+    }
+
+    /// Has rows wait again, once a person has said so.
+    private func sendAgain(_ settings: Settings, _ buffer: TickBuffer, _ pass: UploadPass) async throws {
+        var starts: [(stream: EventStream, sequence: Int64)] = []
+        for stream in try streams() {
+            guard let first = try await first(of: stream, in: buffer) else { continue }
+            starts.append((stream, max(first, buffer.statistics[stream].deletedThrough + 1)))
+        }
+        let counts = starts.map { ($0.stream, max(0, buffer.statistics[$0.stream].lastSequence - $0.sequence + 1)) }
+        let text = counts.map { "\($0.1.grouped) rows of \($0.0.rawValue)" }.joined(separator: ", ")
+        guard counts.contains(where: { $0.1 > 0 }) else {
+            throw CommandFailure(.badData, "the file has no rows from \(from ?? "") on")
+        }
+        guard try yes || Self.isConfirmed(text) else { throw CommandFailure(.usage, "nothing was sent again") }
+        printError("sending \(text) again")
+        for (stream, sequence) in starts { try await pass.sendAgain(stream, from: sequence) }
+    }
+
+    private func streams() throws -> [EventStream] {
+        guard let stream else { return EventStream.allCases }
+        guard let found = EventStream(rawValue: stream) else {
+            throw CommandFailure(.usage, "--stream \(stream): bars, trades or quotes")
+        }
+        return [found]
+    }
+
+    private func first(of stream: EventStream, in buffer: TickBuffer) async throws -> Int64? {
+        let text = from ?? ""
+        if let sequence = Int64(text), sequence > 0 {
+            guard self.stream != nil else {
+                throw CommandFailure(.usage, "--from \(text): a sequence needs --stream; each stream counts its own")
+            }
+            return sequence <= buffer.statistics[stream].lastSequence ? sequence : nil
+        }
+        let now = Int64(Date().timeIntervalSince1970 * 1000)
+        guard let moment = MomentText.milliseconds(text, now: now) else {
+            throw CommandFailure(.usage, "--from \(text): a sequence, or \(MomentText.syntax)")
+        }
+        return try await buffer.firstRow(of: stream, receivedFrom: moment * 1000)
+    }
+
+    private static func isConfirmed(_ what: String) throws -> Bool {
+        guard isatty(STDIN_FILENO) == 1 else {
+            throw CommandFailure(.usage, "--yes is needed where nobody can be asked")
+        }
+        FileHandle.standardError.write(
+            Data("Send \(what) again? What is still upstream will be there twice. [y/N] ".utf8))
+        let answer = readLine()?.lowercased() ?? ""
+        return answer == "y" || answer == "yes"
     }
 
     private struct Answer: Encodable {

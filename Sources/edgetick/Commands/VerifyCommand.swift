@@ -1,4 +1,5 @@
 import ArgumentParser
+import Collector
 import Foundation
 import Logging
 import MarketData
@@ -14,8 +15,9 @@ struct VerifyCommand: AsyncParsableCommand {
                       edgetick verify --file /var/lib/edgetick/ticks-bad-20260801T093000Z.sqlite --no-upstream
 
             Reads only, also while a collector runs, and reads each file about three times; --quick looks at its ends and
-            accounts alone. With DATABASE_URI set, the ledger upstream is compared too. Ends with 65 when there are faults,
-            74 when a file can't be read, 69 when --upstream was asked for and the database can't be reached.
+            accounts alone. With DATABASE_URI set, the ledger upstream is compared too, and unless --quick every uploaded row.
+            Ends with 65 when there are faults, 74 when a file can't be read, 69 when --upstream was asked for and the
+            database can't be reached.
             """)
 
     @OptionGroup var options: SettingsOptions
@@ -84,9 +86,10 @@ struct VerifyCommand: AsyncParsableCommand {
     private func compare(_ result: inout FileVerification, _ settings: Settings) async throws {
         guard let configuration = try settings.upstream(), let id = result.id else { return }
         let uploader = Uploader(configuration: configuration, bufferID: id, logger: Logger(label: "upload"))
-        do throws(UpstreamError) {
+        do {
             result.compare(with: try await uploader.ledger(of: result.ledgerIDs))
-        } catch {
+            if !quick { try await compareRows(&result, uploader) }
+        } catch let error as UpstreamError {
             await uploader.disconnect()
             guard upstream != true else { throw error }
             result.findings.append(
@@ -94,6 +97,16 @@ struct VerifyCommand: AsyncParsableCommand {
             return
         }
         await uploader.disconnect()
+    }
+
+    private func compareRows(_ result: inout FileVerification, _ uploader: Uploader) async throws {
+        for stream in EventStream.allCases {
+            let line = ProgressLine(
+                title: "\(stream.rawValue): upstream", unit: "rows", total: 0, quietFor: .seconds(1))
+            let rows = try await UploadedRows.compare(stream, of: result, with: uploader) { line.update(done: $0) }
+            line.finish(done: rows.count)
+            rows.note(stream, in: &result)
+        }
     }
 
     private static func page(_ result: FileVerification, _ paint: Paint) -> String {

@@ -1,0 +1,96 @@
+import MarketData
+import Store
+import Synchronization
+import Upstream
+
+/// Looks now and then whether rows that were uploaded are still there: somebody may have emptied a table.
+///
+/// Nothing is sent again by itself, since a person may have meant it.
+final class UploadLooks: Sendable {
+    /// How often.
+    static let interval: Duration = .seconds(300)
+    /// How many rows of a stream are looked up.
+    static let rows: Int64 = 100
+    /// Rows that were received longer ago, in microseconds, may have been deleted by the database's own retention.
+    static let longest: Int64 = 86_400_000_000
+
+    private let buffer: TickBuffer
+    private let uploader: Uploader
+    private let state: Mutex<State>
+
+    private struct State {
+        var next: ContinuousClock.Instant?
+        /// Rows through these sequences were uploaded before the last look. What was uploaded since says nothing of a table
+        /// that was emptied between.
+        var seen: [EventStream: Int64]
+        var missing: [EventStream: String] = [:]
+    }
+
+    init(buffer: TickBuffer, uploader: Uploader) {
+        self.buffer = buffer
+        self.uploader = uploader
+        let statistics = buffer.statistics
+        let seen = EventStream.allCases.map { ($0, statistics[$0].acknowledgedSequence) }
+        state = Mutex(State(seen: Dictionary(uniqueKeysWithValues: seen)))
+    }
+
+    /// Looks, when it is time to.
+    ///
+    /// - Returns: What is missing, in words, by stream.
+    /// - Throws: `StoreError` and `UpstreamError`.
+    func look(_ streams: [EventStream], at now: ContinuousClock.Instant = .now) async throws -> [EventStream: String] {
+        let (isDue, isFirst) = state.withLock { state in
+            let isDue = state.next.map { now >= $0 } ?? true
+            defer { if isDue { state.next = now + Self.interval } }
+            return (isDue, state.next == nil)
+        }
+        guard isDue else { return state.withLock(\.missing) }
+        // The ledger is looked at as well: somebody may have deleted its rows.
+        if !isFirst { await uploader.settleAgain() }
+        for stream in streams {
+            do {
+                let text = try await missing(stream)
+                let isNew = state.withLock { state in
+                    defer { state.missing[stream] = text }
+                    if text == nil { state.seen[stream] = buffer.statistics[stream].acknowledgedSequence }
+                    return text != nil && state.missing[stream] == nil
+                }
+                if isNew, let text { try await buffer.note(incident: "rows are gone upstream", detail: text) }
+            } catch let error as UpstreamError {
+                // Who may not read the table, or has none of it, can't look.
+                guard error.reason == .schema else { throw error }
+            }
+        }
+        return state.withLock(\.missing)
+    }
+
+    private func missing(_ stream: EventStream) async throws -> String? {
+        let statistics = buffer.statistics[stream]
+        let seen = min(state.withLock { $0.seen[stream] ?? 0 }, statistics.acknowledgedSequence)
+        let first = seen > statistics.deletedThrough ? seen - Self.rows : statistics.deletedThrough
+        let end = seen > statistics.deletedThrough ? seen : min(first + 10, statistics.acknowledgedSequence)
+        guard first < end else { return nil }
+        let batch = try await buffer.rows(of: stream, after: max(0, first), through: end, limit: Int(Self.rows))
+        let refused = try await buffer.refusedRows(of: stream, after: max(0, first), through: end)
+        let cutoff = Int64(WallClock.milliseconds()) * 1000 - Self.longest
+        let recent = batch.received.filter { row in
+            row.microseconds > cutoff && !refused.contains { $0.contains(row.sequence) }
+        }
+        guard let oldest = recent.first else { return nil }
+        let there = try await uploader.lookUp(batch).present
+        guard recent.allSatisfy({ !there.contains($0.sequence) }) else { return nil }
+        let name = stream.rawValue
+        return "\(name): rows that were uploaded are not in the table any more, none of \(recent.count) from "
+            + "\(oldest.sequence) on; if nobody meant it, send them again: edgetick sync --again --stream \(name) --from …"
+    }
+}
+
+extension BufferedBatch {
+    fileprivate var received: [(sequence: Int64, microseconds: Int64)] {
+        switch stream {
+        case .bars: bars.map { ($0.sequence, $0.receivedMicroseconds) }
+        case .trades: trades.map { ($0.sequence, $0.receivedMicroseconds) }
+        case .quotes: quotes.map { ($0.sequence, $0.receivedMicroseconds) }
+        }
+    }
+}

@@ -1,0 +1,87 @@
+public import MarketData
+public import Store
+public import Upstream
+
+/// Compares a file's uploaded rows with those upstream, one by one.
+public struct UploadedRows: Sendable {
+    /// Rows that were looked up.
+    public private(set) var count = 0
+    /// The first and the last of the rows that are not there, and how many.
+    public private(set) var missing: (first: Int64, last: Int64, count: Int)?
+    /// The first of the rows that are there more often than in the file, and how many.
+    public private(set) var doubled: (first: Int64, count: Int)?
+    /// Whether a row that is there comes before one that is missing.
+    public private(set) var isScattered = false
+    /// Whether rows are told from another collector's.
+    public private(set) var isCertain = true
+    private var hasFound = false
+
+    init() {}
+
+    /// Looks up all rows of a stream that count as uploaded; those that were refused are left out. Blocks on the disk.
+    ///
+    /// - Throws: `StoreError` and `UpstreamError`.
+    public static func compare(
+        _ stream: EventStream, of verified: FileVerification, with uploader: Uploader,
+        progress: (Int) -> Void = { _ in }
+    ) async throws -> UploadedRows {
+        var result = UploadedRows()
+        guard let marks = verified.streams[stream], marks.acknowledged > 0 else { return result }
+        let rows = try StoredRows(verified)
+        let refused = try rows.refusedRows(of: stream)
+        var after = marks.deletedThrough
+        while true {
+            let batch = try rows.rows(of: stream, after: after, through: marks.acknowledged, limit: 1000)
+            guard let last = batch.lastSequence else { return result }
+            let found = try await uploader.lookUp(batch)
+            result.isCertain = result.isCertain && found.isCertain
+            for row in found.rows.sorted(by: { $0.sequence < $1.sequence })
+            where !refused.contains(where: { $0.contains(row.sequence) }) {
+                result.add(row, isEdge: row.sequence == batch.firstSequence || row.sequence == last)
+            }
+            after = last
+            progress(result.count)
+        }
+    }
+
+    /// - Parameter isEdge: Whether one that is alike may be in the neighbouring batch.
+    mutating func add(_ row: RowCopies, isEdge: Bool) {
+        count += 1
+        if row.upstream == 0 {
+            missing = (missing?.first ?? row.sequence, row.sequence, (missing?.count ?? 0) + 1)
+            isScattered = isScattered || hasFound
+        } else {
+            hasFound = true
+            if isCertain, !isEdge, row.upstream > row.alike {
+                doubled = (doubled?.first ?? row.sequence, (doubled?.count ?? 0) + 1)
+            }
+        }
+    }
+
+    /// Writes down what was found.
+    public func note(_ stream: EventStream, in result: inout FileVerification) {
+        let name = stream.rawValue
+        if let missing {
+            // The oldest alone may have been deleted by the database's retention.
+            let isOldest = !isScattered && missing.count < count
+            result.find(
+                isOldest ? .warning : .fault, at: "\(name) \(missing.first)…\(missing.last)",
+                "\(missing.count) of \(count) uploaded rows are not upstream",
+                advice: isOldest
+                    ? "the database's own retention deletes its oldest rows; if it has none, edgetick sync --again"
+                    : "somebody deleted them, or a backup took the database's place: "
+                        + "edgetick sync --again --stream \(name) --from …")
+        }
+        if let doubled {
+            result.find(
+                .fault, at: "\(name) from \(doubled.first)", "\(doubled.count) rows are upstream more than once",
+                advice: "delete all but one of each there")
+        }
+        if !isCertain, count > 0 {
+            result.find(
+                .note, at: name,
+                "the table has no received_at: a row that another collector sent counts as this one's, "
+                    + "and whether rows are doubled was not checked", advice: "")
+        }
+    }
+}

@@ -1,0 +1,14 @@
+import MarketData
+
+/// What is to be written down of a file's uploads.
+struct LineChange: Sendable {
+    var moves: [UploadMove] = []
+    var forgotten: [(id: String, stream: EventStream)] = []
+
+    var isEmpty: Bool { moves.isEmpty && forgotten.isEmpty }
+
+    mutating func add(_ other: LineChange) {
+        moves += other.moves
+        forgotten += other.forgotten
+    }
+}

@@ -1,0 +1,95 @@
+import GRDB
+import MarketData
+
+extension TickConnection {
+    /// What the file knows of its uploads.
+    func line() throws(StoreError) -> UploadLine {
+        try StoreError.translating("read", path: path) { try queue.read(TickConnection.line) }
+    }
+
+    /// What a file knows of its uploads, over any connection.
+    static func line(_ database: Database) throws -> UploadLine {
+        func stream(_ row: Cells, in table: String) throws -> EventStream {
+            guard let stream = EventStream(rawValue: try row.required("stream")) else {
+                throw StoreError(.damaged, operation: "read", underlying: "\(table) holds an unknown stream")
+            }
+            return stream
+        }
+        var line = UploadLine(id: try String.fetchOne(database, sql: "SELECT id FROM buffer") ?? "")
+        let order = "SELECT id, stream, through FROM predecessors ORDER BY place, through"
+        for row in try Row.fetchAll(database, sql: order) {
+            let row = Cells(row)
+            line.predecessors.append(
+                .init(
+                    id: try row.required("id"), stream: try stream(row, in: "predecessors"),
+                    through: try row.required("through")))
+        }
+        for row in try Row.fetchAll(database, sql: "SELECT id, stream, token FROM moves ORDER BY number") {
+            let row = Cells(row)
+            line.add(try row.required("token"), of: try stream(row, in: "moves"), under: try row.required("id"))
+        }
+        return line
+    }
+
+    /// Writes a line into a fresh file that goes on for another.
+    static func store(_ line: UploadLine, _ database: Database) throws {
+        for (place, predecessor) in line.predecessors.enumerated() {
+            try database.execute(
+                sql: "INSERT INTO predecessors (id, stream, through, place) VALUES (?, ?, ?, ?)",
+                arguments: [predecessor.id, predecessor.stream.rawValue, predecessor.through, place])
+        }
+        for (id, stream, token) in line.moves {
+            try database.execute(
+                sql: "INSERT INTO moves (id, stream, token, through) VALUES (?, ?, ?, 0)",
+                arguments: [id, stream.rawValue, token])
+        }
+    }
+
+    /// Has the file go on under another identifier, with the old one as a predecessor.
+    ///
+    /// Every open does: what stands in a file may also stand in a copy of it, and after a kill the log may be shorter than
+    /// it was. Numbers that are given from now on must not be taken for rows that went up under the old identifier.
+    /// An identifier under which nothing went up and nothing waits leaves no trace. A file that has as many
+    /// predecessors as it may, and uploaded nothing under its identifier, keeps it.
+    func renamed(_ contents: Contents, to id: String) throws(StoreError) -> Contents {
+        var isRenamed = false
+        do throws(StoreError) {
+            isRenamed = try StoreError.translating("use", path: path) {
+                var isRenamed = false
+                try queue.inTransaction(.immediate) { database in
+                    isRenamed = try TickConnection.rename(contents, to: id, database)
+                    return .commit
+                }
+                return isRenamed
+            }
+        } catch {
+            // A full disk must not keep a collector from starting.
+            guard error.reason != .damaged else { throw error }
+        }
+        var renamed = contents
+        if isRenamed { renamed.id = id }
+        return renamed
+    }
+
+    private static func rename(_ contents: Contents, to id: String, _ database: Database) throws -> Bool {
+        func number(_ sql: String, _ arguments: StatementArguments = []) throws -> Int {
+            try Int.fetchOne(database, sql: sql, arguments: arguments) ?? 0
+        }
+        let isKnownUpstream = try number("SELECT count(*) FROM moves WHERE id = ?", [contents.id]) > 0
+        let known = try number("SELECT count(DISTINCT id) FROM predecessors")
+        if known >= UploadLine.mostPredecessors, !isKnownUpstream { return false }
+        // A file of a version that wrote no moves down may have uploaded all the same.
+        let mayBeKnown = try isKnownUpstream || number("SELECT count(*) FROM moves") == 0
+        let waits = EventStream.allCases.contains { contents.acknowledged[$0] < contents.last[$0] }
+        if mayBeKnown || waits {
+            let place = try number("SELECT coalesce(max(place), 0) + 1 FROM predecessors")
+            for stream in EventStream.allCases where contents.last[stream] > 0 {
+                try database.execute(
+                    sql: "INSERT OR REPLACE INTO predecessors (id, stream, through, place) VALUES (?, ?, ?, ?)",
+                    arguments: [contents.id, stream.rawValue, contents.last[stream], place])
+            }
+        }
+        try database.execute(sql: "UPDATE buffer SET id = ?", arguments: [id])
+        return true
+    }
+}

@@ -1,0 +1,51 @@
+import GRDBSQLite
+public import MarketData
+
+/// The rows of a `ticks.sqlite` that is verified, a batch at a time.
+public final class StoredRows {
+    private let handle: ReadHandle
+
+    /// Opens a file for reading. Blocks on the disk.
+    ///
+    /// - Throws: `.inputOutput`, `.damaged`.
+    public init(_ verified: FileVerification) throws(StoreError) {
+        let isAtRest = verified.holder == nil && StoreFile.size(of: verified.path + "-wal") == 0
+        handle = try ReadHandle(path: verified.path, isAtRest: isAtRest)
+    }
+
+    /// Rows of a stream after one sequence and through another, at most `limit`.
+    ///
+    /// - Throws: `.damaged`, `.inputOutput`.
+    public func rows(
+        of stream: EventStream, after: Int64, through: Int64, limit: Int
+    ) throws(StoreError) -> BufferedBatch {
+        let statement = try handle.statement(
+            """
+            SELECT \(TickColumns.of(stream).joined(separator: ", ")) FROM \(stream.rawValue)
+            WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3
+            """)
+        statement.bind(after, at: 1)
+        statement.bind(through, at: 2)
+        statement.bind(Int64(limit), at: 3)
+        var run = BatchRun(stream: stream)
+        while try statement.step() { run.append(statement.handle) }
+        return run.batch
+    }
+
+    /// The rows of a stream that upstream refused.
+    ///
+    /// - Throws: `.damaged`, `.inputOutput`.
+    public func refusedRows(of stream: EventStream) throws(StoreError) -> [ClosedRange<Int64>] {
+        var found: [ClosedRange<Int64>] = []
+        try handle.rows(
+            """
+            SELECT seq, seq FROM dead_letters WHERE stream = '\(stream.rawValue)' UNION ALL
+            SELECT first_seq, last_seq FROM drops WHERE stream = '\(stream.rawValue)'
+            AND reason = '\(DropReason.discarded.rawValue)' AND first_seq <= last_seq
+            """
+        ) { row in
+            if let first = row.integer(0), let last = row.integer(1), first <= last { found.append(first...last) }
+        }
+        return found
+    }
+}

@@ -1,0 +1,73 @@
+import MarketData
+
+/// What the ledger's rows of one file and stream mean. Pure: what must be looked up is asked for.
+struct LedgerView {
+    let line: UploadLine
+    let stream: EventStream
+    let marks: UploadMarks
+    /// The ledger's rows by identifier, those that are not there left out.
+    let rows: [String: LedgerRow]
+
+    /// How the file's own row stands.
+    enum Standing: Equatable {
+        /// The last transaction was this file's; rows through the position are upstream.
+        case own(LedgerPosition)
+        /// Another copy took over.
+        case taken(by: String)
+        /// A process that this file knows nothing of moved it.
+        case foreign(at: Int64)
+        /// There is none, or it is behind what was acknowledged.
+        case unproven
+    }
+
+    var standing: Standing {
+        guard let own = rows[line.id] else { return .unproven }
+        if let successor = own.successor { return .taken(by: successor) }
+        guard let token = own.token, own.sequence >= marks.acknowledged else { return .unproven }
+        guard line.made(token, of: stream, under: line.id) else { return .foreign(at: own.sequence) }
+        return .own(LedgerPosition(sequence: own.sequence, token: token))
+    }
+
+    /// Rows through this sequence are upstream, by the newest identifier that uploaded any; and whether this file, and no
+    /// copy of it, moved it there.
+    var proof: (through: Int64, isOurs: Bool) {
+        if let own = rows[line.id], own.isUsed { return (own.sequence, isOurs(own, under: line.id)) }
+        for predecessor in line.predecessors(of: stream).reversed() {
+            guard let row = rows[predecessor.id], row.isUsed else { continue }
+            return (min(row.sequence, predecessor.through), isOurs(row, under: predecessor.id))
+        }
+        return (0, true)
+    }
+
+    /// Earlier identifiers with rows that are not acknowledged, oldest first.
+    var remainder: [UploadLine.Predecessor] {
+        line.predecessors(of: stream).filter { $0.through > marks.acknowledged }
+    }
+
+    /// The identifier of another copy that took the remainder over, if one did.
+    var rival: String? {
+        remainder.lazy.compactMap { self.rows[$0.id]?.successor }.first { !line.contains($0) }
+    }
+
+    /// How far the remainder is upstream by the file's own transactions.
+    var settledRemainder: Int64 {
+        var settled = marks.acknowledged
+        for predecessor in remainder {
+            guard let row = rows[predecessor.id], row.isUsed, isOurs(row, under: predecessor.id) else { continue }
+            settled = max(settled, min(row.sequence, predecessor.through))
+        }
+        return settled
+    }
+
+    /// Identifiers that the file forgets, and those of them that have no rows left to upload.
+    func forgotten(acknowledged: Int64) -> (ids: [String], done: [String]) {
+        let all = line.predecessors(of: stream)
+        let old = all.prefix(max(0, all.count - UploadLine.mostPredecessors))
+        return (old.map(\.id), old.filter { $0.through <= acknowledged }.map(\.id))
+    }
+
+    /// A version without tokens had no copies to tell apart: its position alone counts.
+    private func isOurs(_ row: LedgerRow, under id: String) -> Bool {
+        row.token.map { line.made($0, of: stream, under: id) } ?? true
+    }
+}

@@ -1,0 +1,354 @@
+import Foundation
+import MarketData
+import Store
+import TestSupport
+import Testing
+import Upstream
+
+@testable import Collector
+
+/// Files that are copied and restored, and databases that are restored and emptied: no row is lost, none is upstream twice,
+/// and where that takes a person the upload says so and keeps its rows.
+@Suite(.serialized, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
+struct IdentityTests {
+    /// A directory, and a collector on it.
+    private final class Box {
+        let directory: String
+        let buffer: TickBuffer
+        let uploader: Uploader
+        let pass: UploadPass
+
+        init(_ directory: String, _ cluster: PostgresCluster, _ database: String, retention: Duration) throws {
+            self.directory = directory
+            buffer = try TickBuffer.open(
+                directory: directory,
+                options: .init(collector: "edge", commitInterval: .milliseconds(5), retention: retention), logger: quiet
+            )
+            uploader = Uploader(
+                configuration: try UpstreamConfiguration(uri: cluster.uri(database), collector: "edge"),
+                bufferID: buffer.id, logger: quiet)
+            pass = UploadPass(buffer: buffer, uploader: uploader, batchRows: 700)
+        }
+
+        /// Buffers trades, each of which says in its id which one it is.
+        func collect(_ ids: ClosedRange<Int>) async throws {
+            var batch = EventBatch(
+                connection: "primary", receivedMicroseconds: Int64(Date().timeIntervalSince1970 * 1_000_000))
+            for id in ids {
+                batch.trades.append(
+                    Trade(
+                        symbol: Symbol("IBM")!, time: 1_380_000_000_000 + Int64(id), price: Double(id) / 100, size: 100,
+                        tradeID: batch.text.append("\(id)"), sequence: Int64(id)))
+            }
+            #expect(buffer.offer(batch) != .refused)
+            try await buffer.flush()
+        }
+
+        func upload() async throws { _ = try await pass.run() }
+
+        /// What the upload stops with.
+        func failure() async -> UpstreamError? {
+            await pass.report().failures[.trades]
+        }
+
+        func stop() async {
+            await uploader.disconnect()
+            await buffer.close()
+        }
+    }
+
+    private let workspace: Workspace
+    private let cluster: PostgresCluster
+    private let database: String
+
+    init() async throws {
+        workspace = try Workspace()
+        cluster = try PostgresCluster.shared()
+        database = try cluster.makeDatabase()
+        _ = try await UpstreamSchema.migrate(
+            try UpstreamConfiguration(uri: cluster.uri(database), collector: "edge"))
+    }
+
+    private func box(
+        _ name: String, on database: String? = nil, retention: Duration = .seconds(86_400)
+    ) throws -> Box {
+        try Box(workspace.file(name), cluster, database ?? self.database, retention: retention)
+    }
+
+    /// Copies the buffer's files of a directory, as they are at this moment.
+    private func copy(_ from: String, to name: String) throws {
+        try FileManager.default.createDirectory(atPath: workspace.file(name), withIntermediateDirectories: false)
+        for suffix in ["", "-wal"] where FileManager.default.fileExists(atPath: "\(from)/ticks.sqlite\(suffix)") {
+            try FileManager.default.copyItem(
+                atPath: "\(from)/ticks.sqlite\(suffix)", toPath: workspace.file("\(name)/ticks.sqlite\(suffix)"))
+        }
+    }
+
+    /// The ids upstream; each there once.
+    private func upstream(_ database: String? = nil) throws -> Set<Int> {
+        let text = try cluster.psql("SELECT trade_id FROM trades", database: database ?? self.database)
+        let ids = text.split(separator: "\n").compactMap { Int($0.trimmingCharacters(in: .whitespaces)) }
+        #expect(ids.count == Set(ids).count, "rows are doubled upstream")
+        return Set(ids)
+    }
+
+    // MARK: - Files
+
+    @Test func `a backup of a running file that is restored loses no new row and doubles none`() async throws {
+        let first = try box("one")
+        try await first.collect(1...1000)
+        try await first.upload()
+        try await first.collect(1001...1200)
+        try FileManager.default.createDirectory(atPath: workspace.file("two"), withIntermediateDirectories: false)
+        _ = try Command.run([
+            "/usr/bin/sqlite3", "\(first.directory)/ticks.sqlite", ".backup \(workspace.file("two/ticks.sqlite"))",
+        ])
+        try await first.collect(1201...6000)
+        try await first.upload()
+        await first.stop()
+        let restored = try box("two")
+        try await restored.collect(20_001...25_950)
+        try await restored.upload()
+        #expect(try upstream() == Set(1...6000).union(20_001...25_950))
+        #expect(restored.buffer.statistics.pending == 0)
+        await restored.stop()
+    }
+
+    @Test(arguments: [false, true])
+    func `both copies of a stopped directory go on, with and without rows that wait, over restarts`(
+        waits: Bool
+    ) async throws {
+        let seed = try box("one")
+        try await seed.collect(1...300)
+        try await seed.upload()
+        if waits { try await seed.collect(301...400) }
+        await seed.stop()
+        try copy(workspace.file("one"), to: "two")
+        var expected = Set(1...(waits ? 400 : 300))
+        for round in 0..<4 {
+            for (place, name) in ["one", "two"].enumerated() {
+                let box = try box(name)
+                let start = 1000 * (2 * round + place + 1)
+                try await box.collect(start...start + 150)
+                expected.formUnion(start...start + 150)
+                try await box.upload()
+                #expect(box.buffer.statistics.pending == 0)
+                await box.stop()
+                #expect(try upstream() == expected)
+            }
+        }
+    }
+
+    @Test func `of two copies with rows that wait the second stops with an error and keeps them, until they are there`()
+        async throws
+    {
+        let seed = try box("one")
+        try await seed.collect(1...100)
+        await seed.stop()
+        try copy(workspace.file("one"), to: "two")
+        let first = try box("one")
+        #expect(try await first.pass.settle([.trades]).isEmpty)
+        let second = try box("two")
+        try await second.collect(501...600)
+        let failure = await second.failure()
+        #expect(failure?.reason == .ledger && failure?.isRetryable == false)
+        #expect(failure?.description.contains("another copy of this file") == true)
+        #expect(failure?.description.contains("collector edge") == true)
+        #expect(second.buffer.statistics[.trades].pending == 200)
+        #expect(try upstream() == [])
+        try await first.upload()
+        try await second.upload()
+        #expect(try upstream() == Set(1...100).union(501...600))
+        await first.stop()
+        await second.stop()
+    }
+
+    @Test func `of a running directory that is copied one uploads what waits and the other says so`() async throws {
+        let first = try box("one")
+        try await first.collect(1...100)
+        try copy(first.directory, to: "two")
+        let second = try box("two")
+        try await second.collect(501...510)
+        try await second.upload()
+        #expect(try upstream() == Set(1...100).union(501...510))
+        try await first.collect(101...200)
+        let failure = await first.failure()
+        #expect(failure?.reason == .ledger && first.buffer.statistics[.trades].pending == 200)
+        await first.stop()
+        // Under an identifier of its own it finds that the common rows are there.
+        let again = try box("one")
+        let left = await again.failure()
+        #expect(left?.reason == .ledger && left?.description.contains("another copy") == true)
+        #expect(try upstream() == Set(1...100).union(501...510))
+        try await again.pass.sendAgain(.trades, from: 101)
+        try await again.upload()
+        #expect(try upstream() == Set(1...200).union(501...510))
+        await again.stop()
+        await second.stop()
+    }
+
+    /// A file as a machine's snapshot has it: what the process knew, and the rows.
+    private struct Snapshot: UploadFile {
+        let line: UploadLine
+        let marks: UploadMarks
+        let file: BufferFile
+
+        init(_ buffer: TickBuffer) {
+            file = BufferFile(buffer: buffer)
+            line = file.line
+            marks = file.marks(of: .trades)
+        }
+
+        func marks(of stream: EventStream) -> UploadMarks { marks }
+        func rows(of stream: EventStream, after: Int64, through: Int64, limit: Int) async throws -> BufferedBatch {
+            try await file.rows(of: stream, after: after, through: through, limit: limit)
+        }
+        func refusedRows(of stream: EventStream, after: Int64, through: Int64) -> [ClosedRange<Int64>] { [] }
+        func prepare(_ move: UploadMove) {}
+        func acknowledge(_ stream: EventStream, through sequence: Int64) {}
+        func takeBack(_ stream: EventStream, to sequence: Int64) {}
+        func forget(_ ids: [String], of stream: EventStream) {}
+    }
+
+    @Test func `a machine that goes on from a snapshot of a running one uploads nothing and says so`() async throws {
+        let box = try box("one")
+        try await box.collect(1...100)
+        try await box.upload()
+        try await box.collect(101...200)
+        let snapshot = Snapshot(box.buffer)
+        let waiting = try #require(try await box.buffer.nextBatch(of: .trades, limit: 1000))
+        let other = Uploader(
+            configuration: try UpstreamConfiguration(uri: cluster.uri(database), collector: "edge"),
+            bufferID: box.buffer.id, logger: quiet)
+        try await other.settle(.trades, with: snapshot)
+        try await box.upload()
+        let error = await #expect(throws: UpstreamError.self) {
+            try await other.drain(OneBatch(waiting), of: snapshot)
+        }
+        #expect(error?.reason == .ledger && error?.description.contains("copied while it ran") == true)
+        #expect(try upstream() == Set(1...200))
+        await other.disconnect()
+        await box.stop()
+    }
+
+    // MARK: - Databases
+
+    @Test func `a database restored to before the file's identifier gets again what it lost`() async throws {
+        let first = try box("one")
+        try await first.collect(1...500)
+        try await first.upload()
+        await first.stop()
+        let restored = try cluster.makeDatabase(copying: database)
+        let second = try box("one")
+        try await second.collect(501...900)
+        try await second.upload()
+        await second.stop()
+        let third = try box("one", on: restored)
+        try await third.upload()
+        #expect(try upstream(restored) == Set(1...900))
+        #expect(third.buffer.statistics.drops == 0)
+        await third.stop()
+    }
+
+    @Test func `a new, empty database gets all that the file still has, and the rest is counted`() async throws {
+        let first = try box("one", retention: .zero)
+        try await first.collect(1...500)
+        try await first.upload()
+        let buffer = first.buffer
+        try await Waiting.until(within: .seconds(10)) { buffer.statistics[.trades].deletedThrough == 500 }
+        await first.stop()
+        let second = try box("one")
+        try await second.collect(501...900)
+        try await second.upload()
+        await second.stop()
+        let empty = try cluster.makeDatabase()
+        _ = try await UpstreamSchema.migrate(
+            try UpstreamConfiguration(uri: cluster.uri(empty), collector: "edge"))
+        let third = try box("one", on: empty)
+        try await third.upload()
+        #expect(try upstream(empty) == Set(501...900))
+        #expect(third.buffer.statistics.drops == 500)
+        await third.stop()
+    }
+
+    @Test func `when the ledger alone is lost, no row goes up again`() async throws {
+        let first = try box("one")
+        try await first.collect(1...500)
+        try await first.upload()
+        await first.stop()
+        _ = try cluster.psql("DELETE FROM edgetick_uploads", database: database)
+        let second = try box("one")
+        try await second.collect(501...600)
+        try await second.upload()
+        #expect(try upstream() == Set(1...600))
+        await second.stop()
+    }
+
+    @Test func `when some rows are gone with the ledger, a person decides`() async throws {
+        let first = try box("one")
+        try await first.collect(1...500)
+        try await first.upload()
+        await first.stop()
+        _ = try cluster.psql(
+            "DELETE FROM edgetick_uploads; DELETE FROM trades WHERE trade_id::int > 200", database: database)
+        let second = try box("one")
+        let failure = await second.failure()
+        #expect(failure?.reason == .ledger && failure?.description.contains("--again") == true)
+        #expect(try upstream() == Set(1...200))
+        try await second.pass.sendAgain(.trades, from: 201)
+        try await second.upload()
+        #expect(try upstream() == Set(1...500))
+        await second.stop()
+    }
+
+    @Test func `a table that is emptied is noticed, nothing goes up by itself, and a person can have it sent again`()
+        async throws
+    {
+        let box = try box("one")
+        try await box.collect(1...300)
+        try await box.upload()
+        _ = try cluster.psql("TRUNCATE trades", database: database)
+        let looking = UploadPass(buffer: box.buffer, uploader: box.uploader, batchRows: 700)
+        let report = await looking.report()
+        #expect(report.missing[.trades]?.contains("edgetick sync --again --stream trades") == true)
+        #expect(try upstream() == [])
+        #expect(
+            try Command.run([
+                "/usr/bin/sqlite3", "-readonly", "\(box.directory)/ticks.sqlite",
+                "SELECT count(*) FROM incidents WHERE what = 'rows are gone upstream'",
+            ]).trimmingCharacters(in: .whitespacesAndNewlines) == "1")
+        try await looking.sendAgain(.trades, from: 1)
+        _ = try await looking.run()
+        #expect(try upstream() == Set(1...300))
+        await box.stop()
+    }
+
+    @Test func `old rows of the ledger go with the identifiers that the file forgets`() async throws {
+        for number in 1...UploadLine.mostPredecessors + 6 {
+            let box = try box("one")
+            try await box.collect(number...number)
+            try await box.upload()
+            await box.stop()
+        }
+        #expect(try upstream() == Set(1...UploadLine.mostPredecessors + 6))
+        let rows = try cluster.psql("SELECT count(*) FROM edgetick_uploads", database: database)
+        let count = try #require(Int(rows.trimmingCharacters(in: .whitespacesAndNewlines)))
+        #expect(count <= UploadLine.mostPredecessors + 1)
+    }
+}
+
+/// One batch.
+private actor OneBatch: UploadSource {
+    private var batch: BufferedBatch?
+
+    init(_ batch: BufferedBatch) { self.batch = batch }
+
+    func nextBatch() async throws -> BufferedBatch? {
+        defer { batch = nil }
+        return batch
+    }
+
+    func keep(_ refused: [RefusedRow], of stream: EventStream) async throws {}
+    func settled(_ batch: SettledBatch) async throws {}
+    func failed(_ stream: EventStream, _ error: UpstreamError) async {}
+}
