@@ -68,8 +68,9 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
-            name: "Store", dependencies: ["MarketData", "Migrations", grdb, grdbSQLite, logging],
+            name: "Store", dependencies: ["CSQLite", "MarketData", "Migrations", grdb, grdbSQLite, logging],
             swiftSettings: strict),
+        .systemLibrary(name: "CSQLite"),
         .systemLibrary(
             name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .target(

@@ -5,6 +5,7 @@ public enum LocalMigrations {
         Migration(1, PackageResources.ticks_0001_sql),
         Migration(2, PackageResources.ticks_0002_sql),
         Migration(3, PackageResources.ticks_0003_sql),
+        Migration(4, PackageResources.ticks_0004_sql),
         Migration(5, PackageResources.ticks_0005_sql),
     ]
 

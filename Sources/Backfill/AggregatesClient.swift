@@ -109,6 +109,21 @@ public final class AggregatesClient: Sendable {
         }
     }
 
+    /// What the server's clock shows, to the second, in milliseconds since the Unix epoch; asked once, without the key.
+    ///
+    /// - Returns: `nil` when its answer doesn't say.
+    /// - Throws: `.unreachable`.
+    public func serverTime() async throws(BackfillError) -> Int64? {
+        var request = HTTPClientRequest(url: base + "/")
+        request.method = .HEAD
+        do {
+            let response = try await client.execute(request, timeout: .seconds(Self.connectSeconds))
+            return response.headers.first(name: "date").flatMap(HTTPDate.milliseconds)
+        } catch {
+            throw BackfillError(.unreachable, "\(base) can't be reached; check the network and the address")
+        }
+    }
+
     private var base: String {
         let port = origin.port.map { ":\($0)" } ?? ""
         let host = origin.host() ?? ""

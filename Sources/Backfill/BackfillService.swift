@@ -16,8 +16,6 @@ public struct BackfillService: Service {
         public var reach: Duration = .seconds(7 * 86_400)
         /// How long to leave the server alone after a failure that waiting does not end.
         public var refusedPause: Duration = .seconds(3600)
-        /// How late the feed's events are, in milliseconds.
-        public var feedDelay: Int64 = 0
 
         /// Makes a configuration with the defaults.
         public init(directory: String) {
@@ -45,8 +43,7 @@ public struct BackfillService: Service {
     }
 
     private func work() async {
-        let filler = GapFiller(
-            client: client, buffer: buffer, directory: configuration.directory, feedDelay: configuration.feedDelay)
+        let filler = GapFiller(client: client, buffer: buffer, directory: configuration.directory)
         var queue = GapQueue(
             rules: .init(
                 settleTime: configuration.settleTime.milliseconds, reach: configuration.reach.milliseconds,

@@ -16,8 +16,8 @@ public struct FillPlan: Sendable, Equatable {
         public var interval: Bar.Interval { event == .minuteBar ? .minute : .second }
     }
 
-    /// How long after a window's end its bar may come: bars that were due shortly before the gap are asked for too.
-    public static let lateness: Int64 = 15_000
+    /// How long a bar is corrected after its window: a correction that came in the gap is of a bar before it.
+    public static let reach: Int64 = 15 * 60_000
 
     /// What is to be asked for.
     public var requests: [Request] = []
@@ -36,10 +36,13 @@ public struct FillPlan: Sendable, Equatable {
     ///
     /// - Parameters:
     ///   - everything: the symbols to ask for where the gap names none.
-    ///   - feedDelay: how late the feed's events are, in milliseconds: 15 minutes on the delayed feed.
     ///   - earliest: bars that start before are left alone, in milliseconds since the Unix epoch.
-    public init(_ record: GapRecord, everything: Set<Symbol>, feedDelay: Int64 = 0, earliest: Int64? = nil) {
+    public init(_ record: GapRecord, everything: Set<Symbol>, earliest: Int64? = nil) {
         let gap = record.gap
+        guard let to = gap.to else {
+            verdict = (.open, "events are still being missed")
+            return
+        }
         let kinds = gap.events.filter { $0.stream == .bars }
         guard !kinds.isEmpty else {
             verdict = (.unfillable, "trades and quotes cannot be had again")
@@ -50,19 +53,16 @@ public struct FillPlan: Sendable, Equatable {
             verdict = (.unfillable, "the symbols are not known")
             return
         }
-        let from = gap.from - feedDelay
-        let to = gap.to - feedDelay
         var isClosed = false
         for kind in kinds {
-            guard var starts = FillPlan.starts(kind, from: from, to: to) else { continue }
+            guard var starts = FillPlan.starts(kind, from: gap.from, to: to) else { continue }
             if let earliest, starts.lowerBound < earliest {
-                isCut = true
+                // Of the gap itself, not of the corrections before it.
+                isCut = isCut || earliest > gap.from
                 guard earliest <= starts.upperBound else { continue }
                 starts = earliest...starts.upperBound
             }
-            let interval: Bar.Interval = kind == .minuteBar ? .minute : .second
-            guard TradingCalendar.isOpen(from: starts.lowerBound, to: starts.upperBound + interval.milliseconds - 1)
-            else {
+            guard TradingCalendar.isOpen(from: max(gap.from + 1, starts.lowerBound), to: to) else {
                 isClosed = true
                 continue
             }
@@ -79,8 +79,8 @@ public struct FillPlan: Sendable, Equatable {
     /// The starts of the bars that were due in a span; `nil` when none was.
     public static func starts(_ kind: EventKind, from: Int64, to: Int64) -> ClosedRange<Int64>? {
         let length: Int64 = kind == .minuteBar ? 60_000 : 1000
-        // The first window that ends after `from`, the last that ends by `to`.
-        let first = (from - lateness) / length * length
+        // The first window that may have been corrected, the last that ends by `to`.
+        let first = (from - reach) / length * length
         let last = to / length * length - length
         return first <= last ? first...last : nil
     }

@@ -4,8 +4,8 @@ public import Store
 /// Fills gaps from the REST aggregates: asks, leaves out what the stream brought, hands the rest to the buffer, and keeps
 /// in the file how far it came.
 ///
-/// A bar of the stream is never overwritten: one that is in the buffer already is left out, and one that comes later has
-/// the later sequence and wins.
+/// A bar that is in the buffer already is left out, and one that comes later has the later sequence and wins. One from
+/// shortly before the gap is brought again when late trades have added to it meanwhile: its correction was missed.
 public struct GapFiller: Sendable {
     /// How far the filling of one gap, or of a span, has come.
     public struct Progress: Sendable, Equatable {
@@ -25,16 +25,12 @@ public struct GapFiller: Sendable {
     private let client: AggregatesClient
     private let buffer: TickBuffer
     private let directory: String
-    private let feedDelay: Int64
 
     /// Makes a filler.
-    ///
-    /// - Parameter feedDelay: how late the feed's events are, in milliseconds.
-    public init(client: AggregatesClient, buffer: TickBuffer, directory: String, feedDelay: Int64 = 0) {
+    public init(client: AggregatesClient, buffer: TickBuffer, directory: String) {
         self.client = client
         self.buffer = buffer
         self.directory = directory
-        self.feedDelay = feedDelay
     }
 
     /// Fills one gap, from where it was left, and stores what became of it.
@@ -51,18 +47,20 @@ public struct GapFiller: Sendable {
         if record.gap.symbols.isEmpty {
             everything = try reading { () throws(StoreError) in try GapLog.recentSymbols(directory: directory) }
         }
-        let plan = FillPlan(record, everything: everything, feedDelay: feedDelay, earliest: earliest)
+        let plan = FillPlan(record, everything: everything, earliest: earliest)
         if let verdict = plan.verdict {
+            guard verdict.state != .open else { return .open }
             try await settle([GapFill(gap: record.id, state: verdict.state, detail: verdict.detail)])
             return verdict.state
         }
-        let received = record.gap.from - 60_000
+        // Bars were received after their windows, unless the clock was wrong.
+        let received = record.gap.isUncertain ? nil : record.gap.from - FillPlan.reach - 60_000
         guard !plan.isCut else {
             // Not noted as asked for: the rest of it is not.
             _ = try await bring(plan.requests, received: received, gap: nil, progress)
             return .open
         }
-        let result = try await bring(plan.requests, received: received, gap: record.id, progress)
+        let result = try await bring(plan.requests, received: received, gap: record, progress)
         let rows = record.rows + result.rows
         let isEmpty = rows == 0 && result.present == 0 && record.settled.isEmpty
         var detail = isEmpty ? "nothing was traded" : rows == 0 ? "every bar had come" : "\(rows) bars"
@@ -98,9 +96,9 @@ public struct GapFiller: Sendable {
     ///
     /// - Parameters:
     ///   - received: no bar asked for was received before, in milliseconds since the Unix epoch.
-    ///   - gap: where to note what was done.
+    ///   - gap: where to note what was done; corrections of the bars before it are brought too.
     private func bring(
-        _ requests: [FillPlan.Request], received: Int64?, gap: Int64?, _ tell: @Sendable (Progress) -> Void
+        _ requests: [FillPlan.Request], received: Int64?, gap: GapRecord?, _ tell: @Sendable (Progress) -> Void
     ) async throws(BackfillError) -> Progress {
         var progress = Progress(done: 0, total: requests.count, rows: 0, present: 0)
         var haul = Haul()
@@ -148,7 +146,7 @@ public struct GapFiller: Sendable {
     }
 
     private func store(
-        _ haul: inout Haul, _ received: Int64?, _ gap: Int64?, _ progress: inout Progress
+        _ haul: inout Haul, _ received: Int64?, _ gap: GapRecord?, _ progress: inout Progress
     ) async throws(BackfillError) {
         if let first = haul.bars.first {
             let starts = haul.bars.reduce(first.start...first.start) {
@@ -162,9 +160,18 @@ public struct GapFiller: Sendable {
                     directory: directory, symbols: symbols, interval: first.interval, starts: starts,
                     received: received)
             }
+            var before: [Symbol: [Int64: Bar]] = [:]
+            if let gap, starts.lowerBound < gap.gap.from {
+                before = try reading { () throws(StoreError) in
+                    try GapLog.bars(
+                        directory: directory, symbols: symbols, interval: first.interval,
+                        starts: starts.lowerBound...min(gap.gap.from - 1, starts.upperBound), received: received)
+                }
+            }
             var batch = EventBatch(connection: Self.connectionName, receivedMicroseconds: GapFiller.wallMicroseconds())
             batch.source = .backfill
-            batch.bars = haul.bars.filter { present[$0.symbol]?.contains($0.start) != true }
+            let missing = haul.bars.filter { present[$0.symbol]?.contains($0.start) != true }
+            batch.bars = missing + haul.bars.compactMap { before[$0.symbol]?[$0.start]?.corrected(by: $0) }
             for bar in batch.bars { haul.rows[bar.symbol, default: 0] += 1 }
             progress.rows += batch.bars.count
             progress.present += haul.bars.count - batch.bars.count
@@ -172,7 +179,7 @@ public struct GapFiller: Sendable {
             try await flush()
         }
         let fills = haul.finished.map { (symbol: $0, rows: haul.rows.removeValue(forKey: $0) ?? 0) }
-        if let gap, !fills.isEmpty { try await settle([GapFill(gap: gap, symbols: fills, event: haul.event)]) }
+        if let gap, !fills.isEmpty { try await settle([GapFill(gap: gap.id, symbols: fills, event: haul.event)]) }
         haul.bars = []
         haul.finished = []
     }
@@ -201,5 +208,17 @@ public struct GapFiller: Sendable {
 
     private func reading<Result>(_ body: () throws(StoreError) -> Result) throws(BackfillError) -> Result {
         do { return try body() } catch { throw BackfillError(.buffer, "\(error)") }
+    }
+}
+
+extension Bar {
+    /// This bar with what late trades added, keeping what the aggregates lack; `nil` when they added nothing.
+    fileprivate func corrected(by later: Bar) -> Bar? {
+        // The stream tells fractions of shares, the aggregates need not.
+        guard later.volume - volume >= 1 else { return nil }
+        var bar = self
+        (bar.open, bar.high, bar.low, bar.close) = (later.open, later.high, later.low, later.close)
+        (bar.volume, bar.vwap) = (later.volume, later.vwap ?? vwap)
+        return bar
     }
 }

@@ -52,8 +52,10 @@ struct GapQueue: Sendable {
         var next: Duration?
         left.formIntersection(ids)
         for record in open where !left.contains(record.id) {
+            // One that lasts is due once it has an end, which is a note of its own.
+            guard let end = record.gap.to else { continue }
             // An end in the future, after the clock was stepped back, is looked at again as a fresh one.
-            let age = max(0, wall - record.gap.to)
+            let age = max(0, wall - end)
             guard age <= rules.reach else { continue }
             let settled = Duration.milliseconds(max(0, rules.settleTime - age))
             let wait = max(settled, (pauses[record.id]?.until ?? now) - now, server.until - now)

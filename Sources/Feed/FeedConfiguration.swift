@@ -18,9 +18,10 @@ public struct FeedConfiguration: Sendable {
     /// after a failed one, so that a corrected file needs no restart.
     public var caFile: String?
 
-    /// When a collector last collected these symbols before this process, in milliseconds since the Unix epoch: what came
-    /// since is recorded as a gap.
-    public var missedSince: Int64?
+    /// How far the collector before this process came: what came since is recorded as a gap.
+    public var previousLife: PreviousLife?
+    /// How late the feed's events are, in milliseconds: 15 minutes on the delayed feed.
+    public var feedDelay: Int64 = 0
 
     /// The longest message, in bytes, whether in one frame or in fragments; a longer one ends the connection.
     public var maximumFrameBytes = 16 << 20

@@ -47,19 +47,41 @@ extension FeedConnection.StateMachine {
     /// Events were handed over and taken.
     mutating func took(_ batch: EventBatch, _ now: FeedMoment) -> [Action] {
         guard !batch.isEmpty else { return [] }
-        lastEvents = now.wall
-        guard case .subscribed = state, !subscription.pending.isEmpty else { return [] }
-        return stands(subscription.shown(by: batch), now)
+        var actions = noteJumps(batch)
+        times.took(batch, now)
+        hasEvents = true
+        guard case .subscribed = state else { return actions }
+        if !subscription.pending.isEmpty { actions += stands(subscription.shown(by: batch), now) }
+        if awaitsEvents { actions += settle(now) }
+        return actions
+    }
+
+    /// The process runs; called at least every ``PauseWatch/interval``, and before what was read is looked at.
+    mutating func alive(_ now: FeedMoment) -> [Action] {
+        guard let length = pauses?.seen(now.boot) else { return [] }
+        watchForJumps(now)
+        return [
+            .note(.stoodStill(length)),
+            .incident(
+                Incident(
+                    "stood still",
+                    detail: "connection \(configuration.name): this process or its machine stood still for "
+                        + "\(length.shortText), until \(now.wall) ms since the Unix epoch; what the feed threw away "
+                        + "meanwhile is among the gaps")),
+        ]
     }
 
     /// Reading stops until the sink has room.
-    mutating func paused() {
+    mutating func paused(_ now: FeedMoment) {
         stall.paused()
+        pausedSince = now
     }
 
     /// Reading goes on.
     mutating func resumed(_ now: FeedMoment) {
         stall.resumed(now: now.monotonic)
+        if let since = pausedSince, now.boot - since.boot > PauseWatch.tolerance { watchForJumps(now) }
+        pausedSince = nil
     }
 
     /// Changes what is wanted; on a live connection just the difference is sent.
@@ -70,9 +92,15 @@ extension FeedConnection.StateMachine {
         let (added, removed) = subscription.want(
             FeedChannel.channels(of: interest, events: configuration.events), wall: now.wall)
         guard !added.isEmpty || !removed.isEmpty else { return [] }
-        var actions = losses.ended(removed, connection: configuration.name) { _ in now.wall }.map(Action.record)
+        let machine = self
+        let ended = losses.ended(removed, connection: configuration.name) { _, loss, noted in
+            machine.lossEnd(loss, noted: noted, stood: now.wall, now)
+        }
         // The others' losses were noted when the last try ended.
-        if let outage { for channel in added { losses.lost(channel, from: now.wall, cause: outage) } }
+        if let outage {
+            for channel in added { losses.lost(channel, from: lossStart(of: channel), cause: outage, now) }
+        }
+        var actions = record(ended)
         actions.append(.note(.interestChanged(added: added.count, removed: removed.count)))
         guard case .subscribed = state else { return actions }
         actions += ask(added, now)
@@ -180,7 +208,7 @@ extension FeedConnection.StateMachine {
     /// A refused channel counts as lost: since its last events where it stood, else since it was wanted.
     private mutating func refused(_ channels: [FeedChannel], _ starts: [FeedChannel: Int64], _ now: FeedMoment) {
         for channel in channels {
-            losses.lost(channel, from: starts[channel] ?? lossStart(of: channel), cause: .unsubscribed)
+            losses.lost(channel, from: starts[channel] ?? lossStart(of: channel), cause: .unsubscribed, now)
         }
         refusalsToReport += channels
     }
@@ -194,11 +222,22 @@ extension FeedConnection.StateMachine {
             refusalsToReport.removeAll()
         }
         if !losses.isEmpty {
-            let standing = subscription.wanted.filter { subscription.standsSince($0) != nil && losses.contains($0) }
-            let since = subscription
-            actions += losses.ended(standing, connection: configuration.name) {
-                since.standsSince($0) ?? now.wall
-            }.map(Action.record)
+            awaitsEvents = false
+            var over: [FeedChannel] = []
+            for channel in subscription.wanted where subscription.standsSince(channel) != nil {
+                guard losses.contains(channel) else { continue }
+                if losses.contains(channel, where: { loss, noted in needsEvent(loss, noted: noted, now) }) {
+                    awaitsEvents = true
+                } else {
+                    over.append(channel)
+                }
+            }
+            let machine = self
+            let ended = losses.ended(over, connection: configuration.name) { channel, loss, noted in
+                let stood = machine.subscription.standsSince(channel) ?? now.wall
+                return machine.lossEnd(loss, noted: noted, stood: stood, now)
+            }
+            actions += record(ended)
         }
         if subscription.confirmedCount > 0 || subscription.wanted.isEmpty { actions += becomeConnected(now) }
         return actions
@@ -209,6 +248,32 @@ extension FeedConnection.StateMachine {
         connectedSince = now
         isTroubled = false
         return [.note(.connected(confirmed: subscription.confirmedCount, wanted: subscription.wanted.count))]
+    }
+
+    private mutating func watchForJumps(_ now: FeedMoment) {
+        guard case .subscribed = state, let present = times.presentTime(now, delay: configuration.feedDelay) else {
+            return
+        }
+        let watch = JumpWatch(times: times, resumed: present)
+        jumps = watch.isOver ? nil : watch
+    }
+
+    /// Where the feed went on later than it had stopped, the channels that stood have a gap.
+    private mutating func noteJumps(_ batch: EventBatch) -> [Action] {
+        guard let found = jumps?.took(batch) else { return [] }
+        if jumps?.isOver ?? true { jumps = nil }
+        guard !found.isEmpty else { return [] }
+        let gaps = found.compactMap { jump -> Gap? in
+            let channels = subscription.wanted.filter { channel in
+                channel.kind == jump.kind && subscription.standsSince(channel) != nil && !losses.contains(channel)
+            }
+            guard !channels.isEmpty else { return nil }
+            let isAll = channels.contains { $0.symbol == nil }
+            return Gap(
+                connection: configuration.name, symbols: isAll ? [] : channels.compactMap(\.symbol).sorted(),
+                events: [jump.kind], from: jump.from, to: jump.to, cause: .paused)
+        }
+        return gaps.isEmpty ? [] : [.record(GapChange(gaps: gaps))]
     }
 
     private func refusal() -> FeedError {

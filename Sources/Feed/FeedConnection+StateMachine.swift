@@ -1,11 +1,23 @@
 import MarketData
 
-/// One moment on both clocks.
+/// One moment on all clocks.
 struct FeedMoment: Sendable, Equatable {
     /// Since a fixed point of a clock that never jumps; for deadlines.
     var monotonic: Duration
     /// Milliseconds since the Unix epoch; for gaps and pages.
     var wall: Int64
+    /// Since a fixed point of a clock that never jumps and goes on while the machine is suspended; for pauses.
+    var boot: Duration
+
+    /// - Parameter boot: where nothing is suspended, the same as `monotonic`.
+    init(monotonic: Duration, wall: Int64, boot: Duration? = nil) {
+        self.monotonic = monotonic
+        self.wall = wall
+        self.boot = boot ?? monotonic
+    }
+
+    /// The milliseconds from an earlier moment to this one, whatever the time of day did meanwhile.
+    func elapsed(since earlier: FeedMoment) -> Int64 { Int64((boot - earlier.boot) / .milliseconds(1)) }
 }
 
 extension FeedConnection {
@@ -28,7 +40,8 @@ extension FeedConnection {
             case abandon
             /// Call ``room(_:)`` when the sink has room.
             case awaitRoom
-            case record(Gap)
+            case record(GapChange)
+            case incident(Incident)
             case note(FeedNotice)
             /// Log a failure; `retry` is the wait until the next try where one follows.
             case fault(FeedError, retry: Duration?)
@@ -66,8 +79,17 @@ extension FeedConnection {
         var isTroubled = false
         /// Why there is no subscription since the last try ended; `nil` in the first try, and once logged in.
         var outage: Gap.Cause?
-        /// When events were last taken, in milliseconds since the Unix epoch.
-        var lastEvents: Int64?
+        /// How far the events have come.
+        var times = EventTimes()
+        /// Whether an event came on the connection that is open.
+        var hasEvents = false
+        /// Whether losses wait for an event to tell when they ended, because the clock can't.
+        var awaitsEvents = false
+        var pauses: PauseWatch?
+        /// When reading was stopped by this side.
+        var pausedSince: FeedMoment?
+        /// What to look at after a pause; `nil` when there was none or all events have come past it.
+        var jumps: JumpWatch?
         var refusalsToReport: [FeedChannel] = []
         var interest: Interest
         private(set) var opens: Int64 = 0
@@ -136,16 +158,17 @@ extension FeedConnection {
             guard state == .idle else { return [] }
             _ = subscription.want(
                 FeedChannel.channels(of: interest, events: configuration.events), wall: now.wall)
-            if let since = configuration.missedSince, since < now.wall {
-                for channel in subscription.wanted { losses.lost(channel, from: since, cause: .down) }
-            }
-            return connect(now)
+            pauses = PauseWatch(now: now.boot)
+            noteDowntime(now)
+            return record([]) + connect(now)
         }
 
         /// The WebSocket is open.
         mutating func opened(_ now: FeedMoment) -> [Action] {
             guard case .connecting = state else { return [] }
             opens += 1
+            hasEvents = false
+            jumps = nil
             subscription.reset()
             stall = StallWatch(
                 pingInterval: configuration.pingInterval, stallTimeout: configuration.stallTimeout,
@@ -181,7 +204,7 @@ extension FeedConnection {
 
         /// Drops the connection because the sink had no room.
         mutating func overflowed(_ now: FeedMoment) -> [Action] {
-            if case .stopping = state { noteLosses(.overflow) }
+            if case .stopping = state { noteLosses(.overflow, now) }
             guard case .subscribed = state else { return [] }
             return abandon(
                 .overflow, "read",

@@ -28,6 +28,10 @@ extension FeedConnectionLoop {
             var metadata: Logger.Metadata = ["status": "\(status)", "message": "\(message)"]
             if untold > 0 { metadata["not_logged"] = "\(untold)" }
             logger.notice("the feed says", metadata: metadata)
+        case .stoodStill(let length):
+            logger.warning(
+                "this process or its machine stood still; what the feed threw away meanwhile becomes a gap",
+                metadata: ["for": "\(length.shortText)"])
         case .interestChanged(let added, let removed):
             logger.info("symbols changed", metadata: ["added": "\(added)", "removed": "\(removed)"])
         case .stopped:

@@ -1,3 +1,4 @@
+import Glibc
 import Logging
 import MarketData
 import NIOCore
@@ -21,6 +22,7 @@ final class FeedConnectionLoop {
     private var queue: [FeedConnection.StateMachine.Action] = []
     private var isPerforming = false
     private var timer: (task: Scheduled<Void>, deadline: Duration)?
+    private var pulse: RepeatedTask?
     private var faults = FaultLog<FeedError.Reason>()
     var remarks = RemarkLog()
     private var rejectLog = RejectLog()
@@ -41,13 +43,24 @@ final class FeedConnectionLoop {
         self.ended = ended
         interestNumber = state.interestNumber
         machine = FeedConnection.StateMachine(configuration: configuration, interest: interest)
-        intake = FeedIntake(name: configuration.name, tap: tap)
+        intake = FeedIntake(
+            name: configuration.name, tap: tap,
+            newestTime: configuration.previousLife?.newest.values.max() ?? 0)
         dialler = FeedDialler(configuration: configuration, eventLoop: eventLoop)
     }
 
     // MARK: From outside
 
-    func start() { perform(machine.start(now)) }
+    func start() {
+        let interval = TimeAmount.nanoseconds(Int64(clamping: PauseWatch.interval.wholeNanoseconds))
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        pulse = eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in
+            let loop = bound.value
+            let actions = loop.machine.alive(loop.now)
+            if !actions.isEmpty { loop.perform(actions) }
+        }
+        perform(machine.start(now))
+    }
 
     func stop() { perform(machine.stop(now)) }
 
@@ -73,6 +86,9 @@ final class FeedConnectionLoop {
     /// A read burst begins.
     func readBegan() {
         intake.begin()
+        let now = now
+        let actions = machine.alive(now)
+        if !actions.isEmpty { perform(actions) }
         machine.seen(now)
     }
 
@@ -143,7 +159,7 @@ final class FeedConnectionLoop {
         guard !isPaused, let handler else { return }
         isPaused = true
         handler.setReading(false)
-        machine.paused()
+        machine.paused(now)
         state.update { $0.isPaused = true }
         let attempt = attempt
         onRoom { $0.resume(attempt) }
@@ -194,7 +210,8 @@ final class FeedConnectionLoop {
             if isPaused { abandon() }
         case .abandon: abandon()
         case .awaitRoom: onRoom { loop in loop.perform(loop.machine.room(loop.now)) }
-        case .record(let gap): sink.record(gap)
+        case .record(let change): sink.record(change)
+        case .incident(let incident): sink.record(incident)
         case .note(let notice): log(notice)
         case .fault(let error, let retry):
             guard let count = faults.occurred(error.reason, message: error.message, now: now.monotonic) else { return }
@@ -202,6 +219,8 @@ final class FeedConnectionLoop {
         case .finish:
             timer?.task.cancel()
             timer = nil
+            pulse?.cancel()
+            pulse = nil
             show()
             ended.succeed()
         }
@@ -237,7 +256,14 @@ final class FeedConnectionLoop {
     var now: FeedMoment {
         FeedMoment(
             monotonic: .nanoseconds(Int64(clamping: NIODeadline.now().uptimeNanoseconds)),
-            wall: FeedIntake.wallMicroseconds() / 1000)
+            wall: FeedIntake.wallMicroseconds() / 1000, boot: Self.bootTime())
+    }
+
+    /// CLOCK_BOOTTIME.
+    private static func bootTime() -> Duration {
+        var time = timespec()
+        clock_gettime(CLOCK_BOOTTIME, &time)
+        return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
     }
 
     private func rearm() {

@@ -16,8 +16,12 @@ struct FeedIntake {
     private(set) var statuses: [FeedStatus] = []
     private(set) var counts = Counts()
     private let tap: (any FrameTap)?
+    /// The time of the newest event, in milliseconds since the Unix epoch.
+    private var newestTime: Int64
 
-    init(name: String, tap: (any FrameTap)?) {
+    /// - Parameter newestTime: of an event that is known already.
+    init(name: String, tap: (any FrameTap)?, newestTime: Int64 = 0) {
+        self.newestTime = newestTime
         self.name = name
         self.tap = tap
         batch = EventBatch(connection: name, receivedMicroseconds: 0)
@@ -26,6 +30,8 @@ struct FeedIntake {
     /// A read begins: its bytes were just taken from the socket.
     mutating func begin() {
         batch.receivedMicroseconds = Self.wallMicroseconds()
+        // A clock that was set back doesn't make the feed's times wrong.
+        decoder.times = FrameDecoder.believableTimes(now: max(batch.receivedMicroseconds / 1000, newestTime))
     }
 
     /// Decodes one text message.
@@ -48,6 +54,7 @@ struct FeedIntake {
         next.trades.reserveCapacity(min(batch.trades.count, most))
         next.quotes.reserveCapacity(min(batch.quotes.count, most))
         swap(&next, &batch)
+        newestTime = max(newestTime, next.newestEventTime ?? 0)
         return next
     }
 

@@ -10,6 +10,8 @@ enum FeedNotice: Equatable, Sendable {
     case askingAgain(Int)
     /// The feed said something that has no consequence.
     case remark(status: String, message: String)
+    /// The process or its machine stood still for so long.
+    case stoodStill(Duration)
     case interestChanged(added: Int, removed: Int)
     case stopped
 }

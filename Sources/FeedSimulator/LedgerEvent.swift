@@ -28,7 +28,7 @@ public struct LedgerEvent: Sendable, Equatable {
     /// A bar's start, or a trade's or quote's time, in milliseconds since the Unix epoch.
     public var time: Int64 {
         let turn = id / UInt64(plan.kinds.count) / UInt64(plan.symbols.count)
-        return plan.start + Int64(turn) * LedgerPlan.step(of: kind)
+        return plan.time(of: kind, turn: turn)
     }
 
     /// The bar; `nil` for a trade or quote.

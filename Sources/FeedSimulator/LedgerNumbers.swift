@@ -75,7 +75,7 @@ struct BarNumbers {
         text.add("a", vwap)
         text.add("z", averageSize)
         text.add("s", event.time)
-        text.add("e", event.time + LedgerPlan.step(of: event.kind))
+        text.add("e", event.time + LedgerPlan.window(of: event.kind))
     }
 }
 

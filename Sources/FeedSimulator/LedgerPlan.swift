@@ -6,6 +6,9 @@ public import MarketData
 /// `symbols[n % symbols.count]`. With `m = n / symbols.count`, its time is ``start`` plus `m` windows (a minute bar's or
 /// second bar's start) or plus `m` milliseconds (a trade's or quote's time). So no two bars have the same symbol, length
 /// and start.
+///
+/// With a ``step``, the events of all kinds keep to one clock, as a real feed's do: event `m` of a kind and symbol
+/// happens `m` steps after ``start``, and a bar ends then.
 public struct LedgerPlan: Sendable, Equatable {
     /// The kinds, in turn.
     public var kinds: [EventKind]
@@ -15,6 +18,8 @@ public struct LedgerPlan: Sendable, Equatable {
     public var seed: UInt64
     /// The time of the first events, in milliseconds since the Unix epoch; a whole minute.
     public var start: Int64
+    /// The milliseconds between two events of one kind and symbol, of whatever kind; `nil` lets each kind have its own.
+    public var step: Int64?
 
     /// Makes a plan; `start` is rounded down to a whole minute (2024-01-02 14:30 UTC unless given).
     public init(kinds: [EventKind], symbols: [Symbol], seed: UInt64 = 1, start: Int64 = 1_704_205_800_000) {
@@ -22,6 +27,15 @@ public struct LedgerPlan: Sendable, Equatable {
         self.symbols = symbols
         self.seed = seed
         self.start = start - start % 60_000
+    }
+
+    /// Makes a plan whose events of all kinds happen on one clock, `step` milliseconds after one another.
+    public init(kinds: [EventKind], symbols: [Symbol], seed: UInt64 = 1, start: Int64, step: Int64) {
+        self.kinds = kinds
+        self.symbols = symbols
+        self.seed = seed
+        self.start = start
+        self.step = max(1, step)
     }
 
     /// The event of a number.
@@ -32,18 +46,28 @@ public struct LedgerPlan: Sendable, Equatable {
         guard let kindIndex = kinds.firstIndex(of: kind), let symbolIndex = symbols.firstIndex(of: symbol) else {
             return nil
         }
-        let step = LedgerPlan.step(of: kind)
-        guard time >= start, (time - start) % step == 0 else { return nil }
-        let turn = UInt64((time - start) / step)
+        let step = step(of: kind)
+        let first = self.time(of: kind, turn: 0)
+        guard time >= first, (time - first) % step == 0 else { return nil }
+        let turn = UInt64((time - first) / step)
         return (turn * UInt64(symbols.count) + UInt64(symbolIndex)) * UInt64(kinds.count) + UInt64(kindIndex)
     }
 
-    /// The milliseconds between two events of one kind and symbol.
-    static func step(of kind: EventKind) -> Int64 {
+    /// A bar's start, or a trade's or quote's time, in a turn of all kinds and symbols.
+    func time(of kind: EventKind, turn: UInt64) -> Int64 {
+        let time = start + Int64(turn) * step(of: kind)
+        return step == nil ? time : time - LedgerPlan.window(of: kind)
+    }
+
+    /// The milliseconds that a bar covers; 0 for a trade or quote.
+    static func window(of kind: EventKind) -> Int64 {
         switch kind {
         case .minuteBar: 60_000
         case .secondBar: 1000
-        case .trade, .quote: 1
+        case .trade, .quote: 0
         }
     }
+
+    /// The milliseconds between two events of one kind and symbol.
+    private func step(of kind: EventKind) -> Int64 { step ?? max(1, LedgerPlan.window(of: kind)) }
 }

@@ -8,6 +8,22 @@ public protocol EventSink: AnyObject, Sendable {
 
     /// Keeps the knowledge that events were missed; does not block.
     func record(_ gap: Gap)
+
+    /// Keeps which gaps began and which are over, all or nothing; does not block.
+    func record(_ change: GapChange)
+
+    /// Keeps what happened; does not block.
+    func record(_ incident: Incident)
+}
+
+extension EventSink {
+    /// For a sink that keeps nothing of a gap before it is over.
+    public func record(_ change: GapChange) {
+        for gap in change.gaps where gap.to != nil { record(gap) }
+    }
+
+    /// For a sink without a logbook.
+    public func record(_ incident: Incident) {}
 }
 
 /// A sink's answer to a batch.

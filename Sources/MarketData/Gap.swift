@@ -1,5 +1,5 @@
-/// A span of time in which events of some symbols may have been missed.
-public struct Gap: Sendable, Equatable {
+/// A span of the events' own time in which events of some symbols may have been missed.
+public struct Gap: Sendable, Hashable {
     /// What interrupted the stream.
     public enum Cause: String, Sendable, CaseIterable {
         /// The connection was closed or lost.
@@ -14,6 +14,8 @@ public struct Gap: Sendable, Equatable {
         case unsubscribed
         /// The events were in a damaged part of the buffer's file.
         case damaged
+        /// This process or its machine stood still, and the feed did not keep the events.
+        case paused
     }
 
     /// The connection that missed the events.
@@ -22,16 +24,19 @@ public struct Gap: Sendable, Equatable {
     public var symbols: [Symbol]
     /// The kinds of events missed.
     public var events: [EventKind]
-    /// When the last event came before the interruption, in milliseconds since the Unix epoch.
+    /// The time of the newest event of these kinds before the interruption, in milliseconds since the Unix epoch.
     public var from: Int64
-    /// When the subscription stood again, in milliseconds since the Unix epoch.
-    public var to: Int64
+    /// When the subscription stood again, in milliseconds since the Unix epoch; `nil` while it does not.
+    public var to: Int64?
     /// What interrupted the stream.
     public var cause: Cause
+    /// Whether the clock was wrong meanwhile, so that the ends may be off.
+    public var isUncertain: Bool
 
     /// Makes a gap; see the properties for meaning and units.
     public init(
-        connection: String, symbols: [Symbol], events: [EventKind], from: Int64, to: Int64, cause: Cause
+        connection: String, symbols: [Symbol], events: [EventKind], from: Int64, to: Int64?, cause: Cause,
+        isUncertain: Bool = false
     ) {
         self.connection = connection
         self.symbols = symbols
@@ -39,5 +44,34 @@ public struct Gap: Sendable, Equatable {
         self.from = from
         self.to = to
         self.cause = cause
+        self.isUncertain = isUncertain
+    }
+}
+
+/// What becomes known of gaps at one moment.
+public struct GapChange: Sendable, Equatable {
+    /// Gaps that were recorded as still open and give way to ``gaps``.
+    public var ended: [Gap]
+    /// What is so now: gaps that are over, and gaps that began.
+    public var gaps: [Gap]
+
+    /// Makes a change; see the properties for meaning.
+    public init(ended: [Gap] = [], gaps: [Gap]) {
+        self.ended = ended
+        self.gaps = gaps
+    }
+}
+
+/// Something that happened to the collector or its files and that a person should find later.
+public struct Incident: Sendable, Equatable {
+    /// What, in a word or two.
+    public var what: String
+    /// The circumstances, in words.
+    public var detail: String
+
+    /// Makes an incident; see the properties for meaning.
+    public init(_ what: String, detail: String) {
+        self.what = what
+        self.detail = detail
     }
 }

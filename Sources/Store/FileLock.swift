@@ -4,7 +4,8 @@ import Synchronization
 /// Keeps a second process away from a file, by `flock(2)` on a lock file beside it.
 ///
 /// The kernel drops the lock when its holder ends, however it ends: a killed process leaves no stale lock. The lock
-/// file itself stays, because removing it would let two processes lock two different files of the same name.
+/// file itself stays, because removing it would let two processes lock two different files of the same name. Somebody may
+/// remove it all the same, so the directory can be locked as well: nobody removes that from under its files.
 public final class FileLock: Sendable {
     /// Who holds a lock.
     public struct Holder: Sendable, Equatable {
@@ -18,13 +19,23 @@ public final class FileLock: Sendable {
     public let path: String
     /// Whether the holder before did not give the lock up: it was killed, or the machine went down.
     public let wasAbandoned: Bool
-    private let descriptor: Mutex<Int32?>
+    /// When a holder before is known to have held the lock, in seconds since the Unix epoch: when it gave it up, or, for
+    /// one that didn't, when it took it; `nil` for a lock that nobody had before.
+    let lastHeld: Int64?
+    private let descriptors: Mutex<Descriptors>
 
-    private init(path: String, descriptor: Int32) {
+    private struct Descriptors {
+        var file: Int32?
+        var directory: Int32?
+    }
+
+    private init(path: String, _ descriptors: Descriptors, isNew: Bool) {
         self.path = path
         var status = stat()
-        wasAbandoned = fstat(descriptor, &status) == 0 && status.st_size > 0
-        self.descriptor = Mutex(descriptor)
+        wasAbandoned = descriptors.file.map { fstat($0, &status) == 0 } == true && status.st_size > 0
+        let since = wasAbandoned ? descriptors.file.flatMap(Self.readHolder)?.since : Int64(status.st_mtim.tv_sec)
+        lastHeld = isNew ? nil : since
+        self.descriptors = Mutex(descriptors)
     }
 
     deinit {
@@ -36,31 +47,91 @@ public final class FileLock: Sendable {
     /// - Parameters:
     ///   - path: The lock file; created with mode 0600.
     ///   - patience: How long to wait for a holder. The default only outlasts the blink of ``holder(of:)``.
+    ///   - locksDirectory: Whether the lock is to hold although the lock file is removed.
     /// - Throws: `.inUse` with the holder's process id; `.notWritable`.
     public static func acquire(
-        _ path: String, patience: Duration = .milliseconds(60)
+        _ path: String, patience: Duration = .milliseconds(60), locksDirectory: Bool = false
     ) throws(StoreError) -> FileLock {
-        let descriptor = PrivateFile.open(path, O_RDWR)
-        guard descriptor >= 0 else { throw StoreError(systemError: errno, operation: "lock", path: path) }
         let deadline = MonotonicTime.now().advanced(by: patience)
+        let isNew = access(path, F_OK) != 0
+        let file = try lock(path, until: deadline)
+        var descriptors = Descriptors(file: file)
+        if locksDirectory {
+            do throws(StoreError) {
+                descriptors.directory = try lockDirectory(of: path, until: deadline)
+            } catch {
+                close(file)
+                throw error
+            }
+        }
+        let lock = FileLock(path: path, descriptors, isNew: isNew)
+        try lock.writeHolder(file)
+        return lock
+    }
+
+    /// Opens and locks the file; one that is removed meanwhile is made again.
+    private static func lock(_ path: String, until deadline: MonotonicTime) throws(StoreError) -> Int32 {
+        while true {
+            let descriptor = PrivateFile.open(path, O_RDWR)
+            guard descriptor >= 0 else { throw StoreError(systemError: errno, operation: "lock", path: path) }
+            while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+                let number = errno
+                guard number == EWOULDBLOCK || number == EINTR else {
+                    close(descriptor)
+                    throw StoreError(systemError: number, operation: "lock", path: path)
+                }
+                guard MonotonicTime.now() < deadline else {
+                    let holder = readHolder(descriptor)
+                    close(descriptor)
+                    throw StoreError(
+                        .inUse(holder: holder?.processID), operation: "lock", path: path,
+                        underlying: holder.map { "since \(WallClock.text(seconds: $0.since))" })
+                }
+                usleep(5000)
+            }
+            if isSame(descriptor, path) { return descriptor }
+            close(descriptor)
+        }
+    }
+
+    /// Locks the directory of a lock file; `nil` on a file system that can't.
+    private static func lockDirectory(of path: String, until deadline: MonotonicTime) throws(StoreError) -> Int32? {
+        let directory = StoreFile(path: path, schema: .ticks).directory
+        let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw StoreError(systemError: errno, operation: "lock", path: directory) }
         while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
-            let number = errno
-            guard number == EWOULDBLOCK || number == EINTR else {
+            guard errno == EWOULDBLOCK || errno == EINTR else {
                 close(descriptor)
-                throw StoreError(systemError: number, operation: "lock", path: path)
+                return nil
             }
             guard MonotonicTime.now() < deadline else {
-                let holder = readHolder(descriptor)
+                let holder = SystemLocks.holder(of: descriptor)
                 close(descriptor)
                 throw StoreError(
-                    .inUse(holder: holder?.processID), operation: "lock", path: path,
-                    underlying: holder.map { "since \(WallClock.text(seconds: $0.since))" })
+                    .inUse(holder: holder), operation: "lock", path: directory,
+                    underlying: "the lock file \(path) was removed while it was held")
             }
             usleep(5000)
         }
-        let lock = FileLock(path: path, descriptor: descriptor)
-        try lock.writeHolder(descriptor)
-        return lock
+        return descriptor
+    }
+
+    /// Whether the lock file is still the one that is locked.
+    var isInPlace: Bool {
+        descriptors.withLock { $0.file.map { FileLock.isSame($0, path) } ?? false }
+    }
+
+    /// Locks the lock file that is there now, after somebody removed or replaced the one that was locked.
+    ///
+    /// - Throws: `.inUse` where another process was quicker.
+    func renew() throws(StoreError) {
+        let file = try FileLock.lock(path, until: MonotonicTime.now().advanced(by: .milliseconds(60)))
+        try writeHolder(file)
+        let old = descriptors.withLock { descriptors in
+            defer { descriptors.file = file }
+            return descriptors.file
+        }
+        if let old { close(old) }
     }
 
     /// Who holds the lock at `path`; `nil` when nobody does.
@@ -79,11 +150,13 @@ public final class FileLock: Sendable {
 
     /// Gives the lock up; a second call does nothing.
     public func release() {
-        descriptor.withLock { descriptor in
-            guard let open = descriptor else { return }
-            ftruncate(open, 0)
-            close(open)
-            descriptor = nil
+        descriptors.withLock { descriptors in
+            if let file = descriptors.file {
+                ftruncate(file, 0)
+                close(file)
+            }
+            if let directory = descriptors.directory { close(directory) }
+            descriptors = Descriptors()
         }
     }
 
@@ -94,6 +167,13 @@ public final class FileLock: Sendable {
             throw StoreError(systemError: errno, operation: "lock", path: path)
         }
         _ = pwrite(descriptor, text, text.count, 0)
+    }
+
+    private static func isSame(_ descriptor: Int32, _ path: String) -> Bool {
+        var held = stat()
+        var there = stat()
+        return fstat(descriptor, &held) == 0 && stat(path, &there) == 0 && held.st_ino == there.st_ino
+            && held.st_dev == there.st_dev
     }
 
     /// What the holder wrote; it may be a moment away from writing it.
@@ -109,5 +189,41 @@ public final class FileLock: Sendable {
             usleep(2000)
         }
         return nil
+    }
+}
+
+/// The kernel's list of locks, `/proc/locks`.
+enum SystemLocks {
+    /// The process that holds a lock on the open file or directory; `nil` where the list doesn't say.
+    static func holder(of descriptor: Int32) -> Int32? {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, let list = open() else { return nil }
+        return holder(of: UInt64(status.st_ino), in: list)
+    }
+
+    /// A line is `1: FLOCK  ADVISORY  WRITE 4711 fe:00:12345 0 EOF`; those who wait for a lock have an arrow in front.
+    static func holder(of inode: UInt64, in list: String) -> Int32? {
+        for line in list.split(separator: "\n") {
+            let words = line.split(separator: " ")
+            guard words.count > 5, words[1] == "FLOCK",
+                words[5].split(separator: ":").last.flatMap({ UInt64($0) }) == inode,
+                let process = Int32(words[4]), process > 0
+            else { continue }
+            return process
+        }
+        return nil
+    }
+
+    private static func open() -> String? {
+        let descriptor = Glibc.open("/proc/locks", O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var text: [UInt8] = []
+        var part = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            let count = read(descriptor, &part, part.count)
+            guard count > 0, text.count < 4 << 20 else { return String(decoding: text, as: UTF8.self) }
+            text += part.prefix(count)
+        }
     }
 }

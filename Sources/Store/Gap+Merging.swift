@@ -1,10 +1,34 @@
 import MarketData
 
+extension GapChange {
+    /// Whether nothing changes.
+    var isEmpty: Bool { ended.isEmpty && gaps.isEmpty }
+
+    /// Takes a later change in before this one is written; past `limit` gaps that are over, further ones are merged.
+    mutating func add(_ change: GapChange, limit: Int) {
+        for gap in change.ended {
+            if let place = gaps.firstIndex(of: gap) { gaps.remove(at: place) } else { ended.append(gap) }
+        }
+        for gap in change.gaps {
+            if gap.to == nil || gaps.count < limit { gaps.append(gap) } else { gaps.merge(gap) }
+        }
+    }
+}
+
+extension Gap {
+    /// Whether this is how a gap was recorded when it began.
+    func isBeginning(of gap: Gap) -> Bool {
+        to == nil && connection == gap.connection && symbols == gap.symbols && events == gap.events && from == gap.from
+            && cause == gap.cause
+    }
+}
+
 extension [Gap] {
-    /// Widens the last gap of the same connection and cause, where there is one; its symbols and kinds become those of
-    /// both.
+    /// Widens the last gap of the same connection and cause that is over, where there is one; its symbols and kinds become
+    /// those of both.
     mutating func merge(_ gap: Gap) {
-        guard let index = lastIndex(where: { $0.connection == gap.connection && $0.cause == gap.cause }) else {
+        let like = lastIndex { $0.connection == gap.connection && $0.cause == gap.cause && $0.to != nil }
+        guard let index = like, let to = gap.to, let last = self[index].to else {
             append(gap)
             return
         }
@@ -14,6 +38,7 @@ extension [Gap] {
         }
         self[index].events = EventKind.allCases.filter { self[index].events.contains($0) || gap.events.contains($0) }
         self[index].from = Swift.min(self[index].from, gap.from)
-        self[index].to = Swift.max(self[index].to, gap.to)
+        self[index].to = Swift.max(last, to)
+        self[index].isUncertain = self[index].isUncertain || gap.isUncertain
     }
 }

@@ -93,7 +93,8 @@ public enum GapLog {
             let rows = try Row.fetchAll(
                 database,
                 sql: """
-                    SELECT id, connection, symbols, events, from_ms, to_ms, cause, recorded_us, state, detail
+                    SELECT id, connection, symbols, events, from_ms, to_ms, cause, recorded_us, state, detail,
+                        uncertain
                     FROM gaps WHERE state IN (\(names)) ORDER BY id DESC LIMIT ?
                     """, arguments: [limit])
             return try rows.reversed().map { row in try record(row, database) }
@@ -122,6 +123,26 @@ public enum GapLog {
                     let symbol = Symbol(name), symbols.contains(symbol)
                 else { continue }
                 found[symbol, default: []].insert(start)
+            }
+            return found
+        }
+    }
+
+    /// The newest versions of the bars that are in the buffer, as ``barStarts(directory:symbols:interval:starts:received:)``
+    /// finds them.
+    public static func bars(
+        directory: String, symbols: Set<Symbol>, interval: Bar.Interval, starts: ClosedRange<Int64>, received: Int64?
+    ) throws(StoreError) -> [Symbol: [Int64: Bar]] {
+        try reading(directory) { database in
+            let first = try received.map { try sequence(receivedFrom: $0 * 1000, database) } ?? 0
+            let rows = try Row.fetchCursor(
+                database,
+                sql: "SELECT * FROM bars WHERE seq >= ? AND interval_s = ? AND start_ms BETWEEN ? AND ? ORDER BY seq",
+                arguments: [first, interval.rawValue, starts.lowerBound, starts.upperBound])
+            var found: [Symbol: [Int64: Bar]] = [:]
+            while let row = try rows.next() {
+                guard let bar = Bar(row), symbols.contains(bar.symbol) else { continue }
+                found[bar.symbol, default: [:]][bar.start] = bar
             }
             return found
         }

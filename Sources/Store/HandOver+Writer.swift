@@ -99,7 +99,7 @@ extension HandOver {
                 rest.batches += more.batches
                 rest.events += more.events
                 rest.drops.add(more.drops)
-                rest.gaps += more.gaps
+                rest.gaps.add(more.gaps, limit: HandOver.maximumGaps)
             }
             return (rest, state.waiters, state.roomWaiters)
         }

@@ -11,7 +11,8 @@ final class HandOver: Sendable {
         var batches: [EventBatch] = []
         var events = 0
         var bytes = 0
-        var gaps: [Gap] = []
+        var gaps = GapChange(gaps: [])
+        var incidents: [Incident] = []
         var letters: [DeadLetter] = []
         var fills: [GapFill] = []
         var settled: [SettledLetter] = []
@@ -21,7 +22,6 @@ final class HandOver: Sendable {
         var ledger: [EventStream: Int64]?
         /// What is to be written down of the uploads.
         var line = LineChange()
-        var incidents: [(what: String, detail: String)] = []
         /// Damage that a reader came upon.
         var damage: StoreError?
         /// Everything up to this ticket is in this work or was before.
@@ -63,6 +63,8 @@ final class HandOver: Sendable {
 
     /// Past this many gaps in memory, further ones are merged.
     static let maximumGaps = 1000
+    /// Past this many incidents in memory, further ones are left to the log.
+    static let maximumIncidents = 100
 
     struct LetterKey: Hashable {
         var stream: EventStream
@@ -89,7 +91,8 @@ final class HandOver: Sendable {
         var eventsTaken = 0
         var bytesTaken = 0
         var isWorking = false
-        var gaps: [Gap] = []
+        var gaps = GapChange(gaps: [])
+        var incidents: [Incident] = []
         var letters: [LetterKey: DeadLetter] = [:]
         var fills: [GapFill] = []
         var settled: [SettledLetter] = []
@@ -98,7 +101,6 @@ final class HandOver: Sendable {
         var acknowledged = false
         var ledger: [EventStream: Int64]?
         var line = LineChange()
-        var incidents: [(what: String, detail: String)] = []
         var damage: StoreError?
         var tickets: UInt64 = 0
         var due: MonotonicTime?
@@ -171,14 +173,19 @@ final class HandOver: Sendable {
         if isRoomy { resume() }
     }
 
-    func record(_ gap: Gap) {
+    func record(_ change: GapChange) {
         let wakes = state.withLock { state in
             guard !state.isClosed else { return false }
-            if state.gaps.count < HandOver.maximumGaps {
-                state.gaps.append(gap)
-            } else {
-                state.gaps.merge(gap)
-            }
+            state.gaps.add(change, limit: HandOver.maximumGaps)
+            return note(&state)
+        }
+        if wakes { wake.signal() }
+    }
+
+    func record(_ incident: Incident) {
+        let wakes = state.withLock { state in
+            guard !state.isClosed, state.incidents.count < HandOver.maximumIncidents else { return false }
+            state.incidents.append(incident)
             return note(&state)
         }
         if wakes { wake.signal() }
@@ -218,7 +225,7 @@ final class HandOver: Sendable {
     func flush(
         letters: [DeadLetter] = [], fills: [GapFill] = [], settled: [SettledLetter] = [],
         drops: DropTally = DropTally(), ledger: [EventStream: Int64]? = nil, line: LineChange = LineChange(),
-        incidents: [(what: String, detail: String)] = []
+        incidents: [Incident] = []
     ) async -> StoreError? {
         await withCheckedContinuation { continuation in
             let answer = state.withLock { state -> (isDone: Bool, error: StoreError?, wakes: Bool) in
@@ -317,6 +324,7 @@ final class HandOver: Sendable {
         state.eventsTaken = work.events
         state.bytesTaken = work.bytes
         swap(&work.gaps, &state.gaps)
+        swap(&work.incidents, &state.incidents)
         work.letters = state.letters.values.sorted {
             ($0.stream.rawValue, $0.sequence) < ($1.stream.rawValue, $1.sequence)
         }
@@ -328,7 +336,6 @@ final class HandOver: Sendable {
         state.acknowledged = false
         swap(&work.ledger, &state.ledger)
         swap(&work.line, &state.line)
-        swap(&work.incidents, &state.incidents)
         work.damage = state.damage
         state.damage = nil
         return work

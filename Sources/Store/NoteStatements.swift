@@ -5,6 +5,10 @@ import MarketData
 final class NoteStatements {
     private let streams: [EventStream: StreamStatements]
     private let gap: PreparedStatement
+    private let gapEnd: PreparedStatement
+    private let gapCut: PreparedStatement
+    private let gapRemoval: PreparedStatement
+    private let gapGoesOn: PreparedStatement
     private let drop: PreparedStatement
     private let letter: PreparedStatement
     private let oldestLetters: PreparedStatement
@@ -57,8 +61,28 @@ final class NoteStatements {
         self.database = database
         gap = try PreparedStatement(
             """
-            INSERT INTO gaps (connection, symbols, events, from_ms, to_ms, cause, recorded_us, state, detail)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+            INSERT INTO gaps (connection, symbols, events, from_ms, to_ms, cause, uncertain, recorded_us, state, detail)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+            """, on: database)
+        // A gap that went on from an earlier row has that row's start.
+        let underWay = """
+            (SELECT max(id) FROM gaps WHERE to_ms IS NULL AND connection = ?1 AND symbols = ?2 AND events = ?3
+            AND from_ms <= ?4 AND cause = ?6)
+            """
+        gapEnd = try PreparedStatement(
+            "UPDATE gaps SET to_ms = ?5, uncertain = ?7 WHERE id = \(underWay)", on: database)
+        // What it went on from stays as it was.
+        gapCut = try PreparedStatement(
+            "UPDATE gaps SET to_ms = ?4 WHERE id = \(underWay) AND from_ms < ?4", on: database)
+        gapRemoval = try PreparedStatement("DELETE FROM gaps WHERE id = \(underWay)", on: database)
+        gapGoesOn = try PreparedStatement(
+            """
+            UPDATE gaps SET to_ms = CASE WHEN ?5 IS NOT NULL THEN max(to_ms, ?5) END, connection = ?1,
+                uncertain = max(uncertain, ?7)
+            WHERE id = (
+                SELECT max(id) FROM gaps WHERE symbols = ?2 AND events = ?3 AND cause = ?6 AND from_ms <= ?4
+                AND to_ms >= ?4 - \(Self.sameGapMilliseconds) AND settled_us IS NULL
+                AND NOT EXISTS (SELECT 1 FROM gap_fills WHERE gap = gaps.id))
             """, on: database)
         drop = try PreparedStatement(
             """
@@ -159,24 +183,74 @@ final class NoteStatements {
         }
     }
 
+    /// Stores which gaps began and which are over.
+    ///
+    /// - Returns: how many rows more there are.
+    func add(_ change: GapChange, now microseconds: Int64) throws(StoreError) -> Int64 {
+        var ended = change.ended
+        var added: Int64 = 0
+        for gap in change.gaps {
+            if gap.to != nil, let place = ended.firstIndex(where: { $0.isBeginning(of: gap) }) {
+                ended.remove(at: place)
+                bindAll(gap, to: gapEnd)
+                if try changes(gapEnd) { continue }
+            }
+            if try add(gap, now: microseconds) { added += 1 }
+        }
+        for gap in ended {
+            bind(gap, to: gapCut)
+            if try changes(gapCut) { continue }
+            bind(gap, to: gapRemoval)
+            if try changes(gapRemoval) { added -= 1 }
+        }
+        return added
+    }
+
     /// Stores a gap.
-    func add(_ value: Gap, now microseconds: Int64) throws(StoreError) {
-        gap.bind(value.connection, at: 1)
-        gap.bind(value.symbols.isEmpty ? "*" : value.symbols.map(\.description).joined(separator: ","), at: 2)
-        gap.bind(value.events.map(\.rawValue).joined(separator: ","), at: 3)
-        gap.bind(value.from, at: 4)
-        gap.bind(value.to, at: 5)
-        gap.bind(value.cause.rawValue, at: 6)
-        gap.bind(microseconds, at: 7)
+    ///
+    /// - Returns: whether it has a row of its own: a symbol that the plan refuses on one connection after the other has one
+    ///   gap, which goes on.
+    @discardableResult
+    func add(_ value: Gap, now microseconds: Int64) throws(StoreError) -> Bool {
+        if value.cause == .unsubscribed {
+            bindAll(value, to: gapGoesOn)
+            if try changes(gapGoesOn) { return false }
+        }
+        bindAll(value, to: gap)
+        gap.bind(microseconds, at: 8)
         // The REST aggregates have bars only.
         let hasBars = value.events.contains { $0.stream == .bars }
-        gap.bind(hasBars ? GapState.open.rawValue : GapState.unfillable.rawValue, at: 8)
+        gap.bind(hasBars ? GapState.open.rawValue : GapState.unfillable.rawValue, at: 9)
         if hasBars {
-            gap.bind(nil, at: 9)
+            gap.bind(nil, at: 10)
         } else {
-            gap.bind("trades and quotes cannot be had again", at: 9)
+            gap.bind("trades and quotes cannot be had again", at: 10)
         }
         try gap.run()
+        return true
+    }
+
+    /// Losses for want of a subscription that are no further apart are one.
+    private static let sameGapMilliseconds = 60_000
+
+    private func bind(_ value: Gap, to statement: PreparedStatement) {
+        statement.bind(value.connection, at: 1)
+        statement.bind(value.symbols.isEmpty ? "*" : value.symbols.map(\.description).joined(separator: ","), at: 2)
+        statement.bind(value.events.map(\.rawValue).joined(separator: ","), at: 3)
+        statement.bind(value.from, at: 4)
+        statement.bind(value.cause.rawValue, at: 6)
+    }
+
+    private func bindAll(_ value: Gap, to statement: PreparedStatement) {
+        bind(value, to: statement)
+        statement.bind(value.to, at: 5)
+        statement.bind(value.isUncertain ? 1 : 0, at: 7)
+    }
+
+    /// Runs a statement, and returns whether it changed a row.
+    private func changes(_ statement: PreparedStatement) throws(StoreError) -> Bool {
+        try statement.run()
+        return sqlite3_changes(database) > 0
     }
 
     /// Stores a step of filling a gap.

@@ -8,28 +8,42 @@ struct OpenedTicks {
     let identity: TickConnection.Identity
     let contents: TickConnection.Contents
     let totals: (gaps: Int64, deadLetters: Int64, drops: Int64)
-    /// As ``TickConnection/lastLife()``; `nil` for a file that was made just now.
-    let lastLife: Int64?
+    /// How far the file came before; `nil` for a file that was made just now.
+    let previousLife: PreviousLife?
+    /// As ``TickConnection/greatestReceipt()``.
+    let greatestReceipt: Int64
     /// What the file knows of its uploads.
     let line: UploadLine
-    var incidents: [(what: String, detail: String)] = []
 
     /// Opens the file, of which `lock` is held; a bad one is set aside first.
     static func open(
         _ file: StoreFile, lock: FileLock, options: TickBuffer.Options, logger: Logger
     ) throws(StoreError) -> OpenedTicks {
         var incidents: [(what: String, detail: String)] = []
+        var lost: LostFile?
         func putAway(_ why: String) throws(StoreError) {
-            let name = try file.setAside(now: WallClock.microseconds() / 1_000_000)
-            incidents.append(("set aside", "\(name): \(why)"))
+            let now = WallClock.microseconds()
+            let found = LostFile(file.path, lastHeld: lock.lastHeld, now: now / 1000)
+            let name = try file.setAside(now: now / 1_000_000)
+            lost = found
+            incidents.append(("set aside", "\(name): \(why); \(found.text)"))
             logger.error(
-                "The buffer's file was bad and was set aside; a fresh one is started",
-                metadata: ["path": "\(file.path)", "set-aside": "\(name)", "reason": "\(why)"])
+                "The buffer's file was bad and was set aside; a fresh one is started; edgetick repair brings back what it held",
+                metadata: [
+                    "path": "\(file.path)", "set-aside": "\(name)", "reason": "\(why)", "waiting": "\(found.text)",
+                ])
         }
         if case .bad(let why) = try file.inspect() { try putAway(why) }
+        if lost == nil, lock.lastHeld != nil, FilePlaces.Entry(file.path)?.bytes == 0 {
+            lost = LostFile(lastHeld: lock.lastHeld)
+            incidents.append(("found empty", "\(file.path) had no bytes, though a collector had used it before"))
+            logger.error(
+                "The buffer's file was emptied while no collector ran; what waited for upload in it is gone",
+                metadata: ["path": "\(file.path)"])
+        }
         var attempt = 0
         while true {
-            do {
+            do throws(StoreError) {
                 let identity = TickConnection.Identity(
                     id: UUID().uuidString.lowercased(), collector: options.collector)
                 let connection = try TickConnection.open(
@@ -39,12 +53,19 @@ struct OpenedTicks {
                 try connection.checkPending(contents)
                 let isFresh = contents.id == identity.id
                 if !isFresh { contents = try connection.renamed(contents, to: identity.id) }
+                let life = isFresh ? lost?.life : try connection.endPreviousLife(now: WallClock.microseconds() / 1000)
+                do throws(StoreError) {
+                    try connection.note(incidents, lost?.drops ?? DropTally())
+                } catch {
+                    // A full disk must not keep a collector from starting; the log has it.
+                    guard error.reason != .damaged else { throw error }
+                }
                 return OpenedTicks(
                     connection: connection,
                     identity: TickConnection.Identity(id: contents.id, collector: options.collector),
                     contents: contents, totals: try connection.totals(),
-                    lastLife: isFresh ? nil : try connection.lastLife(),
-                    line: try connection.line(), incidents: incidents)
+                    previousLife: life, greatestReceipt: try connection.greatestReceipt(),
+                    line: try connection.line())
             } catch {
                 // Damage may hide behind a sound header, in any page that is read to begin with.
                 guard error.reason == .damaged, attempt == 0 else { throw error }
@@ -56,6 +77,16 @@ struct OpenedTicks {
 }
 
 extension TickConnection {
+    /// Writes down what happened to the file before, at once: nothing else may be written for a long time.
+    fileprivate func note(_ incidents: [(what: String, detail: String)], _ drops: DropTally) throws(StoreError) {
+        guard !incidents.isEmpty || !drops.isEmpty else { return }
+        let now = WallClock.microseconds()
+        try transaction { () throws(StoreError) in
+            for incident in incidents { try notes.add(incident: incident.what, detail: incident.detail, now: now) }
+            try notes.add(drops, episode: now, now: now)
+        }
+    }
+
     /// Reads the first row of each stream that waits for upload, as the writer does as soon as it starts.
     fileprivate func checkPending(_ contents: Contents) throws(StoreError) {
         for stream in EventStream.allCases {

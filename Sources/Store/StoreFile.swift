@@ -80,6 +80,14 @@ struct StoreFile: Sendable {
         return target
     }
 
+    /// Renames a log that is not the file's own, so that SQLite doesn't take it for that.
+    func setLogAside(now seconds: Int64) throws(StoreError) {
+        guard rename(path + "-wal", freeName(now: seconds) + "-wal") == 0 else {
+            throw StoreError(systemError: errno, operation: "set aside", path: path + "-wal")
+        }
+        syncDirectory()
+    }
+
     /// A name for a bad file that nothing has yet.
     func freeName(now seconds: Int64) -> String {
         let stem = "\(directory)/\(schema.name)\(StoreFile.badMark)\(WallClock.compactText(seconds: seconds))"

@@ -93,7 +93,8 @@ extension Gap {
             connection: row["connection"] ?? "",
             symbols: symbols == "*" ? [] : symbols.split(separator: ",").compactMap { Symbol(String($0)) },
             events: events.split(separator: ",").compactMap { EventKind(rawValue: String($0)) },
-            from: row["from_ms"] ?? 0, to: row["to_ms"] ?? 0,
-            cause: row["cause"].flatMap { Cause(rawValue: $0) } ?? .disconnected)
+            from: row["from_ms"] ?? 0, to: row["to_ms"],
+            cause: row["cause"].flatMap { Cause(rawValue: $0) } ?? .disconnected,
+            isUncertain: (row["uncertain"] ?? 0 as Int) != 0)
     }
 }

@@ -47,6 +47,9 @@ public final class TickBuffer: EventSink, Sendable {
         /// quarter at most 64 MiB it is reported, at the limit nothing more is written until the reader is gone.
         public var maximumLogBytes: Int64
 
+        /// Whether events are collected: then the file is told from time to time that a collector is alive.
+        public var isCollecting = true
+
         /// Makes options; see the properties for meaning and units.
         public init(
             collector: String, commitInterval: Duration = .milliseconds(50), synchronous: Synchronous = .full,
@@ -74,10 +77,10 @@ public final class TickBuffer: EventSink, Sendable {
     /// sequences go on. The next open has another one. A fresh file at the start counts from 1.
     public let id: String
 
-    /// When the file last had a collector before this one, in milliseconds since the Unix epoch; `nil` for a fresh file.
+    /// How far the file came before this collector; `nil` for a fresh file.
     ///
     /// What came since was missed: the collector was down.
-    public let previousLife: Int64?
+    public let previousLife: PreviousLife?
 
     private let handOver: HandOver
     private let board: Board
@@ -87,7 +90,7 @@ public final class TickBuffer: EventSink, Sendable {
     private let file: StoreFile
 
     private init(
-        id: String, previousLife: Int64?, handOver: HandOver, board: Board, reader: TickReader, file: StoreFile
+        id: String, previousLife: PreviousLife?, handOver: HandOver, board: Board, reader: TickReader, file: StoreFile
     ) {
         self.id = id
         self.previousLife = previousLife
@@ -117,7 +120,7 @@ public final class TickBuffer: EventSink, Sendable {
         }
         try StoreFile.makeDirectory(directory)
         let file = StoreFile(path: "\(directory)/\(fileName)", schema: .ticks)
-        let lock = try FileLock.acquire(file.path + ".lock")
+        let lock = try FileLock.acquire(file.path + ".lock", locksDirectory: true)
         let opened = try OpenedTicks.open(file, lock: lock, options: options, logger: logger)
         let board = Board()
         let totals = opened.totals
@@ -138,8 +141,8 @@ public final class TickBuffer: EventSink, Sendable {
         let reader = TickReader(
             file: file, board: board, handOver: handOver, commitsAreDurable: options.synchronous == .full)
         let buffer = TickBuffer(
-            id: opened.identity.id, previousLife: opened.lastLife.map { $0 / 1000 }, handOver: handOver, board: board,
-            reader: reader, file: file)
+            id: opened.identity.id, previousLife: opened.previousLife, handOver: handOver, board: board, reader: reader,
+            file: file)
         let writer = TickWriter(
             file: file, lock: lock, options: options, opened: opened, handOver: handOver, board: board, logger: logger)
         try writer.findOldestPending(anew: true)
@@ -165,7 +168,17 @@ public final class TickBuffer: EventSink, Sendable {
 
     /// Keeps a gap with the next commit; does not block.
     public func record(_ gap: Gap) {
-        handOver.record(gap)
+        handOver.record(GapChange(gaps: [gap]))
+    }
+
+    /// Keeps with the next commit which gaps began and which are over; does not block.
+    public func record(_ change: GapChange) {
+        handOver.record(change)
+    }
+
+    /// Keeps what happened with the next commit; does not block.
+    public func record(_ incident: Incident) {
+        handOver.record(incident)
     }
 
     /// Waits until everything offered before the call is durable. Cancellation doesn't end the wait.
@@ -288,7 +301,7 @@ public final class TickBuffer: EventSink, Sendable {
 
     /// Stores what happened to the file, such as rows that are gone upstream; durable on return.
     public func note(incident what: String, detail: String) async throws(StoreError) {
-        if let error = await handOver.flush(incidents: [(what, detail)]) { throw error }
+        if let error = await handOver.flush(incidents: [Incident(what, detail: detail)]) { throw error }
     }
 
     /// Stores rows that the database will never take; durable on return. The same row again replaces its reason.

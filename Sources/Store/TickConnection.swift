@@ -1,3 +1,4 @@
+import CSQLite
 import GRDB
 import GRDBSQLite
 import MarketData
@@ -30,6 +31,8 @@ final class TickConnection {
 
     /// A frame of the log: a page and its header.
     static let frameBytes: Int64 = 4096 + 24
+    /// What is in front of the frames.
+    static let logHeaderBytes: Int64 = 32
 
     let path: String
     let inserter: TickInserter
@@ -100,6 +103,11 @@ final class TickConnection {
         let path = connection?.path
         connection = nil
         try StoreError.translating("close", path: path) { try queue.close() }
+    }
+
+    /// Has closing neither move the log into the file nor remove it: they are no longer what this connection opened.
+    func leaveFiles() throws(StoreError) {
+        try perform { () throws(StoreError) in _ = edgetick_sqlite3_leave_log(UnsafeMutableRawPointer(database)) }
     }
 
     /// Runs `body` where the connection may be used. Cancellation doesn't reach it.
@@ -183,24 +191,6 @@ final class TickConnection {
             contents.last[stream] = max(greatest, contents.acknowledged[stream], contents.deletedThrough[stream])
         }
         return contents
-    }
-
-    /// When the file last had a collector, in microseconds since the Unix epoch: the last sign of life, or the newest row,
-    /// whichever is later; while it never had either, the file's beginning.
-    func lastLife() throws(StoreError) -> Int64? {
-        try StoreError.translating("read", path: path) {
-            try queue.read { database in
-                // A collector that was killed before its first row has left nothing but the file.
-                let beginning = "CASE WHEN (SELECT max(deleted_through) FROM streams) = 0 THEN created_us END"
-                var times = [try Int64.fetchOne(database, sql: "SELECT coalesce(alive_us, \(beginning)) FROM buffer")]
-                for stream in EventStream.allCases {
-                    times.append(
-                        try Int64.fetchOne(
-                            database, sql: "SELECT received_us FROM \(stream.rawValue) ORDER BY seq DESC LIMIT 1"))
-                }
-                return times.compactMap { $0 }.max()
-            }
-        }
     }
 
     /// The sums that statistics begin with: rows of `gaps` and `dead_letters`, events in `drops`.

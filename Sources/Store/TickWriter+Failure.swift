@@ -126,7 +126,7 @@ extension TickWriter {
         let isThere = attempt.map { isCommitted($0, in: contents) } ?? false
         reconcile(contents, isThere: isThere)
         connection = opened
-        inode = file.inode ?? 0
+        places = FilePlaces(file)
         board.fileChanged()
         return isThere
     }
@@ -199,7 +199,7 @@ extension TickWriter {
             let detail =
                 "\(stream.rawValue): upstream has the rows through \(uploaded) and had confirmed those through "
                 + "\(marks.acknowledgedSequence)"
-            carriedIncidents.append(("upstream went back", detail))
+            carriedIncidents.append(Incident("upstream went back", detail: detail))
             logger.error(
                 "Upstream lost rows that it had confirmed; those that are still in the buffer are sent again",
                 metadata: [
@@ -240,7 +240,7 @@ extension TickWriter {
             let name = try file.setAside(now: WallClock.microseconds() / 1_000_000)
             writeOffWaitingRows(.fileSetAside)
             noteFilesSetAside()
-            carriedIncidents.append(("set aside", "\(name): \(error)"))
+            carriedIncidents.append(Incident("set aside", detail: "\(name): \(error)"))
             board.fileChanged()
             logger.error(
                 "The buffer's file was bad and was set aside; a fresh one is started",

@@ -13,7 +13,7 @@ extension TickWriter {
             let now = MonotonicTime.now()
             if now >= nextWatch { try watch(now) }
             guard connection != nil else { return false }
-            if now >= nextSignOfLife {
+            if options.isCollecting, now >= nextSignOfLife {
                 try signLife()
                 recovered()
             }
@@ -36,8 +36,8 @@ extension TickWriter {
 
     /// Tells the file that the collector is alive, for the next one to know since when none was.
     func signLife() throws(StoreError) {
-        guard let connection else { return }
         nextSignOfLife = MonotonicTime.now().advanced(by: TickWriter.signOfLifeInterval)
+        guard let connection else { return }
         try connection.transaction { () throws(StoreError) in
             try connection.notes.noteAlive(now: WallClock.microseconds())
         }
@@ -55,6 +55,7 @@ extension TickWriter {
     private func watch(_ now: MonotonicTime) throws(StoreError) {
         nextWatch = now.advanced(by: .seconds(1))
         noteFilesSetAside()
+        try holdLock()
         if connection == nil {
             if try !reopen() { attempt = nil }
             recovered()
@@ -62,11 +63,7 @@ extension TickWriter {
         lookAtDisk()
         try lookForRoom()
         if !isFull { reserve.hold() }
-        if let inode = file.inode, inode != self.inode {
-            throw StoreError(.foreign, operation: "write", path: file.path, underlying: "another file took its place")
-        } else if file.inode == nil {
-            throw StoreError(.missing, operation: "write", path: file.path, underlying: "it was removed or renamed")
-        }
+        try checkPlaces()
         let fileBytes = StoreFile.size(of: file.path)
         let walBytes = StoreFile.size(of: file.path + "-wal")
         let used = try connection?.usage().used
@@ -98,6 +95,53 @@ extension TickWriter {
         }
     }
 
+    /// Makes the lock hold again that somebody removed: the directory's lock has kept others out meanwhile.
+    ///
+    /// - Throws: `.inUse` when another process holds the new one: nothing is written then.
+    private func holdLock() throws(StoreError) {
+        guard !lock.isInPlace else { return }
+        do throws(StoreError) {
+            try lock.renew()
+        } catch {
+            closeAfterFailure()
+            throw error
+        }
+        handOver.record(
+            Incident("lock replaced", detail: "\(lock.path) was removed or replaced while it was held"))
+        logger.error(
+            "The buffer's lock file was removed or replaced while it was held; it is made again: nothing but edgetick may touch it",
+            metadata: ["path": "\(lock.path)"])
+    }
+
+    /// Looks whether the files are the ones that were opened.
+    ///
+    /// - Throws: `.damaged` for a file that became shorter, which is set aside; for the others what makes the file be
+    ///   opened again.
+    private func checkPlaces() throws(StoreError) {
+        guard let connection else { return }
+        let log = connection.logBytes.length
+        guard
+            let fault = places.look(
+                file: .init(file.path), log: .init(file.path + "-wal"),
+                logBytes: log > 0 ? log + TickConnection.logHeaderBytes : 0)
+        else { return }
+        let reason: StoreError.Reason =
+            switch fault {
+            case .missing: .missing
+            case .replaced: .foreign
+            case .shortened: .damaged
+            case .logMissing, .logReplaced, .logShortened: .inputOutput
+            }
+        if fault == .logMissing || fault == .logReplaced {
+            // The log that the connection has open still holds everything. A reader may be in the way for a moment.
+            guard try connection.checkpoint(SQLITE_CHECKPOINT_TRUNCATE) else { throw pinnedError(length: log) }
+            if fault == .logReplaced { try file.setLogAside(now: WallClock.microseconds() / 1_000_000) }
+        }
+        handOver.record(Incident("file changed", detail: "\(file.path): \(fault.text) while a collector ran"))
+        try connection.leaveFiles()
+        throw StoreError(reason, operation: "write", path: file.path, underlying: fault.text)
+    }
+
     /// Tells which bad files lie beside the buffer's: a person may have taken some away.
     func noteFilesSetAside() {
         let paths = file.filesSetAside()
@@ -112,6 +156,8 @@ extension TickWriter {
         let step = checkpoints.next(
             unmoved: log.unmoved, length: log.length, isQuiet: handOver.isQuiet, diskIsTight: diskIsTight, now: now)
         guard step != .none else { return }
+        // What a log that was cut off lacks must not be moved into the file.
+        try checkPlaces()
         let isDone = try connection.checkpoint(
             step == .truncate ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE)
         checkpoints.finished(isPinned: !isDone, now: MonotonicTime.now())
@@ -159,10 +205,9 @@ extension TickWriter {
     }
 }
 
-extension StoreFile {
-    /// The number of the file on its file system; `nil` when there is none.
-    var inode: UInt64? {
-        var information = stat()
-        return stat(path, &information) == 0 ? UInt64(information.st_ino) : nil
+extension FilePlaces {
+    /// What is there when a connection was opened.
+    init(_ file: StoreFile) {
+        self.init(file: Entry(file.path), log: Entry(file.path + "-wal"))
     }
 }

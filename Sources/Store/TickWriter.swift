@@ -19,6 +19,8 @@ final class TickWriter {
         var deadLetters: Int64?
         /// Dead letters that made room for newer ones.
         var lettersDropped: Int64 = 0
+        /// How many rows `gaps` has more.
+        var gaps: Int64 = 0
     }
 
     let file: StoreFile
@@ -27,7 +29,7 @@ final class TickWriter {
     let handOver: HandOver
     let board: Board
     let logger: Logger
-    private let lock: FileLock
+    let lock: FileLock
 
     var connection: TickConnection?
     var attempt: Attempt?
@@ -40,7 +42,7 @@ final class TickWriter {
     var reserve: DiskReserve
     /// Drops that wait to be stored with the next commit.
     var carriedDrops = DropTally()
-    var carriedIncidents: [(what: String, detail: String)] = []
+    var carriedIncidents: [Incident] = []
     var episode: (number: Int64, lastDrop: MonotonicTime)?
     var isFull = false
     /// Whether ``isFull`` because of the disk, not of the file's limit.
@@ -50,7 +52,9 @@ final class TickWriter {
     /// Until then a full disk isn't tried again, with the policy reject-new.
     var diskFullUntil: MonotonicTime?
     var diskIsTight = false
-    var inode: UInt64
+    /// No row is given an earlier receipt than another before it, whatever the clock does.
+    private var greatestReceipt: Int64
+    var places: FilePlaces
     var nextWatch = MonotonicTime.now()
     var nextRetention = MonotonicTime.now()
     var nextSignOfLife = MonotonicTime.now().advanced(by: TickWriter.signOfLifeInterval)
@@ -68,12 +72,12 @@ final class TickWriter {
         identity = opened.identity
         connection = opened.connection
         notes = opened.contents.notes
-        carriedIncidents = opened.incidents
+        greatestReceipt = opened.greatestReceipt
         checkpoints = CheckpointPolicy()
         checkpoints.maximumBytes = options.maximumLogBytes
         checkpoints.reportedBytes = min(checkpoints.reportedBytes, options.maximumLogBytes / 2)
         reserve = DiskReserve(directory: file.directory)
-        inode = file.inode ?? 0
+        places = FilePlaces(file)
     }
 
     /// Writes until the buffer is closed.
@@ -104,6 +108,10 @@ final class TickWriter {
         work.drops = DropTally()
         carriedIncidents += work.incidents
         work.incidents = []
+        for place in work.batches.indices {
+            greatestReceipt = max(greatestReceipt, work.batches[place].receivedMicroseconds)
+            work.batches[place].receivedMicroseconds = greatestReceipt
+        }
         if let damage = work.damage { setAside(because: damage) }
         work.damage = nil
         if let ledger = work.ledger { agree(with: ledger) }
@@ -182,7 +190,7 @@ final class TickWriter {
             guard hasNotes else { return handOver.committing() }
             for move in work.line.moves { try connection.notes.add(move, under: identity.id) }
             for (id, stream) in work.line.forgotten { try connection.notes.forget(id, stream) }
-            for gap in work.gaps { try connection.notes.add(gap, now: now) }
+            attempt?.gaps = try connection.notes.add(work.gaps, now: now)
             for fill in work.fills { try connection.notes.add(fill, now: now) }
             for letter in work.settled { try connection.notes.removeLetter(letter.stream, letter.sequence) }
             for letter in work.letters { try connection.notes.add(letter) }
@@ -231,7 +239,7 @@ final class TickWriter {
             statistics.lastCommit = duration
             if hadNotes, !isCounted {
                 statistics.drops += drops + attempt.lettersDropped
-                statistics.gaps += Int64(work.gaps.count)
+                statistics.gaps += attempt.gaps
                 if let letters = attempt.deadLetters { statistics.deadLetters = letters }
             }
         }
@@ -268,7 +276,7 @@ final class TickWriter {
     /// Closes the file for good.
     private func end() {
         do {
-            if connection != nil { try signLife() }
+            if connection != nil, options.isCollecting { try signLife() }
             if let connection, try !connection.checkpoint(SQLITE_CHECKPOINT_TRUNCATE) {
                 logger.debug("A reader kept the write-ahead log from being emptied; the next start does it")
             }
@@ -293,7 +301,7 @@ final class TickWriter {
         logger.error(
             "Events were lost, because the buffer could not be written before it closed",
             metadata: [
-                "events": "\(lost.total)", "gaps": "\(work.gaps.count)", "earlier-drops": "\(carriedDrops.total)",
+                "events": "\(lost.total)", "gaps": "\(work.gaps.gaps.count)", "earlier-drops": "\(carriedDrops.total)",
                 "symbols": "\(Set(lost.entries.keys.map(\.symbol)).count)", "path": "\(file.path)",
             ])
         carriedDrops = DropTally()

@@ -18,11 +18,16 @@ public struct LateBar: Sendable {
 }
 
 extension PostgresConnection {
+    /// The years 1 to 9999, in milliseconds since the Unix epoch.
+    private static let tableTimes: ClosedRange<Int64> = -62_135_596_800_000...253_402_300_799_999
+
     /// The places of those bars whose key the table holds in a version that they don't replace: see ``BarVersions``.
     func superseded(
         _ bars: [(place: Int, late: LateBar)], in target: UploadTarget<BarField>,
         _ configuration: UpstreamConfiguration
     ) throws(UpstreamError) -> [Int] {
+        // No table holds a bar of another time.
+        let bars = bars.filter { Self.tableTimes.contains($0.late.bar.time(as: configuration.barTimestamp)) }
         guard !bars.isEmpty else { return [] }
         let table = target.table
         let isZoned = table.column("timestamp")?.typeName == "timestamptz"
@@ -34,7 +39,8 @@ extension PostgresConnection {
             let key =
                 "\(SQLText.literal(late.bar.symbol.description)), \(isZoned ? time : "(\(time)) AT TIME ZONE 'UTC'")"
             let volume = late.bar.volume.isFinite ? "\(late.bar.volume)" : "0"
-            return "(\(place), \(key), \(moment(late.receivedMicroseconds)), \(volume), \(late.source == .backfill))"
+            let received = moment(min(max(late.receivedMicroseconds, 0), Self.tableTimes.upperBound * 1000))
+            return "(\(place), \(key), \(received), \(volume), \(late.source == .backfill))"
         }
         let versions = target.versions(configuration.barConflict)
         func stays(isFill: Bool) -> String {

@@ -61,4 +61,11 @@ public enum UpstreamSchema {
     public static func check(_ configuration: UpstreamConfiguration) async throws(UpstreamError) -> [SchemaChange] {
         try await UpstreamSchemaSession().check(configuration)
     }
+
+    /// What the server's clock shows, in milliseconds since the Unix epoch.
+    ///
+    /// - Throws: ``UpstreamError`` when the database can't be asked.
+    public static func serverTime(_ configuration: UpstreamConfiguration) async throws(UpstreamError) -> Int64? {
+        try await UpstreamSchemaSession().serverTime(configuration)
+    }
 }

@@ -28,6 +28,16 @@ actor UpstreamSchemaSession {
         }
     }
 
+    func serverTime(_ configuration: UpstreamConfiguration) async throws(UpstreamError) -> Int64? {
+        try await interruptible(by: interrupt) { () throws(UpstreamError) in
+            let connection = try PostgresConnection.connect(configuration, interrupt: interrupt)
+            defer { connection.finish() }
+            let results = try connection.run(
+                "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint", "ask for the time")
+            return results.last?.rows.first?.first.flatMap { $0 }.flatMap { Int64($0) }
+        }
+    }
+
     func migrate(_ configuration: UpstreamConfiguration) async throws(UpstreamError) -> [SchemaChange] {
         try await interruptible(by: interrupt) { () throws(UpstreamError) in
             let connection = try PostgresConnection.connect(configuration, interrupt: interrupt)

@@ -28,7 +28,6 @@ extension Settings {
             return nil
         }
         var configuration = BackfillService.Configuration(directory: dataDirectory)
-        configuration.feedDelay = feedDelay
         configuration.reach = backfill.reach
         return BackfillService(
             configuration: configuration, client: try aggregatesClient(), buffer: buffer,

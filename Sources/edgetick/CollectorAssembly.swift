@@ -53,7 +53,7 @@ struct CollectorAssembly {
             let plan = try await Symbols.open(
                 settings.wishes, single: settings.singleWish, cache: cache, logger: logger)
             let connections = try settings.connectionSet(
-                plan, url: url, sink: tap, missedSince: buffer.previousLife, logger: logger)
+                plan, url: url, sink: tap, previousLife: buffer.previousLife, logger: logger)
             let symbols = Symbols(
                 plan: plan, cache: cache, connections: connections, rules: settings.symbolRules(url: url),
                 logger: Logger(label: "symbols"))

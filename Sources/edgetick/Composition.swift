@@ -13,6 +13,13 @@ extension Settings {
             barTimestamp: upload.barTimestamp, barConflict: upload.barConflict)
     }
 
+    /// How a command that collects nothing keeps the buffer.
+    var toolBufferOptions: TickBuffer.Options {
+        var options = bufferOptions
+        options.isCollecting = false
+        return options
+    }
+
     /// How the buffer file is written.
     var bufferOptions: TickBuffer.Options {
         TickBuffer.Options(

@@ -10,7 +10,7 @@ extension Settings {
     ///
     /// - Throws: ``CommandFailure`` when there is nothing to collect.
     func connectionSet(
-        _ plan: SymbolPlan, url: String, sink: any EventSink, missedSince: Int64?, logger: Logger
+        _ plan: SymbolPlan, url: String, sink: any EventSink, previousLife: PreviousLife?, logger: Logger
     ) throws -> ConnectionSet {
         let assignments = plan.inForce
         guard assignments.contains(where: \.hasSymbols) || feed.source == .none else {
@@ -23,7 +23,8 @@ extension Settings {
         // One without symbols of its own can still take those of the others.
         let members = try assignments.map { assignment -> SetMember in
             var configuration = try feedConfiguration(named: assignment.wish.name, url: url)
-            configuration.missedSince = missedSince
+            configuration.previousLife = previousLife
+            configuration.feedDelay = feedDelay
             let connection = configured.first { $0.id == assignment.wish.connection }
             return SetMember(
                 id: assignment.wish.connection, configuration: configuration, interest: assignment.interest,

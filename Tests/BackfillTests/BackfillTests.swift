@@ -49,25 +49,36 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
     private let noon: Int64 = 1_704_214_800_000
 
     private func record(
-        _ symbols: [String], _ events: [EventKind], from: Int64, to: Int64, settled: [EventKind: Set<Symbol>] = [:]
+        _ symbols: [String], _ events: [EventKind], from: Int64, to: Int64?, settled: [EventKind: Set<Symbol>] = [:]
     ) -> GapRecord {
         GapRecord(
             id: 1,
             gap: Gap(
                 connection: "primary", symbols: symbols.compactMap { Symbol($0) }, events: events, from: from, to: to,
-                cause: .disconnected), state: .open, detail: nil, rows: 0, recorded: to, settled: settled)
+                cause: .disconnected), state: .open, detail: nil, rows: 0, recorded: from, settled: settled)
     }
 
-    @Test func `the bars that were due in the gap are asked for, those just before it too`() {
+    @Test func `the bars that were due in the gap are asked for, and those that late trades may have changed`() {
         let plan = FillPlan(record(["AAPL"], [.minuteBar], from: noon + 70_000, to: noon + 200_000), everything: [])
-        #expect(plan.requests.map(\.starts) == [noon...noon + 120_000])
-        let late = FillPlan(record(["AAPL"], [.minuteBar], from: noon + 80_000, to: noon + 200_000), everything: [])
-        #expect(late.requests.map(\.starts) == [noon + 60_000...noon + 120_000])
+        #expect(plan.requests.map(\.starts) == [noon - 840_000...noon + 120_000])
+        let seconds = FillPlan(record(["AAPL"], [.secondBar], from: noon + 70_500, to: noon + 80_500), everything: [])
+        #expect(seconds.requests.map(\.starts) == [noon - 830_000...noon + 79_000])
     }
 
-    @Test func `a short gap in mid-minute misses no bar`() {
+    @Test func `a short gap in mid-minute misses corrections alone`() {
         let plan = FillPlan(record(["AAPL"], [.minuteBar], from: noon + 20_000, to: noon + 50_000), everything: [])
-        #expect(plan.requests.isEmpty && plan.verdict?.state == .empty)
+        #expect(plan.requests.map(\.starts) == [noon - 900_000...noon - 60_000])
+    }
+
+    @Test func `a gap that begins when the market closes is empty, whatever was corrected before`() {
+        let close = noon + 8 * 3_600_000
+        let plan = FillPlan(record(["AAPL"], [.minuteBar], from: close, to: close + 3_600_000), everything: [])
+        #expect(plan.verdict?.state == .empty && plan.requests.isEmpty)
+    }
+
+    @Test func `a gap that is under way is left alone`() {
+        let plan = FillPlan(record(["AAPL"], [.minuteBar], from: noon, to: nil), everything: [])
+        #expect(plan.verdict?.state == .open && plan.requests.isEmpty)
     }
 
     @Test func `what was asked for already is not asked again`() {
@@ -100,13 +111,6 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
         let before = FillPlan(year, everything: [], earliest: noon + 86_400_000)
         #expect(before.requests.isEmpty && before.isCut && before.verdict == nil)
         #expect(!FillPlan(year, everything: []).isCut)
-    }
-
-    @Test func `a delayed feed's events are older than the gap`() {
-        let plan = FillPlan(
-            record(["AAPL"], [.minuteBar], from: noon + 900_000, to: noon + 960_000), everything: [], feedDelay: 900_000
-        )
-        #expect(plan.requests.map(\.starts) == [noon - 60_000...noon])
     }
 }
 
@@ -228,14 +232,18 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
             #expect(try await filler.fill(records[0]) == .filled)
             #expect(try await filler.fill(records[1]) == .empty)
             let after = try GapLog.read(directory: workspace.path)
-            #expect(after.map(\.state) == [.filled, .empty] && after.map(\.rows) == [202, 0])
+            // One of them is the first bar, to which late trades had added in the gap.
+            #expect(after.map(\.state) == [.filled, .empty] && after.map(\.rows) == [203, 0])
             // The same again adds nothing.
             let again = try await filler.fill(
                 Self.symbols, [.minuteBar], from: Self.plan.start, to: Self.plan.start + 99 * 60_000)
             #expect(again.rows == 0 && again.present == 300)
             let rows = try await Self.bars(buffer)
-            #expect(rows.count == 300)
-            #expect(rows.filter { $0.source == .backfill }.count == 202)
+            #expect(rows.count == 301)
+            #expect(rows.filter { $0.source == .backfill }.count == 203)
+            let first = rows.filter { $0.event.symbol == Self.symbols[0] && $0.event.start == Self.plan.start }
+            #expect(first.map(\.source) == [.stream, .backfill])
+            #expect(first.last?.event.volume == Self.plan.event(0).bar?.volume)
             #expect(rows.filter { $0.source == .stream }.allSatisfy { $0.event.volume == 7 })
             await client.shutdown()
         }
@@ -356,5 +364,16 @@ extension AggregatesClient {
         var all: [Bar] = []
         try await bars(of: symbol, interval: interval, starts: starts) { all += $0 }
         return all
+    }
+}
+
+@Suite(.timeLimit(.minutes(1))) struct HTTPDateTests {
+    @Test func `a server's date is read, and nothing else for one`() {
+        #expect(HTTPDate.milliseconds("Wed, 25 Nov 2026 19:00:55 GMT") == 1_795_633_255_000)
+        #expect(HTTPDate.milliseconds("Thu, 01 Jan 1970 00:00:01 GMT") == 1000)
+        for text in ["", "Wed, 25 Nov 2026 19:00:55", "Wed, 25 Now 2026 19:00:55 GMT", "Wed, 31 Feb 2026 19:00:55 GMT"]
+        {
+            #expect(HTTPDate.milliseconds(text) == nil)
+        }
     }
 }

@@ -98,7 +98,7 @@ struct DiskFaultTests {
             #expect(try await again.exit() == 0)
         }
         #expect(try await rig.box.run("sync").status == 0)
-        var oracle = LedgerOracle(plan: LedgerServer.plan, end: rig.feed.end)
+        var oracle = LedgerOracle(plan: rig.feed.plan, end: rig.feed.end)
         oracle.lostBefore = lost
         oracle.allowsLostFile = true
         oracle.allowsTail = true

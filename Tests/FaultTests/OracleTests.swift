@@ -25,13 +25,14 @@ struct OracleTests {
     }
 
     private func inTheFile(_ rig: FaultRig) throws {
+        let plan = rig.feed.plan
         func found(_ sql: String, reported: [EventStream: Int64] = [:]) throws -> LedgerOracle.Findings {
             let copy = try Workspace()
             try FileManager.default.copyItem(atPath: rig.file.path, toPath: copy.file("ticks.sqlite"))
             let queue = try DatabaseQueue(path: copy.file("ticks.sqlite"))
             try queue.write { try $0.execute(sql: sql) }
             try queue.close()
-            var oracle = LedgerOracle(plan: LedgerServer.plan, end: UInt64(Self.events))
+            var oracle = LedgerOracle(plan: plan, end: UInt64(Self.events))
             oracle.reported = reported
             return try oracle.compare(BufferFile(path: copy.file("ticks.sqlite")), nil)
         }
@@ -41,8 +42,8 @@ struct OracleTests {
         // The last row: its number was reported.
         #expect(try found("DELETE FROM quotes WHERE seq = 120").missing.count == 1)
         #expect(try found("DELETE FROM quotes WHERE seq = 120", reported: [.quotes: 120]).missing.count == 2)
-        // One event becomes another's time: it is missing, and its row is of no event.
-        let moved = try found("UPDATE bars SET start_ms = start_ms + 1 WHERE seq = 3")
+        // One event goes to a time before the plan: it is missing, and its row is of no event.
+        let moved = try found("UPDATE bars SET start_ms = start_ms - 100000000 WHERE seq = 3")
         #expect(moved.spurious.count == 1)
         #expect(moved.missing.count == 1)
         #expect(try found("UPDATE trades SET price = price + 0.0001 WHERE seq = 9").corrupted.count == 1)

@@ -1,4 +1,5 @@
 import FeedSimulator
+import Foundation
 import MarketData
 import ServiceLifecycle
 import Synchronization
@@ -10,9 +11,11 @@ import Testing
 /// Real sockets against the simulated feed.
 @Suite(.timeLimit(.minutes(3))) struct ConnectionSetTests {
     private func ledger(_ symbols: [Symbol], _ count: Int, perSecond: Double = 10_000) -> LedgerFeed {
-        LedgerFeed(
-            plan: LedgerPlan(kinds: [.trade], symbols: symbols), count: count, eventsPerFrame: 20,
-            eventsPerSecond: perSecond)
+        // Events happen when they are sent, as on a real feed.
+        let plan = LedgerPlan(
+            kinds: [.trade], symbols: symbols, start: Int64(Date().timeIntervalSince1970 * 1000),
+            step: Int64(Double(symbols.count) * 1000 / perSecond))
+        return LedgerFeed(plan: plan, count: count, eventsPerFrame: 20, eventsPerSecond: perSecond)
     }
 
     @Test(arguments: [100, 1000])

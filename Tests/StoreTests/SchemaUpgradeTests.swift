@@ -102,7 +102,7 @@ struct SchemaUpgradeTests {
         #expect(try FileVerifier.verify(path, as: .universe).isSound)
     }
 
-    @Test(arguments: [1, 2])
+    @Test(arguments: [1, 2, 3])
     func `a kill at any write of the migration leaves a file of one version, with all rows`(old: Int) async throws {
         let newest = try #require(LocalMigrations.ticks.last?.version)
         var kills = 0

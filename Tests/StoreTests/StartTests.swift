@@ -145,7 +145,7 @@ import Testing
         try scratch.execute("UPDATE buffer SET alive_us = NULL")
         let made = try #require(try scratch.number("SELECT created_us FROM buffer"))
         let buffer = try scratch.open()
-        #expect(buffer.previousLife == made / 1000)
+        #expect(buffer.previousLife?.end == made / 1000)
         await buffer.close()
         // Rows that came and went say nothing of when.
         try scratch.execute("UPDATE buffer SET alive_us = NULL; UPDATE streams SET deleted_through = 9")

@@ -25,7 +25,7 @@ public struct DecodeRejects: Sendable, Equatable {
         case badSymbol = "bad_symbol"
         /// A number is infinite, or out of its field's range, or has a fraction where an integer is meant.
         case badNumber = "bad_number"
-        /// A time is not positive, or is no number of milliseconds that fits 64 bits.
+        /// A time is no number of milliseconds from 1990 until tomorrow, as far as this machine's clock knows.
         case badTime = "bad_time"
         /// A text to be kept is not valid UTF-8, or has half a surrogate pair.
         case badText = "bad_text"

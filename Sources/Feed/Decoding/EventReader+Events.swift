@@ -68,7 +68,8 @@ extension EventReader {
         let symbol = try symbol()
         let start = try requiredTime("s")
         let end: Int64
-        if let sent = time("e") {
+        if let sent = time("e", atLeast: 1) {
+            guard times.contains(sent) else { throw Rejection(.badTime, "e") }
             end = sent
         } else {
             let (sum, overflow) = start.addingReportingOverflow(interval.milliseconds)

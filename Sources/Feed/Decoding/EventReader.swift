@@ -18,6 +18,7 @@ struct Rejection: Error {
 struct EventReader {
     let bytes: FrameBytes
     let fields: EventFields
+    let times: ClosedRange<Int64>
 
     /// Whether the key is in the object with any value, `null` included.
     @inline(__always)
@@ -152,22 +153,22 @@ struct EventReader {
         return small
     }
 
-    /// A number of milliseconds, at least `least`; `nil` when absent or left out.
+    /// A time in milliseconds, at least `least`; `nil` when absent or left out.
     @inline(__always)
-    func time(_ key: FieldKey, atLeast least: Int64 = 1) -> Int64? {
+    func time(_ key: FieldKey, atLeast least: Int64) -> Int64? {
         if !has(key) { return nil }
-        return optional({ key throws(Rejection) in try presentTime(key, atLeast: least) }, key)
+        return optional({ key throws(Rejection) in try presentTime(key, in: least...Int64.max) }, key)
     }
 
-    /// A positive number of milliseconds that must be there.
+    /// A time that an event may have, in milliseconds, and that must be there.
     @inline(__always)
     func requiredTime(_ key: FieldKey) throws(Rejection) -> Int64 {
-        guard has(key), let value = try presentTime(key, atLeast: 1) else { throw Rejection(.missingField, key) }
+        guard has(key), let value = try presentTime(key, in: times) else { throw Rejection(.missingField, key) }
         return value
     }
 
     @inline(__always)
-    private func presentTime(_ key: FieldKey, atLeast least: Int64) throws(Rejection) -> Int64? {
+    private func presentTime(_ key: FieldKey, in range: ClosedRange<Int64>) throws(Rejection) -> Int64? {
         let value: Int64
         if fields.numbers & key.bit != 0, fields.decimals(key) == 0 {
             value = Int64(truncatingIfNeeded: fields.digits(key))
@@ -175,7 +176,7 @@ struct EventReader {
             guard let other = try otherInteger(key, orElse: .badTime) else { return nil }
             value = other
         }
-        guard value >= least else { throw Rejection(.badTime, key) }
+        guard range.contains(value) else { throw Rejection(.badTime, key) }
         return value
     }
 

@@ -13,6 +13,15 @@ public struct FrameDecoder: Sendable {
     /// What could not be decoded since the decoder was made.
     public private(set) var rejects = DecodeRejects()
 
+    /// The times that events may have, in milliseconds since the Unix epoch: others are mistakes.
+    var times: ClosedRange<Int64> = 1...Int64.max
+
+    /// From 1990 until tomorrow, by a clock in milliseconds since the Unix epoch.
+    static func believableTimes(now: Int64) -> ClosedRange<Int64> {
+        let first: Int64 = 631_152_000_000
+        return first...max(first, now + 86_400_000)
+    }
+
     /// How many bars are still to be read without trying whether they are written as usual.
     private var unusualBars = 0
     /// How many are, after one that is not: a feed that writes its bars in another way is not slowed down.
@@ -124,7 +133,7 @@ public struct FrameDecoder: Sendable {
         }
         if UsualBar.isPossible(bytes, at: place) {
             if unusualBars == 0 {
-                let end = UsualBar.append(bytes, from: place, to: &batch.bars)
+                let end = UsualBar.append(bytes, from: place, times: times, to: &batch.bars)
                 if end > 0 { return end }
                 unusualBars = FrameDecoder.unusualRun
             } else {
@@ -132,7 +141,7 @@ public struct FrameDecoder: Sendable {
             }
         }
         let end = try scan.object(from: place &+ 1)
-        let reader = EventReader(bytes: bytes, fields: scan.fields)
+        let reader = EventReader(bytes: bytes, fields: scan.fields, times: times)
         do throws(Rejection) {
             switch try reader.event() {
             case .bar(let interval):

@@ -24,7 +24,9 @@ struct UsualBar {
     /// Reads the bar whose `{` stands at `start`, where one is possible. Answers the place behind its `}`; 0 when it
     /// is written in another way or is no valid bar, and then nothing is appended.
     @inline(never)
-    static func append(_ bytes: FrameBytes, from start: Int, to bars: inout [Bar]) -> Int {
+    static func append(
+        _ bytes: FrameBytes, from start: Int, times: ClosedRange<Int64>, to bars: inout [Bar]
+    ) -> Int {
         guard let head = Head(bytes, from: start) else { return 0 }
         var fields = UsualBar(bytes: bytes, place: head.end)
         let volume = fields.number(Name("v"))
@@ -43,7 +45,8 @@ struct UsualBar {
         let windowEnd = fields.integer(Name("e"))
         let isOTC = fields.flag(Name("o", "t", "c"))
         guard fields.place > 0, bytes[fields.place] == UInt8(ascii: "}"), let open, let high, let low, let close,
-            let volume = exactVolume ?? volume, let windowStart, windowStart > 0, let windowEnd, windowEnd > 0
+            let volume = exactVolume ?? volume, let windowStart, times.contains(windowStart), let windowEnd,
+            times.contains(windowEnd)
         else { return 0 }
         bars.append(
             Bar(

@@ -52,5 +52,7 @@ final class Confluence: Sendable {
 
     func whenRoom(_ resume: @escaping @Sendable () -> Void) { sink.whenRoom(resume) }
 
-    func record(_ gap: Gap) { sink.record(gap) }
+    func record(_ change: GapChange) { sink.record(change) }
+
+    func record(_ incident: Incident) { sink.record(incident) }
 }

@@ -281,7 +281,7 @@ public final class ConnectionSet: Service, Sendable {
                 configuration: member.configuration, interest: member.interest == .all ? .all : .symbols([]),
                 sink: inlet, logger: logger)
             connection.onChange { [bell] in _ = bell.yield() }
-            coverage.add(connection, slot: slot)
+            coverage.add(connection, slot: slot, delay: member.configuration.feedDelay)
             core.insert(
                 SetCore.Entry(member: member, connection: connection, inlet: inlet), slot: slot,
                 limit: configuration.limit, now: moment.monotonic)

@@ -8,6 +8,7 @@ final class Inlet: EventSink {
     private let coverage: Coverage
     private let isTallying: Bool
     private let tally = Mutex(Tally())
+    private let coveredGaps = Mutex(CoveredGaps())
 
     struct Tally: Sendable {
         var counts: [Symbol: Int] = [:]
@@ -28,11 +29,15 @@ final class Inlet: EventSink {
 
     func whenRoom(_ resume: @escaping @Sendable () -> Void) { confluence.whenRoom(resume) }
 
+    func record(_ gap: Gap) { record(GapChange(gaps: [gap])) }
+
     /// Leaves out the symbols that another connection brought all the while.
-    func record(_ gap: Gap) {
-        guard let gap = coverage.uncovered(gap, of: slot) else { return }
-        confluence.record(gap)
+    func record(_ change: GapChange) {
+        let rest = coveredGaps.withLock { $0.rest(of: change) { coverage.uncovered($0, of: slot) } }
+        if !rest.ended.isEmpty || !rest.gaps.isEmpty { confluence.record(rest) }
     }
+
+    func record(_ incident: Incident) { confluence.record(incident) }
 
     /// The counts since ``takeTally()``.
     var currentTally: [Symbol: Int] { tally.withLock { $0.counts } }
@@ -43,6 +48,26 @@ final class Inlet: EventSink {
             defer { tally.counts.removeAll(keepingCapacity: true) }
             return tally.counts
         }
+    }
+}
+
+/// Remembers how gaps that began were recorded: what another connection brings may differ when they end.
+struct CoveredGaps {
+    /// As recorded, by the gap as the connection knows it; `nil` for one that was covered and not recorded.
+    private var open: [Gap: Gap?] = [:]
+
+    /// What is left of a change without what `uncovered` leaves out.
+    mutating func rest(of change: GapChange, _ uncovered: (Gap) -> Gap?) -> GapChange {
+        var rest = GapChange(gaps: [])
+        for gap in change.ended {
+            if let recorded = open.removeValue(forKey: gap) ?? gap { rest.ended.append(recorded) }
+        }
+        for gap in change.gaps {
+            let left = uncovered(gap)
+            if gap.to == nil { open[gap] = .some(left) }
+            if let left { rest.gaps.append(left) }
+        }
+        return rest
     }
 }
 
@@ -74,16 +99,24 @@ final class Coverage: Sendable {
     private struct State {
         var since: [Int: [Symbol: Int64]] = [:]
         var connections: [Int: FeedConnection] = [:]
+        var delays: [Int: Int64] = [:]
     }
 
     private let state = Mutex(State())
 
-    func add(_ connection: FeedConnection, slot: Int) { state.withLock { $0.connections[slot] = connection } }
+    /// - Parameter delay: how late the connection's events are, in milliseconds.
+    func add(_ connection: FeedConnection, slot: Int, delay: Int64) {
+        state.withLock { state in
+            state.connections[slot] = connection
+            state.delays[slot] = delay
+        }
+    }
 
     func remove(_ slot: Int) {
         state.withLock { state in
             state.since[slot] = nil
             state.connections[slot] = nil
+            state.delays[slot] = nil
         }
     }
 
@@ -101,12 +134,14 @@ final class Coverage: Sendable {
 
     /// What is left of a gap without the symbols that another connection brought from before its start until now.
     func uncovered(_ gap: Gap, of slot: Int) -> Gap? {
-        let (since, connections) = state.withLock { ($0.since, $0.connections) }
+        let (since, connections, delays) = state.withLock { ($0.since, $0.connections, $0.delays) }
         guard !since.isEmpty, !gap.symbols.isEmpty else { return gap }
         var covered: Set<Symbol> = []
         for (other, symbols) in since where other != slot {
-            guard let from = connections[other]?.snapshot.connectedSince, from <= gap.from else { continue }
-            covered.formUnion(gap.symbols.filter { symbols[$0].map { $0 <= gap.from } ?? false })
+            // Gaps are in the events' own time, which a delayed feed's clock is ahead of.
+            let start = gap.from + (delays[other] ?? 0)
+            guard let from = connections[other]?.snapshot.connectedSince, from <= start else { continue }
+            covered.formUnion(gap.symbols.filter { symbols[$0].map { $0 <= start } ?? false })
         }
         var rest = gap
         rest.symbols.removeAll(where: covered.contains)

@@ -40,11 +40,13 @@ public enum FileRepair {
         let file = StoreFile(path: path, schema: kind.schema)
         guard file.inode != nil else { throw StoreError(.missing, operation: "repair", path: path) }
         let isInPlace = path.split(separator: "/").last.map(String.init) == kind.name
-        let lock = isInPlace ? try FileLock.acquire(path + ".lock") : nil
+        let lock = isInPlace ? try FileLock.acquire(path + ".lock", locksDirectory: kind == .ticks) : nil
         defer { lock?.release() }
         // A collector keeps the mirror open, and would go on reading the file that was replaced.
         let isMirror = isInPlace && kind == .universe
-        let buffer = isMirror ? try FileLock.acquire("\(file.directory)/\(TickBuffer.fileName).lock") : nil
+        let buffer =
+            isMirror
+            ? try FileLock.acquire("\(file.directory)/\(TickBuffer.fileName).lock", locksDirectory: true) : nil
         defer { buffer?.release() }
         var report = RepairReport(path: path, kind: kind)
         let found = try FileVerifier.verify(path, as: kind)

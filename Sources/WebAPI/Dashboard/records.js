@@ -11,6 +11,7 @@ const CAUSES = {
   down: 'collector not running',
   unsubscribed: 'not subscribed',
   damaged: 'file damaged',
+  paused: 'machine or process stood still',
 };
 const LISTED = 6;
 
@@ -67,7 +68,7 @@ export class Records {
     return table('Gaps', ['Since', 'Lasted', 'Cause', 'Connection', 'Symbols'], gaps.map((gap) => el(
       'tr', {},
       el('td', { class: 'keep' }, format.moment(gap.from)),
-      el('td', { class: 'keep' }, format.duration(gap.to - gap.from)),
+      el('td', { class: 'keep' }, gap.to === null ? 'under way' : `${format.duration(gap.to - gap.from)}${gap.is_uncertain ? ' ?' : ''}`),
       el('td', { class: 'keep' }, CAUSES[gap.cause] ?? gap.cause),
       el('td', {}, gap.connection),
       el('td', {}, symbols(gap)))));

@@ -51,6 +51,16 @@ public final class EventTap: EventSink {
         sink.record(gap)
     }
 
+    /// As the sink does.
+    public func record(_ change: GapChange) {
+        sink.record(change)
+    }
+
+    /// As the sink does.
+    public func record(_ incident: Incident) {
+        sink.record(incident)
+    }
+
     /// The events put in since number `after`, oldest first, as far as they are held.
     func view(after: UInt64) -> View {
         state.withLock { state in

@@ -118,6 +118,7 @@ extension RecordedGap {
         json.field("cause", gap.cause.rawValue)
         json.field("from", milliseconds: gap.from)
         json.field("to", milliseconds: gap.to)
+        json.field("is_uncertain", gap.isUncertain)
         json.field("events", strings: gap.events.map(\.rawValue))
         json.field("symbol_count", max(symbolCount, gap.symbols.count))
         json.field("symbols", symbols: gap.symbols.prefix(Self.listed))

@@ -42,7 +42,7 @@ struct BackfillCommand: AsyncParsableCommand {
             let client = try settings.aggregatesClient()
             do {
                 let buffer = try TickBuffer.open(
-                    directory: settings.dataDirectory, options: settings.bufferOptions,
+                    directory: settings.dataDirectory, options: settings.toolBufferOptions,
                     logger: Logger(label: "buffer"))
                 do {
                     try await fill(settings, client, buffer)
@@ -60,8 +60,7 @@ struct BackfillCommand: AsyncParsableCommand {
     }
 
     private func fill(_ settings: Settings, _ client: AggregatesClient, _ buffer: TickBuffer) async throws {
-        let filler = GapFiller(
-            client: client, buffer: buffer, directory: settings.dataDirectory, feedDelay: settings.feedDelay)
+        let filler = GapFiller(client: client, buffer: buffer, directory: settings.dataDirectory)
         if let from, let start = Self.moment(from) {
             let end = to.flatMap(Self.moment) ?? Int64(Date().timeIntervalSince1970 * 1000)
             try await fillSpan(settings, filler, start, end)

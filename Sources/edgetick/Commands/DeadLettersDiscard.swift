@@ -30,7 +30,7 @@ struct DeadLettersDiscard: AsyncParsableCommand {
             let buffer: TickBuffer
             do throws(StoreError) {
                 buffer = try TickBuffer.open(
-                    directory: settings.dataDirectory, options: settings.bufferOptions,
+                    directory: settings.dataDirectory, options: settings.toolBufferOptions,
                     logger: Logger(label: "buffer"))
             } catch {
                 throw CommandFailure.heldByCollector(error) ?? CommandFailure(error)

@@ -31,7 +31,7 @@ struct DeadLettersRetry: AsyncParsableCommand {
             let buffer: TickBuffer
             do throws(StoreError) {
                 buffer = try TickBuffer.open(
-                    directory: settings.dataDirectory, options: settings.bufferOptions,
+                    directory: settings.dataDirectory, options: settings.toolBufferOptions,
                     logger: Logger(label: "buffer"))
             } catch {
                 throw CommandFailure.heldByCollector(error) ?? CommandFailure(error)

@@ -55,6 +55,7 @@ struct DoctorCommand: AsyncParsableCommand {
         findings += network.http()
         findings += await network.feed(logsIn: login)
         findings += await network.upstream()
+        findings += await network.clock()
         return findings
     }
 

@@ -11,7 +11,8 @@ struct GapsCommand: AsyncParsableCommand {
             Example: edgetick gaps --state open
 
             open: not filled yet. filled: what the REST aggregates have is in the buffer. empty: nothing was traded then,
-            or the market was closed. unfillable: the aggregates do not have it (trades, quotes).
+            or the market was closed. unfillable: the aggregates do not have it (trades, quotes). Times are the events' own.
+            TO is "under way" while events are missed; a "?" behind it says that the clock was wrong and the ends may be off.
             """)
 
     @OptionGroup var options: SettingsOptions
@@ -39,7 +40,7 @@ struct GapsCommand: AsyncParsableCommand {
             for record in records {
                 let gap = record.gap
                 table.add([
-                    "\(record.id)", record.state.rawValue, Self.time(gap.from), Self.time(gap.to), gap.connection,
+                    "\(record.id)", record.state.rawValue, Self.time(gap.from), Self.end(of: gap), gap.connection,
                     gap.cause.rawValue, gap.events.map(\.rawValue).joined(separator: ","),
                     Self.symbols(gap.symbols), record.detail ?? "",
                 ])
@@ -52,6 +53,10 @@ struct GapsCommand: AsyncParsableCommand {
         if symbols.isEmpty { return "all" }
         let shown = symbols.prefix(3).map(\.description).joined(separator: ",")
         return symbols.count > 3 ? "\(shown) and \(symbols.count - 3) more" : shown
+    }
+
+    private static func end(of gap: Gap) -> String {
+        (gap.to.map(time) ?? "under way") + (gap.isUncertain ? " ?" : "")
     }
 
     static func time(_ milliseconds: Int64) -> String {
@@ -68,7 +73,9 @@ struct GapsCommand: AsyncParsableCommand {
         /// Empty: all.
         let symbols: [String]
         let fromMilliseconds: Int64
-        let toMilliseconds: Int64
+        /// `nil` while events are missed.
+        let toMilliseconds: Int64?
+        let isUncertain: Bool
         let recordedMilliseconds: Int64
         let filledBars: Int
 
@@ -82,6 +89,7 @@ struct GapsCommand: AsyncParsableCommand {
             symbols = record.gap.symbols.map(\.description)
             fromMilliseconds = record.gap.from
             toMilliseconds = record.gap.to
+            isUncertain = record.gap.isUncertain
             recordedMilliseconds = record.recorded
             filledBars = record.rows
         }

@@ -52,7 +52,7 @@ struct SyncCommand: AsyncParsableCommand {
             guard let upstream = try settings.upstream() else { return }
             if dryRun { return try describe(settings) }
             let buffer = try TickBuffer.open(
-                directory: settings.dataDirectory, options: settings.bufferOptions, logger: Logger(label: "buffer"))
+                directory: settings.dataDirectory, options: settings.toolBufferOptions, logger: Logger(label: "buffer"))
             let uploader = Uploader(
                 configuration: upstream, bufferID: buffer.id, settingAside: setAside, logger: Logger(label: "upload"))
             do {

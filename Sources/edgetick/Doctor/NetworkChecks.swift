@@ -1,3 +1,4 @@
+import Backfill
 import Feed
 import Logging
 import MarketData
@@ -82,6 +83,30 @@ struct NetworkChecks {
         } catch {
             return [.failure("feed", error)]
         }
+    }
+
+    /// This machine's clock against the REST server's and the database's.
+    func clock() async -> [Finding] {
+        var checks: [ClockCheck] = []
+        // The one that answers also tells that it can be reached; what can't be is told elsewhere.
+        if settings.feed.source == .feed, settings.backfill.isAutomatic, let client = try? settings.aggregatesClient() {
+            let asked = TimeText.now()
+            if let shown = try? await client.serverTime() {
+                checks.append(
+                    ClockCheck(
+                        other: "the REST server's", asked: asked, answered: TimeText.now(), shown: shown,
+                        coarseness: 1000))
+            }
+            await client.shutdown()
+        }
+        if let configuration = try? settings.upstream() {
+            let asked = TimeText.now()
+            if let shown = try? await UpstreamSchema.serverTime(configuration) {
+                checks.append(
+                    ClockCheck(other: "the database's", asked: asked, answered: TimeText.now(), shown: shown))
+            }
+        }
+        return checks.map(\.finding)
     }
 
     /// The database: connection, TLS, login, tables and rights.

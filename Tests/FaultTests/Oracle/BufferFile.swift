@@ -1,3 +1,4 @@
+import FeedSimulator
 import Foundation
 import GRDB
 import MarketData
@@ -9,11 +10,17 @@ struct BufferFile {
         var symbols: Set<String>
         var events: Set<String>
         var from: Int64
-        var to: Int64
+        /// `nil` while the loss lasts.
+        var to: Int64?
         var cause: String
+        var isUncertain = false
 
-        func covers(_ kind: EventKind, _ symbol: String) -> Bool {
-            events.contains(kind.rawValue) && (symbols == ["*"] || symbols.contains(symbol))
+        /// Whether the event happened in the gap: a bar where its window begins or ends in it.
+        func covers(_ event: LedgerEvent) -> Bool {
+            guard events.contains(event.kind.rawValue), symbols == ["*"] || symbols.contains("\(event.symbol)") else {
+                return false
+            }
+            return [event.time, event.bar?.end ?? event.time].contains { from <= $0 && $0 <= to ?? .max }
         }
     }
 
@@ -56,21 +63,21 @@ struct BufferFile {
             let cursor = try Row.fetchCursor(
                 database,
                 sql:
-                    "SELECT seq, symbol, \(time), received_us, \(interval), \(columns) FROM \(stream.rawValue) ORDER BY seq"
+                    "SELECT seq, symbol, \(time), \(interval), \(columns) FROM \(stream.rawValue) ORDER BY seq"
             )
             while let row = try cursor.next() {
                 let kind: EventKind =
                     switch stream {
-                    case .bars: Self.integer(row[4]) == 60 ? .minuteBar : .secondBar
+                    case .bars: Self.integer(row[3]) == 60 ? .minuteBar : .secondBar
                     case .trades: .trade
                     case .quotes: .quote
                     }
-                let values = (5..<row.count).map { Self.text(row[$0] as DatabaseValue) }
+                let values = (4..<row.count).map { Self.text(row[$0] as DatabaseValue) }
                 // A damaged file may hold anything, and the row is then no event's.
                 body(
                     LedgerRow(
                         kind: kind, symbol: Self.text(row[1]) ?? "?", time: Self.integer(row[2]),
-                        sequence: Self.integer(row[0]), received: Self.integer(row[3]) / 1000, values: values))
+                        sequence: Self.integer(row[0]), values: values))
             }
         }
     }
@@ -93,13 +100,14 @@ struct BufferFile {
 
     func gaps() throws -> [RecordedGap] {
         try read { database in
-            try Row.fetchAll(database, sql: "SELECT symbols, events, from_ms, to_ms, cause FROM gaps").map { row in
+            try Row.fetchAll(database, sql: "SELECT symbols, events, from_ms, to_ms, cause, uncertain FROM gaps").map {
+                row in
                 let symbols: String = row[0]
                 let events: String = row[1]
                 return RecordedGap(
                     symbols: Set(symbols.split(separator: ",").map(String.init)),
                     events: Set(events.split(separator: ",").map(String.init)), from: row[2], to: row[3],
-                    cause: row[4])
+                    cause: row[4], isUncertain: row[5])
             }
         }
     }

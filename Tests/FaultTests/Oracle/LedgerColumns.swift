@@ -69,7 +69,5 @@ struct LedgerRow {
     var time: Int64
     /// Its number in the stream; 0 upstream.
     var sequence: Int64 = 0
-    /// When it was received, in milliseconds since the Unix epoch; 0 upstream.
-    var received: Int64 = 0
     var values: [String?]
 }

@@ -55,7 +55,7 @@ struct LedgerOracle {
     /// Compares the file, and the database where there is one.
     func compare(_ file: BufferFile, _ upstream: UpstreamTables?) throws -> Findings {
         var findings = Findings()
-        var found: [UInt64: Int64] = [:]
+        var found: Set<UInt64> = []
         // Rows that upstream need not have: a damaged one that the database refused, as the file tells.
         var refused: Set<UInt64> = []
         let dead = lostBefore > 0 ? try file.deadLetters() : [:]
@@ -69,7 +69,7 @@ struct LedgerOracle {
                 next = max(next, row.sequence + 1)
                 guard let id = check(row, "file", &findings) else { return }
                 if dead[stream]?.contains(row.sequence) ?? false { refused.insert(id) }
-                if found.updateValue(row.received, forKey: id) != nil {
+                if !found.insert(id).inserted {
                     findings.doubled.append("file: \(describe(id))")
                 }
             }
@@ -79,7 +79,7 @@ struct LedgerOracle {
         }
         let there = try upstream.map { try compare($0, with: found, refused, deleted, &findings) } ?? []
         // What was uploaded may have been deleted to make room.
-        let gone = Set(there.filter { deleted[plan.event($0).kind.stream] ?? 0 > 0 && found[$0] == nil })
+        let gone = Set(there.filter { deleted[plan.event($0).kind.stream] ?? 0 > 0 && !found.contains($0) })
         findings.explained += gone.count
         try explainHoles(found, gone, file, drops, &findings)
         return findings
@@ -129,40 +129,29 @@ struct LedgerOracle {
         }
     }
 
-    /// Events between those that arrived must be told by a gap or a drop, with the right symbol and at the right time.
+    /// An event that was sent and is nowhere must be told by a drop, or by a gap of its symbol and kind at its own time.
     private func explainHoles(
-        _ found: [UInt64: Int64], _ gone: Set<UInt64>, _ file: BufferFile, _ drops: [BufferFile.RecordedDrop],
+        _ found: Set<UInt64>, _ gone: Set<UInt64>, _ file: BufferFile, _ drops: [BufferFile.RecordedDrop],
         _ findings: inout Findings
     ) throws {
         let gaps = try file.gaps()
-        let known = found.keys.sorted()
-        var before: (id: UInt64, received: Int64)?
-        var position = first
-        for id in known + (allowsTail ? [] : [end]) {
-            let after = id == end ? Int64.max : found[id] ?? 0
-            for hole in max(position, lostBefore)..<max(position, lostBefore, id) where !gone.contains(hole) {
-                let event = plan.event(hole)
-                let symbol = "\(event.symbol)"
-                let isTold =
-                    drops.contains { $0.covers(event.kind, symbol, at: event.time) }
-                    || gaps.contains {
-                        $0.covers(event.kind, symbol) && $0.from <= after && $0.to >= (before?.received ?? 0)
-                    }
-                if isTold {
-                    findings.explained += 1
-                } else {
-                    findings.missing.append(
-                        "file: \(describe(hole)) was sent, and no gap tells it (after \(before?.id ?? 0) received at "
-                            + "\(before?.received ?? 0), before \(id) received at \(after))")
-                }
+        let last = allowsTail ? found.max() ?? 0 : end
+        for hole in max(first, lostBefore)..<max(first, lostBefore, last)
+        where !found.contains(hole) && !gone.contains(hole) {
+            let event = plan.event(hole)
+            let isTold =
+                drops.contains { $0.covers(event.kind, "\(event.symbol)", at: event.time) }
+                || gaps.contains { $0.covers(event) }
+            if isTold {
+                findings.explained += 1
+            } else {
+                findings.missing.append("file: \(describe(hole)) was sent, and no gap has it")
             }
-            position = id + 1
-            before = (id, after)
         }
     }
 
     private func compare(
-        _ upstream: UpstreamTables, with found: [UInt64: Int64]?, _ refused: Set<UInt64>,
+        _ upstream: UpstreamTables, with found: Set<UInt64>?, _ refused: Set<UInt64>,
         _ deleted: [EventStream: Int64], _ findings: inout Findings
     ) throws -> Set<UInt64> {
         var there: Set<UInt64> = []
@@ -172,12 +161,12 @@ struct LedgerOracle {
                 guard let id = check(row, "upstream", &findings) else { return }
                 if !there.insert(id).inserted { findings.doubled.append("upstream: \(describe(id))") }
                 let mayBeGone = allowsLostFile || deleted[stream] ?? 0 > 0
-                if let found, found[id] == nil, !mayBeGone {
+                if let found, !found.contains(id), !mayBeGone {
                     findings.spurious.append("upstream: \(describe(id)) was never in the file")
                 }
             }
         }
-        for id in (found ?? [:]).keys.sorted() where !there.contains(id) {
+        for id in (found ?? []).sorted() where !there.contains(id) {
             if refused.contains(id) {
                 findings.explained += 1
                 findings.refused += 1

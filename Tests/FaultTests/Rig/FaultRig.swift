@@ -62,8 +62,9 @@ final class FaultRig: Sendable {
     func newestBarsThatDiffer(count: UInt64) throws -> [String] {
         var newest: [UInt64: [String?]] = [:]
         var wrong: [String] = []
+        let plan = feed.plan
         func id(_ row: LedgerRow) -> UInt64? {
-            Symbol(row.symbol).flatMap { LedgerServer.plan.id(of: row.kind, symbol: $0, time: row.time) }
+            Symbol(row.symbol).flatMap { plan.id(of: row.kind, symbol: $0, time: row.time) }
         }
         try file.rows(.bars) { row in
             if let id = id(row) { newest[id] = row.values }
@@ -73,8 +74,8 @@ final class FaultRig: Sendable {
             guard let id = id(row) else { return }
             if upstream.updateValue(row.values, forKey: id) != nil { wrong.append("\(id) is upstream twice") }
         }
-        for id in 0..<count where LedgerServer.plan.event(id).kind.stream == .bars {
-            let expected = LedgerColumns.expected(LedgerServer.plan.event(id))
+        for id in 0..<count where plan.event(id).kind.stream == .bars {
+            let expected = LedgerColumns.expected(plan.event(id))
             if newest[id] != expected { wrong.append("file: \(id) is \(newest[id] ?? [])") }
             if upstream[id] != expected { wrong.append("upstream: \(id) is \(upstream[id] ?? [])") }
         }
@@ -122,7 +123,7 @@ final class FaultRig: Sendable {
 
     /// Compares the file and the database with what was sent.
     func compare(allowsLostFile: Bool = false, allowsTail: Bool = false) throws -> LedgerOracle.Findings {
-        var oracle = LedgerOracle(plan: LedgerServer.plan, end: feed.end)
+        var oracle = LedgerOracle(plan: feed.plan, end: feed.end)
         oracle.reported = watch.reported
         oracle.allowsLostFile = allowsLostFile
         oracle.allowsTail = allowsTail

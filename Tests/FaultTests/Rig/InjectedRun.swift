@@ -74,7 +74,7 @@ struct InjectedRun {
 
         // The file must be good for more, and everything must arrive.
         let before = feed.end
-        let more = try await LedgerServer(first: before, count: 96, perSecond: nil)
+        let more = try await LedgerServer(plan: feed.plan, first: before, count: 96, perSecond: nil)
         let (collector, _) = try await rig.box.collect(settings: ["MASSIVE_WEBSOCKET_URL": more.url])
         let file = rig.file
         try await Waiting.until(within: .seconds(60)) {
@@ -85,7 +85,7 @@ struct InjectedRun {
         _ = try await collector.exit(within: .seconds(30))
         let (synced, output) = try await rig.box.run("sync")
         guard synced == 0 else { throw ChildProcess.TimedOut(description: output.joined(separator: "\n")) }
-        var oracle = LedgerOracle(plan: LedgerServer.plan, end: before + 96)
+        var oracle = LedgerOracle(plan: feed.plan, end: before + 96)
         oracle.reported = rig.watch.reported
         return Outcome(isHit: isHit, findings: try oracle.compare(file, rig.upstream))
     }

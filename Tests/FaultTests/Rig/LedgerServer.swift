@@ -1,15 +1,15 @@
 import FeedSimulator
+import Foundation
 import Logging
 import MarketData
 import Synchronization
 
 /// A feed of numbered events on loopback: serves until it goes out of scope.
 final class LedgerServer: Sendable {
-    /// The plan of every test: all kinds, in a few symbols.
-    static let plan = LedgerPlan(
-        kinds: EventKind.allCases, symbols: ["AAPL", "BRK.B", "ZVZZT"].compactMap { Symbol($0) })
     static let symbols = "AAPL,BRK.B,ZVZZT"
 
+    /// All kinds, in a few symbols; an event happens when it is sent, as on a real feed.
+    let plan: LedgerPlan
     let simulator: FeedSimulator
     let port: Int
     private let first: UInt64
@@ -17,13 +17,16 @@ final class LedgerServer: Sendable {
     private let serving: Task<Void, any Error>
 
     /// Starts to serve at so many events a second, or flat out; while nobody listens it waits, unless events are to be
-    /// missed then. A client for which more than `slowBytes` wait is closed; without it, it is waited for.
+    /// missed then. A client for which more than `slowBytes` wait is closed; without it, it is waited for. A feed that goes on
+    /// where another one ended has that one's plan.
     init(
-        first: UInt64 = 0, count: Int? = nil, perSecond: Double? = 2000, eventsPerFrame: Int = 8, port: Int = 0,
+        plan: LedgerPlan? = nil, first: UInt64 = 0, count: Int? = nil, perSecond: Double? = 2000,
+        eventsPerFrame: Int = 8, port: Int = 0,
         misses: Bool = false, slowBytes: Int? = nil, limit: Int? = nil, faults: [Fault] = []
     ) async throws {
+        let plan = plan ?? Self.plan(perSecond: perSecond)
         let feed = LedgerFeed(
-            plan: Self.plan, firstID: first, count: count, eventsPerFrame: eventsPerFrame,
+            plan: plan, firstID: first, count: count, eventsPerFrame: eventsPerFrame,
             eventsPerSecond: perSecond ?? 10_000)
         var configuration = SimulatorConfiguration(source: .ledger(feed))
         configuration.port = port
@@ -41,12 +44,22 @@ final class LedgerServer: Sendable {
             configuration: configuration, logger: Logger(label: "ledger", factory: { _ in SwiftLogNoOpLogHandler() }))
         self.port = try await simulator.bind()
         self.simulator = simulator
+        self.plan = plan
         self.first = first
         self.eventsPerFrame = eventsPerFrame
         serving = Task { try await simulator.run() }
     }
 
     deinit { serving.cancel() }
+
+    private static func plan(perSecond: Double?) -> LedgerPlan {
+        let kinds = EventKind.allCases
+        let symbols = symbols.split(separator: ",").compactMap { Symbol(String($0)) }
+        // Rounded down: a feed may be late, and never knows what is still to come.
+        let step = perSecond.map { Int64(Double(kinds.count * symbols.count) * 1000 / $0) } ?? 1
+        return LedgerPlan(
+            kinds: kinds, symbols: symbols, start: Int64(Date().timeIntervalSince1970 * 1000), step: step)
+    }
 
     var url: String { "ws://127.0.0.1:\(port)/stocks" }
 

@@ -1,3 +1,4 @@
+import FeedSimulator
 import Foundation
 import GRDB
 import MarketData
@@ -17,6 +18,7 @@ struct TornFile {
     final class Source: Sendable {
         let data: Workspace
         let tables: UpstreamTables
+        let plan: LedgerPlan
         let end: UInt64
 
         init(cluster: PostgresCluster) async throws {
@@ -32,6 +34,7 @@ struct TornFile {
                 try FileManager.default.copyItem(atPath: rig.box.data + "/" + name, toPath: data.file(name))
             }
             tables = rig.upstream
+            plan = rig.feed.plan
             end = rig.feed.end
         }
     }
@@ -57,7 +60,7 @@ struct TornFile {
     }
 
     func run(from source: Source) async throws -> Outcome {
-        let feed = try await LedgerServer(first: source.end, perSecond: 3000)
+        let feed = try await LedgerServer(plan: source.plan, first: source.end, perSecond: 3000)
         let rig = try await FaultRig(feed, cluster: source.tables.cluster, copying: source.tables)
         try FileManager.default.createDirectory(atPath: rig.box.data, withIntermediateDirectories: true)
         let before = try ["ticks.sqlite", "ticks.sqlite-wal"].map { name in
@@ -88,7 +91,7 @@ struct TornFile {
         let (status, output) = try await rig.box.run("sync")
         if status != 0 { outcome.faults.append("\(damage): sync \(status) \(output.suffix(3))") }
         checkSetAside(bytes[0], rig, &outcome)
-        var oracle = LedgerOracle(plan: LedgerServer.plan, end: feed.end)
+        var oracle = LedgerOracle(plan: source.plan, end: feed.end)
         oracle.lostBefore = source.end
         oracle.allowsLostFile = true
         oracle.allowsTail = true

@@ -15,7 +15,7 @@ struct TortureTests {
         let rounds = Torture.rounds(full: 1000)
         // A fresh box now and then, so that comparing costs the same all along.
         while counts.rounds < rounds {
-            let rig = try await FaultRig(LedgerServer(perSecond: 8000), cluster: .shared())
+            let rig = try await FaultRig(LedgerServer(perSecond: 6000), cluster: .shared())
             for _ in 0..<min(50, rounds - counts.rounds) {
                 counts.rounds += 1
                 let delay = Int.random(in: 5...400, using: &random)

@@ -35,7 +35,7 @@ import Testing
         #expect(answered.withLock { $0 } == .close(code ?? 1000))
         let gap = try #require(rig.sink.gaps.first)
         #expect(gap.symbols == [aapl, Symbol("MSFT")!] && gap.events == [.trade] && gap.cause == .disconnected)
-        #expect(gap.from <= gap.to && gap.connection == "primary")
+        #expect(gap.from <= gap.to ?? 0 && gap.connection == "primary")
         await feed.stop()
     }
 

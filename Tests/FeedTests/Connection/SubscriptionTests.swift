@@ -96,7 +96,9 @@ private func channels(_ names: String...) -> [FeedChannel] { names.compactMap { 
 }
 
 @Suite(.timeLimit(.minutes(3))) struct LossLedgerTests {
-    private func gap(_ symbols: [String], _ events: [EventKind], _ from: Int64, _ to: Int64, _ cause: Gap.Cause) -> Gap
+    private let now = FeedMoment(monotonic: .zero, wall: 0)
+
+    private func gap(_ symbols: [String], _ events: [EventKind], _ from: Int64, _ to: Int64?, _ cause: Gap.Cause) -> Gap
     {
         Gap(
             connection: "c", symbols: symbols.compactMap { Symbol($0) }, events: events, from: from, to: to,
@@ -105,19 +107,23 @@ private func channels(_ names: String...) -> [FeedChannel] { names.compactMap { 
 
     @Test func `what was lost together makes one gap, to the last that stood again`() {
         var ledger = LossLedger()
-        for channel in channels("T.B", "T.A", "AM.A", "AM.B") { ledger.lost(channel, from: 10, cause: .disconnected) }
-        let gaps = ledger.ended(channels("T.A", "T.B", "AM.A", "AM.B"), connection: "c") { $0.kind == .trade ? 20 : 30 }
+        for channel in channels("T.B", "T.A", "AM.A", "AM.B") {
+            ledger.lost(channel, from: 10, cause: .disconnected, now)
+        }
+        let gaps = ledger.ended(channels("T.A", "T.B", "AM.A", "AM.B"), connection: "c") { channel, _, _ in
+            .init(time: channel.kind == .trade ? 20 : 30)
+        }
         #expect(gaps == [gap(["A", "B"], [.minuteBar, .trade], 10, 30, .disconnected)])
         #expect(ledger.isEmpty)
     }
 
     @Test func `losses of other times, causes or kinds make gaps of their own`() {
         var ledger = LossLedger()
-        ledger.lost(FeedChannel("T.A")!, from: 10, cause: .disconnected)
-        ledger.lost(FeedChannel("T.B")!, from: 11, cause: .disconnected)
-        ledger.lost(FeedChannel("T.C")!, from: 12, cause: .stalled)
-        ledger.lost(FeedChannel("Q.C")!, from: 12, cause: .overflow)
-        let gaps = ledger.endAll(connection: "c", at: 20)
+        ledger.lost(FeedChannel("T.A")!, from: 10, cause: .disconnected, now)
+        ledger.lost(FeedChannel("T.B")!, from: 11, cause: .disconnected, now)
+        ledger.lost(FeedChannel("T.C")!, from: 12, cause: .stalled, now)
+        ledger.lost(FeedChannel("Q.C")!, from: 12, cause: .overflow, now)
+        let gaps = ledger.ended(ledger.channels, connection: "c") { _, _, _ in .init(time: 20) }
         let expected = [
             gap(["A"], [.trade], 10, 20, .disconnected), gap(["B"], [.trade], 11, 20, .disconnected),
             gap(["C"], [.quote], 12, 20, .overflow), gap(["C"], [.trade], 12, 20, .stalled),
@@ -127,18 +133,38 @@ private func channels(_ names: String...) -> [FeedChannel] { names.compactMap { 
 
     @Test func `an earlier loss goes on, and ends once`() {
         var ledger = LossLedger()
-        ledger.lost(FeedChannel("T.A")!, from: 10, cause: .stalled)
-        ledger.lost(FeedChannel("T.A")!, from: 15, cause: .disconnected)
+        ledger.lost(FeedChannel("T.A")!, from: 10, cause: .stalled, now)
+        ledger.lost(FeedChannel("T.A")!, from: 15, cause: .disconnected, now)
         #expect(
-            ledger.ended(channels("T.A", "T.X"), connection: "c") { _ in 20 } == [
+            ledger.ended(channels("T.A", "T.X"), connection: "c") { _, _, _ in .init(time: 20) } == [
                 gap(["A"], [.trade], 10, 20, .stalled)
             ])
-        #expect(ledger.endAll(connection: "c", at: 30) == [])
+        #expect(ledger.ended(ledger.channels, connection: "c") { _, _, _ in .init(time: 30) } == [])
+    }
+
+    @Test func `a loss is recorded when it begins, and again when it is over or another`() {
+        var ledger = LossLedger()
+        #expect(ledger.change([], connection: "c") == nil)
+        for channel in channels("T.A", "T.B") { ledger.lost(channel, from: 10, cause: .disconnected, now) }
+        let both = gap(["A", "B"], [.trade], 10, nil, .disconnected)
+        #expect(ledger.change([], connection: "c") == GapChange(gaps: [both]))
+        #expect(ledger.change([], connection: "c") == nil)
+        let ended = ledger.ended(channels("T.A"), connection: "c") { _, _, _ in .init(time: 20) }
+        let rest = gap(["B"], [.trade], 10, nil, .disconnected)
+        let change = GapChange(ended: [both], gaps: [gap(["A"], [.trade], 10, 20, .disconnected), rest])
+        #expect(ledger.change(ended, connection: "c") == change)
+        let last = ledger.ended(channels("T.B"), connection: "c") { _, _, _ in .init(time: 30, isUncertain: true) }
+        #expect(last.map(\.isUncertain) == [true])
+        #expect(ledger.change(last, connection: "c") == GapChange(ended: [rest], gaps: last))
+        #expect(ledger.isEmpty)
     }
 
     @Test func `a wildcard's gap names no symbol; a clock set back makes no negative span`() {
         var ledger = LossLedger()
-        ledger.lost(FeedChannel("AM.*")!, from: 10, cause: .disconnected)
-        #expect(ledger.endAll(connection: "c", at: 3) == [gap([], [.minuteBar], 10, 10, .disconnected)])
+        ledger.lost(FeedChannel("AM.*")!, from: 10, cause: .disconnected, now)
+        #expect(
+            ledger.ended(ledger.channels, connection: "c") { _, _, _ in .init(time: 3) } == [
+                gap([], [.minuteBar], 10, 10, .disconnected)
+            ])
     }
 }

@@ -74,17 +74,6 @@ CREATE TABLE quotes (
     received_us INTEGER NOT NULL,
     connection TEXT NOT NULL
 );
-CREATE TABLE gaps (
-    id INTEGER PRIMARY KEY,
-    connection TEXT NOT NULL,
-    symbols TEXT NOT NULL,
-    events TEXT NOT NULL,
-    from_ms INTEGER NOT NULL,
-    to_ms INTEGER NOT NULL,
-    cause TEXT NOT NULL,
-    recorded_us INTEGER NOT NULL
-, state TEXT NOT NULL DEFAULT 'open', detail TEXT, settled_us INTEGER);
-INSERT INTO gaps VALUES(1,'primary','AAPL,IBM','AM',1379999900000,1379999960000,'disconnected',1379999961000000,'filled','from the aggregates',1379999999000000);
 CREATE TABLE drops (
     episode INTEGER NOT NULL,
     stream TEXT NOT NULL,
@@ -140,6 +129,23 @@ CREATE TABLE moves (
     through INTEGER NOT NULL
 );
 INSERT INTO moves VALUES(7,'6f1c2a34-0b1d-4c55-9a7e-1234567890ab','bars','7d1c2a34-0b1d-4c55-9a7e-1234567890ab',2);
+CREATE TABLE "gaps" (
+    -- Spans of the events' own time in which events may have been missed. A row is written when the loss begins and
+    -- completed when it ends, so that a kill doesn't make it forgotten.
+    id INTEGER PRIMARY KEY,
+    connection TEXT NOT NULL,
+    symbols TEXT NOT NULL, -- a comma list, or * for all
+    events TEXT NOT NULL, -- a comma list of AM, A, T, Q
+    from_ms INTEGER NOT NULL,
+    to_ms INTEGER, -- NULL while the loss lasts
+    cause TEXT NOT NULL,
+    recorded_us INTEGER NOT NULL,
+    state TEXT NOT NULL DEFAULT 'open', -- whether it is filled: open, filled, empty, unfillable
+    detail TEXT,
+    settled_us INTEGER,
+    uncertain INTEGER NOT NULL DEFAULT 0 -- 1: the clock was wrong meanwhile, and the ends may be off
+);
+INSERT INTO gaps VALUES(1,'primary','AAPL,IBM','AM',1379999900000,1379999960000,'disconnected',1379999961000000,'filled','from the aggregates',1379999999000000,0);
 COMMIT;
 PRAGMA application_id = 1163162673;
 PRAGMA user_version = 5;

@@ -6,7 +6,10 @@ import MarketData
 struct MachineDriver {
     var machine: FeedConnection.StateMachine
     var seconds = 0.0
-    var log: [String] = []
+    /// The gaps that are recorded without an end now.
+    var open: [String] = []
+    /// How far the clock that people set is from where it should be, in seconds.
+    var clockStep = 0.0
 
     init(
         _ symbols: [String] = ["A"], events: Set<EventKind> = [.trade],
@@ -22,14 +25,19 @@ struct MachineDriver {
 
     /// The monotonic clock starts at 0 and the wall clock at 1000 s.
     var now: FeedMoment {
-        FeedMoment(monotonic: .seconds(seconds), wall: 1_000_000 + Int64(seconds * 1000))
+        FeedMoment(monotonic: .seconds(seconds), wall: 1_000_000_000 + Int64((seconds + clockStep) * 1000))
     }
 
     mutating func at(_ seconds: Double, _ input: (inout FeedConnection.StateMachine, FeedMoment) -> [Action])
         -> [String]
     {
         self.seconds = seconds
-        return input(&machine, now).map(Self.text)
+        return input(&machine, now).flatMap { action in
+            guard case .record(let change) = action else { return [Self.text(action)] }
+            open.removeAll { change.ended.map(Self.text).contains($0) }
+            open += change.gaps.filter { $0.to == nil }.map(Self.text)
+            return change.gaps.filter { $0.to != nil }.map(Self.text)
+        }
     }
 
     typealias Action = FeedConnection.StateMachine.Action
@@ -43,13 +51,20 @@ struct MachineDriver {
         case .close(let code): "close \(code)"
         case .abandon: "abandon"
         case .awaitRoom: "awaitRoom"
-        case .record(let gap):
-            "gap \(gap.symbols.map(\.description).joined(separator: ",")) \(gap.events.map(\.rawValue).joined()) "
-                + "\(gap.from)-\(gap.to) \(gap.cause.rawValue)"
+        case .record(let change): change.gaps.map(text).joined(separator: "; ")
+        case .incident(let incident): "incident \(incident.what)"
         case .note(let notice): "note \(notice)"
         case .fault(let error, let retry): "fault \(error.reason.rawValue)" + (retry.map { " retry \($0)" } ?? "")
         case .finish: "finish"
         }
+    }
+
+    /// Times in milliseconds after the start.
+    static func text(_ gap: Gap) -> String {
+        let start: Int64 = 1_000_000_000
+        return "gap \(gap.symbols.map(\.description).joined(separator: ",")) \(gap.events.map(\.rawValue).joined()) "
+            + "\(gap.from - start)-\(gap.to.map { "\($0 - start)" } ?? "") \(gap.cause.rawValue)"
+            + (gap.isUncertain ? " uncertain" : "")
     }
 
     mutating func status(_ status: String, _ message: String = "", at seconds: Double) -> [String] {
@@ -74,12 +89,31 @@ struct MachineDriver {
         at(seconds) { $0.closed(ending, $1, jitter: 1) }
     }
 
-    mutating func trade(_ symbol: String, at seconds: Double) -> [String] {
+    /// A trade comes that happened so many seconds before, as a good clock knows.
+    mutating func trade(_ symbol: String, at seconds: Double, late: Double = 0) -> [String] {
         var batch = EventBatch(connection: "primary", receivedMicroseconds: 0)
-        batch.trades = [Trade(symbol: Symbol(symbol)!, time: 1, price: 1, size: 1)]
-        return at(seconds) { machine, now in
+        let time = 1_000_000_000 + Int64(((seconds - late) * 1000).rounded())
+        batch.trades = [Trade(symbol: Symbol(symbol)!, time: time, price: 1, size: 1)]
+        return take(batch, at: seconds)
+    }
+
+    /// A second bar comes that ended so many seconds before.
+    mutating func bar(_ symbol: String, at seconds: Double, late: Double = 0) -> [String] {
+        var batch = EventBatch(connection: "primary", receivedMicroseconds: 0)
+        let end = 1_000_000_000 + Int64(((seconds - late) * 1000).rounded())
+        batch.bars = [
+            Bar(
+                symbol: Symbol(symbol)!, interval: .second, start: end - 1000, end: end, open: 1, high: 1, low: 1,
+                close: 1, volume: 1)
+        ]
+        return take(batch, at: seconds)
+    }
+
+    private mutating func take(_ batch: EventBatch, at seconds: Double) -> [String] {
+        at(seconds) { machine, now in
+            let actions = machine.alive(now)
             machine.seen(now)
-            return machine.took(batch, now)
+            return actions + machine.took(batch, now)
         }
     }
 }

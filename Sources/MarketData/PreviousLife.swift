@@ -1,0 +1,55 @@
+/// How far a buffer's file came before this process: what came afterwards was missed.
+public struct PreviousLife: Sendable, Equatable {
+    /// The greatest time in the file, in milliseconds since the Unix epoch: of an event, of a row's receipt or of the
+    /// collector's last sign of life.
+    public var end: Int64
+    /// The newest event's time of each kind that the file holds, in milliseconds since the Unix epoch.
+    public var newest: [EventKind: Int64]
+    /// The gaps that the file tells of already; those that were under way end at ``end``.
+    public var told: [Gap]
+    /// Whether the clock was wrong then or is now: the file knows later times than the clock shows.
+    public var isUncertain: Bool
+
+    /// Makes a value; see the properties for meaning and units.
+    public init(end: Int64, newest: [EventKind: Int64] = [:], told: [Gap] = [], isUncertain: Bool = false) {
+        self.end = end
+        self.newest = newest
+        self.told = told
+        self.isUncertain = isUncertain
+    }
+
+    /// Since when events of each symbol and kind are missed, for one question after the other.
+    public struct Ends: Sendable {
+        private let newest: [EventKind: Int64]
+        private let end: Int64
+        private var told: [EventKind: [Symbol?: [ClosedRange<Int64>]]] = [:]
+
+        /// Since when events of a kind are missed: since the newest that the file holds, or since the end of the gaps
+        /// that tell of the time from there on.
+        public func missedSince(_ kind: EventKind, _ symbol: Symbol?) -> Int64 {
+            var since = newest[kind] ?? end
+            var spans = told[kind]?[nil] ?? []
+            if symbol != nil { spans += told[kind]?[symbol] ?? [] }
+            for span in spans.sorted(by: { $0.lowerBound < $1.lowerBound }) where span.lowerBound <= since {
+                since = max(since, span.upperBound)
+            }
+            return since
+        }
+
+        fileprivate init(_ life: PreviousLife) {
+            newest = life.newest
+            end = life.end
+            for gap in life.told {
+                guard let to = gap.to, gap.from <= to else { continue }
+                for kind in gap.events where to > life.newest[kind] ?? life.end {
+                    for symbol in gap.symbols.isEmpty ? [nil] : gap.symbols.map(Optional.some) {
+                        told[kind, default: [:]][symbol, default: []].append(gap.from...to)
+                    }
+                }
+            }
+        }
+    }
+
+    /// For asking about many symbols.
+    public var ends: Ends { Ends(self) }
+}

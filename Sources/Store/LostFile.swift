@@ -1,0 +1,75 @@
+import GRDB
+import MarketData
+
+/// What is known of a buffer's file that can't be used any more, found so at a start.
+struct LostFile: Sendable, Equatable {
+    /// Rows of a stream that waited for upload.
+    struct Waiting: Sendable, Equatable {
+        var count: Int64
+        /// Their events' times, in milliseconds since the Unix epoch, where they can be read.
+        var from: Int64?
+        var to: Int64?
+    }
+
+    /// How far the file came; `nil` when nobody had it before.
+    var life: PreviousLife?
+    var waiting: [EventStream: Waiting] = [:]
+    /// Whether it could be told how many rows waited.
+    var isCounted = false
+
+    /// A file of which nothing can be read.
+    ///
+    /// - Parameter lastHeld: when a collector last held the file's lock, in seconds since the Unix epoch; of one that was
+    ///   killed, when it took the lock: what it had collected since may be gone with the file.
+    init(lastHeld: Int64?) {
+        life = lastHeld.map { PreviousLife(end: $0 * 1000, isUncertain: true) }
+    }
+
+    /// Reads what can be read of a damaged file, without changing it.
+    init(_ path: String, lastHeld: Int64?, now: Int64) {
+        self.init(lastHeld: lastHeld)
+        guard let reader = try? StoreConnection.openReader(path) else { return }
+        defer { try? reader.close() }
+        guard let contents = try? reader.read(TickConnection.contents) else { return }
+        isCounted = true
+        for stream in EventStream.allCases {
+            let first = max(contents.acknowledged[stream], contents.deletedThrough[stream]) + 1
+            guard first <= contents.last[stream] else { continue }
+            var waiting = Waiting(count: contents.last[stream] - first + 1)
+            let time = TickColumns.time(of: stream)
+            let table = stream.rawValue
+            let ends = try? reader.read { database in
+                (
+                    try Int64.fetchOne(
+                        database, sql: "SELECT \(time) FROM \(table) WHERE seq >= ? ORDER BY seq LIMIT 1",
+                        arguments: [first]),
+                    try Int64.fetchOne(database, sql: "SELECT \(time) FROM \(table) ORDER BY seq DESC LIMIT 1")
+                )
+            }
+            if let from = ends?.0, let to = ends?.1, from <= to { (waiting.from, waiting.to) = (from, to) }
+            self.waiting[stream] = waiting
+        }
+        if let times = try? reader.read({ try FileTimes($0) }), var known = times.life(now: now) {
+            known.isUncertain = true
+            life = known
+        }
+    }
+
+    /// The rows that waited, as drops; the numbers that they had are not those of the fresh file.
+    var drops: DropTally {
+        var tally = DropTally()
+        for (stream, waiting) in waiting {
+            tally.add(
+                DropTally.Key(stream: stream, symbol: nil, reason: .fileSetAside),
+                DropTally.Entry(count: waiting.count, from: waiting.from, to: waiting.to))
+        }
+        return tally
+    }
+
+    /// In words, for the log and the incident.
+    var text: String {
+        guard isCounted else { return "how many rows waited for upload in it can't be told" }
+        let count = waiting.values.reduce(0) { $0 + $1.count }
+        return count == 0 ? "no row waited for upload in it" : "\(count) rows waited for upload in it"
+    }
+}

@@ -1,0 +1,59 @@
+import GRDB
+import MarketData
+
+extension TickConnection {
+    /// Gaps that may still matter to what comes.
+    private static let recentGaps = 2000
+
+    /// How far the file came before now, in milliseconds since the Unix epoch; gaps that were under way then end there.
+    ///
+    /// - Returns: `nil` when nothing in the file says.
+    func endPreviousLife(now: Int64) throws(StoreError) -> PreviousLife? {
+        let times = try StoreError.translating("read", path: path) { try queue.read { try FileTimes($0) } }
+        guard let life = times.life(now: now) else { return nil }
+        do throws(StoreError) {
+            try endGaps(at: life.end)
+        } catch {
+            // A full disk must not keep a collector from starting; the next start ends them.
+            guard error.reason != .damaged else { throw error }
+        }
+        // Others say nothing of the time since the newest events.
+        let start = min(life.end, life.newest.values.min() ?? life.end)
+        let told = try StoreError.translating("read", path: path) {
+            try queue.read { database in
+                try Row.fetchAll(
+                    database, sql: "SELECT * FROM gaps WHERE to_ms > ? ORDER BY id DESC LIMIT \(Self.recentGaps)",
+                    arguments: [start]
+                ).map { Gap($0) }
+            }
+        }
+        return times.life(now: now, told: told)
+    }
+
+    /// Ends the gaps that are under way; what comes after `end` is the downtime's.
+    private func endGaps(at end: Int64) throws(StoreError) {
+        try StoreError.translating("use", path: path) {
+            try queue.inTransaction(.immediate) { database in
+                try database.execute(sql: "DELETE FROM gaps WHERE to_ms IS NULL AND from_ms >= ?", arguments: [end])
+                try database.execute(sql: "UPDATE gaps SET to_ms = ? WHERE to_ms IS NULL", arguments: [end])
+                return .commit
+            }
+        }
+    }
+
+    /// The greatest time at which a row was received, in microseconds since the Unix epoch: no later row has a smaller one.
+    func greatestReceipt() throws(StoreError) -> Int64 {
+        try StoreError.translating("read", path: path) {
+            try queue.read { database in
+                try EventStream.allCases.compactMap { stream in
+                    try Int64.fetchOne(
+                        database,
+                        sql: """
+                            SELECT max(received_us) FROM
+                            (SELECT received_us FROM \(stream.rawValue) ORDER BY seq DESC LIMIT 1000)
+                            """)
+                }.max() ?? 0
+            }
+        }
+    }
+}

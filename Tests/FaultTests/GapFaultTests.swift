@@ -1,0 +1,119 @@
+import FeedSimulator
+import Foundation
+import MarketData
+import TestSupport
+import Testing
+import WebAPISupport
+
+/// What was missed is told in the events' own time, whatever the clock did and whoever was killed.
+@Suite(.enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
+struct GapFaultTests {
+    private func missed(_ feed: LedgerServer, more frames: Int) async throws {
+        let before = feed.simulator.statistics.missedFrames
+        try await Waiting.until(within: .seconds(60)) { feed.simulator.statistics.missedFrames > before + frames }
+    }
+
+    /// The longest gap, in milliseconds.
+    private func longest(_ rig: FaultRig) throws -> Int64 {
+        try rig.file.gaps().map { ($0.to ?? $0.from) - $0.from }.max() ?? 0
+    }
+
+    @Test func `an outage under way is not forgotten by a kill, nor by two`() async throws {
+        let feed = try await LedgerServer(misses: true)
+        let line = try TCPProxy(to: feed.port)
+        let rig = try await FaultRig(feed, cluster: .shared(), feedURL: "ws://127.0.0.1:\(line.port)/stocks")
+        let (collector, _) = try await rig.box.collect()
+        try await rig.collected(more: 400)
+        line.set(.refuse)
+        try await missed(feed, more: 300)
+        #expect(try rig.file.gaps().contains { $0.to == nil }, "the gap has no row while it lasts")
+        try await rig.kill(collector)
+        try await missed(feed, more: 100)
+        // Killed once more before anything stands.
+        let (again, _) = try await rig.box.collect()
+        try await missed(feed, more: 100)
+        try await rig.kill(again)
+        try await missed(feed, more: 100)
+        line.set(.pass)
+        let (last, port) = try await rig.box.collect()
+        try await rig.freshEvent(port)
+        let findings = try await rig.settle(last)
+        #expect(findings.isClean, "\(findings)")
+        #expect(findings.explained > 600 * 8)
+        #expect(try rig.file.gaps().allSatisfy { $0.to != nil })
+    }
+
+    /// The clock is off when the collector stops, and right when the next one starts.
+    @Test(arguments: [-400, 400])
+    func `a stop while the clock was 400 days off tells the downtime, and no year beside`(days: Int) async throws {
+        let feed = try await LedgerServer(misses: true)
+        let rig = try await FaultRig(feed, cluster: .shared())
+        let clock = try ClockShim()
+        let (collector, _) = try await rig.box.collect(settings: clock.settings)
+        try await rig.collected(more: 400)
+        try clock.step(to: .seconds(days * 86_400))
+        try await rig.collected(more: 400)
+        collector.send(SIGTERM)
+        #expect(try await collector.exit(within: .seconds(30)) == 0)
+        try await missed(feed, more: 100)
+        try clock.step(to: .zero)
+        let (again, port) = try await rig.box.collect(settings: clock.settings)
+        try await rig.freshEvent(port)
+        let findings = try await rig.settle(again)
+        #expect(findings.isClean, "\(findings)")
+        #expect(findings.explained > 100)
+        let gaps = try rig.file.gaps()
+        #expect(try longest(rig) < 120_000, "\(gaps)")
+        if days > 0 { #expect(gaps.contains { $0.isUncertain }) }
+    }
+
+    @Test func `a clock that steps back in an outage leaves the gap its length`() async throws {
+        let feed = try await LedgerServer(misses: true)
+        let line = try TCPProxy(to: feed.port)
+        let rig = try await FaultRig(feed, cluster: .shared(), feedURL: "ws://127.0.0.1:\(line.port)/stocks")
+        let clock = try ClockShim()
+        let (collector, port) = try await rig.box.collect(settings: clock.settings)
+        try await rig.collected(more: 400)
+        line.set(.refuse)
+        try await missed(feed, more: 100)
+        try clock.step(to: .seconds(-3600))
+        try await missed(feed, more: 100)
+        line.set(.pass)
+        try await rig.freshEvent(port)
+        let findings = try await rig.settle(collector)
+        #expect(findings.isClean, "\(findings)")
+        #expect(findings.explained > 1600)
+        let gaps = try rig.file.gaps()
+        #expect(try longest(rig) < 120_000, "\(gaps)")
+        #expect(gaps.contains { $0.isUncertain })
+    }
+
+    @Test func `a second collector gives way within a second though the lock file was removed`() async throws {
+        let rig = try await FaultRig(LedgerServer(), cluster: .shared())
+        let (collector, port) = try await rig.box.collect()
+        try await rig.collected(more: 200)
+        try FileManager.default.removeItem(atPath: rig.file.path + ".lock")
+        let asked = ContinuousClock.now
+        let (status, output) = try await rig.box.run("run")
+        #expect(ContinuousClock.now - asked < .seconds(3))
+        #expect(status == 75, "\(output)")
+        #expect(output.contains { $0.contains("process \(collector.pid)") }, "\(output)")
+        try await collector.line(containing: "lock file was removed or replaced", within: .seconds(10))
+        try await rig.freshEvent(port)
+        let findings = try await rig.settle(collector)
+        #expect(findings.isClean, "\(findings)")
+        #expect(findings.explained == 0)
+    }
+
+    @Test func `a write-ahead log that is removed under load costs nothing, and is told`() async throws {
+        let rig = try await FaultRig(LedgerServer(), cluster: .shared())
+        let (collector, port) = try await rig.box.collect()
+        try await rig.collected(more: 3000)
+        try FileManager.default.removeItem(atPath: rig.file.path + "-wal")
+        try await collector.line(containing: "write-ahead log was removed", within: .seconds(10))
+        try await rig.freshEvent(port)
+        try await rig.kill(collector)
+        let findings = try await rig.settle(nil)
+        #expect(findings.isClean, "\(findings)")
+    }
+}

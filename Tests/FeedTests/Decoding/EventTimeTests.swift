@@ -1,0 +1,56 @@
+import MarketData
+import Testing
+
+@testable import Feed
+
+@Suite(.timeLimit(.minutes(3))) struct EventTimeTests {
+    private static let now: Int64 = 1_795_630_000_000
+    private static let day: Int64 = 86_400_000
+
+    private func decode(_ event: String) -> (batch: EventBatch, rejects: DecodeRejects) {
+        var decoder = FrameDecoder()
+        decoder.times = FrameDecoder.believableTimes(now: Self.now)
+        var batch = EventBatch(connection: "test", receivedMicroseconds: 0)
+        var statuses: [FeedStatus] = []
+        // Enough behind it for the quick way of bars to be taken.
+        let padding = #"{"ev":"status","status":"padding","message":"\#(String(repeating: "x", count: 600))"}"#
+        Array("[\(event),\(padding)]".utf8).withUnsafeBytes { frame in
+            decoder.decode(frame, into: &batch, statuses: &statuses)
+        }
+        return (batch, decoder.rejects)
+    }
+
+    private static func event(_ kind: String, _ time: Int64) -> String {
+        switch kind {
+        case "T": return #"{"ev":"T","sym":"SPY","x":1,"i":"1","z":1,"p":1,"s":1,"c":[],"t":\#(time),"q":1}"#
+        case "Q":
+            return #"{"ev":"Q","sym":"SPY","bx":1,"bp":1,"bs":1,"ax":1,"ap":1,"as":1,"c":1,"t":\#(time),"q":1,"z":1}"#
+        default:
+            let numbers = #""v":1,"av":1,"op":1,"vw":1,"o":1,"c":1,"h":1,"l":1,"a":1,"z":1"#
+            return #"{"ev":"\#(kind)","sym":"SPY",\#(numbers),"s":\#(time),"e":\#(time)}"#
+        }
+    }
+
+    @Test(arguments: ["AM", "A", "T", "Q"])
+    func `times from 1990 until tomorrow are taken, others are rejected with a sample`(kind: String) {
+        for time in [631_152_000_000, Self.now - Self.day, Self.now, Self.now + Self.day] {
+            let (batch, rejects) = decode(Self.event(kind, time))
+            #expect(batch.count == 1 && rejects.total == 0, "\(time)")
+        }
+        // The last one is a bar of the year 56902915 that was seen.
+        for time in [1, 631_151_999_999, Self.now + Self.day + 1, 1_795_630_000_000_000_000] {
+            let (batch, rejects) = decode(Self.event(kind, time))
+            #expect(batch.isEmpty && rejects[.badTime] == 1, "\(time)")
+            #expect(rejects.samples.first?.text.contains("\(time)") == true)
+        }
+    }
+
+    @Test func `a clock that was set back doesn't make the feed's times wrong`() {
+        var intake = FeedIntake(name: "test", tap: nil, newestTime: 2_000_000_000_000)
+        intake.begin()
+        Array(Self.event("T", 2_000_000_000_500).utf8).withUnsafeBytes { intake.take($0) }
+        #expect(intake.takeBatch().count == 1)
+        Array(Self.event("T", 2_000_000_000_000 + 3 * Self.day).utf8).withUnsafeBytes { intake.take($0) }
+        #expect(intake.takeBatch().isEmpty)
+    }
+}

@@ -1,0 +1,150 @@
+import Foundation
+import GRDB
+import MarketData
+import Synchronization
+import Testing
+
+@testable import Store
+
+/// A gap is in the file from when the loss begins.
+@Suite(.timeLimit(.minutes(3))) struct OpenGapTests {
+    private func gap(
+        _ symbols: [String] = ["A"], from: Int64, to: Int64?, cause: Gap.Cause = .disconnected
+    ) -> Gap {
+        Gap(
+            connection: "primary", symbols: symbols.compactMap { Symbol($0) }, events: [.minuteBar], from: from, to: to,
+            cause: cause)
+    }
+
+    private func trade(at milliseconds: Int64) -> EventBatch {
+        var batch = EventBatch(connection: "primary", receivedMicroseconds: milliseconds * 1000)
+        batch.trades = [Trade(symbol: Symbol("A")!, time: milliseconds, price: 1, size: 1)]
+        return batch
+    }
+
+    private func copy(_ scratch: Scratch) throws -> Scratch {
+        let killed = try Scratch()
+        for suffix in ["", "-wal"] {
+            try FileManager.default.copyItem(atPath: scratch.ticks + suffix, toPath: killed.ticks + suffix)
+        }
+        return killed
+    }
+
+    @Test func `a loss has a row while it lasts, and the row is completed when it ends`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        buffer.record(GapChange(gaps: [gap(["A", "B"], from: 1000, to: nil)]))
+        try await buffer.flush()
+        #expect(try GapLog.read(directory: scratch.path).map(\.gap) == [gap(["A", "B"], from: 1000, to: nil)])
+        #expect(try FileVerifier.verify(scratch.ticks, as: .ticks).findings == [])
+        // One of two stands again.
+        let rest = gap(["B"], from: 1000, to: nil)
+        buffer.record(
+            GapChange(ended: [gap(["A", "B"], from: 1000, to: nil)], gaps: [gap(["A"], from: 1000, to: 5000), rest]))
+        try await buffer.flush()
+        #expect(try GapLog.read(directory: scratch.path).map(\.gap) == [gap(["A"], from: 1000, to: 5000), rest])
+        #expect(buffer.statistics.gaps == 2)
+        let row = try #require(try GapLog.read(directory: scratch.path).last?.id)
+        var last = gap(["B"], from: 1000, to: 9000)
+        last.isUncertain = true
+        buffer.record(GapChange(ended: [rest], gaps: [last]))
+        try await buffer.flush()
+        let records = try GapLog.read(directory: scratch.path)
+        #expect(records.last?.gap == last && records.last?.id == row && buffer.statistics.gaps == 2)
+        await buffer.close()
+    }
+
+    @Test func `a loss that ends before its beginning was written has one row`() async throws {
+        let hand = HandOver(limit: 1000, interval: .seconds(60))
+        hand.record(GapChange(gaps: [gap(from: 1, to: nil)]))
+        hand.record(GapChange(ended: [gap(from: 1, to: nil)], gaps: [gap(from: 1, to: 2)]))
+        #expect(hand.state.withLock { $0.gaps } == GapChange(gaps: [gap(from: 1, to: 2)]))
+    }
+
+    @Test func `an outage under way at a kill ends with the file's last life, and the next start knows of it`()
+        async throws
+    {
+        let now = now() / 1000
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        _ = buffer.offer(trade(at: now - 90_000))
+        buffer.record(GapChange(gaps: [gap(from: now - 90_000, to: nil)]))
+        // Another connection still brings something.
+        _ = buffer.offer(trade(at: now - 10_000))
+        try await buffer.flush()
+        let killed = try copy(scratch)
+        await buffer.close()
+
+        try killed.execute("UPDATE buffer SET created_us = 0")
+        let again = try killed.open()
+        let ended = gap(from: now - 90_000, to: now - 10_000)
+        #expect(again.previousLife?.end == now - 10_000)
+        #expect(again.previousLife?.told == [ended])
+        #expect(again.previousLife?.ends.missedSince(.minuteBar, Symbol("A")!) == now - 10_000)
+        #expect(try GapLog.read(directory: killed.path).map(\.gap) == [ended])
+        // Killed once more before anything stood: the downtime's own row is ended alike, or goes on.
+        again.record(GapChange(gaps: [gap(from: now - 10_000, to: nil, cause: .down)]))
+        try await again.flush()
+        let twice = try copy(killed)
+        await again.close()
+        let last = try twice.open()
+        #expect(last.previousLife?.end == now - 10_000)
+        #expect(last.previousLife?.ends.missedSince(.trade, Symbol("A")!) == now - 10_000)
+        #expect(try GapLog.read(directory: twice.path).map(\.gap) == [ended])
+        await last.close()
+    }
+
+    @Test func `a symbol that is refused on one connection after the other has one gap`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        func refused(_ connection: String, _ from: Int64, _ to: Int64?) -> Gap {
+            var gap = gap(from: from, to: to, cause: .unsubscribed)
+            gap.connection = connection
+            return gap
+        }
+        for (place, connection) in ["primary", "secondary", "primary"].enumerated() {
+            let from = Int64(place) * 30_000
+            buffer.record(GapChange(gaps: [refused(connection, from, nil)]))
+            try await buffer.flush()
+            let ended = refused(connection, from, from + 29_000)
+            buffer.record(GapChange(ended: [refused(connection, from, nil)], gaps: [ended]))
+            try await buffer.flush()
+        }
+        #expect(try GapLog.read(directory: scratch.path).map(\.gap) == [refused("primary", 0, 89_000)])
+        #expect(buffer.statistics.gaps == 1)
+        // Long after, it is another one.
+        buffer.record(GapChange(gaps: [refused("primary", 500_000, nil)]))
+        try await buffer.flush()
+        #expect(try GapLog.read(directory: scratch.path).count == 2)
+        await buffer.close()
+    }
+
+    @Test func `no row has an earlier receipt than one before it, whatever the clock does`() async throws {
+        let now = now() / 1000
+        let scratch = try Scratch()
+        var buffer = try scratch.open()
+        for offset in [0, 5000, -86_400_000, 6000] as [Int64] {
+            _ = buffer.offer(trade(at: now + offset))
+            try await buffer.flush()
+        }
+        await buffer.close()
+        // Nor after a restart.
+        buffer = try scratch.open()
+        _ = buffer.offer(trade(at: now - 3000))
+        try await buffer.flush()
+        let received = try scratch.rows("SELECT received_us FROM trades ORDER BY seq").map {
+            $0[0] as Int64 / 1000 - now
+        }
+        #expect(received == [0, 5000, 5000, 6000, 6000])
+        await buffer.close()
+    }
+
+    @Test func `what happened is kept`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        buffer.record(Incident("stood still", detail: "for 150 s"))
+        try await buffer.flush()
+        #expect(try scratch.texts("SELECT what || ' ' || detail FROM incidents") == ["stood still for 150 s"])
+        await buffer.close()
+    }
+}
