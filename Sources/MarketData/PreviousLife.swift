@@ -40,7 +40,8 @@ public struct PreviousLife: Sendable, Equatable {
             newest = life.newest
             end = life.end
             for gap in life.told {
-                guard let to = gap.to, gap.from <= to else { continue }
+                // Where the clock was wrong, a gap's end says nothing of the events.
+                guard let to = gap.to, gap.from <= to, !gap.isUncertain else { continue }
                 for kind in gap.events where to > life.newest[kind] ?? life.end {
                     for symbol in gap.symbols.isEmpty ? [nil] : gap.symbols.map(Optional.some) {
                         told[kind, default: [:]][symbol, default: []].append(gap.from...to)

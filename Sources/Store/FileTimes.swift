@@ -21,7 +21,7 @@ struct FileTimes: Sendable, Equatable {
     /// The collector's last sign of life, or the file's beginning when it never had any.
     var alive: Int64?
 
-    private static let day: Int64 = 86_400_000
+    static let day: Int64 = 86_400_000
     /// The years 1990 to 2199: others are no event's.
     private static let possible: Range<Int64> = 631_152_000_000..<7_258_118_400_000
     private static let tolerance: Int64 = 5000
@@ -48,8 +48,10 @@ struct FileTimes: Sendable, Equatable {
 extension FileTimes {
     /// Rows looked at for one kind.
     private static let rowsPerKind = 500
-    /// Rows of a table among which those are looked for.
-    private static let reach = 200_000
+    /// Rows at a table's end among which those are looked for.
+    private static let reach = 5000
+    /// The longest time from one event of a kind to the next while any come, in milliseconds: a minute bar's.
+    private static let rhythm: Int64 = 65_000
 
     /// Reads the times of a file, over any connection.
     init(_ database: Database) throws {
@@ -72,18 +74,23 @@ extension FileTimes {
             case .secondBar: "interval_s = 1 AND source = 'stream'"
             case .trade, .quote: "TRUE"
             }
-        let rows = try Row.fetchAll(
-            database,
-            sql: """
-                SELECT \(kind.stream == .bars ? "end_ms" : "time_ms") AS event, received_us FROM \(table)
-                WHERE seq > (SELECT max(seq) FROM \(table)) - \(reach) AND \(condition)
-                ORDER BY seq DESC LIMIT \(rowsPerKind)
-                """)
-        let times = rows.compactMap { row -> Times? in
-            let row = Cells(row)
-            guard let event: Int64 = row["event"], let received: Int64 = row["received_us"] else { return nil }
-            return Times(event: event, received: received / 1000)
+        let select = """
+            SELECT \(kind.stream == .bars ? "end_ms" : "time_ms") AS event, received_us FROM \(table)
+            WHERE seq > (SELECT max(seq) FROM \(table)) - \(reach)
+            """
+        func times(_ rest: String) throws -> [Times] {
+            try Row.fetchAll(database, sql: select + rest).compactMap { row in
+                let row = Cells(row)
+                guard let event: Int64 = row["event"], let received: Int64 = row["received_us"] else { return nil }
+                return Times(event: event, received: received / 1000)
+            }
         }
-        return times.isEmpty ? nil : times
+        let found = try times(" AND \(condition) ORDER BY seq DESC LIMIT \(rowsPerKind)")
+        guard found.isEmpty else { return found }
+        // Among so many others the newest of the kind is further back: it came shortly before those at the latest.
+        let count = try Int.fetchOne(
+            database, sql: "SELECT count(*) FROM \(table) WHERE seq > (SELECT max(seq) FROM \(table)) - \(reach)")
+        guard let count, count >= reach, let first = try times(" ORDER BY seq LIMIT 1").first else { return nil }
+        return [Times(event: first.event - rhythm, received: first.received)]
     }
 }

@@ -28,7 +28,8 @@ struct LostFile: Sendable, Equatable {
     /// Reads what can be read of a damaged file, without changing it.
     init(_ path: String, lastHeld: Int64?, now: Int64) {
         self.init(lastHeld: lastHeld)
-        guard let reader = try? StoreConnection.openReader(path) else { return }
+        // Of a file without bytes SQLite would remove the log, which may hold everything.
+        guard StoreFile.size(of: path) > 0, let reader = try? StoreConnection.openReader(path) else { return }
         defer { try? reader.close() }
         guard let contents = try? reader.read(TickConnection.contents) else { return }
         isCounted = true

@@ -12,7 +12,7 @@ extension TickConnection {
         let times = try StoreError.translating("read", path: path) { try queue.read { try FileTimes($0) } }
         guard let life = times.life(now: now) else { return nil }
         do throws(StoreError) {
-            try endGaps(at: life.end)
+            try endGaps(of: life)
         } catch {
             // A full disk must not keep a collector from starting; the next start ends them.
             guard error.reason != .damaged else { throw error }
@@ -22,7 +22,7 @@ extension TickConnection {
         let told = try StoreError.translating("read", path: path) {
             try queue.read { database in
                 try Row.fetchAll(
-                    database, sql: "SELECT * FROM gaps WHERE to_ms > ? ORDER BY id DESC LIMIT \(Self.recentGaps)",
+                    database, sql: "SELECT * FROM gaps WHERE to_ms >= ? ORDER BY id DESC LIMIT \(Self.recentGaps)",
                     arguments: [start]
                 ).map { Gap($0) }
             }
@@ -30,12 +30,17 @@ extension TickConnection {
         return times.life(now: now, told: told)
     }
 
-    /// Ends the gaps that are under way; what comes after `end` is the downtime's.
-    private func endGaps(at end: Int64) throws(StoreError) {
+    /// Ends the gaps that are under way; what comes after is the downtime's.
+    private func endGaps(of life: PreviousLife) throws(StoreError) {
+        // A clock that is days ahead of the events may be wrong; the downtime begins where this ends.
+        let end = min(life.end, life.newest.values.max().map { $0 + FileTimes.day } ?? life.end)
+        let isUncertain = life.isUncertain || end < life.end
         try StoreError.translating("use", path: path) {
             try queue.inTransaction(.immediate) { database in
                 try database.execute(sql: "DELETE FROM gaps WHERE to_ms IS NULL AND from_ms >= ?", arguments: [end])
-                try database.execute(sql: "UPDATE gaps SET to_ms = ? WHERE to_ms IS NULL", arguments: [end])
+                try database.execute(
+                    sql: "UPDATE gaps SET to_ms = ?, uncertain = max(uncertain, ?) WHERE to_ms IS NULL",
+                    arguments: [end, isUncertain ? 1 : 0])
                 return .commit
             }
         }

@@ -110,7 +110,7 @@ struct GapFaultTests {
         let (collector, port) = try await rig.box.collect()
         try await rig.collected(more: 3000)
         try FileManager.default.removeItem(atPath: rig.file.path + "-wal")
-        try await collector.line(containing: "write-ahead log was removed", within: .seconds(10))
+        try await collector.line(containing: "write-ahead log", within: .seconds(10))
         try await rig.freshEvent(port)
         try await rig.kill(collector)
         let findings = try await rig.settle(nil)

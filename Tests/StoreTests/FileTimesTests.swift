@@ -58,5 +58,10 @@ import Testing
         let ends = file([(now - 9000, now - 9000)], alive: nil).life(now: now, told: told)?.ends
         #expect(ends?.missedSince(.trade, a) == now - 4000)
         #expect(ends?.missedSince(.trade, Symbol("B")!) == now - 9000)
+        // Not by one that the clock made too long.
+        var wrong = gap([a], now - 9000, now - 10)
+        wrong.isUncertain = true
+        let rest = file([(now - 9000, now - 9000)], alive: nil).life(now: now, told: [wrong])?.ends
+        #expect(rest?.missedSince(.trade, a) == now - 9000)
     }
 }
