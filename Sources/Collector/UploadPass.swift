@@ -45,6 +45,7 @@ public struct UploadPass: Sendable {
         let totals = Mutex(UploadTotals())
         var report = UploadReport()
         var left = streams.filter { !troubled.contains($0) } + streams.filter(troubled.contains)
+        var hasMoved = false
         repeat {
             var failures: [EventStream: UpstreamError] = [:]
             do {
@@ -70,8 +71,14 @@ public struct UploadPass: Sendable {
                 let failure = (error as? UpstreamError).flatMap { failures.values.contains($0) ? $0 : nil }
                 if failure == nil { report.trouble = error }
                 left.removeAll { failures[$0] != nil }
-                // Over a new connection the others may go on.
+                // Over a new connection the others may go on, and so may a stream whose place is known again.
                 if failure?.isLostConnection != true { left = [] }
+                let moved = failures.filter { $0.value.isLedgerMoved }.keys
+                if !moved.isEmpty, !hasMoved {
+                    hasMoved = true
+                    left += moved
+                    for stream in moved { failures[stream] = nil }
+                }
             }
             report.failures.merge(failures) { $1 }
         } while !left.isEmpty
@@ -135,7 +142,11 @@ public struct UploadPass: Sendable {
     /// - Throws: `StoreError` and `UpstreamError`.
     public func sendAgain(_ stream: EventStream, from sequence: Int64) async throws {
         try await uploader.connect()
-        try await buffer.agree(withLedger: [stream: sequence - 1])
+        if sequence - 1 > buffer.statistics[stream].acknowledgedSequence {
+            try await buffer.acknowledge(stream, through: sequence - 1)
+        } else {
+            try await buffer.agree(withLedger: [stream: sequence - 1])
+        }
         try await uploader.settle(stream, with: file, isTakeover: true)
     }
 }

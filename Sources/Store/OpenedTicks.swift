@@ -52,6 +52,9 @@ struct OpenedTicks {
                 var contents = try connection.contents()
                 try connection.checkPending(contents)
                 let isFresh = contents.id == identity.id
+                // All that is read to begin with comes before the first write: a bad file stays as it is.
+                let greatestReceipt = try connection.greatestReceipt()
+                _ = (try connection.totals(), try connection.line())
                 if !isFresh { contents = try connection.renamed(contents, to: identity.id) }
                 let life = isFresh ? lost?.life : try connection.endPreviousLife(now: WallClock.microseconds() / 1000)
                 do throws(StoreError) {
@@ -64,7 +67,7 @@ struct OpenedTicks {
                     connection: connection,
                     identity: TickConnection.Identity(id: contents.id, collector: options.collector),
                     contents: contents, totals: try connection.totals(),
-                    previousLife: life, greatestReceipt: try connection.greatestReceipt(),
+                    previousLife: life, greatestReceipt: greatestReceipt,
                     line: try connection.line())
             } catch {
                 // Damage may hide behind a sound header, in any page that is read to begin with.

@@ -13,6 +13,8 @@ final class CommitGroup {
     private var since: ContinuousClock.Instant?
     /// The ledger by which the newest batch was committed.
     private(set) var ledger: Ledger?
+    /// The newest batch's token there.
+    private(set) var token: String?
 
     /// Whether the next COMMIT may be lazy.
     func mayBeLazy(at now: ContinuousClock.Instant = .now) -> Bool {
@@ -20,9 +22,10 @@ final class CommitGroup {
     }
 
     /// Takes a committed batch and answers those that are settled now.
-    func add(_ batch: SettledBatch, by ledger: Ledger, isLazy: Bool) -> [SettledBatch] {
+    func add(_ batch: SettledBatch, by ledger: Ledger, token: String? = nil, isLazy: Bool) -> [SettledBatch] {
         waiting.append(batch)
         self.ledger = ledger
+        self.token = token
         guard isLazy else { return settle() }
         since = since ?? .now
         return []

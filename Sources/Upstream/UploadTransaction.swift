@@ -14,6 +14,7 @@ final class UploadTransaction {
     let batch: BufferedBatch
     /// Where the ledger's row must be, and the token that it gets.
     private let start: LedgerPosition
+    static let lockOperation = "find the ledger's row where it was"
     let token = UUID().uuidString.lowercased()
     private var pending = ""
     /// The error that is looked for row by row, and how long.
@@ -145,7 +146,7 @@ final class UploadTransaction {
         guard row == LedgerRow(sequence: start.sequence, token: start.token, successor: nil) else {
             isElsewhere = true
             throw UpstreamError(
-                .busy, "lock the ledger", "its row is not where this file left it", object: "table edgetick_uploads")
+                .busy, Self.lockOperation, "its row is not where this file left it", object: "table edgetick_uploads")
         }
         settledSequence = row.sequence
     }

@@ -80,10 +80,10 @@ extension Uploader {
     private func settleCommitted(_ drain: Drain<some UploadSource>) async throws {
         let commits = drain.commits
         guard let connection = standing, let ledger = commits.ledger, let newest = commits.waiting.last,
-            let position = positions[newest.stream]
+            let token = commits.token
         else { return }
         // Another server may answer at the same address.
-        guard try settledRow(newest.stream, ledger, connection)?.token == position.token else { return }
+        guard try settledRow(newest.stream, ledger, connection)?.token == token else { return }
         for stream in Set(commits.waiting.map(\.stream)) {
             if let position = positions[stream] { onDisk(position.token, of: stream) }
         }
@@ -183,7 +183,9 @@ extension Uploader {
             transaction.begin(after: before, isLazy: isLazy) {
                 if let before { self.wentUp(before.batch.stream, before.outcome, before.refusals) }
                 if let before { self.moved(before, isOnDisk: !isLazy) }
-                let settled = before.map { drain.commits.add($0.settledBatch, by: $0.ledger, isLazy: isLazy) }
+                let settled = before.map {
+                    drain.commits.add($0.settledBatch, by: $0.ledger, token: $0.token, isLazy: isLazy)
+                }
                 drain.ahead.readOn(after: settled ?? [])
             }
             prepare(transaction)

@@ -84,6 +84,9 @@ public struct UpstreamError: Error, Sendable, Equatable {
     /// Whether the connection was lost, or given up, while something was on its way.
     public var isLostConnection: Bool { reason == .connectionLost || reason == .deadline }
 
+    /// Whether the ledger's row had moved, and is known again: the rows may be sent at once.
+    public var isLedgerMoved: Bool { reason == .busy && operation == UploadTransaction.lockOperation }
+
     /// Whether a smaller batch may go up where this one took too long.
     public var isSlow: Bool { reason == .tooSlow || reason == .deadline }
 

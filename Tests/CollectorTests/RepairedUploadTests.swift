@@ -1,4 +1,3 @@
-import Collector
 import Foundation
 import Logging
 import MarketData
@@ -6,6 +5,8 @@ import Store
 import TestSupport
 import Testing
 import Upstream
+
+@testable import Collector
 
 /// A damaged buffer, repaired and uploaded into a real PostgreSQL: nothing that is left is missing there, nothing twice.
 @Suite(.timeLimit(.minutes(5))) struct RepairedUploadTests {
@@ -75,7 +76,7 @@ import Upstream
         var after: Int64 = 0
         for round in 0..<3 {
             let batch = try #require(try await buffer.nextBatch(of: .trades, after: after, limit: 700))
-            try await uploader.drain(OneBatch(batch))
+            try await uploader.drain(OneBatch(batch), of: BufferFile(buffer: buffer))
             after = batch.lastSequence ?? 0
             if round < 2 { try await buffer.acknowledge(.trades, through: after) }
         }
@@ -124,35 +125,6 @@ import Upstream
         found.compare(with: try await asking.ledger(of: found.ledgerIDs))
         await asking.disconnect()
         #expect(found.isSound, "\(found.findings)")
-    }
-
-    @Test func `an older copy that was put back pauses the upload, and goes on after a repair`() async throws {
-        let place = try await Place()
-        let path = place.workspace.file("ticks.sqlite")
-        let (buffer, _) = try place.open()
-        _ = buffer.offer(Self.trades(1..<501))
-        try await buffer.flush()
-        await buffer.close()
-        let copy = try Data(contentsOf: URL(fileURLWithPath: path))
-        let (again, uploader) = try place.open()
-        _ = again.offer(Self.trades(501..<1001))
-        try await again.flush()
-        _ = try await UploadPass(buffer: again, uploader: uploader, batchRows: 5000).run()
-        await uploader.disconnect()
-        await again.close()
-        try copy.write(to: URL(fileURLWithPath: path))
-        let error = await #expect(throws: StoreError.self) { _ = try await place.uploadAll() }
-        #expect(error?.reason == .sequenceAhead)
-        var options = FileRepair.Options()
-        options.isForced = true
-        #expect(try FileRepair.repair(path, as: .ticks, options: options).outcome == .repaired)
-        let (fresh, sending) = try place.open()
-        _ = fresh.offer(Self.trades(2001..<2501))
-        try await fresh.flush()
-        _ = try await UploadPass(buffer: fresh, uploader: sending, batchRows: 5000).run()
-        await sending.disconnect()
-        await fresh.close()
-        #expect(try place.trades() == Set(1...1000).union(2001...2500))
     }
 
     @Test func `a transaction of the damaged file that is still open is waited for`() async throws {

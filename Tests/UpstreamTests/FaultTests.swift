@@ -186,7 +186,7 @@ import Testing
         #expect(error?.reason == .busy && error?.sqlState == "55P03" && error?.isRetryable == true)
         holder.send(SIGKILL)
         try sandbox.cluster.endSessions(of: sandbox.database)
-        let patient = try sandbox.uploader()
-        #expect(try await patient.upload(trades(5)).inserted == 5)
+        await uploader.disconnect()
+        #expect(try await uploader.upload(trades(5)).inserted == 5)
     }
 }

@@ -43,6 +43,8 @@ struct LazyCommitTests {
     /// Sends what is not settled.
     private func finish(_ uploader: Uploader, _ sandbox: Sandbox, after settled: Int64) async throws {
         let rest = BatchList(list(from: settled + 1, batches: (600 - Int(settled)) / 50))
+        // Its connection was to the server that died.
+        await uploader.disconnect()
         try await uploader.drain(rest)
         #expect(await rest.settled.last?.last == 600)
         #expect(try sandbox.run(whole) == "600|600|1|600")
@@ -139,7 +141,7 @@ struct LazyCommitTests {
         try await sandbox.uploader().drain(source)
         // Read ahead, while the fifth is sent and the fourth committed with its beginning.
         #expect(settled.withLock { $0 } == (isFar ? 4 : 0))
-        #expect(try sandbox.run(whole) == "300|300|1|300")
+        #expect(try sandbox.run("SELECT count(*), count(DISTINCT trade_id) FROM near") == "300|300")
     }
 
     @Test func `what the ledger tells after a lost connection outlives its server`() async throws {

@@ -82,7 +82,8 @@ import Testing
         }
         holder.send(SIGKILL)
         try sandbox.cluster.endSessions(of: sandbox.database)
-        try await sandbox.uploader().drain(list())
+        await uploader.disconnect()
+        try await uploader.drain(list())
         #expect(try sandbox.run(whole) == "100|100|1|100")
     }
 

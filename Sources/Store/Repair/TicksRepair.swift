@@ -96,6 +96,11 @@ struct TicksRepair {
             if let successor {
                 marks.acknowledged = max(
                     marks.acknowledged, min(greatest, successor.uploaded(stream, through: greatest)))
+                // What was left of earlier identifiers is the successor's.
+                for table in ["predecessors", "moves"] {
+                    try database.execute(
+                        sql: "DELETE FROM \(table) WHERE stream = ?", arguments: [stream.rawValue])
+                }
             } else if let id = report.id, greatest > 0 {
                 try database.execute(
                     sql: """
