@@ -112,6 +112,8 @@ class _Judge:
             for drop in file.drops:
                 if drop.sequences and drop.covers(event, stream, sequence):
                     return self._explain(f"drop ({drop.reason})")
+            if event.kind == "AM" and sequence in file.fills and (event.symbol, event.start) in self.upstream.minutes:
+                return self._explain("a fill never replaces a bar of the stream")
         if not kept:
             gaps = [gap for file in self.files for gap in file.gaps if gap.covers(event)]
             if any(not (gap.is_uncertain or self._should_be_filled(gap, event)) for gap in gaps):

@@ -72,6 +72,8 @@ class File:
 
     box: int
     rows: dict[Name, list[int]] = field(default_factory=lambda: defaultdict(list))
+    # Numbers of rows of the stream bars that fill a gap.
+    fills: set[int] = field(default_factory=set)
     gaps: list[Gap] = field(default_factory=list)
     drops: list[Drop] = field(default_factory=list)
     letters: set[tuple[str, int]] = field(default_factory=set)
@@ -115,6 +117,8 @@ def _read(market: Market, path: str, file: File) -> None:
                 event = recognise(market, kind, symbol, start, values, source == REST)
                 if isinstance(event, Event):
                     file.rows[event.kind, event.symbol, event.number].append(sequence)
+                    if source == REST:
+                        file.fills.add(sequence)
                 else:
                     file.wrong.append(f"box {file.box}, {stream} {sequence}: {event}")
         file.acknowledged = dict(base.execute("SELECT stream, acknowledged FROM streams"))
