@@ -85,7 +85,7 @@ import Testing
         #expect(try Data(contentsOf: URL(fileURLWithPath: scratch.ticks)) == before)
         #expect(try scratch.files(beginning: "ticks-bad-") == [])
         // The lock is free again.
-        try scratch.execute("PRAGMA user_version = 3")
+        try scratch.execute("PRAGMA user_version = 5")
         let again = try scratch.open()
         #expect(again.statistics[.bars].lastSequence == 5)
         await again.close()

@@ -46,7 +46,7 @@ import Testing
         #expect(open.holder == getpid())
         #expect(open.id == buffer.id)
         #expect(open.collector == "tests")
-        #expect(open.schemaVersion == 4)
+        #expect(open.schemaVersion == 5)
         #expect(open[.bars].rows == 20)
         #expect(open[.bars].pending == 10)
         #expect(open[.bars].acknowledgedSequence == 10)
