@@ -54,8 +54,11 @@ public struct FrameCheck {
         expect(decoded.rejects.total == rejected, "\(decoded.rejects.total) rejected, the reference has \(rejected)")
         guard let read = FoundationDecoder.read(frame), read.count == lines.count else { return }
         for (place, line) in read.enumerated() {
-            // Of a name that comes twice, Foundation takes the other one.
-            guard let line, let ours = lines[place], !elements[place].hasNameTwice else { continue }
+            // Of a name that comes twice, Foundation takes the other one. An integer with a fraction or an exponent it
+            // reads through a `Double`.
+            guard let line, let ours = lines[place], !elements[place].hasNameTwice,
+                !elements[place].hasNumberThatRoundsToAnInteger
+            else { continue }
             eventsOfFoundation += 1
             expect(line == ours, "\(ours), Foundation has \(line)")
         }
@@ -95,5 +98,20 @@ extension ReferenceJSON {
     fileprivate var hasNameTwice: Bool {
         guard case .object(let fields) = self else { return false }
         return Set(fields.map(\.name)).count < fields.count
+    }
+
+    /// Whether a number with a fraction or an exponent is so large or so small that its `Double` may be an integer.
+    fileprivate var hasNumberThatRoundsToAnInteger: Bool {
+        switch self {
+        case .object(let fields): return fields.contains { $0.value.hasNumberThatRoundsToAnInteger }
+        case .array(let values): return values.contains { $0.hasNumberThatRoundsToAnInteger }
+        case .number(let text):
+            guard text.contains(where: { ".eE".contains($0) }), let value = Double(text) else { return false }
+            let digits = text.prefix { $0 != "e" && $0 != "E" }
+            return value.magnitude >= 0x1p43
+                || value == value.rounded() && digits.contains { ("1"..."9").contains($0) }
+                    && value.magnitude < 1
+        default: return false
+        }
     }
 }

@@ -349,8 +349,12 @@ import Testing
         let asked = Array(all[2...])
         #expect(try set.subscribe(asked, to: "connection_1", waiting: false) == ["": asked])
         #expect(try set.subscribe(asked, waiting: false) == ["": asked])
-        #expect(set.snapshot.wanted == 3 && set.snapshot.unplaced.count == 1)
+        #expect(set.snapshot.wanted == 3 && set.snapshot.unplaced == [all[2]])
+        #expect(rig.sink.gaps == [])
         try set.unsubscribe([all[0]])
+        // What had no room was collected by nobody.
+        #expect(rig.sink.gaps.map(\.symbols) == [[all[2]]])
+        #expect(rig.sink.gaps.first?.cause == .unsubscribed)
         #expect(set.symbols(of: "connection_1") == Array(all[1..<3]))
         try set.setInterest(.symbols(Array(all[2...])), of: "connection_1")
         #expect(set.symbols(of: "connection_1") == Array(all[2...]))

@@ -97,7 +97,11 @@ public final class ConnectionSet: Service, Sendable {
             }
         }
         timer?.cancel()
-        core.withLock { $0.isEnded = true }
+        let end = moment.wall
+        core.withLock { core in
+            core.isEnded = true
+            for gap in core.noteUnplaced(at: end, isOver: true) { confluence.record(gap) }
+        }
     }
 
     // MARK: Changes
@@ -304,7 +308,7 @@ public final class ConnectionSet: Service, Sendable {
             let failed = core.machine.failover.failed
             core.advance(now: now, confluence: confluence, coverage: coverage)
             core.logFailures(before: failed)
-            core.logUnplaced()
+            for gap in core.noteUnplaced(at: now.wall) { confluence.record(gap) }
             let fresh = core.routes
             routes.withLock { $0 = fresh }
             return core.machine.deadline

@@ -22,8 +22,7 @@ struct SetCore: Sendable {
     private var ended = FeedTotals()
     private var running = 0
     var isEnded = false
-    /// The symbols without room that the log knows of.
-    private var toldUnplaced: Set<Symbol> = []
+    private var unplaced = UnplacedLedger()
     /// Whether the machine's weights are rates that were seen, not guesses.
     var hasRates = false
     private let logger: Logger
@@ -143,20 +142,31 @@ struct SetCore: Sendable {
     var hasOthers: Bool { machine.stations.values.count { $0.removedSince == nil } > 1 }
 
     /// Says in the log which symbols are not collected for want of room, when that changes.
-    mutating func logUnplaced() {
-        let unplaced = machine.unplaced
-        guard unplaced.count != toldUnplaced.count || !toldUnplaced.isSuperset(of: unplaced) else { return }
-        toldUnplaced = Set(unplaced)
-        guard !unplaced.isEmpty else {
+    ///
+    /// - Parameter isOver: Whether the set ends, and with it every gap.
+    /// - Returns: the gaps that are over.
+    mutating func noteUnplaced(at time: Int64, isOver: Bool = false) -> [Gap] {
+        let homeless = isOver ? [] : machine.unplaced
+        let before = unplaced.symbols.count
+        guard before > 0 || !homeless.isEmpty, let first = entries.min(by: { $0.key < $1.key })?.value.member else {
+            return []
+        }
+        let gaps = unplaced.note(
+            homeless, at: time, connection: first.configuration.name,
+            events: EventKind.allCases.filter(first.configuration.events.contains))
+        // Symbols that give way to as many others make a gap as well.
+        guard homeless.count != before || !gaps.isEmpty, !isOver else { return gaps }
+        guard !homeless.isEmpty else {
             logger.notice("the connections have room for all symbols again")
-            return
+            return gaps
         }
         logger.warning(
             "no connection has room for symbols: they are not collected; raise a CAPACITY, enable another connection, or name fewer symbols",
             metadata: [
-                "count": "\(unplaced.count)", "of": "\(machine.order.count)",
-                "such_as": "\(unplaced.prefix(10).map(\.description).joined(separator: " "))",
+                "count": "\(homeless.count)", "of": "\(machine.order.count)",
+                "such_as": "\(homeless.prefix(10).map(\.description).joined(separator: " "))",
             ])
+        return gaps
     }
 
     /// Logs what changed about who has failed. A connection that is alone has nobody to give its symbols to.
