@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// What pulling a large universe takes of the machine.
-@Suite(.timeLimit(.minutes(5))) struct PullMemoryTests {
+@Suite(.timeLimit(.minutes(10))) struct PullMemoryTests {
     private static func mebibytes(_ name: String, of process: ChildProcess) throws -> Int {
         let status = try String(contentsOfFile: "/proc/\(process.pid)/status", encoding: .utf8)
         let line = try #require(status.split(separator: "\n").first { $0.hasPrefix(name + ":") })
@@ -28,7 +28,7 @@ import Testing
         let (collector, _) = try await box.collect()
         var held: [Int] = []
         for pull in 1...4 {
-            try await Waiting.until(within: .seconds(60)) {
+            try await Waiting.until(within: .seconds(120)) {
                 collector.output.count { $0.contains("universes pulled") } >= pull
             }
             try cluster.psql("UPDATE group_memberships SET weight = weight + 1", database: database)
