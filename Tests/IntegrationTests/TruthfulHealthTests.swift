@@ -100,9 +100,9 @@ import WebAPISupport
         let (first, _) = try await box.collect()
         first.send(SIGKILL)
         try await first.exit()
-        // What the kill left, so that only the disk can keep the next address out.
         let address = box.data + "/http.address"
-        try "http://127.0.0.1:1/\n".write(toFile: address, atomically: true, encoding: .utf8)
+        // What the kill left would give its room to the next one.
+        try FileManager.default.removeItem(atPath: address)
         disk.fill()
         let process = try box.start("run")
         let line = try await process.line(containing: "HTTP is ready", within: .seconds(60))
