@@ -100,7 +100,7 @@ public final class ConnectionSet: Service, Sendable {
         let end = moment.wall
         core.withLock { core in
             core.isEnded = true
-            for gap in core.noteUnplaced(at: end, isOver: true) { confluence.record(gap) }
+            for gap in core.noteUnplaced(at: end, isOver: true) { confluence.record(GapChange(gaps: [gap])) }
         }
     }
 
@@ -308,7 +308,7 @@ public final class ConnectionSet: Service, Sendable {
             let failed = core.machine.failover.failed
             core.advance(now: now, confluence: confluence, coverage: coverage)
             core.logFailures(before: failed)
-            for gap in core.noteUnplaced(at: now.wall) { confluence.record(gap) }
+            for gap in core.noteUnplaced(at: now.wall) { confluence.record(GapChange(gaps: [gap])) }
             let fresh = core.routes
             routes.withLock { $0 = fresh }
             return core.machine.deadline
