@@ -225,7 +225,8 @@ public final class TickBuffer: EventSink, Sendable {
     ///   copy, and rows would be taken for uploaded that are not. `.closed`.
     public func acknowledge(_ stream: EventStream, through sequence: Int64) async throws(StoreError) {
         guard handOver.closesAt == nil else { throw StoreError(.closed, operation: "acknowledge", path: file.path) }
-        let known = board.lastHandedOut(stream)
+        // Rows that made room while they were on their way are no longer counted as handed out.
+        let known = max(board.lastHandedOut(stream), board.current[stream].deletedThrough)
         guard sequence <= known else {
             throw StoreError(
                 .sequenceAhead, operation: "acknowledge rows of", path: file.path,

@@ -17,11 +17,11 @@ struct ConfigCommand: AsyncParsableCommand {
     @Flag(help: "Print the list of keys, with what each allows and means, as Markdown.") var markdown = false
 
     func run() async throws {
-        if markdown { return print(SettingsDocument.markdown, terminator: "") }
         try await reportingFailures {
+            if markdown { return printNow(SettingsDocument.markdown) }
             let (snapshot, host) = try options.snapshot()
             let report = SettingsReport(snapshot, host: host, needs: .feed)
-            if json { print(try report.json()) } else { print(report.table, terminator: "") }
+            printNow(json ? try report.json() + "\n" : report.table)
             for finding in report.findings {
                 printError("edgetick: \(finding.severity.rawValue): \(finding.description.escapingControls)")
             }

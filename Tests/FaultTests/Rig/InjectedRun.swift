@@ -51,14 +51,17 @@ struct InjectedRun {
     }
 
     func run(cluster: PostgresCluster) async throws -> Outcome {
-        let feed = try await LedgerServer(count: Self.events, perSecond: nil)
-        let rig = try await FaultRig(feed, cluster: cluster, settings: ["SYNC_INTERVAL": "1"])
+        let rig = try await FaultRig(
+            LedgerServer(count: 0, perSecond: nil), cluster: cluster, settings: ["SYNC_INTERVAL": "1"])
         if isPrepared { try await Self.prepare(rig) }
+        // Its events happen after the file was made: what happened before, that collector had missed.
+        let feed = try await LedgerServer(count: Self.events, perSecond: nil)
         let log = rig.box.workspace.file("strace")
         let traced = try rig.box.start(
             under: ["/usr/bin/strace"]
                 + Self.options(call, "\(fault == .kill ? "signal=KILL" : "error=EIO"):when=\(number)")
-                + ["-P", rig.file.path, "-P", rig.file.path + "-wal", "-o", log], "run")
+                + ["-P", rig.file.path, "-P", rig.file.path + "-wal", "-o", log], "run",
+            settings: ["MASSIVE_WEBSOCKET_URL": feed.url])
         var status: Int32 = 0
         try await rig.watch.watching {
             let deadline = ContinuousClock.now + .seconds(40)
