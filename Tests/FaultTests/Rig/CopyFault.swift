@@ -28,7 +28,11 @@ struct CopyFault {
     ///
     /// For a collector that uploads when asked alone.
     func make(_ ending: CopyEnding) async throws -> Result {
-        try await Waiting.until(within: .seconds(30)) { try await state() == "ok" }
+        // A stream that failed while the server was away would wait for its own next try.
+        try await Waiting.until(within: .seconds(90)) {
+            _ = try? await RawHTTP(port: port).send("POST", "/api/sync")
+            return try await state() == "ok"
+        }
         // Enough rows that the COPY is longer than what is let through of it.
         try await rig.collected(more: 600)
         rig.proxy.set(.holdAfter(bytes: 8000))
