@@ -45,7 +45,16 @@ public struct SyncStatus: Sendable {
     }
 
     /// What the pass under way has moved so far.
-    mutating func progressed(_ moved: UploadTotals) { totals = before + moved }
+    ///
+    /// Rows that went up end their stream's failure: while more keep coming, a pass has no end that could.
+    mutating func progressed(_ moved: UploadTotals) {
+        let now = before + moved
+        for stream in EventStream.allCases where now[stream].uploaded > totals[stream].uploaded {
+            failures[stream] = nil
+            trouble = nil
+        }
+        totals = now
+    }
 
     mutating func passed(_ report: UploadReport, of streams: [EventStream], at now: ContinuousClock.Instant) {
         progressed(report.totals)
