@@ -94,9 +94,9 @@ size: build ## The cost of a row against the rows buffered, as a plot; SIZES=1e5
 	$(SWIFT) build -c release --package-path Benchmarks --product subject
 	@$(BENCH) bench.size $(if $(SIZES),--sizes "$(SIZES)") $(if $(DRAIN),--drain)
 
-soak: build ## The market's rate and ten times that: does anything grow or get lost; MINUTES=10
+soak: build ## The market's rate and ten times that: does anything grow or get lost; MINUTES=10 FAULTS=1
 	@.ci/packages bench
-	@$(BENCH) bench.soak --minutes "$(or $(MINUTES),10)" $(if $(JSON),--json "$(JSON)")
+	@$(BENCH) bench.soak --minutes "$(or $(MINUTES),10)" $(if $(FAULTS),--faults) $(if $(JSON),--json "$(JSON)")
 
 # Leaks are not looked for: the threads end with the process.
 fuzz: ## The decoder against two others on mutated frames, under the address sanitizer; FUZZ_MINUTES=10 or FRAMES=…

@@ -28,13 +28,20 @@ class Server:
         data = os.path.join(self.directory, "data")
         self.control = [*self.prefix, os.path.join(binaries(), "pg_ctl"), "-D", data]
         self.run(*self.prefix, os.path.join(binaries(), "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8")
-        options = f"-p {self.port} -k {self.directory} -c listen_addresses=127.0.0.1"
-        self.run(*self.control, "-w", "-l", os.path.join(self.directory, "log"), "-o", options, "start")
+        self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.run(*self.control, "-w", "-m", "fast", "stop")
         shutil.rmtree(self.directory, ignore_errors=True)
+
+    def start(self) -> None:
+        options = f"-p {self.port} -k {self.directory} -c listen_addresses=127.0.0.1"
+        self.run(*self.control, "-w", "-l", os.path.join(self.directory, "log"), "-o", options, "start")
+
+    def crash(self) -> None:
+        """Stops without a checkpoint: what was committed lazily may be gone."""
+        self.run(*self.control, "-w", "-m", "immediate", "stop")
 
     @staticmethod
     def run(*command: str) -> None:

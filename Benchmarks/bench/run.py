@@ -8,7 +8,7 @@ import time
 from . import machine
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-EDGETICK = os.path.join(ROOT, ".build/release/edgetick")
+EDGETICK = os.environ.get("EDGETICK") or os.path.join(ROOT, ".build/release/edgetick")
 SUBJECT = os.path.join(ROOT, "Benchmarks/.build/release/subject")
 LIMITS = os.path.join(ROOT, "Benchmarks/.build/limits")
 

@@ -1,21 +1,26 @@
 """Hours in small: the simulated market at real rates into a collector and a database, and whether anything grows.
 
-usage: python3 -m bench.soak [--minutes M] [--json FILE]     or `make soak MINUTES=…`
+usage: python3 -m bench.soak [--minutes M] [--faults] [--json FILE]     or `make soak MINUTES=… FAULTS=1`
 
 Half the time at the market's rate (3,000 symbols, 3,000 trades a second, second and minute bars), half at ten times the
-trades. Uploaded rows stay for half a minute, so a growing file shows within minutes. Ends with
-status 1 when something grew, or when sent, buffered and uploaded counts differ.
+trades. Uploaded rows stay for half a minute, so a growing file shows within minutes. With --faults something happens
+every minute that costs no event: the database crashes and returns, its sessions are ended, a table is locked, the collector is
+frozen for three seconds. Samples taken meanwhile, and until the queue is short again, count for memory and file alone.
+Ends with status 1 when something grew, or when sent, buffered and uploaded counts differ.
 """
 
 import argparse
 import json
 import os
+import random
 import shutil
 import signal
 import sqlite3
 import statistics
+import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 
@@ -26,7 +31,68 @@ from .row_operation import free_port
 
 COLUMNS = ("rss_mib", "file_mib", "wal_mib", "pending", "durable_p50_ms", "durable_p99_ms", "rate", "cpu_percent")
 # What must not grow, and how much of growth over the whole time is still no growth: a share, and an amount.
-FLAT = {"rss_mib": (0.05, 3.0), "file_mib": (0.10, 8.0), "wal_mib": (0.25, 8.0), "pending": (0.5, 20_000)}
+FLAT = {
+    "rss_mib": (0.05, 3.0), "file_mib": (0.10, 8.0), "wal_mib": (0.25, 8.0), "pending": (0.5, 20_000),
+    "durable_p50_ms": (0.5, 25.0), "durable_p99_ms": (0.5, 250.0),
+}
+# What a fault moves for a while: judged by the samples between faults.
+MOVED = {"pending", "durable_p50_ms", "durable_p99_ms"}
+
+
+class Trouble(threading.Thread):
+    """Makes something happen every minute, each kind as often as the others, in an order that the rate seeds."""
+
+    def __init__(self, factor: int, server: Server, box: run.Background) -> None:
+        super().__init__(daemon=True)
+        self.random, self.server, self.box = random.Random(factor), server, box
+        self.ended, self.count = threading.Event(), {kind.__name__: 0 for kind in self.kinds()}
+        self.last, self.error = 0.0, ""
+
+    def kinds(self) -> list:
+        return [self.crash, self.sessions_ended, self.table_locked, self.frozen]
+
+    def crash(self) -> None:
+        self.server.crash()
+        self.ended.wait(20)
+        self.server.start()
+
+    def sessions_ended(self) -> None:
+        run.output(*self.server.psql(
+            "select pg_terminate_backend(pid) from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()"))
+
+    def table_locked(self) -> None:
+        run.output(*self.server.psql("begin; lock table trades in access exclusive mode; select pg_sleep(15); commit"))
+
+    def frozen(self) -> None:
+        self.box.process.send_signal(signal.SIGSTOP)
+        self.ended.wait(3)
+        self.box.process.send_signal(signal.SIGCONT)
+
+    def run(self) -> None:
+        order: list = []
+        while not self.ended.wait(45):
+            if not order:
+                order = self.kinds()
+                self.random.shuffle(order)
+            kind = order.pop()
+            self.last = float("inf")
+            try:
+                kind()
+                self.count[kind.__name__] += 1
+            except (RuntimeError, OSError, subprocess.SubprocessError) as error:
+                self.error = f"{kind.__name__}: {error}"
+                return
+            finally:
+                self.last = time.monotonic()
+
+    @property
+    def is_near(self) -> bool:
+        """Whether a fault is under way or was less than 15 seconds ago."""
+        return time.monotonic() - self.last < 15
+
+    def end(self) -> None:
+        self.ended.set()
+        self.join()
 
 
 class Sampler:
@@ -98,9 +164,10 @@ def growth(values: list[float]) -> tuple[float, float]:
 def verdicts(samples: list[dict[str, float]]) -> list[tuple[str, float, float, bool]]:
     """Of each figure that must be flat: its growth, its median, and whether it is flat. The first third warms up."""
     settled = samples[len(samples) // 3:]
+    quiet = [sample for sample in settled if not sample["troubled"]]
     result = []
     for name, (share, amount) in FLAT.items():
-        gained, level = growth([sample[name] for sample in settled])
+        gained, level = growth([sample[name] for sample in (quiet if name in MOVED else settled)])
         result.append((name, gained, level, gained <= max(share * level, amount)))
     return result
 
@@ -128,7 +195,7 @@ def wait_for(what: str, holds, limit: float) -> None:
         time.sleep(0.2)
 
 
-def phase(factor: int, seconds: float, place: str) -> tuple[bool, dict]:
+def phase(factor: int, seconds: float, place: str, faults: bool = False) -> tuple[bool, dict]:
     """Runs one rate for so long; whether all was flat and nothing lost, and the figures."""
     port, data = free_port(), os.path.join(place, f"x{factor}")
     samples: list[dict[str, float]] = []
@@ -149,10 +216,21 @@ def phase(factor: int, seconds: float, place: str) -> tuple[bool, dict]:
                 wait_for("the first trades", lambda: os.path.exists(path) and _has_trades(path), 60)
                 step = max(3.0, seconds / 60)
                 print(f"\nx{factor}: a line every {step:.0f} s\n" + "  ".join(name.rjust(14) for name in COLUMNS), flush=True)
+                trouble = Trouble(factor, server, box)
+                if faults:
+                    trouble.start()
                 end = time.monotonic() + seconds
                 while time.monotonic() < end:
-                    samples.append(sampler.sample(step))
-                    print("  ".join(f"{samples[-1][name]:14.1f}" for name in COLUMNS), flush=True)
+                    troubled = trouble.is_near
+                    sample = sampler.sample(step)
+                    troubled = troubled or trouble.is_near or sample["pending"] > 10 * sample["rate"]
+                    samples.append(sample | {"troubled": troubled})
+                    print("  ".join(f"{sample[name]:14.1f}" for name in COLUMNS) + ("  *" if troubled else ""), flush=True)
+                if faults:
+                    trouble.end()
+                    print(f"x{factor} faults: " + ", ".join(f"{count} {name}" for name, count in trouble.count.items()), flush=True)
+                    if trouble.error:
+                        raise RuntimeError(f"a fault could not be made: {trouble.error}")
                 feed.process.send_signal(signal.SIGTERM)
                 assert feed.process.stdout
                 line = next(line for line in feed.process.stdout if line.startswith("sent "))
@@ -198,12 +276,13 @@ def _has_trades(path: str) -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10, help="for both rates together (default 10)")
+    parser.add_argument("--faults", action="store_true", help="make something happen every minute")
     parser.add_argument("--json", help="also write every sample into this file")
     options = parser.parse_args()
     place = tempfile.mkdtemp(prefix="edgetick-soak-", dir=os.environ.get("TMPDIR", "/tmp"))
     print(machine.description(), flush=True)
     try:
-        phases = [phase(factor, options.minutes * 30, place) for factor in (1, 10)]
+        phases = [phase(factor, options.minutes * 30, place, options.faults) for factor in (1, 10)]
     finally:
         shutil.rmtree(place, ignore_errors=True)
     if options.json:
