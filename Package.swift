@@ -91,10 +91,12 @@ let package = Package(
             dependencies: ["Feed", "MarketData", "Store", "Universe", "Upstream", logging, serviceLifecycle],
             swiftSettings: strict),
         .target(
+            name: "FeedServer",
+            dependencies: ["MarketData", logging, nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket],
+            swiftSettings: strict),
+        .target(
             name: "FeedSimulator",
-            dependencies: [
-                "MarketData", logging, nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket, serviceLifecycle,
-            ],
+            dependencies: ["FeedServer", "MarketData", logging, nioCore, nioPosix, serviceLifecycle],
             swiftSettings: strict),
         .target(
             name: "WebAPI",
@@ -108,8 +110,8 @@ let package = Package(
         .executableTarget(
             name: "edgetick",
             dependencies: [
-                "Backfill", "CMalloc", "Collector", "Feed", "FeedSimulator", "Fixtures", "MarketData", "Store",
-                "Universe", "Upstream", "WebAPI", argumentParser, logging, serviceLifecycle,
+                "Backfill", "CMalloc", "Collector", "Feed", "FeedServer", "FeedSimulator", "Fixtures", "MarketData",
+                "Store", "Universe", "Upstream", "WebAPI", argumentParser, logging, serviceLifecycle,
                 systemPackage, unixSignals,
             ],
             swiftSettings: strict),
@@ -157,11 +159,17 @@ let package = Package(
                 logging, serviceLifecycle,
             ],
             swiftSettings: strict),
+        .target(
+            name: "FeedServerSupport",
+            dependencies: ["FeedServer", nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket],
+            path: "Tests/FeedServerSupport", swiftSettings: strict),
+        .testTarget(
+            name: "FeedServerTests", dependencies: ["FeedServer", "MarketData", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "FeedSimulatorTests",
             dependencies: [
-                "FeedSimulator", "Fixtures", "MarketData", "TestSupport", logging, nioCore, nioHTTP1, nioPosix, nioSSL,
-                nioWebSocket, serviceLifecycle,
+                "FeedServer", "FeedServerSupport", "FeedSimulator", "Fixtures", "MarketData", "TestSupport", logging,
+                nioCore, nioPosix, nioWebSocket, serviceLifecycle,
             ],
             swiftSettings: strict),
         .target(

@@ -1,3 +1,4 @@
+import FeedServer
 import MarketData
 import Synchronization
 

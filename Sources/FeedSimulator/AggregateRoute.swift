@@ -1,30 +1,20 @@
+import FeedServer
 import MarketData
 
 /// Answers `GET /v2/aggs/ticker/{symbol}/range/1/{minute|second}/{from}/{to}`; pure, but for the archive.
 struct AggregateRoute {
-    /// An answer over HTTP.
-    struct Answer: Equatable {
-        var status: Int
-        var body: [UInt8]
-        var retryAfter: Int?
-    }
-
     let archive: AggregateArchive
     /// The only key that is let in; `nil` lets every key in.
     let apiKey: Secret?
 
-    /// The answer to a request for `target`; `nil` when it is not of this route.
-    ///
-    /// - Parameters:
-    ///   - authorization: the request's header of that name.
-    ///   - origin: the server's own address, for the link to the next page.
-    func answer(_ target: String, authorization: String?, origin: String) -> Answer? {
-        let (path, query) = Self.split(target)
+    /// The answer to a request; `nil` when it is not of this route.
+    func answer(_ request: PlainRequest) -> PlainAnswer? {
+        let (path, query) = Self.split(request.target)
         let parts = path.split(separator: "/", omittingEmptySubsequences: true).map(String.init)
         guard parts.count == 9, parts[0] == "v2", parts[1] == "aggs", parts[2] == "ticker", parts[4] == "range" else {
             return nil
         }
-        if let apiKey, authorization != "Bearer \(apiKey.reveal())" {
+        if let apiKey, request.authorization != "Bearer \(apiKey.reveal())" {
             return error(401, "Unknown API Key")
         }
         guard let symbol = Symbol(Self.unescaped(parts[3])), parts[5] == "1", ["minute", "second"].contains(parts[6]),
@@ -45,14 +35,14 @@ struct AggregateRoute {
             body.append(UInt8(ascii: "]"))
         }
         if let next = found.next {
-            body += Array(",\"next_url\":\"\(origin)\(path)?cursor=\(next)&limit=\(limit)\"".utf8)
+            body += Array(",\"next_url\":\"\(request.origin)\(path)?cursor=\(next)&limit=\(limit)\"".utf8)
         }
         body.append(UInt8(ascii: "}"))
-        return Answer(status: 200, body: body)
+        return PlainAnswer(status: 200, body: body)
     }
 
-    private func error(_ status: Int, _ text: String) -> Answer {
-        Answer(status: status, body: Array("{\"status\":\"ERROR\",\"error\":\"\(text)\"}".utf8))
+    private func error(_ status: Int, _ text: String) -> PlainAnswer {
+        PlainAnswer(status: status, body: Array("{\"status\":\"ERROR\",\"error\":\"\(text)\"}".utf8))
     }
 
     private static func split(_ target: String) -> (path: String, query: [String: String]) {

@@ -1,3 +1,4 @@
+import FeedServer
 import Synchronization
 
 /// Frames from captures, merged by time, as often as asked.

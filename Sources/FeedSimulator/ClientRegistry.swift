@@ -1,14 +1,13 @@
+import FeedServer
 import MarketData
-import NIOCore
 import Synchronization
 
-/// The connections, their logins, and the statistics; from any thread.
-final class ClientRegistry: Sendable {
+/// The replay's clients, their logins, and the statistics; from any thread.
+final class ClientRegistry: FeedHost {
     private struct State {
-        var clients: [FeedClient] = []
+        var clients: [ReplayClient] = []
         /// The oldest first.
         var logins: [(key: String, client: FeedClient)] = []
-        var nextID = 1
         var badLogins = 0
         var ignoredLogins = 0
         var subscriptionChanges = 0
@@ -27,27 +26,10 @@ final class ClientRegistry: Sendable {
         archive = configuration.servesAggregates ? AggregateArchive() : nil
     }
 
-    /// Answers a request for REST aggregates; `nil` when it asks for something else.
-    func aggregates(_ target: String, authorization: String?, origin: String) -> AggregateRoute.Answer? {
-        guard let archive else { return nil }
-        let route = AggregateRoute(archive: archive, apiKey: configuration.apiKey)
-        guard let answer = route.answer(target, authorization: authorization, origin: origin) else { return nil }
-        let number = state.withLock { state in
-            state.statistics.aggregateRequests += 1
-            return state.statistics.aggregateRequests
-        }
-        signal.changed()
-        guard number > configuration.aggregateRefusals else {
-            return AggregateRoute.Answer(
-                status: 429, body: Array(#"{"status":"ERROR","error":"too many requests"}"#.utf8), retryAfter: 1)
-        }
-        return answer
-    }
-
-    var clients: [FeedClient] { state.withLock { $0.clients } }
+    var clients: [ReplayClient] { state.withLock { $0.clients } }
 
     /// The connections that the replay sends to.
-    var receivers: [FeedClient] { clients.filter(\.isReceiving) }
+    var receivers: [ReplayClient] { clients.filter(\.isReceiving) }
 
     /// The number of changes of any subscription so far.
     var subscriptionChanges: Int { state.withLock { $0.subscriptionChanges } }
@@ -57,7 +39,7 @@ final class ClientRegistry: Sendable {
         var result = statistics
         result.clients = clients.count
         result.loggedIn = logins
-        result.subscriptions = clients.reduce(0) { $0 + $1.subscriptionCount }
+        result.subscriptions = clients.reduce(0) { $0 + $1.connection.subscriptions.channels.count }
         return result
     }
 
@@ -66,46 +48,72 @@ final class ClientRegistry: Sendable {
         signal.changed()
     }
 
-    func count(_ fault: Fault, times: Int = 1) {
-        update { $0.faults[fault.name, default: 0] += times }
+    private func count(_ fault: Fault) {
+        update { $0.faults[fault.name, default: 0] += 1 }
     }
 
-    func add(_ channel: any Channel) -> FeedClient {
-        let client = state.withLock { state in
-            let client = FeedClient(
-                id: state.nextID, channel: channel, faults: configuration.faults,
-                closeTimeout: configuration.closeTimeout, signal: signal)
-            state.nextID += 1
-            state.clients.append(client)
+    // MARK: What the server asks
+
+    func connected(_ client: FeedClient) {
+        state.withLock { state in
+            state.clients.append(ReplayClient(client, faults: configuration.faults))
             state.statistics.connections += 1
-            return client
         }
         signal.changed()
-        return client
     }
 
-    func remove(_ client: FeedClient) {
+    func disconnected(_ client: FeedClient) {
         state.withLock { state in
-            state.clients.removeAll { $0 === client }
+            state.clients.removeAll { $0.connection === client }
             state.logins.removeAll { $0.client === client }
         }
         signal.changed()
     }
 
-    func subscriptionsChanged() {
+    func subscriptionsChanged(of client: FeedClient) {
         state.withLock { $0.subscriptionChanges += 1 }
         signal.changed()
     }
 
+    func progressed(_ client: FeedClient) { signal.changed() }
+
+    func refusal(of channel: FeedChannel, to client: FeedClient) -> StatusMessage? {
+        guard let symbol = channel.symbol, configuration.faults.contains(.refuseSymbol(symbol)) else { return nil }
+        count(.refuseSymbol(symbol))
+        return .notAuthorized
+    }
+
+    func answersPing(of client: FeedClient) -> Bool {
+        guard configuration.faults.contains(.noPongs) else { return true }
+        count(.noPongs)
+        return false
+    }
+
+    /// Answers a request for REST aggregates.
+    func answer(_ request: PlainRequest) -> PlainAnswer? {
+        guard let archive else { return nil }
+        let route = AggregateRoute(archive: archive, apiKey: configuration.apiKey)
+        guard let answer = route.answer(request) else { return nil }
+        let number = state.withLock { state in
+            state.statistics.aggregateRequests += 1
+            return state.statistics.aggregateRequests
+        }
+        signal.changed()
+        guard number > configuration.aggregateRefusals else {
+            return PlainAnswer(
+                status: 429, body: Array(#"{"status":"ERROR","error":"too many requests"}"#.utf8), retryAfter: 1)
+        }
+        return answer
+    }
+
     /// Decides about a login; one that is accepted may push out older ones with the same key.
-    func login(_ client: FeedClient, key: String) -> Dialogue.Verdict {
+    func login(of client: FeedClient, key: String) -> LoginVerdict {
         var pushedOut: [FeedClient] = []
         let verdict = state.withLock { state in
             let verdict = decide(on: key, &state)
             if verdict == .accepted { pushedOut = enter(client, key: key, &state) }
             return verdict
         }
-        if verdict == .accepted { client.loggedIn() }
         for old in pushedOut {
             old.close(code: 1008, reason: "another connection took its place", status: .tooManyConnections)
         }
@@ -113,7 +121,7 @@ final class ClientRegistry: Sendable {
         return verdict
     }
 
-    /// Adds a login; takes the oldest ones with the same key that are too many away, and answers them.
+    /// Adds a login; takes the oldest ones with the same key that are too many away, and returns them.
     private func enter(_ client: FeedClient, key: String, _ state: inout State) -> [FeedClient] {
         state.logins.append((key, client))
         guard let limit = configuration.connectionLimitInEffect else { return [] }
@@ -128,7 +136,7 @@ final class ClientRegistry: Sendable {
         return pushedOut
     }
 
-    private func decide(on key: String, _ state: inout State) -> Dialogue.Verdict {
+    private func decide(on key: String, _ state: inout State) -> LoginVerdict {
         for fault in configuration.faults {
             switch fault {
             case .authTimeout(let times) where state.ignoredLogins < times ?? .max:

@@ -1,3 +1,4 @@
+import FeedServer
 import Synchronization
 
 /// Sends a share of another source's bars twice: with half the volume in their place, and as they are some frames

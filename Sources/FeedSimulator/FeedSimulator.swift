@@ -1,5 +1,5 @@
+import FeedServer
 public import Logging
-import NIOCore
 public import ServiceLifecycle
 import Synchronization
 
@@ -10,7 +10,7 @@ import Synchronization
 /// ``run()`` once; ``bind()`` before it tells the port.
 public final class FeedSimulator: Service, Sendable {
     private struct Opened {
-        let channel: any Channel
+        let server: FeedServer
         let source: any FrameSource
         let port: Int
     }
@@ -47,16 +47,15 @@ public final class FeedSimulator: Service, Sendable {
 
     /// Opens the source and the port, and answers the port; connections are served from now on.
     ///
-    /// Throws ``SimulatorError`` when a setting makes no sense, a capture or TLS file is missing, or the address can't
-    /// be used. A second call answers the same port. What is open is closed at the end of ``run()``.
+    /// Throws ``SimulatorError`` when a setting makes no sense or a capture is missing, `FeedServerError` when a TLS file
+    /// is or the address can't be used. A second call answers the same port. What is open is closed at the end of ``run()``.
     public func bind() async throws -> Int {
         if let port = opened.withLock({ $0?.port }) { return port }
         try configuration.validate()
         let source = try makeSource()
-        let listener = FeedListener(configuration: configuration, registry: registry, logger: logger)
-        let channel = try await listener.listen()
-        let port = channel.localAddress?.port ?? configuration.port
-        opened.withLock { $0 = Opened(channel: channel, source: source, port: port) }
+        let server = FeedServer(configuration: configuration.server, host: registry, logger: logger)
+        let port = try await server.bind()
+        opened.withLock { $0 = Opened(server: server, source: source, port: port) }
         logger.info(
             "feed simulator listening", metadata: ["host": "\(configuration.host)", "port": "\(port)"])
         return port
@@ -65,7 +64,7 @@ public final class FeedSimulator: Service, Sendable {
     /// Serves clients until the replay is done (with ``SimulatorConfiguration/exitsWhenDone``), a graceful shutdown, or
     /// cancellation; then says goodbye to the clients and closes the port.
     ///
-    /// Throws ``SimulatorError`` as ``bind()`` does, and when a capture turns out to be broken; the clients are then
+    /// Throws as ``bind()`` does, and when a capture turns out to be broken; the clients are then
     /// closed with code 1011.
     public func run() async throws {
         _ = try await bind()
@@ -81,13 +80,13 @@ public final class FeedSimulator: Service, Sendable {
                 }
             }
         } catch is CancellationError {
-            await end(opened, code: 1001, reason: "shutting down")
+            await opened.server.close(code: 1001, reason: "shutting down")
             return
         } catch {
-            await end(opened, code: 1011, reason: "the replay failed")
+            await opened.server.close(code: 1011, reason: "the replay failed")
             throw error
         }
-        await end(opened, code: 1000, reason: "the replay is done", timeout: configuration.drainTimeout)
+        await opened.server.close(code: 1000, reason: "the replay is done", timeout: configuration.drainTimeout)
     }
 
     private func makeSource() throws(SimulatorError) -> any FrameSource {
@@ -101,19 +100,5 @@ public final class FeedSimulator: Service, Sendable {
             source = CorrectionSource(source, share: share)
         }
         return source
-    }
-
-    /// Closes the port, then the clients, and waits for these; in a task of its own, which no cancellation reaches.
-    private func end(_ opened: Opened, code: UInt16, reason: String, timeout: Duration? = nil) async {
-        await Task { [registry] in
-            try? await opened.channel.close()
-            while true {
-                let version = registry.signal.version
-                let clients = registry.clients
-                if clients.isEmpty { return }
-                for client in clients { client.close(code: code, reason: reason, timeout: timeout) }
-                guard (try? await registry.signal.wait(past: version)) != nil else { return }
-            }
-        }.value
     }
 }

@@ -1,3 +1,4 @@
+import FeedServer
 import NIOCore
 
 /// A run of frames in the form they are sent: each a WebSocket header and the text.

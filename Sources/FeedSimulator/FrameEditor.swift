@@ -1,3 +1,5 @@
+import FeedServer
+
 /// Makes a frame out of another one's events, changed or left out.
 enum FrameEditor {
     /// Writes a frame of what `edit` appends for each event; an event for which it appends nothing is left out.

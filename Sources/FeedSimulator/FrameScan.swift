@@ -1,3 +1,4 @@
+import FeedServer
 import Glibc
 import MarketData
 

@@ -1,3 +1,4 @@
+import FeedServer
 import Synchronization
 
 /// The frames of numbered events.

@@ -1,3 +1,4 @@
+import FeedServer
 import NIOCore
 
 /// What is about to be handed to one client.
@@ -36,7 +37,7 @@ struct Outgoing {
 
 /// One client's frames on their way through its faults.
 struct FaultyLane {
-    let client: FeedClient
+    let client: ReplayClient
     private let filter: FrameFilter
     private let fragmentBytes: Int?
     private(set) var output = Outgoing()
@@ -45,7 +46,7 @@ struct FaultyLane {
     /// How the connection ends, once it is known.
     private(set) var ending: FaultPlan.Ending?
 
-    init(_ client: FeedClient) {
+    init(_ client: ReplayClient) {
         self.client = client
         filter = client.filter
         fragmentBytes = client.fragmentBytes
@@ -70,10 +71,10 @@ struct FaultyLane {
     func carryOutEnding() {
         switch ending {
         case nil: break
-        case .drop: client.drop()
-        case .reset: client.reset()
+        case .drop: client.connection.drop()
+        case .reset: client.connection.reset()
         case .stall: client.stall()
-        case .close(let code): client.close(code: code, reason: "requested fault")
+        case .close(let code): client.connection.close(code: code, reason: "requested fault")
         }
     }
 

@@ -1,3 +1,4 @@
+import FeedServer
 import Logging
 import MarketData
 import NIOCore
@@ -98,26 +99,26 @@ struct Replay {
     }
 
     /// The clients that receive, once none of them has too much waiting.
-    private func receiversWithRoom() async throws -> [FeedClient] {
+    private func receiversWithRoom() async throws -> [ReplayClient] {
         while true {
             try Task.checkCancellation()
             let version = registry.signal.version
             let receivers = registry.receivers
-            let slow = receivers.filter { $0.pendingBytes > configuration.outboundLimitBytes }
+            let slow = receivers.filter { $0.connection.pendingBytes > configuration.outboundLimitBytes }
             if slow.isEmpty { return receivers }
             switch configuration.slowClients {
             case .slowDownReplay: try await registry.signal.wait(past: version)
             case .areDropped:
                 for client in slow {
-                    client.close(code: 1008, reason: "slow consumer", status: .tooSlow)
-                    logger.info("slow client closed", metadata: ["client": "\(client.id)"])
+                    client.connection.close(code: 1008, reason: "slow consumer", status: .tooSlow)
+                    logger.info("slow client closed", metadata: ["client": "\(client.connection.id)"])
                 }
                 registry.update { $0.slowConsumers += slow.count }
             }
         }
     }
 
-    private func send(_ block: FrameBlock, _ range: Range<Int>, to client: FeedClient, _ filter: FrameFilter) {
+    private func send(_ block: FrameBlock, _ range: Range<Int>, to client: ReplayClient, _ filter: FrameFilter) {
         var kinds: KindSet = []
         for index in range { kinds.formUnion(block.frames[index].kinds) }
         var output = Outgoing()
@@ -132,7 +133,7 @@ struct Replay {
     }
 
     private func sendWithFaults(
-        _ block: FrameBlock, _ range: Range<Int>, to receivers: [FeedClient], _ spent: inout Set<Int>
+        _ block: FrameBlock, _ range: Range<Int>, to receivers: [ReplayClient], _ spent: inout Set<Int>
     ) -> Int {
         var lanes = receivers.map { FaultyLane($0) }
         var index = range.lowerBound
@@ -155,8 +156,8 @@ struct Replay {
         return range.upperBound
     }
 
-    private func hand(_ output: Outgoing, to client: FeedClient) {
-        client.send(output.bytes)
+    private func hand(_ output: Outgoing, to client: ReplayClient) {
+        client.connection.send(output.bytes)
         registry.update { statistics in
             statistics.frames += output.frames
             statistics.bytes += output.bytes.readableBytes
@@ -180,7 +181,7 @@ struct Replay {
     private func drain() async throws {
         while true {
             let version = registry.signal.version
-            if registry.clients.allSatisfy({ $0.pendingBytes == 0 }) { return }
+            if registry.clients.allSatisfy({ $0.connection.pendingBytes == 0 }) { return }
             try await registry.signal.wait(past: version)
         }
     }

@@ -1,21 +1,8 @@
+public import FeedServer
 public import MarketData
 
 /// How a simulated feed listens, what it sends, how fast, and what it does wrong on request.
 public struct SimulatorConfiguration: Sendable {
-    /// A server's certificate and private key, PEM files.
-    public struct TLSFiles: Sendable, Equatable {
-        /// The path of the certificate chain, the server's own certificate first.
-        public var certificateFile: String
-        /// The path of the private key.
-        public var keyFile: String
-
-        /// Names the two files.
-        public init(certificateFile: String, keyFile: String) {
-            self.certificateFile = certificateFile
-            self.keyFile = keyFile
-        }
-    }
-
     /// What is sent.
     public enum Source: Sendable {
         /// Recorded frames.
@@ -69,7 +56,7 @@ public struct SimulatorConfiguration: Sendable {
     /// The port to listen on; 0 lets the system choose a free one.
     public var port = 0
     /// Serves TLS with these files; `nil` serves plain text.
-    public var tls: TLSFiles?
+    public var tls: FeedServerConfiguration.TLSFiles?
     /// The only key that is let in; `nil` lets every key in.
     public var apiKey: Secret?
     /// How many logins with one key may stand at once; one more pushes the oldest out. `nil` sets no limit.
@@ -117,7 +104,7 @@ public struct SimulatorConfiguration: Sendable {
 
     /// Makes a configuration; see the properties for meaning.
     public init(
-        host: String = "127.0.0.1", port: Int = 0, tls: TLSFiles? = nil, apiKey: Secret? = nil,
+        host: String = "127.0.0.1", port: Int = 0, tls: FeedServerConfiguration.TLSFiles? = nil, apiKey: Secret? = nil,
         connectionLimit: Int? = nil, source: Source, pace: Pace = .flatOut,
         startsWith: Start = .firstSubscription, exitsWhenDone: Bool = false, faults: [Fault] = []
     ) {
@@ -141,5 +128,18 @@ public struct SimulatorConfiguration: Sendable {
         var limit = connectionLimit
         for case .connectionLimit(let count) in faults { limit = min(limit ?? count, count) }
         return limit
+    }
+
+    /// How the server listens.
+    var server: FeedServerConfiguration {
+        var server = FeedServerConfiguration()
+        server.host = host
+        server.port = port
+        server.tls = tls
+        server.loginTimeout = loginTimeout
+        server.pingInterval = pingInterval
+        server.closeTimeout = closeTimeout
+        server.maximumBacklogBytes = 2 * outboundLimitBytes + (32 << 20)
+        return server
     }
 }

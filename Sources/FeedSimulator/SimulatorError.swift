@@ -10,10 +10,6 @@ public struct SimulatorError: Error, Sendable, Equatable, CustomStringConvertibl
         case captureTruncated
         /// A line of a capture isn't a JSON array of events.
         case captureMalformed
-        /// The address can't be listened on.
-        case cannotListen
-        /// A certificate or key file is missing or wrong.
-        case tlsFiles
         /// A setting makes no sense.
         case configuration
     }
@@ -35,8 +31,8 @@ public struct SimulatorError: Error, Sendable, Equatable, CustomStringConvertibl
         self.advice = advice
     }
 
-    /// Whether the same call may succeed later without a change: only a taken port may become free.
-    public var isRetryable: Bool { reason == .cannotListen }
+    /// Whether the same call may succeed later without a change: none may.
+    public var isRetryable: Bool { false }
 
     /// The failure as one line.
     public var description: String {

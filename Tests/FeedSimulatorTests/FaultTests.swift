@@ -1,3 +1,4 @@
+import FeedServerSupport
 import MarketData
 import NIOWebSocket
 import Testing

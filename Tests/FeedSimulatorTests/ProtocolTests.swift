@@ -1,3 +1,4 @@
+import FeedServerSupport
 import MarketData
 import NIOCore
 import NIOPosix

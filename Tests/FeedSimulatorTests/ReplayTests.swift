@@ -1,3 +1,5 @@
+import FeedServer
+import FeedServerSupport
 import Fixtures
 import FoundationEssentials
 import MarketData
@@ -209,7 +211,7 @@ struct `Replaying a capture` {
             var setting = try configuration(lines: ["[]"])
             setting.port = port
             let second = FeedSimulator(configuration: setting, logger: quiet)
-            let error = await #expect(throws: SimulatorError.self) { try await second.bind() }
+            let error = await #expect(throws: FeedServerError.self) { try await second.bind() }
             #expect(error?.reason == .cannotListen)
             #expect(error?.description.contains("127.0.0.1:\(port)") == true)
             #expect(error?.isRetryable == true)
@@ -242,7 +244,7 @@ struct `Replaying a capture` {
         var setting = try configuration(lines: ["[]"])
         setting.tls = .init(certificateFile: "/nonexistent/cert.pem", keyFile: "/nonexistent/key.pem")
         let simulator = FeedSimulator(configuration: setting, logger: quiet)
-        let error = await #expect(throws: SimulatorError.self) { try await simulator.bind() }
+        let error = await #expect(throws: FeedServerError.self) { try await simulator.bind() }
         #expect(error?.reason == .tlsFiles)
         #expect(error?.description.contains("/nonexistent/cert.pem") == true)
     }

@@ -1,3 +1,4 @@
+import FeedServerSupport
 import Foundation
 import MarketData
 import Testing

@@ -2,6 +2,7 @@ import ArgumentParser
 import Backfill
 import Collector
 import Feed
+import FeedServer
 import FeedSimulator
 import Foundation
 import MarketData
@@ -33,6 +34,8 @@ struct CommandFailure: Error {
         case let error as FeedError: self.init(error.isRetryable ? .unavailable : .configuration, error.description)
         case let error as WebError:
             self.init(error.reason == .configuration ? .configuration : .unavailable, error.description)
+        case let error as FeedServerError:
+            self.init(error.reason == .tlsFiles ? .configuration : .unavailable, error.description)
         case let error as SimulatorError: self.init(Self.status(of: error), error.description)
         case let error as UniverseError: self.init(lines: [error.description] + error.warnings, .configuration)
         case let error as UniverseArchiveError: self.init(.badData, error.description)
@@ -91,8 +94,7 @@ struct CommandFailure: Error {
         switch error.reason {
         case .captureMissing, .captureUnreadable: .ioError
         case .captureTruncated, .captureMalformed: .badData
-        case .cannotListen: .unavailable
-        case .tlsFiles, .configuration: .configuration
+        case .configuration: .configuration
         }
     }
 }

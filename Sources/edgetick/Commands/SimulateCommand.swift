@@ -1,4 +1,5 @@
 import ArgumentParser
+import FeedServer
 import FeedSimulator
 import Foundation
 import Logging

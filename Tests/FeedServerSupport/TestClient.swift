@@ -1,36 +1,47 @@
+import FeedServer
 import NIOCore
 import NIOHTTP1
 import NIOPosix
 import NIOSSL
-import NIOWebSocket
+public import NIOWebSocket
 import Synchronization
 
-@testable import FeedSimulator
-
 /// A WebSocket client that keeps what it receives, fragments and all.
-final class TestClient: Sendable {
-    struct Frame: Equatable {
-        var opcode: WebSocketOpcode
-        var isFinal: Bool
-        var isCompressed: Bool
-        var bytes: [UInt8]
+public final class TestClient: Sendable {
+    /// A WebSocket frame.
+    public struct Frame: Equatable, Sendable {
+        /// What it is.
+        public var opcode: WebSocketOpcode
+        /// Whether a message ends with it.
+        public var isFinal: Bool
+        /// Whether it says that it is compressed.
+        public var isCompressed: Bool
+        /// Its payload.
+        public var bytes: [UInt8]
 
-        var text: String { String(decoding: bytes, as: UTF8.self) }
+        /// The payload as text.
+        public var text: String { String(decoding: bytes, as: UTF8.self) }
     }
 
-    struct Received {
-        var frames: [Frame] = []
-        var closeCode: UInt16?
-        var isClosed = false
-        var error: String?
+    /// What was received so far.
+    public struct Received: Sendable {
+        /// All frames.
+        public var frames: [Frame] = []
+        /// The code of the server's close.
+        public var closeCode: UInt16?
+        /// Whether the connection has ended.
+        public var isClosed = false
+        /// What ended it.
+        public var error: String?
 
         /// Whole text frames.
-        private(set) var texts: [String] = []
+        public private(set) var texts: [String] = []
         /// Text frames that aren't statuses.
-        private(set) var events: [String] = []
+        public private(set) var events: [String] = []
         /// Status messages, one element each.
-        private(set) var statuses: [String] = []
-        var pongs: Int { frames.count { $0.opcode == .pong } }
+        public private(set) var statuses: [String] = []
+        /// The number of pongs.
+        public var pongs: Int { frames.count { $0.opcode == .pong } }
 
         mutating func add(_ frame: Frame) {
             frames.append(frame)
@@ -56,7 +67,8 @@ final class TestClient: Sendable {
         self.channel = channel
     }
 
-    static func connect(port: Int, path: String = "/stocks", trusting certificate: String? = nil) async throws
+    /// Connects and upgrades.
+    public static func connect(port: Int, path: String = "/stocks", trusting certificate: String? = nil) async throws
         -> TestClient
     {
         var tls: NIOSSLContext?
@@ -99,11 +111,12 @@ final class TestClient: Sendable {
         return try await upgraded.get()
     }
 
-    var snapshot: Received { received.withLock { $0 } }
+    /// What was received so far.
+    public var snapshot: Received { received.withLock { $0 } }
 
     /// Waits until what was received satisfies a condition; throws after `seconds`.
     @discardableResult
-    func wait(seconds: Int = 20, until condition: (Received) -> Bool) async throws -> Received {
+    public func wait(seconds: Int = 20, until condition: (Received) -> Bool) async throws -> Received {
         let deadline = ContinuousClock.now + .seconds(seconds)
         while true {
             let version = signal.version
@@ -114,33 +127,40 @@ final class TestClient: Sendable {
         }
     }
 
-    struct Overdue: Error {
-        var received: String
+    /// What was waited for did not come.
+    public struct Overdue: Error {
+        /// The last texts.
+        public var received: String
     }
 
-    func send(_ text: String) async throws { try await write(.text, Array(text.utf8)) }
+    /// Sends a text.
+    public func send(_ text: String) async throws { try await write(.text, Array(text.utf8)) }
 
-    func ping(_ text: String) async throws { try await write(.ping, Array(text.utf8)) }
+    /// Sends a ping.
+    public func ping(_ text: String) async throws { try await write(.ping, Array(text.utf8)) }
 
-    func write(_ opcode: WebSocketOpcode, _ bytes: [UInt8], isFinal: Bool = true) async throws {
+    /// Sends a frame.
+    public func write(_ opcode: WebSocketOpcode, _ bytes: [UInt8], isFinal: Bool = true) async throws {
         let frame = WebSocketFrame(
             fin: isFinal, opcode: opcode, maskKey: [1, 2, 3, 4], data: ByteBuffer(bytes: bytes))
         try await channel.writeAndFlush(frame)
     }
 
-    func login(key: String = "key") async throws {
+    /// Logs in, and waits for the answer.
+    public func login(key: String = "key") async throws {
         try await send(#"{"action":"auth","params":"\#(key)"}"#)
         try await wait { $0.statuses.contains("authenticated") }
     }
 
     /// Subscribes and waits for all confirmations.
-    func subscribe(_ channels: String) async throws {
+    public func subscribe(_ channels: String) async throws {
         try await send(#"{"action":"subscribe","params":"\#(channels)"}"#)
         let last = channels.split(whereSeparator: { $0 == "," || $0 == " " }).last.map(String.init) ?? ""
         try await wait { $0.statuses.contains("subscribed to: \(last)") }
     }
 
-    static func connect(port: Int, subscribingTo channels: String) async throws -> TestClient {
+    /// Connects, logs in and subscribes.
+    public static func connect(port: Int, subscribingTo channels: String) async throws -> TestClient {
         let client = try await connect(port: port)
         try await client.login()
         try await client.subscribe(channels)
@@ -148,12 +168,13 @@ final class TestClient: Sendable {
     }
 
     /// Reads nothing from the socket until told otherwise.
-    func setReads(_ reads: Bool) async throws {
+    public func setReads(_ reads: Bool) async throws {
         try await channel.setOption(.autoRead, value: reads).get()
         if reads { channel.read() }
     }
 
-    func close() async throws { try await channel.close() }
+    /// Closes the connection.
+    public func close() async throws { try await channel.close() }
 
     fileprivate func took(_ frame: WebSocketFrame) {
         var copy = frame.unmaskedData

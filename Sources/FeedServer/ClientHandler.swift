@@ -1,5 +1,4 @@
 import Logging
-import MarketData
 import NIOCore
 import NIOWebSocket
 
@@ -7,39 +6,33 @@ import NIOWebSocket
 final class ClientHandler: ChannelInboundHandler {
     typealias InboundIn = WebSocketFrame
 
-    private let configuration: SimulatorConfiguration
-    private let registry: ClientRegistry
-    private let logger: Logger
-    private var dialogue: Dialogue
+    private let server: FeedServer
+    private var dialogue = Dialogue()
     private var client: FeedClient?
     private var loginTimer: Scheduled<Void>?
     private var pinging: RepeatedTask?
 
-    init(configuration: SimulatorConfiguration, registry: ClientRegistry, logger: Logger) {
-        self.configuration = configuration
-        self.registry = registry
-        self.logger = logger
-        var refused: Set<Symbol> = []
-        for case .refuseSymbol(let symbol) in configuration.faults { refused.insert(symbol) }
-        dialogue = Dialogue(refusedSymbols: refused)
+    init(server: FeedServer) {
+        self.server = server
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
-        let client = registry.add(context.channel)
+        let client = server.add(context.channel)
         self.client = client
-        logger.info("client connected", metadata: ["client": "\(client.id)"])
+        server.logger.info("client connected", metadata: ["client": "\(client.id)"])
         let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
         let loopBoundContext = NIOLoopBound(context, eventLoop: context.eventLoop)
-        loginTimer = context.eventLoop.scheduleTask(in: TimeAmount(configuration.loginTimeout)) {
+        loginTimer = context.eventLoop.scheduleTask(in: TimeAmount(server.configuration.loginTimeout)) {
             let handler = bound.value
             handler.perform(handler.dialogue.loginTimeEnded())
         }
-        let interval = TimeAmount(configuration.pingInterval)
+        let interval = TimeAmount(server.configuration.pingInterval)
         pinging = context.eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in
             guard loopBoundContext.value.channel.isActive else { return }
             bound.value.answer(.ping, [])
         }
         perform(dialogue.opened())
+        server.host.connected(client)
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -52,12 +45,10 @@ final class ClientHandler: ChannelInboundHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let frame = unwrapInboundIn(data)
         switch frame.opcode {
-        case .text: perform(dialogue.received(ClientRequest(Array(buffer: frame.unmaskedData))))
+        case .text: take(ClientRequest(Array(buffer: frame.unmaskedData)))
         case .binary: perform([.send([.error("requests are text messages")])])
         case .ping:
-            if configuration.faults.contains(.noPongs) {
-                registry.count(.noPongs)
-            } else {
+            if let client, server.host.answersPing(of: client) {
                 answer(.pong, Array(buffer: frame.unmaskedData))
             }
         case .connectionClose: answerClose(frame.unmaskedData, context)
@@ -66,7 +57,7 @@ final class ClientHandler: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        logger.debug("client failed", metadata: ["client": "\(client?.id ?? 0)", "error": "\(error)"])
+        server.logger.debug("client failed", metadata: ["client": "\(client?.id ?? 0)", "error": "\(error)"])
         switch error {
         case let error as NIOWebSocketError:
             client?.close(code: error == .invalidFrameLength ? 1009 : 1002, reason: "invalid frame")
@@ -75,20 +66,27 @@ final class ClientHandler: ChannelInboundHandler {
         }
     }
 
+    private func take(_ request: ClientRequest) {
+        guard let client, !client.isEnding else { return }
+        perform(dialogue.received(request) { [host = server.host] channel in host.refusal(of: channel, to: client) })
+    }
+
     private func perform(_ steps: [Dialogue.Step]) {
         guard let client else { return }
         for step in steps {
             switch step {
             case .send(let messages): answer(.text, Array(StatusMessage.text(messages).utf8))
             case .decideLogin(let key):
-                let verdict = registry.login(client, key: key)
-                if verdict == .accepted { loginTimer?.cancel() }
-                logger.info("login", metadata: ["client": "\(client.id)", "verdict": "\(verdict)"])
+                let verdict = server.host.login(of: client, key: key)
+                if verdict == .accepted {
+                    client.loggedIn()
+                    loginTimer?.cancel()
+                }
+                server.logger.info("login", metadata: ["client": "\(client.id)", "verdict": "\(verdict)"])
                 perform(dialogue.loginDecided(verdict))
             case .subscriptionsChanged:
                 client.subscribed(to: dialogue.subscriptions)
-                registry.subscriptionsChanged()
-            case .refusedSymbol: registry.update { $0.faults["refuse-symbol", default: 0] += 1 }
+                server.host.subscriptionsChanged(of: client)
             case .close(let code, let reason): client.close(code: code, reason: reason)
             }
         }
@@ -97,7 +95,7 @@ final class ClientHandler: ChannelInboundHandler {
     /// Sends a message of our own; a client that asks for more than it reads is cut off.
     private func answer(_ opcode: WireFrame.Opcode, _ payload: [UInt8]) {
         guard let client else { return }
-        guard client.pendingBytes <= 2 * configuration.outboundLimitBytes + (32 << 20) else {
+        guard client.pendingBytes <= server.configuration.maximumBacklogBytes else {
             client.reset()
             return
         }
@@ -120,7 +118,8 @@ final class ClientHandler: ChannelInboundHandler {
         pinging?.cancel()
         guard let client else { return }
         self.client = nil
-        registry.remove(client)
-        logger.info("client disconnected", metadata: ["client": "\(client.id)"])
+        server.remove(client)
+        server.host.disconnected(client)
+        server.logger.info("client disconnected", metadata: ["client": "\(client.id)"])
     }
 }

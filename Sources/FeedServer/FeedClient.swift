@@ -1,72 +1,60 @@
-import NIOCore
+public import NIOCore
 import NIOPosix
 import Synchronization
 
-/// One connection as the replay sees it: what it wants, how much waits for it, and how to end it; from any thread.
-final class FeedClient: Sendable {
+/// One connection as the host sees it: what it wants, how much waits for it, and how to end it; from any thread.
+public final class FeedClient: Sendable {
     private struct State {
         var subscriptions = Subscriptions()
         var isLoggedIn = false
-        var isStalled = false
         var isEnding = false
         var pendingBytes = 0
-        var faults: FaultPlan
     }
 
-    let id: Int
+    /// A number of its own, from 1.
+    public let id: Int
     private let channel: any Channel
     private let closeTimeout: TimeAmount
-    private let signal: ChangeSignal
-    private let state: Mutex<State>
+    private let host: any FeedHost
+    private let state = Mutex(State())
 
-    init(id: Int, channel: any Channel, faults: [Fault], closeTimeout: Duration, signal: ChangeSignal) {
+    init(id: Int, channel: any Channel, closeTimeout: Duration, host: any FeedHost) {
         self.id = id
         self.channel = channel
         self.closeTimeout = TimeAmount(closeTimeout)
-        self.signal = signal
-        state = Mutex(State(faults: FaultPlan(faults)))
+        self.host = host
     }
 
-    /// Whether the replay sends it anything.
-    var isReceiving: Bool {
-        state.withLock { $0.isLoggedIn && !$0.isStalled && !$0.isEnding && !$0.subscriptions.channels.isEmpty }
+    /// Whether it is logged in, has subscribed to something, and isn't about to go.
+    public var isSubscribed: Bool {
+        state.withLock { $0.isLoggedIn && !$0.isEnding && !$0.subscriptions.channels.isEmpty }
     }
+
+    /// Whether its connection is being closed: nothing that it asks for counts any more.
+    public var isEnding: Bool { state.withLock { $0.isEnding } }
 
     /// The number of bytes that wait to be written to its socket.
-    var pendingBytes: Int { state.withLock { $0.pendingBytes } }
-
-    /// The number of channels subscribed to.
-    var subscriptionCount: Int { state.withLock { $0.subscriptions.channels.count } }
+    public var pendingBytes: Int { state.withLock { $0.pendingBytes } }
 
     /// What it has subscribed to.
-    var filter: FrameFilter { FrameFilter(subscriptions: state.withLock { $0.subscriptions }) }
-
-    /// Whether no fault acts on its frames.
-    var isPlain: Bool { state.withLock { $0.faults.isEmpty } }
-
-    /// The size of its fragments; `nil` leaves frames whole.
-    var fragmentBytes: Int? { state.withLock { $0.faults.fragmentBytes } }
-
-    func nextDecision(spent: inout Set<Int>) -> FaultPlan.Decision {
-        state.withLock { $0.faults.nextFrame(spent: &spent) }
-    }
+    public var subscriptions: Subscriptions { state.withLock { $0.subscriptions } }
 
     func loggedIn() { state.withLock { $0.isLoggedIn = true } }
 
     func subscribed(to subscriptions: Subscriptions) { state.withLock { $0.subscriptions = subscriptions } }
 
-    /// Sends it no more, and leaves the connection open.
-    func stall() { state.withLock { $0.isStalled = true } }
+    /// Returns when its connection has ended.
+    func ended() async { try? await channel.closeFuture.get() }
 
     /// Writes bytes that are WebSocket frames already.
-    func send(_ bytes: ByteBuffer) {
+    public func send(_ bytes: ByteBuffer) {
         let count = bytes.readableBytes
         guard count > 0 else { return }
         state.withLock { $0.pendingBytes += count }
         let promise = channel.eventLoop.makePromise(of: Void.self)
         promise.futureResult.whenComplete { [self] _ in
             state.withLock { $0.pendingBytes -= count }
-            signal.changed()
+            host.progressed(self)
         }
         channel.writeAndFlush(bytes, promise: promise)
     }
@@ -74,7 +62,7 @@ final class FeedClient: Sendable {
     /// Says goodbye: what waits, a status if there is one, and a close message; ends when the client has answered.
     ///
     /// The socket is closed after `timeout` at the latest; the usual one unless given.
-    func close(code: UInt16, reason: String, status: StatusMessage? = nil, timeout: Duration? = nil) {
+    public func close(code: UInt16, reason: String, status: StatusMessage? = nil, timeout: Duration? = nil) {
         guard beginEnding() else { return }
         if let status { send(WireFrame.text(StatusMessage.text([status]))) }
         send(WireFrame.close(code: code, reason: reason))
@@ -82,7 +70,7 @@ final class FeedClient: Sendable {
     }
 
     /// Ends the connection without a close message, after what waits has been written.
-    func drop() {
+    public func drop() {
         guard beginEnding() else { return }
         channel.writeAndFlush(ByteBuffer()).whenComplete { [channel] _ in
             // Closing both ways with the client's bytes unread would reset the connection and lose what it hasn't read.
@@ -92,13 +80,15 @@ final class FeedClient: Sendable {
     }
 
     /// Ends the connection with a TCP reset, after what waits has been written.
-    func reset() {
+    public func reset() {
         guard beginEnding() else { return }
         channel.writeAndFlush(ByteBuffer()).whenComplete { [channel] _ in
             let lingering = (channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0))
             let ready = lingering ?? channel.eventLoop.makeSucceededVoidFuture()
             ready.whenComplete { _ in channel.close(promise: nil) }
         }
+        // What waits for a client that reads nothing is never written.
+        close(after: closeTimeout)
     }
 
     private func beginEnding() -> Bool {
@@ -106,7 +96,7 @@ final class FeedClient: Sendable {
             defer { state.isEnding = true }
             return !state.isEnding
         }
-        if isFirst { signal.changed() }
+        if isFirst { host.progressed(self) }
         return isFirst
     }
 

@@ -1,13 +1,17 @@
-import MarketData
+public import MarketData
 
 /// What a client has subscribed to, and whether it wants an event.
-struct Subscriptions: Sendable {
-    private(set) var channels: Set<FeedChannel> = []
+public struct Subscriptions: Sendable {
+    /// The channels.
+    public private(set) var channels: Set<FeedChannel> = []
     private var wildcards: KindSet = []
     private var symbols: [Set<Symbol>] = [[], [], [], []]
 
-    /// Adds a channel; answers `false` when it was there.
-    mutating func insert(_ channel: FeedChannel) -> Bool {
+    /// No subscription.
+    public init() {}
+
+    /// Adds a channel; returns `false` when it was there.
+    public mutating func insert(_ channel: FeedChannel) -> Bool {
         guard channels.insert(channel).inserted else { return false }
         let kind = KindSet(channel.kind)
         if let symbol = channel.symbol {
@@ -18,8 +22,8 @@ struct Subscriptions: Sendable {
         return true
     }
 
-    /// Takes a channel away; answers `false` when it wasn't there.
-    mutating func remove(_ channel: FeedChannel) -> Bool {
+    /// Takes a channel away; returns `false` when it wasn't there.
+    public mutating func remove(_ channel: FeedChannel) -> Bool {
         guard channels.remove(channel) != nil else { return false }
         let kind = KindSet(channel.kind)
         if let symbol = channel.symbol {
@@ -31,19 +35,19 @@ struct Subscriptions: Sendable {
     }
 
     /// Whether all events of these kinds are wanted. Kinds that no channel covers go to whoever has a wildcard.
-    func wantsAll(of kinds: KindSet) -> Bool {
+    public func wantsAll(of kinds: KindSet) -> Bool {
         wildcards.isSuperset(of: kinds.intersection(.market)) && !(wildcards.isEmpty && !kinds.isEmpty)
     }
 
     /// Whether no event of these kinds can be wanted.
-    func wantsNone(of kinds: KindSet) -> Bool {
+    public func wantsNone(of kinds: KindSet) -> Bool {
         if !wildcards.isDisjoint(with: kinds) || (kinds.contains(.other) && !wildcards.isEmpty) { return false }
         for index in 0..<4 where kinds.rawValue & 1 << UInt8(index) != 0 && !symbols[index].isEmpty { return false }
         return true
     }
 
     /// Whether an event is wanted.
-    func wants(_ kind: KindSet, _ symbol: () -> Symbol?) -> Bool {
+    public func wants(_ kind: KindSet, _ symbol: () -> Symbol?) -> Bool {
         if wildcards.contains(kind) || (kind == .other && !wildcards.isEmpty) { return true }
         guard kind.isSubset(of: .market), !symbols[kind.index].isEmpty, let symbol = symbol() else { return false }
         return symbols[kind.index].contains(symbol)

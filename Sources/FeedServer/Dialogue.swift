@@ -1,27 +1,15 @@
-import MarketData
-
 /// The server's side of one connection's conversation, as a pure state machine.
 struct Dialogue {
     /// What to do next, in order.
     enum Step: Equatable {
         /// Send these in one frame.
         case send([StatusMessage])
-        /// Decide about a login, and tell with ``loginDecided(_:)``.
+        /// Decide about a login, and report with ``loginDecided(_:)``.
         case decideLogin(key: String)
         /// The subscriptions have changed.
         case subscriptionsChanged
-        /// A subscription of a refused symbol was answered so.
-        case refusedSymbol
         /// Close the connection.
         case close(code: UInt16, reason: String)
-    }
-
-    /// What became of a login.
-    enum Verdict {
-        case accepted
-        case refused
-        /// No answer: the login will time out.
-        case ignored
     }
 
     private enum Phase {
@@ -36,30 +24,29 @@ struct Dialogue {
     /// What stands now.
     private(set) var subscriptions = Subscriptions()
     private var phase = Phase.awaitingLogin
-    private let refusedSymbols: Set<Symbol>
-
-    init(refusedSymbols: Set<Symbol> = []) {
-        self.refusedSymbols = refusedSymbols
-    }
 
     /// The connection has opened.
     mutating func opened() -> [Step] { [.send([.connected])] }
 
     /// The client has sent a text message.
-    mutating func received(_ request: ClientRequest) -> [Step] {
+    ///
+    /// - Parameter refusal: Why a channel may not be subscribed to; `nil` when it may.
+    mutating func received(
+        _ request: ClientRequest, refusal: (FeedChannel) -> StatusMessage? = { _ in nil }
+    ) -> [Step] {
         switch (phase, request) {
         case (.ended, _): []
         case (_, .malformed(let why)): [.send([.error(why)])]
         case (.awaitingLogin, .login(let key)): [.decideLogin(key: key)]
         case (.loggedIn, .login): [.send([.error("already authenticated")])]
         case (.awaitingLogin, _): [.send([.error("authentication required")])]
-        case (.loggedIn, .subscribe(let names)): subscribe(names)
+        case (.loggedIn, .subscribe(let names)): subscribe(names, refusal)
         case (.loggedIn, .unsubscribe(let names)): unsubscribe(names)
         }
     }
 
     /// A login has been decided.
-    mutating func loginDecided(_ verdict: Verdict) -> [Step] {
+    mutating func loginDecided(_ verdict: LoginVerdict) -> [Step] {
         guard case .awaitingLogin = phase else { return [] }
         switch verdict {
         case .accepted:
@@ -81,8 +68,7 @@ struct Dialogue {
         return [.send([status]), .close(code: 1008, reason: status.message)]
     }
 
-    private mutating func subscribe(_ names: [String]) -> [Step] {
-        var steps: [Step] = []
+    private mutating func subscribe(_ names: [String], _ refusal: (FeedChannel) -> StatusMessage?) -> [Step] {
         var answers: [StatusMessage] = []
         var hasChanged = false
         for name in names {
@@ -90,16 +76,15 @@ struct Dialogue {
                 answers.append(.error("unknown channel '\(name.prefix(40))'"))
                 continue
             }
-            if let symbol = channel.symbol, refusedSymbols.contains(symbol) {
-                answers.append(.notAuthorized)
-                steps.append(.refusedSymbol)
+            if let refusal = refusal(channel) {
+                answers.append(refusal)
             } else if subscriptions.insert(channel) {
                 answers.append(.subscribed(channel))
                 hasChanged = true
             }
         }
         if names.isEmpty { answers.append(.error("no channel named")) }
-        return answered(answers) + steps + (hasChanged ? [.subscriptionsChanged] : [])
+        return answered(answers) + (hasChanged ? [.subscriptionsChanged] : [])
     }
 
     private mutating func unsubscribe(_ names: [String]) -> [Step] {

@@ -1,19 +1,23 @@
-import NIOCore
+public import NIOCore
 
 /// Writes WebSocket frames as a server sends them, unmasked (RFC 6455 section 5.2).
-enum WireFrame {
+public enum WireFrame {
     /// What a frame is.
-    enum Opcode: UInt8 {
+    public enum Opcode: UInt8, Sendable {
+        /// A further part of a message.
         case continuation = 0x0
+        /// A text, or its first part.
         case text = 0x1
+        /// The last frame.
         case close = 0x8
+        /// A question for a sign of life.
         case ping = 0x9
+        /// The answer to it.
         case pong = 0xA
     }
 
     /// Appends a header for `length` bytes that follow.
-    @inline(__always)
-    static func appendHeader(
+    public static func appendHeader(
         _ opcode: Opcode, isFinal: Bool = true, isCompressed: Bool = false, length: Int, to buffer: inout ByteBuffer
     ) {
         let first = opcode.rawValue | (isFinal ? 0x80 : 0) | (isCompressed ? 0x40 : 0)
@@ -25,13 +29,13 @@ enum WireFrame {
     }
 
     /// Appends a whole frame.
-    static func append(_ opcode: Opcode, _ payload: UnsafeRawBufferPointer, to buffer: inout ByteBuffer) {
+    public static func append(_ opcode: Opcode, _ payload: UnsafeRawBufferPointer, to buffer: inout ByteBuffer) {
         appendHeader(opcode, length: payload.count, to: &buffer)
         buffer.writeBytes(payload)
     }
 
     /// Appends a text in fragments of `size` bytes.
-    static func appendFragmented(_ text: UnsafeRawBufferPointer, size: Int, to buffer: inout ByteBuffer) {
+    public static func appendFragmented(_ text: UnsafeRawBufferPointer, size: Int, to buffer: inout ByteBuffer) {
         var start = 0
         repeat {
             let end = min(start + size, text.count)
@@ -43,7 +47,7 @@ enum WireFrame {
     }
 
     /// A whole frame with a text.
-    static func text(_ text: String) -> ByteBuffer {
+    public static func text(_ text: String) -> ByteBuffer {
         var buffer = ByteBuffer()
         appendHeader(.text, length: text.utf8.count, to: &buffer)
         buffer.writeString(text)
@@ -51,7 +55,7 @@ enum WireFrame {
     }
 
     /// A close frame; the reason is cut to what a control frame holds.
-    static func close(code: UInt16, reason: String) -> ByteBuffer {
+    public static func close(code: UInt16, reason: String) -> ByteBuffer {
         var buffer = ByteBuffer()
         let bytes = Array(reason.utf8.prefix(120))
         appendHeader(.close, length: 2 + bytes.count, to: &buffer)

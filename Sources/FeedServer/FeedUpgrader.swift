@@ -1,28 +1,21 @@
-import Logging
 import NIOCore
 import NIOHTTP1
 import NIOWebSocket
 
 /// Turns an HTTP request, of any path, into a feed connection.
 ///
-/// The replay writes frames that are encoded already, so no frame encoder is put into the pipeline.
+/// What is sent is encoded already, so no frame encoder is put into the pipeline.
 final class FeedUpgrader: HTTPServerProtocolUpgrader, Sendable {
-    private static let maximumRequestBytes = 1 << 20
-
     let supportedProtocol = "websocket"
     let requiredUpgradeHeaders: [String] = []
 
-    private let configuration: SimulatorConfiguration
-    private let registry: ClientRegistry
-    private let logger: Logger
+    private let server: FeedServer
     private let negotiation = NIOWebSocketServerUpgrader(
         shouldUpgrade: { channel, _ in channel.eventLoop.makeSucceededFuture(HTTPHeaders()) },
         upgradePipelineHandler: { channel, _ in channel.eventLoop.makeSucceededVoidFuture() })
 
-    init(configuration: SimulatorConfiguration, registry: ClientRegistry, logger: Logger) {
-        self.configuration = configuration
-        self.registry = registry
-        self.logger = logger
+    init(server: FeedServer) {
+        self.server = server
     }
 
     func buildUpgradeResponse(
@@ -34,32 +27,31 @@ final class FeedUpgrader: HTTPServerProtocolUpgrader, Sendable {
 
     func upgrade(context: ChannelHandlerContext, upgradeRequest: HTTPRequestHead) -> EventLoopFuture<Void> {
         let pipeline = context.pipeline.syncOperations
-        return context.eventLoop.makeCompletedFuture {
-            try pipeline.addHandler(
-                ByteToMessageHandler(WebSocketFrameDecoder(maxFrameSize: Self.maximumRequestBytes)))
+        let maximumBytes = server.configuration.maximumRequestBytes
+        return context.eventLoop.makeCompletedFuture { [server] in
+            try pipeline.addHandler(ByteToMessageHandler(WebSocketFrameDecoder(maxFrameSize: maximumBytes)))
             try pipeline.addHandler(
                 NIOWebSocketFrameAggregator(
                     minNonFinalFragmentSize: 0, maxAccumulatedFrameCount: 1024,
-                    maxAccumulatedFrameSize: Self.maximumRequestBytes))
-            try pipeline.addHandler(
-                ClientHandler(configuration: configuration, registry: registry, logger: logger))
+                    maxAccumulatedFrameSize: maximumBytes))
+            try pipeline.addHandler(ClientHandler(server: server))
         }
     }
 }
 
-/// Answers a request that isn't a WebSocket upgrade: for REST aggregates, or with an explanation. Ends a connection that
+/// Answers a request that isn't a WebSocket upgrade: as the host does, or with an explanation. Ends a connection that
 /// asks for nothing in time.
 final class PlainRequestHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundOut = HTTPServerResponsePart
 
-    private let registry: ClientRegistry
+    private let host: any FeedHost
     private let scheme: String
     private var request: HTTPRequestHead?
     private var timer: Scheduled<Void>?
 
-    init(registry: ClientRegistry, isTLS: Bool) {
-        self.registry = registry
+    init(host: any FeedHost, isTLS: Bool) {
+        self.host = host
         scheme = isTLS ? "https" : "http"
     }
 
@@ -76,7 +68,7 @@ final class PlainRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
         case .body: break
         case .end:
             defer { request = nil }
-            if let request, let answer = aggregates(request) {
+            if let request, let answer = answer(to: request) {
                 reply(answer, keepsAlive: request.isKeepAlive, context)
             } else {
                 explain(context)
@@ -84,13 +76,14 @@ final class PlainRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
         }
     }
 
-    private func aggregates(_ request: HTTPRequestHead) -> AggregateRoute.Answer? {
-        registry.aggregates(
-            request.uri, authorization: request.headers.first(name: "authorization"),
-            origin: "\(scheme)://\(request.headers.first(name: "host") ?? "127.0.0.1")")
+    private func answer(to request: HTTPRequestHead) -> PlainAnswer? {
+        host.answer(
+            PlainRequest(
+                target: request.uri, authorization: request.headers.first(name: "authorization"),
+                origin: "\(scheme)://\(request.headers.first(name: "host") ?? "127.0.0.1")"))
     }
 
-    private func reply(_ answer: AggregateRoute.Answer, keepsAlive: Bool, _ context: ChannelHandlerContext) {
+    private func reply(_ answer: PlainAnswer, keepsAlive: Bool, _ context: ChannelHandlerContext) {
         var headers: HTTPHeaders = [
             "Content-Type": "application/json", "Content-Length": "\(answer.body.count)",
             "Connection": keepsAlive ? "keep-alive" : "close",

@@ -1,7 +1,7 @@
 import Synchronization
 
 /// Wakes tasks that wait for shared state to change, without losing a change that comes before the wait.
-final class ChangeSignal: Sendable {
+public final class ChangeSignal: Sendable {
     private struct State {
         var version: UInt64 = 0
         var nextWaiter: UInt64 = 0
@@ -11,11 +11,14 @@ final class ChangeSignal: Sendable {
 
     private let state = Mutex(State())
 
+    /// Makes a signal that has seen no change.
+    public init() {}
+
     /// The number of changes so far; read it before the state that is waited for.
-    var version: UInt64 { state.withLock { $0.version } }
+    public var version: UInt64 { state.withLock { $0.version } }
 
     /// Tells that something has changed; on any thread.
-    func changed() {
+    public func changed() {
         let waiters = state.withLock { state in
             state.version &+= 1
             guard !state.waiters.isEmpty else { return [UInt64: CheckedContinuation<Void, Never>]() }
@@ -26,7 +29,7 @@ final class ChangeSignal: Sendable {
     }
 
     /// Returns when there has been a change since `version` was read, or throws when the task is cancelled.
-    func wait(past version: UInt64) async throws {
+    public func wait(past version: UInt64) async throws {
         let id = state.withLock { state in
             state.nextWaiter += 1
             return state.nextWaiter
@@ -53,7 +56,7 @@ final class ChangeSignal: Sendable {
     }
 
     /// As ``wait(past:)``, but returns at `deadline` at the latest.
-    func wait(past version: UInt64, until deadline: ContinuousClock.Instant) async throws {
+    public func wait(past version: UInt64, until deadline: ContinuousClock.Instant) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await self.wait(past: version) }
             group.addTask { try await Task.sleep(until: deadline, clock: .continuous) }

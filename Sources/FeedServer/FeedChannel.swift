@@ -1,13 +1,14 @@
-import MarketData
+public import MarketData
 
 /// What one part of a subscription names: a kind of event, of one symbol or of all.
-struct FeedChannel: Hashable, Sendable {
-    var kind: EventKind
-    /// `nil` for `*`.
-    var symbol: Symbol?
+public struct FeedChannel: Hashable, Sendable {
+    /// The kind of event.
+    public var kind: EventKind
+    /// The symbol; `nil` for `*`.
+    public var symbol: Symbol?
 
     /// Reads `AM.AAPL` or `T.*`; `nil` when the text is neither.
-    init?(_ text: some StringProtocol) {
+    public init?(_ text: some StringProtocol) {
         let parts = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
         guard parts.count == 2, let kind = EventKind(rawValue: String(parts[0])) else { return nil }
         self.kind = kind
@@ -18,5 +19,5 @@ struct FeedChannel: Hashable, Sendable {
     }
 
     /// The channel as it is written.
-    var text: String { "\(kind.rawValue).\(symbol?.description ?? "*")" }
+    public var text: String { "\(kind.rawValue).\(symbol?.description ?? "*")" }
 }

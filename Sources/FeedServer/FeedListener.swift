@@ -1,4 +1,4 @@
-import Logging
+import Glibc
 import NIOCore
 import NIOHTTP1
 import NIOPosix
@@ -6,15 +6,17 @@ import NIOSSL
 
 /// Opens the port and sets up each connection.
 struct FeedListener {
-    let configuration: SimulatorConfiguration
-    let registry: ClientRegistry
-    let logger: Logger
+    let server: FeedServer
+    let group: MultiThreadedEventLoopGroup
+
+    private var configuration: FeedServerConfiguration { server.configuration }
 
     /// Starts listening; throws when the address can't be used or a TLS file is wrong.
-    func listen() async throws(SimulatorError) -> any Channel {
+    func listen() async throws(FeedServerError) -> any Channel {
         let tls = try tlsContext()
-        let upgrader = FeedUpgrader(configuration: configuration, registry: registry, logger: logger)
-        let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+        let upgrader = FeedUpgrader(server: server)
+        let host = server.host
+        let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 64)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
@@ -33,7 +35,7 @@ struct FeedListener {
                                 pipeline.removeHandler(context: plain, promise: nil)
                             }
                         ))
-                    try pipeline.addHandler(PlainRequestHandler(registry: registry, isTLS: tls != nil))
+                    try pipeline.addHandler(PlainRequestHandler(host: host, isTLS: tls != nil))
                 }
             }
         do {
@@ -43,14 +45,14 @@ struct FeedListener {
         }
     }
 
-    private func cannotListen(_ error: any Error) -> SimulatorError {
-        SimulatorError(
+    private func cannotListen(_ error: any Error) -> FeedServerError {
+        FeedServerError(
             reason: .cannotListen, operation: "listening on \(configuration.host):\(configuration.port)",
-            underlying: (error as? IOError).map { SimulatorError.systemText($0.errnoCode) } ?? "\(error)",
+            underlying: (error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(error)",
             advice: "choose another port (0 for a free one) or host, or stop what uses it")
     }
 
-    private func tlsContext() throws(SimulatorError) -> NIOSSLContext? {
+    private func tlsContext() throws(FeedServerError) -> NIOSSLContext? {
         guard let files = configuration.tls else { return nil }
         do {
             let chain = try NIOSSLCertificate.fromPEMFile(files.certificateFile).map {
@@ -60,15 +62,15 @@ struct FeedListener {
             let key = try NIOSSLPrivateKey(file: files.keyFile, format: .pem)
             return try NIOSSLContext(
                 configuration: .makeServerConfiguration(certificateChain: chain, privateKey: .privateKey(key)))
-        } catch let error as SimulatorError {
+        } catch let error as FeedServerError {
             throw error
         } catch {
             throw tlsError("\(files.certificateFile), \(files.keyFile): \(error)")
         }
     }
 
-    private func tlsError(_ underlying: String) -> SimulatorError {
-        SimulatorError(
+    private func tlsError(_ underlying: String) -> FeedServerError {
+        FeedServerError(
             reason: .tlsFiles, operation: "setting up TLS", underlying: underlying,
             advice: "name readable PEM files of a certificate and the key that belongs to it")
     }

@@ -1,0 +1,73 @@
+/// What a server's clients meet: who may log in, what may be subscribed to.
+///
+/// Called on the clients' event loops; nothing here may block.
+public protocol FeedHost: AnyObject, Sendable {
+    /// A client has connected and was greeted.
+    func connected(_ client: FeedClient)
+
+    /// A client's connection has ended.
+    func disconnected(_ client: FeedClient)
+
+    /// Decides about a login.
+    func login(of client: FeedClient, key: String) -> LoginVerdict
+
+    /// Why a client may not subscribe to a channel, as it is told; `nil` when it may.
+    func refusal(of channel: FeedChannel, to client: FeedClient) -> StatusMessage?
+
+    /// A client has changed what it subscribes to.
+    func subscriptionsChanged(of client: FeedClient)
+
+    /// Less waits for a client than before, or its connection is ending.
+    func progressed(_ client: FeedClient)
+
+    /// Whether a client's ping is answered.
+    func answersPing(of client: FeedClient) -> Bool
+
+    /// The answer to a request that is plain HTTP; `nil` for one that isn't served.
+    func answer(_ request: PlainRequest) -> PlainAnswer?
+}
+
+extension FeedHost {
+    /// Every ping is answered.
+    public func answersPing(of client: FeedClient) -> Bool { true }
+
+    /// Nothing is served over plain HTTP.
+    public func answer(_ request: PlainRequest) -> PlainAnswer? { nil }
+}
+
+/// What became of a login.
+public enum LoginVerdict: Sendable, Equatable {
+    /// The client is in.
+    case accepted
+    /// It gets `auth_failed` and is closed.
+    case refused
+    /// It gets no answer: the login will time out.
+    case ignored
+}
+
+/// A request over plain HTTP.
+public struct PlainRequest: Sendable, Equatable {
+    /// The path and query.
+    public var target: String
+    /// The header of that name.
+    public var authorization: String?
+    /// The server's own address as the client wrote it, for links.
+    public var origin: String
+}
+
+/// An answer over plain HTTP, a JSON document.
+public struct PlainAnswer: Sendable, Equatable {
+    /// The HTTP status.
+    public var status: Int
+    /// The document.
+    public var body: [UInt8]
+    /// The header `Retry-After`, in seconds.
+    public var retryAfter: Int?
+
+    /// Makes an answer; see the properties for meaning.
+    public init(status: Int, body: [UInt8], retryAfter: Int? = nil) {
+        self.status = status
+        self.body = body
+        self.retryAfter = retryAfter
+    }
+}

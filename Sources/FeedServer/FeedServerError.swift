@@ -1,0 +1,25 @@
+/// What went wrong in opening a feed server, in one line that says where and what to do; it holds no secret.
+public struct FeedServerError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// The kinds of failure.
+    public enum Reason: String, Sendable, Equatable {
+        /// The address can't be listened on.
+        case cannotListen
+        /// A certificate or key file is missing or wrong.
+        case tlsFiles
+    }
+
+    /// What kind of failure it is.
+    public let reason: Reason
+    /// What was being done: a verb and what it was done to.
+    public let operation: String
+    /// What the system or the library said.
+    public let underlying: String
+    /// What to do about it.
+    public let advice: String
+
+    /// Whether the same call may succeed later without a change: only a taken port may become free.
+    public var isRetryable: Bool { reason == .cannotListen }
+
+    /// The failure as one line.
+    public var description: String { "\(operation): \(underlying); \(advice)" }
+}

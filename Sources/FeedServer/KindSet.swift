@@ -1,0 +1,58 @@
+public import MarketData
+
+/// A set of event kinds in one byte, with a place for kinds the feed's four channels don't cover.
+@frozen
+public struct KindSet: OptionSet, Sendable, Hashable {
+    /// One bit a kind.
+    public let rawValue: UInt8
+
+    /// `AM`.
+    public static let minuteBar = KindSet(rawValue: 1)
+    /// `A`.
+    public static let secondBar = KindSet(rawValue: 2)
+    /// `T`.
+    public static let trade = KindSet(rawValue: 4)
+    /// `Q`.
+    public static let quote = KindSet(rawValue: 8)
+    /// A `status` message.
+    public static let status = KindSet(rawValue: 16)
+    /// An event of any other kind.
+    public static let other = KindSet(rawValue: 32)
+
+    /// Minute and second bars.
+    public static let bars: KindSet = [.minuteBar, .secondBar]
+    /// The four kinds of the feed's channels.
+    public static let market: KindSet = [.minuteBar, .secondBar, .trade, .quote]
+
+    /// The set with these bits.
+    @inlinable public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    /// The set of one kind.
+    public init(_ kind: EventKind) {
+        switch kind {
+        case .minuteBar: self = .minuteBar
+        case .secondBar: self = .secondBar
+        case .trade: self = .trade
+        case .quote: self = .quote
+        }
+    }
+
+    /// The kind that an event's `ev` names.
+    public init(name: UnsafeRawBufferPointer) {
+        switch name.count {
+        case 1:
+            switch name[0] {
+            case UInt8(ascii: "A"): self = .secondBar
+            case UInt8(ascii: "T"): self = .trade
+            case UInt8(ascii: "Q"): self = .quote
+            default: self = .other
+            }
+        case 2: self = name[0] == UInt8(ascii: "A") && name[1] == UInt8(ascii: "M") ? .minuteBar : .other
+        case 6: self = name.elementsEqual("status".utf8) ? .status : .other
+        default: self = .other
+        }
+    }
+
+    /// The place of a set of one kind among the kinds.
+    @inlinable public var index: Int { rawValue.trailingZeroBitCount }
+}

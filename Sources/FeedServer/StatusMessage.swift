@@ -1,0 +1,64 @@
+/// A status that the server sends.
+public struct StatusMessage: Sendable, Equatable {
+    /// The word that says what kind of status it is (`status`).
+    public var status: String
+    /// The explanation (`message`).
+    public var message: String
+
+    /// Makes a status.
+    public init(_ status: String, _ message: String) {
+        self.status = status
+        self.message = message
+    }
+
+    /// The greeting.
+    public static let connected = StatusMessage("connected", "Connected Successfully")
+    /// The login was accepted.
+    public static let authenticated = StatusMessage("auth_success", "authenticated")
+    /// The login was refused.
+    public static let loginFailed = StatusMessage("auth_failed", "authentication failed")
+    /// The login didn't come in time.
+    public static let loginTimedOut = StatusMessage("auth_timeout", "no login within the time allowed")
+    /// The client is one too many.
+    public static let tooManyConnections = StatusMessage("max_connections", "maximum number of connections exceeded")
+    /// The client doesn't read fast enough.
+    public static let tooSlow = StatusMessage("slow_consumer", "the client reads too slowly")
+    /// The channel isn't part of what the key may have.
+    public static let notAuthorized = StatusMessage("error", "not authorized")
+
+    /// A channel was subscribed to.
+    public static func subscribed(_ channel: FeedChannel) -> StatusMessage {
+        StatusMessage("success", "subscribed to: \(channel.text)")
+    }
+
+    /// A channel was given up.
+    public static func unsubscribed(_ channel: FeedChannel) -> StatusMessage {
+        StatusMessage("success", "unsubscribed to: \(channel.text)")
+    }
+
+    /// A request can't be granted.
+    public static func error(_ message: String) -> StatusMessage { StatusMessage("error", message) }
+
+    /// One frame's text for several messages.
+    public static func text(_ messages: some Sequence<StatusMessage>) -> String {
+        let objects = messages.map { message in
+            "{\"ev\":\"status\",\"status\":\"\(message.status)\",\"message\":\"\(escaped(message.message))\"}"
+        }
+        return "[\(objects.joined(separator: ","))]"
+    }
+
+    private static func escaped(_ text: String) -> String {
+        var result = ""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": result += "\\\""
+            case "\\": result += "\\\\"
+            case _ where scalar.value < 0x20:
+                let digits = String(scalar.value, radix: 16)
+                result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            default: result.unicodeScalars.append(scalar)
+            }
+        }
+        return result
+    }
+}

@@ -1,0 +1,23 @@
+import FeedServer
+
+/// How many events of each kind.
+struct KindCounts: Sendable, Equatable {
+    private var values = SIMD8<UInt32>.zero
+
+    static func += (left: inout KindCounts, right: KindCounts) { left.values &+= right.values }
+
+    mutating func add(_ kind: KindSet) { values[kind.index] &+= 1 }
+
+    /// The number of events of one kind.
+    subscript(kind: KindSet) -> Int { Int(values[kind.index]) }
+
+    /// The kinds that occur.
+    var kinds: KindSet {
+        var set: KindSet = []
+        for index in 0..<6 where values[index] > 0 { set.insert(KindSet(rawValue: 1 << UInt8(index))) }
+        return set
+    }
+
+    /// The number of events of all kinds.
+    var total: Int { Int(values.wrappedSum()) }
+}

@@ -1,0 +1,37 @@
+import FeedServer
+import Synchronization
+
+/// A client as the replay sees it: what it wants, and what goes wrong on its way; from any thread.
+final class ReplayClient: Sendable {
+    private struct State {
+        var isStalled = false
+        var faults: FaultPlan
+    }
+
+    let connection: FeedClient
+    private let state: Mutex<State>
+
+    init(_ connection: FeedClient, faults: [Fault]) {
+        self.connection = connection
+        state = Mutex(State(faults: FaultPlan(faults)))
+    }
+
+    /// Whether the replay sends it anything.
+    var isReceiving: Bool { connection.isSubscribed && !state.withLock { $0.isStalled } }
+
+    /// What it has subscribed to.
+    var filter: FrameFilter { FrameFilter(subscriptions: connection.subscriptions) }
+
+    /// Whether no fault acts on its frames.
+    var isPlain: Bool { state.withLock { $0.faults.isEmpty } }
+
+    /// The size of its fragments; `nil` leaves frames whole.
+    var fragmentBytes: Int? { state.withLock { $0.faults.fragmentBytes } }
+
+    func nextDecision(spent: inout Set<Int>) -> FaultPlan.Decision {
+        state.withLock { $0.faults.nextFrame(spent: &spent) }
+    }
+
+    /// Sends it no more, and leaves the connection open.
+    func stall() { state.withLock { $0.isStalled = true } }
+}
