@@ -236,7 +236,5 @@ public final class AggregatesClient: Sendable {
         }
     }
 
-    private static var now: Duration {
-        .nanoseconds(Int64(clamping: NIODeadline.now().uptimeNanoseconds))
-    }
+    private static var now: Duration { MonotonicTime.now().sinceBoot }
 }

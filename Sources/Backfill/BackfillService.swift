@@ -1,4 +1,3 @@
-import Glibc
 public import Logging
 import MarketData
 public import ServiceLifecycle
@@ -71,10 +70,10 @@ public struct BackfillService: Service {
             return .seconds(5)
         }
         var rest = open
-        for record in queue.due(open, wall: Self.wallMilliseconds, now: Self.now).now
+        for record in queue.due(open, wall: WallClock.milliseconds(), now: Self.now).now
         where !queue.isResting(now: Self.now) {
             do throws(BackfillError) {
-                let earliest = Self.wallMilliseconds - configuration.reach.milliseconds
+                let earliest = WallClock.milliseconds() - configuration.reach.milliseconds
                 let state = try await filler.fill(record, earliest: earliest)
                 queue.filled(record.id, state)
                 tell(record, state)
@@ -88,7 +87,7 @@ public struct BackfillService: Service {
             }
             guard !Task.isCancelled else { return nil }
         }
-        let again = queue.due(rest, wall: Self.wallMilliseconds, now: Self.now)
+        let again = queue.due(rest, wall: WallClock.milliseconds(), now: Self.now)
         return again.now.isEmpty ? again.next : .zero
     }
 
@@ -105,23 +104,7 @@ public struct BackfillService: Service {
         }
     }
 
-    private static var wallMilliseconds: Int64 { GapFiller.wallMicroseconds() / 1000 }
-
     /// A moment of a clock that never jumps.
     private static var now: Duration { start.duration(to: .now) }
     private static let start = ContinuousClock.now
-}
-
-extension Duration {
-    /// Whole milliseconds.
-    fileprivate var milliseconds: Int64 { Int64(self / .milliseconds(1)) }
-}
-
-extension GapFiller {
-    /// The wall clock in microseconds since the Unix epoch.
-    static func wallMicroseconds() -> Int64 {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000
-    }
 }

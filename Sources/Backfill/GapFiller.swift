@@ -168,7 +168,7 @@ public struct GapFiller: Sendable {
                         starts: starts.lowerBound...min(gap.gap.from - 1, starts.upperBound), received: received)
                 }
             }
-            var batch = EventBatch(connection: Self.connectionName, receivedMicroseconds: GapFiller.wallMicroseconds())
+            var batch = EventBatch(connection: Self.connectionName, receivedMicroseconds: WallClock.microseconds())
             batch.source = .backfill
             let missing = haul.bars.filter { present[$0.symbol]?.contains($0.start) != true }
             batch.bars = missing + haul.bars.compactMap { before[$0.symbol]?[$0.start]?.corrected(by: $0) }

@@ -64,8 +64,8 @@ struct DecodeWatch: Sendable {
         }
         if samples.isEmpty { samples = [(now, counts.map { _ in Counts() })] }
         samples.append((now, counts))
-        while samples.count > 2, (now - samples[1].time).seconds >= Self.span { samples.removeFirst() }
-        let short = samples.last { (now - $0.time).seconds >= Self.shortSpan } ?? samples[0]
+        while samples.count > 2, (now - samples[1].time).inSeconds >= Self.span { samples.removeFirst() }
+        let short = samples.last { (now - $0.time).inSeconds >= Self.shortSpan } ?? samples[0]
         for (place, kind) in DecodeRejects.kinds.enumerated() {
             judge(
                 kind, long: counts[place] - samples[0].counts[place], short: counts[place] - short.counts[place],
@@ -86,7 +86,7 @@ struct DecodeWatch: Sendable {
                     kind: kind, rejected: long.rejected, leftOutFields: long.leftOutFields, taken: long.taken,
                     sample: sample), now
             )
-        } else if let known = current[kind], long.taken > 0 || (now - known.lastLoss).seconds > Self.memory {
+        } else if let known = current[kind], long.taken > 0 || (now - known.lastLoss).inSeconds > Self.memory {
             current[kind] = nil
         }
     }

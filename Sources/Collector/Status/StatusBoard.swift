@@ -1,3 +1,4 @@
+import MarketData
 import Synchronization
 
 /// The newest sample of the collector, taken on a beat, so that nobody who asks waits for the collector itself.
@@ -25,7 +26,7 @@ public final class StatusBoard: Sendable {
         public var uptime: Double
 
         /// Seconds since the sample was taken.
-        public var age: Double { (ContinuousClock.now - instant).seconds }
+        public var age: Double { (ContinuousClock.now - instant).inSeconds }
         /// Whether the collector does its work, by this sample and its age.
         public var health: Health { Health(snapshot, age: age) }
     }
@@ -77,7 +78,7 @@ public final class StatusBoard: Sendable {
         let latency = latency()
         let usage = ProcessUsage.now()
         let instant = ContinuousClock.now
-        let uptime = (instant - start).seconds
+        let uptime = (instant - start).inSeconds
         return state.withLock { state in
             guard asked >= state.asked else { return state.sample }
             state.asked = asked

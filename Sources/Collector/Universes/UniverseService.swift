@@ -154,7 +154,7 @@ public final class UniverseService: Service {
     }
 
     private func pulls(from source: UniverseSource) async {
-        var failures = RepeatedFailure<ContinuousClock.Instant>()
+        var failures = LogThrottle<String, ContinuousClock.Instant>()
         var policy = SyncPolicy(interval: .zero)
         var next = interval == nil ? nil : ContinuousClock.now
         while !Task.isCancelled {
@@ -198,7 +198,7 @@ public final class UniverseService: Service {
 
     // MARK: - Pulling
 
-    private func pull(from source: UniverseSource, _ failures: inout RepeatedFailure<ContinuousClock.Instant>) async
+    private func pull(from source: UniverseSource, _ failures: inout LogThrottle<String, ContinuousClock.Instant>) async
         -> SyncPolicy.Outcome
     {
         do {
@@ -210,7 +210,7 @@ public final class UniverseService: Service {
                 shared.status.pulls += 1
                 shared.status.failure = nil
             }
-            if failures.ended() { logger.notice("the universe pull works again") }
+            if failures.ended("pull") { logger.notice("the universe pull works again") }
             if case .replaced(let changes) = outcome { log(changes) }
             noteAge()
             return .drained
@@ -224,7 +224,7 @@ public final class UniverseService: Service {
         var description: String { "\(text); look at the database, or run edgetick universe pull --force" }
     }
 
-    private func failed(_ error: any Error, _ failures: inout RepeatedFailure<ContinuousClock.Instant>)
+    private func failed(_ error: any Error, _ failures: inout LogThrottle<String, ContinuousClock.Instant>)
         -> SyncPolicy.Outcome
     {
         if let error = error as? UpstreamError, error.reason == .cancelled { return .failedForNow }
@@ -235,12 +235,12 @@ public final class UniverseService: Service {
             shared.status.failure = .init(description: description, since: since)
             return shared.status.mirrorPulledAt
         }
-        if let occurrences = failures.occurred(description, now: .now) {
+        if let occurrences = failures.occurred("pull", description, now: .now) {
             logger.warning(
                 "the universe pull failed; the local universes stay in use",
                 metadata: [
                     "error": "\(description)", "occurrences": "\(occurrences)",
-                    "age": "\(Self.age(since: pulledAt))",
+                    "age": "\(Self.age(since: pulledAt, now: WallClock.milliseconds()))",
                 ])
         }
         let isRetryable = (error as? UpstreamError)?.isRetryable ?? (error as? StoreError)?.isRetryable ?? false
@@ -267,9 +267,9 @@ public final class UniverseService: Service {
         shared.withLock { $0.status.mirrorPulledAt = note.checkedAt }
     }
 
-    private static func age(since milliseconds: Int64?) -> String {
+    private static func age(since milliseconds: Int64?, now: Int64) -> String {
         guard let milliseconds else { return "never pulled" }
-        return UniverseAge.text(.seconds(Int64(time(nil)) - milliseconds / 1000))
+        return UniverseAge.text(.milliseconds(now - milliseconds))
     }
 
     // MARK: - Following

@@ -65,7 +65,7 @@ public final class SyncService: Service {
 
     private func passes() async {
         var schedule = SyncSchedule(interval: interval)
-        var failures = Failures()
+        var failures = LogThrottle<EventStream?, ContinuousClock.Instant>()
         var isAsked = false
         while !work.withLock({ $0.isStopping }), !Task.isCancelled {
             let streams = schedule.due(at: .now, isAsked: isAsked)
@@ -87,7 +87,8 @@ public final class SyncService: Service {
     }
 
     private func onePass(
-        _ streams: [EventStream], _ troubled: Set<EventStream>, _ failures: inout Failures
+        _ streams: [EventStream], _ troubled: Set<EventStream>,
+        _ failures: inout LogThrottle<EventStream?, ContinuousClock.Instant>
     ) async -> SyncSchedule.Result {
         let task = Task { [self] in
             await pass.report(of: streams, troubled: troubled) { moved in
@@ -104,13 +105,13 @@ public final class SyncService: Service {
         let report = await task.value
         current.withLock { $0.passed(report, of: streams, at: .now) }
         log(report.totals)
-        if let trouble = report.trouble { return .failed(failed(nil, trouble, &failures.all)) }
-        if failures.all.ended() { logger.notice("the upload works again") }
+        if let trouble = report.trouble { return .failed(failed(nil, trouble, &failures)) }
+        if failures.ended(nil) { logger.notice("the upload works again") }
         var outcomes: [EventStream: SyncPolicy.Outcome] = [:]
         for stream in streams {
             if let failure = report.failures[stream] {
-                outcomes[stream] = failed(stream, failure, &failures.streams[stream, default: .init()])
-            } else if failures.streams[stream]?.ended() == true {
+                outcomes[stream] = failed(stream, failure, &failures)
+            } else if failures.ended(stream) {
                 logger.notice("the upload works again", metadata: ["stream": "\(stream.rawValue)"])
             }
         }
@@ -130,13 +131,14 @@ public final class SyncService: Service {
 
     /// Notes and logs a failure of a stream, or of all of them.
     private func failed(
-        _ stream: EventStream?, _ error: any Error, _ failures: inout RepeatedFailure<ContinuousClock.Instant>
+        _ stream: EventStream?, _ error: any Error,
+        _ failures: inout LogThrottle<EventStream?, ContinuousClock.Instant>
     ) -> SyncPolicy.Outcome {
         guard !task(isCancelledBy: error) else { return .failedForNow }
         let needsPerson = Self.needsPerson(error)
         let description = String(describing: error)
         current.withLock { $0.failed(stream, description, needsPerson: needsPerson, at: .now) }
-        if let occurrences = failures.occurred(description, now: .now) {
+        if let occurrences = failures.occurred(stream, description, now: .now) {
             var metadata: Logger.Metadata = ["error": "\(description)", "occurrences": "\(occurrences)"]
             if let stream { metadata["stream"] = "\(stream.rawValue)" }
             let others = stream == nil ? "collection goes on" : "collection and the other streams go on"
@@ -158,10 +160,4 @@ public final class SyncService: Service {
         default: false
         }
     }
-}
-
-/// Which failures were logged when.
-private struct Failures {
-    var all = RepeatedFailure<ContinuousClock.Instant>()
-    var streams: [EventStream: RepeatedFailure<ContinuousClock.Instant>] = [:]
 }

@@ -72,7 +72,7 @@ final class UploadLooks: Sendable {
         guard first < end else { return nil }
         let batch = try await buffer.rows(of: stream, after: max(0, first), through: end, limit: Int(Self.rows))
         let refused = try await buffer.refusedRows(of: stream, after: max(0, first), through: end)
-        let cutoff = Int64(WallClock.milliseconds()) * 1000 - Self.longest
+        let cutoff = WallClock.microseconds() - Self.longest
         let recent = batch.received.filter { row in
             row.microseconds > cutoff && !refused.contains { $0.contains(row.sequence) }
         }

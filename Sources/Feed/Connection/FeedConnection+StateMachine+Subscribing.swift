@@ -66,7 +66,7 @@ extension FeedConnection.StateMachine {
                 Incident(
                     "stood still",
                     detail: "connection \(configuration.name): this process or its machine stood still for "
-                        + "\(length.shortText), until \(now.wall) ms since the Unix epoch; what the feed threw away "
+                        + "\(length.spoken), until \(now.wall) ms since the Unix epoch; what the feed threw away "
                         + "meanwhile is among the gaps")),
         ]
     }
@@ -128,7 +128,7 @@ extension FeedConnection.StateMachine {
             let names = DisplayText.list(channels.map(\.description))
             let message =
                 "the feed did not confirm \(channels.count) of \(subscription.wanted.count) channels: \(names); "
-                + "check the symbols and the plan: asking again every \(configuration.unconfirmedRetry.shortText)"
+                + "check the symbols and the plan: asking again every \(configuration.unconfirmedRetry.spoken)"
             actions.append(fault(FeedError(.unconfirmed, operation: "subscribe", message: message), now))
         }
         actions += settle(now)
@@ -139,7 +139,7 @@ extension FeedConnection.StateMachine {
             return actions
                 + abandon(
                     .stalled, "read",
-                    "nothing came for \(configuration.stallTimeout.shortText), not even an answer to a ping; "
+                    "nothing came for \(configuration.stallTimeout.spoken), not even an answer to a ping; "
                         + "connecting again", now)
         }
     }

@@ -1,25 +1,5 @@
 import MarketData
 
-/// One moment on all clocks.
-struct FeedMoment: Sendable, Equatable {
-    /// Since a fixed point of a clock that never jumps; for deadlines.
-    var monotonic: Duration
-    /// Milliseconds since the Unix epoch; for gaps and pages.
-    var wall: Int64
-    /// Since a fixed point of a clock that never jumps and goes on while the machine is suspended; for pauses.
-    var boot: Duration
-
-    /// - Parameter boot: where nothing is suspended, the same as `monotonic`.
-    init(monotonic: Duration, wall: Int64, boot: Duration? = nil) {
-        self.monotonic = monotonic
-        self.wall = wall
-        self.boot = boot ?? monotonic
-    }
-
-    /// The milliseconds from an earlier moment to this one, whatever the time of day did meanwhile.
-    func elapsed(since earlier: FeedMoment) -> Int64 { Int64((boot - earlier.boot) / .milliseconds(1)) }
-}
-
 extension FeedConnection {
     /// Decides all that a connection does from the start until it is stopped; performs nothing.
     ///
@@ -188,7 +168,7 @@ extension FeedConnection {
             switch state {
             case .idle, .stopped: return []
             case .connecting:
-                let waited = configuration.connectTimeout.shortText
+                let waited = configuration.connectTimeout.spoken
                 return abandon(
                     .connectTimeout, "connect",
                     "no connection to \(configuration.endpoint) within \(waited); check the network and the URL", now)
@@ -284,7 +264,7 @@ extension FeedConnection {
         }
 
         private mutating func loginTimedOut(_ what: String, _ now: FeedMoment) -> [Action] {
-            let message = "\(what) within \(configuration.loginTimeout.shortText); check that the URL is a feed's"
+            let message = "\(what) within \(configuration.loginTimeout.spoken); check that the URL is a feed's"
             return close(FeedEnding(FeedError(.loginTimeout, operation: "login", message: message)), code: 1000, now)
         }
 

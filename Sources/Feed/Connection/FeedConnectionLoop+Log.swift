@@ -24,14 +24,14 @@ extension FeedConnectionLoop {
         case .askingAgain(let count):
             logger.info("asking again for unconfirmed channels", metadata: ["channels": "\(count)"])
         case .remark(let status, let message):
-            guard let untold = remarks.occurred(now: now.monotonic) else { return }
+            guard let count = remarks.occurred("remark", "\(status) \(message)", now: .now()) else { return }
             var metadata: Logger.Metadata = ["status": "\(status)", "message": "\(message)"]
-            if untold > 0 { metadata["not_logged"] = "\(untold)" }
+            if count > 1 { metadata["not_logged"] = "\(count - 1)" }
             logger.notice("the feed says", metadata: metadata)
         case .stoodStill(let length):
             logger.warning(
                 "this process or its machine stood still; what the feed threw away meanwhile becomes a gap",
-                metadata: ["for": "\(length.shortText)"])
+                metadata: ["for": "\(length.spoken)"])
         case .interestChanged(let added, let removed):
             logger.info("symbols changed", metadata: ["added": "\(added)", "removed": "\(removed)"])
         case .stopped:
@@ -44,7 +44,7 @@ extension FeedConnectionLoop {
         var metadata: Logger.Metadata = [
             "reason": "\(error.reason.rawValue)", "error": "\(error)", "status": "\(machine.status.rawValue)",
         ]
-        if let retry { metadata["retry"] = "in \(retry.shortText)" }
+        if let retry { metadata["retry"] = "in \(retry.spoken)" }
         if count > 1 { metadata["count"] = "\(count)" }
         let isSevere = machine.status == .error
         logger.log(level: isSevere ? .error : .warning, "feed connection trouble", metadata: metadata)

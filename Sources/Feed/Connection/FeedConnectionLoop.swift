@@ -1,4 +1,3 @@
-import Glibc
 import Logging
 import MarketData
 import NIOCore
@@ -23,8 +22,9 @@ final class FeedConnectionLoop {
     private var isPerforming = false
     private var timer: (task: Scheduled<Void>, deadline: Duration)?
     private var pulse: RepeatedTask?
-    private var faults = FaultLog<FeedError.Reason>()
-    var remarks = RemarkLog()
+    private var faults = LogThrottle<FeedError.Reason, MonotonicTime>()
+    /// Their texts are the feed's to choose.
+    var remarks = LogThrottle<String, MonotonicTime>(variety: 8)
     private var rejectLog = RejectLog()
     private var seenVersion = -1
     private var shownVersion = -1
@@ -52,7 +52,7 @@ final class FeedConnectionLoop {
     // MARK: From outside
 
     func start() {
-        let interval = TimeAmount.nanoseconds(Int64(clamping: PauseWatch.interval.wholeNanoseconds))
+        let interval = TimeAmount(PauseWatch.interval)
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         pulse = eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in
             let loop = bound.value
@@ -214,7 +214,7 @@ final class FeedConnectionLoop {
         case .incident(let incident): sink.record(incident)
         case .note(let notice): log(notice)
         case .fault(let error, let retry):
-            guard let count = faults.occurred(error.reason, message: error.message, now: now.monotonic) else { return }
+            guard let count = faults.occurred(error.reason, error.message, now: .now()) else { return }
             log(error, retry: retry, count: count)
         case .finish:
             timer?.task.cancel()
@@ -253,18 +253,7 @@ final class FeedConnectionLoop {
 
     // MARK: Time and display
 
-    var now: FeedMoment {
-        FeedMoment(
-            monotonic: .nanoseconds(Int64(clamping: NIODeadline.now().uptimeNanoseconds)),
-            wall: FeedIntake.wallMicroseconds() / 1000, boot: Self.bootTime())
-    }
-
-    /// CLOCK_BOOTTIME.
-    private static func bootTime() -> Duration {
-        var time = timespec()
-        clock_gettime(CLOCK_BOOTTIME, &time)
-        return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
-    }
+    var now: FeedMoment { .now() }
 
     private func rearm() {
         guard let deadline = machine.deadline else {
@@ -276,7 +265,7 @@ final class FeedConnectionLoop {
         if let timer, timer.deadline <= deadline { return }
         timer?.task.cancel()
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
-        let task = eventLoop.scheduleTask(deadline: .uptimeNanoseconds(deadline.wholeNanoseconds)) {
+        let task = eventLoop.scheduleTask(deadline: .at(deadline)) {
             bound.value.fired()
         }
         timer = (task, deadline)
@@ -334,9 +323,9 @@ extension FeedSnapshot {
     }
 }
 
-extension Duration {
-    /// Whole nanoseconds, at least 0.
-    var wholeNanoseconds: UInt64 {
-        UInt64(clamping: components.seconds) * 1_000_000_000 + UInt64(clamping: components.attoseconds / 1_000_000_000)
+extension NIODeadline {
+    /// The deadline at ``FeedMoment/monotonic``.
+    static func at(_ monotonic: Duration) -> NIODeadline {
+        .uptimeNanoseconds(MonotonicTime(sinceBoot: monotonic).nanoseconds)
     }
 }

@@ -44,7 +44,7 @@ extension FeedEnding {
         if (error as? NIOSSLExtraError) == .failedToValidateHostname {
             problem = "its certificate is for another host name; check the URL"
         } else if raw.contains("CERTIFICATE_VERIFY_FAILED") {
-            problem = certificateProblem(certificate, configuration)
+            problem = certificateProblem(certificate, configuration, now: WallClock.seconds())
         } else if let failure = error as? NIOSSLError, case .uncleanShutdown = failure {
             problem = "it closed the connection during the TLS handshake"
         } else {
@@ -65,9 +65,8 @@ extension FeedEnding {
     }
 
     private static func certificateProblem(
-        _ certificate: NIOSSLCertificate?, _ configuration: FeedConfiguration
+        _ certificate: NIOSSLCertificate?, _ configuration: FeedConfiguration, now: Int64
     ) -> String {
-        let now = time(nil)
         if let certificate {
             if certificate.notValidAfter < now { return "its certificate has expired; the feed must renew it" }
             if certificate.notValidBefore > now {

@@ -1,4 +1,3 @@
-import Glibc
 import MarketData
 
 /// What one socket read brings, gathered until it is handed over.
@@ -29,7 +28,7 @@ struct FeedIntake {
 
     /// A read begins: its bytes were just taken from the socket.
     mutating func begin() {
-        batch.receivedMicroseconds = Self.wallMicroseconds()
+        batch.receivedMicroseconds = WallClock.microseconds()
         // A clock that was set back doesn't make the feed's times wrong.
         decoder.times = FrameDecoder.believableTimes(now: max(batch.receivedMicroseconds / 1000, newestTime))
     }
@@ -66,13 +65,6 @@ struct FeedIntake {
     mutating func takeCounts() -> Counts {
         defer { counts = Counts() }
         return counts
-    }
-
-    /// The wall clock in microseconds since the Unix epoch (clock_gettime(2), CLOCK_REALTIME).
-    static func wallMicroseconds() -> Int64 {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000
     }
 }
 

@@ -15,13 +15,3 @@ enum FeedNotice: Equatable, Sendable {
     case interestChanged(added: Int, removed: Int)
     case stopped
 }
-
-extension Duration {
-    /// The length for people: `250 ms`, `1.5 s`, `60 s`.
-    var shortText: String {
-        let milliseconds = components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000
-        if milliseconds < 1000 { return "\(milliseconds) ms" }
-        let tenths = (milliseconds + 50) / 100
-        return tenths % 10 == 0 || tenths >= 100 ? "\(tenths / 10) s" : "\(tenths / 10).\(tenths % 10) s"
-    }
-}

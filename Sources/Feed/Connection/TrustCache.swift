@@ -49,7 +49,7 @@ final class TrustCache: Sendable {
             }
         }
         // A peer that answers nothing must not hold up the next try.
-        tls.shutdownTimeout = .nanoseconds(Int64(clamping: closeTimeout.wholeNanoseconds))
+        tls.shutdownTimeout = TimeAmount(closeTimeout)
         return try NIOSSLContext(configuration: tls)
     }
 }

@@ -1,5 +1,4 @@
 import MarketData
-import NIOCore
 import Synchronization
 
 /// Joins the events of a set's connections into one stream for the sink, one copy of each.
@@ -39,7 +38,7 @@ final class Confluence: Sendable {
 
     func offer(_ batch: EventBatch, from slot: Int) -> Admission {
         guard isShared.load(ordering: .acquiring) else { return sink.offer(batch) }
-        let now = Duration.nanoseconds(Int64(clamping: NIODeadline.now().uptimeNanoseconds))
+        let now = MonotonicTime.now().sinceBoot
         return sightings.withLock { sightings in
             var batch = batch
             sightings.filter(&batch, from: slot, now: now)

@@ -92,7 +92,7 @@ public final class ConnectionSet: Service, Sendable {
             timer = deadline.map { deadline in
                 // A deadline that has passed and brought nothing about must not make this loop spin.
                 let soonest = NIODeadline.now() + .milliseconds(20)
-                let due = max(.uptimeNanoseconds(deadline.wholeNanoseconds), soonest)
+                let due = max(.at(deadline), soonest)
                 return eventLoop.scheduleTask(deadline: due) { [bell] in _ = bell.yield() }
             }
         }
@@ -254,11 +254,7 @@ public final class ConnectionSet: Service, Sendable {
 
     // MARK: Parts
 
-    private var moment: FeedMoment {
-        FeedMoment(
-            monotonic: .nanoseconds(Int64(clamping: NIODeadline.now().uptimeNanoseconds)),
-            wall: FeedIntake.wallMicroseconds() / 1000)
-    }
+    private var moment: FeedMoment { .now() }
 
     private func slot(of id: String) throws(FeedError) -> Int {
         guard let slot = core.withLock({ $0.slot(of: id) }) else {
@@ -377,11 +373,5 @@ public final class ConnectionSet: Service, Sendable {
         logger.notice("symbols move to even out the load", metadata: ["symbols": "\(moves.count)"])
         settle()
         return moves
-    }
-}
-
-extension TimeAmount {
-    fileprivate init(_ duration: Duration) {
-        self = .nanoseconds(Int64(clamping: duration.wholeNanoseconds))
     }
 }

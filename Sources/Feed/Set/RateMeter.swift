@@ -1,3 +1,5 @@
+import MarketData
+
 /// Tells how fast counters grew over the last 1, 5 and 60 seconds, from samples about a second apart.
 struct RateMeter: Sendable {
     struct Sample: Equatable, Sendable {
@@ -43,8 +45,4 @@ struct RateMeter: Sendable {
         guard let first = ordered.first(where: { $0.time >= start }), first.time < last.time else { return nil }
         return (first, last)
     }
-}
-
-extension Duration {
-    var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
 }

@@ -1,3 +1,5 @@
+import MarketData
+
 /// Decides when the write-ahead log is moved into the file. Reads no clock.
 ///
 /// SQLite's own automatic checkpoint would run inside a commit. Here the writer does it between commits, a few

@@ -1,4 +1,5 @@
 import Glibc
+import MarketData
 import Synchronization
 
 /// Keeps a second process away from a file, by `flock(2)` on a lock file beside it.
@@ -161,7 +162,7 @@ public final class FileLock: Sendable {
     }
 
     private func writeHolder(_ descriptor: Int32) throws(StoreError) {
-        let text = Array("\(getpid()) \(time(nil))\n".utf8)
+        let text = Array("\(getpid()) \(WallClock.seconds())\n".utf8)
         // A full disk must not keep a collector from starting: the lock holds without the text.
         guard ftruncate(descriptor, 0) == 0 else {
             throw StoreError(systemError: errno, operation: "lock", path: path)

@@ -1,5 +1,6 @@
 import GRDB
 import Glibc
+import MarketData
 
 /// A local SQLite file on disk: what it is before it is opened, and how a bad one is put out of the way.
 struct StoreFile: Sendable {

@@ -1,4 +1,5 @@
 import Glibc
+import MarketData
 
 /// Wakes the writer's thread, or lets it sleep until a moment of the clock that never jumps.
 ///

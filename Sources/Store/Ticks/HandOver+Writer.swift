@@ -11,7 +11,7 @@ extension HandOver {
                 state.sleep = .awake
                 let isClosing = state.closesAt != nil
                 if state.hasWork {
-                    let start = (state.due ?? now).earlier(by: state.lead)
+                    let start = (state.due ?? now) - state.lead
                     if state.isUrgent || isClosing || now >= start {
                         state.taken = state.isUrgent || isClosing ? nil : state.due
                         return (.work(take(&state)), now)
@@ -37,7 +37,7 @@ extension HandOver {
             guard let due = state.taken else { return }
             state.taken = nil
             // A fiftieth of the interval is for the pages that go into the log before the sync.
-            let late = due.earlier(by: interval / 50).duration(to: now)
+            let late = (due - interval / 50).duration(to: now)
             state.lead = min(max(.zero, state.lead + late / 4), interval / 4)
         }
     }

@@ -32,7 +32,7 @@ extension TickWriter {
     func publishFailure(_ error: StoreError) {
         board.update { $0.state = error.reason == .diskFull ? .diskFull : .failing(message: error.description) }
         if error.reason == .diskFull { lookAtDisk() }
-        guard let count = failure.occurred("\(error.reason)", now: .now()) else { return }
+        guard let count = troubles.occurred(.writing, "\(error.reason)", now: .now()) else { return }
         logger.error(
             "The buffer can't be written; events wait in memory and the write is tried again",
             metadata: ["error": "\(error)", "failures": "\(count)"])
@@ -41,7 +41,7 @@ extension TickWriter {
     /// Notes that a write succeeded.
     func recovered() {
         backoff.succeeded()
-        if failure.ended() {
+        if troubles.ended(.writing) {
             logger.notice("The buffer is written again", metadata: ["path": "\(file.path)"])
         }
         publishState()
@@ -63,7 +63,7 @@ extension TickWriter {
         isPinned = true
         let error = pinnedError(length: length)
         board.update { $0.state = .failing(message: error.description) }
-        guard let count = pinning.occurred("\(error.reason)", now: .now()) else { return }
+        guard let count = troubles.occurred(.pinned, "\(error.reason)", now: .now()) else { return }
         logger.error(
             "A reader keeps the buffer's log from being emptied", metadata: ["error": "\(error)", "tries": "\(count)"])
     }
@@ -72,7 +72,9 @@ extension TickWriter {
     func unpinned() {
         guard isPinned else { return }
         isPinned = false
-        if pinning.ended() { logger.notice("The buffer's log is emptied again", metadata: ["path": "\(file.path)"]) }
+        if troubles.ended(.pinned) {
+            logger.notice("The buffer's log is emptied again", metadata: ["path": "\(file.path)"])
+        }
         publishState()
     }
 

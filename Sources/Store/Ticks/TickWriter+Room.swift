@@ -135,7 +135,7 @@ extension TickWriter {
 
     /// Reports dead letters that made room.
     func logLettersDropped(_ count: Int64) {
-        guard let times = dropping.occurred("letters", now: .now()) else { return }
+        guard let times = troubles.occurred(.dropping, "letters", now: .now()) else { return }
         logger.error(
             "The oldest dead letters were dropped to make room",
             metadata: ["rows": "\(count)", "steps": "\(times)", "limit": "\(options.maximumLetters)"])
@@ -179,7 +179,7 @@ extension TickWriter {
     }
 
     private func logDrops(_ count: Int64, stream: EventStream) {
-        guard let times = dropping.occurred("\(stream)", now: .now()) else { return }
+        guard let times = troubles.occurred(.dropping, "\(stream)", now: .now()) else { return }
         logger.error(
             "The buffer is full and drops its oldest rows that wait for upload",
             metadata: [

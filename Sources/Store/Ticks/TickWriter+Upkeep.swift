@@ -167,8 +167,7 @@ extension TickWriter {
     /// Deletes uploaded rows that were received longer ago than they are to be kept, a step of one stream.
     private func expireStep(_ now: MonotonicTime) throws(StoreError) -> Bool {
         guard now >= nextRetention, let connection else { return false }
-        let kept = Int64(min(options.retention.wholeNanoseconds / 1000, UInt64(Int64.max)))
-        let cutoff = WallClock.microseconds() - kept
+        let cutoff = WallClock.microseconds() - options.retention.nanoseconds / 1000
         let statistics = board.current
         for stream in EventStream.allCases {
             let marks = statistics[stream]

@@ -11,6 +11,11 @@ final class TickWriter {
     /// How often the file is told that the collector is alive.
     static let signOfLifeInterval: Duration = .seconds(30)
 
+    /// What is logged at once and then every half minute.
+    enum Trouble {
+        case writing, dropping, pinned
+    }
+
     /// A transaction whose outcome is not known yet.
     struct Attempt {
         var last: StreamSequences
@@ -36,9 +41,7 @@ final class TickWriter {
     var notes: Int64
     var checkpoints: CheckpointPolicy
     var backoff = WriteBackoff()
-    var failure = RepeatedFailure<MonotonicTime>()
-    var dropping = RepeatedFailure<MonotonicTime>()
-    var pinning = RepeatedFailure<MonotonicTime>()
+    var troubles = LogThrottle<Trouble, MonotonicTime>()
     var reserve: DiskReserve
     /// Drops that wait to be stored with the next commit.
     var carriedDrops = DropTally()

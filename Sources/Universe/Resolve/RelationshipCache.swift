@@ -71,7 +71,7 @@ public final class RelationshipCache: Sendable {
 
     /// A cache before `mirror`; empty until it is asked or warmed up.
     public convenience init(mirror: UniverseMirror, options: Options) {
-        self.init(mirror: mirror, options: options, clock: { RelationshipCache.monotonicNanoseconds() })
+        self.init(mirror: mirror, options: options, clock: { MonotonicTime.coarse().sinceBoot.nanoseconds })
     }
 
     /// - Parameter clock: Nanoseconds that never go back.
@@ -80,7 +80,7 @@ public final class RelationshipCache: Sendable {
         self.clock = clock
         table = CacheTable(maximumEntries: options.maximumEntries, maximumBytes: options.maximumBytes)
         state = Mutex(
-            State(environment: options.environment, timeToLive: RelationshipCache.nanoseconds(options.timeToLive)))
+            State(environment: options.environment, timeToLive: min(options.timeToLive.nanoseconds, .max / 4)))
     }
 
     // MARK: - Answers
@@ -197,7 +197,7 @@ public final class RelationshipCache: Sendable {
     /// Uses another environment and time to live from now on; drops all answers when the environment is another one.
     public func reconfigure(environment: String, timeToLive: Duration) {
         let isOther = state.withLock { state in
-            state.timeToLive = RelationshipCache.nanoseconds(timeToLive)
+            state.timeToLive = min(timeToLive.nanoseconds, .max / 4)
             defer { state.environment = environment }
             return state.environment != environment
         }
@@ -357,18 +357,6 @@ public final class RelationshipCache: Sendable {
         }
     }
 
-    private static func nanoseconds(_ duration: Duration) -> Int64 {
-        let (seconds, attoseconds) = duration.components
-        return seconds.multipliedReportingOverflow(by: 1_000_000_000).overflow
-            ? .max / 4 : min(seconds * 1_000_000_000 + attoseconds / 1_000_000_000, .max / 4)
-    }
-
-    /// A few milliseconds coarse and a few nanoseconds cheap.
-    private static func monotonicNanoseconds() -> Int64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC_COARSE, &time)
-        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
-    }
 }
 
 extension LoadFailure {

@@ -60,7 +60,7 @@ extension PostgresConnection {
         options["hostaddr"] = address
         options["port"] = server.port
         if options["tcp_user_timeout"] == nil {
-            options["tcp_user_timeout"] = String(configuration.responseLimit.wholeMilliseconds)
+            options["tcp_user_timeout"] = String(configuration.responseLimit.settingMilliseconds)
         }
         for (key, secret) in settings.credentials { options[key] = secret.reveal() }
         guard let handle = start(options) else {
@@ -124,8 +124,8 @@ extension PostgresConnection {
 
     /// Settings that data and deadlines rely on, whatever the server's defaults are.
     private func setUpSession(_ configuration: UpstreamConfiguration, _ operation: String) throws(UpstreamError) {
-        let timeout = configuration.statementTimeout.wholeMilliseconds
-        let idle = configuration.responseLimit.wholeMilliseconds
+        let timeout = configuration.statementTimeout.settingMilliseconds
+        let idle = configuration.responseLimit.settingMilliseconds
         // A server that waits for a lock doesn't notice by itself that we are gone, and would keep the ledger's row
         // locked meanwhile; Linux can tell it. One that waits for a COPY's next rows over a dead line, with no timeout
         // of its own at work, notices by keepalives alone: by default after two hours.

@@ -65,7 +65,7 @@ final class UploadTransaction {
 
     /// Has statements of this transaction wait less for locks on the tables, once the ledger's row is locked.
     func waitForLocks(_ limit: Duration) {
-        pending += "SET LOCAL lock_timeout = \(limit.wholeMilliseconds); "
+        pending += "SET LOCAL lock_timeout = \(limit.settingMilliseconds); "
     }
 
     /// Makes sure that rows were refused for what they are, after all were tried.

@@ -1,6 +1,7 @@
 import Collector
 import HTTPTypes
 import Hummingbird
+import MarketData
 import NIOCore
 
 /// How everything stands: state, last hour, upload, health, metrics.

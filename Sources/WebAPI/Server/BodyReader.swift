@@ -2,6 +2,7 @@ import Collector
 import FoundationEssentials
 import HTTPTypes
 import Hummingbird
+import MarketData
 import NIOCore
 
 /// Reads a request's JSON body within its bounds of size and time.
@@ -43,7 +44,7 @@ struct BodyReader: Sendable {
             }
             defer { group.cancelAll() }
             guard let bytes = try await group.next() ?? nil else {
-                var problem = Problem(.requestTimeout, "The body did not arrive within \(timeout.seconds) s.")
+                var problem = Problem(.requestTimeout, "The body did not arrive within \(timeout.spoken).")
                 problem.closes = true
                 throw problem
             }

@@ -1,4 +1,5 @@
 import Collector
+import MarketData
 import Synchronization
 
 /// Lets answers wait for a file, a few at a time and none for long: a hanging disk costs those who ask for what is on
@@ -49,7 +50,7 @@ final class BoundedCalls: Sendable {
         case .success(let value): return value
         case .failure(let problem): throw Problem(problem)
         case nil:
-            throw .busy("\(what) did not answer within \(limit.seconds) s. Is the disk in trouble? See /health/ready.")
+            throw .busy("\(what) did not answer within \(limit.spoken). Is the disk in trouble? See /health/ready.")
         }
     }
 }

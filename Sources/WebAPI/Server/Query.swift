@@ -74,7 +74,7 @@ struct Query: Sendable {
     /// A time, in milliseconds since the Unix epoch: Unix seconds, or ISO 8601 with a zone.
     func time(_ name: String) throws(Problem) -> Int64? {
         guard let text = text(name) else { return nil }
-        guard let time = TimeText.milliseconds(text) else {
+        guard let time = MomentParameter.milliseconds(text) else {
             throw .parameter(name, "must be Unix seconds or a time as 2026-01-05T14:30:00Z")
         }
         return time

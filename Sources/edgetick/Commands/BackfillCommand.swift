@@ -62,7 +62,7 @@ struct BackfillCommand: AsyncParsableCommand {
     private func fill(_ settings: Settings, _ client: AggregatesClient, _ buffer: TickBuffer) async throws {
         let filler = GapFiller(client: client, buffer: buffer, directory: settings.dataDirectory)
         if let from, let start = Self.moment(from) {
-            let end = to.flatMap(Self.moment) ?? Int64(Date().timeIntervalSince1970 * 1000)
+            let end = to.flatMap(Self.moment) ?? WallClock.milliseconds()
             try await fillSpan(settings, filler, start, end)
         } else {
             try await fillGaps(settings, filler)

@@ -35,8 +35,8 @@ struct DeadLettersList: AsyncParsableCommand {
             for letter in letters {
                 let event = letter.event
                 table.add([
-                    letter.name, TimeText.of(letter.time), event?.symbol.description ?? "?",
-                    event.map { TimeText.of($0.time) } ?? "?", letter.sqlState, letter.reason,
+                    letter.name, WallClock.text(milliseconds: letter.time), event?.symbol.description ?? "?",
+                    event.map { WallClock.text(milliseconds: $0.time) } ?? "?", letter.sqlState, letter.reason,
                 ])
             }
             print(table.text, terminator: "")

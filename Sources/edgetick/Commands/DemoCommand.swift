@@ -83,7 +83,7 @@ struct DemoCommand: AsyncParsableCommand {
     }
 
     private static func simulator() async throws -> (feed: FeedSimulator, url: String) {
-        let now = Int64(Date().timeIntervalSince1970 * 1000)
+        let now = WallClock.milliseconds()
         let replay = CaptureReplay(
             captures: [.text(name: "demo", Fixtures.demoCapture)], passes: nil, times: .startingAt(now))
         var configuration = SimulatorConfiguration(source: .captures(replay))

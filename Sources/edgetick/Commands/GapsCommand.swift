@@ -60,7 +60,7 @@ struct GapsCommand: AsyncParsableCommand {
     }
 
     static func time(_ milliseconds: Int64) -> String {
-        Date(timeIntervalSince1970: Double(milliseconds) / 1000).formatted(.iso8601)
+        WallClock.text(milliseconds: milliseconds)
     }
 
     private struct Answer: Encodable {

@@ -39,7 +39,7 @@ struct QueryCommand: AsyncParsableCommand {
             throw ValidationError("--interval is 60 (minute bars) or 1 (second bars)")
         }
         guard limit > 0 else { throw ValidationError("--limit is at least 1") }
-        let now = Int64(Date().timeIntervalSince1970 * 1000)
+        let now = WallClock.milliseconds()
         for (name, text) in [("--from", from), ("--to", to)] {
             guard let text, MomentText.milliseconds(text, now: now) == nil else { continue }
             throw ValidationError("\(name) \"\(text)\" is no moment; write \(MomentText.syntax)")
@@ -49,7 +49,7 @@ struct QueryCommand: AsyncParsableCommand {
     func run() async throws {
         try await reportingFailures {
             let settings = try options.settings()
-            let now = Int64(Date().timeIntervalSince1970 * 1000)
+            let now = WallClock.milliseconds()
             guard let symbol = Symbol(symbol), let interval = Bar.Interval(rawValue: Int32(interval)) else { return }
             let query = TickHistory.BarQuery(
                 symbol: symbol, interval: interval, from: from.flatMap { MomentText.milliseconds($0, now: now) },

@@ -113,8 +113,8 @@ struct RepairCommand: AsyncParsableCommand {
         }
         for loss in report.losses {
             var line = "  lost: \(loss.stream.rawValue) \(loss.first)…\(loss.last), \(loss.count.grouped) rows"
-            if let from = loss.from { line += ", after \(TimeText.of(from))" }
-            if let to = loss.to { line += ", before \(TimeText.of(to))" }
+            if let from = loss.from { line += ", after \(WallClock.text(milliseconds: from))" }
+            if let to = loss.to { line += ", before \(WallClock.text(milliseconds: to))" }
             if !loss.symbolsAround.isEmpty { line += ", among \(loss.symbolsAround.joined(separator: ","))" }
             lines.append(line.escapingControls)
         }

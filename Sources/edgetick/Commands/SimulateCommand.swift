@@ -120,7 +120,7 @@ struct SimulateCommand: AsyncParsableCommand {
 
     private func source() throws -> SimulatorConfiguration.Source {
         guard let synthetic else {
-            let start = Int64(Date().timeIntervalSince1970 * 1000)
+            let start = WallClock.milliseconds()
             return .captures(
                 CaptureReplay(files: capture, passes: loop ? nil : 1, times: now ? .startingAt(start) : .asRecorded))
         }

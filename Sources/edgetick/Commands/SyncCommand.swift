@@ -121,7 +121,7 @@ struct SyncCommand: AsyncParsableCommand {
             }
             return sequence <= buffer.statistics[stream].lastSequence ? sequence : nil
         }
-        let now = Int64(Date().timeIntervalSince1970 * 1000)
+        let now = WallClock.milliseconds()
         guard let moment = MomentText.milliseconds(text, now: now) else {
             throw CommandFailure(.usage, "--from \(text): a sequence, or \(MomentText.syntax)")
         }

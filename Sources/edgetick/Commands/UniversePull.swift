@@ -55,7 +55,7 @@ struct UniversePull: AsyncParsableCommand {
     /// What is left to work with when the database can't be read.
     private static func age(of mirror: UniverseMirror) -> String {
         guard let note = try? mirror.pullNote() else { return "the mirror stays as it is; it was never pulled" }
-        let age = UniverseAge.text(.milliseconds(TimeText.now() - note.checkedAt))
+        let age = UniverseAge.text(.milliseconds(WallClock.milliseconds() - note.checkedAt))
         return "the mirror stays in use as it is: pulled from \(note.source) \(age) ago"
     }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import MarketData
 import Store
 import Universe
 
@@ -21,7 +22,8 @@ struct UniverseReportCommand: AsyncParsableCommand {
             let settings = try options.settings()
             let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
             let report = UniverseReport(
-                try mirror.contents(), environment: settings.universe.environment.rawValue, now: TimeText.now())
+                try mirror.contents(), environment: settings.universe.environment.rawValue,
+                now: WallClock.milliseconds())
             if json { return print(try JSONText.of(report)) }
             print(markdown ? report.markdown : Self.text(report), terminator: "")
         }

@@ -38,10 +38,12 @@ struct UniverseShow: AsyncParsableCommand {
         if json { return print(try JSONText.of(GroupAnswer(group))) }
         var head = ["\(record.identity.name)  \(record.identity.type)  \(record.identity.environment)"]
         if let description = record.description { head.append(description) }
-        let source = group.imported.map { ", made from \($0.source) (\($0.format)) at \(TimeText.of($0.importedAt))" }
+        let source = group.imported.map {
+            ", made from \($0.source) (\($0.format)) at \(WallClock.text(milliseconds: $0.importedAt))"
+        }
         head.append(
             "\(record.members.count) members, \(group.origin.rawValue)\(source ?? ""), "
-                + "updated \(record.updatedAt.map(TimeText.of) ?? "never")")
+                + "updated \(record.updatedAt.map(WallClock.text(milliseconds:)) ?? "never")")
         for line in head { print(line.escapingControls) }
         let hasWeights = record.members.contains { $0.weight != nil }
         var table = TextTable(hasWeights ? [("SYMBOL", .left), ("WEIGHT %", .right)] : [("SYMBOL", .left)])

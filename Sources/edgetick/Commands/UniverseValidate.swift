@@ -28,7 +28,7 @@ struct UniverseValidate: AsyncParsableCommand {
             let mirror = try UniverseMirror.open(
                 directory: settings.dataDirectory, access: fix ? .readWrite : .readOnly)
             var context = UniverseValidation.Context(
-                environment: settings.universe.environment.rawValue, now: TimeText.now(),
+                environment: settings.universe.environment.rawValue, now: WallClock.milliseconds(),
                 pullInterval: settings.upload.databaseURI == nil ? nil : settings.universe.pullInterval)
             if let known { context.known = try Self.symbols(in: known) }
             var validation = UniverseValidation(try mirror.contents(), context)

@@ -1,3 +1,5 @@
+import MarketData
+
 /// Reads amounts as people write them: `500ms`, `2m`, `8GiB`, `1.5 h`.
 enum Quantity {
     /// A duration: a number alone counts in `unit`, else `ms`, `s`, `m`, `h` or `d` follows.
@@ -17,6 +19,18 @@ enum Quantity {
         }
         let (seconds, attoseconds) = scale.components
         return number.times(seconds * 1_000_000_000 + attoseconds / 1_000_000_000).map { .nanoseconds($0) }
+    }
+
+    /// A duration as a setting is written, with the largest unit that divides it: `90m`, `500ms`.
+    static func text(_ duration: Duration) -> String {
+        let milliseconds = duration.milliseconds
+        if milliseconds % 1000 != 0 { return "\(milliseconds)ms" }
+        let seconds = milliseconds / 1000
+        for (unit, size) in [("d", Int64(86_400)), ("h", 3600), ("m", 60)] where seconds >= size && seconds % size == 0
+        {
+            return "\(seconds / size)\(unit)"
+        }
+        return "\(seconds)s"
     }
 
     /// A size in bytes: a number alone, or with `KB`, `MB`, `GB`, `TB` (powers of 1000) or `KiB`, `MiB`, `GiB`,
@@ -62,19 +76,5 @@ enum Quantity {
         guard (1...9).contains(pieces[1].count), let fraction = Int64(pieces[1]) else { return nil }
         let scale = pieces[1].reduce(Int64(1)) { scale, _ in scale * 10 }
         return (Number(whole: whole, fraction: fraction, fractionScale: scale), String(suffix))
-    }
-}
-
-extension Duration {
-    /// The duration with the largest unit that divides it: `90m`, `500ms`.
-    var shortText: String {
-        let (seconds, attoseconds) = components
-        let milliseconds = attoseconds / 1_000_000_000_000_000
-        if milliseconds != 0 { return "\(seconds * 1000 + milliseconds)ms" }
-        for (unit, size) in [("d", Int64(86_400)), ("h", 3600), ("m", 60)] where seconds >= size && seconds % size == 0
-        {
-            return "\(seconds / size)\(unit)"
-        }
-        return "\(seconds)s"
     }
 }

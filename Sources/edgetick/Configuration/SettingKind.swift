@@ -87,7 +87,8 @@ private func durationText(_ unit: Duration, _ range: ClosedRange<Duration>) -> S
         .milliseconds(1): "milliseconds", .seconds(3600): "hours", .seconds(86_400): "days",
     ]
     let unit = names[unit] ?? "seconds"
-    return "a duration from \(range.lowerBound.shortText) to \(range.upperBound.shortText), a bare number counts "
+    return
+        "a duration from \(Quantity.text(range.lowerBound)) to \(Quantity.text(range.upperBound)), a bare number counts "
         + "\(unit), or with a unit such as 500ms, 5s, 2m, 1h"
 }
 

@@ -90,20 +90,20 @@ struct NetworkChecks {
         var checks: [ClockCheck] = []
         // The one that answers also tells that it can be reached; what can't be is told elsewhere.
         if settings.feed.source == .feed, settings.backfill.isAutomatic, let client = try? settings.aggregatesClient() {
-            let asked = TimeText.now()
+            let asked = WallClock.milliseconds()
             if let shown = try? await client.serverTime() {
                 checks.append(
                     ClockCheck(
-                        other: "the REST server's", asked: asked, answered: TimeText.now(), shown: shown,
+                        other: "the REST server's", asked: asked, answered: WallClock.milliseconds(), shown: shown,
                         coarseness: 1000))
             }
             await client.shutdown()
         }
         if let configuration = try? settings.upstream() {
-            let asked = TimeText.now()
+            let asked = WallClock.milliseconds()
             if let shown = try? await UpstreamSchema.serverTime(configuration) {
                 checks.append(
-                    ClockCheck(other: "the database's", asked: asked, answered: TimeText.now(), shown: shown))
+                    ClockCheck(other: "the database's", asked: asked, answered: WallClock.milliseconds(), shown: shown))
             }
         }
         return checks.map(\.finding)

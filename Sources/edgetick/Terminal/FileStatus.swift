@@ -51,7 +51,7 @@ struct FileStatus {
         return String(decoding: text, as: UTF8.self)
     }
 
-    private static func time(_ milliseconds: Int64) -> String { TimeText.of(milliseconds) }
+    private static func time(_ milliseconds: Int64) -> String { WallClock.text(milliseconds: milliseconds) }
 
     private struct Answer: Encodable {
         struct Stream: Encodable {

@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import MarketData
 
 /// Writes one line an entry to standard error, as text or JSON.
 ///
@@ -73,19 +74,8 @@ struct LineLogHandler: LogHandler {
     }
 
     private static func timestamp() -> String {
-        let now = Int64(Date().timeIntervalSince1970 * 1000)
-        var seconds = time_t(now / 1000)
-        var parts = tm()
-        gmtime_r(&seconds, &parts)
-        return [
-            String(parts.tm_year + 1900), "-", twoDigits(parts.tm_mon + 1), "-", twoDigits(parts.tm_mday), "T",
-            twoDigits(parts.tm_hour), ":", twoDigits(parts.tm_min), ":", twoDigits(parts.tm_sec), ".",
-            String(1000 + now % 1000).dropFirst().description, "Z",
-        ].joined()
-    }
-
-    private static func twoDigits(_ number: Int32) -> String {
-        number < 10 ? "0\(number)" : "\(number)"
+        let now = WallClock.milliseconds()
+        return WallClock.text(milliseconds: now).dropLast() + ".\(String(1000 + now % 1000).dropFirst())Z"
     }
 }
 

@@ -60,10 +60,10 @@ struct WebListener: Service {
     /// Leaves the address for the other commands, on a full disk as soon as there is room.
     private func writeAddress() async {
         guard let address = await address else { return }
-        var failure = RepeatedFailure<ContinuousClock.Instant>()
+        var failure = LogThrottle<String, ContinuousClock.Instant>()
         while !PrivateFile.replace(addressFile, with: Array((address + "\n").utf8)) {
             let reason = String(cString: strerror(errno))
-            if let occurrences = failure.occurred(reason, now: .now) {
+            if let occurrences = failure.occurred(addressFile, reason, now: .now) {
                 logger.warning(
                     "the address can't be left for the other commands yet; until then they read the files instead",
                     metadata: ["file": "\(addressFile)", "error": "\(reason)", "occurrences": "\(occurrences)"])

@@ -108,7 +108,7 @@ extension BufferState {
         diskIsLow = statistics.diskIsLow
         drops = statistics.drops
         refusedBatches = statistics.refusedBatches
-        lastCommit = statistics.lastCommit.seconds
+        lastCommit = statistics.lastCommit.inSeconds
         gaps = statistics.gaps
         deadLetters = statistics.deadLetters
         setAside = statistics.setAside

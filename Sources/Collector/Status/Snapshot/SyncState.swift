@@ -58,7 +58,7 @@ extension SyncState {
         isConfigured = true
         rows = Int64(status.rows)
         refused = Int64(status.refused)
-        lastSuccessAge = status.lastSuccess.map { max(0, (now - $0).seconds) }
+        lastSuccessAge = status.lastSuccess.map { max(0, (now - $0).inSeconds) }
         failure = status.failure.map { Failure($0, now: now) }
         for stream in EventStream.allCases {
             var state = Stream()
@@ -74,6 +74,6 @@ extension SyncState.Failure {
     fileprivate init(_ failure: SyncStatus.Failure, now: ContinuousClock.Instant) {
         self.init(
             description: failure.description, needsPerson: failure.needsPerson,
-            age: max(0, (now - failure.since).seconds))
+            age: max(0, (now - failure.since).inSeconds))
     }
 }

@@ -1,7 +1,7 @@
 import FoundationEssentials
 
 /// Times as people and programs write them.
-enum TimeText {
+enum MomentParameter {
     /// Milliseconds since the Unix epoch, from Unix seconds (with or without decimals) or ISO 8601 with a zone.
     static func milliseconds(_ text: String) -> Int64? {
         // Beyond the year 9999 it is no time that somebody means.

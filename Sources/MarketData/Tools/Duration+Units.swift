@@ -1,0 +1,32 @@
+extension Duration {
+    /// The length in seconds.
+    public var inSeconds: Double { self / .seconds(1) }
+
+    /// Whole nanoseconds, toward zero; beyond 292 years the longest that fits.
+    public var nanoseconds: Int64 { whole(perSecond: 1_000_000_000) }
+
+    /// Whole milliseconds, toward zero; the longest that fits where it is longer.
+    public var milliseconds: Int64 { whole(perSecond: 1000) }
+
+    /// Whole milliseconds, rounded up: 0 for no length above zero.
+    public var millisecondsUp: Int64 {
+        let below = milliseconds
+        return self > .milliseconds(below) && below < .max ? below + 1 : below
+    }
+
+    /// The length for people: `250 ms`, `1.5 s`, `60 s`.
+    public var spoken: String {
+        let milliseconds = milliseconds
+        if milliseconds < 1000 { return "\(milliseconds) ms" }
+        let tenths = milliseconds / 100 + (milliseconds % 100 >= 50 ? 1 : 0)
+        return tenths % 10 == 0 || tenths >= 100 ? "\(tenths / 10) s" : "\(tenths / 10).\(tenths % 10) s"
+    }
+
+    private func whole(perSecond units: Int64) -> Int64 {
+        let (seconds, attoseconds) = components
+        let (product, isTooLong) = seconds.multipliedReportingOverflow(by: units)
+        let (sum, overflows) = product.addingReportingOverflow(attoseconds / (1_000_000_000_000_000_000 / units))
+        if isTooLong || overflows { return self < .zero ? .min : .max }
+        return sum
+    }
+}

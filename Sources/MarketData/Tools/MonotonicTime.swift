@@ -1,0 +1,65 @@
+import Glibc
+
+/// A moment of a clock that only ever grows (CLOCK_MONOTONIC); a change of the time of day doesn't move it.
+///
+/// For what this process alone times: it stands while the machine is suspended. What people or other machines can notice
+/// is timed with `ContinuousClock`.
+public struct MonotonicTime: InstantProtocol {
+    /// Since the machine was started.
+    public var nanoseconds: UInt64
+
+    /// The moment at so many nanoseconds.
+    public init(nanoseconds: UInt64) {
+        self.nanoseconds = nanoseconds
+    }
+
+    /// The moment at so long after the machine was started.
+    public init(sinceBoot: Duration) {
+        nanoseconds = UInt64(max(0, sinceBoot.nanoseconds))
+    }
+
+    /// This moment.
+    public static func now() -> MonotonicTime {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return MonotonicTime(nanoseconds: UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec))
+    }
+
+    /// This moment, a few milliseconds coarse and a quarter of the price: for what is asked millions of times a second.
+    public static func coarse() -> MonotonicTime {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC_COARSE, &time)
+        return MonotonicTime(nanoseconds: UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec))
+    }
+
+    /// How long after the machine was started.
+    public var sinceBoot: Duration { .nanoseconds(Int64(clamping: nanoseconds)) }
+
+    /// The moment so much later, or earlier for a negative duration, but not before the machine was started.
+    public func advanced(by duration: Duration) -> MonotonicTime {
+        let change = duration.nanoseconds
+        let (sum, overflows) =
+            change < 0
+            ? nanoseconds.subtractingReportingOverflow(change.magnitude)
+            : nanoseconds.addingReportingOverflow(change.magnitude)
+        return MonotonicTime(nanoseconds: overflows ? (change < 0 ? 0 : .max) : sum)
+    }
+
+    /// The time from this moment to another, negative when that one is earlier.
+    public func duration(to other: MonotonicTime) -> Duration {
+        other < self
+            ? .zero - .nanoseconds(Int64(clamping: nanoseconds - other.nanoseconds))
+            : .nanoseconds(Int64(clamping: other.nanoseconds - nanoseconds))
+    }
+
+    /// How long this moment is after an earlier one; zero when it is not.
+    public func since(_ earlier: MonotonicTime) -> Duration { max(.zero, earlier.duration(to: self)) }
+
+    /// The moment so much earlier.
+    public static func - (moment: MonotonicTime, duration: Duration) -> MonotonicTime {
+        moment.advanced(by: .zero - duration)
+    }
+
+    /// Whether a moment is before another.
+    public static func < (left: MonotonicTime, right: MonotonicTime) -> Bool { left.nanoseconds < right.nanoseconds }
+}
