@@ -1,3 +1,5 @@
+import MarketData
+
 /// The server's side of one connection's conversation, as a pure state machine.
 struct Dialogue {
     /// What to do next, in order.

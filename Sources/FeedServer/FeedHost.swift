@@ -1,3 +1,5 @@
+public import MarketData
+
 /// What a server's clients meet: who may log in, what may be subscribed to.
 ///
 /// Called on the clients' event loops; nothing here may block.

@@ -1,3 +1,5 @@
+public import MarketData
+
 /// A status that the server sends.
 public struct StatusMessage: Sendable, Equatable {
     /// The word that says what kind of status it is (`status`).
@@ -28,12 +30,12 @@ public struct StatusMessage: Sendable, Equatable {
 
     /// A channel was subscribed to.
     public static func subscribed(_ channel: FeedChannel) -> StatusMessage {
-        StatusMessage("success", "subscribed to: \(channel.text)")
+        StatusMessage("success", "subscribed to: \(channel)")
     }
 
     /// A channel was given up.
     public static func unsubscribed(_ channel: FeedChannel) -> StatusMessage {
-        StatusMessage("success", "unsubscribed to: \(channel.text)")
+        StatusMessage("success", "unsubscribed to: \(channel)")
     }
 
     /// A request can't be granted.

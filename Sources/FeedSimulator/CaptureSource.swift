@@ -1,4 +1,5 @@
 import FeedServer
+import MarketData
 import Synchronization
 
 /// Frames from captures, merged by time, as often as asked.
@@ -115,7 +116,7 @@ final class CaptureSource: FrameSource {
     private func firstShift(of recorded: Int64) -> Int64 {
         switch replay.times {
         case .asRecorded: 0
-        case .startingNow: roundedDown(WallClock.milliseconds) - roundedDown(recorded)
+        case .startingNow: roundedDown(WallClock.milliseconds()) - roundedDown(recorded)
         case .startingAt(let start): roundedDown(start) - roundedDown(recorded)
         }
     }

@@ -22,7 +22,7 @@ final class SyntheticSource: FrameSource {
 
     func nextBlock() throws(SimulatorError) -> FrameBlock? {
         state.withLock { state in
-            let start = state.start ?? (feed.start ?? WallClock.milliseconds) / 1000 * 1000
+            let start = state.start ?? (feed.start ?? WallClock.milliseconds()) / 1000 * 1000
             state.start = start
             let lastSecond = feed.duration.map { $0.components.seconds } ?? .max
             var block = FrameBlock(capacity: 64 << 10)

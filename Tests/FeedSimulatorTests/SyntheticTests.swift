@@ -126,7 +126,7 @@ private struct Decoded: Decodable {
         var setting = try configuration(.synthetic(feed))
         setting.pace = .speed(60)
         try await withSimulator(setting) { simulator, port in
-            let before = WallClock.milliseconds
+            let before = WallClock.milliseconds()
             let client = try await TestClient.connect(port: port, subscribingTo: allChannels)
             let statistics = try await simulator.statistics { $0.phase == .done }
             #expect(statistics.eventsSent > 80)

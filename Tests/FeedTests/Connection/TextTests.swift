@@ -60,9 +60,7 @@ import Testing
         #expect(names == channels.map(\.description))
     }
 
-    @Test func `a channel is read as it is written`() {
-        for text in ["AM.AAPL", "A.BRK.B", "T.*", "Q.X"] { #expect(FeedChannel(text)?.description == text) }
-        for text in ["", "AM", "AM.", "XX.A", "AM.a,b", ".A"] { #expect(FeedChannel(text) == nil) }
+    @Test func `an interest's channels are in the order of its symbols and kinds`() {
         #expect(FeedChannel.channels(of: .all, events: [.quote, .minuteBar]).map(\.description) == ["AM.*", "Q.*"])
         let twice = [Symbol("B")!, Symbol("A")!, Symbol("B")!]
         #expect(FeedChannel.channels(of: .symbols(twice), events: [.trade]).map(\.description) == ["T.B", "T.A"])
