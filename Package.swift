@@ -193,7 +193,7 @@ let package = Package(
             name: "edgetickTests",
             dependencies: [
                 "Collector", "edgetick", "Feed", "MarketData", "Store", "TestSupport", "Upstream", "WebAPI", logging,
-                serviceLifecycle, systemPackage,
+                serviceLifecycle,
             ],
             swiftSettings: strict),
         .testTarget(

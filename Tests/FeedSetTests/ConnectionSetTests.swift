@@ -27,13 +27,13 @@ import Testing
                 try rig.member($0 + 1, Array(all[($0 * perConnection)..<(($0 + 1) * perConnection)]))
             }
             try await rig.run(SetConfiguration(), members) { set in
-                try await eventually("all confirmed") { set.snapshot.confirmed == all.count }
+                try await Waiting.until("all confirmed") { set.snapshot.confirmed == all.count }
                 #expect(set.snapshot.connected == 3 && set.snapshot.isUp)
                 #expect(set.connections(of: all[perConnection + 1]) == ["connection_2"])
                 #expect(set.connection(of: all[0]) == "connection_1")
                 #expect(set.connections(of: Symbol("NONE")!) == [])
                 #expect(set.symbols(of: "connection_3") == Array(all[(2 * perConnection)...]))
-                try await eventually("all events") { rig.sink.events >= count }
+                try await Waiting.until("all events") { rig.sink.events >= count }
                 let state = rig.sink.now
                 #expect(state.faults(of: count) == (0, 0))
                 #expect(Set(state.connections.keys) == ["primary", "secondary", "tertiary"])
@@ -54,8 +54,8 @@ import Testing
             var configuration = SetConfiguration()
             configuration.grace = .seconds(2)
             try await rig.run(configuration, members) { set in
-                try await eventually("two up") { set.snapshot.connected == 2 }
-                try await eventually("the third's symbols on the others") {
+                try await Waiting.until("two up") { set.snapshot.connected == 2 }
+                try await Waiting.until("the third's symbols on the others") {
                     all[20...].allSatisfy { set.connections(of: $0).first.map { $0 != "connection_3" } ?? false }
                         && set.snapshot.moving == 0
                 }
@@ -81,33 +81,33 @@ import Testing
             configuration.recovery = .seconds(1)
             configuration.overlap = .milliseconds(200)
             try await rig.run(configuration, members) { set in
-                try await eventually("all at home") {
+                try await Waiting.until("all at home") {
                     let snapshot = set.snapshot
                     return snapshot.confirmed == 30 && snapshot.moving == 0
                         && !snapshot.members.contains { $0.isFailedOver }
                 }
-                try await eventually("events") { rig.sink.events > 1000 }
+                try await Waiting.until("events") { rig.sink.events > 1000 }
                 let homes = Dictionary(uniqueKeysWithValues: all.map { ($0, set.connections(of: $0)) })
                 let cut = all.filter { homes[$0] == ["connection_2"] }
                 let others = all.filter { homes[$0] != ["connection_2"] }
                 #expect(cut.count == 10)
                 proxy.set(.refuse)
-                try await eventually("the cut is seen") { set.snapshot.connected == 2 }
+                try await Waiting.until("the cut is seen") { set.snapshot.connected == 2 }
                 let down = ContinuousClock.now
-                try await eventually("its symbols on the survivors") {
+                try await Waiting.until("its symbols on the survivors") {
                     let snapshot = set.snapshot
                     return cut.allSatisfy { !set.connections(of: $0).contains("connection_2") }
                         && snapshot.members[0].feed.confirmed.count + snapshot.members[2].feed.confirmed.count == 30
                 }
                 #expect(ContinuousClock.now - down < .seconds(20))
                 let seen = rig.sink.events
-                try await eventually("more events") { rig.sink.events > seen + 1000 }
+                try await Waiting.until("more events") { rig.sink.events > seen + 1000 }
                 proxy.set(.pass)
-                try await eventually("back on their own connection") {
+                try await Waiting.until("back on their own connection") {
                     all.allSatisfy { set.connections(of: $0) == homes[$0] } && set.snapshot.moving == 0
                 }
                 let after = rig.sink.events
-                try await eventually("more events") { rig.sink.events > after + 2000 }
+                try await Waiting.until("more events") { rig.sink.events > after + 2000 }
                 let state = rig.sink.now
                 #expect(state.trades.values.allSatisfy { $0 == 1 })
                 #expect(others.allSatisfy { Self.isWhole(state, $0, of: all.count) })
@@ -132,13 +132,13 @@ import Testing
             var configuration = SetConfiguration()
             configuration.overlap = .milliseconds(100)
             try await rig.run(configuration, members) { set in
-                try await eventually("all confirmed") { set.snapshot.confirmed == all.count }
-                try await eventually("some events") { rig.sink.events > 5000 }
+                try await Waiting.until("all confirmed") { set.snapshot.confirmed == all.count }
+                try await Waiting.until("some events") { rig.sink.events > 5000 }
                 let moves = set.rebalance()
                 #expect(moves.count > 20 && moves.allSatisfy { $0.from == "connection_1" })
-                try await eventually("moved", within: .seconds(60)) { set.snapshot.moving == 0 }
+                try await Waiting.until("moved", within: .seconds(60)) { set.snapshot.moving == 0 }
                 for move in moves { #expect(set.connections(of: move.symbol) == [move.to]) }
-                try await eventually("all events", within: .seconds(120)) { rig.sink.events >= count }
+                try await Waiting.until("all events", within: .seconds(120)) { rig.sink.events >= count }
                 let state = rig.sink.now
                 #expect(state.faults(of: count) == (0, 0))
                 // In the feed's order, too; where a symbol changed its connection, the two may hand over crosswise.
@@ -164,10 +164,10 @@ import Testing
             try await rig.run(configuration, members) { set in
                 @Sendable func shares() -> [Int] { set.snapshot.members.map(\.feed.assigned.count).sorted() }
                 #expect(shares() == [1, 29])
-                try await eventually("evened out", within: .seconds(20)) {
+                try await Waiting.until("evened out", within: .seconds(20)) {
                     set.snapshot.moving == 0 && shares()[0] >= 10
                 }
-                try await eventually("all events", within: .seconds(60)) { rig.sink.events >= count }
+                try await Waiting.until("all events", within: .seconds(60)) { rig.sink.events >= count }
                 #expect(rig.sink.now.faults(of: count) == (0, 0))
             }
             #expect(rig.sink.gaps.isEmpty)
@@ -187,14 +187,14 @@ import Testing
             configuration.grace = .milliseconds(200)
             configuration.recovery = .milliseconds(200)
             try await rig.run(configuration, members) { set in
-                try await eventually("both confirmed") { set.snapshot.confirmed == 2 * all.count }
+                try await Waiting.until("both confirmed") { set.snapshot.confirmed == 2 * all.count }
                 #expect(set.connections(of: all[0]) == ["connection_1", "connection_2"])
-                try await eventually("events") { rig.sink.events > 5000 }
+                try await Waiting.until("events") { rig.sink.events > 5000 }
                 proxy.set(.refuse)
-                try await eventually("one down") { set.snapshot.connected == 1 }
+                try await Waiting.until("one down") { set.snapshot.connected == 1 }
                 proxy.set(.pass)
-                try await eventually("both again") { set.snapshot.connected == 2 }
-                try await eventually("all events") { rig.sink.events >= count }
+                try await Waiting.until("both again") { set.snapshot.connected == 2 }
+                try await Waiting.until("all events") { rig.sink.events >= count }
                 let state = rig.sink.now
                 #expect(state.faults(of: count) == (0, 0))
                 #expect(set.snapshot.duplicates > 0)
@@ -209,20 +209,20 @@ import Testing
             .ledger(ledger(all, 2_000_000, perSecond: 2000)), pace: .speed(1)
         ) { simulator, rig in
             try await rig.run(SetConfiguration(), [try rig.member(1, Array(all[..<4]))]) { set in
-                try await eventually("up") { set.snapshot.confirmed == 4 }
+                try await Waiting.until("up") { set.snapshot.confirmed == 4 }
                 #expect(try set.subscribe([all[4], all[0]]) == ["connection_1": [all[4]]])
                 try set.add(try rig.member(2, Array(all[5..<8])))
                 #expect(throws: FeedError.self) { try set.add(try rig.member(2, [])) }
-                try await eventually("two up") { set.snapshot.confirmed == 8 }
+                try await Waiting.until("two up") { set.snapshot.confirmed == 8 }
                 #expect(try set.subscribe([all[8]], to: "connection_2") == ["connection_2": [all[8]]])
                 #expect(throws: FeedError.self) { try set.subscribe([all[8]], to: "connection_9") }
-                try await eventually("nine") { set.snapshot.confirmed == 9 }
-                try await eventually("their events") { all[..<9].allSatisfy { rig.sink.now.order[$0] != nil } }
+                try await Waiting.until("nine") { set.snapshot.confirmed == 9 }
+                try await Waiting.until("their events") { all[..<9].allSatisfy { rig.sink.now.order[$0] != nil } }
                 #expect(try set.unsubscribe([all[0], all[11]]) == ["connection_1": [all[0]]])
-                try await eventually("eight") { set.snapshot.confirmed == 8 }
+                try await Waiting.until("eight") { set.snapshot.confirmed == 8 }
                 // The second one's symbols go to the first one before it ends.
                 #expect(try set.remove("connection_2") == [])
-                try await eventually("one left") { set.snapshot.members.count == 1 && set.snapshot.confirmed == 8 }
+                try await Waiting.until("one left") { set.snapshot.members.count == 1 && set.snapshot.confirmed == 8 }
                 #expect(set.connections(of: all[8]) == ["connection_1"])
                 let state = rig.sink.now
                 #expect(state.trades.values.allSatisfy { $0 == 1 })
@@ -230,7 +230,7 @@ import Testing
                     #expect(Self.missing(state, symbol, of: all.count) == [], "\(state.order[symbol] ?? [])")
                 }
                 try set.setInterest(.symbols([all[10]]), of: "connection_1")
-                try await eventually("the new one") { set.connections(of: all[10]) == ["connection_1"] }
+                try await Waiting.until("the new one") { set.connections(of: all[10]) == ["connection_1"] }
             }
         }
     }
@@ -244,7 +244,7 @@ import Testing
             configuration.limit = 2
             let second = try rig.member(2, Array(all[4...]))
             try await rig.run(configuration, [try rig.member(1, Array(all[..<4])), second]) { set in
-                try await eventually("events of both") {
+                try await Waiting.until("events of both") {
                     set.snapshot.connected == 2 && set.snapshot.members.allSatisfy { $0.feed.total > 100 }
                 }
                 for _ in 0..<2 {
@@ -254,7 +254,7 @@ import Testing
                     #expect(set.snapshot.total >= before)
                     try set.add(second)
                     let highest = Mutex(before)
-                    try await eventually("the new one stands", within: .seconds(60)) {
+                    try await Waiting.until("the new one stands", within: .seconds(60)) {
                         let total = set.snapshot.total
                         highest.withLock { highest in
                             #expect(total >= highest, "a total never falls")
@@ -327,13 +327,13 @@ import Testing
             try await rig.run(SetConfiguration(), [try rig.member(1, [all[0]]), try rig.member(2, [all[1]])]) { set in
                 try set.subscribe([all[2]], to: "connection_2")
                 try set.setInterest(.symbols([all[3]]), of: "connection_2")
-                try await eventually("both") { set.symbols(of: "connection_2") == [all[2], all[3]] }
+                try await Waiting.until("both") { set.symbols(of: "connection_2") == [all[2], all[3]] }
                 // So it does what was given up by hand, until it is asked for by hand again.
                 try set.unsubscribe([all[3]], from: "connection_2")
                 try set.setInterest(.symbols([all[3], all[1]]), of: "connection_2")
-                try await eventually("without it") { set.symbols(of: "connection_2") == [all[2], all[1]] }
+                try await Waiting.until("without it") { set.symbols(of: "connection_2") == [all[2], all[1]] }
                 try set.subscribe([all[3]], to: "connection_2")
-                try await eventually("again") { set.symbols(of: "connection_2") == [all[2], all[1], all[3]] }
+                try await Waiting.until("again") { set.symbols(of: "connection_2") == [all[2], all[1], all[3]] }
             }
         }
     }
@@ -371,26 +371,26 @@ import Testing
             var configuration = SetConfiguration()
             configuration.overlap = .milliseconds(100)
             try await rig.run(configuration, [try rig.member(1, []), try rig.member(2, all)]) { set in
-                try await eventually("both up") { set.snapshot.connected == 2 && rig.sink.events > 1000 }
+                try await Waiting.until("both up") { set.snapshot.connected == 2 && rig.sink.events > 1000 }
                 try set.setInterest(.all, of: "connection_1")
-                try await eventually("the wildcard brings all") {
+                try await Waiting.until("the wildcard brings all") {
                     all.allSatisfy { set.connections(of: $0) == ["connection_1"] } && set.snapshot.moving == 0
                 }
                 try set.setInterest(.symbols([all[0]]), of: "connection_1")
-                try await eventually("the others are back") {
+                try await Waiting.until("the others are back") {
                     all[1...].allSatisfy { set.connections(of: $0) == ["connection_2"] } && set.snapshot.moving == 0
                         && !set.snapshot.members[0].feed.takesAll
                 }
                 let seen = rig.sink.events
-                try await eventually("more events") { rig.sink.events > seen + 1000 }
+                try await Waiting.until("more events") { rig.sink.events > seen + 1000 }
                 try set.setInterest(.all, of: "connection_1")
-                try await eventually("the wildcard brings all again") {
+                try await Waiting.until("the wildcard brings all again") {
                     all.allSatisfy { set.connections(of: $0) == ["connection_1"] } && set.snapshot.moving == 0
                 }
                 #expect(try set.remove("connection_1") == [])
-                try await eventually("one left") { set.snapshot.members.count == 1 && set.snapshot.confirmed == 10 }
+                try await Waiting.until("one left") { set.snapshot.members.count == 1 && set.snapshot.confirmed == 10 }
                 let after = rig.sink.events
-                try await eventually("more events") { rig.sink.events > after + 1000 }
+                try await Waiting.until("more events") { rig.sink.events > after + 1000 }
                 let state = rig.sink.now
                 #expect(state.trades.values.allSatisfy { $0 == 1 })
                 #expect(all.allSatisfy { Self.missing(state, $0, of: all.count) == [] })
@@ -414,12 +414,12 @@ import Testing
             let other = SetRig(port: rig.port)
             let start = ContinuousClock.now
             try await rig.run(SetConfiguration(), try members()) { first in
-                try await eventually("the first stands") { first.snapshot.connected == 3 }
+                try await Waiting.until("the first stands") { first.snapshot.connected == 3 }
                 try await other.run(SetConfiguration(), try members()) { second in
-                    try await eventually("the first was pushed out") {
+                    try await Waiting.until("the first was pushed out") {
                         first.snapshot.members.contains { $0.feed.lastError?.reason == .connectionLimit }
                     }
-                    try await eventually("so was the second") {
+                    try await Waiting.until("so was the second") {
                         second.snapshot.members.contains { $0.feed.lastError?.reason == .connectionLimit }
                     }
                     let message = first.snapshot.members.compactMap(\.feed.lastError).first?.message ?? ""

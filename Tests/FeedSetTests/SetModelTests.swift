@@ -1,4 +1,5 @@
 import MarketData
+import TestSupport
 import Testing
 
 @testable import Feed
@@ -26,7 +27,7 @@ import Testing
         var machine: SetMachine
         var wires: [Int: Wire] = [:]
         var now = Duration.zero
-        var random: Seeded
+        var random: SeededRandom
         var wanted: Set<Symbol> = []
         /// Per symbol: whether it was brought by some connection at every moment since this one.
         var sharing: [Symbol: SlotSet] = [:]
@@ -107,7 +108,7 @@ import Testing
 
     @Test(arguments: 0..<60, [false, true])
     func `whatever happens, every symbol has its place and none has two`(seed: Int, hasWildcard: Bool) {
-        var random = Seeded(UInt64(seed) &+ 1000)
+        var random = SeededRandom(seed: UInt64(seed) &+ 1000)
         let capacity: Int? = Bool.random(using: &random) ? 12 : nil
         let pool = symbols(24)
         let redundant = [RedundantSymbols.none, .some([pool[0], pool[1]]), .all][Int.random(in: 0..<3, using: &random)]

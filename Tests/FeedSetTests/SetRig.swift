@@ -111,21 +111,6 @@ struct SetRig: Sendable {
     }
 }
 
-struct TimedOut: Error {
-    var what: String
-}
-
-/// Waits until `condition` holds; fails the test when it does not within `limit`.
-func eventually(
-    _ what: String, within limit: Duration = .seconds(30), _ condition: @Sendable () throws -> Bool
-) async throws {
-    let end = ContinuousClock.now + limit
-    while try !condition() {
-        guard ContinuousClock.now < end else { throw TimedOut(what: what) }
-        try await Task.sleep(for: .milliseconds(5))
-    }
-}
-
 extension FeedSnapshot {
     var total: Int64 { events.values.reduce(0, +) }
 }

@@ -1,4 +1,5 @@
 import MarketData
+import TestSupport
 import Testing
 
 @testable import Feed
@@ -127,7 +128,7 @@ import Testing
 
     /// Two connections bring random runs of one sequence at random speeds.
     @Test(arguments: 0..<40) func `random interleavings lose and double nothing`(seed: Int) {
-        var random = Seeded(UInt64(seed))
+        var random = SeededRandom(seed: UInt64(seed))
         // Some events occur twice in the feed itself.
         let sequence = (0..<400).map { Int.random(in: 0..<8, using: &random) == 0 ? max(0, $0 - 1) : $0 }
         var sightings = Sightings()
@@ -147,20 +148,5 @@ import Testing
             kept += times(&sightings, run, slot)
         }
         #expect(kept.sorted() == sequence.sorted())
-    }
-}
-
-/// Random numbers that a seed settles.
-struct Seeded: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(_ seed: UInt64) { state = seed &* 0x9E37_79B9_7F4A_7C15 &+ 1 }
-
-    mutating func next() -> UInt64 {
-        state = state &+ 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import MarketData
+import TestSupport
 import Testing
 
 @testable import FeedSimulator
@@ -14,16 +15,15 @@ import Testing
     }
 
     @Test func `plain and compressed files give their lines, with and without a last newline`() async throws {
-        try await withDirectory { directory in
-            let lines = ledgerLines(frames: 3000)
-            let path = "\(directory)/day.ndjson"
-            try write(lines.joined(separator: "\r\n\n"), path)
-            #expect(try read(CaptureReplay(files: [path])) == lines)
-            try await runProgram("/bin/gzip", "-k", path)
-            #expect(try read(CaptureReplay(files: [path + ".gz"])) == lines)
-            try FileManager.default.moveItem(atPath: path + ".gz", toPath: "\(directory)/renamed")
-            #expect(try read(CaptureReplay(files: ["\(directory)/renamed"])) == lines)
-        }
+        let directory = try Workspace()
+        let lines = ledgerLines(frames: 3000)
+        let path = directory.file("day.ndjson")
+        try write(lines.joined(separator: "\r\n\n"), path)
+        #expect(try read(CaptureReplay(files: [path])) == lines)
+        try await runProgram("/bin/gzip", "-k", path)
+        #expect(try read(CaptureReplay(files: [path + ".gz"])) == lines)
+        try FileManager.default.moveItem(atPath: path + ".gz", toPath: directory.file("renamed"))
+        #expect(try read(CaptureReplay(files: [directory.file("renamed")])) == lines)
     }
 
     @Test func `a frame longer than the buffer is read whole`() throws {
@@ -43,27 +43,25 @@ import Testing
     }
 
     @Test func `a truncated gz file is an error that names the file and the last sound line`() async throws {
-        try await withDirectory { directory in
-            let path = "\(directory)/day.ndjson"
-            try write(ledgerLines(frames: 5000).joined(separator: "\n"), path)
-            try await runProgram("/bin/gzip", path)
-            let bytes = try Data(contentsOf: URL(fileURLWithPath: path + ".gz"))
-            try bytes.prefix(bytes.count / 2).write(to: URL(fileURLWithPath: path + ".gz"))
-            let error = #expect(throws: SimulatorError.self) { try read(CaptureReplay(files: [path + ".gz"])) }
-            #expect(error?.reason == .captureTruncated)
-            #expect(error?.description.contains(path + ".gz, after line ") == true)
-        }
+        let directory = try Workspace()
+        let path = directory.file("day.ndjson")
+        try write(ledgerLines(frames: 5000).joined(separator: "\n"), path)
+        try await runProgram("/bin/gzip", path)
+        let bytes = try Data(contentsOf: URL(fileURLWithPath: path + ".gz"))
+        try bytes.prefix(bytes.count / 2).write(to: URL(fileURLWithPath: path + ".gz"))
+        let error = #expect(throws: SimulatorError.self) { try read(CaptureReplay(files: [path + ".gz"])) }
+        #expect(error?.reason == .captureTruncated)
+        #expect(error?.description.contains(path + ".gz, after line ") == true)
     }
 
     @Test func `a gz file that isn't one is an error`() async throws {
-        try await withDirectory { directory in
-            try write("plain text\n", "\(directory)/day.ndjson.gz")
-            let error = #expect(throws: SimulatorError.self) {
-                try read(CaptureReplay(files: ["\(directory)/day.ndjson.gz"]))
-            }
-            #expect(error?.reason == .captureUnreadable)
-            #expect(error?.underlying.contains("not in gzip format") == true)
+        let directory = try Workspace()
+        try write("plain text\n", directory.file("day.ndjson.gz"))
+        let error = #expect(throws: SimulatorError.self) {
+            try read(CaptureReplay(files: [directory.file("day.ndjson.gz")]))
         }
+        #expect(error?.reason == .captureUnreadable)
+        #expect(error?.underlying.contains("not in gzip format") == true)
     }
 
     @Test(arguments: [

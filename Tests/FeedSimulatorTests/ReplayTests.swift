@@ -4,6 +4,7 @@ import Fixtures
 import FoundationEssentials
 import MarketData
 import ServiceLifecycle
+import TestSupport
 import Testing
 
 @testable import FeedSimulator
@@ -220,23 +221,22 @@ struct `Replaying a capture` {
 
     @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: openssl)))
     func `over TLS the same lines arrive`() async throws {
-        try await withDirectory { directory in
-            let (certificate, key) = ("\(directory)/cert.pem", "\(directory)/key.pem")
-            try await runProgram(
-                openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days",
-                "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-out", certificate,
-                "-keyout",
-                key)
-            let lines = ledgerLines(frames: 2000)
-            var setting = try configuration(lines: lines)
-            setting.tls = .init(certificateFile: certificate, keyFile: key)
-            try await withSimulator(setting) { _, port in
-                let client = try await TestClient.connect(port: port, trusting: certificate)
-                try await client.login()
-                try await client.subscribe(allChannels)
-                let received = try await client.wait { $0.events.count >= lines.count }
-                #expect(received.events == lines)
-            }
+        let directory = try Workspace()
+        let (certificate, key) = (directory.file("cert.pem"), directory.file("key.pem"))
+        try await runProgram(
+            openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days",
+            "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-out", certificate,
+            "-keyout",
+            key)
+        let lines = ledgerLines(frames: 2000)
+        var setting = try configuration(lines: lines)
+        setting.tls = .init(certificateFile: certificate, keyFile: key)
+        try await withSimulator(setting) { _, port in
+            let client = try await TestClient.connect(port: port, trusting: certificate)
+            try await client.login()
+            try await client.subscribe(allChannels)
+            let received = try await client.wait { $0.events.count >= lines.count }
+            #expect(received.events == lines)
         }
     }
 

@@ -2,6 +2,7 @@ import GRDB
 import MarketData
 import Store
 import Synchronization
+import TestSupport
 import Testing
 
 /// The queue in memory is bounded, says so, and counts what it refuses.

@@ -3,6 +3,7 @@ import GRDB
 import Logging
 import MarketData
 import Store
+import TestSupport
 import Testing
 
 /// A file that can't be used is put out of the way under a new name and never overwritten.
@@ -129,7 +130,7 @@ import Testing
         }
         #expect(after > 1000 && after < 20_000)
         #expect(failure?.reason == .damaged)
-        #expect(try await eventually { buffer.statistics.setAside.count == 1 })
+        try await Waiting.until { buffer.statistics.setAside.count == 1 }
         #expect(buffer.offer(.bars(10)) == .accepted)
         try await buffer.flush()
         #expect(buffer.id == id)
@@ -153,9 +154,9 @@ import Testing
         #expect(buffer.offer(.bars(10)) == .accepted)
         try await buffer.flush()
         for suffix in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: scratch.ticks + suffix) }
-        #expect(try await eventually { FileManager.default.fileExists(atPath: scratch.ticks) })
+        try await Waiting.until { FileManager.default.fileExists(atPath: scratch.ticks) }
         #expect(buffer.offer(.bars(5)) == .accepted)
-        #expect(try await eventually { buffer.statistics[.bars].lastSequence == 15 })
+        try await Waiting.until { buffer.statistics[.bars].lastSequence == 15 }
         #expect(try scratch.number("SELECT min(seq) FROM bars") == 11)
         #expect(try scratch.number("SELECT sum(count) FROM drops WHERE reason = 'vanished'") == 10)
         #expect(buffer.statistics[.bars].pending == 5)

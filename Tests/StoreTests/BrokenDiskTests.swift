@@ -4,6 +4,7 @@ import Logging
 import MarketData
 import Store
 import Synchronization
+import TestSupport
 import Testing
 
 /// A disk that syncs slowly, fails to sync, or takes no writes: the connections are never held up, and what was
@@ -63,7 +64,9 @@ struct BrokenDiskTests {
             }
             try await BrokenDiskTests.expect(accepted, in: buffer)
             guard DiskFault.hits.load(ordering: .relaxed) == failures else { exit(42) }
-            guard try await eventually({ buffer.statistics.state == .writing }) else { exit(43) }
+            guard (try? await Waiting.until("the state", { buffer.statistics.state == .writing })) != nil else {
+                exit(43)
+            }
             guard buffer.statistics.drops == 0, buffer.statistics.setAside.isEmpty else { exit(44) }
             await buffer.close()
             exit(0)
@@ -112,8 +115,8 @@ struct BrokenDiskTests {
 
     /// Waits until all rows are durable, and ends the process when one is missing, doubled or another.
     private static func expect(_ rows: Int, in buffer: TickBuffer) async throws {
-        guard try await eventually(within: .seconds(60), { buffer.statistics[.bars].lastSequence == Int64(rows) })
-        else { exit(20) }
+        let isThere: @Sendable () -> Bool = { buffer.statistics[.bars].lastSequence == Int64(rows) }
+        guard (try? await Waiting.until("the rows", within: .seconds(60), isThere)) != nil else { exit(20) }
         var after: Int64 = 0
         while let batch = try await buffer.nextBatch(of: .bars, after: after, limit: 1000) {
             for row in batch.bars {

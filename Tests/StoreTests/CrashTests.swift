@@ -3,6 +3,7 @@ import Glibc
 import Logging
 import MarketData
 import Store
+import TestSupport
 import Testing
 
 /// kill -9 at any time: every row that was reported durable is there afterwards, once, and nothing else is.

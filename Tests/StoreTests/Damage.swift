@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// Ways to harm a copy of a file, each a function of its seed.
 enum Damage: String, CaseIterable, Sendable {
@@ -11,9 +12,9 @@ enum Damage: String, CaseIterable, Sendable {
 
     /// Harms the bytes of a file; answers the pages that are not as they were, from 1 on.
     func harm(_ bytes: inout Data, seed: UInt64) -> ClosedRange<Int> {
-        var random = Seeded(seed: seed)
+        var random = SeededRandom(seed: seed)
         let pages = bytes.count / 4096
-        func overwrite(_ range: ClosedRange<Int>, with byte: (inout Seeded) -> UInt8) {
+        func overwrite(_ range: ClosedRange<Int>, with byte: (inout SeededRandom) -> UInt8) {
             for offset in (range.lowerBound - 1) * 4096..<min(bytes.count, range.upperBound * 4096) {
                 bytes[offset] = byte(&random)
             }
@@ -39,20 +40,5 @@ enum Damage: String, CaseIterable, Sendable {
             overwrite(1...1) { UInt8.random(in: 0...255, using: &$0) }
             return 1...1
         }
-    }
-}
-
-/// A small generator whose numbers are the same in every run (SplitMix64).
-struct Seeded: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }

@@ -3,6 +3,7 @@ import Glibc
 import Logging
 import MarketData
 import Store
+import TestSupport
 import Testing
 
 /// The disk refuses; nothing reported durable is lost, nothing is written twice, and it goes on by itself.
@@ -38,8 +39,11 @@ import Testing
 
             setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
             let expected = Int64(offered)
-            guard try await eventually({ buffer.statistics[.bars].lastSequence == expected }) else { exit(14) }
-            guard try await eventually({ buffer.statistics.state == .writing }) else { exit(15) }
+            guard (try? await Waiting.until("the state", { buffer.statistics[.bars].lastSequence == expected })) != nil
+            else { exit(14) }
+            guard (try? await Waiting.until("the state", { buffer.statistics.state == .writing })) != nil else {
+                exit(15)
+            }
             var after: Int64 = 0
             while let batch = try await buffer.nextBatch(of: .bars, after: after, limit: 1000) {
                 for row in batch.bars {
@@ -106,14 +110,14 @@ import Testing
             }
         }
         try await feed(20)
-        try disk.fill()
+        disk.fill()
         try await feed(100)
         let statistics = buffer.statistics
         #expect(statistics.drops > 0)
         #expect(statistics.state != .writing)
 
-        try disk.empty()
-        #expect(try await eventually { (try? await buffer.flush()) != nil && buffer.statistics.queuedEvents == 0 })
+        disk.empty()
+        try await Waiting.until { (try? await buffer.flush()) != nil && buffer.statistics.queuedEvents == 0 }
         let deadline = ContinuousClock.now + .seconds(10)
         while buffer.statistics.state != .writing, ContinuousClock.now < deadline {
             try await feed(1)
@@ -146,43 +150,5 @@ extension TickBuffer {
         } catch {
             return error
         }
-    }
-}
-
-/// A file system of a few megabytes in memory.
-final class SmallDisk: Sendable {
-    let path: String
-
-    /// Whether this process may mount one.
-    static let isAvailable: Bool = {
-        guard geteuid() == 0, let scratch = try? Scratch(),
-            let disk = try? SmallDisk(at: scratch.path + "/d", megabytes: 1)
-        else { return false }
-        return disk.path.isEmpty == false
-    }()
-
-    init(at path: String, megabytes: Int) throws {
-        self.path = path
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-        guard mount("tmpfs", path, "tmpfs", 0, "size=\(megabytes)m") == 0 else {
-            throw StoreError(.notWritable, operation: "mount", path: path)
-        }
-    }
-
-    deinit {
-        umount2(path, 2)
-    }
-
-    /// Takes all room that is left.
-    func fill() throws {
-        let descriptor = open(path + "/ballast", O_WRONLY | O_CREAT | O_APPEND, 0o600)
-        let block = [UInt8](repeating: 1, count: 4096)
-        while write(descriptor, block, block.count) > 0 {}
-        close(descriptor)
-    }
-
-    /// Gives it back.
-    func empty() throws {
-        try FileManager.default.removeItem(atPath: path + "/ballast")
     }
 }

@@ -3,6 +3,7 @@ import Glibc
 import Logging
 import MarketData
 import Store
+import TestSupport
 import Testing
 
 /// Nobody but its owner reads what EdgeTick keeps, whatever the umask is.

@@ -1,6 +1,7 @@
 import Logging
 import MarketData
 import Store
+import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(5))) struct GapLogTests {

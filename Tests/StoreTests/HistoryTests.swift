@@ -1,5 +1,6 @@
 import MarketData
 import Store
+import TestSupport
 import Testing
 
 /// What people ask the buffer's file, while it is written and after.

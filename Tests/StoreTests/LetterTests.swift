@@ -1,6 +1,7 @@
 import GRDB
 import MarketData
 import Store
+import TestSupport
 import Testing
 
 /// Dead letters are bounded, give way before rows that wait, and count once as lost.

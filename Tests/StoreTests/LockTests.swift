@@ -3,6 +3,7 @@ import Glibc
 import Logging
 import MarketData
 import Store
+import TestSupport
 import Testing
 
 /// One process holds a buffer; whoever comes second is told who.

@@ -2,6 +2,7 @@ import Foundation
 import GRDB
 import MarketData
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Store

@@ -2,6 +2,7 @@ import Foundation
 import GRDB
 import Logging
 import MarketData
+import TestSupport
 import Testing
 
 @testable import Store
@@ -40,8 +41,8 @@ import Testing
         let error = #expect(throws: StoreError.self) { _ = try scratch.open() }
         #expect(ContinuousClock.now - start < .seconds(1))
         #expect(error?.reason == .inUse(holder: getpid()))
-        #expect(try await eventually { FileLock.holder(of: lock)?.processID == getpid() })
-        #expect(try await eventually { incidents(scratch).contains { $0.hasPrefix("lock replaced") } })
+        try await Waiting.until { FileLock.holder(of: lock)?.processID == getpid() }
+        try await Waiting.until { incidents(scratch).contains { $0.hasPrefix("lock replaced") } }
         try await goesOn(buffer, scratch, rows: 110)
         // The directory is free again.
         let again = try scratch.open()
@@ -55,13 +56,12 @@ import Testing
         try FileManager.default.removeItem(atPath: lock)
         // As a program would that doesn't lock the directory.
         let other = try FileLock.acquire(lock, patience: .seconds(2))
-        #expect(
-            try await eventually {
-                if case .failing(let message) = buffer.statistics.state { return message.contains("in use") }
-                return false
-            })
+        try await Waiting.until {
+            if case .failing(let message) = buffer.statistics.state { return message.contains("in use") }
+            return false
+        }
         other.release()
-        #expect(try await eventually(within: .seconds(20)) { buffer.statistics.state == .writing })
+        try await Waiting.until(within: .seconds(20)) { buffer.statistics.state == .writing }
         try await goesOn(buffer, scratch, rows: 110)
     }
 
@@ -71,7 +71,7 @@ import Testing
         // It must have been seen to be there. A reader that comes meanwhile makes an empty one.
         try await Task.sleep(for: .seconds(1.2))
         try FileManager.default.removeItem(atPath: scratch.ticks + "-wal")
-        #expect(try await eventually { incidents(scratch).contains { $0.contains("write-ahead log") } })
+        try await Waiting.until { incidents(scratch).contains { $0.contains("write-ahead log") } }
         try await goesOn(buffer, scratch, rows: 110)
     }
 
@@ -84,7 +84,7 @@ import Testing
         try await Task.sleep(for: .seconds(1.2))
         try FileManager.default.removeItem(atPath: scratch.ticks + "-wal")
         try older.write(to: URL(fileURLWithPath: scratch.ticks + "-wal"))
-        #expect(try await eventually { incidents(scratch).contains { $0.contains("took the place of its write") } })
+        try await Waiting.until { incidents(scratch).contains { $0.contains("took the place of its write") } }
         try await goesOn(buffer, scratch, rows: 160)
         #expect(try scratch.files(beginning: "ticks-bad-").map { $0.hasSuffix(".sqlite-wal") } == [true])
     }
@@ -94,7 +94,7 @@ import Testing
         let buffer = try await open(scratch, events: 4000)
         let length = StoreFile.size(of: scratch.ticks + "-wal")
         truncate(scratch.ticks + "-wal", Int(length / 2))
-        #expect(try await eventually { incidents(scratch).contains { $0.contains("log became shorter") } })
+        try await Waiting.until { incidents(scratch).contains { $0.contains("log became shorter") } }
         _ = buffer.offer(.bars(10))
         try await buffer.flush()
         let rows = try #require(try scratch.number("SELECT count(*) FROM bars"))
@@ -110,7 +110,7 @@ import Testing
         await (try await open(scratch, events: 4000)).close()
         let buffer = try scratch.open()
         truncate(scratch.ticks, 8192)
-        #expect(try await eventually { buffer.statistics.setAside.count == 1 })
+        try await Waiting.until { buffer.statistics.setAside.count == 1 }
         _ = buffer.offer(.bars(10))
         try await buffer.flush()
         #expect(try scratch.number("SELECT sum(count) FROM drops WHERE reason = 'file_set_aside'") == 4000)
@@ -121,7 +121,7 @@ import Testing
         let scratch = try Scratch()
         let buffer = try await open(scratch)
         try FileManager.default.removeItem(atPath: scratch.ticks)
-        #expect(try await eventually { incidents(scratch).contains { $0.contains("it was removed or renamed") } })
+        try await Waiting.until { incidents(scratch).contains { $0.contains("it was removed or renamed") } }
         _ = buffer.offer(.bars(10))
         try await buffer.flush()
         #expect(try scratch.number("SELECT sum(count) FROM drops") == 100)

@@ -2,6 +2,7 @@ import Foundation
 import GRDB
 import MarketData
 import Store
+import TestSupport
 import Testing
 
 /// A repair keeps every row that can be read, invents none, and says what is lost.
@@ -244,7 +245,7 @@ import Testing
                 try await buffer.acknowledge(.bars, through: after)
             }
         } catch {}
-        #expect(try await eventually { buffer.statistics.setAside.count == 1 })
+        try await Waiting.until { buffer.statistics.setAside.count == 1 }
         #expect(buffer.offer(.bars(10)) == .accepted)
         try await buffer.flush()
         let bad = try #require(buffer.statistics.setAside.first)

@@ -1,6 +1,7 @@
 import Glibc
 import MarketData
 import Store
+import TestSupport
 import Testing
 
 /// What `status` reads from the file, with and without a collector.

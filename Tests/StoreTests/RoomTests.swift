@@ -2,6 +2,7 @@ import Foundation
 import GRDB
 import MarketData
 import Store
+import TestSupport
 import Testing
 
 /// Old rows go when they may, and waiting ones only when they must, counted.
@@ -19,7 +20,7 @@ import Testing
         try await buffer.acknowledge(.bars, through: 11_000)
         await buffer.close()
         let again = try scratch.open { $0.retention = .seconds(3600) }
-        #expect(try await eventually { again.statistics[.bars].deletedThrough == 11_000 })
+        try await Waiting.until { again.statistics[.bars].deletedThrough == 11_000 }
         #expect(try scratch.number("SELECT min(seq) FROM bars") == 11_001)
         #expect(again.statistics[.bars].pending == 1100)
         #expect(try scratch.number("SELECT count(*) FROM trades") == 50)
@@ -37,7 +38,7 @@ import Testing
         try await buffer.flush()
         _ = try await buffer.nextBatch(of: .bars, limit: 5000)
         try await buffer.acknowledge(.bars, through: 1000)
-        #expect(try await eventually { buffer.statistics[.bars].deletedThrough == 500 })
+        try await Waiting.until { buffer.statistics[.bars].deletedThrough == 500 }
         #expect(try scratch.number("SELECT count(*) FROM bars") == 500)
         await buffer.close()
     }
@@ -124,7 +125,7 @@ import Testing
         let scratch = try Scratch()
         let buffer = try await scratch.fill(policy)
         try await buffer.uploadAll()
-        #expect(try await eventually { buffer.statistics.state == .writing })
+        try await Waiting.until { buffer.statistics.state == .writing }
         await buffer.close()
     }
 
@@ -148,22 +149,21 @@ import Testing
 
     @Test func `upkeep that failed while nothing came is shown no longer than it fails`() async throws {
         let scratch = try Scratch()
-        let buffer = try scratch.open { $0.retention = .seconds(1) }
+        let buffer = try scratch.open { $0.retention = .seconds(3) }
         #expect(buffer.offer(.bars(500, received: now())) == .accepted)
         try await buffer.flush()
         try await buffer.uploadAll()
         try await buffer.flush()
-        // From here on nothing is to be written but the deletion of what is a second old.
+        // From here on nothing is to be written but the deletion of what is three seconds old.
         var configuration = Configuration()
         configuration.allowsUnsafeTransactions = true
         let other = try DatabaseQueue(path: scratch.ticks, configuration: configuration)
         try await other.writeWithoutTransaction { try $0.execute(sql: "BEGIN IMMEDIATE") }
-        let isFailing = try await eventually {
+        try await Waiting.until {
             if case .failing = buffer.statistics.state { true } else { false }
         }
-        #expect(isFailing)
         try await other.writeWithoutTransaction { try $0.execute(sql: "ROLLBACK") }
-        #expect(try await eventually { buffer.statistics.state == .writing })
+        try await Waiting.until { buffer.statistics.state == .writing }
         try other.close()
         await buffer.close()
     }
@@ -178,7 +178,7 @@ import Testing
                 try await buffer.acknowledge(.bars, through: last)
             }
             let last = buffer.statistics[.bars].lastSequence
-            #expect(try await eventually { buffer.statistics[.bars].deletedThrough == last })
+            try await Waiting.until { buffer.statistics[.bars].deletedThrough == last }
         }
         await buffer.close()
         #expect(StoreTestFiles.size(scratch.ticks) < 2 << 20)
@@ -225,8 +225,8 @@ import Testing
 
         try await reader.writeWithoutTransaction { try $0.execute(sql: "COMMIT") }
         let expected = written
-        #expect(try await eventually { buffer.statistics[.bars].lastSequence == expected })
-        #expect(try await eventually { buffer.statistics.state == .writing })
+        try await Waiting.until { buffer.statistics[.bars].lastSequence == expected }
+        try await Waiting.until { buffer.statistics.state == .writing }
         #expect(buffer.statistics.drops == 500)
         try reader.close()
         await buffer.close()

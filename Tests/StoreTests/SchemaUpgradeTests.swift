@@ -5,6 +5,7 @@ import Logging
 import MarketData
 import Migrations
 import Store
+import TestSupport
 import Testing
 
 /// Files of every version that was released become files of the newest one, whole or not at all.

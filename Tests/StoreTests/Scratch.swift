@@ -3,20 +3,12 @@ import GRDB
 import Logging
 import MarketData
 import Store
+import TestSupport
 
-/// A fresh directory, removed with everything in it when the test lets it go.
-final class Scratch: Sendable {
-    let path: String
+/// A directory for one test, with a buffer in it.
+typealias Scratch = Workspace
 
-    init() throws {
-        path = NSTemporaryDirectory() + "edgetick-store-\(UUID().uuidString)"
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    }
-
-    deinit {
-        try? FileManager.default.removeItem(atPath: path)
-    }
-
+extension Workspace {
     /// The buffer's file.
     var ticks: String { path + "/ticks.sqlite" }
 
@@ -25,7 +17,7 @@ final class Scratch: Sendable {
         var options = TickBuffer.Options(collector: "tests", commitInterval: .milliseconds(5))
         change(&options)
         return try TickBuffer.open(
-            directory: path, options: options, logger: Logger(label: "store-tests", factory: Scratch.log))
+            directory: path, options: options, logger: Logger(label: "store-tests", factory: Workspace.log))
     }
 
     /// The names of the files here that begin so.
@@ -60,18 +52,6 @@ final class Scratch: Sendable {
     }
 
     private static func log(_ label: String) -> any LogHandler { SwiftLogNoOpLogHandler() }
-}
-
-/// Waits for a state that nobody announces, such as statistics that the writer moves.
-func eventually(
-    within limit: Duration = .seconds(10), _ condition: @Sendable () async throws -> Bool
-) async throws -> Bool {
-    let deadline = ContinuousClock.now + limit
-    while try await !condition() {
-        guard ContinuousClock.now < deadline else { return false }
-        try await Task.sleep(for: .milliseconds(5))
-    }
-    return true
 }
 
 /// Microseconds since the Unix epoch.

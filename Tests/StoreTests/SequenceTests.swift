@@ -1,6 +1,7 @@
 import GRDB
 import MarketData
 import Store
+import TestSupport
 import Testing
 
 /// A stream's numbers grow for ever, and its head moves by acknowledgement alone.
@@ -13,7 +14,7 @@ import Testing
         try await first.flush()
         #expect(try await first.nextBatch(of: .bars, limit: 10_000)?.lastSequence == 7000)
         try await first.acknowledge(.bars, through: 7000)
-        #expect(try await eventually { try scratch.number("SELECT count(*) FROM bars") == 0 })
+        try await Waiting.until { try scratch.number("SELECT count(*) FROM bars") == 0 }
         await first.close()
 
         let second = try scratch.open { $0.retention = .zero }
@@ -90,7 +91,7 @@ import Testing
         let scratch = try Scratch()
         let buffer = try scratch.open { $0.commitInterval = .milliseconds(20) }
         #expect(buffer.offer(.bars(3)) == .accepted)
-        #expect(try await eventually(within: .seconds(2)) { buffer.statistics[.bars].lastSequence == 3 })
+        try await Waiting.until(within: .seconds(2)) { buffer.statistics[.bars].lastSequence == 3 }
         #expect(try scratch.number("SELECT count(*) FROM bars") == 3)
         await buffer.close()
     }

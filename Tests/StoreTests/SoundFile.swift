@@ -2,6 +2,7 @@ import Foundation
 import GRDB
 import MarketData
 import Store
+import TestSupport
 
 /// A file with rows in every table, and what stands in it by SQLite's own account.
 struct SoundFile: Sendable {
@@ -35,9 +36,7 @@ struct SoundFile: Sendable {
         let gone = Int64(bars / 5)
         _ = try await buffer.nextBatch(of: .bars, limit: bars)
         try await buffer.acknowledge(.bars, through: gone)
-        guard try await eventually({ buffer.statistics[.bars].deletedThrough == gone }) else {
-            throw StoreError(.invalid, operation: "make a file", underlying: "nothing was deleted")
-        }
+        try await Waiting.until("the deletion") { buffer.statistics[.bars].deletedThrough == gone }
         let id = buffer.id
         await buffer.close()
         return SoundFile(

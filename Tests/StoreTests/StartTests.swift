@@ -1,6 +1,7 @@
 import Foundation
 import MarketData
 import Store
+import TestSupport
 import Testing
 
 /// What a start makes of what the last collector left.

@@ -2,6 +2,7 @@ import Foundation
 import MarketData
 import Migrations
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Store

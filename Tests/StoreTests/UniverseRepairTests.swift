@@ -2,6 +2,7 @@ import Foundation
 import GRDB
 import MarketData
 import Store
+import TestSupport
 import Testing
 
 /// A damaged mirror: groups and members that can be read are kept, and the next pull reads everything anew.

@@ -2,6 +2,7 @@ import Foundation
 import GRDB
 import MarketData
 import Store
+import TestSupport
 import Testing
 
 /// Verification finds what is wrong, changes nothing, and finds nothing in a sound file.
@@ -40,7 +41,7 @@ import Testing
                 round += 1
             }
         }
-        try #require(try await eventually { buffer.statistics[.bars].lastSequence > 2000 })
+        try await Waiting.until { buffer.statistics[.bars].lastSequence > 2000 }
         for _ in 0..<15 {
             let result = try verify(scratch.ticks)
             #expect(faults(result) == [])

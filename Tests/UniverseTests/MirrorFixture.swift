@@ -10,11 +10,11 @@ struct MirrorFixture {
 
     /// Runs `body` with a fresh mirror and removes it afterwards.
     static func run<Result>(_ body: (MirrorFixture) throws -> Result) throws -> Result {
-        let directory = FileManager.default.temporaryDirectory.appending(path: "edgetick-\(UUID().uuidString)").path
-        defer { try? FileManager.default.removeItem(atPath: directory) }
-        return try body(
-            MirrorFixture(
-                directory: directory, mirror: try UniverseMirror.open(directory: directory, access: .readWrite)))
+        let place = try Workspace()
+        return try withExtendedLifetime(place) {
+            let mirror = try UniverseMirror.open(directory: place.path, access: .readWrite)
+            return try body(MirrorFixture(directory: place.path, mirror: mirror))
+        }
     }
 
     /// Adds a group, or replaces it.

@@ -1,4 +1,3 @@
-import FoundationEssentials
 import Logging
 import MarketData
 import Synchronization
@@ -79,12 +78,4 @@ func frames(of source: any FrameSource) throws -> [String] {
         }
     }
     return lines
-}
-
-/// A fresh directory that is removed after `body`.
-func withDirectory<Result>(_ body: (String) async throws -> Result) async throws -> Result {
-    let directory = FileManager.default.temporaryDirectory.appendingPathComponent("simulator-\(UUID().uuidString)").path
-    try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(atPath: directory) }
-    return try await body(directory)
 }

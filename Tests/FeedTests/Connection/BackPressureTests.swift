@@ -1,5 +1,6 @@
 import Feed
 import MarketData
+import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct BackPressureTests {
@@ -18,14 +19,14 @@ import Testing
         let rig = Rig()
         rig.sink.answer(.acceptedStopReading)
         try await rig.run(try Rig.configuration(port: feed.port)) { connection in
-            try await eventually("the pause") { connection.snapshot.isPaused && rig.sink.isAwaited }
+            try await Waiting.until("the pause") { connection.snapshot.isPaused && rig.sink.isAwaited }
             go.put(())
             _ = await sent.next()
             // Time enough for events to come, if they did.
             try await Task.sleep(for: .milliseconds(200))
             #expect(rig.sink.prices == [0], "events came while reading was paused")
             rig.sink.makeRoom()
-            try await eventually("the rest") { rig.sink.prices.count == 2001 }
+            try await Waiting.until("the rest") { rig.sink.prices.count == 2001 }
             #expect(connection.snapshot.isPaused == false && connection.snapshot.reconnects == 0)
         }
         #expect(rig.sink.prices == (0...2000).map(Double.init))
@@ -41,12 +42,12 @@ import Testing
         let rig = Rig()
         rig.sink.answer(.refused)
         try await rig.run(try Rig.configuration(port: feed.port)) { connection in
-            try await eventually("the wait for room") { rig.sink.isAwaited }
+            try await Waiting.until("the wait for room") { rig.sink.isAwaited }
             #expect(connection.snapshot.overflowed == 1 && feed.all.count == 1)
-            try await eventually("the reason") { connection.snapshot.lastError?.reason == .overflow }
+            try await Waiting.until("the reason") { connection.snapshot.lastError?.reason == .overflow }
             rig.sink.makeRoom()
-            try await eventually("the second connection") { rig.sink.prices == [1] }
-            try await eventually("the gap") { rig.sink.gaps.count == 1 }
+            try await Waiting.until("the second connection") { rig.sink.prices == [1] }
+            try await Waiting.until("the gap") { rig.sink.gaps.count == 1 }
         }
         #expect(rig.sink.gaps.map(\.cause) == [.overflow])
         await feed.stop()
@@ -65,7 +66,7 @@ import Testing
         var configuration = try Rig.configuration(port: feed.port)
         configuration.handOverBytes = 1000
         try await rig.run(configuration) { _ in
-            try await eventually("all") { rig.sink.prices.count == 1000 }
+            try await Waiting.until("all") { rig.sink.prices.count == 1000 }
         }
         #expect(rig.sink.batches.count >= 20)
         await feed.stop()

@@ -1,5 +1,6 @@
 import Feed
 import Synchronization
+import TestSupport
 import Testing
 
 /// What RFC 6455 asks of a client, case by case over a socket.
@@ -40,7 +41,7 @@ import Testing
         var configuration = try Rig.configuration(port: feed.port)
         configuration.maximumFrameBytes = 4 << 20
         try await rig.run(configuration) { _ in
-            try await eventually("all cases", within: .seconds(120)) { rig.sink.prices.last == 1_000_000 }
+            try await Waiting.until("all cases", within: .seconds(120)) { rig.sink.prices.last == 1_000_000 }
         }
         await feed.stop()
         #expect(outcomes.withLock { $0 } == cases.map { "\($0.name): \($0.outcome)" })
@@ -70,7 +71,7 @@ import Testing
         }
         // The connection stands: an event after the case comes through it.
         peer.trade(2000 + peer.index)
-        try await eventually("the event after \(played.name)", within: .seconds(20)) {
+        try await Waiting.until("the event after \(played.name)", within: .seconds(20)) {
             rig.sink.prices.contains(Double(2000 + peer.index))
         }
         let came = rig.sink.prices.count { $0 == 1 } - before

@@ -23,12 +23,12 @@ import Testing
         }
         let rig = Rig()
         try await rig.run(try Rig.configuration(port: feed.port)) { connection in
-            try await eventually("three trades") { rig.sink.prices == [1, 2, 3] }
-            try await eventually("connected") { connection.snapshot.status == .connected }
+            try await Waiting.until("three trades") { rig.sink.prices == [1, 2, 3] }
+            try await Waiting.until("connected") { connection.snapshot.status == .connected }
             let snapshot = connection.snapshot
             #expect(snapshot.assigned == [aapl] && snapshot.confirmed == [aapl] && snapshot.refused.isEmpty)
             #expect(snapshot.channels == 1 && snapshot.confirmedChannels == 1)
-            try await eventually("counts") { connection.snapshot.frames == 6 }
+            try await Waiting.until("counts") { connection.snapshot.frames == 6 }
             #expect(connection.snapshot.events == [.trade: 3])
             #expect(connection.snapshot.lastMessage != nil && connection.snapshot.connectedSince != nil)
             #expect((connection.snapshot.latency ?? 0) > 0)
@@ -51,7 +51,7 @@ import Testing
         }
         let rig = Rig()
         try await rig.run(try Rig.configuration(port: feed.port, host: "[::1]")) { connection in
-            try await eventually("connected") { connection.snapshot.status == .connected }
+            try await Waiting.until("connected") { connection.snapshot.status == .connected }
         }
         await feed.stop()
     }
@@ -73,9 +73,9 @@ import Testing
         }
         let rig = Rig()
         try await rig.run(try Rig.configuration(port: feed.port)) { connection in
-            try await eventually("both") { rig.sink.prices == [7, 8] }
-            try await eventually("the binary frame") { connection.snapshot.binaryFrames == 1 }
-            try await eventually("the pong") { pong.withLock { $0 } == .pong(Array("hello".utf8)) }
+            try await Waiting.until("both") { rig.sink.prices == [7, 8] }
+            try await Waiting.until("the binary frame") { connection.snapshot.binaryFrames == 1 }
+            try await Waiting.until("the pong") { pong.withLock { $0 } == .pong(Array("hello".utf8)) }
             #expect(connection.snapshot.errors == 0)
         }
         await feed.stop()
@@ -89,7 +89,7 @@ import Testing
         }
         let rig = Rig()
         try await rig.run(try Rig.configuration(port: feed.port)) { _ in
-            try await eventually("all") { rig.sink.batches.reduce(0) { $0 + $1.count } == 5000 }
+            try await Waiting.until("all") { rig.sink.batches.reduce(0) { $0 + $1.count } == 5000 }
         }
         #expect(rig.sink.prices == (0..<5000).map(Double.init))
         #expect(rig.sink.batches.count < 5000)
@@ -108,10 +108,10 @@ import Testing
         }
         let rig = Rig()
         try await rig.run(try Rig.configuration(port: feed.port)) { connection in
-            try await eventually("connected") { connection.snapshot.status == .connected }
+            try await Waiting.until("connected") { connection.snapshot.status == .connected }
             connection.setInterest(.symbols([Symbol("MSFT")!]))
             #expect(connection.snapshot.assigned == [Symbol("MSFT")!])
-            try await eventually("confirmed") { connection.snapshot.confirmed == [Symbol("MSFT")!] }
+            try await Waiting.until("confirmed") { connection.snapshot.confirmed == [Symbol("MSFT")!] }
         }
         #expect(
             seen.withLock { $0 } == [
@@ -131,7 +131,7 @@ import Testing
             logger: rig.log.logger)
         connection.setInterest(.all)
         let running = Task { try await connection.run() }
-        try await eventually("connected") { connection.snapshot.status == .connected }
+        try await Waiting.until("connected") { connection.snapshot.status == .connected }
         #expect(connection.snapshot.takesAll && connection.snapshot.assigned.isEmpty)
         #expect(connection.snapshot.confirmedChannels == 1)
         running.cancel()
@@ -152,7 +152,7 @@ import Testing
         let rig = Rig()
         let symbols = (0..<4).compactMap { Symbol("X\($0)") }
         try await rig.run(try Rig.configuration(port: feed.port), interest: .symbols(symbols)) { connection in
-            try await eventually("connected") { connection.snapshot.status == .connected }
+            try await Waiting.until("connected") { connection.snapshot.status == .connected }
             let snapshot = connection.snapshot
             #expect(snapshot.refused == [symbols[1]] && snapshot.refusedChannels == ["T.X1"])
             #expect(snapshot.confirmed == [symbols[0], symbols[2], symbols[3]] && snapshot.confirmedChannels == 3)

@@ -2,6 +2,7 @@ import Feed
 import Foundation
 import NIOWebSocket
 import Synchronization
+import TestSupport
 import Testing
 
 /// A server whose handshakes and frames are damaged at random: the client neither crashes nor hangs nor grows, and as
@@ -53,7 +54,7 @@ import Testing
         try await rig.run(configuration) { connection in
             // The sound connections after the damaged ones: all of a run of them comes through.
             let limit = Duration.seconds(60 + Int(Self.connections))
-            try await eventually("a sound connection", within: limit) {
+            try await Waiting.until("a sound connection", within: limit) {
                 feed.accepted > first + Self.connections + 1 && rig.sink.prices.suffix(60).contains(4242)
             }
             #expect(connection.snapshot.errors > 0)

@@ -19,7 +19,7 @@ import Testing
         }
         let rig = Rig()
         try await rig.run(try Rig.configuration(port: feed.port)) { connection in
-            try await eventually("connected") { connection.snapshot.status == .connected }
+            try await Waiting.until("connected") { connection.snapshot.status == .connected }
             #expect(connection.snapshot.lastError?.reason == reason)
             #expect(connection.snapshot.errors == 2)
         }
@@ -37,7 +37,7 @@ import Testing
         configuration.loginTimeout = .milliseconds(50)
         configuration.closeTimeout = .milliseconds(20)
         try await rig.run(configuration) { connection in
-            try await eventually("the failure") { connection.snapshot.lastError?.reason == .loginTimeout }
+            try await Waiting.until("the failure") { connection.snapshot.lastError?.reason == .loginTimeout }
         }
         await feed.stop()
     }
@@ -54,7 +54,7 @@ import Testing
         }
         let rig = Rig()
         try await rig.run(try Rig.configuration(port: feed.port)) { connection in
-            try await eventually("back") { rig.sink.prices == [0, 1] }
+            try await Waiting.until("back") { rig.sink.prices == [0, 1] }
             #expect(connection.snapshot.lastError?.reason == .connectionLimit)
         }
         await feed.stop()

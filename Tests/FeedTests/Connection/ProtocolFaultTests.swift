@@ -14,7 +14,7 @@ import Testing
         }
         let rig = Rig()
         try await rig.run(try Rig.configuration(port: feed.port)) { _ in
-            try await eventually("the trade behind them") { rig.sink.prices == [0] }
+            try await Waiting.until("the trade behind them") { rig.sink.prices == [0] }
         }
         let lines = rig.log.lines(with: "the feed says")
         #expect(lines.first?.contains("news 0") == true)
@@ -54,7 +54,7 @@ import Testing
         var configuration = try Rig.configuration(port: feed.port)
         configuration.maximumFrameBytes = 4096
         try await rig.run(configuration) { connection in
-            try await eventually("back") { rig.sink.prices == [0, 1] }
+            try await Waiting.until("back") { rig.sink.prices == [0, 1] }
             #expect(connection.snapshot.lastError?.reason == .protocolViolation)
         }
         #expect(answer.withLock { $0 } == .close(UInt16(code)))

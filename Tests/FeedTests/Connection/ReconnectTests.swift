@@ -27,8 +27,8 @@ import Testing
         let rig = Rig()
         let interest = Interest.symbols([aapl, Symbol("MSFT")!])
         try await rig.run(try Rig.configuration(port: feed.port), interest: interest) { connection in
-            try await eventually("the second connection's trade") { rig.sink.prices == [0, 1] }
-            try await eventually("a gap") { rig.sink.gaps.count == 1 }
+            try await Waiting.until("the second connection's trade") { rig.sink.prices == [0, 1] }
+            try await Waiting.until("a gap") { rig.sink.gaps.count == 1 }
             #expect(connection.snapshot.reconnects == 1)
         }
         #expect(asked.withLock { $0 } == [["T.AAPL", "T.MSFT"], ["T.AAPL", "T.MSFT"]])
@@ -47,10 +47,10 @@ import Testing
         }
         let rig = Rig()
         try await rig.run(try Rig.configuration(port: feed.port)) { _ in
-            try await eventually("the first trade") { rig.sink.prices == [0] }
+            try await Waiting.until("the first trade") { rig.sink.prices == [0] }
             try await feed.all[0].reset()
-            try await eventually("the second trade") { rig.sink.prices == [0, 1] }
-            try await eventually("a gap") { rig.sink.gaps.count == 1 }
+            try await Waiting.until("the second trade") { rig.sink.prices == [0, 1] }
+            try await Waiting.until("a gap") { rig.sink.gaps.count == 1 }
         }
         #expect(!rig.log.lines(with: "connection reset by peer").isEmpty)
         await feed.stop()
@@ -62,7 +62,7 @@ import Testing
         await placeholder.stop()
         let rig = Rig()
         try await rig.run(try Rig.configuration(port: port)) { connection in
-            try await eventually("refusals") { connection.snapshot.errors >= 3 }
+            try await Waiting.until("refusals") { connection.snapshot.errors >= 3 }
             #expect(connection.snapshot.lastError?.reason == .unreachable)
             #expect(connection.snapshot.status != .connected)
         }
@@ -75,7 +75,7 @@ import Testing
         var configuration = try Rig.configuration(port: 1)
         configuration.endpoint = try FeedEndpoint(url: "wss://feed.invalid/", allowsPlaintext: false)
         try await rig.run(configuration) { connection in
-            try await eventually("the failure") { connection.snapshot.lastError != nil }
+            try await Waiting.until("the failure") { connection.snapshot.lastError != nil }
             #expect(connection.snapshot.lastError?.reason == .hostNotFound)
         }
     }
@@ -86,7 +86,7 @@ import Testing
             refusing: (HTTPResponseStatus(statusCode: status), [("Retry-After", "0")]))
         let rig = Rig()
         try await rig.run(try Rig.configuration(port: feed.port)) { connection in
-            try await eventually("two tries") { connection.snapshot.errors >= 2 }
+            try await Waiting.until("two tries") { connection.snapshot.errors >= 2 }
             #expect(connection.snapshot.lastError?.reason == .handshakeRefused)
             #expect(connection.snapshot.lastError?.message.contains("HTTP \(status)") == true)
             if state == "error" { #expect(connection.snapshot.status == .error) }
@@ -100,7 +100,7 @@ import Testing
         var configuration = try Rig.configuration(port: silent.port)
         configuration.connectTimeout = .milliseconds(100)
         try await rig.run(configuration) { connection in
-            try await eventually("two timeouts") { connection.snapshot.errors >= 2 }
+            try await Waiting.until("two timeouts") { connection.snapshot.errors >= 2 }
             #expect(connection.snapshot.lastError?.reason == .connectTimeout)
         }
         await silent.stop()

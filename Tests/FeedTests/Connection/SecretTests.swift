@@ -29,7 +29,7 @@ import Testing
         dump(configuration, to: &shown)
         let snapshots = Mutex<[String]>([])
         try await rig.run(configuration) { connection in
-            try await eventually("the third connection") {
+            try await Waiting.until("the third connection") {
                 let snapshot = connection.snapshot
                 let text = "\(snapshot) \(snapshot.lastError.map(String.init(reflecting:)) ?? "")"
                 snapshots.withLock { if $0.last != text { $0.append(text) } }

@@ -30,7 +30,7 @@ import Testing
                 services: [.init(service: connection)], logger: Logger(label: "quiet") { _ in SwiftLogNoOpLogHandler() }
             ))
         let running = Task { try await group.run() }
-        try await eventually("the trade") { rig.sink.prices == [1] }
+        try await Waiting.until("the trade") { rig.sink.prices == [1] }
         await group.triggerGracefulShutdown()
         try await running.value
         #expect(goodbye.withLock { $0 } == .close(1000))
@@ -51,7 +51,7 @@ import Testing
         let clock = ContinuousClock()
         nonisolated(unsafe) var stopped = clock.now
         try await rig.run(configuration) { _ in
-            try await eventually("the trade") { rig.sink.prices == [1] }
+            try await Waiting.until("the trade") { rig.sink.prices == [1] }
             stopped = clock.now
         }
         #expect(clock.now - stopped < .seconds(6))
@@ -64,7 +64,7 @@ import Testing
         configuration.reconnectDelay = .seconds(600)
         configuration.reconnectCap = .seconds(600)
         try await rig.run(configuration) { connection in
-            try await eventually("a failure") { connection.snapshot.lastError != nil }
+            try await Waiting.until("a failure") { connection.snapshot.lastError != nil }
         }
         #expect(rig.sink.gaps.count == 1)
     }

@@ -16,8 +16,8 @@ import Testing
         configuration.pingInterval = .milliseconds(50)
         configuration.stallTimeout = .milliseconds(400)
         try await rig.run(configuration) { _ in
-            try await eventually("another connection") { rig.sink.prices.count >= 2 }
-            try await eventually("a gap") { !rig.sink.gaps.isEmpty }
+            try await Waiting.until("another connection") { rig.sink.prices.count >= 2 }
+            try await Waiting.until("a gap") { !rig.sink.gaps.isEmpty }
         }
         #expect(rig.sink.gaps.first?.cause == .stalled)
         #expect(!rig.log.lines(with: "not even an answer to a ping").isEmpty)
@@ -35,7 +35,9 @@ import Testing
         configuration.pingInterval = .milliseconds(10)
         configuration.stallTimeout = .seconds(1)
         try await rig.run(configuration) { connection in
-            try await eventually("pings for longer than the timeout") { feed.all.contains { $0.answeredPings > 120 } }
+            try await Waiting.until("pings for longer than the timeout") {
+                feed.all.contains { $0.answeredPings > 120 }
+            }
             #expect(connection.snapshot.errors == 0 && connection.snapshot.status == .connected)
         }
         await feed.stop()
@@ -52,7 +54,7 @@ import Testing
         configuration.pingInterval = .milliseconds(5)
         configuration.stallTimeout = .seconds(1)
         try await rig.run(configuration) { connection in
-            try await eventually("all") { rig.sink.prices.count == 60 }
+            try await Waiting.until("all") { rig.sink.prices.count == 60 }
             #expect(connection.snapshot.errors == 0)
         }
         await feed.stop()

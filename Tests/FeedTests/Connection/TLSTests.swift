@@ -1,6 +1,7 @@
 import Feed
 import MarketData
 import NIOSSL
+import TestSupport
 import Testing
 
 /// Certificates are verified fully; made by openssl for each run.
@@ -19,7 +20,7 @@ import Testing
         configuration.caFile = caFile
         nonisolated(unsafe) var result: FeedError?
         try await rig.run(configuration) { connection in
-            try await eventually("an outcome") { connection.snapshot.lastError != nil || rig.sink.prices == [1] }
+            try await Waiting.until("an outcome") { connection.snapshot.lastError != nil || rig.sink.prices == [1] }
             result = connection.snapshot.lastError
             if let error = connection.snapshot.lastError {
                 #expect(connection.snapshot.status == .error)
@@ -68,7 +69,7 @@ import Testing
         var configuration = try Rig.configuration(port: feed.port, host: "localhost", scheme: "wss")
         configuration.caFile = certificates.authority
         try await rig.run(configuration) { connection in
-            try await eventually("the failure") { connection.snapshot.lastError != nil }
+            try await Waiting.until("the failure") { connection.snapshot.lastError != nil }
             #expect(connection.snapshot.status != .connected)
             #expect(connection.snapshot.lastError?.operation == "connect")
         }
@@ -87,12 +88,12 @@ import Testing
         var configuration = try Rig.configuration(port: feed.port, host: "localhost", scheme: "wss")
         configuration.caFile = certificates.later
         try await rig.run(configuration) { connection in
-            try await eventually("the failure") { connection.snapshot.lastError?.reason == .certificateFile }
+            try await Waiting.until("the failure") { connection.snapshot.lastError?.reason == .certificateFile }
             #expect(connection.snapshot.lastError?.message.contains("later.pem") == true)
             try certificates.place(certificates.otherAuthority, at: certificates.later)
-            try await eventually("unknown") { connection.snapshot.lastError?.reason == .certificate }
+            try await Waiting.until("unknown") { connection.snapshot.lastError?.reason == .certificate }
             try certificates.place(certificates.authority, at: certificates.later)
-            try await eventually("connected") { connection.snapshot.status == .connected }
+            try await Waiting.until("connected") { connection.snapshot.status == .connected }
         }
         await feed.stop()
     }

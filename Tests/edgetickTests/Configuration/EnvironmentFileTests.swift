@@ -1,4 +1,4 @@
-import SystemPackage
+import TestSupport
 import Testing
 
 @testable import edgetick
@@ -90,48 +90,43 @@ import Testing
     }
 
     @Test func `a missing default file is fine and a missing named file is not`() throws {
-        try withDirectory { directory in
-            #expect(throws: ConfigurationError.self) {
-                try EnvironmentFile.read(named: directory.appending("none.env").string)
-            }
-            do throws(ConfigurationError) {
-                _ = try EnvironmentFile.read(named: directory.appending("none.env").string)
-            } catch {
-                #expect(error.reason == .missing)
-                #expect(error.description.contains("none.env: no such file"))
-            }
+        let directory = try Workspace()
+        #expect(throws: ConfigurationError.self) {
+            try EnvironmentFile.read(named: directory.file("none.env"))
+        }
+        do throws(ConfigurationError) {
+            _ = try EnvironmentFile.read(named: directory.file("none.env"))
+        } catch {
+            #expect(error.reason == .missing)
+            #expect(error.description.contains("none.env: no such file"))
         }
         // The tests' own working directory, the package's, has no such file.
         #expect(try EnvironmentFile.read(named: nil) == nil)
     }
 
     @Test func `a file is read from the disk`() throws {
-        try withDirectory { directory in
-            let path = directory.appending("a.env")
-            try write("A=1\nB='2'\n", to: path)
-            let file = try #require(try EnvironmentFile.read(named: path.string))
-            #expect(file.path == path.string)
-            #expect(file.entries["B"] == .init(value: "2", line: 2))
-        }
+        let directory = try Workspace()
+        let path = try directory.write("A=1\nB='2'\n", to: "a.env")
+        let file = try #require(try EnvironmentFile.read(named: path))
+        #expect(file.path == path)
+        #expect(file.entries["B"] == .init(value: "2", line: 2))
     }
 
     @Test func `a directory, and a file far too large, are refused`() throws {
-        try withDirectory { directory in
-            do throws(ConfigurationError) {
-                _ = try EnvironmentFile.read(named: directory.string)
-                Issue.record("a directory was read")
-            } catch {
-                #expect(error.reason == .unreadable)
-            }
-            let path = directory.appending("large.env")
-            try write(String(repeating: "# nothing but comments\n", count: 60_000), to: path)
-            do throws(ConfigurationError) {
-                _ = try EnvironmentFile.read(named: path.string)
-                Issue.record("a file of over 1 MiB was read")
-            } catch {
-                #expect(error.reason == .malformed)
-                #expect(error.description.contains("1 MiB"))
-            }
+        let directory = try Workspace()
+        do throws(ConfigurationError) {
+            _ = try EnvironmentFile.read(named: directory.path)
+            Issue.record("a directory was read")
+        } catch {
+            #expect(error.reason == .unreadable)
+        }
+        let path = try directory.write(String(repeating: "# nothing but comments\n", count: 60_000), to: "large.env")
+        do throws(ConfigurationError) {
+            _ = try EnvironmentFile.read(named: path)
+            Issue.record("a file of over 1 MiB was read")
+        } catch {
+            #expect(error.reason == .malformed)
+            #expect(error.description.contains("1 MiB"))
         }
     }
 }

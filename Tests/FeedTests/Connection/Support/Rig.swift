@@ -4,22 +4,6 @@ import MarketData
 import ServiceLifecycle
 import TestSupport
 
-struct TimedOut: Error {
-    var what: String
-}
-
-/// Waits until `condition` holds; fails the test when it does not within `limit`.
-func eventually(
-    _ what: String, within limit: Duration = .seconds(8), _ condition: @Sendable () -> Bool
-) async throws {
-    let clock = ContinuousClock()
-    let end = clock.now + limit
-    while !condition() {
-        guard clock.now < end else { throw TimedOut(what: what) }
-        try await clock.sleep(for: .milliseconds(4))
-    }
-}
-
 /// A key that must be seen nowhere but in the login.
 let canary = "canary5f1cKEY7Qx0mJt2RbvW9zLpYd4A"
 
@@ -59,8 +43,9 @@ struct Rig: Sendable {
             group.addTask { try await connection.run() }
             do {
                 try await body(connection)
-            } catch let timeout as TimedOut {
-                throw TimedOut(what: timeout.what + "; log:\n" + log.lines.joined(separator: "\n"))
+            } catch let timeout as Waiting.TimedOut {
+                throw Waiting.TimedOut(
+                    description: timeout.description + "; log:\n" + log.lines.joined(separator: "\n"))
             }
             group.cancelAll()
             try await group.waitForAll()
