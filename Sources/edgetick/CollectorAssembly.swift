@@ -22,6 +22,8 @@ struct CollectorAssembly {
     private let backfill: BackfillService?
     private let simulator: FeedSimulator?
     private let supervisor: SupervisorSocket?
+    /// Whether SIGHUP has the settings read again.
+    private let rereads: Bool
     private let logger: Logger
 
     /// Opens the files, resolves the symbols and prepares the connections.
@@ -98,7 +100,7 @@ struct CollectorAssembly {
                 board: board,
                 backfill: try settings.backfillService(buffer: buffer), simulator: simulator?.feed,
                 supervisor: SupervisorSocket(environment: ProcessInfo.processInfo.environment, process: getpid()),
-                logger: logger)
+                rereads: reread != nil, logger: logger)
         } catch {
             await buffer.close()
             throw error
@@ -121,6 +123,7 @@ struct CollectorAssembly {
         if let backfill { services.append(backfill) }
         if let simulator { services.append(simulator) }
         services.append(universes)
+        if rereads { services.append(Interrupts.HangUps { [universes] in universes.rereadNow() }) }
         services.append(CodePages.ReleaseService())
         services.append(connections)
         services += watching

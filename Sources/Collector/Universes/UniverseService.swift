@@ -1,5 +1,3 @@
-import Dispatch
-import Glibc
 public import Logging
 import MarketData
 public import ServiceLifecycle
@@ -67,7 +65,7 @@ public final class UniverseService: Service {
     ///   - seen: The mirror's change counter before the symbols were resolved; a change since then is followed.
     ///   - symbols: Follows the changes.
     ///   - source: Where to pull from; `nil` when there is no database.
-    ///   - reread: Reads the settings again, for SIGHUP; `nil` leaves the signal alone.
+    ///   - reread: Reads the settings again, for ``rereadNow()``.
     ///   - giveBackMemory: Called when a pull or a change is over, which take much more memory than what stays of them.
     public init(
         mirror: UniverseMirror, seen: Int64?, symbols: Symbols, source: UniverseSource?, settings: Settings,
@@ -99,7 +97,7 @@ public final class UniverseService: Service {
         pullBell.ring()
     }
 
-    /// Reads the settings again, as SIGHUP does.
+    /// Reads the settings again.
     public func rereadNow() {
         shared.withLock { $0.wantsReread = true }
         watchBell.ring()
@@ -118,18 +116,7 @@ public final class UniverseService: Service {
 
     /// Works until graceful shutdown. Never throws: a failure is told and tried again.
     public func run() async throws {
-        let signal = hangUpSignal()
-        defer { signal?.cancel() }
         await cancelWhenGracefulShutdown { await self.work() }
-    }
-
-    private func hangUpSignal() -> (any DispatchSourceSignal)? {
-        guard reread != nil else { return nil }
-        Glibc.signal(SIGHUP, SIG_IGN)
-        let source = DispatchSource.makeSignalSource(signal: SIGHUP, queue: .global(qos: .utility))
-        source.setEventHandler { [weak self] in self?.rereadNow() }
-        source.resume()
-        return source
     }
 
     /// Looks for changes and pulls side by side, so that a database that hangs delays nothing.

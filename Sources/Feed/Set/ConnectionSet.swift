@@ -17,9 +17,9 @@ public final class ConnectionSet: Service, Sendable {
     private let confluence: Confluence
     private let coverage = Coverage()
     private let eventLoop: any EventLoop
-    private let changes: AsyncStream<Void>
-    private let bell: AsyncStream<Void>.Continuation
+    private let bell = Doorbell()
     private let isRunning = Atomic(false)
+    private let isStopping = Atomic(false)
     private let logger: Logger
 
     /// Makes a set that does nothing until ``run()``.
@@ -37,7 +37,6 @@ public final class ConnectionSet: Service, Sendable {
         sharesLoad = !isFixed
         confluence = Confluence(sink: sink, memory: configuration.memory)
         eventLoop = MultiThreadedEventLoopGroup.singleton.next()
-        (changes, bell) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         var machine = SetMachine(policy: configuration.policy)
         machine.weights = configuration.firstGuess
         core = Mutex(SetCore(machine: machine, logger: logger))
@@ -66,37 +65,30 @@ public final class ConnectionSet: Service, Sendable {
         try await withThrowingTaskGroup(of: Void.self) { group in
             await withTaskCancellationOrGracefulShutdownHandler {
                 await supervise(&group)
-            } onCancelOrGracefulShutdown: { [bell] in
-                bell.finish()
+            } onCancelOrGracefulShutdown: { [self] in
+                isStopping.store(true, ordering: .sequentiallyConsistent)
+                bell.ring()
             }
             try await group.waitForAll()
         }
     }
 
     private func supervise(_ group: inout ThrowingTaskGroup<Void, any Error>) async {
-        bell.yield()
-        var timer: Scheduled<Void>?
-        for await _ in changes {
+        while !isStopping.load(ordering: .sequentiallyConsistent) {
             core.withLock { $0.seat(limit: configuration.limit, now: moment.monotonic) }
             let deadline = decide()
             for connection in core.withLock({ $0.takeUnstarted() }) {
                 group.addTask { [self] in
                     defer {
                         core.withLock { $0.finished(connection) }
-                        bell.yield()
+                        bell.ring()
                     }
                     try await connection.run()
                 }
             }
-            timer?.cancel()
-            timer = deadline.map { deadline in
-                // A deadline that has passed and brought nothing about must not make this loop spin.
-                let soonest = NIODeadline.now() + .milliseconds(20)
-                let due = max(.at(deadline), soonest)
-                return eventLoop.scheduleTask(deadline: due) { [bell] in _ = bell.yield() }
-            }
+            // A deadline that has passed and brought nothing about must not make this loop spin.
+            await bell.sleep(upTo: deadline.map { max(.milliseconds(20), $0 - moment.monotonic) } ?? .seconds(3600))
         }
-        timer?.cancel()
         let end = moment.wall
         core.withLock { core in
             core.isEnded = true
@@ -280,7 +272,7 @@ public final class ConnectionSet: Service, Sendable {
             let connection = FeedConnection(
                 configuration: member.configuration, interest: member.interest == .all ? .all : .symbols([]),
                 sink: inlet, logger: logger)
-            connection.onChange { [bell] in _ = bell.yield() }
+            connection.onChange { [bell] in bell.ring() }
             coverage.add(connection, slot: slot, delay: member.configuration.feedDelay)
             core.insert(
                 SetCore.Entry(member: member, connection: connection, inlet: inlet), slot: slot,
@@ -291,7 +283,7 @@ public final class ConnectionSet: Service, Sendable {
     /// Has something changed decided about at once, and the loop look after what follows.
     private func settle() {
         _ = decide()
-        bell.yield()
+        bell.ring()
     }
 
     /// Lets the machine decide and does it.

@@ -1,7 +1,6 @@
 import ArgumentParser
 import Feed
 import FeedSimulator
-import Glibc
 import Logging
 import ServiceLifecycle
 
@@ -19,10 +18,7 @@ struct RunCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await reportingFailures {
-            // A log that nobody reads any more must not end the process.
-            signal(SIGPIPE, SIG_IGN)
-            // A SIGHUP that comes before anybody listens must not end the process; the settings are just being read.
-            signal(SIGHUP, SIG_IGN)
+            Interrupts.ignoreHarmless()
             let settings = try options.settings(needing: .feed)
             let logger = Logger(label: "edgetick")
             let simulator = try await settings.builtInSimulator()

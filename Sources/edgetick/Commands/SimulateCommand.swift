@@ -4,8 +4,6 @@ import FeedSimulator
 import Foundation
 import Logging
 import MarketData
-import ServiceLifecycle
-import UnixSignals
 
 /// Serves a capture or synthetic events as the feed does.
 struct SimulateCommand: AsyncParsableCommand {
@@ -87,15 +85,7 @@ struct SimulateCommand: AsyncParsableCommand {
             let port = try await simulator.bind()
             let scheme = tlsCertificate == nil ? "ws" : "wss"
             printNow("listening on \(scheme)://\(host):\(port)/stocks\n")
-            let group = ServiceGroup(
-                configuration: .init(
-                    services: [
-                        .init(
-                            service: simulator, successTerminationBehavior: .gracefullyShutdownGroup,
-                            failureTerminationBehavior: .cancelGroup)
-                    ],
-                    gracefulShutdownSignals: [.sigterm, .sigint], logger: Logger(label: "simulator")))
-            try await group.run()
+            try await Interrupts.serving([simulator])
             let statistics = simulator.statistics
             print("sent \(statistics.eventsSent) events in \(statistics.frames) frames")
         }

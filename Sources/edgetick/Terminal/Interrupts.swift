@@ -1,9 +1,10 @@
 import ArgumentParser
+import Glibc
 import Logging
 import ServiceLifecycle
 import UnixSignals
 
-/// Ctrl-C and SIGTERM for commands that do one thing.
+/// Signals: Ctrl-C and SIGTERM for commands that do one thing, SIGHUP and SIGPIPE for those that stay.
 enum Interrupts {
     /// Waits for `work`; a signal cancels it, and the command then exits as told to try again.
     static func cancelling<Success: Sendable>(_ work: Task<Success, any Error>) async throws -> Success {
@@ -16,6 +17,24 @@ enum Interrupts {
             return try await work.value
         }
         return value
+    }
+
+    /// Leaves signals without effect that would end the process though nothing is wrong: SIGPIPE of a log that nobody
+    /// reads any more, and SIGHUP before ``HangUps`` listens.
+    static func ignoreHarmless() {
+        signal(SIGPIPE, SIG_IGN)
+        signal(SIGHUP, SIG_IGN)
+    }
+
+    /// Does something on each SIGHUP.
+    struct HangUps: Service {
+        private let action: @Sendable () -> Void
+
+        init(_ action: @escaping @Sendable () -> Void) { self.action = action }
+
+        func run() async throws {
+            for await _ in await UnixSignalsSequence(trapping: .sighup).cancelOnGracefulShutdown() { action() }
+        }
     }
 
     /// Runs services until they end or a signal comes.
