@@ -44,23 +44,9 @@ public struct StatusMessage: Sendable, Equatable {
     /// One frame's text for several messages.
     public static func text(_ messages: some Sequence<StatusMessage>) -> String {
         let objects = messages.map { message in
-            "{\"ev\":\"status\",\"status\":\"\(message.status)\",\"message\":\"\(escaped(message.message))\"}"
+            #"{"ev":"status","status":"# + JSONString.quoted(message.status)
+                + #","message":"# + JSONString.quoted(message.message) + "}"
         }
         return "[\(objects.joined(separator: ","))]"
-    }
-
-    private static func escaped(_ text: String) -> String {
-        var result = ""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": result += "\\\""
-            case "\\": result += "\\\\"
-            case _ where scalar.value < 0x20:
-                let digits = String(scalar.value, radix: 16)
-                result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-            default: result.unicodeScalars.append(scalar)
-            }
-        }
-        return result
     }
 }

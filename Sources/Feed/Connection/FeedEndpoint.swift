@@ -1,3 +1,4 @@
+import MarketData
 import NIOCore
 
 /// Where a feed is: a checked WebSocket URL.

@@ -4,7 +4,7 @@ import MarketData
 enum FeedRequest {
     /// The login, with the key; never to be logged.
     static func login(_ key: Secret) -> String {
-        #"{"action":"auth","params":""# + escaped(key.reveal()) + #""}"#
+        #"{"action":"auth","params":\#(JSONString.quoted(key.reveal()))}"#
     }
 
     /// Subscriptions to `channels` in as few messages of at most `maximumBytes` as they take.
@@ -33,22 +33,5 @@ enum FeedRequest {
         }
         if !params.isEmpty { messages.append(head + params + tail) }
         return messages
-    }
-
-    /// JSON string escapes (RFC 8259, section 7); symbols need none, a key might.
-    private static func escaped(_ text: String) -> String {
-        var output = ""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"", "\\":
-                output += "\\\(scalar)"
-            case _ where scalar.value < 0x20:
-                let digits = String(scalar.value, radix: 16)
-                output += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-            default:
-                output.unicodeScalars.append(scalar)
-            }
-        }
-        return output
     }
 }

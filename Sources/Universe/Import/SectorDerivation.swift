@@ -103,7 +103,7 @@ public struct SectorDerivation: Sendable, Equatable {
             let name = names[assignment.sector.lowercased()] ?? assignment.sector
             let old = current[name]?[symbol]
             // As jsonb writes it, so that the document comes back from a database as it went there.
-            let industry = assignment.industry.map { "{\"industry\": \(JSONValue.string($0).text)}" }
+            let industry = assignment.industry.map { "{\"industry\": \(JSONString.quoted($0))}" }
             members[name, default: [:]][symbol] = MemberRecord(
                 symbol: symbol, weight: assignment.weight ?? old?.weight, metadata: industry ?? old?.metadata,
                 createdAt: old?.createdAt)

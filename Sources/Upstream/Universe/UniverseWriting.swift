@@ -114,7 +114,8 @@ struct UniverseWriting {
     /// jsonb writes a document its own way, so that texts may differ where the documents are equal.
     private static func isSameDocument(_ left: String?, _ right: String?) -> Bool {
         guard left != right else { return true }
-        guard let left = left.flatMap(JSONDocument.init), let right = right.flatMap(JSONDocument.init) else {
+        guard let left = left.flatMap(JSONValue.init(parsing:)), let right = right.flatMap(JSONValue.init(parsing:))
+        else {
             return false
         }
         return left == right

@@ -80,18 +80,7 @@ enum RowJSON {
         }
 
         mutating func add(_ name: String, _ value: String?) {
-            guard let value else { return }
-            var quoted = "\""
-            for scalar in value.unicodeScalars {
-                switch scalar {
-                case "\"", "\\": quoted += "\\\(scalar)"
-                case "\u{0}"..."\u{1F}":
-                    let digits = String(scalar.value, radix: 16)
-                    quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-                default: quoted.unicodeScalars.append(scalar)
-                }
-            }
-            addRaw(name, quoted + "\"")
+            if let value { addRaw(name, JSONString.quoted(value)) }
         }
 
         private mutating func addRaw(_ name: String, _ value: String) {

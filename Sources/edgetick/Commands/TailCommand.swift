@@ -136,6 +136,6 @@ extension StoredEvent {
     fileprivate var json: String {
         let numbers = values.map { "\"\($0.name)\":\($0.value)" }.joined(separator: ",")
         return "{\"kind\":\"\(kind.rawValue)\",\"symbol\":\"\(symbol)\",\"time_ms\":\(time),\(numbers),"
-            + "\"connection\":\(connection.jsonQuoted),\"received_us\":\(receivedMicroseconds),\"seq\":\(sequence)}\n"
+            + "\"connection\":\(JSONString.quoted(connection)),\"received_us\":\(receivedMicroseconds),\"seq\":\(sequence)}\n"
     }
 }

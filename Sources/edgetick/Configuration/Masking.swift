@@ -37,14 +37,16 @@ struct Masking: Sendable, ConcealsContents {
         case .secret: Masking.mask
         // The URI's password is left out already; searched for, a password `postgres` would hide the scheme too.
         case .databaseURI:
-            line(hiding(secrets.filter { !ofDatabase.contains($0) }, in: Masking.databaseURI(text)))
+            Masking.line(hiding(secrets.filter { !ofDatabase.contains($0) }, in: Masking.databaseURI(text)))
         }
     }
 
     /// Any text, cut at 120 characters and on one line.
     func plain(_ text: String) -> String {
-        line(hiding(secrets, in: text))
+        Masking.line(hiding(secrets, in: text))
     }
+
+    private static func line(_ shown: String) -> String { DisplayText.escaped(shown, limit: 120) }
 
     private func hiding(_ secrets: [String], in text: String) -> String {
         var shown = text
@@ -52,18 +54,6 @@ struct Masking: Sendable, ConcealsContents {
             shown = shown.split(separator: secret, omittingEmptySubsequences: false).joined(separator: Masking.mask)
         }
         return shown
-    }
-
-    private func line(_ shown: String) -> String {
-        var result = ""
-        for scalar in shown.unicodeScalars.prefix(120) {
-            switch scalar.properties.generalCategory {
-            case .control, .format, .lineSeparator, .paragraphSeparator:
-                result += "\\u{\(String(scalar.value, radix: 16))}"
-            default: result.unicodeScalars.append(scalar)
-            }
-        }
-        return shown.unicodeScalars.count > 120 ? result + "…" : result
     }
 
     /// Query parameters of a database URI that say nothing secret.

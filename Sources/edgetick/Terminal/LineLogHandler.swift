@@ -66,9 +66,9 @@ struct LineLogHandler: LogHandler {
         _ metadata: [(key: String, value: Logger.MetadataValue)]
     ) -> String {
         var line = #"{"time":"\#(time)","level":"\#(level.rawValue)","logger":"#
-        line += label.jsonQuoted + #","message":"# + message.jsonQuoted
+        line += JSONString.quoted(label) + #","message":"# + JSONString.quoted(message)
         for (key, value) in metadata {
-            line += "," + key.jsonQuoted + ":" + value.description.jsonQuoted
+            line += "," + JSONString.quoted(key) + ":" + JSONString.quoted(value.description)
         }
         return line + "}\n"
     }
@@ -80,42 +80,8 @@ struct LineLogHandler: LogHandler {
 }
 
 extension String {
-    /// The text with everything that steers a terminal or hides what is written (control characters, marks of
-    /// direction, line and paragraph separators) written as `\n`, `\t` or `\u{1B}`.
-    var escapingControls: String {
-        guard unicodeScalars.contains(where: \.isSteering) else { return self }
-        var result = ""
-        for scalar in unicodeScalars {
-            switch scalar {
-            case "\n": result += "\\n"
-            case "\r": result += "\\r"
-            case "\t": result += "\\t"
-            case _ where scalar.isSteering:
-                result += "\\u{\(String(scalar.value, radix: 16, uppercase: true))}"
-            default: result.unicodeScalars.append(scalar)
-            }
-        }
-        return result
-    }
-
-    /// The text as a JSON string, quotes included.
-    var jsonQuoted: String {
-        var result = "\""
-        for scalar in unicodeScalars {
-            switch scalar {
-            case "\"": result += "\\\""
-            case "\\": result += "\\\\"
-            case "\n": result += "\\n"
-            case "\r": result += "\\r"
-            case "\t": result += "\\t"
-            case _ where scalar.isSteering && scalar.value < 0x10000:
-                let digits = String(scalar.value, radix: 16)
-                result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-            default: result.unicodeScalars.append(scalar)
-            }
-        }
-        return result + "\""
-    }
+    /// The text on one line, with nothing in it that steers a terminal or hides what is written.
+    var escapingControls: String { DisplayText.escaped(self, limit: .max) }
 
     /// The text, followed by spaces up to `width` characters.
     func padded(to width: Int) -> String {
@@ -125,14 +91,5 @@ extension String {
     /// The text, preceded by spaces up to `width` characters.
     func aligned(to width: Int) -> String {
         count >= width ? self : String(repeating: " ", count: width - count) + self
-    }
-}
-
-extension Unicode.Scalar {
-    fileprivate var isSteering: Bool {
-        switch properties.generalCategory {
-        case .control, .format, .lineSeparator, .paragraphSeparator: true
-        default: false
-        }
     }
 }

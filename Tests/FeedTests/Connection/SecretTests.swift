@@ -37,7 +37,7 @@ import Testing
             }
         }
         let all = rig.log.lines + snapshots.withLock { $0 } + [shown]
-        #expect(!rig.log.lines(with: "key \\u{2022}").isEmpty, "the refusal was told")
+        #expect(!rig.log.lines(with: "key •").isEmpty, "the refusal was told")
         #expect(all.filter { $0.contains(canary) } == [])
         await feed.stop()
     }

@@ -1,0 +1,210 @@
+/// A JSON document of any shape, for what is looked into or compared: blanks, the order of keys and the form of numbers
+/// make no difference.
+public enum JSONValue: Sendable, Equatable {
+    case null
+    case bool(Bool)
+    case number(Double)
+    case string(String)
+    case array([JSONValue])
+    /// Of a key that comes twice, the last value counts.
+    case object([String: JSONValue])
+
+    /// How deep arrays and objects may lie in one another.
+    public static let maximumDepth = 64
+
+    /// Reads a document as RFC 8259 has it; `nil` when the text is none, or deeper than ``maximumDepth``.
+    public init?(parsing text: String) {
+        var text = text
+        let document = text.withUTF8 { bytes in
+            var reader = Reader(bytes: bytes)
+            return reader.document()
+        }
+        guard let document else { return nil }
+        self = document
+    }
+
+    /// The document without blanks, keys sorted.
+    public var text: String {
+        var bytes: [UInt8] = []
+        append(to: &bytes)
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    private func append(to bytes: inout [UInt8]) {
+        switch self {
+        case .null: bytes += "null".utf8
+        case .bool(let value): bytes += (value ? "true" : "false").utf8
+        case .number(let value) where value.isFinite: DecimalText.append(value, to: &bytes)
+        case .number: bytes += "null".utf8
+        case .string(let value): JSONString.append(value, to: &bytes)
+        case .array(let values):
+            bytes.append(UInt8(ascii: "["))
+            for (place, value) in values.enumerated() {
+                if place > 0 { bytes.append(UInt8(ascii: ",")) }
+                value.append(to: &bytes)
+            }
+            bytes.append(UInt8(ascii: "]"))
+        case .object(let members):
+            bytes.append(UInt8(ascii: "{"))
+            for (place, member) in members.sorted(by: { $0.key < $1.key }).enumerated() {
+                if place > 0 { bytes.append(UInt8(ascii: ",")) }
+                JSONString.append(member.key, to: &bytes)
+                bytes.append(UInt8(ascii: ":"))
+                member.value.append(to: &bytes)
+            }
+            bytes.append(UInt8(ascii: "}"))
+        }
+    }
+}
+
+extension JSONValue {
+    /// Reads the bytes from front to back; every method leaves out what it has read.
+    private struct Reader {
+        let bytes: UnsafeBufferPointer<UInt8>
+        private var place = 0
+
+        init(bytes: UnsafeBufferPointer<UInt8>) {
+            self.bytes = bytes
+        }
+
+        mutating func document() -> JSONValue? {
+            guard let value = value(depth: 0), next() == nil else { return nil }
+            return value
+        }
+
+        /// The next byte that is no blank, not read yet.
+        private mutating func next() -> UInt8? {
+            while place < bytes.count {
+                switch bytes[place] {
+                case 0x20, 0x09, 0x0A, 0x0D: place += 1
+                case let byte: return byte
+                }
+            }
+            return nil
+        }
+
+        /// Reads a byte if it comes next.
+        private mutating func takes(_ byte: Unicode.Scalar) -> Bool {
+            guard next() == UInt8(ascii: byte) else { return false }
+            place += 1
+            return true
+        }
+
+        private mutating func value(depth: Int) -> JSONValue? {
+            switch next() {
+            case UInt8(ascii: "n"): word("null") ? .null : nil
+            case UInt8(ascii: "t"): word("true") ? .bool(true) : nil
+            case UInt8(ascii: "f"): word("false") ? .bool(false) : nil
+            case UInt8(ascii: "\""): string().map { .string($0) }
+            case UInt8(ascii: "["): depth < maximumDepth ? array(depth: depth + 1) : nil
+            case UInt8(ascii: "{"): depth < maximumDepth ? object(depth: depth + 1) : nil
+            default: number().map { .number($0) }
+            }
+        }
+
+        private mutating func word(_ text: StaticString) -> Bool {
+            let expected = UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
+            guard bytes[place...].starts(with: expected) else { return false }
+            place += expected.count
+            return true
+        }
+
+        private mutating func array(depth: Int) -> JSONValue? {
+            place += 1
+            var values: [JSONValue] = []
+            if takes("]") { return .array(values) }
+            repeat {
+                guard let value = value(depth: depth) else { return nil }
+                values.append(value)
+            } while takes(",")
+            return takes("]") ? .array(values) : nil
+        }
+
+        private mutating func object(depth: Int) -> JSONValue? {
+            place += 1
+            var members: [String: JSONValue] = [:]
+            if takes("}") { return .object(members) }
+            repeat {
+                guard next() == UInt8(ascii: "\""), let key = string(), takes(":"), let value = value(depth: depth)
+                else { return nil }
+                members[key] = value
+            } while takes(",")
+            return takes("}") ? .object(members) : nil
+        }
+
+        private mutating func number() -> Double? {
+            let start = place
+            if byte == UInt8(ascii: "-") { place += 1 }
+            let isZero = byte == UInt8(ascii: "0")
+            let whole = digits()
+            guard whole > 0, !isZero || whole == 1 else { return nil }
+            if byte == UInt8(ascii: ".") {
+                place += 1
+                guard digits() > 0 else { return nil }
+            }
+            if byte == UInt8(ascii: "e") || byte == UInt8(ascii: "E") {
+                place += 1
+                if byte == UInt8(ascii: "+") || byte == UInt8(ascii: "-") { place += 1 }
+                guard digits() > 0 else { return nil }
+            }
+            let value = Double(String(decoding: bytes[start..<place], as: UTF8.self))
+            return value.flatMap { $0.isFinite ? $0 : nil }
+        }
+
+        private var byte: UInt8? { place < bytes.count ? bytes[place] : nil }
+
+        private mutating func digits() -> Int {
+            let start = place
+            while let byte, UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte { place += 1 }
+            return place - start
+        }
+
+        private mutating func string() -> String? {
+            place += 1
+            var output: [UInt8] = []
+            while let byte {
+                place += 1
+                switch byte {
+                case UInt8(ascii: "\""): return String(decoding: output, as: UTF8.self)
+                case UInt8(ascii: "\\"):
+                    guard let scalar = escape() else { return nil }
+                    output += String(scalar).utf8
+                case ..<0x20: return nil
+                default: output.append(byte)
+                }
+            }
+            return nil
+        }
+
+        /// What stands behind a backslash.
+        private mutating func escape() -> Unicode.Scalar? {
+            guard let byte else { return nil }
+            place += 1
+            switch byte {
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): return Unicode.Scalar(byte)
+            case UInt8(ascii: "b"): return "\u{8}"
+            case UInt8(ascii: "f"): return "\u{c}"
+            case UInt8(ascii: "n"): return "\n"
+            case UInt8(ascii: "r"): return "\r"
+            case UInt8(ascii: "t"): return "\t"
+            case UInt8(ascii: "u"):
+                guard let unit = unit() else { return nil }
+                guard 0xD800..<0xDC00 ~= unit else { return Unicode.Scalar(unit) }
+                guard word("\\u"), let low = self.unit(), 0xDC00..<0xE000 ~= low else { return nil }
+                return Unicode.Scalar(0x10000 + (UInt32(unit) - 0xD800) << 10 + (UInt32(low) - 0xDC00))
+            default: return nil
+            }
+        }
+
+        /// Four hexadecimal digits.
+        private mutating func unit() -> UInt16? {
+            var value: UInt16 = 0
+            for _ in 0..<4 {
+                guard let byte, let digit = Character(Unicode.Scalar(byte)).hexDigitValue else { return nil }
+                value = value << 4 + UInt16(digit)
+                place += 1
+            }
+            return value
+        }
+    }
+}
