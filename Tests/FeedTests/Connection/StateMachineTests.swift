@@ -61,7 +61,7 @@ import Testing
         #expect(feed.machine.status == state)
         let message = feed.machine.lastError?.error.description ?? ""
         #expect(message.contains(advice))
-        #expect(message.contains(#"said \u{2022}\u{2022}\u{2022}\u{2022}\u{a}"#))
+        #expect(message.contains(#"said ••••\n"#))
         #expect(!message.contains(canary) && !message.contains("\n"))
         #expect(feed.tick(at: 1 + wait - 0.1) == [])
         #expect(feed.tick(at: 1 + wait) == ["connect"])

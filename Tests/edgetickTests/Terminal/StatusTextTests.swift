@@ -85,7 +85,7 @@ import Testing
         ).page
         #expect(!page.contains("\u{1B}"))
         #expect(page.contains("NOT COLLECTING"))
-        #expect(page.contains(#"\u{1B}[31mred"#))
+        #expect(page.contains(#"\u{1b}[31mred"#))
     }
 
     @Test func `a terminal gets colours beside words, never colours alone`() {
