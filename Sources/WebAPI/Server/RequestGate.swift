@@ -32,9 +32,6 @@ struct RequestGate: Sendable {
         token = configuration.token.map { Array($0.reveal().utf8) }
     }
 
-    /// Whether a token is asked for.
-    var needsToken: Bool { token != nil }
-
     /// Refuses a request that another program on the way could read differently (RFC 9112, sections 3.2 and 6.1).
     func checkForm(_ head: Head) throws(Problem) {
         var problem: Problem?

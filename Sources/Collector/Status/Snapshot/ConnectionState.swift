@@ -86,8 +86,6 @@ public struct ConnectionState: Sendable, Equatable {
     public var messageCount: Int64 { events.values.reduce(0, +) }
     /// Events that could not be decoded, for whatever reason.
     public var rejectCount: Int64 { rejects.values.reduce(0, +) }
-    /// Optional fields that were left out, of whatever events.
-    public var leftOutFieldCount: Int64 { leftOutFields.values.reduce(0, +) }
     /// Whether the connection is meant to bring anything.
     public var hasWork: Bool { takesAll || assigned > 0 }
 }
