@@ -118,7 +118,7 @@ let package = Package(
 
         // Tests: one target a module, and those that run the product as its users do.
         .target(
-            name: "TestSupport", dependencies: [logging], path: "Tests/Support", exclude: ["ClockShim"],
+            name: "TestSupport", dependencies: ["MarketData", logging], path: "Tests/Support", exclude: ["ClockShim"],
             swiftSettings: strict),
         .target(
             name: "DecoderFuzz", dependencies: ["Feed", "MarketData", "TestSupport"], path: "Tests/DecoderFuzz",

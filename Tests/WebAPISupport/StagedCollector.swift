@@ -83,7 +83,7 @@ public final class StagedCollector: SampledSource, EventSink {
     /// Keeps the events and counts them on their connection.
     public func offer(_ batch: EventBatch) -> Admission {
         change { state in
-            func keep(_ payload: LiveEvent.Payload) {
+            func keep(_ payload: AnyMarketEvent) {
                 state.events.append(
                     LiveEvent(
                         payload, connection: batch.connection, receivedMicroseconds: batch.receivedMicroseconds))

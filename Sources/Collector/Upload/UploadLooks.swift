@@ -73,24 +73,15 @@ final class UploadLooks: Sendable {
         let batch = try await buffer.rows(of: stream, after: max(0, first), through: end, limit: Int(Self.rows))
         let refused = try await buffer.refusedRows(of: stream, after: max(0, first), through: end)
         let cutoff = WallClock.microseconds() - Self.longest
-        let recent = batch.received.filter { row in
-            row.microseconds > cutoff && !refused.contains { $0.contains(row.sequence) }
+        let recent = (0..<batch.count).compactMap { index -> Int64? in
+            guard let sequence = batch.sequence(at: index), let received = batch.received(at: index) else { return nil }
+            return received > cutoff && !refused.contains { $0.contains(sequence) } ? sequence : nil
         }
         guard let oldest = recent.first else { return nil }
         let there = try await uploader.lookUp(batch).present
-        guard recent.allSatisfy({ !there.contains($0.sequence) }) else { return nil }
+        guard recent.allSatisfy({ !there.contains($0) }) else { return nil }
         let name = stream.rawValue
         return "\(name): rows that were uploaded are not in the table any more, none of \(recent.count) from "
-            + "\(oldest.sequence) on; if nobody meant it, send them again: edgetick sync --again --stream \(name) --from …"
-    }
-}
-
-extension BufferedBatch {
-    fileprivate var received: [(sequence: Int64, microseconds: Int64)] {
-        switch stream {
-        case .bars: bars.map { ($0.sequence, $0.receivedMicroseconds) }
-        case .trades: trades.map { ($0.sequence, $0.receivedMicroseconds) }
-        case .quotes: quotes.map { ($0.sequence, $0.receivedMicroseconds) }
-        }
+            + "\(oldest) on; if nobody meant it, send them again: edgetick sync --again --stream \(name) --from …"
     }
 }

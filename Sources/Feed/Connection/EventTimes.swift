@@ -36,26 +36,8 @@ struct EventTimes: Sendable {
 
     /// Events were taken.
     mutating func took(_ batch: EventBatch, _ now: FeedMoment) {
-        for (kind, time) in batch.lastTimes {
-            marks[kind] = Mark(event: max(marks[kind]?.event ?? time, time), received: now)
+        for head in batch.lastHeads {
+            marks[head.kind] = Mark(event: max(marks[head.kind]?.event ?? head.end, head.end), received: now)
         }
     }
-}
-
-extension EventBatch {
-    /// The time of each kind's last event.
-    fileprivate var lastTimes: [(EventKind, Int64)] {
-        var times: [(EventKind, Int64)] = []
-        for interval in Bar.Interval.allCases {
-            if let bar = bars.last(where: { $0.interval == interval }) { times.append((EventKind(interval), bar.end)) }
-        }
-        if let trade = trades.last { times.append((.trade, trade.time)) }
-        if let quote = quotes.last { times.append((.quote, quote.time)) }
-        return times
-    }
-}
-
-extension EventKind {
-    /// The kind of a bar of this length.
-    init(_ interval: Bar.Interval) { self = interval == .minute ? .minuteBar : .secondBar }
 }

@@ -139,13 +139,9 @@ final class FeedConnectionLoop {
             perform(machine.overflowed(now))
             return
         }
-        let minutes = batch.bars.reduce(0) { $1.interval == .minute ? $0 + 1 : $0 }
-        let latency = batch.newestEventTime.map { batch.receivedMicroseconds / 1000 - $0 }
+        let latency = batch.newestEnd.map { batch.receivedMicroseconds / 1000 - $0 }
         state.update { snapshot in
-            snapshot.add(.minuteBar, minutes)
-            snapshot.add(.secondBar, batch.bars.count - minutes)
-            snapshot.add(.trade, batch.trades.count)
-            snapshot.add(.quote, batch.quotes.count)
+            batch.forEachCount { snapshot.add($0, $1) }
             snapshot.latency = latency
             snapshot.lastEvent = batch.receivedMicroseconds / 1000
         }

@@ -48,12 +48,9 @@ struct FeedIntake {
     /// Takes the events out; the next batch starts with room for as many, so that steady load grows no arrays.
     mutating func takeBatch() -> EventBatch {
         var next = EventBatch(connection: name, receivedMicroseconds: batch.receivedMicroseconds)
-        let most = 4096
-        next.bars.reserveCapacity(min(batch.bars.count, most))
-        next.trades.reserveCapacity(min(batch.trades.count, most))
-        next.quotes.reserveCapacity(min(batch.quotes.count, most))
+        next.reserve(asIn: batch, most: 4096)
         swap(&next, &batch)
-        newestTime = max(newestTime, next.newestEventTime ?? 0)
+        newestTime = max(newestTime, next.newestEnd ?? 0)
         return next
     }
 
@@ -65,13 +62,5 @@ struct FeedIntake {
     mutating func takeCounts() -> Counts {
         defer { counts = Counts() }
         return counts
-    }
-}
-
-extension EventBatch {
-    /// The newest event's time in milliseconds since the Unix epoch: a bar's end, a trade's or quote's own time.
-    var newestEventTime: Int64? {
-        let times = [bars.last?.end, trades.last?.time, quotes.last?.time]
-        return times.compactMap { $0 }.max()
     }
 }

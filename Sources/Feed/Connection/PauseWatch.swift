@@ -54,9 +54,7 @@ struct JumpWatch: Sendable {
     /// Looks at the events that come.
     mutating func took(_ batch: EventBatch) -> [Jump] {
         var jumps: [Jump] = []
-        for bar in batch.bars { look(EventKind(bar.interval), bar.end, &jumps) }
-        for trade in batch.trades { look(.trade, trade.time, &jumps) }
-        for quote in batch.quotes { look(.quote, quote.time, &jumps) }
+        batch.forEachHead { look($0.kind, $0.end, &jumps) }
         return jumps
     }
 

@@ -173,9 +173,7 @@ struct Subscription: Sendable {
             let all = FeedChannel(kind: kind, symbol: nil)
             if pending.contains(all) { found.insert(all) }
         }
-        for bar in batch.bars { look(bar.interval == .minute ? .minuteBar : .secondBar, bar.symbol) }
-        for trade in batch.trades { look(.trade, trade.symbol) }
-        for quote in batch.quotes { look(.quote, quote.symbol) }
+        batch.forEachHead { look($0.kind, $0.symbol) }
         return found
     }
 

@@ -72,15 +72,7 @@ public struct DecodeRejects: Sendable, Equatable {
 
         fileprivate mutating func keep(_ sample: Sample, of kind: EventKind?) { newest[Self.index(kind)] = sample }
 
-        private static func index(_ kind: EventKind?) -> Int {
-            switch kind {
-            case .minuteBar: 0
-            case .secondBar: 1
-            case .trade: 2
-            case .quote: 3
-            case nil: 4
-            }
-        }
+        private static func index(_ kind: EventKind?) -> Int { kind?.index ?? kinds.count - 1 }
     }
 
     /// What one rejected piece looked like.

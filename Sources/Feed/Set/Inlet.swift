@@ -78,19 +78,7 @@ extension Inlet.Tally {
         let step = batch.count < 64 ? 1 : 8
         if step > 1 { offset = (offset + 3) % step }
         let start = step > 1 ? offset : 0
-        batch.bars.forEach(from: start, step) { counts[$0.symbol, default: 0] += step }
-        batch.trades.forEach(from: start, step) { counts[$0.symbol, default: 0] += step }
-        batch.quotes.forEach(from: start, step) { counts[$0.symbol, default: 0] += step }
-    }
-}
-
-extension Array {
-    fileprivate func forEach(from start: Int, _ step: Int, _ body: (Element) -> Void) {
-        var index = start
-        while index < count {
-            body(self[index])
-            index += step
-        }
+        batch.forEachHead(from: start, by: step) { counts[$0.symbol, default: 0] += step }
     }
 }
 

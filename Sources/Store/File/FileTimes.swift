@@ -72,7 +72,7 @@ extension FileTimes {
             switch kind {
             case .minuteBar: "interval_s = 60 AND source = 'stream'"
             case .secondBar: "interval_s = 1 AND source = 'stream'"
-            case .trade, .quote: "TRUE"
+            default: "TRUE"
             }
         let select = """
             SELECT \(kind.stream == .bars ? "end_ms" : "time_ms") AS event, received_us FROM \(table)

@@ -37,7 +37,7 @@ struct LostFile: Sendable, Equatable {
             let first = max(contents.acknowledged[stream], contents.deletedThrough[stream]) + 1
             guard first <= contents.last[stream] else { continue }
             var waiting = Waiting(count: contents.last[stream] - first + 1)
-            let time = TickColumns.time(of: stream)
+            let time = stream.timeColumn
             let table = stream.rawValue
             let ends = try? reader.read { database in
                 (

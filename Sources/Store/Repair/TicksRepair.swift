@@ -145,7 +145,7 @@ struct TicksRepair {
 
     private func loss(_ stream: EventStream, _ hole: ClosedRange<Int64>) throws -> RepairReport.Loss {
         let table = stream.rawValue
-        let time = TickColumns.time(of: stream)
+        let time = stream.timeColumn
         let symbols = try String.fetchAll(
             database,
             sql: """
@@ -194,7 +194,7 @@ struct TicksRepair {
             let row = try Row.fetchOne(
                 database,
                 sql: """
-                    SELECT seq, \(TickColumns.time(of: stream)), received_us FROM \(stream.rawValue)
+                    SELECT seq, \(stream.timeColumn), received_us FROM \(stream.rawValue)
                     ORDER BY seq DESC LIMIT 1
                     """)
             guard let row, (row[2] as Int64) < alive else { continue }
@@ -216,16 +216,9 @@ struct TicksRepair {
         ]
         let rows = try sides.flatMap { try Row.fetchAll(database, sql: $0, arguments: [sequence]) }
         let connection: String = rows.first?[0] ?? ""
-        switch stream {
-        case .trades: return (connection, [.trade])
-        case .quotes: return (connection, [.quote])
-        case .bars:
-            let intervals = Set(rows.map { $0[1] as Int32 })
-            let kinds = [EventKind.minuteBar, .secondBar].filter {
-                intervals.contains($0 == .minuteBar ? Bar.Interval.minute.rawValue : Bar.Interval.second.rawValue)
-            }
-            return (connection, kinds)
-        }
+        guard stream == .bars else { return (connection, stream.kinds) }
+        let intervals = Set(rows.compactMap { Bar.Interval(rawValue: $0[1]).map(EventKind.init) })
+        return (connection, stream.kinds.filter(intervals.contains))
     }
 }
 

@@ -93,17 +93,6 @@ struct BatchRun {
     }
 }
 
-extension BufferedBatch {
-    /// Makes room for rows of the batch's stream.
-    mutating func reserve(_ count: Int) {
-        switch stream {
-        case .bars: bars.reserveCapacity(count)
-        case .trades: trades.reserveCapacity(count)
-        case .quotes: quotes.reserveCapacity(count)
-        }
-    }
-}
-
 /// The columns of the row that a statement stands on.
 private struct RowColumns {
     let handle: OpaquePointer

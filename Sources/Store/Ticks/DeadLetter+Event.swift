@@ -27,78 +27,40 @@ extension DeadLetter {
 
     /// The event that ``row`` holds; `nil` when it holds none.
     public var event: Event? {
-        guard let row = try? JSONDecoder().decode(RowFields.self, from: Data(row.utf8)),
-            let symbol = Symbol(row.symbol), let time = row.start_ms ?? row.time_ms
-        else { return nil }
-        var batch = EventBatch(connection: row.connection ?? "", receivedMicroseconds: row.received_us)
-        batch.source = row.source.flatMap(EventSource.init) ?? .stream
-        switch stream {
-        case .bars:
-            guard let interval = row.interval_s.flatMap(Bar.Interval.init), let end = row.end_ms else { return nil }
-            batch.bars = [
-                Bar(
-                    symbol: symbol, interval: interval, start: time, end: end, open: row.open ?? .nan,
-                    high: row.high ?? .nan, low: row.low ?? .nan, close: row.close ?? .nan, volume: row.volume ?? .nan,
-                    vwap: row.vwap, dayVolume: row.day_volume, dayOpen: row.day_open, dayVWAP: row.day_vwap,
-                    averageSize: row.average_size, isOTC: row.otc.map { $0 != 0 })
-            ]
-        case .trades:
-            batch.trades = [
-                Trade(
-                    symbol: symbol, time: time, price: row.price ?? .nan, size: row.size ?? .nan,
-                    exchange: row.exchange, tape: row.tape, tradeID: row.trade_id.map { batch.text.append($0) },
-                    conditions: row.conditions.map { batch.text.append($0) }, sequence: row.sequence,
-                    trfID: row.trf_id, trfTime: row.trf_time_ms)
-            ]
-        case .quotes:
-            batch.quotes = [
-                Quote(
-                    symbol: symbol, time: time, bid: row.bid, bidSize: row.bid_size, bidExchange: row.bid_exchange,
-                    ask: row.ask, askSize: row.ask_size, askExchange: row.ask_exchange, condition: row.condition,
-                    indicators: row.indicators.map { batch.text.append($0) }, tape: row.tape, sequence: row.sequence)
-            ]
-        }
-        return Event(batch: batch, symbol: symbol, time: time)
+        guard let row = try? JSONDecoder().decode([String: Cell].self, from: Data(row.utf8)) else { return nil }
+        func value(_ name: String) -> ColumnValue? { row[name]?.value }
+        guard case .integer(let received)? = value("received_us") else { return nil }
+        var connection = ""
+        if case .text(let name)? = value("connection") { connection = name }
+        var batch = EventBatch(connection: connection, receivedMicroseconds: received)
+        if case .text(let name)? = value("source") { batch.source = EventSource(rawValue: name) ?? .stream }
+        guard let head = Self.append(value, to: &batch, stream.event) else { return nil }
+        return Event(batch: batch, symbol: head.symbol, time: head.time)
     }
 
-    /// The columns of all streams, by their names in the file.
-    // swift-format-ignore: AlwaysUseLowerCamelCase
-    private struct RowFields: Decodable {
-        let symbol: String
-        let received_us: Int64
-        let connection: String?
-        let source: String?
-        let interval_s: Int32?
-        let start_ms: Int64?
-        let end_ms: Int64?
-        let open: Double?
-        let high: Double?
-        let low: Double?
-        let close: Double?
-        let volume: Double?
-        let vwap: Double?
-        let day_volume: Double?
-        let day_open: Double?
-        let day_vwap: Double?
-        let average_size: Double?
-        let otc: Int32?
-        let time_ms: Int64?
-        let price: Double?
-        let size: Double?
-        let exchange: Int32?
-        let tape: Int32?
-        let trade_id: String?
-        let conditions: String?
-        let sequence: Int64?
-        let trf_id: Int32?
-        let trf_time_ms: Int64?
-        let bid: Double?
-        let bid_size: Double?
-        let bid_exchange: Int32?
-        let ask: Double?
-        let ask_size: Double?
-        let ask_exchange: Int32?
-        let condition: Int32?
-        let indicators: String?
+    private static func append<Found: MarketEvent>(
+        _ value: (String) -> ColumnValue?, to batch: inout EventBatch, _: Found.Type
+    ) -> EventHead? {
+        guard let found = Found(takesNaN: true, texts: &batch.text, value) else { return nil }
+        found.append(to: &batch)
+        return EventHead(found)
+    }
+
+    /// A member of a row's JSON object.
+    private struct Cell: Decodable {
+        let value: ColumnValue?
+
+        init(from decoder: any Decoder) throws {
+            let container = try decoder.singleValueContainer()
+            if container.decodeNil() {
+                value = nil
+            } else if let whole = try? container.decode(Int64.self) {
+                value = .integer(whole)
+            } else if let number = try? container.decode(Double.self) {
+                value = .real(number)
+            } else {
+                value = .text(try container.decode(String.self))
+            }
+        }
     }
 }

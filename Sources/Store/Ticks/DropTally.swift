@@ -65,9 +65,7 @@ struct DropTally: Sendable, Equatable {
 
     /// Counts all events of a batch.
     mutating func add(_ batch: EventBatch, _ reason: DropReason) {
-        for bar in batch.bars { add(.bars, bar.symbol, reason, time: bar.start) }
-        for trade in batch.trades { add(.trades, trade.symbol, reason, time: trade.time) }
-        for quote in batch.quotes { add(.quotes, quote.symbol, reason, time: quote.time) }
+        batch.forEachHead { add($0.kind.stream, $0.symbol, reason, time: $0.time) }
     }
 
     /// Adds another tally.

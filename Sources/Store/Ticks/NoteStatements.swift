@@ -54,7 +54,7 @@ final class NoteStatements {
                 received: try PreparedStatement(
                     "SELECT received_us FROM \(table) WHERE seq >= ?1 ORDER BY seq LIMIT 1", on: database),
                 summary: try PreparedStatement(
-                    "SELECT seq, symbol, \(TickColumns.time(of: stream)) FROM \(table) WHERE seq > ?1 AND seq <= ?2",
+                    "SELECT seq, symbol, \(stream.timeColumn) FROM \(table) WHERE seq > ?1 AND seq <= ?2",
                     on: database))
         }
         self.streams = streams
@@ -103,11 +103,12 @@ final class NoteStatements {
             """, on: database)
         letters = try PreparedStatement("SELECT count(*) FROM dead_letters", on: database)
         removal = try PreparedStatement("DELETE FROM dead_letters WHERE stream = ? AND seq = ?", on: database)
+        let settled = zip(2..., EventStream.allCases).map { "stream = '\($1.rawValue)' AND seq <= ?\($0)" }
+            .joined(separator: " OR ")
         oldestLetters = try PreparedStatement(
             """
             DELETE FROM dead_letters WHERE rowid IN (
-                SELECT rowid FROM dead_letters WHERE stream = 'bars' AND seq <= ?2 OR stream = 'trades' AND seq <= ?3
-                OR stream = 'quotes' AND seq <= ?4 ORDER BY rowid LIMIT ?1)
+                SELECT rowid FROM dead_letters WHERE \(settled) ORDER BY rowid LIMIT ?1)
             RETURNING stream, seq, CASE WHEN json_valid(row_json) THEN json_extract(row_json, '$.symbol') END,
                 CASE WHEN json_valid(row_json) THEN
                     coalesce(json_extract(row_json, '$.start_ms'), json_extract(row_json, '$.time_ms')) END
@@ -347,7 +348,7 @@ final class NoteStatements {
         _ count: Int64, settled statistics: BufferStatistics, into tally: inout DropTally
     ) throws(StoreError) {
         oldestLetters.bind(count, at: 1)
-        for (place, stream) in zip(2..., [EventStream.bars, .trades, .quotes]) {
+        for (place, stream) in zip(2..., EventStream.allCases) {
             oldestLetters.bind(statistics[stream].acknowledgedSequence, at: Int32(place))
         }
         defer { oldestLetters.reset() }

@@ -1,4 +1,5 @@
 import GRDBSQLite
+import MarketData
 
 /// Inserts rows into one table, several a statement: a statement's fixed costs are a sixth of a row's.
 final class RowInserter {
@@ -13,9 +14,10 @@ final class RowInserter {
     private let database: OpaquePointer
     private let symbols: UnsafeMutableRawPointer
 
-    init(table: String, columns: [String], on database: OpaquePointer) throws(StoreError) {
+    init(_ stream: EventStream, on database: OpaquePointer) throws(StoreError) {
+        let columns = stream.columns.map(\.name)
         let row = "(" + columns.map { _ in "?" }.joined(separator: ",") + ")"
-        let start = "INSERT INTO \(table) (\(columns.joined(separator: ", "))) VALUES "
+        let start = "INSERT INTO \(stream.rawValue) (\(columns.joined(separator: ", "))) VALUES "
         many = try PreparedStatement(
             start + Array(repeating: row, count: RowInserter.rowsPerStatement).joined(separator: ","), on: database)
         one = try PreparedStatement(start + row, on: database)

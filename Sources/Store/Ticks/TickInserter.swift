@@ -8,9 +8,9 @@ final class TickInserter {
     private let quotes: RowInserter
 
     init(on database: OpaquePointer) throws(StoreError) {
-        bars = try RowInserter(table: "bars", columns: TickColumns.bars, on: database)
-        trades = try RowInserter(table: "trades", columns: TickColumns.trades, on: database)
-        quotes = try RowInserter(table: "quotes", columns: TickColumns.quotes, on: database)
+        bars = try RowInserter(.bars, on: database)
+        trades = try RowInserter(.trades, on: database)
+        quotes = try RowInserter(.quotes, on: database)
     }
 
     /// Inserts a batch's events; `last` are the streams' last sequences, and are moved on.
@@ -28,9 +28,7 @@ final class TickInserter {
                 }
             }
         }
-        last[.bars] += Int64(batch.bars.count)
-        last[.trades] += Int64(batch.trades.count)
-        last[.quotes] += Int64(batch.quotes.count)
+        last.advance(by: batch)
     }
 
     /// What all rows of a batch share.
@@ -118,57 +116,18 @@ final class TickInserter {
     }
 }
 
-/// The tables' columns in the order in which rows are bound and read.
-enum TickColumns {
-    static let bars = [
-        "seq", "interval_s", "symbol", "start_ms", "end_ms", "open", "high", "low", "close", "volume", "vwap",
-        "day_volume", "day_open", "day_vwap", "average_size", "otc", "received_us", "connection", "source",
-    ]
-    static let trades = [
-        "seq", "symbol", "time_ms", "price", "size", "exchange", "tape", "trade_id", "conditions", "sequence", "trf_id",
-        "trf_time_ms", "received_us", "connection",
-    ]
-    static let quotes = [
-        "seq", "symbol", "time_ms", "bid", "bid_size", "bid_exchange", "ask", "ask_size", "ask_exchange", "condition",
-        "indicators", "tape", "sequence", "received_us", "connection",
-    ]
-
-    /// A stream's columns.
-    static func of(_ stream: EventStream) -> [String] {
-        switch stream {
-        case .bars: bars
-        case .trades: trades
-        case .quotes: quotes
-        }
-    }
-
-    /// The column of a stream's feed time.
-    static func time(of stream: EventStream) -> String {
-        stream == .bars ? "start_ms" : "time_ms"
-    }
-}
-
 /// One number a stream.
 struct StreamSequences: Sendable, Equatable {
-    private var bars: Int64 = 0
-    private var trades: Int64 = 0
-    private var quotes: Int64 = 0
+    private var numbers = SIMD8<Int64>()
 
     subscript(_ stream: EventStream) -> Int64 {
-        get {
-            switch stream {
-            case .bars: bars
-            case .trades: trades
-            case .quotes: quotes
-            }
-        }
-        set {
-            switch stream {
-            case .bars: bars = newValue
-            case .trades: trades = newValue
-            case .quotes: quotes = newValue
-            }
-        }
+        get { numbers[stream.index] }
+        set { numbers[stream.index] = newValue }
+    }
+
+    /// Moves each stream's number on by a batch's events of it.
+    mutating func advance(by batch: EventBatch) {
+        for stream in EventStream.allCases { self[stream] += Int64(batch.count(of: stream)) }
     }
 }
 

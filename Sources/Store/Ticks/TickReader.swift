@@ -203,7 +203,7 @@ final class TickReader: Sendable {
                 for stream in EventStream.allCases {
                     statements[stream] = try PreparedStatement(
                         """
-                        SELECT \(TickColumns.of(stream).joined(separator: ", ")) FROM \(stream.rawValue)
+                        SELECT \(stream.columnList) FROM \(stream.rawValue)
                         WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3
                         """, on: handle, to: "read")
                 }

@@ -167,11 +167,7 @@ final class TickWriter {
         let noteCount = notes + (hasNotes ? 1 : 0)
         let now = WallClock.microseconds()
         let requeued = work.settled.compactMap(\.batch)
-        for batch in work.batches + requeued {
-            last[.bars] += Int64(batch.bars.count)
-            last[.trades] += Int64(batch.trades.count)
-            last[.quotes] += Int64(batch.quotes.count)
-        }
+        for batch in work.batches + requeued { last.advance(by: batch) }
         guard hasNotes || work.acknowledged || work.events > 0 else { return }
         attempt = Attempt(last: last, hasEvents: work.events > 0 || !requeued.isEmpty, notes: noteCount)
         try connection.transaction { () throws(StoreError) in

@@ -11,36 +11,12 @@ struct RowRules {
     let rules: [Rule]
 
     init(_ stream: EventStream) {
-        var rules = [Rule(name: "symbol is not one that the feed writes", condition: Self.symbol)]
-        rules.append(Self.integer("received_us", isRequired: true))
-        rules.append(Self.text("connection", isRequired: true))
-        switch stream {
-        case .bars:
-            rules.append(Rule(name: "interval_s is neither 1 nor 60", condition: "interval_s IN (1, 60)"))
-            rules += ["start_ms", "end_ms"].map { Self.integer($0, isRequired: true) }
-            rules.append(Rule(name: "end_ms is not after start_ms", condition: "end_ms > start_ms"))
-            rules += ["open", "high", "low", "close", "volume"].map { Self.number($0, isRequired: true) }
-            rules += ["vwap", "day_volume", "day_open", "day_vwap", "average_size"].map {
-                Self.number($0, isRequired: false)
+        rules = stream.columns.flatMap { column in
+            let follows = column.follows.map {
+                Rule(name: "\(column.name) is not after \($0)", condition: "\(column.name) > \($0)")
             }
-            rules.append(Rule(name: "otc is no flag", condition: "(otc IS NULL OR otc IN (0, 1))"))
-            rules.append(Rule(name: "source is unknown", condition: "source IN ('stream', 'backfill')"))
-        case .trades:
-            rules.append(Self.integer("time_ms", isRequired: true))
-            rules += ["price", "size"].map { Self.number($0, isRequired: true) }
-            rules += ["exchange", "tape", "sequence", "trf_id", "trf_time_ms"].map {
-                Self.integer($0, isRequired: false)
-            }
-            rules += ["trade_id", "conditions"].map { Self.text($0, isRequired: false) }
-        case .quotes:
-            rules.append(Self.integer("time_ms", isRequired: true))
-            rules += ["bid", "bid_size", "ask", "ask_size"].map { Self.number($0, isRequired: false) }
-            rules += ["bid_exchange", "ask_exchange", "condition", "tape", "sequence"].map {
-                Self.integer($0, isRequired: false)
-            }
-            rules.append(Self.text("indicators", isRequired: false))
+            return [Self.rule(column), follows].compactMap(\.self)
         }
-        self.rules = rules
     }
 
     /// True for a row that keeps all rules.
@@ -51,28 +27,37 @@ struct RowRules {
         "CASE " + rules.map { "WHEN (\($0.condition)) IS NOT TRUE THEN '\($0.name)'" }.joined(separator: " ") + " END"
     }
 
-    /// As ``Symbol`` takes it.
-    private static let symbol = """
-        typeof(symbol) = 'text' AND length(symbol) BETWEEN 1 AND \(Symbol.maximumLength) \
-        AND symbol NOT GLOB '*[^!-~]*' AND symbol NOT GLOB '*[,"*\\]*'
-        """
-
-    private static func integer(_ column: String, isRequired: Bool) -> Rule {
-        let types = isRequired ? "typeof(\(column)) = 'integer'" : "typeof(\(column)) IN ('integer', 'null')"
-        return Rule(name: "\(column) is no whole number", condition: types)
-    }
-
-    private static func text(_ column: String, isRequired: Bool) -> Rule {
-        isRequired
-            ? Rule(name: "\(column) is no text", condition: "typeof(\(column)) = 'text' AND \(column) <> ''")
-            : Rule(name: "\(column) is no text", condition: "typeof(\(column)) IN ('text', 'null')")
-    }
-
-    /// A finite number; SQLite stores NULL for what is none.
-    private static func number(_ column: String, isRequired: Bool) -> Rule {
-        let isFinite = "typeof(\(column)) = 'real' AND abs(\(column)) <= 1.7976931348623157e308"
-        return Rule(
-            name: isRequired ? "\(column) is missing or no finite number" : "\(column) is no finite number",
-            condition: isRequired ? isFinite : "\(column) IS NULL OR (\(isFinite))")
+    private static func rule(_ column: Column) -> Rule? {
+        let name = column.name
+        let type = "typeof(\(name))"
+        switch column.content {
+        case .sequence: return nil
+        case .symbol:
+            // As ``Symbol`` takes it.
+            return Rule(
+                name: "symbol is not one that the feed writes",
+                condition: """
+                    \(type) = 'text' AND length(\(name)) BETWEEN 1 AND \(Symbol.maximumLength) \
+                    AND \(name) NOT GLOB '*[^!-~]*' AND \(name) NOT GLOB '*[,"*\\]*'
+                    """)
+        case .interval:
+            let lengths = Bar.Interval.allCases.map { "\($0.rawValue)" }.joined(separator: ", ")
+            return Rule(name: "\(name) is neither 1 nor 60", condition: "\(name) IN (\(lengths))")
+        case .milliseconds, .microseconds, .whole, .small:
+            let types = column.isRequired ? "\(type) = 'integer'" : "\(type) IN ('integer', 'null')"
+            return Rule(name: "\(name) is no whole number", condition: types)
+        case .price, .quantity:
+            // A finite number; SQLite stores NULL for what is none.
+            let isFinite = "\(type) = 'real' AND abs(\(name)) <= 1.7976931348623157e308"
+            return column.isRequired
+                ? Rule(name: "\(name) is missing or no finite number", condition: isFinite)
+                : Rule(name: "\(name) is no finite number", condition: "\(name) IS NULL OR (\(isFinite))")
+        case .flag: return Rule(name: "\(name) is no flag", condition: "\(name) IS NULL OR \(name) IN (0, 1)")
+        case .text, .list: return Rule(name: "\(name) is no text", condition: "\(type) IN ('text', 'null')")
+        case .name: return Rule(name: "\(name) is no text", condition: "\(type) = 'text' AND \(name) <> ''")
+        case .source:
+            let sources = EventSource.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")
+            return Rule(name: "\(name) is unknown", condition: "\(name) IN (\(sources))")
+        }
     }
 }

@@ -21,7 +21,7 @@ public final class StoredRows {
     ) throws(StoreError) -> BufferedBatch {
         let statement = try handle.statement(
             """
-            SELECT \(TickColumns.of(stream).joined(separator: ", ")) FROM \(stream.rawValue)
+            SELECT \(stream.columnList) FROM \(stream.rawValue)
             WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3
             """)
         statement.bind(after, at: 1)

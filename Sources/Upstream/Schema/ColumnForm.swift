@@ -1,3 +1,5 @@
+import MarketData
+
 /// What a column of ours holds; decides which types of an existing column can take it.
 enum ColumnContent: Sendable {
     /// A ticker, name or other text.
@@ -18,6 +20,21 @@ enum ColumnContent: Sendable {
     case document
     /// A UUID.
     case identifier
+}
+
+extension ColumnContent {
+    /// What a column of an events' table holds.
+    init(_ content: Column.Content) {
+        switch content {
+        case .symbol, .text, .name, .source: self = .text
+        case .price: self = .price
+        case .quantity: self = .quantity
+        case .sequence, .interval, .whole, .small: self = .whole
+        case .milliseconds, .microseconds: self = .instant
+        case .flag: self = .flag
+        case .list: self = .list
+        }
+    }
 }
 
 /// How a value is written for a column's type.

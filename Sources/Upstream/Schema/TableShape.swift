@@ -1,9 +1,13 @@
+import MarketData
+
 /// What a table must have, and may have, for this program to work with it.
 struct TableShape: Sendable {
     struct Column: Sendable {
         let name: String
         let content: ColumnContent
-        let isRequired: Bool
+        let roles: MarketData.Column.Target.Role
+
+        var isRequired: Bool { roles.contains(.required) }
     }
 
     let name: String
@@ -18,6 +22,9 @@ struct TableShape: Sendable {
         case update = "UPDATE"
         case select = "SELECT"
     }
+
+    /// The column of a name.
+    func column(_ name: String) -> Column? { columns.first { $0.name == name } }
 
     /// Why the table can't be used, a line each; empty when it can.
     func faults(in table: TableDescription?, user: String) -> [String] {
@@ -97,12 +104,14 @@ struct TableShape: Sendable {
 }
 
 extension TableShape {
-    private init<Field: RowField>(_ name: String, of: Field.Type, key: [Field], rights: [Right]) {
+    /// A table of a stream's events, which has the column `collector` besides those of the stream.
+    private init(_ name: String, of stream: EventStream, rights: [Right]) {
         self.name = name
-        columns = Field.allCases.map {
-            Column(name: $0.rawValue, content: $0.content, isRequired: $0.isRequired)
-        }
-        self.key = key.map(\.rawValue)
+        columns =
+            stream.columns.flatMap(\.targets).map {
+                Column(name: $0.name, content: ColumnContent($0.content), roles: $0.roles)
+            } + [Column(name: "collector", content: .text, roles: [])]
+        key = columns.filter { $0.roles.contains(.key) }.map(\.name)
         self.rights = rights
     }
 
@@ -112,18 +121,16 @@ extension TableShape {
     ) {
         self.name = name
         columns =
-            required.map { Column(name: $0.0, content: $0.1, isRequired: true) }
-            + optional.map { Column(name: $0.0, content: $0.1, isRequired: false) }
+            required.map { Column(name: $0.0, content: $0.1, roles: .required) }
+            + optional.map { Column(name: $0.0, content: $0.1, roles: []) }
         self.key = key
         self.rights = rights
     }
 
-    static let minuteBars = TableShape(
-        "ohlcv_1min", of: BarField.self, key: BarField.key, rights: [.insert, .update, .select])
-    static let secondBars = TableShape(
-        "ohlcv_1sec", of: BarField.self, key: BarField.key, rights: [.insert, .update, .select])
-    static let trades = TableShape("trades", of: TradeField.self, key: [], rights: [.insert])
-    static let quotes = TableShape("quotes", of: QuoteField.self, key: [], rights: [.insert])
+    static let minuteBars = TableShape("ohlcv_1min", of: .bars, rights: [.insert, .update, .select])
+    static let secondBars = TableShape("ohlcv_1sec", of: .bars, rights: [.insert, .update, .select])
+    static let trades = TableShape("trades", of: .trades, rights: [.insert])
+    static let quotes = TableShape("quotes", of: .quotes, rights: [.insert])
     static let ledger = TableShape(
         "edgetick_uploads",
         required: [

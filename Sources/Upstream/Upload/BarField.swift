@@ -1,6 +1,6 @@
 import MarketData
 
-/// The columns of `ohlcv_1min` and `ohlcv_1sec`. The first seven are canonical; the others are filled where they are.
+/// The columns of `ohlcv_1min` and `ohlcv_1sec`.
 enum BarField: String, RowField {
     case symbol
     case timestamp
@@ -22,52 +22,6 @@ enum BarField: String, RowField {
     case collector
     case connection
     case source
-
-    static let allCases: [BarField] = [
-        .symbol, .timestamp, .open, .high, .low, .close, .volume, .decimalVolume, .vwap, .dayVolume, .dayOpen,
-        .dayVWAP, .averageSize, .otc, .startMilliseconds, .endMilliseconds, .receivedAt, .collector, .connection,
-        .source,
-    ]
-
-    /// The columns that name a bar.
-    static let key: [BarField] = [.symbol, .timestamp]
-
-    static var identity: [BarField] { key }
-
-    var content: ColumnContent {
-        switch self {
-        case .symbol, .collector, .connection, .source: .text
-        case .timestamp, .receivedAt: .instant
-        case .open, .high, .low, .close, .vwap, .dayOpen, .dayVWAP: .price
-        case .volume, .decimalVolume, .dayVolume, .averageSize: .quantity
-        case .startMilliseconds, .endMilliseconds: .whole
-        case .otc: .flag
-        }
-    }
-
-    var isRequired: Bool {
-        switch self {
-        case .symbol, .timestamp, .open, .high, .low, .close, .volume: true
-        default: false
-        }
-    }
-
-    /// Whether another value makes a bar another version. How a bar came doesn't: the same values sent again leave
-    /// the row as it is.
-    var isCompared: Bool {
-        switch self {
-        case .symbol, .timestamp, .receivedAt, .collector, .connection, .source: false
-        default: true
-        }
-    }
-
-    /// Whether the REST aggregates may lack the value.
-    var isStreamOnly: Bool {
-        switch self {
-        case .vwap, .dayVolume, .dayOpen, .dayVWAP, .averageSize, .otc: true
-        default: false
-        }
-    }
 
     @inline(__always)
     func write(_ row: Buffered<Bar>, as form: ColumnForm, in context: RowContext, to copy: inout some CopyWriter) {

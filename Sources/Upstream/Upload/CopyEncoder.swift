@@ -3,6 +3,8 @@ import MarketData
 /// A column that will be sent, and how.
 struct PlannedColumn<Field: RowField>: Sendable {
     let field: Field
+    /// What the column is for.
+    var roles: Column.Target.Role = []
     let form: ColumnForm
     /// The column's type in the binary format; `nil` when only text can fill it.
     let binary: BinaryType?

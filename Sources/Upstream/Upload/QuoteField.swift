@@ -18,33 +18,6 @@ enum QuoteField: String, RowField {
     case collector
     case connection
 
-    static let allCases: [QuoteField] = [
-        .symbol, .time, .bid, .bidSize, .bidExchange, .ask, .askSize, .askExchange, .condition, .indicators, .tape,
-        .sequence, .receivedAt, .collector, .connection,
-    ]
-
-    static let identity: [QuoteField] = [
-        .symbol, .time, .bid, .bidSize, .ask, .askSize, .sequence, .receivedAt,
-    ]
-
-    var content: ColumnContent {
-        switch self {
-        case .symbol, .collector, .connection: .text
-        case .time, .receivedAt: .instant
-        case .bid, .ask: .price
-        case .bidSize, .askSize: .quantity
-        case .bidExchange, .askExchange, .condition, .tape, .sequence: .whole
-        case .indicators: .list
-        }
-    }
-
-    var isRequired: Bool {
-        switch self {
-        case .symbol, .time, .bid, .ask: true
-        default: false
-        }
-    }
-
     @inline(__always)
     func write(_ row: Buffered<Quote>, as form: ColumnForm, in context: RowContext, to copy: inout some CopyWriter) {
         let quote = row.event

@@ -18,17 +18,10 @@ struct RowContext: Sendable {
     }
 }
 
-/// The columns that rows of one kind can fill; the raw value is the column's name.
+/// The columns that rows of one kind can fill; the raw value is the column's name, by which ``TableShape`` describes it.
 protocol RowField: CaseIterable, Equatable, RawRepresentable<String>, Sendable where AllCases == [Self] {
-    associatedtype Event: Sendable & BitwiseCopyable
+    associatedtype Event: MarketEvent
 
-    /// The columns that tell a row from others, the first two of which an index has.
-    static var identity: [Self] { get }
-
-    /// What the column holds.
-    var content: ColumnContent { get }
-    /// Whether a target without the column can't be used.
-    var isRequired: Bool { get }
     /// Writes the row's value.
     func write(_ row: Buffered<Event>, as form: ColumnForm, in context: RowContext, to copy: inout some CopyWriter)
 }

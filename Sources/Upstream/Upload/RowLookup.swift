@@ -9,7 +9,7 @@ struct RowLookup<Field: RowField> {
     /// - Throws: reason `schema` when the table can't be read.
     init(_ target: UploadTarget<Field>) throws(UpstreamError) {
         table = target.table
-        columns = target.columns.filter { Field.identity.contains($0.field) }
+        columns = target.columns.filter { !$0.roles.isDisjoint(with: [.key, .identity]) }
         var types: [String] = []
         for column in columns {
             guard let found = target.table.column(column.field.rawValue), found.canSelect else {
@@ -50,7 +50,8 @@ struct RowLookup<Field: RowField> {
         let names = columns.indices.map { "c\($0)" }.joined(separator: ", ")
         let conditions = columns.indices.map { index in
             let name = SQLText.identifier(columns[index].field.rawValue)
-            let sign = columns[index].field.isRequired && index < 2 ? "=" : "IS NOT DISTINCT FROM"
+            // Symbol and time come first, and have an index.
+            let sign = columns[index].roles.contains(.required) && index < 2 ? "=" : "IS NOT DISTINCT FROM"
             return "t.\(name) \(sign) v.c\(index)::\(types[index])"
         }
         return """

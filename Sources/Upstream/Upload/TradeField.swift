@@ -17,33 +17,6 @@ enum TradeField: String, RowField {
     case collector
     case connection
 
-    static let allCases: [TradeField] = [
-        .symbol, .time, .price, .size, .exchange, .tape, .tradeID, .conditions, .sequence, .trfID, .trfTime,
-        .receivedAt, .collector, .connection,
-    ]
-
-    static let identity: [TradeField] = [
-        .symbol, .time, .price, .size, .exchange, .tradeID, .sequence, .receivedAt,
-    ]
-
-    var content: ColumnContent {
-        switch self {
-        case .symbol, .tradeID, .collector, .connection: .text
-        case .time, .trfTime, .receivedAt: .instant
-        case .price: .price
-        case .size: .quantity
-        case .exchange, .tape, .sequence, .trfID: .whole
-        case .conditions: .list
-        }
-    }
-
-    var isRequired: Bool {
-        switch self {
-        case .symbol, .time, .price, .size: true
-        default: false
-        }
-    }
-
     @inline(__always)
     func write(_ row: Buffered<Trade>, as form: ColumnForm, in context: RowContext, to copy: inout some CopyWriter) {
         let trade = row.event

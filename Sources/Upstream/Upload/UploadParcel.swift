@@ -55,15 +55,6 @@ enum UploadPlan {
 }
 
 extension BufferedBatch {
-    func sequence(at index: Int) -> Int64? {
-        guard index >= 0, index < count else { return nil }
-        return switch stream {
-        case .bars: bars[index].sequence
-        case .trades: trades[index].sequence
-        case .quotes: quotes[index].sequence
-        }
-    }
-
     /// The rows of `range` that come after a sequence.
     func rows(in range: Range<Int>, after settled: Int64) -> Range<Int> {
         var low = range.lowerBound

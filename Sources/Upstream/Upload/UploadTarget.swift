@@ -1,3 +1,5 @@
+import MarketData
+
 /// A table that rows go to: the columns of it that will be filled, and the statements that do it.
 struct UploadTarget<Field: RowField>: Sendable {
     let table: TableDescription
@@ -8,17 +10,18 @@ struct UploadTarget<Field: RowField>: Sendable {
         let found = try shape.usable(in: catalog)
         let needsUpdate = shape.rights.contains(.update)
         columns = Field.allCases.compactMap { field in
-            guard let column = found.column(field.rawValue), !column.isGenerated, column.canInsert,
-                !needsUpdate || (column.canUpdate && column.canSelect),
-                let form = ColumnForm(field.content, typeName: column.typeName)
+            guard let wanted = shape.column(field.rawValue), let column = found.column(field.rawValue),
+                !column.isGenerated, column.canInsert, !needsUpdate || (column.canUpdate && column.canSelect),
+                let form = ColumnForm(wanted.content, typeName: column.typeName)
             else { return nil }
             return PlannedColumn(
-                field: field, form: form, binary: BinaryType(form, typeName: column.typeName))
+                field: field, roles: wanted.roles, form: form,
+                binary: BinaryType(form, typeName: column.typeName))
         }
         table = found
     }
 
-    private var columnList: String { Self.list(columns.map(\.field)) }
+    private var columnList: String { Self.list(columns) }
 
     /// Whether rows can go in COPY's binary format.
     var takesBinary: Bool { columns.allSatisfy { $0.binary != nil } }
@@ -30,8 +33,8 @@ struct UploadTarget<Field: RowField>: Sendable {
         "COPY \(table) (\(columns)) FROM STDIN\(isBinary ? " (FORMAT binary)" : "")"
     }
 
-    static func list(_ fields: [Field], prefix: String = "") -> String {
-        fields.map { prefix + SQLText.identifier($0.rawValue) }.joined(separator: ", ")
+    static func list(_ columns: [PlannedColumn<Field>], prefix: String = "") -> String {
+        columns.map { prefix + SQLText.identifier($0.field.rawValue) }.joined(separator: ", ")
     }
 }
 
@@ -55,7 +58,7 @@ extension UploadTarget where Field == BarField {
     func mergeSQL(tellsNew: Bool, versions: BarVersions, isFill: Bool) -> String {
         let merge = """
             INSERT INTO \(table.sqlName) AS existing (\(columnList)) SELECT \(columnList) FROM \(Self.staging)
-            ON CONFLICT (\(Self.list(BarField.key))) DO \(resolution(versions, isFill: isFill))
+            ON CONFLICT (\(Self.list(columns.filter { $0.roles.contains(.key) }))) DO \(resolution(versions, isFill: isFill))
             """
         let statement =
             tellsNew
@@ -70,11 +73,11 @@ extension UploadTarget where Field == BarField {
         guard let isNewer = versions.condition(old: "existing", new: "EXCLUDED", isFill: isFill) else {
             return "NOTHING"
         }
-        let others = columns.map(\.field).filter { !BarField.key.contains($0) }
-        let compared = others.filter(\.isCompared)
-        let assignments = others.map { field in
-            let name = SQLText.identifier(field.rawValue)
-            return isFill && field.isStreamOnly
+        let others = columns.filter { !$0.roles.contains(.key) }
+        let compared = others.filter { $0.roles.contains(.compared) }
+        let assignments = others.map { column in
+            let name = SQLText.identifier(column.field.rawValue)
+            return isFill && column.roles.contains(.streamOnly)
                 ? "\(name) = coalesce(EXCLUDED.\(name), existing.\(name))" : "\(name) = EXCLUDED.\(name)"
         }
         return """

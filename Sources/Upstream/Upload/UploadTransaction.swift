@@ -347,14 +347,14 @@ final class UploadTransaction {
     /// Has the row become a dead letter.
     ///
     /// - Throws: Reason `refused`, when it is one of too many, or would find a place in a partition that is missing.
-    private func refuse<Event>(
+    private func refuse<Event: MarketEvent>(
         _ row: Buffered<Event>, _ error: UpstreamError, _ context: RowContext
     ) throws(UpstreamError) {
         lastRefusal = error
         if earlierRefusals != nil {
             if error.isWithoutPartition { throw refusals.pause(because: error) }
             let sqlState = error.sqlState ?? ""
-            refusals.add(Self.symbol(of: row.event), sqlState)
+            refusals.add(row.event.symbol, sqlState)
             if refusals.areTooMany(sqlState) { throw refusals.pause(because: error) }
         }
         let object = error.object.map { " (\($0))" } ?? ""
@@ -363,14 +363,5 @@ final class UploadTransaction {
                 sequence: row.sequence, sqlState: error.sqlState ?? "", reason: error.text + object,
                 rowJSON: RowJSON.text(row, context)))
         outcome.refused += 1
-    }
-
-    private static func symbol<Event>(of event: Event) -> Symbol {
-        switch event {
-        case let bar as Bar: bar.symbol
-        case let trade as Trade: trade.symbol
-        case let quote as Quote: quote.symbol
-        default: preconditionFailure("rows are bars, trades or quotes")
-        }
     }
 }

@@ -87,19 +87,13 @@ public final class EventTap: EventSink {
             if state.latency[batch.connection] != nil || state.latency.count < Self.maximumConnections {
                 // In place: a histogram of its own for each read would cost more than a few events do.
                 func record(_ ages: inout LatencyHistogram) {
-                    for bar in batch.bars { ages.record(milliseconds: now - Double(bar.end)) }
-                    for trade in batch.trades { ages.record(milliseconds: now - Double(trade.time)) }
-                    for quote in batch.quotes { ages.record(milliseconds: now - Double(quote.time)) }
+                    batch.forEachHead { ages.record(milliseconds: now - Double($0.end)) }
                 }
                 record(&state.latency[batch.connection, default: LatencyHistogram()])
             }
-            func keep(_ payload: LiveEvent.Payload) {
-                state.ring.append(
-                    LiveEvent(payload, connection: batch.connection, receivedMicroseconds: received))
+            batch.forEachNewest(Self.perBatch) { event in
+                state.ring.append(LiveEvent(event, connection: batch.connection, receivedMicroseconds: received))
             }
-            for bar in batch.bars.suffix(Self.perBatch) { keep(.bar(bar)) }
-            for trade in batch.trades.suffix(Self.perBatch) { keep(.trade(trade)) }
-            for quote in batch.quotes.suffix(Self.perBatch) { keep(.quote(quote)) }
         }
     }
 }

@@ -15,7 +15,7 @@ struct TailCommand: AsyncParsableCommand {
 
     @OptionGroup var options: SettingsOptions
     @Argument(help: "Tickers; all when none is given.") var symbols: [String] = []
-    @Option(help: "A kind of events: AM, A, T or Q; repeatable, all when not given.") var kind: [String] = []
+    @Option(help: "A kind of events, such as AM; repeatable, all when not given.") var kind: [String] = []
     @Flag(help: "Print a JSON object a line.") var json = false
 
     func validate() throws {
@@ -23,7 +23,8 @@ struct TailCommand: AsyncParsableCommand {
             throw ValidationError("\"\(symbol.escapingControls)\" is not a symbol; write AAPL or BRK.B")
         }
         for kind in kind where EventKind(rawValue: kind.uppercased()) == nil {
-            throw ValidationError("--kind \"\(kind)\" is none of AM, A, T, Q")
+            throw ValidationError(
+                "--kind \"\(kind)\" is none of \(EventKind.allCases.map(\.rawValue).joined(separator: ", "))")
         }
     }
 
@@ -66,14 +67,16 @@ private final class Follower: @unchecked Sendable {
         }
     }
 
+    private func takes(_ head: EventHead) -> Bool {
+        kinds.contains(head.kind) && (symbols.isEmpty || symbols.contains(head.symbol))
+    }
+
     func printNew() throws {
         for (stream, cursor) in cursors {
             var after = cursor
             while true {
                 let (events, last) = try history.events(of: stream, after: after, limit: Self.batch)
-                let lines = events.filter { event in
-                    kinds.contains(event.kind) && (symbols.isEmpty || symbols.contains(event.symbol))
-                }.map { isJSON ? $0.json : $0.line }
+                let lines = events.filter { takes($0.event.head) }.map { isJSON ? $0.json : $0.line }
                 if !lines.isEmpty { printNow(lines.joined()) }
                 guard last > after else { break }
                 after = last
@@ -85,57 +88,25 @@ private final class Follower: @unchecked Sendable {
 }
 
 extension StoredEvent {
-    fileprivate var symbol: Symbol {
-        switch payload {
-        case .bar(let bar): bar.symbol
-        case .trade(let trade): trade.symbol
-        case .quote(let quote): quote.symbol
-        }
-    }
-
-    fileprivate var kind: EventKind {
-        switch payload {
-        case .bar(let bar): bar.interval == .minute ? .minuteBar : .secondBar
-        case .trade: .trade
-        case .quote: .quote
-        }
-    }
-
-    private var time: Int64 {
-        switch payload {
-        case .bar(let bar): bar.start
-        case .trade(let trade): trade.time
-        case .quote(let quote): quote.time
-        }
-    }
-
-    /// Members after kind, symbol and time.
-    private var values: [(name: String, value: String)] {
-        func text(_ value: Double?) -> String { value.map { DecimalText.string($0) } ?? "null" }
-        switch payload {
-        case .bar(let bar):
-            return [
-                ("open", text(bar.open)), ("high", text(bar.high)), ("low", text(bar.low)), ("close", text(bar.close)),
-                ("volume", text(bar.volume)),
-            ]
-        case .trade(let trade): return [("price", text(trade.price)), ("size", text(trade.size))]
-        case .quote(let quote):
-            return [
-                ("bid", text(quote.bid)), ("bid_size", text(quote.bidSize)), ("ask", text(quote.ask)),
-                ("ask_size", text(quote.askSize)),
-            ]
-        }
-    }
-
     fileprivate var line: String {
-        let numbers = values.map { "\($0.name) \($0.value == "null" ? "-" : $0.value)" }.joined(separator: "  ")
-        let ticker = symbol.description.padded(to: 6)
-        return "\(MomentText.text(time).padded(to: 24))  \(kind.rawValue.padded(to: 2))  \(ticker)  \(numbers)\n"
+        let head = event.head
+        let values = event.values(in: texts).filter(\.column.isBrief).map { "\($0.column.name) \($0.value.brief)" }
+        let start = "\(MomentText.text(head.time).padded(to: 24))  \(head.kind.rawValue.padded(to: 2))"
+        return "\(start)  \(head.symbol.description.padded(to: 6))  \(values.joined(separator: "  "))\n"
     }
 
     fileprivate var json: String {
-        let numbers = values.map { "\"\($0.name)\":\($0.value)" }.joined(separator: ",")
-        return "{\"kind\":\"\(kind.rawValue)\",\"symbol\":\"\(symbol)\",\"time_ms\":\(time),\(numbers),"
+        let members = event.values(in: texts).map { "\"\($0.column.name)\":\($0.value.json)" }
+        return "{\"kind\":\"\(event.head.kind.rawValue)\",\(members.joined(separator: ",")),"
             + "\"connection\":\(JSONString.quoted(connection)),\"received_us\":\(receivedMicroseconds),\"seq\":\(sequence)}\n"
+    }
+}
+
+extension ColumnValue {
+    fileprivate var brief: String {
+        switch self {
+        case .integer, .real: json
+        case .text(let text): text.escapingControls
+        }
     }
 }

@@ -15,7 +15,10 @@ extension RunningCollector {
             let end = ContinuousClock.now + Self.readingTime
             return try history.newest(symbol: symbol, limit: limit) { _, _ in ContinuousClock.now < end }
         }
-        return FoundEvents(events: answer.values.map { LiveEvent($0) }, isComplete: answer.isComplete)
+        let events = answer.values.map {
+            LiveEvent($0.event, connection: $0.connection, receivedMicroseconds: $0.receivedMicroseconds)
+        }
+        return FoundEvents(events: events, isComplete: answer.isComplete)
     }
 
     func bars(_ query: BarQuery) async throws(CollectorProblem) -> FoundBars {
@@ -49,18 +52,5 @@ extension RunningCollector {
     func universes() async throws(CollectorProblem) -> [UniverseGroup] {
         let mirror = mirror
         return try await reading { () throws(StoreError) in try mirror.groups(environment: nil) }
-    }
-}
-
-/// The API's own values, made from the store's.
-extension LiveEvent {
-    fileprivate init(_ event: StoredEvent) {
-        let payload: Payload =
-            switch event.payload {
-            case .bar(let bar): .bar(bar)
-            case .trade(let trade): .trade(trade)
-            case .quote(let quote): .quote(quote)
-            }
-        self.init(payload, connection: event.connection, receivedMicroseconds: event.receivedMicroseconds)
     }
 }

@@ -9,7 +9,7 @@ extension Health.Check {
     }
 
     private static func text(_ trouble: DecodeTrouble) -> String {
-        let events = name(trouble.kind)
+        let events = trouble.kind?.plural ?? "messages of no known kind"
         var parts: [String] = []
         if trouble.rejected > 0 { parts.append("\(trouble.rejected) \(events) can't be decoded and are lost") }
         if trouble.leftOutFields > 0 {
@@ -18,15 +18,5 @@ extension Health.Check {
         return "of the last 30 s " + parts.joined(separator: " and ") + ", beside \(trouble.taken) that were taken"
             + (trouble.sample.map { "; such as \($0)" } ?? "")
             + "; the feed may have changed: see whether a newer EdgeTick knows it"
-    }
-
-    private static func name(_ kind: EventKind?) -> String {
-        switch kind {
-        case .minuteBar: "minute bars"
-        case .secondBar: "second bars"
-        case .trade: "trades"
-        case .quote: "quotes"
-        case nil: "messages of no known kind"
-        }
     }
 }

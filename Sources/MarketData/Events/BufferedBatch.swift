@@ -1,5 +1,5 @@
 /// An event as the buffer holds it: with its place in the stream and how it came.
-public struct Buffered<Event: Sendable & BitwiseCopyable>: Sendable {
+public struct Buffered<Event: MarketEvent>: Sendable {
     /// The row's number in its stream; grows, never restarts.
     public var sequence: Int64
     /// The event.
@@ -24,7 +24,7 @@ public struct Buffered<Event: Sendable & BitwiseCopyable>: Sendable {
 }
 
 /// What brought an event.
-public enum EventSource: String, Sendable, Hashable, BitwiseCopyable {
+public enum EventSource: String, CaseIterable, Sendable, Hashable, BitwiseCopyable {
     /// The WebSocket stream.
     case stream
     /// The REST aggregates, filling a gap.
@@ -62,21 +62,35 @@ public struct BufferedBatch: Sendable {
         }
     }
 
+    /// A row's number in its stream; `nil` where there is no such row.
+    public func sequence(at index: Int) -> Int64? { mark(at: index)?.sequence }
+
+    /// When a row was read from the socket, in microseconds since the Unix epoch; `nil` where there is no such row.
+    public func received(at index: Int) -> Int64? { mark(at: index)?.received }
+
     /// The first row's sequence; `nil` when empty.
-    public var firstSequence: Int64? {
+    public var firstSequence: Int64? { sequence(at: 0) }
+
+    /// The last row's sequence; `nil` when empty.
+    public var lastSequence: Int64? { sequence(at: count - 1) }
+
+    /// Makes room for rows of the batch's stream.
+    public mutating func reserve(_ count: Int) {
         switch stream {
-        case .bars: bars.first?.sequence
-        case .trades: trades.first?.sequence
-        case .quotes: quotes.first?.sequence
+        case .bars: bars.reserveCapacity(count)
+        case .trades: trades.reserveCapacity(count)
+        case .quotes: quotes.reserveCapacity(count)
         }
     }
 
-    /// The last row's sequence; `nil` when empty.
-    public var lastSequence: Int64? {
-        switch stream {
-        case .bars: bars.last?.sequence
-        case .trades: trades.last?.sequence
-        case .quotes: quotes.last?.sequence
+    private func mark(at index: Int) -> (sequence: Int64, received: Int64)? {
+        func mark(_ rows: [Buffered<some MarketEvent>]) -> (Int64, Int64)? {
+            rows.indices.contains(index) ? (rows[index].sequence, rows[index].receivedMicroseconds) : nil
+        }
+        return switch stream {
+        case .bars: mark(bars)
+        case .trades: mark(trades)
+        case .quotes: mark(quotes)
         }
     }
 }

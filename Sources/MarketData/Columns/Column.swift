@@ -1,0 +1,160 @@
+/// One column of a stream's table: its name, what it holds, where the feed has the value, and where it goes upstream.
+///
+/// The columns of a stream are described once, by ``MarketEvent/columns``. What a file's rows are verified by, how rows
+/// are recognised in a damaged one, SELECT lists, JSON, dead letters and the tables upstream are loops over them.
+/// Decoding, the inserter, the upload's reader and COPY name the columns by hand, because they are the hot path; tests
+/// hold them to this.
+public struct Column: Sendable, Equatable {
+    /// What a column holds.
+    public enum Content: Sendable, Equatable {
+        /// The row's number in its stream.
+        case sequence
+        /// A ticker.
+        case symbol
+        /// A bar's length in seconds.
+        case interval
+        /// A moment in milliseconds since the Unix epoch.
+        case milliseconds
+        /// A moment in microseconds since the Unix epoch.
+        case microseconds
+        /// A price in dollars.
+        case price
+        /// A number of shares, which may have a fraction.
+        case quantity
+        /// A whole number of 64 bits.
+        case whole
+        /// A whole number of 32 bits.
+        case small
+        /// Yes or no: 1 or 0.
+        case flag
+        /// A text.
+        case text
+        /// Whole numbers, as a JSON array without spaces.
+        case list
+        /// A name, never empty.
+        case name
+        /// What brought the row: ``EventSource``.
+        case source
+
+        /// Whether it is kept as a binary floating-point number. SQLite has no NaN and keeps NULL for it.
+        public var isReal: Bool { self == .price || self == .quantity }
+
+        /// Whether it is kept as a text.
+        public var isText: Bool {
+            switch self {
+            case .symbol, .text, .list, .name, .source: true
+            default: false
+            }
+        }
+    }
+
+    /// A column of a table upstream.
+    public struct Target: Sendable, Equatable {
+        /// What the column is for.
+        public struct Role: OptionSet, Sendable {
+            /// The bits.
+            public let rawValue: UInt8
+
+            /// A set of roles.
+            public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+            /// A table without it can't be used.
+            public static let required = Role(rawValue: 1)
+            /// It is unique in its table, together with the others of the key.
+            public static let key = Role(rawValue: 2)
+            /// Rows are told apart by it when they are looked up.
+            public static let identity = Role(rawValue: 4)
+            /// Another value makes a row with the same key another version of it.
+            public static let compared = Role(rawValue: 8)
+            /// The REST aggregates don't have it.
+            public static let streamOnly = Role(rawValue: 16)
+        }
+
+        /// The column's name.
+        public let name: String
+        /// What it holds.
+        public let content: Content
+        /// What it is for.
+        public let roles: Role
+    }
+
+    /// The column's name in the file and in JSON.
+    public let name: String
+    /// What it holds.
+    public let content: Content
+    /// Whether every row has a value. A number that is required and was not one is NULL.
+    public let isRequired: Bool
+    /// Whether an event in one line shows it.
+    public let isBrief: Bool
+    /// The fields of the feed's message that have the value, the exact one first; empty for what the feed doesn't send.
+    public let fields: [String]
+    /// The column that this one's value must be greater than.
+    public let follows: String?
+    /// The columns upstream that get the value.
+    public let targets: [Target]
+    /// What it means, for people.
+    public let meaning: String
+
+    init(
+        _ name: String, _ content: Content, isRequired: Bool = true, isBrief: Bool = false, fields: [String] = [],
+        follows: String? = nil,
+        targets: [Target] = [], _ meaning: String
+    ) {
+        self.name = name
+        self.content = content
+        self.isRequired = isRequired
+        self.isBrief = isBrief
+        self.fields = fields
+        self.follows = follows
+        self.targets = targets
+        self.meaning = meaning
+    }
+
+    /// The first column of every row.
+    static let sequence = Column("seq", .sequence, "the row's number in its stream; grows, never starts again")
+
+    /// When a row was received.
+    static func received(_ roles: Target.Role) -> Column {
+        Column(
+            "received_us", .microseconds,
+            targets: [Target(name: "received_at", content: .microseconds, roles: roles)],
+            "when it was read from the socket")
+    }
+
+    /// Which connection brought a row.
+    static let connection = Column(
+        "connection", .name, targets: [Target(name: "connection", content: .name, roles: [])],
+        "the connection that brought it")
+
+    /// What brought a row.
+    static let source = Column(
+        "source", .source, targets: [Target(name: "source", content: .source, roles: [])],
+        "stream, or backfill for what the REST aggregates brought")
+}
+
+extension EventStream {
+    /// The columns of the stream's table, in the order of a row.
+    public var columns: [Column] {
+        switch self {
+        case .bars: Self.barColumns
+        case .trades: Self.tradeColumns
+        case .quotes: Self.quoteColumns
+        }
+    }
+
+    /// The columns' names, as a SELECT lists them.
+    public var columnList: String { columns.map(\.name).joined(separator: ", ") }
+
+    /// The column with the events' own time.
+    public var timeColumn: String { columns.first { $0.content == .milliseconds }?.name ?? "" }
+
+    private static let barColumns =
+        [.sequence] + Bar.columns.map(\.column) + [.received([]), .connection, .source]
+    private static let tradeColumns = tickColumns(Trade.columns)
+    private static let quoteColumns = tickColumns(Quote.columns)
+
+    /// Without a key, rows are told from those of another collector by their time of receipt.
+    private static func tickColumns<Event>(_ columns: [EventColumn<Event>]) -> [Column] {
+        [.sequence] + columns.map(\.column) + [.received(.identity), .connection]
+    }
+}

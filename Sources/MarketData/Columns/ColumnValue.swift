@@ -1,0 +1,38 @@
+/// What one column of one row holds.
+public enum ColumnValue: Sendable, Equatable {
+    /// A whole number.
+    case integer(Int64)
+    /// Any number.
+    case real(Double)
+    /// A text.
+    case text(String)
+
+    /// The value as JSON; a number that is none is `null`.
+    public var json: String {
+        switch self {
+        case .integer(let value): return String(value)
+        case .real(let value): return value.isFinite ? DecimalText.string(value) : "null"
+        case .text(let text): return JSONString.quoted(text)
+        }
+    }
+
+    var integer: Int64? {
+        switch self {
+        case .integer(let value): value
+        case .real(let value): Int64(exactly: value)
+        case .text: nil
+        }
+    }
+
+    var real: Double? {
+        switch self {
+        case .integer(let value): Double(value)
+        case .real(let value): value
+        case .text: nil
+        }
+    }
+
+    var text: String? {
+        if case .text(let text) = self { text } else { nil }
+    }
+}

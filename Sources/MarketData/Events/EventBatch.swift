@@ -1,0 +1,115 @@
+/// The events of one socket read of one connection, in the order received within each kind.
+///
+/// The unit that is handed from the feed to the buffer: one hand-over a read, never one an event.
+public struct EventBatch: Sendable, Equatable {
+    /// The name of the connection that brought the events.
+    public var connection: String
+    /// When the bytes were read from the socket, in microseconds since the Unix epoch.
+    public var receivedMicroseconds: Int64
+    /// What brought the events.
+    public var source = EventSource.stream
+    /// Minute and second bars.
+    public var bars: [Bar] = []
+    /// Trades; their texts stand in ``text``.
+    public var trades: [Trade] = []
+    /// Quotes; their texts stand in ``text``.
+    public var quotes: [Quote] = []
+    /// The texts that trades and quotes refer to.
+    public var text = TextArena()
+
+    /// Makes an empty batch.
+    public init(connection: String, receivedMicroseconds: Int64) {
+        self.connection = connection
+        self.receivedMicroseconds = receivedMicroseconds
+    }
+
+    /// The number of events of all kinds.
+    public var count: Int { bars.count + trades.count + quotes.count }
+
+    /// Whether there is no event.
+    public var isEmpty: Bool { bars.isEmpty && trades.isEmpty && quotes.isEmpty }
+
+    /// Roughly the memory that the events take, for bounding queues.
+    public var approximateBytes: Int {
+        bars.count * MemoryLayout<Bar>.stride + trades.count * MemoryLayout<Trade>.stride
+            + quotes.count * MemoryLayout<Quote>.stride + text.bytes.count
+    }
+
+    /// Calls `body` with what all events have, one event after the other, stream by stream.
+    ///
+    /// - Parameters:
+    ///   - start: how many events of each stream are left out at its beginning.
+    ///   - step: how many events it goes on by.
+    @inlinable
+    @inline(__always)
+    public func forEachHead(from start: Int = 0, by step: Int = 1, _ body: (EventHead) -> Void) {
+        for index in stride(from: start, to: bars.count, by: step) { body(EventHead(bars[index])) }
+        for index in stride(from: start, to: trades.count, by: step) { body(EventHead(trades[index])) }
+        for index in stride(from: start, to: quotes.count, by: step) { body(EventHead(quotes[index])) }
+    }
+
+    /// Calls `body` with the newest events of each stream, `most` of each at most, oldest first.
+    @inlinable
+    public func forEachNewest(_ most: Int, _ body: (AnyMarketEvent) -> Void) {
+        for bar in bars.suffix(most) { body(.bar(bar)) }
+        for trade in trades.suffix(most) { body(.trade(trade)) }
+        for quote in quotes.suffix(most) { body(.quote(quote)) }
+    }
+
+    /// Calls `body` with the number of events of each kind.
+    @inlinable
+    public func forEachCount(_ body: (EventKind, Int) -> Void) {
+        let minutes = bars.reduce(0) { $1.interval == .minute ? $0 + 1 : $0 }
+        body(.minuteBar, minutes)
+        body(.secondBar, bars.count - minutes)
+        body(.trade, trades.count)
+        body(.quote, quotes.count)
+    }
+
+    /// When the last event of a stream was over that was over last, in milliseconds since the Unix epoch.
+    public var newestEnd: Int64? {
+        var newest: Int64?
+        func look(_ end: Int64?) {
+            if let end { newest = max(newest ?? end, end) }
+        }
+        look(bars.last?.end)
+        look(trades.last?.end)
+        look(quotes.last?.end)
+        return newest
+    }
+
+    /// The heads of each kind's last event.
+    public var lastHeads: [EventHead] {
+        var heads: [EventHead] = []
+        for interval in Bar.Interval.allCases {
+            if let bar = bars.last(where: { $0.interval == interval }) { heads.append(EventHead(bar)) }
+        }
+        if let trade = trades.last { heads.append(EventHead(trade)) }
+        if let quote = quotes.last { heads.append(EventHead(quote)) }
+        return heads
+    }
+
+    /// The number of events of a stream.
+    public func count(of stream: EventStream) -> Int {
+        switch stream {
+        case .bars: bars.count
+        case .trades: trades.count
+        case .quotes: quotes.count
+        }
+    }
+
+    /// Makes room for as many events of each stream as another batch has, and for `most` at most.
+    public mutating func reserve(asIn other: EventBatch, most: Int) {
+        bars.reserveCapacity(min(other.bars.count, most))
+        trades.reserveCapacity(min(other.trades.count, most))
+        quotes.reserveCapacity(min(other.quotes.count, most))
+    }
+
+    /// Forgets the events and keeps the memory.
+    public mutating func removeAll() {
+        bars.removeAll(keepingCapacity: true)
+        trades.removeAll(keepingCapacity: true)
+        quotes.removeAll(keepingCapacity: true)
+        text.removeAll()
+    }
+}

@@ -1,0 +1,75 @@
+/// The kinds of market events that the feed sends, named as its channels are.
+public enum EventKind: String, CaseIterable, Sendable, Hashable {
+    /// `AM`: an aggregate of one minute.
+    case minuteBar = "AM"
+    /// `A`: an aggregate of one second.
+    case secondBar = "A"
+    /// `T`: a trade.
+    case trade = "T"
+    /// `Q`: a quote, the national best bid and offer.
+    case quote = "Q"
+
+    /// The kind of a bar of this length.
+    @inlinable
+    public init(_ interval: Bar.Interval) { self = interval == .minute ? .minuteBar : .secondBar }
+
+    /// The stream that holds the kind's rows.
+    public var stream: EventStream {
+        switch self {
+        case .minuteBar, .secondBar: .bars
+        case .trade: .trades
+        case .quote: .quotes
+        }
+    }
+
+    /// What events of the kind are called, for people: `minute bars`.
+    public var plural: String {
+        switch self {
+        case .minuteBar: "minute bars"
+        case .secondBar: "second bars"
+        case .trade: "trades"
+        case .quote: "quotes"
+        }
+    }
+
+    /// The kind's place in ``allCases``.
+    public var index: Int {
+        switch self {
+        case .minuteBar: 0
+        case .secondBar: 1
+        case .trade: 2
+        case .quote: 3
+        }
+    }
+}
+
+/// The sequences of rows that the buffer keeps and the upload drains, each in a table of its name.
+public enum EventStream: String, CaseIterable, Sendable, Hashable {
+    /// Minute and second bars.
+    case bars
+    /// Trades.
+    case trades
+    /// Quotes.
+    case quotes
+
+    /// The stream's events.
+    public var event: any MarketEvent.Type {
+        switch self {
+        case .bars: Bar.self
+        case .trades: Trade.self
+        case .quotes: Quote.self
+        }
+    }
+
+    /// The kinds whose rows the stream holds.
+    public var kinds: [EventKind] { EventKind.allCases.filter { $0.stream == self } }
+
+    /// The stream's place in ``allCases``.
+    public var index: Int {
+        switch self {
+        case .bars: 0
+        case .trades: 1
+        case .quotes: 2
+        }
+    }
+}

@@ -1,0 +1,97 @@
+/// What the feed tells of one symbol at one time: a bar, a trade, a quote.
+public protocol MarketEvent: Sendable, Equatable, BitwiseCopyable {
+    /// The columns of the events' table, in the order of a row, but for those that every row has.
+    static var columns: [EventColumn<Self>] { get }
+
+    /// An event of which nothing else is known; its required numbers are NaN.
+    init(symbol: Symbol, time: Int64)
+
+    /// The ticker.
+    var symbol: Symbol { get }
+    /// The kind.
+    var kind: EventKind { get }
+    /// The event's own time, in milliseconds since the Unix epoch; a bar's start.
+    var time: Int64 { get }
+    /// When it was over, in milliseconds since the Unix epoch: a bar's end, else its time.
+    var end: Int64 { get }
+    /// The same as an event of any stream.
+    var any: AnyMarketEvent { get }
+
+    /// Appends the event to a batch.
+    func append(to batch: inout EventBatch)
+}
+
+extension MarketEvent {
+    /// The event whose columns have these values; `nil` when a required one has none or one that it can't have.
+    ///
+    /// - Parameters:
+    ///   - takesNaN: Whether a required number may be missing, and is NaN then: a file holds NULL for it.
+    ///   - texts: gets the event's texts.
+    ///   - value: a column's value, by its name.
+    public init?(takesNaN: Bool = false, texts: inout TextArena, _ value: (String) -> ColumnValue?) {
+        guard let symbol = value("symbol")?.text.flatMap({ Symbol($0) }) else { return nil }
+        self.init(symbol: symbol, time: 0)
+        for column in Self.columns {
+            if let value = value(column.column.name), column.set(value, in: &self, texts: &texts) { continue }
+            guard !column.column.isRequired || takesNaN && column.column.content.isReal else { return nil }
+        }
+    }
+
+    /// The columns that have a value, with the value.
+    public func values(in texts: TextArena) -> [(column: Column, value: ColumnValue)] {
+        Self.columns.compactMap { column in
+            column.value(of: self, in: texts).map { (column.column, $0) }
+        }
+    }
+}
+
+/// An event of any stream.
+public enum AnyMarketEvent: Sendable, Equatable {
+    /// A minute or second bar.
+    case bar(Bar)
+    /// A trade.
+    case trade(Trade)
+    /// A quote.
+    case quote(Quote)
+
+    /// What all events have.
+    public var head: EventHead {
+        switch self {
+        case .bar(let event): EventHead(event)
+        case .trade(let event): EventHead(event)
+        case .quote(let event): EventHead(event)
+        }
+    }
+
+    /// The columns that have a value, with the value.
+    public func values(in texts: TextArena) -> [(column: Column, value: ColumnValue)] {
+        switch self {
+        case .bar(let event): event.values(in: texts)
+        case .trade(let event): event.values(in: texts)
+        case .quote(let event): event.values(in: texts)
+        }
+    }
+}
+
+/// What events of all streams have.
+@frozen
+public struct EventHead: Sendable, Equatable {
+    /// The kind.
+    public let kind: EventKind
+    /// The ticker.
+    public let symbol: Symbol
+    /// The event's own time, in milliseconds since the Unix epoch; a bar's start.
+    public let time: Int64
+    /// When it was over, in milliseconds since the Unix epoch: a bar's end, else its time.
+    public let end: Int64
+
+    /// An event's head.
+    @inlinable
+    @inline(__always)
+    public init(_ event: some MarketEvent) {
+        kind = event.kind
+        symbol = event.symbol
+        time = event.time
+        end = event.end
+    }
+}

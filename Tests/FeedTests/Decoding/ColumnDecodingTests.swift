@@ -1,0 +1,59 @@
+import MarketData
+import TestSupport
+import Testing
+
+@testable import Feed
+
+/// The decoder names fields by hand, because it is the hot path; it agrees with the one table of columns.
+@Suite(.timeLimit(.minutes(5))) struct ColumnDecodingTests {
+    @Test(arguments: EventStream.allCases)
+    func `each field of a message comes out in the column that the table names for it`(stream: EventStream) throws {
+        let sent = stream.fullAndBareEvents()
+        var event: AnyMarketEvent?
+        sent.forEachNewest(2) { event = event ?? $0 }
+        let full = try #require(event)
+        let values = full.values(in: sent.text)
+        let members = values.compactMap { column, value -> String? in
+            guard let field = column.fields.first else { return nil }
+            return "\"\(field)\":\(value.wire(column))"
+        }
+        #expect(members.count == values.count - (stream == .bars ? 1 : 0))
+        let decoded = Decoded.event("{\"ev\":\"\(full.head.kind.rawValue)\",\(members.joined(separator: ","))}")
+        #expect(decoded.reasons == [:])
+        var found: [String: ColumnValue] = [:]
+        decoded.batch.forEachNewest(1) { event in
+            for (column, value) in event.values(in: decoded.batch.text) { found[column.name] = value }
+        }
+        for (column, value) in values { #expect(found[column.name] == value, "\(column.name)") }
+        #expect(found.count == values.count)
+    }
+
+    @Test(arguments: EventStream.allCases)
+    func `a message lacks only what its columns can be without`(stream: EventStream) throws {
+        let sent = stream.fullAndBareEvents()
+        var event: AnyMarketEvent?
+        sent.forEachNewest(2) { event = event ?? $0 }
+        let full = try #require(event)
+        let values = full.values(in: sent.text).filter { !$0.column.fields.isEmpty }
+        for (missing, _) in values where missing.follows == nil {
+            let members = values.filter { $0.column != missing }.map { column, value in
+                "\"\(column.fields[0])\":\(value.wire(column))"
+            }
+            let decoded = Decoded.event("{\"ev\":\"\(full.head.kind.rawValue)\",\(members.joined(separator: ","))}")
+            #expect(decoded.batch.count == (missing.isRequired ? 0 : 1), "\(missing.name)")
+            #expect(decoded.reasons == (missing.isRequired ? [.missingField: 1] : [:]), "\(missing.name)")
+        }
+    }
+}
+
+extension ColumnValue {
+    /// The value as the feed writes it: exact numbers in quotes, lists as arrays, flags in words.
+    fileprivate func wire(_ column: Column) -> String {
+        switch (column.content, self) {
+        case (.flag, .integer(let value)): value == 0 ? "false" : "true"
+        case (.list, .text(let text)): text
+        case (.quantity, .real) where column.fields.count > 1: "\"\(json)\""
+        default: json
+        }
+    }
+}

@@ -1,0 +1,129 @@
+import GRDB
+import GRDBSQLite
+import MarketData
+import TestSupport
+import Testing
+
+@testable import Store
+
+/// Everything in the file that knows a stream's columns agrees with the one table of them.
+@Suite(.timeLimit(.minutes(5))) struct ColumnTests {
+    @Test(arguments: EventStream.allCases)
+    func `the table in the file has the columns, in their order, with their types`(stream: EventStream) async throws {
+        let scratch = try Scratch()
+        await (try scratch.open()).close()
+        let found = try scratch.rows("SELECT name, type, \"notnull\" FROM pragma_table_info('\(stream.rawValue)')")
+        #expect(found.map { $0["name"] as String } == stream.columns.map(\.name))
+        for (row, column) in zip(found, stream.columns) {
+            let type = column.content.isReal ? "REAL" : column.content.isText ? "TEXT" : "INTEGER"
+            #expect(row["type"] as String == type, "\(column.name)")
+            // A required number may be NaN, for which SQLite has NULL; the row's number is the key.
+            let isNotNull = column.isRequired && !column.content.isReal && column.content != .sequence
+            #expect((row["notnull"] as Int == 1) == isNotNull, "\(column.name)")
+        }
+    }
+
+    @Test(arguments: EventStream.allCases)
+    func `the inserter, the upload's reader and the history have each value in its column`(
+        stream: EventStream
+    ) async throws {
+        let scratch = try Scratch()
+        let batch = stream.fullAndBareEvents()
+        #expect(batch.count == 2 && batch.count(of: stream) == 2)
+        var sent: [[String: ColumnValue]] = []
+        batch.forEachNewest(2) { sent.append($0.byColumn(batch.text)) }
+        let names = Set(stream.columns.map(\.name)).subtracting(["seq", "received_us", "connection", "source"])
+        #expect(Set(sent[0].keys) == names, "the full event has a value in every column")
+
+        let buffer = try scratch.open()
+        #expect(buffer.offer(batch) == .accepted)
+        try await buffer.flush()
+        let rows = try scratch.rows("SELECT \(stream.columnList) FROM \(stream.rawValue) ORDER BY seq")
+        for (row, values) in zip(rows, sent) {
+            for column in stream.columns where names.contains(column.name) {
+                let cell = row[column.name] as DatabaseValue
+                let expected = values[column.name]?.databaseValue ?? .null
+                #expect(cell == expected, "\(column.name)")
+            }
+            #expect(row["received_us"] as Int64 == batch.receivedMicroseconds)
+            #expect(row["connection"] as String == "primary")
+        }
+
+        let read = try #require(try await buffer.nextBatch(of: stream, limit: 10))
+        #expect(read.values == sent)
+        let stored = try TickHistory(directory: scratch.path).events(of: stream, after: 0, limit: 10).events
+        #expect(stored.map { $0.event.byColumn($0.texts) } == sent)
+        await buffer.close()
+        #expect(try FileVerifier.verify(scratch.ticks, as: .ticks).findings == [])
+    }
+
+    @Test(arguments: EventStream.allCases)
+    func `each column of a row is verified`(stream: EventStream) async throws {
+        for column in stream.columns where column.content != .sequence {
+            let scratch = try Scratch()
+            let buffer = try scratch.open()
+            _ = buffer.offer(stream.fullAndBareEvents())
+            try await buffer.flush()
+            await buffer.close()
+            try scratch.execute("UPDATE \(stream.rawValue) SET \(column.name) = x'00' WHERE seq = 1")
+            let result = try FileVerifier.verify(scratch.ticks, as: .ticks)
+            #expect(
+                result.findings.contains { $0.check == .values && $0.place == "\(stream.rawValue) 1" },
+                "\(stream.rawValue).\(column.name)")
+        }
+    }
+
+    @Test(arguments: EventStream.allCases)
+    func `a record of a damaged file is known for a row of its stream alone`(stream: EventStream) {
+        func record(_ row: [MarketData.Column], _ change: (MarketData.Column) -> RecordValue?) -> TreeWalk.Row {
+            TreeWalk.Row(rowid: 7, values: row.map { change($0) ?? $0.record })
+        }
+        let right = record(stream.columns) { _ in nil }
+        #expect(EventRecord.isRow(right, of: stream))
+        for other in EventStream.allCases where other != stream { #expect(!EventRecord.isRow(right, of: other)) }
+        for wrong in stream.columns {
+            let row = record(stream.columns) { $0 == wrong ? .blob([0]) : nil }
+            #expect(!EventRecord.isRow(row, of: stream), "\(wrong.name)")
+        }
+    }
+}
+
+extension AnyMarketEvent {
+    fileprivate func byColumn(_ texts: TextArena) -> [String: ColumnValue] {
+        Dictionary(uniqueKeysWithValues: values(in: texts).map { ($0.column.name, $0.value) })
+    }
+}
+
+extension BufferedBatch {
+    fileprivate var values: [[String: ColumnValue]] {
+        func values(_ rows: [Buffered<some MarketEvent>]) -> [[String: ColumnValue]] {
+            rows.map { $0.event.any.byColumn(text) }
+        }
+        return values(bars) + values(trades) + values(quotes)
+    }
+}
+
+extension ColumnValue {
+    fileprivate var databaseValue: DatabaseValue {
+        switch self {
+        case .integer(let value): value.databaseValue
+        case .real(let value): value.databaseValue
+        case .text(let text): text.databaseValue
+        }
+    }
+}
+
+extension MarketData.Column {
+    /// What a record has in the column.
+    fileprivate var record: RecordValue {
+        switch content {
+        case .sequence: .null
+        case .symbol: .text(Array("IBM".utf8))
+        case .interval: .integer(60)
+        case .source: .text(Array("stream".utf8))
+        case .text, .list, .name: .text(Array("[1]".utf8))
+        case .price, .quantity: .real(1.5)
+        default: .integer(1)
+        }
+    }
+}
