@@ -71,6 +71,7 @@ let package = Package(
             name: "Store", dependencies: ["CSQLite", "MarketData", "Migrations", grdb, grdbSQLite, logging],
             swiftSettings: strict),
         .systemLibrary(name: "CSQLite"),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(
             name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .target(
@@ -85,7 +86,7 @@ let package = Package(
             swiftSettings: strict),
 
         // What the parts do together.
-        .target(name: "Universe", dependencies: ["MarketData", "Store"], swiftSettings: strict),
+        .target(name: "Universe", dependencies: ["CZlib", "MarketData", "Store"], swiftSettings: strict),
         .target(
             name: "Collector",
             dependencies: ["Feed", "MarketData", "Store", "Universe", "Upstream", logging, serviceLifecycle],
@@ -150,7 +151,7 @@ let package = Package(
             name: "UpstreamTests", dependencies: ["MarketData", "TestSupport", "Upstream", logging],
             swiftSettings: strict),
         .testTarget(
-            name: "UniverseTests", dependencies: ["MarketData", "Store", "TestSupport", "Universe"],
+            name: "UniverseTests", dependencies: ["CZlib", "MarketData", "Store", "TestSupport", "Universe"],
             swiftSettings: strict),
         .testTarget(
             name: "CollectorTests",

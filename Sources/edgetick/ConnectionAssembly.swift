@@ -3,6 +3,7 @@ import Feed
 import Logging
 import MarketData
 import Store
+import Universe
 
 /// The connections, made from what the user set.
 extension Settings {
@@ -46,8 +47,8 @@ extension Settings {
             }
         }
         configuration.strategy = connections.routing
-        let named = (connections.redundantSymbols ?? "").split(separator: ",").map { $0.trimmingBlanks() }
-        configuration.redundant = named.contains("*") ? .all : .some(Set(named.compactMap { Symbol($0) }))
+        let named = SymbolList(connections.redundantSymbols ?? "")
+        configuration.redundant = named.isWildcard ? .all : .some(Set(named.symbols))
         configuration.failsOver = connections.failover
         configuration.grace = connections.failoverGrace
         configuration.recovery = connections.failoverRecovery

@@ -226,6 +226,7 @@ import WebAPISupport
         #expect(first.0 == 65, "\(first.1)")
         #expect(first.1.contains { $0.contains("index_bad") && $0.contains("NOT READ") }, "\(first.1)")
         #expect(try await symbols(box, "mini") == ["AAPL", "BRK.B"])
+        #expect(try await symbols(box, "index_mini") == ["AAPL", "BRK.B"])
         let second = try await box.edgetick("universe", "migrate-legacy")
         #expect(second.1.contains { $0.hasPrefix("0 groups") }, "\(second.1)")
         #expect(try await box.edgetick("universe", "pull").0 == 0)
@@ -235,7 +236,7 @@ import WebAPISupport
         #expect(list.0 == 0 && list.1.contains { $0.contains("app_settings") }, "\(list.1)")
         let old = try await box.edgetick("settings", "get", "stock_universe", "", "index_mini")
         #expect(old.0 == 0 && old.1.contains("AAPL"), "\(old.1)")
-        #expect(old.1.contains { $0.contains("deprecated") && $0.contains("universe resolve mini") }, "\(old.1)")
+        #expect(old.1.contains { $0.contains("deprecated") && $0.contains("universe resolve index_mini") }, "\(old.1)")
         let none = try await box.edgetick("settings", "get", "app_settings", "uj")
         #expect(none.0 == 65 && none.1.contains { $0.contains("did you mean ui") }, "\(none.1)")
     }
@@ -282,6 +283,7 @@ import WebAPISupport
         for command in [
             "universe", "universe list", "universe show", "universe resolve", "universe pull", "universe import",
             "universe export", "universe validate", "universe report", "universe push", "universe migrate-legacy",
+            "universe remove", "universe give-back",
             "settings", "settings list", "settings get",
         ] {
             let process = try box.start(command.split(separator: " ").map(String.init) + ["--help"])

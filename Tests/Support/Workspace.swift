@@ -47,8 +47,18 @@ public enum Places {
     /// A file of the real captures and universes that lie beside a developer's checkout, or where EDGETICK_TEST_DATA
     /// says; `nil` where they are absent.
     public static func sharedData(_ name: String) -> String? {
-        let beside = URL(fileURLWithPath: repository).deletingLastPathComponent().path + "/shared/data"
-        let path = (ProcessInfo.processInfo.environment["EDGETICK_TEST_DATA"] ?? beside) + "/" + name
+        shared("data", ProcessInfo.processInfo.environment["EDGETICK_TEST_DATA"], name)
+    }
+
+    /// A file of those that people have had trouble with, which lie beside a developer's checkout, or where
+    /// EDGETICK_TEST_CASES says; `nil` where they are absent.
+    public static func sharedCase(_ name: String) -> String? {
+        shared("cases", ProcessInfo.processInfo.environment["EDGETICK_TEST_CASES"], name)
+    }
+
+    private static func shared(_ kind: String, _ named: String?, _ name: String) -> String? {
+        let beside = URL(fileURLWithPath: repository).deletingLastPathComponent().path + "/shared/" + kind
+        let path = (named ?? beside) + "/" + name
         return FileManager.default.isReadableFile(atPath: path) ? path : nil
     }
 }

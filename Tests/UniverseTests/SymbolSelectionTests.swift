@@ -41,6 +41,48 @@ import Universe
         #expect(selection.summary == "3 symbols from the plain list")
     }
 
+    @Test(arguments: [
+        "AAPL;MSFT;BRK.B", "AAPL MSFT BRK.B", "[\"AAPL\", \"MSFT\", \"BRK.B\"]", "['AAPL','MSFT','BRK.B']",
+        "AM.AAPL,AM.MSFT,AM.BRK.B",
+        "$AAPL, $MSFT, BRK-B", "aapl, msft, brk/b", "AAPL,\nMSFT,\nBRK B", "NASDAQ:AAPL,NASDAQ:MSFT,NYSE:BRK.B",
+    ])
+    func `a list is understood however its symbols are written side by side`(list: String) throws {
+        #expect(try select(list: list).target == .symbols(symbols("AAPL", "MSFT", "BRK.B")))
+    }
+
+    @Test(arguments: [
+        ("GLEN LN", "listed abroad"), ("^GSPC", "an index"), ("A*PL", "no symbol"), ("\u{C4}", "no symbol"),
+    ])
+    func `an entry that is no symbol is left out with the reason, and a list of nothing else says so`(
+        entry: String, reason: String
+    ) throws {
+        let some = try select(list: "AAPL,\(entry)")
+        #expect(some.target == .symbols(symbols("AAPL")))
+        #expect(some.remarks.contains { $0.text.contains(reason) && $0.level == .warning }, "\(some.remarks)")
+        let none = try select(list: entry)
+        #expect(none.target == .nothing)
+        #expect(none.remarks.contains { $0.text.contains("no entry of the list is a symbol") }, "\(none.remarks)")
+    }
+
+    @Test func `pulled members are spelt as the feed spells them, each once, with a word`() {
+        var records = UniverseRecords(groups: [
+            GroupRecord(
+                identity: .init(name: "g", type: "UNIVERSE", environment: "DEFAULT"),
+                members: [
+                    .init(symbol: "AAPL"), .init(symbol: "BRK-B", weight: 1), .init(symbol: "BRK.B", weight: 2),
+                    .init(symbol: "bf/b"), .init(symbol: "GLEN LN"), .init(symbol: "S1"),
+                ]),
+            GroupRecord(
+                identity: .init(name: "h", type: "ETF", environment: "DEFAULT"), members: [.init(symbol: "MSFT")]),
+        ])
+        let plain = records.groups[1]
+        let remarks = records.spellAsFeed()
+        #expect(records.groups[0].members.map(\.symbol) == ["AAPL", "BF.B", "BRK.B", "GLEN LN", "S1"])
+        #expect(records.groups[1] == plain)
+        #expect(remarks.count == 1 && remarks[0].contains("\"BRK-B\" is read as BRK.B"), "\(remarks)")
+        #expect(records.spellAsFeed().isEmpty)
+    }
+
     @Test(arguments: [nil, "", " , ,"], [SymbolSelection.Fallback.nothing, .defaultList, .refusal])
     func `with neither nothing is collected, and a warning says so`(list: String?, fallback: SymbolSelection.Fallback)
         throws
@@ -86,7 +128,7 @@ import Universe
     }
 
     @Test func `a list without a single symbol is no list to fall back to`() throws {
-        let selection = try select(key: "tehc", list: "ÄÖ, two words here", fallback: .defaultList)
+        let selection = try select(key: "tehc", list: "ÄÖ, A*B", fallback: .defaultList)
         #expect(selection.origin == .defaultList)
         #expect(selection.remarks.contains { $0.text.contains("\"ÄÖ\"") })
     }
@@ -107,7 +149,7 @@ import Universe
     }
 
     @Test func `odd entries of the list are reported and the others kept`() throws {
-        let selection = try select(list: "aapl,BRK/B,TWO WORDS,Ä,GOOD")
+        let selection = try select(list: "aapl,BRK/B,A*B,Ä,GOOD")
         #expect(selection.target == .symbols(symbols("AAPL", "BRK.B", "GOOD")))
         #expect(levels(selection) == [.warning, .warning, .warning, .warning])
     }

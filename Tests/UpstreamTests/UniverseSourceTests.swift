@@ -172,20 +172,88 @@ import Testing
                 == "E|ETF\nc|CUSTOM\ndocumented|CUSTOM\nplain|CUSTOM")
         #expect(plain(try await read(sandbox).records.groups) == plain(groups))
         #expect(try await push.push(groups).isEmpty)
-        let clash = await #expect(throws: UpstreamError.self) { try await push.plan([group("c", members("X"))]) }
-        #expect(clash?.description.contains("rename one of the two") == true)
+        let clash = try await push.plan([group("c", members("X"))])
+        #expect(clash.failed.first?.failure?.contains("rename one of the two") == true)
     }
 
-    @Test func `what the columns can't hold is named before anything is written`() async throws {
+    @Test func `a group that the tables can't hold is named, and the others are written`() async throws {
         let sandbox = try Sandbox.empty()
-        try sandbox.run(Self.older)
+        try sandbox.run(
+            Self.older + """
+                CREATE TABLE symbols (symbol varchar(20) PRIMARY KEY);
+                INSERT INTO symbols VALUES ('A'), ('B'), ('THIS');
+                ALTER TABLE group_memberships ADD FOREIGN KEY (symbol) REFERENCES symbols (symbol);
+                ALTER TABLE group_memberships ADD CHECK (weight >= 0);
+                """)
         let push = UniversePush(configuration: try sandbox.configuration())
-        let long = group("good", members("A"))
-        let bad = group("bad", members("THISSYMBOLISTOOLONGFORIT"))
-        let error = await #expect(throws: UpstreamError.self) { try await push.push([long, bad]) }
-        #expect(error?.reason == .data)
-        #expect(error?.description.contains("THISSYMBOLISTOOLONGFORIT") == true)
+        let groups = [
+            group("long", members("THISSYMBOLISTOOLONGFORIT")), group("first", members("A")),
+            group("unknown", members("A", "C", "D")), group("huge", [.init(symbol: "A", weight: 123_456)]),
+            group("negative", [.init(symbol: "A", weight: -1), .init(symbol: "B", weight: 1)]),
+            group("last", members("B")),
+        ]
+        let plan = try await push.plan(groups)
+        #expect(plan.failed.map(\.identity.name) == ["long", "unknown", "huge"])
         #expect(try sandbox.run("SELECT count(*) FROM definition_groups") == "0")
+        let done = try await push.push(groups)
+        #expect(done.failed.map(\.identity.name) == ["long", "unknown", "huge", "negative"])
+        for (name, words) in [
+            ("long", "THISSYMBOLISTOOLONGFORIT"), ("unknown", "2 of its symbols are not in symbols"),
+            ("unknown", "C, D"), ("huge", "numeric(8,4)"), ("negative", "23514"),
+        ] {
+            let failure = done.groups.first { $0.identity.name == name }?.failure
+            #expect(failure?.contains(words) == true, "\(failure ?? "")")
+        }
+        #expect(try sandbox.run("SELECT name FROM definition_groups ORDER BY 1") == "first\nlast")
+        #expect(try sandbox.run("SELECT count(*) FROM group_memberships") == "2")
+        #expect(try await push.push(groups).groups.filter { $0.failure == nil }.allSatisfy { $0.action == .unchanged })
+    }
+
+    @Test(
+        arguments: [
+            ("numeric(5,4)", nil, 0, 0, true), ("numeric(5,4)", 0.2, 1, 0, true), ("numeric(5,4)", 5.79, 0, 0, false),
+            ("numeric(8,4)", nil, 0, 0, false), ("numeric(8,4)", 0.2, 2, 0, true), ("numeric(8,4)", 20.65, 1, 1, false),
+            ("numeric", nil, 0, 0, false), ("numeric", 0.9, 0, 0, false), ("double precision", 0.3, 3, 1, true),
+        ] as [(String, Double?, Int, Int, Bool)])
+    func `what a column of weights means, its weights and its width say`(
+        type: String, largest: Double?, fractions: Int, percents: Int, isFraction: Bool
+    ) {
+        let column = WeightColumn(typeText: type, largest: largest, fractions: fractions, percents: percents)
+        #expect(column.isFraction == isFraction)
+    }
+
+    @Test func `weights are written as the column takes them, and are the same again`() throws {
+        let narrow = WeightColumn(typeText: "numeric(5,4)", largest: nil, fractions: 0, percents: 0)
+        #expect(narrow.text(ofPercent: 20.653019) == "0.2065")
+        #expect(narrow.percent("0.2065") == 20.65)
+        #expect(narrow.isSame(20.65, 20.653019) && !narrow.isSame(20.65, 20.66))
+        #expect(narrow.text(ofPercent: 999.99) == "9.9999" && narrow.text(ofPercent: 1000) == nil)
+        #expect(narrow.text(ofPercent: -0.005) == "-0.0001" && narrow.text(ofPercent: .nan) == nil)
+        let wide = WeightColumn(typeText: "numeric(8,4)", largest: nil, fractions: 0, percents: 0)
+        #expect(wide.text(ofPercent: 6.373806) == "6.3738" && wide.percent("6.3738") == 6.3738)
+        #expect(wide.isSame(6.3738, 6.373806) && wide.isSame(nil, nil) && !wide.isSame(nil, 1))
+        #expect(wide.text(ofPercent: 12_345) == nil)
+        let free = WeightColumn(typeText: "double precision", largest: 0.3, fractions: 3, percents: 0)
+        #expect(free.text(ofPercent: 20.653019) == "0.20653019" && free.percent("0.20653019") == 20.653019)
+        #expect(free.text(ofPercent: 1e-7).flatMap { Double($0) } == 1e-9)
+    }
+
+    @Test func `a table of fractions is read as percent and written as fractions, to the column's digits`()
+        async throws
+    {
+        let sandbox = try Sandbox.empty()
+        try sandbox.run(
+            Self.older.replacing("numeric(8,4)", with: "numeric(5,4)").replacing("('ETF',", with: "('UNIVERSE', 'ETF',")
+        )
+        let fund = group(
+            "QQQ", [.init(symbol: "A", weight: 20.653019), .init(symbol: "B", weight: 79.346981)], type: "ETF")
+        let push = UniversePush(configuration: try sandbox.configuration())
+        #expect(try await push.push([fund]).failed.isEmpty)
+        #expect(try sandbox.run("SELECT weight FROM group_memberships ORDER BY 1") == "0.2065\n0.7935")
+        #expect(try await push.push([fund]).isEmpty)
+        let read = try await read(sandbox).records.groups
+        #expect(read.flatMap(\.members).map(\.weight) == [20.65, 79.35])
+        #expect(try await push.push(read).isEmpty)
     }
 
     @Test(

@@ -195,6 +195,12 @@ import WebAPISupport
             let bars = try #require(some.json["bars"] as? [[String: Any]])
             #expect(bars.compactMap { $0["time"] as? Double } == [2, 3, 4].map { 1_767_600_000 + $0 * 60 })
             #expect(try await http.send("GET", "/api/bars?symbol=IBM&interval=1").json["count"] as? Int == 0)
+            for spelling in ["ibm", "NYSE:IBM", "%20Ibm%20", "$IBM"] {
+                let same = try await http.send("GET", "/api/bars?symbol=\(spelling)")
+                #expect(same.json["symbol"] as? String == "IBM", "\(spelling)")
+                #expect(same.json["count"] as? Int == all.json["count"] as? Int)
+            }
+            #expect(try await http.send("GET", "/api/bars?symbol=GLEN%20LN").status == 400)
             for query in [
                 "", "?symbol=", "?symbol=A,B", "?symbol=IBM&interval=5", "?symbol=IBM&from=5&to=5",
                 "?symbol=IBM&limit=0", "?symbol=IBM&x=1",

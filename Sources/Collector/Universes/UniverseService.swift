@@ -189,7 +189,8 @@ public final class UniverseService: Service {
         -> SyncPolicy.Outcome
     {
         do {
-            let snapshot = try await source.read()
+            var snapshot = try await source.read()
+            snapshot.remarks += snapshot.records.spellAsFeed()
             for remark in snapshot.remarks { logger.warning("universe pull: \(remark)") }
             let outcome = try mirror.replacePulled(with: snapshot.records, source: snapshot.source)
             if case .refused(let text) = outcome { throw RefusedPull(text: text) }
@@ -244,7 +245,7 @@ public final class UniverseService: Service {
         if !changes.shadowed.isEmpty {
             let names = changes.shadowed.prefix(5).map(\.name).joined(separator: ", ")
             logger.notice(
-                "local universes hide groups of the database that have the same names",
+                "local universes hide the database's of the same names: edgetick universe give-back undoes that",
                 metadata: ["count": "\(changes.shadowed.count)", "such_as": "\(names)"])
         }
     }

@@ -1,57 +1,93 @@
 /// Which column of a list holds what, as its header says.
 struct HoldingsColumns: Equatable {
     var symbol: Int
+    /// Which fund a row belongs to.
+    var fund: Int?
     var weight: Int?
     var name: Int?
     var assetClass: Int?
     var sector: Int?
     var industry: Int?
+    /// `Y` in the rows of symbols that exchanges use for tests.
+    var testIssue: Int?
+    /// `Y` in the rows of cash.
+    var moneyMarket: Int?
     /// The titles, in small letters, single blanks between words.
     let titles: [String]
 
-    private static let symbolTitles: Set = [
-        "ticker", "symbol", "holding ticker", "stock ticker", "ticker symbol", "stockticker", "fund ticker symbol",
-    ]
     private static let nameTitles: Set = [
-        "name", "holding", "holdings", "holding name", "security name", "company", "company name", "description",
-        "security",
+        "name", "holding", "holdings", "holding name", "security name", "securityname", "company", "company name",
+        "description", "security description", "security", "fund holdings", "issuer name",
     ]
+    /// Titles that only a fund's holdings have.
+    private static let holdingsTitles: Set = [
+        "cusip", "sedol", "security identifier", "security sedol", "shares", "shares held", "shares/par value",
+        "shares/contracts", "shares / quantity", "shares/quantity", "quantity", "market value", "marketvalue",
+        "market value ($)", "market value (us$)", "notional value", "asset class", "exposure weight",
+    ]
+    /// Titles that tell a header from a row, besides.
     private static let otherTitles: Set = [
-        "cusip", "sedol", "isin", "identifier", "security identifier", "shares", "shares held", "shares/par value",
-        "quantity", "shares/quantity", "market value", "marketvalue", "notional value", "asset class", "location",
-        "exchange", "local currency", "price",
+        "isin", "identifier", "location", "exchange", "local currency", "price", "market", "type", "country", "date",
     ]
 
     /// Reads a row as a header; `nil` when it is none.
-    init?(_ row: [[UInt8]]) {
-        titles = row.map(HoldingsColumns.title)
-        guard let symbol = titles.firstIndex(where: Self.symbolTitles.contains) else { return nil }
-        self.symbol = symbol
+    ///
+    /// - Parameter isFirst: Whether no other row stands above it.
+    init?(_ row: [[UInt8]], isFirst: Bool) {
+        let titles = row.map(HoldingsColumns.title)
+        self.titles = titles
+        let known: (Set<String>) -> Int? = { titles.firstIndex(where: $0.contains) }
+        name = known(Self.nameTitles)
         weight = titles.firstIndex(where: HoldingsColumns.isWeight)
-        name = titles.firstIndex(where: Self.nameTitles.contains)
-        assetClass = titles.firstIndex { ["asset class", "security type", "holding type", "type"].contains($0) }
-        sector = titles.firstIndex { ["sector", "gics sector"].contains($0) }
-        industry = titles.firstIndex {
-            ["industry", "gics industry", "sub-industry", "gics sub-industry", "sub industry"].contains($0)
+        assetClass = known(["asset class", "security type", "holding type", "type", "classification"])
+        sector = known(["sector", "gics sector", "classification"])
+        industry = known(["industry", "gics industry", "sub-industry", "gics sub-industry", "sub industry"])
+        testIssue = known(["test issue"])
+        moneyMarket = known(["moneymarketflag", "money market flag"])
+        let others = titles.contains { Self.otherTitles.contains($0) || Self.isOfHoldings($0) }
+        let isKnown = weight != nil || name != nil || assetClass != nil || sector != nil || others
+        if let symbol = titles.firstIndex(where: HoldingsColumns.isSymbol) {
+            self.symbol = symbol
+        } else if let symbol = titles.firstIndex(of: "identifier"), name != nil, titles.contains("cusip") {
+            // As First Trust names it.
+            self.symbol = symbol
+        } else {
+            return nil
         }
-        let isAlone = titles.count > 1 && weight == nil && name == nil && assetClass == nil && sector == nil
-        guard !isAlone || titles.contains(where: Self.otherTitles.contains) else { return nil }
+        fund = known(["fund ticker", "fund ticker symbol", "fund symbol", "fund", "account", "etf ticker"])
+        let isPlain = isFirst && ["symbol", "symbols", "ticker", "tickers"].contains(titles[symbol])
+        guard titles.count == 1 || isKnown || isPlain else { return nil }
     }
 
     /// Whether the columns are those of a fund's holdings rather than of a plain list.
-    var areHoldings: Bool {
-        titles.contains { Self.otherTitles.contains($0) || $0.hasPrefix("% of ") || $0.hasSuffix("asset class") }
-    }
+    var areHoldings: Bool { titles.contains(where: Self.isOfHoldings) }
 
     func has(_ titles: String...) -> Bool { titles.contains { self.titles.contains($0) } }
 
-    private static func isWeight(_ title: String) -> Bool {
-        ["weight", "weight %", "weight (%)", "weight%", "weighting", "portfolio weight", "% weight"].contains(title)
-            || title.hasPrefix("% of fund") || title.hasPrefix("% of net asset") || title.hasPrefix("% net asset")
+    private static func isOfHoldings(_ title: String) -> Bool {
+        holdingsTitles.contains(title) || title.hasPrefix("% of ") || title.hasSuffix("asset class")
     }
 
-    static func title(_ bytes: [UInt8]) -> String {
-        String(decoding: bytes, as: UTF8.self).replacing("\u{A0}", with: " ").split(whereSeparator: \.isWhitespace)
-            .joined(separator: " ").lowercased()
+    /// `ticker`, `Issuer Ticker`, `StockTicker`, `ACT Symbol`, but not the fund's own nor one for another system.
+    private static func isSymbol(_ title: String) -> Bool {
+        guard title.count <= 30, !title.contains(":") else { return false }
+        let words = title.split { " _-".contains($0) }
+        guard let last = words.last, let first = words.first, words.count <= 3 else { return false }
+        let others: Set<Substring> = ["fund", "etf", "cqs", "nasdaq", "index", "benchmark", "underlying"]
+        let isTicker = ["ticker", "tickers", "symbol", "symbols", "stockticker"].contains(last)
+        return isTicker && !others.contains(first)
     }
+
+    private static func isWeight(_ title: String) -> Bool {
+        let words = title.split { " ()".contains($0) }.filter { $0 != "%" && $0 != "in" }
+        let text = words.joined(separator: " ").replacing("%", with: "")
+        let named: Set = [
+            "weight", "weights", "weighting", "weightings", "portfolio weight", "exposure weight", "fund weight",
+        ]
+        return named.contains(text)
+            || ["% of fund", "% of net asset", "% net asset", "% of total net asset", "% of portfolio"]
+                .contains(where: title.hasPrefix)
+    }
+
+    static func title(_ bytes: [UInt8]) -> String { HoldingsRow.text(bytes).lowercased() }
 }

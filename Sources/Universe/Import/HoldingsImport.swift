@@ -56,6 +56,11 @@ public struct HoldingsImport: Sendable, Equatable {
     public private(set) var cashRows = 0
     /// Rows of holdings without a ticker that were left out.
     public private(set) var unlistedRows = 0
+    /// Rows of holdings that a feed of US stocks doesn't have, which were left out.
+    public private(set) var elsewhereRows = 0
+
+    /// Where each symbol stands among the entries.
+    private var places: [String: Int] = [:]
 
     /// The members as the mirror keeps them.
     public var members: [GroupMember] { entries.map { GroupMember(symbol: $0.symbol, weight: $0.weight) } }
@@ -66,72 +71,155 @@ public struct HoldingsImport: Sendable, Equatable {
         return weights.isEmpty ? nil : weights.reduce(0, +)
     }
 
-    /// Reads a file.
+    /// Reads a file of one group.
     ///
     /// - Parameter strict: Whether one wrong row refuses the whole file.
-    /// - Throws: ``SymbolListError`` when the bytes are no text, no symbol is found, or a strict file has a wrong row.
+    /// - Throws: as ``read(_:strict:)``, and when the file has several funds.
     public init(csv: [UInt8], strict: Bool = false) throws(SymbolListError) {
-        let preamble = HoldingsPreamble(csv)
-        if let preamble, preamble.isFund {
-            format = preamble.format
-            fund = preamble.fund
-            title = preamble.title
-            try readFund(csv, preamble, strict: strict)
-        } else {
-            let list = try SymbolListImport(csv: csv, strict: strict)
-            problems = list.problems
-            format = list.entries.contains { $0.weight != nil } ? .weighted : .symbols
-            entries = list.entries.map {
-                Entry(symbol: $0.symbol.description, weight: $0.weight, sector: nil, industry: nil, line: $0.line)
-            }
-            if let columns = preamble?.columns { readSectors(csv, columns) }
+        let funds = try Self.read(csv, strict: strict)
+        guard let first = funds.first, funds.count == 1 else {
+            throw SymbolListError(
+                .wrongRows, text: "the file has the holdings of \(funds.count) funds where one is expected")
         }
+        self = first
+    }
+
+    /// Reads a file: a plain list, or the holdings of one fund or several.
+    ///
+    /// - Parameter strict: Whether one wrong row refuses the whole file.
+    /// - Returns: the funds in the order of the file, at least one; those without any share are left out, which is
+    ///   remarked on the first.
+    /// - Throws: ``SymbolListError`` when the bytes are no text, no symbol is found, most rows have none where one is
+    ///   expected, or a strict file has a wrong row.
+    public static func read(_ bytes: [UInt8], strict: Bool = false) throws(SymbolListError) -> [HoldingsImport] {
+        let text = try ListText.separated(bytes)
+        let preamble = HoldingsPreamble(text)
+        if let preamble, preamble.isFund { return try funds(text, preamble, strict: strict) }
+        return [try HoldingsImport(list: text, preamble, strict: strict)]
+    }
+
+    // MARK: - A list
+
+    private init(list text: [UInt8], _ preamble: HoldingsPreamble?, strict: Bool) throws(SymbolListError) {
+        let list = try SymbolListImport(text: text, preamble, strict: strict)
+        problems = list.problems
+        format = list.entries.contains { $0.weight != nil } ? .weighted : .symbols
+        entries = list.entries.map {
+            Entry(symbol: $0.symbol.description, weight: $0.weight, sector: nil, industry: nil, line: $0.line)
+        }
+        if list.testRows > 0 { remarks.append("\(list.testRows) symbols that exchanges use for tests left out") }
+        if let preamble { readSectors(text, preamble) }
         judgeWeights()
     }
 
-    private mutating func readFund(_ csv: [UInt8], _ preamble: HoldingsPreamble, strict: Bool) throws(SymbolListError) {
-        var rows = SeparatedRows(csv, separator: preamble.separator)
-        var places: [String: Int] = [:]
+    private mutating func readSectors(_ text: [UInt8], _ preamble: HoldingsPreamble) {
+        let columns = preamble.columns
+        guard columns.sector != nil || columns.industry != nil else { return }
+        let places = Dictionary(entries.enumerated().map { ($1.line, $0) }, uniquingKeysWith: { first, _ in first })
+        var rows = SeparatedRows(text, separator: preamble.separator)
+        while let (line, row) = rows.next() {
+            guard let place = places[line], case .fields(let fields) = row else { continue }
+            entries[place].sector = Self.name(in: fields, columns.sector)
+            entries[place].industry = Self.name(in: fields, columns.industry)
+        }
+    }
+
+    // MARK: - Funds
+
+    private init(_ preamble: HoldingsPreamble, fund: String?) {
+        format = preamble.format
+        self.fund = fund
+        title = preamble.title
+    }
+
+    private static func funds(
+        _ text: [UInt8], _ preamble: HoldingsPreamble, strict: Bool
+    ) throws(SymbolListError) -> [HoldingsImport] {
+        var rows = SeparatedRows(text, separator: preamble.separator)
+        // Rows that name no fund belong to the one above.
+        var funds = [HoldingsImport(preamble, fund: preamble.fund)]
+        var indices: [String: Int] = [:]
+        var current = 0
         while let (line, row) = rows.next() {
             guard line > preamble.headerLine else { continue }
             guard case .fields(let fields) = row else {
                 // Footnotes quote as they like; a holding that can't be read has more than one column.
-                if case .malformed(let text) = row, rows.lastLineHasSeparator { add(line, .leftOut, text) }
+                if case .malformed(let text) = row, rows.lastLineHasSeparator {
+                    funds[current].add(line, .leftOut, text)
+                }
                 continue
             }
-            switch HoldingsRow(fields, preamble.columns) {
-            case .remainder: continue
-            case .cash: cashRows += 1
-            case .unlisted(let name):
-                unlistedRows += 1
-                add(line, .remarked, "\(quoted(name)) has no ticker and is left out")
-            case .share(let ticker): take(ticker, fields, line, preamble.columns, &places)
+            if let column = preamble.columns.fund, column < fields.count {
+                let name = HoldingsRow.text(fields[column]).uppercased()
+                if HoldingsPreamble.isFundTicker(name) {
+                    if indices.isEmpty { funds[0].fund = name }
+                    current = indices[name] ?? (indices.isEmpty ? 0 : funds.count)
+                    indices[name] = current
+                    if current == funds.count { funds.append(HoldingsImport(preamble, fund: name)) }
+                }
             }
+            funds[current].take(fields, line, preamble)
         }
-        let faults = problems.filter(\.isFault)
-        if strict, let first = faults.first {
-            let rest = faults.count > 1 ? " (and \(faults.count - 1) more)" : ""
+        let header =
+            "the header on line \(preamble.headerLine) says that they stand in the column "
+            + quoted(preamble.columns.titles[preamble.columns.symbol])
+        var taken: [HoldingsImport] = []
+        for fund in funds {
+            if let error = SymbolListError(
+                judging: fund.problems, taken: fund.entries.count + fund.cashRows + fund.elsewhereRows, strict: strict,
+                header: header)
+            {
+                throw error
+            }
+            if !fund.entries.isEmpty { taken.append(fund) }
+        }
+        guard !taken.isEmpty else {
+            let elsewhere = funds.reduce(0) { $0 + $1.elsewhereRows }
             throw SymbolListError(
-                .wrongRows,
-                text: "\(first)\(rest): correct it, or import without strictness to leave wrong rows out",
-                problems: problems)
+                .empty,
+                text: "no share was found among the holdings"
+                    + (elsewhere > 0 ? ": \(elsewhere) are no US stocks" : ""), problems: funds[0].problems)
         }
-        guard !entries.isEmpty else {
-            throw SymbolListError(.empty, text: "no share was found among the holdings", problems: problems)
+        let empty = funds.filter(\.entries.isEmpty).compactMap(\.fund)
+        if !empty.isEmpty {
+            taken[0].remarks.append("no share among the holdings of \(empty.joined(separator: ", ")), left out")
+        }
+        for index in taken.indices {
+            if taken.count > 1 { taken[index].title = nil }
+            taken[index].finish()
+        }
+        return taken
+    }
+
+    private mutating func finish() {
+        places = [:]
+        judgeWeights()
+    }
+
+    private mutating func take(_ fields: [[UInt8]], _ line: Int, _ preamble: HoldingsPreamble) {
+        switch HoldingsRow(fields, preamble.columns) {
+        case .remainder: break
+        case .cash: cashRows += 1
+        case .unlisted(let name):
+            unlistedRows += 1
+            add(line, .remarked, "\(quoted(name)) has no ticker and is left out")
+        case .share(let ticker): take(ticker, fields, line, preamble)
         }
     }
 
-    private mutating func take(
-        _ ticker: String, _ fields: [[UInt8]], _ line: Int, _ columns: HoldingsColumns, _ places: inout [String: Int]
-    ) {
+    private mutating func take(_ ticker: String, _ fields: [[UInt8]], _ line: Int, _ preamble: HoldingsPreamble) {
+        let columns = preamble.columns
         let symbol: String
         switch SymbolSpelling(reading: ticker) {
         case .refused(let reason): return add(line, .leftOut, reason)
+        case .elsewhere(let reason):
+            elsewhereRows += 1
+            return add(line, .remarked, "\(reason), and is left out")
         case .symbol(let read, let remark):
             symbol = read.description
             if let remark { add(line, .remarked, remark) }
         }
-        let weight = weight(in: fields, line, columns, of: symbol)
+        let weight = weight(in: fields, line, preamble, of: symbol)
         if let place = places[symbol] {
             let first = entries[place]
             add(line, .repeated, "\(symbol) stands on line \(first.line) already; the weights are added")
@@ -146,11 +234,11 @@ public struct HoldingsImport: Sendable, Equatable {
     }
 
     private mutating func weight(
-        in fields: [[UInt8]], _ line: Int, _ columns: HoldingsColumns, of symbol: String
+        in fields: [[UInt8]], _ line: Int, _ preamble: HoldingsPreamble, of symbol: String
     ) -> Double? {
-        guard let column = columns.weight, column < fields.count else { return nil }
+        guard let column = preamble.columns.weight, column < fields.count else { return nil }
         let text = HoldingsRow.text(fields[column])
-        switch WeightText(text) {
+        switch WeightText(text, decimalComma: preamble.hasDecimalCommas) {
         case .none: return nil
         case .value(let value): return value
         case .malformed:
@@ -159,34 +247,21 @@ public struct HoldingsImport: Sendable, Equatable {
         }
     }
 
-    private mutating func readSectors(_ csv: [UInt8], _ columns: HoldingsColumns) {
-        guard columns.sector != nil || columns.industry != nil else { return }
-        let places = Dictionary(entries.enumerated().map { ($1.line, $0) }, uniquingKeysWith: { first, _ in first })
-        var rows = SeparatedRows(csv)
-        while let (line, row) = rows.next() {
-            guard let place = places[line], case .fields(let fields) = row else { continue }
-            entries[place].sector = Self.name(in: fields, columns.sector)
-            entries[place].industry = Self.name(in: fields, columns.industry)
-        }
-    }
-
     private static func name(in fields: [[UInt8]], _ column: Int?) -> String? {
         guard let column, column < fields.count else { return nil }
         let text = HoldingsRow.text(fields[column])
-        return ["", "-", "--", "n/a", "unassigned"].contains(text.lowercased()) ? nil : text
+        return SymbolSpelling.isMissing(text) || text.lowercased() == "unassigned" ? nil : text
     }
 
     /// Looks at the sum: a fund's weights make about 100 percent.
     private mutating func judgeWeights() {
         guard let sum = weightSum else { return }
         let weights = entries.compactMap(\.weight)
+        // Five or more weights of at most 1 that sum to about 1 can't be percent.
         let areFractions = (0.5...1.5).contains(sum) && weights.allSatisfy { $0 <= 1 } && weights.count >= 5
-        if areFractions, format.isFund {
+        if areFractions {
             for index in entries.indices { entries[index].weight = entries[index].weight.map { $0 * 100 } }
             remarks.append("the weights are fractions of 1 and are taken as percent, times 100")
-        } else if areFractions {
-            remarks.append(
-                "the weights sum to \(Self.rounded(sum)): they look like fractions of 1; percent is expected")
         } else if format.isFund || weights.count == entries.count, !(90...110).contains(sum) {
             remarks.append("the weights sum to \(Self.rounded(sum)) percent instead of about 100")
         }

@@ -8,10 +8,13 @@ struct HoldingsPreamble {
     let format: HoldingsImport.Format
     let fund: String?
     let title: String?
-    private let hasLines: Bool
+    private let speaksOfFund: Bool
 
     /// Whether the rows below are a fund's holdings.
-    var isFund: Bool { hasLines || columns.areHoldings }
+    var isFund: Bool { speaksOfFund || columns.areHoldings }
+
+    /// Whether a comma is the decimal point: where it can't be what separates the columns.
+    var hasDecimalCommas: Bool { separator != UInt8(ascii: ",") }
 
     /// A header comes within this many rows, or not at all.
     private static let limit = 60
@@ -19,7 +22,7 @@ struct HoldingsPreamble {
     /// Looks for a header; `nil` when there is none, so that the file is a plain list.
     init?(_ csv: [UInt8]) {
         // The first line of a fund's file need not have the separator of its rows.
-        for separator in [SeparatedRows.separator(of: csv), UInt8(ascii: ","), UInt8(ascii: ";"), UInt8(ascii: "\t")] {
+        for separator in [SeparatedRows.separator(of: csv)] + SeparatedRows.separators {
             var rows = SeparatedRows(csv, separator: separator)
             var lines: [[String]] = []
             while lines.count < Self.limit, let (line, row) = rows.next() {
@@ -27,7 +30,9 @@ struct HoldingsPreamble {
                     lines.append([])
                     continue
                 }
-                if fields.count > 1 || lines.isEmpty, let columns = HoldingsColumns(fields) {
+                if fields.count > 1 || lines.isEmpty,
+                    let columns = HoldingsColumns(fields, isFirst: lines.isEmpty)
+                {
                     self.init(columns, line: line, separator, lines)
                     return
                 }
@@ -41,7 +46,6 @@ struct HoldingsPreamble {
         self.columns = columns
         self.separator = separator
         headerLine = line
-        hasLines = !lines.isEmpty
         let text = lines.joined().joined(separator: "\n").lowercased()
         func value(_ keys: String...) -> String? {
             for fields in lines where fields.count > 1 && !fields[1].isEmpty {
@@ -52,15 +56,19 @@ struct HoldingsPreamble {
         }
         let named = lines.joined().lazy.compactMap(Self.tickerInParentheses).first
         let ticker = value("ticker symbol", "fund ticker", "ticker", "fund ticker symbol") ?? named
-        fund = ticker.flatMap { SymbolSpelling(reading: $0).symbolText }
+        fund = ticker.flatMap { Symbol(spelled: $0)?.description }
         title = value("fund name", "fund", "name") ?? lines.first { $0.count(where: { !$0.isEmpty }) == 1 }?.first
+        speaksOfFund = fund != nil || ["fund", "holding", "etf", "trust"].contains(where: text.contains)
         if text.contains("ishares") || text.contains("fund holdings as of")
             || columns.has("asset class") && columns.has("notional value", "market currency", "fx rate")
+                && !columns.has("identifier (figi)")
         {
             format = .ishares
         } else if text.contains("vanguard") || columns.titles.contains(where: { $0.hasPrefix("% of fund") }) {
             format = .vanguard
-        } else if text.contains("spdr") || text.contains("ticker symbol") || columns.has("shares held") {
+        } else if text.contains("spdr") || text.contains("ticker symbol")
+            || columns.has("shares held") && columns.has("local currency")
+        {
             format = .spdr
         } else {
             format = .holdings
@@ -70,15 +78,12 @@ struct HoldingsPreamble {
     /// `VOO` of `Vanguard S&P 500 ETF (VOO)`.
     private static func tickerInParentheses(_ text: String) -> String? {
         guard let open = text.lastIndex(of: "("), let close = text[open...].firstIndex(of: ")") else { return nil }
-        let inside = text[text.index(after: open)..<close]
-        return (2...5).contains(inside.count) && inside.allSatisfy { ("A"..."Z").contains($0) } ? String(inside) : nil
+        let inside = String(text[text.index(after: open)..<close])
+        return isFundTicker(inside) ? inside : nil
     }
-}
 
-extension SymbolSpelling {
-    /// The symbol as text; `nil` when what was written is none.
-    fileprivate var symbolText: String? {
-        guard case .symbol(let symbol, _) = self else { return nil }
-        return symbol.description
+    /// Whether a text has the form of a fund's ticker.
+    static func isFundTicker(_ text: String) -> Bool {
+        (2...5).contains(text.count) && text.allSatisfy { ("A"..."Z").contains($0) }
     }
 }

@@ -1,4 +1,4 @@
-/// Decides what one row of a fund's holdings is. Pure.
+/// Decides what one row of a list with a header is. Pure.
 enum HoldingsRow: Equatable {
     /// A share, as its ticker is written.
     case share(String)
@@ -6,7 +6,7 @@ enum HoldingsRow: Equatable {
     case cash
     /// A holding without a ticker.
     case unlisted(String)
-    /// A blank row, a total or a footnote.
+    /// A blank row, a total, a footnote or a symbol for tests.
     case remainder
 
     init(_ fields: [[UInt8]], _ columns: HoldingsColumns) {
@@ -18,27 +18,36 @@ enum HoldingsRow: Equatable {
         let name = field(columns.name)
         let assetClass = field(columns.assetClass).lowercased()
         // Footnotes stand in the first column alone.
-        guard fields.count > max(1, columns.symbol), fields.count(where: { !HoldingsRow.text($0).isEmpty }) > 1 else {
+        guard fields.count > max(1, columns.symbol), fields.count(where: { !HoldingsRow.text($0).isEmpty }) > 1,
+            field(columns.testIssue).uppercased() != "Y", !HoldingsRow.isTrailer(fields)
+        else {
             self = .remainder
             return
         }
-        if HoldingsRow.isCash(ticker: ticker, name: name, assetClass: assetClass) {
+        if field(columns.moneyMarket).uppercased() == "Y"
+            || HoldingsRow.isCash(ticker: ticker, name: name, assetClass: assetClass)
+        {
             self = .cash
-        } else if HoldingsRow.isMissing(ticker) {
-            let isTotal = name.isEmpty || name.lowercased().hasPrefix("total")
+        } else if SymbolSpelling.isMissing(ticker) || ticker.lowercased() == "na" {
+            let isTotal = name.isEmpty || ["total", "fund balance"].contains(where: name.lowercased().hasPrefix)
             self = isTotal ? .remainder : .unlisted(name)
         } else {
-            self = .share(HoldingsRow.withClass(ticker, name: name))
+            self = .share(HoldingsRow.withClass(HoldingsRow.withWholeExchange(ticker, name: name), name: name))
         }
     }
 
+    /// A cell's text: blanks and what can't be seen left out, `="AAPL"` of a spreadsheet without its wrapping.
     static func text(_ bytes: [UInt8]) -> String {
-        String(decoding: bytes, as: UTF8.self).replacing("\u{A0}", with: " ").split(whereSeparator: \.isWhitespace)
-            .joined(separator: " ")
+        var text = SymbolSpelling.visible(String(decoding: bytes, as: UTF8.self))
+        if text.hasPrefix("=\""), text.hasSuffix("\""), text.count > 2 {
+            text = SymbolSpelling.visible(String(text.dropFirst(2).dropLast()))
+        }
+        return text
     }
 
-    private static func isMissing(_ ticker: String) -> Bool {
-        ["", "-", "--", "—", "n/a", "na", "none", "null"].contains(ticker.lowercased())
+    /// The last line of an exchange's symbol directory.
+    static func isTrailer(_ fields: [[UInt8]]) -> Bool {
+        fields.first.map { $0.starts(with: "File Creation Time".utf8) } ?? false
     }
 
     private static let currencies: Set = [
@@ -52,16 +61,28 @@ enum HoldingsRow: Equatable {
             "bond", "treasury", "short term", "short-term",
         ]
         if others.contains(where: assetClass.contains), !shares.contains(where: assetClass.contains) { return true }
-        let upper = ticker.uppercased()
+        let upper = ticker.uppercased().filter { $0 != "$" }
         if currencies.contains(upper) && !shares.contains(where: assetClass.contains) || upper.hasPrefix("CASH_")
-            || upper.hasSuffix("_USD")
+            || upper.hasPrefix("CASH&") || upper.hasSuffix("_USD")
         {
             return true
         }
+        // Tickers of money-market funds end so.
+        if upper.count == 5, upper.hasSuffix("XX"), SymbolSpelling.isUsual(upper) { return true }
         let words = name.uppercased().split { !$0.isLetter }
         let saysCash = words.contains("CASH") || words.contains("DOLLAR") || words.contains("DOLLARS")
         // CASH is a company's ticker too.
-        return (isMissing(ticker) || upper == "CASH") && (saysCash || name.uppercased().contains("MONEY MARKET"))
+        return (SymbolSpelling.isMissing(ticker) || upper == "CASH")
+            && (saysCash || name.uppercased().contains("MONEY MARKET"))
+    }
+
+    /// Bloomberg's exchange cut short: `GRMN U` is no unit unless its name says so.
+    private static func withWholeExchange(_ ticker: String, name: String) -> String {
+        let words = name.uppercased().split { !$0.isLetter }
+        guard ticker.hasSuffix(" U"), !words.contains("UNIT"), !words.contains("UNITS"), !name.isEmpty else {
+            return ticker
+        }
+        return String(ticker.dropLast(2))
     }
 
     /// Share classes that some funds write without a separator; the name must speak of the class too.

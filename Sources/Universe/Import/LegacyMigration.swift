@@ -4,41 +4,65 @@ public import Store
 /// Turns the lists of stocks that older set-ups keep in `cache_entries` into groups. Pure.
 ///
 /// Such a row has the type `stock_universe`, `etf_universe` or `stock_etf_combo`, and as its value a JSON array of
-/// tickers, or of objects that name one. The key's beginning says what the list is: `index_`, `sector_`, `theme_`,
-/// `master_`.
+/// tickers, or of objects that name one. Every list becomes a universe under the keys that it was found by, so that a
+/// setting that names one means the same as before. The key's beginning says what a list of stocks is besides:
+/// `index_`, `sector_`, `theme_`. Rows with one key make one universe, with the members of all.
 public struct LegacyMigration: Sendable {
-    /// What became of one row.
-    public struct Row: Sendable, Equatable {
+    /// A group that rows stand for.
+    public struct Group: Sendable, Equatable {
         /// How it ended.
         public enum Outcome: Sendable, Equatable {
-            /// A group is made, or would be.
+            /// It is made, or would be.
             case made
-            /// A group that an earlier migration made gets other members.
+            /// An earlier migration made it; it gets other members.
             case updated
-            /// The group has these members already.
+            /// It has these members already.
             case unchanged
             /// There is a group of this name that no migration made; it is left alone.
             case kept
-            /// The row can't be read; one line says why.
-            case unreadable(String)
         }
 
+        /// The group.
+        public var definition: UniverseGroup.Definition
+        /// How many symbols it has.
+        public var symbols: Int
+        /// How it ended.
+        public var outcome: Outcome
+    }
+
+    /// What became of one row.
+    public struct Row: Sendable, Equatable {
         /// The row, as `type/name/key`.
         public var source: String
-        /// The group.
-        public var group: UniverseGroup.Definition?
+        /// The groups that have its symbols.
+        public var groups: [Group] = []
         /// How many symbols it has.
         public var symbols = 0
         /// Entries of the list that are no symbols.
         public var refused: [String] = []
-        /// How it ended.
-        public var outcome: Outcome
+        /// Why it can't be read, in one line; `nil` when it can.
+        public var fault: String?
     }
 
     /// What became of each row, in the order given.
     public private(set) var rows: [Row] = []
     /// The groups to write.
     public private(set) var changes: [GroupChange] = []
+
+    /// A group while rows are added to it.
+    private struct Draft {
+        var definition: UniverseGroup.Definition
+        var sources: [String] = []
+        var values: [String] = []
+        var members: [MemberRecord] = []
+        var known: Set<String> = []
+
+        mutating func add(_ list: LegacyList, _ source: String, _ value: String) {
+            sources.append(source)
+            values.append(value)
+            for member in list.members where known.insert(member.symbol).inserted { members.append(member) }
+        }
+    }
 
     /// Decides.
     ///
@@ -47,73 +71,84 @@ public struct LegacyMigration: Sendable {
     ///   - existing: The mirror's groups.
     ///   - force: Whether groups that no migration made are overwritten.
     public init(entries: [CacheEntryRecord], existing: [MirrorContents.Group], force: Bool = false) {
-        var known: [GroupRecord.Identity: MirrorContents.Group] = [:]
-        for group in existing { known[group.record.identity] = group }
-        var taken: [GroupRecord.Identity: String] = [:]
+        var drafts: [Draft] = []
+        var places: [GroupRecord.Identity: Int] = [:]
+        /// Which drafts each row went into.
+        var uses: [[Int]] = []
         for entry in entries where CacheEntryRecord.legacyTypes.contains(entry.type) {
             let source = "\(entry.type)/\(entry.name)/\(entry.key)"
-            guard let value = entry.value, !value.isEmpty else {
-                rows.append(Row(source: source, outcome: .unreadable("it has no value")))
-                continue
-            }
-            let list: LegacyList
-            do {
-                list = try LegacyList(value)
+            var row = Row(source: source)
+            var used: [Int] = []
+            do throws(LegacyList.Fault) {
+                let value = entry.value ?? ""
+                let list = try LegacyList(value)
+                row.symbols = list.members.count
+                row.refused = list.refused
+                if list.members.isEmpty { throw LegacyList.Fault(text: "it has no symbol") }
+                for definition in Self.groups(of: entry) {
+                    let identity = Self.identity(of: definition)
+                    let place = places[identity] ?? drafts.count
+                    if place == drafts.count { drafts.append(Draft(definition: definition)) }
+                    places[identity] = place
+                    drafts[place].add(list, source, value)
+                    used.append(place)
+                }
             } catch {
-                rows.append(Row(source: source, outcome: .unreadable(error.text)))
-                continue
-            }
-            let group = LegacyMigration.group(of: entry)
-            let identity = GroupRecord.Identity(
-                name: group.name, type: group.type.rawValue, environment: group.environment)
-            if let other = taken.updateValue(source, forKey: identity) {
-                taken[identity] = other
-                let text = "\(other) makes the \(group.type.rawValue) group \(quoted(group.name)) already"
-                rows.append(Row(source: source, group: group, outcome: .unreadable(text)))
-                continue
-            }
-            guard !list.members.isEmpty else {
-                rows.append(
-                    Row(source: source, group: group, refused: list.refused, outcome: .unreadable("it has no symbol")))
-                continue
-            }
-            var row = Row(
-                source: source, group: group, symbols: list.members.count, refused: list.refused, outcome: .made)
-            if let old = known[identity] {
-                let isSame = MembershipDifference(from: old.record.members, to: list.members).isEmpty
-                let isOurs = old.imported?.format == LegacyMigration.format
-                row.outcome = isSame ? .unchanged : isOurs || force ? .updated : .kept
+                row.fault = error.text
             }
             rows.append(row)
-            guard row.outcome == .made || row.outcome == .updated else { continue }
+            uses.append(used)
+        }
+        let known = Dictionary(existing.map { ($0.record.identity, $0) }, uniquingKeysWith: { first, _ in first })
+        let groups = drafts.map { draft in
+            let outcome = Self.outcome(of: draft, over: known[Self.identity(of: draft.definition)], force: force)
+            return Group(definition: draft.definition, symbols: draft.members.count, outcome: outcome)
+        }
+        for (index, used) in uses.enumerated() { rows[index].groups = used.map { groups[$0] } }
+        for (draft, group) in zip(drafts, groups) where group.outcome == .made || group.outcome == .updated {
+            let checksum = ContentDigest.hex(of: draft.values.joined(separator: "\n").utf8)
             changes.append(
                 GroupChange(
-                    definition: group, members: list.members,
-                    imported: ImportNote(
-                        source: source, format: LegacyMigration.format, checksum: ContentDigest.hex(of: value.utf8))))
+                    definition: draft.definition, members: draft.members,
+                    imported: ImportNote(source: draft.sources[0], format: Self.format, checksum: checksum)))
         }
+    }
+
+    private static func outcome(of draft: Draft, over old: MirrorContents.Group?, force: Bool) -> Group.Outcome {
+        guard let old else { return .made }
+        if MembershipDifference(from: old.record.members, to: draft.members).isEmpty { return .unchanged }
+        return old.imported?.format == format || force ? .updated : .kept
+    }
+
+    private static func identity(of group: UniverseGroup.Definition) -> GroupRecord.Identity {
+        GroupRecord.Identity(name: group.name, type: group.type.rawValue, environment: group.environment)
     }
 
     static let format = "legacy"
 
-    /// The group that a legacy row stands for.
-    public static func group(of entry: CacheEntryRecord) -> UniverseGroup.Definition {
-        let prefixes: [(String, GroupType, isPartOfName: Bool)] = [
-            ("index_", .universe, false), ("sector_", .sector, false), ("theme_", .theme, false),
-            ("master_", .universe, true),
-        ]
-        var name = entry.name.isEmpty || entry.name == entry.key ? entry.key : "\(entry.name):\(entry.key)"
-        if entry.key.isEmpty { name = entry.name.isEmpty ? entry.type : entry.name }
-        var type = GroupType.universe
-        for (prefix, kind, isPartOfName) in prefixes where entry.key.lowercased().hasPrefix(prefix) {
-            let rest = entry.key.dropFirst(prefix.count)
-            guard !rest.isEmpty else { continue }
-            name = isPartOfName ? entry.key : String(rest)
-            type = kind
+    /// The keys that a legacy row is found by: `name:key`, and the key alone.
+    public static func keys(of entry: CacheEntryRecord) -> [String] {
+        guard !entry.key.isEmpty else { return [entry.name.isEmpty ? entry.type : entry.name] }
+        guard !entry.name.isEmpty, entry.name != entry.key else { return [entry.key] }
+        return ["\(entry.name):\(entry.key)", entry.key]
+    }
+
+    /// The groups that a legacy row stands for: universes under its keys, and what its key's beginning says.
+    static func groups(of entry: CacheEntryRecord) -> [UniverseGroup.Definition] {
+        func group(_ name: String, _ type: GroupType) -> UniverseGroup.Definition {
+            UniverseGroup.Definition(
+                name: name, type: type, description: "From \(entry.type) \(entry.name) \(entry.key)",
+                environment: entry.environment)
         }
-        return UniverseGroup.Definition(
-            name: name, type: type, description: "From \(entry.type) \(entry.name) \(entry.key)",
-            environment: entry.environment)
+        var groups = keys(of: entry).map { group($0, .universe) }
+        // A list of funds is no sector and no theme of stocks.
+        guard entry.type != "etf_universe" else { return groups }
+        let prefixes: [(String, GroupType)] = [("index_", .universe), ("sector_", .sector), ("theme_", .theme)]
+        for (prefix, type) in prefixes where entry.key.lowercased().hasPrefix(prefix) {
+            let rest = String(entry.key.dropFirst(prefix.count))
+            if !rest.isEmpty { groups.append(group(rest, type)) }
+        }
+        return groups
     }
 }
 
@@ -127,6 +162,7 @@ struct LegacyList {
     private(set) var refused: [String] = []
 
     init(_ value: String) throws(Fault) {
+        guard !value.isEmpty else { throw Fault(text: "it has no value") }
         guard var document = JSONValue(parsing: value) else {
             throw Fault(text: "its value is no JSON: \(quoted(value))")
         }

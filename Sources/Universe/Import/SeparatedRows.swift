@@ -28,6 +28,7 @@ struct SeparatedRows {
         self.bytes = bytes[start...]
         self.separator = separator
         position = start
+        if SeparatedRows.namedSeparator(in: bytes) != nil { skipLine() }
     }
 
     private static func start(of bytes: [UInt8]) -> Int { bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0 }
@@ -37,7 +38,10 @@ struct SeparatedRows {
         while position < bytes.endIndex {
             let start = (position: position, line: line)
             switch bytes[position...].first(where: { $0 != UInt8(ascii: " ") && $0 != UInt8(ascii: "\t") }) {
-            case UInt8(ascii: "#"), UInt8(ascii: "\n"), UInt8(ascii: "\r"), nil:
+            case UInt8(ascii: "\n"), UInt8(ascii: "\r"), nil:
+                skipLine()
+                continue
+            case UInt8(ascii: "#") where !isSection:
                 skipLine()
                 continue
             default:
@@ -56,6 +60,15 @@ struct SeparatedRows {
             }
         }
         return nil
+    }
+
+    /// Whether the line begins with the name of a section, as watch lists have them: `###TECH,NASDAQ:AAPL`.
+    private var isSection: Bool {
+        let line = bytes[position...].prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
+        guard line.starts(with: "###".utf8), line.contains(separator), let next = line.dropFirst(3).first else {
+            return false
+        }
+        return !isBlank(next) && next != UInt8(ascii: "#")
     }
 
     private enum Fault: Error {
@@ -135,19 +148,29 @@ struct SeparatedRows {
         byte == separator || byte == UInt8(ascii: "\n") || byte == UInt8(ascii: "\r")
     }
 
-    /// The separator of the first line that is no comment: a comma, else a semicolon or a tab when it has one.
+    /// The separator of the first line that is no comment: a comma, else a semicolon, a tab or a bar when it has one.
     static func separator(of bytes: [UInt8]) -> UInt8 {
+        if let named = namedSeparator(in: bytes) { return named }
         for line in bytes[start(of: bytes)...].split(whereSeparator: {
             $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r")
         }) {
             guard let first = line.first(where: { $0 != UInt8(ascii: " ") }), first != UInt8(ascii: "#") else {
                 continue
             }
-            for candidate in [UInt8(ascii: ","), UInt8(ascii: ";"), UInt8(ascii: "\t")] where line.contains(candidate) {
-                return candidate
-            }
-            break
+            return separators.first(where: line.contains) ?? separators[0]
         }
-        return UInt8(ascii: ",")
+        return separators[0]
+    }
+
+    /// What may separate columns, the likeliest first.
+    static let separators = Array(",;\t|".utf8)
+
+    /// The separator that a first line `sep=;` names, as spreadsheets write and read it.
+    private static func namedSeparator(in bytes: [UInt8]) -> UInt8? {
+        let line = bytes[start(of: bytes)...].prefix(6)
+        guard line.count > 4, line.prefix(4).elementsEqual("sep=".utf8), let separator = line.dropFirst(4).first,
+            separators.contains(separator)
+        else { return nil }
+        return separator
     }
 }

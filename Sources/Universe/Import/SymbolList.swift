@@ -1,32 +1,56 @@
 public import MarketData
 
 /// Symbols in one line of text, separated by commas: trimmed, each once, in the order written.
+///
+/// Other ways to write such a line are understood as well: semicolons, blanks or line ends between the symbols, and
+/// the brackets and quotes of a list in a programming language.
 public struct SymbolList: Sendable, Equatable {
     /// The symbols; empty when the list is the wildcard alone.
     public var symbols: [Symbol] = []
     /// Whether `*` is among the entries: every symbol of the feed.
     public var isWildcard = false
+    /// Entries that are no symbols, as written.
+    public var refused: [String] = []
     /// What is worth telling about the entries, each fit for a log line.
     public var remarks: [String] = []
 
     /// Reads a list. Entries that are no symbols are left out, with a remark.
     public init(_ text: String) {
         var seen: Set<Symbol> = []
-        for piece in text.split(separator: ",") where !piece.allSatisfy(\.isWhitespace) {
-            if piece.filter({ !$0.isWhitespace }) == "*" {
-                isWildcard = true
-                continue
-            }
-            switch SymbolSpelling(reading: String(piece)) {
+        func take(_ piece: String, _ spelling: SymbolSpelling) {
+            switch spelling {
             case .symbol(let symbol, let remark):
                 if let remark { remarks.append(remark) }
                 if seen.insert(symbol).inserted { symbols.append(symbol) }
-            case .refused(let reason):
+            case .refused(let reason), .elsewhere(let reason):
+                refused.append(piece)
                 remarks.append("\(reason); it is left out")
+            }
+        }
+        for piece in SymbolList.pieces(of: text) {
+            let visible = SymbolSpelling.visible(piece)
+            if visible == "*" || FeedChannel(visible).map({ $0.symbol == nil }) == true {
+                isWildcard = true
+                continue
+            }
+            let whole = SymbolSpelling(reading: piece)
+            let words = piece.split(whereSeparator: \.isWhitespace)
+            // `BRK B` is a symbol, `AAPL MSFT` are two.
+            if case .refused = whole, words.count > 1 {
+                for word in words { take(String(word), SymbolSpelling(reading: String(word))) }
+            } else {
+                take(piece, whole)
             }
         }
         if isWildcard, !symbols.isEmpty {
             remarks.append("* stands for every symbol, so the others in the list say nothing more")
         }
+    }
+
+    /// The entries, none blank.
+    private static func pieces(of text: String) -> [String] {
+        text.split { ",;\n\r\t".contains($0) || $0 == "\r\n" }.map { piece in
+            String(piece.filter { !"[](){}\"'`“”‘’".contains($0) })
+        }.filter { !$0.allSatisfy(\.isWhitespace) }
     }
 }

@@ -2,7 +2,7 @@
 public struct SymbolListError: Error, Sendable, Equatable {
     /// What went wrong.
     public enum Reason: Sendable, Equatable {
-        /// The bytes are no UTF-8 text.
+        /// The bytes are no text and no workbook.
         case notText
         /// The header has no symbol column.
         case noSymbolColumn
@@ -10,6 +10,8 @@ public struct SymbolListError: Error, Sendable, Equatable {
         case empty
         /// The list has wrong rows and was read strictly.
         case wrongRows
+        /// More rows are wrong than right.
+        case mostRefused
     }
 
     /// What went wrong.
@@ -26,6 +28,26 @@ public struct SymbolListError: Error, Sendable, Equatable {
         self.reason = reason
         self.text = text
         self.problems = problems
+    }
+
+    /// Judges what was read: a fault when a strict list has a wrong row, or most rows are wrong; `nil` when it may be
+    /// taken.
+    init?(judging problems: [SymbolListImport.Problem], taken: Int, strict: Bool, header: String) {
+        let faults = problems.filter(\.isFault)
+        if strict, let first = faults.first {
+            let rest = faults.count > 1 ? " (and \(faults.count - 1) more)" : ""
+            self.init(
+                .wrongRows,
+                text: "\(first)\(rest): correct it, or import without strictness to leave wrong rows out",
+                problems: problems)
+            return
+        }
+        let leftOut = faults.count { $0.consequence == .leftOut }
+        guard leftOut > taken, taken > 0 || leftOut > 1 else { return nil }
+        self.init(
+            .mostRefused,
+            text: "\(leftOut) of \(leftOut + taken) rows have no symbol where one is expected; \(header)",
+            problems: problems)
     }
 }
 

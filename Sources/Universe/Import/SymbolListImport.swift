@@ -3,10 +3,10 @@ public import Store
 
 /// Reads a group's members from a plain list: one symbol a row, with or without a header.
 ///
-/// With a header, the columns `symbol` (or `ticker`) and `weight` are read and all others ignored; without one, the
-/// first column is the symbol and the second, where it is a number, the weight. Commas, or semicolons or tabs,
-/// separate columns; blank lines and lines that begin with `#` are skipped. A bad row is reported with its line and
-/// the others are read all the same. Pure: the caller reads the file.
+/// With a header, the columns for symbol and weight are read and all others ignored; without one, the first column is
+/// the symbol and the second, where it is a number, the weight, unless the rows hold nothing but symbols. Commas,
+/// semicolons, tabs or bars separate columns; blank lines and lines that begin with `#` are skipped. A bad row is
+/// reported with its line and the others are read all the same. Pure: the caller reads the file.
 public struct SymbolListImport: Sendable, Equatable {
     /// A member, with the line that named it.
     public struct Entry: Sendable, Equatable {
@@ -56,104 +56,185 @@ public struct SymbolListImport: Sendable, Equatable {
         entries.map { GroupMember(symbol: $0.symbol.description, weight: $0.weight) }
     }
 
+    /// Rows of symbols that exchanges use for tests, which were left out.
+    public private(set) var testRows = 0
+
     /// Reads a list.
     ///
     /// - Parameters:
     ///   - csv: The file's bytes.
     ///   - strict: Whether one wrong row refuses the whole list.
     /// - Throws: ``SymbolListError`` when the bytes are no text, a header names no symbol column, no symbol is found,
-    ///   or a strict list has a wrong row.
+    ///   most rows have none, or a strict list has a wrong row.
     public init(csv: [UInt8], strict: Bool = false) throws(SymbolListError) {
-        guard !csv.starts(with: [0xFF, 0xFE]), !csv.starts(with: [0xFE, 0xFF]), !csv.prefix(64).contains(0) else {
-            throw SymbolListError(.notText, text: "the file is no UTF-8 text: save it as CSV in UTF-8")
-        }
-        var rows = SeparatedRows(csv)
-        var columns: Columns?
+        let text = try ListText.separated(csv)
+        try self.init(text: text, HoldingsPreamble(text), strict: strict)
+    }
+
+    /// Reads separated text whose header is known.
+    init(text: [UInt8], _ preamble: HoldingsPreamble?, strict: Bool) throws(SymbolListError) {
         var firstLines: [Symbol: Int] = [:]
-        while let (line, row) = rows.next() {
-            guard case .fields(let fields) = row else {
-                if case .malformed(let text) = row { add(line, .leftOut, text) }
-                continue
-            }
-            guard let known = columns else {
-                let found = try Columns(firstRow: fields, line: line)
-                columns = found
-                if !found.isHeader { take(fields, line, found, &firstLines) }
-                continue
-            }
-            take(fields, line, known, &firstLines)
+        var header: String
+        if let preamble {
+            header =
+                "the header on line \(preamble.headerLine) says that they stand in the column "
+                + quoted(preamble.columns.titles[preamble.columns.symbol])
+            readRows(text, preamble, &firstLines)
+        } else {
+            let rows = SeparatedRows.all(of: text)
+            header = try readPlainRows(rows, &firstLines)
         }
-        if strict, problems.contains(where: \.isFault) {
-            throw SymbolListError(.wrongRows, text: summary(of: problems.filter(\.isFault)), problems: problems)
+        if let error = SymbolListError(judging: problems, taken: entries.count, strict: strict, header: header) {
+            throw error
         }
         guard !entries.isEmpty else {
             throw SymbolListError(.empty, text: "no symbol was found in the file", problems: problems)
         }
     }
 
-    private mutating func take(_ fields: [[UInt8]], _ line: Int, _ columns: Columns, _ firstLines: inout [Symbol: Int])
-    {
-        let text = columns.symbol < fields.count ? String(decoding: fields[columns.symbol], as: UTF8.self) : ""
+    // MARK: - With a header
+
+    private mutating func readRows(_ text: [UInt8], _ preamble: HoldingsPreamble, _ firstLines: inout [Symbol: Int]) {
+        let columns = preamble.columns
+        var rows = SeparatedRows(text, separator: preamble.separator)
+        while let (line, row) = rows.next() {
+            guard line > preamble.headerLine else { continue }
+            guard case .fields(let fields) = row else {
+                if case .malformed(let text) = row { add(line, .leftOut, text) }
+                continue
+            }
+            func field(_ column: Int?) -> String? {
+                column.flatMap { $0 < fields.count ? HoldingsRow.text(fields[$0]) : nil }
+            }
+            if HoldingsRow.isTrailer(fields) { continue }
+            if field(columns.testIssue)?.uppercased() == "Y" {
+                testRows += 1
+                continue
+            }
+            guard let symbol = take(field(columns.symbol) ?? "", line, &firstLines), let text = field(columns.weight)
+            else { continue }
+            switch WeightText(text, decimalComma: preamble.hasDecimalCommas) {
+            case .none: break
+            case .value(let value): entries[entries.count - 1].weight = value
+            case .malformed:
+                add(
+                    line, .weightLeftOut, "the weight \(quoted(text)) is no number; \(symbol) is taken without a weight"
+                )
+            }
+        }
+    }
+
+    // MARK: - Without one
+
+    /// Reads rows that no header explains; returns what to say of the first when most are wrong.
+    private mutating func readPlainRows(
+        _ rows: [(line: Int, row: SeparatedRows.Row)], _ firstLines: inout [Symbol: Int]
+    ) throws(SymbolListError) -> String {
+        let texts = rows.compactMap { item -> (line: Int, cells: [String])? in
+            guard case .fields(let fields) = item.row else { return nil }
+            return (item.line, fields.map(HoldingsRow.text))
+        }
+        if let first = texts.first {
+            let names = first.cells.map { $0.lowercased() }
+            let known: Set = ["name", "company", "security", "sector", "industry", "weight", "shares", "price"]
+            guard names.count(where: known.contains) < 2 else {
+                throw SymbolListError(
+                    .noSymbolColumn,
+                    text: "the header on line \(first.line) has no column `symbol` or `ticker`: name one of its "
+                        + "columns so")
+            }
+        }
+        let isSpread = Self.holdNothingButSymbols(texts.map(\.cells))
+        let isWatchList = texts.allSatisfy { $0.cells.count > 3 && ["DES", "SYM"].contains($0.cells[0]) }
+        var next = texts.startIndex
+        for (line, row) in rows {
+            guard case .fields = row else {
+                if case .malformed(let text) = row { add(line, .leftOut, text) }
+                continue
+            }
+            let cells = texts[next].cells
+            next += 1
+            if isSpread {
+                for cell in cells where !cell.isEmpty && !cell.hasPrefix("###") { _ = take(cell, line, &firstLines) }
+            } else if isWatchList {
+                _ = take(cells[1], line, &firstLines)
+            } else if let words = Self.words(of: cells) {
+                for word in words { _ = take(word, line, &firstLines) }
+            } else if take(cells[0], line, &firstLines) != nil, cells.count > 1,
+                case .value(let weight) = WeightText(cells[1])
+            {
+                entries[entries.count - 1].weight = weight
+            }
+        }
+        let first = (texts.first?.cells ?? []).joined(separator: ", ")
+        return "the first row, \(quoted(first)), is no header that is known: name the column with the symbols `symbol`"
+    }
+
+    /// Whether rows are symbols side by side rather than a symbol and what belongs to it.
+    private static func holdNothingButSymbols(_ rows: [[String]]) -> Bool {
+        guard let first = rows.first, first.count > (rows.count == 1 ? 1 : 2) else { return false }
+        return rows.allSatisfy { row in
+            row.count > 2 || rows.count == 1 || row == rows[rows.count - 1]
+        } && rows.allSatisfy { $0.allSatisfy { $0.isEmpty || $0.hasPrefix("###") || isSurelySymbol($0) } }
+    }
+
+    /// The symbols of a row that has nothing but them, with blanks between them; `nil` when it is no such row.
+    private static func words(of cells: [String]) -> [String]? {
+        guard cells.dropFirst().allSatisfy(\.isEmpty), case .refused = SymbolSpelling(reading: cells[0]) else {
+            return nil
+        }
+        let words = cells[0].split(separator: " ").map(String.init)
+        return words.count > 1 && words.allSatisfy(isSurelySymbol) ? words : nil
+    }
+
+    private static func isSurelySymbol(_ text: String) -> Bool {
+        guard !SymbolSpelling.isMissing(text) else { return true }
+        let isOneCase = !text.contains(where: \.isLowercase) || !text.contains(where: \.isUppercase)
+        guard isOneCase || SymbolSpelling.isUsual(text) else { return false }
+        return switch SymbolSpelling(reading: text) {
+        case .symbol(let symbol, _): SymbolSpelling.isUsual(symbol.description) && symbol.count <= 8
+        case .elsewhere: !text.allSatisfy(\.isNumber)
+        case .refused: false
+        }
+    }
+
+    // MARK: - One symbol
+
+    /// Takes a symbol; returns it when it is a new member.
+    private mutating func take(_ text: String, _ line: Int, _ firstLines: inout [Symbol: Int]) -> Symbol? {
+        if !text.isEmpty, SymbolSpelling.isMissing(text) {
+            add(line, .remarked, "\(quoted(text)) stands where there is no symbol and is left out")
+            return nil
+        }
         let symbol: Symbol
         switch SymbolSpelling(reading: text) {
-        case .refused(let reason):
-            return add(line, .leftOut, reason)
+        case .refused(let reason), .elsewhere(let reason):
+            add(line, .leftOut, reason)
+            return nil
         case .symbol(let read, let remark):
             symbol = read
             if let remark { add(line, .remarked, remark) }
         }
         if let first = firstLines[symbol] {
-            return add(line, .repeated, "\(symbol) stands on line \(first) already; the first row counts")
+            add(line, .repeated, "\(symbol) stands on line \(first) already; the first row counts")
+            return nil
         }
         firstLines[symbol] = line
-        entries.append(Entry(symbol: symbol, weight: weight(in: fields, line, columns, of: symbol), line: line))
-    }
-
-    private mutating func weight(in fields: [[UInt8]], _ line: Int, _ columns: Columns, of symbol: Symbol) -> Double? {
-        guard let column = columns.weight, column < fields.count else { return nil }
-        var text = String(decoding: fields[column], as: UTF8.self)
-        if text.last == "%" { text.removeLast() }
-        while text.last == " " { text.removeLast() }
-        if ["", "-", "--", "n/a"].contains(text.lowercased()) { return nil }
-        if text.utf8.allSatisfy({ "0123456789+-.eE".utf8.contains($0) }), let value = Double(text), value.isFinite {
-            return value
-        }
-        if columns.isHeader {
-            add(line, .weightLeftOut, "the weight \(quoted(text)) is no number; \(symbol) is taken without a weight")
-        }
-        return nil
+        entries.append(Entry(symbol: symbol, weight: nil, line: line))
+        return symbol
     }
 
     private mutating func add(_ line: Int, _ consequence: Problem.Consequence, _ text: String) {
         problems.append(Problem(line: line, consequence: consequence, text: text))
     }
+}
 
-    private func summary(of faults: [Problem]) -> String {
-        let rest = faults.count > 1 ? " (and \(faults.count - 1) more)" : ""
-        return "\(faults[0])\(rest): correct it, or import without strictness to leave wrong rows out"
-    }
-
-    /// Where symbol and weight stand in a row.
-    private struct Columns {
-        var isHeader: Bool
-        var symbol: Int
-        var weight: Int?
-
-        init(firstRow: [[UInt8]], line: Int) throws(SymbolListError) {
-            let names = firstRow.map { String(decoding: $0, as: UTF8.self).lowercased() }
-            if let symbol = names.firstIndex(of: "symbol") ?? names.firstIndex(of: "ticker") {
-                self.symbol = symbol
-                isHeader = true
-                weight = names.firstIndex { ["weight", "weight %", "weight (%)", "weight%"].contains($0) }
-                return
-            }
-            let known: Set = ["name", "company", "security", "sector", "industry", "weight", "shares", "price"]
-            guard names.count(where: known.contains) < 2 else {
-                throw SymbolListError(
-                    .noSymbolColumn,
-                    text: "the header on line \(line) has no column `symbol` or `ticker`: name one of its columns so")
-            }
-            (isHeader, symbol, weight) = (false, 0, 1)
-        }
+extension SeparatedRows {
+    /// All rows of a text.
+    fileprivate static func all(of text: [UInt8]) -> [(line: Int, row: Row)] {
+        var rows = SeparatedRows(text)
+        var all: [(line: Int, row: Row)] = []
+        while let row = rows.next() { all.append(row) }
+        return all
     }
 }

@@ -82,6 +82,8 @@ public struct UniverseImporter: Sendable {
         public var remarks: [String] = []
         /// How many SECTOR groups changed.
         public var sectors = 0
+        /// Whether there was no such group before.
+        public var isNew = false
     }
 
     let mirror: UniverseMirror
@@ -103,9 +105,9 @@ public struct UniverseImporter: Sendable {
         let reports = try mirror.withSnapshot { snapshot in
             var reports: [Report] = []
             var taken: [UniverseGroup.Definition.Key: String] = [:]
-            for file in files {
-                reports.append(try plan(file, options, snapshot, &taken, &changes, &sectors))
-                progress(reports.count)
+            for (index, file) in files.enumerated() {
+                reports += try plan(file, options, snapshot, &taken, &changes, &sectors)
+                progress(index + 1)
             }
             if options.derivesSectors {
                 let existing = try snapshot.contents().groups.filter {
@@ -124,13 +126,33 @@ public struct UniverseImporter: Sendable {
         _ file: File, _ options: Options, _ snapshot: UniverseMirror.Snapshot,
         _ taken: inout [UniverseGroup.Definition.Key: String], _ changes: inout [GroupChange],
         _ sectors: inout SectorTally
-    ) throws(StoreError) -> Report {
-        let list: HoldingsImport
+    ) throws(StoreError) -> [Report] {
+        let lists: [HoldingsImport]
         do {
-            list = try HoldingsImport(csv: file.bytes, strict: options.isStrict)
+            lists = try HoldingsImport.read(file.bytes, strict: options.isStrict)
         } catch {
-            return Report(file: file.name, outcome: .failed(error.description), problems: error.problems)
+            return [Report(file: file.name, outcome: .failed(error.description), problems: error.problems)]
         }
+        if lists.count > 1, options.name != nil {
+            let funds = lists.compactMap(\.fund).joined(separator: ", ")
+            return [
+                Report(
+                    file: file.name,
+                    outcome: .failed("it has the holdings of several funds, \(funds): import it without --name"))
+            ]
+        }
+        var reports: [Report] = []
+        for list in lists {
+            reports.append(try plan(list, of: file, options, snapshot, &taken, &changes, &sectors))
+        }
+        return reports
+    }
+
+    private func plan(
+        _ list: HoldingsImport, of file: File, _ options: Options, _ snapshot: UniverseMirror.Snapshot,
+        _ taken: inout [UniverseGroup.Definition.Key: String], _ changes: inout [GroupChange],
+        _ sectors: inout SectorTally
+    ) throws(StoreError) -> Report {
         let guess = GroupGuess(file: file.name, list)
         let group = UniverseGroup.Definition(
             name: options.name ?? guess.name, type: options.type ?? guess.type,
@@ -139,6 +161,9 @@ public struct UniverseImporter: Sendable {
             file: file.name, group: group, format: list.format, symbols: list.entries.count, outcome: .written,
             problems: list.problems, remarks: list.remarks)
         if list.cashRows > 0 { report.remarks.append("\(list.cashRows) rows of cash, futures and the like left out") }
+        if list.elsewhereRows > 0 {
+            report.remarks.append("\(list.elsewhereRows) holdings that are no US stocks left out")
+        }
         if let other = taken.updateValue(file.name, forKey: .init(group)) {
             report.outcome = .failed(
                 "\(other) makes the \(group.type.rawValue) group \(quoted(group.name)) as well: import one of them, "
@@ -169,7 +194,11 @@ public struct UniverseImporter: Sendable {
             return report
         }
         if old?.origin == .pulled {
-            report.remarks.append("the group came from the database; it is a local one now, and pulls leave it alone")
+            report.remarks.append(
+                "the group came from the database; it is a local one now, hides the database's, and pulls leave it "
+                    + "alone: edgetick universe give-back \(group.name) undoes that")
+        } else if old == nil {
+            report.isNew = true
         }
         changes.append(GroupChange(definition: group, members: members, imported: note))
         return report
@@ -221,19 +250,38 @@ private struct GroupGuess {
     init(file: String, _ list: HoldingsImport) {
         var stem = file.lastIndex(of: ".").map { String(file[..<$0]) } ?? file
         if stem.isEmpty { stem = file }
-        let lower = stem.lowercased()
-        var fund = list.fund
-        for ending in ["_holdings", "-holdings", " holdings"] where lower.hasSuffix(ending) {
-            fund = fund ?? String(stem.dropLast(ending.count)).uppercased()
+        // As browsers name a file that is there already.
+        if let open = stem.lastIndex(of: "("), stem.hasSuffix(")"), open > stem.startIndex,
+            stem[stem.index(after: open)...].dropLast().allSatisfy(\.isNumber)
+        {
+            stem = String(stem[..<open])
+            while stem.last == " " { stem.removeLast() }
         }
-        // As SPDR funds name theirs: holdings-daily-us-en-spy.csv.
-        if lower.hasPrefix("holdings-"), let last = stem.split(separator: "-").last {
-            fund = fund ?? last.uppercased()
-        }
+        let fund = list.fund ?? Self.fund(in: stem)
         let isFund = list.format.isFund || (list.format == .weighted && fund != nil)
         name = isFund ? fund ?? stem : stem
         type = isFund ? .etf : .universe
         description = list.title
+    }
+
+    /// Words that file names have beside a fund's ticker.
+    private static let words: Set = [
+        "fund", "funds", "etf", "full", "daily", "all", "top", "my", "us", "en", "raw", "data", "csv", "xlsx", "list",
+        "export", "detail", "the", "of", "as",
+    ]
+
+    /// The ticker in the name of a file of holdings, the word before `holdings` or else behind it: `IVV_holdings (1)`,
+    /// `copx_full-holdings_20260612`, `holdings-daily-us-en-spy`.
+    private static func fund(in stem: String) -> String? {
+        let words = stem.split { !$0.isLetter && !$0.isNumber }
+        guard let place = words.lastIndex(where: { $0.lowercased().hasSuffix("holdings") }) else { return nil }
+        func isTicker(_ word: Substring) -> Bool {
+            (2...5).contains(word.count) && word.allSatisfy { $0.isLetter && $0.isASCII }
+                && !Self.words.contains(word.lowercased())
+        }
+        let before = words[..<place].last { !Self.words.contains($0.lowercased()) }
+        let behind = words[words.index(after: place)...].first(where: isTicker)
+        return (before.flatMap { isTicker($0) ? $0 : nil } ?? behind)?.uppercased()
     }
 }
 

@@ -1,10 +1,11 @@
-/// A weight as fund companies write it: `6.37`, `6.37%`, `"1,234.5"`, `(0.01)`.
+/// A weight as fund companies write it: `6.37`, `6.37%`, `"1,234.5"`, `(0.01)`, and `6,37` where a comma is the
+/// decimal point.
 enum WeightText: Equatable {
     case none
     case value(Double)
     case malformed
 
-    init(_ text: String) {
+    init(_ text: String, decimalComma: Bool = false) {
         var rest = text[...]
         if rest.last == "%" { rest.removeLast() }
         while rest.last == " " { rest.removeLast() }
@@ -17,6 +18,10 @@ enum WeightText: Equatable {
         if rest.first == "(", rest.last == ")" {
             rest = rest.dropFirst().dropLast()
             sign = -1
+        }
+        if decimalComma, let comma = rest.lastIndex(of: ","), !rest[comma...].contains(".") {
+            rest = Substring(
+                rest[..<comma].replacing(".", with: ",") + "." + rest[rest.index(after: comma)...])
         }
         guard let plain = WeightText.withoutThousands(rest), plain.utf8.allSatisfy("0123456789+-.eE".utf8.contains),
             let value = Double(plain), value.isFinite

@@ -65,6 +65,12 @@ public struct UniverseValidation: Sendable {
         for member in record.members {
             switch SymbolSpelling(reading: member.symbol) {
             case .refused: malformed.append(member.symbol)
+            case .elsewhere:
+                if Symbol(member.symbol) == nil {
+                    malformed.append(member.symbol)
+                } else {
+                    unusual.append(member.symbol)
+                }
             case .symbol(let symbol, let remark):
                 let text = symbol.description
                 spellings[text, default: []].append(member.symbol)

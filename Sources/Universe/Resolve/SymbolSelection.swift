@@ -74,7 +74,7 @@ public struct SymbolSelection: Sendable, Equatable {
     ///
     /// - Parameters:
     ///   - universeKey: The connection's universe key, as written; `nil` or blank when none is set.
-    ///   - list: The connection's plain list, separated by commas, as written; `*` stands for every symbol.
+    ///   - list: The connection's plain list, as ``SymbolList`` reads it; `*` stands for every symbol.
     ///   - fallback: What to do when the key gives nothing and there is no list.
     ///   - resolution: What the key stands for, as ``RelationshipCache/resolution(of:)`` says; `nil` without a key.
     /// - Throws: The key's error when it gives nothing, no list is set, and the fallback is a refusal.
@@ -85,7 +85,11 @@ public struct SymbolSelection: Sendable, Equatable {
         let key = universeKey.flatMap { UniverseKey($0) }
         guard let key, let resolution else {
             if !take(list: list) {
-                add(.warning, "neither a universe key nor symbols are set: nothing is collected on this connection")
+                add(
+                    .warning,
+                    hasEntries(list)
+                        ? "no entry of the list is a symbol: nothing is collected on this connection"
+                        : "neither a universe key nor symbols are set: nothing is collected on this connection")
             }
             return
         }

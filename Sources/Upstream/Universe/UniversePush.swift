@@ -32,11 +32,15 @@ public struct PushPlan: Sendable, Equatable {
         public var writtenAs: String?
         /// How many symbols were upstream before.
         public var before = 0
+        /// Why it was not, or could not be, written, in one line; the others are all the same.
+        public var failure: String?
         /// Documents that stay, of members that are written anew.
         var keptDocuments: [String: String] = [:]
 
         /// Whether so many members would change that a person should look first.
-        public var isDrastic: Bool { action == .update && (added.count + removed.count) * 2 > before && before > 0 }
+        public var isDrastic: Bool {
+            failure == nil && action == .update && (added.count + removed.count) * 2 > before && before > 0
+        }
     }
 
     /// The groups, in the order given.
@@ -46,11 +50,14 @@ public struct PushPlan: Sendable, Equatable {
 
     /// The groups that would be rewritten by more than half.
     public var drastic: [Group] { groups.filter(\.isDrastic) }
+    /// The groups that could not be written.
+    public var failed: [Group] { groups.filter { $0.failure != nil } }
     /// Whether nothing has to be written.
-    public var isEmpty: Bool { groups.allSatisfy { $0.action == .unchanged } }
+    public var isEmpty: Bool { groups.allSatisfy { $0.action == .unchanged && $0.failure == nil } }
 }
 
-/// Writes groups into the database, all in one transaction; groups that are not named are left alone.
+/// Writes groups into the database, each in a transaction of its own, so that one that the database can't take doesn't
+/// keep the others from it; groups that are not named are left alone.
 public actor UniversePush {
     private let configuration: UpstreamConfiguration
     private let executor = QueueExecutor(label: "edgetick.universe.push")
@@ -64,25 +71,27 @@ public actor UniversePush {
         self.configuration = configuration
     }
 
-    /// Says what writing `groups` would change; changes nothing.
+    /// Says what writing `groups` would change, and which of them can't be written; changes nothing.
     ///
-    /// - Throws: any ``UpstreamError/Reason``; reason `data` when the database could not take a group as it is.
+    /// - Throws: any ``UpstreamError/Reason`` that isn't about one group.
     public func plan(_ groups: [GroupRecord]) async throws(UpstreamError) -> PushPlan {
-        try await session(groups, "READ ONLY") { (_, plan) throws(UpstreamError) in plan }
+        try await session { (connection) throws(UpstreamError) in try plan(groups, connection) }
     }
 
-    /// Makes the database's groups equal to `groups` and says what changed.
+    /// Makes the database's groups equal to `groups` and says what changed, and which could not be written.
     ///
     /// - Parameters:
-    ///   - force: Whether a group may change by more than half.
+    ///   - force: Whether a group may change by more than half; without it, one that would keeps all from being
+    ///     written.
     ///   - progress: is told how many of how many groups are written.
-    /// - Throws: any ``UpstreamError/Reason``; nothing is changed then, unless the answer to the COMMIT was lost, in
-    ///   which case doing it again is right.
+    /// - Throws: any ``UpstreamError/Reason`` that isn't about one group; doing it again is right then, groups that are
+    ///   written already are found unchanged.
     public func push(
         _ groups: [GroupRecord], force: Bool = false,
         progress: @Sendable (_ done: Int, _ total: Int) -> Void = { _, _ in }
     ) async throws(UpstreamError) -> PushPlan {
-        try await session(groups, "READ WRITE") { (writing, plan) throws(UpstreamError) in
+        try await session { (connection) throws(UpstreamError) in
+            var plan = try plan(groups, connection)
             if let drastic = plan.drastic.first, !force {
                 throw UpstreamError(
                     .data, "push universes",
@@ -90,28 +99,65 @@ public actor UniversePush {
                         + "(+\(drastic.added.count), -\(drastic.removed.count) of \(drastic.before)); look at "
                         + "--dry-run and add --force", object: "group \(drastic.identity.name)")
             }
-            for (index, group) in plan.groups.enumerated() where group.action != .unchanged {
-                try writing.write(groups[index], group)
+            for (index, group) in groups.enumerated() {
+                if plan.groups[index].failure == nil, plan.groups[index].action != .unchanged {
+                    plan.groups[index] = try alone(group, in: "READ WRITE", connection) {
+                        (writing) throws(UpstreamError) in
+                        // Compared once more under the lock, so that what was compared is what is changed.
+                        let change = try writing.compare(group)
+                        if change.action != .unchanged { try writing.write(group, change) }
+                        try writing.commit()
+                        return change
+                    }
+                }
                 progress(index + 1, groups.count)
             }
-            try writing.commit()
             return plan
         }
     }
 
-    private func session(
-        _ groups: [GroupRecord], _ access: String,
-        _ body: (UniverseWriting, PushPlan) throws(UpstreamError) -> PushPlan
-    ) async throws(UpstreamError) -> PushPlan {
+    private func plan(_ groups: [GroupRecord], _ connection: PostgresConnection) throws(UpstreamError) -> PushPlan {
+        var plan = PushPlan()
+        plan.target = configuration.target
+        for group in groups {
+            plan.groups.append(
+                try alone(group, in: "READ ONLY", connection) { (writing) throws(UpstreamError) in
+                    let change = try writing.compare(group)
+                    try writing.rollback()
+                    return change
+                })
+        }
+        return plan
+    }
+
+    /// Does one group's work in a transaction of its own; an error that is about the group becomes its failure.
+    private func alone(
+        _ group: GroupRecord, in access: String, _ connection: PostgresConnection,
+        _ body: (UniverseWriting) throws(UpstreamError) -> PushPlan.Group
+    ) throws(UpstreamError) -> PushPlan.Group {
+        try connection.run("BEGIN ISOLATION LEVEL READ COMMITTED \(access)", "begin pushing universes")
+        // Whatever the tables are, it is the same for every group.
+        let writing = try UniverseWriting(connection, isReadOnly: access == "READ ONLY")
+        do throws(UpstreamError) {
+            return try body(writing)
+        } catch {
+            guard [.data, .schema, .refused, .limit, .tooSlow].contains(error.reason) else { throw error }
+            try writing.rollback()
+            var failed = PushPlan.Group(identity: group.identity, action: .update)
+            let details = [error.sqlState.map { "SQLSTATE \($0)" }, error.object].compactMap { $0 }
+            failed.failure = error.text + (details.isEmpty ? "" : " (\(details.joined(separator: ", ")))")
+            return failed
+        }
+    }
+
+    private func session<Result: Sendable>(
+        _ body: (PostgresConnection) throws(UpstreamError) -> Result
+    ) async throws(UpstreamError) -> Result {
         try await interruptible(by: interrupt) { () throws(UpstreamError) in
             let connection = try PostgresConnection.connect(configuration, interrupt: interrupt)
             // Without a COMMIT the server keeps nothing.
             defer { connection.finish() }
-            try connection.run("BEGIN ISOLATION LEVEL READ COMMITTED \(access)", "begin pushing universes")
-            let writing = try UniverseWriting(connection, isReadOnly: access == "READ ONLY")
-            var plan = try writing.plan(groups)
-            plan.target = configuration.target
-            return try body(writing, plan)
+            return try body(connection)
         }
     }
 }

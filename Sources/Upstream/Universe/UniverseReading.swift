@@ -73,6 +73,7 @@ struct UniverseReading {
     ) throws(UpstreamError) {
         let operation = "read group_memberships"
         let table = tables.memberships
+        let weights = try WeightColumn(of: table, connection)
         let group = UniverseTables.text("group_id", of: table, "m")
         let counts =
             try connection.run("SELECT \(group), count(*) FROM \(table.sqlName) m GROUP BY 1", operation).last?.rows
@@ -116,7 +117,7 @@ struct UniverseReading {
                     symbols += 1
                     continue
                 }
-                let weight = row[2].flatMap { Double($0) }.flatMap { $0.isFinite ? $0 : nil }
+                let weight = row[2].flatMap { weights?.percent($0) }
                 groups[place].members.append(
                     MemberRecord(
                         symbol: symbol, weight: weight, metadata: row[3], createdAt: row[4].flatMap { Int64($0) }))

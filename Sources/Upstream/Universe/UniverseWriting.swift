@@ -6,6 +6,7 @@ struct UniverseWriting {
 
     let connection: PostgresConnection
     let tables: UniverseTables
+    private let weights: WeightColumn?
     /// The types that the check of `type` takes; `nil` when there is none that lists them.
     private let allowedTypes: [String]?
 
@@ -18,6 +19,7 @@ struct UniverseWriting {
                 "LOCK TABLE \(tables.groups.sqlName), \(tables.memberships.sqlName) IN SHARE ROW EXCLUSIVE MODE",
                 "lock the universes")
         }
+        weights = try WeightColumn(of: tables.memberships, connection)
         allowedTypes = try Self.allowedTypes(connection, tables.groups)
     }
 
@@ -39,15 +41,6 @@ struct UniverseWriting {
 
     // MARK: - Comparing
 
-    func plan(_ groups: [GroupRecord]) throws(UpstreamError) -> PushPlan {
-        var plan = PushPlan()
-        for group in groups {
-            try check(group)
-            plan.groups.append(try compare(group))
-        }
-        return plan
-    }
-
     /// Names what the columns can't hold before anything is written.
     private func check(_ group: GroupRecord) throws(UpstreamError) {
         func fits(_ text: String, _ column: String, _ table: TableDescription, _ what: String) throws(UpstreamError) {
@@ -61,7 +54,15 @@ struct UniverseWriting {
         for member in group.members {
             try fits(
                 member.symbol, "symbol", tables.memberships, "the symbol \(member.symbol) of \(group.identity.name)")
+            if let weights, let weight = member.weight, weights.text(ofPercent: weight) == nil {
+                throw UpstreamError(
+                    .data, "push universes",
+                    "the weight \(weight) of \(member.symbol) in \(group.identity.name) doesn't fit the column, which is "
+                        + "\(weights.typeText)", sqlState: "22003",
+                    object: "table \(tables.memberships.displayName), column weight")
+            }
         }
+        try checkReferences(group)
         if tables.groups.column("environment") == nil, group.identity.environment != "DEFAULT" {
             throw UpstreamError(
                 .data, "push universes",
@@ -70,7 +71,47 @@ struct UniverseWriting {
         }
     }
 
-    private func compare(_ group: GroupRecord) throws(UpstreamError) -> PushPlan.Group {
+    /// Names the members that a foreign key of the table doesn't know, all at once.
+    private func checkReferences(_ group: GroupRecord) throws(UpstreamError) {
+        let operation = "look for the members of \(group.identity.name)"
+        let keys =
+            try connection.run(
+                """
+                SELECT c.confrelid::regclass::text, quote_ident(r.attname) FROM pg_constraint c
+                JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1] AND a.attname = 'symbol'
+                JOIN pg_attribute r ON r.attrelid = c.confrelid AND r.attnum = c.confkey[1]
+                WHERE c.conrelid = \(SQLText.literal(tables.memberships.sqlName))::regclass AND c.contype = 'f'
+                  AND array_length(c.conkey, 1) = 1 AND has_table_privilege(c.confrelid, 'SELECT')
+                """, operation
+            ).last?.rows ?? []
+        for key in keys {
+            guard let table = key[0], let column = key[1], !group.members.isEmpty else { continue }
+            var unknown: [String] = []
+            for start in stride(from: 0, to: group.members.count, by: Self.chunk) {
+                let part = group.members[start..<min(start + Self.chunk, group.members.count)]
+                let symbols = part.map { "(\(SQLText.literal($0.symbol)))" }.joined(separator: ", ")
+                let rows =
+                    try connection.run(
+                        "SELECT s FROM (VALUES \(symbols)) v(s) "
+                            + "WHERE NOT EXISTS (SELECT 1 FROM \(table) r WHERE r.\(column)::text = s) ORDER BY 1",
+                        operation
+                    ).last?.rows ?? []
+                unknown += rows.compactMap { $0.first.flatMap { $0 } }
+            }
+            guard !unknown.isEmpty else { continue }
+            let names = unknown.prefix(5).joined(separator: ", ") + (unknown.count > 5 ? ", …" : "")
+            throw UpstreamError(
+                .data, "push universes",
+                "\(unknown.count) of its symbols are not in \(table), which the table refers to: \(names)",
+                sqlState: "23503", object: "group \(group.identity.name)")
+        }
+    }
+
+    /// Says what writing a group changes.
+    ///
+    /// - Throws: reason `data` when the tables can't hold it.
+    func compare(_ group: GroupRecord) throws(UpstreamError) -> PushPlan.Group {
+        try check(group)
         var result = PushPlan.Group(identity: group.identity, action: .create)
         let stored = try storedType(of: group.identity)
         if stored != group.identity.type { result.writtenAs = stored }
@@ -81,14 +122,13 @@ struct UniverseWriting {
         var before: [String: MemberRecord] = [:]
         for member in found.members { before[member.symbol] = member }
         result.before = before.count
-        let hasWeights = tables.memberships.column("weight") != nil
         let hasDocuments = tables.memberships.column("metadata") != nil
         for member in group.members {
             guard let old = before.removeValue(forKey: member.symbol) else {
                 result.added.append(member.symbol)
                 continue
             }
-            if hasWeights, !Self.isSame(old.weight, member.weight) { result.reweighted.append(member.symbol) }
+            if let weights, !weights.isSame(old.weight, member.weight) { result.reweighted.append(member.symbol) }
             if hasDocuments, let document = member.metadata, !Self.isSameDocument(document, old.metadata) {
                 result.redescribed.append(member.symbol)
             } else {
@@ -119,12 +159,6 @@ struct UniverseWriting {
             return false
         }
         return left == right
-    }
-
-    /// Whether two weights are the same but for the digits that a NUMERIC column cuts off.
-    private static func isSame(_ left: Double?, _ right: Double?) -> Bool {
-        guard let left, let right else { return left == nil && right == nil }
-        return left == right || (left - right).magnitude <= 1e-9 * max(left.magnitude, right.magnitude)
     }
 
     private func storedType(of identity: GroupRecord.Identity) throws(UpstreamError) -> String {
@@ -170,7 +204,9 @@ struct UniverseWriting {
         return (
             id, row[1], row[2].flatMap(TypeMark.stripped),
             members.compactMap { row in
-                row[0].map { MemberRecord(symbol: $0, weight: row[1].flatMap { Double($0) }, metadata: row[2]) }
+                row[0].map { symbol in
+                    MemberRecord(symbol: symbol, weight: row[1].flatMap { weights?.percent($0) }, metadata: row[2])
+                }
             }
         )
     }
@@ -199,7 +235,7 @@ struct UniverseWriting {
                     switch column {
                     case "group_id": id
                     case "symbol": SQLText.literal(member.symbol)
-                    case "weight": member.weight.map { "\($0)" } ?? "NULL"
+                    case "weight": member.weight.flatMap { weights?.text(ofPercent: $0) } ?? "NULL"
                     default: (member.metadata ?? plan.keptDocuments[member.symbol]).map(SQLText.literal) ?? "NULL"
                     }
                 }
@@ -255,6 +291,10 @@ struct UniverseWriting {
                 object: "table \(table.displayName)")
         }
         return SQLText.literal(id)
+    }
+
+    func rollback() throws(UpstreamError) {
+        try connection.run("ROLLBACK", "end pushing universes")
     }
 
     func commit() throws(UpstreamError) {

@@ -53,7 +53,7 @@ export class Events {
   get filter() {
     const boxes = this.#boxes();
     const kinds = boxes.filter((box) => box.checked).map((box) => box.value);
-    const symbols = this.#symbols.value.toUpperCase().split(/[\s,]+/).filter(Boolean).slice(0, 100);
+    const symbols = this.#symbols.value.split(/[\s,;]+/).filter(Boolean).slice(0, 100);
     return { symbol: symbols.join(','), kind: kinds.length === boxes.length ? '' : kinds.join(',') };
   }
 

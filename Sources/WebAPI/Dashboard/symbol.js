@@ -66,11 +66,12 @@ export class SymbolView {
     this.#request += 1;
     const request = this.#request;
     try {
-      const { bars, is_complete: isComplete } = await load(
+      const { symbol: read, bars, is_complete: isComplete } = await load(
         `/api/bars${query({ symbol, interval, limit: byId('symbol-limit').value })}`);
       if (request !== this.#request) return;
+      if (read !== symbol) this.#spell(symbol, read);
       const kind = interval === 60 ? 'minute' : 'second';
-      this.#chart.update(symbol, bars, interval, `The buffer has no ${kind} bars of ${symbol}`);
+      this.#chart.update(read, bars, interval, `The buffer has no ${kind} bars of ${read}`);
       setText(byId('bars-note'), isComplete
         ? '' : 'The file is large: only its newest part was searched in time. `edgetick query` searches all of it.');
       this.#table(bars);
@@ -78,6 +79,13 @@ export class SymbolView {
       if (request === this.#request) this.#chart.update(symbol, [], interval, error.message);
     }
     this.#timer = setTimeout(() => this.#load(), REFRESH[interval]);
+  }
+
+  // Shows a symbol as the feed writes it, where it was typed otherwise.
+  #spell(typed, read) {
+    this.#symbol = read;
+    const name = byId('symbol-name');
+    if (name.value.trim() === typed) name.value = read;
   }
 
   #table(bars) {

@@ -3,6 +3,7 @@ import Feed
 import HTTPTypes
 import Hummingbird
 import MarketData
+import Universe
 
 /// Connections, their symbols, and changes to both while running.
 struct ConnectionRoutes: Sendable {
@@ -222,7 +223,7 @@ struct ConnectionRoutes: Sendable {
         var symbols: [Symbol] = []
         var seen: Set<Symbol> = []
         for (index, text) in texts.enumerated() {
-            guard let symbol = Symbol(text) else {
+            guard let symbol = Symbol(spelled: text) else {
                 throw .parameter("symbols.\(index)", "is no symbol the feed could send")
             }
             if seen.insert(symbol).inserted { symbols.append(symbol) }

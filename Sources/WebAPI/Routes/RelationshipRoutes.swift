@@ -164,7 +164,7 @@ struct RelationshipRoutes: Sendable {
     }
 
     private func symbol(_ call: Call) throws(Problem) -> Symbol {
-        guard let symbol = Symbol(call.parameter("symbol")) else {
+        guard let symbol = Symbol(spelled: call.parameter("symbol")) else {
             throw Problem.parameter("symbol", "is no symbol the feed could send")
         }
         return symbol

@@ -1,5 +1,6 @@
 import HTTPTypes
 import MarketData
+import Universe
 
 /// A request's query, read strictly: a parameter that is unknown, repeated or malformed is answered with what is allowed.
 struct Query: Sendable {
@@ -42,7 +43,7 @@ struct Query: Sendable {
     /// A symbol.
     func symbol(_ name: String) throws(Problem) -> Symbol? {
         guard let text = text(name) else { return nil }
-        guard let symbol = Symbol(text) else { throw .parameter(name, "is no symbol the feed could send") }
+        guard let symbol = Symbol(spelled: text) else { throw .parameter(name, "is no symbol the feed could send") }
         return symbol
     }
 
@@ -50,7 +51,7 @@ struct Query: Sendable {
     func symbols(_ name: String, atMost limit: Int) throws(Problem) -> Set<Symbol> {
         var symbols: Set<Symbol> = []
         for piece in (text(name) ?? "").split(separator: ",") {
-            guard let symbol = Symbol(piece) else { throw .parameter(name, "holds what is no symbol") }
+            guard let symbol = Symbol(spelled: String(piece)) else { throw .parameter(name, "holds what is no symbol") }
             symbols.insert(symbol)
         }
         guard symbols.count <= limit else { throw .parameter(name, "takes at most \(limit) symbols") }

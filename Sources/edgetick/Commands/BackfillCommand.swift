@@ -4,6 +4,7 @@ import Foundation
 import Logging
 import MarketData
 import Store
+import Universe
 
 /// Fills gaps from the REST aggregates.
 struct BackfillCommand: AsyncParsableCommand {
@@ -127,9 +128,8 @@ struct BackfillCommand: AsyncParsableCommand {
     }
 
     private static func list(_ text: String) -> [Symbol]? {
-        let names = text.split(separator: ",").map { $0.trimmingBlanks() }.filter { !$0.isEmpty }
-        let symbols = names.compactMap { Symbol($0) }
-        return names.isEmpty || symbols.count < names.count ? nil : symbols
+        let list = SymbolList(text)
+        return list.symbols.isEmpty || list.isWildcard || !list.refused.isEmpty ? nil : list.symbols
     }
 
     /// A day or a moment, in milliseconds since the Unix epoch; a day begins at 0:00 UTC.

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import MarketData
 import Store
+import Universe
 
 /// Prints a symbol's bars from the buffer's file.
 struct QueryCommand: AsyncParsableCommand {
@@ -23,7 +24,7 @@ struct QueryCommand: AsyncParsableCommand {
             """)
 
     @OptionGroup var options: SettingsOptions
-    @Argument(help: "The ticker, as the feed writes it.") var symbol: String
+    @Argument(help: "The ticker, in any usual spelling.") var symbol: String
     @Option(parsing: .unconditional, help: "First moment; the file's beginning when not given.") var from: String?
     @Option(parsing: .unconditional, help: "Moment before which the bars start; the file's end when not given.")
     var to: String?
@@ -32,7 +33,7 @@ struct QueryCommand: AsyncParsableCommand {
     @Option(help: "table, csv or json.") var format = Format.table
 
     func validate() throws {
-        guard Symbol(symbol) != nil else {
+        guard Symbol(spelled: symbol) != nil else {
             throw ValidationError("\"\(symbol.escapingControls)\" is not a symbol; write AAPL or BRK.B")
         }
         guard Bar.Interval(rawValue: Int32(clamping: interval)) != nil else {
@@ -50,7 +51,9 @@ struct QueryCommand: AsyncParsableCommand {
         try await reportingFailures {
             let settings = try options.settings()
             let now = WallClock.milliseconds()
-            guard let symbol = Symbol(symbol), let interval = Bar.Interval(rawValue: Int32(interval)) else { return }
+            guard let symbol = Symbol(spelled: symbol), let interval = Bar.Interval(rawValue: Int32(interval)) else {
+                return
+            }
             let query = TickHistory.BarQuery(
                 symbol: symbol, interval: interval, from: from.flatMap { MomentText.milliseconds($0, now: now) },
                 to: to.flatMap { MomentText.milliseconds($0, now: now) }, limit: limit)

@@ -47,13 +47,20 @@ struct SettingsGet: AsyncParsableCommand {
 
     /// Answers from the groups, with a warning, as long as there is one that the old entry became.
     private func answerLegacy(_ mirror: UniverseMirror, _ environment: String) throws {
-        let group = LegacyMigration.group(
+        let keys = LegacyMigration.keys(
             of: CacheEntryRecord(type: type, name: name, key: key ?? "", value: nil, environment: environment))
-        LegacyNotice.warn(of: type, key: group.name)
-        let identity = GroupRecord.Identity(name: group.name, type: group.type.rawValue, environment: environment)
-        guard let found = try mirror.withSnapshot({ try $0.group(identity) }) else {
-            throw CommandFailure(
-                .badData, "there is no \(group.type.rawValue) group \"\(group.name)\" that this entry became")
+        LegacyNotice.warn(of: type, key: keys.first)
+        let universe = GroupType.universe.rawValue
+        let found: MirrorContents.Group? = try mirror.withSnapshot { snapshot in
+            for key in keys {
+                let identity = GroupRecord.Identity(name: key, type: universe, environment: environment)
+                if let group = try snapshot.group(identity) { return group }
+            }
+            return nil
+        }
+        guard let found else {
+            let names = keys.map { "\"\($0)\"" }.joined(separator: " or ")
+            throw CommandFailure(.badData, "there is no \(universe) group \(names) that this entry became")
         }
         let symbols = found.record.members.map(\.symbol)
         if json { return print(try JSONText.of(symbols)) }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import MarketData
 import Store
+import Universe
 
 /// Prints events as they become durable.
 struct TailCommand: AsyncParsableCommand {
@@ -19,7 +20,7 @@ struct TailCommand: AsyncParsableCommand {
     @Flag(help: "Print a JSON object a line.") var json = false
 
     func validate() throws {
-        for symbol in symbols where Symbol(symbol) == nil {
+        for symbol in symbols where Symbol(spelled: symbol) == nil {
             throw ValidationError("\"\(symbol.escapingControls)\" is not a symbol; write AAPL or BRK.B")
         }
         for kind in kind where EventKind(rawValue: kind.uppercased()) == nil {
@@ -33,7 +34,7 @@ struct TailCommand: AsyncParsableCommand {
             let settings = try options.settings()
             let history = TickHistory(directory: settings.dataDirectory)
             let kinds = Set(kind.compactMap { EventKind(rawValue: $0.uppercased()) })
-            let wanted = Set(symbols.compactMap { Symbol($0) })
+            let wanted = Set(symbols.compactMap { Symbol(spelled: $0) })
             let follower = Follower(
                 history: history, kinds: kinds.isEmpty ? Set(EventKind.allCases) : kinds, symbols: wanted, isJSON: json)
             try follower.begin()

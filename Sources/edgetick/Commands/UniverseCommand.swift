@@ -9,7 +9,7 @@ struct UniverseCommand: AsyncParsableCommand {
         subcommands: [
             UniverseList.self, UniverseShow.self, UniverseResolve.self, UniversePull.self, UniverseImport.self,
             UniverseExport.self, UniverseValidate.self, UniverseReportCommand.self, UniversePushCommand.self,
-            UniverseMigrateLegacy.self,
+            UniverseMigrateLegacy.self, UniverseRemove.self, UniverseGiveBack.self,
         ],
         defaultSubcommand: UniverseList.self)
 }

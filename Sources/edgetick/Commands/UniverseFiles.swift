@@ -58,9 +58,11 @@ enum UniverseFiles {
             throw CommandFailure(.ioError, "\(directory) can't be read: \((error as NSError).localizedDescription)")
         }
         let files = names.filter { name in
-            !name.hasPrefix(".") && [".csv", ".tsv", ".txt"].contains { name.lowercased().hasSuffix($0) }
+            !name.hasPrefix(".") && [".csv", ".tsv", ".txt", ".xlsx"].contains { name.lowercased().hasSuffix($0) }
         }.sorted()
-        guard !files.isEmpty else { throw CommandFailure(.badData, "\(directory) has no .csv file in it") }
+        guard !files.isEmpty else {
+            throw CommandFailure(.badData, "\(directory) has no .csv, .tsv, .txt or .xlsx file in it")
+        }
         return files.map { "\(directory)/\($0)" }
     }
 

@@ -14,17 +14,18 @@ struct UniverseImport: AsyncParsableCommand {
                       edgetick universe import sp500.csv --sectors
                       edgetick universe import backup.json --force
 
-            Takes plain lists (with or without a header, symbol or symbol,weight), the holdings files of SPDR, iShares,
-            Vanguard and other funds, and what edgetick universe export wrote; the content tells which it is. A
-            directory stands for every .csv file in it. A bad row is named with its line and does not stop the rest; a
-            bad file does not stop the others.
+            Takes plain lists (with or without a header, symbol or symbol,weight, symbols side by side, an exchange's
+            directory, a watch list, a JSON array), the holdings files of SPDR, iShares, Vanguard and other funds, as
+            text or as .xlsx, and what edgetick universe export wrote; the content tells which it is. A file of several
+            funds makes a group of each. A directory stands for every .csv, .tsv, .txt and .xlsx file in it. A bad row
+            is named with its line and does not stop the rest; a bad file does not stop the others.
             """)
 
     /// As many rows of a file are named.
     private static let shownProblems = 50
 
     @OptionGroup var options: SettingsOptions
-    @Argument(help: "CSV files, directories of them, or a backup.") var files: [String] = []
+    @Argument(help: "CSV or .xlsx files, directories of them, or a backup.") var files: [String] = []
     @Option(help: "The group's name; told by the content or the file's name when not given. For one file.")
     var name: String?
     @Option(help: "UNIVERSE, ETF, THEME, SECTOR, SEGMENT or CUSTOM; told by the content when not given.")
@@ -181,7 +182,8 @@ struct UniverseImport: AsyncParsableCommand {
         case .written:
             let change = report.difference.map(\.summary) ?? ""
             let sectors = report.sectors > 0 ? "; \(report.sectors) sectors" : ""
-            return "\(what)\(format)\(change.isEmpty ? "" : ", \(change)")\(sectors)\(dryRun ? " (dry run)" : "")"
+            let undo = report.isNew && !dryRun ? " (undo: edgetick universe remove \(report.group?.name ?? ""))" : ""
+            return "\(what)\(format)\(change.isEmpty ? "" : ", \(change)")\(sectors)\(dryRun ? " (dry run)" : undo)"
         case .unchanged: return "\(what), unchanged"
         case .refused(let text): return "\(what)\(format), NOT IMPORTED: \(text)"
         case .failed(let text): return "\(what), NOT IMPORTED: \(text)"

@@ -12,8 +12,10 @@ struct UniverseMigrateLegacy: AsyncParsableCommand {
             Example: edgetick universe migrate-legacy --dry-run
 
             Reads the rows of types stock_universe, etf_universe and stock_etf_combo from DATABASE_URI, which stays as
-            it is, and makes local groups of them: index_sp500 becomes the universe sp500, sector_… a sector, theme_… a
-            theme. Running it again changes nothing that is the same. edgetick universe push writes the groups upstream.
+            it is, and makes local groups of them. Each list is a universe under its old keys, NAME:KEY and KEY, so that
+            settings that name one mean the same as before; lists with one key are joined. A stock list index_sp500 is
+            the universe sp500 as well, sector_… a sector, theme_… a theme. Running it again changes nothing that is
+            the same. edgetick universe push writes the groups upstream.
             """)
 
     @OptionGroup var options: SettingsOptions
@@ -37,22 +39,24 @@ struct UniverseMigrateLegacy: AsyncParsableCommand {
                 let made = migration.changes.count
                 print("\(made) groups \(dryRun ? "would be " : "")written from \(migration.rows.count) rows")
             }
-            let isPartial = migration.rows.contains { if case .unreadable = $0.outcome { true } else { false } }
-            if isPartial { throw ExitCode(ExitStatus.badData.rawValue) }
+            if migration.rows.contains(where: { $0.fault != nil }) { throw ExitCode(ExitStatus.badData.rawValue) }
         }
     }
 
     private func tell(_ row: LegacyMigration.Row) {
-        let group = row.group.map { " → \($0.type.rawValue) \($0.name) (\($0.environment)), \(row.symbols) symbols" }
-        let outcome =
-            switch row.outcome {
-            case .made: "new"
-            case .updated: "updated"
-            case .unchanged: "unchanged"
-            case .kept: "LEFT ALONE, a group of this name was not made by a migration (--force overwrites it)"
-            case .unreadable(let why): "NOT READ: \(why)"
-            }
-        print("\(row.source)\(group ?? ""): \(outcome)".escapingControls)
+        if let fault = row.fault { print("\(row.source): NOT READ: \(fault)".escapingControls) }
+        for group in row.groups {
+            let outcome =
+                switch group.outcome {
+                case .made: "new"
+                case .updated: "updated"
+                case .unchanged: "unchanged"
+                case .kept: "LEFT ALONE, a group of this name was not made by a migration (--force overwrites it)"
+                }
+            let definition = group.definition
+            let name = "\(definition.type.rawValue) \(definition.name) (\(definition.environment))"
+            print("\(row.source) → \(name), \(group.symbols) symbols: \(outcome)".escapingControls)
+        }
         if !row.refused.isEmpty {
             let names = row.refused.prefix(5).joined(separator: ", ") + (row.refused.count > 5 ? ", …" : "")
             printError(
@@ -61,30 +65,40 @@ struct UniverseMigrateLegacy: AsyncParsableCommand {
     }
 
     private struct Answer: Encodable {
+        struct Group: Encodable {
+            let name: String
+            let type: String
+            let environment: String
+            let symbols: Int
+            let outcome: String
+
+            init(_ group: LegacyMigration.Group) {
+                name = group.definition.name
+                type = group.definition.type.rawValue
+                environment = group.definition.environment
+                symbols = group.symbols
+                outcome =
+                    switch group.outcome {
+                    case .made: "new"
+                    case .updated: "updated"
+                    case .unchanged: "unchanged"
+                    case .kept: "kept"
+                    }
+            }
+        }
+
         let source: String
-        let name: String?
-        let type: String?
-        let environment: String?
+        let groups: [Group]
         let symbols: Int
         let refused: [String]
-        let outcome: String
         let reason: String?
 
         init(_ row: LegacyMigration.Row) {
             source = row.source
-            name = row.group?.name
-            type = row.group?.type.rawValue
-            environment = row.group?.environment
+            groups = row.groups.map(Group.init)
             symbols = row.symbols
             refused = row.refused
-            (outcome, reason) =
-                switch row.outcome {
-                case .made: ("new", nil)
-                case .updated: ("updated", nil)
-                case .unchanged: ("unchanged", nil)
-                case .kept: ("kept", "a group of this name was not made by a migration")
-                case .unreadable(let why): ("unreadable", why)
-                }
+            reason = row.fault
         }
     }
 }

@@ -46,9 +46,10 @@ struct UniversePull: AsyncParsableCommand {
 
     static func read(_ source: UniverseSource) async throws -> UniverseSnapshot {
         let progress = ProgressLine(title: "reading", unit: "memberships", total: 0, quietFor: .seconds(2))
-        let snapshot = try await Interrupts.cancelling(
+        var snapshot = try await Interrupts.cancelling(
             Task { try await source.read { progress.update(done: $0, total: $1) } })
         progress.finish(done: snapshot.records.membershipCount)
+        snapshot.remarks += snapshot.records.spellAsFeed()
         return snapshot
     }
 
@@ -76,7 +77,8 @@ struct UniversePull: AsyncParsableCommand {
                     .escapingControls)
         }
         for group in changes.shadowed {
-            printError("edgetick: the local \(group.text) hides the database's".escapingControls)
+            let advice = "edgetick universe give-back \(group.name) undoes that"
+            printError("edgetick: the local \(group.text) hides the database's: \(advice)".escapingControls)
         }
         print("pulled \(size) from \(snapshot.source)".escapingControls)
         if !snapshot.legacy.isEmpty {

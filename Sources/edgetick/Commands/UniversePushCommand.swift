@@ -12,9 +12,11 @@ struct UniversePushCommand: AsyncParsableCommand {
             Examples: edgetick universe push --dry-run
                       edgetick universe push nasdaq100 SPY --hand-over
 
-            Without names, every local group of every environment goes. All are written in one transaction; groups of
-            the database that are not named are left alone. With --hand-over the groups count as pulled afterwards, so
-            that from then on the database decides about them.
+            Without names, every local group of every environment goes, each in a transaction of its own: one that the
+            database can't take is named and doesn't keep the others from it. Groups of the database that are not named
+            are left alone. Weights are written as precisely as the column takes them, and as fractions of 1 where the
+            database has them so. With --hand-over the groups count as pulled afterwards, so that from then on the
+            database decides about them.
             """)
 
     @OptionGroup var options: SettingsOptions
@@ -46,9 +48,12 @@ struct UniversePushCommand: AsyncParsableCommand {
                 plan = try await Interrupts.cancelling(
                     Task { try await push.push(groups, force: force) { done, _ in progress.update(done: done) } })
                 progress.finish(done: groups.count)
-                if handOver { try mirror.markPulled(groups.map(\.identity)) }
+                if handOver {
+                    try mirror.markPulled(plan.groups.filter { $0.failure == nil }.map(\.identity))
+                }
             }
             try tell(plan)
+            if !plan.failed.isEmpty { throw ExitCode(ExitStatus.badData.rawValue) }
         }
     }
 
@@ -75,6 +80,10 @@ struct UniversePushCommand: AsyncParsableCommand {
     private func tell(_ plan: PushPlan) throws {
         if json { return print(try JSONText.of(plan.groups.map(Answer.init))) }
         for group in plan.groups {
+            if let failure = group.failure {
+                print("\("FAILED".padded(to: 9)) \(group.identity.text): \(failure)".escapingControls)
+                continue
+            }
             var counts = "+\(group.added.count) -\(group.removed.count), \(group.reweighted.count) re-weighted"
             if !group.redescribed.isEmpty { counts += ", \(group.redescribed.count) redescribed" }
             if let type = group.writtenAs { counts += ", written as \(type)" }
@@ -85,8 +94,15 @@ struct UniversePushCommand: AsyncParsableCommand {
             for symbol in group.removed { print("  - \(symbol)".escapingControls) }
             for symbol in group.reweighted + group.redescribed { print("  ~ \(symbol)".escapingControls) }
         }
-        let changed = plan.groups.count { $0.action != .unchanged }
+        let changed = plan.groups.count { $0.action != .unchanged && $0.failure == nil }
         print("\(changed) of \(plan.groups.count) groups \(dryRun ? "would be " : "")written to \(plan.target)")
+        let disguised = plan.groups.count { $0.writtenAs != nil }
+        if disguised > 0 {
+            printError(
+                "edgetick: the check of definition_groups.type takes no UNIVERSE, so \(disguised) groups are written as "
+                    + "CUSTOM: EdgeTick reads them back as universes, other programs that look for UNIVERSE don't find "
+                    + "them; let the check take UNIVERSE and push again")
+        }
         if dryRun, !plan.drastic.isEmpty {
             printError("edgetick: \(plan.drastic.count) groups would change by more than half: that needs --force")
         }
@@ -102,6 +118,7 @@ struct UniversePushCommand: AsyncParsableCommand {
         let reweighted: [String]
         let redescribed: [String]
         let writtenAs: String?
+        let failure: String?
 
         init(_ group: PushPlan.Group) {
             name = group.identity.name
@@ -113,6 +130,7 @@ struct UniversePushCommand: AsyncParsableCommand {
             reweighted = group.reweighted
             redescribed = group.redescribed
             writtenAs = group.writtenAs
+            failure = group.failure
         }
     }
 }

@@ -114,7 +114,7 @@ private struct StockAnswer: Encodable {
 
     /// `nil` when no group has the stock.
     init?(_ name: String, _ settings: Settings, _ mirror: UniverseMirror) async throws {
-        let symbol = SymbolList(name).symbols.first?.description ?? name
+        let symbol = Symbol(spelled: name)?.description ?? name
         let found = try await settings.relationshipCache(mirror).relations(of: symbol)
         guard found.isKnown else { return nil }
         self.symbol = symbol

@@ -57,7 +57,9 @@ struct UniverseValidate: AsyncParsableCommand {
             throw CommandFailure(.usage, "--known \(path): a CSV file of symbols is needed")
         }
         var symbols: Set<String> = []
-        for file in files { symbols.formUnion(try HoldingsImport(csv: file.bytes).entries.map(\.symbol)) }
+        for list in try files.flatMap({ try HoldingsImport.read($0.bytes) }) {
+            symbols.formUnion(list.entries.map(\.symbol))
+        }
         return symbols
     }
 

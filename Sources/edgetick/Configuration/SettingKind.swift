@@ -1,5 +1,6 @@
 import Collector
 import MarketData
+import Universe
 
 /// What a setting's value may be: how a text becomes a value, and what is allowed, in words.
 struct SettingKind<Value: Sendable>: Sendable {
@@ -187,7 +188,7 @@ extension SettingKind<String> {
     /// A list of symbols, kept as it is written.
     static var symbols: SettingKind {
         SettingKind("symbols separated by commas, or * for every symbol") { text in
-            items(text).allSatisfy { $0 == "*" || Symbol($0) != nil } ? text : nil
+            SymbolList(text).refused.isEmpty ? text : nil
         }
     }
 }

@@ -121,7 +121,7 @@ struct LocalChecks {
             await mirror.map(settings.relationshipCache)?.resolutions(of: SymbolPlan.keys(of: wishes)) ?? [:]
         return wishes.map { wish in
             let name = settings.connections.isMulti ? "\(wish.name): " : ""
-            guard mirror != nil else { return withoutMirror(wish, name) }
+            if mirror == nil, let key = wish.universeKey { return withoutMirror(key, name) }
             var plan = SymbolPlan()
             var wish = wish
             wish.fallback = .nothing
@@ -140,16 +140,9 @@ struct LocalChecks {
         }
     }
 
-    private func withoutMirror(_ wish: SymbolWish, _ name: String) -> Finding {
-        if let key = wish.universeKey {
-            return .warning(
-                "symbols",
-                "\(name)universe key \(key) can't be resolved, there are no groups yet: edgetick universe pull or import"
-            )
-        }
-        guard wish.list != nil else {
-            return .failure("symbols", name + "neither a universe key nor symbols are set", .configuration)
-        }
-        return .ok("symbols", name + "a plain list")
+    private func withoutMirror(_ key: String, _ name: String) -> Finding {
+        .warning(
+            "symbols",
+            "\(name)universe key \(key) can't be resolved, there are no groups yet: edgetick universe pull or import")
     }
 }

@@ -16,7 +16,7 @@ import Testing
         #expect(plain.list.map(\.capacity) == [nil] && plain.redundantSymbols == nil)
         #expect(plain.failoverGrace == .seconds(10) && plain.failoverRecovery == .seconds(30))
         #expect(
-            faults(["WEBSOCKET_REDUNDANT_SYMBOLS": "SPY,a b"]).map(\.key) == ["WEBSOCKET_REDUNDANT_SYMBOLS"])
+            faults(["WEBSOCKET_REDUNDANT_SYMBOLS": "SPY,A*B"]).map(\.key) == ["WEBSOCKET_REDUNDANT_SYMBOLS"])
     }
 
     @Test func `several connections that can't be used give way to the universe key, and only to that`() throws {

@@ -1,0 +1,79 @@
+import MarketData
+
+/// The text of a list as UTF-8, whatever form the file came in. Pure.
+enum ListText {
+    /// Returns a file's bytes as separated text: UTF-16 decoded, the rows of a workbook, the entries of an array.
+    ///
+    /// - Throws: ``SymbolListError`` when the bytes are no text, or a workbook that can't be read.
+    static func separated(_ bytes: [UInt8]) throws(SymbolListError) -> [UInt8] {
+        if Workbook.isWorkbook(bytes) {
+            do {
+                return try Workbook.holdings(of: bytes)
+            } catch {
+                throw SymbolListError(.notText, text: "the workbook can't be read: \(error.text)")
+            }
+        }
+        if bytes.starts(with: [0xD0, 0xCF, 0x11, 0xE0]) {
+            throw SymbolListError(
+                .notText, text: "the file is a workbook of the old form (.xls): save it as .xlsx or as CSV in UTF-8")
+        }
+        if bytes.starts(with: "<".utf8) || bytes.starts(with: [0xEF, 0xBB, 0xBF] + "<".utf8) {
+            throw SymbolListError(
+                .notText, text: "the file is a page or an XML document, no list: save it as .xlsx or as CSV in UTF-8")
+        }
+        if let text = utf16(bytes) { return text }
+        guard !bytes.prefix(64).contains(0) else {
+            throw SymbolListError(.notText, text: "the file is no UTF-8 text: save it as CSV in UTF-8")
+        }
+        return array(bytes) ?? bytes
+    }
+
+    private static func utf16(_ bytes: [UInt8]) -> [UInt8]? {
+        let isLittle = bytes.starts(with: [0xFF, 0xFE])
+        guard isLittle || bytes.starts(with: [0xFE, 0xFF]), bytes.count % 2 == 0 else { return nil }
+        let units = stride(from: 2, to: bytes.count, by: 2).map { place in
+            let (first, second) = (UInt16(bytes[place]), UInt16(bytes[place + 1]))
+            return isLittle ? second << 8 | first : first << 8 | second
+        }
+        return Array(String(decoding: units, as: UTF16.self).utf8)
+    }
+
+    /// The entries of a JSON array, or of a Python list, a line each.
+    private static func array(_ bytes: [UInt8]) -> [UInt8]? {
+        let start = bytes.firstIndex { ![0x20, 0x0A, 0x0D, 0x09, 0xEF, 0xBB, 0xBF].contains($0) }
+        guard let start, bytes[start] == UInt8(ascii: "["), bytes.count < 16 << 20 else { return nil }
+        let text = String(decoding: bytes[start...], as: UTF8.self)
+        guard case .array(let items)? = JSONValue(parsing: text) ?? JSONValue(parsing: text.replacing("'", with: "\""))
+        else { return nil }
+        return ListText.text(of: items.map(cells))
+    }
+
+    private static func cells(_ item: JSONValue) -> [String] {
+        guard case .object(let fields) = item else {
+            if case .string(let text) = item { return [text] }
+            return [item.text]
+        }
+        guard case .string(let symbol)? = fields["ticker"] ?? fields["symbol"] else { return [item.text] }
+        if case .number(let weight)? = fields["weight"] { return [symbol, "\(weight)"] }
+        return [symbol]
+    }
+
+    /// Rows as separated text, a row a line whatever stands in its cells.
+    static func text(of rows: [[String]]) -> [UInt8] {
+        var bytes: [UInt8] = []
+        for row in rows {
+            for (index, cell) in row.enumerated() {
+                if index > 0 { bytes.append(UInt8(ascii: ",")) }
+                guard !cell.isEmpty else { continue }
+                bytes.append(UInt8(ascii: "\""))
+                for byte in cell.utf8 {
+                    if byte == UInt8(ascii: "\"") { bytes.append(byte) }
+                    bytes.append(byte == 0x0A || byte == 0x0D ? 0x20 : byte)
+                }
+                bytes.append(UInt8(ascii: "\""))
+            }
+            bytes.append(0x0A)
+        }
+        return bytes
+    }
+}

@@ -1,0 +1,110 @@
+import CZlib
+
+/// Reads the entries of a ZIP archive, within bounds: whatever a file says of its own sizes, no entry takes more memory
+/// than it may.
+struct ZipArchive {
+    private struct Entry {
+        var method: Int
+        var checksum: Int
+        var compressed: Int
+        var offset: Int
+    }
+
+    /// More entries than any workbook has.
+    private static let maximumEntries = 4096
+    /// An entry that is larger holds no list of symbols.
+    static let maximumBytes = 64 << 20
+
+    private let bytes: [UInt8]
+    private var entries: [String: Entry] = [:]
+
+    init(_ bytes: [UInt8]) throws(WorkbookError) {
+        self.bytes = bytes
+        // The directory's end has a comment of up to 64 KiB behind it.
+        let lowest = max(0, bytes.count - 22 - 0xFFFF)
+        var end = bytes.count - 22
+        while end >= lowest, !has([0x50, 0x4B, 0x05, 0x06], at: end) { end -= 1 }
+        guard end >= lowest, end >= 0 else { throw WorkbookError("it is cut short: its directory is missing") }
+        let count = try number(end + 10, 2)
+        var place = try number(end + 16, 4)
+        guard count <= Self.maximumEntries else { throw WorkbookError("it has \(count) parts") }
+        for _ in 0..<count {
+            guard has([0x50, 0x4B, 0x01, 0x02], at: place) else { throw WorkbookError("its directory is damaged") }
+            guard try number(place + 8, 2) & 1 == 0 else { throw WorkbookError("it is protected by a password") }
+            let (name, extra, comment) = (
+                try number(place + 28, 2), try number(place + 30, 2), try number(place + 32, 2)
+            )
+            guard place + 46 + name <= bytes.count else { throw WorkbookError("its directory is damaged") }
+            let text = String(decoding: bytes[place + 46..<place + 46 + name], as: UTF8.self)
+            entries[text] = Entry(
+                method: try number(place + 10, 2), checksum: try number(place + 16, 4),
+                compressed: try number(place + 20, 4),
+                offset: try number(place + 42, 4))
+            place += 46 + name + extra + comment
+        }
+    }
+
+    /// An entry's content; `nil` when there is no such entry.
+    func content(of name: String) throws(WorkbookError) -> [UInt8]? {
+        guard let entry = entries[name] else { return nil }
+        guard has([0x50, 0x4B, 0x03, 0x04], at: entry.offset) else {
+            throw WorkbookError("its part \(name) is not where its directory says")
+        }
+        let start = entry.offset + 30 + (try number(entry.offset + 26, 2)) + (try number(entry.offset + 28, 2))
+        guard start + entry.compressed <= bytes.count else { throw WorkbookError("its part \(name) is cut short") }
+        let packed = bytes[start..<start + entry.compressed]
+        let content: [UInt8]
+        switch entry.method {
+        case 0:
+            guard packed.count <= Self.maximumBytes else { throw tooLarge(name) }
+            content = Array(packed)
+        case 8: content = try inflated(packed, name)
+        default: throw WorkbookError("its part \(name) is packed in a way that is not known (\(entry.method))")
+        }
+        guard Int(crc32_z(0, content, content.count)) == entry.checksum else {
+            throw WorkbookError("its part \(name) is damaged")
+        }
+        return content
+    }
+
+    private func inflated(_ packed: ArraySlice<UInt8>, _ name: String) throws(WorkbookError) -> [UInt8] {
+        var stream = z_stream()
+        guard
+            inflateInit2_(&stream, -MAX_WBITS, ZLIB_VERSION, CInt(MemoryLayout<z_stream>.size)) == Z_OK
+        else { throw WorkbookError("there is no memory to unpack it") }
+        defer { inflateEnd(&stream) }
+        var output: [UInt8] = []
+        var input = Array(packed)
+        var chunk = [UInt8](repeating: 0, count: 1 << 16)
+        let status = input.withUnsafeMutableBufferPointer { input in
+            stream.next_in = input.baseAddress
+            stream.avail_in = UInt32(input.count)
+            while true {
+                let code = chunk.withUnsafeMutableBufferPointer { chunk in
+                    stream.next_out = chunk.baseAddress
+                    stream.avail_out = UInt32(chunk.count)
+                    let code = inflate(&stream, Z_NO_FLUSH)
+                    output.append(contentsOf: chunk.prefix(chunk.count - Int(stream.avail_out)))
+                    return code
+                }
+                guard code == Z_OK, output.count <= Self.maximumBytes else { return code }
+            }
+        }
+        guard output.count <= Self.maximumBytes else { throw tooLarge(name) }
+        guard status == Z_STREAM_END else { throw WorkbookError("its part \(name) is damaged") }
+        return output
+    }
+
+    private func tooLarge(_ name: String) -> WorkbookError {
+        WorkbookError("its part \(name) has more than \(Self.maximumBytes >> 20) MiB: that is no list of symbols")
+    }
+
+    private func has(_ mark: [UInt8], at place: Int) -> Bool {
+        place >= 0 && place + mark.count <= bytes.count && bytes[place..<place + mark.count].elementsEqual(mark)
+    }
+
+    private func number(_ place: Int, _ width: Int) throws(WorkbookError) -> Int {
+        guard place >= 0, place + width <= bytes.count else { throw WorkbookError("it is cut short") }
+        return (0..<width).reduce(0) { $0 | Int(bytes[place + $1]) << (8 * $1) }
+    }
+}

@@ -1,0 +1,100 @@
+import FoundationEssentials
+
+/// The column of weights as one database has it: how precise, and whether it means percent or fractions of 1.
+///
+/// Here weights are percent. What a column means, its weights say: those of a fund sum to about 100, or to about 1. A
+/// column without any that is too narrow for percent means fractions.
+struct WeightColumn: Sendable {
+    /// The type as SQL writes it.
+    let typeText: String
+    let isFraction: Bool
+    /// The digits behind the point, and those before it; `nil` where neither is limited.
+    private let digits: (before: Int, behind: Int)?
+
+    /// Looks at a table's column; `nil` when there is none.
+    init?(of table: TableDescription, _ connection: PostgresConnection) throws(UpstreamError) {
+        guard let column = table.column("weight") else { return nil }
+        guard column.canSelect, ["numeric", "float4", "float8"].contains(column.typeName) else {
+            self.init(typeText: column.typeText, largest: nil, fractions: 0, percents: 0)
+            return
+        }
+        let row = try connection.run(
+            """
+            SELECT max(w), count(*) FILTER (WHERE n >= 3 AND s BETWEEN 0.9 AND 1.1),
+                count(*) FILTER (WHERE s BETWEEN 80 AND 120)
+            FROM (SELECT count(m.weight) n, sum(m.weight) s, max(m.weight) w FROM \(table.sqlName) m
+                GROUP BY m.group_id) g
+            """, "look at the weights in group_memberships"
+        ).last?.rows.first
+        func number(_ place: Int) -> Double? { row.flatMap { $0[place] }.flatMap { Double($0) } }
+        self.init(
+            typeText: column.typeText, largest: number(0), fractions: Int(number(1) ?? 0), percents: Int(number(2) ?? 0)
+        )
+    }
+
+    /// Decides.
+    ///
+    /// - Parameters:
+    ///   - typeText: The column's type as SQL writes it.
+    ///   - largest: The largest weight there is.
+    ///   - fractions: How many groups' weights sum to about 1.
+    ///   - percents: How many groups' weights sum to about 100.
+    init(typeText: String, largest: Double?, fractions: Int, percents: Int) {
+        self.typeText = typeText
+        let numbers = typeText.split { !$0.isNumber }.compactMap { Int($0) }
+        if typeText.hasPrefix("numeric"), let precision = numbers.first {
+            let scale = numbers.count > 1 ? numbers[1] : 0
+            digits = (precision - scale, scale)
+        } else {
+            digits = nil
+        }
+        let isNarrow = digits.map { $0.before <= 1 } ?? false
+        if let largest, largest > 1.5 {
+            isFraction = false
+        } else {
+            isFraction = fractions > percents || isNarrow
+        }
+    }
+
+    /// A stored weight as percent; `nil` when it is no number.
+    func percent(_ stored: String) -> Double? {
+        let value = isFraction ? Self.shifted(stored, by: 2).flatMap { Double($0) } : Double(stored)
+        return value.flatMap { $0.isFinite ? $0 : nil }
+    }
+
+    /// A weight in percent as the column takes it; `nil` when it doesn't fit.
+    func text(ofPercent weight: Double) -> String? {
+        guard weight.isFinite else { return nil }
+        guard let digits else { return isFraction ? Self.shifted("\(weight)", by: -2) : "\(weight)" }
+        guard var value = Decimal(string: "\(weight)") else { return nil }
+        if isFraction { value /= 100 }
+        let rounded = value.rounded(behind: digits.behind)
+        let limit = Decimal(sign: .plus, exponent: digits.before, significand: 1)
+        return rounded.magnitude < limit ? "\(rounded)" : nil
+    }
+
+    /// Whether a stored weight, as percent, is what the column makes of another.
+    func isSame(_ stored: Double?, _ weight: Double?) -> Bool {
+        guard let stored, let weight else { return stored == nil && weight == nil }
+        guard let kept = text(ofPercent: weight).flatMap(percent) else { return false }
+        return stored == kept || (stored - kept).magnitude <= 1e-9 * max(stored.magnitude, kept.magnitude)
+    }
+
+    /// The same digits with the point moved.
+    private static func shifted(_ text: String, by places: Int) -> String? {
+        guard let value = Decimal(string: text) else { return nil }
+        return "\(value * Decimal(sign: .plus, exponent: places, significand: 1))"
+    }
+}
+
+extension Decimal {
+    /// The value with at most so many digits behind the point, a half away from 0.
+    fileprivate func rounded(behind digits: Int) -> Decimal {
+        let unit = Decimal(sign: .plus, exponent: -digits, significand: 1)
+        let units = self / unit
+        guard let whole = Double("\(units)")?.rounded(.toNearestOrAwayFromZero), whole.magnitude < 1e15,
+            let value = Decimal(string: "\(Int64(whole))")
+        else { return self }
+        return value * unit
+    }
+}

@@ -1,0 +1,54 @@
+import ArgumentParser
+import MarketData
+import Store
+import Universe
+
+/// Takes a local group away.
+struct UniverseRemove: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "remove", abstract: "Remove a group that was made here.",
+        discussion: """
+            Example: edgetick universe remove nasdaq100
+
+            The database's group of the same name, where there is one, counts again from the next pull on. A group that
+            came from the database is removed there: the next pull would bring it again.
+            """)
+
+    @OptionGroup var options: SettingsOptions
+    @Argument(help: "The group's name.") var name: String
+    @Option(help: "UNIVERSE, ETF, THEME, SECTOR, SEGMENT or CUSTOM, where the name means several groups.")
+    var type: String?
+    @Flag(help: "Print JSON.") var json = false
+
+    func run() async throws {
+        try await reportingFailures {
+            let settings = try options.settings()
+            let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
+            let group = try mirror.group(named: name, type: type, settings)
+            let identity = group.record.identity
+            guard group.origin == .local else {
+                throw CommandFailure(
+                    .badData,
+                    "\(identity.text) came from the database, and the next pull would bring it again: remove it there")
+            }
+            try mirror.removeGroups([identity])
+            let answer = Answer(identity, members: group.record.members.count)
+            if json { return print(try JSONText.of(answer)) }
+            print("removed \(identity.text), \(answer.members) members".escapingControls)
+        }
+    }
+
+    private struct Answer: Encodable {
+        let name: String
+        let type: String
+        let environment: String
+        let members: Int
+
+        init(_ identity: GroupRecord.Identity, members: Int) {
+            name = identity.name
+            type = identity.type
+            environment = identity.environment
+            self.members = members
+        }
+    }
+}

@@ -1,0 +1,112 @@
+import TestSupport
+import Testing
+
+@testable import Universe
+
+/// Workbooks as funds publish their holdings in.
+@Suite(.timeLimit(.minutes(2))) struct WorkbookTests {
+    private static let holdings: [[String]] = [
+        ["Fund Name:", "SPDR® Example & Co ETF Trust"], ["Ticker Symbol:", "SPY"], ["Holdings:", "As of 20-Nov-2026"],
+        [],
+        ["Name", "Ticker", "Identifier", "SEDOL", "Weight", "Sector", "Shares Held", "Local Currency"],
+        ["NESTLÉ é <A>", "NVDA", "67066G104", "2379504", "8.0099999999999998", "-", "100000", "USD"],
+        ["BERKSHIRE HATHAWAY INC CL B", "BRK.B", "084670702", "2073390", "91.99", "-", "1000", "USD"],
+        ["US DOLLAR", "-", "CASH_USD", "-", "0.02", "-", "1000", "USD"], [],
+        ["Past performance is not a reliable indicator, \"of\" future\nperformance."],
+    ]
+
+    @Test(arguments: [true, false])
+    func `a fund's workbook is read as its CSV is`(packs: Bool) throws {
+        let book = WorkbookBuilder(sheets: [("holdings", Self.holdings)])
+        let list = try HoldingsImport(csv: book.bytes(packs: packs), strict: true)
+        #expect(list.fund == "SPY" && list.format == .spdr && list.title == "SPDR® Example & Co ETF Trust")
+        #expect(list.entries.map(\.symbol) == ["NVDA", "BRK.B"])
+        #expect(list.entries.map(\.weight) == [8.01, 91.99])
+        #expect(list.entries.map(\.line) == [6, 7])
+        #expect(list.cashRows == 1)
+    }
+
+    @Test func `the first sheet with a header counts, hidden ones don't`() throws {
+        let book = WorkbookBuilder(
+            sheets: [
+                ("cover", [["A fund"], ["of shares"]]), ("secret", [["Ticker", "Shares"], ["IBM", "1"]]),
+                ("data", Self.holdings),
+            ], hidden: ["secret"])
+        #expect(try HoldingsImport(csv: book.bytes()).entries.map(\.symbol) == ["NVDA", "BRK.B"])
+    }
+
+    @Test func `texts within a cell, runs of text and errors of formulas are read for what they are`() throws {
+        var book = WorkbookBuilder(sheets: [("s", [["x"]])])
+        book.add("xl/sharedStrings.xml", "<sst><si><r><t>Tic</t></r><r><t>ker</t></r><rPh><t>no</t></rPh></si></sst>")
+        book.add(
+            "xl/worksheets/sheet1.xml",
+            """
+            <x:worksheet xmlns:x="x"><x:sheetData><x:row><x:c t="s"><x:v>0</x:v></x:c><x:c r="C1" t="inlineStr"><x:is>
+            <x:t>Weight</x:t></x:is></x:c></x:row><x:row r="3"><x:c r="A3" t="str"><x:f>1</x:f><x:v>AAPL</x:v></x:c>
+            <x:c r="B3" t="e"><x:v>#REF!</x:v></x:c><x:c r="C3"><x:v>100</x:v></x:c></x:row></x:sheetData></x:worksheet>
+            """)
+        let list = try HoldingsImport(csv: book.bytes())
+        #expect(list.entries.map(\.symbol) == ["AAPL"] && list.entries.map(\.weight) == [100])
+        #expect(list.entries.map(\.line) == [3])
+    }
+
+    private func fault(_ bytes: [UInt8]) -> String {
+        do throws(SymbolListError) {
+            _ = try HoldingsImport(csv: bytes)
+            return ""
+        } catch {
+            return error.description
+        }
+    }
+
+    @Test func `a part that unpacks to more than a list can be is refused while it is unpacked`() throws {
+        var book = WorkbookBuilder(sheets: [("s", [["Ticker"], ["AAPL"]])])
+        book.parts.append(("xl/sharedStrings.xml", [UInt8](repeating: 0x20, count: ZipArchive.maximumBytes + 1)))
+        book.parts.removeAll { $0.name == "xl/sharedStrings.xml" && $0.content.count < 1000 }
+        let bytes = book.bytes()
+        #expect(bytes.count < 200_000)
+        #expect(fault(bytes).contains("64 MiB"), "\(fault(bytes))")
+    }
+
+    @Test(arguments: [
+        ("<!DOCTYPE x [<!ENTITY a \"b\">]><worksheet/>", "document type"), ("<worksheet>&lol;</worksheet>", "entity"),
+        ("<worksheet><row r=\"5\"></row><row r=\"2\"></row></worksheet>", "not in order"),
+        ("<worksheet><row r=\"99999999\"></row></worksheet>", "not in order"), ("<worksheet><row>", "cut short"),
+        ("<worksheet></row>", "no XML"), (String(repeating: "<a>", count: 100), "no XML"),
+        ("<worksheet><row><c t=\"s\"><v>7</v></c></row></worksheet>", "not there"),
+    ])
+    func `a sheet that no spreadsheet program writes is refused with a reason`(sheet: String, reason: String) throws {
+        var book = WorkbookBuilder(sheets: [("s", [["Ticker"]])])
+        book.add("xl/worksheets/sheet1.xml", sheet)
+        #expect(fault(book.bytes()).contains(reason), "\(fault(book.bytes()))")
+    }
+
+    @Test func `an archive that is none, or another program's, is refused with a reason`() throws {
+        let whole = WorkbookBuilder(sheets: [("holdings", Self.holdings)]).bytes()
+        #expect(fault(Array(whole.prefix(whole.count / 2))).contains("cut short"))
+        var other = WorkbookBuilder(sheets: [])
+        other.parts = [("a.txt", Array("x".utf8))]
+        #expect(fault(other.bytes()).contains("no workbook"))
+        var damaged = WorkbookBuilder(sheets: [("holdings", Self.holdings)]).bytes(packs: false)
+        damaged[60] ^= 1
+        #expect(fault(damaged).contains("damaged"), "\(fault(damaged))")
+    }
+
+    @Test func `mangled workbooks never trap`() throws {
+        var random = SeededRandom(seed: 11)
+        let whole = WorkbookBuilder(sheets: [("holdings", Self.holdings)])
+        for round in 0..<400 {
+            var bytes = whole.bytes(packs: round % 2 == 0)
+            for _ in 0..<Int.random(in: 1...8, using: &random) {
+                let place = Int.random(in: 4..<bytes.count, using: &random)
+                if Bool.random(using: &random) {
+                    bytes[place] = UInt8.random(in: 0...255, using: &random)
+                } else {
+                    bytes.remove(at: place)
+                }
+            }
+            guard let list = try? HoldingsImport(csv: bytes) else { continue }
+            #expect(!list.entries.isEmpty)
+        }
+    }
+}
