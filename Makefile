@@ -4,18 +4,23 @@ PREFIX ?= /usr/local
 RELEASE := .build/release/edgetick
 # Functions that nothing calls are left out, and those that are alike are kept once: nothing here compares addresses.
 SLIM := -Xswiftc -Xfrontend -Xswiftc -function-sections -Xcc -ffunction-sections -Xcc -fdata-sections -Xlinker --icf=all
+LINKED := .build/linked
 VENV := .build/python
 LIMITS := Benchmarks/.build/limits
 LINT := $(SWIFT) format lint --strict --parallel --recursive --configuration .swift-format \
 	Package.swift Sources Tests Migrations Fixtures Benchmarks/Package.swift Benchmarks/Sources Benchmarks/Benchmarks
 
-.PHONY: help demo day test clock coverage torture lives model check build run bench micro size soak fuzz install clean python
+.PHONY: help demo day test clock coverage torture lives model check build package run bench micro size soak fuzz install clean python
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: build ## Simulator, collector and its SQLite file at work: no key, no database
-	@$(RELEASE) demo
+# Without optimization, which takes much less time; `make test` goes on with what is built here.
+demo: ## Simulator, collector and its SQLite file at work, and what they survive: no key, no database
+	@.ci/packages build
+	@test -e .build/debug/edgetick || echo "The first build takes some minutes; what is being compiled is shown." >&2
+	$(SWIFT) build --product edgetick
+	@.build/debug/edgetick demo
 
 day: ## The whole captured day through a release build, where the captures are there
 	@.ci/packages test
@@ -57,10 +62,11 @@ model: ## The ledger's protocol, by a model checker: how the old one fails, and 
 	@.ci/packages model
 	@Tests/Model/check
 
-check: ## Format, layering, and what every test keeps to
+check: ## Format, layering, links, and what every test keeps to
 	@$(LINT)
 	@.ci/layering
 	@.ci/test-rules
+	@.ci/links
 	@python3 -c 'import ast, sys; [ast.parse(open(path).read(), path) for path in sys.argv[1:]]' \
 		Benchmarks/*/*.py Tests/Lives/*/*.py
 
@@ -69,9 +75,14 @@ coverage: ## Lines that the tests reach, by module
 	@$(MAKE) -s python || true
 	@.ci/coverage
 
-build: ## The release binary
+build: ## The release binary, which runs without Swift
 	@.ci/packages build
-	$(SWIFT) build -c release --product edgetick $(SLIM)
+	@.ci/link-objects $(LINKED)
+	$(SWIFT) build -c release --product edgetick --static-swift-stdlib --disable-local-rpath $(SLIM) $$(cat $(LINKED)/flags)
+
+package: build ## The Debian package, in .build/package
+	@.ci/packages package
+	@Deploy/debian/build $(RELEASE) .build/package
 
 BENCH := PYTHONPATH=Benchmarks PYTHONDONTWRITEBYTECODE=1 python3 -m
 

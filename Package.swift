@@ -19,6 +19,7 @@ let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummi
 let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioFoundationCompat = Target.Dependency.product(name: "NIOFoundationCompat", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioHTTPTypes = Target.Dependency.product(name: "NIOHTTPTypes", package: "swift-nio-extras")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
@@ -92,6 +93,9 @@ let package = Package(
             dependencies: ["Feed", "MarketData", "Store", "Universe", "Upstream", logging, serviceLifecycle],
             swiftSettings: strict),
         .target(
+            name: "Wire", dependencies: ["Collector", "Feed", "MarketData", "Store", "Universe"],
+            swiftSettings: strict),
+        .target(
             name: "FeedServer",
             dependencies: ["MarketData", logging, nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket],
             swiftSettings: strict),
@@ -100,20 +104,29 @@ let package = Package(
             dependencies: ["FeedServer", "MarketData", logging, nioCore, nioPosix, serviceLifecycle],
             swiftSettings: strict),
         .target(
+            name: "Relay",
+            dependencies: [
+                "Collector", "FeedServer", "MarketData", "Store", logging, nioCore, nioPosix, serviceLifecycle,
+            ],
+            swiftSettings: strict),
+        .target(
             name: "WebAPI",
             dependencies: [
-                "Collector", "Feed", "MarketData", "Store", "Universe", httpTypes, hummingbird, hummingbirdCore,
-                logging, nioCore, nioHTTP1, nioHTTPTypes, serviceLifecycle,
+                "Collector", "Feed", "MarketData", "Store", "Universe", "Wire", httpTypes, hummingbird,
+                hummingbirdCore, logging, nioCore, nioHTTP1, nioHTTPTypes, serviceLifecycle,
             ],
-            resources: [.embedInCode("Dashboard"), .embedInCode("OpenAPI")], swiftSettings: strict),
+            resources: [.embedInCode("Dashboard")], swiftSettings: strict),
+        // What a release build is made of, linked in by `make build`.
+        .systemLibrary(name: "CBuild"),
         // glibc's own settings, which its Swift module leaves out.
         .systemLibrary(name: "CMalloc"),
         .executableTarget(
             name: "edgetick",
             dependencies: [
-                "Backfill", "CMalloc", "Collector", "Feed", "FeedServer", "FeedSimulator", "Fixtures", "MarketData",
-                "Store", "Universe", "Upstream", "WebAPI", argumentParser, logging, serviceLifecycle,
-                systemPackage, unixSignals,
+                "Backfill", "CBuild", "CMalloc", "Collector", "Feed", "FeedServer", "FeedSimulator", "Fixtures",
+                "MarketData", "Relay", "Store", "Universe", "Upstream", "WebAPI", "Wire", argumentParser,
+                asyncHTTPClient,
+                logging, nioCore, nioFoundationCompat, nioHTTP1, serviceLifecycle, systemPackage, unixSignals,
             ],
             swiftSettings: strict),
 
@@ -165,12 +178,21 @@ let package = Package(
             dependencies: ["FeedServer", nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket],
             path: "Tests/FeedServerSupport", swiftSettings: strict),
         .testTarget(
-            name: "FeedServerTests", dependencies: ["FeedServer", "MarketData", "TestSupport"], swiftSettings: strict),
+            name: "FeedServerTests", dependencies: ["FeedServer", "MarketData", "TestSupport", nioCore],
+            swiftSettings: strict),
+        .testTarget(name: "WireTests", dependencies: ["TestSupport", "Wire"], swiftSettings: strict),
         .testTarget(
             name: "FeedSimulatorTests",
             dependencies: [
                 "FeedServer", "FeedServerSupport", "FeedSimulator", "Fixtures", "MarketData", "TestSupport", logging,
                 nioCore, nioPosix, nioWebSocket, serviceLifecycle,
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "RelayTests",
+            dependencies: [
+                "Collector", "Feed", "FeedServer", "FeedServerSupport", "FeedSimulator", "MarketData", "Relay", "Store",
+                "TestSupport", logging, nioCore, nioWebSocket, serviceLifecycle,
             ],
             swiftSettings: strict),
         .target(
@@ -183,18 +205,21 @@ let package = Package(
             name: "WebAPITests",
             dependencies: [
                 "Collector", "Feed", "MarketData", "Store", "TestSupport", "Universe", "WebAPI", "WebAPISupport",
+                "Wire",
                 httpTypes, logging, nioCore, serviceLifecycle,
             ],
             swiftSettings: strict),
         .testTarget(
             name: "BrowserTests",
-            dependencies: ["Collector", "MarketData", "Store", "TestSupport", "WebAPI", "WebAPISupport", "edgetick"],
+            dependencies: [
+                "Collector", "Feed", "MarketData", "Store", "TestSupport", "WebAPI", "WebAPISupport", "edgetick",
+            ],
             exclude: ["accessibility.js"], swiftSettings: strict),
         .testTarget(
             name: "edgetickTests",
             dependencies: [
-                "Collector", "edgetick", "Feed", "MarketData", "Store", "TestSupport", "Upstream", "WebAPI", logging,
-                serviceLifecycle,
+                "Collector", "edgetick", "Feed", "MarketData", "Store", "TestSupport", "Upstream", "WebAPI", "Wire",
+                logging, serviceLifecycle,
             ],
             swiftSettings: strict),
         .testTarget(

@@ -1,5 +1,6 @@
 import AsyncHTTPClient
-import Foundation
+import FoundationEssentials
+import Glibc
 public import Logging
 public import MarketData
 import NIOCore
@@ -17,6 +18,8 @@ public final class AggregatesClient: Sendable {
         public var apiKey: Secret
         /// A PEM file of certificates to trust besides the system's.
         public var caFile: String?
+        /// The proxy to ask through; `nil` for a direct way.
+        public var proxy: HTTPProxy?
         /// The most requests a minute; 0 sets no limit.
         public var requestsPerMinute = 300
         /// How long an answer may take.
@@ -63,18 +66,41 @@ public final class AggregatesClient: Sendable {
         var tls = TLSConfiguration.makeClientConfiguration()
         tls.minimumTLSVersion = .tlsv12
         if let caFile = configuration.caFile {
-            guard let certificates = try? NIOSSLCertificate.fromPEMFile(caFile), !certificates.isEmpty else {
+            let bytes = FileManager.default.contents(atPath: caFile).map {
+                Array(ByteOrderMark.dropped(from: Array($0)))
+            }
+            guard let certificates = bytes.flatMap({ try? NIOSSLCertificate.fromPEMBytes($0) }), !certificates.isEmpty
+            else {
                 throw BackfillError(.invalidConfiguration, "\(caFile) holds no certificate that can be read")
             }
             tls.additionalTrustRoots = [.certificates(certificates)]
         }
         options.tlsConfiguration = tls
+        if let proxy = configuration.proxy {
+            let login = proxy.credentials.map { credentials in
+                HTTPClient.Authorization.basic(
+                    credentials: Data(credentials.reveal().utf8).base64EncodedString())
+            }
+            options.proxy = .server(host: proxy.host, port: proxy.port, authorization: login)
+        }
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: options)
     }
 
     /// Closes the connections.
     public func shutdown() async {
         try? await client.shutdown()
+    }
+
+    /// Text as a part of a path: all but ASCII letters and digits as `%2E`.
+    private static func percentEncoded(_ text: String) -> String {
+        text.utf8.map { byte in
+            switch byte {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "a")...UInt8(ascii: "z"):
+                String(UnicodeScalar(byte))
+            default: (byte < 16 ? "%0" : "%") + String(byte, radix: 16, uppercase: true)
+            }
+        }.joined()
     }
 
     /// Asks for the bars of a symbol that start within a span, oldest first, and hands on each page as it comes.
@@ -85,7 +111,7 @@ public final class AggregatesClient: Sendable {
         of symbol: Symbol, interval: Bar.Interval, starts: ClosedRange<Int64>,
         page: (_ bars: [Bar]) async throws(BackfillError) -> Void
     ) async throws(BackfillError) {
-        let name = symbol.description.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
+        let name = Self.percentEncoded(symbol.description)
         let unit = interval == .minute ? "minute" : "second"
         var next: String? =
             "\(base)\(prefix)/v2/aggs/ticker/\(name)/range/1/\(unit)/\(starts.lowerBound)/\(starts.upperBound)"

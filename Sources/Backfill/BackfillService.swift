@@ -27,7 +27,7 @@ public struct BackfillService: Service {
     private let buffer: TickBuffer
     private let logger: Logger
 
-    /// Makes a service; ``AggregatesClient/shutdown()`` is called at its end.
+    /// Makes a service; ``AggregatesClient/shutdown()`` is called at its end. One that is never run has to be closed.
     public init(configuration: Configuration, client: AggregatesClient, buffer: TickBuffer, logger: Logger) {
         self.configuration = configuration
         self.client = client
@@ -38,8 +38,11 @@ public struct BackfillService: Service {
     /// Works until graceful shutdown. Never throws: a failure is told and tried again.
     public func run() async throws {
         await cancelWhenGracefulShutdown { await work() }
-        await client.shutdown()
+        await close()
     }
+
+    /// Gives back what a service that never ran holds.
+    public func close() async { await client.shutdown() }
 
     private func work() async {
         let filler = GapFiller(client: client, buffer: buffer, directory: configuration.directory)

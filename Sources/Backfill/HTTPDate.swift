@@ -1,4 +1,5 @@
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// The time that an HTTP server tells with each answer (RFC 9110, 5.6.7).
 enum HTTPDate {

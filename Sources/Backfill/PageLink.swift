@@ -1,5 +1,3 @@
-import Foundation
-
 /// The link to the next page of an answer, led back to the server that was asked.
 ///
 /// A proxy's answers carry the provider's own name, or a port that was put on twice. Only the link's path and query are
@@ -12,7 +10,7 @@ enum PageLink {
     ///   - prefix: the path before its routes, empty or such as `/massive`; it is put on once.
     static func address(_ link: String, base: String, prefix: String) -> String? {
         var target = link[...]
-        if let scheme = link.range(of: "://") {
+        if let scheme = link.firstRange(of: "://") {
             let rest = link[scheme.upperBound...]
             target = rest.firstIndex(of: "/").map { rest[$0...] } ?? ""
         }

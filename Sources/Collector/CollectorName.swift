@@ -15,4 +15,10 @@ public enum CollectorName {
     public static func isName(_ text: String) -> Bool {
         (1...maximumLength).contains(text.unicodeScalars.count) && text.unicodeScalars.allSatisfy(isAllowed)
     }
+
+    /// Whether a text is a name for a connection, which may have blanks between words.
+    public static func isConnectionName(_ text: String) -> Bool {
+        (1...maximumLength).contains(text.unicodeScalars.count)
+            && text.split(separator: " ", omittingEmptySubsequences: false).allSatisfy { isName(String($0)) }
+    }
 }

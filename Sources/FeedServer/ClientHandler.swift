@@ -7,13 +7,18 @@ final class ClientHandler: ChannelInboundHandler {
     typealias InboundIn = WebSocketFrame
 
     private let server: FeedServer
-    private var dialogue = Dialogue()
+    private var dialogue: Dialogue
     private var client: FeedClient?
     private var loginTimer: Scheduled<Void>?
     private var pinging: RepeatedTask?
 
+    private var allowance: RequestAllowance?
+    private var lastSign = NIODeadline.now()
+
     init(server: FeedServer) {
         self.server = server
+        dialogue = Dialogue(offersReplays: server.configuration.offersReplays)
+        allowance = server.configuration.requestAllowance.map { RequestAllowance($0) }
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -29,7 +34,7 @@ final class ClientHandler: ChannelInboundHandler {
         let interval = TimeAmount(server.configuration.pingInterval)
         pinging = context.eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in
             guard loopBoundContext.value.channel.isActive else { return }
-            bound.value.answer(.ping, [])
+            bound.value.ping()
         }
         perform(dialogue.opened())
         server.host.connected(client)
@@ -44,6 +49,11 @@ final class ClientHandler: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let frame = unwrapInboundIn(data)
+        lastSign = .now()
+        if allowance?.takes(frame.length, now: lastSign) == false {
+            client?.close(code: 1008, reason: "too many requests")
+            return
+        }
         switch frame.opcode {
         case .text: take(ClientRequest(Array(buffer: frame.unmaskedData)))
         case .binary: perform([.send([.error("requests are text messages")])])
@@ -68,7 +78,19 @@ final class ClientHandler: ChannelInboundHandler {
 
     private func take(_ request: ClientRequest) {
         guard let client, !client.isEnding else { return }
-        perform(dialogue.received(request) { [host = server.host] channel in host.refusal(of: channel, to: client) })
+        perform(
+            dialogue.received(request) { [host = server.host] channel, replayed in
+                host.refusal(of: channel, to: client, replayed: replayed)
+            })
+    }
+
+    private func ping() {
+        if let limit = server.configuration.silenceLimit, NIODeadline.now() - lastSign > TimeAmount(limit) {
+            // Nobody is there to answer a close.
+            client?.reset()
+            return
+        }
+        answer(.ping, [])
     }
 
     private func perform(_ steps: [Dialogue.Step]) {
@@ -84,9 +106,10 @@ final class ClientHandler: ChannelInboundHandler {
                 }
                 server.logger.info("login", metadata: ["client": "\(client.id)", "verdict": "\(verdict)"])
                 perform(dialogue.loginDecided(verdict))
-            case .subscriptionsChanged:
+            case .replay(let channels, let span): server.host.replay(channels, span, to: client)
+            case .subscriptionsChanged(let channels):
                 client.subscribed(to: dialogue.subscriptions)
-                server.host.subscriptionsChanged(of: client)
+                server.host.subscriptionsChanged(of: client, channels)
             case .close(let code, let reason): client.close(code: code, reason: reason)
             }
         }
@@ -121,5 +144,31 @@ final class ClientHandler: ChannelInboundHandler {
         server.remove(client)
         server.host.disconnected(client)
         server.logger.info("client disconnected", metadata: ["client": "\(client.id)"])
+    }
+}
+
+/// What a client may still ask for; reads no clock.
+struct RequestAllowance {
+    /// What every message costs at least, in bytes.
+    static let leastBytes = 64
+
+    private let allowance: FeedServerConfiguration.Allowance
+    private var left: Int
+    private var last: NIODeadline?
+
+    init(_ allowance: FeedServerConfiguration.Allowance) {
+        self.allowance = allowance
+        left = allowance.burstBytes
+    }
+
+    /// Takes a message of a length; returns `false` when it is too much.
+    mutating func takes(_ length: Int, now: NIODeadline) -> Bool {
+        if let last {
+            let earned = (now - last).nanoseconds / 1000 * Int64(allowance.bytesPerSecond) / 1_000_000
+            left = min(allowance.burstBytes, left + Int(clamping: max(0, earned)))
+        }
+        last = now
+        left -= max(length, Self.leastBytes)
+        return left >= 0
     }
 }

@@ -3,7 +3,8 @@ import FoundationEssentials
 /// What a client asks for in a text message.
 enum ClientRequest: Equatable {
     case login(key: String)
-    case subscribe([String])
+    /// With a span, past events too.
+    case subscribe([String], ReplaySpan? = nil)
     case unsubscribe([String])
     /// Something that can't be understood, and why.
     case malformed(String)
@@ -11,6 +12,20 @@ enum ClientRequest: Equatable {
     private struct Message: Decodable {
         var action: String
         var params: String?
+        var from: Moment?
+        var to: Moment?
+    }
+
+    /// A moment as it may be written: a number or a text.
+    private enum Moment: Decodable {
+        case known(ReplaySpan.Moment)
+        case unknown
+
+        init(from decoder: any Decoder) throws {
+            let container = try decoder.singleValueContainer()
+            let text = (try? container.decode(Int64.self)).map { String($0) } ?? (try? container.decode(String.self))
+            self = text.flatMap { ReplaySpan.Moment($0) }.map { .known($0) } ?? .unknown
+        }
     }
 
     /// Reads a message.
@@ -25,10 +40,24 @@ enum ClientRequest: Equatable {
         }
         switch message.action {
         case "auth": self = .login(key: params)
-        case "subscribe": self = .subscribe(Self.list(params))
+        case "subscribe": self = Self.subscription(Self.list(params), from: message.from, to: message.to)
         case "unsubscribe": self = .unsubscribe(Self.list(params))
         default: self = .malformed("unknown action '\(message.action.prefix(32))'")
         }
+    }
+
+    private static func subscription(_ channels: [String], from: Moment?, to: Moment?) -> ClientRequest {
+        guard let from else {
+            return to == nil ? .subscribe(channels) : .malformed("'to' goes with 'from'")
+        }
+        guard case .known(let start) = from else {
+            return .malformed("'from' is neither Unix milliseconds nor a time ago such as -15m")
+        }
+        guard let to else { return .subscribe(channels, ReplaySpan(from: start)) }
+        guard case .known(let end) = to else {
+            return .malformed("'to' is neither Unix milliseconds nor a time ago such as -5m")
+        }
+        return .subscribe(channels, ReplaySpan(from: start, to: end))
     }
 
     private static func list(_ params: String) -> [String] {

@@ -8,8 +8,10 @@ struct Dialogue {
         case send([StatusMessage])
         /// Decide about a login, and report with ``loginDecided(_:)``.
         case decideLogin(key: String)
-        /// The subscriptions have changed.
-        case subscriptionsChanged
+        /// Past events of these channels are wanted.
+        case replay([FeedChannel], ReplaySpan)
+        /// These channels were subscribed to or given up.
+        case subscriptionsChanged([FeedChannel])
         /// Close the connection.
         case close(code: UInt16, reason: String)
     }
@@ -26,6 +28,12 @@ struct Dialogue {
     /// What stands now.
     private(set) var subscriptions = Subscriptions()
     private var phase = Phase.awaitingLogin
+    private let offersReplays: Bool
+
+    /// - Parameter offersReplays: Whether past events may be asked for; else the wish is overlooked.
+    init(offersReplays: Bool = false) {
+        self.offersReplays = offersReplays
+    }
 
     /// The connection has opened.
     mutating func opened() -> [Step] { [.send([.connected])] }
@@ -34,7 +42,7 @@ struct Dialogue {
     ///
     /// - Parameter refusal: Why a channel may not be subscribed to; `nil` when it may.
     mutating func received(
-        _ request: ClientRequest, refusal: (FeedChannel) -> StatusMessage? = { _ in nil }
+        _ request: ClientRequest, refusal: (FeedChannel, _ replayed: Bool) -> StatusMessage? = { _, _ in nil }
     ) -> [Step] {
         switch (phase, request) {
         case (.ended, _): []
@@ -42,7 +50,7 @@ struct Dialogue {
         case (.awaitingLogin, .login(let key)): [.decideLogin(key: key)]
         case (.loggedIn, .login): [.send([.error("already authenticated")])]
         case (.awaitingLogin, _): [.send([.error("authentication required")])]
-        case (.loggedIn, .subscribe(let names)): subscribe(names, refusal)
+        case (.loggedIn, .subscribe(let names, let span)): subscribe(names, offersReplays ? span : nil, refusal)
         case (.loggedIn, .unsubscribe(let names)): unsubscribe(names)
         }
     }
@@ -70,28 +78,36 @@ struct Dialogue {
         return [.send([status]), .close(code: 1008, reason: status.message)]
     }
 
-    private mutating func subscribe(_ names: [String], _ refusal: (FeedChannel) -> StatusMessage?) -> [Step] {
+    private mutating func subscribe(
+        _ names: [String], _ span: ReplaySpan?, _ refusal: (FeedChannel, Bool) -> StatusMessage?
+    ) -> [Step] {
+        var replayed: [FeedChannel] = []
         var answers: [StatusMessage] = []
-        var hasChanged = false
+        var changed: [FeedChannel] = []
         for name in names {
             guard let channel = FeedChannel(name) else {
                 answers.append(.error("unknown channel '\(name.prefix(40))'"))
                 continue
             }
-            if let refusal = refusal(channel) {
+            if let refusal = refusal(channel, span != nil) {
                 answers.append(refusal)
+            } else if span?.to != nil {
+                if !replayed.contains(channel) { replayed.append(channel) }
             } else if subscriptions.insert(channel) {
                 answers.append(.subscribed(channel))
-                hasChanged = true
+                if span != nil { replayed.append(channel) }
+                changed.append(channel)
             }
         }
         if names.isEmpty { answers.append(.error("no channel named")) }
-        return answered(answers) + (hasChanged ? [.subscriptionsChanged] : [])
+        // Before the change, so that the host knows which channels don't go live yet.
+        let replay = span.map { replayed.isEmpty ? [] : [Step.replay(replayed, $0)] } ?? []
+        return answered(answers) + replay + (changed.isEmpty ? [] : [.subscriptionsChanged(changed)])
     }
 
     private mutating func unsubscribe(_ names: [String]) -> [Step] {
         var answers: [StatusMessage] = []
-        var hasChanged = false
+        var changed: [FeedChannel] = []
         for name in names {
             guard let channel = FeedChannel(name) else {
                 answers.append(.error("unknown channel '\(name.prefix(40))'"))
@@ -99,11 +115,11 @@ struct Dialogue {
             }
             if subscriptions.remove(channel) {
                 answers.append(.unsubscribed(channel))
-                hasChanged = true
+                changed.append(channel)
             }
         }
         if names.isEmpty { answers.append(.error("no channel named")) }
-        return answered(answers) + (hasChanged ? [.subscriptionsChanged] : [])
+        return answered(answers) + (changed.isEmpty ? [] : [.subscriptionsChanged(changed)])
     }
 
     private func answered(_ answers: [StatusMessage]) -> [Step] {

@@ -13,6 +13,11 @@ public final class FeedClient: Sendable {
 
     /// A number of its own, from 1.
     public let id: Int
+    /// The client's address and port.
+    public var address: String {
+        guard let address = channel.remoteAddress else { return "unknown" }
+        return "\(address.ipAddress ?? "unknown"):\(address.port ?? 0)"
+    }
     private let channel: any Channel
     private let closeTimeout: TimeAmount
     private let host: any FeedHost
@@ -47,8 +52,14 @@ public final class FeedClient: Sendable {
     func ended() async { try? await channel.closeFuture.get() }
 
     /// Writes bytes that are WebSocket frames already.
-    public func send(_ bytes: ByteBuffer) {
-        let count = bytes.readableBytes
+    public func send(_ bytes: ByteBuffer) { send([bytes]) }
+
+    /// Sends a status.
+    public func send(_ message: StatusMessage) { send(WireFrame.text(StatusMessage.text([message]))) }
+
+    /// Writes several pieces at once, in their order.
+    public func send(_ parts: [ByteBuffer]) {
+        let count = parts.reduce(0) { $0 + $1.readableBytes }
         guard count > 0 else { return }
         state.withLock { $0.pendingBytes += count }
         let promise = channel.eventLoop.makePromise(of: Void.self)
@@ -56,7 +67,8 @@ public final class FeedClient: Sendable {
             state.withLock { $0.pendingBytes -= count }
             host.progressed(self)
         }
-        channel.writeAndFlush(bytes, promise: promise)
+        for part in parts.dropLast() { channel.write(part, promise: nil) }
+        channel.writeAndFlush(parts[parts.count - 1], promise: promise)
     }
 
     /// Says goodbye: what waits, a status if there is one, and a close message; ends when the client has answered.

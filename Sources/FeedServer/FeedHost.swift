@@ -14,10 +14,15 @@ public protocol FeedHost: AnyObject, Sendable {
     func login(of client: FeedClient, key: String) -> LoginVerdict
 
     /// Why a client may not subscribe to a channel, as it is told; `nil` when it may.
-    func refusal(of channel: FeedChannel, to client: FeedClient) -> StatusMessage?
+    ///
+    /// - Parameter replayed: Whether past events are asked for.
+    func refusal(of channel: FeedChannel, to client: FeedClient, replayed: Bool) -> StatusMessage?
 
-    /// A client has changed what it subscribes to.
-    func subscriptionsChanged(of client: FeedClient)
+    /// A client asks for past events of channels; without an end, those channels are subscribed to with it.
+    func replay(_ channels: [FeedChannel], _ span: ReplaySpan, to client: FeedClient)
+
+    /// A client has subscribed to channels, or given them up: its subscriptions say which.
+    func subscriptionsChanged(of client: FeedClient, _ channels: [FeedChannel])
 
     /// Less waits for a client than before, or its connection is ending.
     func progressed(_ client: FeedClient)
@@ -30,6 +35,9 @@ public protocol FeedHost: AnyObject, Sendable {
 }
 
 extension FeedHost {
+    /// For a host that offers no replays.
+    public func replay(_ channels: [FeedChannel], _ span: ReplaySpan, to client: FeedClient) {}
+
     /// Every ping is answered.
     public func answersPing(of client: FeedClient) -> Bool { true }
 

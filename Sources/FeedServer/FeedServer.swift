@@ -1,4 +1,5 @@
 public import Logging
+import MarketData
 import NIOCore
 public import NIOPosix
 import Synchronization
@@ -12,6 +13,7 @@ public final class FeedServer: Sendable {
         var listener: (any Channel)?
         var clients: [FeedClient] = []
         var nextID = 1
+        var sockets = 0
     }
 
     let configuration: FeedServerConfiguration
@@ -31,6 +33,15 @@ public final class FeedServer: Sendable {
         self.host = host
         self.group = group
         self.logger = logger
+    }
+
+    /// Tries whether the address can be listened on and the TLS files are right; nothing stays open.
+    public static func check(_ configuration: FeedServerConfiguration) async throws(FeedServerError) {
+        let server = FeedServer(
+            configuration: configuration, host: Nobody(),
+            logger: Logger(label: "check") { _ in SwiftLogNoOpLogHandler() })
+        _ = try await server.bind()
+        await server.close(code: 1001, reason: "this was a check")
     }
 
     /// The connections that are open, in the order in which they were made.
@@ -63,6 +74,17 @@ public final class FeedServer: Sendable {
         }.value
     }
 
+    /// Counts a socket that was accepted; returns `false` for one too many.
+    func opens(_ channel: any Channel) -> Bool {
+        let isOpen = state.withLock { state in
+            guard state.sockets < configuration.maximumSockets ?? .max else { return false }
+            state.sockets += 1
+            return true
+        }
+        if isOpen { channel.closeFuture.whenComplete { [self] _ in state.withLock { $0.sockets -= 1 } } }
+        return isOpen
+    }
+
     func add(_ channel: any Channel) -> FeedClient {
         state.withLock { state in
             let client = FeedClient(
@@ -76,4 +98,14 @@ public final class FeedServer: Sendable {
     func remove(_ client: FeedClient) {
         state.withLock { $0.clients.removeAll { $0 === client } }
     }
+}
+
+/// Lets nobody in.
+private final class Nobody: FeedHost {
+    func connected(_ client: FeedClient) {}
+    func disconnected(_ client: FeedClient) {}
+    func login(of client: FeedClient, key: String) -> LoginVerdict { .refused }
+    func refusal(of channel: FeedChannel, to client: FeedClient, replayed: Bool) -> StatusMessage? { .notAuthorized }
+    func subscriptionsChanged(of client: FeedClient, _ channels: [FeedChannel]) {}
+    func progressed(_ client: FeedClient) {}
 }

@@ -14,6 +14,20 @@ public struct FeedServerConfiguration: Sendable {
         }
     }
 
+    /// How many bytes of requests a client may send.
+    public struct Allowance: Sendable, Equatable {
+        /// So many at once.
+        public var burstBytes: Int
+        /// So many a second from then on.
+        public var bytesPerSecond: Int
+
+        /// Makes an allowance.
+        public init(burstBytes: Int, bytesPerSecond: Int) {
+            self.burstBytes = burstBytes
+            self.bytesPerSecond = bytesPerSecond
+        }
+    }
+
     /// The address to listen on.
     public var host = "127.0.0.1"
     /// The port to listen on; 0 lets the system choose a free one.
@@ -30,6 +44,15 @@ public struct FeedServerConfiguration: Sendable {
     public var maximumRequestBytes = 1 << 20
     /// A client for which more bytes than this wait is cut off when it asks for something.
     public var maximumBacklogBytes = 32 << 20
+    /// What a client may ask for; more closes it. `nil` sets no limit.
+    public var requestAllowance: Allowance?
+    /// A client from which nothing comes for so long, no pong either, is closed; `nil` lets it be.
+    public var silenceLimit: Duration?
+    /// The most sockets open at once, those that never log in included; further ones are closed at once. `nil` sets no
+    /// limit.
+    public var maximumSockets: Int?
+    /// Whether a subscription may ask for past events (`from`, `to`); else these are overlooked, as the feed does.
+    public var offersReplays = false
 
     /// Makes the configuration of a server on a free port of the loopback.
     public init() {}

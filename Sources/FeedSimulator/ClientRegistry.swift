@@ -70,14 +70,14 @@ final class ClientRegistry: FeedHost {
         signal.changed()
     }
 
-    func subscriptionsChanged(of client: FeedClient) {
+    func subscriptionsChanged(of client: FeedClient, _ channels: [FeedChannel]) {
         state.withLock { $0.subscriptionChanges += 1 }
         signal.changed()
     }
 
     func progressed(_ client: FeedClient) { signal.changed() }
 
-    func refusal(of channel: FeedChannel, to client: FeedClient) -> StatusMessage? {
+    func refusal(of channel: FeedChannel, to client: FeedClient, replayed: Bool) -> StatusMessage? {
         guard let symbol = channel.symbol, configuration.faults.contains(.refuseSymbol(symbol)) else { return nil }
         count(.refuseSymbol(symbol))
         return .notAuthorized

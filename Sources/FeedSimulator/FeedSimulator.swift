@@ -45,6 +45,11 @@ public final class FeedSimulator: Service, Sendable {
         }
     }
 
+    /// Ends every connection without a word, as a broken line does; what was sent before arrives.
+    public func dropClients() {
+        for client in registry.clients { client.connection.drop() }
+    }
+
     /// Opens the source and the port, and answers the port; connections are served from now on.
     ///
     /// Throws ``SimulatorError`` when a setting makes no sense or a capture is missing, `FeedServerError` when a TLS file

@@ -17,6 +17,9 @@ struct ExactDecimal: Equatable {
         return mantissa / power
     }
 
+    /// Whether something is left beside the whole part.
+    var hasFraction: Bool { double != Double(whole) }
+
     /// A price with 2 to 4 decimals.
     static func price(_ random: inout SplitMix64) -> ExactDecimal {
         let places = 2 + random.below(3)
@@ -38,7 +41,7 @@ extension EventText {
     /// The whole part under one name and, where there are fractions, the exact decimal in quotes under another.
     mutating func add(_ name: StaticString, exact: StaticString, _ value: ExactDecimal) {
         add(name, value.whole)
-        if value.places > 0 { addQuoted(exact, value.mantissa, decimals: value.places) }
+        if value.hasFraction { addQuoted(exact, value.mantissa, decimals: value.places) }
     }
 }
 

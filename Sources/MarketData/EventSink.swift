@@ -6,6 +6,9 @@ public protocol EventSink: AnyObject, Sendable {
     /// Calls `resume` once, on any thread, when the queue has room again; at once when it has room now.
     func whenRoom(_ resume: @escaping @Sendable () -> Void)
 
+    /// Whether batches are to hold the events as the feed sent them; asked at each read.
+    var wantsSentEvents: Bool { get }
+
     /// Keeps the knowledge that events were missed; does not block.
     func record(_ gap: Gap)
 
@@ -17,6 +20,9 @@ public protocol EventSink: AnyObject, Sendable {
 }
 
 extension EventSink {
+    /// For a sink to which the values are enough.
+    public var wantsSentEvents: Bool { false }
+
     /// For a sink that keeps nothing of a gap before it is over.
     public func record(_ change: GapChange) {
         for gap in change.gaps where gap.to != nil { record(gap) }

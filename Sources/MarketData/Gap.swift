@@ -1,7 +1,7 @@
 /// A span of the events' own time in which events of some symbols may have been missed.
 public struct Gap: Sendable, Hashable {
     /// What interrupted the stream.
-    public enum Cause: String, Sendable, CaseIterable {
+    public enum Cause: String, Sendable, CaseIterable, Codable {
         /// The connection was closed or lost.
         case disconnected
         /// The connection was open and silent for too long.

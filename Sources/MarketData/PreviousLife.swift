@@ -20,14 +20,13 @@ public struct PreviousLife: Sendable, Equatable {
 
     /// Since when events of each symbol and kind are missed, for one question after the other.
     public struct Ends: Sendable {
-        private let newest: [EventKind: Int64]
-        private let end: Int64
+        private let life: PreviousLife
         private var told: [EventKind: [Symbol?: [ClosedRange<Int64>]]] = [:]
 
         /// Since when events of a kind are missed: since the newest that the file holds, or since the end of the gaps
         /// that tell of the time from there on.
         public func missedSince(_ kind: EventKind, _ symbol: Symbol?) -> Int64 {
-            var since = newest[kind] ?? end
+            var since = life.newestTime(of: kind)
             var spans = told[kind]?[nil] ?? []
             if symbol != nil { spans += told[kind]?[symbol] ?? [] }
             for span in spans.sorted(by: { $0.lowerBound < $1.lowerBound }) where span.lowerBound <= since {
@@ -37,12 +36,11 @@ public struct PreviousLife: Sendable, Equatable {
         }
 
         fileprivate init(_ life: PreviousLife) {
-            newest = life.newest
-            end = life.end
+            self.life = life
             for gap in life.told {
                 // Where the clock was wrong, a gap's end says nothing of the events.
                 guard let to = gap.to, gap.from <= to, !gap.isUncertain else { continue }
-                for kind in gap.events where to > life.newest[kind] ?? life.end {
+                for kind in gap.events where to > life.newestTime(of: kind) {
                     for symbol in gap.symbols.isEmpty ? [nil] : gap.symbols.map(Optional.some) {
                         told[kind, default: [:]][symbol, default: []].append(gap.from...to)
                     }
@@ -50,6 +48,10 @@ public struct PreviousLife: Sendable, Equatable {
             }
         }
     }
+
+    /// How far the events of a kind had come. Of a kind that the file holds none of, as far as those of the others: events
+    /// come in their order, however late they are read.
+    private func newestTime(of kind: EventKind) -> Int64 { newest[kind] ?? newest.values.max() ?? end }
 
     /// For asking about many symbols.
     public var ends: Ends { Ends(self) }

@@ -12,6 +12,7 @@ extension Settings {
         }
         var configuration = AggregatesClient.Configuration(url: feed.restURL, apiKey: key, caFile: feed.caFile)
         configuration.requestsPerMinute = backfill.requestsPerMinute
+        configuration.proxy = feed.proxy(for: feed.restURL)
         return try AggregatesClient(configuration: configuration, logger: Logger(label: "backfill"))
     }
 

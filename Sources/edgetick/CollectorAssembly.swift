@@ -2,8 +2,11 @@ import Backfill
 import Collector
 import Feed
 import FeedSimulator
-import Foundation
+import FoundationEssentials
+import Glibc
 import Logging
+import MarketData
+import Relay
 import ServiceLifecycle
 import Store
 import UnixSignals
@@ -17,6 +20,7 @@ struct CollectorAssembly {
     let sync: SyncService?
     let universes: UniverseService
     let web: WebListener
+    private let relay: RelayService?
     private let probe: CollectorProbe
     private let board: StatusBoard
     private let backfill: BackfillService?
@@ -37,25 +41,26 @@ struct CollectorAssembly {
     ) async throws -> CollectorAssembly {
         let url = simulator?.url ?? settings.feed.url
         let webConfiguration = try WebListener.configuration(settings)
-        try webConfiguration.checkAddress()
         let upstream = try settings.upstream()
-        for warning in upstream?.warnings ?? [] { logger.warning("DATABASE_URI: \(warning)") }
         let buffer = try TickBuffer.open(
             directory: settings.dataDirectory, options: settings.bufferOptions, logger: Logger(label: "buffer"))
         do {
+            // Behind the files, so that a second collector hears of the first and not of a port.
+            try webConfiguration.checkAddress()
             let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
             if let name = mirror.setAside {
                 logger.error(
                     "universe.sqlite could not be read and was set aside; pull or import the universes anew",
                     metadata: ["file": "\(name)"])
             }
-            let tap = EventTap(before: buffer)
+            let relayed = settings.relayConfiguration.map { ($0, RelayTap(before: buffer)) }
+            let tap = EventTap(before: relayed?.1 ?? buffer as any EventSink)
             let seen = try? mirror.changeCounter()
             let cache = settings.relationshipCache(mirror)
-            let plan = try await Symbols.open(
-                settings.wishes, single: settings.singleWish, cache: cache, logger: logger)
+            let (plan, waits) = try await settings.symbolPlan(cache, mirror, upstream, logger)
+            settings.tellCovered(plan, logger)
             let connections = try settings.connectionSet(
-                plan, url: url, sink: tap, previousLife: buffer.previousLife, logger: logger)
+                plan, waits: waits, url: url, sink: tap, previousLife: buffer.previousLife, logger: logger)
             let symbols = Symbols(
                 plan: plan, cache: cache, connections: connections, rules: settings.symbolRules(url: url),
                 logger: Logger(label: "symbols"))
@@ -84,21 +89,35 @@ struct CollectorAssembly {
                 source: upstream.map { UniverseSource(configuration: $0) },
                 settings: settings.universes(plan.wishes), reread: again, giveBackMemory: FreedMemory.giveBack,
                 logger: Logger(label: "universes"))
+            let relay = relayed.map { configuration, tap in
+                RelayService(
+                    configuration: configuration, tap: tap, buffer: buffer, refusal: { symbols.refusal(of: $0) },
+                    logger: Logger(label: "relay"))
+            }
+            var relayState: (@Sendable () -> RelayState)?
+            if let relay { relayState = { relay.state } }
             let probe = CollectorProbe(
                 collector: settings.collectorID, version: EdgeTick.version, maximumBytes: settings.buffer.maximumBytes,
                 feedDelay: Double(settings.feedDelay) / 1000, buffer: buffer, connections: connections, sync: sync,
-                symbols: symbols, universes: universes)
+                symbols: symbols, universes: universes, relay: relayState)
             let board = StatusBoard(collector: { probe.snapshot() }, latency: { tap.latency })
             let web = WebListener(
                 configuration: webConfiguration, board: board,
                 collector: RunningCollector(
-                    directory: settings.dataDirectory, mirror: mirror, connections: connections, sync: sync,
-                    symbols: symbols, universes: universes),
+                    directory: settings.dataDirectory, mirror: mirror, sync: sync, symbols: symbols,
+                    universes: universes),
                 tap: tap, directory: settings.dataDirectory)
+            let backfill = try settings.backfillService(buffer: buffer)
+            // Last, since nothing closes it before the services run.
+            do {
+                try await relay?.bind()
+            } catch {
+                await backfill?.close()
+                throw error
+            }
             return CollectorAssembly(
-                buffer: buffer, connections: connections, sync: sync, universes: universes, web: web, probe: probe,
-                board: board,
-                backfill: try settings.backfillService(buffer: buffer), simulator: simulator?.feed,
+                buffer: buffer, connections: connections, sync: sync, universes: universes, web: web, relay: relay,
+                probe: probe, board: board, backfill: backfill, simulator: simulator?.feed,
                 supervisor: SupervisorSocket(environment: ProcessInfo.processInfo.environment, process: getpid()),
                 rereads: reread != nil, logger: logger)
         } catch {
@@ -121,6 +140,7 @@ struct CollectorAssembly {
         services.append(
             LogbookService(connections: connections, buffer: buffer, sync: sync, logger: Logger(label: "logbook")))
         if let backfill { services.append(backfill) }
+        if let relay { services.append(relay) }
         if let simulator { services.append(simulator) }
         services.append(universes)
         if rereads { services.append(Interrupts.HangUps { [universes] in universes.rereadNow() }) }

@@ -10,7 +10,7 @@ extension Settings {
         guard let uri = upload.databaseURI else { return nil }
         return try UpstreamConfiguration(
             uri: uri.reveal(), collector: collectorID, statementTimeout: upload.statementTimeout,
-            barTimestamp: upload.barTimestamp, barConflict: upload.barConflict)
+            barTimestamp: upload.barTimestamp, barConflict: upload.barConflict, barColumns: upload.barColumns ?? .usual)
     }
 
     /// How a command that collects nothing keeps the buffer.
@@ -33,9 +33,11 @@ extension Settings {
         var configuration = FeedConfiguration(
             name: name, endpoint: try FeedEndpoint(url: url, allowsPlaintext: feed.allowsPlaintext),
             apiKey: feed.apiKey ?? Secret("synthetic"), events: feed.events, caFile: feed.caFile)
+        configuration.proxy = feed.proxy(for: url)
+        configuration.companions = connections.isMulti ? connections.list.count : 1
         configuration.maxRetries = feed.maxRetries
         configuration.reconnectDelay = feed.reconnectDelay
-        configuration.reconnectCap = max(configuration.reconnectCap, feed.reconnectDelay)
+        configuration.reconnectCap = max(feed.reconnectCap, feed.reconnectDelay)
         return configuration
     }
 }

@@ -9,16 +9,25 @@ import Universe
 extension Settings {
     /// The set of connections with what `plan` has each of them collect.
     ///
+    /// - Parameter waits: Whether there may be nothing to collect yet.
     /// - Throws: ``CommandFailure`` when there is nothing to collect.
     func connectionSet(
-        _ plan: SymbolPlan, url: String, sink: any EventSink, previousLife: PreviousLife?, logger: Logger
+        _ plan: SymbolPlan, waits: Bool, url: String, sink: any EventSink, previousLife: PreviousLife?, logger: Logger
     ) throws -> ConnectionSet {
         let assignments = plan.inForce
-        guard assignments.contains(where: \.hasSymbols) || feed.source == .none else {
+        guard plan.hasSymbols || feed.source == .none || waits else {
+            let problems = assignments.compactMap { assignment in
+                assignment.problem.map { "\(assignment.wish.name): \($0)" }
+            }
+            let (key, list) =
+                connections.isMulti
+                ? ("WEBSOCKET_CONNECTION_1_UNIVERSE_KEY", "WEBSOCKET_CONNECTION_1_SYMBOLS")
+                : ("SYMBOL_UNIVERSE_KEY", "SYMBOLS")
             throw CommandFailure(
                 .configuration,
-                "no connection has any symbols: set SYMBOL_UNIVERSE_KEY (edgetick universe list shows the groups), "
-                    + "or SYMBOLS as a comma list; SYMBOLS=* collects everything")
+                (["no connection has any symbols"] + problems).joined(separator: "; ")
+                    + ": import or pull the groups that \(key) names (edgetick universe list shows those that are there), "
+                    + "or write \(list) as a comma list; * collects everything")
         }
         let configured = gaveWay(plan) ? connections.single.map { [$0] } ?? [] : connections.list
         // One without symbols of its own can still take those of the others.

@@ -1,5 +1,5 @@
 import FeedSimulator
-import Foundation
+import FoundationEssentials
 import Logging
 import MarketData
 import Universe

@@ -47,6 +47,57 @@ extension Settings {
         }
     }
 
+    /// What the connections of a start are to collect. Where that would be nothing because no key can be resolved, the
+    /// groups are pulled first: a new box has none, and one whose mirror was damaged neither.
+    ///
+    /// - Returns: The plan, and whether one without symbols is to wait, since the pull failed and may work later.
+    /// - Throws: ``CommandFailure`` where it is not to wait.
+    func symbolPlan(
+        _ cache: RelationshipCache, _ mirror: UniverseMirror, _ upstream: UpstreamConfiguration?, _ logger: Logger
+    ) async throws -> (plan: SymbolPlan, waits: Bool) {
+        func open(_ logger: Logger) async throws -> SymbolPlan {
+            try await Symbols.open(wishes, single: singleWish, cache: cache, logger: logger)
+        }
+        let quiet = Logger(label: "symbols") { _ in SwiftLogNoOpLogHandler() }
+        guard let upstream, universe.pullInterval != nil, !SymbolPlan.keys(of: wishes).isEmpty,
+            await (try? open(quiet))?.hasSymbols != true
+        else { return (try await open(logger), false) }
+        logger.notice("no universe key can be resolved yet: the groups are pulled before the start")
+        let failure = await FirstPull(into: mirror, from: UniverseSource(configuration: upstream)).run()
+        guard let failure else {
+            cache.invalidate(.all)
+            return (try await open(logger), false)
+        }
+        guard universe.fallback == .default else {
+            let status = failure.cause.map { CommandFailure($0).status } ?? .tryAgain
+            throw CommandFailure(
+                status, "no universe key can be resolved, and the groups can't be pulled: \(failure.description)")
+        }
+        logger.error(
+            "nothing is collected until the groups can be pulled, or are imported: it is tried again",
+            metadata: ["error": "\(failure.description)"])
+        return (try await open(logger), true)
+    }
+
+    /// Tells of connections that bring nothing because others name all of their symbols.
+    func tellCovered(_ plan: SymbolPlan, _ logger: Logger) {
+        for text in coveredTexts(plan) { logger.warning("\(text)") }
+    }
+
+    /// A line for each connection all of whose symbols come on others.
+    func coveredTexts(_ plan: SymbolPlan) -> [String] {
+        guard connections.isMulti, connections.routing == .manual, connections.redundantSymbols == nil else {
+            return []
+        }
+        let covered = plan.covered { id in connections.list.first { $0.id == id }?.priority ?? 1 }
+        return covered.map { assignment, others in
+            guard case .symbols(let symbols) = assignment.interest else { return "" }
+            return "\(assignment.wish.name) brings nothing, as all of its \(symbols.count) symbols come on "
+                + "\(others.joined(separator: " and ")) already: a symbol is subscribed once, unless "
+                + "WEBSOCKET_REDUNDANT_SYMBOLS names it"
+        }
+    }
+
     /// What may change of the universes while running; `wishes` are those of the connections that run.
     func universes(_ wishes: [SymbolWish]) -> UniverseService.Settings {
         UniverseService.Settings(

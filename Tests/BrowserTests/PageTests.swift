@@ -1,4 +1,5 @@
 import Collector
+import Feed
 import Foundation
 import MarketData
 import Store
@@ -81,8 +82,9 @@ struct PageTests {
             contentsOfFile: Places.repository + "/Tests/BrowserTests/accessibility.js", encoding: .utf8)
         try await RunningServer.run(collector: .market(uneven: true)) { server in
             server.collector.change("connection_2") {
-                $0.status = .error
-                $0.lastError = "the feed refused the key: check MASSIVE_API_KEY"
+                $0.feed.status = .error
+                $0.feed.lastError = FeedError(
+                    .keyRefused, operation: "login", message: "the feed refused the key: check MASSIVE_API_KEY")
             }
             try await Browser.run(width: 1280, scheme: scheme) { browser in
                 try await browser.open("http://127.0.0.1:\(server.port)/")
@@ -109,18 +111,17 @@ struct PageTests {
         let collector = StagedCollector.market()
         let name = "<img src=x onerror=\"window.broken = 1\">"
         collector.change("connection_1") {
-            $0.name = name
-            $0.lastError = name
+            $0.feed.name = name
+            $0.feed.lastError = FeedError(.closed, operation: "read", message: name)
         }
         collector.change { state in
             state.groups.append((UniverseGroup(name, .universe, description: name, members: 1), []))
             state.gaps = [
-                RecordedGap(
-                    gap: Gap(connection: name, symbols: [], events: [.trade], from: 1, to: 2, cause: .down),
-                    symbolCount: 0)
+                GapRecord(
+                    Gap(connection: name, symbols: [], events: [.trade], from: 1, to: 2, cause: .down), id: 1)
             ]
             state.deadLetters = [
-                RefusedEvent(stream: .bars, sequence: 1, sqlState: "22001", reason: name, row: name, time: 1)
+                DeadLetter(stream: .bars, sequence: 1, sqlState: "22001", reason: name, row: name, time: 1)
             ]
             state.snapshot.buffer.gaps = 1
             state.snapshot.buffer.deadLetters = 1

@@ -46,6 +46,19 @@ import Upstream
         #expect(schedule.due(at: now + wait, isAsked: false) == EventStream.allCases)
     }
 
+    @Test func `a stream doesn't wait out its pause once a database that was away is back`() {
+        var schedule = SyncSchedule(interval: .seconds(5))
+        var now = now
+        for _ in 0..<8 {
+            let wait = schedule.wait(
+                after: .passed(failures: [.trades: .paused]), of: EventStream.allCases, at: now, jitter: 1)
+            now += wait
+        }
+        #expect(!schedule.due(at: now, isAsked: false).contains(.trades))
+        now += schedule.wait(after: .failed(.failedForNow), of: [.bars, .quotes], at: now, jitter: 1)
+        #expect(schedule.due(at: now, isAsked: false) == EventStream.allCases && schedule.troubled == [.trades])
+    }
+
     @Test func `who asks has all streams tried at once`() {
         var schedule = SyncSchedule(interval: .seconds(5))
         _ = schedule.wait(after: .passed(failures: [.trades: .paused]), of: EventStream.allCases, at: now, jitter: 1)

@@ -1,4 +1,5 @@
 import FeedServer
+import Glibc
 import NIOCore
 import NIOHTTP1
 import NIOPosix
@@ -38,6 +39,8 @@ public final class TestClient: Sendable {
         public private(set) var texts: [String] = []
         /// Text frames that aren't statuses.
         public private(set) var events: [String] = []
+        /// How many events those are.
+        public private(set) var eventCount = 0
         /// Status messages, one element each.
         public private(set) var statuses: [String] = []
         /// The number of pongs.
@@ -55,6 +58,7 @@ public final class TestClient: Sendable {
                 statuses += text.split(separator: "\"message\":\"").dropFirst().map { String($0.prefix { $0 != "\"" }) }
             } else {
                 events.append(text)
+                eventCount += frame.eventCount
             }
         }
     }
@@ -116,7 +120,7 @@ public final class TestClient: Sendable {
 
     /// Waits until what was received satisfies a condition; throws after `seconds`.
     @discardableResult
-    public func wait(seconds: Int = 20, until condition: (Received) -> Bool) async throws -> Received {
+    public func wait(seconds: Int = 60, until condition: (Received) -> Bool) async throws -> Received {
         let deadline = ContinuousClock.now + .seconds(seconds)
         while true {
             let version = signal.version
@@ -215,5 +219,24 @@ private final class Reader: ChannelInboundHandler {
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         client.ended(error)
         context.close(promise: nil)
+    }
+}
+
+extension TestClient.Frame {
+    /// How many objects of an array say what event they are.
+    fileprivate var eventCount: Int {
+        bytes.withUnsafeBytes { all in
+            guard let base = all.baseAddress else { return 0 }
+            var (place, count) = (0, 0)
+            while let found = memchr(base + place, Int32(UInt8(ascii: "\"")), all.count - place) {
+                place = UnsafeRawPointer(found) - base + 1
+                if place + 3 < all.count, all[place] == UInt8(ascii: "e"), all[place + 1] == UInt8(ascii: "v"),
+                    all[place + 2] == UInt8(ascii: "\"")
+                {
+                    count += 1
+                }
+            }
+            return count
+        }
     }
 }

@@ -16,6 +16,35 @@ import Testing
         #expect(dialogue.loginTimeEnded() == [])
     }
 
+    @Test func `past events are asked for before their channels go live, and overlooked where none are offered`() {
+        let span = ReplaySpan(from: .ago(900_000))
+        var offering = Dialogue(offersReplays: true)
+        _ = offering.loginDecided(.accepted)
+        guard let channel = FeedChannel("T.A") else { return }
+        #expect(
+            offering.received(.subscribe(["T.A"], span)) == [
+                .send([.subscribed(channel)]), .replay([channel], span), .subscriptionsChanged([channel]),
+            ])
+        let ended = ReplaySpan(from: .absolute(1), to: .absolute(2))
+        #expect(offering.received(.subscribe(["T.A", "T.A"], ended)) == [.replay([channel], ended)])
+        var plain = Dialogue()
+        _ = plain.loginDecided(.accepted)
+        #expect(
+            plain.received(.subscribe(["T.A"], span)) == [
+                .send([.subscribed(channel)]), .subscriptionsChanged([channel]),
+            ])
+    }
+
+    @Test(
+        arguments: [
+            ("1704205800000", .absolute(1_704_205_800_000)), ("0", .absolute(0)), ("-15m", .ago(900_000)),
+            ("-90s", .ago(90_000)), ("-2h", .ago(7_200_000)), ("-1d", .ago(86_400_000)), ("-5", nil), ("15m", nil),
+            ("-m", nil), ("", nil), ("-99999999999d", nil),
+        ] as [(String, ReplaySpan.Moment?)])
+    func `a moment is a time or a while ago`(text: String, moment: ReplaySpan.Moment?) {
+        #expect(ReplaySpan.Moment(text) == moment)
+    }
+
     @Test func `a login in time is not timed out`() {
         var dialogue = Dialogue()
         #expect(dialogue.loginDecided(.ignored) == [])
@@ -27,7 +56,8 @@ import Testing
         var dialogue = Dialogue()
         _ = dialogue.loginDecided(.accepted)
         _ = dialogue.received(.subscribe(["AM.*", "AM.A"]))
-        #expect(dialogue.received(.unsubscribe(["AM.*"])).last == .subscriptionsChanged)
+        #expect(
+            dialogue.received(.unsubscribe(["AM.*"])).last == FeedChannel("AM.*").map { .subscriptionsChanged([$0]) })
         #expect(dialogue.subscriptions.wants(.minuteBar) { Symbol("A") })
         #expect(!dialogue.subscriptions.wants(.minuteBar) { Symbol("B") })
     }

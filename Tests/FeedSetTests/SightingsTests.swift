@@ -33,6 +33,22 @@ import Testing
         #expect(sightings.remembered == 0 && sightings.duplicates == 0)
     }
 
+    @Test func `what is left out of the columns is left out beside them`() {
+        var sightings = Sightings()
+        sightings.share([shared()])
+        #expect(times(&sightings, [2, 4], 0) == [2, 4])
+        var second = batch(1...5)
+        var sent = SentEvents()
+        for text in ["one", "two", "three", "four", "five"] {
+            let start = Array(text.utf8).withUnsafeBytes { sent.keep($0) }
+            sent.trades.append(TextRange(offset: UInt32(start), count: UInt32(text.utf8.count)))
+        }
+        second.sent = sent
+        sightings.filter(&second, from: 1, now: .zero)
+        #expect(second.trades.map(\.time) == [1, 3, 5])
+        #expect(second.sent?.trades.map { sent.text[$0] } == ["one", "three", "five"])
+    }
+
     @Test func `each event is kept once whichever connection is ahead`() {
         var sightings = Sightings()
         sightings.share([shared()])

@@ -7,32 +7,55 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct UnplacedLedgerTests {
     private let all = ["A", "B", "C", "D"].compactMap { Symbol($0) }
 
-    @Test func `a symbol without room is a gap from then on until it has some or nobody wants it`() {
-        var ledger = UnplacedLedger()
-        func note(_ symbols: [Symbol], _ time: Int64) -> [Gap] {
-            ledger.note(symbols, at: time, connection: "primary", events: [.trade])
-        }
-        #expect(note([all[0], all[1]], 1000) == [])
-        #expect(note([all[0], all[1], all[2]], 2000) == [])
-        #expect(
-            note([all[1]], 5000) == [
-                Gap(
-                    connection: "primary", symbols: [all[0]], events: [.trade], from: 1000, to: 5000,
-                    cause: .unsubscribed),
-                Gap(
-                    connection: "primary", symbols: [all[2]], events: [.trade], from: 2000, to: 5000,
-                    cause: .unsubscribed),
-            ])
-        #expect(note([all[1]], 6000) == [])
-        #expect(note([], 7000).map(\.from) == [1000])
-        #expect(note([], 8000) == [])
+    private func configuration(_ events: Set<EventKind> = [.trade], life: PreviousLife? = nil) throws
+        -> FeedConfiguration
+    {
+        var configuration = FeedConfiguration(
+            name: "primary", endpoint: try FeedEndpoint(url: "wss://feed.example/stocks", allowsPlaintext: false),
+            apiKey: Secret("key"), events: events)
+        configuration.previousLife = life
+        return configuration
     }
 
-    @Test func `symbols that lost their room together make one gap, which never ends before it began`() {
+    private func moment(_ time: Int64) -> FeedMoment { FeedMoment(monotonic: .milliseconds(time), wall: time) }
+
+    private func gap(_ symbols: [Symbol], _ from: Int64, _ to: Int64?) -> Gap {
+        Gap(connection: "primary", symbols: symbols, events: [.trade], from: from, to: to, cause: .unsubscribed)
+    }
+
+    @Test func `a symbol without room is a gap that is recorded when it begins, and ends when it has some`() throws {
         var ledger = UnplacedLedger()
-        _ = ledger.note([all[3], all[1]], at: 2000, connection: "primary", events: [.trade, .quote])
-        let gaps = ledger.note([], at: 1500, connection: "primary", events: [.trade, .quote])
-        #expect(gaps.map(\.symbols) == [[all[1], all[3]]])
-        #expect(gaps.map(\.to) == [2000])
+        let configuration = try configuration()
+        func note(_ symbols: [Symbol], _ time: Int64) -> GapChange? {
+            ledger.note(symbols, moment(time), configuration)
+        }
+        #expect(note([all[0], all[1]], 1000) == GapChange(gaps: [gap([all[0], all[1]], 1000, nil)]))
+        #expect(note([all[0], all[1]], 1500) == nil)
+        #expect(note([all[0], all[1], all[2]], 2000) == GapChange(gaps: [gap([all[2]], 2000, nil)]))
+        #expect(
+            note([all[1]], 5000)
+                == GapChange(
+                    ended: [gap([all[0], all[1]], 1000, nil), gap([all[2]], 2000, nil)],
+                    gaps: [gap([all[0]], 1000, 5000), gap([all[2]], 2000, 5000), gap([all[1]], 1000, nil)]))
+        #expect(note([all[1]], 6000) == nil)
+        #expect(note([], 7000)?.gaps == [gap([all[1]], 1000, 7000)])
+        #expect(note([], 8000) == nil)
+    }
+
+    @Test func `symbols that lost their room together make one gap, which never ends before it began`() throws {
+        var ledger = UnplacedLedger()
+        let configuration = try configuration([.trade, .quote])
+        _ = ledger.note([all[3], all[1]], moment(2000), configuration)
+        let gaps = ledger.note([], moment(1500), configuration)?.gaps
+        #expect(gaps?.map(\.symbols) == [[all[1], all[3]]])
+        #expect(gaps?.map(\.to) == [2000])
+    }
+
+    @Test func `what has no room from the start was missed while no collector ran, too`() throws {
+        var ledger = UnplacedLedger()
+        let configuration = try configuration(life: PreviousLife(end: 500, newest: [.trade: 400]))
+        #expect(ledger.note([all[0]], moment(1000), configuration)?.gaps == [gap([all[0]], 400, nil)])
+        // Not what loses its room later.
+        #expect(ledger.note([all[0], all[1]], moment(2000), configuration)?.gaps == [gap([all[1]], 2000, nil)])
     }
 }

@@ -1,19 +1,8 @@
-import Foundation
 import MarketData
 import TestSupport
 import Testing
 
 @testable import FeedSimulator
-
-/// The Python that has the official client; `nil` when there is none.
-private let python: String? = {
-    let candidates = [
-        ProcessInfo.processInfo.environment["EDGETICK_TEST_PYTHON"], "/usr/bin/python3", "/usr/local/bin/python3",
-    ]
-    return candidates.compactMap { $0 }.first { path in
-        (try? Command.run([path, "-c", "import massive"])) != nil
-    }
-}()
 
 @Suite(.timeLimit(.minutes(1)))
 struct `The official Python client` {
@@ -32,7 +21,9 @@ struct `The official Python client` {
         """
 
     @Test(
-        .enabled(if: python != nil, "no python3 with the package massive; name one in EDGETICK_TEST_PYTHON"),
+        .enabled(
+            if: PythonClient.interpreter != nil, "no python3 with the package massive; name one in EDGETICK_TEST_PYTHON"
+        ),
         arguments: [([String](), "AM.*,A.*,T.*,Q.*"), (["drop-every=150"], "T.AAPL,Q.*")])
     func `receives every event, unchanged`(faults: [String], channels: String) async throws {
         let count = 2000
@@ -43,7 +34,7 @@ struct `The official Python client` {
         let port = try await simulator.bind()
         async let running: Void = simulator.run()
         let result = try await program(
-            try #require(python), ["-c", Self.script, "127.0.0.1:\(port)", channels])
+            try #require(PythonClient.interpreter), ["-c", Self.script, "127.0.0.1:\(port)", channels])
         try await running
         #expect(result.status == 0)
         let wanted = Set(channels.split(separator: ",").map(String.init))

@@ -26,7 +26,7 @@ import Testing
     }
 
     private func json(_ output: [String]) throws -> [[String: Any]] {
-        let start = try #require(output.firstIndex(of: "["), "\(output)")
+        let start = try #require(output.firstIndex { $0.hasPrefix("[") }, "\(output)")
         let data = Data(output[start...].joined(separator: "\n").utf8)
         return try #require(try JSONSerialization.jsonObject(with: data) as? [[String: Any]])
     }
@@ -44,7 +44,7 @@ import Testing
         let found = try await box.run("verify", "--json")
         #expect(found.status == 65)
         let faults = try #require(try json(found.output).first { $0["file"] as? String == "ticks" })
-        #expect(faults["isSound"] as? Bool == false)
+        #expect(faults["is_sound"] as? Bool == false)
         #expect(try await box.run("verify").output.contains { $0.contains("run edgetick repair") })
         let dry = try await box.run("repair", "--dry-run")
         #expect(dry.status == 0 && dry.output.contains { $0.contains("nothing was changed") })
@@ -53,7 +53,7 @@ import Testing
         #expect(repaired.status == 0)
         let report = try #require(try json(repaired.output).first { $0["file"] as? String == "ticks" })
         #expect(report["outcome"] as? String == "repaired")
-        let kept = try #require(report["setAside"] as? String)
+        let kept = try #require(report["set_aside"] as? String)
         #expect(try Data(contentsOf: URL(fileURLWithPath: kept)) == bytes)
         #expect(try await box.run("verify").status == 0)
         #expect(try await box.run("verify", "--file", kept).status == 65)
@@ -111,7 +111,8 @@ import Testing
         #expect([0, 65].contains(try await box.run("sync").status))
 
         let list = try await box.run("dead-letters", "list", "--stream", "trades", "--json", "--limit", "100000")
-        let letters = try json(list.output)
+        let answer = try JSONSerialization.jsonObject(with: Data(list.output.joined().utf8)) as? [String: Any]
+        let letters = try #require(answer?["dead_letters"] as? [[String: Any]], "\(list.output)")
         let names = letters.compactMap { $0["letter"] as? String }
         #expect(names.count >= 3 && letters.allSatisfy { $0["symbol"] as? String == "AAPL" })
         #expect(letters.allSatisfy { ($0["reason"] as? String)?.contains("no_aapl") == true })

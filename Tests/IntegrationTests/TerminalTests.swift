@@ -87,6 +87,28 @@ import WebAPISupport
         #expect(try await demo.exit() == 0)
     }
 
+    @Test func `the demo breaks everything and accounts for every event`() async throws {
+        let place = try Workspace()
+        let demo = try ChildProcess(
+            Places.edgetick, ["demo", "--seconds", "8", "--data-dir", place.file("demo")],
+            environment: ["HTTP_PORT": "0"], directory: place.path)
+        #expect(try await demo.exit(within: .seconds(120)) == 0, "\(demo.output)")
+        let stops = PostgresCluster.isInstalled ? ["is stopped"] : []
+        for words in ["connection is cut", "kill -9", "started again"] + stops {
+            #expect(demo.output.contains { $0.contains(words) }, "\(words) in \(demo.output)")
+        }
+        for stream in ["bars", "trades", "quotes"] {
+            let line = try #require(demo.output.last { $0.hasPrefix(stream + " ") }, "\(demo.output)")
+            let numbers = line.split(separator: " ").dropFirst().map { Int($0.replacing(",", with: "")) }
+            try #require(numbers.count == 6, "\(line)")
+            let (sent, durable, inGap) = (numbers[0], numbers[1], numbers[2])
+            #expect(sent ?? 0 > 0)
+            #expect(sent == (durable ?? 0) + (inGap ?? 0), "\(line)")
+            if PostgresCluster.isInstalled { #expect(numbers[3] == durable, "\(line)") }
+            #expect(numbers[4...] == [0, 0], "\(line)")
+        }
+    }
+
     @Test func `a proxy's name is let in when it is allowed`() async throws {
         let market = try await SimulatedMarket()
         let box = try CollectorBox(

@@ -14,9 +14,7 @@ import WebAPISupport
         try #require(status == 0, "\(output)")
         struct Answer: Decodable { var symbols: [String] }
         // Both outputs come together; messages stand before or after the document.
-        let start = try #require(output.firstIndex(of: "{"), "\(output)")
-        let end = try #require(output.lastIndex(of: "}"), "\(output)")
-        let text = output[start...end].joined(separator: "\n")
+        let text = try #require(output.first { $0.hasPrefix("{") }, "\(output)")
         return try JSONDecoder().decode(Answer.self, from: Data(text.utf8)).symbols
     }
 

@@ -72,9 +72,9 @@ bit emptied[H];
 #endif
 
 /* Of one step only; every step leaves them 0, so that they make no states. */
-byte i, k, e, b, there, waiting, a, lo, from;
+byte i, k, e, b, there, waiting, a, lo, from, forgets;
 bit known, conflict, person, behind, unsure, takes;
-#define TIDY i = 0; k = 0; e = 0; b = 0; there = 0; waiting = 0; a = 0; lo = 0; from = 0; takes = 0; \
+#define TIDY i = 0; k = 0; e = 0; b = 0; there = 0; waiting = 0; a = 0; lo = 0; from = 0; forgets = 0; takes = 0; \
     known = 0; conflict = 0; person = 0; behind = 0; unsure = 0
 
 #ifdef LAZY
@@ -319,13 +319,30 @@ inline deleteOld(h) {
     f_gone[h] = 0; f_gonethru[h] = 0
 }
 
+/* The row of this id, with a new token. As with every move, those are forgotten that came before the newest on the
+   server's disk. */
+inline place(h) {
+    tokens[f_id[h]]++;
+    if :: forgets -> f_known[h] = MASK(m_tok[h]) :: else fi;
+    l_tok[f_id[h]] = tokens[f_id[h]]; l_last[f_id[h]] = m_ack[h];
+    f_known[h] = f_known[h] | MASK(l_tok[f_id[h]]);
+    f_made[h] = 1
+}
+
 /* After connecting: the ledger is asked who this is, how far it came, and what of the predecessors' rows is left. */
 inline settle(h) {
-    m_stopped[h] = 0; behind = 0; conflict = 0;
+    m_stopped[h] = 0; behind = 0; conflict = 0; forgets = (m_at[h] == m_ack[h]);
     k = f_id[h];
     if
     :: l_succ[k] != 0 -> behind = 1
-    :: l_succ[k] == 0 && l_tok[k] != 0 && !(f_known[h] & MASK(l_tok[k])) && l_last[k] >= m_ack[h] -> behind = 1
+    :: l_succ[k] == 0 && l_tok[k] != 0 && !(f_known[h] & MASK(l_tok[k])) && l_last[k] > m_ack[h] ->
+        /* Of a copy's own rows none is in this file. Where all are, and are upstream, the move was this file's, forgotten
+           since, or a copy's of rows that both have. */
+        compare(h, m_ack[h], l_last[k]);
+        if
+        :: waiting > 0 && there == waiting -> m_ack[h] = l_last[k]; place(h)
+        :: else -> behind = 1
+        fi
     :: l_succ[k] == 0 && l_tok[k] != 0 && (f_known[h] & MASK(l_tok[k])) && l_last[k] >= m_ack[h] ->
         m_ack[h] = l_last[k]
     :: else ->
@@ -335,10 +352,7 @@ inline settle(h) {
         if :: !behind && l_tok[f_id[h]] == 0 -> lookUp(h) :: else fi;
         if
         :: !behind ->
-            tokens[f_id[h]]++;
-            l_tok[f_id[h]] = tokens[f_id[h]]; l_last[f_id[h]] = m_ack[h];
-            f_known[h] = f_known[h] | MASK(l_tok[f_id[h]]);
-            f_made[h] = 1;
+            place(h);
             /* Each gets this id as its successor, so that nobody else can take it over. */
             for (i : 0 .. P - 1) {
                 if
@@ -421,6 +435,7 @@ end:
     :: atomic { m_run[h] && m_ready[h] && x_on[h] == 0 && m_at[h] < f_n[h] && tokens[f_id[h]] < M ->
         d_step {
             tokens[f_id[h]]++;
+            if :: m_at[h] == m_ack[h] -> f_known[h] = MASK(m_tok[h]) :: else fi;
             f_known[h] = f_known[h] | MASK(tokens[f_id[h]]);
             x_id[h] = f_id[h]; x_from[h] = m_at[h]; x_ftok[h] = m_tok[h]; x_tok[h] = tokens[f_id[h]];
             x_on[h] = 1; x_to[h] = f_n[h]; x_lazy[h] = 0;

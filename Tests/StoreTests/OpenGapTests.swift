@@ -59,7 +59,9 @@ import Testing
         let hand = HandOver(limit: 1000, interval: .seconds(60))
         hand.record(GapChange(gaps: [gap(from: 1, to: nil)]))
         hand.record(GapChange(ended: [gap(from: 1, to: nil)], gaps: [gap(from: 1, to: 2)]))
-        #expect(hand.state.withLock { $0.gaps } == GapChange(gaps: [gap(from: 1, to: 2)]))
+        hand.close(patience: .seconds(1))
+        let gaps: GapChange? = if case .work(let work) = hand.next(idleUntil: .now()) { work.gaps } else { nil }
+        #expect(gaps == GapChange(gaps: [gap(from: 1, to: 2)]))
     }
 
     @Test func `an outage under way at a kill ends with the file's last life, and the next start knows of it`()

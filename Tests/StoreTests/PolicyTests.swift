@@ -46,6 +46,65 @@ import Testing
         #expect(backoff.failed() == .milliseconds(50))
     }
 
+    @Test func `a full disk that refused is tried again after a pause, and is forgotten once events are written`() {
+        var room = RoomState()
+        #expect(room.state == .writing && !room.isRefused)
+        room.diskIsFull()
+        room.refused(now: start)
+        #expect(room.state == .diskFull)
+        #expect(room.isRefused(now: start) && !room.isRefused(now: start.advanced(by: RoomState.refusalPause)))
+        #expect(room.isRefused)
+        room.wroteEvents()
+        #expect(!room.isRefused)
+        room.madeRoom(isFull: true)
+        #expect(room.state == .full)
+        room.hasRoom()
+        #expect(room.state == .writing)
+    }
+
+    @Test func `a disk that gets low is news once, and so is its having room again`() {
+        var room = RoomState()
+        let news = [(1 << 30, false), (1 << 25, true), (1 << 24, true), (1 << 30, false)].map { free, isLow in
+            room.look(free: free, isLow: isLow)
+        }
+        #expect(news == [false, true, false, true])
+        #expect(!room.isDiskTight)
+        _ = room.look(free: RoomState.tight - 1, isLow: false)
+        #expect(room.isDiskTight)
+    }
+
+    @Test func `drops that follow one another share an episode, later ones begin another`() {
+        var carried = CarriedLosses()
+        let first = carried.episode(now: start, wall: 1)
+        let second = carried.episode(now: start.advanced(by: .seconds(599)), wall: 2)
+        let third = carried.episode(now: start.advanced(by: .seconds(1100)), wall: 3)
+        let last = carried.episode(now: start.advanced(by: .seconds(1700)), wall: 4)
+        #expect([first, second, third, last] == [1, 1, 1, 4])
+    }
+
+    @Test func `drops may be stored without the incidents, which then wait on`() {
+        var carried = CarriedLosses()
+        carried.addUnknown(.bars, .vanished, sequences: 1...3)
+        carried.add([Incident("set aside", detail: "x")])
+        carried.dropsAreStored()
+        #expect(carried.drops.isEmpty && carried.incidents.count == 1 && !carried.isEmpty)
+        carried.areStored()
+        #expect(carried.isEmpty)
+    }
+
+    @Test func `after upkeep that failed everything is due with the next try`() {
+        var schedule = UpkeepSchedule(now: start)
+        #expect(schedule.next == start && schedule.signOfLife == start.advanced(by: .seconds(30)))
+        schedule.watched(now: start)
+        schedule.expired(now: start, kept: .seconds(1))
+        #expect(schedule.next == start.advanced(by: .milliseconds(100)))
+        schedule.expired(now: start, kept: .seconds(86_400))
+        #expect(schedule.next == start.advanced(by: .seconds(1)))
+        let next = start.advanced(by: .seconds(5))
+        schedule.failed(until: next)
+        #expect(schedule.next == next && schedule.signOfLife == next)
+    }
+
     @Test func `a tally keeps symbols apart, widens their spans and stays bounded`() {
         var tally = DropTally()
         let apple = Symbol("AAPL")

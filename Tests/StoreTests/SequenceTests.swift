@@ -14,8 +14,14 @@ import Testing
         try await first.flush()
         #expect(try await first.nextBatch(of: .bars, limit: 10_000)?.lastSequence == 7000)
         try await first.acknowledge(.bars, through: 7000)
-        try await Waiting.until { try scratch.number("SELECT count(*) FROM bars") == 0 }
+        try await Waiting.until { try scratch.number("SELECT count(*) FROM bars") == 1 }
         await first.close()
+        // Whoever deletes the last one too.
+        let other = try DatabaseQueue(path: scratch.ticks)
+        try await other.write {
+            try $0.execute(sql: "DELETE FROM bars; UPDATE streams SET deleted_through = 7000 WHERE stream = 'bars'")
+        }
+        try other.close()
 
         let second = try scratch.open { $0.retention = .zero }
         #expect(second.line.predecessors.map(\.id) == [id])

@@ -299,7 +299,8 @@ extension PostgresCluster {
         throw Failure(description: "no PostgreSQL server is installed (Debian: apt-get install postgresql)")
     }
 
-    private static func freePort() throws(Failure) -> Int {
+    /// A port of loopback that nobody listens on now.
+    public static func freePort() throws(Failure) -> Int {
         let socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(socket) }
         var address = sockaddr_in()

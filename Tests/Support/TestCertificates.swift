@@ -19,13 +19,17 @@ public struct TestCertificates: Sendable {
     }
 
     /// Makes `name`.crt and `name`.key for a server, for the alternative names given as `DNS:…` and `IP:…`; expired
-    /// when `days` is negative.
-    public func makeServer(_ name: String, alternativeNames: String, days: Int = 2) throws {
+    /// when `days` is negative. Without alternative names there is the common name alone.
+    public func makeServer(
+        _ name: String, alternativeNames: String?, commonName: String? = nil, days: Int = 2
+    ) throws {
         let request = directory + "/\(name).csr"
         let extensions = directory + "/\(name).ext"
-        try "subjectAltName=\(alternativeNames)\n".write(toFile: extensions, atomically: true, encoding: .utf8)
+        try (alternativeNames.map { "subjectAltName=\($0)\n" } ?? "basicConstraints=CA:FALSE\n").write(
+            toFile: extensions, atomically: true, encoding: .utf8)
         try openssl(
-            "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=\(name)",
+            "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj",
+            "/CN=\(commonName ?? name)",
             "-keyout", directory + "/\(name).key", "-out", request)
         try openssl(
             "x509", "-req", "-in", request, "-CA", authority, "-CAkey", directory + "/ca.key", "-CAcreateserial",

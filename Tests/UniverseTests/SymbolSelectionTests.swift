@@ -83,7 +83,17 @@ import Universe
         #expect(records.spellAsFeed().isEmpty)
     }
 
-    @Test(arguments: [nil, "", " , ,"], [SymbolSelection.Fallback.nothing, .defaultList, .refusal])
+    @Test(arguments: [nil, "", " , ,"])
+    func `with neither the default list is collected where that is the fallback, loudly`(list: String?) throws {
+        let selection = try select(list: list, fallback: .defaultList)
+        #expect(selection.target == .symbols(SymbolSelection.defaultSymbols) && selection.origin == .defaultList)
+        #expect(levels(selection) == [.warning] && selection.remarks[0].text.contains("THE DEFAULT LIST IS COLLECTED"))
+        #expect(selection.problem == "neither a universe key nor symbols are set")
+        // A list of nothing but mistakes is no absent one.
+        #expect(try select(list: "^GSPC", fallback: .defaultList).target == .nothing)
+    }
+
+    @Test(arguments: [nil, "", " , ,"], [SymbolSelection.Fallback.nothing, .refusal])
     func `with neither nothing is collected, and a warning says so`(list: String?, fallback: SymbolSelection.Fallback)
         throws
     {

@@ -62,7 +62,8 @@ import Testing
             collector: "c", connections: rows.connections, text: rows.text, barTimestamp: .start)
         var encoder = CopyEncoder(
             rows.bars, order: (0..<5000).map { Int32($0) }[...],
-            columns: BarField.allCases.map { PlannedColumn(field: $0, form: .decimal, binary: nil) }, context: context,
+            columns: BarField.allCases.map { PlannedColumn(field: $0, form: .decimal, name: $0.rawValue, binary: nil) },
+            context: context,
             as: CopyText.self)
         var piece: [UInt8] = []
         var lines = 0

@@ -62,7 +62,7 @@ import Testing
         let catalog = try connection.readCatalog(of: TableShape.targets.map(\.name))
         let ledger = Ledger(
             table: try TableShape.ledger.usable(in: catalog), bufferID: "2b1f6e0a-93a5-4d0e-8a57-0c1d8a4e5f60",
-            collector: "edge-1")
+            collector: "edge-1", sessionSQL: try sandbox.configuration().sessionSQL)
         let target = try UploadTarget<TradeField>(.trades, in: catalog)
         weak var committed: UploadTransaction?
         var before: UploadTransaction?

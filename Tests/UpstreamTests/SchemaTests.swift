@@ -1,3 +1,4 @@
+import MarketData
 import TestSupport
 import Testing
 
@@ -78,8 +79,10 @@ import Testing
         let user = "reader_\(sandbox.database)"
         try sandbox.run("CREATE ROLE \(user) LOGIN; REVOKE CREATE ON SCHEMA public FROM PUBLIC")
         let configuration = try sandbox.configuration(user: user)
-        let error = await #expect(throws: UpstreamError.self) { try await UpstreamSchema.migrate(configuration) }
-        #expect(error?.reason == .schema && error?.sqlState == "42501")
+        let changes = try await UpstreamSchema.migrate(configuration)
+        #expect(changes.allSatisfy { $0.stopsUpload == $0.isNeeded })
+        #expect(changes[0].description.contains("\(user) may not make it"))
+        #expect(SchemaChange.recipe(changes) == ["GRANT CREATE ON SCHEMA public TO \(user);"])
         #expect(try sandbox.run("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == "0")
         try sandbox.run("ALTER SCHEMA public OWNER TO \(user)")
         _ = try await UpstreamSchema.migrate(configuration)
@@ -106,6 +109,114 @@ import Testing
             WHERE table_schema = 'public' ORDER BY 1, ordinal_position
             """
         #expect(try printed.run(tables) == migrated.run(tables))
+    }
+
+    @Test func `the printed schema leaves tables that are there alone`() async throws {
+        let sandbox = try Sandbox.empty()
+        try sandbox.run(
+            """
+            CREATE TABLE ohlcv_1min (symbol text, timestamp timestamptz, open numeric, high numeric, low numeric,
+                close numeric, volume bigint, PRIMARY KEY (symbol, timestamp));
+            CREATE SCHEMA market; CREATE TABLE market.trades (id int)
+            """)
+        try sandbox.run(UpstreamSchema.sql)
+        try sandbox.run(UpstreamSchema.sql)
+        let columns = "SELECT count(*) FROM information_schema.columns WHERE table_name"
+        #expect(try sandbox.run("\(columns) = 'ohlcv_1min'") == "7")
+        #expect(try sandbox.run("\(columns) = 'trades'") == "1")
+        #expect(try sandbox.run("\(columns) = 'edgetick_uploads'") == "8")
+    }
+
+    @Test func `a table off the search_path is not made a second time, and the way to it is told`() async throws {
+        let sandbox = try Sandbox.empty()
+        let user = "writer_\(sandbox.database)"
+        try sandbox.run(
+            """
+            CREATE ROLE \(user) LOGIN; GRANT ALL ON SCHEMA public TO \(user); CREATE SCHEMA market;
+            CREATE TABLE market.ohlcv_1min (symbol text, timestamp timestamptz, open numeric, high numeric, low numeric,
+                close numeric, volume bigint, PRIMARY KEY (symbol, timestamp))
+            """)
+        let changes = try await UpstreamSchema.migrate(try sandbox.configuration(user: user), for: [.minuteBar])
+        #expect(changes.filter(\.stopsUpload).map(\.table) == ["ohlcv_1min"])
+        #expect(changes[0].description.contains("in the schema market, off the search_path"))
+        #expect(
+            SchemaChange.recipe(changes) == [
+                "GRANT USAGE ON SCHEMA market TO \(user);", "ALTER ROLE \(user) SET search_path = market, public;",
+            ])
+        #expect(try sandbox.run("SELECT to_regclass('public.ohlcv_1min') IS NULL") == "t")
+    }
+
+    @Test func `one recipe has all faults away for a role that may only write`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        let user = "writer_\(sandbox.database)"
+        try sandbox.run(
+            """
+            CREATE ROLE \(user) LOGIN; REVOKE TEMPORARY ON DATABASE \(sandbox.database) FROM PUBLIC;
+            GRANT INSERT ON ohlcv_1min, edgetick_uploads TO \(user);
+            ALTER TABLE ohlcv_1min DROP CONSTRAINT ohlcv_1min_pkey;
+            ALTER TABLE ohlcv_1min ENABLE ROW LEVEL SECURITY;
+            DROP TABLE quotes
+            """)
+        let configuration = try sandbox.configuration(user: user)
+        let changes = try await UpstreamSchema.check(configuration, for: [.minuteBar])
+        #expect(changes.filter(\.stopsUpload).map(\.table) == ["ohlcv_1min", "edgetick_uploads"])
+        for word in ["row-level security", "TEMPORARY", "unique key", "UPDATE", "SELECT"] {
+            #expect(changes[0].description.contains(word), "\(word)")
+        }
+        try sandbox.run(SchemaChange.recipe(changes).joined(separator: "\n"))
+        let after = try await UpstreamSchema.check(configuration, for: [.minuteBar])
+        #expect(after.filter(\.stopsUpload).isEmpty, "\(after)")
+        let uploader = try sandbox.uploader(user: user)
+        _ = try await uploader.upload(batch([bar(close: 1)]))
+        #expect(try await uploader.upload(batch([bar(close: 2)], from: 2)).updated == 1)
+        await uploader.disconnect()
+    }
+
+    @Test func `prices that the columns round are told`() async throws {
+        let sandbox = try await Sandbox.prepared(
+            """
+            CREATE TABLE ohlcv_1min (symbol varchar(10), timestamp timestamptz, open numeric(10,2), high numeric(12,4),
+                low numeric(12,4), close numeric, volume bigint, PRIMARY KEY (symbol, timestamp))
+            """)
+        let change = try await UpstreamSchema.check(sandbox.configuration())[0]
+        #expect(change.warnings == ["column open has the type numeric(10,2): prices are rounded to 2 decimals"])
+        #expect(!change.stopsUpload)
+    }
+
+    @Test(arguments: [(BarTimestamp.start, 0), (.end, 1)])
+    func `bars of another writer tell under which moment they stand`(meaning: BarTimestamp, shift: Int) async throws {
+        let sandbox = try await Sandbox.prepared(
+            """
+            CREATE TABLE ohlcv_1min (symbol text, timestamp timestamptz, open numeric, high numeric, low numeric,
+                close numeric, volume bigint, PRIMARY KEY (symbol, timestamp));
+            INSERT INTO ohlcv_1min
+            SELECT 'S' || s, (date '2026-06-01' + d + time '09:28' + (m + \(shift)) * interval '1 minute')
+                AT TIME ZONE 'America/New_York', 1, 1, 1, 1, CASE WHEN m < 2 THEN 10 WHEN m = 2 THEN 5000 ELSE 900 END
+            FROM generate_series(1, 4) s, generate_series(0, 3) d, generate_series(0, 20) m
+            """)
+        for setting in BarTimestamp.allCases {
+            let configuration = try sandbox.configuration(barTimestamp: setting)
+            let warnings = try await UpstreamSchema.check(configuration)[0].warnings
+            #expect(warnings.count == (setting == meaning ? 0 : 1))
+            #expect(warnings.allSatisfy { $0.contains("set BAR_TIMESTAMP=\(meaning.rawValue)") })
+        }
+        // Bars of a collector of ours are under the setting of its own, and no evidence.
+        try sandbox.run("ALTER TABLE ohlcv_1min ADD COLUMN collector text DEFAULT 'edge-2'")
+        for setting in BarTimestamp.allCases {
+            let configuration = try sandbox.configuration(barTimestamp: setting)
+            #expect(try await UpstreamSchema.check(configuration)[0].warnings.isEmpty)
+        }
+    }
+
+    @Test(
+        arguments: [
+            (4, 0, 0, 0, nil), (5, 0, 0, 0, .start), (1, 9, 0, 0, .end), (6, 4, 0, 9, nil), (0, 0, 3, 0, .start),
+            (0, 2, 0, 3, .end), (0, 0, 3, 1, nil), (0, 0, 2, 0, nil),
+        ] as [(Int, Int, Int, Int, BarTimestamp?)])
+    func `only clear evidence counts`(start: Int, end: Int, four: Int, twenty: Int, meaning: BarTimestamp?) {
+        let evidence = BarTimestampEvidence(startVotes: start, endVotes: end, atFour: four, atTwenty: twenty)
+        #expect(evidence.meaning == meaning)
+        #expect(evidence.warning(meaning ?? .start) == nil)
     }
 
     @Test func `groups take every type and no other`() async throws {

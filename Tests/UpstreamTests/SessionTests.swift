@@ -17,7 +17,7 @@ struct SessionTests {
         for (name, value) in [
             ("tcp_keepalives_idle", "30"), ("tcp_keepalives_interval", "10"), ("tcp_keepalives_count", "3"),
         ] {
-            #expect(try connection.run("SHOW \(name)", "ask").first?.rows.first?.first == value)
+            #expect(try connection.ask("SHOW \(name)", "ask").first?.rows.first?.first == value)
         }
     }
 
@@ -44,7 +44,7 @@ struct SessionTests {
         let catalog = try connection.readCatalog(of: TableShape.targets.map(\.name))
         let ledger = Ledger(
             table: try TableShape.ledger.usable(in: catalog), bufferID: "2b1f6e0a-93a5-4d0e-8a57-0c1d8a4e5f60",
-            collector: "edge-1")
+            collector: "edge-1", sessionSQL: try sandbox.configuration().sessionSQL)
         try connection.run("SET synchronous_commit = off", "as a pooler's session")
         let start = LedgerPosition(sequence: 0, token: "00000000-0000-4000-8000-000000000001")
         let end = LedgerPosition(sequence: 7, token: "00000000-0000-4000-8000-000000000002")

@@ -48,6 +48,18 @@ import Testing
     @Test(
         arguments: [
             ("mysql://u:canary4711@h/db", "must begin with postgresql://"),
+            ("jdbc:postgresql://h/db?user=u&password=canary4711", "leave out jdbc:"),
+            ("host=h user=u password=canary4711 dbname=db", "list of key=value"),
+            ("postgresql://u:canary4711@h/db?sslmode=no-verify", "sslmode=require encrypts without proving"),
+            ("postgresql://u:canary4711@h/db?sslmode=sure", "sslmode must be one of"),
+            ("postgresql://u:canary4711@h/db?ssl=1", "write sslmode"),
+            ("postgresql://u:canary4711@h/db?gssencmode=require", "Kerberos"),
+            (
+                "postgresql://u:canary4711@h/db?pgbouncer=true&connection_limit=1",
+                "connection_limit is another client's"
+            ),
+            ("postgresql://u:canary4711@h/db?schema=market", "options=-csearch_path%3DNAME"),
+            ("postgresql://u:canary4711@h/db?options=endpoint%3Da;b", "options"),
             ("postgresql+psycopg2://u:canary4711@h/db", "postgresql://"),
             ("", "must begin with postgresql://"),
             ("postgresql://u:canary4711@h/db?service=prod", "service"),
@@ -76,6 +88,53 @@ import Testing
         #expect(error?.description.contains(reason) == true, "\(String(describing: error))")
         #expect(error.map { "\($0)" }?.contains("canary4711") == false)
         #expect(error.map { "\($0)" }?.contains("\n") == false)
+    }
+
+    @Test(
+        arguments: [
+            // Neon, Supabase (session and transaction pooler), Timescale Cloud, Heroku, RDS, Azure.
+            "postgresql://u:p@ep-cool-1.eu-central-1.aws.neon.tech/db?sslmode=require&channel_binding=prefer",
+            "postgresql://u:p@ep-cool-1.neon.tech/db?sslmode=require&options=endpoint%3Dep-cool-1",
+            "postgresql://u:p@ep-cool-1.neon.tech/db?sslmode=require&options=project%3Dcool-1&sslnegotiation=direct",
+            "postgresql://postgres.abcdefgh:p@aws-0-eu-central-1.pooler.supabase.com:6543/postgres",
+            "postgresql://postgres:p@db.abcdefgh.supabase.co:5432/postgres?options=reference%3Dabcdefgh",
+            "postgres://tsdbadmin:p@abc.def.tsdb.cloud.timescale.com:33333/tsdb?sslmode=require&gssencmode=disable",
+            "postgres://u:p@ec2-1-2-3-4.compute-1.amazonaws.com:5432/d1?ssl=true",
+            "postgresql://u:p@db.abc.eu-west-1.rds.amazonaws.com:5432/db?sslmode=verify-full&sslrootcert=rds.pem",
+            "postgresql://u%40server:p@server.postgres.database.azure.com:5432/db?sslmode=require&sslnegotiation=postgres",
+        ])
+    func `the addresses that providers give out are taken`(uri: String) throws {
+        #expect(try settings(uri).servers.count == 1)
+    }
+
+    @Test func `what chooses a database behind one address is shown`() throws {
+        let configuration = try UpstreamConfiguration(
+            uri: "postgresql://u:p@h.example/db?options=endpoint%3Dep-1", collector: "c")
+        #expect(configuration.target == "h.example:5432/db as u, endpoint=ep-1")
+    }
+
+    @Test func `all that is wrong is told at once`() throws {
+        let error = #expect(throws: UpstreamError.self) {
+            try settings(
+                "postgresql://u:p@h/db?pgbouncer=true&schema=x&sslmode=no-verify&service=s&client_encoding=latin1")
+        }
+        for word in ["pgbouncer", "schema", "no-verify", "service", "client_encoding"] {
+            #expect(error?.text.contains(word) == true, "\(word)")
+        }
+    }
+
+    @Test func `libpq's tabs and questions don't reach a person`() {
+        let refusal = ConnectionRefusal(
+            "connection to server at \"127.0.0.1\", port 9 failed: Connection refused\n\tIs the server running on that host "
+                + "and accepting TCP/IP connections?", needsPassword: false)
+        #expect(refusal.text == "connection to server at \"127.0.0.1\", port 9 failed: Connection refused")
+        #expect(refusal.reason(duringTLS: false) == .connectionLost)
+    }
+
+    @Test func `what a pooler doesn't take at the start is a matter of settings`() {
+        let refusal = ConnectionRefusal(
+            "connection failed: FATAL:  08P01: unsupported startup parameter: options", needsPassword: false)
+        #expect(refusal.sqlState == "08P01" && refusal.reason(duringTLS: false) == .configuration)
     }
 
     @Test func `the search path and the role may be chosen`() throws {

@@ -26,6 +26,37 @@ import Testing
         #expect(try sandbox.run("SELECT volume FROM ohlcv_1min ORDER BY symbol") == "3\n4\n0")
     }
 
+    @Test func `columns may have names of their own`() async throws {
+        let sandbox = try await Sandbox.prepared(
+            """
+            CREATE TABLE ohlcv_1min (ticker text, "bar time" timestamptz, open numeric, high numeric, low numeric,
+                close numeric, vol numeric, volume text, seen timestamptz, PRIMARY KEY (ticker, "bar time"))
+            """)
+        let named = try #require(BarColumns("symbol:ticker, timestamp:bar time,volume:vol,received_at:seen"))
+        let configuration = try UpstreamConfiguration(
+            uri: sandbox.cluster.uri(sandbox.database), collector: "edge-1", barColumns: named)
+        // The other table of bars was made by `migrate` and has the usual names.
+        #expect(try await UpstreamSchema.check(configuration).filter(\.stopsUpload).isEmpty)
+        let uploader = Uploader(
+            configuration: configuration, bufferID: "2b1f6e0a-93a5-4d0e-8a57-0c1d8a4e5f60", logger: quiet)
+        _ = try await uploader.upload(batch([bar(volume: 5), bar(interval: .second)]))
+        #expect(try await uploader.upload(batch([bar(close: 35, volume: 7)], from: 3)).updated == 1)
+        #expect(
+            try sandbox.run("SELECT ticker, \"bar time\", close, vol, volume IS NULL, seen IS NOT NULL FROM ohlcv_1min")
+                == "AAPL|2013-10-08 13:30:00+00|35|7|t|t")
+        #expect(try await uploader.lookUp(batch([bar(close: 35, volume: 7)], from: 3)).present == [3])
+        let late = LateBar(bar: bar(close: 34, volume: 6), receivedMicroseconds: opening * 1000)
+        #expect(try await uploader.superseded([late]) == [0])
+        await uploader.disconnect()
+    }
+
+    @Test(arguments: [
+        "", "time", "timestamp", "timestamp:", "tme:time", "timestamp:a,timestamp:b", "open:close", "open:x,close:x",
+    ])
+    func `names that can't be are refused`(text: String) {
+        #expect(BarColumns(text) == nil)
+    }
+
     @Test func `a row without its foreign key is set aside and the others are stored`() async throws {
         let sandbox = try await Sandbox.prepared(
             """

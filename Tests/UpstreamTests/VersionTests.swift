@@ -116,6 +116,23 @@ import Testing
         #expect(try await !repaired.isSuperseded(4, volume: 90, at: -40))
     }
 
+    @Test func `of two copies with one name the lagging one puts no bar of less volume over the other's`() async throws
+    {
+        let sandbox = try await Sandbox.migrated()
+        let (box, lagging) = (try Box(sandbox, "box"), try Box(sandbox, "box"))
+        try await box.send(2, volume: 120, at: -60)
+        try await lagging.send(1, volume: 100, at: -50)
+        #expect(try close(sandbox) == "2")
+        try await lagging.send(3, volume: 130, at: -40)
+        #expect(try close(sandbox) == "3")
+        // A row that was received a day after the other's last upload is the own file's: its cancellation counts.
+        try sandbox.run("UPDATE edgetick_uploads SET updated_at = now() - interval '2 days'")
+        try await box.send(4, volume: 90, at: -30)
+        #expect(try close(sandbox) == "4")
+        try await box.send(5, volume: 80, at: -20)
+        #expect(try close(sandbox) == "5")
+    }
+
     @Test func `what fills a gap is put where nothing is, and replaces nothing but an older fill`() async throws {
         let sandbox = try await Sandbox.migrated()
         let day = "SELECT day_volume, day_open, average_size FROM ohlcv_1min"

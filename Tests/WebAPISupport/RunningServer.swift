@@ -1,9 +1,10 @@
-import Collector
+public import Collector
 import Logging
 import MarketData
 import ServiceLifecycle
 import Store
 import Synchronization
+import Universe
 public import WebAPI
 
 /// A server on a free port of loopback, with a staged collector behind it.
@@ -65,11 +66,18 @@ extension StagedCollector {
         collector.connect("connection_1", name: "primary", symbols: primary)
         collector.connect("connection_2", name: "secondary", symbols: secondary)
         collector.change { state in
-            state.snapshot.buffer.maximumBytes = 8 << 30
+            state.snapshot.maximumBytes = 8 << 30
             state.snapshot.buffer.fileBytes = 40 << 20
             state.snapshot.buffer.usedBytes = 40 << 20
-            state.snapshot.sync.isConfigured = true
-            state.snapshot.cache = CacheState()
+            state.snapshot.sync = SyncStatus()
+            state.snapshot.cache = CacheStatistics()
+            var relay = RelayState(host: "127.0.0.1", port: 8765, isEncrypted: false, maximumReaders: 64)
+            relay.readers = [
+                RelayState.Reader(
+                    id: 1, address: "127.0.0.1:50000", isLoggedIn: true, connectedSince: 1_767_600_000_000, channels: 1,
+                    sample: ["AM.AAPL"], events: 3, bytes: 300, replayed: 0, waitingBytes: 0, isReplaying: false)
+            ]
+            state.snapshot.relay = relay
             state.snapshot.loops = [LoopProgress(name: "writer", age: 0.1, limit: 10)]
             state.groups = [
                 (UniverseGroup("tech", .universe, description: "Large technology", members: primary.count), primary),

@@ -18,10 +18,21 @@ public final class StagedCollector: SampledSource, EventSink {
     public struct State: Sendable {
         /// What ``StagedCollector/snapshot()`` answers, but for the counts of events.
         public var snapshot = CollectorSnapshot(collector: "test-box", version: "1.2.3")
-        /// The symbols of each connection.
-        public var tickers: [String: ConnectionTickers] = [:]
+        /// What each connection knows of itself, by its id; one that is removed here is no connection any more.
+        public var tickers: [String: FeedSnapshot] {
+            get {
+                Dictionary(uniqueKeysWithValues: snapshot.connections.map { ($0.id, $0.feed) })
+            }
+            set {
+                snapshot.connections.removeAll { newValue[$0.id] == nil }
+                for index in snapshot.connections.indices {
+                    let id = snapshot.connections[index].id
+                    if let feed = newValue[id] { snapshot.connections[index].feed = feed }
+                }
+            }
+        }
         /// Every event taken, oldest first.
-        public var events: [LiveEvent] = []
+        public var events: [StoredEvent] = []
         /// The groups and their members.
         public var groups: [(summary: UniverseGroup, members: [Symbol])] = []
         /// Why symbols are collected.
@@ -29,9 +40,9 @@ public final class StagedCollector: SampledSource, EventSink {
         /// What the cache was told to forget.
         public var refreshes: [RelationshipCache.Scope] = []
         /// The recorded gaps, newest first.
-        public var gaps: [RecordedGap] = []
+        public var gaps: [GapRecord] = []
         /// The refused rows, newest first.
-        public var deadLetters: [RefusedEvent] = []
+        public var deadLetters: [DeadLetter] = []
         /// How often an upload was asked for.
         public var pushes = 0
         /// When set, what reads from files fails with it.
@@ -58,15 +69,13 @@ public final class StagedCollector: SampledSource, EventSink {
     // MARK: Connections
 
     /// Adds a connected connection with these symbols, all confirmed.
-    public func connect(_ id: String, name: String, symbols: [Symbol], status: ConnectionStatus = .connected) {
+    public func connect(_ id: String, name: String, symbols: [Symbol], status: FeedConnectionStatus = .connected) {
         change { state in
             var connection = ConnectionState(id: id, name: name, status: status)
-            connection.assigned = symbols.count
-            connection.confirmed = status == .connected ? symbols.count : 0
-            connection.connectedSince = status == .connected ? 1_767_600_000_000 : nil
+            connection.feed.assigned = symbols
+            connection.feed.confirmed = status == .connected ? symbols : []
+            connection.feed.connectedSince = status == .connected ? 1_767_600_000_000 : nil
             state.snapshot.connections.append(connection)
-            state.tickers[id] = ConnectionTickers(
-                assigned: symbols, confirmed: status == .connected ? symbols : [])
         }
     }
 
@@ -85,7 +94,7 @@ public final class StagedCollector: SampledSource, EventSink {
         change { state in
             func keep(_ payload: AnyMarketEvent) {
                 state.events.append(
-                    LiveEvent(
+                    StoredEvent(
                         payload, connection: batch.connection, receivedMicroseconds: batch.receivedMicroseconds))
             }
             batch.bars.forEach { keep(.bar($0)) }
@@ -97,22 +106,21 @@ public final class StagedCollector: SampledSource, EventSink {
             for (stream, count) in [
                 (EventStream.bars, batch.bars.count), (.trades, batch.trades.count), (.quotes, batch.quotes.count),
             ] where count > 0 {
-                state.snapshot.buffer.streams[stream, default: .init()].appended += Int64(count)
-                state.snapshot.buffer.streams[stream, default: .init()].pending += Int64(count)
-                state.snapshot.buffer.streams[stream, default: .init()].lastSequence += Int64(count)
+                state.snapshot.buffer[stream].appended += Int64(count)
+                state.snapshot.buffer[stream].lastSequence += Int64(count)
             }
             guard let index = state.snapshot.connections.firstIndex(where: { $0.name == batch.connection }) else {
                 return
             }
             for bar in batch.bars {
                 let kind: EventKind = bar.interval == .minute ? .minuteBar : .secondBar
-                state.snapshot.connections[index].events[kind, default: 0] += 1
+                state.snapshot.connections[index].feed.events[kind, default: 0] += 1
             }
-            state.snapshot.connections[index].events[.trade, default: 0] += Int64(batch.trades.count)
-            state.snapshot.connections[index].events[.quote, default: 0] += Int64(batch.quotes.count)
-            state.snapshot.connections[index].frames += 1
-            state.snapshot.connections[index].lastMessage = batch.receivedMicroseconds / 1000
-            state.snapshot.connections[index].lastEvent = batch.receivedMicroseconds / 1000
+            state.snapshot.connections[index].feed.events[.trade, default: 0] += Int64(batch.trades.count)
+            state.snapshot.connections[index].feed.events[.quote, default: 0] += Int64(batch.quotes.count)
+            state.snapshot.connections[index].feed.frames += 1
+            state.snapshot.connections[index].feed.lastMessage = batch.receivedMicroseconds / 1000
+            state.snapshot.connections[index].feed.lastEvent = batch.receivedMicroseconds / 1000
         }
         return .accepted
     }
@@ -123,7 +131,8 @@ public final class StagedCollector: SampledSource, EventSink {
     /// Keeps the gap.
     public func record(_ gap: Gap) {
         change { state in
-            state.gaps.insert(RecordedGap(gap: gap, symbolCount: gap.symbols.count), at: 0)
+            let id = (state.gaps.map(\.id).max() ?? 0) + 1
+            state.gaps.insert(GapRecord(gap, id: id), at: 0)
             state.snapshot.buffer.gaps += 1
         }
     }
@@ -131,27 +140,32 @@ public final class StagedCollector: SampledSource, EventSink {
     // MARK: CollectorSource
 
     /// Everything, with the counts of events as taken.
-    public func snapshot() -> CollectorSnapshot { state.withLock { $0.snapshot } }
-
-    /// A connection's symbols.
-    public func tickers(of connection: String) -> ConnectionTickers? { state.withLock { $0.tickers[connection] } }
+    public func snapshot() -> CollectorSnapshot {
+        state.withLock { state in
+            state.snapshot.time = WallClock.milliseconds()
+            state.snapshot.instant = .now
+            return state.snapshot
+        }
+    }
 
     /// The newest events taken, newest first.
-    public func recentEvents(symbol: Symbol?, limit: Int) async throws(CollectorProblem) -> FoundEvents {
+    public func recentEvents(
+        symbol: Symbol?, limit: Int
+    ) async throws(CollectorProblem) -> TickHistory.Answer<StoredEvent> {
         let events = try await file().events.reversed().lazy.filter { symbol == nil || $0.symbol == symbol }
-        return FoundEvents(events: Array(events.prefix(limit)))
+        return TickHistory.Answer(values: Array(events.prefix(limit)))
     }
 
     /// The newest version of each bar taken, oldest first.
-    public func bars(_ query: BarQuery) async throws(CollectorProblem) -> FoundBars {
+    public func bars(_ query: TickHistory.BarQuery) async throws(CollectorProblem) -> TickHistory.Answer<Bar> {
         var newest: [Int64: Bar] = [:]
         for event in try await file().events {
-            guard case .bar(let bar) = event.payload, bar.symbol == query.symbol, bar.interval == query.interval,
+            guard case .bar(let bar) = event.event, bar.symbol == query.symbol, bar.interval == query.interval,
                 bar.start >= query.from ?? .min, bar.start < query.to ?? .max
             else { continue }
             newest[bar.start] = bar
         }
-        return FoundBars(bars: Array(newest.values.sorted { $0.start < $1.start }.suffix(query.limit)))
+        return TickHistory.Answer(values: Array(newest.values.sorted { $0.start < $1.start }.suffix(query.limit)))
     }
 
     /// The groups.
@@ -238,12 +252,12 @@ public final class StagedCollector: SampledSource, EventSink {
     }
 
     /// The staged gaps.
-    public func gaps(limit: Int) async throws(CollectorProblem) -> [RecordedGap] {
-        Array(try await file().gaps.prefix(limit))
+    public func gaps(states: Set<GapState>, limit: Int) async throws(CollectorProblem) -> [GapRecord] {
+        Array(try await file().gaps.filter { states.contains($0.state) }.prefix(limit))
     }
 
     /// The staged rows.
-    public func deadLetters(limit: Int) async throws(CollectorProblem) -> [RefusedEvent] {
+    public func deadLetters(limit: Int) async throws(CollectorProblem) -> [DeadLetter] {
         Array(try await file().deadLetters.prefix(limit))
     }
 
@@ -251,12 +265,12 @@ public final class StagedCollector: SampledSource, EventSink {
     public func pushNow() async throws(CollectorProblem) {
         change { state in
             state.pushes += 1
-            let pending = state.snapshot.buffer.pending
-            state.snapshot.sync.rows += pending
-            state.snapshot.sync.lastSuccessAge = 0
-            for stream in state.snapshot.buffer.streams.keys {
-                state.snapshot.buffer.streams[stream]?.pending = 0
+            var totals = state.snapshot.sync?.totals ?? UploadTotals()
+            for stream in EventStream.allCases {
+                totals[stream].uploaded += Int(state.snapshot.buffer[stream].pending)
+                state.snapshot.buffer[stream].acknowledgedSequence = state.snapshot.buffer[stream].lastSequence
             }
+            state.snapshot.sync?.progressed(totals)
         }
     }
 
@@ -337,7 +351,6 @@ public final class StagedCollector: SampledSource, EventSink {
         var released: [Symbol] = []
         change { state in
             released = state.tickers.removeValue(forKey: id)?.assigned ?? []
-            state.snapshot.connections.removeAll { $0.id == id }
         }
         return released
     }
@@ -359,21 +372,27 @@ extension StagedCollector.State {
     fileprivate mutating func add(_ symbols: [Symbol], to id: String) {
         tickers[id]?.assigned += symbols
         tickers[id]?.confirmed += symbols
-        countSymbols(of: id)
     }
 
     fileprivate mutating func remove(_ symbols: [Symbol], from id: String) {
         tickers[id]?.assigned.removeAll { symbols.contains($0) }
         tickers[id]?.confirmed.removeAll { symbols.contains($0) }
-        countSymbols(of: id)
     }
+}
 
-    private mutating func countSymbols(of id: String) {
-        guard let index = snapshot.connections.firstIndex(where: { $0.id == id }), let tickers = tickers[id] else {
-            return
-        }
-        snapshot.connections[index].assigned = tickers.assigned.count
-        snapshot.connections[index].confirmed = tickers.confirmed.count
+extension ConnectionState {
+    /// A connection to stage, that has done nothing yet.
+    public init(id: String, name: String, status: FeedConnectionStatus = .disconnected) {
+        var feed = FeedSnapshot(name: name)
+        feed.status = status
+        self.init(SetSnapshot.Member(id: id, feed: feed), at: 0)
+    }
+}
+
+extension GapRecord {
+    /// A gap to stage.
+    public init(_ gap: Gap, id: Int64, state: GapState = .open, rows: Int = 0) {
+        self.init(id: id, gap: gap, state: state, detail: nil, rows: rows, recorded: gap.from, settled: [:])
     }
 }
 

@@ -1,4 +1,5 @@
 import Collector
+import Feed
 import Foundation
 import MarketData
 import Testing
@@ -58,6 +59,26 @@ import WebAPISupport
         }
     }
 
+    @Test func `the platform's page is told in its own form`() async throws {
+        try await RunningServer.run { server in
+            async let messages = follow(server.port, "/api/events?shape=platform") {
+                $0.name == "tick_update" && $0.data["price"] as? Double == 100.02
+            }
+            try await server.untilFollowed()
+            try server.feedTrades(3, symbol: "AAPL")
+            let seen = try await messages
+            let status = try #require(seen[0].data["connections"] as? [String: [String: Any]])
+            #expect(Set(status.keys) == ["connection_1", "connection_2"])
+            #expect(status["connection_1"]?["name"] as? String == "primary")
+            #expect(status["connection_1"]?["symbols"] is [Any])
+            #expect((seen[1].data["connection_2"] as? [String: Any])?["messages_per_second"] is Double)
+            let ticks = seen.filter { $0.name == "tick_update" }.map(\.data)
+            #expect(ticks.count == 3 && ticks.allSatisfy { $0["connection_id"] as? String == "connection_1" })
+            #expect(ticks[0]["symbol"] as? String == "AAPL" && ticks[0]["volume"] as? Double == 10)
+            #expect(ticks[0]["timestamp"] as? Double == 1_767_600_000.46)
+        }
+    }
+
     @Test func `a cut connection is told within a beat`() async throws {
         try await RunningServer.run { server in
             async let messages = follow(server.port) { message in
@@ -66,14 +87,14 @@ import WebAPISupport
             }
             try await server.untilFollowed()
             server.collector.change("connection_2") {
-                $0.status = .error
-                $0.lastError = "the feed refused the key"
+                $0.feed.status = .error
+                $0.feed.lastError = FeedError(.keyRefused, operation: "login", message: "the feed refused the key")
             }
             let last = try #require(try await messages.last)
             let changed = try #require(last.data["connections"] as? [[String: Any]])
             #expect(changed.count == 1)
             #expect(changed[0]["id"] as? String == "connection_2")
-            #expect(changed[0]["last_error"] as? String == "the feed refused the key")
+            #expect(changed[0]["last_error"] as? String == "login: the feed refused the key")
         }
     }
 

@@ -1,9 +1,10 @@
-import Collector
 import MarketData
 import NIOCore
+import Store
 import Testing
 import WebAPISupport
 
+@testable import Collector
 @testable import WebAPI
 
 @Suite(.timeLimit(.minutes(2))) struct EventTapTests {
@@ -48,7 +49,7 @@ import WebAPISupport
         #expect(view.end == 100)
         #expect(view.events.count == 10)
         let prices = view.events.map { event -> Double in
-            guard case .trade(let trade) = event.payload else { return -1 }
+            guard case .trade(let trade) = event.event else { return -1 }
             return trade.price
         }
         #expect(prices == (90..<100).map(Double.init))

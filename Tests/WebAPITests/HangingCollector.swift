@@ -59,13 +59,15 @@ final class HangingCollector: SampledSource {
         try await inner.refreshUniverses(scope)
     }
 
-    func tickers(of connection: String) -> ConnectionTickers? { inner.tickers(of: connection) }
-
-    func recentEvents(symbol: Symbol?, limit: Int) async throws(CollectorProblem) -> FoundEvents {
+    func recentEvents(
+        symbol: Symbol?, limit: Int
+    ) async throws(CollectorProblem) -> TickHistory.Answer<StoredEvent> {
         try await inner.recentEvents(symbol: symbol, limit: limit)
     }
 
-    func bars(_ query: BarQuery) async throws(CollectorProblem) -> FoundBars { try await inner.bars(query) }
+    func bars(_ query: TickHistory.BarQuery) async throws(CollectorProblem) -> TickHistory.Answer<Bar> {
+        try await inner.bars(query)
+    }
 
     func universes() async throws(CollectorProblem) -> [UniverseGroup] { try await inner.universes() }
 
@@ -73,9 +75,11 @@ final class HangingCollector: SampledSource {
         try await inner.universe(key: key)
     }
 
-    func gaps(limit: Int) async throws(CollectorProblem) -> [RecordedGap] { try await inner.gaps(limit: limit) }
+    func gaps(states: Set<GapState>, limit: Int) async throws(CollectorProblem) -> [GapRecord] {
+        try await inner.gaps(states: states, limit: limit)
+    }
 
-    func deadLetters(limit: Int) async throws(CollectorProblem) -> [RefusedEvent] {
+    func deadLetters(limit: Int) async throws(CollectorProblem) -> [DeadLetter] {
         try await inner.deadLetters(limit: limit)
     }
 

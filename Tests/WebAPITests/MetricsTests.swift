@@ -6,14 +6,17 @@ import Testing
 import WebAPI
 import WebAPISupport
 
+@testable import Feed
+
 @Suite(.timeLimit(.minutes(2))) struct MetricsTests {
     @Test func `metrics follow the format and its naming conventions`() async throws {
         try await RunningServer.run { server in
             server.collector.change("connection_1") {
-                $0.name = "quote \" slash \\ line \n end"
-                $0.rejects = ["json": 2, "type": 1]
-                $0.rejectedEvents = [.trade: 2, nil: 1]
-                $0.leftOutFields = [.quote: 4]
+                $0.feed.name = "quote \" slash \\ line \n end"
+                let piece = UnsafeRawBufferPointer(start: nil, count: 0)
+                $0.feed.rejects.record(.malformedJSON, kind: .trade, count: 2, piece: piece)
+                $0.feed.rejects.record(.wrongType, piece: piece)
+                $0.feed.rejects.leaveOut(keys: 15, reason: 0, kind: .quote, piece: piece)
             }
             try server.feedTrades(5, symbol: "AAPL", connection: "secondary")
             _ = try await server.reply("/api/status") {
@@ -37,7 +40,7 @@ import WebAPISupport
             }
             #expect(metrics.value("edgetick_feed_events_total", ["connection": "secondary", "stream": "trades"]) == 5)
             #expect(metrics.value("edgetick_buffer_pending_rows", ["stream": "trades"]) == 5)
-            #expect(metrics.value("edgetick_feed_decode_errors_total", ["reason": "json"]) == 2)
+            #expect(metrics.value("edgetick_feed_decode_errors_total", ["reason": "malformed_json"]) == 2)
             #expect(metrics.value("edgetick_feed_rejected_events_total", ["kind": "T"]) == 2)
             #expect(metrics.value("edgetick_feed_rejected_events_total", ["kind": "unknown"]) == 1)
             #expect(metrics.value("edgetick_feed_left_out_fields_total", ["kind": "Q"]) == 4)

@@ -4,9 +4,11 @@ import Foundation
 import HTTPTypes
 import Logging
 import MarketData
+import Store
 import Testing
 import Universe
 import WebAPISupport
+import Wire
 
 @testable import WebAPI
 
@@ -79,6 +81,7 @@ import WebAPISupport
             #expect(Set(names).count == names.count)
             let text = try await RawHTTP(port: server.port).send("GET", "/api/openapi.json").text
             let check = SchemaCheck(document: description.document)
+            #expect(text.contains(##""$ref":"#/components/schemas/"##))
             for match in text.matches(of: /"#\/components\/schemas\/([A-Za-z]+)"/) {
                 #expect(check.component(String(match.output.1)) != nil, "\(match.output.1)")
             }
@@ -97,6 +100,7 @@ import WebAPISupport
             let calls: [(method: String, path: String, target: String, body: String?, status: Int)] = [
                 ("GET", "/api/status", "/api/status", nil, 200),
                 ("GET", "/api/history", "/api/history", nil, 200),
+                ("GET", "/api/relay", "/api/relay", nil, 200),
                 ("GET", "/api/websocket/connections", "/api/websocket/connections", nil, 200),
                 ("GET", "/api/websocket/connections/{id}", "/api/websocket/connections/connection_1", nil, 200),
                 ("GET", "/api/websocket/connections/{id}", "/api/websocket/connections/x", nil, 404),
@@ -124,7 +128,7 @@ import WebAPISupport
                 ("GET", "/api/universes/{key}", "/api/universes/tech:nope", nil, 200),
                 ("GET", "/api/universes/{key}", "/api/universes/nope", nil, 404),
                 ("GET", "/api/stocks/{symbol}", "/api/stocks/AAPL", nil, 200),
-                ("GET", "/api/stocks/{symbol}", "/api/stocks/a%20b", nil, 400),
+                ("GET", "/api/stocks/{symbol}", "/api/stocks/a%2Ab", nil, 400),
                 ("GET", "/api/etfs/{symbol}", "/api/etfs/SPY", nil, 200),
                 ("GET", "/api/sectors/{name}", "/api/sectors/Energy", nil, 200),
                 ("GET", "/api/sectors/{name}", "/api/sectors/Enregy", nil, 404),
@@ -147,7 +151,7 @@ import WebAPISupport
                     #expect(calls.contains { $0.path == path && $0.method == method.uppercased() }, "\(method) \(path)")
                 }
             }
-            collector.change("connection_2") { $0.status = .connecting }
+            collector.change("connection_2") { $0.feed.status = .connecting }
             _ = try await server.reply("/health/ready") { $0["status"] as? String == "failing" }
             for call in calls {
                 let reply = try await http.send(call.method, call.target, body: call.body)
@@ -165,7 +169,7 @@ import WebAPISupport
             let http = RawHTTP(port: server.port)
             let values = [
                 "symbol": "AAPL", "from": "1", "to": "2", "interval": "60", "limit": "1", "types": "tick_update",
-                "kind": "T", "type": "ETF",
+                "kind": "T", "type": "ETF", "state": "open,filled", "shape": "platform",
             ]
             for (path, item) in try await description(server).paths {
                 guard let operation = item["get"] as? [String: Any], path.hasPrefix("/api"), path != "/api/openapi.json"
@@ -183,6 +187,71 @@ import WebAPISupport
                 let unknown = try await http.send("GET", target + "?nonsense=1")
                 #expect(unknown.status == 400, "\(target)")
             }
+        }
+    }
+
+    /// Texts that a schema doesn't allow, found from what it says.
+    private static func strangers(to schema: [String: Any]) -> [String] {
+        var texts: [String] = []
+        if let least = schema["minimum"] as? Int { texts.append("\(least - 1)") }
+        if let most = schema["maximum"] as? Int { texts.append("\(most + 1)") }
+        if schema["type"] as? String == "integer" { texts += ["x", "1.5"] }
+        if schema["enum"] != nil { texts.append("7") }
+        if let most = schema["maxLength"] as? Int { texts.append(String(repeating: "A", count: most + 1)) }
+        if schema["pattern"] != nil { texts += ["a%22b", "a%20b"] }
+        if let items = schema["items"] as? [String: Any] { texts += strangers(to: items) }
+        if let most = schema["maxItems"] as? Int {
+            texts.append((0...most).map { "S\($0)" }.joined(separator: ","))
+        }
+        return texts
+    }
+
+    @Test func `what a parameter's limits exclude is refused, and a blank one counts as left out`() async throws {
+        try await RunningServer.run { server in
+            let http = RawHTTP(port: server.port)
+            var tried = 0
+            for (path, item) in try await description(server).paths {
+                for (method, operation) in item {
+                    guard let operation = operation as? [String: Any],
+                        let parameters = operation["parameters"] as? [[String: Any]]
+                    else { continue }
+                    for parameter in parameters {
+                        let name = try #require(parameter["name"] as? String)
+                        let schema = try #require(parameter["schema"] as? [String: Any])
+                        let isPath = parameter["in"] as? String == "path"
+                        let others = parameters.filter {
+                            $0["required"] as? Bool == true && $0["in"] as? String == "query"
+                                && $0["name"] as? String != name
+                        }.compactMap { $0["name"] as? String }.map { "\($0)=AAPL" }
+                        func target(_ text: String) -> String {
+                            guard !isPath else { return path.replacing("{\(name)}", with: text) }
+                            return path + "?" + (others + ["\(name)=\(text)"]).joined(separator: "&")
+                        }
+                        for text in Self.strangers(to: schema) {
+                            let reply = try await http.send(method.uppercased(), target(text))
+                            #expect(reply.status == 400, "\(method) \(target(text))")
+                            tried += 1
+                        }
+                        guard method == "get" else { continue }
+                        let blank = try await http.send(path == "/api/events" ? "HEAD" : "GET", target(""))
+                        let isRequired = parameter["required"] as? Bool == true
+                        #expect(parameter["allowEmptyValue"] as? Bool == (isRequired ? nil : true))
+                        #expect(blank.status == (isRequired ? 400 : 200), "\(target(""))")
+                    }
+                }
+            }
+            #expect(tried > 40)
+        }
+    }
+
+    @Test func `a symbol's described form is the one that the server takes`() throws {
+        let pattern = try Regex(try #require(Bounds.symbol.pattern))
+        for byte in UInt8(0)...127 {
+            let text = String(UnicodeScalar(byte))
+            #expect((Symbol(text) != nil) == (try pattern.wholeMatch(in: text) != nil), "\(byte)")
+        }
+        for text in ["", "BRK.B", "ABCDEFGHIJKLMNOP", "ABCDEFGHIJKLMNOPQ", "é"] {
+            #expect((Symbol(text) != nil) == (try pattern.wholeMatch(in: text) != nil), "\(text)")
         }
     }
 }
@@ -209,21 +278,19 @@ extension StagedCollector {
                 .single(origin: .api, connection: nil), .left(by: "tertiary", origin: .settings),
             ]
             state.deadLetters = [
-                RefusedEvent(
+                DeadLetter(
                     stream: .bars, sequence: 5, sqlState: "23514", reason: "check", row: "{}", time: 1_767_600_000_000)
             ]
-            state.snapshot.buffer.condition = .failing("disk gone")
-            state.snapshot.buffer.oldestPendingAge = 3.5
-            state.snapshot.sync.failure = .init(description: "away", needsPerson: false, age: 9)
-            state.snapshot.sync.lastSuccessAge = 12
-            state.snapshot.connections[0].lastError = "closed"
-            state.snapshot.connections[0].lastErrorTime = 1_767_600_000_000
-            state.snapshot.connections[0].latency = 40
+            state.snapshot.buffer.state = .failing(message: "disk gone")
+            state.snapshot.buffer[.bars].oldestPendingMilliseconds = 1_767_600_000_000
+            state.snapshot.sync?.failed(nil, "away", needsPerson: false, at: .now)
+            state.snapshot.connections[0].feed.lastError = FeedError(.closed, operation: "read", message: "closed")
+            state.snapshot.connections[0].feed.lastErrorTime = 1_767_600_000_000
+            state.snapshot.connections[0].feed.latency = 40
             state.snapshot.connections[0].assignment = SymbolAssignment(
                 wish: SymbolWish(
                     connection: "connection_1", name: "primary", universeKey: "tehc", list: nil, fallback: .nothing),
                 interest: .symbols([symbol]), source: .universeKey("tech"), problem: "no group is named tehc")
-            state.snapshot.connections[0].priority = 1
         }
     }
 }

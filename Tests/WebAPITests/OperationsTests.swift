@@ -1,10 +1,13 @@
 import Collector
 import Foundation
 import MarketData
+import Store
 import TestSupport
 import Testing
 import WebAPI
 import WebAPISupport
+
+@testable import Feed
 
 /// What Deploy/ holds for those who run collectors names only what is there.
 @Suite(.timeLimit(.minutes(2))) struct OperationsTests {
@@ -16,13 +19,15 @@ import WebAPISupport
     private static func talkative() -> StagedCollector {
         let collector = StagedCollector.market()
         collector.change { state in
-            state.snapshot.mirror = MirrorState(age: 60)
+            state.snapshot.mirror = UniverseStatus()
+            state.snapshot.mirror?.mirrorPulledAt = 1_767_600_000_000
             state.snapshot.buffer.diskFreeBytes = 40 << 30
             state.snapshot.buffer.diskSizeBytes = 100 << 30
         }
         collector.change("connection_1") {
-            $0.rejects = ["malformed_json": 1]
-            $0.leftOutFields = [.trade: 1]
+            let piece = UnsafeRawBufferPointer(start: nil, count: 0)
+            $0.feed.rejects.record(.malformedJSON, piece: piece)
+            $0.feed.rejects.leaveOut(keys: 1, reason: 0, kind: .trade, piece: piece)
             $0.quietFor = 1
         }
         return collector

@@ -64,6 +64,28 @@ import Testing
         #expect(problem?.status.code == 403)
     }
 
+    @Test func `a proxy may lose the port, but not to another site or on this machine`() throws {
+        let gate = try gate(names: ["box.lan"])
+        try gate.checkOrigin(head("box.lan", origin: "https://box.lan:8443"))
+        try gate.checkOrigin(head("box.lan", origin: "https://box.lan:8443", site: "same-origin"))
+        for (host, origin, site) in [
+            ("box.lan", "https://box.lan:8443", "same-site"), ("box.lan:443", "https://box.lan:8443", nil),
+            ("box.lan", "https://other.lan:8443", nil), ("localhost", "http://localhost:3000", nil),
+        ] as [(String, String, String?)] {
+            #expect(throws: Problem.self, "\(origin)") { try gate.checkOrigin(head(host, origin: origin, site: site)) }
+        }
+    }
+
+    @Test func `a foreign name is told the setting that takes it`() throws {
+        let gate = try gate()
+        do throws(Problem) {
+            try gate.checkHost(head("box.lan"))
+            Issue.record("a foreign name was taken")
+        } catch {
+            #expect(error.status == .misdirectedRequest && error.detail.contains("HTTP_ALLOWED_HOSTS"))
+        }
+    }
+
     @Test func `the usual ports may be left out`() throws {
         try gate(names: ["box.lan"]).checkOrigin(head("box.lan:80", origin: "http://box.lan"))
         try gate(names: ["box.lan"]).checkOrigin(head("box.lan:443", origin: "https://box.lan"))

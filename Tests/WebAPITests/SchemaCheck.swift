@@ -17,6 +17,13 @@ struct SchemaCheck: @unchecked Sendable {
             }
             return faults(in: value, against: found, at: place)
         }
+        for word in ["anyOf", "oneOf"] {
+            guard let forms = schema[word] as? [[String: Any]] else { continue }
+            let faults = forms.map { self.faults(in: value, against: $0, at: place) }
+            let fitting = faults.count { $0.isEmpty }
+            if fitting == 1 || (word == "anyOf" && fitting > 0) { return [] }
+            return ["\(place): fits \(fitting) of \(word): " + faults.joined().joined(separator: "; ")]
+        }
         var faults: [String] = []
         let types = schema["type"] as? [String] ?? (schema["type"] as? String).map { [$0] } ?? []
         if !types.isEmpty, !types.contains(where: { isOf($0, value) }) {
@@ -29,6 +36,17 @@ struct SchemaCheck: @unchecked Sendable {
             faults.append("\(place): \(value) is not \(constant)")
         }
         if let object = value as? [String: Any] { faults += self.faults(inObject: object, against: schema, at: place) }
+        if let text = value as? String {
+            if let least = schema["minLength"] as? Int, text.unicodeScalars.count < least {
+                faults.append("\(place): \(text) is too short")
+            }
+            if let most = schema["maxLength"] as? Int, text.unicodeScalars.count > most {
+                faults.append("\(place): \(text) is too long")
+            }
+            if let pattern = schema["pattern"] as? String, (try? Regex(pattern).firstMatch(in: text)) ?? nil == nil {
+                faults.append("\(place): \(text) does not match \(pattern)")
+            }
+        }
         if let array = value as? [Any], let items = schema["items"] as? [String: Any] {
             for (index, element) in array.enumerated() {
                 faults += self.faults(in: element, against: items, at: "\(place)[\(index)]")

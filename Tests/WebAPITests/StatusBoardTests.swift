@@ -1,4 +1,5 @@
 import Collector
+import Store
 import Testing
 import WebAPISupport
 

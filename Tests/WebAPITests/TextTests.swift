@@ -1,42 +1,12 @@
 import Foundation
 import HTTPTypes
+import Hummingbird
 import MarketData
 import Testing
 
 @testable import WebAPI
 
 @Suite(.timeLimit(.minutes(2))) struct TextTests {
-    @Test func `JSON is written so that any reader gets the same values`() throws {
-        let nasty = "<img src=x onerror=alert(1)> \"q\" \\ \n\t\u{1}\u{7F} é 🦊"
-        let symbol = try #require(Symbol("BRK.B"))
-        let bytes = JSONText.object { json in
-            json.field("text", nasty)
-            json.field("number", 0.4372)
-            json.field("count", Int64.max)
-            json.field("flag", true)
-            json.field("missing", nil as Double?)
-            json.field("infinite", Double.infinity)
-            json.field("seconds", milliseconds: 1_767_600_000_123)
-            json.object("nested") { json in json.member("a \"key\"", 1.5) }
-            json.array("list") { json in
-                json.element("x")
-                json.element { json in json.field("y", 1) }
-                json.element(2.5)
-            }
-            json.field("symbols", symbols: [symbol])
-        }
-        let read = try #require(try JSONSerialization.jsonObject(with: Data(bytes)) as? [String: Any])
-        #expect(read["text"] as? String == nasty)
-        #expect(read["number"] as? Double == 0.4372)
-        #expect(read["count"] as? Int64 == .max)
-        #expect(read["flag"] as? Bool == true)
-        #expect(read["missing"] is NSNull && read["infinite"] is NSNull)
-        #expect(read["seconds"] as? Double == 1_767_600_000.123)
-        #expect((read["nested"] as? [String: Double])?["a \"key\""] == 1.5)
-        #expect((read["list"] as? [Any])?.count == 3)
-        #expect(read["symbols"] as? [String] == ["BRK.B"])
-    }
-
     @Test func `metrics are escaped as the format asks`() {
         var text = MetricsText()
         text.metric("x_total", .counter, "Help.")
@@ -47,37 +17,49 @@ import Testing
     }
 
     @Test func `a query is read strictly`() throws {
-        let query = try Query(
-            "symbol=BRK.B&limit=5&from=2026-01-05T14:30:00Z&to=1767623400.5", known: ["symbol", "limit", "from", "to"])
-        #expect(try query.symbol("symbol") == Symbol("BRK.B"))
-        #expect(try query.number("limit", in: 1...9, default: 1) == 5)
-        #expect(try query.time("from") == 1_767_623_400_000)
-        #expect(try query.time("to") == 1_767_623_400_500)
         #expect(throws: Problem.self) { try Query("limt=5", known: ["limit"]) }
         #expect(throws: Problem.self) { try Query("limit=5&limit=6", known: ["limit"]) }
         #expect(throws: Problem.self) { try Query("symbol=%zz", known: ["symbol"]) }
         #expect(throws: Problem.self) { try Query("symbol=%ff", known: ["symbol"]) }
-        for text in ["limit=0", "limit=10", "limit=x", "limit=5.5", "limit=1e1"] {
-            let query = try Query(text[...], known: ["limit"])
-            #expect(throws: Problem.self, "\(text)") { try query.number("limit", in: 1...9, default: 1) }
+        let query = try Query("symbol=BRK.B&from=2026-01-05T14%3A30:00Z&x=", known: ["symbol", "from", "x"])
+        #expect(query["symbol"] == "BRK.B" && query["from"] == "2026-01-05T14:30:00Z" && query["x"]?.isEmpty == true)
+        #expect(query["y"] == nil)
+    }
+
+    @Test func `parameters are read strictly, and a blank one counts as left out`() throws {
+        let limit = Parameters.number("limit", "", 1...9, standard: 3)
+        #expect(try limit.value(of: "5") == 5)
+        #expect(try limit.value(of: nil) == 3 && limit.value(of: "") == 3)
+        for text in ["0", "10", "x", "5.5", "1e1", " 5"] {
+            #expect(throws: Problem.self, "\(text)") { try limit.value(of: text) }
         }
+        let from = Parameters.time("from", "")
+        #expect(try from.value(of: "2026-01-05T14:30:00Z") == 1_767_623_400_000)
+        #expect(try from.value(of: "1767623400.5") == 1_767_623_400_500)
         for text in ["yesterday", "nan", "inf", "1e300", "2026-13-01T00:00:00Z"] {
-            let query = try Query("from=\(text)", known: ["from"])
-            #expect(throws: Problem.self, "\(text)") { try query.time("from") }
+            #expect(throws: Problem.self, "\(text)") { try from.value(of: text) }
         }
+        let symbol = Parameters.symbol("symbol", .query, "")
+        #expect(try symbol.value(of: "BRK.B") == Symbol("BRK.B"))
+        for text in [nil, "", "A,B", "*", "ABCDEFGHIJKLMNOPQ"] {
+            #expect(throws: Problem.self, "\(text ?? "nil")") { try symbol.value(of: text) }
+        }
+        let kinds = Parameters.words("kind", "", of: EventKind.self)
+        #expect(try kinds.value(of: "AM,,T") == [.minuteBar, .trade] && kinds.value(of: "").isEmpty)
+        #expect(throws: Problem.self) { try kinds.value(of: "AM,X") }
     }
 
     @Test func `routes are found by path and method`() {
         let table = RouteTable([
-            Route(method: .get, path: "/a/{id}", access: .data) { _ in .json([]) },
-            Route(method: .post, path: "/a/{id}", access: .data) { _ in .json([]) },
-            Route(method: .get, path: "/a/{id}/b", access: .data) { _ in .json([]) },
+            Route(.get, "/a/{id}", .data, "one", "", answers: [:]) { _ in Response(status: .ok) },
+            Route(.post, "/a/{id}", .data, "two", "", answers: [:]) { _ in Response(status: .ok) },
+            Route(.get, "/a/{id}/b", .data, "three", "", answers: [:]) { _ in Response(status: .ok) },
         ])
-        guard case .route(_, let parameters) = table.match(.head, ["a", "x/y"]) else {
+        guard case .route(_, let parts) = table.match(.head, ["a", "x/y"]) else {
             Issue.record("no route")
             return
         }
-        #expect(parameters == ["id": "x/y"])
+        #expect(parts == ["id": "x/y"])
         guard case .otherMethods(let methods) = table.match(.put, ["a", "1"]) else {
             Issue.record("no methods")
             return

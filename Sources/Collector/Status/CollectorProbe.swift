@@ -27,6 +27,7 @@ public final class CollectorProbe: Sendable {
     private let sync: SyncService?
     private let symbols: Symbols
     private let universes: UniverseService
+    private let relay: (@Sendable () -> RelayState)?
     private let watches = Mutex(Watches())
     private let stopping = Atomic<Bool>(false)
 
@@ -38,9 +39,11 @@ public final class CollectorProbe: Sendable {
     ///   - maximumBytes: The cap of the buffer's file (`BUFFER_MAX_BYTES`).
     ///   - feedDelay: How late the feed's events are by its plan, in seconds.
     ///   - sync: `nil` where nothing is uploaded.
+    ///   - relay: The relay's state, from memory; `nil` where there is no relay.
     public init(
         collector: String, version: String, maximumBytes: Int64, feedDelay: Double, buffer: TickBuffer,
-        connections: ConnectionSet, sync: SyncService?, symbols: Symbols, universes: UniverseService
+        connections: ConnectionSet, sync: SyncService?, symbols: Symbols, universes: UniverseService,
+        relay: (@Sendable () -> RelayState)? = nil
     ) {
         self.collector = collector
         self.version = version
@@ -51,6 +54,7 @@ public final class CollectorProbe: Sendable {
         self.sync = sync
         self.symbols = symbols
         self.universes = universes
+        self.relay = relay
     }
 
     /// Has the snapshots say that the collector shuts down.
@@ -58,25 +62,24 @@ public final class CollectorProbe: Sendable {
 
     /// How everything stands now.
     public func snapshot() -> CollectorSnapshot {
-        let now = ContinuousClock.now
-        let time = WallClock.milliseconds()
         let statistics = buffer.statistics
         let status = sync?.status
         var snapshot = CollectorSnapshot(
             collector: collector, version: version, environment: universes.environment)
+        let now = snapshot.instant
         snapshot.feedDelay = feedDelay
         snapshot.isStopping = stopping.load(ordering: .relaxed)
         let assignments = Dictionary(uniqueKeysWithValues: symbols.assignments.map { ($0.wish.connection, $0) })
-        let feeds = connections.snapshot
-        snapshot.former = feeds.former
-        snapshot.placement = PlacementState(feeds)
-        snapshot.connections = feeds.members.map { member in
-            ConnectionState(member, assignment: assignments[member.id], at: time)
+        snapshot.placement = connections.snapshot
+        snapshot.connections = snapshot.placement.members.map { member in
+            ConnectionState(member, assignment: assignments[member.id], at: snapshot.time)
         }
-        snapshot.buffer = BufferState(statistics, maximumBytes: maximumBytes, at: time)
-        if let status { snapshot.sync = SyncState(status, now: now) }
-        snapshot.cache = CacheState(symbols.cache.statistics)
-        if universes.isPulling { snapshot.mirror = MirrorState(universes.status, at: time) }
+        snapshot.buffer = statistics
+        snapshot.maximumBytes = maximumBytes
+        snapshot.sync = status
+        snapshot.relay = relay?()
+        snapshot.cache = symbols.cache.statistics
+        if universes.isPulling { snapshot.mirror = universes.status }
 
         snapshot.decoding = watches.withLock { $0.decoding.troubles(snapshot.connections, now: now) }
         let (commitAge, uploadAge) = watches.withLock { watches in
@@ -88,12 +91,12 @@ public final class CollectorProbe: Sendable {
                     Int64(status?.totals.settled ?? 0), isWaiting: status != nil && statistics.pending > 0, now: now)
             )
         }
-        if commitAge >= Self.commitLimit, snapshot.buffer.condition == .writing {
-            snapshot.buffer.condition = .failing(
-                "nothing became durable for \(Int(commitAge)) s while events wait: the disk does not answer; "
+        if commitAge >= Self.commitLimit, statistics.state == .writing {
+            snapshot.buffer.state = .failing(
+                message: "nothing became durable for \(Int(commitAge)) s while events wait: the disk does not answer; "
                     + "check it and the kernel's log")
         }
-        snapshot.sync.stalledFor = uploadAge
+        snapshot.stalledFor = uploadAge
         snapshot.loops = [LoopProgress(name: "writer", age: commitAge, limit: Self.writerLimit)]
         return snapshot
     }

@@ -69,7 +69,7 @@ struct DecodeWatch: Sendable {
         for (place, kind) in DecodeRejects.kinds.enumerated() {
             judge(
                 kind, long: counts[place] - samples[0].counts[place], short: counts[place] - short.counts[place],
-                sample: connections.lazy.compactMap { $0.decodeSamples[kind] }.first, now: now)
+                sample: connections.lazy.compactMap { $0.feed.rejects.sample(of: kind) }.first, now: now)
         }
         return DecodeRejects.kinds.compactMap { current[$0]?.trouble }
     }
@@ -93,9 +93,9 @@ struct DecodeWatch: Sendable {
 
     private static func counts(of kind: EventKind?, _ connections: [ConnectionState]) -> Counts {
         connections.reduce(into: Counts()) { counts, connection in
-            counts.taken += kind.map { connection.events[$0] ?? 0 } ?? connection.messageCount
-            counts.rejected += connection.rejectedEvents[kind] ?? 0
-            counts.leftOutFields += connection.leftOutFields[kind] ?? 0
+            counts.taken += kind.map { connection.feed.events[$0] ?? 0 } ?? connection.messageCount
+            counts.rejected += Int64(connection.feed.rejects.events[kind])
+            counts.leftOutFields += Int64(connection.feed.rejects.fields[kind])
         }
     }
 }

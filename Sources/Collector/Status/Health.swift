@@ -13,6 +13,7 @@
 /// | disk | – | less than 1 GiB free, and less than a twentieth of a small disk |
 /// | sync | – | an upload failure lasts; nothing was settled for 30 s while rows wait; the oldest row waits for more than 15 minutes; a dead letter is left |
 /// | universes | – | pulling them fails, so that the last good copy is used |
+/// | relay | – | in the last ten minutes it fell behind and closed its clients |
 /// | loops | one is stuck | – |
 ///
 /// A failing check makes the collector not ready. A degraded one does not: while upstream is away the collector does
@@ -22,7 +23,7 @@
 /// ``init(_:age:)``; status, metrics, page and supervisor show it from there.
 public struct Health: Sendable, Equatable {
     /// How a check came out.
-    public enum Level: Int, Sendable, Comparable {
+    public enum Level: String, Sendable, CaseIterable, Comparable, Codable {
         /// All is as the settings say.
         case ok
         /// Something is wrong, and the collector collects.
@@ -30,17 +31,17 @@ public struct Health: Sendable, Equatable {
         /// The collector does not do what it is for.
         case failing
 
-        /// By severity.
-        public static func < (left: Level, right: Level) -> Bool { left.rawValue < right.rawValue }
-
-        /// The word that goes out.
-        public var word: String {
+        /// 0, 1 or 2.
+        public var severity: Int {
             switch self {
-            case .ok: "ok"
-            case .degraded: "degraded"
-            case .failing: "failing"
+            case .ok: 0
+            case .degraded: 1
+            case .failing: 2
             }
         }
+
+        /// By severity.
+        public static func < (left: Level, right: Level) -> Bool { left.severity < right.severity }
     }
 
     /// One thing that is wrong.
@@ -115,7 +116,7 @@ public struct Health: Sendable, Equatable {
             case 1: " (and 1 more trouble)"
             case let count: " (and \(count) more troubles)"
             }
-        return "\(worst.check) \(level.word)\(more): \(worst.trouble.text)"
+        return "\(worst.check) \(level.rawValue)\(more): \(worst.trouble.text)"
     }
 
     /// Decides about a snapshot that is `age` seconds old.
@@ -123,7 +124,7 @@ public struct Health: Sendable, Equatable {
         loops = .loops(snapshot, age: age)
         checks = [
             .feed(snapshot), .symbols(snapshot), .decoding(snapshot), .buffer(snapshot), .disk(snapshot),
-            .sync(snapshot), .universes(snapshot), loops,
+            .sync(snapshot), .universes(snapshot), .relay(snapshot), loops,
         ]
     }
 }

@@ -1,4 +1,5 @@
 import MarketData
+import Store
 import Synchronization
 
 /// The newest sample of the collector, taken on a beat, so that nobody who asks waits for the collector itself.
@@ -14,8 +15,6 @@ public final class StatusBoard: Sendable {
         public var time: Int64
         /// When, on a clock that never jumps.
         public var instant: ContinuousClock.Instant
-        /// Events a second by connection id.
-        public var rates: [String: ConnectionRates] = [:]
         /// Ages of all events by connection name.
         public var latency: [String: LatencyHistogram] = [:]
         /// Ages of all events by connection name, about a minute ago.
@@ -35,7 +34,6 @@ public final class StatusBoard: Sendable {
         var sample: Sample
         /// When the collector was asked for the sample.
         var asked: ContinuousClock.Instant
-        var meters: [String: RateMeter] = [:]
         var latencies: [(time: Double, latency: [String: LatencyHistogram])] = []
         var history = History()
         var before: (time: Double, counts: [String: Int64], latency: LatencyHistogram)
@@ -82,15 +80,6 @@ public final class StatusBoard: Sendable {
         return state.withLock { state in
             guard asked >= state.asked else { return state.sample }
             state.asked = asked
-            var rates: [String: ConnectionRates] = [:]
-            let meters = state.meters
-            state.meters = [:]
-            for connection in snapshot.connections {
-                var meter = meters[connection.id] ?? RateMeter()
-                meter.record(connection.messageCount, at: uptime)
-                rates[connection.id] = ConnectionRates(meter)
-                state.meters[connection.id] = meter
-            }
             if state.latencies.last.map({ uptime - $0.time >= 5 }) ?? true {
                 state.latencies.append((uptime, latency))
                 while state.latencies.count > 1, uptime - state.latencies[1].time >= 60 {
@@ -98,8 +87,8 @@ public final class StatusBoard: Sendable {
                 }
             }
             state.sample = Sample(
-                snapshot: snapshot, time: WallClock.milliseconds(), instant: instant, rates: rates,
-                latency: latency, latencyBefore: state.latencies.first?.latency ?? [:], usage: usage, uptime: uptime)
+                snapshot: snapshot, time: WallClock.milliseconds(), instant: instant, latency: latency,
+                latencyBefore: state.latencies.first?.latency ?? [:], usage: usage, uptime: uptime)
             return state.sample
         }
     }

@@ -62,6 +62,35 @@ public struct SymbolPlan: Sendable {
         }
     }
 
+    /// Whether any connection has symbols.
+    public var hasSymbols: Bool { inForce.contains(where: \.hasSymbols) }
+
+    /// Connections all of whose symbols come on others where each symbol is brought by one connection, with the names of
+    /// those others.
+    ///
+    /// - Parameter priority: A connection's rank; of several that name a symbol the first brings it.
+    public func covered(
+        by priority: (_ connection: String) -> Int
+    ) -> [(assignment: SymbolAssignment, by: [String])] {
+        let ranked = inForce.enumerated()
+            .sorted {
+                (priority($0.element.wish.connection), $0.offset) < (priority($1.element.wish.connection), $1.offset)
+            }
+            .map(\.element)
+        var holders: [Symbol: String] = [:]
+        var found: [(assignment: SymbolAssignment, by: [String])] = []
+        for assignment in ranked {
+            guard case .symbols(let symbols) = assignment.interest, !symbols.isEmpty else { continue }
+            let taken = symbols.compactMap { holders[$0] }
+            if taken.count == symbols.count {
+                let names = ranked.map(\.wish.name).filter(Set(taken).contains)
+                found.append((assignment, names))
+            }
+            for symbol in symbols where holders[symbol] == nil { holders[symbol] = assignment.wish.name }
+        }
+        return found
+    }
+
     /// The wishes, in the order of the connections.
     public var wishes: [SymbolWish] { decided.map(\.wish) }
 
@@ -176,7 +205,7 @@ public struct SymbolPlan: Sendable {
         do {
             // A default list that nobody chose must not take the place of symbols that were resolved before.
             let fallback: SymbolSelection.Fallback =
-                before.wish.fallback == .defaultList ? .refusal : before.wish.fallback
+                before.wish.fallback == .defaultList && key(before.wish) != nil ? .refusal : before.wish.fallback
             let selection = try select(before.wish, fallback: fallback, resolutions)
             if let interest = interest(selection) {
                 after.interest = interest

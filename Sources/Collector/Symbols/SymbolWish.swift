@@ -3,7 +3,7 @@ public import Universe
 /// What names a connection's symbols, and who asked for it. What it comes to is decided in ``SymbolPlan``.
 public struct SymbolWish: Sendable, Equatable {
     /// Who asked.
-    public enum Origin: String, Sendable, CaseIterable {
+    public enum Origin: String, Sendable, CaseIterable, Codable {
         /// The settings, which SIGHUP has read again.
         case settings
         /// A call of the HTTP API; forgotten at the next start.

@@ -91,6 +91,16 @@ public final class Symbols: Sendable {
         return SymbolPlacement(symbol: symbol, places: places, reasons: reasons)
     }
 
+    /// Why a symbol isn't collected, in words; `nil` when it is. Waits for nothing.
+    public func refusal(of symbol: Symbol) -> String? {
+        if book.withLock({ $0.plan.inForce.contains { $0.interest == .all } }) { return nil }
+        guard connections.wanting(symbol) != nil else {
+            return "nobody asked for \(symbol): add it to the symbols or a universe, "
+                + "or POST /api/websocket/subscriptions"
+        }
+        return connections.connections(of: symbol).isEmpty ? "no connection has room for \(symbol)" : nil
+    }
+
     /// Symbols that are collected and resemble one that isn't, best first.
     public func symbols(near symbol: Symbol) -> [String] {
         let collected = Set(connections.snapshot.members.flatMap(\.feed.assigned))
@@ -205,7 +215,7 @@ public final class Symbols: Sendable {
             throw CollectorProblem(
                 .conflict, "There are \(wishes.count) connections, as many as WEBSOCKET_CONNECTIONS_MAX allows.")
         }
-        guard CollectorName.isName(wish.name), !wishes.contains(where: { $0.name == wish.name }) else {
+        guard CollectorName.isConnectionName(wish.name), !wishes.contains(where: { $0.name == wish.name }) else {
             throw CollectorProblem(
                 .invalid, "The name is taken, or is not up to \(CollectorName.maximumLength) letters and digits.")
         }

@@ -9,10 +9,13 @@ public struct UniverseStatus: Sendable, Equatable {
     }
 
     /// Pulls that succeeded since the process started, those that found nothing new included.
-    public internal(set) var pulls = 0
+    public var pulls = 0
     /// When the mirror was last found to be as the database, by whichever process, in milliseconds since the Unix
     /// epoch; `nil` when there was never a pull.
-    public internal(set) var mirrorPulledAt: Int64?
+    public var mirrorPulledAt: Int64?
     /// The failure under way, if any.
-    public internal(set) var failure: Failure?
+    public var failure: Failure?
+
+    /// The status of universes that were never pulled.
+    public init() {}
 }

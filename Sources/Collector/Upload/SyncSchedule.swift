@@ -41,7 +41,10 @@ struct SyncSchedule {
         after result: Result, of streams: [EventStream], at now: ContinuousClock.Instant, jitter: Double
     ) -> Duration {
         switch result {
-        case .failed(let outcome): return database.wait(after: outcome, jitter: jitter)
+        case .failed(let outcome):
+            // When the database is back, it is back for all of them.
+            for stream in retries.keys { retries[stream] = now }
+            return database.wait(after: outcome, jitter: jitter)
         case .passed(let failures):
             var next = database.wait(after: .drained, jitter: jitter)
             for stream in streams {

@@ -2,9 +2,9 @@ public import MarketData
 import Upstream
 
 /// How the upload stands: what was moved, and what keeps each stream, or all of them, from going on.
-public struct SyncStatus: Sendable {
+public struct SyncStatus: Sendable, Equatable {
     /// A failure that lasts.
-    public struct Failure: Sendable {
+    public struct Failure: Sendable, Equatable {
         /// What went wrong and what to do, in one line.
         public let description: String
         /// Whether a person must fix it.
@@ -24,6 +24,9 @@ public struct SyncStatus: Sendable {
 
     /// Rows that were uploaded and are gone, in words, by stream.
     public private(set) var missing: [EventStream: String] = [:]
+
+    /// The status of an upload that has done nothing.
+    public init() {}
 
     private var missingSince: ContinuousClock.Instant?
     private var before = UploadTotals()
@@ -47,7 +50,7 @@ public struct SyncStatus: Sendable {
     /// What the pass under way has moved so far.
     ///
     /// Rows that went up end their stream's failure: while more keep coming, a pass has no end that could.
-    mutating func progressed(_ moved: UploadTotals) {
+    public mutating func progressed(_ moved: UploadTotals) {
         let now = before + moved
         for stream in EventStream.allCases where now[stream].uploaded > totals[stream].uploaded {
             failures[stream] = nil
@@ -67,7 +70,8 @@ public struct SyncStatus: Sendable {
         if failures.isEmpty { lastSuccess = now }
     }
 
-    mutating func failed(
+    /// A failure that lasts; of one stream, or of all.
+    public mutating func failed(
         _ stream: EventStream?, _ description: String, needsPerson: Bool, at now: ContinuousClock.Instant
     ) {
         let last = if let stream { failures[stream] } else { trouble }

@@ -17,6 +17,10 @@ public struct FeedConfiguration: Sendable {
     /// A PEM file of certificates to trust besides the system's, for a private authority; read at each new connection
     /// after a failed one, so that a corrected file needs no restart.
     public var caFile: String?
+    /// The proxy to reach the feed through; `nil` for a direct way.
+    public var proxy: HTTPProxy?
+    /// How many connections this process opens with the key; it may be more than the account allows.
+    public var companions = 1
 
     /// How far the collector before this process came: what came since is recorded as a gap.
     public var previousLife: PreviousLife?

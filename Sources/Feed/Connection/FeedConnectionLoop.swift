@@ -85,7 +85,7 @@ final class FeedConnectionLoop {
 
     /// A read burst begins.
     func readBegan() {
-        intake.begin()
+        intake.begin(keepsSent: sink.wantsSentEvents)
         let now = now
         let actions = machine.alive(now)
         if !actions.isEmpty { perform(actions) }

@@ -5,7 +5,7 @@ import NIOPosix
 import NIOSSL
 import NIOWebSocket
 
-/// Opens connections: name look-up, TCP over IPv4 or IPv6, TLS with everything verified, WebSocket handshake.
+/// Opens connections: name look-up, TCP over IPv4 or IPv6, a proxy's tunnel where one is set, TLS with everything verified, WebSocket handshake.
 struct FeedDialler {
     let configuration: FeedConfiguration
     let eventLoop: any EventLoop
@@ -53,17 +53,30 @@ struct FeedDialler {
             )
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try Self.configure(channel, tls, configuration, dial, owner, attempt)
+                    if let proxy = configuration.proxy {
+                        try channel.pipeline.syncOperations.addHandler(ProxyTunnel(proxy: proxy, endpoint: endpoint))
+                    } else {
+                        try Self.configure(channel, tls, configuration, dial, owner, attempt)
+                    }
                 }
             }
-        bootstrap.connect(host: endpoint.host, port: endpoint.port).whenComplete { [trust] result in
-            let dial = dial.value
+        let (host, port) = configuration.proxy.map { ($0.host, $0.port) } ?? (endpoint.host, endpoint.port)
+        bootstrap.connect(host: host, port: port).whenComplete { [trust] result in
             switch result {
             case .failure(let error):
-                dial.fail(.unreachable(error, configuration))
+                dial.value.fail(.unreachable(error, configuration))
             case .success(let channel):
-                dial.onCertificateFailure = { trust.forget() }
-                dial.connected(channel, configuration)
+                dial.value.onCertificateFailure = { trust.forget() }
+                guard let tunnel = try? channel.pipeline.syncOperations.handler(type: ProxyTunnel.self) else {
+                    return dial.value.connected(channel, configuration)
+                }
+                guard dial.value.holds(channel) else { return }
+                tunnel.open {
+                    try Self.configure(channel, tls, configuration, dial, owner, attempt)
+                    dial.value.connected(channel, configuration)
+                } failed: {
+                    dial.value.fail($0)
+                }
             }
         }
     }
@@ -100,6 +113,16 @@ struct FeedDialler {
             handshake.isDone = true
             channel.pipeline.syncOperations.removeHandler(handshake, promise: nil)
         }
+        // A name that stands in the subject alone is none (RFC 9525, section 2), though the library takes it.
+        if let tls = try? channel.pipeline.syncOperations.handler(type: NIOSSLClientHandler.self),
+            tls.peerCertificate?._subjectAlternativeNames().contains(where: {
+                [.dnsName, .ipAddress].contains($0.nameType)
+            }) != true
+        {
+            dial.fail(.withoutName(configuration.endpoint))
+            channel.close(promise: nil)
+            return
+        }
         guard head.headers["Sec-WebSocket-Extensions"].isEmpty, head.headers["Sec-WebSocket-Protocol"].isEmpty else {
             dial.fail(
                 FeedEnding(
@@ -131,14 +154,26 @@ final class FeedDial {
     /// Whether the attempt neither ended nor was cancelled.
     var isLive: Bool { failed != nil }
 
-    /// TCP stands: sends the handshake.
+    /// Takes a channel over, to close it with the attempt; `false` when that is over.
+    func holds(_ channel: any Channel) -> Bool {
+        guard isLive else {
+            channel.close(promise: nil)
+            return false
+        }
+        self.channel = channel
+        return true
+    }
+
+    /// The way to the feed is open: sends the handshake.
     func connected(_ channel: any Channel, _ configuration: FeedConfiguration) {
         guard isLive else {
             channel.close(promise: nil)
             return
         }
         let endpoint = configuration.endpoint
-        if !endpoint.usesTLS, !endpoint.allowsPlaintext, channel.remoteAddress?.isLoopback != true {
+        if !endpoint.usesTLS, !endpoint.allowsPlaintext, configuration.proxy == nil,
+            channel.remoteAddress?.isLoopback != true
+        {
             let message =
                 "\(endpoint.host) is not this machine, so ws:// would send the API key unencrypted; use wss://"
             fail(FeedEnding(FeedError(.plaintextRefused, operation: "connect", message: message)))

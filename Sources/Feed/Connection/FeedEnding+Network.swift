@@ -8,6 +8,9 @@ extension FeedEnding {
     /// No TCP connection could be made.
     static func unreachable(_ error: any Error, _ configuration: FeedConfiguration) -> FeedEnding {
         let endpoint = configuration.endpoint
+        let host = configuration.proxy.map { "the proxy \($0.host)" } ?? endpoint.host
+        let place = configuration.proxy.map { "the proxy \($0)" } ?? endpoint.hostHeader
+        let advice = configuration.proxy == nil ? "the URL" : "HTTPS_PROXY and NO_PROXY"
         let isLookup = (error as? NIOConnectionError).map {
             $0.connectionErrors.isEmpty && ($0.dnsAError != nil || $0.dnsAAAAError != nil)
         }
@@ -15,14 +18,14 @@ extension FeedEnding {
             return FeedEnding(
                 FeedError(
                     .hostNotFound, operation: "connect",
-                    message: "no address was found for \(endpoint.host); check the URL, the network and DNS"))
+                    message: "no address was found for \(host); check \(advice), the network and DNS"))
         }
         let causes = (error as? NIOConnectionError)?.connectionErrors.map(\.error) ?? [error]
         let cause = causes.first.map(text(of:)) ?? "no address answered"
         return FeedEnding(
             FeedError(
                 .unreachable, operation: "connect",
-                message: "\(endpoint.hostHeader) cannot be reached: \(cause); check the URL, the network and the feed"))
+                message: "\(place) cannot be reached: \(cause); check \(advice), the network and the feed"))
     }
 
     /// The socket was lost after it stood.
@@ -53,6 +56,16 @@ extension FeedEnding {
         }
         return FeedEnding(
             FeedError(.certificate, operation: "connect", message: "\(endpoint.hostHeader) is not trusted: \(problem)"))
+    }
+
+    /// The certificate names no host but in its subject.
+    static func withoutName(_ endpoint: FeedEndpoint) -> FeedEnding {
+        FeedEnding(
+            FeedError(
+                .certificate, operation: "connect",
+                message:
+                    "\(endpoint.hostHeader) is not trusted: its certificate has a common name and no alternative one "
+                    + "(subjectAltName), which is what counts; the feed must renew it"))
     }
 
     /// The file of private certificate authorities cannot be used.

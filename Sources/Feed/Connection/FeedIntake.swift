@@ -27,7 +27,10 @@ struct FeedIntake {
     }
 
     /// A read begins: its bytes were just taken from the socket.
-    mutating func begin() {
+    ///
+    /// - Parameter keepsSent: Whether the events' JSON is kept too.
+    mutating func begin(keepsSent: Bool) {
+        if batch.isEmpty, keepsSent != (batch.sent != nil) { batch.sent = keepsSent ? SentEvents() : nil }
         batch.receivedMicroseconds = WallClock.microseconds()
         // A clock that was set back doesn't make the feed's times wrong.
         decoder.times = FrameDecoder.believableTimes(now: max(batch.receivedMicroseconds / 1000, newestTime))
@@ -49,6 +52,7 @@ struct FeedIntake {
     mutating func takeBatch() -> EventBatch {
         var next = EventBatch(connection: name, receivedMicroseconds: batch.receivedMicroseconds)
         next.reserve(asIn: batch, most: 4096)
+        if batch.sent != nil { next.sent = SentEvents() }
         swap(&next, &batch)
         newestTime = max(newestTime, next.newestEnd ?? 0)
         return next

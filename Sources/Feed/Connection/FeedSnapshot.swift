@@ -1,7 +1,7 @@
 public import MarketData
 
 /// A connection's state in one word.
-public enum FeedConnectionStatus: String, Sendable, Equatable, CaseIterable {
+public enum FeedConnectionStatus: String, Sendable, Equatable, CaseIterable, Codable {
     /// Not connected: not started, stopped, or waiting for the next try.
     case disconnected
     /// Opening the connection, logging in or subscribing.

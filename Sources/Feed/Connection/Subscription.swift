@@ -16,9 +16,9 @@ struct Subscription: Sendable {
 
     private enum Progress: Equatable {
         case unasked
-        case asked
-        /// Since when, in milliseconds since the Unix epoch.
-        case confirmed(Int64)
+        /// Times in milliseconds since the Unix epoch.
+        case asked(at: Int64)
+        case confirmed(at: Int64, asked: Int64)
         case refused
     }
 
@@ -56,8 +56,15 @@ struct Subscription: Sendable {
 
     /// Since when a channel stands, in milliseconds since the Unix epoch; `nil` while it does not.
     func standsSince(_ channel: FeedChannel) -> Int64? {
-        guard case .confirmed(let since)? = entries[channel]?.progress else { return nil }
+        guard case .confirmed(let since, _)? = entries[channel]?.progress else { return nil }
         return since
+    }
+
+    /// Since when the feed may have sent events of a channel that stands, in milliseconds since the Unix epoch: since it
+    /// was asked for. When the confirmation is read says nothing of when it was sent.
+    func mayFlowSince(_ channel: FeedChannel) -> Int64? {
+        guard case .confirmed(let since, let asked)? = entries[channel]?.progress else { return nil }
+        return min(since, asked)
     }
 
     /// Since when a channel is wanted, in milliseconds since the Unix epoch.
@@ -109,10 +116,10 @@ struct Subscription: Sendable {
     }
 
     /// Notes that a new subscription to `channels` is being sent.
-    mutating func asked(_ channels: [FeedChannel], now: Duration) {
+    mutating func asked(_ channels: [FeedChannel], now: Duration, wall: Int64) {
         version += 1
         for channel in channels where entries[channel] != nil {
-            entries[channel]?.progress = .asked
+            entries[channel]?.progress = .asked(at: wall)
             pending.insert(channel)
         }
         rounds = 1
@@ -126,7 +133,9 @@ struct Subscription: Sendable {
         guard let entry = entries[channel] else { return false }
         if case .confirmed = entry.progress { return false }
         version += 1
-        entries[channel]?.progress = .confirmed(wall)
+        var asked = wall
+        if case .asked(let time) = entry.progress { asked = time }
+        entries[channel]?.progress = .confirmed(at: wall, asked: asked)
         confirmedCount += 1
         pending.remove(channel)
         refused.remove(channel)

@@ -1,3 +1,4 @@
+import FoundationEssentials
 import MarketData
 import NIOCore
 import NIOPosix
@@ -39,7 +40,8 @@ final class TrustCache: Sendable {
         tls.trustRoots = .default
         if let caFile {
             do {
-                let certificates = try NIOSSLCertificate.fromPEMFile(caFile)
+                let certificates = try NIOSSLCertificate.fromPEMBytes(
+                    Array(ByteOrderMark.dropped(from: Array(Data(contentsOf: URL(fileURLWithPath: caFile))))))
                 guard !certificates.isEmpty else { throw FeedEnding.certificateFile(caFile, "holds no certificate") }
                 tls.additionalTrustRoots = [.certificates(certificates)]
             } catch let ending as FeedEnding {

@@ -27,6 +27,9 @@ public struct FrameDecoder: Sendable {
     /// How many are, after one that is not: a feed that writes its bars in another way is not slowed down.
     private static let unusualRun = 15
 
+    /// Where the frame begins in what the batch keeps of it; `nil` when it keeps nothing.
+    private var sentStart: Int?
+
     /// How many bytes of text a batch may hold: what 32-bit offsets address.
     private let textLimit: Int
 
@@ -50,6 +53,7 @@ public struct FrameDecoder: Sendable {
         _ frame: UnsafeRawBufferPointer, into batch: inout EventBatch, statuses: inout [FeedStatus]
     ) {
         rejects.beginFrame()
+        sentStart = batch.sent?.keep(frame)
         guard let base = frame.baseAddress, frame.count > 0 else {
             rejects.record(.malformedJSON, piece: frame)
             return
@@ -74,7 +78,9 @@ public struct FrameDecoder: Sendable {
         } else {
             var scan = ObjectScan(bytes: bytes, fields: fields)
             do {
-                place = try element(at: place, &scan, into: &batch, statuses: &statuses)
+                let end = try element(at: place, &scan, into: &batch, statuses: &statuses)
+                if sentStart != nil { noteSent(from: place, to: end, in: &batch) }
+                place = end
             } catch {
                 rejects.record(error.reason, piece: bytes.slice(place, bytes.count))
                 return
@@ -98,8 +104,9 @@ public struct FrameDecoder: Sendable {
         while true {
             let elementStart = place
             do throws(JSONFault) {
-                place = JSONScan.skipSpace(
-                    bytes, try element(at: place, &scan, into: &batch, statuses: &statuses))
+                let end = try element(at: place, &scan, into: &batch, statuses: &statuses)
+                if sentStart != nil { noteSent(from: place, to: end, in: &batch) }
+                place = JSONScan.skipSpace(bytes, end)
                 guard place < bytes.count else {
                     rejects.record(.unterminated, piece: bytes.slice(elementStart, bytes.count))
                     return place
@@ -118,6 +125,13 @@ public struct FrameDecoder: Sendable {
             if bytes[place] == UInt8(ascii: "]") { return place &+ 1 }
             place = JSONScan.skipSpace(bytes, place &+ 1)
         }
+    }
+
+    /// Keeps where the event lies that was decoded last.
+    @inline(never)
+    private func noteSent(from start: Int, to end: Int, in batch: inout EventBatch) {
+        guard let sentStart else { return }
+        batch.noteSent(TextRange(offset: UInt32(sentStart + start), count: UInt32(end - start)))
     }
 
     /// Decodes the element at `place` and answers the place behind it; one that is JSON and no event is counted.

@@ -49,6 +49,8 @@ final class Confluence: Sendable {
         }
     }
 
+    var wantsSentEvents: Bool { sink.wantsSentEvents }
+
     func whenRoom(_ resume: @escaping @Sendable () -> Void) { sink.whenRoom(resume) }
 
     func record(_ change: GapChange) { sink.record(change) }

@@ -89,10 +89,10 @@ public final class ConnectionSet: Service, Sendable {
             // A deadline that has passed and brought nothing about must not make this loop spin.
             await bell.sleep(upTo: deadline.map { max(.milliseconds(20), $0 - moment.monotonic) } ?? .seconds(3600))
         }
-        let end = moment.wall
+        let end = moment
         core.withLock { core in
             core.isEnded = true
-            for gap in core.noteUnplaced(at: end, isOver: true) { confluence.record(GapChange(gaps: [gap])) }
+            if let change = core.noteUnplaced(end, isOver: true) { confluence.record(change) }
         }
     }
 
@@ -229,18 +229,25 @@ public final class ConnectionSet: Service, Sendable {
             let members = core.members.map { slot, entry -> SetSnapshot.Member in
                 let feed = entry.connection.snapshot
                 let uptime = feed.connectedSince.map { max(0, Double(now.wall - $0) / 1000) } ?? 0
-                return SetSnapshot.Member(
-                    id: entry.member.id, feed: feed, priority: entry.member.priority, capacity: entry.member.capacity,
-                    isFailedOver: configuration.failsOver && failed.contains(slot),
-                    eventsPerSecond: entry.meter.eventRate(over: .seconds(1)),
-                    eventsPer5Seconds: entry.meter.eventRate(over: .seconds(5)),
-                    eventsPerMinute: entry.meter.eventRate(over: .seconds(60)), errorRate: entry.meter.errorRate,
-                    uptime: uptime)
+                var member = SetSnapshot.Member(
+                    id: entry.member.id, feed: feed, priority: entry.member.priority, capacity: entry.member.capacity)
+                member.isFailedOver = configuration.failsOver && failed.contains(slot)
+                member.eventsPerSecond = entry.meter.eventRate(over: .seconds(1))
+                member.eventsPer5Seconds = entry.meter.eventRate(over: .seconds(5))
+                member.eventsPerMinute = entry.meter.eventRate(over: .seconds(60))
+                member.errorRate = entry.meter.errorRate
+                member.uptime = uptime
+                return member
             }
-            return SetSnapshot(
-                members: members, former: core.former, wanted: core.machine.order.count,
-                unplaced: core.machine.unplaced,
-                moving: core.machine.moving, duplicates: counts.duplicates, forgotten: counts.forgotten)
+            var snapshot = SetSnapshot()
+            snapshot.members = members
+            snapshot.former = core.former
+            snapshot.wanted = core.machine.order.count
+            snapshot.unplaced = core.machine.unplaced
+            snapshot.moving = core.machine.moving
+            snapshot.duplicates = counts.duplicates
+            snapshot.forgotten = counts.forgotten
+            return snapshot
         }
     }
 
@@ -296,7 +303,7 @@ public final class ConnectionSet: Service, Sendable {
             let failed = core.machine.failover.failed
             core.advance(now: now, confluence: confluence, coverage: coverage)
             core.logFailures(before: failed)
-            for gap in core.noteUnplaced(at: now.wall) { confluence.record(GapChange(gaps: [gap])) }
+            if let change = core.noteUnplaced(now) { confluence.record(change) }
             let fresh = core.routes
             routes.withLock { $0 = fresh }
             return core.machine.deadline

@@ -27,6 +27,8 @@ final class Inlet: EventSink {
         return confluence.offer(batch, from: slot)
     }
 
+    var wantsSentEvents: Bool { confluence.wantsSentEvents }
+
     func whenRoom(_ resume: @escaping @Sendable () -> Void) { confluence.whenRoom(resume) }
 
     func record(_ gap: Gap) { record(GapChange(gaps: [gap])) }

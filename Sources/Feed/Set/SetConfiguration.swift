@@ -87,31 +87,42 @@ public struct SetSnapshot: Sendable, Equatable {
         /// Whether it was down for too long and its symbols are with the others, until it is trusted again.
         public var isFailedOver = false
         /// Events a second over about the last second.
-        public var eventsPerSecond: Double
+        public var eventsPerSecond = 0.0
         /// Events a second over about the last 5 seconds.
-        public var eventsPer5Seconds: Double
+        public var eventsPer5Seconds = 0.0
         /// Events a second over about the last minute.
-        public var eventsPerMinute: Double
+        public var eventsPerMinute = 0.0
         /// Errors among events and errors of about the last minute, 0 to 1.
-        public var errorRate: Double
+        public var errorRate = 0.0
         /// Seconds since the subscription came to stand; 0 while it does not.
-        public var uptime: Double
+        public var uptime = 0.0
+
+        /// Makes the state of a connection that did nothing yet.
+        public init(id: String, feed: FeedSnapshot, priority: Int = 1, capacity: Int? = nil) {
+            self.id = id
+            self.feed = feed
+            self.priority = priority
+            self.capacity = capacity
+        }
     }
 
     /// The connections in the order of their slots, without those that are being removed.
-    public var members: [Member]
+    public var members: [Member] = []
     /// What connections brought that are no members any more.
-    public var former: FeedTotals
+    public var former = FeedTotals()
     /// The number of symbols wanted.
-    public var wanted: Int
+    public var wanted = 0
     /// The wanted symbols that no connection has room for, the most important first; they are not collected.
-    public var unplaced: [Symbol]
+    public var unplaced: [Symbol] = []
     /// The number of symbols on their way from one connection to another.
-    public var moving: Int
+    public var moving = 0
     /// Events left out because another connection had brought them.
-    public var duplicates: Int64
+    public var duplicates: Int64 = 0
     /// Events that were forgotten too early to tell a second copy, because too many were remembered.
-    public var forgotten: Int64
+    public var forgotten: Int64 = 0
+
+    /// Makes the snapshot of a set without connections.
+    public init() {}
 
     /// Whether at least one connection is up.
     public var isUp: Bool { members.contains { $0.feed.status == .connected } }

@@ -144,21 +144,17 @@ struct SetCore: Sendable {
     /// Says in the log which symbols are not collected for want of room, when that changes.
     ///
     /// - Parameter isOver: Whether the set ends, and with it every gap.
-    /// - Returns: the gaps that are over.
-    mutating func noteUnplaced(at time: Int64, isOver: Bool = false) -> [Gap] {
+    /// - Returns: what is to be recorded of their gaps.
+    mutating func noteUnplaced(_ now: FeedMoment, isOver: Bool = false) -> GapChange? {
+        guard let first = entries.min(by: { $0.key < $1.key })?.value.member else { return nil }
         let homeless = isOver ? [] : machine.unplaced
         let before = unplaced.symbols.count
-        guard before > 0 || !homeless.isEmpty, let first = entries.min(by: { $0.key < $1.key })?.value.member else {
-            return []
-        }
-        let gaps = unplaced.note(
-            homeless, at: time, connection: first.configuration.name,
-            events: EventKind.allCases.filter(first.configuration.events.contains))
+        let change = unplaced.note(homeless, now, first.configuration)
         // Symbols that give way to as many others make a gap as well.
-        guard homeless.count != before || !gaps.isEmpty, !isOver else { return gaps }
+        guard change != nil, !isOver else { return change }
         guard !homeless.isEmpty else {
-            logger.notice("the connections have room for all symbols again")
-            return gaps
+            if before > 0 { logger.notice("the connections have room for all symbols again") }
+            return change
         }
         logger.warning(
             "no connection has room for symbols: they are not collected; raise a CAPACITY, enable another connection, or name fewer symbols",
@@ -166,7 +162,7 @@ struct SetCore: Sendable {
                 "count": "\(homeless.count)", "of": "\(machine.order.count)",
                 "such_as": "\(homeless.prefix(10).map(\.description).joined(separator: " "))",
             ])
-        return gaps
+        return change
     }
 
     /// Logs what changed about who has failed. A connection that is alone has nobody to give its symbols to.

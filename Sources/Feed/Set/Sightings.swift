@@ -84,21 +84,28 @@ struct Sightings: Sendable {
     mutating func filter(_ batch: inout EventBatch, from slot: Int, now: Duration) {
         let before = batch.count
         journal.removeAll(keepingCapacity: true)
-        batch.bars.keep { bar in
+        // Taken out, so that what lies beside the columns is thinned in place.
+        var taken: SentEvents?
+        swap(&taken, &batch.sent)
+        let keepsSent = taken != nil
+        var sent = taken ?? SentEvents()
+        taken = nil
+        batch.bars.keep(along: &sent.bars) { bar in
             guard let sharing = sharings[bar.symbol] else { return true }
             return isNew(EventFingerprint(bar, era: sharing.era), sharing, slot, now)
         }
         if !batch.trades.isEmpty || !batch.quotes.isEmpty {
             let text = batch.text
-            batch.trades.keep { trade in
+            batch.trades.keep(along: &sent.trades) { trade in
                 guard let sharing = sharings[trade.symbol] else { return true }
                 return isNew(EventFingerprint(trade, text: text, era: sharing.era), sharing, slot, now)
             }
-            batch.quotes.keep { quote in
+            batch.quotes.keep(along: &sent.quotes) { quote in
                 guard let sharing = sharings[quote.symbol] else { return true }
                 return isNew(EventFingerprint(quote, text: text, era: sharing.era), sharing, slot, now)
             }
         }
+        if keepsSent { batch.sent = sent }
         duplicates += Int64(before - batch.count)
         forget(now)
     }
@@ -153,16 +160,23 @@ struct Sightings: Sendable {
 }
 
 extension Array {
-    /// Leaves out in place, in order, what does not satisfy the condition; touches nothing where all do.
-    fileprivate mutating func keep(where isKept: (Element) -> Bool) {
+    /// Leaves out in place, in order, what does not satisfy the condition, and what stands beside it in `ranges`;
+    /// touches nothing where all do.
+    fileprivate mutating func keep(along ranges: inout [TextRange], where isKept: (Element) -> Bool) {
         guard !isEmpty else { return }
+        let hasRanges = ranges.count == count
         var next = 0
         withUnsafeMutableBufferPointer { elements in
             for index in elements.indices where isKept(elements[index]) {
-                if next < index { elements[next] = elements[index] }
+                if next < index {
+                    elements[next] = elements[index]
+                    if hasRanges { ranges[next] = ranges[index] }
+                }
                 next += 1
             }
         }
-        if next < count { removeSubrange(next...) }
+        guard next < count else { return }
+        removeSubrange(next...)
+        if hasRanges { ranges.removeSubrange(next...) }
     }
 }

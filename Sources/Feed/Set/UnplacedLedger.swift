@@ -2,29 +2,38 @@ import MarketData
 
 /// Remembers since when symbols have had no room on any connection, until they do or nobody wants them. Pure.
 ///
-/// What has no room is collected by nobody, so it is a gap like any other.
+/// What has no room is collected by nobody, so it is a gap like any other, recorded from when it begins.
 struct UnplacedLedger: Sendable {
-    /// In milliseconds since the Unix epoch.
-    private var since: [Symbol: Int64] = [:]
-
     /// The symbols without room as last noted.
-    var symbols: some Collection<Symbol> { since.keys }
+    private(set) var symbols: Set<Symbol> = []
+    private var losses = LossLedger()
+    private var hasBegun = false
 
-    /// Notes which symbols have no room at a time.
+    /// Notes which symbols have no room now.
     ///
-    /// - Returns: the gaps that ended, those of symbols that lost their room together in one.
-    mutating func note(
-        _ unplaced: [Symbol], at time: Int64, connection: String, events: [EventKind]
-    ) -> [Gap] {
-        let now = Set(unplaced)
-        let placed = since.filter { !now.contains($0.key) }
-        for symbol in placed.keys { since[symbol] = nil }
-        for symbol in unplaced where since[symbol] == nil { since[symbol] = time }
-        return Dictionary(grouping: placed.keys) { placed[$0] ?? time }.sorted { $0.key < $1.key }.map {
-            from, symbols in
-            Gap(
-                connection: connection, symbols: symbols.sorted(), events: events, from: from, to: max(from, time),
-                cause: .unsubscribed)
+    /// Those that have none from the start were missed before as well, while no collector ran.
+    ///
+    /// - Returns: what is to be recorded: gaps that are over, and those that began.
+    mutating func note(_ unplaced: [Symbol], _ now: FeedMoment, _ configuration: FeedConfiguration) -> GapChange? {
+        let life = hasBegun ? nil : configuration.previousLife
+        let ends = life?.ends
+        hasBegun = true
+        let time = now.wall - configuration.feedDelay
+        let homeless = Set(unplaced)
+        let placed = symbols.subtracting(homeless)
+        for symbol in homeless.subtracting(symbols) {
+            for kind in configuration.events {
+                let missed = ends?.missedSince(kind, symbol) ?? time
+                losses.lost(
+                    FeedChannel(kind: kind, symbol: symbol), from: min(missed, time), cause: .unsubscribed, now,
+                    isUncertain: life?.isUncertain ?? false)
+            }
         }
+        symbols = homeless
+        let over = losses.channels.filter { channel in channel.symbol.map(placed.contains) ?? false }
+        let ended = losses.ended(over, connection: configuration.name) { _, loss, _ in
+            .init(time: max(loss.from, time))
+        }
+        return losses.change(ended, connection: configuration.name)
     }
 }

@@ -16,6 +16,8 @@ public struct EventBatch: Sendable, Equatable {
     public var quotes: [Quote] = []
     /// The texts that trades and quotes refer to.
     public var text = TextArena()
+    /// The events as the feed sent them; `nil` unless somebody wants them.
+    public var sent: SentEvents?
 
     /// Makes an empty batch.
     public init(connection: String, receivedMicroseconds: Int64) {
@@ -111,5 +113,6 @@ public struct EventBatch: Sendable, Equatable {
         trades.removeAll(keepingCapacity: true)
         quotes.removeAll(keepingCapacity: true)
         text.removeAll()
+        if sent != nil { sent = SentEvents() }
     }
 }

@@ -1,5 +1,5 @@
 /// The kinds of market events that the feed sends, named as its channels are.
-public enum EventKind: String, CaseIterable, Sendable, Hashable {
+public enum EventKind: String, CaseIterable, Sendable, Hashable, Codable {
     /// `AM`: an aggregate of one minute.
     case minuteBar = "AM"
     /// `A`: an aggregate of one second.
@@ -44,7 +44,7 @@ public enum EventKind: String, CaseIterable, Sendable, Hashable {
 }
 
 /// The sequences of rows that the buffer keeps and the upload drains, each in a table of its name.
-public enum EventStream: String, CaseIterable, Sendable, Hashable {
+public enum EventStream: String, CaseIterable, Sendable, Hashable, Codable {
     /// Minute and second bars.
     case bars
     /// Trades.

@@ -87,10 +87,15 @@ extension FileTimes {
         }
         let found = try times(" AND \(condition) ORDER BY seq DESC LIMIT \(rowsPerKind)")
         guard found.isEmpty else { return found }
-        // Among so many others the newest of the kind is further back: it came shortly before those at the latest.
+        // Where older rows are further back or gone, the newest of the kind is among them: it came shortly before those
+        // that are here at the latest.
         let count = try Int.fetchOne(
             database, sql: "SELECT count(*) FROM \(table) WHERE seq > (SELECT max(seq) FROM \(table)) - \(reach)")
-        guard let count, count >= reach, let first = try times(" ORDER BY seq LIMIT 1").first else { return nil }
+        let deleted = try Int64.fetchOne(
+            database, sql: "SELECT deleted_through FROM streams WHERE stream = ?", arguments: [kind.stream.rawValue])
+        guard count ?? 0 >= reach || deleted ?? 0 > 0, let first = try times(" ORDER BY seq LIMIT 1").first else {
+            return nil
+        }
         return [Times(event: first.event - rhythm, received: first.received)]
     }
 }

@@ -1,7 +1,7 @@
 public import MarketData
 
 /// What a group stands for: `definition_groups.type`.
-public enum GroupType: String, Sendable, Hashable, CaseIterable {
+public enum GroupType: String, Sendable, Hashable, CaseIterable, Codable {
     /// A list that somebody chose.
     case universe = "UNIVERSE"
     /// An exchange-traded fund's holdings.
@@ -17,7 +17,7 @@ public enum GroupType: String, Sendable, Hashable, CaseIterable {
 }
 
 /// Where a group came from.
-public enum GroupOrigin: String, Sendable, Hashable {
+public enum GroupOrigin: String, Sendable, Hashable, CaseIterable, Codable {
     /// The database; the next pull replaces it.
     case pulled
     /// This machine; a pull leaves it alone.

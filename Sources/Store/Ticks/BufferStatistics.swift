@@ -30,6 +30,10 @@ public struct BufferStatistics: Sendable, Equatable {
         /// Rows that wait for upload.
         public var pending: Int64 { max(0, lastSequence - max(acknowledgedSequence, deletedThrough)) }
 
+        /// Uploaded rows through this sequence may go. The newest row of a stream stays, uploaded or not: it shows the
+        /// next process how far the events had come.
+        var deletableThrough: Int64 { min(acknowledgedSequence, lastSequence - 1) }
+
         /// Makes a stream without rows.
         public init() {}
     }

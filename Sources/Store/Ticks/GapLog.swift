@@ -2,7 +2,7 @@ import GRDB
 public import MarketData
 
 /// What became of a gap.
-public enum GapState: String, Sendable, Hashable, CaseIterable {
+public enum GapState: String, Sendable, Hashable, CaseIterable, Codable {
     /// Not looked after yet, or not all of it.
     case open
     /// What the REST aggregates have is in the buffer.

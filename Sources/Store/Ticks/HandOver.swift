@@ -76,6 +76,13 @@ final class HandOver: Sendable {
         var continuation: CheckedContinuation<StoreError?, Never>
     }
 
+    /// A place between what was handed over before and after.
+    struct Mark {
+        var ticket: UInt64
+        /// Told once all before the mark is durable and nothing after it is written; an error when that will never be.
+        var reached: @Sendable (StoreError?) -> Void
+    }
+
     enum Sleep {
         case awake
         /// Until the interval's end; only much to do wakes the writer.
@@ -84,7 +91,7 @@ final class HandOver: Sendable {
         case idle
     }
 
-    struct State {
+    private struct State {
         var batches: [(ticket: UInt64, batch: EventBatch)] = []
         var events = 0
         var bytes = 0
@@ -114,6 +121,8 @@ final class HandOver: Sendable {
         var isClosed = false
         var sleep = Sleep.awake
         var waiters: [Waiter] = []
+        /// In the order of their tickets.
+        var marks: [Mark] = []
         var hasEnded = false
         var endWaiters: [CheckedContinuation<Void, Never>] = []
         var roomWaiters: [@Sendable () -> Void] = []
@@ -121,7 +130,7 @@ final class HandOver: Sendable {
         var hasWork: Bool {
             !batches.isEmpty || !gaps.isEmpty || !letters.isEmpty || !fills.isEmpty || !settled.isEmpty
                 || !drops.isEmpty || acknowledged || ledger != nil || !line.isEmpty || !incidents.isEmpty
-                || damage != nil
+                || damage != nil || !marks.isEmpty
         }
     }
 
@@ -131,8 +140,8 @@ final class HandOver: Sendable {
     let muchEvents: Int
     /// About this many events go into one transaction.
     let mostEvents: Int
-    let state = Mutex(State())
-    let wake = WakeSignal()
+    private let state = Mutex(State())
+    private let wake = WakeSignal()
 
     init(limit: Int, interval: Duration, muchEvents: Int = 10_000, mostEvents: Int = 40_000) {
         self.limit = limit
@@ -199,6 +208,18 @@ final class HandOver: Sendable {
             return note(&state)
         }
         if wakes { wake.signal() }
+    }
+
+    /// Marks the place behind everything handed over so far.
+    func mark(_ reached: @escaping @Sendable (StoreError?) -> Void) {
+        let (isClosed, wakes) = state.withLock { state in
+            guard !state.isClosed else { return (true, false) }
+            let wakes = note(&state, urgent: true)
+            state.marks.append(Mark(ticket: state.tickets, reached: reached))
+            return (false, wakes)
+        }
+        if wakes { wake.signal() }
+        if isClosed { reached(StoreError(.closed, operation: "mark a place in the buffer")) }
     }
 
     /// Has the acknowledged sequences stored with the next commit.
@@ -281,7 +302,7 @@ final class HandOver: Sendable {
         }
     }
 
-    func hasRoom(_ state: borrowing State) -> Bool {
+    private func hasRoom(_ state: borrowing State) -> Bool {
         state.bytes + state.bytesTaken < limit / 2 || state.bytes + state.bytesTaken == 0
     }
 
@@ -299,12 +320,14 @@ final class HandOver: Sendable {
         return true
     }
 
-    func take(_ state: inout State) -> Work {
+    private func take(_ state: inout State) -> Work {
         var work = Work()
         work.ticket = state.tickets
         state.isWorking = true
         var count = 0
-        while count < state.batches.count, work.events < mostEvents {
+        // What lies behind a mark is written later, so that the numbers after this work are the mark's.
+        let barrier = state.marks.first?.ticket ?? .max
+        while count < state.batches.count, work.events < mostEvents, state.batches[count].ticket <= barrier {
             let batch = state.batches[count].batch
             work.events += batch.count
             work.bytes += batch.approximateBytes
@@ -339,5 +362,130 @@ final class HandOver: Sendable {
         work.damage = state.damage
         state.damage = nil
         return work
+    }
+
+    // MARK: The writer's side
+
+    /// Waits until something is due, at most until `deadline`.
+    func next(idleUntil deadline: MonotonicTime) -> Next {
+        while true {
+            let now = MonotonicTime.now()
+            let (next, until) = state.withLock { state -> (Next?, MonotonicTime) in
+                state.sleep = .awake
+                let isClosing = state.closesAt != nil
+                if state.hasWork {
+                    let start = (state.due ?? now) - state.lead
+                    if state.isUrgent || isClosing || now >= start {
+                        state.taken = state.isUrgent || isClosing ? nil : state.due
+                        return (.work(take(&state)), now)
+                    }
+                    if now >= deadline { return (.idle, now) }
+                    state.sleep = .collecting
+                    return (nil, min(start, deadline))
+                }
+                if isClosing { return (.end, now) }
+                if now >= deadline { return (.idle, now) }
+                state.sleep = .idle
+                return (nil, deadline)
+            }
+            if let next { return next }
+            wake.wait(until: until)
+        }
+    }
+
+    /// Notes that everything is inserted and the commit starts, and learns from it when to start the next time.
+    func committing() {
+        let now = MonotonicTime.now()
+        state.withLock { state in
+            guard let due = state.taken else { return }
+            state.taken = nil
+            // A fiftieth of the interval is for the pages that go into the log before the sync.
+            let late = (due - interval / 50).duration(to: now)
+            state.lead = min(max(.zero, state.lead + late / 4), interval / 4)
+        }
+    }
+
+    /// Whether something waits that must not wait longer.
+    var isQuiet: Bool { state.withLock { !$0.isUrgent && $0.events < muchEvents } }
+
+    /// When the writer must have ended; `nil` while the buffer is open.
+    var closesAt: MonotonicTime? { state.withLock { $0.closesAt } }
+
+    /// Waits after a failure; a close ends the wait.
+    func pause(_ duration: Duration) {
+        let end = MonotonicTime.now().advanced(by: duration)
+        while MonotonicTime.now() < end {
+            guard closesAt == nil else {
+                wake.wait(until: min(end, .now().advanced(by: .milliseconds(50))))
+                return
+            }
+            wake.wait(until: end)
+        }
+    }
+
+    /// Frees what `work` held, and tells those who wait for it or for room.
+    func finished(_ work: Work) {
+        let (waiters, marks, resumes) = state.withLock { state in
+            state.eventsTaken = 0
+            state.bytesTaken = 0
+            state.isWorking = false
+            let done = state.waiters.filter { $0.ticket <= work.ticket }
+            state.waiters.removeAll { $0.ticket <= work.ticket }
+            let marks = state.marks.filter { $0.ticket <= work.ticket }
+            state.marks.removeAll { $0.ticket <= work.ticket }
+            var resumes: [@Sendable () -> Void] = []
+            if hasRoom(state) { swap(&resumes, &state.roomWaiters) }
+            return (done, marks, resumes)
+        }
+        for mark in marks { mark.reached(nil) }
+        for resume in resumes { resume() }
+        for waiter in waiters { waiter.continuation.resume(returning: nil) }
+    }
+
+    /// Tells those who wait that an attempt failed; what they wait for stays and is tried again.
+    func failed(_ error: StoreError) {
+        let waiters = state.withLock { state in
+            defer { state.waiters = [] }
+            return state.waiters
+        }
+        for waiter in waiters { waiter.continuation.resume(returning: error) }
+    }
+
+    /// Ends the queue, and answers what nobody will write any more.
+    func end() -> Work {
+        let (rest, waiters, marks, resumes) = state.withLock { state in
+            state.isClosed = true
+            let marks = state.marks
+            state.marks = []
+            defer {
+                state.waiters = []
+                state.roomWaiters = []
+            }
+            var rest = Work()
+            while !state.batches.isEmpty {
+                let more = take(&state)
+                rest.batches += more.batches
+                rest.events += more.events
+                rest.drops.add(more.drops)
+                rest.gaps.add(more.gaps, limit: HandOver.maximumGaps)
+            }
+            return (rest, state.waiters, marks, state.roomWaiters)
+        }
+        for mark in marks { mark.reached(StoreError(.closed, operation: "mark a place in the buffer")) }
+        for waiter in waiters {
+            waiter.continuation.resume(returning: StoreError(.closed, operation: "flush the buffer"))
+        }
+        for resume in resumes { resume() }
+        return rest
+    }
+
+    /// Notes that the writer's thread touches nothing any more.
+    func writerEnded() {
+        let waiters = state.withLock { state in
+            state.hasEnded = true
+            defer { state.endWaiters = [] }
+            return state.endWaiters
+        }
+        for waiter in waiters { waiter.resume() }
     }
 }

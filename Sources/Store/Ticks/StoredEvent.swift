@@ -1,18 +1,34 @@
 import GRDB
 public import MarketData
 
-/// An event as a row of the buffer's file has it.
+/// An event with how it came: as a row of the buffer's file has it, or, without texts, on its way there.
 public struct StoredEvent: Sendable, Equatable {
     /// The event.
     public let event: AnyMarketEvent
     /// The event's texts.
     public let texts: TextArena
-    /// The row's number in its stream.
-    public let sequence: Int64
+    /// The row's number in its stream; `nil` before it is durable.
+    public let sequence: Int64?
     /// The name of the connection that brought it.
     public let connection: String
     /// When it was read from the socket, in microseconds since the Unix epoch.
     public let receivedMicroseconds: Int64
+
+    /// Makes an event that is on its way to the file.
+    public init(_ event: AnyMarketEvent, connection: String, receivedMicroseconds: Int64) {
+        self.event = event
+        texts = TextArena()
+        sequence = nil
+        self.connection = connection
+        self.receivedMicroseconds = receivedMicroseconds
+    }
+
+    /// The ticker.
+    public var symbol: Symbol { event.head.symbol }
+    /// The kind, named as the feed's channels are.
+    public var kind: EventKind { event.head.kind }
+    /// The event's time in milliseconds since the Unix epoch; a bar's is its window's start.
+    public var time: Int64 { event.head.time }
 
     /// The event of a row; `nil` for a row that holds no valid symbol, time or number that its events can't be without.
     init?(_ row: Row, of stream: EventStream) {

@@ -85,18 +85,22 @@ public final class TickBuffer: EventSink, Sendable {
     private let handOver: HandOver
     private let board: Board
     private let reader: TickReader
+    /// For those who read beside the upload, over a connection and a queue of its own.
+    private let visitors: TickReader
     /// Whether dead letters may be of rows whose upload did not come to its end.
     private let mayHaveUnsettledLetters = Atomic(true)
     private let file: StoreFile
 
     private init(
-        id: String, previousLife: PreviousLife?, handOver: HandOver, board: Board, reader: TickReader, file: StoreFile
+        id: String, previousLife: PreviousLife?, handOver: HandOver, board: Board, reader: TickReader,
+        visitors: TickReader, file: StoreFile
     ) {
         self.id = id
         self.previousLife = previousLife
         self.handOver = handOver
         self.board = board
         self.reader = reader
+        self.visitors = visitors
         self.file = file
     }
 
@@ -140,9 +144,10 @@ public final class TickBuffer: EventSink, Sendable {
         let handOver = HandOver(limit: options.queueBytes, interval: options.commitInterval)
         let reader = TickReader(
             file: file, board: board, handOver: handOver, commitsAreDurable: options.synchronous == .full)
+        let visitors = TickReader(file: file, board: board, handOver: handOver, commitsAreDurable: true)
         let buffer = TickBuffer(
             id: opened.identity.id, previousLife: opened.previousLife, handOver: handOver, board: board, reader: reader,
-            file: file)
+            visitors: visitors, file: file)
         let writer = TickWriter(
             file: file, lock: lock, options: options, opened: opened, handOver: handOver, board: board, logger: logger)
         try writer.findOldestPending(anew: true)
@@ -186,6 +191,57 @@ public final class TickBuffer: EventSink, Sendable {
     /// - Throws: What made an attempt to write fail. The events stay queued and are tried again.
     public func flush() async throws(StoreError) {
         if let error = await handOver.flush() { throw error }
+    }
+
+    /// Marks the place behind everything offered so far; does not block.
+    ///
+    /// - Parameter reached: Told, on the writer's thread, each stream's last sequence before the mark, once all up to it
+    ///   is durable and before anything offered later is written; `nil` when the buffer was closed before.
+    public func mark(_ reached: @escaping @Sendable (StreamSequences?) -> Void) {
+        handOver.mark { [board] error in
+            guard error == nil else { return reached(nil) }
+            let statistics = board.current
+            var sequences = StreamSequences()
+            for stream in EventStream.allCases { sequences[stream] = statistics[stream].lastSequence }
+            reached(sequences)
+        }
+    }
+
+    /// Where a stream's rows of a time begin: the row before them, and the time of the file's first event.
+    public struct Beginning: Sendable, Equatable {
+        /// The last row before; 0 when there is none.
+        public var after: Int64
+        /// The time of the first event that the file holds, a bar's start, in milliseconds since the Unix epoch; `nil`
+        /// when it holds none.
+        public var oldestEvent: Int64?
+
+        /// Names a place; see the properties for meaning.
+        public init(after: Int64, oldestEvent: Int64? = nil) {
+            self.after = after
+            self.oldestEvent = oldestEvent
+        }
+    }
+
+    /// Finds a stream's first row that was received at a moment or later, in microseconds since the Unix epoch, by a
+    /// few rows on the way: rows are in the order of their receipt.
+    ///
+    /// - Throws: `.damaged`, `.inputOutput`, `.closed`.
+    public func beginning(
+        of stream: EventStream, receivedFrom microseconds: Int64
+    ) async throws(StoreError) -> Beginning {
+        guard handOver.closesAt == nil else { throw StoreError(.closed, operation: "read", path: file.path) }
+        return try await visitors.beginning(of: stream, receivedFrom: microseconds)
+    }
+
+    /// Rows after one sequence and through another, at most `limit`, beside the upload and without holding it up.
+    ///
+    /// - Returns: The rows, and the sequence up to which all is read.
+    /// - Throws: `.damaged`, `.inputOutput`, `.closed`.
+    public func read(
+        _ stream: EventStream, after: Int64, through: Int64, limit: Int
+    ) async throws(StoreError) -> (batch: BufferedBatch, end: Int64) {
+        guard handOver.closesAt == nil else { throw StoreError(.closed, operation: "read", path: file.path) }
+        return try await visitors.run(of: stream, after: after, through: through, limit: limit)
     }
 
     /// The buffer at this moment, from memory alone.
@@ -365,8 +421,10 @@ public final class TickBuffer: EventSink, Sendable {
     /// Takes 5 seconds at most while the disk fails; what could not be written then is counted in the log.
     public func close() async {
         await reader.close()
+        await visitors.close()
         handOver.close(patience: .seconds(5))
         await handOver.ended()
         await reader.close()
+        await visitors.close()
     }
 }

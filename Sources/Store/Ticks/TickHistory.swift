@@ -38,6 +38,12 @@ public struct TickHistory: Sendable {
         public var values: [Value]
         /// Whether the whole file was read, or enough of it to be sure that nothing is missing.
         public var isComplete: Bool
+
+        /// Makes an answer; see the properties for meaning.
+        public init(values: [Value], isComplete: Bool = true) {
+            self.values = values
+            self.isComplete = isComplete
+        }
     }
 
     /// Asked between two steps of reading, with the rows read so far and those there are; `false` ends the reading.
@@ -142,18 +148,6 @@ public struct TickHistory: Sendable {
                     database, sql: "SELECT * FROM \(stream.rawValue) WHERE seq > ? ORDER BY seq LIMIT ?",
                     arguments: [sequence, limit])
                 return (rows.compactMap { StoredEvent($0, of: stream) }, rows.last?["seq"] ?? sequence)
-            }
-        }
-    }
-
-    /// The newest recorded gaps, newest first.
-    ///
-    /// - Throws: `.missing` when there is no file, and what reading a file throws.
-    public func gaps(limit: Int) throws(StoreError) -> [Gap] {
-        try reading { database in
-            try database.read { database in
-                try Row.fetchAll(database, sql: "SELECT * FROM gaps ORDER BY id DESC LIMIT ?", arguments: [limit])
-                    .map { Gap($0) }
             }
         }
     }

@@ -1,5 +1,5 @@
 import GRDBSQLite
-import MarketData
+public import MarketData
 
 /// Inserts events into their tables, without an allocation an event.
 final class TickInserter {
@@ -117,10 +117,14 @@ final class TickInserter {
 }
 
 /// One number a stream.
-struct StreamSequences: Sendable, Equatable {
+public struct StreamSequences: Sendable, Equatable {
     private var numbers = SIMD8<Int64>()
 
-    subscript(_ stream: EventStream) -> Int64 {
+    /// Zeros.
+    public init() {}
+
+    /// The number of a stream.
+    public subscript(_ stream: EventStream) -> Int64 {
         get { numbers[stream.index] }
         set { numbers[stream.index] = newValue }
     }

@@ -57,6 +57,53 @@ final class TickReader: Sendable {
         }
     }
 
+    /// As ``rows(of:after:through:limit:)``, with the sequence up to which all is read.
+    func run(
+        of stream: EventStream, after: Int64, through: Int64, limit: Int
+    ) async throws(StoreError) -> (batch: BufferedBatch, end: Int64) {
+        try await onQueue { () throws(StoreError) in
+            guard after < through, limit > 0 else { return (BufferedBatch(stream: stream), through) }
+            let run = try self.readAgainIfDamaged(stream, after: after, through: through, limit: limit)
+            return (run.batch, run.end ?? through)
+        }
+    }
+
+    /// Where a stream's rows begin that were received at a moment or later. Each step is a snapshot of its own.
+    func beginning(
+        of stream: EventStream, receivedFrom microseconds: Int64
+    ) async throws(StoreError) -> TickBuffer.Beginning {
+        try await onQueue { () throws(StoreError) in
+            let opened = try self.open()
+            let time = stream.timeColumn
+            return try StoreError.translating("read", path: self.file.path) {
+                func row(from sequence: Int64) throws -> Row? {
+                    try opened.queue.unsafeRead { database in
+                        try Row.fetchOne(
+                            database,
+                            sql: """
+                                SELECT seq, received_us, \(time) AS time FROM \(stream.rawValue)
+                                WHERE seq >= ? ORDER BY seq LIMIT 1
+                                """, arguments: [sequence])
+                    }
+                }
+                var end = self.board.current[stream].lastSequence
+                guard let first = try row(from: 0) else { return TickBuffer.Beginning(after: end) }
+                var low: Int64 = try Cells(first).required("seq")
+                let beginning = TickBuffer.Beginning(after: low - 1, oldestEvent: Cells(first)["time"])
+                // The first row at or behind `low` that was received in time; all from `end + 1` on were.
+                while low <= end {
+                    let middle = low + (end - low) / 2
+                    guard let found = try row(from: middle), Cells(found)["received_us"] ?? 0 < microseconds else {
+                        end = middle - 1
+                        continue
+                    }
+                    low = max(middle, Cells(found)["seq"] ?? middle) + 1
+                }
+                return TickBuffer.Beginning(after: max(beginning.after, low - 1), oldestEvent: beginning.oldestEvent)
+            }
+        }
+    }
+
     /// Rows that upstream refused: dead letters, and those that were discarded.
     func refusedRows(
         of stream: EventStream, after: Int64, through: Int64

@@ -15,8 +15,7 @@ extension TickWriter {
             // Nothing was written; without a connection an earlier attempt's outcome is still open.
             if connection != nil { attempt = nil }
         case .diskFull:
-            isFull = true
-            isDiskFull = true
+            room.diskIsFull()
             if connection != nil { freeRoomOnFullDisk(work: &work) } else { reserve.release() }
         case .damaged:
             setAside(because: error)
@@ -53,7 +52,7 @@ extension TickWriter {
         if isPinned {
             state = .failing(message: pinnedError(length: connection?.logBytes.length ?? 0).description)
         } else {
-            state = !isFull ? .writing : isDiskFull ? .diskFull : .full
+            state = room.state
         }
         board.update { $0.state = state }
     }
@@ -158,7 +157,7 @@ extension TickWriter {
         if !isThere {
             attempt = nil
             // A deletion of unknown outcome took its counts along.
-            if contents.notes == notes + 1 { carriedDrops = DropTally() }
+            if contents.notes == notes + 1 { carried.dropsAreStored() }
             notes = contents.notes
         }
         var missing = DropTally()
@@ -176,7 +175,7 @@ extension TickWriter {
                 statistics[stream].deletedThrough = max(marks.deletedThrough, contents.deletedThrough[stream])
             }
         }
-        carriedDrops.add(missing)
+        carried.add(missing)
         if missing.total > 0 {
             logger.error(
                 "Durable rows are no longer in the buffer's file",
@@ -197,11 +196,11 @@ extension TickWriter {
             guard uploaded < marks.acknowledgedSequence else { continue }
             board.update { $0[stream].acknowledgedSequence = uploaded }
             let gone = max(uploaded, min(marks.acknowledgedSequence, marks.deletedThrough))
-            if gone > uploaded { carriedDrops.addUnknown(stream, .upstreamLost, sequences: uploaded + 1...gone) }
+            if gone > uploaded { carried.addUnknown(stream, .upstreamLost, sequences: uploaded + 1...gone) }
             let detail =
                 "\(stream.rawValue): upstream has the rows through \(uploaded) and had confirmed those through "
                 + "\(marks.acknowledgedSequence)"
-            carriedIncidents.append(Incident("upstream went back", detail: detail))
+            carried.add([Incident("upstream went back", detail: detail)])
             logger.error(
                 "Upstream lost rows that it had confirmed; those that are still in the buffer are sent again",
                 metadata: [
@@ -226,7 +225,7 @@ extension TickWriter {
                 statistics[stream].oldestPendingMilliseconds = nil
             }
         }
-        carriedDrops.add(waiting)
+        carried.add(waiting)
         guard waiting.total > 0 else { return }
         logger.error(
             "Rows that waited for upload are gone with the buffer's file",
@@ -242,7 +241,7 @@ extension TickWriter {
             let name = try file.setAside(now: WallClock.microseconds() / 1_000_000)
             writeOffWaitingRows(.fileSetAside)
             noteFilesSetAside()
-            carriedIncidents.append(Incident("set aside", detail: "\(name): \(error)"))
+            carried.add([Incident("set aside", detail: "\(name): \(error)")])
             board.fileChanged()
             logger.error(
                 "The buffer's file was bad and was set aside; a fresh one is started",

@@ -24,37 +24,36 @@ extension TickWriter {
             }
             let now = board.current
             // Dead letters that made room are no events.
-            isFull = used > wanted || now.drops - before.drops > before.deadLetters - now.deadLetters
-            isDiskFull = false
+            room.madeRoom(
+                isFull: used > wanted || now.drops - before.drops > before.deadLetters - now.deadLetters)
         } else if used < wanted - options.maximumBytes / 50 || hasUploadedRows {
             // While all rows wait, the little room that is left says nothing: soon it is full again.
-            isFull = false
+            room.hasRoom()
         }
         board.update { $0.usedBytes = used }
-        let diskRefuses = diskFullUntil.map { MonotonicTime.now() < $0 } ?? false
-        if options.fullPolicy == .rejectNew, used > wanted || diskRefuses { reject(&work) }
+        if options.fullPolicy == .rejectNew, used > wanted || room.isRefused(now: .now()) { reject(&work) }
     }
 
     /// Whether some rows may go without a loss.
     private var hasUploadedRows: Bool {
         let statistics = board.current
-        return EventStream.allCases.contains { statistics[$0].acknowledgedSequence > statistics[$0].deletedThrough }
+        return EventStream.allCases.contains { statistics[$0].deletableThrough > statistics[$0].deletedThrough }
     }
 
     /// Looks again whether the file is full, while nothing comes that would be written.
     func lookForRoom() throws(StoreError) {
-        guard isFull, !diskIsTight else { return }
+        guard room.isFull, !room.isDiskTight else { return }
         var nothing = HandOver.Work()
         try makeRoom(for: &nothing)
-        if !isFull { publishState() }
+        if !room.isFull { publishState() }
     }
 
     /// Counts new events and forgets them.
     private func reject(_ work: inout HandOver.Work) {
-        for batch in work.batches { carriedDrops.add(batch, .newRejected) }
+        for batch in work.batches { carried.add(batch, .newRejected) }
         work.batches = []
         work.events = 0
-        isFull = true
+        room.rejected()
     }
 
     /// After the disk refused to give room: gives back the reserve, empties the log, and deletes as the policy says.
@@ -74,12 +73,12 @@ extension TickWriter {
             }
             _ = try connection.checkpoint(SQLITE_CHECKPOINT_PASSIVE)
             guard options.fullPolicy == .rejectNew, try connection.usage().free < needed else { return }
-            diskFullUntil = MonotonicTime.now().advanced(by: .seconds(1))
+            room.refused(now: .now())
             reject(&work)
         } catch {
             publishFailure(error)
             if options.fullPolicy == .rejectNew {
-                diskFullUntil = MonotonicTime.now().advanced(by: .seconds(1))
+                room.refused(now: .now())
                 reject(&work)
             }
             if error.reason != .diskFull { closeAfterFailure() }
@@ -94,9 +93,9 @@ extension TickWriter {
     func deleteStep(_ rows: Int64, dropsWaiting: Bool) throws(StoreError) -> Int64 {
         guard connection != nil else { return 0 }
         let statistics = board.current
-        if let stream = try oldest(where: { $0.acknowledgedSequence > $0.deletedThrough }) {
+        if let stream = try oldest(where: { $0.deletableThrough > $0.deletedThrough }) {
             let marks = statistics[stream]
-            let through = min(marks.acknowledgedSequence, marks.deletedThrough + rows)
+            let through = min(marks.deletableThrough, marks.deletedThrough + rows)
             try delete(stream, through: through, marks: marks)
             return through - marks.deletedThrough
         }
@@ -105,10 +104,11 @@ extension TickWriter {
             if deleted > 0 { return deleted }
         }
         guard dropsWaiting else { return 0 }
-        if let stream = try oldest(where: { $0.lastSequence > $0.deletedThrough }) {
+        // The newest row stays here too.
+        if let stream = try oldest(where: { $0.pending > 1 }) {
             let marks = statistics[stream]
             let first = max(marks.deletedThrough, marks.acknowledgedSequence)
-            let through = min(marks.lastSequence, first + rows)
+            let through = min(marks.lastSequence - 1, first + rows)
             try delete(stream, through: through, marks: marks, countingFrom: first)
             return through - first
         }
@@ -121,12 +121,12 @@ extension TickWriter {
     private func deleteLetters(_ rows: Int64) throws(StoreError) -> Int64 {
         guard let connection else { return 0 }
         let statistics = board.current
-        var tally = carriedDrops
+        var tally = carried.drops
         try connection.transaction { () throws(StoreError) in
             try connection.notes.deleteOldestLetters(rows, settled: statistics, into: &tally)
             try store(tally)
         }
-        let deleted = tally.total - carriedDrops.total
+        let deleted = tally.total - carried.drops.total
         stored(tally)
         board.update { $0.deadLetters -= deleted }
         if deleted > 0 { logLettersDropped(deleted) }
@@ -147,7 +147,7 @@ extension TickWriter {
         _ stream: EventStream, through: Int64, marks: BufferStatistics.Stream, countingFrom first: Int64? = nil
     ) throws(StoreError) {
         guard let connection else { return }
-        var tally = carriedDrops
+        var tally = carried.drops
         try connection.transaction { () throws(StoreError) in
             if let first {
                 try connection.notes.count(
@@ -160,7 +160,7 @@ extension TickWriter {
         }
         board.update { $0[stream].deletedThrough = max($0[stream].deletedThrough, through) }
         if first != nil {
-            logDrops(tally.total - carriedDrops.total, stream: stream)
+            logDrops(tally.total - carried.drops.total, stream: stream)
             stored(tally)
             try findOldestPending(anew: true)
         }
@@ -175,7 +175,7 @@ extension TickWriter {
     private func stored(_ tally: DropTally) {
         notes += 1
         board.update { $0.drops += tally.total }
-        carriedDrops = DropTally()
+        carried.dropsAreStored()
     }
 
     private func logDrops(_ count: Int64, stream: EventStream) {

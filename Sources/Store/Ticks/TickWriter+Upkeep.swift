@@ -11,9 +11,9 @@ extension TickWriter {
     func keepUp() -> Bool {
         do {
             let now = MonotonicTime.now()
-            if now >= nextWatch { try watch(now) }
+            if now >= schedule.watch { try watch(now) }
             guard connection != nil else { return false }
-            if options.isCollecting, now >= nextSignOfLife {
+            if options.isCollecting, now >= schedule.signOfLife {
                 try signLife()
                 recovered()
             }
@@ -26,17 +26,14 @@ extension TickWriter {
             case .damaged: setAside(because: error)
             default: closeAfterFailure()
             }
-            nextWatch = MonotonicTime.now().advanced(by: backoff.failed())
-            nextRetention = nextWatch
-            // The first write that succeeds says that the failure is over; no event may come for days.
-            nextSignOfLife = nextWatch
+            schedule.failed(until: .now().advanced(by: backoff.failed()))
             return false
         }
     }
 
     /// Tells the file that the collector is alive, for the next one to know since when none was.
     func signLife() throws(StoreError) {
-        nextSignOfLife = MonotonicTime.now().advanced(by: TickWriter.signOfLifeInterval)
+        schedule.gaveSignOfLife(now: .now())
         guard let connection else { return }
         try connection.transaction { () throws(StoreError) in
             try connection.notes.noteAlive(now: WallClock.microseconds())
@@ -53,7 +50,7 @@ extension TickWriter {
 
     /// Looks at the disk and at the file's place on it, and opens the file again after a failure.
     private func watch(_ now: MonotonicTime) throws(StoreError) {
-        nextWatch = now.advanced(by: .seconds(1))
+        schedule.watched(now: now)
         noteFilesSetAside()
         try holdLock()
         if connection == nil {
@@ -62,7 +59,7 @@ extension TickWriter {
         }
         lookAtDisk()
         try lookForRoom()
-        if !isFull { reserve.hold() }
+        if !room.isFull { reserve.hold() }
         try checkPlaces()
         let fileBytes = StoreFile.size(of: file.path)
         let walBytes = StoreFile.size(of: file.path + "-wal")
@@ -77,14 +74,12 @@ extension TickWriter {
     /// Shows what room the disk has, and says when little is left and when there is enough again.
     func lookAtDisk() {
         guard let space = DiskReserve.space(in: file.directory) else { return }
-        diskIsTight = space.free < 64 << 20
         board.update { statistics in
             statistics.diskFreeBytes = space.free
             statistics.diskSizeBytes = space.total
         }
         let isLow = board.current.diskIsLow
-        guard isLow != diskIsLow else { return }
-        diskIsLow = isLow
+        guard room.look(free: space.free, isLow: isLow) else { return }
         let metadata: Logger.Metadata = [
             "free": "\(space.free)", "size": "\(space.total)", "directory": "\(file.directory)",
         ]
@@ -154,7 +149,8 @@ extension TickWriter {
         let now = MonotonicTime.now()
         if log.length < checkpoints.reportedBytes { unpinned() }
         let step = checkpoints.next(
-            unmoved: log.unmoved, length: log.length, isQuiet: handOver.isQuiet, diskIsTight: diskIsTight, now: now)
+            unmoved: log.unmoved, length: log.length, isQuiet: handOver.isQuiet, diskIsTight: room.isDiskTight, now: now
+        )
         guard step != .none else { return }
         // What a log that was cut off lacks must not be moved into the file.
         try checkPlaces()
@@ -166,13 +162,13 @@ extension TickWriter {
 
     /// Deletes uploaded rows that were received longer ago than they are to be kept, a step of one stream.
     private func expireStep(_ now: MonotonicTime) throws(StoreError) -> Bool {
-        guard now >= nextRetention, let connection else { return false }
+        guard now >= schedule.retention, let connection else { return false }
         let cutoff = WallClock.microseconds() - options.retention.nanoseconds / 1000
         let statistics = board.current
         for stream in EventStream.allCases {
             let marks = statistics[stream]
-            guard marks.acknowledgedSequence > marks.deletedThrough else { continue }
-            let end = min(marks.acknowledgedSequence, marks.deletedThrough + TickWriter.deletionStep)
+            guard marks.deletableThrough > marks.deletedThrough else { continue }
+            let end = min(marks.deletableThrough, marks.deletedThrough + TickWriter.deletionStep)
             let through = try connection.perform { () throws(StoreError) in
                 try lastExpired(stream, after: marks.deletedThrough, through: end, cutoff: cutoff)
             }
@@ -180,8 +176,7 @@ extension TickWriter {
             try delete(stream, through: through, marks: marks)
             if through == end { return true }
         }
-        let pause = max(.milliseconds(100), min(options.retention / 20, .seconds(30)))
-        nextRetention = now.advanced(by: pause)
+        schedule.expired(now: now, kept: options.retention)
         return false
     }
 

@@ -8,9 +8,6 @@ import MarketData
 /// It takes everything queued, inserts it in one transaction, and after the commit's sync moves the durable marks.
 /// Between commits it moves the log into the file, deletes old rows and watches the disk, a small step at a time.
 final class TickWriter {
-    /// How often the file is told that the collector is alive.
-    static let signOfLifeInterval: Duration = .seconds(30)
-
     /// What is logged at once and then every half minute.
     enum Trouble {
         case writing, dropping, pinned
@@ -43,24 +40,13 @@ final class TickWriter {
     var backoff = WriteBackoff()
     var troubles = LogThrottle<Trouble, MonotonicTime>()
     var reserve: DiskReserve
-    /// Drops that wait to be stored with the next commit.
-    var carriedDrops = DropTally()
-    var carriedIncidents: [Incident] = []
-    var episode: (number: Int64, lastDrop: MonotonicTime)?
-    var isFull = false
-    /// Whether ``isFull`` because of the disk, not of the file's limit.
-    var isDiskFull = false
-    var diskIsLow = false
+    var carried = CarriedLosses()
+    var room = RoomState()
     var isPinned = false
-    /// Until then a full disk isn't tried again, with the policy reject-new.
-    var diskFullUntil: MonotonicTime?
-    var diskIsTight = false
     /// No row is given an earlier receipt than another before it, whatever the clock does.
     private var greatestReceipt: Int64
     var places: FilePlaces
-    var nextWatch = MonotonicTime.now()
-    var nextRetention = MonotonicTime.now()
-    var nextSignOfLife = MonotonicTime.now().advanced(by: TickWriter.signOfLifeInterval)
+    var schedule = UpkeepSchedule(now: .now())
 
     init(
         file: StoreFile, lock: FileLock, options: TickBuffer.Options, opened: OpenedTicks, handOver: HandOver,
@@ -89,12 +75,12 @@ final class TickWriter {
         loop: while true {
             let more = keepUp()
             let now = MonotonicTime.now()
-            switch handOver.next(idleUntil: more ? now : min(nextWatch, nextRetention)) {
+            switch handOver.next(idleUntil: more ? now : schedule.next) {
             case .work(let work):
                 // Where room is short, the log must never hold more than the reserve can take.
-                for piece in diskIsTight ? work.split(most: 5000) : [work] {
+                for piece in room.isDiskTight ? work.split(most: 5000) : [work] {
                     write(piece)
-                    if diskIsTight { _ = keepUp() }
+                    if room.isDiskTight { _ = keepUp() }
                 }
                 handOver.finished(work)
             case .idle: break
@@ -107,9 +93,9 @@ final class TickWriter {
     /// Tries until the work is durable, or until a closing buffer's patience ends.
     private func write(_ taken: HandOver.Work) {
         var work = taken
-        carriedDrops.add(work.drops)
+        carried.add(work.drops)
         work.drops = DropTally()
-        carriedIncidents += work.incidents
+        carried.add(work.incidents)
         work.incidents = []
         for place in work.batches.indices {
             greatestReceipt = max(greatestReceipt, work.batches[place].receivedMicroseconds)
@@ -130,8 +116,8 @@ final class TickWriter {
                     try commit(work)
                     publish(work, took: MonotonicTime.now().since(start), isCounted: false)
                 }
-                if work.events > 0 { diskFullUntil = nil }
-                if diskFullUntil == nil { recovered() } else { publishState() }
+                if work.events > 0 { room.wroteEvents() }
+                if room.isRefused { publishState() } else { recovered() }
                 return
             } catch {
                 // First the state, then the news: who is told of a failure must see it.
@@ -163,7 +149,7 @@ final class TickWriter {
         for stream in EventStream.allCases { last[stream] = statistics[stream].lastSequence }
         let hasNotes =
             !work.gaps.isEmpty || !work.letters.isEmpty || !work.fills.isEmpty || !work.settled.isEmpty
-            || !carriedDrops.isEmpty || !carriedIncidents.isEmpty || work.ledger != nil || !work.line.isEmpty
+            || !carried.isEmpty || work.ledger != nil || !work.line.isEmpty
         let noteCount = notes + (hasNotes ? 1 : 0)
         let now = WallClock.microseconds()
         let requeued = work.settled.compactMap(\.batch)
@@ -197,10 +183,10 @@ final class TickWriter {
                 attempt?.deadLetters = try connection.notes.letterCount()
             }
             try boundLetters(statistics, now: now)
-            for incident in carriedIncidents {
+            for incident in carried.incidents {
                 try connection.notes.add(incident: incident.what, detail: incident.detail, now: now)
             }
-            if !carriedDrops.isEmpty { try connection.notes.add(carriedDrops, episode: currentEpisode(), now: now) }
+            if !carried.drops.isEmpty { try connection.notes.add(carried.drops, episode: currentEpisode(), now: now) }
             try connection.notes.count(notes: noteCount)
         }
     }
@@ -223,11 +209,8 @@ final class TickWriter {
         self.attempt = nil
         let hadNotes = attempt.notes != notes
         notes = attempt.notes
-        let drops = carriedDrops.total
-        if hadNotes {
-            carriedDrops = DropTally()
-            carriedIncidents = []
-        }
+        let drops = carried.drops.total
+        if hadNotes { carried.areStored() }
         board.update { statistics in
             for stream in EventStream.allCases {
                 let before = statistics[stream].lastSequence
@@ -293,27 +276,19 @@ final class TickWriter {
 
     /// Says what a closing buffer could not write any more.
     private func giveUp(_ work: HandOver.Work) {
-        guard work.events > 0 || !work.gaps.isEmpty || !carriedDrops.isEmpty else { return }
+        guard work.events > 0 || !work.gaps.isEmpty || !carried.drops.isEmpty else { return }
         var lost = DropTally()
         for batch in work.batches { lost.add(batch, .closed) }
-        board.update { $0.drops += lost.total + carriedDrops.total }
+        board.update { $0.drops += lost.total + carried.drops.total }
         logger.error(
             "Events were lost, because the buffer could not be written before it closed",
             metadata: [
-                "events": "\(lost.total)", "gaps": "\(work.gaps.gaps.count)", "earlier-drops": "\(carriedDrops.total)",
+                "events": "\(lost.total)", "gaps": "\(work.gaps.gaps.count)", "earlier-drops": "\(carried.drops.total)",
                 "symbols": "\(Set(lost.entries.keys.map(\.symbol)).count)", "path": "\(file.path)",
             ])
-        carriedDrops = DropTally()
+        carried.dropsAreStored()
         attempt = nil
     }
 
-    /// The number of the running episode, or of a new one: drops that follow one another within ten minutes share a row
-    /// a symbol.
-    func currentEpisode() -> Int64 {
-        let now = MonotonicTime.now()
-        var number = WallClock.microseconds()
-        if let episode, now.since(episode.lastDrop) < .seconds(600) { number = episode.number }
-        episode = (number, now)
-        return number
-    }
+    func currentEpisode() -> Int64 { carried.episode(now: .now(), wall: WallClock.microseconds()) }
 }

@@ -31,6 +31,15 @@ public struct UniverseReport: Sendable, Equatable, Encodable {
         public var heaviest: [String]
         /// Where it came from.
         public var origin: String
+
+        private enum CodingKeys: String, CodingKey {
+            case name
+            case type
+            case members
+            case weightSum = "weight_sum"
+            case heaviest
+            case origin
+        }
     }
 
     /// What two universes share.
@@ -53,6 +62,19 @@ public struct UniverseReport: Sendable, Equatable, Encodable {
         public var stocks: Int
         /// How many industries are named among them.
         public var industries: Int
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case environment
+        case symbols
+        case entries
+        case types
+        case groups
+        case overlaps
+        case sectors
+        case sectorCoverage = "sector_coverage"
+        case source
+        case pullAgeSeconds = "pull_age_seconds"
     }
 
     /// The environment that the report is about.

@@ -1,5 +1,5 @@
 /// The questions that the relationship cache answers.
-public enum RelationshipKind: String, Sendable, CaseIterable {
+public enum RelationshipKind: String, Sendable, CaseIterable, Codable {
     /// The symbols of a universe key.
     case universe
     /// The holdings of an ETF.
@@ -65,6 +65,9 @@ public struct CacheStatistics: Sendable, Equatable {
     public var entries = 0
     /// About how much memory the answers take, in bytes.
     public var bytes = 0
+
+    /// The counts of a cache that was not asked yet.
+    public init() {}
 
     /// The share of questions answered from memory, from 0 to 1; 0 before the first.
     public var hitRate: Double { hits + misses == 0 ? 0 : Double(hits) / Double(hits + misses) }

@@ -84,13 +84,17 @@ public struct SymbolSelection: Sendable, Equatable {
         self.init(target: .nothing, origin: .none, parts: [], remarks: [])
         let key = universeKey.flatMap { UniverseKey($0) }
         guard let key, let resolution else {
-            if !take(list: list) {
+            if take(list: list) { return }
+            guard fallback == .defaultList, !hasEntries(list) else {
                 add(
                     .warning,
                     hasEntries(list)
                         ? "no entry of the list is a symbol: nothing is collected on this connection"
                         : "neither a universe key nor symbols are set: nothing is collected on this connection")
+                return
             }
+            problem = "neither a universe key nor symbols are set"
+            takeDefaultList(because: "as neither a universe key nor symbols are set")
             return
         }
         switch resolution {
@@ -107,13 +111,7 @@ public struct SymbolSelection: Sendable, Equatable {
             case .nothing:
                 add(.error, "nothing is collected on this connection until its universe key can be resolved")
             case .defaultList:
-                target = .symbols(SymbolSelection.defaultSymbols)
-                origin = .defaultList
-                let names = SymbolSelection.defaultSymbols.map(\.description).joined(separator: ", ")
-                add(
-                    .warning,
-                    "THE DEFAULT LIST IS COLLECTED in place of universe key \(quoted(key.text)): \(names); "
-                        + "set UNIVERSE_FALLBACK=error to refuse to start instead")
+                takeDefaultList(because: "in place of universe key \(quoted(key.text))")
             case .refusal:
                 throw error
             }
@@ -143,6 +141,15 @@ public struct SymbolSelection: Sendable, Equatable {
         case .defaultList: return "\(amount) from the default list"
         case .none: return amount
         }
+    }
+
+    private mutating func takeDefaultList(because reason: String) {
+        target = .symbols(SymbolSelection.defaultSymbols)
+        origin = .defaultList
+        let names = SymbolSelection.defaultSymbols.map(\.description).joined(separator: ", ")
+        add(
+            .warning,
+            "THE DEFAULT LIST IS COLLECTED \(reason): \(names); set UNIVERSE_FALLBACK=error to refuse to start instead")
     }
 
     private mutating func take(_ resolution: Resolution, key: UniverseKey) {

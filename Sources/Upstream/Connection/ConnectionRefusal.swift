@@ -10,7 +10,7 @@ struct ConnectionRefusal {
     init(_ message: String, needsPassword: Bool) {
         self.needsPassword = needsPassword
         let line = message.split(separator: "LOCATION:", maxSplits: 1).first.map(String.init) ?? message
-        var words = line.split(separator: " ").map(String.init)
+        var words = Self.withoutQuestion(line).split(whereSeparator: \.isWhitespace).map(String.init)
         // The severity before the code is in the server's language, the code is not.
         let place = words.indices.dropFirst().first { index in
             words[index - 1].hasSuffix(":") && Self.isCode(words[index])
@@ -18,6 +18,14 @@ struct ConnectionRefusal {
         sqlState = place.map { String(words[$0].dropLast()) }
         if let place { words.remove(at: place) }
         text = words.joined(separator: " ")
+    }
+
+    /// Without libpq's own advice, a question behind the reason.
+    private static func withoutQuestion(_ line: String) -> Substring {
+        guard let start = line.firstRange(of: "Is the server running")?.lowerBound,
+            let end = line[start...].firstIndex(of: "?")
+        else { return line[...] }
+        return line[..<start] + line[line.index(after: end)...]
     }
 
     private static func isCode(_ word: String) -> Bool {
@@ -30,6 +38,8 @@ struct ConnectionRefusal {
     ///
     /// Without a code only libpq's own words tell a certificate that was refused from a line that was cut.
     func reason(duringTLS: Bool) -> UpstreamError.Reason {
+        // A server, or a pooler before it, that doesn't take what it is told at the start takes it no better again.
+        if sqlState == "08P01" { return .configuration }
         if let sqlState { return UpstreamError.Reason(sqlState: sqlState) }
         if needsPassword { return .login }
         if text.contains("read-only") { return .readOnly }

@@ -86,7 +86,9 @@ struct ConnectionSettings: Sendable {
             return host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
         }
         let user = value("user") ?? "the system user"
-        target = "\(places.joined(separator: ","))/\(value("dbname") ?? user) as \(user)"
+        let place = value("options").flatMap { $0.split(separator: " ").first { ConnectionURI.isPlace($0) } }
+        target =
+            "\(places.joined(separator: ","))/\(value("dbname") ?? user) as \(user)" + (place.map { ", \($0)" } ?? "")
     }
 
     /// Splits libpq's parallel comma lists; the rules are those of the manual, 34.1.1.3.

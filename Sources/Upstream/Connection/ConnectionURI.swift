@@ -8,16 +8,47 @@ enum ConnectionURI {
 
     /// The options that may be set.
     ///
-    /// Left out on purpose: `service` (reads server and password from other files), `krbsrvname`, `gsslib`,
-    /// `gssencmode` (Kerberos), `replication`, `fallback_application_name`, `authtype`, `tty`, and whatever newer
-    /// versions of libpq add until it was looked at.
+    /// Left out on purpose: `service` (reads server and password from other files), `krbsrvname`, `gsslib` (Kerberos),
+    /// `replication`, `fallback_application_name`, `authtype`, `tty`, and whatever newer versions of libpq add until it
+    /// was looked at.
     private static let allowed: Set<String> = [
         "host", "hostaddr", "port", "dbname", "user", "password", "passfile", "connect_timeout", "application_name",
         "client_encoding", "options", "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count",
         "tcp_user_timeout", "sslmode", "sslrootcert", "sslcert", "sslkey", "sslpassword", "sslcrl", "sslcrldir",
         "sslsni", "sslcompression", "ssl_min_protocol_version", "ssl_max_protocol_version", "channel_binding",
-        "requirepeer", "require_auth", "target_session_attrs",
+        "requirepeer", "require_auth", "target_session_attrs", "gssencmode", "sslnegotiation",
     ]
+
+    private static let tlsModes = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
+
+    /// What the options of other clients mean here.
+    private static let foreign: [String: String] = {
+        let pooling = "sets up that client's own pool"
+        let search = "chooses the schema there: write options=-csearch_path%3DNAME in its place"
+        let prepared = "is about prepared statements, and none are used here"
+        return [
+            "pgbouncer": prepared, "prepareThreshold": prepared, "prepared_statements": prepared,
+            "prepared_statement_cache_size": prepared, "statement_cache_size": prepared,
+            "preparedStatementCacheQueries": prepared,
+            "schema": search, "currentSchema": search,
+            "connection_limit": pooling, "pool_timeout": pooling, "pool_size": pooling, "max_overflow": pooling,
+            "pool_max_conns": pooling, "pool_min_conns": pooling, "max_conns": pooling, "workaround": pooling,
+            "supa": pooling, "reserve": pooling,
+            "socket_timeout": "limits answers there: SYNC_STATEMENT_TIMEOUT does here",
+            "command_timeout": "limits answers there: SYNC_STATEMENT_TIMEOUT does here",
+            "statement_timeout": "limits answers there: SYNC_STATEMENT_TIMEOUT does here",
+            "socketTimeout": "limits answers there: SYNC_STATEMENT_TIMEOUT does here",
+            "connectTimeout": "is connect_timeout here", "timeout": "is connect_timeout here",
+            "ApplicationName": "is application_name here", "targetServerType": "is target_session_attrs here",
+            "sslaccept": "is about certificates there: use sslmode and sslrootcert",
+            "sslidentity": "is sslcert and sslkey here",
+            "sslfactory": "is about certificates there: use sslmode and sslrootcert",
+            "ssl_check_hostname": "is about certificates there: use sslmode and sslrootcert",
+            "uselibpqcompat": "has that client read sslmode as it is read here",
+            "reWriteBatchedInserts": "is about that client alone",
+            "server_settings": "sets what only that client sends", "async_fallback": "is about that client alone",
+        ]
+    }()
 
     static func error(_ text: String) -> UpstreamError {
         UpstreamError(.configuration, "read DATABASE_URI", text)
@@ -27,6 +58,7 @@ enum ConnectionURI {
     /// rules: what it sets counts as if it stood in the URI.
     static func parse(_ uri: String) throws(UpstreamError) -> (given: [String: String], defaults: [String: String]) {
         try checkScheme(uri)
+        let (uri, foreignFaults) = withoutForeignOptions(uri)
         guard getenv("PGSERVICE") == nil else {
             throw error("the environment variable PGSERVICE is set, which would change the server unseen; unset it")
         }
@@ -34,14 +66,14 @@ enum ConnectionURI {
         guard let parsed = PQconninfoParse(uri, &message) else {
             let text = message.map { String(cString: $0) } ?? "out of memory"
             PQfreemem(message)
-            throw error("libpq can't read it: \(withoutQuotations(text)) (\(escapeAdvice))")
+            let fault = "libpq can't read it: \(withoutQuotations(text)) (\(escapeAdvice))"
+            throw error((foreignFaults + [fault]).joined(separator: "; "))
         }
         let given = values(parsed)
-        for key in given.keys.sorted() where !allowed.contains(key) {
-            throw error(
-                "the option \(key) is not allowed here; allowed are \(allowed.sorted().joined(separator: ", "))")
-        }
-        try check(given)
+        let refused = given.keys.filter { !allowed.contains($0) }.sorted()
+        let faults =
+            foreignFaults + refused.map { "the option \($0) is not allowed here: leave it out" } + faults(in: given)
+        guard faults.isEmpty else { throw error(faults.joined(separator: "; ")) }
         let defaults = PQconndefaults()
         defer { if let defaults { PQconninfoFree(defaults) } }
         if let defaults { try check(environment: environment(defaults), given) }
@@ -54,26 +86,71 @@ enum ConnectionURI {
             return
         }
         let scheme = uri.split(separator: ":", maxSplits: 1).first.map(String.init) ?? ""
+        let example = "as in postgresql://user:password@host:5432/database"
+        if scheme == "jdbc" {
+            throw error("leave out jdbc: and write user and password before the host, \(example)")
+        }
+        if !uri.contains("://"), uri.contains("=") {
+            throw error("it is a list of key=value: write a URI in its place, \(example)")
+        }
         throw error(
             scheme.hasPrefix("postgresql+") || scheme.hasPrefix("postgres+")
                 ? "leave out the driver's name: write postgresql:// in place of \(scheme)://"
-                : "it must begin with postgresql://, as in postgresql://user@host:5432/database")
+                : "it must begin with postgresql://, \(example)")
     }
 
-    private static func check(_ given: [String: String]) throws(UpstreamError) {
-        guard given["dbname"]?.contains(where: { $0 == "@" || $0 == "/" }) != true else {
-            throw error("the database's name has an @ or a / in it (\(escapeAdvice))")
+    /// The URI without the options that libpq doesn't have, and what is wrong with these.
+    private static func withoutForeignOptions(_ uri: String) -> (uri: String, faults: [String]) {
+        guard let mark = uri.firstIndex(of: "?") else { return (uri, []) }
+        var faults: [String] = []
+        let kept = uri[uri.index(after: mark)...].split(separator: "&").filter { option in
+            let name = String(option.prefix { $0 != "=" })
+            if let meaning = foreign[name] {
+                faults.append("the option \(name) is another client's and \(meaning): leave it out")
+                return false
+            }
+            if name == "sslmode", option.hasSuffix("=no-verify") {
+                faults.append(
+                    "sslmode=no-verify is another client's: sslmode=require encrypts without proving who the server is, "
+                        + "and without sslmode that is proved")
+                return false
+            }
+            if name == "ssl", option != "ssl=true" {
+                faults.append("the option ssl can be true alone, which is sslmode=require: write sslmode in its place")
+                return false
+            }
+            // libpq 17 can save an exchange by it; the servers that have it take the usual way too.
+            return !(name == "sslnegotiation" && PQlibVersion() < 170_000)
+        }
+        return (uri[..<mark] + (kept.isEmpty ? "" : "?" + kept.joined(separator: "&")), faults)
+    }
+
+    private static func faults(in given: [String: String]) -> [String] {
+        var faults: [String] = []
+        if given["dbname"]?.contains(where: { $0 == "@" || $0 == "/" }) == true {
+            faults.append("the database's name has an @ or a / in it (\(escapeAdvice))")
         }
         if let encoding = given["client_encoding"], !["utf8", "utf-8", "unicode"].contains(encoding.lowercased()) {
-            throw error("client_encoding is always UTF8; leave it out")
+            faults.append("client_encoding is always UTF8; leave it out")
         }
         if let key = given["sslkey"], key.contains(":") {
-            throw error("sslkey must be a file: an OpenSSL engine (engine:key) would load other code")
+            faults.append("sslkey must be a file: an OpenSSL engine (engine:key) would load other code")
+        }
+        if let mode = given["sslmode"], !tlsModes.contains(mode) {
+            faults.append("sslmode must be one of \(tlsModes.joined(separator: ", "))")
+        }
+        if given["gssencmode"] == "require" {
+            faults.append("gssencmode=require can't be met: Kerberos encryption is never used here; leave it out")
         }
         if let attributes = given["target_session_attrs"], !["any", "read-write", "primary"].contains(attributes) {
-            throw error("target_session_attrs=\(attributes) finds servers that take no writes; use read-write")
+            faults.append("target_session_attrs=\(attributes) finds servers that take no writes; use read-write")
         }
-        if let options = given["options"] { try check(options: options) }
+        if let options = given["options"], !areAllowed(options: options) {
+            faults.append(
+                "options may hold -csearch_path=… and -crole=…, and the endpoint=…, project=… or reference=… of a provider"
+            )
+        }
+        return faults
     }
 
     /// Options that the environment sets: each variable's name and value by its option.
@@ -98,37 +175,42 @@ enum ConnectionURI {
         let overridden: Set = ["client_encoding", "gssencmode"]
         for (option, (variable, value)) in environment.sorted(by: { $0.key < $1.key })
         where !overridden.contains(option) {
-            let named = UpstreamError(
-                .configuration, "read the environment variable \(variable)",
-                "it sets what DATABASE_URI may not set either; unset it")
-            guard allowed.contains(option) else { throw named }
+            let named = "the environment variable \(variable)"
+            guard allowed.contains(option) else {
+                throw error("\(named) sets what DATABASE_URI may not set either; unset it")
+            }
             if option == "hostaddr", given["host"] != nil, given["hostaddr"] == nil {
-                throw UpstreamError(
-                    .configuration, "read the environment variable \(variable)",
-                    "it would lead the connection to another server than DATABASE_URI names; unset it, or write "
+                throw error(
+                    "\(named) would lead the connection to another server than DATABASE_URI names; unset it, or write "
                         + "hostaddr into DATABASE_URI")
             }
             guard given[option] == nil else { continue }
-            do throws(UpstreamError) {
-                try check([option: value])
-            } catch {
-                throw UpstreamError(.configuration, "read the environment variable \(variable)", error.text)
-            }
+            if let fault = faults(in: [option: value]).first { throw error("\(named): \(fault)") }
         }
     }
 
-    /// `options` may choose the schema and the role; other settings are this program's own.
-    private static func check(options: String) throws(UpstreamError) {
+    /// `options` may choose the schema and the role, and what a provider's one address is to lead to; other settings are
+    /// this program's own.
+    private static func areAllowed(options: String) -> Bool {
         var words = options.split(separator: " ").map(String.init)
         while !words.isEmpty {
             var word = words.removeFirst()
             if word == "-c", !words.isEmpty { word += words.removeFirst() }
+            if isPlace(word) { continue }
             let setting = word.hasPrefix("--") || word.hasPrefix("-c") ? word.dropFirst(2) : ""
             let name = setting.split(separator: "=", maxSplits: 1).first ?? ""
-            guard ["search_path", "role"].contains(String(name)) else {
-                throw error("options may hold -csearch_path=… and -crole=… only")
-            }
+            guard ["search_path", "role"].contains(String(name)) else { return false }
         }
+        return true
+    }
+
+    /// Whether a word is what providers with one address for many databases tell these apart by.
+    static func isPlace(_ word: some StringProtocol) -> Bool {
+        let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2, ["endpoint", "project", "reference"].contains(parts[0]), !parts[1].isEmpty else {
+            return false
+        }
+        return parts[1].allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-" || $0 == "_") }
     }
 
     private static func values(_ list: UnsafeMutablePointer<PQconninfoOption>) -> [String: String] {

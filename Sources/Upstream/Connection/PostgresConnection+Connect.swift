@@ -3,7 +3,7 @@ import Glibc
 import MarketData
 
 extension PostgresConnection {
-    /// Connects to the first server that takes the login, and sets up the session.
+    /// Connects to the first server that takes the login.
     ///
     /// Names are looked up and servers tried one at a time here, not in libpq: without blocking calls libpq knows no
     /// time limit for one of several addresses, and its name lookup blocks.
@@ -66,15 +66,13 @@ extension PostgresConnection {
         guard let handle = start(options) else {
             throw UpstreamError(.busy, operation, "out of memory")
         }
-        let connection = PostgresConnection(
-            handle: handle, interrupt: interrupt, secrets: settings.secrets, responseLimit: configuration.responseLimit)
+        let connection = PostgresConnection(handle: handle, interrupt: interrupt, configuration: configuration)
         edgetick_ignore_notices(handle)
         // With this, a refusal of the server names its SQLSTATE, which libpq offers no other way here.
         PQsetErrorVerbosity(handle, PQERRORS_VERBOSE)
         try connection.finishConnecting(within: configuration.connectTimeout, until: deadline, operation)
         PQsetErrorVerbosity(handle, PQERRORS_DEFAULT)
         PQsetnonblocking(handle, 1)
-        try connection.setUpSession(configuration, operation)
         return connection
     }
 
@@ -120,26 +118,5 @@ extension PostgresConnection {
         let reason = refusal.reason(duringTLS: stage == CONNECTION_SSL_STARTUP)
         finish()
         return UpstreamError(reason, operation, refusal.text, sqlState: refusal.sqlState)
-    }
-
-    /// Settings that data and deadlines rely on, whatever the server's defaults are.
-    private func setUpSession(_ configuration: UpstreamConfiguration, _ operation: String) throws(UpstreamError) {
-        let timeout = configuration.statementTimeout.settingMilliseconds
-        let idle = configuration.responseLimit.settingMilliseconds
-        // A server that waits for a lock doesn't notice by itself that we are gone, and would keep the ledger's row
-        // locked meanwhile; Linux can tell it. One that waits for a COPY's next rows over a dead line, with no timeout
-        // of its own at work, notices by keepalives alone: by default after two hours.
-        // A commit that was reported must outlive a crash of the server, so synchronous_commit is never off; where an
-        // administrator asks for more than on, it stays.
-        try run(
-            """
-            SET statement_timeout = \(timeout); SET lock_timeout = \(max(1, timeout / 2));
-            SET idle_in_transaction_session_timeout = \(idle);
-            SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3;
-            SET timezone = 'UTC'; SET datestyle = 'ISO, YMD'; SET standard_conforming_strings = on;
-            SELECT set_config('client_connection_check_interval', '1s', false)
-            WHERE current_setting('client_connection_check_interval') = '0' AND version() LIKE '%linux%';
-            SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
-            """, operation)
     }
 }

@@ -32,6 +32,20 @@ extension PostgresConnection {
         return results
     }
 
+    /// Begins a transaction under this program's own settings.
+    ///
+    /// - Parameter mode: What follows BEGIN.
+    func begin(_ mode: String, _ operation: String) throws(UpstreamError) {
+        try run((["BEGIN \(mode)"] + sessionSQL).joined(separator: "; "), operation)
+    }
+
+    /// Runs statements under this program's own settings, outside a transaction or in one; returns their results.
+    func ask(_ sql: String, _ operation: String) throws(UpstreamError) -> [StatementResult] {
+        guard !isInTransaction else { return try run(sql, operation) }
+        let results = try run((sessionSQL + [sql]).joined(separator: "; "), operation)
+        return Array(results.dropFirst(sessionSQL.count))
+    }
+
     func send(_ sql: String, until deadline: Deadline, _ operation: String) throws(UpstreamError) {
         guard isUsable else { throw discarded(.connectionLost, operation, "not connected") }
         guard PQsendQuery(handle, sql) == 1 else { throw discarded(.connectionLost, operation, lastMessage) }
@@ -66,6 +80,17 @@ enum SQLText {
         let doubled = text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "''")
         guard doubled.contains("\\") else { return "'\(doubled)'" }
         return " E'" + doubled.split(separator: "\\", omittingEmptySubsequences: false).joined(separator: "\\\\") + "'"
+    }
+
+    /// A name as people write it: in quotes only where it must be.
+    static func name(_ text: String) -> String {
+        let isPlain = text.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"): true
+            default: false
+            }
+        }
+        return isPlain && text.first?.isNumber == false ? text : identifier(text)
     }
 
     /// A name.

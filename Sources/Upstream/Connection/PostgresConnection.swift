@@ -12,12 +12,18 @@ final class PostgresConnection {
     let interrupt: Wakeup
     let secrets: SecretTexts
     let responseLimit: Duration
+    /// What every transaction begins with: see ``UpstreamConfiguration/sessionSQL``.
+    let sessionSQL: [String]
+    /// What the tables of bars call their columns.
+    let barColumns: BarColumns
 
-    init(handle: OpaquePointer, interrupt: Wakeup, secrets: SecretTexts, responseLimit: Duration) {
+    init(handle: OpaquePointer, interrupt: Wakeup, configuration: UpstreamConfiguration) {
         self.handle = handle
         self.interrupt = interrupt
-        self.secrets = secrets
-        self.responseLimit = responseLimit
+        secrets = configuration.settings.secrets
+        responseLimit = configuration.responseLimit
+        sessionSQL = configuration.sessionSQL
+        barColumns = configuration.barColumns
     }
 
     deinit { finish() }
@@ -86,6 +92,11 @@ final class PostgresConnection {
         return PQgetResult(handle)
     }
 
+    /// Whether a setting that the server reports by itself is on.
+    private func isOn(_ setting: String) -> Bool {
+        PQparameterStatus(handle, setting).map { String(cString: $0) } == "on"
+    }
+
     var lastMessage: String {
         let text = PQerrorMessage(handle).map { String(cString: $0) } ?? ""
         return secrets.mask(text.isEmpty ? "the connection is closed" : text)
@@ -101,7 +112,10 @@ final class PostgresConnection {
             ("table", text(edgetick_error_table(result))), ("column", text(edgetick_error_column(result))),
             ("constraint", text(edgetick_error_constraint(result))),
         ]
-        let object = named.compactMap { kind, name in name.map { "\(kind) \($0)" } }.joined(separator: ", ")
+        var object = named.compactMap { kind, name in name.map { "\(kind) \($0)" } }.joined(separator: ", ")
+        if sqlState == "25006", isOn("default_transaction_read_only"), !isOn("in_hot_standby") {
+            object = UpstreamError.readOnlySetting
+        }
         return UpstreamError(
             UpstreamError.Reason(sqlState: sqlState), operation, message.isEmpty ? lastMessage : secrets.mask(message),
             sqlState: sqlState, object: object.isEmpty ? nil : secrets.mask(object), constraint: named[2].1)

@@ -20,6 +20,9 @@ public struct UpstreamConfiguration: Sendable {
     /// column received_at, else ``BarConflict/replace``.
     public let barConflict: BarConflict?
 
+    /// What the tables of bars call their columns.
+    public let barColumns: BarColumns
+
     let settings: ConnectionSettings
 
     /// Reads a libpq URI (PostgreSQL manual, 34.1.1.2) and checks it; nothing is opened yet.
@@ -33,7 +36,7 @@ public struct UpstreamConfiguration: Sendable {
     public init(
         uri: String, collector: String, connectTimeout: Duration = .seconds(10),
         statementTimeout: Duration = .seconds(60), barTimestamp: BarTimestamp = .start,
-        barConflict: BarConflict? = nil
+        barConflict: BarConflict? = nil, barColumns: BarColumns = .usual
     ) throws(UpstreamError) {
         guard !collector.isEmpty, !collector.utf8.contains(0) else {
             throw UpstreamError(.configuration, "read COLLECTOR_ID", "the collector's name is empty or has a NUL in it")
@@ -47,6 +50,7 @@ public struct UpstreamConfiguration: Sendable {
         self.statementTimeout = statementTimeout
         self.barTimestamp = barTimestamp
         self.barConflict = barConflict
+        self.barColumns = barColumns
     }
 
     /// The server, port, database and user, without any secret.

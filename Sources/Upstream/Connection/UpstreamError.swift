@@ -120,7 +120,11 @@ extension UpstreamError: CustomStringConvertible {
         case .tooSlow: "it is tried again in smaller parts; raise SYNC_STATEMENT_TIMEOUT if it stays"
         case .schema: schemaAdvice
         case .login: "check user, password and database in DATABASE_URI, and the server's pg_hba.conf"
-        case .readOnly: "point DATABASE_URI at the primary, or list all servers with target_session_attrs=read-write"
+        case .readOnly:
+            object == Self.readOnlySetting
+                ? "somebody set it for the server, the database or the role, as where the disk is full: ALTER ROLE … or "
+                    + "DATABASE … SET default_transaction_read_only = off"
+                : "point DATABASE_URI at the primary, or list all servers with target_session_attrs=read-write"
         case .data:
             sqlState == nil
                 ? "nothing was changed" : "the row can't be stored as it is; look at the target's constraints"
@@ -128,7 +132,7 @@ extension UpstreamError: CustomStringConvertible {
             (isWithoutPartition ? "make the partition" : "correct the table, its constraints or triggers")
                 + ", and the rows, which wait in the queue, go up; or set them aside with `edgetick sync --set-aside`"
         case .ledger:
-            "rows are kept and collection goes on; see Backups and copies in the README: `edgetick sync --again --from …` "
+            "rows are kept and collection goes on; see Backups and copies in docs/operations.md: `edgetick sync --again --from …` "
                 + "sends rows again, and takes the upload over from another copy"
         case .tls: "check the server's certificate, or sslrootcert and sslmode in DATABASE_URI"
         case .configuration: "correct DATABASE_URI"
@@ -136,6 +140,9 @@ extension UpstreamError: CustomStringConvertible {
         case .deadLetters: "it is tried again with the same rows; look at the data directory's disk"
         }
     }
+
+    /// What a server that is no standby refuses writes for.
+    static let readOnlySetting = "the setting default_transaction_read_only"
 
     private var schemaAdvice: String {
         switch sqlState {

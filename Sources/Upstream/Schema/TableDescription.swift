@@ -1,7 +1,16 @@
 /// A table as the server's catalog describes it.
 struct TableDescription: Sendable, Equatable {
     struct Column: Sendable, Equatable {
+        /// How many decimals a `numeric(p,s)` keeps; `nil` for other types and without limit.
+        var scale: Int? {
+            guard typeName == "numeric", let comma = typeText.lastIndex(of: ",") else { return nil }
+            return Int(typeText[typeText.index(after: comma)...].prefix { $0.isNumber || $0 == "-" })
+        }
+
+        /// Our name, which is the table's but where `BAR_COLUMNS` says otherwise.
         var name: String
+        /// The table's own name.
+        var ownName: String
         /// The type's name in pg_type; of a domain, the type below it.
         var typeName: String
         /// The type as SQL writes it, with its precision.
@@ -22,13 +31,20 @@ struct TableDescription: Sendable, Equatable {
     var columns: [Column]
     /// The sets of columns that are unique together, and can be named in ON CONFLICT.
     var keys: Set<Set<String>>
+    /// Whether policies decide what the user sees and writes.
+    var hasRowSecurity = false
 
+    /// The name for statements that people read: quoted where it must be.
+    var namedBySQL: String { SQLText.name(schema) + "." + SQLText.name(name) }
     /// The name for SQL, with its schema, quoted.
     var sqlName: String { SQLText.identifier(schema) + "." + SQLText.identifier(name) }
     /// The name for people.
     var displayName: String { "\(schema).\(name)" }
 
     func column(_ name: String) -> Column? { columns.first { $0.name == name } }
+
+    /// The table's own name of a column, quoted.
+    func quoted(_ name: String) -> String { SQLText.identifier(column(name)?.ownName ?? name) }
 }
 
 /// What is there on the server.
@@ -42,8 +58,23 @@ struct Catalog: Sendable, Equatable {
     var isDistributed = false
     /// Whether temporary tables may be made.
     var allowsTemporary = true
+    /// Whether tables may be made in the schema that comes first.
+    var allowsCreating = true
+    /// The schema that comes first; `nil` when the search_path names none that is there.
+    var schema: String?
+    /// The database's name.
+    var database = ""
+    /// Schemas off the search_path that have a table, by the name asked for.
+    var elsewhere: [String: [Elsewhere]] = [:]
     /// The user whom the rights are about.
     var user = ""
+
+    /// A place where the search_path doesn't find a table.
+    struct Elsewhere: Sendable, Equatable {
+        var schema: String
+        /// Whether the user may look into the schema.
+        var isUsable: Bool
+    }
 }
 
 extension PostgresConnection {
@@ -52,7 +83,7 @@ extension PostgresConnection {
         let operation = "read the tables' columns"
         let names = tables.map { "(\(SQLText.literal($0)))" }.joined(separator: ",")
         let found = "(VALUES \(names)) w(name) JOIN pg_class c ON c.oid = to_regclass(quote_ident(w.name))"
-        let results = try run(
+        let results = try ask(
             """
             SELECT (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'),
                    has_database_privilege(current_database(), 'TEMPORARY'), current_user,
@@ -60,8 +91,11 @@ extension PostgresConnection {
                        WITH RECURSIVE part(oid) AS (
                            SELECT c.oid FROM \(found)
                            UNION SELECT i.inhrelid FROM pg_inherits i JOIN part p ON i.inhparent = p.oid)
-                       SELECT 1 FROM part p JOIN pg_class c ON c.oid = p.oid WHERE c.relkind = 'f');
-            SELECT w.name, n.nspname, c.relname, c.relkind FROM \(found) JOIN pg_namespace n ON n.oid = c.relnamespace;
+                       SELECT 1 FROM part p JOIN pg_class c ON c.oid = p.oid WHERE c.relkind = 'f'),
+                   coalesce(has_schema_privilege(current_schema(), 'CREATE'), false), current_schema(),
+                   current_database();
+            SELECT w.name, n.nspname, c.relname, c.relkind, row_security_active(c.oid)
+            FROM \(found) JOIN pg_namespace n ON n.oid = c.relnamespace;
             SELECT w.name, a.attname, coalesce(b.typname, t.typname), format_type(a.atttypid, a.atttypmod),
                    a.attnotnull AND NOT a.atthasdef AND a.attidentity = '',
                    a.attgenerated <> '' OR a.attidentity = 'a',
@@ -77,9 +111,14 @@ extension PostgresConnection {
                  AND i.indpred IS NULL AND i.indexprs IS NULL
             JOIN generate_series(0, i.indnkeyatts - 1) k ON true
             JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[k]
-            ORDER BY w.name, i.indexrelid
+            ORDER BY w.name, i.indexrelid;
+            SELECT w.name, n.nspname, has_schema_privilege(n.oid, 'USAGE')
+            FROM (VALUES \(names)) w(name)
+            JOIN pg_class c ON c.relname = w.name AND c.relkind IN ('r', 'p', 'f', 'v', 'm') AND c.relpersistence <> 't'
+            JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+            WHERE to_regclass(quote_ident(w.name)) IS NULL ORDER BY w.name, n.nspname
             """, operation)
-        guard results.count == 4 else {
+        guard results.count == 5 else {
             throw discarded(.connectionLost, operation, "the server's answer is cut short")
         }
         var catalog = Catalog()
@@ -88,25 +127,39 @@ extension PostgresConnection {
             catalog.allowsTemporary = row[1] == "t"
             catalog.user = row[2] ?? ""
             catalog.isDistributed = row[3] == "t"
+            catalog.allowsCreating = row[4] == "t"
+            catalog.schema = row[5]
+            catalog.database = row[6] ?? ""
         }
         for row in results[1].rows.map(\.texts) {
             catalog.tables[row[0]] = TableDescription(
-                schema: row[1], name: row[2], kind: row[3], columns: [], keys: [])
+                schema: row[1], name: row[2], kind: row[3], columns: [], keys: [], hasRowSecurity: row[4] == "t")
         }
-        for row in results[2].rows.map(\.texts) {
-            catalog.tables[row[0]]?.columns.append(TableDescription.Column(row))
+        let columns = Dictionary(grouping: results[2].rows.map(\.texts)) { $0[0] }
+        let barNames = columns.mapValues { rows in barColumns(of: rows[0][0]).inForce(among: Set(rows.map { $0[1] })) }
+        for (table, rows) in columns {
+            catalog.tables[table]?.columns = rows.map { TableDescription.Column($0, barNames[table] ?? .usual) }
         }
         let indexes = Dictionary(grouping: results[3].rows.map(\.texts)) { [$0[0], $0[1]] }
         for (place, rows) in indexes {
-            catalog.tables[place[0]]?.keys.insert(Set(rows.map { $0[2] }))
+            let names = barNames[place[0]] ?? BarColumns.usual
+            catalog.tables[place[0]]?.keys.insert(Set(rows.map { names.ours($0[2]) }))
+        }
+        for row in results[4].rows.map(\.texts) {
+            catalog.elsewhere[row[0], default: []].append(.init(schema: row[1], isUsable: row[2] == "t"))
         }
         return catalog
+    }
+
+    private func barColumns(of table: String) -> BarColumns {
+        [TableShape.minuteBars.name, TableShape.secondBars.name].contains(table) ? barColumns : .usual
     }
 }
 
 extension TableDescription.Column {
-    fileprivate init(_ row: [String]) {
-        name = row[1]
+    fileprivate init(_ row: [String], _ names: BarColumns) {
+        name = names.ours(row[1])
+        ownName = row[1]
         typeName = row[2]
         typeText = row[3]
         isRequired = row[4] == "t"

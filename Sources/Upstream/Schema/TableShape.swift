@@ -27,10 +27,15 @@ struct TableShape: Sendable {
     func column(_ name: String) -> Column? { columns.first { $0.name == name } }
 
     /// Why the table can't be used, a line each; empty when it can.
-    func faults(in table: TableDescription?, user: String) -> [String] {
-        guard let table else { return ["the table is missing"] }
+    func faults(in catalog: Catalog) -> [String] {
+        let user = catalog.user
+        guard let table = catalog.tables[name] else {
+            guard let place = catalog.elsewhere[name]?.first else { return ["the table is missing"] }
+            return ["the table is in the schema \(place.schema), off the search_path of \(user)"]
+        }
         guard table.kind == "r" || table.kind == "p" else { return ["it is not a table but a view or the like"] }
         var faults: [String] = []
+        if table.hasRowSecurity { faults.append("row-level security applies to \(user), and COPY can't go through it") }
         for column in columns {
             guard let existing = table.column(column.name) else {
                 if column.isRequired { faults.append("column \(column.name) is missing") }
@@ -51,10 +56,48 @@ struct TableShape: Sendable {
             faults.append("it has no unique key on (\(key.joined(separator: ", ")))")
         }
         for right in rights where lacks(right, table) {
-            let grant = "GRANT \(right.rawValue) ON \(table.displayName) TO \(user)"
-            faults.append("the user \(user) \(Self.lacksRight) \(right.rawValue) (\(grant))")
+            faults.append(
+                "the user \(user) \(Self.lacksRight) \(right.rawValue) (\(grant([right.rawValue], table, catalog)))")
         }
         return faults
+    }
+
+    /// What is needed besides a usable table: rows that are there already are merged over a temporary one.
+    func furtherFaults(in catalog: Catalog) -> [String] {
+        holdsBars && !catalog.allowsTemporary
+            ? ["the user \(catalog.user) \(Self.lacksRight) TEMPORARY on the database"] : []
+    }
+
+    /// Statements that have the faults away, for whoever owns the table; empty where no statement alone does.
+    func remedies(in catalog: Catalog) -> [String] {
+        let user = SQLText.name(catalog.user)
+        var remedies: [String] = []
+        if !furtherFaults(in: catalog).isEmpty {
+            remedies.append("GRANT TEMPORARY ON DATABASE \(SQLText.name(catalog.database)) TO \(user)")
+        }
+        guard let table = catalog.tables[name] else {
+            guard let place = catalog.elsewhere[name]?.first else {
+                return catalog.allowsCreating
+                    ? remedies
+                    : remedies + ["GRANT CREATE ON SCHEMA \(SQLText.name(catalog.schema ?? "public")) TO \(user)"]
+            }
+            if !place.isUsable { remedies.append("GRANT USAGE ON SCHEMA \(SQLText.name(place.schema)) TO \(user)") }
+            return remedies + ["ALTER ROLE \(user) SET search_path = \(SQLText.name(place.schema)), public"]
+        }
+        if table.hasRowSecurity { remedies.append("ALTER ROLE \(user) BYPASSRLS") }
+        let missing = rights.filter { lacks($0, table) }.map(\.rawValue)
+        if !missing.isEmpty {
+            remedies.append(grant(missing + (self.name == Self.ledger.name ? ["DELETE"] : []), table, catalog))
+        }
+        if !key.isEmpty, !table.keys.contains(Set(key)), key.allSatisfy({ table.column($0) != nil }) {
+            let columns = key.map { SQLText.name(table.column($0)?.ownName ?? $0) }.joined(separator: ", ")
+            remedies.append("CREATE UNIQUE INDEX ON \(table.namedBySQL) (\(columns))")
+        }
+        return remedies
+    }
+
+    private func grant(_ rights: [String], _ table: TableDescription, _ catalog: Catalog) -> String {
+        "GRANT \(rights.joined(separator: ", ")) ON \(table.namedBySQL) TO \(SQLText.name(catalog.user))"
     }
 
     /// The table as it was found.
@@ -62,7 +105,7 @@ struct TableShape: Sendable {
     /// - Throws: reason `schema`, naming everything that keeps it from being used.
     func usable(in catalog: Catalog) throws(UpstreamError) -> TableDescription {
         let found = catalog.tables[name]
-        let faults = faults(in: found, user: catalog.user)
+        let faults = faults(in: catalog)
         if let found, faults.isEmpty { return found }
         let isAboutRights = faults.allSatisfy { $0.contains(Self.lacksRight) }
         throw UpstreamError(
@@ -86,8 +129,20 @@ struct TableShape: Sendable {
             if form == .plainTime { return "column \(column.name) has no time zone: times are written in UTC" }
             if existing.typeName == "float4" { return "column \(column.name) keeps 6 digits only" }
             return nil
+        } + rounded(in: table)
+    }
+
+    /// Columns that keep fewer decimals of a price than prices have, a line each.
+    func rounded(in table: TableDescription) -> [String] {
+        columns.compactMap { column in
+            guard column.content == .price, column.name != Self.weight, let existing = table.column(column.name),
+                !existing.isGenerated, let scale = existing.scale, scale < 4
+            else { return nil }
+            return "column \(column.name) has the type \(existing.typeText): prices are rounded to \(scale) decimals"
         }
     }
+
+    private static let weight = "weight"
 
     private func lacks(_ right: Right, _ table: TableDescription) -> Bool {
         columns.contains { column in
@@ -156,6 +211,19 @@ extension TableShape {
         "cache_entries",
         required: [("type", .text), ("name", .text), ("key", .text), ("value", .document), ("environment", .text)],
         optional: [("updated_at", .instant)], key: [], rights: [.select])
+
+    /// Whether its rows are bars, of which newer versions replace older ones.
+    var holdsBars: Bool { self.name == Self.minuteBars.name || self.name == Self.secondBars.name }
+
+    /// The table for a kind of event.
+    static func table(of kind: EventKind) -> TableShape {
+        switch kind {
+        case .minuteBar: minuteBars
+        case .secondBar: secondBars
+        case .trade: trades
+        case .quote: quotes
+        }
+    }
 
     /// The tables that an upload works with.
     static let targets = [minuteBars, secondBars, trades, quotes, ledger]

@@ -1,3 +1,4 @@
+public import MarketData
 import Migrations
 
 /// How one table of the upstream schema stands.
@@ -20,8 +21,33 @@ public struct SchemaChange: Sendable, Equatable {
     public let table: String
     /// What was found or done.
     public let state: State
+    /// Whether the collector can't do without the table.
+    public internal(set) var isNeeded = true
     /// Of a table of bars, which version of a bar stays, in words.
     public internal(set) var versions: String?
+    /// What works and is hardly meant, a line each: prices that are rounded, bars under another moment.
+    public internal(set) var warnings: [String] = []
+    /// Statements for whoever owns the tables, that have the faults away.
+    public internal(set) var remedies: [String] = []
+
+    /// Whether the collector needs the table and can't use it.
+    public var stopsUpload: Bool {
+        switch state {
+        case .unusable, .missing: isNeeded
+        case .created, .present, .differs: false
+        }
+    }
+
+    init(table: String, state: State) {
+        self.table = table
+        self.state = state
+    }
+
+    /// The statements that have all faults away, as a script for whoever owns the tables; empty when there are none.
+    public static func recipe(_ changes: [SchemaChange]) -> [String] {
+        var seen: Set<String> = []
+        return changes.filter(\.stopsUpload).flatMap(\.remedies).filter { seen.insert($0).inserted }.map { $0 + ";" }
+    }
 }
 
 extension SchemaChange: CustomStringConvertible {
@@ -33,7 +59,8 @@ extension SchemaChange: CustomStringConvertible {
         case .present: "\(table): present\(rule)"
         case .differs(let lines): "\(table): present, differs: \(lines.joined(separator: "; "))\(rule)"
         case .unusable(let lines): "\(table): can't be used: \(lines.joined(separator: "; "))"
-        case .missing: "\(table): missing; run `edgetick migrate`"
+        case .missing where isNeeded: "\(table): missing; run `edgetick migrate`"
+        case .missing: "\(table): missing, and not needed as things are set"
         }
     }
 }
@@ -41,25 +68,51 @@ extension SchemaChange: CustomStringConvertible {
 /// The tables upstream: made where they are missing, checked where they are there, never altered when they were there
 /// before.
 public enum UpstreamSchema {
-    /// All statements that `migrate` runs on an empty database.
+    /// All statements that `migrate` runs on an empty database; on one that has some of the tables these are left alone.
     public static var sql: String {
-        ([UpstreamSchemaSession.versionsSQL + ";\n"] + UpstreamMigrations.all.map(\.migration.sql))
-            .joined(separator: "\n")
+        let versions = UpstreamSchemaSession.versionsSQL.replacingFirst(
+            "create table", with: "create table if not exists")
+        return ([versions + ";\n"] + UpstreamMigrations.all.map(guarded)).joined(separator: "\n")
+    }
+
+    /// A step that makes a table only where no schema has one of its name.
+    private static func guarded(_ step: UpstreamMigration) -> String {
+        // Columns are added where they are missing, by the statement's own word.
+        guard step.columns.isEmpty else { return step.migration.sql }
+        return """
+            do $edgetick$
+            begin
+                if not exists (
+                    select from pg_class c join pg_namespace n on n.oid = c.relnamespace
+                    where c.relname = \(SQLText.literal(step.table)) and c.relkind in ('r', 'p', 'f', 'v', 'm')
+                        and c.relpersistence <> 't' and n.nspname not in ('pg_catalog', 'information_schema')) then
+                    execute $table$
+            \(step.migration.sql)
+            $table$;
+                end if;
+            end
+            $edgetick$;
+            """
     }
 
     /// Makes what is missing, in one transaction that nobody else can be in at the same time, and says how each table
-    /// stands. Where the TimescaleDB extension is installed, the tables made are hypertables.
+    /// stands, for a collector of these kinds of events. A table off the search_path is not made a second time, and
+    /// without the right to make tables none is. Where the TimescaleDB extension is installed, the tables made are hypertables.
     ///
     /// - Throws: ``UpstreamError``; nothing is changed then.
-    public static func migrate(_ configuration: UpstreamConfiguration) async throws(UpstreamError) -> [SchemaChange] {
-        try await UpstreamSchemaSession().migrate(configuration)
+    public static func migrate(
+        _ configuration: UpstreamConfiguration, for kinds: Set<EventKind> = Set(EventKind.allCases)
+    ) async throws(UpstreamError) -> [SchemaChange] {
+        try await UpstreamSchemaSession().migrate(configuration, kinds)
     }
 
-    /// Says how each table stands: what is missing, what differs, which rights the user lacks. Changes nothing.
+    /// Says how each table stands for a collector of these kinds of events: what is missing, what differs, which rights the user lacks. Changes nothing.
     ///
     /// - Throws: ``UpstreamError`` when the database can't be asked.
-    public static func check(_ configuration: UpstreamConfiguration) async throws(UpstreamError) -> [SchemaChange] {
-        try await UpstreamSchemaSession().check(configuration)
+    public static func check(
+        _ configuration: UpstreamConfiguration, for kinds: Set<EventKind> = Set(EventKind.allCases)
+    ) async throws(UpstreamError) -> [SchemaChange] {
+        try await UpstreamSchemaSession().check(configuration, kinds)
     }
 
     /// What the server's clock shows, in milliseconds since the Unix epoch.
@@ -67,5 +120,13 @@ public enum UpstreamSchema {
     /// - Throws: ``UpstreamError`` when the database can't be asked.
     public static func serverTime(_ configuration: UpstreamConfiguration) async throws(UpstreamError) -> Int64? {
         try await UpstreamSchemaSession().serverTime(configuration)
+    }
+}
+
+extension String {
+    /// With the first place of a text replaced.
+    fileprivate func replacingFirst(_ text: String, with other: String) -> String {
+        guard let place = firstRange(of: text) else { return self }
+        return self[..<place.lowerBound] + other + self[place.upperBound...]
     }
 }

@@ -1,3 +1,4 @@
+import MarketData
 import Migrations
 
 /// A connection for the time of one look at the schema, on a thread of its own.
@@ -19,12 +20,14 @@ actor UpstreamSchemaSession {
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
-    func check(_ configuration: UpstreamConfiguration) async throws(UpstreamError) -> [SchemaChange] {
+    func check(
+        _ configuration: UpstreamConfiguration, _ kinds: Set<EventKind>
+    ) async throws(UpstreamError) -> [SchemaChange] {
         try await interruptible(by: interrupt) { () throws(UpstreamError) in
             let connection = try PostgresConnection.connect(configuration, interrupt: interrupt)
             defer { connection.finish() }
             let catalog = try connection.readCatalog(of: TableShape.all.map(\.name))
-            return TableShape.all.map { $0.change(in: catalog, isNew: false, configuration.barConflict) }
+            return try Self.changes(in: catalog, [], kinds, configuration, connection)
         }
     }
 
@@ -32,23 +35,26 @@ actor UpstreamSchemaSession {
         try await interruptible(by: interrupt) { () throws(UpstreamError) in
             let connection = try PostgresConnection.connect(configuration, interrupt: interrupt)
             defer { connection.finish() }
-            let results = try connection.run(
+            let results = try connection.ask(
                 "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint", "ask for the time")
             return results.last?.rows.first?.first.flatMap { $0 }.flatMap { Int64($0) }
         }
     }
 
-    func migrate(_ configuration: UpstreamConfiguration) async throws(UpstreamError) -> [SchemaChange] {
+    func migrate(
+        _ configuration: UpstreamConfiguration, _ kinds: Set<EventKind>
+    ) async throws(UpstreamError) -> [SchemaChange] {
         try await interruptible(by: interrupt) { () throws(UpstreamError) in
             let connection = try PostgresConnection.connect(configuration, interrupt: interrupt)
             // Whatever goes wrong: without a COMMIT the server keeps nothing.
             defer { connection.finish() }
-            try connection.run("BEGIN; SELECT pg_advisory_xact_lock(\(Self.lock))", "lock the schema")
+            try connection.begin("", "begin the migration")
+            try connection.run("SELECT pg_advisory_xact_lock(\(Self.lock))", "lock the schema")
             let names = TableShape.all.map(\.name)
             let before = try connection.readCatalog(of: names + ["edgetick_schema"])
-            let done = try Self.versionsDone(connection, before)
             var created: Set<String> = []
-            for step in UpstreamMigrations.all {
+            let done = before.allowsCreating ? try Self.versionsDone(connection, before) : []
+            for step in UpstreamMigrations.all where before.allowsCreating && before.elsewhere[step.table] == nil {
                 let table = before.tables[step.table]
                 let isMissing = table == nil || step.columns.contains { table?.column($0) == nil }
                 if isMissing {
@@ -61,10 +67,28 @@ actor UpstreamSchemaSession {
             }
             let after = try connection.readCatalog(of: names)
             try connection.run("COMMIT", "commit the schema")
-            return TableShape.all.map {
-                $0.change(in: after, isNew: created.contains($0.name), configuration.barConflict)
-            }
+            return try Self.changes(in: after, created, kinds, configuration, connection)
         }
+    }
+
+    /// How the tables stand for a collector of these kinds of events.
+    private static func changes(
+        in catalog: Catalog, _ created: Set<String>, _ kinds: Set<EventKind>, _ configuration: UpstreamConfiguration,
+        _ connection: PostgresConnection
+    ) throws(UpstreamError) -> [SchemaChange] {
+        let needed = Set(kinds.map { TableShape.table(of: $0).name } + [TableShape.ledger.name])
+        var changes = TableShape.all.map { shape in
+            var change = shape.change(in: catalog, isNew: created.contains(shape.name), configuration.barConflict)
+            change.isNeeded = needed.contains(shape.name)
+            return change
+        }
+        if needed.contains(TableShape.minuteBars.name),
+            let place = changes.firstIndex(where: { $0.table == TableShape.minuteBars.name }),
+            let warning = try connection.barTimestampWarning(in: catalog, configuration.barTimestamp)
+        {
+            changes[place].warnings.append(warning)
+        }
+        return changes
     }
 
     private static func versionsDone(
@@ -102,7 +126,9 @@ actor UpstreamSchemaSession {
 extension TableShape {
     fileprivate func change(in catalog: Catalog, isNew: Bool, _ conflict: BarConflict?) -> SchemaChange {
         var change = state(in: catalog, isNew: isNew)
-        guard name == TableShape.minuteBars.name || name == TableShape.secondBars.name,
+        change.remedies = remedies(in: catalog)
+        if let table = catalog.tables[name] { change.warnings = rounded(in: table) }
+        guard holdsBars,
             let target = try? UploadTarget<BarField>(self, in: catalog)
         else { return change }
         change.versions = target.versions(conflict).summary
@@ -110,8 +136,16 @@ extension TableShape {
     }
 
     private func state(in catalog: Catalog, isNew: Bool) -> SchemaChange {
-        guard let table = catalog.tables[name] else { return SchemaChange(table: name, state: .missing) }
-        let faults = faults(in: table, user: catalog.user)
+        guard let table = catalog.tables[name] else {
+            guard catalog.elsewhere[name] == nil else {
+                return SchemaChange(table: name, state: .unusable(faults(in: catalog)))
+            }
+            guard !catalog.allowsCreating else { return SchemaChange(table: name, state: .missing) }
+            let text =
+                "the table is missing, and the user \(catalog.user) may not make it: run `edgetick migrate --print` as "
+            return SchemaChange(table: name, state: .unusable([text + "somebody who may, or grant the right"]))
+        }
+        let faults = faults(in: catalog) + furtherFaults(in: catalog)
         if !faults.isEmpty { return SchemaChange(table: name, state: .unusable(faults)) }
         if isNew { return SchemaChange(table: name, state: .created) }
         let differences = differences(in: table)

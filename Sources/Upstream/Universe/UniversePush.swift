@@ -135,7 +135,7 @@ public actor UniversePush {
         _ group: GroupRecord, in access: String, _ connection: PostgresConnection,
         _ body: (UniverseWriting) throws(UpstreamError) -> PushPlan.Group
     ) throws(UpstreamError) -> PushPlan.Group {
-        try connection.run("BEGIN ISOLATION LEVEL READ COMMITTED \(access)", "begin pushing universes")
+        try connection.begin("ISOLATION LEVEL READ COMMITTED \(access)", "begin pushing universes")
         // Whatever the tables are, it is the same for every group.
         let writing = try UniverseWriting(connection, isReadOnly: access == "READ ONLY")
         do throws(UpstreamError) {

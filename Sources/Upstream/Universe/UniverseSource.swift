@@ -48,7 +48,7 @@ public actor UniverseSource {
             let connection = try PostgresConnection.connect(configuration, interrupt: interrupt)
             // A read-only transaction leaves nothing behind, however it ends.
             defer { connection.finish() }
-            try connection.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "begin reading the universes")
+            try connection.begin("ISOLATION LEVEL REPEATABLE READ READ ONLY", "begin reading the universes")
             let reading = try UniverseReading(connection)
             var snapshot = try reading.read(progress: progress)
             snapshot.source = configuration.target

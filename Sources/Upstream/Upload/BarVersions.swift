@@ -10,19 +10,32 @@ public enum BarConflict: String, Sendable, CaseIterable {
 
 /// Decides which version of a bar is the newer one, in SQL: the one that the table holds, or the one that comes.
 ///
-/// An older version never replaces a newer one, whoever brings it and whenever. Of one collector the later received is
-/// the newer. Between collectors it is the one with more volume, because late trades add to it; with equal volume the
-/// later received, where no clock counts that is ahead of the server's. A bar from the REST aggregates replaces nothing but
-/// an older one from there.
+/// An older version never replaces a newer one, whoever brings it and whenever. Of one file the later received is the
+/// newer. Between collectors it is the one with more volume, because late trades add to it; with equal volume the later
+/// received, where no clock counts that is ahead of the server's. Where the one that is there may be another file's of the
+/// same collector, a copy's for instance, the later received replaces it unless it has less volume. A bar from the REST
+/// aggregates replaces nothing but an older one from there.
 struct BarVersions: Sendable, Equatable {
     let conflict: BarConflict
     let hasReceived: Bool
     let hasCollector: Bool
     let hasSource: Bool
     let hasDecimalVolume: Bool
+    private let receivedAt: String
+    private let collector: String
+    private let source: String
+    private let volume: String
+    private let decimalVolume: String
+    /// When another file last uploaded bars under this collector's name, as the server writes it; `nil` when none did.
+    var othersUntil: String?
 
-    /// The rule for a table with these columns.
-    init(_ conflict: BarConflict?, columns: Set<BarField>) {
+    /// The rule for a table with these columns, under the names that it has for them.
+    init(_ conflict: BarConflict?, columns: Set<BarField>, name: (BarField) -> String = { $0.rawValue }) {
+        receivedAt = name(.receivedAt)
+        collector = name(.collector)
+        source = name(.source)
+        volume = name(.volume)
+        decimalVolume = name(.decimalVolume)
         hasReceived = columns.contains(.receivedAt)
         hasCollector = columns.contains(.collector)
         hasSource = columns.contains(.source)
@@ -34,14 +47,14 @@ struct BarVersions: Sendable, Equatable {
     ///
     /// - Parameter isFill: Whether the new one is from the REST aggregates.
     func condition(old: String, new: String, isFill: Bool) -> String? {
-        let isLater = "least(\(new).received_at, now()) >= least(\(old).received_at, now())"
-        let wasFill = "\(old).source = '\(Self.fill)'"
+        let isLater = "least(\(new).\(receivedAt), now()) >= least(\(old).\(receivedAt), now())"
+        let wasFill = "\(old).\(source) = '\(Self.fill)'"
         if isFill {
             guard hasSource else { return nil }
-            return hasReceived ? "\(wasFill) AND (\(old).received_at IS NULL OR \(isLater))" : wasFill
+            return hasReceived ? "\(wasFill) AND (\(old).\(receivedAt) IS NULL OR \(isLater))" : wasFill
         }
-        let hasMore = "\(volume(new)) > \(volume(old))"
-        let hasNoLess = "\(volume(new)) >= \(volume(old))"
+        let hasMore = "\(amount(new)) > \(amount(old))"
+        let hasNoLess = "\(amount(new)) >= \(amount(old))"
         guard hasReceived else { return conflict == .keep ? nil : "true" }
         let overUnknown =
             switch conflict {
@@ -49,23 +62,25 @@ struct BarVersions: Sendable, Equatable {
             case .replace: "true"
             case .newest: hasNoLess
             }
-        var cases = ["WHEN \(old).received_at IS NULL THEN \(overUnknown)"]
+        var cases = ["WHEN \(old).\(receivedAt) IS NULL THEN \(overUnknown)"]
         if hasCollector {
+            var isNewer = "\(new).\(receivedAt) >= \(old).\(receivedAt)"
+            if let othersUntil {
+                // A day, because the time of receipt is a box's and the other the server's.
+                let ownSince = "\(SQLText.literal(othersUntil))::timestamptz + interval '1 day'"
+                isNewer += " AND (\(old).\(receivedAt) > \(ownSince) OR \(hasNoLess))"
+            }
             // A row without a collector is of neither of two boxes.
-            cases.append(
-                """
-                WHEN (\(old).collector = \(new).collector) IS NOT FALSE
-                THEN \(new).received_at >= \(old).received_at
-                """)
+            cases.append("WHEN (\(old).\(collector) = \(new).\(collector)) IS NOT FALSE THEN \(isNewer)")
         }
         if hasSource { cases.append("WHEN \(wasFill) THEN \(hasNoLess)") }
-        cases.append("WHEN \(volume(new)) = \(volume(old)) THEN \(isLater)")
+        cases.append("WHEN \(amount(new)) = \(amount(old)) THEN \(isLater)")
         return "CASE \(cases.joined(separator: " ")) ELSE \(hasMore) END"
     }
 
-    private func volume(_ row: String) -> String {
+    private func amount(_ row: String) -> String {
         hasDecimalVolume
-            ? "coalesce(\(row).decimal_volume, \(row).volume, 0)" : "coalesce(\(row).volume, 0)"
+            ? "coalesce(\(row).\(decimalVolume), \(row).\(volume), 0)" : "coalesce(\(row).\(volume), 0)"
     }
 
     /// What stands in the column source of a bar from the REST aggregates.

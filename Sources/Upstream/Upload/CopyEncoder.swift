@@ -6,6 +6,8 @@ struct PlannedColumn<Field: RowField>: Sendable {
     /// What the column is for.
     var roles: Column.Target.Role = []
     let form: ColumnForm
+    /// The table's own name of the column, quoted.
+    let name: String
     /// The column's type in the binary format; `nil` when only text can fill it.
     let binary: BinaryType?
 }

@@ -35,6 +35,8 @@ struct Ledger: Sendable {
     let table: TableDescription
     let bufferID: String
     let collector: String
+    /// What every transaction begins with: see ``UpstreamConfiguration/sessionSQL``.
+    let sessionSQL: [String]
 
     static let columns = "last_sequence, token, successor"
 
@@ -67,16 +69,29 @@ struct Ledger: Sendable {
         """
     }
 
+    /// Returns when another file than this one, with the identifiers that it had, last uploaded bars under the collector's
+    /// name.
+    func othersSQL(besides ids: [String]) -> String {
+        """
+        SELECT max(updated_at) FROM \(table.sqlName) WHERE collector = \(SQLText.literal(collector))
+        AND stream = \(SQLText.literal(EventStream.bars.rawValue)) AND last_sequence > 0
+        AND buffer_id NOT IN (\(ids.map(SQLText.literal).joined(separator: ", ")))
+        """
+    }
+
     /// Begins a transaction, locks the stream's row until its end and returns it.
     ///
     /// The lock comes before any data: a transaction of a connection that was given up may still be open on the
     /// server, and whether it commits is known only when it is over. Constraints are checked with the statement, so
     /// that a deferred one can't spoil the COMMIT of all rows.
     func beginSQL(_ stream: EventStream) -> String {
-        "\(Self.beginSQL); \(lockSQL(stream, of: bufferID))"
+        "\(beginSQL); \(lockSQL(stream, of: bufferID))"
     }
 
-    static let beginSQL = "BEGIN ISOLATION LEVEL READ COMMITTED; SET CONSTRAINTS ALL IMMEDIATE"
+    var beginSQL: String {
+        (["BEGIN ISOLATION LEVEL READ COMMITTED"] + sessionSQL + ["SET CONSTRAINTS ALL IMMEDIATE"])
+            .joined(separator: "; ")
+    }
 
     /// Locks the row of an identifier, which is made where it is missing, and returns it.
     func lockSQL(_ stream: EventStream, of id: String) -> String {

@@ -14,9 +14,10 @@ struct LedgerView {
         case own(LedgerPosition)
         /// Another copy took over.
         case taken(by: String)
-        /// A process that this file knows nothing of moved it.
+        /// It is beyond what was acknowledged, by a transaction that this file knows nothing of.
         case foreign(at: Int64)
-        /// There is none, or it is behind what was acknowledged.
+        /// There is none, it is behind what was acknowledged, or a transaction that this file knows nothing of left it
+        /// where the file is: one of its own, forgotten since, that a restored database has again, or a copy's.
         case unproven
     }
 
@@ -24,8 +25,10 @@ struct LedgerView {
         guard let own = rows[line.id] else { return .unproven }
         if let successor = own.successor { return .taken(by: successor) }
         guard let token = own.token, own.sequence >= marks.acknowledged else { return .unproven }
-        guard line.made(token, of: stream, under: line.id) else { return .foreign(at: own.sequence) }
-        return .own(LedgerPosition(sequence: own.sequence, token: token))
+        if line.made(token, of: stream, under: line.id) {
+            return .own(LedgerPosition(sequence: own.sequence, token: token))
+        }
+        return own.sequence > marks.acknowledged ? .foreign(at: own.sequence) : .unproven
     }
 
     /// Rows through this sequence are upstream, by the newest identifier that uploaded any; and whether this file, and no

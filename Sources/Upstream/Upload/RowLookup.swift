@@ -35,7 +35,7 @@ struct RowLookup<Field: RowField> {
         var found = zip(rows, fields).map { RowCopies(sequence: $0.sequence, alike: alike[$1] ?? 1) }
         for start in stride(from: 0, to: rows.count, by: 1000) {
             let part = start..<min(start + 1000, rows.count)
-            let results = try connection.run(sql(fields, part), "look rows up in \(table.displayName)")
+            let results = try connection.ask(sql(fields, part), "look rows up in \(table.displayName)")
             for row in results.last?.rows ?? [] {
                 guard row.count == 2, let place = row[0].flatMap({ Int($0) }), let count = row[1].flatMap({ Int($0) })
                 else { continue }
@@ -49,7 +49,7 @@ struct RowLookup<Field: RowField> {
         let values = part.map { "(\($0), \(fields[$0]))" }
         let names = columns.indices.map { "c\($0)" }.joined(separator: ", ")
         let conditions = columns.indices.map { index in
-            let name = SQLText.identifier(columns[index].field.rawValue)
+            let name = columns[index].name
             // Symbol and time come first, and have an index.
             let sign = columns[index].roles.contains(.required) && index < 2 ? "=" : "IS NOT DISTINCT FROM"
             return "t.\(name) \(sign) v.c\(index)::\(types[index])"

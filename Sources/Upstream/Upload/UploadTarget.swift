@@ -15,13 +15,13 @@ struct UploadTarget<Field: RowField>: Sendable {
                 let form = ColumnForm(wanted.content, typeName: column.typeName)
             else { return nil }
             return PlannedColumn(
-                field: field, roles: wanted.roles, form: form,
+                field: field, roles: wanted.roles, form: form, name: SQLText.identifier(column.ownName),
                 binary: BinaryType(form, typeName: column.typeName))
         }
         table = found
     }
 
-    private var columnList: String { Self.list(columns) }
+    private var columnList: String { list(columns) }
 
     /// Whether rows can go in COPY's binary format.
     var takesBinary: Bool { columns.allSatisfy { $0.binary != nil } }
@@ -33,8 +33,9 @@ struct UploadTarget<Field: RowField>: Sendable {
         "COPY \(table) (\(columns)) FROM STDIN\(isBinary ? " (FORMAT binary)" : "")"
     }
 
-    static func list(_ columns: [PlannedColumn<Field>], prefix: String = "") -> String {
-        columns.map { prefix + SQLText.identifier($0.field.rawValue) }.joined(separator: ", ")
+    /// The table's own names of columns.
+    func list(_ columns: [PlannedColumn<Field>], prefix: String = "") -> String {
+        columns.map { prefix + $0.name }.joined(separator: ", ")
     }
 }
 
@@ -58,7 +59,7 @@ extension UploadTarget where Field == BarField {
     func mergeSQL(tellsNew: Bool, versions: BarVersions, isFill: Bool) -> String {
         let merge = """
             INSERT INTO \(table.sqlName) AS existing (\(columnList)) SELECT \(columnList) FROM \(Self.staging)
-            ON CONFLICT (\(Self.list(columns.filter { $0.roles.contains(.key) }))) DO \(resolution(versions, isFill: isFill))
+            ON CONFLICT (\(list(columns.filter { $0.roles.contains(.key) }))) DO \(resolution(versions, isFill: isFill))
             """
         let statement =
             tellsNew
@@ -76,19 +77,21 @@ extension UploadTarget where Field == BarField {
         let others = columns.filter { !$0.roles.contains(.key) }
         let compared = others.filter { $0.roles.contains(.compared) }
         let assignments = others.map { column in
-            let name = SQLText.identifier(column.field.rawValue)
+            let name = column.name
             return isFill && column.roles.contains(.streamOnly)
                 ? "\(name) = coalesce(EXCLUDED.\(name), existing.\(name))" : "\(name) = EXCLUDED.\(name)"
         }
         return """
             UPDATE SET \(assignments.joined(separator: ", "))
-            WHERE (\(Self.list(compared, prefix: "existing."))) IS DISTINCT FROM (\(Self.list(compared, prefix: "EXCLUDED.")))
+            WHERE (\(list(compared, prefix: "existing."))) IS DISTINCT FROM (\(list(compared, prefix: "EXCLUDED.")))
             AND \(isNewer)
             """
     }
 
     /// The rule by which versions of a bar are compared in this table.
-    func versions(_ conflict: BarConflict?) -> BarVersions { BarVersions(conflict, columns: Set(columns.map(\.field))) }
+    func versions(_ conflict: BarConflict?) -> BarVersions {
+        BarVersions(conflict, columns: Set(columns.map(\.field)), name: { table.quoted($0.rawValue) })
+    }
 
     /// Whether an INSERT into the table can tell new rows from replaced ones.
     func tellsNew(in catalog: Catalog) -> Bool { table.kind == "r" && catalog.timescale == nil }

@@ -29,6 +29,10 @@ final class UploadTransaction {
     private var onCommit: () -> Void = {}
     /// The last sequence that is upstream, once the ledger's row is locked.
     private(set) var settledSequence: Int64?
+    /// The identifiers of the batch's file, now and before.
+    private let fileIDs: [String]
+    /// As ``BarVersions/othersUntil``.
+    private var othersUntil: String?
     /// Whether the ledger's row was moved on; what follows is the COMMIT.
     private var isMoved = false
     /// Whether the COMMIT was answered; nothing may be taken for stored before.
@@ -49,9 +53,10 @@ final class UploadTransaction {
 
     init(
         on connection: PostgresConnection, catalog: Catalog, ledger: Ledger, batch: BufferedBatch,
-        from start: LedgerPosition
+        from start: LedgerPosition, fileIDs: [String] = []
     ) {
         self.start = start
+        self.fileIDs = [ledger.bufferID] + fileIDs
         self.connection = connection
         self.catalog = catalog
         self.ledger = ledger
@@ -85,7 +90,7 @@ final class UploadTransaction {
 
     /// Begins, and answers the last sequence that is upstream.
     func begin() throws(UpstreamError) -> Int64 {
-        for result in try connection.run(ledger.beginSQL(batch.stream), "lock the ledger") { try lock(result) }
+        for result in try connection.run(beginSQL, "lock the ledger") { try lock(result) }
         guard let settledSequence else { throw unreadable }
         return settledSequence
     }
@@ -96,7 +101,12 @@ final class UploadTransaction {
         self.before = before
         self.onCommit = onCommit
         pending = before.map { $0.commitSQL(isLazy: isLazy) + "; " } ?? ""
-        pending += ledger.beginSQL(batch.stream) + "; "
+        pending += beginSQL + "; "
+    }
+
+    private var beginSQL: String {
+        let begin = ledger.beginSQL(batch.stream)
+        return batch.stream == .bars ? "\(begin); \(ledger.othersSQL(besides: fileIDs))" : begin
     }
 
     /// Moves the ledger on and commits; on return the server's disk has this and every lazy COMMIT before.
@@ -122,7 +132,9 @@ final class UploadTransaction {
             // Its rows are upstream; whoever kept it would keep all batches, each by the next.
             self.before = nil
             onCommit = {}
-        } else if settledSequence == nil {
+        } else if settledSequence != nil {
+            try lock(answer)
+        } else {
             try lock(answer)
             guard let settledSequence, let first = batch.firstSequence, settledSequence >= first else { return }
             overlaps = true
@@ -141,7 +153,11 @@ final class UploadTransaction {
     }
 
     private func lock(_ answer: StatementResult) throws(UpstreamError) {
-        guard settledSequence == nil, answer.tag.hasPrefix("INSERT") else { return }
+        guard settledSequence == nil else {
+            if answer.tag == "SELECT 1" { othersUntil = answer.rows.first?.first ?? nil }
+            return
+        }
+        guard answer.tag.hasPrefix("INSERT") else { return }
         guard let row = answer.rows.first.flatMap({ LedgerRow($0[...]) }) else { throw unreadable }
         guard row == LedgerRow(sequence: start.sequence, token: start.token, successor: nil) else {
             isElsewhere = true
@@ -247,6 +263,8 @@ final class UploadTransaction {
             try self.send(rows, part, to: target, context, "COPY for \(target.table.displayName)") {
                 sql + target.stageSQL(isBinary: $0)
             }
+            var versions = versions
+            versions.othersUntil = self.othersUntil
             let results = try self.connection.run(
                 target.mergeSQL(tellsNew: tellsNew, versions: versions, isFill: isFill),
                 "merge into \(target.table.displayName)")

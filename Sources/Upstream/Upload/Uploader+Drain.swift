@@ -176,7 +176,7 @@ extension Uploader {
             try await giveUp(parcel.batch, because: error, connection, drain)
             return nil
         }
-        let transaction = try makeTransaction(parcel.batch, from: start)
+        let transaction = try makeTransaction(parcel.batch, from: start, of: drain.file)
         let isLazy = drain.commits.mayBeLazy() && stumbles[stream] == nil && !catalog.isDistributed
         let began = ContinuousClock.now
         do throws(UpstreamError) {
@@ -285,7 +285,7 @@ extension Uploader {
         _ parcel: UploadParcel, _ rows: Range<Int>, _ drain: Drain<some UploadSource>
     ) async throws(UpstreamError) -> UploadTransaction {
         let transaction = try makeTransaction(
-            parcel.batch, from: try await position(of: parcel.batch.stream, with: drain.file))
+            parcel.batch, from: try await position(of: parcel.batch.stream, with: drain.file), of: drain.file)
         let fresh = parcel.batch.rows(in: rows, after: try transaction.begin())
         transaction.outcome.skipped = rows.count - fresh.count
         transaction.rows = fresh.count
@@ -327,11 +327,13 @@ extension Uploader {
     private func mayHelpToSplit(_ rows: Int, _ error: UpstreamError) -> Bool { error.reason == .limit && rows > 1 }
 
     private func makeTransaction(
-        _ batch: BufferedBatch, from start: LedgerPosition
+        _ batch: BufferedBatch, from start: LedgerPosition, of file: any UploadFile
     ) throws(UpstreamError) -> UploadTransaction {
         let (connection, catalog) = try connected()
+        let line = file.line
         let transaction = UploadTransaction(
-            on: connection, catalog: catalog, ledger: try ledger(in: catalog), batch: batch, from: start)
+            on: connection, catalog: catalog, ledger: try ledger(in: catalog), batch: batch, from: start,
+            fileIDs: [line.id] + line.predecessors.map(\.id))
         transaction.earlierRefusals = setsAside ? nil : refusals[batch.stream] ?? Refusals()
         return transaction
     }

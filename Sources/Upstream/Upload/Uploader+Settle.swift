@@ -59,17 +59,21 @@ extension Uploader {
             begin(stream, at: position)
             return true
         case .taken(let id) where !isTakeover: throw try rivalry(id, ledger, connection)
-        case .foreign(let sequence) where !isTakeover:
-            throw UpstreamError(
-                .ledger, "settle \(stream.rawValue) with the ledger",
-                "another process uploads under this file's identifier, through \(sequence): a machine was copied while it ran",
-                object: "table edgetick_uploads")
         default: break
         }
         let settling = Settling(view: view, file: file, catalog: catalog, ledger: ledger, connection: connection)
         var acknowledged = view.marks.acknowledged
         var isRestored = false
-        if !isTakeover {
+        if case .foreign(let sequence) = view.standing, !isTakeover {
+            guard try await holds(settling, through: sequence) else {
+                throw UpstreamError(
+                    .ledger, "settle \(stream.rawValue) with the ledger",
+                    "another process uploads under this file's identifier, through \(sequence): a machine was copied while it ran",
+                    object: "table edgetick_uploads")
+            }
+            acknowledged = sequence
+            isRestored = true
+        } else if !isTakeover {
             switch try await prove(settling) {
             case .sound: break
             case .ledgerLost: isRestored = true
@@ -103,7 +107,7 @@ extension Uploader {
         let left = all.filter { $0.through > marks.acknowledged }.map(\.id)
         let others = all.map(\.id).filter { !left.contains($0) }
         // All boxes lock in one order, oldest first.
-        var sql = [Ledger.beginSQL] + (left + [line.id]).map { ledger.lockSQL(stream, of: $0) }
+        var sql = [ledger.beginSQL] + (left + [line.id]).map { ledger.lockSQL(stream, of: $0) }
         if !others.isEmpty { sql.append(ledger.readSQL(stream, of: others)) }
         let results = try connection.run(sql.joined(separator: "; "), "lock the ledger")
         var rows: [String: LedgerRow] = [:]
@@ -237,6 +241,14 @@ extension Uploader {
                 + "between, \(there) are there")
     }
 
+    /// Whether all rows through a position that the file knows nothing of are its own, and upstream: then the move there
+    /// was one of its own, forgotten since, and the database was restored to it. Of a copy's rows, none is in this file.
+    private func holds(_ settling: Settling, through sequence: Int64) async throws(UpstreamError) -> Bool {
+        guard settling.isTicks, sequence <= settling.view.marks.last else { return false }
+        let found = try await lookUp(settling, after: settling.view.marks.acknowledged, through: sequence)
+        return !found.isEmpty && found.allSatisfy { $0 }
+    }
+
     /// Takes over what earlier identifiers left.
     ///
     /// - Returns: How far it is upstream.
@@ -322,7 +334,7 @@ extension Uploader {
     private func rivalry(
         _ id: String, _ ledger: Ledger, _ connection: PostgresConnection
     ) throws(UpstreamError) -> UpstreamError {
-        let row = try connection.run(ledger.collectorSQL(of: id), "read the ledger").last?.rows.first
+        let row = try connection.ask(ledger.collectorSQL(of: id), "read the ledger").last?.rows.first
         let name = (row?.first ?? nil).map { "collector \($0), " } ?? ""
         return UpstreamError(
             .ledger, "settle with the ledger",

@@ -46,12 +46,15 @@ extension PostgresConnection {
         func stays(isFill: Bool) -> String {
             versions.condition(old: "t", new: "w", isFill: isFill).map { "NOT coalesce((\($0)), false)" } ?? "true"
         }
-        let results = try run(
+        func name(_ field: BarField) -> String { table.quoted(field.rawValue) }
+        let results = try ask(
             """
-            WITH w AS (SELECT place, symbol, "timestamp", received_at, is_fill, volume::numeric,
-                volume::numeric AS decimal_volume, \(SQLText.literal(configuration.collector))::text AS collector
-                FROM (VALUES \(values.joined(separator: ", "))) v(place, symbol, "timestamp", received_at, volume, is_fill))
-            SELECT w.place FROM w JOIN \(table.sqlName) t ON t.symbol = w.symbol AND t."timestamp" = w."timestamp"
+            WITH w AS (SELECT place, key_symbol, key_time, received AS \(name(.receivedAt)), is_fill,
+                amount::numeric AS \(name(.volume)), amount::numeric AS \(name(.decimalVolume)),
+                \(SQLText.literal(configuration.collector))::text AS \(name(.collector))
+                FROM (VALUES \(values.joined(separator: ", "))) v(place, key_symbol, key_time, received, amount, is_fill))
+            SELECT w.place FROM w JOIN \(table.sqlName) t
+            ON t.\(name(.symbol)) = w.key_symbol AND t.\(name(.timestamp)) = w.key_time
             WHERE CASE WHEN w.is_fill THEN \(stays(isFill: true)) ELSE \(stays(isFill: false)) END
             """, "look for newer bars in \(table.displayName)")
         return (results.last?.rows ?? []).compactMap { $0.first.flatMap { $0 }.flatMap { Int($0) } }

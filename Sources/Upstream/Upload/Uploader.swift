@@ -30,6 +30,8 @@ public actor Uploader {
     var settled: Set<EventStream> = []
     /// The tokens of transactions that were made or tried, from the newest that is on the server's disk on.
     var made: [EventStream: [String]] = [:]
+    /// Whether the bars of others were looked at, once in the process's life.
+    private var hasLooked = false
     private var isBusy = false
     private var waiting: [CheckedContinuation<Void, Never>] = []
 
@@ -83,7 +85,7 @@ public actor Uploader {
             for id in bufferIDs {
                 let ledger = try self.ledger(in: catalog, of: id)
                 for stream in EventStream.allCases {
-                    let rows = try connection.run(ledger.readSQL(stream, of: id), "read the ledger").last?.rows
+                    let rows = try connection.ask(ledger.readSQL(stream, of: id), "read the ledger").last?.rows
                     guard let row = rows?.first.flatMap({ LedgerRow($0[...]) }) else { continue }
                     found[id, default: [:]][stream] = row.sequence
                 }
@@ -98,7 +100,7 @@ public actor Uploader {
     ) throws(UpstreamError) -> LedgerRow? {
         do throws(UpstreamError) {
             let row = ledger.readSQL(stream, of: bufferID) + " FOR UPDATE"
-            let sql = [Ledger.beginSQL, row, Ledger.waitSQL, "COMMIT"].joined(separator: "; ")
+            let sql = [ledger.beginSQL, row, Ledger.waitSQL, "COMMIT"].joined(separator: "; ")
             let answers = try connection.run(sql, "read the ledger")
             return answers.lazy.compactMap { $0.rows.first.flatMap { LedgerRow($0[...]) } }.first
         } catch {
@@ -223,6 +225,12 @@ extension Uploader {
         guard let connection else { throw UpstreamError(.connectionLost, "connect", "not connected") }
         let catalog = try connection.readCatalog(of: TableShape.targets.map(\.name))
         _ = try ledger(in: catalog)
+        if !hasLooked {
+            hasLooked = true
+            if let warning = try connection.barTimestampWarning(in: catalog, configuration.barTimestamp) {
+                logger.warning("ohlcv_1min: \(warning)")
+            }
+        }
         self.catalog = catalog
         return (connection, catalog)
     }
@@ -233,6 +241,7 @@ extension Uploader {
             throw UpstreamError(.configuration, "read the buffer's id", "it is not a UUID")
         }
         let table = try TableShape.ledger.usable(in: catalog)
-        return Ledger(table: table, bufferID: bufferID, collector: configuration.collector)
+        return Ledger(
+            table: table, bufferID: bufferID, collector: configuration.collector, sessionSQL: configuration.sessionSQL)
     }
 }

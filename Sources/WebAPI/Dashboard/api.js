@@ -1,6 +1,8 @@
 // Requests to the collector; a refusal becomes an error that says what is wrong.
 
 const TOKEN = 'edgetick-token';
+// Where this file is served below, which is not the root behind a proxy with a path of its own.
+const BASE = new URL('..', import.meta.url);
 let askForToken = () => {};
 
 export class Refused extends Error {
@@ -26,7 +28,7 @@ export async function request(path, { method = 'GET', body, headers = {}, signal
   const known = token.get();
   if (known) fields.Authorization = `Bearer ${known}`;
   if (body !== undefined) fields['Content-Type'] = 'application/json';
-  const answer = await fetch(path, {
+  const answer = await fetch(new URL(path.slice(1), BASE), {
     method,
     headers: fields,
     signal,

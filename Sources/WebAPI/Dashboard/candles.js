@@ -56,7 +56,7 @@ export class Candles {
   #tell() {
     const bar = this.#bars[this.#cursor.index ?? this.#bars.length - 1];
     setText(this.#readout, bar
-      ? [format.moment(bar.time), ...[['O', bar.open], ['H', bar.high], ['L', bar.low], ['C', bar.close]]
+      ? [format.moment(bar.start_ms), ...[['O', bar.open], ['H', bar.high], ['L', bar.low], ['C', bar.close]]
         .map(([letter, value]) => `${letter}\u00a0${format.price(value)}`), `V\u00a0${format.count(bar.volume)}`].join('  ')
       : '');
   }
@@ -101,7 +101,7 @@ export class Candles {
     }
     const every = Math.ceil(bars.length / Math.max(2, Math.floor(width / 130)));
     for (let index = Math.floor(every / 2); index < bars.length; index += every) {
-      const text = this.#interval === 60 ? format.hour(bars[index].time) : format.time(bars[index].time);
+      const text = this.#interval === 60 ? format.hour(bars[index].start_ms) : format.time(bars[index].start_ms);
       parts.push(svg('text', { x: x(index), y: height - 4, 'text-anchor': 'middle' }, text));
     }
     for (const [name, outline] of Object.entries(paths)) {

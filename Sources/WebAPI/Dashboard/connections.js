@@ -43,7 +43,7 @@ class Column {
       ['Symbols', symbols],
       ['Events/s, 1 s · 60 s', `${format.rate(state.rates.one_second)} · ${format.rate(state.rates.one_minute)}`],
       ['Events', format.count(state.message_count)],
-      ['Last event', state.last_event_time === null ? 'none yet' : format.ago(now - state.last_event_time)],
+      ['Last event', state.last_event_ms === null ? 'none yet' : format.ago((now - state.last_event_ms) / 1000)],
       ['Latency, p99', format.duration(state.latency.p99_seconds)],
       ['Reconnects · errors', `${format.count(state.reconnects)} · ${format.count(state.error_count)}`],
     ];
@@ -59,7 +59,7 @@ class Column {
     }
     this.facts.replaceChildren(facts(pairs));
     setLevel(this.note, state.status !== 'connected' ? 'failing' : problem === null ? 'unknown' : 'degraded');
-    const error = state.last_error ? `${format.moment(state.last_error_time)}: ${state.last_error}` : '';
+    const error = state.last_error ? `${format.moment(state.last_error_ms)}: ${state.last_error}` : '';
     setText(this.note, [problem, error].filter(Boolean).join(' · '));
   }
 }
@@ -118,7 +118,7 @@ export class Connections {
   heard(events) {
     for (const column of this.#columns.values()) {
       const last = events.findLast((event) => event.connection === column.state.name);
-      if (last) column.state.last_event_time = Math.max(column.state.last_event_time ?? 0, last.received);
+      if (last) column.state.last_event_ms = Math.max(column.state.last_event_ms ?? 0, last.received_ms);
     }
   }
 

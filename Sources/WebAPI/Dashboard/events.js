@@ -18,7 +18,7 @@ function value(event) {
 function row(event) {
   return el(
     'tr', {},
-    el('td', {}, format.moment(event.time)),
+    el('td', {}, format.moment(event.time_ms)),
     el('td', { class: 'kind' }, KINDS[event.kind] ?? event.kind),
     el('td', { class: 'ticker' }, event.symbol),
     el('td', { class: 'num' }, value(event)),

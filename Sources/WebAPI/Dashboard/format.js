@@ -40,13 +40,14 @@ export function duration(seconds) {
   return `${whole.format(seconds / 31557600)} years`;
 }
 
-export const time = (seconds) => clock.format(new Date(seconds * 1000));
-export const hour = (seconds) => hours.format(new Date(seconds * 1000));
+// Moments are milliseconds since the Unix epoch.
+export const time = (milliseconds) => clock.format(new Date(milliseconds));
+export const hour = (milliseconds) => hours.format(new Date(milliseconds));
 
 // With the day where it is not today's.
-export function moment(seconds) {
-  if (seconds === null || seconds === undefined) return '–';
-  const date = new Date(seconds * 1000);
+export function moment(milliseconds) {
+  if (milliseconds === null || milliseconds === undefined) return '–';
+  const date = new Date(milliseconds);
   const today = new Date();
   return date.toDateString() === today.toDateString() ? clock.format(date) : `${day.format(date)} ${clock.format(date)}`;
 }

@@ -31,7 +31,7 @@ export class History {
   take(point, connections, uploads) {
     this.#uploads = uploads;
     this.#names = new Map(connections.map((each) => [each.id, each.name]));
-    if (!point || (this.#points.at(-1)?.time ?? 0) >= point.time) return;
+    if (!point || (this.#points.at(-1)?.time_ms ?? 0) >= point.time_ms) return;
     this.#points.push(point);
     if (this.#points.length > POINTS) this.#points.shift();
     this.#draw();
@@ -44,17 +44,17 @@ export class History {
     const ids = [...new Set(points.flatMap((point) => Object.keys(point.rates)))].sort();
     const total = Object.values(last.rates).reduce((sum, rate) => sum + rate, 0);
     this.#rates.update(
-      points.map(({ time, rates }) => ({ time, values: rates })),
+      points.map((point) => ({ time: point.time_ms / 1000, values: point.rates })),
       ids.map((id) => ({ key: id, label: this.#names.get(id) ?? id, area: ids.length === 1 })), format.rate(total));
     this.#pending.update(
-      points.map(({ time, pending }) => ({ time, values: { pending } })),
+      points.map((point) => ({ time: point.time_ms / 1000, values: { pending: point.pending } })),
       [{ key: 'pending', label: 'rows', area: true }], format.count(last.pending));
     this.#lag.update(
-      points.map((point) => ({ time: point.time, values: { lag: point.lag_seconds } })),
+      points.map((point) => ({ time: point.time_ms / 1000, values: { lag: point.lag_seconds } })),
       [{ key: 'lag', label: 'lag', area: true }], this.#uploads ? format.duration(last.lag_seconds) : 'off');
     this.#latency.update(
       points.map((point) => ({
-        time: point.time, values: { p99: point.latency_p99_seconds, p50: point.latency_p50_seconds },
+        time: point.time_ms / 1000, values: { p99: point.latency_p99_seconds, p50: point.latency_p50_seconds },
       })),
       [{ key: 'p99', label: 'p99' }, { key: 'p50', label: 'median' }],
       format.duration(last.latency_p99_seconds));

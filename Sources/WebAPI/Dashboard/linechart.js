@@ -93,10 +93,10 @@ export class LineChart {
     });
     this.#legendValues.forEach((element, index) => setText(element, texts[index] ?? ''));
     const isChosen = this.#cursor.index !== null;
-    setText(this.#time, isChosen ? format.time(point.time) : '');
+    setText(this.#time, isChosen ? format.time(point.time * 1000) : '');
     setText(this.#value, isChosen ? texts.length > 1 && this.sums ? this.show(sum(point)) : texts[0] : this.#current);
     setText(this.#spoken, isChosen
-      ? `${format.time(point.time)}: ${this.#series.map(({ label }, index) => `${label} ${texts[index]}`).join(', ')}`
+      ? `${format.time(point.time * 1000)}: ${this.#series.map(({ label }, index) => `${label} ${texts[index]}`).join(', ')}`
       : '');
   }
 
@@ -122,7 +122,7 @@ export class LineChart {
     }
     for (const time of timeTicks(from, to, width > 420 ? 5 : 3)) {
       if (x(time) < LEFT + 14 || x(time) > width - RIGHT - 14) continue;
-      parts.push(svg('text', { x: x(time), y: height - 4, 'text-anchor': 'middle' }, format.hour(time)));
+      parts.push(svg('text', { x: x(time), y: height - 4, 'text-anchor': 'middle' }, format.hour(time * 1000)));
     }
     this.#series.forEach(({ key, area }, index) => {
       const name = `series-${index % 4 + 1}`;

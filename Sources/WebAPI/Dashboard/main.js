@@ -25,7 +25,7 @@ const tickers = new Tickers(showSymbol);
 const connections = new Connections((state) => tickers.open(state));
 const universes = new Universes(showSymbol);
 const events = new Events((filter) => stream.follow(filter));
-let offset = 0; // the collector's clock minus this one's, in seconds
+let offset = 0; // the collector's clock minus this one's, in milliseconds
 let subscribed = '';
 
 function suggest(states) {
@@ -49,15 +49,15 @@ stream.addEventListener('open', () => {
 });
 stream.addEventListener('lost', ({ detail }) => contact.lost(detail));
 stream.addEventListener('connection_status_update', ({ detail }) => {
-  offset = detail.timestamp - Date.now() / 1000;
-  for (const state of detail.connections) connections.update(state, detail.timestamp);
+  offset = detail.timestamp_ms - Date.now();
+  for (const state of detail.connections) connections.update(state, detail.timestamp_ms);
   for (const id of detail.removed) connections.remove(id);
 });
 stream.addEventListener('metrics_update', ({ detail }) => {
-  offset = detail.timestamp - Date.now() / 1000;
+  offset = detail.timestamp_ms - Date.now();
   contact.heard();
   overview.show(detail);
-  connections.show(detail.connections, detail.timestamp);
+  connections.show(detail.connections, detail.timestamp_ms);
   history.take(detail.point, detail.connections, detail.sync.is_configured);
   records.refresh(detail.buffer);
   suggest(detail.connections);
@@ -72,6 +72,6 @@ startTheme();
 startSignIn(() => stream.now());
 setInterval(() => {
   contact.tick();
-  if (byId('contact').dataset.state === 'live') connections.tick(Date.now() / 1000 + offset);
+  if (byId('contact').dataset.state === 'live') connections.tick(Date.now() + offset);
 }, 1000);
 stream.follow(events.filter);

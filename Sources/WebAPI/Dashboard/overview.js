@@ -60,7 +60,7 @@ export class Overview {
   }
 
   show(status) {
-    const { buffer, sync, health, process, cache } = status;
+    const { buffer, sync, health, process, cache, relay } = status;
     const level = Object.values(health.checks).some((check) => check.status === 'failing')
       ? 'failing'
       : Object.values(health.checks).some((check) => check.status === 'degraded') ? 'degraded' : 'ok';
@@ -102,6 +102,7 @@ export class Overview {
     this.#process.show(format.bytes(process.resident_bytes), 'memory', [
       ['Up for', format.duration(status.uptime_seconds)],
       ['Processor time', format.duration(process.cpu_seconds)],
+      ['Relay', relay ? `${relay.clients.length} of ${relay.maximum_clients} clients` : 'off'],
       ['Cache hit rate', cache?.hit_rate === null || !cache ? '–' : `${(cache.hit_rate * 100).toFixed(1)} %`],
     ], health);
   }

@@ -13,7 +13,9 @@ const CAUSES = {
   damaged: 'file damaged',
   paused: 'machine or process stood still',
 };
+const STATES = { open: 'not filled yet', filled: 'filled', empty: 'nothing was traded', unfillable: "can't be filled" };
 const LISTED = 6;
+const AGE = 30000; // what becomes of a gap changes no count
 
 function table(title, columns, rows) {
   return el(
@@ -33,11 +35,13 @@ function symbols(gap) {
 export class Records {
   #gaps = -1;
   #letters = -1;
+  #loaded = 0;
 
   // Loads again what the counts say has changed.
   async refresh({ gaps, dead_letters: letters }) {
-    if (gaps !== this.#gaps) {
+    if (gaps !== this.#gaps || (gaps > 0 && Date.now() - this.#loaded > AGE)) {
       this.#gaps = gaps;
+      this.#loaded = Date.now();
       await this.#show('gaps', '/api/gaps?limit=50', (found) => this.#drawGaps(found));
     }
     if (letters !== this.#letters) {
@@ -65,11 +69,12 @@ export class Records {
 
   #drawGaps({ gaps }) {
     if (gaps.length === 0) return empty('No gaps: no event is known to be missed.');
-    return table('Gaps', ['Since', 'Lasted', 'Cause', 'Connection', 'Symbols'], gaps.map((gap) => el(
+    return table('Gaps', ['Since', 'Lasted', 'Cause', 'What became of it', 'Connection', 'Symbols'], gaps.map((gap) => el(
       'tr', {},
-      el('td', { class: 'keep' }, format.moment(gap.from)),
-      el('td', { class: 'keep' }, gap.to === null ? 'under way' : `${format.duration(gap.to - gap.from)}${gap.is_uncertain ? ' ?' : ''}`),
+      el('td', { class: 'keep' }, format.moment(gap.from_ms)),
+      el('td', { class: 'keep' }, gap.to_ms === null ? 'under way' : `${format.duration((gap.to_ms - gap.from_ms) / 1000)}${gap.is_uncertain ? ' ?' : ''}`),
       el('td', { class: 'keep' }, CAUSES[gap.cause] ?? gap.cause),
+      el('td', { title: gap.detail }, `${STATES[gap.state] ?? gap.state}${gap.filled_bars ? `: ${format.plural(gap.filled_bars, 'bar')}` : ''}`),
       el('td', {}, gap.connection),
       el('td', {}, symbols(gap)))));
   }
@@ -78,7 +83,7 @@ export class Records {
     if (letters.length === 0) return empty('No dead letters: upstream took every row.');
     return table('Dead letters', ['When', 'Stream', 'SQLSTATE', 'Reason'], letters.map((letter) => el(
       'tr', {},
-      el('td', { class: 'keep' }, format.moment(letter.time)),
+      el('td', { class: 'keep' }, format.moment(letter.refused_ms)),
       el('td', { class: 'keep' }, `${letter.stream} ${letter.sequence}`),
       el('td', {}, letter.sqlstate),
       el('td', {}, letter.reason, el('details', {}, el('summary', {}, 'Row'), el('pre', {}, letter.row))))));

@@ -97,7 +97,7 @@ export class SymbolView {
       'table', {},
       el('thead', {}, el('tr', {}, head.map((name, index) => el('th', { scope: 'col', class: index ? 'num' : 'keep' }, name)))),
       el('tbody', {}, [...bars].reverse().map((bar) => el(
-        'tr', {}, el('td', { class: 'keep' }, format.moment(bar.time)),
+        'tr', {}, el('td', { class: 'keep' }, format.moment(bar.start_ms)),
         [bar.open, bar.high, bar.low, bar.close].map((value) => el('td', { class: 'num' }, format.price(value))),
         el('td', { class: 'num' }, format.count(bar.volume)))))));
   }

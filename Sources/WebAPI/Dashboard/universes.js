@@ -29,7 +29,7 @@ export class Universes {
 
   async reload() {
     try {
-      this.#groups = (await load('/api/universes')).universes;
+      this.#groups = (await load('/api/universes')).groups;
       this.#draw();
     } catch (error) {
       this.#list.replaceChildren(empty(error.message));

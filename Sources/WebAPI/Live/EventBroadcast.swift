@@ -1,7 +1,10 @@
 import Collector
+import Feed
 import MarketData
 import NIOCore
 import ServiceLifecycle
+import Store
+import Wire
 
 /// The beat of the pages: keeps the last hour and feeds the readers of the event stream.
 struct EventBroadcast: Service {
@@ -34,7 +37,7 @@ struct EventBroadcast: Service {
 
     /// What one beat leaves for the next.
     struct Round {
-        var statuses: [String: ConnectionStatus] = [:]
+        var statuses: [String: FeedConnectionStatus] = [:]
         var sentThrough: UInt64 = 0
         var seen: UInt64 = 0
         var lastPoint: ContinuousClock.Instant?
@@ -48,9 +51,12 @@ struct EventBroadcast: Service {
         let readers = clients.advance(through: view.end)
         let place = EventPlace(run: runID, next: view.end).text
         var dropped = 0
-        func offer(_ message: ByteBuffer, as name: EventName) {
-            for reader in readers where reader.filter.takes(name) {
-                dropped += reader.offer(message) ? 1 : 0
+        func offer(_ name: EventName, _ data: (EventShape) -> [UInt8]) {
+            for shape in EventShape.allCases {
+                let takers = readers.filter { $0.filter.shape == shape && $0.filter.takes(name) }
+                guard !takers.isEmpty else { continue }
+                let message = ByteBuffer(event: name, place: place, data: data(shape))
+                for reader in takers { dropped += reader.offer(message) ? 1 : 0 }
             }
         }
 
@@ -60,27 +66,20 @@ struct EventBroadcast: Service {
             let changed = sample.snapshot.connections.filter { round.statuses[$0.id] != $0.status }
             let removed = round.statuses.keys.filter { statuses[$0] == nil }.sorted()
             if !readers.isEmpty {
-                let data = StatusJSON.connectionUpdate(sample, connections: changed, removed: removed)
-                offer(.init(event: .connectionStatus, place: place, data: data), as: .connectionStatus)
+                offer(.connectionStatus) { $0.connectionStatus(sample, only: changed, removed: removed) }
                 // What follows from it, such as health, need not wait for the next point.
-                if !round.statuses.isEmpty {
-                    let data = StatusJSON.status(sample, clients: clients)
-                    offer(.init(event: .metrics, place: place, data: data), as: .metrics)
-                }
+                if !round.statuses.isEmpty { offer(.metrics) { $0.metrics(sample, clients: clients) } }
             }
             round.statuses = statuses
         }
-        dropped += offerEvents(view, seen: view.seen - round.seen, place: place, to: readers)
+        dropped += offerEvents(view, seen: view.seen - round.seen, of: sample, place: place, to: readers)
         round.sentThrough = view.end
         round.seen = view.seen
 
         if round.lastPoint.map({ sample.instant - $0 >= .seconds(History.interval) - beat / 2 }) ?? true {
             round.lastPoint = sample.instant
             let point = board.remember()
-            if !readers.isEmpty {
-                let data = StatusJSON.status(sample, clients: clients, point: point)
-                offer(.init(event: .metrics, place: place, data: data), as: .metrics)
-            }
+            offer(.metrics) { $0.metrics(sample, clients: clients, point: point) }
         }
         if sample.instant - round.lastHeartbeat >= .seconds(15) {
             round.lastHeartbeat = sample.instant
@@ -92,40 +91,24 @@ struct EventBroadcast: Service {
 
     /// Sends the newest market events; readers without a filter share one message.
     private func offerEvents(
-        _ view: EventTap.View, seen: UInt64, place: String, to readers: [EventClient]
+        _ view: EventTap.View, seen: UInt64, of sample: StatusBoard.Sample, place: String, to readers: [EventClient]
     ) -> Int {
         guard !view.events.isEmpty else { return 0 }
         var dropped = 0
-        var shared: ByteBuffer?
+        var shared: [EventShape: ByteBuffer] = [:]
         for reader in readers where reader.filter.takes(.tick) {
             let message: ByteBuffer
+            let shape = reader.filter.shape
             if reader.filter.takesEveryEvent {
-                message = shared ?? Self.message(view.events, seen: seen, place: place)
-                shared = message
+                message = shared[shape] ?? shape.ticks(view.events, seen: seen, of: sample, place: place)
+                shared[shape] = message
             } else {
                 let events = view.events.filter(reader.filter.takes)
                 guard !events.isEmpty else { continue }
-                message = Self.message(events, seen: UInt64(events.count), place: place)
+                message = shape.ticks(events, seen: UInt64(events.count), of: sample, place: place)
             }
             dropped += reader.offer(message) ? 1 : 0
         }
         return dropped
-    }
-
-    static func message(_ events: [LiveEvent], seen: UInt64, place: String) -> ByteBuffer {
-        let newest = events.suffix(eventsPerMessage)
-        let data = JSONText.object { json in
-            json.array("events") { json in
-                for event in newest { json.element { event.write(to: &$0) } }
-            }
-            json.field("seen", Int64(clamping: seen))
-        }
-        return ByteBuffer(event: .tick, place: place, data: data)
-    }
-}
-
-extension ByteBuffer {
-    init(event: EventName, place: String, data: [UInt8]) {
-        self = ServerSentEvent.message(name: event.rawValue, id: place, data: data)
     }
 }

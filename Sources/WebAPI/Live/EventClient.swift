@@ -1,5 +1,6 @@
 import MarketData
 import NIOCore
+import Store
 import Synchronization
 
 /// The messages that the event stream sends.
@@ -22,13 +23,15 @@ final class EventClient: Sendable {
         var symbols: Set<Symbol> = []
         /// The kinds of `tick_update`; all when empty.
         var kinds: Set<EventKind> = []
+        /// The form of the messages.
+        var shape = EventShape.own
 
         /// Whether every market event passes.
         var takesEveryEvent: Bool { symbols.isEmpty && kinds.isEmpty }
 
         func takes(_ name: EventName) -> Bool { names.isEmpty || names.contains(name) }
 
-        func takes(_ event: LiveEvent) -> Bool {
+        func takes(_ event: StoredEvent) -> Bool {
             (symbols.isEmpty || symbols.contains(event.symbol)) && (kinds.isEmpty || kinds.contains(event.kind))
         }
     }

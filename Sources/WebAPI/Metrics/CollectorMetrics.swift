@@ -1,5 +1,9 @@
 import Collector
+import Feed
 import MarketData
+import Store
+import Universe
+import Wire
 
 /// The metrics: names, units and meaning, each from the newest sample.
 ///
@@ -15,15 +19,18 @@ enum CollectorMetrics {
         health(sample.health, &text)
         feed(sample, &text)
         placement(snapshot.placement, &text)
-        buffer(snapshot.buffer, &text)
+        buffer(snapshot, &text)
         upload(sample, &text)
         if let mirror = snapshot.mirror {
-            text.metric("edgetick_universes_age_seconds", .gauge, "Age of the groups pulled from upstream.", mirror.age)
+            text.metric(
+                "edgetick_universes_age_seconds", .gauge, "Age of the groups pulled from upstream.",
+                mirror.mirrorPulledAt.map { max(0, Double(snapshot.time - $0) / 1000) })
             text.metric(
                 "edgetick_universes_pull_failing", .gauge, "1 while pulling the groups fails.",
                 mirror.failure == nil ? 0 : 1)
         }
         if let cache = snapshot.cache { write(cache, &text) }
+        if let relay = snapshot.relay { write(relay, &text) }
         process(sample, &text)
         text.metric("edgetick_http_event_clients", .gauge, "Readers of the event stream now.", Int64(clients))
         text.metric(
@@ -34,6 +41,28 @@ enum CollectorMetrics {
         return text.bytes
     }
 
+    private static func write(_ relay: RelayState, _ text: inout MetricsText) {
+        text.metric("edgetick_relay_clients", .gauge, "Clients of the relay now.", Int64(relay.readers.count))
+        text.metric("edgetick_relay_connections_total", .counter, "Clients that connected.", relay.connections)
+        text.metric("edgetick_relay_events_total", .counter, "Live events sent, over all clients.", relay.events)
+        text.metric("edgetick_relay_sent_bytes_total", .counter, "Bytes of events sent.", relay.bytes)
+        text.metric("edgetick_relay_replays_total", .counter, "Replays asked for.", relay.replays)
+        text.metric("edgetick_relay_replayed_events_total", .counter, "Events sent out of the buffer.", relay.replayed)
+        text.metric("edgetick_relay_closed_clients_total", .counter, "Clients refused or closed, by reason.")
+        text.sample(relay.loginsRefused, ["reason": "key"])
+        text.sample(relay.turnedAway, ["reason": "too_many"])
+        text.sample(relay.slowReaders, ["reason": "slow"])
+        text.metric(
+            "edgetick_relay_waiting_bytes", .gauge, "Bytes that wait for the client that is furthest behind.",
+            Int64(relay.readers.map(\.waitingBytes).max() ?? 0))
+        text.metric(
+            "edgetick_relay_queue_bytes", .gauge, "Bytes of events that wait for the relay's thread.",
+            Int64(relay.queuedBytes))
+        text.metric(
+            "edgetick_relay_overflow_events_total", .counter,
+            "Events thrown away because the relay fell behind; its clients were closed.", relay.overflowed)
+    }
+
     private static func health(_ health: Health, _ text: inout MetricsText) {
         text.metric(
             "edgetick_ready", .gauge, "1 while the collector collects, as /health/ready says.", health.isReady ? 1 : 0)
@@ -42,7 +71,7 @@ enum CollectorMetrics {
             "edgetick_troubles", .gauge, "How many things are wrong, as the checks of /health/ready name them.",
             Int64(health.checks.reduce(0) { $0 + $1.troubles.count }))
         text.metric("edgetick_health_level", .gauge, "0 ok, 1 degraded, 2 failing, by check.")
-        for check in health.checks { text.sample(Int64(check.level.rawValue), ["check": check.name]) }
+        for check in health.checks { text.sample(Int64(check.level.severity), ["check": check.name]) }
     }
 
     private static func feed(_ sample: StatusBoard.Sample, _ text: inout MetricsText) {
@@ -62,13 +91,13 @@ enum CollectorMetrics {
             { $0.status == .error ? 1 : 0 }, &text)
         each(
             "edgetick_connection_symbols_assigned", .gauge, "Symbols the connection is to bring.",
-            { Int64($0.assigned) }, &text)
+            { Int64($0.feed.assigned.count) }, &text)
         each(
             "edgetick_connection_symbols_confirmed", .gauge, "Symbols whose subscription stands.",
-            { Int64($0.confirmed) }, &text)
+            { Int64($0.feed.confirmed.count) }, &text)
         each(
             "edgetick_connection_symbols_refused", .gauge, "Symbols the feed's plan does not cover.",
-            { Int64($0.refused) }, &text)
+            { Int64($0.feed.refused.count) }, &text)
         each(
             "edgetick_connection_symbols_not_as_set", .gauge,
             "1 while the connection collects something else than its settings name.",
@@ -76,49 +105,55 @@ enum CollectorMetrics {
         text.metric("edgetick_feed_events_total", .counter, "Events taken from the feed.")
         for connection in connections {
             for stream in EventStream.allCases {
-                let count = connection.events.reduce(0) { $0 + ($1.key.stream == stream ? $1.value : 0) }
+                let count = connection.feed.events.reduce(0) { $0 + ($1.key.stream == stream ? $1.value : 0) }
                 text.sample(count, ["connection": connection.name, "stream": stream.rawValue])
             }
         }
-        each("edgetick_feed_frames_total", .counter, "Text messages read.", \.frames, &text)
-        each("edgetick_feed_received_bytes_total", .counter, "Bytes of text messages read.", \.bytes, &text)
-        each("edgetick_feed_reconnects_total", .counter, "Connections opened again.", \.reconnects, &text)
+        each("edgetick_feed_frames_total", .counter, "Text messages read.", \.feed.frames, &text)
+        each("edgetick_feed_received_bytes_total", .counter, "Bytes of text messages read.", \.feed.bytes, &text)
+        each("edgetick_feed_reconnects_total", .counter, "Connections opened again.", \.feed.reconnects, &text)
         each(
             "edgetick_feed_errors_total", .counter, "Connections lost or refused, and errors the feed reported.",
-            \.errors, &text)
-        each("edgetick_feed_binary_frames_total", .counter, "Binary messages skipped.", \.binaryFrames, &text)
+            \.feed.errors, &text)
+        each("edgetick_feed_binary_frames_total", .counter, "Binary messages skipped.", \.feed.binaryFrames, &text)
         each(
             "edgetick_feed_overflow_events_total", .counter, "Events lost because the buffer had no room.",
-            \.overflowed, &text)
+            \.feed.overflowed, &text)
         text.metric("edgetick_feed_decode_errors_total", .counter, "Events that could not be decoded, by reason.")
         for connection in connections {
-            for (reason, count) in connection.rejects.sorted(by: { $0.key < $1.key }) {
-                text.sample(count, ["connection": connection.name, "reason": reason])
+            for reason in DecodeRejects.Reason.allCases where connection.feed.rejects[reason] > 0 {
+                text.sample(
+                    Int64(connection.feed.rejects[reason]),
+                    ["connection": connection.name, "reason": reason.rawValue])
             }
         }
         text.metric("edgetick_feed_rejected_events_total", .counter, "Events that could not be decoded, by kind.")
         for connection in connections {
-            for (kind, count) in connection.rejectedEvents.byWord {
-                text.sample(count, ["connection": connection.name, "kind": kind])
+            for (kind, count) in connection.feed.rejects.events.byWord.sorted(by: { $0.key < $1.key }) {
+                text.sample(Int64(count), ["connection": connection.name, "kind": kind])
             }
         }
         text.metric(
             "edgetick_feed_left_out_fields_total", .counter,
             "Optional fields left out of events because of their form, by the event's kind.")
         for connection in connections {
-            for (kind, count) in connection.leftOutFields.byWord {
-                text.sample(count, ["connection": connection.name, "kind": kind])
+            for (kind, count) in connection.feed.rejects.fields.byWord.sorted(by: { $0.key < $1.key }) {
+                text.sample(Int64(count), ["connection": connection.name, "kind": kind])
             }
         }
         text.metric(
             "edgetick_feed_last_message_timestamp_seconds", .gauge, "When anything was last read, in Unix seconds.")
         for connection in connections {
-            if let time = connection.lastMessage { text.sample(Double(time) / 1000, ["connection": connection.name]) }
+            if let time = connection.feed.lastMessage {
+                text.sample(Double(time) / 1000, ["connection": connection.name])
+            }
         }
         text.metric(
             "edgetick_feed_last_event_timestamp_seconds", .gauge, "When events were last taken, in Unix seconds.")
         for connection in connections {
-            if let time = connection.lastEvent { text.sample(Double(time) / 1000, ["connection": connection.name]) }
+            if let time = connection.feed.lastEvent {
+                text.sample(Double(time) / 1000, ["connection": connection.name])
+            }
         }
         text.metric(
             "edgetick_feed_quiet_seconds", .gauge,
@@ -129,7 +164,7 @@ enum CollectorMetrics {
         latency(sample, &text)
     }
 
-    private static func placement(_ placement: PlacementState, _ text: inout MetricsText) {
+    private static func placement(_ placement: SetSnapshot, _ text: inout MetricsText) {
         text.metric("edgetick_symbols_wanted", .gauge, "Symbols to be collected by name.", Int64(placement.wanted))
         text.metric(
             "edgetick_symbols_unplaced", .gauge, "Symbols that no connection has room for, and that are not collected.",
@@ -174,14 +209,15 @@ enum CollectorMetrics {
         }
     }
 
-    private static func buffer(_ buffer: BufferState, _ text: inout MetricsText) {
+    private static func buffer(_ snapshot: CollectorSnapshot, _ text: inout MetricsText) {
+        let buffer = snapshot.buffer
         text.metric("edgetick_buffer_pending_rows", .gauge, "Durable rows that upstream does not have.")
         for stream in EventStream.allCases {
-            text.sample(buffer.streams[stream]?.pending ?? 0, ["stream": stream.rawValue])
+            text.sample(buffer[stream].pending, ["stream": stream.rawValue])
         }
         text.metric("edgetick_buffer_appended_rows_total", .counter, "Rows made durable.")
         for stream in EventStream.allCases {
-            text.sample(buffer.streams[stream]?.appended ?? 0, ["stream": stream.rawValue])
+            text.sample(buffer[stream].appended, ["stream": stream.rawValue])
         }
         text.metric(
             "edgetick_buffer_queued_events", .gauge, "Events on their way to the file.", Int64(buffer.queuedEvents))
@@ -189,31 +225,34 @@ enum CollectorMetrics {
             "edgetick_buffer_queued_bytes", .gauge, "Bytes on their way to the file.", Int64(buffer.queuedBytes))
         text.metric(
             "edgetick_buffer_oldest_pending_seconds", .gauge, "Age of the oldest row that upstream does not have.",
-            buffer.oldestPendingAge ?? 0)
+            snapshot.oldestPendingAge ?? 0)
         text.metric(
             "edgetick_buffer_used_bytes", .gauge, "Part of the buffer's file in use; what the cap bounds.",
             buffer.usedBytes)
         text.metric("edgetick_buffer_file_bytes", .gauge, "Size of the buffer's file.", buffer.fileBytes)
         text.metric("edgetick_buffer_wal_bytes", .gauge, "Size of the buffer's write-ahead log.", buffer.walBytes)
         text.metric(
-            "edgetick_buffer_limit_bytes", .gauge, "Cap of the buffer's file (BUFFER_MAX_BYTES).", buffer.maximumBytes)
+            "edgetick_buffer_limit_bytes", .gauge, "Cap of the buffer's file (BUFFER_MAX_BYTES).",
+            snapshot.maximumBytes)
         text.metric(
             "edgetick_buffer_full", .gauge, "1 while the cap or the disk is reached.",
-            buffer.condition == .full || buffer.condition == .diskFull ? 1 : 0)
+            buffer.state == .full || buffer.state == .diskFull ? 1 : 0)
         text.metric(
             "edgetick_disk_free_bytes", .gauge, "What of the buffer's disk may still be used.",
             buffer.diskFreeBytes.map(Double.init))
         text.metric(
             "edgetick_disk_size_bytes", .gauge, "Size of the buffer's disk.", buffer.diskSizeBytes.map(Double.init))
         var isFailing = 0.0
-        if case .failing = buffer.condition { isFailing = 1 }
+        if case .failing = buffer.state { isFailing = 1 }
         text.metric("edgetick_buffer_failing", .gauge, "1 while commits fail.", isFailing)
         text.metric(
             "edgetick_buffer_dropped_events_total", .counter, "Events dropped because there was no room.", buffer.drops)
         text.metric(
             "edgetick_buffer_refused_batches_total", .counter, "Batches that did not fit into the queue.",
             buffer.refusedBatches)
-        text.metric("edgetick_buffer_last_commit_seconds", .gauge, "How long the last commit took.", buffer.lastCommit)
+        text.metric(
+            "edgetick_buffer_last_commit_seconds", .gauge, "How long the last commit took.",
+            buffer.lastCommit.inSeconds)
         text.metric("edgetick_buffer_gaps_total", .counter, "Spans in which events may have been missed.", buffer.gaps)
         text.metric(
             "edgetick_buffer_dead_letters", .gauge, "Rows that upstream refused, kept aside.", buffer.deadLetters)
@@ -224,36 +263,40 @@ enum CollectorMetrics {
 
     private static func upload(_ sample: StatusBoard.Sample, _ text: inout MetricsText) {
         let sync = sample.snapshot.sync
-        text.metric("edgetick_upload_configured", .gauge, "1 when there is an upstream.", sync.isConfigured ? 1 : 0)
-        text.metric("edgetick_upload_rows_total", .counter, "Rows that are upstream.", sync.rows)
-        text.metric("edgetick_upload_refused_rows_total", .counter, "Rows that upstream refused.", sync.refused)
+        text.metric("edgetick_upload_configured", .gauge, "1 when there is an upstream.", sync == nil ? 0 : 1)
+        text.metric("edgetick_upload_rows_total", .counter, "Rows that are upstream.", Int64(sync?.rows ?? 0))
+        text.metric(
+            "edgetick_upload_refused_rows_total", .counter, "Rows that upstream refused.",
+            Int64(sync?.refused ?? 0))
         text.metric(
             "edgetick_upload_lag_seconds", .gauge, "How far upstream is behind; 0 when it has everything.",
             sample.snapshot.uploadLag)
         text.metric(
             "edgetick_upload_last_success_timestamp_seconds", .gauge,
             "When a pass last found everything upstream, in Unix seconds.",
-            sync.lastSuccessAge.map { Double(sample.time) / 1000 - $0 })
+            sync?.lastSuccess.map { Double(sample.time) / 1000 - sample.snapshot.age(of: $0) })
         text.metric(
             "edgetick_upload_stalled_seconds", .gauge, "Time without a row settled upstream while rows wait.",
-            sync.stalledFor)
-        text.metric("edgetick_upload_failing", .gauge, "1 while a failure lasts.", sync.failure == nil ? 0 : 1)
+            sample.snapshot.stalledFor)
+        text.metric("edgetick_upload_failing", .gauge, "1 while a failure lasts.", sync?.failure == nil ? 0 : 1)
         text.metric(
             "edgetick_upload_needs_person", .gauge, "1 while a failure lasts that a person must mend.",
-            sync.failure?.needsPerson == true ? 1 : 0)
+            sync?.failure?.needsPerson == true ? 1 : 0)
         text.metric(
             "edgetick_upload_stream_failing", .gauge, "1 while a failure keeps this stream, and not all, from upstream."
         )
         for stream in EventStream.allCases {
-            text.sample(Int64(sync.streams[stream]?.failure == nil ? 0 : 1), ["stream": stream.rawValue])
+            text.sample(Int64(sync?.failures[stream] == nil ? 0 : 1), ["stream": stream.rawValue])
         }
     }
 
-    private static func write(_ cache: CacheState, _ text: inout MetricsText) {
-        text.metric("edgetick_cache_hits_total", .counter, "Questions answered from memory.", cache.hits)
-        text.metric("edgetick_cache_misses_total", .counter, "Questions that had to be loaded.", cache.misses)
-        text.metric("edgetick_cache_loads_total", .counter, "Loads from the mirror's file.", cache.loads)
-        text.metric("edgetick_cache_evictions_total", .counter, "Entries that made room.", cache.evictions)
+    private static func write(_ cache: CacheStatistics, _ text: inout MetricsText) {
+        text.metric("edgetick_cache_hits_total", .counter, "Questions answered from memory.", Int64(cache.hits))
+        text.metric("edgetick_cache_misses_total", .counter, "Questions that had to be loaded.", Int64(cache.misses))
+        text.metric("edgetick_cache_loads_total", .counter, "Loads from the mirror's file.", Int64(cache.loads))
+        text.metric(
+            "edgetick_cache_failures_total", .counter, "Unknown names, and loads that failed.", Int64(cache.failures))
+        text.metric("edgetick_cache_evictions_total", .counter, "Entries that made room.", Int64(cache.evictions))
         text.metric("edgetick_cache_entries", .gauge, "Entries held.", Int64(cache.entries))
         text.metric("edgetick_cache_size_bytes", .gauge, "Bytes held, roughly.", Int64(cache.bytes))
     }

@@ -1,9 +1,22 @@
 extension Asset {
-    /// The page.
+    /// The page, whose addresses are relative to the root.
     static let page = Asset("dashboard.html", PackageResources.dashboard_html)
 
-    /// The description of the API.
-    static let openAPI = Asset("openapi.json", PackageResources.openapi_json)
+    /// The page for an address one step below the root.
+    static let pageBelow = Asset("dashboard.html", Asset.below(PackageResources.dashboard_html))
+
+    /// The page with its relative addresses one step higher.
+    private static func below(_ page: [UInt8]) -> [UInt8] {
+        let attributes = ["href", "src"].map { "\($0)=\"" }
+        var text = String(decoding: page, as: UTF8.self)
+        for attribute in attributes {
+            let pieces = text.split(separator: attribute, omittingEmptySubsequences: false)
+            text = pieces.dropFirst().reduce(String(pieces[0])) { text, piece in
+                text + attribute + (piece.hasPrefix("#") ? "" : "../") + piece
+            }
+        }
+        return Array(text.utf8)
+    }
 
     /// What the page is made of.
     static let all: [Asset] = [

@@ -4,22 +4,23 @@ import HTTPTypes
 import Hummingbird
 import MarketData
 import Universe
+import Wire
 
 /// Connections, their symbols, and changes to both while running.
 struct ConnectionRoutes: Sendable {
-    /// The body of a change of subscriptions.
-    struct SubscriptionBody: Decodable {
-        var symbols: [String]
-        var connection: String?
-    }
-
-    /// The body of a new connection.
-    struct ConnectionBody: Decodable {
-        var name: String?
-        var universe_key: String?
-        var symbols: [String]?
-        var priority: Int?
-    }
+    /// The id of a connection that may be there.
+    private static let known = Parameters.part("id", "connection_1 and so on", atMost: 64)
+    /// The id of one that is to be added.
+    private static let new = Parameter<String>(
+        name: "id", place: .path, meaning: "connection_1 and so on",
+        schema: .text(Bounds(maximum: 32, pattern: "^connection_[1-9][0-9]{0,17}$")), standard: nil,
+        fault: "must be connection_1, connection_2 and so on",
+        read: { text in
+            guard text.utf8.count <= 29, text.hasPrefix("connection_"), text.dropFirst(11).first != "0",
+                text.dropFirst(11).utf8.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }), text.count > 11
+            else { return nil }
+            return text
+        })
 
     let source: any CollectorSource
     let board: StatusBoard
@@ -29,111 +30,60 @@ struct ConnectionRoutes: Sendable {
     var routes: [Route] {
         let one = "/api/websocket/connections/{id}"
         let subscriptions = "/api/websocket/subscriptions"
+        let change = Route.Body(schema: .of(SubscriptionRequestJSON.self), isRequired: true)
         return [
-            Route(method: .get, path: "/api/websocket/connections", access: .data, answer: list),
-            Route(method: .get, path: one, access: .data, answer: show),
-            Route(method: .post, path: one, access: .guarded, answer: add),
-            Route(method: .delete, path: one, access: .guarded, answer: remove),
-            Route(method: .get, path: one + "/tickers", access: .data, answer: tickers),
-            Route(method: .post, path: "/api/websocket/rebalance", access: .guarded, answer: rebalance),
-            Route(method: .post, path: subscriptions, access: .guarded, answer: subscribe),
-            Route(method: .delete, path: subscriptions, access: .guarded, answer: unsubscribe),
-            Route(method: .get, path: "/api/admin/websocket-status", access: .data, answer: adminStatus),
+            Route(.get, "/api/websocket/connections", .data, "connections", "All connections") { _ in
+                Reply(ConnectionsJSON(board.sample))
+            },
+            Route(.get, one, .data, "connection", "One connection", parameters: [Self.known]) { call in
+                let sample = board.sample
+                return Reply(ConnectionJSON(try connection(call.value(of: Self.known), in: sample), in: sample))
+            },
+            Route(
+                .post, one, .guarded, "addConnection", "Adds a connection; the change lasts until restart",
+                parameters: [Self.new],
+                body: Route.Body(schema: .of(ConnectionRequestJSON.self), isRequired: false), statuses: [201],
+                answer: add),
+            Route(
+                .delete, one, .guarded, "removeConnection", "Removes a connection; the change lasts until restart",
+                parameters: [Self.known], answer: remove),
+            Route(
+                .get, one + "/tickers", .data, "tickers", "A connection's symbols", parameters: [Self.known]
+            ) { call in
+                Reply(TickersJSON(try connection(call.value(of: Self.known), in: board.sample)))
+            },
+            Route(
+                .post, "/api/websocket/rebalance", .guarded, "rebalance", "Moves symbols so that the load is even",
+                answer: rebalance),
+            Route(
+                .post, subscriptions, .guarded, "subscribe", "Adds symbols; the change lasts until restart",
+                body: change
+            ) { call in
+                try await self.change(call) { (source, symbols, connection) throws(CollectorProblem) in
+                    try await source.subscribe(symbols, connection: connection)
+                }
+            },
+            Route(
+                .delete, subscriptions, .guarded, "unsubscribe", "Removes symbols; the change lasts until restart",
+                body: change
+            ) { call in
+                try await self.change(call) { (source, symbols, connection) throws(CollectorProblem) in
+                    try await source.unsubscribe(symbols, connection: connection)
+                }
+            },
+            Route(.get, "/api/admin/websocket-status", .data, "adminStatus", "All connections with totals") { _ in
+                Reply(WebsocketStatusJSON(board.sample))
+            },
         ]
     }
 
-    @Sendable private func list(_ call: Call) async throws -> Response {
-        _ = try call.query()
-        let sample = board.sample
-        return .json { json in
-            json.array("connections") { json in
-                for connection in sample.snapshot.connections {
-                    json.element { StatusJSON.connection(connection, in: sample, to: &$0) }
-                }
-            }
-            json.field("timestamp", milliseconds: sample.time)
-        }
-    }
-
-    @Sendable private func show(_ call: Call) async throws -> Response {
-        _ = try call.query()
-        let sample = board.sample
-        let connection = try connection(call.parameter("id"), in: sample)
-        return .json { StatusJSON.connection(connection, in: sample, to: &$0) }
-    }
-
-    @Sendable private func tickers(_ call: Call) async throws -> Response {
-        _ = try call.query()
-        let sample = board.sample
-        let connection = try connection(call.parameter("id"), in: sample)
-        guard let tickers = source.tickers(of: connection.id) else { throw unknown(connection.id, in: sample) }
-        let confirmed = Set(tickers.confirmed)
-        let refused = Set(tickers.refused)
-        return .json { json in
-            json.field("id", connection.id)
-            json.field("name", connection.name)
-            json.field("takes_all", tickers.takesAll)
-            json.field("count", tickers.assigned.count)
-            json.field("confirmed_count", tickers.confirmed.count)
-            json.field("tickers", symbols: tickers.assigned)
-            json.field(
-                "unconfirmed", symbols: tickers.assigned.filter { !confirmed.contains($0) && !refused.contains($0) })
-            json.field("refused", symbols: tickers.refused)
-        }
-    }
-
-    @Sendable private func adminStatus(_ call: Call) async throws -> Response {
-        _ = try call.query()
-        let sample = board.sample
-        let connections = sample.snapshot.connections
-        return .json { json in
-            json.field("status", "success")
-            json.object("data") { json in
-                json.field("total_connections", connections.count)
-                json.field("connected_count", connections.count { $0.status == .connected })
-                json.field("total_ticks_received", sample.snapshot.eventCount)
-                json.field("total_errors", sample.snapshot.errorCount)
-                json.object("connections") { json in
-                    for connection in connections {
-                        json.member(connection.id) { StatusJSON.connection(connection, in: sample, to: &$0) }
-                    }
-                }
-            }
-            json.field("timestamp", milliseconds: sample.time)
-        }
-    }
-
-    @Sendable private func rebalance(_ call: Call) async throws -> Response {
-        _ = try call.query()
+    @Sendable private func rebalance(_ call: Call) async throws -> Reply<RebalanceJSON> {
         let source = source
         let moves = try await actions.run("the connections") { () throws(CollectorProblem) in
             try await source.rebalance()
         }
         board.refresh()
-        return .json { json in
-            json.field("count", moves.count)
-            json.array("moved") { json in
-                for move in moves {
-                    json.element { json in
-                        json.field("symbol", move.symbol.description)
-                        json.field("from", move.from)
-                        json.field("to", move.to)
-                    }
-                }
-            }
-        }
-    }
-
-    @Sendable private func subscribe(_ call: Call) async throws -> Response {
-        try await change(call) { (source, symbols, connection) throws(CollectorProblem) in
-            try await source.subscribe(symbols, connection: connection)
-        }
-    }
-
-    @Sendable private func unsubscribe(_ call: Call) async throws -> Response {
-        try await change(call) { (source, symbols, connection) throws(CollectorProblem) in
-            try await source.unsubscribe(symbols, connection: connection)
-        }
+        return Reply(RebalanceJSON(moves))
     }
 
     private func change(
@@ -141,9 +91,8 @@ struct ConnectionRoutes: Sendable {
         _ act:
             @escaping @Sendable (any CollectorSource, [Symbol], String?) async throws(CollectorProblem)
             -> SubscriptionChange
-    ) async throws -> Response {
-        _ = try call.query()
-        guard let wanted = try await body.read(SubscriptionBody.self, from: call) else {
+    ) async throws -> Reply<SubscriptionChangeJSON> {
+        guard let wanted = try await body.read(SubscriptionRequestJSON.self, from: call) else {
             throw Problem(
                 .badRequest, "Send {\"symbols\": [\"AAPL\"], \"connection\": \"connection_1\"}; connection is optional."
             )
@@ -156,24 +105,12 @@ struct ConnectionRoutes: Sendable {
             try await act(source, symbols, wanted.connection)
         }
         board.refresh()
-        return .json { json in
-            json.field("changed_count", change.changed.values.reduce(0) { $0 + $1.count })
-            json.object("changed") { json in
-                for (id, symbols) in change.changed.sorted(by: { $0.key < $1.key }) {
-                    json.member(id, symbols: symbols)
-                }
-            }
-            json.field("unchanged", symbols: change.unchanged)
-        }
+        return Reply(SubscriptionChangeJSON(change))
     }
 
-    @Sendable private func add(_ call: Call) async throws -> Response {
-        _ = try call.query()
-        let id = call.parameter("id")
-        guard id.utf8.count <= 32, id.hasPrefix("connection_"), let number = Int(id.dropFirst(11)), number > 0 else {
-            throw Problem.parameter("id", "must be connection_1, connection_2 and so on")
-        }
-        let wanted = try await body.read(ConnectionBody.self, from: call)
+    @Sendable private func add(_ call: Call) async throws -> Reply<ConnectionJSON> {
+        let id = try call.value(of: Self.new)
+        let wanted = try await body.read(ConnectionRequestJSON.self, from: call)
         if let name = wanted?.name, name.isEmpty || name.utf8.count > 64 {
             throw Problem.parameter("name", "must have 1 to 64 bytes")
         }
@@ -185,25 +122,19 @@ struct ConnectionRoutes: Sendable {
             try await source.addConnection(id: id, request)
         }
         let sample = board.refresh()
-        let connection = try connection(id, in: sample)
-        return .json(status: .created, headers: [.location: "/api/websocket/connections/\(id)"]) { json in
-            StatusJSON.connection(connection, in: sample, to: &json)
-        }
+        return Reply(
+            ConnectionJSON(try connection(id, in: sample), in: sample), status: .created,
+            headers: [.location: "/api/websocket/connections/\(id)"])
     }
 
-    @Sendable private func remove(_ call: Call) async throws -> Response {
-        _ = try call.query()
-        let id = try connection(call.parameter("id"), in: board.sample).id
+    @Sendable private func remove(_ call: Call) async throws -> Reply<RemovedConnectionJSON> {
+        let id = try connection(call.value(of: Self.known), in: board.sample).id
         let source = source
         let released = try await actions.run("the connections") { () throws(CollectorProblem) in
             try await source.removeConnection(id: id)
         }
         board.refresh()
-        return .json { json in
-            json.field("id", id)
-            json.field("released_count", released.count)
-            json.field("released", symbols: released)
-        }
+        return Reply(RemovedConnectionJSON(id: id, released: released))
     }
 
     private func connection(_ id: String, in sample: StatusBoard.Sample) throws(Problem) -> ConnectionState {

@@ -1,19 +1,30 @@
 import HTTPTypes
 import Hummingbird
 import NIOCore
+import Wire
 
 /// The dashboard's files, and the description of the API, all embedded in the binary.
 struct DashboardRoutes: Sendable {
     var routes: [Route] {
-        var routes = ["/", "/admin/websockets"].map { path in
-            Route(method: .get, path: path, access: .open) { call in Self.answer(call, Asset.page) }
+        Self.page("/", "dashboard", Asset.page, "The dashboard")
+            + Self.page("/admin/websockets", "dashboardOfConnections", Asset.pageBelow, "The dashboard")
+            + Asset.all.flatMap { Self.page("/assets/" + $0.name, $0.name, $0, "A file of the dashboard") }
+    }
+
+    /// The description of these routes and of itself, as a route.
+    static func description(of routes: [Route]) -> Route {
+        func route(_ asset: Asset) -> Route {
+            Route(
+                .get, "/api/openapi.json", .open, "description", "This document",
+                answers: [200: .init(schema: .map(.any))]
+            ) { call in answer(call, asset) }
         }
-        routes += Asset.all.map { asset in
-            Route(method: .get, path: "/assets/" + asset.name, access: .open) { call in Self.answer(call, asset) }
-        }
-        routes.append(
-            Route(method: .get, path: "/api/openapi.json", access: .open) { call in Self.answer(call, Asset.openAPI) })
-        return routes
+        return route(Asset("openapi.json", OpenAPIDocument(routes + [route(.page)]).bytes))
+    }
+
+    private static func page(_ path: String, _ name: String, _ asset: Asset, _ summary: String) -> [Route] {
+        let content = Route.Content(mediaType: asset.mediaType, schema: .text(Bounds()), meaning: summary)
+        return [Route(.get, path, .open, name, summary, answers: [200: content]) { call in answer(call, asset) }]
     }
 
     private static func answer(_ call: Call, _ asset: Asset) -> Response {

@@ -4,6 +4,7 @@ import Hummingbird
 import MarketData
 import NIOCore
 import ServiceLifecycle
+import Wire
 
 /// The live stream of server-sent events.
 struct EventRoutes: Sendable {
@@ -12,15 +13,30 @@ struct EventRoutes: Sendable {
     let clients: EventClients
     let runID: String
 
+    private static let types = Parameters.words("types", "Only these messages", of: EventName.self)
+    private static let symbols = Parameters.symbols("symbol", "Only events of these symbols", atMost: 100)
+    private static let shape = Parameters.words(
+        "shape", "own, or platform: connections as an object by id, one market event a message", of: EventShape.self)
+    private static let kinds = Parameters.words("kind", "Only these kinds of events", of: EventKind.self)
+
     var routes: [Route] {
-        [Route(method: .get, path: "/api/events", access: .guarded, answer: events)]
+        let stream = Route.Content(
+            mediaType: "text/event-stream", schema: .text(Bounds()),
+            meaning: "connection_status_update holds Connections, tick_update TickUpdate, metrics_update Status, and "
+                + "messages_dropped MessagesDropped; id goes back in Last-Event-ID to get missed events that memory "
+                + "still holds")
+        return [
+            Route(
+                .get, "/api/events", .guarded, "events",
+                "Live server-sent events: " + EventName.allCases.map(\.rawValue).joined(separator: ", "),
+                parameters: [Self.types, Self.symbols, Self.kinds, Self.shape], answers: [200: stream], answer: events)
+        ]
     }
 
     @Sendable private func events(_ call: Call) async throws -> Response {
-        let query = try call.query("symbol", "kind", "types")
         let filter = EventClient.Filter(
-            names: try query.words("types", of: EventName.self),
-            symbols: try query.symbols("symbol", atMost: 100), kinds: try query.words("kind", of: EventKind.self))
+            names: try call.value(of: Self.types), symbols: try call.value(of: Self.symbols),
+            kinds: try call.value(of: Self.kinds), shape: try call.value(of: Self.shape).first ?? .own)
         let headers: HTTPFields = [.contentType: "text/event-stream", .cacheControl: "no-store"]
         guard call.request.method != .head else { return Response(status: .ok, headers: headers) }
         let channel = call.channel
@@ -58,11 +74,11 @@ struct EventRoutes: Sendable {
         let place = EventPlace(run: runID, next: nextEvent).text
         var messages = [ServerSentEvent.retry]
         if filter.takes(.connectionStatus) {
-            let data = StatusJSON.connectionUpdate(sample, connections: sample.snapshot.connections)
+            let data = filter.shape.connectionStatus(sample)
             messages.append(ByteBuffer(event: .connectionStatus, place: place, data: data))
         }
         if filter.takes(.metrics) {
-            let data = StatusJSON.status(sample, clients: clients)
+            let data = filter.shape.metrics(sample, clients: clients)
             messages.append(ByteBuffer(event: .metrics, place: place, data: data))
         }
         if filter.takes(.tick), let last = last.flatMap({ EventPlace($0) }), last.run == runID, last.next < nextEvent {
@@ -70,14 +86,14 @@ struct EventRoutes: Sendable {
             let missed = held.events.dropLast(Int(clamping: held.end - nextEvent)).filter(filter.takes)
             if !missed.isEmpty {
                 messages.append(
-                    EventBroadcast.message(missed, seen: nextEvent - last.next, place: place))
+                    filter.shape.ticks(missed, seen: nextEvent - last.next, of: sample, place: place))
             }
         }
         return messages
     }
 
     private static func dropped(_ count: Int) -> ByteBuffer {
-        ByteBuffer(string: "event: messages_dropped\ndata: {\"count\":\(count)}\n\n")
+        ByteBuffer(string: "event: messages_dropped\ndata: \(WireJSON.text(of: MessagesDroppedJSON(count: count)))\n\n")
     }
 }
 

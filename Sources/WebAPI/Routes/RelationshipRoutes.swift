@@ -1,150 +1,94 @@
 import Collector
-import Hummingbird
+import HTTPTypes
 import MarketData
 import Store
 import Universe
+import Wire
 
 /// The relationship cache's answers: what is known of stocks, ETFs, sectors and themes, and which connection has a symbol.
 struct RelationshipRoutes: Sendable {
+    private static let symbol = Parameters.symbol("symbol", .path, "A ticker")
+    private static let type = Parameters.word("type", "Only groups of this type", of: GroupType.self)
+    private static let kind = Parameters.word(
+        "type", "Only answers to this kind of question", of: RelationshipKind.self)
+    private static let key = Parameters.text("key", "Only this answer; needs a type")
+
     let source: any CollectorSource
     let calls: BoundedCalls
     let actions: BoundedCalls
 
     var routes: [Route] {
         [
-            Route(method: .get, path: "/api/stocks/{symbol}", access: .data, answer: stock),
-            Route(method: .get, path: "/api/etfs/{symbol}", access: .data) { call in
-                try await group(call, "symbol", .etf, members: "holdings")
+            Route(
+                .get, "/api/stocks/{symbol}", .data, "stock",
+                "What is known of a stock: sector, industry, ETFs, groups, and which connection brings it",
+                parameters: [Self.symbol], answer: stock),
+            group("/api/etfs/{symbol}", "etf", "An ETF's holdings", .etf, "symbol"),
+            group("/api/sectors/{name}", "sector", "A sector's stocks", .sector, "name"),
+            group("/api/themes/{name}", "theme", "A theme's members", .theme, "name"),
+            Route(
+                .get, "/api/groups", .data, "groups", "The groups of the environment in use, with their member counts",
+                parameters: [Self.type]
+            ) { call in
+                let type = try call.value(of: Self.type)
+                let source = source
+                return Reply(
+                    GroupsJSON(
+                        try await calls.run("the mirror") { () throws(CollectorProblem) in
+                            try await source.groups(of: type)
+                        }))
             },
-            Route(method: .get, path: "/api/sectors/{name}", access: .data) { call in
-                try await group(call, "name", .sector, members: "stocks")
-            },
-            Route(method: .get, path: "/api/themes/{name}", access: .data) { call in
-                try await group(call, "name", .theme, members: "members")
-            },
-            Route(method: .get, path: "/api/groups", access: .data, answer: groups),
-            Route(method: .get, path: "/api/websocket/symbols/{symbol}", access: .data, answer: placement),
-            Route(method: .post, path: "/api/universes/refresh", access: .guarded, answer: refresh),
+            Route(
+                .get, "/api/websocket/symbols/{symbol}", .data, "symbolPlacement",
+                "Which connection brings a symbol, and why it is collected", parameters: [Self.symbol],
+                answer: placement),
+            Route(
+                .post, "/api/universes/refresh", .guarded, "refreshUniverses",
+                "Forgets what the relationship cache knows, and has the connections follow what the mirror says",
+                parameters: [Self.kind, Self.key], answer: refresh),
         ]
     }
 
-    @Sendable private func stock(_ call: Call) async throws -> Response {
-        _ = try call.query()
-        let symbol = try symbol(call)
+    @Sendable private func stock(_ call: Call) async throws -> Reply<StockJSON> {
+        let symbol = try call.value(of: Self.symbol)
         let source = source
         let stock = try await calls.run("the mirror") { () throws(CollectorProblem) in
             try await source.stock(symbol.description)
         }
         let places = source.placement(of: symbol)?.places ?? []
-        return .json { json in
-            json.field("symbol", symbol.description)
-            json.field("is_known", stock.isKnown)
-            json.field("sector", stock.classification.sector)
-            json.field("industry", stock.classification.industry)
-            json.array("etfs") { json in
-                for etf in stock.etfs {
-                    json.element { json in
-                        json.field("name", etf.name)
-                        json.field("weight", etf.weight)
-                    }
-                }
-            }
-            json.field("universes", strings: stock.groups.filter { $0.type == .universe }.map(\.name))
-            json.field("themes", strings: stock.groups.filter { $0.type == .theme }.map(\.name))
-            json.array("groups") { json in
-                for group in stock.groups {
-                    json.element { json in
-                        json.field("name", group.name)
-                        json.field("type", group.type.rawValue)
-                        json.field("weight", group.weight)
-                    }
-                }
-            }
-            json.field("connections", strings: places.map(\.connection))
-            json.field("nearest", strings: stock.isKnown || !places.isEmpty ? [] : source.symbols(near: symbol))
-        }
+        return Reply(
+            StockJSON(
+                symbol.description, stock, connections: places.map(\.connection),
+                nearest: stock.isKnown || !places.isEmpty ? [] : source.symbols(near: symbol)))
     }
 
     private func group(
-        _ call: Call, _ parameter: String, _ type: GroupType, members name: StaticString
-    ) async throws -> Response {
-        _ = try call.query()
-        let wanted = call.parameter(parameter)
-        guard !wanted.isEmpty, wanted.utf8.count <= 512 else {
-            throw Problem.parameter(parameter, "must have 1 to 512 bytes")
-        }
-        let source = source
-        let found = try await calls.run("the mirror") { () throws(CollectorProblem) in
-            try await source.group(named: wanted, of: type)
-        }
-        return .json { json in
-            found.group.write(to: &json)
-            json.array(name) { json in
-                for member in found.members {
-                    json.element { json in
-                        json.field("symbol", member.symbol)
-                        json.field("weight", member.weight)
-                    }
-                }
-            }
+        _ path: String, _ name: String, _ summary: String, _ type: GroupType, _ parameter: String
+    ) -> Route {
+        let wanted = Parameters.part(parameter, "The name", atMost: 512)
+        return Route(.get, path, .data, name, summary, parameters: [wanted]) { call in
+            let name = try call.value(of: wanted)
+            let source = source
+            return Reply(
+                GroupMembersJSON(
+                    try await calls.run("the mirror") { () throws(CollectorProblem) in
+                        try await source.group(named: name, of: type)
+                    }))
         }
     }
 
-    @Sendable private func groups(_ call: Call) async throws -> Response {
-        let text = try call.query("type").text("type")
-        let type = text.flatMap { GroupType(rawValue: $0.uppercased()) }
-        guard text == nil || type != nil else {
-            throw Problem.parameter("type", "must be of: " + GroupType.allCases.map(\.rawValue).joined(separator: ", "))
-        }
-        let source = source
-        let groups = try await calls.run("the mirror") { () throws(CollectorProblem) in
-            try await source.groups(of: type)
-        }
-        return .json { json in
-            json.field("count", groups.count)
-            json.array("groups") { json in
-                for group in groups { json.element { group.write(to: &$0) } }
-            }
-        }
-    }
-
-    @Sendable private func placement(_ call: Call) async throws -> Response {
-        _ = try call.query()
-        let symbol = try symbol(call)
+    @Sendable private func placement(_ call: Call) async throws -> Reply<PlacementJSON> {
+        let symbol = try call.value(of: Self.symbol)
         guard let placement = source.placement(of: symbol) else {
             var problem = Problem(.notFound, "No connection is to collect \(symbol).")
             problem.nearest = source.symbols(near: symbol)
             throw problem
         }
-        return .json { json in
-            json.field("symbol", symbol.description)
-            json.field("is_confirmed", placement.places.contains(where: \.isConfirmed))
-            json.array("connections") { json in
-                for place in placement.places {
-                    json.element { json in
-                        json.field("id", place.connection)
-                        json.field("name", place.name)
-                        json.field("is_confirmed", place.isConfirmed)
-                        json.field("is_refused", place.isRefused)
-                    }
-                }
-            }
-            json.array("reasons") { json in
-                for reason in placement.reasons { json.element { Self.write(reason, to: &$0) } }
-            }
-        }
+        return Reply(PlacementJSON(placement))
     }
 
-    @Sendable private func refresh(_ call: Call) async throws -> Response {
-        let query = try call.query("type", "key")
-        let key = query.text("key")
-        let kind = try query.text("type").map { text throws(Problem) in
-            guard let kind = RelationshipKind(rawValue: text) else {
-                throw Problem.parameter(
-                    "type", "must be of: " + RelationshipKind.allCases.map(\.rawValue).joined(separator: ", "))
-            }
-            return kind
-        }
+    @Sendable private func refresh(_ call: Call) async throws -> Reply<RefreshJSON> {
+        let (kind, key) = (try call.value(of: Self.kind), try call.value(of: Self.key))
         let scope: RelationshipCache.Scope
         switch (kind, key) {
         case (nil, nil): scope = .all
@@ -156,37 +100,6 @@ struct RelationshipRoutes: Sendable {
         let dropped = try await actions.run("the universes") { () throws(CollectorProblem) in
             try await source.refreshUniverses(scope)
         }
-        return .json { json in
-            json.field("type", kind?.rawValue)
-            json.field("key", key)
-            json.field("dropped_count", dropped)
-        }
-    }
-
-    private func symbol(_ call: Call) throws(Problem) -> Symbol {
-        guard let symbol = Symbol(spelled: call.parameter("symbol")) else {
-            throw Problem.parameter("symbol", "is no symbol the feed could send")
-        }
-        return symbol
-    }
-
-    /// Each reason has all members, so that a program needs no cases.
-    private static func write(_ reason: SymbolPlacement.Reason, to json: inout JSONText) {
-        switch reason {
-        case .assignment(let assignment):
-            json.field("origin", assignment.wish.origin.rawValue)
-            json.field("connection", assignment.wish.connection)
-            StatusJSON.source(assignment.source, to: &json)
-        case .single(let origin, let connection):
-            json.field("origin", origin.rawValue)
-            json.field("connection", connection)
-            json.field("from", "subscription")
-            json.field("key", String?.none)
-        case .left(let name, let origin):
-            json.field("origin", origin.rawValue)
-            json.field("connection", name)
-            json.field("from", "removed_connection")
-            json.field("key", String?.none)
-        }
+        return Reply(RefreshJSON(type: kind, key: key, dropped: dropped))
     }
 }

@@ -3,6 +3,7 @@ import HTTPTypes
 import Hummingbird
 import MarketData
 import NIOCore
+import Wire
 
 /// How everything stands: state, last hour, upload, health, metrics.
 struct StateRoutes: Sendable {
@@ -14,71 +15,59 @@ struct StateRoutes: Sendable {
 
     var routes: [Route] {
         [
-            Route(method: .get, path: "/api/status", access: .data, answer: status),
-            Route(method: .get, path: "/api/history", access: .data, answer: history),
-            Route(method: .get, path: "/api/sync", access: .data, answer: sync),
-            Route(method: .post, path: "/api/sync", access: .guarded, answer: push),
-            Route(method: .get, path: "/health/live", access: .open, answer: live),
-            Route(method: .get, path: "/health/ready", access: .open, answer: ready),
-            Route(method: .get, path: "/metrics", access: .data, answer: metrics),
+            Route(.get, "/api/status", .data, "status", "Everything that is measured") { _ in
+                Reply(StatusJSON(board.sample, clients: clients.count))
+            },
+            Route(.get, "/api/history", .data, "history", "The last hour, a point every five seconds") { _ in
+                Reply(HistoryJSON(board.history))
+            },
+            Route(.get, "/api/sync", .data, "sync", "How the upload stands") { _ in
+                Reply(SyncJSON(board.sample.snapshot))
+            },
+            Route(
+                .post, "/api/sync", .guarded, "pushNow", "Asks the upload to start a pass now", statuses: [202],
+                answer: push),
+            Route(.get, "/api/relay", .data, "relay", "Who reads over the relay, and what was sent") { _ in
+                guard let relay = board.sample.snapshot.relay else {
+                    throw Problem(.conflict, slug: "no-relay", "There is no relay: RELAY_PORT is not set.")
+                }
+                return Reply(RelayJSON(relay))
+            },
+            Route(
+                .get, "/health/live", .open, "live", "200 while all loops go round, else 503", statuses: [200, 503]
+            ) { call in
+                let health = board.sample.health
+                return Self.reply(health, [health.loops], isGood: health.isLive, to: call)
+            },
+            Route(
+                .get, "/health/ready", .open, "ready", "200 while the collector collects, else 503",
+                statuses: [200, 503]
+            ) { call in
+                let health = board.sample.health
+                return Self.reply(health, health.checks, isGood: health.isReady, to: call)
+            },
+            Route(
+                .get, "/metrics", .data, "metrics", "Prometheus metrics",
+                answers: [200: .init(mediaType: "text/plain", schema: .text(Bounds()), meaning: "Text format 0.0.4")],
+                answer: metrics),
         ]
     }
 
-    @Sendable private func status(_ call: Call) async throws -> Response {
-        _ = try call.query()
-        return .json(StatusJSON.status(board.sample, clients: clients))
-    }
-
-    @Sendable private func history(_ call: Call) async throws -> Response {
-        _ = try call.query()
-        let points = board.history
-        return .json { json in
-            json.field("interval_seconds", History.interval)
-            json.array("points") { json in
-                for point in points { json.element { StatusJSON.write(point, to: &$0) } }
-            }
-        }
-    }
-
-    @Sendable private func sync(_ call: Call) async throws -> Response {
-        _ = try call.query()
-        let sample = board.sample
-        return .json { json in
-            StatusJSON.sync(sample.snapshot, to: &json)
-            json.field("timestamp", milliseconds: sample.time)
-        }
-    }
-
-    @Sendable private func push(_ call: Call) async throws -> Response {
-        _ = try call.query()
-        guard board.sample.snapshot.sync.isConfigured else {
+    @Sendable private func push(_ call: Call) async throws -> Reply<SyncJSON> {
+        guard board.sample.snapshot.sync != nil else {
             throw Problem(.conflict, slug: "no-upstream", "There is no upstream to push to: DATABASE_URI is not set.")
         }
         let source = source
         try await actions.run("the upload") { () throws(CollectorProblem) in try await source.pushNow() }
-        let sample = board.refresh()
-        return .json(status: .accepted) { json in
-            StatusJSON.sync(sample.snapshot, to: &json)
-            json.field("timestamp", milliseconds: sample.time)
-        }
+        return Reply(SyncJSON(board.refresh().snapshot), status: .accepted)
     }
 
-    @Sendable private func live(_ call: Call) async throws -> Response {
-        _ = try call.query()
-        let health = board.sample.health
-        return .json(status: health.isLive ? .ok : .serviceUnavailable) { json in
-            StatusJSON.checks([health.loops], showsDetails: call.isAuthorized, to: &json)
-            json.field("timestamp", milliseconds: WallClock.milliseconds())
-        }
-    }
-
-    @Sendable private func ready(_ call: Call) async throws -> Response {
-        _ = try call.query()
-        let health = board.sample.health
-        return .json(status: health.isReady ? .ok : .serviceUnavailable) { json in
-            StatusJSON.checks(health.checks, showsDetails: call.isAuthorized, to: &json)
-            json.field("timestamp", milliseconds: WallClock.milliseconds())
-        }
+    private static func reply(
+        _ health: Health, _ checks: [Health.Check], isGood: Bool, to call: Call
+    ) -> Reply<HealthJSON> {
+        Reply(
+            HealthJSON(health, checks: checks, showsDetails: call.isAuthorized, at: WallClock.milliseconds()),
+            status: isGood ? .ok : .serviceUnavailable)
     }
 
     @Sendable private func metrics(_ call: Call) async throws -> Response {

@@ -6,17 +6,14 @@ public import Universe
 
 /// What the API asks of the collector: the seam that the composition root fills.
 ///
-/// ``tickers(of:)``, ``placement(of:)`` and ``symbols(near:)`` return from memory and must not wait for a disk, the network
+/// ``placement(of:)`` and ``symbols(near:)`` return from memory and must not wait for a disk, the network
 /// or a lock that is held while either is used. The others may wait; the API bounds how long and how many at once.
 public protocol CollectorSource: Sendable {
-    /// A connection's symbols; `nil` when there is no such connection.
-    func tickers(of connection: String) -> ConnectionTickers?
-
     /// The newest events in the buffer's file, newest first; `nil` for all symbols.
-    func recentEvents(symbol: Symbol?, limit: Int) async throws(CollectorProblem) -> FoundEvents
+    func recentEvents(symbol: Symbol?, limit: Int) async throws(CollectorProblem) -> TickHistory.Answer<StoredEvent>
 
     /// The newest bars in a range, the newest version of each, oldest first.
-    func bars(_ query: BarQuery) async throws(CollectorProblem) -> FoundBars
+    func bars(_ query: TickHistory.BarQuery) async throws(CollectorProblem) -> TickHistory.Answer<Bar>
 
     /// Which connections bring a symbol and why; `nil` when none is to collect it.
     func placement(of symbol: Symbol) -> SymbolPlacement?
@@ -42,11 +39,11 @@ public protocol CollectorSource: Sendable {
     /// What a universe key stands for; the problem is ``CollectorProblem/Kind/notFound`` when no part names a group.
     func universe(key: String) async throws(CollectorProblem) -> Resolution
 
-    /// The newest recorded gaps, newest first.
-    func gaps(limit: Int) async throws(CollectorProblem) -> [RecordedGap]
+    /// The newest recorded gaps that are in one of these states, and what became of them.
+    func gaps(states: Set<GapState>, limit: Int) async throws(CollectorProblem) -> [GapRecord]
 
     /// The newest rows that upstream refused, newest first.
-    func deadLetters(limit: Int) async throws(CollectorProblem) -> [RefusedEvent]
+    func deadLetters(limit: Int) async throws(CollectorProblem) -> [DeadLetter]
 
     /// Asks the upload to start a pass now; returns without waiting for its end.
     func pushNow() async throws(CollectorProblem)

@@ -2,15 +2,16 @@ import HTTPTypes
 import Hummingbird
 import Logging
 import NIOCore
+import Wire
 
 /// One request on its way to its route.
 struct Call: Sendable {
     /// The request.
     var request: Request
     /// The parts of the path that a route leaves open, decoded.
-    var parameters: [String: String]
-    /// The query, undecoded.
-    var rawQuery: Substring?
+    var parts: [String: String]
+    /// The query; it holds none but the route's parameters.
+    var query: Query
     /// Whether the request carries the token, or none is asked for.
     var isAuthorized: Bool
     /// The socket.
@@ -18,13 +19,13 @@ struct Call: Sendable {
     /// Where the route may write its lines.
     var logger: Logger
 
-    /// The query, whose parameters must be among `known`.
-    func query(_ known: String...) throws(Problem) -> Query {
-        try Query(rawQuery, known: known)
+    /// What the request says of a parameter of its route.
+    func value<Value>(of parameter: Parameter<Value>) throws(Problem) -> Value {
+        switch parameter.place {
+        case .path: try parameter.value(of: parts[parameter.name])
+        case .query: try parameter.value(of: query[parameter.name])
+        }
     }
-
-    /// A part of the path that the route leaves open.
-    func parameter(_ name: String) -> String { parameters[name] ?? "" }
 }
 
 /// What the server knows of a request beside the request itself.
@@ -40,21 +41,24 @@ struct RequestScope: InitializableFromSource {
     }
 }
 
-extension Response {
-    /// A JSON answer that nobody keeps.
-    static func json(_ bytes: [UInt8], status: HTTPResponse.Status = .ok, headers: HTTPFields = HTTPFields())
-        -> Response
-    {
+/// What a route returns: a value that goes out as JSON.
+struct Reply<Body: WireObject>: Sendable {
+    var body: Body
+    var status: HTTPResponse.Status = .ok
+    var headers = HTTPFields()
+
+    init(_ body: Body, status: HTTPResponse.Status = .ok, headers: HTTPFields = HTTPFields()) {
+        self.body = body
+        self.status = status
+        self.headers = headers
+    }
+
+    /// The response, which nobody keeps.
+    var response: Response {
         var headers = headers
         headers[.contentType] = "application/json"
         headers[.cacheControl] = "no-store"
-        return Response(status: status, headers: headers, body: .init(byteBuffer: ByteBuffer(bytes: bytes)))
-    }
-
-    /// A JSON object that nobody keeps.
-    static func json(
-        status: HTTPResponse.Status = .ok, headers: HTTPFields = HTTPFields(), _ body: (inout JSONText) -> Void
-    ) -> Response {
-        json(JSONText.object(body), status: status, headers: headers)
+        return Response(
+            status: status, headers: headers, body: .init(byteBuffer: ByteBuffer(bytes: WireJSON.bytes(of: body))))
     }
 }

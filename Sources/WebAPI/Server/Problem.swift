@@ -2,15 +2,10 @@ import Collector
 import HTTPTypes
 import Hummingbird
 import NIOCore
+import Wire
 
 /// An answer that says what is wrong, as problem details (RFC 9457).
 struct Problem: Error, Sendable {
-    /// A parameter or member of the body that is wrong.
-    struct Fault: Sendable, Equatable {
-        var parameter: String
-        var detail: String
-    }
-
     /// The HTTP status.
     var status: HTTPResponse.Status
     /// The kind of problem, stable for programs.
@@ -18,7 +13,7 @@ struct Problem: Error, Sendable {
     /// What is wrong here, and what to do.
     var detail: String
     /// The parameters that are wrong.
-    var faults: [Fault] = []
+    var faults: [ProblemJSON.Fault] = []
     /// Names that exist and resemble one that does not.
     var nearest: [String] = []
     /// Header fields that belong to the status.
@@ -48,7 +43,7 @@ struct Problem: Error, Sendable {
     /// A faulty parameter.
     static func parameter(_ name: String, _ detail: String) -> Problem {
         var problem = Problem(.badRequest, slug: "invalid-parameter", "\(name): \(detail)")
-        problem.faults = [Fault(parameter: name, detail: detail)]
+        problem.faults = [ProblemJSON.Fault(parameter: name, detail: detail)]
         return problem
     }
 
@@ -74,24 +69,10 @@ struct Problem: Error, Sendable {
 
     /// The body.
     func text(instance: String?) -> [UInt8] {
-        JSONText.object { json in
-            json.field("type", "urn:edgetick:problem:\(slug)")
-            json.field("title", status.reasonPhrase)
-            json.field("status", status.code)
-            json.field("detail", detail)
-            if let instance { json.field("instance", String(instance.prefix(200))) }
-            if !nearest.isEmpty { json.field("nearest", strings: nearest) }
-            if !faults.isEmpty {
-                json.array("errors") { json in
-                    for fault in faults {
-                        json.element { json in
-                            json.field("parameter", fault.parameter)
-                            json.field("detail", fault.detail)
-                        }
-                    }
-                }
-            }
-        }
+        WireJSON.bytes(
+            of: ProblemJSON(
+                type: "urn:edgetick:problem:\(slug)", title: status.reasonPhrase, status: status.code, detail: detail,
+                instance: instance.map { String($0.prefix(200)) }, nearest: nearest, errors: faults))
     }
 
     /// The answer.

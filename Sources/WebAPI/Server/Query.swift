@@ -1,8 +1,7 @@
 import HTTPTypes
-import MarketData
-import Universe
 
-/// A request's query, read strictly: a parameter that is unknown, repeated or malformed is answered with what is allowed.
+/// A request's query, read strictly: a parameter that is unknown, repeated or malformed gets a problem that says what is
+/// allowed.
 struct Query: Sendable {
     private let values: [String: String]
 
@@ -26,60 +25,8 @@ struct Query: Sendable {
         self.values = values
     }
 
-    /// A text; `nil` when absent or empty.
-    func text(_ name: String) -> String? {
-        values[name].flatMap { $0.isEmpty ? nil : $0 }
-    }
-
-    /// A whole number in a range.
-    func number(_ name: String, in range: ClosedRange<Int>, default standard: Int) throws(Problem) -> Int {
-        guard let text = text(name) else { return standard }
-        guard let number = Int(text), range.contains(number) else {
-            throw .parameter(name, "must be a whole number from \(range.lowerBound) to \(range.upperBound)")
-        }
-        return number
-    }
-
-    /// A symbol.
-    func symbol(_ name: String) throws(Problem) -> Symbol? {
-        guard let text = text(name) else { return nil }
-        guard let symbol = Symbol(spelled: text) else { throw .parameter(name, "is no symbol the feed could send") }
-        return symbol
-    }
-
-    /// A comma list of symbols.
-    func symbols(_ name: String, atMost limit: Int) throws(Problem) -> Set<Symbol> {
-        var symbols: Set<Symbol> = []
-        for piece in (text(name) ?? "").split(separator: ",") {
-            guard let symbol = Symbol(spelled: String(piece)) else { throw .parameter(name, "holds what is no symbol") }
-            symbols.insert(symbol)
-        }
-        guard symbols.count <= limit else { throw .parameter(name, "takes at most \(limit) symbols") }
-        return symbols
-    }
-
-    /// A comma list of words of an enumeration.
-    func words<Word: RawRepresentable & CaseIterable & Hashable>(
-        _ name: String, of type: Word.Type
-    ) throws(Problem) -> Set<Word> where Word.RawValue == String {
-        var words: Set<Word> = []
-        for piece in (text(name) ?? "").split(separator: ",") {
-            guard let word = Word(rawValue: String(piece)) else {
-                throw .parameter(name, "must be of: " + Word.allCases.map(\.rawValue).joined(separator: ", "))
-            }
-            words.insert(word)
-        }
-        return words
-    }
-
-    /// A time, in milliseconds since the Unix epoch: Unix seconds, or ISO 8601 with a zone.
-    func time(_ name: String) throws(Problem) -> Int64? {
-        guard let text = text(name) else { return nil }
-        guard let time = MomentParameter.milliseconds(text) else {
-            throw .parameter(name, "must be Unix seconds or a time as 2026-01-05T14:30:00Z")
-        }
-        return time
-    }
+    /// A parameter's text, decoded.
+    subscript(name: String) -> String? { values[name] }
 }
 
 /// Percent-encoding (RFC 3986, section 2.1).

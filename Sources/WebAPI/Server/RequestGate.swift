@@ -55,7 +55,7 @@ struct RequestGate: Sendable {
             throw Problem(
                 .misdirectedRequest, slug: "foreign-host",
                 "This server does not answer for the name in the Host header. "
-                    + "Use the address of HTTP_HOST, or add the name to the allowed ones.")
+                    + "Use the address of HTTP_HOST, or add the name to HTTP_ALLOWED_HOSTS, as for one of a proxy.")
         }
     }
 
@@ -68,7 +68,13 @@ struct RequestGate: Sendable {
                 let host = head.host.flatMap({ HostName($0) })
             else { throw problem }
             let usual = origin.hasPrefix("https") ? 443 : 80
-            guard from.name == host.name, (from.port ?? usual) == (host.port ?? usual) else { throw problem }
+            guard from.name == host.name else { throw problem }
+            // A proxy may pass the name on and not its port (nginx's $host); then the browser's own word has to do. On
+            // this machine itself any program could have another port.
+            let isPortLost =
+                host.port == nil && !HostName.isLoopback(host.name)
+                && (head.fetchSite ?? "same-origin") == "same-origin"
+            guard (from.port ?? usual) == (host.port ?? usual) || isPortLost else { throw problem }
         } else if let site = head.fetchSite, site != "same-origin", site != "none" {
             throw problem
         }

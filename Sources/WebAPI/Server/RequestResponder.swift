@@ -49,16 +49,16 @@ struct RequestResponder: HTTPResponder {
         guard isAuthorized || route.route.access == .open else { throw Problem.unauthorized }
         return try await route.route.answer(
             Call(
-                request: request, parameters: route.parameters, rawQuery: query, isAuthorized: isAuthorized,
-                channel: context.channel, logger: context.logger))
+                request: request, parts: route.parts, query: try Query(query, known: route.route.queryNames),
+                isAuthorized: isAuthorized, channel: context.channel, logger: context.logger))
     }
 
     /// The route; `nil` for `OPTIONS` on a path that has one.
     private func route(
         _ method: HTTPRequest.Method, _ path: String
-    ) throws(Problem) -> (route: Route, parameters: [String: String])? {
+    ) throws(Problem) -> (route: Route, parts: [String: String])? {
         switch table.match(method, try Self.parts(path)) {
-        case .route(let route, let parameters): return (route, parameters)
+        case .route(let route, let parts): return (route, parts)
         case .otherMethods where method == .options: return nil
         case .otherMethods(let methods): throw .methodNotAllowed(methods)
         case .nothing:

@@ -1,7 +1,8 @@
 import HTTPTypes
 import Hummingbird
+import Wire
 
-/// An address and what answers there.
+/// An address, what it takes and what it returns. The table of these serves the requests and makes the API's document.
 struct Route: Sendable {
     /// Who may call it.
     enum Access: Sendable {
@@ -13,21 +14,82 @@ struct Route: Sendable {
         case open
     }
 
+    /// What a route returns.
+    struct Content: Sendable {
+        /// The media type.
+        var mediaType = "application/json"
+        /// The form of the body.
+        var schema: Schema
+        /// What the answer is.
+        var meaning = "Answer"
+    }
+
+    /// The body that a route takes.
+    struct Body: Sendable {
+        /// The form, by the type that reads it.
+        var schema: Schema
+        /// Whether a request must have one.
+        var isRequired: Bool
+    }
+
     /// The method.
-    var method: HTTPRequest.Method
+    let method: HTTPRequest.Method
     /// The path, with `{name}` for a part that is left open.
-    var path: String
+    let path: String
     /// Who may call it.
-    var access: Access
+    let access: Access
+    /// What programs call it.
+    let name: String
+    /// What it is for.
+    let summary: String
+    /// The parameters of path and query.
+    let parameters: [any DescribedParameter]
+    /// The body that it takes.
+    let body: Body?
+    /// What it returns, by status; anything else is a problem.
+    let answers: [Int: Content]
     /// What answers.
-    var answer: @Sendable (Call) async throws -> Response
+    let answer: @Sendable (Call) async throws -> Response
+
+    /// A route that returns JSON of one type, with one of some statuses.
+    init<Answer: WireObject>(
+        _ method: HTTPRequest.Method, _ path: String, _ access: Access, _ name: String, _ summary: String,
+        parameters: [any DescribedParameter] = [], body: Body? = nil, statuses: [Int] = [200],
+        answer: @escaping @Sendable (Call) async throws -> Reply<Answer>
+    ) {
+        let content = Content(schema: .of(Answer.self))
+        self.init(
+            method, path, access, name, summary, parameters: parameters, body: body,
+            answers: Dictionary(uniqueKeysWithValues: statuses.map { ($0, content) })
+        ) { call in try await answer(call).response }
+    }
+
+    /// A route that returns something else than JSON.
+    init(
+        _ method: HTTPRequest.Method, _ path: String, _ access: Access, _ name: String, _ summary: String,
+        parameters: [any DescribedParameter] = [], body: Body? = nil, answers: [Int: Content],
+        answer: @escaping @Sendable (Call) async throws -> Response
+    ) {
+        self.method = method
+        self.path = path
+        self.access = access
+        self.name = name
+        self.summary = summary
+        self.parameters = parameters
+        self.body = body
+        self.answers = answers
+        self.answer = answer
+    }
+
+    /// The names that a query may have.
+    var queryNames: [String] { parameters.filter { $0.place == .query }.map(\.name) }
 }
 
 /// Finds the route of a request.
 struct RouteTable: Sendable {
     /// What a path leads to.
     enum Match {
-        case route(Route, parameters: [String: String])
+        case route(Route, parts: [String: String])
         case otherMethods([HTTPRequest.Method])
         case nothing
     }
@@ -55,22 +117,22 @@ struct RouteTable: Sendable {
         let wanted = method == .head ? .get : method
         var methods: [HTTPRequest.Method] = []
         for (route, parts) in zip(routes, parts) where parts.count == path.count {
-            guard let parameters = Self.parameters(parts, path) else { continue }
-            if route.method == wanted { return .route(route, parameters: parameters) }
+            guard let open = Self.open(parts, path) else { continue }
+            if route.method == wanted { return .route(route, parts: open) }
             methods.append(route.method)
             if route.method == .get { methods.append(.head) }
         }
         return methods.isEmpty ? .nothing : .otherMethods(methods)
     }
 
-    private static func parameters(_ parts: [Part], _ path: [String]) -> [String: String]? {
-        var parameters: [String: String] = [:]
+    private static func open(_ parts: [Part], _ path: [String]) -> [String: String]? {
+        var open: [String: String] = [:]
         for (part, text) in zip(parts, path) {
             switch part {
             case .fixed(let fixed): guard fixed == text else { return nil }
-            case .open(let name): parameters[name] = text
+            case .open(let name): open[name] = text
             }
         }
-        return parameters
+        return open
     }
 }

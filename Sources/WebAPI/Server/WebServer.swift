@@ -44,7 +44,7 @@ public final class WebServer: Service {
         let calls = BoundedCalls(width: limits.calls, limit: limits.callTimeout)
         let actions = BoundedCalls(width: 4, limit: limits.callTimeout)
         broadcast = EventBroadcast(board: board, tap: tap, clients: clients, runID: runID, beat: configuration.beat)
-        routes =
+        let own =
             StateRoutes(source: source, board: board, clients: clients, refusals: refusals, actions: actions).routes
             + ConnectionRoutes(source: source, board: board, body: BodyReader(limits: limits), actions: actions).routes
             + DataRoutes(source: source, board: board, tap: tap, calls: calls).routes
@@ -52,6 +52,7 @@ public final class WebServer: Service {
             + RelationshipRoutes(source: source, calls: calls, actions: actions).routes
             + EventRoutes(board: board, tap: tap, clients: clients, runID: runID).routes
             + DashboardRoutes().routes
+        routes = own + [DashboardRoutes.description(of: own)]
         room = SocketRoom(limit: limits.connections, refusals: refusals)
         responder = RequestResponder(
             gate: RequestGate(configuration), table: RouteTable(routes), refusals: refusals)

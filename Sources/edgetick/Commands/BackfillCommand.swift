@@ -1,10 +1,12 @@
 import ArgumentParser
 import Backfill
-import Foundation
+import FoundationEssentials
+import Glibc
 import Logging
 import MarketData
 import Store
 import Universe
+import Wire
 
 /// Fills gaps from the REST aggregates.
 struct BackfillCommand: AsyncParsableCommand {
@@ -85,7 +87,7 @@ struct BackfillCommand: AsyncParsableCommand {
         progress.finish(done: result.done)
         print(
             json
-                ? try JSONText.of(["added": result.rows, "present": result.present])
+                ? WireJSON.text(of: ["added": result.rows, "present": result.present])
                 : "added \(result.rows) bars, \(result.present) were there")
     }
 
@@ -121,7 +123,7 @@ struct BackfillCommand: AsyncParsableCommand {
     private func printStates(_ counts: [GapState: Int]) throws {
         if json {
             let states = GapState.allCases.map { ($0.rawValue, counts[$0] ?? 0) }
-            return print(try JSONText.of(["gaps": Dictionary(uniqueKeysWithValues: states)]))
+            return print(WireJSON.text(of: ["gaps": Dictionary(uniqueKeysWithValues: states)]))
         }
         let parts = GapState.allCases.compactMap { state in counts[state].map { "\($0) \(state.rawValue)" } }
         print(parts.isEmpty ? "no gap is open" : "gaps: " + parts.joined(separator: ", "))

@@ -1,7 +1,8 @@
 import ArgumentParser
 import Collector
 import Feed
-import Foundation
+import FoundationEssentials
+import Glibc
 import Logging
 import MarketData
 import Store
@@ -58,10 +59,11 @@ struct CaptureCommand: AsyncParsableCommand {
 /// Writes each text message as a line; the events themselves go nowhere.
 private final class FrameRecorder: FrameTap, EventSink {
     private struct State {
-        var handle: FileHandle
-        var pending = Data()
+        let descriptor: Int32
+        var pending: [UInt8] = []
         var frames = 0
-        var failure: (any Error)?
+        /// The system's error number.
+        var failure: Int32?
         var end: (@Sendable () -> Void)?
     }
 
@@ -76,7 +78,7 @@ private final class FrameRecorder: FrameTap, EventSink {
         guard descriptor >= 0 else {
             throw CommandFailure(.ioError, "\(file) can't be made: \(String(cString: strerror(errno)))")
         }
-        state = Mutex(State(handle: FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)))
+        state = Mutex(State(descriptor: descriptor))
         self.limit = limit ?? .max
         self.secret = Array((secret?.reveal() ?? "").utf8)
     }
@@ -111,18 +113,17 @@ private final class FrameRecorder: FrameTap, EventSink {
         try state.withLock { state in
             Self.write(&state)
             if let failure = state.failure {
-                throw CommandFailure(.ioError, "the recording broke off: \((failure as NSError).localizedDescription)")
+                throw CommandFailure(.ioError, "the recording broke off: \(String(cString: strerror(failure)))")
             }
             return state.frames
         }
     }
 
     private static func write(_ state: inout State) {
-        do {
-            try state.handle.write(contentsOf: state.pending)
-            state.pending.removeAll(keepingCapacity: true)
-        } catch {
-            state.failure = error
-        }
+        let code = StandardStream.write(state.pending, to: state.descriptor).code
+        if code != 0 { state.failure = code }
+        state.pending.removeAll(keepingCapacity: true)
     }
+
+    deinit { state.withLock { _ = Glibc.close($0.descriptor) } }
 }

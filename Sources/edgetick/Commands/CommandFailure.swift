@@ -4,7 +4,8 @@ import Collector
 import Feed
 import FeedServer
 import FeedSimulator
-import Foundation
+import FoundationEssentials
+import Glibc
 import MarketData
 import Store
 import Universe
@@ -27,7 +28,9 @@ struct CommandFailure: Error {
         case let error as CommandFailure: self = error
         case let error as ConfigurationError: self.init(error.exitStatus, error.description)
         case let error as SettingFaults:
-            self.init(lines: error.faults.map(\.description), error.exitStatus)
+            // A mistyped key without a prefix of ours is no fault, and may be why another is missing.
+            let warnings = error.remarks.filter { $0.severity == .warning }.map { "warning: \($0)" }
+            self.init(lines: error.faults.map(\.description) + warnings, error.exitStatus)
         case let error as StoreError: self.init(Self.status(of: error), error.description)
         case let error as UpstreamError: self.init(Self.status(of: error), error.description)
         case let error as BackfillError: self.init(Self.status(of: error), error.description)
@@ -116,5 +119,13 @@ func reportingFailures(_ work: () async throws -> Void) async throws {
         let failure = CommandFailure(error)
         for line in failure.lines { printError("edgetick: \(line.escapingControls)") }
         throw ExitCode(failure.status.rawValue)
+    }
+}
+
+extension Error {
+    /// What the system says of a file's error, where there is a number behind it: `No such file or directory`.
+    var systemText: String {
+        guard let code = ((self as? CocoaError)?.underlying as? POSIXError)?.code else { return "\(self)" }
+        return String(cString: strerror(code.rawValue))
     }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import FoundationEssentials
 
 /// Shows the settings in effect and where each came from.
 struct ConfigCommand: AsyncParsableCommand {
@@ -6,6 +7,7 @@ struct ConfigCommand: AsyncParsableCommand {
         commandName: "config", abstract: "Show every setting, its value and where it came from; secrets masked.",
         discussion: """
             Example: edgetick config --json
+                     edgetick config --template > .env
 
             Keys, from the environment and from .env, of which the environment takes precedence:
 
@@ -14,11 +16,16 @@ struct ConfigCommand: AsyncParsableCommand {
 
     @OptionGroup var options: SettingsOptions
     @Flag(help: "Print JSON.") var json = false
+    @Flag(help: "Print a settings file to begin with: every key with its meaning and its default.") var template = false
     @Flag(help: "Print the list of keys, with what each allows and means, as Markdown.") var markdown = false
 
     func run() async throws {
         try await reportingFailures {
             if markdown { return printNow(SettingsDocument.markdown) }
+            if template {
+                return printNow(
+                    SettingsTemplate.text(host: .current(environment: ProcessInfo.processInfo.environment)))
+            }
             let (snapshot, host) = try options.snapshot()
             let report = SettingsReport(snapshot, host: host, needs: .feed)
             printNow(json ? try report.json() + "\n" : report.table)

@@ -1,5 +1,6 @@
 import ArgumentParser
-import Foundation
+import FoundationEssentials
+import Glibc
 import Logging
 import MarketData
 import Store
@@ -51,7 +52,7 @@ struct DeadLettersDiscard: AsyncParsableCommand {
         guard isatty(STDIN_FILENO) == 1 else {
             throw CommandFailure(.usage, "--yes is needed where nobody can be asked")
         }
-        FileHandle.standardError.write(Data("Discard \(count.grouped) rows for good? [y/N] ".utf8))
+        _ = StandardStream.write(Array("Discard \(count.grouped) rows for good? [y/N] ".utf8), to: STDERR_FILENO)
         let answer = readLine()?.lowercased() ?? ""
         return answer == "y" || answer == "yes"
     }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import MarketData
 import Store
+import Wire
 
 /// Lists the rows that the database refused.
 struct DeadLettersList: AsyncParsableCommand {
@@ -27,7 +28,10 @@ struct DeadLettersList: AsyncParsableCommand {
             let settings = try options.settings()
             let letters = try TickHistory(directory: settings.dataDirectory).deadLetters(
                 of: stream.map(DeadLetterSelection.stream), limit: limit)
-            if json { return print(try JSONText.of(letters.map(Answer.init))) }
+            if json {
+                let total = try BufferReport.read(directory: settings.dataDirectory).deadLetters
+                return print(WireJSON.text(of: DeadLettersJSON(letters, total: total)))
+            }
             var table = TextTable([
                 ("LETTER", .left), ("REFUSED", .left), ("SYMBOL", .left), ("TIME", .left), ("SQLSTATE", .left),
                 ("REASON", .left),
@@ -39,29 +43,7 @@ struct DeadLettersList: AsyncParsableCommand {
                     event.map { WallClock.text(milliseconds: $0.time) } ?? "?", letter.sqlState, letter.reason,
                 ])
             }
-            print(table.text, terminator: "")
-        }
-    }
-
-    private struct Answer: Encodable {
-        let letter: String
-        let stream: String
-        let sequence: Int64
-        let sqlState: String
-        let reason: String
-        let refusedMilliseconds: Int64
-        let symbol: String?
-        let row: String
-
-        init(_ value: DeadLetter) {
-            letter = value.name
-            stream = value.stream.rawValue
-            sequence = value.sequence
-            sqlState = value.sqlState
-            reason = value.reason
-            refusedMilliseconds = value.time
-            symbol = value.event?.symbol.description
-            row = value.row
+            printNow(table.text)
         }
     }
 }

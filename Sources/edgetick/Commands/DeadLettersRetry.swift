@@ -4,6 +4,7 @@ import Logging
 import MarketData
 import Store
 import Upstream
+import Wire
 
 /// Sends refused rows once more.
 struct DeadLettersRetry: AsyncParsableCommand {
@@ -57,9 +58,9 @@ struct DeadLettersRetry: AsyncParsableCommand {
     private func report(_ result: DeadLetterRetry) throws {
         if json {
             print(
-                try JSONText.of(
-                    Answer(
-                        sent: result.sent, refusedAgain: result.refusedAgain.map(\.name),
+                WireJSON.text(
+                    of: Answer(
+                        sent: result.sent, refused_again: result.refusedAgain.map(\.name),
                         superseded: result.superseded.map(\.name), unreadable: result.unreadable.map(\.name))))
         } else {
             print("sent \(result.sent.grouped) rows")
@@ -78,7 +79,7 @@ struct DeadLettersRetry: AsyncParsableCommand {
 
     private struct Answer: Encodable {
         let sent: Int
-        let refusedAgain: [String]
+        let refused_again: [String]
         let superseded: [String]
         let unreadable: [String]
     }

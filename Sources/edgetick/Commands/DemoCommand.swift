@@ -1,62 +1,80 @@
 import ArgumentParser
-import Collector
 import FeedSimulator
 import Fixtures
-import Foundation
+import FoundationEssentials
+import Glibc
 import Logging
 import MarketData
-import ServiceLifecycle
 import Store
 import Universe
+import UnixSignals
 import WebAPI
 
-/// The main job on embedded defaults.
+/// The main job on embedded defaults, and what goes wrong in real life.
 struct DemoCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "demo", abstract: "See it at work: a simulated feed, a collector, its files. No key, no database.",
+        commandName: "demo",
+        abstract: "See it at work, and see it survive: a simulated feed, a collector, its files. No key needed.",
         discussion: """
-            Example: edgetick demo --seconds 60
+            Example: edgetick demo
+                     edgetick demo --seconds 60
 
-            The dashboard's address is printed: open it in a browser while the demo runs.
+            Runs until Ctrl-C. The address of the page is printed: open it in a browser meanwhile. The feed is cut, the
+            collector is killed and started again, and a database that the demo started is stopped for a while, where
+            PostgreSQL is installed. At the end every event that was sent is accounted for.
+
             Everything is written to a fresh directory, which stays for you to look at. With DATABASE_URI set, what is
-            collected is uploaded too.
+            collected is uploaded there, and that database is left alone.
             """)
 
     @OptionGroup var options: SettingsOptions
-    @Option(help: "How long to collect.") var seconds = 30
+    @Option(help: "End after so many seconds; without it, at Ctrl-C.") var seconds: Int?
     @Option(help: "Directory for the files; a fresh one below the temporary directory when not given.")
     var dataDir: String?
 
+    func validate() throws {
+        if let seconds, seconds < 1 { throw ValidationError("--seconds is a number from 1.") }
+    }
+
     func run() async throws {
         try await reportingFailures {
-            let directory = try dataDir ?? Self.freshDirectory()
-            let settings = try demoSettings(in: directory)
+            signal(SIGPIPE, SIG_IGN)
             LoggingSystem.bootstrap { LineLogHandler(label: $0, level: .warning, format: .text) }
-            try Self.importUniverse(into: directory)
-            let simulator = try await Self.simulator()
-            let collector = try await CollectorAssembly.open(
-                settings, simulator: simulator, logger: Logger(label: "demo"))
-            printNow(
-                "A simulated feed replays a bundled capture; a collector writes it to \(directory)/ticks.sqlite.\n")
-            let display = DemoDisplay(collector: collector, limit: .seconds(seconds))
-            try await collector.serviceGroup(watching: [display]).run()
-            try Self.printSummary(of: directory, uploaded: collector.sync?.status.rows)
+            let directory = try dataDir ?? Self.freshDirectory("edgetick-demo")
+            let settings = try ownSettings()
+            let symbols = try Self.importUniverse(into: directory)
+            let simulator = Self.simulator(of: symbols)
+            let port = try await simulator.bind()
+            let database =
+                settings.upload.databaseURI == nil ? await Self.ownDatabase(log: directory + "/database.log") : nil
+            let given = database?.uri ?? settings.upload.databaseURI?.reveal()
+            let collector = try DemoCollector(
+                directory: directory,
+                settings: Self.collectorSettings(settings, directory: directory, feedPort: port, database: given))
+            let stage = DemoStage(
+                simulator: simulator, collector: collector, database: database, isUploading: given != nil,
+                limit: seconds.map { .seconds($0) })
+            do {
+                // A terminal that is closed ends it as Ctrl-C does.
+                try await Interrupts.serving([stage], on: [.sigterm, .sigint, .sighup])
+            } catch {
+                await database?.remove()
+                throw error
+            }
+            await database?.remove()
+            if let balance = stage.balance { try Self.printSummary(of: directory, balance) }
         }
     }
 
-    private func demoSettings(in directory: String) throws -> Settings {
+    /// The few settings of the surroundings that count here: where to upload, and where the page is.
+    private func ownSettings() throws -> Settings {
         let (snapshot, host) = try options.snapshot()
-        let own: [PartialKeyPath<Settings>: String] = [
-            \.connections.universeKey: "demo", \.feed.events: "AM,A,T,Q", \.feed.isSynthetic: "true",
-            \.dataDirectory: directory, \.upload.interval: "1", \.universe.pullInterval: "0",
-        ]
         var values: [String: SettingsSnapshot.Value] = [:]
-        for (path, text) in own { values[Settings.setting(path).name] = .init(text: text, origin: .defaultValue) }
         for path in [\Settings.upload.databaseURI, \.http.host, \.http.port, \.http.token] as [PartialKeyPath<Settings>]
         {
             values[Settings.setting(path).name] = snapshot[path]
         }
-        var settings = try Settings.validate(SettingsSnapshot(values: values), host: host, needs: .feed).settings
+        var settings = try Settings.validate(SettingsSnapshot(values: values), host: host).settings
         // A port that nobody asked for gives way when it is taken.
         if snapshot[\.http.port] == nil, (try? WebListener.configuration(settings).checkAddress()) == nil {
             settings.http.port = 0
@@ -64,53 +82,78 @@ struct DemoCommand: AsyncParsableCommand {
         return settings
     }
 
-    private static func freshDirectory() throws -> String {
-        var template = Array((NSTemporaryDirectory() + "/edgetick-demo-XXXXXX").utf8CString)
-        guard mkdtemp(&template) != nil else {
-            throw CommandFailure(
-                .ioError, "no directory can be made in \(NSTemporaryDirectory()): \(String(cString: strerror(errno)))")
-        }
-        return URL(fileURLWithPath: String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self))
-            .standardizedFileURL.path
+    private static func collectorSettings(
+        _ settings: Settings, directory: String, feedPort: Int, database: String?
+    ) -> [String: String] {
+        let texts: [(PartialKeyPath<Settings>, String?)] = [
+            (\.feed.apiKey, "demo"), (\.feed.url, "ws://127.0.0.1:\(feedPort)/stocks"),
+            (\.feed.restURL, "http://127.0.0.1:\(feedPort)"), (\.feed.events, "AM,A,T,Q"),
+            (\.feed.reconnectDelay, "300ms"), (\.connections.universeKey, "demo"), (\.dataDirectory, directory),
+            (\.upload.databaseURI, database), (\.upload.interval, "1"), (\.universe.pullInterval, "0"),
+            (\.http.host, settings.http.host), (\.http.port, "\(settings.http.port)"),
+            (\.http.token, settings.http.token?.reveal()),
+        ]
+        return Dictionary(
+            uniqueKeysWithValues: texts.compactMap { path, text in text.map { (Settings.setting(path).name, $0) } })
     }
 
-    private static func importUniverse(into directory: String) throws {
+    /// A database server of the demo's own; `nil`, and a word about it, where there can't be one.
+    private static func ownDatabase(log: String) async -> DemoDatabase? {
+        guard let binaries = DemoDatabase.installed() else { return nil }
+        printNow("PostgreSQL is installed here: a server for the demo is being started …\n")
+        do {
+            return try await DemoDatabase(binaries: binaries, log: log)
+        } catch {
+            printNow(
+                "It can't be started, and the demo goes on without: \(CommandFailure(error).lines.joined(separator: "; "))\n"
+            )
+            return nil
+        }
+    }
+
+    /// A new directory below the temporary one, for this user alone.
+    static func freshDirectory(_ name: String) throws -> String {
+        let parent = ProcessInfo.processInfo.environment["TMPDIR"].flatMap { $0.hasPrefix("/") ? $0 : nil } ?? "/tmp"
+        var template = Array("\(parent)/\(name)-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else {
+            throw CommandFailure(
+                .ioError, "no directory can be made in \(parent): \(String(cString: strerror(errno)))")
+        }
+        return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    /// Gives the group `demo` to a directory, and returns its symbols.
+    private static func importUniverse(into directory: String) throws -> [Symbol] {
         let mirror = try UniverseMirror.open(directory: directory, access: .readWrite)
         let list = try SymbolListImport(csv: Fixtures.demoUniverse)
         _ = try mirror.replaceGroup(
             UniverseGroup.Definition(name: "demo", type: .universe, description: "Bundled with EdgeTick"),
             members: list.members)
+        return list.members.compactMap { Symbol($0.symbol) }
     }
 
-    private static func simulator() async throws -> (feed: FeedSimulator, url: String) {
-        let now = WallClock.milliseconds()
-        let replay = CaptureReplay(
-            captures: [.text(name: "demo", Fixtures.demoCapture)], passes: nil, times: .startingAt(now))
-        var configuration = SimulatorConfiguration(source: .captures(replay))
-        configuration.pace = .speed(10)
-        let simulator = FeedSimulator(configuration: configuration, logger: Logger(label: "simulator"))
-        let port = try await simulator.bind()
-        return (simulator, "ws://127.0.0.1:\(port)/stocks")
+    /// The symbols trade twenty times a second each, from now on; the market waits while no collector is there.
+    private static func simulator(of symbols: [Symbol]) -> FeedSimulator {
+        var configuration = SimulatorConfiguration(
+            source: .synthetic(SyntheticFeed(symbols: symbols, tradesPerSecond: 20)))
+        configuration.pace = .speed(1)
+        configuration.absence = .pauses
+        configuration.servesAggregates = true
+        return FeedSimulator(configuration: configuration, logger: Logger(label: "simulator"))
     }
 
-    private static func printSummary(of directory: String, uploaded: Int?) throws {
-        let report = try BufferReport.read(directory: directory)
-        print("\nCollected, and durable in the file:")
-        for stream in EventStream.allCases {
-            print("  \(report[stream].rows.grouped.aligned(to: 10)) \(stream.rawValue)")
-        }
-        if let uploaded { print("Uploaded to DATABASE_URI: \(uploaded.grouped) rows.") }
+    private static func printSummary(of directory: String, _ balance: DemoBalance) throws {
+        print("\n\(balance.text)")
         print(
             """
-
             Look at it:
-              sqlite3 \(directory)/ticks.sqlite "select symbol, datetime(start_ms/1000,'unixepoch') as start,
-                open, high, low, close, volume from bars where interval_s = 60 order by seq desc limit 8" -box
+              sqlite3 \(directory)/ticks.sqlite "select symbol, datetime(start_ms/1000,'unixepoch') as start_utc,
+                open, high, low, close, volume from bars order by seq desc limit 8" -box
               EDGETICK_DATA_DIR=\(directory) edgetick status
-              EDGETICK_DATA_DIR=\(directory) edgetick universe list
+              EDGETICK_DATA_DIR=\(directory) edgetick gaps
             """)
-        if uploaded == nil {
-            print("Upload it: DATABASE_URI=postgresql://… EDGETICK_DATA_DIR=\(directory) edgetick sync")
+        guard balance.isKept else {
+            throw CommandFailure(.ioError, "not every event is accounted for; the logs are in \(directory)")
         }
     }
 }

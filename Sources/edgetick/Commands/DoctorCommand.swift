@@ -1,5 +1,6 @@
 import ArgumentParser
 import Store
+import Wire
 
 /// Looks at everything a collector needs, and says what to do where something is wrong.
 struct DoctorCommand: AsyncParsableCommand {
@@ -19,7 +20,7 @@ struct DoctorCommand: AsyncParsableCommand {
         try await reportingFailures {
             let findings = try await examine()
             if json {
-                print(try JSONText.of(findings))
+                print(WireJSON.text(of: findings))
             } else {
                 let paint = Paint.ofStandardOutput()
                 for finding in findings { print(Self.line(finding, paint)) }
@@ -32,27 +33,25 @@ struct DoctorCommand: AsyncParsableCommand {
 
     private func examine() async throws -> [Finding] {
         let (snapshot, host) = try options.snapshot()
-        let settings: Settings
-        var findings: [Finding]
-        do throws(SettingFaults) {
-            let (checked, remarks) = try Settings.validate(snapshot, host: host, needs: .feed)
-            settings = checked
-            findings = remarks.map {
-                $0.severity == .note
-                    ? .note("configuration", $0.description) : .warning("configuration", $0.description)
+        let (settings, found) = Settings.examine(snapshot, host: host, needs: .feed)
+        var findings = found.sorted { $0.severity > $1.severity }.map { finding -> Finding in
+            switch finding.severity {
+            case .note: .note("configuration", finding.description)
+            case .warning: .warning("configuration", finding.description)
+            case .fault: .failure("configuration", finding.description, .configuration)
             }
-            if findings.allSatisfy({ $0.level == .note }) {
-                findings.insert(.ok("configuration", "every setting is valid"), at: 0)
-            }
-        } catch {
-            return error.faults.map { .failure("configuration", $0.description, .configuration) }
         }
+        if findings.allSatisfy({ $0.level == .note }) {
+            findings.insert(.ok("configuration", "every setting is valid"), at: 0)
+        }
+        guard !settings.dataDirectory.isEmpty else { return findings }
         let local = LocalChecks(settings: settings)
         findings += local.files() + local.library() + local.disk() + local.clock()
         findings += await local.symbols()
         let isRunning = (try? BufferReport.read(directory: settings.dataDirectory))?.holder != nil
         let network = NetworkChecks(settings: settings, isRunning: isRunning)
-        findings += network.http()
+        findings += await network.http()
+        findings += await network.relay()
         findings += await network.feed(logsIn: login)
         findings += await network.upstream()
         findings += await network.clock()

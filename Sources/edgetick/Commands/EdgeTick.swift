@@ -1,9 +1,13 @@
 import ArgumentParser
+import CBuild
+import Glibc
 
 /// The command line's root.
 @main
 struct EdgeTick: AsyncParsableCommand {
-    static let version = "0.1.0"
+    static let version = "0.2.0"
+    /// The version, and for a release build its commit and day.
+    static let longVersion = edgetick_build_or_null().map { "\(version) (\(String(cString: $0)))" } ?? version
 
     static let configuration = CommandConfiguration(
         commandName: "edgetick",
@@ -17,7 +21,7 @@ struct EdgeTick: AsyncParsableCommand {
 
             Exit codes: 0 done, 64 usage, 65 bad data, 69 unavailable, 74 I/O, 75 try again, 78 configuration.
             """,
-        version: version,
+        version: longVersion,
         subcommands: [
             RunCommand.self, DemoCommand.self, SyncCommand.self, StatusCommand.self, TailCommand.self,
             QueryCommand.self, GapsCommand.self, BackfillCommand.self, DeadLettersCommand.self, DoctorCommand.self,
@@ -28,6 +32,10 @@ struct EdgeTick: AsyncParsableCommand {
 
     static func main() async {
         LargeBlocks.returnWhenFreed()
+        if let remark = MistypedCommand.remark(Array(CommandLine.arguments.dropFirst()), root: self) {
+            printError("edgetick: \(remark.escapingControls)")
+            Glibc.exit(ExitStatus.usage.rawValue)
+        }
         await main(nil)
     }
 }

@@ -1,7 +1,9 @@
 import ArgumentParser
-import Foundation
+import FoundationEssentials
+import Glibc
 import MarketData
 import Store
+import Wire
 
 /// Lists the gaps and what became of them.
 struct GapsCommand: AsyncParsableCommand {
@@ -32,7 +34,10 @@ struct GapsCommand: AsyncParsableCommand {
             let settings = try options.settings()
             let states = state.flatMap { GapState(rawValue: $0) }.map { [$0] } ?? Set(GapState.allCases)
             let records = try GapLog.read(directory: settings.dataDirectory, states: states, limit: limit)
-            if json { return print(try JSONText.of(records.map(Answer.init))) }
+            if json {
+                let total = try BufferReport.read(directory: settings.dataDirectory).gaps
+                return print(WireJSON.text(of: GapsJSON(records, total: total)))
+            }
             var table = TextTable([
                 ("GAP", .right), ("STATE", .left), ("FROM", .left), ("TO", .left), ("CONNECTION", .left),
                 ("CAUSE", .left), ("EVENTS", .left), ("SYMBOLS", .left), ("DETAIL", .left),
@@ -45,7 +50,7 @@ struct GapsCommand: AsyncParsableCommand {
                     Self.symbols(gap.symbols), record.detail ?? "",
                 ])
             }
-            print(table.text, terminator: "")
+            printNow(table.text)
         }
     }
 
@@ -61,37 +66,5 @@ struct GapsCommand: AsyncParsableCommand {
 
     static func time(_ milliseconds: Int64) -> String {
         WallClock.text(milliseconds: milliseconds)
-    }
-
-    private struct Answer: Encodable {
-        let id: Int64
-        let state: String
-        let detail: String?
-        let connection: String
-        let cause: String
-        let events: [String]
-        /// Empty: all.
-        let symbols: [String]
-        let fromMilliseconds: Int64
-        /// `nil` while events are missed.
-        let toMilliseconds: Int64?
-        let isUncertain: Bool
-        let recordedMilliseconds: Int64
-        let filledBars: Int
-
-        init(_ record: GapRecord) {
-            id = record.id
-            state = record.state.rawValue
-            detail = record.detail
-            connection = record.gap.connection
-            cause = record.gap.cause.rawValue
-            events = record.gap.events.map(\.rawValue)
-            symbols = record.gap.symbols.map(\.description)
-            fromMilliseconds = record.gap.from
-            toMilliseconds = record.gap.to
-            isUncertain = record.gap.isUncertain
-            recordedMilliseconds = record.recorded
-            filledBars = record.rows
-        }
     }
 }

@@ -1,8 +1,9 @@
 import ArgumentParser
-import Foundation
+import FoundationEssentials
 import MarketData
 import Store
 import Universe
+import Wire
 
 /// Prints a symbol's bars from the buffer's file.
 struct QueryCommand: AsyncParsableCommand {
@@ -67,16 +68,12 @@ struct QueryCommand: AsyncParsableCommand {
                 return true
             }
             progress?.finish(done: 0)
-            try Self.print(answer.values, as: format)
+            switch format {
+            case .table: printNow(Self.table(answer.values))
+            case .csv: printNow(Self.csv(answer.values))
+            case .json: print(WireJSON.text(of: BarsJSON(symbol: symbol, interval: interval, answer)))
+            }
             if answer.values.isEmpty { printError("edgetick: the buffer has no such bars of \(symbol)") }
-        }
-    }
-
-    private static func print(_ bars: [Bar], as format: Format) throws {
-        switch format {
-        case .table: printNow(table(bars))
-        case .csv: printNow(csv(bars))
-        case .json: printNow(json(bars))
         }
     }
 
@@ -102,17 +99,5 @@ struct QueryCommand: AsyncParsableCommand {
             text += (cells + [bar.vwap.map { DecimalText.string($0) } ?? ""]).joined(separator: ",") + "\n"
         }
         return text
-    }
-
-    /// Numbers as the feed sent them, which no encoder of doubles promises.
-    static func json(_ bars: [Bar]) -> String {
-        let objects = bars.map { bar in
-            "  {\"symbol\":\"\(bar.symbol)\",\"start\":\"\(MomentText.text(bar.start))\",\"start_ms\":\(bar.start),"
-                + "\"open\":\(DecimalText.string(bar.open)),\"high\":\(DecimalText.string(bar.high)),"
-                + "\"low\":\(DecimalText.string(bar.low)),\"close\":\(DecimalText.string(bar.close)),"
-                + "\"volume\":\(DecimalText.string(bar.volume)),"
-                + "\"vwap\":\(bar.vwap.map { DecimalText.string($0) } ?? "null")}"
-        }
-        return objects.isEmpty ? "[]\n" : "[\n" + objects.joined(separator: ",\n") + "\n]\n"
     }
 }

@@ -1,7 +1,8 @@
 import ArgumentParser
-import Foundation
+import FoundationEssentials
 import MarketData
 import Store
+import Wire
 
 /// Makes a fresh file of what can be read in a damaged one.
 struct RepairCommand: AsyncParsableCommand {
@@ -52,7 +53,7 @@ struct RepairCommand: AsyncParsableCommand {
                     })
             }
             if json {
-                print(try JSONText.of(reports.map(Answer.init)))
+                print(WireJSON.text(of: reports.map(Answer.init)))
             } else {
                 for report in reports { printNow(Self.page(report)) }
             }
@@ -135,21 +136,21 @@ struct RepairCommand: AsyncParsableCommand {
             let first: Int64
             let last: Int64
             let count: Int64
-            let fromMilliseconds: Int64?
-            let toMilliseconds: Int64?
-            let symbolsAround: [String]
+            let from_ms: Int64?
+            let to_ms: Int64?
+            let symbols_around: [String]
         }
 
         let path: String
         let file: String
         let outcome: String
         let output: String?
-        let setAside: String?
+        let set_aside: String?
         let id: String?
-        let newID: String?
+        let new_id: String?
         let kept: Int64
         let lost: Int64
-        let losesEnd: Bool
+        let loses_end: Bool
         let tables: [Table]
         let losses: [Loss]
         let remarks: [String]
@@ -159,17 +160,17 @@ struct RepairCommand: AsyncParsableCommand {
             file = report.kind.rawValue
             outcome = report.outcome.rawValue
             output = report.output
-            setAside = report.setAside
+            set_aside = report.setAside
             id = report.id
-            newID = report.newID
+            new_id = report.newID
             kept = report.kept
             lost = report.lost
-            losesEnd = report.losesEnd
+            loses_end = report.losesEnd
             tables = report.tables.map { Table(name: $0.name, kept: $0.kept, unreadable: $0.unreadable) }
             losses = report.losses.map {
                 Loss(
                     stream: $0.stream.rawValue, first: $0.first, last: $0.last, count: $0.count,
-                    fromMilliseconds: $0.from, toMilliseconds: $0.to, symbolsAround: $0.symbolsAround)
+                    from_ms: $0.from, to_ms: $0.to, symbols_around: $0.symbolsAround)
             }
             remarks = report.remarks
         }

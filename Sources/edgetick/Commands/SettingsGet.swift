@@ -2,6 +2,7 @@ import ArgumentParser
 import MarketData
 import Store
 import Universe
+import Wire
 
 /// Prints one of the mirror's cache entries.
 struct SettingsGet: AsyncParsableCommand {
@@ -37,7 +38,7 @@ struct SettingsGet: AsyncParsableCommand {
                         + "environment \(environment)"
                         + (near.isEmpty ? "" : ": did you mean \(near.joined(separator: ", "))?"))
             }
-            if json { return print(try JSONText.of(found.map(SettingAnswer.init))) }
+            if json { return print(WireJSON.text(of: found.map(SettingAnswer.init))) }
             for entry in found {
                 let value = (entry.value ?? "").escapingControls
                 print(key == nil && found.count > 1 ? "\(entry.key.escapingControls)\t\(value)" : value)
@@ -63,7 +64,7 @@ struct SettingsGet: AsyncParsableCommand {
             throw CommandFailure(.badData, "there is no \(universe) group \(names) that this entry became")
         }
         let symbols = found.record.members.map(\.symbol)
-        if json { return print(try JSONText.of(symbols)) }
+        if json { return print(WireJSON.text(of: symbols)) }
         for symbol in symbols { print(symbol.escapingControls) }
     }
 }

@@ -2,6 +2,7 @@ import ArgumentParser
 import MarketData
 import Store
 import Universe
+import Wire
 
 /// Lists the mirror's cache entries.
 struct SettingsList: AsyncParsableCommand {
@@ -21,7 +22,7 @@ struct SettingsList: AsyncParsableCommand {
             let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
             let entries = try mirror.entries(
                 environment: all ? nil : settings.universe.environment.rawValue, type: type)
-            if json { return print(try JSONText.of(entries.map(SettingAnswer.init))) }
+            if json { return print(WireJSON.text(of: entries.map(SettingAnswer.init))) }
             guard !entries.isEmpty else {
                 return printError("No settings in the mirror. They come from the database: edgetick universe pull")
             }
@@ -35,7 +36,7 @@ struct SettingsList: AsyncParsableCommand {
                     value.count > 60 ? "\(value.prefix(59))…" : value,
                 ])
             }
-            print(table.text, terminator: "")
+            printNow(table.text)
         }
     }
 }
@@ -47,7 +48,7 @@ struct SettingAnswer: Encodable {
     let key: String
     let value: String?
     let environment: String
-    let updatedMilliseconds: Int64?
+    let updated_ms: Int64?
 
     init(_ entry: CacheEntryRecord) {
         type = entry.type
@@ -55,7 +56,7 @@ struct SettingAnswer: Encodable {
         key = entry.key
         value = entry.value
         environment = entry.environment
-        updatedMilliseconds = entry.updatedAt
+        updated_ms = entry.updatedAt
     }
 }
 

@@ -1,5 +1,6 @@
 import ArgumentParser
-import Foundation
+import FoundationEssentials
+import Glibc
 import Logging
 
 /// Where a command's settings come from.
@@ -10,8 +11,9 @@ struct SettingsOptions: ParsableArguments {
     /// What was set, unchecked.
     func snapshot() throws -> (SettingsSnapshot, HostFacts) {
         let environment = ProcessInfo.processInfo.environment
-        let file = try EnvironmentFile.read(named: envFile)
-        return (SettingsSnapshot(environment: environment, file: file), HostFacts.current(environment: environment))
+        let file = try EnvironmentFile.read(named: envFile, environment: environment)
+        let snapshot = SettingsSnapshot(environment: environment, file: file, reading: EnvironmentFile.secret)
+        return (snapshot, HostFacts.current(environment: environment))
     }
 
     /// The checked settings; logging is set up as they say, and what was remarked is logged.
@@ -27,7 +29,6 @@ struct SettingsOptions: ParsableArguments {
         for remark in remarks where remark.severity != .note || needs.contains(.feed) {
             logger.log(level: remark.severity == .note ? .info : .warning, "\(remark.description)")
         }
-        for remark in snapshot.remarks { logger.warning("\(remark)") }
         return settings
     }
 

@@ -1,7 +1,7 @@
 import ArgumentParser
 import FeedServer
 import FeedSimulator
-import Foundation
+import FoundationEssentials
 import Logging
 import MarketData
 
@@ -114,7 +114,7 @@ struct SimulateCommand: AsyncParsableCommand {
             return .captures(
                 CaptureReplay(files: capture, passes: loop ? nil : 1, times: now ? .startingAt(start) : .asRecorded))
         }
-        let names = synthetic.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+        let names = synthetic.split(separator: ",").map { String($0.trimmingBlanks()) }
         let symbols = try names.map { name in
             guard let symbol = Symbol(name) else {
                 throw CommandFailure(.usage, "--synthetic: \"\(name)\" is not a symbol; write symbols as AAPL,BRK.B")

@@ -1,8 +1,11 @@
 import ArgumentParser
-import Foundation
+import Collector
+import FoundationEssentials
+import Glibc
 import MarketData
 import ServiceLifecycle
 import Store
+import Wire
 
 /// Shows how the collector stands: as the running one says itself, else as its files say.
 struct StatusCommand: AsyncParsableCommand {
@@ -26,6 +29,15 @@ struct StatusCommand: AsyncParsableCommand {
         case failing
         case notRunning
 
+        init(_ level: Health.Level) {
+            self =
+                switch level {
+                case .ok: .ok
+                case .degraded: .degraded
+                case .failing: .failing
+                }
+        }
+
         var word: String {
             switch self {
             case .ok: "ok"
@@ -48,27 +60,41 @@ struct StatusCommand: AsyncParsableCommand {
     func run() async throws {
         try await reportingFailures {
             let settings = try options.settings()
-            guard !check else { return try checkOnce(settings) }
-            guard watch else { return try show(settings) }
-            try show(settings)
-            let isTerminal = isatty(STDOUT_FILENO) == 1
+            guard !check else { return try await checkOnce(settings) }
+            guard watch else { return try await show(settings) }
+            guard isatty(STDOUT_FILENO) == 1 else {
+                try await show(settings)
+                return try await Interrupts.serving([
+                    Repeating(interval: .seconds(2)) {
+                        printNow("\n")
+                        try await show(settings)
+                    }
+                ])
+            }
+            let first = try await screen(settings)
+            TerminalScreen.enter()
+            defer { TerminalScreen.leave() }
+            TerminalScreen.draw(first)
             try await Interrupts.serving([
-                Repeating(interval: .seconds(2)) {
-                    if isTerminal { printNow("\u{1B}[H\u{1B}[J") } else { printNow("\n") }
-                    try show(settings)
-                }
+                Repeating(interval: .seconds(2)) { TerminalScreen.draw(try await screen(settings)) }
             ])
         }
     }
 
+    /// All of what is shown, as one page.
+    private func screen(_ settings: Settings) async throws -> String {
+        let (page, remark) = try await page(settings)
+        return (remark.map { $0 + "\n" } ?? "") + page
+    }
+
     /// Says in a line how the collector stands, or prints JSON, and exits with what it came to.
-    private func checkOnce(_ settings: Settings) throws {
-        let (standing, text) = try standing(settings)
-        if json { try show(settings) } else { print("\(standing.word): \(text.escapingControls)") }
+    private func checkOnce(_ settings: Settings) async throws {
+        let (standing, text) = try await standing(settings)
+        if json { try await show(settings) } else { print("\(standing.word): \(text.escapingControls)") }
         guard standing == .ok else { throw ExitCode(standing.rawValue) }
     }
 
-    private func standing(_ settings: Settings) throws -> (Standing, String) {
+    private func standing(_ settings: Settings) async throws -> (Standing, String) {
         let report: BufferReport
         do {
             report = try BufferReport.read(directory: settings.dataDirectory)
@@ -81,46 +107,44 @@ struct StatusCommand: AsyncParsableCommand {
             return (.failing, "process \(holder) holds the files and has no HTTP address")
         }
         do throws(LocalAPI.Failure) {
-            guard let status = Self.decode(try api.get("/api/status")) else {
-                return (.failing, "\(api.address) answers in another form; it is of another version")
-            }
-            return (status.health.standing, status.health.headline ?? "everything is as the settings say")
+            let health = try await api.get("/api/status", as: StatusJSON.self).health
+            return (Standing(health.status), health.headline ?? "everything is as the settings say")
         } catch {
             return (.failing, "process \(holder) holds the files, but \(error.description)")
         }
     }
 
-    private func show(_ settings: Settings) throws {
+    private func show(_ settings: Settings) async throws {
+        let (page, remark) = try await page(settings)
+        if let remark { printError(remark) }
+        printNow(page)
+    }
+
+    /// What is shown, and what is to be said before it.
+    private func page(_ settings: Settings) async throws -> (page: String, remark: String?) {
         let report = try BufferReport.read(directory: settings.dataDirectory)
-        var instance: [String: Any]?
+        var instance: StatusJSON?
         var remark: String?
         if report.holder != nil, let api = LocalAPI(directory: settings.dataDirectory, token: settings.http.token) {
             do throws(LocalAPI.Failure) {
-                let found = try api.get("/api/status")
-                instance = found
-                if !json, let status = Self.decode(found) {
-                    printNow(StatusText(status: status, address: api.address, paint: .ofStandardOutput()).page)
-                    return
+                let status = try await api.get("/api/status", as: StatusJSON.self)
+                if !json {
+                    return (StatusText(status: status, address: api.address, paint: .ofStandardOutput()).page, nil)
                 }
+                instance = status
             } catch {
                 remark = error.description
             }
         }
-        if json { return print(try FileStatus(report).json(instance: instance)) }
-        if let remark { printError("edgetick: \(remark.escapingControls); the files say:") }
-        printNow(FileStatus(report).page)
-    }
-
-    private static func decode(_ object: [String: Any]) -> StatusText.Status? {
-        guard let data = try? JSONSerialization.data(withJSONObject: object) else { return nil }
-        return try? JSONDecoder().decode(StatusText.Status.self, from: data)
+        if json { return (WireJSON.text(of: FilesJSON(report, instance: instance)) + "\n", nil) }
+        return (FileStatus(report).page, remark.map { "edgetick: \($0.escapingControls); the files say:" })
     }
 }
 
 /// Does something again and again until graceful shutdown.
 struct Repeating: Service {
     let interval: Duration
-    let body: @Sendable () throws -> Void
+    let body: @Sendable () async throws -> Void
 
     func run() async throws {
         try await cancelWhenGracefulShutdown {
@@ -130,7 +154,7 @@ struct Repeating: Service {
                 } catch {
                     return
                 }
-                try body()
+                try await body()
             }
         }
     }

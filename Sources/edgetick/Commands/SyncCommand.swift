@@ -1,10 +1,12 @@
 import ArgumentParser
 import Collector
-import Foundation
+import FoundationEssentials
+import Glibc
 import Logging
 import MarketData
 import Store
 import Upstream
+import Wire
 
 /// Pushes what is buffered, once.
 struct SyncCommand: AsyncParsableCommand {
@@ -79,7 +81,7 @@ struct SyncCommand: AsyncParsableCommand {
         progress.finish(done: totals.settled)
         await uploader.disconnect()
         await buffer.close()
-        print(json ? try JSONText.of(Answer(report)) : "uploaded \(totals.rows) rows")
+        print(json ? WireJSON.text(of: Answer(report)) : "uploaded \(totals.rows) rows")
         if totals.refused > 0 {
             printError("edgetick: \(totals.refused.grouped) rows were refused; see edgetick dead-letters list")
         }
@@ -132,8 +134,8 @@ struct SyncCommand: AsyncParsableCommand {
         guard isatty(STDIN_FILENO) == 1 else {
             throw CommandFailure(.usage, "--yes is needed where nobody can be asked")
         }
-        FileHandle.standardError.write(
-            Data("Send \(what) again? What is still upstream will be there twice. [y/N] ".utf8))
+        _ = StandardStream.write(
+            Array("Send \(what) again? What is still upstream will be there twice. [y/N] ".utf8), to: STDERR_FILENO)
         let answer = readLine()?.lowercased() ?? ""
         return answer == "y" || answer == "yes"
     }
@@ -176,7 +178,7 @@ struct SyncCommand: AsyncParsableCommand {
         let report = try BufferReport.read(directory: settings.dataDirectory)
         if json {
             let pending = EventStream.allCases.map { ($0.rawValue, report[$0].pending) }
-            return print(try JSONText.of(["pending": Dictionary(uniqueKeysWithValues: pending)]))
+            return print(WireJSON.text(of: ["pending": Dictionary(uniqueKeysWithValues: pending)]))
         }
         for stream in EventStream.allCases {
             print("\(stream.rawValue): \(report[stream].pending.grouped) rows to upload")

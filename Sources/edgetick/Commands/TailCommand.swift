@@ -1,5 +1,5 @@
 import ArgumentParser
-import Foundation
+import FoundationEssentials
 import MarketData
 import Store
 import Universe
@@ -11,7 +11,8 @@ struct TailCommand: AsyncParsableCommand {
         discussion: """
             Example: edgetick tail AAPL MSFT --kind AM
 
-            Reads the local file beside the collector, so every event is given once, in the order of its stream.
+            Reads the local file beside the collector, so every event is given once, in the order of its stream. Where no
+            collector has run yet, it waits for the file.
             """)
 
     @OptionGroup var options: SettingsOptions
@@ -37,7 +38,7 @@ struct TailCommand: AsyncParsableCommand {
             let wanted = Set(symbols.compactMap { Symbol(spelled: $0) })
             let follower = Follower(
                 history: history, kinds: kinds.isEmpty ? Set(EventKind.allCases) : kinds, symbols: wanted, isJSON: json)
-            try follower.begin()
+            try follower.printNew()
             try await Interrupts.serving([
                 Repeating(interval: .milliseconds(200)) { try follower.printNew() }
             ])
@@ -54,6 +55,7 @@ private final class Follower: @unchecked Sendable {
     private let symbols: Set<Symbol>
     private let isJSON: Bool
     private var cursors: [EventStream: Int64] = [:]
+    private var isWaiting = false
 
     init(history: TickHistory, kinds: Set<EventKind>, symbols: Set<Symbol>, isJSON: Bool) {
         self.history = history
@@ -62,9 +64,18 @@ private final class Follower: @unchecked Sendable {
         self.isJSON = isJSON
     }
 
-    func begin() throws {
-        for stream in Set(kinds.map(\.stream)) {
-            cursors[stream] = try history.events(of: stream, after: nil, limit: 0).last
+    /// Begins behind the newest event, or with the first where there is no file yet.
+    private func begin() throws {
+        do {
+            var cursors: [EventStream: Int64] = [:]
+            for stream in Set(kinds.map(\.stream)) {
+                cursors[stream] = try history.events(of: stream, after: isWaiting ? 0 : nil, limit: 0).last
+            }
+            self.cursors = isWaiting ? cursors.mapValues { _ in 0 } : cursors
+        } catch {
+            guard error.reason == .missing else { throw error }
+            if !isWaiting { printError("edgetick: no collector has run here yet; waiting for its file") }
+            isWaiting = true
         }
     }
 
@@ -73,6 +84,7 @@ private final class Follower: @unchecked Sendable {
     }
 
     func printNew() throws {
+        if cursors.isEmpty { try begin() }
         for (stream, cursor) in cursors {
             var after = cursor
             while true {
@@ -99,7 +111,7 @@ extension StoredEvent {
     fileprivate var json: String {
         let members = event.values(in: texts).map { "\"\($0.column.name)\":\($0.value.json)" }
         return "{\"kind\":\"\(event.head.kind.rawValue)\",\(members.joined(separator: ",")),"
-            + "\"connection\":\(JSONString.quoted(connection)),\"received_us\":\(receivedMicroseconds),\"seq\":\(sequence)}\n"
+            + "\"connection\":\(JSONString.quoted(connection)),\"received_us\":\(receivedMicroseconds),\"seq\":\(sequence ?? 0)}\n"
     }
 }
 

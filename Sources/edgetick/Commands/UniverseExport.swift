@@ -1,5 +1,6 @@
 import ArgumentParser
-import Foundation
+import FoundationEssentials
+import Glibc
 import MarketData
 import Store
 import Universe
@@ -57,7 +58,7 @@ struct UniverseExport: AsyncParsableCommand {
         do {
             try Data(bytes).write(to: URL(fileURLWithPath: path), options: .atomic)
         } catch {
-            throw CommandFailure(.ioError, "\(path) can't be written: \((error as NSError).localizedDescription)")
+            throw CommandFailure(.ioError, "\(path) can't be written: \(error.systemText)")
         }
     }
 
@@ -65,7 +66,7 @@ struct UniverseExport: AsyncParsableCommand {
         do {
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
         } catch {
-            throw CommandFailure(.ioError, "\(path) can't be made: \((error as NSError).localizedDescription)")
+            throw CommandFailure(.ioError, "\(path) can't be made: \(error.systemText)")
         }
     }
 }

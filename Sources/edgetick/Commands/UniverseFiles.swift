@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 import Store
 import Universe
 
@@ -55,7 +55,7 @@ enum UniverseFiles {
         do {
             names = try FileManager.default.contentsOfDirectory(atPath: directory)
         } catch {
-            throw CommandFailure(.ioError, "\(directory) can't be read: \((error as NSError).localizedDescription)")
+            throw CommandFailure(.ioError, "\(directory) can't be read: \(error.systemText)")
         }
         let files = names.filter { name in
             !name.hasPrefix(".") && [".csv", ".tsv", ".txt", ".xlsx"].contains { name.lowercased().hasSuffix($0) }
@@ -76,13 +76,13 @@ enum UniverseFiles {
         } catch let error as CommandFailure {
             throw error
         } catch {
-            throw CommandFailure(.ioError, "\(file) can't be read: \((error as NSError).localizedDescription)")
+            throw CommandFailure(.ioError, "\(file) can't be read: \(error.systemText)")
         }
     }
 
     private static func isDirectory(_ path: String) -> Bool {
-        var isDirectory: ObjCBool = false
-        return FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) && isDirectory.boolValue
+        var isDirectory = false
+        return FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) && isDirectory
     }
 
     private static func name(of path: String) -> String { URL(fileURLWithPath: path).lastPathComponent }

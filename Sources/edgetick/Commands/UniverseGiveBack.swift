@@ -3,6 +3,7 @@ import MarketData
 import Store
 import Universe
 import Upstream
+import Wire
 
 /// Lets the database decide about a group again that an import had taken over.
 struct UniverseGiveBack: AsyncParsableCommand {
@@ -54,7 +55,7 @@ struct UniverseGiveBack: AsyncParsableCommand {
                         + "if that is right")
             }
             let difference = MembershipDifference(from: group.record.members, to: theirs.members)
-            if json { return print(try JSONText.of(Answer(identity, theirs, difference))) }
+            if json { return print(WireJSON.text(of: Answer(identity, theirs, difference))) }
             let change = difference.summary
             print(
                 "given back: \(identity.text) has the database's \(theirs.members.count) members"

@@ -1,8 +1,10 @@
 import ArgumentParser
-import Foundation
+import FoundationEssentials
+import Glibc
 import MarketData
 import Store
 import Universe
+import Wire
 
 /// Reads lists of symbols, fund holdings and backups into the mirror.
 struct UniverseImport: AsyncParsableCommand {
@@ -91,7 +93,7 @@ struct UniverseImport: AsyncParsableCommand {
         guard let mode = UniverseImporter.Mode(rawValue: mode.lowercased()) else {
             throw CommandFailure(.usage, "--mode \(mode): use full or incremental")
         }
-        if let name, name.isEmpty || name.contains(",") || name != name.trimmingCharacters(in: .whitespaces) {
+        if let name, name.isEmpty || name.contains(",") || name[...] != name[...].trimmingBlanks() {
             throw CommandFailure(
                 .usage, "--name \"\(name)\": a universe key can't mean a name with a comma or blanks around it")
         }
@@ -122,8 +124,8 @@ struct UniverseImport: AsyncParsableCommand {
         if !dryRun, !isSame { try mirror.restore(contents) }
         let result = Restored(
             groups: contents.groups.count, memberships: contents.groups.reduce(0) { $0 + $1.record.members.count },
-            settings: contents.entries.count, replaced: held.groups.count, unchanged: isSame, dryRun: dryRun)
-        if json { return print(try JSONText.of(result)) }
+            settings: contents.entries.count, replaced: held.groups.count, unchanged: isSame, dry_run: dryRun)
+        if json { return print(WireJSON.text(of: result)) }
         let verb = isSame ? "the mirror has this already:" : dryRun ? "would restore" : "restored"
         print("\(verb) \(result.groups) groups, \(result.memberships) memberships, \(result.settings) settings")
     }
@@ -134,7 +136,7 @@ struct UniverseImport: AsyncParsableCommand {
         let settings: Int
         let replaced: Int
         let unchanged: Bool
-        let dryRun: Bool
+        let dry_run: Bool
     }
 
     // MARK: - What to say
@@ -145,8 +147,8 @@ struct UniverseImport: AsyncParsableCommand {
     ) throws {
         if json {
             return print(
-                try JSONText.of(
-                    ImportAnswer(
+                WireJSON.text(
+                    of: ImportAnswer(
                         dryRun: dryRun, files: reports.map(ImportAnswer.File.init), sectors: derived, coverage: coverage
                     )))
         }
@@ -257,7 +259,7 @@ private struct ImportAnswer: Encodable {
         let missing: [String]
     }
 
-    let dryRun: Bool
+    let dry_run: Bool
     let files: [File]
     let sectors: Sectors?
     let coverage: Coverage?
@@ -265,7 +267,7 @@ private struct ImportAnswer: Encodable {
     init(
         dryRun: Bool, files: [File], sectors: UniverseImporter.SectorReport?, coverage: SectorDerivation.Coverage?
     ) {
-        self.dryRun = dryRun
+        dry_run = dryRun
         self.files = files
         self.sectors = sectors.map { Sectors(changed: $0.sectors, remarks: $0.remarks) }
         self.coverage = coverage.map {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Store
+import Wire
 
 /// Lists the groups of the mirror.
 struct UniverseList: AsyncParsableCommand {
@@ -19,7 +20,7 @@ struct UniverseList: AsyncParsableCommand {
             let type = try type.map { try GroupType(argument: $0) }
             let groups = try mirror.groups(environment: all ? nil : settings.universe.environment.rawValue)
                 .filter { type == nil || $0.type == type }
-            if json { return print(try JSONText.of(groups.map(Row.init))) }
+            if json { return print(WireJSON.text(of: GroupsJSON(groups))) }
             guard !groups.isEmpty else {
                 return printError(
                     "No such groups in \(settings.dataDirectory). Import one: edgetick universe import FILE.csv --name NAME"
@@ -35,25 +36,7 @@ struct UniverseList: AsyncParsableCommand {
                     group.origin.rawValue, group.description ?? "",
                 ])
             }
-            print(table.text, terminator: "")
-        }
-    }
-
-    private struct Row: Encodable {
-        let name: String
-        let type: String
-        let environment: String
-        let members: Int
-        let origin: String
-        let description: String?
-
-        init(_ group: UniverseGroup) {
-            name = group.name
-            type = group.type.rawValue
-            environment = group.environment
-            members = group.memberCount
-            origin = group.origin.rawValue
-            description = group.description
+            printNow(table.text)
         }
     }
 }

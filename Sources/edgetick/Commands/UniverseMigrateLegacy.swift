@@ -3,6 +3,7 @@ import MarketData
 import Store
 import Universe
 import Upstream
+import Wire
 
 /// Makes groups of the lists of stocks that older set-ups keep in `cache_entries`.
 struct UniverseMigrateLegacy: AsyncParsableCommand {
@@ -33,7 +34,7 @@ struct UniverseMigrateLegacy: AsyncParsableCommand {
                 entries: snapshot.legacy, existing: try mirror.contents().groups, force: force)
             if !dryRun { try mirror.apply(migration.changes) }
             if json {
-                print(try JSONText.of(migration.rows.map(Answer.init)))
+                print(WireJSON.text(of: migration.rows.map(Answer.init)))
             } else {
                 for row in migration.rows { tell(row) }
                 let made = migration.changes.count

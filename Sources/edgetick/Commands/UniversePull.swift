@@ -3,6 +3,7 @@ import MarketData
 import Store
 import Universe
 import Upstream
+import Wire
 
 /// Brings the database's groups into the mirror.
 struct UniversePull: AsyncParsableCommand {
@@ -63,7 +64,7 @@ struct UniversePull: AsyncParsableCommand {
     private func tell(_ outcome: PullOutcome, _ snapshot: UniverseSnapshot) throws {
         var changes = PullChanges()
         if case .replaced(let made) = outcome { changes = made }
-        if json { return print(try JSONText.of(Answer(outcome == .unchanged, changes, snapshot))) }
+        if json { return print(WireJSON.text(of: Answer(outcome == .unchanged, changes, snapshot))) }
         let records = snapshot.records
         let size =
             "\(records.groups.count) groups, \(records.membershipCount.grouped) memberships, "

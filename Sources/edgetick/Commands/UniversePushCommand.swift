@@ -3,6 +3,7 @@ import MarketData
 import Store
 import Universe
 import Upstream
+import Wire
 
 /// Writes local groups into the database.
 struct UniversePushCommand: AsyncParsableCommand {
@@ -34,7 +35,7 @@ struct UniversePushCommand: AsyncParsableCommand {
                 directory: settings.dataDirectory, access: handOver ? .readWrite : .readOnly)
             let groups = try chosen(try mirror.contents().groups, settings)
             guard !groups.isEmpty else {
-                if json { return print(try JSONText.of([Answer]())) }
+                if json { return print(WireJSON.text(of: [Answer]())) }
                 return printError("edgetick: there is no local group to push")
             }
             let push = UniversePush(configuration: upstream)
@@ -78,7 +79,7 @@ struct UniversePushCommand: AsyncParsableCommand {
     }
 
     private func tell(_ plan: PushPlan) throws {
-        if json { return print(try JSONText.of(plan.groups.map(Answer.init))) }
+        if json { return print(WireJSON.text(of: plan.groups.map(Answer.init))) }
         for group in plan.groups {
             if let failure = group.failure {
                 print("\("FAILED".padded(to: 9)) \(group.identity.text): \(failure)".escapingControls)
@@ -117,7 +118,7 @@ struct UniversePushCommand: AsyncParsableCommand {
         let removed: [String]
         let reweighted: [String]
         let redescribed: [String]
-        let writtenAs: String?
+        let written_as: String?
         let failure: String?
 
         init(_ group: PushPlan.Group) {
@@ -129,7 +130,7 @@ struct UniversePushCommand: AsyncParsableCommand {
             removed = group.removed
             reweighted = group.reweighted
             redescribed = group.redescribed
-            writtenAs = group.writtenAs
+            written_as = group.writtenAs
             failure = group.failure
         }
     }

@@ -2,6 +2,7 @@ import ArgumentParser
 import MarketData
 import Store
 import Universe
+import Wire
 
 /// Takes a local group away.
 struct UniverseRemove: AsyncParsableCommand {
@@ -33,7 +34,7 @@ struct UniverseRemove: AsyncParsableCommand {
             }
             try mirror.removeGroups([identity])
             let answer = Answer(identity, members: group.record.members.count)
-            if json { return print(try JSONText.of(answer)) }
+            if json { return print(WireJSON.text(of: answer)) }
             print("removed \(identity.text), \(answer.members) members".escapingControls)
         }
     }

@@ -2,6 +2,7 @@ import ArgumentParser
 import MarketData
 import Store
 import Universe
+import Wire
 
 /// Reports what the mirror holds.
 struct UniverseReportCommand: AsyncParsableCommand {
@@ -24,8 +25,8 @@ struct UniverseReportCommand: AsyncParsableCommand {
             let report = UniverseReport(
                 try mirror.contents(), environment: settings.universe.environment.rawValue,
                 now: WallClock.milliseconds())
-            if json { return print(try JSONText.of(report)) }
-            print(markdown ? report.markdown : Self.text(report), terminator: "")
+            if json { return print(WireJSON.text(of: report)) }
+            printNow(markdown ? report.markdown : Self.text(report))
         }
     }
 

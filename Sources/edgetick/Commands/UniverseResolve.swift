@@ -2,6 +2,7 @@ import ArgumentParser
 import MarketData
 import Store
 import Universe
+import Wire
 
 /// Shows which symbols a universe key stands for.
 struct UniverseResolve: AsyncParsableCommand {
@@ -20,37 +21,12 @@ struct UniverseResolve: AsyncParsableCommand {
             let resolution = try await settings.relationshipCache(mirror).resolution(of: key)
             for warning in resolution.warnings { printError("edgetick: warning: \(warning.escapingControls)") }
             if json {
-                print(try JSONText.of(Answer(key: key, resolution)))
+                print(WireJSON.text(of: ResolutionJSON(key: key, resolution)))
             } else {
                 for symbol in resolution.symbols { print(symbol) }
                 let parts = resolution.parts.map { "\($0.group) \($0.count)" }.joined(separator: ", ")
                 printError("\(resolution.symbols.count) symbols (\(parts.escapingControls))")
             }
-        }
-    }
-
-    private struct Answer: Encodable {
-        struct Part: Encodable {
-            let part: String
-            let group: String
-            let type: String
-            let symbols: Int
-        }
-
-        let key: String
-        let count: Int
-        let symbols: [String]
-        let parts: [Part]
-        let unknown: [String]
-
-        init(key: String, _ resolution: Resolution) {
-            self.key = key
-            count = resolution.symbols.count
-            symbols = resolution.symbols.map(\.description)
-            parts = resolution.parts.map {
-                Part(part: $0.part, group: $0.group, type: $0.type.rawValue, symbols: $0.count)
-            }
-            unknown = resolution.unknown.map(\.part)
         }
     }
 }

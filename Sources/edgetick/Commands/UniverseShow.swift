@@ -2,6 +2,7 @@ import ArgumentParser
 import MarketData
 import Store
 import Universe
+import Wire
 
 /// Shows one group and its members, or what is known of a stock.
 struct UniverseShow: AsyncParsableCommand {
@@ -27,7 +28,7 @@ struct UniverseShow: AsyncParsableCommand {
                 try show(try mirror.group(named: name, type: type, settings))
             } catch let failure as CommandFailure {
                 // A name that no group has may well be a stock's.
-                guard type == nil, let answer = try await StockAnswer(name, settings, mirror) else { throw failure }
+                guard type == nil, let answer = try await settings.stock(name, mirror) else { throw failure }
                 try show(answer)
             }
         }
@@ -35,7 +36,7 @@ struct UniverseShow: AsyncParsableCommand {
 
     private func show(_ group: MirrorContents.Group) throws {
         let record = group.record
-        if json { return print(try JSONText.of(GroupAnswer(group))) }
+        if json { return print(WireJSON.text(of: GroupAnswer(group))) }
         var head = ["\(record.identity.name)  \(record.identity.type)  \(record.identity.environment)"]
         if let description = record.description { head.append(description) }
         let source = group.imported.map {
@@ -44,29 +45,31 @@ struct UniverseShow: AsyncParsableCommand {
         head.append(
             "\(record.members.count) members, \(group.origin.rawValue)\(source ?? ""), "
                 + "updated \(record.updatedAt.map(WallClock.text(milliseconds:)) ?? "never")")
-        for line in head { print(line.escapingControls) }
         let hasWeights = record.members.contains { $0.weight != nil }
         var table = TextTable(hasWeights ? [("SYMBOL", .left), ("WEIGHT %", .right)] : [("SYMBOL", .left)])
         for member in record.members {
             table.add(hasWeights ? [member.symbol, member.weight.map { "\($0)" } ?? "-"] : [member.symbol])
         }
-        print("\n" + table.text, terminator: "")
+        printNow(head.map { $0.escapingControls + "\n" }.joined() + "\n" + table.text)
     }
 
     private func show(stock: String, _ settings: Settings, _ mirror: UniverseMirror) async throws {
-        guard let answer = try await StockAnswer(stock, settings, mirror) else {
+        guard let answer = try await settings.stock(stock, mirror) else {
             throw CommandFailure(
                 .badData, "no group of \(settings.universe.environment.rawValue) has the stock \"\(stock)\"")
         }
         try show(answer)
     }
 
-    private func show(_ answer: StockAnswer) throws {
-        if json { return print(try JSONText.of(answer)) }
-        print("\(answer.symbol)  \(answer.sector), \(answer.industry)".escapingControls)
+    private func show(_ answer: StockJSON) throws {
+        if json { return print(WireJSON.text(of: answer)) }
+        let head = "\(answer.symbol)  \(answer.sector), \(answer.industry)".escapingControls
         var table = TextTable([("GROUP", .left), ("TYPE", .left), ("WEIGHT %", .right)])
-        for group in answer.groups { table.add([group.name, group.type, group.weight.map { "\($0)" } ?? "-"]) }
-        print("\n" + table.text, terminator: "")
+        let etfs = answer.etfs.map { (name: $0.name, type: GroupType.etf, weight: $0.weight) }
+        let others = answer.groups.map { (name: $0.name, type: $0.type, weight: $0.weight) }
+        let groups = others.filter { $0.type == .universe } + etfs + others.filter { $0.type != .universe }
+        for group in groups { table.add([group.name, group.type.rawValue, group.weight.map { "\($0)" } ?? "-"]) }
+        printNow(head + "\n\n" + table.text)
     }
 }
 
@@ -82,8 +85,8 @@ private struct GroupAnswer: Encodable {
     let description: String?
     let origin: String
     let source: String?
-    let updatedMilliseconds: Int64?
-    let count: Int
+    let updated_ms: Int64?
+    let member_count: Int
     let members: [Member]
 
     init(_ group: MirrorContents.Group) {
@@ -93,38 +96,18 @@ private struct GroupAnswer: Encodable {
         description = group.record.description
         origin = group.origin.rawValue
         source = group.imported?.source
-        updatedMilliseconds = group.record.updatedAt
-        count = group.record.members.count
+        updated_ms = group.record.updatedAt
+        member_count = group.record.members.count
         members = group.record.members.map { Member(symbol: $0.symbol, weight: $0.weight) }
     }
 }
 
-/// What the mirror knows of one stock.
-private struct StockAnswer: Encodable {
-    struct Group: Encodable {
-        let name: String
-        let type: String
-        let weight: Double?
-    }
-
-    let symbol: String
-    let sector: String
-    let industry: String
-    let groups: [Group]
-
-    /// `nil` when no group has the stock.
-    init?(_ name: String, _ settings: Settings, _ mirror: UniverseMirror) async throws {
+extension Settings {
+    /// What the mirror knows of a stock; `nil` when no group has it.
+    fileprivate func stock(_ name: String, _ mirror: UniverseMirror) async throws -> StockJSON? {
         let symbol = Symbol(spelled: name)?.description ?? name
-        let found = try await settings.relationshipCache(mirror).relations(of: symbol)
-        guard found.isKnown else { return nil }
-        self.symbol = symbol
-        sector = found.classification.sector
-        industry = found.classification.industry
-        let etfs = found.etfs.map { Group(name: $0.name, type: GroupType.etf.rawValue, weight: $0.weight) }
-        let others = found.groups.map { Group(name: $0.name, type: $0.type.rawValue, weight: $0.weight) }
-        groups =
-            others.filter { $0.type == GroupType.universe.rawValue } + etfs
-            + others.filter { $0.type != GroupType.universe.rawValue }
+        let found = try await relationshipCache(mirror).relations(of: symbol)
+        return found.isKnown ? StockJSON(symbol, found) : nil
     }
 }
 

@@ -1,8 +1,10 @@
 import ArgumentParser
-import Foundation
+import FoundationEssentials
+import Glibc
 import MarketData
 import Store
 import Universe
+import Wire
 
 /// Looks through the mirror for what is wrong.
 struct UniverseValidate: AsyncParsableCommand {
@@ -39,7 +41,7 @@ struct UniverseValidate: AsyncParsableCommand {
                 validation = UniverseValidation(try mirror.contents(), context)
             }
             if json {
-                print(try JSONText.of(Answer(validation, fixed)))
+                print(WireJSON.text(of: Answer(validation, fixed)))
             } else {
                 for finding in validation.findings { print(finding.description.escapingControls) }
                 if fix { print("\(fixed) groups mended") }

@@ -1,10 +1,11 @@
 import ArgumentParser
 import Collector
-import Foundation
+import FoundationEssentials
 import Logging
 import MarketData
 import Store
 import Upstream
+import Wire
 
 /// Looks through the local files without changing them.
 struct VerifyCommand: AsyncParsableCommand {
@@ -39,7 +40,7 @@ struct VerifyCommand: AsyncParsableCommand {
                 results.append(result)
             }
             if json {
-                print(try JSONText.of(results.map(Answer.init)))
+                print(WireJSON.text(of: results.map(Answer.init)))
             } else {
                 let paint = Paint.ofStandardOutput()
                 for result in results { printNow(Self.page(result, paint)) }
@@ -142,7 +143,7 @@ struct VerifyCommand: AsyncParsableCommand {
             let first: Int64?
             let last: Int64?
             let acknowledged: Int64
-            let deletedThrough: Int64
+            let deleted_through: Int64
         }
 
         struct Finding: Encodable {
@@ -155,11 +156,11 @@ struct VerifyCommand: AsyncParsableCommand {
 
         let path: String
         let file: String
-        let isSound: Bool
-        let schemaVersion: Int?
+        let is_sound: Bool
+        let schema_version: Int?
         let id: String?
         let collector: String?
-        let collectorProcess: Int32?
+        let collector_process: Int32?
         let rows: Int64
         let streams: [String: Stream]
         let findings: [Finding]
@@ -167,11 +168,11 @@ struct VerifyCommand: AsyncParsableCommand {
         init(_ result: FileVerification) {
             path = result.path
             file = result.kind.rawValue
-            isSound = result.isSound
-            schemaVersion = result.schemaVersion
+            is_sound = result.isSound
+            schema_version = result.schemaVersion
             id = result.id
             collector = result.collector
-            collectorProcess = result.holder
+            collector_process = result.holder
             rows = result.rows
             streams = Dictionary(
                 uniqueKeysWithValues: result.streams.map { stream, found in
@@ -179,7 +180,7 @@ struct VerifyCommand: AsyncParsableCommand {
                         stream.rawValue,
                         Stream(
                             rows: found.rows, first: found.first, last: found.last, acknowledged: found.acknowledged,
-                            deletedThrough: found.deletedThrough)
+                            deleted_through: found.deletedThrough)
                     )
                 })
             findings = result.findings.map {

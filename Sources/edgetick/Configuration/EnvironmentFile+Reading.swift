@@ -6,10 +6,13 @@ extension EnvironmentFile {
 
     /// Reads the file that `--env-file` names, else `.env` in the working directory. Blocks.
     ///
+    /// - Parameter environment: Variables that the file's values may name.
     /// - Returns: `nil` when no file was named and there is no `.env`.
     /// - Throws: ``ConfigurationError`` when the named file is not there, and when a file cannot be read or is no list
     ///   of settings.
-    static func read(named name: String?) throws(ConfigurationError) -> EnvironmentFile? {
+    static func read(
+        named name: String?, environment: [String: String] = [:]
+    ) throws(ConfigurationError) -> EnvironmentFile? {
         let path = name ?? ".env"
         let bytes: [UInt8]
         do {
@@ -29,12 +32,28 @@ extension EnvironmentFile {
                 reason: .unreadable, path: path, line: nil,
                 text: "cannot be read (\(code)): make it a file this user may read, or name another with --env-file")
         }
-        return try EnvironmentFile(path: path, bytes: bytes)
+        return try EnvironmentFile(path: path, bytes: bytes, environment: environment)
+    }
+
+    /// Reads a file that holds one secret. Blocks.
+    static func secret(in path: String) -> SettingsSnapshot.SecretFile {
+        do {
+            guard let text = String(validating: try contents(of: path), as: UTF8.self) else {
+                return .fault("\(path) is no text: save it as UTF-8")
+            }
+            return .text(text)
+        } catch let error as Errno {
+            return .fault("\(path) can't be read (\(error)): correct the path, or the file's owner and mode")
+        } catch {
+            return .fault("\(path) is larger than 1 MiB, so it holds no secret: name another file")
+        }
     }
 
     private struct TooLarge: Error {}
 
-    private static func contents(of path: String) throws -> [UInt8] {
+    /// A file's bytes, as far as it is no larger than a list of settings may be.
+
+    static func contents(of path: String) throws -> [UInt8] {
         let file = try FileDescriptor.open(FilePath(path), .readOnly, options: .closeOnExec)
         return try file.closeAfter {
             var bytes: [UInt8] = []

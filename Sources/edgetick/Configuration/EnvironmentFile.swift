@@ -1,9 +1,9 @@
+import MarketData
+
 /// A file of settings, one `KEY=value` a line.
 ///
-/// Blank lines and lines that begin with `#` are skipped; `export ` before a key is allowed. A value may stand in
-/// single quotes (taken as it is) or double quotes (`\"`, `\\`, `\n`, `\t` are escapes); without quotes it ends before
-/// a `#` that follows a space. Nothing is expanded and a value does not go on over the end of a line. The last of
-/// several lines for one key counts.
+/// Blank lines and lines that begin with `#` are skipped; `export ` before a key is allowed. ``WrittenValue`` reads what
+/// follows the `=`; a value does not go on over the end of a line. The last of several lines for one key counts.
 ///
 /// swift-configuration has a reader for such files too. It leaves lines out that it does not understand and keeps
 /// quotes as part of the value, so a half-written file would pass for a complete one; the entries read here are handed
@@ -12,11 +12,14 @@ struct EnvironmentFile: Sendable, Equatable, ConcealsContents {
     struct Entry: Sendable, Equatable, ConcealsContents {
         var value: String
         var line: Int
+        /// Why the value can't be used; `nil` when it can.
+        var fault: String?
     }
 
     /// A remark that does not stop the start; holds no value.
     struct Remark: Sendable, Equatable {
         var line: Int
+        var key: String
         var text: String
     }
 
@@ -32,17 +35,19 @@ struct EnvironmentFile: Sendable, Equatable, ConcealsContents {
 
     /// Reads a file's bytes.
     ///
+    /// - Parameter environment: Variables that values may name, besides those of earlier lines.
     /// - Throws: ``ConfigurationError`` for the first line at fault, with the number of further ones.
-    init(path: String, bytes: [UInt8]) throws(ConfigurationError) {
+    init(path: String, bytes: [UInt8], environment: [String: String] = [:]) throws(ConfigurationError) {
         self.path = path
         var faults: [(line: Int, text: String)] = []
-        let start = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
         var number = 0
-        for var line in bytes[start...].split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
+        for var line in ByteOrderMark.dropped(from: bytes).split(
+            separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        {
             number += 1
             if line.last == UInt8(ascii: "\r") { line.removeLast() }
             do {
-                try read(line, number)
+                try read(line, number, environment)
             } catch {
                 faults.append((number, error.text))
             }
@@ -52,11 +57,11 @@ struct EnvironmentFile: Sendable, Equatable, ConcealsContents {
         throw ConfigurationError(reason: .malformed, path: path, line: first.line, text: first.text + rest)
     }
 
-    private struct LineFault: Error {
-        var text: String
-    }
+    private typealias LineFault = WrittenValue.Fault
 
-    private mutating func read(_ bytes: ArraySlice<UInt8>, _ number: Int) throws(LineFault) {
+    private mutating func read(
+        _ bytes: ArraySlice<UInt8>, _ number: Int, _ environment: [String: String]
+    ) throws(LineFault) {
         guard !bytes.contains(0) else {
             throw LineFault(text: "a NUL byte: the file is damaged or no text; write it again")
         }
@@ -70,21 +75,25 @@ struct EnvironmentFile: Sendable, Equatable, ConcealsContents {
             rest = rest.dropFirst("export".count).trimmingBlanks()
         }
         guard let equals = rest.firstIndex(of: "=") else {
-            throw LineFault(text: "no `=`: write KEY=value, or # before a comment")
+            let colon = rest.firstIndex(of: ":")
+            let isYAML = colon.map { EnvironmentFile.isKey(String(rest[..<$0].trimmingBlanks())) } ?? false
+            throw LineFault(
+                text: isYAML
+                    ? "a `:` where `=` belongs: write KEY=value" : "no `=`: write KEY=value, or # before a comment")
         }
         let key = String(rest[..<equals].trimmingBlanks())
         guard EnvironmentFile.isKey(key) else {
             throw LineFault(text: "what stands before `=` is no key: letters, digits and underscores make one")
         }
-        let value = try EnvironmentFile.value(of: rest[rest.index(after: equals)...].trimmingBlanks())
+        let value = try WrittenValue(rest[rest.index(after: equals)...]) { [entries] in
+            environment[$0] ?? entries[$0]?.value
+        }
         if let earlier = entries[key] {
             remarks.append(
-                Remark(line: number, text: "\(key) stands on line \(earlier.line) already; this line counts"))
+                Remark(line: number, key: key, text: "stands on line \(earlier.line) already; this line counts"))
         }
-        if !value.isLiteral, value.text.contains("${") {
-            remarks.append(Remark(line: number, text: "${…} in \(key) is taken as it is; nothing is expanded"))
-        }
-        entries[key] = Entry(value: value.text, line: number)
+        remarks += value.remarks.map { Remark(line: number, key: key, text: $0) }
+        entries[key] = Entry(value: value.text, line: number, fault: value.fault)
     }
 
     private static func isKey(_ text: String) -> Bool {
@@ -95,52 +104,5 @@ struct EnvironmentFile: Sendable, Equatable, ConcealsContents {
             default: false
             }
         }
-    }
-
-    private static func value(of text: Substring) throws(LineFault) -> (text: String, isLiteral: Bool) {
-        guard let quote = text.first, quote == "\"" || quote == "'" else {
-            return (String(withoutComment(text)), false)
-        }
-        var value = ""
-        var index = text.index(after: text.startIndex)
-        while index < text.endIndex, text[index] != quote {
-            var character = text[index]
-            if quote == "\"", character == "\\", text.index(after: index) < text.endIndex {
-                let next = text[text.index(after: index)]
-                if let escaped = ["\"": "\"", "\\": "\\", "n": "\n", "t": "\t", "$": "$"][next] as Character? {
-                    character = escaped
-                    index = text.index(after: index)
-                }
-            }
-            value.append(character)
-            index = text.index(after: index)
-        }
-        guard index < text.endIndex else {
-            throw LineFault(text: "a quote is not closed: end the value with \(quote) on the same line")
-        }
-        let rest = text[text.index(after: index)...].trimmingBlanks()
-        guard rest.isEmpty || rest.first == "#" else {
-            throw LineFault(text: "text follows the closing quote: put the whole value in quotes")
-        }
-        return (value, quote == "'")
-    }
-
-    private static func withoutComment(_ text: Substring) -> Substring {
-        var previous: Character = " "
-        for index in text.indices {
-            if text[index] == "#", previous == " " || previous == "\t" { return text[..<index].trimmingBlanks() }
-            previous = text[index]
-        }
-        return text
-    }
-}
-
-extension Substring {
-    /// Without the spaces and tabs around it.
-    func trimmingBlanks() -> Substring {
-        var rest = self
-        while let first = rest.first, first == " " || first == "\t" { rest.removeFirst() }
-        while let last = rest.last, last == " " || last == "\t" { rest.removeLast() }
-        return rest
     }
 }

@@ -23,6 +23,7 @@ struct Masking: Sendable, ConcealsContents {
             case .plain, .path: continue
             case .secret: secrets.insert(text)
             case .databaseURI: ofDatabase.formUnion([text] + Masking.passwords(in: text))
+            case .proxy: secrets.formUnion(Masking.passwords(in: text))
             }
         }
         self.ofDatabase = ofDatabase.subtracting(secrets)
@@ -35,6 +36,7 @@ struct Masking: Sendable, ConcealsContents {
         switch display {
         case .plain, .path: plain(text)
         case .secret: Masking.mask
+        case .proxy: plain(Masking.proxy(text))
         // The URI's password is left out already; searched for, a password `postgres` would hide the scheme too.
         case .databaseURI:
             Masking.line(hiding(secrets.filter { !ofDatabase.contains($0) }, in: Masking.databaseURI(text)))
@@ -93,6 +95,13 @@ struct Masking: Sendable, ConcealsContents {
                 ? String(parameter) : "\(name.count == parameter.count ? mask : "\(name)=\(mask)")"
         }
         return result + "?" + parameters.joined(separator: "&")
+    }
+
+    /// A proxy's URL without its user and password.
+    static func proxy(_ url: String) -> String {
+        guard let at = url.lastIndex(of: "@") else { return url }
+        let scheme = url.firstRange(of: "://").map { url[..<$0.upperBound] } ?? ""
+        return "\(scheme)\(mask)\(url[at...])"
     }
 
     private static func isHostAndPort(_ text: Substring) -> Bool {

@@ -2,7 +2,7 @@ import MarketData
 
 /// Reads amounts as people write them: `500ms`, `2m`, `8GiB`, `1.5 h`.
 enum Quantity {
-    /// A duration: a number alone counts in `unit`, else `ms`, `s`, `m`, `h` or `d` follows.
+    /// A duration: a number alone counts in `unit`, else `ms`, `s`, `m`, `h` or `d` follows, or the unit's whole name.
     ///
     /// - Returns: `nil` for anything else, and for what does not fit 290 years.
     static func duration(_ text: String, unit: Duration) -> Duration? {
@@ -11,10 +11,10 @@ enum Quantity {
         switch suffix {
         case "": scale = unit
         case "ms": scale = .milliseconds(1)
-        case "s": scale = .seconds(1)
-        case "m", "min": scale = .seconds(60)
-        case "h": scale = .seconds(3600)
-        case "d": scale = .seconds(86_400)
+        case "s", "sec", "second", "seconds": scale = .seconds(1)
+        case "m", "min", "minute", "minutes": scale = .seconds(60)
+        case "h", "hour", "hours": scale = .seconds(3600)
+        case "d", "day", "days": scale = .seconds(86_400)
         default: return nil
         }
         let (seconds, attoseconds) = scale.components
@@ -34,7 +34,7 @@ enum Quantity {
     }
 
     /// A size in bytes: a number alone, or with `KB`, `MB`, `GB`, `TB` (powers of 1000) or `KiB`, `MiB`, `GiB`,
-    /// `TiB` (powers of 1024), in any case.
+    /// `TiB` (powers of 1024), in any case; `K`, `M`, `G` and `T` are the latter, as systemd and docker have them.
     static func bytes(_ text: String) -> Int64? {
         guard let (number, suffix) = split(text) else { return nil }
         switch suffix.lowercased() {
@@ -43,10 +43,10 @@ enum Quantity {
         case "mb": return number.times(1_000_000)
         case "gb": return number.times(1_000_000_000)
         case "tb": return number.times(1_000_000_000_000)
-        case "kib": return number.times(1 << 10)
-        case "mib": return number.times(1 << 20)
-        case "gib": return number.times(1 << 30)
-        case "tib": return number.times(1 << 40)
+        case "kib", "ki", "k": return number.times(1 << 10)
+        case "mib", "mi", "m": return number.times(1 << 20)
+        case "gib", "gi", "g": return number.times(1 << 30)
+        case "tib", "ti", "t": return number.times(1 << 40)
         default: return nil
         }
     }

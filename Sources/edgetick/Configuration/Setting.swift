@@ -68,6 +68,14 @@ struct Setting<Root>: Sendable {
         }
     }
 
+    /// The default where it is the same on every machine, as it would be written; empty where it isn't or there is none.
+    var defaultValue: String {
+        switch standard {
+        case .text(let text): text
+        case .host, .none: ""
+        }
+    }
+
     /// The default for documents, which are about no machine in particular.
     var defaultDescription: String? {
         switch standard {
@@ -95,6 +103,11 @@ enum SettingDisplay: Sendable, Equatable {
     case secret
     /// Without its password.
     case databaseURI
+    /// Without the user's name and password.
+    case proxy
+
+    /// Whether the value holds a secret.
+    var isSecret: Bool { self == .secret || self == .databaseURI }
 }
 
 /// Why a text is no value of a setting: what is allowed, never the text itself.

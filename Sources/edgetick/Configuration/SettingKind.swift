@@ -1,6 +1,7 @@
 import Collector
 import MarketData
 import Universe
+import Upstream
 
 /// What a setting's value may be: how a text becomes a value, and what is allowed, in words.
 struct SettingKind<Value: Sendable>: Sendable {
@@ -29,12 +30,15 @@ struct SettingKind<Value: Sendable>: Sendable {
 
 extension SettingKind<Bool> {
     static var flag: SettingKind {
-        SettingKind("true or false") { text in
-            switch text.lowercased() {
-            case "true", "yes", "on", "1": true
-            case "false", "no", "off", "0": false
-            default: nil
-            }
+        SettingKind("true or false") { isTrue($0) }
+    }
+
+    /// What a text says; `nil` when it is neither.
+    static func isTrue(_ text: String) -> Bool? {
+        switch text.lowercased() {
+        case "true", "yes", "on", "1": true
+        case "false", "no", "off", "0": false
+        default: nil
         }
     }
 }
@@ -102,17 +106,24 @@ extension SettingKind<Int64> {
 }
 
 extension SettingKind where Value: CaseIterable & RawRepresentable<String> {
-    /// One of the type's names, in any case.
+    /// One of the type's names, in any case; a hyphen may be an underscore or a blank.
     static var choice: SettingKind {
         let names = Value.allCases.map(\.rawValue)
+        @Sendable func plain(_ text: String) -> String {
+            let text = String(text.lowercased().map { $0 == "_" || $0 == " " ? "-" : $0 })
+            return names.contains(text) ? text : otherNames[text] ?? text
+        }
         return SettingKind(names.joined(separator: ", ")) { text, _ throws(SettingRefusal) in
-            let wanted = text.lowercased()
-            if let found = Value.allCases.first(where: { $0.rawValue.lowercased() == wanted }) { return found }
+            let wanted = plain(text)
+            if let found = Value.allCases.first(where: { plain($0.rawValue) == wanted }) { return found }
             let nearest = NearestNames.nearest(to: wanted, among: names, limit: 1).first.map { "; nearest: \($0)" }
             throw SettingRefusal("allowed: \(names.joined(separator: ", "))\(nearest ?? "")")
         }
     }
 }
+
+/// What other programs call some of the choices.
+private let otherNames = ["warn": "warning", "fatal": "critical"]
 
 extension SettingKind<Secret> {
     /// A key or token.
@@ -134,11 +145,8 @@ extension SettingKind<Secret> {
     static var databaseURI: SettingKind {
         let example = "a URI such as postgresql://user:password@host:5432/database"
         return SettingKind(example, display: .databaseURI) { text, _ throws(SettingRefusal) in
-            let scheme = text.prefix { $0 != ":" }
-            guard text.dropFirst(scheme.count).hasPrefix("://"), ["postgresql", "postgres"].contains(scheme) else {
-                throw SettingRefusal("allowed: \(example)")
-            }
-            guard isPrintable(text) else {
+            // Its form is libpq's to judge: see ``Settings/upstream()``.
+            guard isPrintable(text) || !text.contains("://") else {
                 throw SettingRefusal(
                     "holds spaces or characters beyond ASCII: write them percent-encoded, a space as %20")
             }
@@ -148,6 +156,21 @@ extension SettingKind<Secret> {
 }
 
 private func isPrintable(_ text: String) -> Bool { text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F } }
+
+extension SettingKind<[Secret]> {
+    /// Keys separated by commas.
+    ///
+    /// - Parameter least: how many characters each must have.
+    static func secrets(least: Int) -> SettingKind {
+        let one = SettingKind<Secret>.secret(least: least)
+        return SettingKind("\(one.allowed), separated by commas", display: .secret) {
+            text, host throws(SettingRefusal) in
+            var keys: [Secret] = []
+            for item in items(text) { keys.append(try one.read(String(item), host)) }
+            return keys
+        }
+    }
+}
 
 extension SettingKind<String> {
     /// Any text.
@@ -177,6 +200,14 @@ extension SettingKind<String> {
         }
     }
 
+    /// A connection's name, which may have blanks in it.
+    static var connectionName: SettingKind {
+        SettingKind("up to \(CollectorName.maximumLength) letters, digits, blanks, dots, hyphens, underscores") {
+            text in
+            CollectorName.isConnectionName(text) ? text : nil
+        }
+    }
+
     /// An address or host name, without the brackets of an IPv6 address.
     static var host: SettingKind {
         SettingKind("an address or a host name, such as 127.0.0.1, 0.0.0.0 or ::1") { text in
@@ -198,6 +229,16 @@ extension SettingKind<[String]> {
         SettingKind("host names separated by commas, such as dashboard.example.com") { text in
             let names = items(text).map { String($0) }
             return names.allSatisfy { ServerAddress.isHost($0) } ? names : nil
+        }
+    }
+}
+
+extension SettingKind<BarColumns> {
+    static var barColumns: SettingKind {
+        SettingKind(
+            "our names with the table's, such as timestamp:time,volume:vol; ours are \(BarColumns.names.joined(separator: ", "))"
+        ) {
+            BarColumns($0)
         }
     }
 }

@@ -4,6 +4,8 @@ enum SettingOrigin: Sendable, Equatable {
     case environment
     /// A line of a file of settings, from 1.
     case file(path: String, line: Int)
+    /// A file that holds this value alone.
+    case secretFile(path: String)
 }
 
 extension SettingOrigin: CustomStringConvertible {
@@ -13,6 +15,7 @@ extension SettingOrigin: CustomStringConvertible {
         case .defaultValue: "default"
         case .environment: "environment"
         case .file(let path, let line): "\(path):\(line)"
+        case .secretFile(let path): path
         }
     }
 }

@@ -1,6 +1,10 @@
+import Feed
+
 extension Settings.Connections {
     /// Reads the numbered connections, or makes the one of single mode, and says which keys the mode ignores.
-    mutating func readNumbered(_ reader: inout SettingReader, _ needs: Settings.Needs) {
+    mutating func readNumbered(
+        _ reader: inout SettingReader, _ needs: Settings.Needs, fallback: Settings.UniverseFallback
+    ) {
         let numbered = reader.snapshot.values.keys.compactMap { ConnectionKey(name: $0) }
             .sorted { ($0.number, $0.field) < ($1.number, $1.field) }
         let only = Settings.Connection(number: 1, name: "primary", universeKey: universeKey, symbols: symbols)
@@ -19,9 +23,7 @@ extension Settings.Connections {
                     "is not true, so these keys are ignored: \(numbered.map(\.name).joined(separator: ", "))")
             }
             if needs.contains(.feed), universeKey == nil, symbols == nil {
-                reader.add(
-                    .warning, \.connections.universeKey,
-                    "neither this nor SYMBOLS is set: there are no symbols to collect")
+                sayWhatIsCollected(&reader, numbered, fallback)
             }
             return
         }
@@ -29,6 +31,33 @@ extension Settings.Connections {
             reader.add(.note, path, "is ignored with USE_MULTI_CONNECTION=true")
         }
         list = readList(&reader, numbered)
+    }
+
+    /// Says what the one connection collects that has neither a universe key nor symbols.
+    private func sayWhatIsCollected(
+        _ reader: inout SettingReader, _ numbered: [ConnectionKey], _ fallback: Settings.UniverseFallback
+    ) {
+        let naming = numbered.filter { Settings.Connection.naming.contains($0.field) }.map(\.name)
+        if !naming.isEmpty, !reader.isSet(\.connections.isMulti) {
+            // Whoever names symbols for a connection wants these, not others.
+            reader.fault(
+                \.connections.isMulti,
+                "must be true for \(naming.joined(separator: ", ")) to count: set USE_MULTI_CONNECTION=true, or name the "
+                    + "symbols of the single connection with SYMBOL_UNIVERSE_KEY or SYMBOLS")
+            return
+        }
+        let instead =
+            naming.isEmpty ? "" : ", or USE_MULTI_CONNECTION=true for \(naming.joined(separator: ", ")) to count"
+        switch fallback {
+        case .default:
+            reader.add(
+                .warning, \.connections.universeKey,
+                "neither this nor SYMBOLS is set, so the default list is collected: set one of them" + instead)
+        case .error:
+            reader.fault(
+                \.connections.universeKey,
+                "neither this nor SYMBOLS is set, and UNIVERSE_FALLBACK=error: set one of them" + instead)
+        }
     }
 
     /// Whether several connections are possible; where their settings are unusable and a universe key is there for one
@@ -60,7 +89,8 @@ extension Settings.Connections {
                     .fault, Self.setting(\.name, number),
                     "connection \(other.number) has this name already: give each its own")
             }
-            if connection.universeKey == nil, connection.symbols == nil {
+            // Where symbols are spread, a connection without any of its own takes a share.
+            if connection.universeKey == nil, connection.symbols == nil, routing == .manual {
                 reader.add(
                     .warning, Self.setting(\.isEnabled, number),
                     "connection \(number) has neither a universe key nor symbols: it collects nothing")

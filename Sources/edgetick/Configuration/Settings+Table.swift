@@ -32,8 +32,19 @@ extension Settings {
                     "MASSIVE_WEBSOCKET_RECONNECT_DELAY", \.feed.reconnectDelay,
                     .duration(.milliseconds(100) ... .seconds(3600)), "5s", "first wait before a new try (seconds)"),
                 Setting(
+                    "MASSIVE_WEBSOCKET_MAX_RECONNECT_DELAY", \.feed.reconnectCap,
+                    .duration(.seconds(1) ... .seconds(3600)), "60s", "longest wait before a new try (seconds)"),
+                Setting(
                     "MASSIVE_REST_URL", \.feed.restURL, .url("https", orPlain: "http"), "https://api.massive.com",
                     "address of the REST API, for backfill"),
+                Setting(
+                    "HTTPS_PROXY", \.feed.proxy, .proxy, "proxy for the feed and the REST API, not for this machine"),
+                Setting(
+                    "ALL_PROXY", \.feed.generalProxy, .proxy,
+                    "the same where HTTPS_PROXY is not set, and for ws:// and http://"),
+                Setting(
+                    "NO_PROXY", \.feed.unproxied, .noProxy, .none,
+                    "hosts and domains, separated by commas, to reach without the proxy; * = all"),
                 Setting("FEED_EVENTS", \.feed.events, .events, "AM", "kinds of events"),
                 Setting(
                     "USE_SYNTHETIC_DATA", \.feed.isSynthetic, .flag, "false", "use the built-in simulator as the feed"),
@@ -152,8 +163,34 @@ extension Settings {
                     "whose bar stays where another program's has no received_at; newest where the table has the column, "
                         + "else replace"),
                 Setting(
+                    "BAR_COLUMNS", \.upload.barColumns, .barColumns,
+                    "what the tables of bars call their columns, where that is not what it is called here"),
+                Setting(
                     "COLLECTOR_ID", \.collectorID, .name, .host(\.defaultCollectorID, "the host's name"),
                     "this collector's name in the database"),
+            ]),
+        Section(
+            title: "The relay",
+            settings: [
+                Setting(
+                    "RELAY_PORT", \.relay.port, .number(0...65535),
+                    "serve the feed on to other programs on this port; 0 = any free one; without it there is no relay"),
+                Setting("RELAY_HOST", \.relay.host, .host, "127.0.0.1", "address that the relay listens on"),
+                Setting(
+                    "RELAY_KEYS", \.relay.keys, .secrets(least: 16), .none,
+                    "keys that the relay's clients may log in with, separated by commas; without any every key is let "
+                        + "in; needed when others than this machine can connect"),
+                Setting(
+                    "RELAY_TLS_CERTIFICATE", \.relay.certificate, .path,
+                    "PEM file with the relay's certificate chain, for wss"),
+                Setting("RELAY_TLS_KEY", \.relay.privateKey, .path, "PEM file with the certificate's private key"),
+                Setting(
+                    "RELAY_MAX_CLIENTS", \.relay.maximumClients, .number(1...10_000), "64",
+                    "the most clients at once"),
+                Setting(
+                    "RELAY_CLIENT_BUFFER", \.relay.clientBuffer,
+                    .size((64 << 10)...(1 << 30), shown: "from 64KiB to 1GiB"), "16MiB",
+                    "how much may wait for one client before it is closed as too slow"),
             ]),
         Section(
             title: "HTTP and the log",
@@ -184,6 +221,9 @@ extension Settings {
 }
 
 extension Settings.Connection {
+    /// The fields that name a connection's symbols.
+    static let naming: Set = ["UNIVERSE_KEY", "SYMBOLS"]
+
     /// The keys of a numbered connection.
     static func settings(_ number: Int) -> [Setting<Settings.Connection>] {
         let names = ["primary", "secondary", "tertiary"]
@@ -191,7 +231,7 @@ extension Settings.Connection {
             Setting(
                 "ENABLED", \.isEnabled, .flag, number == 1 ? "true" : "false", "use connection \(number)", of: number),
             Setting(
-                "NAME", \.name, .name, .text(number <= 3 ? names[number - 1] : "connection_\(number)"),
+                "NAME", \.name, .connectionName, .text(number <= 3 ? names[number - 1] : "connection_\(number)"),
                 "name of connection \(number)", of: number),
             Setting("UNIVERSE_KEY", \.universeKey, .text, "universe key of connection \(number)", of: number),
             Setting(

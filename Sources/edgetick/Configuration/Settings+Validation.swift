@@ -1,7 +1,9 @@
 import MarketData
+import Upstream
 
 extension Settings {
-    /// Checks everything that was set and returns the settings in effect. Pure.
+    /// Checks everything that was set and returns the settings in effect. Pure, but for the environment and the files
+    /// that libpq looks at for DATABASE_URI.
     ///
     /// - Parameters:
     ///   - snapshot: What was set.
@@ -12,22 +14,32 @@ extension Settings {
     static func validate(
         _ snapshot: SettingsSnapshot, host: HostFacts, needs: Needs = []
     ) throws(SettingFaults) -> (settings: Settings, remarks: [SettingFinding]) {
+        let (settings, findings) = examine(snapshot, host: host, needs: needs)
+        let faults = findings.filter { $0.severity == .fault }
+        let remarks = findings.filter { $0.severity != .fault }
+        guard faults.isEmpty else { throw SettingFaults(faults: faults, remarks: remarks) }
+        return (settings, remarks)
+    }
+
+    /// As ``validate(_:host:needs:)``, for those who go on past faults: a setting at fault has its default.
+    static func examine(
+        _ snapshot: SettingsSnapshot, host: HostFacts, needs: Needs = []
+    ) -> (settings: Settings, findings: [SettingFinding]) {
         var reader = SettingReader(snapshot, host: host)
         var settings = Settings()
+        for finding in snapshot.findings { reader.add(finding) }
         reader.read(all, into: &settings)
         settings.checkFeed(&reader, needs)
-        settings.connections.readNumbered(&reader, needs)
+        settings.connections.readNumbered(&reader, needs, fallback: settings.universe.fallback)
         settings.checkDatabase(&reader, needs)
         settings.checkHTTP(&reader)
+        settings.checkRelay(&reader)
         if settings.dataDirectory.isEmpty, !reader.isSet(\.dataDirectory) {
             reader.fault(
                 \.dataDirectory, "must be set: there is neither a home directory (HOME) nor STATE_DIRECTORY")
         }
         for finding in UnknownKeys.findings(in: snapshot) { reader.add(finding) }
-        let faults = reader.findings.filter { $0.severity == .fault }
-        let remarks = reader.findings.filter { $0.severity != .fault }
-        guard faults.isEmpty else { throw SettingFaults(faults: faults, remarks: remarks) }
-        return (settings, remarks)
+        return (settings, reader.findings)
     }
 
     private mutating func checkFeed(_ reader: inout SettingReader, _ needs: Needs) {
@@ -64,6 +76,29 @@ extension Settings {
                 "is needed for this command: set it, such as postgresql://user:password@host:5432/database")
         }
         upload.displayedURI = upload.databaseURI.map { reader.masking.show($0.reveal(), .databaseURI) }
+        do throws(UpstreamError) {
+            for warning in try upstream()?.warnings ?? [] { reader.add(.warning, \.upload.databaseURI, warning) }
+        } catch {
+            reader.fault(\.upload.databaseURI, error.text)
+            upload.databaseURI = nil
+        }
+    }
+
+    private func checkRelay(_ reader: inout SettingReader) {
+        if reader.isSet(\.relay.certificate) != reader.isSet(\.relay.privateKey) {
+            reader.fault(
+                reader.isSet(\.relay.certificate) ? \Settings.relay.certificate : \.relay.privateKey,
+                "RELAY_TLS_CERTIFICATE and RELAY_TLS_KEY go together: set both, or neither")
+        }
+        guard !ServerAddress.isLoopback(relay.host) else { return }
+        if relay.keys.isEmpty {
+            reader.fault(\.relay.host, "other machines could connect: set RELAY_KEYS as well, or use 127.0.0.1")
+        }
+        if relay.port != nil, !reader.isSet(\.relay.certificate) {
+            reader.add(
+                .warning, \.relay.host,
+                "other machines send their keys unencrypted: set RELAY_TLS_CERTIFICATE and RELAY_TLS_KEY")
+        }
     }
 
     private func checkHTTP(_ reader: inout SettingReader) {

@@ -42,6 +42,11 @@ struct Settings: Sendable {
         /// 0 = for ever.
         var maxRetries = 0
         var reconnectDelay = Duration.zero
+        var reconnectCap = Duration.zero
+        /// For `wss` and `https`; `nil`: ``generalProxy``.
+        var proxy: HTTPProxy?
+        var generalProxy: HTTPProxy?
+        var unproxied: [String] = []
 
         var source: FeedSource { isSynthetic ? .simulator : isUsed ? .feed : .none }
     }
@@ -133,6 +138,8 @@ struct Settings: Sendable {
         var barTimestamp = BarTimestamp.start
         /// `nil`: what fits the table.
         var barConflict: BarConflict?
+        /// `nil`: the usual names.
+        var barColumns: BarColumns?
     }
 
     struct HTTP: Sendable {
@@ -142,6 +149,19 @@ struct Settings: Sendable {
         var token: Secret?
         /// Names besides ``host`` and the loopback's by which clients may address the API.
         var allowedHosts: [String] = []
+    }
+
+    struct Relay: Sendable {
+        /// `nil` = no relay; 0 = any free one.
+        var port: Int?
+        var host = ""
+        /// None lets every key in.
+        var keys: [Secret] = []
+        /// Absolute paths of PEM files.
+        var certificate: String?
+        var privateKey: String?
+        var maximumClients = 0
+        var clientBuffer: Int64 = 0
     }
 
     var feed = Feed()
@@ -154,6 +174,7 @@ struct Settings: Sendable {
     var backfill = Backfill()
     var upload = Upload()
     var http = HTTP()
+    var relay = Relay()
     var logLevel = Logger.Level.info
     var logFormat = LineLogHandler.Format.text
 }

@@ -8,6 +8,9 @@ enum SettingsDocument {
             Every key of the environment and of `.env`. The environment takes precedence; `edgetick config` shows the values in effect
             and where each was set. `edgetick config --markdown` prints this page.
 
+            A key whose value is never shown can be read from a file: `MASSIVE_API_KEY_FILE` and the like name it. `${NAME}`,
+            `${NAME:-otherwise}` and `$NAME` in `.env` stand for variables that are set, but not between single quotes.
+
             """
         for section in Settings.sections {
             text += "\n## \(section.title)\n\n" + table(section.settings)
@@ -35,7 +38,7 @@ enum SettingsDocument {
     private static func table<Root>(_ settings: [Setting<Root>]) -> String {
         settings.reduce("| key | default | allowed | meaning |\n|---|---|---|---|\n") { text, setting in
             let standard = setting.defaultDescription.map { "`\($0)`" } ?? ""
-            let secret = setting.display == .plain || setting.display == .path ? "" : "; never shown"
+            let secret = setting.display.isSecret ? "; never shown" : ""
             return text + "| `\(setting.name)` | \(standard) | \(setting.allowed)\(secret) | \(setting.meaning) |\n"
         }
     }

@@ -112,6 +112,9 @@ extension SettingsReport: Encodable {
             try object.encode("file", forKey: .origin)
             try object.encode(path, forKey: .file)
             try object.encode(line, forKey: .line)
+        case .secretFile(let path):
+            try object.encode("secret_file", forKey: .origin)
+            try object.encode(path, forKey: .file)
         }
     }
 }

@@ -1,9 +1,19 @@
-/// Everything that was set, as text, each with where it was set. Nothing is judged yet.
+/// Everything that was set, as text, each with where it was set. No value is judged yet.
 struct SettingsSnapshot: Sendable, Equatable, ConcealsContents {
     struct Value: Sendable, Equatable, ConcealsContents {
         var text: String
         var origin: SettingOrigin
     }
+
+    /// What a file that holds one secret says.
+    enum SecretFile: Sendable {
+        case text(String)
+        /// Why it can't be read.
+        case fault(String)
+    }
+
+    /// The end of a key's name that has the value read from a file.
+    static let fileSuffix = "_FILE"
 
     /// The values of known keys.
     ///
@@ -11,8 +21,8 @@ struct SettingsSnapshot: Sendable, Equatable, ConcealsContents {
     private(set) var values: [String: Value] = [:]
     /// The other names that were set, without their values: a secret may stand under a mistyped name.
     private(set) var others: [String: SettingOrigin] = [:]
-    /// What the file's reader remarked.
-    private(set) var remarks: [String] = []
+    /// What was found in reading, before any value is judged; holds no values.
+    private(set) var findings: [SettingFinding] = []
 
     /// A snapshot of given values and of other names.
     init(values: [String: Value] = [:], others: [String: SettingOrigin] = [:]) {
@@ -21,25 +31,147 @@ struct SettingsSnapshot: Sendable, Equatable, ConcealsContents {
     }
 
     /// Gathers what the process environment and a file set; the environment wins.
-    init(environment: [String: String], file: EnvironmentFile?) {
+    ///
+    /// - Parameter read: Reads a file that holds one secret, for the keys that end in `_FILE`.
+    init(
+        environment: [String: String], file: EnvironmentFile?,
+        reading read: (_ path: String) -> SecretFile = { _ in .fault("no files are read here") }
+    ) {
         let path = file?.path ?? ""
         let entries = file?.entries ?? [:]
-        for name in Set(environment.keys).union(entries.keys) {
+        for remark in file?.remarks ?? [] where Self.concerns(remark.key) {
+            add(.warning, remark.key, .file(path: path, line: remark.line), remark.text)
+        }
+        var foreign: [String: Value] = [:]
+        for name in Set(environment.keys).union(entries.keys).sorted() {
             let inFile = SettingOrigin.file(path: path, line: entries[name]?.line ?? 0)
-            guard Self.known.contains(name) || ConnectionKey(name: name) != nil else {
-                others[name] = environment[name] == nil ? inFile : .environment
+            let origin = environment[name] == nil ? inFile : .environment
+            guard Self.concerns(name) else {
+                others[name] = origin
                 continue
             }
-            guard let text = environment[name] ?? entries[name]?.value else { continue }
-            let trimmed = text[...].trimmingBlanks()
-            guard !trimmed.isEmpty else { continue }
-            values[name] = Value(text: String(trimmed), origin: environment[name] == nil ? inFile : .environment)
+            guard let text = written(name, environment, entries, origin) else { continue }
+            if Self.isKnown(name) {
+                values[name] = Value(text: text, origin: origin)
+            } else {
+                foreign[name] = Value(text: text, origin: origin)
+            }
         }
-        remarks = (file?.remarks ?? []).map { "\(path):\($0.line): \($0.text)" }
+        readSecrets(foreign, read)
+        adopt(foreign)
     }
 
     /// The value that was set for a key.
     subscript(path: PartialKeyPath<Settings>) -> Value? { values[Settings.setting(path).name] }
 
+    // MARK: Parts
+
     private static let known = Set(Settings.all.map(\.name))
+    private static let secrets = Settings.all.filter(\.display.isSecret).map(\.name)
+    private static let secretFiles = Set(secrets.map { $0 + fileSuffix })
+
+    private static func isKnown(_ name: String) -> Bool { known.contains(name) || ConnectionKey(name: name) != nil }
+
+    private static func concerns(_ name: String) -> Bool {
+        isKnown(name) || secretFiles.contains(name) || PlatformKeys.contains(name)
+    }
+
+    private mutating func add(
+        _ severity: SettingFinding.Severity, _ key: String, _ origin: SettingOrigin, _ text: String
+    ) {
+        findings.append(SettingFinding(severity: severity, key: key, value: nil, origin: origin, text: text))
+    }
+
+    /// The text that counts for a name; `nil` when it is empty.
+    private mutating func written(
+        _ name: String, _ environment: [String: String], _ entries: [String: EnvironmentFile.Entry],
+        _ origin: SettingOrigin
+    ) -> String? {
+        var text = entries[name]?.value ?? ""
+        if let set = environment[name] {
+            text = set
+            // What docker --env-file hands over is the line as it stands, with its quotes and its comment.
+            let trimmed = set[...].trimmingBlanks()
+            if let first = trimmed.first, "\"'`".contains(first) || trimmed.contains(" #"),
+                let value = try? WrittenValue(trimmed, variables: nil), value.text != set
+            {
+                text = value.text
+                add(.note, name, origin, "quotes around it and a comment behind it are left out")
+            }
+        } else if let fault = entries[name]?.fault {
+            add(.fault, name, origin, fault)
+        }
+        let trimmed = text[...].trimmingBlanks()
+        return trimmed.isEmpty ? nil : String(trimmed)
+    }
+
+    /// Takes secrets from the files that keys ending in `_FILE` name.
+    private mutating func readSecrets(_ foreign: [String: Value], _ read: (_ path: String) -> SecretFile) {
+        for key in Self.secrets {
+            let name = key + Self.fileSuffix
+            guard let named = foreign[name] else { continue }
+            if let own = values[key] {
+                // The environment wins over a file of settings, whichever of the two it sets.
+                guard (own.origin == .environment) == (named.origin == .environment) else {
+                    if named.origin == .environment { take(key, named, name, read) }
+                    add(
+                        .note, name, named.origin,
+                        "\(named.origin == .environment ? "counts, not" : "is ignored for") \(key)")
+                    continue
+                }
+                add(.fault, name, named.origin, "\(key) is set as well: leave one of them out")
+                continue
+            }
+            take(key, named, name, read)
+        }
+    }
+
+    private mutating func take(
+        _ key: String, _ named: Value, _ name: String, _ read: (_ path: String) -> SecretFile
+    ) {
+        switch read(named.text) {
+        case .text(let content):
+            let text = content.split(whereSeparator: \.isNewline).first.map { $0.trimmingBlanks() } ?? ""
+            guard !text.isEmpty else {
+                return add(.fault, name, named.origin, "the file is empty: write the value into it, on one line")
+            }
+            values[key] = Value(text: String(text), origin: .secretFile(path: named.text))
+        case .fault(let text): add(.fault, name, named.origin, text)
+        }
+    }
+
+    /// Takes what stands under others' names.
+    private mutating func adopt(_ foreign: [String: Value]) {
+        for (name, key) in PlatformKeys.renamed {
+            guard let value = foreign[name] else { continue }
+            if values[key] == nil {
+                values[key] = value
+                add(.note, name, value.origin, "is taken for \(key)")
+            } else if values[key] != value {
+                add(.note, name, value.origin, "is ignored: \(key) is set")
+            }
+        }
+        adoptKinds(foreign)
+        for name in PlatformKeys.ignored.sorted() {
+            guard let value = foreign[name] else { continue }
+            add(.note, name, value.origin, "is a key of the platform that says nothing here")
+        }
+    }
+
+    private mutating func adoptKinds(_ foreign: [String: Value]) {
+        let key = Settings.setting(\.feed.events).name
+        let isSet = values[key] != nil
+        var switches: [(kind: String, isOn: Bool?)] = []
+        var origin: SettingOrigin?
+        for (name, kind) in PlatformKeys.kinds {
+            let value = foreign[name]
+            switches.append((kind, value.flatMap { SettingKind<Bool>.isTrue($0.text) }))
+            guard let value else { continue }
+            origin = origin ?? value.origin
+            add(.note, name, value.origin, isSet ? "is ignored: \(key) is set" : "is taken for \(kind) in \(key)")
+        }
+        guard !isSet, let origin, let events = PlatformKeys.events(switches) else { return }
+        values[key] = Value(text: events.list, origin: origin)
+        for remark in events.remarks { add(.warning, key, origin, remark) }
+    }
 }

@@ -9,12 +9,13 @@ import MarketData
 enum UnknownKeys {
     /// The beginnings of names that are EdgeTick's.
     static let prefixes = [
-        "WEBSOCKET_", "MASSIVE_", "BUFFER_", "SYNC_", "UNIVERSE_", "EDGETICK_", "HTTP_", "FEED_", "COLLECTOR_",
+        "WEBSOCKET_", "MASSIVE_", "BUFFER_", "SYNC_", "UNIVERSE_", "EDGETICK_", "HTTP_", "FEED_", "RELAY_",
+        "COLLECTOR_",
         "SYMBOL_", "USE_MASSIVE_", "USE_MULTI_", "USE_SYNTHETIC_", "BAR_",
     ]
 
     /// Names that other programs' conventions give a meaning.
-    private static let foreign: Set = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"]
+    private static let foreign: Set = ["HTTP_PROXY"]
 
     /// A finding for each name that seems mistyped, in the order of names; without values, which may be secret.
     static func findings(in snapshot: SettingsSnapshot) -> [SettingFinding] {

@@ -1,4 +1,5 @@
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// Judges this machine's clock by another's. Reads no clock.
 ///

@@ -1,5 +1,7 @@
 import Collector
-import Foundation
+import Feed
+import FoundationEssentials
+import Glibc
 import MarketData
 import Store
 import Universe
@@ -11,11 +13,11 @@ struct LocalChecks {
     /// The data directory and the files in it.
     func files() -> [Finding] {
         let directory = settings.dataDirectory
-        var isDirectory: ObjCBool = false
+        var isDirectory = false
         guard FileManager.default.fileExists(atPath: directory, isDirectory: &isDirectory) else {
             return [.note("files", "\(directory) is not there yet; the first run makes it")]
         }
-        guard isDirectory.boolValue, access(directory, R_OK | W_OK | X_OK) == 0 else {
+        guard isDirectory, access(directory, R_OK | W_OK | X_OK) == 0 else {
             return [
                 .failure(
                     "files", "\(directory) is not a directory that this user may write; check EDGETICK_DATA_DIR",
@@ -69,7 +71,7 @@ struct LocalChecks {
     func disk() -> [Finding] {
         var place = settings.dataDirectory
         while !FileManager.default.fileExists(atPath: place), place.count > 1 {
-            place = (place as NSString).deletingLastPathComponent
+            place = place.lastIndex(of: "/").map { $0 == place.startIndex ? "/" : String(place[..<$0]) } ?? "."
         }
         var facts = statvfs()
         guard statvfs(place, &facts) == 0 else {
@@ -116,17 +118,20 @@ struct LocalChecks {
     /// Whether the connections' symbols can be resolved.
     func symbols() async -> [Finding] {
         let wishes = settings.wishes
+        var plan = SymbolPlan()
         let mirror = try? UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
         let resolutions =
             await mirror.map(settings.relationshipCache)?.resolutions(of: SymbolPlan.keys(of: wishes)) ?? [:]
-        return wishes.map { wish in
+        var findings = wishes.map { wish -> Finding in
             let name = settings.connections.isMulti ? "\(wish.name): " : ""
             if mirror == nil, let key = wish.universeKey { return withoutMirror(key, name) }
-            var plan = SymbolPlan()
-            var wish = wish
-            wish.fallback = .nothing
             do {
                 let selection = try plan.add(wish, resolutions)
+                if wish.universeKey == nil, wish.list == nil, settings.connections.isMulti,
+                    settings.connections.routing != .manual
+                {
+                    return .ok("symbols", name + "takes its share of the others' symbols")
+                }
                 let remarks = selection.remarks.filter { $0.level != .info }.map(\.text)
                 guard selection.target != .nothing else {
                     return .failure("symbols", name + remarks.joined(separator: "; "), .configuration)
@@ -138,11 +143,14 @@ struct LocalChecks {
                 return .failure("symbols", error)
             }
         }
+        findings += settings.coveredTexts(plan).map { .warning("symbols", $0) }
+        return findings
     }
 
     private func withoutMirror(_ key: String, _ name: String) -> Finding {
         .warning(
             "symbols",
-            "\(name)universe key \(key) can't be resolved, there are no groups yet: edgetick universe pull or import")
+            "\(name)universe key \(key) can't be resolved, there are no groups yet: edgetick universe pull or "
+                + "import; `run` pulls before it starts where DATABASE_URI is set")
     }
 }

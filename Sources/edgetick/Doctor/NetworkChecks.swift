@@ -1,10 +1,13 @@
 import Backfill
+import Collector
 import Feed
 import Logging
 import MarketData
+import Relay
 import Synchronization
 import Upstream
 import WebAPI
+import Wire
 
 /// What `doctor` asks of others: the running collector, the feed, the database.
 struct NetworkChecks {
@@ -15,22 +18,21 @@ struct NetworkChecks {
     let isRunning: Bool
 
     /// The HTTP API: the running collector's own verdict, or whether its address is free.
-    func http() -> [Finding] {
+    func http() async -> [Finding] {
         if isRunning {
             guard let api = LocalAPI(directory: settings.dataDirectory, token: settings.http.token) else {
                 return [.warning("http", "a collector runs and has left no address; it may be starting or stopping")]
             }
             do throws(LocalAPI.Failure) {
-                let answer = try api.get("/api/status")
-                let health = answer["health"] as? [String: Any]
-                let checks = health?["checks"] as? [String: [String: Any]] ?? [:]
+                let checks = try await api.get("/api/status", as: StatusJSON.self).health.checks
                 return [.ok("http", "\(api.address) answers")]
-                    + ["feed", "buffer", "sync", "universes", "loops"].compactMap { name in
-                        guard let check = checks[name], let detail = check["detail"] as? String else { return nil }
-                        switch check["status"] as? String {
-                        case "ok": return .ok("running", "\(name): \(detail)")
-                        case "degraded": return .warning("running", "\(name): \(detail)")
-                        default: return .failure("running", "\(name): \(detail)", .unavailable)
+                    + StatusText.inOrder(checks.keys).compactMap { name in
+                        guard let check = checks[name] else { return nil }
+                        let text = "\(name): \(check.detail ?? "")"
+                        switch check.status {
+                        case .ok: return .ok("running", text)
+                        case .degraded: return .warning("running", text)
+                        case .failing: return .failure("running", text, .unavailable)
                         }
                     }
             } catch {
@@ -45,6 +47,27 @@ struct NetworkChecks {
         }
     }
 
+    /// The relay: whether its address is free and its TLS files are right.
+    func relay() async -> [Finding] {
+        guard let configuration = settings.relayConfiguration else {
+            return [.note("relay", "off: RELAY_PORT is not set")]
+        }
+        // The running collector's own word stands above.
+        guard !isRunning else { return [] }
+        do {
+            try await configuration.check()
+            let keys = configuration.keys.isEmpty ? "every key is let in" : "\(configuration.keys.count) keys"
+            return [
+                .ok(
+                    "relay",
+                    "\(configuration.host):\(configuration.port) is free; \(keys), "
+                        + (configuration.tls == nil ? "without TLS" : "over TLS"))
+            ]
+        } catch {
+            return [.failure("relay", error)]
+        }
+    }
+
     /// The feed, logged in and with one symbol subscribed: name, route, certificate, key, plan.
     ///
     /// Only when asked for: one login more than the account allows pushes out another client.
@@ -54,6 +77,14 @@ struct NetworkChecks {
         case .simulator: return [.ok("feed", "the built-in simulator")]
         case .feed: break
         }
+        let way =
+            settings.feed.proxy(for: settings.feed.url).map {
+                [Finding.note("feed", "reached through the proxy \($0)")]
+            } ?? []
+        return way + (await login(logsIn))
+    }
+
+    private func login(_ logsIn: Bool) async -> [Finding] {
         if isRunning { return [.note("feed", "the running collector uses it; see its own word above")] }
         guard logsIn else {
             return [
@@ -115,17 +146,21 @@ struct NetworkChecks {
             guard let configuration = try settings.upstream() else {
                 return [.note("upstream", "DATABASE_URI is not set: events are collected and not uploaded")]
             }
-            let warnings = configuration.warnings.map { Finding.warning("upstream", $0) }
-            let tables = try await UpstreamSchema.check(configuration)
-            return warnings + [.ok("upstream", "\(settings.upload.displayedURI ?? "") answers")]
+            let tables = try await UpstreamSchema.check(configuration, for: settings.feed.events)
+            let recipe = SchemaChange.recipe(tables)
+            return [.ok("upstream", "\(settings.upload.displayedURI ?? "") answers")]
                 + tables.map { table in
                     switch table.state {
                     case .created, .present: .ok("schema", table.description)
                     case .differs: .note("schema", table.description)
-                    case .unusable: .failure("schema", table.description, .configuration)
-                    case .missing: .failure("schema", table.description, .configuration)
+                    case .unusable, .missing:
+                        table.stopsUpload
+                            ? .failure("schema", table.description, .configuration) : .note("schema", table.description)
                     }
                 }
+                + tables.flatMap { table in table.warnings.map { .warning("schema", "\(table.table): \($0)") } }
+                + (recipe.isEmpty
+                    ? [] : [.note("schema", "for whoever owns the tables: \(recipe.joined(separator: " "))")])
         } catch {
             return [.failure("upstream", error)]
         }

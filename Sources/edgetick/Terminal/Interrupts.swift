@@ -38,7 +38,9 @@ enum Interrupts {
     }
 
     /// Runs services until they end or a signal comes.
-    static func serving(_ services: [any Service]) async throws {
+    static func serving(
+        _ services: [any Service], on signals: [UnixSignal] = [.sigterm, .sigint]
+    ) async throws {
         let group = ServiceGroup(
             configuration: .init(
                 services: services.map {
@@ -46,7 +48,7 @@ enum Interrupts {
                         service: $0, successTerminationBehavior: .gracefullyShutdownGroup,
                         failureTerminationBehavior: .gracefullyShutdownGroup)
                 },
-                gracefulShutdownSignals: [.sigterm, .sigint], logger: Logger(label: "edgetick")))
+                gracefulShutdownSignals: signals, logger: Logger(label: "edgetick")))
         try await group.run()
     }
 }

@@ -1,5 +1,6 @@
 import Dispatch
-import Foundation
+import FoundationEssentials
+import Glibc
 import Synchronization
 
 /// Writes log lines on a thread of its own, so that a reader that stands still (Ctrl-S in a terminal, a stuck journal),

@@ -1,4 +1,5 @@
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// Moments as people write them on a command line.
 enum MomentText {
@@ -9,7 +10,7 @@ enum MomentText {
     ///
     /// - Parameter now: What `now` and spans before it mean, in milliseconds since the Unix epoch.
     static func milliseconds(_ text: String, now: Int64) -> Int64? {
-        let text = text.trimmingCharacters(in: .whitespaces)
+        let text = String(text[...].trimmingBlanks())
         if text == "now" { return now }
         if text.hasPrefix("-"), let unit = text.last, let amount = Int64(text.dropFirst().dropLast()) {
             let units: [Character: Int64] = ["s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000]

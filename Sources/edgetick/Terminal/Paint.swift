@@ -1,4 +1,5 @@
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// Colours for a terminal, and nothing for a pipe.
 struct Paint {

@@ -1,4 +1,5 @@
-import Foundation
+import FoundationEssentials
+import Glibc
 import Synchronization
 
 /// Shows how far a long job is: a bar that redraws itself on a terminal, a plain line every few seconds in a pipe.
@@ -78,7 +79,7 @@ final class ProgressLine: Sendable {
     }
 
     private static func clock(_ seconds: Double) -> String {
-        if seconds < 10 { return String(format: "%.1f s", seconds) }
+        if seconds < 10 { return "\(seconds.oneDecimal) s" }
         let whole = Int(seconds.rounded())
         return whole < 60 ? "\(whole) s" : "\(whole / 60) min \(whole % 60) s"
     }
@@ -94,5 +95,13 @@ extension BinaryInteger {
             place -= 3
         }
         return (self < 0 ? "-" : "") + String(digits)
+    }
+}
+
+extension Double {
+    /// The number with one decimal: `2.5`.
+    var oneDecimal: String {
+        let tenths = Int64((self * 10).rounded())
+        return "\(tenths < 0 ? "-" : "")\(tenths.magnitude / 10).\(tenths.magnitude % 10)"
     }
 }

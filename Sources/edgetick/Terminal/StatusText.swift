@@ -1,92 +1,20 @@
+import Collector
+import Feed
 import MarketData
+import Wire
 
 /// A running collector's state as a page of text, 80 columns wide. Pure.
 struct StatusText {
-    /// What `/api/status` answers, as far as the page shows it.
-    struct Status: Decodable {
-        struct Check: Decodable {
-            var status: String
-            var detail: String
-        }
-
-        struct Health: Decodable {
-            var is_ready: Bool
-            var checks: [String: Check]
-            /// The worst trouble and how many more there are; an older collector doesn't say.
-            var headline: String?
-
-            /// The worst of the checks.
-            var standing: StatusCommand.Standing {
-                let words = checks.values.map(\.status)
-                return words.contains("failing") ? .failing : words.contains("degraded") ? .degraded : .ok
-            }
-        }
-
-        struct Latency: Decodable {
-            var p99_seconds: Double?
-        }
-
-        struct Connection: Decodable {
-            var id: String
-            var name: String
-            var status: String
-            var takes_all: Bool
-            var assigned_tickers: Int
-            var confirmed_tickers: Int
-            var message_count: Int64
-            var messages_per_second: Double
-            var error_count: Int64
-            var last_message_time: Double?
-            var last_error: String?
-            var latency: Latency
-        }
-
-        struct Stream: Decodable {
-            var appended: Int64
-            var pending: Int64
-        }
-
-        struct Buffer: Decodable {
-            var streams: [String: Stream]
-            var used_bytes: Int64
-            var maximum_bytes: Int64
-            var wal_bytes: Int64
-            var oldest_pending_seconds: Double?
-            var drops: Int64
-            var gaps: Int64
-            var dead_letters: Int64
-            var set_aside: [String]
-            var disk_free_bytes: Int64?
-        }
-
-        struct Sync: Decodable {
-            var state: String
-            var rows_uploaded: Int64
-            var lag_seconds: Double
-        }
-
-        struct Process: Decodable {
-            var resident_bytes: Int64
-            var cpu_seconds: Double
-        }
-
-        var collector: String
-        var version: String
-        var environment: String
-        var uptime_seconds: Double
-        var timestamp: Double
-        var health: Health
-        var connections: [Connection]
-        var buffer: Buffer
-        var sync: Sync
-        var process: Process
-    }
-
     static let width = 80
     /// The order of the checks; those of a newer collector follow.
-    private static let order = ["feed", "symbols", "decoding", "buffer", "disk", "sync", "universes", "loops"]
+    private static let order = ["feed", "symbols", "decoding", "buffer", "disk", "sync", "universes", "relay", "loops"]
 
-    let status: Status
+    /// The names of checks, as they are shown.
+    static func inOrder(_ names: some Collection<String>) -> [String] {
+        order.filter(names.contains) + names.filter { !order.contains($0) }.sorted()
+    }
+
+    let status: StatusJSON
     let address: String
     let paint: Paint
 
@@ -105,20 +33,21 @@ struct StatusText {
     }
 
     private var level: Paint.Level {
-        switch status.health.standing {
-        case .ok: .good
-        case .degraded: .warning
-        case .failing, .notRunning: .bad
-        }
+        Self.level(of: status.health.status)
     }
 
     private var checks: [String] {
-        (Self.order + status.health.checks.keys.filter { !Self.order.contains($0) }.sorted()).flatMap {
-            name -> [String] in
+        let names = Self.inOrder(status.health.checks.keys)
+        // The worst first: a low window cuts off what is well.
+        let worstFirst = [Health.Level.failing, .degraded].flatMap { level -> [String] in
+            names.filter { status.health.checks[$0]?.status == level }
+        }
+        return (worstFirst + names.filter { !worstFirst.contains($0) }).flatMap { name -> [String] in
             guard let check = status.health.checks[name] else { return [] }
-            let word = paint(check.status.padded(to: 8), Self.level(ofCheck: check.status))
+            let word = paint(check.status.rawValue.padded(to: 8), Self.level(of: check.status))
             // What is wrong is told with what to do about it, on as many lines as that takes.
-            let detail = check.detail.escapingControls.lines(of: Self.width - 20, atMost: check.status == "ok" ? 1 : 5)
+            let detail = (check.detail ?? "").escapingControls.lines(
+                of: Self.width - 20, atMost: check.status == .ok ? 1 : 5)
             let margin = String(repeating: " ", count: 20)
             return detail.enumerated().map { ($0 == 0 ? "\(name.padded(to: 9)) \(word)  " : margin) + $1 }
         }
@@ -129,17 +58,17 @@ struct StatusText {
         for connection in status.connections {
             let symbols =
                 connection.takes_all ? "all" : "\(connection.confirmed_tickers)/\(connection.assigned_tickers)"
-            let age = connection.last_message_time.map { status.timestamp - $0 }
+            let age = connection.last_message_ms.map { Double(status.timestamp_ms - $0) / 1000 }
             let columns = [
                 Self.short(connection.message_count).aligned(to: 12), (age.map { Self.ago($0) } ?? "-").aligned(to: 9),
                 Self.short(connection.error_count, width: 7).aligned(to: 7),
             ]
             lines.append(
                 connection.name.escapingControls.cut(to: 15).padded(to: 16)
-                    + paint(connection.status.padded(to: 13), Self.level(ofConnection: connection.status))
+                    + paint(connection.status.rawValue.padded(to: 13), Self.level(of: connection.status))
                     + symbols.aligned(to: 10) + Self.rate(connection.messages_per_second).aligned(to: 10) + " "
                     + columns.joined(separator: " "))
-            if connection.status != "connected", let error = connection.last_error {
+            if connection.status != .connected, let error = connection.last_error {
                 lines.append("  " + paint(error.escapingControls.cut(to: Self.width - 2), .bad))
             }
         }
@@ -162,7 +91,7 @@ struct StatusText {
         let lost =
             "dropped \(buffer.drops.grouped), gaps \(buffer.gaps.grouped), dead letters \(buffer.dead_letters.grouped)"
         let upload =
-            status.sync.state == "off"
+            status.sync.state == .off
             ? "off: DATABASE_URI is not set"
             : "\(status.sync.rows_uploaded.grouped) rows up, \(Self.span(status.sync.lag_seconds)) behind"
         return [
@@ -176,18 +105,34 @@ struct StatusText {
                 let text = path.escapingControls
                 return "aside    " + paint(text.count > 71 ? "…" + text.suffix(70) : text, .warning)
             } + [
-                "upload   \(upload)",
+                "upload   \(upload)"
+            ] + (status.relay.map { [relay($0)] } ?? []) + [
                 "process  \(status.process.resident_bytes.bytesText) memory, "
-                    + "\(Self.span(status.process.cpu_seconds)) of processor time",
+                    + "\(Self.span(status.process.cpu_seconds)) of processor time"
             ]
     }
 
-    private static func level(ofCheck word: String) -> Paint.Level {
-        word == "ok" ? .good : word == "degraded" ? .warning : .bad
+    private func relay(_ relay: RelayJSON) -> String {
+        let behind = relay.clients.map(\.waiting_bytes).max() ?? 0
+        return
+            "relay    \(relay.clients.count) of \(relay.maximum_clients) clients, \(relay.events.grouped) events sent"
+            + (behind > 0 ? ", \(Int64(behind).bytesText) behind" : "")
     }
 
-    private static func level(ofConnection word: String) -> Paint.Level {
-        word == "connected" ? .good : word == "error" ? .bad : .warning
+    private static func level(of level: Health.Level) -> Paint.Level {
+        switch level {
+        case .ok: .good
+        case .degraded: .warning
+        case .failing: .bad
+        }
+    }
+
+    private static func level(of status: FeedConnectionStatus) -> Paint.Level {
+        switch status {
+        case .connected: .good
+        case .error: .bad
+        case .disconnected, .connecting: .warning
+        }
     }
 
     private static func rate(_ value: Double) -> String {

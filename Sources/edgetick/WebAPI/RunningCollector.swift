@@ -1,7 +1,6 @@
 import Collector
 import Dispatch
-import Feed
-import Foundation
+import FoundationEssentials
 import Store
 import Universe
 import WebAPI
@@ -13,29 +12,19 @@ final class RunningCollector: CollectorSource {
     let symbols: Symbols
     let universeService: UniverseService
     let history: TickHistory
-    private let connections: ConnectionSet
+    let directory: String
     private let sync: SyncService?
     private let files = DispatchQueue(label: "EdgeTick.web-files", attributes: .concurrent)
 
     init(
-        directory: String, mirror: UniverseMirror, connections: ConnectionSet, sync: SyncService?, symbols: Symbols,
-        universes: UniverseService
+        directory: String, mirror: UniverseMirror, sync: SyncService?, symbols: Symbols, universes: UniverseService
     ) {
+        self.directory = directory
         self.mirror = mirror
-        self.connections = connections
         self.sync = sync
         self.symbols = symbols
         universeService = universes
         history = TickHistory(directory: directory)
-    }
-
-    func tickers(of connection: String) -> ConnectionTickers? {
-        guard let snapshot = connections.snapshot.members.first(where: { $0.id == connection })?.feed else {
-            return nil
-        }
-        return ConnectionTickers(
-            takesAll: snapshot.takesAll, assigned: snapshot.assigned, confirmed: snapshot.confirmed,
-            refused: snapshot.refused)
     }
 
     func pushNow() async throws(CollectorProblem) {

@@ -1,5 +1,6 @@
 import Collector
-import Foundation
+import FoundationEssentials
+import Glibc
 import Logging
 import MarketData
 import ServiceLifecycle

@@ -2,24 +2,34 @@ import MarketData
 import Testing
 
 @testable import Collector
+@testable import Feed
 
 /// When events that can't be decoded degrade health.
 @Suite(.timeLimit(.minutes(1))) final class DecodeWatchTests {
     private var watch = DecodeWatch()
-    private var connection = ConnectionState(id: "connection_1", name: "primary", status: .connected)
+    private var connection = ConnectionState(id: "connection_1", name: "primary")
     private let start = ContinuousClock.now
+    private static let sample = "wrong_type (ev): {}"
 
     private func troubles(at seconds: Double) -> [DecodeTrouble] {
         watch.troubles([connection], now: start + .seconds(seconds))
     }
 
     private func take(_ count: Int64, of kind: EventKind = .trade) {
-        connection.events[kind, default: 0] += count
+        connection.feed.events[kind, default: 0] += count
     }
 
-    private func reject(_ count: Int64, of kind: EventKind? = .trade) {
-        connection.rejectedEvents[kind, default: 0] += count
-        connection.decodeSamples[kind] = "wrong_type (i): {…}"
+    private func reject(_ count: Int, of kind: EventKind? = .trade) {
+        Array("{}".utf8).withUnsafeBytes {
+            connection.feed.rejects.record(.wrongType, field: .ev, kind: kind, count: count, piece: $0)
+        }
+    }
+
+    /// A trade is taken without a field.
+    private func leaveOut() {
+        Array("{}".utf8).withUnsafeBytes {
+            connection.feed.rejects.leaveOut(keys: 1, reason: 0, kind: .trade, piece: $0)
+        }
     }
 
     @Test func `a kind of which all is lost is trouble at once, whatever the others bring`() {
@@ -27,7 +37,7 @@ import Testing
         reject(3)
         #expect(
             troubles(at: 1) == [
-                DecodeTrouble(kind: .trade, rejected: 3, leftOutFields: 0, taken: 0, sample: "wrong_type (i): {…}")
+                DecodeTrouble(kind: .trade, rejected: 3, leftOutFields: 0, taken: 0, sample: Self.sample)
             ])
     }
 
@@ -80,9 +90,9 @@ import Testing
 
     @Test func `fields that are left out count as events do`() {
         take(100)
-        connection.leftOutFields[.trade] = 1
+        leaveOut()
         #expect(troubles(at: 1) == [])
-        connection.leftOutFields[.trade] = 2
+        leaveOut()
         #expect(troubles(at: 2).map(\.leftOutFields) == [2])
     }
 
@@ -98,7 +108,7 @@ import Testing
         take(500)
         reject(1)
         #expect(troubles(at: 1) == [])
-        connection = ConnectionState(id: "connection_2", name: "secondary", status: .connected)
+        connection = ConnectionState(id: "connection_2", name: "secondary")
         #expect(troubles(at: 2) == [])
         take(50)
         #expect(troubles(at: 3) == [])

@@ -1,21 +1,24 @@
 import Feed
 import MarketData
+import Store
 import Testing
 import Universe
 
 @testable import Collector
 
 @Suite(.timeLimit(.minutes(2))) struct HealthTests {
+    private static func symbols(_ count: Int) -> [Symbol] { (0..<count).compactMap { Symbol("S\($0)") } }
+
     private func snapshot(_ change: (inout CollectorSnapshot) -> Void = { _ in }) -> CollectorSnapshot {
         var snapshot = CollectorSnapshot(collector: "box", version: "1")
         for number in 1...2 {
             var connection = ConnectionState(id: "connection_\(number)", name: "n\(number)", status: .connected)
-            connection.assigned = 10
-            connection.confirmed = 10
+            connection.feed.assigned = Self.symbols(10)
+            connection.feed.confirmed = Self.symbols(10)
             snapshot.connections.append(connection)
         }
-        snapshot.buffer.maximumBytes = 1000
-        snapshot.sync.isConfigured = true
+        snapshot.maximumBytes = 1000
+        snapshot.sync = SyncStatus()
         snapshot.loops = [LoopProgress(name: "writer", age: 1, limit: 10)]
         change(&snapshot)
         return snapshot
@@ -32,28 +35,43 @@ import Universe
         #expect(health.level == .ok)
         #expect(
             health.checks.map(\.name) == [
-                "feed", "symbols", "decoding", "buffer", "disk", "sync", "universes", "loops",
+                "feed", "symbols", "decoding", "buffer", "disk", "sync", "universes", "relay", "loops",
             ])
     }
 
     @Test func `universes that can't be pulled are degraded, with their age, and stop nothing`() {
-        let health = Health(snapshot { $0.mirror = MirrorState(age: 7200, failure: "refused") }, age: 0.5)
+        let health = Health(
+            snapshot {
+                $0.mirror = UniverseStatus()
+                $0.mirror?.mirrorPulledAt = $0.time - 7_200_000
+                $0.mirror?.failure = .init(description: "refused", since: .now)
+            }, age: 0.5)
         #expect(health.isReady && health.level == .degraded)
         let check = health.checks.first { $0.name == "universes" }
         #expect(check?.detail.contains("120 minutes") == true && check?.detail.contains("refused") == true)
-        #expect(level("universes") { $0.mirror = MirrorState(age: 1, failure: nil) } == .ok)
+        #expect(level("universes") { $0.mirror = UniverseStatus() } == .ok)
+    }
+
+    @Test func `a relay that fell behind is degraded for ten minutes`() {
+        var relay = RelayState(host: "127.0.0.1", port: 8765, isEncrypted: false, maximumReaders: 64)
+        #expect(level("relay") { $0.relay = nil } == .ok)
+        #expect(level("relay") { $0.relay = relay } == .ok)
+        relay.secondsSinceOverflow = 599
+        #expect(level("relay") { $0.relay = relay } == .degraded)
+        relay.secondsSinceOverflow = 600
+        #expect(level("relay") { $0.relay = relay } == .ok)
     }
 
     @Test func `with one of two connections down the collector is up, degraded, and names it`() throws {
         let health = Health(
             snapshot {
-                $0.connections[1].status = .disconnected
-                $0.connections[1].lastError = "refused"
+                $0.connections[1].feed.status = .disconnected
+                $0.connections[1].feed.lastError = FeedError(.closed, operation: "read", message: "refused")
             }, age: 0.5)
         #expect(health.isReady && health.level == .degraded)
         #expect(health.isLive)
         let detail = try #require(health.checks.first).detail
-        #expect(detail.contains("1 of 2") && detail.contains("n2 is disconnected: refused"))
+        #expect(detail.contains("1 of 2") && detail.contains("n2 is disconnected: read: refused"))
     }
 
     @Test func `a damaged file set aside is degraded, with its name and what to do`() {
@@ -65,23 +83,23 @@ import Universe
         #expect(
             level("buffer") {
                 $0.buffer.setAside = ["/data/ticks-bad-1.sqlite"]
-                $0.buffer.condition = .full
+                $0.buffer.state = .full
             } == .failing)
     }
 
-    @Test(arguments: [ConnectionStatus.disconnected, .connecting, .error])
-    func `no state but connected counts as collecting`(status: ConnectionStatus) {
-        #expect(level("feed") { $0.connections[0].status = status } == .degraded)
-        let none = level("feed") { for index in $0.connections.indices { $0.connections[index].status = status } }
+    @Test(arguments: [FeedConnectionStatus.disconnected, .connecting, .error])
+    func `no state but connected counts as collecting`(status: FeedConnectionStatus) {
+        #expect(level("feed") { $0.connections[0].feed.status = status } == .degraded)
+        let none = level("feed") { for index in $0.connections.indices { $0.connections[index].feed.status = status } }
         #expect(none == .failing)
     }
 
     @Test func `connected without a confirmed symbol is not collecting`() {
-        #expect(level("feed") { $0.connections[0].confirmed = 0 } == .degraded)
+        #expect(level("feed") { $0.connections[0].feed.confirmed = [] } == .degraded)
         let all = level("feed") {
-            $0.connections[0].takesAll = true
-            $0.connections[0].assigned = 0
-            $0.connections[0].confirmed = 0
+            $0.connections[0].feed.takesAll = true
+            $0.connections[0].feed.assigned = []
+            $0.connections[0].feed.confirmed = []
         }
         #expect(all == .ok)
     }
@@ -89,7 +107,7 @@ import Universe
     @Test func `nothing to collect is not ready`() {
         #expect(level("feed") { $0.connections = [] } == .failing)
         let idle = level("feed") {
-            for index in $0.connections.indices { $0.connections[index].assigned = 0 }
+            for index in $0.connections.indices { $0.connections[index].feed.assigned = [] }
         }
         #expect(idle == .failing)
     }
@@ -97,17 +115,17 @@ import Universe
     @Test func `a connection counts whether it has symbols now or not`() throws {
         let health = Health(
             snapshot {
-                $0.connections[1].assigned = 0
-                $0.connections[1].confirmed = 0
-                $0.connections[1].status = .error
+                $0.connections[1].feed.assigned = []
+                $0.connections[1].feed.confirmed = []
+                $0.connections[1].feed.status = .error
             }, age: 0.5)
         let feed = try #require(health.checks.first)
         #expect(feed.level == .degraded, "its symbols are with the other, and it is not as the settings say")
         #expect(feed.detail.contains("1 of 2 connections do not collect: n2 stands by and has an error"))
         let standby = Health(
             snapshot {
-                $0.connections[1].assigned = 0
-                $0.connections[1].confirmed = 0
+                $0.connections[1].feed.assigned = []
+                $0.connections[1].feed.confirmed = []
             }, age: 0.5)
         #expect(standby.checks.first?.level == .ok)
         #expect(standby.checks.first?.detail == "1 of 2 connections collect, 1 stand by")
@@ -142,15 +160,15 @@ import Universe
     }
 
     @Test func `refused symbols and paused reading are trouble, not failure`() {
-        #expect(level("feed") { $0.connections[0].confirmed = 9 } == .degraded)
-        #expect(level("feed") { $0.connections[0].isPaused = true } == .degraded)
+        #expect(level("feed") { $0.connections[0].feed.confirmed = Self.symbols(9) } == .degraded)
+        #expect(level("feed") { $0.connections[0].feed.isPaused = true } == .degraded)
     }
 
     @Test func `a connection that answers pings and brings nothing while New York trades is trouble`() {
         #expect(level("feed") { $0.connections[0].quietFor = 901 } == .degraded)
         #expect(level("feed") { $0.connections[0].quietFor = 899 } == .ok)
         let idle = level("feed") {
-            $0.connections[1].assigned = 0
+            $0.connections[1].feed.assigned = []
             $0.connections[1].quietFor = 5000
         }
         #expect(idle == .ok)
@@ -161,8 +179,8 @@ import Universe
     }
 
     @Test func `a buffer that does not take events is not ready`() {
-        #expect(level("buffer") { $0.buffer.condition = .full } == .failing)
-        #expect(level("buffer") { $0.buffer.condition = .failing("disk gone") } == .failing)
+        #expect(level("buffer") { $0.buffer.state = .full } == .failing)
+        #expect(level("buffer") { $0.buffer.state = .failing(message: "disk gone") } == .failing)
         #expect(level("buffer") { $0.buffer.usedBytes = 800 } == .degraded)
         #expect(level("buffer") { $0.buffer.usedBytes = 799 } == .ok)
     }
@@ -170,42 +188,41 @@ import Universe
     @Test func `upstream away is trouble, and the collector stays ready`() {
         let health = Health(
             snapshot {
-                $0.sync.failure = .init(description: "password rotated", needsPerson: true, age: 100)
+                $0.sync?.failed(nil, "password rotated", needsPerson: true, at: .now)
             }, age: 0.5)
         #expect(health.isReady)
         #expect(health.level == .degraded)
         #expect(health.checks.contains { $0.detail.contains("needs a person: password rotated") })
-        #expect(level("sync") { $0.buffer.oldestPendingAge = 901 } == .degraded)
-        #expect(level("sync") { $0.sync.isConfigured = false } == .ok)
+        #expect(level("sync") { $0.buffer[.bars].oldestPendingMilliseconds = $0.time - 901_000 } == .degraded)
+        #expect(level("sync") { $0.sync = nil } == .ok)
         #expect(level("sync") { $0.buffer.deadLetters = 1 } == .degraded)
     }
 
     @Test func `a full disk is told as that, not as the cap, and a disk that fills up is degraded before`() {
-        let full = Health(snapshot { $0.buffer.condition = .diskFull }, age: 0.5).checks.first { $0.name == "buffer" }
+        let full = Health(snapshot { $0.buffer.state = .diskFull }, age: 0.5).checks.first { $0.name == "buffer" }
         #expect(full?.level == .failing)
         #expect(full?.detail.contains("the disk is full") == true && full?.detail.contains("BUFFER_MAX_BYTES") == false)
         #expect(
             level("disk") {
-                $0.buffer.diskFreeBytes = 900 << 20
+                $0.buffer.diskFreeBytes = 1100 << 20
                 $0.buffer.diskSizeBytes = 100 << 30
             } == .ok)
         #expect(
             level("disk") {
                 $0.buffer.diskFreeBytes = 900 << 20
                 $0.buffer.diskSizeBytes = 100 << 30
-                $0.buffer.diskIsLow = true
             } == .degraded)
     }
 
     @Test func `the headline is the worst trouble, and how many more there are`() {
         #expect(Health(snapshot(), age: 0.5).headline == nil)
-        let one = Health(snapshot { $0.connections[0].isPaused = true }, age: 0.5)
+        let one = Health(snapshot { $0.connections[0].feed.isPaused = true }, age: 0.5)
         #expect(one.headline?.hasPrefix("feed degraded: reading is paused") == true)
         #expect(one.headline?.contains("more") == false)
         let health = Health(
             snapshot {
-                $0.connections[0].isPaused = true
-                $0.buffer.condition = .failing("disk gone")
+                $0.connections[0].feed.isPaused = true
+                $0.buffer.state = .failing(message: "disk gone")
                 $0.buffer.setAside = ["/data/ticks-bad-1.sqlite"]
             }, age: 0.5)
         #expect(health.headline == "buffer failing (and 2 more troubles): disk gone")

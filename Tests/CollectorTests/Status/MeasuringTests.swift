@@ -4,26 +4,6 @@ import Testing
 @testable import Collector
 
 @Suite(.timeLimit(.minutes(2))) struct MeasuringTests {
-    @Test func `rates are measured over their own spans`() {
-        var meter = RateMeter()
-        #expect(meter.rate(over: 1) == 0)
-        for half in 0...240 {
-            meter.record(Int64(half < 200 ? half * 5 : 1000 + (half - 200) * 50), at: Double(half) / 2)
-        }
-        #expect(meter.rate(over: 1) == 100)
-        #expect(meter.rate(over: 5) == 100)
-        #expect(abs(meter.rate(over: 60) - (20 * 100 + 40 * 10) / 60.0) < 1e-9)
-    }
-
-    @Test func `a count that starts again is no negative rate`() {
-        var meter = RateMeter()
-        meter.record(1000, at: 0)
-        meter.record(5, at: 1)
-        #expect(meter.rate(over: 5) == 0)
-        meter.record(15, at: 2)
-        #expect(meter.rate(over: 5) == 10)
-    }
-
     @Test(arguments: [0.1, 3, 21, 60, 593, 663, 2000, 40_000, 899_000, 905_000, 3_700_000, 90_000_000])
     func `quantiles are what was measured, to a thirty-second`(milliseconds: Double) throws {
         var histogram = LatencyHistogram()

@@ -1,10 +1,10 @@
-import Feed
 import MarketData
 import Synchronization
 import TestSupport
 import Testing
 
 @testable import Collector
+@testable import Feed
 
 @Suite(.timeLimit(.minutes(2))) struct StatusBeatTests {
     @Test func `the board stays fresh without an HTTP server and without anybody who asks`() async throws {
@@ -24,12 +24,12 @@ import Testing
     @Test func `totals count what removed connections brought`() {
         var snapshot = CollectorSnapshot(collector: "box", version: "1")
         var connection = ConnectionState(id: "connection_1", name: "one")
-        connection.events = [.trade: 5]
-        connection.errors = 1
-        connection.rejects = ["unknown": 2]
+        connection.feed.events = [.trade: 5]
+        connection.feed.errors = 1
+        connection.feed.rejects.record(.unknownEvent, count: 2, piece: UnsafeRawBufferPointer(start: nil, count: 0))
         snapshot.connections = [connection]
-        snapshot.former.events = 100
-        snapshot.former.errors = 10
+        snapshot.placement.former.events = 100
+        snapshot.placement.former.errors = 10
         #expect(snapshot.eventCount == 105 && snapshot.errorCount == 13)
     }
 }

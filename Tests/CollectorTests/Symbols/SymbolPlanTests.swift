@@ -37,6 +37,28 @@ import Universe
         #expect(step.changes.first?.difference.sample == "+D -B")
     }
 
+    @Test func `a connection all of whose symbols others bring is named with these`() throws {
+        func list(_ name: String, _ list: String) -> SymbolWish {
+            SymbolWish(connection: name, name: name, universeKey: nil, list: list, fallback: .nothing)
+        }
+        let plan = try plan([list("one", "A,B"), list("two", "C,D"), list("three", "D,A"), list("four", "A,E")])
+        let covered = plan.covered { _ in 1 }
+        #expect(covered.map(\.assignment.wish.name) == ["three"])
+        #expect(covered.first?.by == ["one", "two"])
+        // The first in rank brings what several name.
+        let ranked = plan.covered { $0 == "three" ? 1 : $0 == "four" ? 0 : 2 }
+        #expect(ranked.isEmpty)
+    }
+
+    @Test func `the default list that nobody chose stays when groups change`() throws {
+        let single = SymbolWish(connection: "one", name: "one", universeKey: nil, list: nil, fallback: .defaultList)
+        var plan = try plan([single])
+        let before = plan.inForce
+        #expect(before[0].source == .defaultList && before[0].problem != nil)
+        #expect(plan.decide([:]) == SymbolPlan.Step())
+        #expect(plan.inForce == before)
+    }
+
     @Test func `a key that nobody could resolve is shown as unresolved, with what is in force instead`() async throws {
         let none = try await resolutions(["a": ["A"]], "tehc")
         var plan = try plan([wish("one", "tehc"), wish("two", "tehc", list: "X"), wish("three", nil, list: "Y")], none)

@@ -9,7 +9,7 @@ private func channels(_ names: String...) -> [FeedChannel] { names.compactMap { 
     private func subscription(_ wanted: [FeedChannel], asked: Bool = true) -> Subscription {
         var subscription = Subscription(confirmTimeout: .seconds(10), unconfirmedRetry: .seconds(300))
         _ = subscription.want(wanted, wall: 1)
-        if asked { subscription.asked(wanted, now: .zero) }
+        if asked { subscription.asked(wanted, now: .zero, wall: 1) }
         return subscription
     }
 

@@ -1,4 +1,5 @@
 import Feed
+import Foundation
 import MarketData
 import NIOSSL
 import TestSupport
@@ -53,6 +54,20 @@ import Testing
             #expect(error?.reason == .certificate)
             #expect(error?.message.contains("for another host name") == true)
         }
+    }
+
+    @Test func `a certificate with a common name alone is refused`() async throws {
+        let certificates = try FeedCertificates()
+        let error = try await connect(certificates, "commonname", caFile: certificates.authority)
+        #expect(error?.reason == .certificate)
+        #expect(error?.message.contains("subjectAltName") == true)
+    }
+
+    @Test func `a file of authorities may begin with a byte order mark`() async throws {
+        let certificates = try FeedCertificates()
+        let marked = "\u{FEFF}" + (try String(contentsOfFile: certificates.authority, encoding: .utf8))
+        try marked.write(toFile: certificates.later, atomically: true, encoding: .utf8)
+        #expect(try await connect(certificates, "good", caFile: certificates.later) == nil)
     }
 
     @Test func `an expired certificate is refused, and said to be expired`() async throws {

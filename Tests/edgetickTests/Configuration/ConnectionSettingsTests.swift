@@ -1,3 +1,5 @@
+import Feed
+import Store
 import Testing
 
 @testable import edgetick
@@ -63,7 +65,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ("WEBSOCKET_CONNECTION_1_NAME", "my feed", "letters"), ("WEBSOCKET_CONNECTION_1_PRIORITY", "0", "1 to 100"),
+        ("WEBSOCKET_CONNECTION_1_NAME", "my/feed", "letters"), ("WEBSOCKET_CONNECTION_1_PRIORITY", "0", "1 to 100"),
         ("WEBSOCKET_CONNECTION_2_ENABLED", "ja", "true or false"),
         ("WEBSOCKET_CONNECTION_4_ENABLED", "ja", "true or false"),
     ])
@@ -71,6 +73,36 @@ import Testing
         let fault = try #require(faults(["USE_MULTI_CONNECTION": "true", key: value]).first)
         #expect(fault.key == key)
         #expect(fault.text.contains(words))
+    }
+
+    @Test(arguments: ["round_robin", "Round Robin", "ROUND-ROBIN"])
+    func `a strategy may be written with underscores or blanks`(name: String) throws {
+        #expect(try validate(["WEBSOCKET_ROUTING_STRATEGY": name]).settings.connections.routing == .roundRobin)
+        #expect(try validate(["BUFFER_FULL_POLICY": "drop_oldest"]).settings.buffer.fullPolicy == .dropOldest)
+    }
+
+    @Test func `a name may have blanks between words`() throws {
+        let environment = ["USE_MULTI_CONNECTION": "true", "WEBSOCKET_CONNECTION_1_NAME": "Tech Leaders 1"]
+        #expect(try validate(environment).settings.connections.list.map(\.name) == ["Tech Leaders 1"])
+        #expect(faults(["USE_MULTI_CONNECTION": "true", "WEBSOCKET_CONNECTION_1_NAME": "a  b"]).count == 1)
+    }
+
+    @Test func `symbols of a numbered connection without several connections are refused, naming what is missing`()
+        throws
+    {
+        let key = ["MASSIVE_API_KEY": "k", "WEBSOCKET_CONNECTION_1_UNIVERSE_KEY": "nasdaq100"]
+        let found = faults(key, needs: .feed)
+        #expect(found.map(\.key) == ["USE_MULTI_CONNECTION"])
+        #expect(found[0].text.contains("set USE_MULTI_CONNECTION=true"))
+        // Somebody who says that there is one connection means it.
+        let single = try validate(key.merging(["USE_MULTI_CONNECTION": "false"]) { $1 }, needs: .feed)
+        let warning = try #require(single.remarks.first { $0.key == "SYMBOL_UNIVERSE_KEY" })
+        #expect(warning.severity == .warning && warning.text.contains("the default list is collected"))
+        #expect(warning.text.contains("WEBSOCKET_CONNECTION_1_UNIVERSE_KEY"))
+        #expect(
+            faults(["MASSIVE_API_KEY": "k", "UNIVERSE_FALLBACK": "error"], needs: .feed).map(\.key) == [
+                "SYMBOL_UNIVERSE_KEY"
+            ])
     }
 
     @Test func `two connections cannot share a name`() {

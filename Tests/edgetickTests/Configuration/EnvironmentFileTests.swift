@@ -38,19 +38,36 @@ import Testing
     @Test func `the last of two lines for one key counts, and both are named`() throws {
         let file = try parse("A=1\nB=2\nA=3\n")
         #expect(file.entries["A"] == .init(value: "3", line: 3))
-        #expect(file.remarks == [.init(line: 3, text: "A stands on line 1 already; this line counts")])
+        #expect(file.remarks == [.init(line: 3, key: "A", text: "stands on line 1 already; this line counts")])
     }
 
-    @Test func `a reference to another variable is remarked upon`() throws {
-        #expect(try parse("A=x${HOME}y").remarks.map(\.line) == [1])
-        #expect(try parse("A='x${HOME}y'").remarks.isEmpty)
+    @Test(arguments: [
+        ("A=x${B}y", "x1y"), ("A=\"x${B}y\"", "x1y"), ("A='x${B}y'", "x${B}y"), ("A=`x${B}y`", "x${B}y"),
+        ("A=x$B/y", "x1/y"), ("A=x$OUTSIDE", "x2"), ("A=${NONE:-3}", "3"), ("A=${B:-3}", "1"), ("A=${NONE-3}", "3"),
+        (#"A="x\${B}y""#, "x${B}y"), ("A=pa$$word", "pa$$word"), ("A=pa$word", "pa$word"), ("A=cost: $5", "cost: $5"),
+        ("A=${B", "${B"), ("A=`b c`", "b c"), ("A=b;", "b"), ("A=\"b\";", "b"), ("A=b;c", "b;c"), ("A='b;'", "b;"),
+    ])
+    func `variables that are set are put in, but not between single quotes`(line: String, value: String) throws {
+        let file = try EnvironmentFile(path: "f", bytes: Array("B=1\n\(line)".utf8), environment: ["OUTSIDE": "2"])
+        #expect(file.entries["A"]?.value == value)
+        #expect(file.entries["A"]?.fault == nil)
+    }
+
+    @Test func `a variable that nothing sets is a fault of its own key, and a lone dollar a remark`() throws {
+        for text in ["A=x${NONE}", "A=$NONE", "A=\"$NONE\""] {
+            #expect(try parse(text).entries["A"]?.fault?.contains("neither the environment nor a line above") == true)
+        }
+        let file = try parse("A=x$NONE/hunter2")
+        #expect(file.entries["A"] == .init(value: "x$NONE/hunter2", line: 1))
+        #expect(file.remarks.count == 1 && !file.remarks[0].text.contains("NONE"))
+        #expect(try parse("B=1\nA=x$B").remarks.map(\.key) == ["A"])
     }
 
     @Test(arguments: [
         ("A=1\nMASSIVE_API_KEY\n", 2, "no `=`"),
         ("A=1\n\n=x", 3, "no key"),
         ("1A=x", 1, "no key"),
-        ("A B=x", 1, "no key"),
+        ("A B=x", 1, "no key"), ("A: x", 1, "write KEY=value"),
         ("A=1\nB=\"half", 2, "not closed"),
         ("B='half\nC=1'", 1, "not closed"),
         ("B=\"half\\\"", 1, "not closed"),

@@ -36,7 +36,12 @@ import Testing
         #expect(Quantity.bytes(text) == bytes)
     }
 
-    @Test(arguments: ["", "8G", "GiB", "-1", "8GiBs", "9223372036854775808", "9000000TiB", "0x10", "1_000", "8,5GiB"])
+    @Test func `a letter alone is a power of 1024, as systemd and docker have it`() {
+        #expect(Quantity.bytes("8G") == 8 << 30)
+        #expect(Quantity.bytes("64mi") == 64 << 20)
+    }
+
+    @Test(arguments: ["", "8X", "GiB", "-1", "8GiBs", "9223372036854775808", "9000000TiB", "0x10", "1_000", "8,5GiB"])
     func `what is no size, or might mean two, is refused`(text: String) {
         #expect(Quantity.bytes(text) == nil)
     }

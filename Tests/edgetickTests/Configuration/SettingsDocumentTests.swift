@@ -41,15 +41,35 @@ struct SettingsDocumentTests {
                     "\(name): \(written), but it is \(standard)")
             }
         }
-        #expect(seen > 30, "of \(known.count) keys")
+        #expect(seen >= 5, "of \(known.count) keys")
     }
 
-    @Test func `the settings file of the unit names keys that exist`() throws {
-        let names = try Self.text("Deploy/edgetick.env").split(separator: "\n")
-            .compactMap { $0.firstMatch(of: /^#? ?([A-Z][A-Z_0-9]+)=/).map { String($0.1) } }
-        #expect(names.count > 5)
-        for name in names {
-            #expect(Settings.all.contains { $0.name == name } || ConnectionKey(name: name) != nil, "\(name)")
+    @Test func `the settings file to begin with has every key once, and switched on they are the defaults`() throws {
+        let host = HostFacts(
+            hostName: "box", homeDirectory: "/home/me", stateDirectory: nil, workingDirectory: "/home/me")
+        let text = SettingsTemplate.text(host: host)
+        let on = text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
+            line.firstMatch(of: /^#?([A-Z][A-Z_0-9]+=.*)$/).map { String($0.1) } ?? String(line)
         }
+        let file = try EnvironmentFile(path: ".env", bytes: Array(on.joined(separator: "\n").utf8))
+        let known = Settings.all.map(\.name) + Settings.Connection.settings(1).map(\.name)
+        #expect(file.entries.keys.sorted() == known.sorted())
+        #expect(on.count { $0.firstMatch(of: /^[A-Z]/) != nil } == known.count, "no key twice")
+        let report = SettingsReport(SettingsSnapshot(environment: [:], file: file), host: host, needs: [])
+        #expect(!report.hasFaults, "\(report.findings)")
+        for setting in Settings.all where !setting.defaultValue.isEmpty && setting.defaultValue != "AM" {
+            #expect(report.rows.first { $0.key == setting.name }?.value == setting.defaultValue)
+        }
+    }
+
+    @Test func `a service's settings file names its data directory`() {
+        let host = HostFacts(
+            hostName: "box", homeDirectory: nil, stateDirectory: "/var/lib/edgetick", workingDirectory: "/")
+        let lines = SettingsTemplate.text(host: host).split(separator: "\n").prefix { !$0.contains("----") }
+        #expect(
+            lines.filter { !$0.hasPrefix("#") } == [
+                "MASSIVE_API_KEY=", "SYMBOLS=AAPL,MSFT", "FEED_EVENTS=AM", "EDGETICK_DATA_DIR=/var/lib/edgetick",
+            ])
+        #expect(lines.contains { $0.hasPrefix("#DATABASE_URI=postgresql://") })
     }
 }

@@ -35,6 +35,55 @@ import Testing
         #expect(snapshot.others["MASSIVE_API_KY"] == .file(path: ".env", line: 1))
     }
 
+    private func secretFile(_ path: String) -> SettingsSnapshot.SecretFile {
+        switch path {
+        case "/run/secrets/key": .text("file-key\n")
+        case "/run/secrets/empty": .text(" \n")
+        default: .fault("\(path) can't be read")
+        }
+    }
+
+    private func snapshot(secrets environment: [String: String], _ file: String = "") throws -> SettingsSnapshot {
+        SettingsSnapshot(
+            environment: environment, file: try EnvironmentFile(path: ".env", bytes: Array(file.utf8)),
+            reading: secretFile)
+    }
+
+    @Test(arguments: ["MASSIVE_API_KEY", "DATABASE_URI", "HTTP_TOKEN"])
+    func `every secret may stand in a file of its own`(key: String) throws {
+        let name = key + "_FILE"
+        let found = try snapshot(secrets: [name: "/run/secrets/key"])
+        #expect(found.values[key] == .init(text: "file-key", origin: .secretFile(path: "/run/secrets/key")))
+        #expect(found.findings.isEmpty && found.others.isEmpty)
+        for path in ["/run/secrets/empty", "/run/secrets/none"] {
+            let wrong = try snapshot(secrets: [name: path])
+            #expect(wrong.values[key] == nil)
+            #expect(wrong.findings.map(\.key) == [name] && wrong.findings[0].severity == .fault)
+        }
+        let both = try snapshot(secrets: [name: "/run/secrets/key", key: "other"])
+        #expect(both.findings.map(\.severity) == [.fault])
+        let outside = try snapshot(secrets: [name: "/run/secrets/key"], "\(key)=other")
+        #expect(outside.values[key]?.text == "file-key" && outside.findings.map(\.severity) == [.note])
+        let inside = try snapshot(secrets: [key: "other"], "\(name)=/run/secrets/key")
+        #expect(inside.values[key]?.text == "other" && inside.findings.map(\.severity) == [.note])
+    }
+
+    @Test func `quotes and comments that docker leaves in the environment are left out, with a note`() throws {
+        let found = try snapshot([
+            "MASSIVE_API_KEY": "\"key-1\"", "SYMBOLS": "'AAPL'", "USE_MULTI_CONNECTION": "false  # or omit",
+            "HTTP_TOKEN": "half\"quoted", "COLLECTOR_ID": "\"open",
+        ])
+        #expect(found.values["MASSIVE_API_KEY"]?.text == "key-1" && found.values["SYMBOLS"]?.text == "AAPL")
+        #expect(found.values["USE_MULTI_CONNECTION"]?.text == "false")
+        #expect(found.values["HTTP_TOKEN"]?.text == "half\"quoted" && found.values["COLLECTOR_ID"]?.text == "\"open")
+        #expect(found.findings.count == 3 && found.findings.allSatisfy { $0.severity == .note })
+    }
+
+    @Test func `a variable that nothing sets is a fault where the key is one of ours`() throws {
+        #expect(try snapshot([:], "DATABASE_URI=postgresql://u:${NONE}@h/db").findings.map(\.severity) == [.fault])
+        #expect(try snapshot([:], "REDIS_URL=redis://${NONE}/0").findings.isEmpty)
+    }
+
     @Test func `a name in small letters is another name`() throws {
         let snapshot = try snapshot(["http_port": "1", "HTTP_PORT": "2"])
         #expect(snapshot[\.http.port]?.text == "2")

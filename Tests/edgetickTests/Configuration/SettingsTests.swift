@@ -78,6 +78,8 @@ func faults(
             "MASSIVE_REST_URL": "http://localhost:9001", "MASSIVE_WEBSOCKET_CA_FILE": "ca.pem",
             "FEED_EVENTS": " am, A,T ,q",
             "MASSIVE_WEBSOCKET_MAX_RETRIES": "7", "MASSIVE_WEBSOCKET_RECONNECT_DELAY": "500ms",
+            "MASSIVE_WEBSOCKET_MAX_RECONNECT_DELAY": "20", "HTTPS_PROXY": "http://proxy.example:3128",
+            "ALL_PROXY": "other.example:8080", "NO_PROXY": "a.example, .b.example",
             "MASSIVE_WEBSOCKET_ALLOW_PLAINTEXT": "1", "SYMBOL_UNIVERSE_KEY": "sp500:dow30", "SYMBOLS": "AAPL,MSFT",
             "WEBSOCKET_CONNECTIONS_MAX": "5", "WEBSOCKET_ROUTING_STRATEGY": "Load-Balanced",
             "WEBSOCKET_HEALTH_CHECK_INTERVAL": "2m", "WEBSOCKET_AUTO_REBALANCE": "no",
@@ -98,6 +100,10 @@ func faults(
         #expect(settings.feed.events == Set(EventKind.allCases))
         #expect(settings.feed.maxRetries == 7)
         #expect(settings.feed.reconnectDelay == .milliseconds(500))
+        #expect(settings.feed.reconnectCap == .seconds(20))
+        #expect(settings.feed.proxy?.description == "proxy.example:3128")
+        #expect(settings.feed.generalProxy?.port == 8080)
+        #expect(settings.feed.unproxied == ["a.example", ".b.example"])
         #expect(
             settings.connections.list == [
                 .init(number: 1, name: "primary", universeKey: "sp500:dow30", symbols: "AAPL,MSFT", priority: 1)
@@ -170,7 +176,7 @@ func faults(
         ("WEBSOCKET_HEALTH_CHECK_INTERVAL", "never", "1s to 1h"),
         ("ENVIRONMENT", "production", "DEFAULT, TEST, UAT, PROD"), ("UNIVERSE_FALLBACK", "none", "default, error"),
         ("UNIVERSE_CACHE_TTL", "0", "1s to 30d"), ("UNIVERSE_PULL_INTERVAL", "5", "0 = by hand"),
-        ("BUFFER_MAX_BYTES", "8G", "8GiB"), ("BUFFER_MAX_BYTES", "1KiB", "from 1MiB"),
+        ("BUFFER_MAX_BYTES", "8X", "8GiB"), ("BUFFER_MAX_BYTES", "1KiB", "from 1MiB"),
         ("BUFFER_FULL_POLICY", "drop", "drop-oldest"),
         ("BUFFER_RETENTION_HOURS", "-3", "hours"), ("BUFFER_COMMIT_INTERVAL_MS", "0", "milliseconds"),
         ("BUFFER_COMMIT_INTERVAL_MS", "1m", "1ms to 10s"), ("BUFFER_SYNCHRONOUS", "off", "full, normal"),
@@ -183,7 +189,7 @@ func faults(
         ("HTTP_HOST", "0.0.0.0", "HTTP_TOKEN"),
         ("HTTP_HOST", "::", "HTTP_TOKEN"), ("HTTP_PORT", "99999", "0 to 65535"), ("HTTP_PORT", "+80", "0 to 65535"),
         ("HTTP_TOKEN", "tökens", "ASCII"), ("LOG_LEVEL", "verbose", "trace, debug"),
-        ("LOG_LEVEL", "warn", "nearest: warning"),
+        ("LOG_LEVEL", "warnin", "nearest: warning"),
         ("LOG_FORMAT", "xml", "text, json"),
     ])
     func `a wrong value is refused with what is allowed`(key: String, value: String, words: String) throws {

@@ -1,38 +1,58 @@
+import Collector
+import Feed
+import MarketData
+import Store
 import Testing
 
+@testable import Wire
 @testable import edgetick
 
 @Suite(.timeLimit(.minutes(1))) struct StatusTextTests {
-    private static func status(name: String, failing: Bool) -> StatusText.Status {
-        StatusText.Status(
-            collector: name, version: "0.1.0", environment: "DEFAULT", uptime_seconds: 90_061,
-            timestamp: 1_767_600_100,
-            health: .init(
-                is_ready: !failing,
-                checks: [
-                    "feed": .init(status: failing ? "failing" : "ok", detail: String(repeating: "long ", count: 60)),
-                    "buffer": .init(status: "ok", detail: "events reach the file"),
-                    "sync": .init(status: "degraded", detail: "trying again: \u{1B}[31mred"),
-                    "loops": .init(status: "ok", detail: "all go round"),
-                ]),
-            connections: [
-                .init(
-                    id: "connection_1", name: name, status: failing ? "disconnected" : "connected", takes_all: false,
-                    assigned_tickers: 1000, confirmed_tickers: 999, message_count: 123_456_789_012,
-                    messages_per_second: 12_345.6, error_count: 42, last_message_time: 1_767_600_000,
-                    last_error: String(repeating: "x", count: 200), latency: .init(p99_seconds: 1)),
-                .init(
-                    id: "connection_2", name: "all", status: "connecting", takes_all: true, assigned_tickers: 0,
-                    confirmed_tickers: 0, message_count: 0, messages_per_second: 0, error_count: 0,
-                    last_message_time: nil, last_error: nil, latency: .init(p99_seconds: nil)),
-            ],
-            buffer: .init(
-                streams: ["bars": .init(appended: 9_999_999_999, pending: 9_999_999_999)], used_bytes: 5 << 30,
-                maximum_bytes: 8 << 30, wal_bytes: 64 << 20, oldest_pending_seconds: 5, drops: 1_000_000,
-                gaps: 1_000_000, dead_letters: 1_000_000,
-                set_aside: failing ? [String(repeating: "/directory", count: 20) + "/ticks-bad-1.sqlite"] : []),
-            sync: .init(state: "ok", rows_uploaded: 9_999_999_999, lag_seconds: 100_000),
-            process: .init(resident_bytes: 40 << 20, cpu_seconds: 100_000))
+    /// A collector with long names and numbers, as its API tells of it.
+    private static func status(name: String, failing: Bool) -> StatusJSON {
+        var snapshot = CollectorSnapshot(collector: name, version: "0.1.0")
+        func connection(_ number: Int, _ name: String, _ change: (inout FeedSnapshot) -> Void) -> ConnectionState {
+            var feed = FeedSnapshot(name: name)
+            change(&feed)
+            return ConnectionState(SetSnapshot.Member(id: "connection_\(number)", feed: feed), at: 0)
+        }
+        let symbols = (0..<1000).compactMap { Symbol("S\($0)") }
+        snapshot.connections = [
+            connection(1, name) { feed in
+                feed.status = failing ? .disconnected : .connected
+                (feed.assigned, feed.confirmed, feed.errors) = (symbols, Array(symbols.dropLast()), 42)
+                feed.events = [.trade: 123_456_789_012]
+                feed.lastMessage = 1_767_600_000_000
+                feed.lastError = FeedError(.closed, operation: "read", message: String(repeating: "x", count: 200))
+            },
+            connection(2, "all") { feed in
+                feed.status = .connecting
+                feed.takesAll = true
+            },
+        ]
+        snapshot.buffer[.bars].appended = 9_999_999_999
+        snapshot.buffer[.bars].lastSequence = 9_999_999_999
+        (snapshot.buffer.usedBytes, snapshot.maximumBytes) = (5 << 30, 8 << 30)
+        (snapshot.buffer.drops, snapshot.buffer.gaps, snapshot.buffer.deadLetters) = (1_000_000, 1_000_000, 1_000_000)
+        if failing {
+            snapshot.buffer.setAside = [String(repeating: "/directory", count: 20) + "/ticks-bad-1.sqlite"]
+        }
+        var totals = UploadTotals()
+        totals[.bars].uploaded = 9_999_999_999
+        snapshot.sync = SyncStatus()
+        snapshot.sync?.progressed(totals)
+        let board = StatusBoard(collector: { [snapshot] in snapshot }, latency: { [:] })
+        var status = StatusJSON(board.sample, clients: 0)
+        status.uptime_seconds = 90_061
+        status.health.headline = nil
+        status.health.status = failing ? .failing : .ok
+        status.health.checks = [
+            "feed": .init(status: failing ? .failing : .ok, detail: String(repeating: "long ", count: 60)),
+            "buffer": .init(status: .ok, detail: "events reach the file"),
+            "sync": .init(status: .degraded, detail: "trying again: \u{1B}[31mred"),
+            "loops": .init(status: .ok, detail: "all go round"),
+        ]
+        return status
     }
 
     @Test(arguments: [true, false])
@@ -49,8 +69,8 @@ import Testing
     @Test func `what is wrong is told to its end, on as many lines as it takes`() {
         var status = Self.status(name: "box", failing: true)
         let words = (1...30).map { "word\($0)" }.joined(separator: " ")
-        status.health.checks["feed"] = .init(status: "failing", detail: words)
-        status.health.checks["buffer"] = .init(status: "ok", detail: words)
+        status.health.checks["feed"] = .init(status: .failing, detail: words)
+        status.health.checks["buffer"] = .init(status: .ok, detail: words)
         let page = StatusText(status: status, address: "http://x/", paint: Paint(isOn: false)).page
         let lines = page.split(separator: "\n")
         #expect(page.contains("word30\n"))

@@ -1,9 +1,11 @@
+import Store
+
 extension Health.Check {
     /// Whether events reach the file, and will go on to.
     static func buffer(_ snapshot: CollectorSnapshot) -> Self {
         let buffer = snapshot.buffer
         var troubles: [Health.Trouble] = []
-        switch buffer.condition {
+        switch buffer.state {
         case .failing(let reason):
             troubles.append(.init(level: .failing, text: reason))
         case .full:
@@ -18,8 +20,9 @@ extension Health.Check {
                     level: .failing,
                     text: "the disk is full: events are dropped or rejected, and counted; make room on it"))
         case .writing:
-            if buffer.maximumBytes > 0, buffer.usedBytes >= buffer.maximumBytes / 5 * 4 {
-                let percent = buffer.usedBytes * 100 / buffer.maximumBytes
+            let limit = snapshot.maximumBytes
+            if limit > 0, buffer.usedBytes >= limit / 5 * 4 {
+                let percent = buffer.usedBytes * 100 / limit
                 troubles.append(.init(level: .degraded, text: "\(percent) % of BUFFER_MAX_BYTES used"))
             }
         }

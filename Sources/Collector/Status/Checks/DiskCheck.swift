@@ -1,3 +1,5 @@
+import Store
+
 extension Health.Check {
     /// Whether the buffer's disk has room for what is to come.
     static func disk(_ snapshot: CollectorSnapshot) -> Self {

@@ -1,3 +1,5 @@
+import Feed
+
 extension Health.Check {
     /// A connection without an event for so many seconds of trading makes the feed degraded.
     static let quietLimit = 900.0
@@ -8,7 +10,12 @@ extension Health.Check {
         let connections = snapshot.connections
         let working = connections.filter(\.hasWork)
         guard !working.isEmpty else {
-            return Self("feed", .failing, "no connection has symbols: set SYMBOLS or a universe key")
+            let isWaiting = connections.contains { $0.assignment?.problem != nil }
+            return Self(
+                "feed", .failing,
+                isWaiting
+                    ? "no connection has symbols: no universe key can be resolved, see symbols"
+                    : "no connection has symbols: set SYMBOLS or a universe key")
         }
         let collecting = working.filter(\.doesItsPart)
         var troubles: [Health.Trouble] = []
@@ -21,15 +28,17 @@ extension Health.Check {
                     text: "\(idle.count) of \(connections.count) connections do not collect: "
                         + idle.map(reason).joined(separator: "; ")))
         }
-        let paused = collecting.filter(\.isPaused)
+        let paused = collecting.filter(\.feed.isPaused)
         if !paused.isEmpty {
             let names = paused.map(\.name).joined(separator: ", ")
             troubles.append(
                 .init(level: .degraded, text: "reading is paused until the buffer catches up: \(names)"))
         }
-        let missing = collecting.reduce(0) { $0 + ($1.takesAll ? 0 : max(0, $1.assigned - $1.confirmed)) }
+        let missing = collecting.reduce(0) {
+            $0 + ($1.feed.takesAll ? 0 : max(0, $1.feed.assigned.count - $1.feed.confirmed.count))
+        }
         if missing > 0 {
-            let refused = collecting.reduce(0) { $0 + $1.refused }
+            let refused = collecting.reduce(0) { $0 + $1.feed.refused.count }
             troubles.append(
                 .init(
                     level: .degraded,
@@ -60,12 +69,14 @@ extension Health.Check {
             case .error: "has an error"
             case .connecting, .disconnected: "is \(connection.status.rawValue)"
             }
-        let error = connection.lastError.map { ": \($0)" } ?? ""
+        let error = connection.feed.lastError.map { ": \($0)" } ?? ""
         return "\(connection.name) \(connection.hasWork ? "" : "stands by and ")\(state)\(error)"
     }
 }
 
 extension ConnectionState {
     /// Whether the connection brings its symbols, or is ready to where it has none.
-    fileprivate var doesItsPart: Bool { status == .connected && (takesAll || assigned == 0 || confirmed > 0) }
+    fileprivate var doesItsPart: Bool {
+        status == .connected && (feed.takesAll || feed.assigned.isEmpty || !feed.confirmed.isEmpty)
+    }
 }

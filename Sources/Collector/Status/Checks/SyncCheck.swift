@@ -1,3 +1,5 @@
+import Store
+
 extension Health.Check {
     /// Rows that wait while none is settled for so many seconds make the upload degraded.
     static let stallLimit = 30.0
@@ -6,16 +8,15 @@ extension Health.Check {
 
     /// Whether upstream gets what is collected.
     static func sync(_ snapshot: CollectorSnapshot) -> Self {
-        let sync = snapshot.sync
-        guard sync.isConfigured else { return Self("sync", ok: "collecting only: DATABASE_URI is not set") }
+        guard let sync = snapshot.sync else { return Self("sync", ok: "collecting only: DATABASE_URI is not set") }
         if let failure = sync.failure {
             let remedy = failure.needsPerson ? "needs a person: " : "trying again: "
             return Self("sync", .degraded, remedy + failure.description)
         }
-        if sync.stalledFor > stallLimit {
-            return Self("sync", .degraded, "nothing was uploaded for \(Int(sync.stalledFor)) s while rows wait")
+        if snapshot.stalledFor > stallLimit {
+            return Self("sync", .degraded, "nothing was uploaded for \(Int(snapshot.stalledFor)) s while rows wait")
         }
-        if let lag = snapshot.buffer.oldestPendingAge, lag > lagLimit {
+        if let lag = snapshot.oldestPendingAge, lag > lagLimit {
             return Self("sync", .degraded, "the oldest row waits for \(Int(lag / 60)) minutes")
         }
         let letters = snapshot.buffer.deadLetters

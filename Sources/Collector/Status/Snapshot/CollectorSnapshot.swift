@@ -1,6 +1,9 @@
 public import Feed
+import MarketData
+public import Store
+public import Universe
 
-/// How the collector stands at one moment: plain values, copied from memory.
+/// How the collector stands at one moment: the parts' own values, copied from memory.
 public struct CollectorSnapshot: Sendable, Equatable {
     /// The collector's name (`COLLECTOR_ID`).
     public var collector: String
@@ -8,41 +11,58 @@ public struct CollectorSnapshot: Sendable, Equatable {
     public var version: String
     /// The environment whose groups are used (`ENVIRONMENT`).
     public var environment: String
+    /// When it was taken, in milliseconds since the Unix epoch.
+    public var time = WallClock.milliseconds()
+    /// When it was taken, on a clock that never jumps.
+    public var instant = ContinuousClock.now
     /// Whether the collector is shutting down.
     public var isStopping = false
     /// The connections, in the order of their numbers.
     public var connections: [ConnectionState] = []
-    /// What connections brought that were removed since the start.
-    public var former = FeedTotals()
+    /// How the connections share the symbols; its members are those of ``connections``.
+    public var placement = SetSnapshot()
     /// How late the feed's events are by its plan, in seconds: 900 on a delayed feed.
     public var feedDelay = 0.0
-    /// How the connections share the symbols.
-    public var placement = PlacementState()
     /// The kinds of events that can't be used as they come.
     public var decoding: [DecodeTrouble] = []
     /// The durable queue.
-    public var buffer = BufferState()
-    /// The upload.
-    public var sync = SyncState()
-    /// The mirror of the universes; `nil` where nothing is pulled.
-    public var mirror: MirrorState?
+    public var buffer = BufferStatistics()
+    /// The cap of the buffer's file in bytes (`BUFFER_MAX_BYTES`).
+    public var maximumBytes: Int64 = 0
+    /// The upload; `nil` where there is no upstream (`DATABASE_URI`).
+    public var sync: SyncStatus?
+    /// For how many seconds no row was settled upstream while rows wait; 0 while none waits.
+    public var stalledFor = 0.0
+    /// The local universes; `nil` where nothing is pulled.
+    public var mirror: UniverseStatus?
     /// The relationship cache; `nil` where there is none.
-    public var cache: CacheState?
+    public var cache: CacheStatistics?
+    /// The relay; `nil` where there is none.
+    public var relay: RelayState?
     /// The loops that must make progress for the process to count as alive.
     public var loops: [LoopProgress] = []
 
     /// Events of all connections since the start, those that were removed included: it never falls.
-    public var eventCount: Int64 { connections.reduce(former.events) { $0 + $1.messageCount } }
+    public var eventCount: Int64 { connections.reduce(placement.former.events) { $0 + $1.messageCount } }
     /// Errors of all connections since the start, those that were removed included: it never falls.
-    public var errorCount: Int64 { connections.reduce(former.errors) { $0 + $1.errors + $1.rejectCount } }
+    public var errorCount: Int64 {
+        connections.reduce(placement.former.errors) { $0 + $1.feed.errors + $1.rejectCount }
+    }
 
+    /// The age of the oldest row that upstream does not have, in seconds; `nil` when it has all.
+    public var oldestPendingAge: Double? {
+        buffer.oldestPendingMilliseconds.map { max(0, Double(time - $0) / 1000) }
+    }
     /// How far upstream is behind, in seconds; 0 when it has everything, or there is none.
-    public var uploadLag: Double { sync.isConfigured ? buffer.oldestPendingAge ?? 0 : 0 }
+    public var uploadLag: Double { sync == nil ? 0 : oldestPendingAge ?? 0 }
 
-    /// Makes the snapshot of a collector that has nothing yet.
+    /// Makes the snapshot of a collector that has nothing yet, taken now.
     public init(collector: String, version: String, environment: String = "DEFAULT") {
         self.collector = collector
         self.version = version
         self.environment = environment
     }
+
+    /// Seconds since something began, as of this snapshot.
+    public func age(of start: ContinuousClock.Instant) -> Double { max(0, (instant - start).inSeconds) }
 }

@@ -16,6 +16,7 @@ struct FeedCertificates {
         otherAuthority = try TestCertificates(directory: workspace.file("other")).authority
         try certificates.makeServer("good", alternativeNames: "DNS:localhost,IP:127.0.0.1")
         try certificates.makeServer("wronghost", alternativeNames: "DNS:elsewhere.example,IP:127.0.0.9")
+        try certificates.makeServer("commonname", alternativeNames: nil, commonName: "localhost")
         try certificates.makeServer("expired", alternativeNames: "DNS:localhost,IP:127.0.0.1", days: -1)
     }
 

@@ -1,0 +1,13 @@
+extension Health.Check {
+    /// Whether the relay keeps up with what is collected.
+    static func relay(_ snapshot: CollectorSnapshot) -> Self {
+        guard let relay = snapshot.relay else { return Self("relay", ok: "off: RELAY_PORT is not set") }
+        if let age = relay.secondsSinceOverflow, age < RelayState.overflowMemory {
+            return Self(
+                "relay", .degraded,
+                "it fell behind \(Int(age)) s ago and closed its clients, since the machine was too busy to serve them: "
+                    + "fewer or narrower subscriptions need less")
+        }
+        return Self("relay", ok: "\(relay.readers.count) of at most \(relay.maximumReaders) clients")
+    }
+}

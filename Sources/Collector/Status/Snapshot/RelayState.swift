@@ -1,0 +1,90 @@
+/// Who reads over the relay, and what was sent.
+public struct RelayState: Sendable, Equatable {
+    /// A program that reads.
+    public struct Reader: Sendable, Equatable {
+        /// The reader's number, from 1.
+        public var id: Int
+        /// Its address and port.
+        public var address: String
+        /// Whether its key was accepted.
+        public var isLoggedIn: Bool
+        /// When it connected, in milliseconds since the Unix epoch.
+        public var connectedSince: Int64
+        /// How many channels it has subscribed to.
+        public var channels: Int
+        /// The first of them, by name.
+        public var sample: [String]
+        /// Live events sent.
+        public var events: Int64
+        /// Bytes sent.
+        public var bytes: Int64
+        /// Events sent out of the buffer.
+        public var replayed: Int64
+        /// Bytes that wait for it: how far it is behind.
+        public var waitingBytes: Int
+        /// Whether a replay is under way.
+        public var isReplaying: Bool
+
+        /// Makes a reader; see the properties for meaning and units.
+        public init(
+            id: Int, address: String, isLoggedIn: Bool, connectedSince: Int64, channels: Int, sample: [String],
+            events: Int64, bytes: Int64, replayed: Int64, waitingBytes: Int, isReplaying: Bool
+        ) {
+            self.id = id
+            self.address = address
+            self.isLoggedIn = isLoggedIn
+            self.connectedSince = connectedSince
+            self.channels = channels
+            self.sample = sample
+            self.events = events
+            self.bytes = bytes
+            self.replayed = replayed
+            self.waitingBytes = waitingBytes
+            self.isReplaying = isReplaying
+        }
+    }
+
+    /// For so many seconds health says that events were thrown away.
+    public static let overflowMemory = 600.0
+
+    /// The address that it listens on.
+    public var host: String
+    /// The port that it listens on.
+    public var port: Int
+    /// Whether readers come over TLS.
+    public var isEncrypted: Bool
+    /// The most readers at once.
+    public var maximumReaders: Int
+    /// Those connected now.
+    public var readers: [Reader] = []
+    /// Connections since the start.
+    public var connections: Int64 = 0
+    /// Logins refused since the start.
+    public var loginsRefused: Int64 = 0
+    /// Readers turned away since the start, because there were as many as there may be.
+    public var turnedAway: Int64 = 0
+    /// Readers closed since the start, because they read too slowly.
+    public var slowReaders: Int64 = 0
+    /// Live events sent since the start, over all readers.
+    public var events: Int64 = 0
+    /// Bytes sent since the start.
+    public var bytes: Int64 = 0
+    /// Replays asked for since the start.
+    public var replays: Int64 = 0
+    /// Events sent out of the buffer since the start.
+    public var replayed: Int64 = 0
+    /// Events thrown away since the start because the relay's thread fell behind; the readers were closed.
+    public var overflowed: Int64 = 0
+    /// How long ago that happened last; `nil` when it never did.
+    public var secondsSinceOverflow: Double?
+    /// Bytes of events that wait for the relay's thread.
+    public var queuedBytes = 0
+
+    /// Makes the state of a relay that nobody has read from yet.
+    public init(host: String, port: Int, isEncrypted: Bool, maximumReaders: Int) {
+        self.host = host
+        self.port = port
+        self.isEncrypted = isEncrypted
+        self.maximumReaders = maximumReaders
+    }
+}

@@ -1,0 +1,134 @@
+import MarketData
+import NIOCore
+
+/// Has a proxy open the way to the feed (RFC 9110, section 9.3.6). First and alone in the pipeline; what follows is added
+/// when the way is open.
+final class ProxyTunnel: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = ByteBuffer
+    typealias InboundOut = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    /// The longest answer that is read.
+    private static let maximumBytes = 16 << 10
+
+    private let proxy: HTTPProxy
+    private let endpoint: FeedEndpoint
+    private var context: ChannelHandlerContext?
+    private var received = ByteBuffer()
+    private var opened: (() throws -> Void)?
+    private var failed: ((FeedEnding) -> Void)?
+
+    init(proxy: HTTPProxy, endpoint: FeedEndpoint) {
+        self.proxy = proxy
+        self.endpoint = endpoint
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+
+    func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
+
+    /// Asks for the way; `opened` adds the handlers that use it.
+    func open(opened: @escaping () throws -> Void, failed: @escaping (FeedEnding) -> Void) {
+        self.opened = opened
+        self.failed = failed
+        guard let context else { return fail(.lost(nil, endpoint)) }
+        let host = endpoint.host.contains(":") ? "[\(endpoint.host)]" : endpoint.host
+        let target = "\(host):\(endpoint.port)"
+        var head = "CONNECT \(target) HTTP/1.1\r\nHost: \(target)\r\nUser-Agent: edgetick\r\n"
+        if let credentials = proxy.credentials {
+            head += "Proxy-Authorization: Basic \(Self.base64(Array(credentials.reveal().utf8)))\r\n"
+        }
+        context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: head + "\r\n")), promise: nil)
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard opened != nil else { return context.fireChannelRead(data) }
+        var bytes = unwrapInboundIn(data)
+        received.writeBuffer(&bytes)
+        guard let end = Self.endOfHead(received.readableBytesView) else {
+            if received.readableBytes > Self.maximumBytes { refuse("it did not answer as an HTTP proxy") }
+            return
+        }
+        let head = received.readSlice(length: end) ?? ByteBuffer()
+        let line = head.readableBytesView.prefix { $0 != UInt8(ascii: "\r") && $0 != UInt8(ascii: "\n") }
+        let words = line.split(separator: UInt8(ascii: " "), maxSplits: 2).map { String(decoding: $0, as: UTF8.self) }
+        guard words.count >= 2, words[0].hasPrefix("HTTP/1."), let status = Int(words[1]) else {
+            return refuse("it did not answer as an HTTP proxy")
+        }
+        switch status {
+        case 200..<300: finish()
+        case 407: refuse("it asks for a user and a password: write http://user:password@\(proxy)")
+        default:
+            let words = words.count > 2 ? " \(DisplayText.escaped(words[2], limit: 60))" : ""
+            refuse("it opens no way to \(endpoint.hostHeader): \(status)\(words)")
+        }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        refuse("it closed the connection")
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard opened != nil else { return context.fireErrorCaught(error) }
+        fail(.lost(error, endpoint))
+    }
+
+    private func finish() {
+        guard let context, let opened else { return }
+        self.opened = nil
+        failed = nil
+        do {
+            try opened()
+        } catch {
+            return context.fireErrorCaught(error)
+        }
+        if received.readableBytes > 0 { context.fireChannelRead(wrapInboundOut(received)) }
+        context.pipeline.syncOperations.removeHandler(self, promise: nil)
+    }
+
+    private func refuse(_ text: String) {
+        fail(
+            FeedEnding(
+                FeedError(
+                    .unreachable, operation: "connect",
+                    message: "the proxy \(proxy) is of no use: \(text); check HTTPS_PROXY, or name the feed in NO_PROXY"
+                )))
+    }
+
+    private func fail(_ ending: FeedEnding) {
+        let report = failed
+        opened = nil
+        failed = nil
+        report?(ending)
+    }
+
+    /// The number of bytes of the answer's head, its empty line included; `nil` while that is missing.
+    private static func endOfHead(_ bytes: ByteBufferView) -> Int? {
+        var line = 0
+        for (offset, byte) in bytes.enumerated() {
+            switch byte {
+            case UInt8(ascii: "\n"):
+                if line == 0, offset > 0 { return offset + 1 }
+                line = 0
+            case UInt8(ascii: "\r"): continue
+            default: line += 1
+            }
+        }
+        return nil
+    }
+
+    /// RFC 4648, section 4.
+    private static func base64(_ bytes: [UInt8]) -> String {
+        let letters = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+        var text = ""
+        for start in stride(from: 0, to: bytes.count, by: 3) {
+            let part = bytes[start..<min(start + 3, bytes.count)]
+            let word = part.reduce(0) { $0 << 8 | Int($1) } << (8 * (3 - part.count))
+            for place in 0..<4 {
+                text.append(place <= part.count ? letters[word >> (18 - 6 * place) & 63] : "=")
+            }
+        }
+        return text
+    }
+}

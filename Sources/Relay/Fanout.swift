@@ -1,0 +1,63 @@
+import FeedServer
+import MarketData
+import NIOCore
+
+/// Packs a run of batches for those who want them: each event once a lane, in the batches' order within its kind.
+struct Fanout {
+    private var wildcards: [EventKind: EventFrames] = [:]
+    private var touched: [ObjectIdentifier: Lane] = [:]
+    private var text = RowText()
+
+    mutating func pack(_ batch: EventBatch, for index: LaneIndex) {
+        let sent = batch.sent
+        for (place, bar) in batch.bars.enumerated() {
+            let kind: EventKind = bar.interval == .minute ? .minuteBar : .secondBar
+            deliver(kind, bar.symbol, index, sent, sent?.bars, place) { $0.write(bar) }
+        }
+        for (place, trade) in batch.trades.enumerated() {
+            deliver(.trade, trade.symbol, index, sent, sent?.trades, place) { $0.write(trade, text: batch.text) }
+        }
+        for (place, quote) in batch.quotes.enumerated() {
+            deliver(.quote, quote.symbol, index, sent, sent?.quotes, place) { $0.write(quote, text: batch.text) }
+        }
+    }
+
+    private mutating func deliver(
+        _ kind: EventKind, _ symbol: Symbol, _ index: LaneIndex, _ sent: SentEvents?, _ ranges: [TextRange]?,
+        _ place: Int, _ render: (inout RowText) -> Void
+    ) {
+        let isWanted = !index.all(kind).isEmpty
+        let named = index.hasSymbols ? index.named(kind, symbol) : []
+        guard isWanted || !named.isEmpty else { return }
+        func put(_ event: UnsafeRawBufferPointer) {
+            if isWanted { wildcards[kind, default: EventFrames()].append(event) }
+            for lane in named where !lane.wildcards.contains(kind) {
+                lane.append(event)
+                touched[ObjectIdentifier(lane)] = lane
+            }
+        }
+        if let sent, let ranges, place < ranges.count {
+            sent.text.withUTF8(ranges[place]) { put(UnsafeRawBufferPointer($0)) }
+        } else {
+            // The first reader came while the event was on its way, and its text was not kept.
+            render(&text)
+            let object = text.bytes
+            object.withUnsafeBytes { put($0) }
+        }
+    }
+
+    /// Hands what was packed for everybody to the lanes that want it, and returns the lanes that have something.
+    mutating func finish(_ index: LaneIndex) -> [Lane] {
+        for kind in EventKind.allCases {
+            guard let events = wildcards[kind]?.events, events > 0, let buffer = wildcards[kind]?.take() else {
+                continue
+            }
+            for lane in index.all(kind) {
+                lane.append(shared: buffer, events: events)
+                touched[ObjectIdentifier(lane)] = lane
+            }
+        }
+        defer { touched = [:] }
+        return Array(touched.values)
+    }
+}

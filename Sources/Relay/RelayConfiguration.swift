@@ -1,0 +1,61 @@
+public import FeedServer
+public import MarketData
+
+/// How the relay listens, who may read, and what a reader may cost.
+public struct RelayConfiguration: Sendable {
+    /// The address to listen on.
+    public var host = "127.0.0.1"
+    /// The port to listen on; 0 lets the system choose a free one.
+    public var port = 0
+    /// The keys that are let in; none lets every key in.
+    public var keys: [Secret] = []
+    /// Serves TLS with these files; `nil` serves plain text.
+    public var tls: FeedServerConfiguration.TLSFiles?
+    /// The most readers at once; one more gets `max_connections`.
+    public var maximumClients = 64
+    /// How many bytes may wait for one reader; one for which more wait gets `slow_consumer`.
+    public var clientBufferBytes = 16 << 20
+    /// How long a reader has for its login.
+    public var loginTimeout: Duration = .seconds(10)
+    /// How often readers are pinged; one that gives no sign of life for three times as long is closed.
+    public var pingInterval: Duration = .seconds(20)
+    /// The kinds of events that are collected.
+    public var kinds: Set<EventKind> = Set(EventKind.allCases)
+    /// How long readers have at the end to read what waits for them.
+    public var goodbye: Duration = .seconds(2)
+    /// How many bytes of events may wait for the relay's own thread; beyond, its readers are closed.
+    public var queueBytes = 64 << 20
+    /// The most channels of one reader.
+    public var maximumChannels = 100_000
+
+    /// Makes the configuration of a relay on a free port of the loopback.
+    public init() {}
+
+    /// How the server listens.
+    var server: FeedServerConfiguration {
+        var server = FeedServerConfiguration()
+        server.host = host
+        server.port = port
+        server.tls = tls
+        server.loginTimeout = loginTimeout
+        server.pingInterval = pingInterval
+        server.silenceLimit = pingInterval * 3
+        server.maximumBacklogBytes = clientBufferBytes
+        // A login and a few requests at once, then as many as a person's program makes.
+        server.requestAllowance = .init(burstBytes: 4 << 20, bytesPerSecond: 256 << 10)
+        server.maximumSockets = maximumClients + 32
+        server.offersReplays = true
+        return server
+    }
+
+    /// Tries whether the address can be listened on and the TLS files are right; nothing stays open.
+    public func check() async throws(FeedServerError) { try await FeedServer.check(server) }
+
+    /// Whether a key is let in. Takes as long for one that is nearly right as for one that is not.
+    func admits(_ key: String) -> Bool {
+        guard !keys.isEmpty else { return true }
+        var isKnown = false
+        for known in keys where known.matches(key) { isKnown = true }
+        return isKnown
+    }
+}

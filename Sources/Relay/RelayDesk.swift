@@ -1,0 +1,410 @@
+import Collector
+import FeedServer
+import Logging
+import MarketData
+import NIOCore
+import Store
+import Synchronization
+
+/// The relay's readers: who they are, what they want, and what they get. Lives on the relay's event loop alone.
+final class RelayDesk {
+    /// A client as the relay sees it.
+    private final class Reader {
+        let client: FeedClient
+        let live: Lane
+        let since: Int64
+        /// The channels whose events are sent at once.
+        var channels: Set<FeedChannel> = []
+        /// The channels whose replay is under way, and which one it is.
+        var joining: [FeedChannel: Int] = [:]
+        var isLoggedIn = false
+        /// Some of its channels, by name; `nil` when they have to be chosen again.
+        var sample: [String]?
+        var events: Int64 = 0
+        var bytes: Int64 = 0
+        var replayed: Int64 = 0
+        /// Replays that wait for the one before.
+        var waiting: [Replay] = []
+        var current: Replay?
+        /// Told when less waits for the client.
+        let room = ChangeSignal()
+
+        init(_ client: FeedClient, since: Int64) {
+            self.client = client
+            self.since = since
+            live = Lane(reader: client.id)
+        }
+    }
+
+    private final class Replay {
+        let id: Int
+        var channels: [FeedChannel]
+        let span: ReplaySpan
+        let lane: Lane
+        var isHolding = false
+        /// Live events that wait for the rows before them.
+        var held: [ByteBuffer] = []
+        var heldBytes = 0
+        var heldEvents = 0
+        var task: Task<Void, Never>?
+
+        init(id: Int, reader: Int, channels: [FeedChannel], span: ReplaySpan) {
+            self.id = id
+            self.channels = channels
+            self.span = span
+            lane = Lane(reader: reader, replay: id)
+        }
+    }
+
+    /// The most replays of one reader that wait for one another.
+    static let maximumReplays = 100
+
+    weak var hub: RelayHub?
+    private let configuration: RelayConfiguration
+    private let tap: RelayTap
+    private let buffer: TickBuffer
+    private let refusal: @Sendable (Symbol) -> String?
+    private let logger: Logger
+    private let board: RelayBoard
+    private var readers: [Int: Reader] = [:]
+    private var replays: [Int: Replay] = [:]
+    private var nextReplay = 1
+    private var index = LaneIndex()
+    private var lastOverflow: ContinuousClock.Instant?
+
+    init(
+        configuration: RelayConfiguration, tap: RelayTap, buffer: TickBuffer, board: RelayBoard,
+        refusal: @escaping @Sendable (Symbol) -> String?, logger: Logger
+    ) {
+        self.configuration = configuration
+        self.tap = tap
+        self.buffer = buffer
+        self.board = board
+        self.refusal = refusal
+        self.logger = logger
+    }
+
+    // MARK: Clients
+
+    func connected(_ client: FeedClient) {
+        board.update { $0.connections += 1 }
+        guard readers.count < configuration.maximumClients else {
+            board.update { $0.turnedAway += 1 }
+            logger.warning(
+                "a reader was turned away: there are as many as RELAY_MAX_CLIENTS",
+                metadata: ["client": "\(client.address)", "readers": "\(readers.count)"])
+            client.close(code: 1008, reason: "too many clients", status: .tooManyConnections)
+            return
+        }
+        readers[client.id] = Reader(client, since: WallClock.milliseconds())
+        publish()
+    }
+
+    func disconnected(_ client: FeedClient) {
+        if let reader = readers.removeValue(forKey: client.id) { forget(reader) }
+        publish()
+    }
+
+    func login(of client: FeedClient, key: String) -> LoginVerdict {
+        guard configuration.admits(key) else {
+            board.update { $0.loginsRefused += 1 }
+            logger.warning(
+                "a login was refused: the key is not in RELAY_KEYS", metadata: ["client": "\(client.address)"])
+            return .refused
+        }
+        readers[client.id]?.isLoggedIn = true
+        listen()
+        return .accepted
+    }
+
+    func refusal(of channel: FeedChannel, to client: FeedClient, replayed: Bool) -> StatusMessage? {
+        guard configuration.kinds.contains(channel.kind) else {
+            return .error("\(channel) is not collected: FEED_EVENTS does not name \(channel.kind.rawValue)")
+        }
+        if let symbol = channel.symbol, let why = refusal(symbol) {
+            return .error("\(channel) is not collected: \(why)")
+        }
+        guard let reader = readers[client.id] else { return nil }
+        guard reader.channels.count + reader.joining.count < configuration.maximumChannels else {
+            return .error("\(channel): no more than \(configuration.maximumChannels) channels a client")
+        }
+        // What two subscriptions cover would come from the replay and live.
+        if let other = Self.overlap(of: channel, with: reader.joining.keys, has: { reader.joining[$0] != nil }) {
+            return .error("\(channel): wait until the replay of \(other) is complete")
+        }
+        guard replayed else { return nil }
+        if let other = reader.channels.contains(channel)
+            ? channel : Self.overlap(of: channel, with: reader.channels, has: reader.channels.contains)
+        {
+            return .error("\(channel) can't be replayed while \(other) is subscribed to: unsubscribe first")
+        }
+        return nil
+    }
+
+    /// Another of some channels that brings events of a channel too. Only a wildcard has them all looked through.
+    private static func overlap(
+        of channel: FeedChannel, with channels: some Sequence<FeedChannel>, has: (FeedChannel) -> Bool
+    ) -> FeedChannel? {
+        guard channel.symbol != nil else {
+            return channels.first { $0.kind == channel.kind && $0 != channel }
+        }
+        let wildcard = FeedChannel(kind: channel.kind, symbol: nil)
+        return has(wildcard) ? wildcard : nil
+    }
+
+    func subscriptionsChanged(of client: FeedClient, _ channels: [FeedChannel]) {
+        let wanted = client.subscriptions.channels
+        // What waits came before the request: a new channel brings what comes after it.
+        if channels.contains(where: wanted.contains) { drain() }
+        guard let reader = readers[client.id] else { return }
+        for channel in channels {
+            if !wanted.contains(channel) {
+                if reader.channels.remove(channel) != nil {
+                    index.remove(reader.live, from: channel)
+                } else {
+                    give(up: channel, of: reader)
+                }
+            } else if reader.joining[channel] == nil, reader.channels.insert(channel).inserted {
+                index.add(reader.live, to: channel)
+            }
+        }
+        reader.sample = nil
+    }
+
+    func progressed(_ client: FeedClient) { readers[client.id]?.room.changed() }
+
+    private func forget(_ reader: Reader) {
+        for channel in reader.channels { index.remove(reader.live, from: channel) }
+        reader.channels = []
+        for replay in reader.waiting + [reader.current].compactMap({ $0 }) { end(replay, of: reader) }
+        reader.waiting = []
+        reader.joining = [:]
+        // Its replay may wait for room that never comes.
+        reader.room.changed()
+        listen()
+    }
+
+    private func listen() { tap.listen(readers.values.contains { $0.isLoggedIn && !$0.client.isEnding }) }
+
+    // MARK: Live events
+
+    /// Sends what waits to those who want it.
+    func drain() {
+        let (items, overflowed) = tap.take()
+        if overflowed > 0 { lose(overflowed) }
+        var fanout = Fanout()
+        for item in items {
+            switch item {
+            case .batch(let batch): fanout.pack(batch, for: index)
+            case .mark(let id):
+                // What was packed so far lies before the mark.
+                deliver(fanout.finish(index))
+                guard let replay = replays[id] else { continue }
+                replay.isHolding = true
+                for channel in replay.channels { index.add(replay.lane, to: channel) }
+            }
+        }
+        deliver(fanout.finish(index))
+    }
+
+    private func deliver(_ lanes: [Lane]) {
+        var total = (events: Int64(0), bytes: Int64(0))
+        for lane in lanes {
+            let (parts, events) = lane.take()
+            let bytes = parts.reduce(0) { $0 + $1.readableBytes }
+            guard let reader = readers[lane.reader], !reader.client.isEnding else { continue }
+            if let id = lane.replay {
+                guard let replay = replays[id] else { continue }
+                replay.held += parts
+                replay.heldBytes += bytes
+                replay.heldEvents += events
+            } else {
+                reader.client.send(parts)
+                count(events, bytes, of: reader, into: &total)
+            }
+            let waiting = reader.client.pendingBytes + (reader.current?.heldBytes ?? 0)
+            if waiting > configuration.clientBufferBytes { dismiss(reader, waiting: waiting) }
+        }
+        guard total.events > 0 else { return }
+        board.update { state in
+            state.events += total.events
+            state.bytes += total.bytes
+        }
+    }
+
+    private func count(_ events: Int, _ bytes: Int, of reader: Reader, into total: inout (events: Int64, bytes: Int64))
+    {
+        reader.events += Int64(events)
+        reader.bytes += Int64(bytes)
+        total.events += Int64(events)
+        total.bytes += Int64(bytes)
+    }
+
+    /// Closes a reader that can't keep up.
+    private func dismiss(_ reader: Reader, waiting: Int) {
+        board.update { $0.slowReaders += 1 }
+        logger.warning(
+            "a reader was closed: it reads too slowly",
+            metadata: [
+                "client": "\(reader.client.address)", "waiting_bytes": "\(waiting)", "events": "\(reader.events)",
+            ])
+        reader.client.close(code: 1008, reason: "slow consumer", status: .tooSlow)
+        forget(reader)
+        publish()
+    }
+
+    /// Events were thrown away because this thread fell behind: whoever was to get some is closed, as on a lost line.
+    private func lose(_ events: Int64) {
+        board.update { $0.overflowed += events }
+        lastOverflow = .now
+        logger.error("the relay fell behind and its readers are closed", metadata: ["events_lost": "\(events)"])
+        for reader in readers.values where reader.isLoggedIn && !(reader.channels.isEmpty && reader.joining.isEmpty) {
+            reader.client.close(code: 1013, reason: "the relay fell behind", status: .tooSlow)
+            forget(reader)
+        }
+        publish()
+    }
+
+    // MARK: Replays
+
+    func replay(_ channels: [FeedChannel], _ span: ReplaySpan, to client: FeedClient) {
+        guard let reader = readers[client.id], !client.isEnding else { return }
+        guard reader.waiting.count < Self.maximumReplays else {
+            client.send(.error("too many replays at once: nothing is replayed"))
+            return
+        }
+        let replay = Replay(id: nextReplay, reader: client.id, channels: channels, span: span)
+        nextReplay += 1
+        replays[replay.id] = replay
+        if span.to == nil { for channel in channels { reader.joining[channel] = replay.id } }
+        board.update { $0.replays += 1 }
+        reader.waiting.append(replay)
+        startNext(of: reader)
+    }
+
+    private func startNext(of reader: Reader) {
+        guard reader.current == nil, !reader.waiting.isEmpty, let hub else { return }
+        let replay = reader.waiting.removeFirst()
+        reader.current = replay
+        let job = ReplayJob(
+            id: replay.id, client: reader.client, room: reader.room, channels: replay.channels, span: replay.span,
+            hub: hub, buffer: buffer, logger: logger)
+        replay.task = Task { await job.run() }
+    }
+
+    /// Sends rows of a replay, and returns the channels that are still wanted; none when it is over.
+    func send(_ part: ByteBuffer, events: Int, of id: Int) -> [FeedChannel] {
+        guard let (reader, replay) = current(id) else { return [] }
+        guard events > 0 else { return replay.channels }
+        reader.client.send([part])
+        reader.replayed += Int64(events)
+        reader.bytes += Int64(part.readableBytes)
+        board.update { state in
+            state.replayed += Int64(events)
+            state.bytes += Int64(part.readableBytes)
+        }
+        return replay.channels
+    }
+
+    /// Tells a replay's reader something.
+    func tell(_ message: StatusMessage, of id: Int) {
+        guard let (reader, _) = current(id) else { return }
+        reader.client.send(message)
+    }
+
+    /// Marks the place from which a replay's live events wait.
+    func mark(_ id: Int, _ reached: @escaping @Sendable (StreamSequences?) -> Void) {
+        guard current(id) != nil else { return reached(nil) }
+        tap.mark(replay: id, reached)
+    }
+
+    /// Ends a replay: what waited for its rows is sent, and its channels go live.
+    func complete(_ id: Int, _ message: StatusMessage) {
+        // The mark and what lies behind it may still be in the queue.
+        drain()
+        guard let (reader, replay) = current(id) else { return }
+        reader.client.send(message)
+        if replay.isHolding { for channel in replay.channels { index.remove(replay.lane, from: channel) } }
+        if !replay.held.isEmpty {
+            var total = (events: Int64(0), bytes: Int64(0))
+            reader.client.send(replay.held)
+            count(replay.heldEvents, replay.heldBytes, of: reader, into: &total)
+            board.update { state in
+                state.events += total.events
+                state.bytes += total.bytes
+            }
+        }
+        if replay.span.to == nil {
+            for channel in replay.channels {
+                reader.joining[channel] = nil
+                if reader.channels.insert(channel).inserted { index.add(reader.live, to: channel) }
+            }
+        }
+        replays[id] = nil
+        reader.current = nil
+        startNext(of: reader)
+    }
+
+    private func current(_ id: Int) -> (Reader, Replay)? {
+        guard let replay = replays[id], let reader = readers[replay.lane.reader], !reader.client.isEnding else {
+            return nil
+        }
+        return (reader, replay)
+    }
+
+    /// A channel is unsubscribed from while its replay is under way.
+    private func give(up channel: FeedChannel, of reader: Reader) {
+        guard let id = reader.joining.removeValue(forKey: channel), let replay = replays[id] else { return }
+        if replay.isHolding { index.remove(replay.lane, from: channel) }
+        replay.channels.removeAll { $0 == channel }
+        guard replay.channels.isEmpty else { return }
+        end(replay, of: reader)
+        reader.waiting.removeAll { $0 === replay }
+        if reader.current === replay {
+            reader.current = nil
+            startNext(of: reader)
+        }
+    }
+
+    private func end(_ replay: Replay, of reader: Reader) {
+        replay.task?.cancel()
+        if replay.isHolding { for channel in replay.channels { index.remove(replay.lane, from: channel) } }
+        replays[replay.id] = nil
+    }
+
+    // MARK: Showing
+
+    /// Brings what is shown up to date.
+    func publish() {
+        let shown = readers.values.sorted { $0.client.id < $1.client.id }.map { reader in
+            if reader.sample == nil {
+                let names = reader.channels.map(\.description) + reader.joining.keys.map(\.description)
+                reader.sample = Array(names.sorted().prefix(5))
+            }
+            return RelayState.Reader(
+                id: reader.client.id, address: reader.client.address, isLoggedIn: reader.isLoggedIn,
+                connectedSince: reader.since, channels: reader.channels.count + reader.joining.count,
+                sample: reader.sample ?? [], events: reader.events, bytes: reader.bytes,
+                replayed: reader.replayed, waitingBytes: reader.client.pendingBytes + (reader.current?.heldBytes ?? 0),
+                isReplaying: reader.current != nil)
+        }
+        let queued = tap.queuedBytes
+        let age = lastOverflow.map { $0.duration(to: .now).inSeconds }
+        board.update { state in
+            state.secondsSinceOverflow = age
+            state.readers = shown
+            state.queuedBytes = queued
+        }
+    }
+}
+
+/// What is shown of the relay; from any thread.
+final class RelayBoard: Sendable {
+    private let state: Mutex<RelayState>
+
+    init(_ state: RelayState) { self.state = Mutex(state) }
+
+    var current: RelayState { state.withLock { $0 } }
+
+    func update(_ change: (inout RelayState) -> Void) { state.withLock { change(&$0) } }
+}

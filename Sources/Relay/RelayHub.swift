@@ -1,0 +1,48 @@
+import FeedServer
+import MarketData
+import NIOCore
+import Store
+
+/// The way to the relay's desk from other threads, and the server's host.
+final class RelayHub: FeedHost {
+    private let loop: any EventLoop
+    private let desk: NIOLoopBound<RelayDesk>
+
+    /// To be called on the event loop that serves the clients.
+    init(_ desk: RelayDesk, on loop: any EventLoop) {
+        self.loop = loop
+        self.desk = NIOLoopBound(desk, eventLoop: loop)
+        desk.hub = self
+    }
+
+    /// Has the desk do something, and returns what it says.
+    func ask<Value: Sendable>(_ body: @escaping @Sendable (RelayDesk) -> Value) async -> Value? {
+        try? await loop.submit { [desk] in body(desk.value) }.get()
+    }
+
+    /// Has the desk do something soon.
+    func tell(_ body: @escaping @Sendable (RelayDesk) -> Void) {
+        loop.execute { [desk] in body(desk.value) }
+    }
+
+    func connected(_ client: FeedClient) { desk.value.connected(client) }
+
+    func disconnected(_ client: FeedClient) { desk.value.disconnected(client) }
+
+    func login(of client: FeedClient, key: String) -> LoginVerdict { desk.value.login(of: client, key: key) }
+
+    func refusal(of channel: FeedChannel, to client: FeedClient, replayed: Bool) -> StatusMessage? {
+        desk.value.refusal(of: channel, to: client, replayed: replayed)
+    }
+
+    func subscriptionsChanged(of client: FeedClient, _ channels: [FeedChannel]) {
+        desk.value.subscriptionsChanged(of: client, channels)
+    }
+
+    func replay(_ channels: [FeedChannel], _ span: ReplaySpan, to client: FeedClient) {
+        desk.value.replay(channels, span, to: client)
+    }
+
+    /// Called wherever a write ended or a close began.
+    func progressed(_ client: FeedClient) { tell { $0.progressed(client) } }
+}

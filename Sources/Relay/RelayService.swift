@@ -1,0 +1,95 @@
+public import Collector
+import FeedServer
+public import Logging
+public import MarketData
+import NIOCore
+import NIOPosix
+public import ServiceLifecycle
+public import Store
+import Synchronization
+
+/// Serves what is collected on, in the feed's own protocol: live events byte for byte as the feed sent them, and before
+/// them, on request, what the buffer holds.
+///
+/// Everything that readers cause happens on one thread of the relay's own, behind a bounded queue.
+public final class RelayService: Service, Sendable {
+    private struct Opened {
+        let group: MultiThreadedEventLoopGroup
+        let hub: RelayHub
+        let server: FeedServer
+        let port: Int
+    }
+
+    private let configuration: RelayConfiguration
+    private let tap: RelayTap
+    private let buffer: TickBuffer
+    private let refusal: @Sendable (Symbol) -> String?
+    private let board: RelayBoard
+    private let logger: Logger
+    private let opened = Mutex<Opened?>(nil)
+
+    /// A relay of what passes `tap`; nothing is opened yet.
+    ///
+    /// - Parameter refusal: Why a symbol is not collected; `nil` for one that is. Called for each channel that a reader
+    ///   asks for; must not block.
+    public init(
+        configuration: RelayConfiguration, tap: RelayTap, buffer: TickBuffer,
+        refusal: @escaping @Sendable (Symbol) -> String?, logger: Logger
+    ) {
+        self.configuration = configuration
+        self.tap = tap
+        self.buffer = buffer
+        self.refusal = refusal
+        self.logger = logger
+        board = RelayBoard(
+            RelayState(
+                host: configuration.host, port: configuration.port, isEncrypted: configuration.tls != nil,
+                maximumReaders: configuration.maximumClients))
+    }
+
+    /// Who reads, and what was sent; from memory.
+    public var state: RelayState { board.current }
+
+    /// Opens the port, and returns it; readers are served from now on. A second call returns the same port.
+    ///
+    /// - Throws: `FeedServerError` when the address can't be used or a TLS file is wrong.
+    @discardableResult
+    public func bind() async throws -> Int {
+        if let port = opened.withLock({ $0?.port }) { return port }
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let loop = group.next()
+        let hub = try await loop.submit { [self] in
+            let desk = RelayDesk(
+                configuration: configuration, tap: tap, buffer: buffer, board: board, refusal: refusal, logger: logger)
+            return RelayHub(desk, on: loop)
+        }.get()
+        let server = FeedServer(configuration: configuration.server, host: hub, group: group, logger: logger)
+        do {
+            let port = try await server.bind()
+            tap.attach { hub.tell { $0.drain() } }
+            loop.scheduleRepeatedTask(initialDelay: .milliseconds(500), delay: .milliseconds(500)) { _ in
+                hub.tell { $0.publish() }
+            }
+            board.update { $0.port = port }
+            opened.withLock { $0 = Opened(group: group, hub: hub, server: server, port: port) }
+            logger.notice(
+                "the relay listens", metadata: ["host": "\(configuration.host)", "port": "\(port)"])
+            return port
+        } catch {
+            try? await group.shutdownGracefully()
+            throw error
+        }
+    }
+
+    /// Serves readers until the group shuts down, then says goodbye to them.
+    public func run() async throws {
+        try await bind()
+        try? await gracefulShutdown()
+        guard let opened = opened.withLock({ $0 }) else { return }
+        tap.listen(false)
+        // "Service restart": on 1000 and 1001 the official clients end for good.
+        await opened.server.close(code: 1012, reason: "the collector stops", timeout: configuration.goodbye)
+        tap.attach {}
+        try? await opened.group.shutdownGracefully()
+    }
+}

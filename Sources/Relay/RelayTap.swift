@@ -1,0 +1,124 @@
+public import MarketData
+public import Store
+import Synchronization
+
+/// Stands before the buffer and hands the relay what the buffer took, in the order in which it took it.
+///
+/// The relay's thread takes events out of a bounded queue. A full queue is emptied and counted: a reader can miss
+/// events, the collecting never waits for one. Without readers a batch costs one lock.
+public final class RelayTap: EventSink {
+    /// What waits for the relay's thread.
+    enum Item {
+        /// Events that the buffer took.
+        case batch(EventBatch)
+        /// What comes behind this is behind the buffer's mark of a replay.
+        case mark(replay: Int)
+    }
+
+    private struct State {
+        var isListening = false
+        var items: [Item] = []
+        var bytes = 0
+        /// Events that were thrown away since the queue was taken.
+        var overflowed: Int64 = 0
+        var wake: (@Sendable () -> Void)?
+    }
+
+    private let buffer: TickBuffer
+    private let limit: Int
+    private let state = Mutex(State())
+    private let wantsText = Atomic(false)
+
+    /// A tap before `buffer` whose queue holds at most `limit` bytes.
+    public init(before buffer: TickBuffer, limit: Int = 64 << 20) {
+        self.buffer = buffer
+        self.limit = limit
+    }
+
+    /// Whether a reader wants the events as the feed sent them.
+    public var wantsSentEvents: Bool { wantsText.load(ordering: .relaxed) }
+
+    /// Hands a batch on, and keeps it for the readers when it was taken.
+    public func offer(_ batch: EventBatch) -> Admission {
+        var stored = batch
+        stored.sent = nil
+        // One lock around both, so that the readers' order is the buffer's.
+        let (admission, wake) = state.withLock { state -> (Admission, (@Sendable () -> Void)?) in
+            let admission = buffer.offer(stored)
+            guard state.isListening, admission != .refused else { return (admission, nil) }
+            let size = batch.approximateBytes + (batch.sent?.byteCount ?? 0)
+            guard state.bytes + size <= limit || state.items.isEmpty else {
+                for case .batch(let lost) in state.items { state.overflowed += Int64(lost.count) }
+                state.overflowed += Int64(batch.count)
+                state.items = []
+                state.bytes = 0
+                return (admission, nil)
+            }
+            let wasEmpty = state.items.isEmpty
+            state.items.append(.batch(batch))
+            state.bytes += size
+            return (admission, wasEmpty ? state.wake : nil)
+        }
+        wake?()
+        return admission
+    }
+
+    /// As the buffer does.
+    public func whenRoom(_ resume: @escaping @Sendable () -> Void) { buffer.whenRoom(resume) }
+
+    /// As the buffer does.
+    public func record(_ gap: Gap) { buffer.record(gap) }
+
+    /// As the buffer does.
+    public func record(_ change: GapChange) { buffer.record(change) }
+
+    /// As the buffer does.
+    public func record(_ incident: Incident) { buffer.record(incident) }
+
+    // MARK: The relay's side
+
+    /// Has `wake` called when the queue stops being empty.
+    func attach(_ wake: @escaping @Sendable () -> Void) {
+        state.withLock { $0.wake = wake }
+    }
+
+    /// Starts or ends keeping events.
+    func listen(_ isListening: Bool) {
+        wantsText.store(isListening, ordering: .relaxed)
+        state.withLock { state in
+            state.isListening = isListening
+            if !isListening {
+                state.items = []
+                state.bytes = 0
+            }
+        }
+    }
+
+    /// The bytes that wait.
+    var queuedBytes: Int { state.withLock { $0.bytes } }
+
+    /// Takes out what waits, and how many events were thrown away before it.
+    func take() -> (items: [Item], overflowed: Int64) {
+        state.withLock { state in
+            defer {
+                state.items = []
+                state.bytes = 0
+                state.overflowed = 0
+            }
+            return (state.items, state.overflowed)
+        }
+    }
+
+    /// Marks a place in the queue and the same place in the buffer.
+    ///
+    /// - Parameter reached: Told each stream's last sequence before the mark, once all up to it is durable.
+    func mark(replay: Int, _ reached: @escaping @Sendable (StreamSequences?) -> Void) {
+        let wake = state.withLock { state in
+            buffer.mark(reached)
+            let wasEmpty = state.items.isEmpty
+            state.items.append(.mark(replay: replay))
+            return wasEmpty ? state.wake : nil
+        }
+        wake?()
+    }
+}

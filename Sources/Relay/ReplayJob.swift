@@ -1,0 +1,209 @@
+import FeedServer
+import Logging
+import MarketData
+import NIOCore
+import Store
+import Synchronization
+
+/// Sends what the buffer holds of some channels, and hands over to the live events without a hole or a double.
+///
+/// It chases the file in short reads up to the committed head. Then a mark goes into the queue of live events and, at
+/// the same place, into the writer's queue; live events behind it wait. The writer returns each stream's last sequence
+/// before the mark: what is read up to there is all that came before, and what waits is all that came after.
+struct ReplayJob: Sendable {
+    /// Rows of one read.
+    private static let step = 10_000
+    /// So few rows behind the head, the live events' waiting is short.
+    private static let near: Int64 = 20_000
+    /// The most rows that are left for it when the head moves as fast as the replay.
+    private static let far: Int64 = 1_000_000
+    /// No more is read while so many bytes wait for the client.
+    private static let backlog = 1 << 20
+    /// Events may be dated by a clock that is ahead of this one's by so much, in milliseconds.
+    private static let clockSlack: Int64 = 60_000
+
+    let id: Int
+    let client: FeedClient
+    let room: ChangeSignal
+    let channels: [FeedChannel]
+    let span: ReplaySpan
+    let hub: RelayHub
+    let buffer: TickBuffer
+    let logger: Logger
+
+    /// The reader has gone or wants it no more.
+    private struct Unwanted: Error {}
+
+    private struct Progress {
+        /// The last row that was read, by stream.
+        var places = StreamSequences()
+        var events = 0
+        var subscriptions = Subscriptions()
+        var text = RowText()
+
+        mutating func want(_ channels: [FeedChannel]) {
+            subscriptions = Subscriptions()
+            for channel in channels { _ = subscriptions.insert(channel) }
+        }
+    }
+
+    /// Runs to the end, or until nobody wants it any more.
+    func run() async {
+        let now = WallClock.milliseconds()
+        let from = span.from.milliseconds(now: now)
+        let to = span.to?.milliseconds(now: now)
+        var progress = Progress()
+        progress.want(channels)
+        let drops = buffer.statistics.drops
+        do {
+            try await start(from, &progress)
+            try await chase(from...max(from, to ?? .max), &progress)
+            if to == nil { try await join(from, &progress) }
+        } catch is Unwanted {
+            return
+        } catch is CancellationError {
+            return
+        } catch {
+            logger.error("a replay could not read the buffer", metadata: ["error": "\(error)"])
+            await tell("replay_gap", "the buffer can't be read at the moment: events before this one are missing")
+        }
+        let dropped = buffer.statistics.drops - drops
+        if dropped > 0 {
+            await tell("replay_gap", "the buffer dropped \(dropped) events during the replay: some may be missing")
+        }
+        let what = channels.count == 1 ? channels[0].description : "\(channels.count) channels"
+        let message = StatusMessage("replay_complete", "\(what): \(progress.events) events replayed")
+        _ = await hub.ask { [id] in $0.complete(id, message) }
+    }
+
+    private var streams: [EventStream] {
+        let kinds = Set(channels.map(\.kind))
+        return EventStream.allCases.filter { stream in kinds.contains { $0.stream == stream } }
+    }
+
+    /// Finds where to begin, and says from when there is data.
+    private func start(_ from: Int64, _ progress: inout Progress) async throws {
+        for stream in streams {
+            let received = (from - Self.clockSlack) * 1000
+            var beginning = try await buffer.beginning(of: stream, receivedFrom: received)
+            if beginning.oldestEvent == nil {
+                // The first events may be on their way into the file. A failure to write is told at the join.
+                try? await buffer.flush()
+                beginning = try await buffer.beginning(of: stream, receivedFrom: received)
+            }
+            progress.places[stream] = beginning.after
+            guard let oldest = beginning.oldestEvent else {
+                await tell("replay_from", "the buffer holds no \(stream.rawValue)")
+                continue
+            }
+            if from < oldest { await tell("replay_from", "the buffer holds \(stream.rawValue) from \(oldest)") }
+        }
+    }
+
+    /// Reads up to the committed head, until little is left.
+    private func chase(_ times: ClosedRange<Int64>, _ progress: inout Progress) async throws {
+        if times.upperBound < .max { try await buffer.flush() }
+        var before = Int64.max
+        while true {
+            for stream in streams {
+                try await read(stream, through: buffer.statistics[stream].lastSequence, times, &progress)
+            }
+            if times.upperBound < .max { return }
+            let statistics = buffer.statistics
+            let left = streams.reduce(0) { $0 + statistics[$1].lastSequence - progress.places[$1] }
+            if left <= Self.near || (left >= before && left <= Self.far) { return }
+            before = left
+        }
+    }
+
+    /// Has live events wait, and reads the rows before them.
+    private func join(_ from: Int64, _ progress: inout Progress) async throws {
+        guard let mark = try await mark() else {
+            await tell("replay_gap", "the buffer can't be written at the moment: events before this one are missing")
+            return
+        }
+        for stream in streams { try await read(stream, through: mark[stream], from ... .max, &progress) }
+    }
+
+    /// Each stream's last sequence before the mark; `nil` when the buffer doesn't get there.
+    private func mark() async throws -> StreamSequences? {
+        let (marks, reached) = AsyncStream.makeStream(of: StreamSequences.self)
+        _ = await hub.ask { [id] desk in
+            desk.mark(id) { sequences in
+                if let sequences { reached.yield(sequences) }
+                reached.finish()
+            }
+        }
+        return try await withThrowingTaskGroup(of: StreamSequences?.self) { group in
+            group.addTask {
+                for await mark in marks { return mark }
+                return nil
+            }
+            group.addTask {
+                try await Task.sleep(for: .seconds(10))
+                return nil
+            }
+            defer { group.cancelAll() }
+            let mark = try await group.next() ?? nil
+            try Task.checkCancellation()
+            return mark
+        }
+    }
+
+    private func read(
+        _ stream: EventStream, through: Int64, _ times: ClosedRange<Int64>, _ progress: inout Progress
+    ) async throws {
+        while progress.places[stream] < through {
+            try await waitForRoom()
+            let after = progress.places[stream]
+            let run = try await buffer.read(stream, after: after, through: through, limit: Self.step)
+            let lost = run.end - after - Int64(run.batch.count)
+            if lost > 0 { await tell("replay_gap", "\(lost) \(stream.rawValue) are not in the buffer any more") }
+            let frames = pack(run.batch, times, &progress)
+            let events = frames.events
+            progress.places[stream] = run.end
+            progress.events += events
+            var rest = frames
+            let part = rest.take()
+            let wanted = await hub.ask { [id] in $0.send(part, events: events, of: id) } ?? []
+            guard !wanted.isEmpty else { throw Unwanted() }
+            if wanted.count != progress.subscriptions.channels.count { progress.want(wanted) }
+        }
+    }
+
+    private func pack(
+        _ batch: BufferedBatch, _ times: ClosedRange<Int64>, _ progress: inout Progress
+    ) -> EventFrames {
+        var frames = EventFrames()
+        let wanted = progress.subscriptions
+        for row in batch.bars where times.contains(row.event.start) {
+            let kind: KindSet = row.event.interval == .minute ? .minuteBar : .secondBar
+            guard wanted.wants(kind, { row.event.symbol }) else { continue }
+            progress.text.write(row.event)
+            progress.text.bytes.withUnsafeBytes { frames.append($0) }
+        }
+        for row in batch.trades where times.contains(row.event.time) && wanted.wants(.trade, { row.event.symbol }) {
+            progress.text.write(row.event, text: batch.text)
+            progress.text.bytes.withUnsafeBytes { frames.append($0) }
+        }
+        for row in batch.quotes where times.contains(row.event.time) && wanted.wants(.quote, { row.event.symbol }) {
+            progress.text.write(row.event, text: batch.text)
+            progress.text.bytes.withUnsafeBytes { frames.append($0) }
+        }
+        return frames
+    }
+
+    private func waitForRoom() async throws {
+        while true {
+            let version = room.version
+            if client.isEnding { throw Unwanted() }
+            if client.pendingBytes <= Self.backlog { return }
+            try await room.wait(past: version)
+        }
+    }
+
+    private func tell(_ status: String, _ message: String) async {
+        let message = StatusMessage(status, message)
+        _ = await hub.ask { [id] in $0.tell(message, of: id) }
+    }
+}

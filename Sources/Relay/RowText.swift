@@ -1,0 +1,123 @@
+import MarketData
+
+/// Writes events as the feed does, out of the buffer's columns: field for field what was sent, for the fields that the
+/// buffer keeps.
+///
+/// A volume or size is kept once, exactly; the feed sends its whole part, and the exact decimal as a text where there are
+/// fractions.
+struct RowText {
+    /// The object written last.
+    private(set) var bytes: [UInt8] = []
+
+    mutating func write(_ bar: Bar) {
+        open(bar.interval == .minute ? .minuteBar : .secondBar, bar.symbol)
+        exact("v", "dv", bar.volume)
+        exact("av", "dav", bar.dayVolume)
+        add("op", bar.dayOpen)
+        add("vw", bar.vwap)
+        add("o", bar.open)
+        add("c", bar.close)
+        add("h", bar.high)
+        add("l", bar.low)
+        add("a", bar.dayVWAP)
+        add("z", bar.averageSize)
+        add("s", bar.start)
+        add("e", bar.end)
+        if let isOTC = bar.isOTC { raw("otc", isOTC ? "true" : "false") }
+        close()
+    }
+
+    mutating func write(_ trade: Trade, text: TextArena) {
+        open(.trade, trade.symbol)
+        add("x", trade.exchange.map(Int64.init))
+        if let id = trade.tradeID { quoted("i", text, id) }
+        add("z", trade.tape.map(Int64.init))
+        add("p", trade.price)
+        exact("s", "ds", trade.size)
+        if let conditions = trade.conditions { plain("c", text, conditions) }
+        add("t", trade.time)
+        add("q", trade.sequence)
+        add("trfi", trade.trfID.map(Int64.init))
+        add("trft", trade.trfTime)
+        close()
+    }
+
+    mutating func write(_ quote: Quote, text: TextArena) {
+        open(.quote, quote.symbol)
+        add("bx", quote.bidExchange.map(Int64.init))
+        add("bp", quote.bid)
+        add("bs", quote.bidSize)
+        add("ax", quote.askExchange.map(Int64.init))
+        add("ap", quote.ask)
+        add("as", quote.askSize)
+        add("c", quote.condition.map(Int64.init))
+        if let indicators = quote.indicators { plain("i", text, indicators) }
+        add("t", quote.time)
+        add("q", quote.sequence)
+        add("z", quote.tape.map(Int64.init))
+        close()
+    }
+
+    private mutating func open(_ kind: EventKind, _ symbol: Symbol) {
+        bytes.removeAll(keepingCapacity: true)
+        bytes.append(contentsOf: #"{"ev":""#.utf8)
+        bytes.append(contentsOf: kind.rawValue.utf8)
+        bytes.append(contentsOf: #"","sym":""#.utf8)
+        symbol.withUTF8 { bytes.append(contentsOf: $0) }
+        bytes.append(UInt8(ascii: "\""))
+    }
+
+    private mutating func close() { bytes.append(UInt8(ascii: "}")) }
+
+    private mutating func key(_ name: StaticString) {
+        bytes.append(contentsOf: ",\"".utf8)
+        bytes.append(contentsOf: UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
+        bytes.append(contentsOf: "\":".utf8)
+    }
+
+    private mutating func add(_ name: StaticString, _ value: Int64?) {
+        guard let value else { return }
+        key(name)
+        DecimalText.append(value, to: &bytes)
+    }
+
+    private mutating func add(_ name: StaticString, _ value: Double?) {
+        // A row that somebody else wrote may hold what is no number.
+        guard let value, value.isFinite else { return }
+        key(name)
+        DecimalText.append(value, to: &bytes)
+    }
+
+    private mutating func exact(_ name: StaticString, _ exactName: StaticString, _ value: Double?) {
+        guard let value, value.isFinite else { return }
+        let whole = value.rounded(.towardZero)
+        add(name, whole)
+        guard whole != value else { return }
+        key(exactName)
+        bytes.append(UInt8(ascii: "\""))
+        DecimalText.append(value, to: &bytes)
+        bytes.append(UInt8(ascii: "\""))
+    }
+
+    private mutating func raw(_ name: StaticString, _ text: String) {
+        key(name)
+        bytes.append(contentsOf: text.utf8)
+    }
+
+    /// A text that is JSON already.
+    private mutating func plain(_ name: StaticString, _ arena: TextArena, _ range: TextRange) {
+        key(name)
+        arena.withUTF8(range) { bytes.append(contentsOf: $0) }
+    }
+
+    private mutating func quoted(_ name: StaticString, _ arena: TextArena, _ range: TextRange) {
+        key(name)
+        let isPlain = arena.withUTF8(range) { text in
+            text.allSatisfy { 0x20..<0x7F ~= $0 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }
+        }
+        guard isPlain else { return JSONString.append(arena[range], to: &bytes) }
+        bytes.append(UInt8(ascii: "\""))
+        arena.withUTF8(range) { bytes.append(contentsOf: $0) }
+        bytes.append(UInt8(ascii: "\""))
+    }
+}

@@ -1,0 +1,81 @@
+import MarketData
+
+/// What the minute bars that a table holds tell of their moment: whether it is the window's start or its end. Pure.
+///
+/// A trading day begins with much more volume than the minute before it had: under its start that bar stands at 09:30 in
+/// New York, under its end at 09:31. The first and the last minute in which there is trading at all say the same.
+struct BarTimestampEvidence: Equatable {
+    /// Days of symbols with a bar at 09:30 and one at 09:31 of which the first has more volume.
+    var startVotes = 0
+    /// Days of symbols of which the second has more.
+    var endVotes = 0
+    /// Bars at 04:00, which are the first of a day under their start.
+    var atFour = 0
+    /// Bars at 20:00, which are the last of a day under their end.
+    var atTwenty = 0
+
+    /// The moment; `nil` where the bars don't tell.
+    var meaning: BarTimestamp? {
+        let votes = startVotes + endVotes
+        if votes >= 5 {
+            if startVotes * 5 >= votes * 4 { return .start }
+            if endVotes * 5 >= votes * 4 { return .end }
+            return nil
+        }
+        switch (atFour, atTwenty) {
+        case (3..., 0): return .start
+        case (0, 3...): return .end
+        default: return nil
+        }
+    }
+
+    /// What to tell where the setting says otherwise.
+    func warning(_ setting: BarTimestamp) -> String? {
+        guard let meaning, meaning != setting else { return nil }
+        return "the bars that are there stand under their window's \(meaning.rawValue), and BAR_TIMESTAMP is "
+            + "\(setting.rawValue): new ones would stand a minute \(setting == .start ? "before" : "after") these; set "
+            + "BAR_TIMESTAMP=\(meaning.rawValue)"
+    }
+}
+
+extension PostgresConnection {
+    /// How many rows are looked at: enough for some hundred days of symbols.
+    private static let looked = 300_000
+
+    /// A warning where the minute bars of others stand under another moment than `setting`; `nil` where they don't, where
+    /// that can't be told, and where the look takes too long.
+    func barTimestampWarning(in catalog: Catalog, _ setting: BarTimestamp) throws(UpstreamError) -> String? {
+        guard let table = catalog.tables[TableShape.minuteBars.name],
+            TableShape.minuteBars.faults(in: catalog).isEmpty
+        else { return nil }
+        let others = table.column("collector")?.canSelect == true ? "WHERE \(table.quoted("collector")) IS NULL" : ""
+        let (symbol, time, volume) = (table.quoted("symbol"), table.quoted("timestamp"), table.quoted("volume"))
+        let isZoned = table.column("timestamp")?.typeName == "timestamptz"
+        let moment = isZoned ? "moment" : "(moment AT TIME ZONE 'UTC')"
+        let sql = """
+            SET LOCAL statement_timeout = 5000;
+            WITH bars AS (
+                SELECT symbol, volume, \(moment) AT TIME ZONE 'America/New_York' AS local
+                FROM (SELECT \(symbol) AS symbol, \(volume) AS volume, \(time) AS moment FROM \(table.sqlName) \(others)
+                    LIMIT \(Self.looked)) b),
+            days AS (
+                SELECT max(volume) FILTER (WHERE local::time = '09:30') AS first,
+                       max(volume) FILTER (WHERE local::time = '09:31') AS second
+                FROM bars WHERE local::time IN ('09:30', '09:31') GROUP BY symbol, local::date)
+            SELECT (SELECT count(*) FROM days WHERE first > second), (SELECT count(*) FROM days WHERE second > first),
+                   (SELECT count(*) FROM bars WHERE local::time = '04:00'),
+                   (SELECT count(*) FROM bars WHERE local::time = '20:00')
+            """
+        do throws(UpstreamError) {
+            let row = try ask(sql, "look at the bars that are there").last?.rows.first ?? []
+            let counts = row.compactMap { $0.flatMap { Int($0) } }
+            guard counts.count == 4 else { return nil }
+            return BarTimestampEvidence(
+                startVotes: counts[0], endVotes: counts[1], atFour: counts[2], atTwenty: counts[3]
+            ).warning(setting)
+        } catch {
+            guard !error.endsConnection else { throw error }
+            return nil
+        }
+    }
+}

@@ -1,0 +1,59 @@
+import Collector
+import MarketData
+import NIOCore
+import Store
+import Wire
+
+/// In whose form the event stream speaks.
+enum EventShape: String, CaseIterable, Sendable {
+    /// As the rest of the API.
+    case own
+    /// As the page of the platform beside which EdgeTick collects has it: connections as an object by id, one market
+    /// event a message.
+    case platform
+
+    /// `connection_status_update`.
+    func connectionStatus(
+        _ sample: StatusBoard.Sample, only changed: [ConnectionState]? = nil, removed: [String] = []
+    ) -> [UInt8] {
+        switch self {
+        case .own: WireJSON.bytes(of: ConnectionsJSON(sample, only: changed, removed: removed))
+        case .platform: WireJSON.bytes(of: PlatformJSON.Connections(sample))
+        }
+    }
+
+    /// `metrics_update`.
+    func metrics(_ sample: StatusBoard.Sample, clients: EventClients, point: History.Point? = nil) -> [UInt8] {
+        switch self {
+        case .own: WireJSON.bytes(of: StatusJSON(sample, clients: clients.count, point: point))
+        case .platform: WireJSON.bytes(of: PlatformJSON.metrics(sample))
+        }
+    }
+
+    /// `tick_update`: one message, or one an event.
+    func ticks(_ events: [StoredEvent], seen: UInt64, of sample: StatusBoard.Sample, place: String) -> ByteBuffer {
+        let newest = events.suffix(EventBroadcast.eventsPerMessage)
+        switch self {
+        case .own:
+            return ByteBuffer(
+                event: .tick, place: place, data: WireJSON.bytes(of: TickUpdateJSON(newest, seen: seen)))
+        case .platform:
+            let ids = Dictionary(
+                sample.snapshot.connections.map { ($0.name, $0.id) }, uniquingKeysWith: { first, _ in first })
+            var messages = ByteBuffer()
+            for event in newest {
+                let data = WireJSON.bytes(of: PlatformJSON.Tick(event, connection: ids[event.connection]))
+                var message = ByteBuffer(event: .tick, place: place, data: data)
+                messages.writeBuffer(&message)
+            }
+            return messages
+        }
+    }
+}
+
+extension ByteBuffer {
+    /// A message of the event stream.
+    init(event: EventName, place: String, data: [UInt8]) {
+        self = ServerSentEvent.message(name: event.rawValue, id: place, data: data)
+    }
+}

@@ -1,0 +1,143 @@
+import MarketData
+import Universe
+import Wire
+
+/// A parameter of a route: one value says how a request's text is read and how the API's document describes it.
+struct Parameter<Value: Sendable>: DescribedParameter {
+    let name: String
+    let place: ParameterPlace
+    let meaning: String
+    let schema: Schema
+    /// What a request means that leaves it out, or blank; `nil` where it must be there.
+    let standard: Value?
+    /// What is said of a text that ``read`` doesn't take.
+    let fault: String
+    let read: @Sendable (String) -> Value?
+
+    var isRequired: Bool { standard == nil }
+
+    /// The value of a text; of `nil` and of a blank one, the standard.
+    func value(of text: String?) throws(Problem) -> Value {
+        guard let text, !text.isEmpty else {
+            if let standard { return standard }
+            throw .parameter(name, "is missing")
+        }
+        guard let value = read(text) else { throw .parameter(name, fault) }
+        return value
+    }
+}
+
+/// Where a parameter stands.
+enum ParameterPlace: String, Encodable, Sendable {
+    case path
+    case query
+}
+
+/// What the document needs to know of a parameter.
+protocol DescribedParameter: Sendable {
+    var name: String { get }
+    var place: ParameterPlace { get }
+    var meaning: String { get }
+    var schema: Schema { get }
+    var isRequired: Bool { get }
+}
+
+/// The kinds of parameters.
+enum Parameters {
+    private static let symbolFault = "is no symbol the feed could send"
+    private static let anySpelling = "; any usual spelling is understood"
+    private static let spelling = Schema.text(Bounds(1...64))
+
+    private static func symbol(_ text: some StringProtocol) -> Symbol? {
+        text.utf8.count <= 64 ? Symbol(spelled: String(text)) : nil
+    }
+
+    /// A text in the path, within bounds in bytes.
+    static func part(_ name: String, _ meaning: String, atMost limit: Int) -> Parameter<String> {
+        Parameter(
+            name: name, place: .path, meaning: meaning, schema: .text(Bounds(1...limit)), standard: nil,
+            fault: "must have 1 to \(limit) bytes", read: { $0.utf8.count <= limit ? $0 : nil })
+    }
+
+    /// A symbol that must be there.
+    static func symbol(_ name: String, _ place: ParameterPlace, _ meaning: String) -> Parameter<Symbol> {
+        Parameter(
+            name: name, place: place, meaning: meaning + anySpelling, schema: spelling, standard: nil,
+            fault: symbolFault, read: { symbol($0) })
+    }
+
+    /// A symbol that may be left out.
+    static func anySymbol(_ name: String, _ meaning: String) -> Parameter<Symbol?> {
+        Parameter(
+            name: name, place: .query, meaning: meaning + anySpelling, schema: spelling, standard: .some(nil),
+            fault: symbolFault, read: { symbol($0).map(Optional.some) })
+    }
+
+    /// Symbols separated by commas.
+    static func symbols(_ name: String, _ meaning: String, atMost limit: Int) -> Parameter<Set<Symbol>> {
+        Parameter(
+            name: name, place: .query, meaning: meaning + anySpelling, schema: .list(spelling, Bounds(maximum: limit)),
+            standard: [], fault: "must be at most \(limit) symbols, separated by commas",
+            read: { text in
+                let pieces = text.split(separator: ",")
+                let found = pieces.compactMap { symbol($0) }
+                let symbols = Set(found)
+                return found.count == pieces.count && symbols.count <= limit ? symbols : nil
+            })
+    }
+
+    /// A whole number.
+    static func number(
+        _ name: String, _ meaning: String, _ range: ClosedRange<Int>, standard: Int
+    ) -> Parameter<Int> {
+        Parameter(
+            name: name, place: .query, meaning: "\(meaning); \(standard) when left out",
+            schema: .integer(Bounds(range)), standard: standard,
+            fault: "must be a whole number from \(range.lowerBound) to \(range.upperBound)",
+            read: { Int($0).flatMap { range.contains($0) ? $0 : nil } })
+    }
+
+    /// A time, in milliseconds since the Unix epoch.
+    static func time(_ name: String, _ meaning: String) -> Parameter<Int64?> {
+        Parameter(
+            name: name, place: .query, meaning: meaning + ": Unix seconds, or a time as 2026-01-05T14:30:00Z",
+            schema: .text(Bounds()), standard: .some(nil),
+            fault: "must be Unix seconds or a time as 2026-01-05T14:30:00Z",
+            read: { MomentParameter.milliseconds($0).map(Optional.some) })
+    }
+
+    /// A text that may be left out.
+    static func text(_ name: String, _ meaning: String) -> Parameter<String?> {
+        Parameter(
+            name: name, place: .query, meaning: meaning, schema: .text(Bounds()), standard: .some(nil), fault: "",
+            read: { .some($0) })
+    }
+
+    /// A word of an enumeration that may be left out, in upper or lower case.
+    static func word<Word: CaseIterable & RawRepresentable & Sendable>(
+        _ name: String, _ meaning: String, of type: Word.Type
+    ) -> Parameter<Word?> where Word.RawValue == String {
+        let words = Word.allCases.map(\.rawValue)
+        return Parameter(
+            name: name, place: .query, meaning: meaning, schema: .words(words), standard: .some(nil),
+            fault: "must be of: " + words.joined(separator: ", "),
+            read: { text in
+                let word = Word.allCases.first { $0.rawValue.lowercased() == text.lowercased() }
+                return word.map(Optional.some)
+            })
+    }
+
+    /// Words of an enumeration, separated by commas.
+    static func words<Word: CaseIterable & RawRepresentable & Sendable & Hashable>(
+        _ name: String, _ meaning: String, of type: Word.Type
+    ) -> Parameter<Set<Word>> where Word.RawValue == String {
+        let words = Word.allCases.map(\.rawValue)
+        return Parameter(
+            name: name, place: .query, meaning: meaning, schema: .list(.words(words), Bounds()), standard: [],
+            fault: "must be of: " + words.joined(separator: ", "),
+            read: { text in
+                let pieces = text.split(separator: ",").map { Word(rawValue: String($0)) }
+                return pieces.contains(nil) ? nil : Set(pieces.compactMap(\.self))
+            })
+    }
+}

@@ -1,0 +1,216 @@
+package import MarketData
+package import Store
+
+/// One market event: its kind says which members it has.
+package enum EventJSON: WireUnion, Sendable {
+    case bar(Bar)
+    case trade(Trade)
+    case quote(Quote)
+
+    /// A minute bar (AM) or second bar (A).
+    package struct Bar: WireObject {
+        /// The kinds of bars.
+        package enum Kind: String, Codable, CaseIterable, Sendable {
+            case AM
+            case A
+        }
+
+        package var kind: Kind
+        package var symbol: String
+        package var time_ms: Int64
+        package var open: Double
+        package var high: Double
+        package var low: Double
+        package var close: Double
+        package var volume: Double
+        package var vwap: Double?
+        package var connection: String
+        package var received_ms: Int64
+        package var sequence: Int64?
+
+        package static let meanings = EventJSON.meanings.merging(["time_ms": "When the bar starts"]) { _, new in new }
+        package static let bounds = ["symbol": Bounds.symbol]
+    }
+
+    /// A trade.
+    package struct Trade: WireObject {
+        /// The kind of a trade.
+        package enum Kind: String, Codable, CaseIterable, Sendable {
+            case T
+        }
+
+        package var kind: Kind
+        package var symbol: String
+        package var time_ms: Int64
+        package var price: Double
+        package var size: Double
+        package var exchange: Int32?
+        package var connection: String
+        package var received_ms: Int64
+        package var sequence: Int64?
+
+        package static let meanings = EventJSON.meanings
+        package static let bounds = ["symbol": Bounds.symbol]
+    }
+
+    /// A quote.
+    package struct Quote: WireObject {
+        /// The kind of a quote.
+        package enum Kind: String, Codable, CaseIterable, Sendable {
+            case Q
+        }
+
+        package var kind: Kind
+        package var symbol: String
+        package var time_ms: Int64
+        package var bid: Double?
+        package var bid_size: Double?
+        package var ask: Double?
+        package var ask_size: Double?
+        package var connection: String
+        package var received_ms: Int64
+        package var sequence: Int64?
+
+        package static let meanings = EventJSON.meanings
+        package static let bounds = ["symbol": Bounds.symbol]
+    }
+
+    private static let meanings = [
+        "connection": "The name of the connection that brought it", "received_ms": "When it was read from the socket",
+        "sequence": "The row's number in its stream; null before the event is in the file",
+    ]
+
+    package init(_ event: StoredEvent) {
+        let (connection, received) = (event.connection, event.receivedMicroseconds / 1000)
+        switch event.event {
+        case .bar(let bar):
+            self = .bar(
+                Bar(
+                    kind: bar.interval == .minute ? .AM : .A, symbol: bar.symbol.description, time_ms: bar.start,
+                    open: bar.open, high: bar.high, low: bar.low, close: bar.close, volume: bar.volume, vwap: bar.vwap,
+                    connection: connection, received_ms: received, sequence: event.sequence))
+        case .trade(let trade):
+            self = .trade(
+                Trade(
+                    kind: .T, symbol: trade.symbol.description, time_ms: trade.time, price: trade.price,
+                    size: trade.size, exchange: trade.exchange, connection: connection, received_ms: received,
+                    sequence: event.sequence))
+        case .quote(let quote):
+            self = .quote(
+                Quote(
+                    kind: .Q, symbol: quote.symbol.description, time_ms: quote.time, bid: quote.bid,
+                    bid_size: quote.bidSize, ask: quote.ask, ask_size: quote.askSize, connection: connection,
+                    received_ms: received, sequence: event.sequence))
+        }
+    }
+
+    package init(from decoder: any Decoder) throws {
+        if let bar = try? Bar(from: decoder) {
+            self = .bar(bar)
+        } else if let trade = try? Trade(from: decoder) {
+            self = .trade(trade)
+        } else {
+            self = .quote(try Quote(from: decoder))
+        }
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        switch self {
+        case .bar(let bar): try bar.encode(to: encoder)
+        case .trade(let trade): try trade.encode(to: encoder)
+        case .quote(let quote): try quote.encode(to: encoder)
+        }
+    }
+
+    package static var schemas: [Schema] { [.of(Bar.self), .of(Trade.self), .of(Quote.self)] }
+}
+
+/// The newest events: `/api/ticks/recent`.
+package struct RecentEventsJSON: WireObject {
+    /// Where events were found.
+    package enum Source: String, Codable, CaseIterable, Sendable {
+        case memory
+        case buffer
+    }
+
+    package var symbol: String?
+    package var count: Int
+    package var source: Source
+    package var is_complete: Bool
+    package var events: [EventJSON]
+
+    package static let meanings = [
+        "symbol": "The one asked for",
+        "source": "memory, or the buffer's file with what memory holds beyond it",
+        "is_complete": "Whether the file was read as far as needed to be sure that none is missing",
+        "events": "Newest first",
+    ]
+
+    package init(symbol: Symbol?, source: Source, isComplete: Bool, events: [StoredEvent]) {
+        self.symbol = symbol?.description
+        count = events.count
+        self.source = source
+        is_complete = isComplete
+        self.events = events.map(EventJSON.init)
+    }
+}
+
+/// Market events as they come: `tick_update` of the event stream.
+package struct TickUpdateJSON: WireObject {
+    package var events: [EventJSON]
+    package var seen: Int64
+
+    package static let meanings = [
+        "events": "The newest, oldest first", "seen": "How many came since the message before, shown or not",
+    ]
+
+    package init(_ events: some Sequence<StoredEvent>, seen: UInt64) {
+        self.events = events.map(EventJSON.init)
+        self.seen = Int64(clamping: seen)
+    }
+}
+
+/// Messages that a slow reader missed: `messages_dropped` of the event stream.
+package struct MessagesDroppedJSON: WireObject {
+    package var count: Int
+
+    package init(count: Int) { self.count = count }
+}
+
+/// Bars of a symbol: `/api/bars`, `edgetick query`.
+package struct BarsJSON: WireObject {
+    /// One bar.
+    package struct Bar: WireObject {
+        package var start_ms: Int64
+        package var open: Double
+        package var high: Double
+        package var low: Double
+        package var close: Double
+        package var volume: Double
+        package var vwap: Double?
+    }
+
+    package var symbol: String
+    package var interval_seconds: Int32
+    package var count: Int
+    package var is_complete: Bool
+    package var bars: [Bar]
+
+    package static let meanings = [
+        "is_complete": "Whether the file was read as far as needed to be sure that none is missing",
+        "bars": "The newest version of each, oldest first",
+    ]
+    package static let bounds = ["symbol": Bounds.symbol]
+
+    package init(symbol: Symbol, interval: MarketData.Bar.Interval, _ found: TickHistory.Answer<MarketData.Bar>) {
+        self.symbol = symbol.description
+        interval_seconds = interval.rawValue
+        count = found.values.count
+        is_complete = found.isComplete
+        bars = found.values.map {
+            Bar(
+                start_ms: $0.start, open: $0.open, high: $0.high, low: $0.low, close: $0.close, volume: $0.volume,
+                vwap: $0.vwap)
+        }
+    }
+}

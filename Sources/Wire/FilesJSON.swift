@@ -1,0 +1,96 @@
+package import MarketData
+package import Store
+
+/// What the collector's files say, and what the collector says of itself: `edgetick status`.
+package struct FilesJSON: WireObject {
+    /// One stream of rows.
+    package struct Stream: WireObject {
+        package var rows: Int64
+        package var pending: Int64
+        package var last_sequence: Int64
+        package var acknowledged_sequence: Int64
+        package var oldest_pending_ms: Int64?
+        package var newest_ms: Int64?
+
+        package static let meanings = [
+            "rows": "In the file",
+            "pending": "Rows that upstream does not have",
+            "oldest_pending_ms": "When the first of them was received",
+            "newest_ms": "When the last row was received",
+        ]
+    }
+
+    /// Events that were given up, of one stream and for one reason.
+    package struct Drop: WireObject {
+        package var stream: EventStream
+        package var reason: String
+        package var count: Int64
+        package var symbols: Int
+        package var from_ms: Int64?
+        package var to_ms: Int64?
+
+        package static let meanings = [
+            "count": "Events", "symbols": "How many", "from_ms": "The first event's own time, where known",
+            "to_ms": "The last event's own time, where known",
+        ]
+    }
+
+    package var path: String
+    package var id: String
+    package var collector: String
+    package var collector_process: Int32?
+    package var schema_version: Int
+    package var streams: [String: Stream]
+    package var drops: [Drop]
+    package var incidents: [String]
+    package var set_aside: [String]
+    package var gaps: Int64
+    package var dead_letters: Int64
+    package var file_bytes: Int64
+    package var wal_bytes: Int64
+    package var instance: StatusJSON?
+
+    package static let meanings = [
+        "id": "The file's own identifier",
+        "collector": "Who made the file",
+        "collector_process": "Who holds the file; null when no collector runs, 0 when it can't be told",
+        "streams": "By name: bars, trades, quotes",
+        "drops": "Events given up, by stream and reason",
+        "incidents": "What happened to the file itself, newest first",
+        "set_aside": "Paths of damaged files that were set aside and still lie there",
+        "gaps": "Gaps recorded",
+        "dead_letters": "Rows that upstream refused, kept aside",
+        "instance": "The answer of /api/status; null when no collector runs or it does not answer",
+    ]
+
+    /// - Parameter instance: what the running collector says of itself.
+    package init(_ report: BufferReport, instance: StatusJSON?) {
+        path = report.path
+        id = report.id
+        collector = report.collector
+        collector_process = report.holder
+        schema_version = report.schemaVersion
+        streams = Dictionary(
+            uniqueKeysWithValues: report.streams.map { stream, counts in
+                (
+                    stream.rawValue,
+                    Stream(
+                        rows: counts.rows, pending: counts.pending, last_sequence: counts.lastSequence,
+                        acknowledged_sequence: counts.acknowledgedSequence,
+                        oldest_pending_ms: counts.oldestPendingMilliseconds, newest_ms: counts.newestMilliseconds)
+                )
+            })
+        drops = report.drops.map {
+            Drop(
+                stream: $0.stream, reason: $0.reason, count: $0.count, symbols: $0.symbols, from_ms: $0.from,
+                to_ms: $0.to)
+        }
+        incidents = report.incidents
+        set_aside = report.setAside
+        gaps = report.gaps
+        dead_letters = report.deadLetters
+        file_bytes = report.fileBytes
+        wal_bytes = report.walBytes
+        self.instance = instance
+    }
+}

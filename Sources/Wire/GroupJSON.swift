@@ -1,0 +1,189 @@
+import MarketData
+package import Store
+package import Universe
+
+/// A group that symbols are chosen by.
+package struct GroupJSON: WireObject {
+    package var name: String
+    package var type: GroupType
+    package var description: String?
+    package var environment: String
+    package var member_count: Int
+    package var origin: GroupOrigin
+    package var updated_ms: Int64
+
+    package static let meanings = [
+        "origin": "pulled: from the database, replaced by the next pull; local: from this machine",
+        "updated_ms": "When it last changed",
+    ]
+
+    package init(_ group: UniverseGroup) {
+        name = group.name
+        type = group.type
+        description = group.description
+        environment = group.environment
+        member_count = group.memberCount
+        origin = group.origin
+        updated_ms = group.updatedAt
+    }
+}
+
+/// Groups: `/api/groups`, `/api/universes`, `edgetick universe list`.
+package struct GroupsJSON: WireObject {
+    package var count: Int
+    package var groups: [GroupJSON]
+
+    package init(_ groups: [UniverseGroup]) {
+        count = groups.count
+        self.groups = groups.map(GroupJSON.init)
+    }
+}
+
+/// A member of a group.
+package struct MemberJSON: WireObject {
+    package var symbol: String
+    package var weight: Double?
+
+    package static let meanings = ["weight": "Its share in percent, where known"]
+
+    init(_ member: GroupMember) {
+        symbol = member.symbol
+        weight = member.weight
+    }
+}
+
+/// An ETF's holdings, a sector's stocks or a theme's members: `/api/etfs/{symbol}`, `/api/sectors/{name}`,
+/// `/api/themes/{name}`.
+package struct GroupMembersJSON: WireObject {
+    package var group: GroupJSON
+    package var members: [MemberJSON]
+
+    private enum CodingKeys: String, CodingKey {
+        case members
+    }
+
+    package static let meanings = GroupJSON.meanings
+
+    package init(_ found: RelatedGroup) {
+        group = GroupJSON(found.group)
+        members = found.members.map(MemberJSON.init)
+    }
+
+    package init(from decoder: any Decoder) throws {
+        group = try GroupJSON(from: decoder)
+        members = try decoder.container(keyedBy: CodingKeys.self).decode([MemberJSON].self, forKey: .members)
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        try group.encode(to: encoder)
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(members, forKey: .members)
+    }
+}
+
+/// What a universe key stands for: `/api/universes/{key}`, `edgetick universe resolve`.
+package struct ResolutionJSON: WireObject {
+    /// A group that the key, or a part of it, names.
+    package struct Part: WireObject {
+        package var part: String
+        package var group: String
+        package var type: GroupType
+        package var count: Int
+
+        package static let meanings = ["part": "As written", "count": "Distinct symbols before the union"]
+    }
+
+    /// A part that names no group.
+    package struct Unknown: WireObject {
+        package var part: String
+        package var nearest: [String]
+
+        package static let meanings = ["nearest": "Names that resemble it, best first"]
+    }
+
+    package var key: String
+    package var count: Int
+    package var symbols: [String]
+    package var parts: [Part]
+    package var unknown: [Unknown]
+    package var warnings: [String]
+
+    package static let meanings = ["symbols": "The union, sorted", "unknown": "Parts that name no group"]
+
+    package init(key: String, _ resolution: Resolution) {
+        self.key = key
+        count = resolution.symbols.count
+        symbols = resolution.symbols.map(\.description)
+        parts = resolution.parts.map { Part(part: $0.part, group: $0.group, type: $0.type, count: $0.count) }
+        unknown = resolution.unknown.map { Unknown(part: $0.part, nearest: $0.nearest) }
+        warnings = resolution.warnings
+    }
+}
+
+/// What is known of a stock: `/api/stocks/{symbol}`, `edgetick universe show --stock`.
+package struct StockJSON: WireObject {
+    /// An ETF that holds it.
+    package struct ETF: WireObject {
+        package var name: String
+        package var weight: Double?
+
+        package static let meanings = ["weight": "The stock's share of the ETF in percent, where known"]
+    }
+
+    /// Another group that has it.
+    package struct Group: WireObject {
+        package var name: String
+        package var type: GroupType
+        package var weight: Double?
+
+        package static let meanings = ["weight": "The stock's share of the group in percent, where known"]
+    }
+
+    package var symbol: String
+    package var is_known: Bool
+    package var sector: String
+    package var industry: String
+    package var etfs: [ETF]
+    package var universes: [String]
+    package var themes: [String]
+    package var groups: [Group]
+    package var connections: [String]
+    package var nearest: [String]
+
+    package static let meanings = [
+        "is_known": "Whether any group has it",
+        "sector": "unknown where none is known",
+        "industry": "Unknown where none is known",
+        "groups": "All but ETFs and sectors",
+        "connections": "Ids of those that are to bring it; empty on the command line",
+        "nearest": "Symbols that are collected and resemble it, where it is neither known nor collected",
+    ]
+
+    package init(_ symbol: String, _ stock: StockRelations, connections: [String] = [], nearest: [String] = []) {
+        self.symbol = symbol
+        is_known = stock.isKnown
+        sector = stock.classification.sector
+        industry = stock.classification.industry
+        etfs = stock.etfs.map { ETF(name: $0.name, weight: $0.weight) }
+        universes = stock.groups.filter { $0.type == .universe }.map(\.name)
+        themes = stock.groups.filter { $0.type == .theme }.map(\.name)
+        groups = stock.groups.map { Group(name: $0.name, type: $0.type, weight: $0.weight) }
+        self.connections = connections
+        self.nearest = nearest
+    }
+}
+
+/// What the cache forgot: `POST /api/universes/refresh`.
+package struct RefreshJSON: WireObject {
+    package var type: RelationshipKind?
+    package var key: String?
+    package var dropped_count: Int
+
+    package static let meanings = ["dropped_count": "Answers that were dropped"]
+
+    package init(type: RelationshipKind?, key: String?, dropped: Int) {
+        self.type = type
+        self.key = key
+        dropped_count = dropped
+    }
+}

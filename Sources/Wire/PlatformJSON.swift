@@ -1,0 +1,86 @@
+package import Collector
+import Feed
+import MarketData
+package import Store
+
+/// The event stream for the page of the platform beside which EdgeTick collects (`/api/events?shape=platform`), in that
+/// page's own names: connections by id, times in Unix seconds.
+package enum PlatformJSON {
+    /// What a connection has brought: `metrics_update` has it by the connection's id.
+    package struct Counts: Encodable, Sendable {
+        package var message_count: Int64
+        package var error_count: Int64
+        package var messages_per_second: Double
+
+        package init(_ connection: ConnectionState) {
+            message_count = connection.messageCount
+            error_count = connection.feed.errors + connection.rejectCount
+            messages_per_second = connection.member.eventsPer5Seconds.rounded(to: 2)
+        }
+    }
+
+    /// How a connection stands.
+    package struct Connection: Encodable, Sendable {
+        package var name: String
+        package var status: String
+        package var universe_key: String?
+        package var symbols: [String]
+        package var assigned_tickers: Int
+        package var last_message_time: Double?
+        package var message_count: Int64
+        package var error_count: Int64
+        package var messages_per_second: Double
+
+        init(_ connection: ConnectionState) {
+            let wish = connection.assignment?.wish
+            let counts = Counts(connection)
+            name = connection.name
+            status = connection.status == .connecting ? "disconnected" : connection.status.rawValue
+            universe_key = wish?.universeKey
+            symbols = (wish?.list ?? "").split(separator: ",").map { String($0) }
+            assigned_tickers = connection.feed.assigned.count
+            last_message_time = connection.feed.lastMessage.map { Double($0) / 1000 }
+            message_count = counts.message_count
+            error_count = counts.error_count
+            messages_per_second = counts.messages_per_second
+        }
+    }
+
+    /// `connection_status_update`. The page takes a connection that isn't named for one that is off, so all are.
+    package struct Connections: Encodable, Sendable {
+        package var connections: [String: Connection]
+
+        package init(_ sample: StatusBoard.Sample) {
+            connections = Dictionary(
+                sample.snapshot.connections.map { ($0.id, Connection($0)) }, uniquingKeysWith: { first, _ in first })
+        }
+    }
+
+    /// `metrics_update`: the counts by connection.
+    package static func metrics(_ sample: StatusBoard.Sample) -> [String: Counts] {
+        Dictionary(
+            sample.snapshot.connections.map { ($0.id, Counts($0)) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    /// `tick_update`: one market event.
+    package struct Tick: Encodable, Sendable {
+        package var connection_id: String?
+        package var symbol: String
+        package var event_type: String
+        package var timestamp: Double
+        package var price: Double?
+        package var volume: Double?
+
+        package init(_ event: StoredEvent, connection id: String?) {
+            connection_id = id
+            symbol = event.symbol.description
+            event_type = event.kind.rawValue
+            timestamp = Double(event.time) / 1000
+            switch event.event {
+            case .bar(let bar): (price, volume) = (bar.close, bar.volume)
+            case .trade(let trade): (price, volume) = (trade.price, trade.size)
+            case .quote(let quote): (price, volume) = (quote.bid ?? quote.ask, quote.bidSize)
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+package import Collector
+import Feed
+
+/// All connections with totals: `/api/admin/websocket-status`. Other programs read these names, so they stay, and so do
+/// times in Unix seconds.
+package struct WebsocketStatusJSON: WireObject {
+    /// The totals.
+    package struct Totals: WireObject {
+        package var total_connections: Int
+        package var connected_count: Int
+        package var total_ticks_received: Int64
+        package var total_errors: Int64
+        package var connections: [String: Connection]
+
+        package static let meanings = [
+            "total_ticks_received": "Of all connections since the start, removed ones included",
+            "total_errors": "Of all connections since the start, removed ones included",
+            "connections": "By id",
+        ]
+    }
+
+    /// A connection: the times that others read, and all of ``ConnectionJSON``.
+    package struct Connection: WireObject {
+        package var connection: ConnectionJSON
+        package var last_message_time: Double?
+        package var last_event_time: Double?
+        package var connected_since: Double?
+        package var last_error_time: Double?
+
+        private enum CodingKeys: String, CodingKey {
+            case last_message_time, last_event_time, connected_since, last_error_time
+        }
+
+        package static let meanings = ConnectionJSON.meanings.merging([
+            "last_message_time": "When anything was last read, in Unix seconds",
+            "last_event_time": "When events were last taken, in Unix seconds",
+            "connected_since": "Since when it is subscribed, in Unix seconds",
+            "last_error_time": "When the newest failure happened, in Unix seconds",
+        ]) { _, new in new }
+
+        init(_ connection: ConnectionJSON) {
+            self.connection = connection
+            last_message_time = connection.last_message_ms.map(Self.seconds)
+            last_event_time = connection.last_event_ms.map(Self.seconds)
+            connected_since = connection.connected_since_ms.map(Self.seconds)
+            last_error_time = connection.last_error_ms.map(Self.seconds)
+        }
+
+        package init(from decoder: any Decoder) throws {
+            self.init(try ConnectionJSON(from: decoder))
+            let members = try decoder.container(keyedBy: CodingKeys.self)
+            last_message_time = try members.decodeIfPresent(Double.self, forKey: .last_message_time)
+            last_event_time = try members.decodeIfPresent(Double.self, forKey: .last_event_time)
+            connected_since = try members.decodeIfPresent(Double.self, forKey: .connected_since)
+            last_error_time = try members.decodeIfPresent(Double.self, forKey: .last_error_time)
+        }
+
+        package func encode(to encoder: any Encoder) throws {
+            try connection.encode(to: encoder)
+            var members = encoder.container(keyedBy: CodingKeys.self)
+            try members.encodeIfPresent(last_message_time, forKey: .last_message_time)
+            try members.encodeIfPresent(last_event_time, forKey: .last_event_time)
+            try members.encodeIfPresent(connected_since, forKey: .connected_since)
+            try members.encodeIfPresent(last_error_time, forKey: .last_error_time)
+        }
+
+        private static func seconds(_ milliseconds: Int64) -> Double { Double(milliseconds) / 1000 }
+    }
+
+    package var status: String
+    package var data: Totals
+    package var timestamp: Double
+
+    package static let meanings = ["status": "Always success", "timestamp": "When this was so, in Unix seconds"]
+
+    package init(_ sample: StatusBoard.Sample) {
+        let connections = sample.snapshot.connections
+        status = "success"
+        data = Totals(
+            total_connections: connections.count, connected_count: connections.count { $0.status == .connected },
+            total_ticks_received: sample.snapshot.eventCount, total_errors: sample.snapshot.errorCount,
+            connections: Dictionary(
+                uniqueKeysWithValues: connections.map { ($0.id, Connection(ConnectionJSON($0, in: sample))) }))
+        timestamp = Double(sample.time) / 1000
+    }
+}

@@ -1,0 +1,121 @@
+/// Every answer with the places that it comes out of: what docs/json.md prints.
+package enum WireContract {
+    /// An answer and who gives it.
+    package struct Answer: Sendable {
+        package let type: any WireObject.Type
+        package let places: [String]
+
+        /// The answer's form.
+        package var object: Schema.Object? {
+            if case .object(let object) = Schema.of(object: type) { object } else { nil }
+        }
+    }
+
+    /// The answers, in the order of the document.
+    package static let answers: [Answer] = [
+        Answer(
+            type: StatusJSON.self, places: ["GET /api/status", "metrics_update of /api/events", "instance of Files"]),
+        Answer(type: FilesJSON.self, places: ["edgetick status --json"]),
+        Answer(type: HealthJSON.self, places: ["GET /health/live", "GET /health/ready", "health of Status"]),
+        Answer(type: HistoryJSON.self, places: ["GET /api/history"]),
+        Answer(type: SyncJSON.self, places: ["GET, POST /api/sync", "sync of Status"]),
+        Answer(
+            type: ConnectionsJSON.self,
+            places: ["GET /api/websocket/connections", "connection_status_update of /api/events"]),
+        Answer(
+            type: ConnectionJSON.self,
+            places: ["GET, POST /api/websocket/connections/{id}", "connections of Status and Connections"]),
+        Answer(type: TickersJSON.self, places: ["GET /api/websocket/connections/{id}/tickers"]),
+        Answer(type: PlacementJSON.self, places: ["GET /api/websocket/symbols/{symbol}"]),
+        Answer(type: RebalanceJSON.self, places: ["POST /api/websocket/rebalance"]),
+        Answer(type: SubscriptionChangeJSON.self, places: ["POST, DELETE /api/websocket/subscriptions"]),
+        Answer(type: RemovedConnectionJSON.self, places: ["DELETE /api/websocket/connections/{id}"]),
+        Answer(type: WebsocketStatusJSON.self, places: ["GET /api/admin/websocket-status"]),
+        Answer(type: RelayJSON.self, places: ["GET /api/relay"]),
+        Answer(type: RecentEventsJSON.self, places: ["GET /api/ticks/recent"]),
+        Answer(type: TickUpdateJSON.self, places: ["tick_update of /api/events"]),
+        Answer(type: MessagesDroppedJSON.self, places: ["messages_dropped of /api/events"]),
+        Answer(type: BarsJSON.self, places: ["GET /api/bars", "edgetick query --format json"]),
+        Answer(type: GapsJSON.self, places: ["GET /api/gaps", "edgetick gaps --json"]),
+        Answer(type: DeadLettersJSON.self, places: ["GET /api/dead-letters", "edgetick dead-letters list --json"]),
+        Answer(
+            type: GroupsJSON.self,
+            places: ["GET /api/groups", "GET /api/universes", "edgetick universe list --json"]),
+        Answer(
+            type: GroupMembersJSON.self,
+            places: ["GET /api/etfs/{symbol}", "GET /api/sectors/{name}", "GET /api/themes/{name}"]),
+        Answer(type: ResolutionJSON.self, places: ["GET /api/universes/{key}", "edgetick universe resolve --json"]),
+        Answer(type: StockJSON.self, places: ["GET /api/stocks/{symbol}", "edgetick universe show --stock --json"]),
+        Answer(type: RefreshJSON.self, places: ["POST /api/universes/refresh"]),
+        Answer(type: ProblemJSON.self, places: ["every refusal, as application/problem+json"]),
+    ]
+
+    /// The document.
+    package static var markdown: String {
+        var text = """
+            # JSON
+
+            What the API returns, the event stream sends and the commands print with `--json`. One type of the module
+            `Wire` stands behind each answer: the server encodes it, the command prints the same text, `/api/openapi.json`
+            is made from it, and so is this page (a test compares it).
+
+            Names are in snake_case. Times are integers in milliseconds since the Unix epoch and end in `_ms`; durations
+            are numbers of seconds and end in `_seconds`. Only `/api/admin/websocket-status` also has times in Unix
+            seconds, under the names that other programs read there. Every member is always there: what is not known
+            is `null`. Members may be added, so a reader skips those that it does not know.
+
+            """
+        var known: Set<String> = []
+        for answer in answers {
+            guard let object = answer.object else { continue }
+            text += "\n## \(object.name)\n\n" + answer.places.map { "`\($0)`" }.joined(separator: ", ") + "\n"
+            text += describe(object, &known)
+        }
+        return text
+    }
+
+    private static func describe(_ object: Schema.Object, _ known: inout Set<String>) -> String {
+        guard known.insert(object.name).inserted else { return "" }
+        var text = "\n| member | form | meaning |\n|---|---|---|\n"
+        for member in object.members {
+            text += "| `\(member.name)` | \(member.schema.words) | \(member.meaning ?? "") |\n"
+        }
+        let answers = Set(answers.compactMap { $0.object?.name })
+        for part in object.members.flatMap({ $0.schema.objects }) where !answers.contains(part.name) {
+            guard !known.contains(part.name) else { continue }
+            text += "\n### \(part.name)\n" + describe(part, &known)
+        }
+        return text
+    }
+}
+
+extension Schema {
+    /// The form in words.
+    fileprivate var words: String {
+        switch self {
+        case .boolean: "true or false"
+        case .integer: "integer"
+        case .number: "number"
+        case .text: "text"
+        case .words(let words): words.map { "`\($0)`" }.joined(separator: ", ")
+        case .choice(let numbers): numbers.map { "\($0)" }.joined(separator: " or ")
+        case .list(let element, _): "list: \(element.words)"
+        case .map(let value): "object by name: \(value.words)"
+        case .object(let object): "[\(object.name)](#\(object.name.lowercased()))"
+        case .oneOf(let schemas): schemas.map(\.words).joined(separator: " or ")
+        case .nullable(let schema): "\(schema.words), or null"
+        case .null: "null"
+        case .any: "anything"
+        }
+    }
+
+    /// The objects that the form holds, itself included.
+    fileprivate var objects: [Object] {
+        switch self {
+        case .object(let object): [object]
+        case .list(let schema, _), .map(let schema), .nullable(let schema): schema.objects
+        case .oneOf(let schemas): schemas.flatMap(\.objects)
+        case .boolean, .integer, .number, .text, .words, .choice, .null, .any: []
+        }
+    }
+}

@@ -1,0 +1,50 @@
+import MarketData
+
+/// Keys that others give to what EdgeTick does: those of the platform beside which it collects, and usual names.
+///
+/// A file of settings that both share must start both, so none of them is a fault.
+enum PlatformKeys {
+    /// Keys that say the same as one of ours, which counts where both are set; the first that is set is taken.
+    static let renamed: [(name: String, key: String)] = [
+        ("MASSIVE_WEBSOCKET_MAX_RECONNECT_ATTEMPTS", "MASSIVE_WEBSOCKET_MAX_RETRIES"),
+        ("MASSIVE_WEBSOCKET_RECONNECT_INTERVAL", "MASSIVE_WEBSOCKET_RECONNECT_DELAY"),
+        ("POLYGON_API_KEY", "MASSIVE_API_KEY"),
+        ("https_proxy", "HTTPS_PROXY"), ("all_proxy", "ALL_PROXY"), ("no_proxy", "NO_PROXY"),
+    ]
+
+    /// Keys that switch on one kind of event each.
+    static let kinds: [(name: String, kind: String)] = [
+        ("WEBSOCKET_PER_MINUTE_ENABLED", "AM"), ("WEBSOCKET_PER_SECOND_ENABLED", "A"),
+        ("WEBSOCKET_FAIR_VALUE_ENABLED", "FMV"),
+    ]
+
+    /// Keys that begin like ours and say nothing about collecting.
+    static let ignored: Set<String> = [
+        "WEBSOCKET_CORS_ALLOWED_ORIGINS", "WEBSOCKET_CORS_ORIGINS", "WEBSOCKET_PING_INTERVAL", "WEBSOCKET_PING_TIMEOUT",
+        "WEBSOCKET_MAX_CONNECTIONS", "WEBSOCKET_CONNECTION_POOL_SIZE", "WEBSOCKET_CONNECTION_TIMEOUT",
+        "WEBSOCKET_SUBSCRIPTION_BATCH_SIZE", "WEBSOCKET_SUBSCRIPTIONS_FILE", "MASSIVE_API_BASE_URL",
+        "MASSIVE_API_URL", "MASSIVE_API_TIMEOUT",
+    ]
+
+    /// Whether a name is one of these.
+    static func contains(_ name: String) -> Bool { names.contains(name) }
+
+    private static let names = ignored.union(renamed.map(\.name)).union(kinds.map(\.name))
+
+    /// The list for FEED_EVENTS that switches come to, minute bars being on until one says otherwise.
+    ///
+    /// - Returns: `nil` where no switch is set to yes or no.
+    static func events(_ switches: [(kind: String, isOn: Bool?)]) -> (list: String, remarks: [String])? {
+        guard switches.contains(where: { $0.isOn != nil }) else { return nil }
+        var remarks: [String] = []
+        var list = switches.filter { $0.isOn ?? ($0.kind == EventKind.minuteBar.rawValue) }.map(\.kind)
+        let unknown = list.filter { EventKind(rawValue: $0) == nil }
+        if !unknown.isEmpty { remarks.append("\(unknown.joined(separator: ", ")) is not collected") }
+        list.removeAll(where: unknown.contains)
+        if list.isEmpty {
+            list = [EventKind.minuteBar.rawValue]
+            remarks.append("no kind is left, so minute bars are collected")
+        }
+        return (list.joined(separator: ","), remarks)
+    }
+}

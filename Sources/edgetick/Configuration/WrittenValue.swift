@@ -1,0 +1,141 @@
+/// A value as people write it: in quotes or without, with a comment behind it, naming other variables.
+///
+/// Between double quotes `\"`, `\\`, `\n`, `\t` and `\$` are escapes; between single quotes and backticks everything
+/// stands for itself. Without quotes the value ends before a `#` that follows a blank, and a last `;` is left out. Outside
+/// single quotes and backticks `${NAME}`, `${NAME:-otherwise}` and `$NAME` stand for variables that are set.
+struct WrittenValue: ConcealsContents {
+    /// Why a value can't be read; never holds a part of it.
+    struct Fault: Error {
+        var text: String
+    }
+
+    private(set) var text = ""
+    /// What was not taken letter by letter and may not be meant so; without values.
+    private(set) var remarks: [String] = []
+    /// Why the value can't be used though the line is one; `nil` when it can.
+    private(set) var fault: String?
+
+    /// Reads what follows the `=`.
+    ///
+    /// - Parameter variables: The variables that may be named; `nil` where nothing is put in.
+    /// - Throws: ``Fault`` for quotes that aren't closed.
+    init(_ written: Substring, variables: ((String) -> String?)?) throws(Fault) {
+        let written = written.trimmingBlanks()
+        guard let quote = written.first, "\"'`".contains(quote) else {
+            var bare = Self.withoutComment(written)
+            if bare.last == ";" {
+                bare = bare.dropLast().trimmingBlanks()
+                remarks.append("the ; at its end is left out")
+            }
+            put(bare, variables)
+            return
+        }
+        let content = try Self.quoted(written, quote)
+        if quote == "\"" { put(content, variables, escapes: true) } else { text = String(content) }
+    }
+
+    /// What stands between the quotes.
+    private static func quoted(_ written: Substring, _ quote: Character) throws(Fault) -> Substring {
+        let start = written.index(after: written.startIndex)
+        var index = start
+        while index < written.endIndex, written[index] != quote {
+            if quote == "\"", written[index] == "\\", written.index(after: index) < written.endIndex {
+                index = written.index(after: index)
+            }
+            index = written.index(after: index)
+        }
+        guard index < written.endIndex else {
+            throw Fault(text: "a quote is not closed: end the value with \(quote) on the same line")
+        }
+        let rest = written[written.index(after: index)...].trimmingBlanks()
+        guard rest.isEmpty || rest.first == "#" || rest == ";" else {
+            throw Fault(text: "text follows the closing quote: put the whole value in quotes")
+        }
+        return written[start..<index]
+    }
+
+    private static func withoutComment(_ text: Substring) -> Substring {
+        var previous: Character = " "
+        for index in text.indices {
+            if text[index] == "#", previous == " " || previous == "\t" { return text[..<index].trimmingBlanks() }
+            previous = text[index]
+        }
+        return text
+    }
+
+    /// Appends `content` with its escapes and references resolved.
+    private mutating func put(_ content: Substring, _ variables: ((String) -> String?)?, escapes: Bool = false) {
+        var rest = content
+        while let character = rest.first {
+            if escapes, character == "\\", let next = rest.dropFirst().first,
+                let escaped = ["\"": "\"", "\\": "\\", "n": "\n", "t": "\t", "$": "$"][next] as Character?
+            {
+                text.append(escaped)
+                rest = rest.dropFirst(2)
+            } else if character == "$", let variables, let reference = Reference(rest) {
+                put(reference, isAll: reference.written.count == content.count, variables)
+                rest = rest.dropFirst(reference.written.count)
+            } else {
+                text.append(character)
+                rest = rest.dropFirst()
+            }
+        }
+    }
+
+    private mutating func put(_ reference: Reference, isAll: Bool, _ variables: (String) -> String?) {
+        if let value = variables(reference.name) {
+            // Of a password with a $ in it somebody must hear.
+            if !reference.isBraced { remarks.append("the variable after $ is put in; single quotes keep a $") }
+            return text += value
+        }
+        if let otherwise = reference.otherwise { return text += otherwise }
+        text += reference.written
+        if reference.isBraced || isAll {
+            fault =
+                "it names a variable that neither the environment nor a line above sets: set that, or write the value "
+                + "in single quotes"
+        } else {
+            remarks.append("the $ in it names no variable and is taken as it is; single quotes say so")
+        }
+    }
+
+    /// A variable named in a value.
+    private struct Reference {
+        var written: Substring
+        var name: String
+        var otherwise: Substring?
+        var isBraced: Bool
+
+        /// Reads one at the beginning of a text; `nil` when there is none.
+        init?(_ text: Substring) {
+            let rest = text.dropFirst()
+            isBraced = rest.first == "{"
+            guard isBraced else {
+                // A password has a $ before small letters and digits more often than a name does.
+                let name = rest.prefix { $0 == "_" || $0.isASCII && ($0.isUppercase || $0.isNumber) }
+                guard let first = name.first, !first.isNumber else { return nil }
+                self.name = String(name)
+                written = text.prefix(name.count + 1)
+                return
+            }
+            guard let end = rest.firstIndex(of: "}") else { return nil }
+            let content = rest[rest.index(after: rest.startIndex)..<end]
+            let name = content.prefix { $0 == "_" || $0.isASCII && ($0.isLetter || $0.isNumber) }
+            let behind = content.dropFirst(name.count)
+            guard !name.isEmpty, behind.isEmpty || behind.hasPrefix(":-") || behind.hasPrefix("-") else { return nil }
+            if !behind.isEmpty { otherwise = behind.drop { $0 == ":" }.dropFirst() }
+            self.name = String(name)
+            written = text[...end]
+        }
+    }
+}
+
+extension Substring {
+    /// Without the spaces and tabs around it.
+    func trimmingBlanks() -> Substring {
+        var rest = self
+        while let first = rest.first, first == " " || first == "\t" { rest.removeFirst() }
+        while let last = rest.last, last == " " || last == "\t" { rest.removeLast() }
+        return rest
+    }
+}

@@ -1,0 +1,68 @@
+import FeedSimulator
+import MarketData
+import Store
+
+/// What came of every event of a demo: sent, durable, uploaded, twice, lost. Pure.
+struct DemoBalance: Equatable {
+    /// One stream's numbers.
+    struct Line: Equatable {
+        var stream: EventStream
+        var sent: Int
+        var durable: Int
+        /// `nil` without a database.
+        var uploaded: Int?
+        /// Rows, in the file and in the database, of events that are there already.
+        var doubled: Int
+        /// Sent, and neither durable nor in a recorded gap; durable, and not in the database.
+        var lost: Int
+        /// On their way to a process when it was killed, and in a gap that the file records.
+        var inGaps: Int
+    }
+
+    let lines: [Line]
+
+    /// - Parameters:
+    ///   - sent: What the feed has handed to a collector's socket.
+    ///   - audit: What the file holds.
+    ///   - upstream: What the database holds, by stream.
+    init(
+        sent: [EventKind: Int], audit: BufferAudit, upstream: [EventStream: (rows: Int, events: Int)]?
+    ) {
+        lines = EventStream.allCases.map { stream in
+            let file = audit.streams[stream] ?? .init()
+            let database = upstream.map { $0[stream] ?? (0, 0) }
+            let sent = sent.reduce(0) { $1.key.stream == stream ? $0 + $1.value : $0 }
+            let absent = max(0, sent - file.events)
+            let inGaps = min(absent, file.missingInGaps)
+            return Line(
+                stream: stream, sent: sent, durable: file.events, uploaded: database?.events,
+                doubled: file.rows - file.events + (database.map { $0.rows - $0.events } ?? 0),
+                lost: absent - inGaps + (database.map { max(0, file.events - $0.events) } ?? 0), inGaps: inGaps)
+        }
+    }
+
+    /// Whether the promise was kept.
+    var isKept: Bool { lines.allSatisfy { $0.doubled == 0 && $0.lost == 0 } }
+
+    /// The numbers as a table, and what is to be said of them.
+    var text: String {
+        var table = TextTable([
+            ("", .left), ("sent", .right), ("durable", .right), ("in a gap", .right), ("uploaded", .right),
+            ("doubled", .right), ("lost", .right),
+        ])
+        for line in lines {
+            table.add([
+                line.stream.rawValue, line.sent.grouped, line.durable.grouped, line.inGaps.grouped,
+                line.uploaded?.grouped ?? "-", line.doubled.grouped, line.lost.grouped,
+            ])
+        }
+        let inGaps = lines.reduce(0) { $0 + $1.inGaps }
+        guard inGaps > 0 else { return table.text }
+        return table.text + """
+
+            In a gap: on their way when the collector was killed. The file records the gap with its symbols and times;
+            its bars are fetched from the REST API.
+
+            """
+    }
+}

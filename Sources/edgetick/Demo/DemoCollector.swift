@@ -1,0 +1,57 @@
+import FoundationEssentials
+import Glibc
+
+/// The demo's collector: this program as `edgetick run`, in a process that can be killed.
+struct DemoCollector {
+    let directory: String
+    let log: String
+    private let program: String
+    private let environment: [String: String]
+
+    /// - Parameter settings: What the collector is told, and nothing else: neither this process's settings nor a `.env`.
+    init(directory: String, settings: [String: String]) throws {
+        self.directory = directory
+        log = directory + "/collector.log"
+        program = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+        var environment = settings
+        for name in ["PATH", "HOME", "TZ", "LD_LIBRARY_PATH"] {
+            environment[name] = ProcessInfo.processInfo.environment[name]
+        }
+        self.environment = environment
+    }
+
+    /// Starts it and waits until its page can be opened.
+    ///
+    /// - Parameter port: The page's port; `nil` leaves it to the settings.
+    /// - Returns: The process and the page's address.
+    func start(port: Int?) async throws -> (process: DemoProcess, address: String) {
+        let file = directory + "/" + WebListener.addressFileName
+        unlink(file)
+        var environment = environment
+        if let port { environment["HTTP_PORT"] = "\(port)" }
+        let process = try launch("run", environment)
+        for _ in 0..<600 {
+            if let text = try? String(contentsOfFile: file, encoding: .utf8), text.hasSuffix("\n") {
+                return (process, String(text.dropLast()))
+            }
+            guard kill(process.id, 0) == 0 else { break }
+            // In a task of its own: a stop waits until the collector is up and can be ended in good order.
+            await Task.detached { try? await Task.sleep(for: .milliseconds(50)) }.value
+        }
+        await process.end(SIGKILL)
+        throw CommandFailure(.unavailable, "the collector doesn't start; see \(log)")
+    }
+
+    /// Runs another of this program's commands on the same settings.
+    func run(_ command: String) async throws {
+        let status = await (try launch(command, environment)).exit()
+        guard status == 0 else {
+            throw CommandFailure(
+                .unavailable, "edgetick \(command) has failed with exit code \(status); see \(log)")
+        }
+    }
+
+    private func launch(_ command: String, _ environment: [String: String]) throws(CommandFailure) -> DemoProcess {
+        try DemoProcess([program, command, "--env-file", "/dev/null"], environment: environment, log: log)
+    }
+}

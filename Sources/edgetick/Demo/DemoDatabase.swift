@@ -1,0 +1,91 @@
+import FoundationEssentials
+import Glibc
+import MarketData
+
+/// A PostgreSQL server of the demo's own, in a directory that goes with it: reached over a socket there, by nobody else.
+struct DemoDatabase {
+    /// Where collectors find it.
+    let uri: String
+    private let binaries: String
+    private let directory: String
+    private let log: String
+
+    /// Where PostgreSQL's server programs are; `nil` where none are installed, or where root has no user to run them as.
+    static func installed() -> String? {
+        guard geteuid() != 0 || getpwnam("postgres") != nil else { return nil }
+        let versions = (try? FileManager.default.contentsOfDirectory(atPath: "/usr/lib/postgresql")) ?? []
+        let places = versions.sorted { (Int($0) ?? 0) > (Int($1) ?? 0) }.map { "/usr/lib/postgresql/\($0)/bin" }
+        return (places + ["/usr/local/bin", "/usr/bin"]).first { access($0 + "/initdb", X_OK) == 0 }
+    }
+
+    /// Makes a server and starts it.
+    init(binaries: String, log: String) async throws {
+        self.binaries = binaries
+        self.log = log
+        directory = try DemoCommand.freshDirectory("edgetick-demo-database")
+        if geteuid() == 0, let user = getpwnam("postgres") {
+            chown(directory, user.pointee.pw_uid, user.pointee.pw_gid)
+        }
+        uri = "postgresql://edgetick@/postgres?host=\(directory)"
+        do {
+            try await command(
+                "initdb", "-D", directory + "/data", "-U", "edgetick", "-E", "UTF8", "--locale=C", "--no-sync",
+                "--auth=trust")
+            try await start()
+        } catch {
+            try? FileManager.default.removeItem(atPath: directory)
+            throw error
+        }
+    }
+
+    /// Starts it, again after a stop; returns when it takes connections.
+    func start() async throws {
+        try await command(
+            "pg_ctl", "start", "-w", "-s", "-D", directory + "/data", "-l", directory + "/log", "-o",
+            "-c listen_addresses= -c unix_socket_directories=\(directory)")
+    }
+
+    /// Stops it as a crash does.
+    func stop() async throws {
+        try await command("pg_ctl", "stop", "-w", "-s", "-m", "immediate", "-D", directory + "/data")
+    }
+
+    /// Stops it and removes its files.
+    func remove() async {
+        try? await stop()
+        try? FileManager.default.removeItem(atPath: directory)
+    }
+
+    /// The rows of each stream, and the different events among them.
+    func counts() async throws -> [EventStream: (rows: Int, events: Int)] {
+        let answer = directory + "/counts"
+        let sql = """
+            SELECT (SELECT count(*) FROM ohlcv_1min) + (SELECT count(*) FROM ohlcv_1sec),
+                (SELECT count(*) FROM (SELECT DISTINCT symbol, start_ms FROM ohlcv_1min) AS bars)
+                    + (SELECT count(*) FROM (SELECT DISTINCT symbol, start_ms FROM ohlcv_1sec) AS bars),
+                (SELECT count(*) FROM trades),
+                (SELECT count(*) FROM (SELECT DISTINCT symbol, trade_id FROM trades) AS trades),
+                (SELECT count(*) FROM quotes),
+                (SELECT count(*) FROM (SELECT DISTINCT symbol, sequence FROM quotes) AS quotes)
+            """
+        try await command("psql", "-X", "-q", "-A", "-t", "-F", " ", "-d", uri, "-o", answer, "-c", sql)
+        let numbers = try String(contentsOfFile: answer, encoding: .utf8).split { $0 == " " || $0 == "\n" }
+            .compactMap { Int($0) }
+        guard numbers.count == 6 else { throw CommandFailure(.unavailable, "the database's counts can't be read") }
+        return [
+            .bars: (numbers[0], numbers[1]), .trades: (numbers[2], numbers[3]), .quotes: (numbers[4], numbers[5]),
+        ]
+    }
+
+    private func command(_ name: String, _ arguments: String...) async throws {
+        // PostgreSQL refuses to run as root.
+        let user = geteuid() == 0 ? ["runuser", "-u", "postgres", "--"] : []
+        var environment = ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"]
+        environment["HOME"] = directory
+        let process = try DemoProcess(user + [binaries + "/" + name] + arguments, environment: environment, log: log)
+        let status = await process.exit()
+        guard status == 0 else {
+            throw CommandFailure(.unavailable, "PostgreSQL's \(name) has failed with exit code \(status); see \(log)")
+        }
+    }
+}

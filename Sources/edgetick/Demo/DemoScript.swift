@@ -1,0 +1,44 @@
+/// What the demo breaks, and when. Pure.
+struct DemoScript {
+    /// Something that is done to the collector and its surroundings.
+    enum Act: Equatable {
+        case cutFeed
+        case killCollector
+        case startCollector
+        case stopDatabase
+        case startDatabase
+
+        /// What the watcher is told.
+        var words: String {
+            switch self {
+            case .cutFeed: "The feed's connection is cut. The collector connects again by itself."
+            case .killCollector: "The collector is killed (kill -9). What is durable stays in the file."
+            case .startCollector: "The collector is started again and goes on with the same file."
+            case .stopDatabase: "The database is stopped. Collection goes on; rows wait in the file."
+            case .startDatabase: "The database is back. What waited is uploaded, once."
+            }
+        }
+    }
+
+    /// The acts still to come, each with its time since the start.
+    private var rest: ArraySlice<(at: Duration, act: Act)>
+
+    /// The script of a demo that ends after `limit`, or on request; the acts are spread over half a minute, or over a
+    /// shorter demo's time.
+    init(limit: Duration?, hasDatabase: Bool) {
+        let unit = min(limit ?? .seconds(30), .seconds(30)) / 30
+        let acts: [(at: Int, act: Act)] = [
+            (6, .cutFeed), (10, .killCollector), (12, .startCollector), (16, .stopDatabase), (21, .startDatabase),
+        ]
+        rest =
+            acts.filter { hasDatabase || ($0.act != .stopDatabase && $0.act != .startDatabase) }
+            .map { (at: unit * $0.at, act: $0.act) }[...]
+    }
+
+    /// The next act whose time has come.
+    mutating func next(after elapsed: Duration) -> Act? {
+        guard let first = rest.first, first.at <= elapsed else { return nil }
+        rest.removeFirst()
+        return first.act
+    }
+}

@@ -1,0 +1,20 @@
+import FeedServer
+import Relay
+
+extension Settings {
+    /// What the settings say about the relay; `nil` where there is none.
+    var relayConfiguration: RelayConfiguration? {
+        guard let port = relay.port else { return nil }
+        var configuration = RelayConfiguration()
+        configuration.host = relay.host
+        configuration.port = port
+        configuration.keys = relay.keys
+        if let certificate = relay.certificate, let privateKey = relay.privateKey {
+            configuration.tls = .init(certificateFile: certificate, keyFile: privateKey)
+        }
+        configuration.maximumClients = relay.maximumClients
+        configuration.clientBufferBytes = Int(relay.clientBuffer)
+        configuration.kinds = feed.events
+        return configuration
+    }
+}

@@ -1,0 +1,70 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The relay as the product serves it, in processes of its own.
+@Suite(.timeLimit(.minutes(5))) struct RelayProcessTests {
+    private func rows(_ box: CollectorBox) throws -> [String] {
+        try Command.run([
+            "/usr/bin/sqlite3", "-readonly", box.data + "/ticks.sqlite",
+            """
+            SELECT 'T', symbol, time_ms, price, size, exchange, tape, trade_id, conditions, sequence FROM trades
+            UNION ALL SELECT 'Q', symbol, time_ms, bid, ask, bid_size, ask_size, condition, indicators, sequence FROM quotes
+            ORDER BY 1, 2, 10
+            """,
+        ]).split(separator: "\n").map(String.init)
+    }
+
+    private func port(of process: ChildProcess) async throws -> Int {
+        let line = try await process.line(containing: "the relay listens", within: .seconds(60))
+        let match = try #require(line.firstMatch(of: /port"?[=:]"?([0-9]+)/))
+        return try #require(Int(match.1))
+    }
+
+    @Test func `another collector collects from the relay what this one collects`() async throws {
+        let market = try await SimulatedMarket(rate: 40)
+        let key = "a-key-of-the-relay"
+        let first = try CollectorBox(
+            feed: market.url, settings: ["RELAY_PORT": "0", "RELAY_KEYS": "another-key-0123,\(key)"])
+        let (collector, _) = try await first.collect()
+        let relay = try await port(of: collector)
+        let second = try CollectorBox(
+            feed: "ws://127.0.0.1:\(relay)/stocks", settings: ["MASSIVE_API_KEY": key, "COLLECTOR_ID": "behind"])
+        let (reader, _) = try await second.collect()
+        try await Waiting.until("rows behind the relay", within: .seconds(120)) {
+            guard let rows = try? self.rows(second) else { return false }
+            return rows.count > 500
+        }
+        try await market.kill()
+        // What the second one has of a symbol and kind is the end of what the first one has.
+        try await Waiting.until("the same rows", within: .seconds(60)) {
+            let (all, part) = (try self.rows(first), try self.rows(second))
+            let known = Set(all)
+            guard part.allSatisfy(known.contains), Set(part).count == part.count else { return false }
+            let kinds = Dictionary(grouping: part) { $0.split(separator: "|").prefix(2).joined(separator: "|") }
+            return kinds.allSatisfy { kind, rows in
+                Array(all.filter { $0.hasPrefix(kind + "|") }.suffix(rows.count)) == rows
+            }
+        }
+        collector.send(SIGTERM)
+        try await collector.exit(within: .seconds(20))
+        #expect(!collector.output.joined().contains(key), "the key is a secret")
+        reader.send(SIGTERM)
+        try await reader.exit(within: .seconds(20))
+    }
+
+    @Test func `off loopback the relay needs keys, and a certificate its key`() async throws {
+        let box = try CollectorBox(feed: "ws://127.0.0.1:1/stocks")
+        let open = try await box.run("run", settings: ["RELAY_PORT": "0", "RELAY_HOST": "0.0.0.0"])
+        #expect(open.status == 78)
+        #expect(open.output.contains { $0.contains("RELAY_HOST") && $0.contains("RELAY_KEYS") })
+        let half = try await box.run("run", settings: ["RELAY_PORT": "0", "RELAY_TLS_CERTIFICATE": "/nowhere.pem"])
+        #expect(half.status == 78)
+        #expect(half.output.contains { $0.contains("RELAY_TLS_KEY") })
+        let missing = try await box.run(
+            "run",
+            settings: ["RELAY_PORT": "0", "RELAY_TLS_CERTIFICATE": "/nowhere.pem", "RELAY_TLS_KEY": "/nowhere.key"])
+        #expect(missing.status == 78)
+        #expect(missing.output.contains { $0.contains("/nowhere.pem") })
+    }
+}

@@ -1,0 +1,125 @@
+import Feed
+import FeedServerSupport
+import FeedSimulator
+import Foundation
+import Logging
+import MarketData
+import TestSupport
+import Testing
+
+@testable import Relay
+
+@Suite(.timeLimit(.minutes(2))) struct `Live events over the relay` {
+    @Test func `are the feed's own bytes, each once, in order by kind and symbol`() async throws {
+        try await RelayRig.run { rig in
+            let all = try await rig.client()
+            try await all.subscribe("AM.*,A.*,T.*,Q.*")
+            let some = try await rig.client()
+            try await some.subscribe("T.AAPL,Q.*,Q.MSFT,AM.BRK.B")
+            let plan = plan()
+            for start in stride(from: UInt64(0), to: 6000, by: 100) { try rig.take(plan, start..<start + 100) }
+            let sent = texts(plan, 0..<6000)
+            let received = try await all.wait { $0.eventCount >= sent.count }
+            #expect(lanes(received.objects) == lanes(sent))
+            let wanted = sent.filter { text in
+                text.hasPrefix(#"{"ev":"T","sym":"AAPL""#) || text.hasPrefix(#"{"ev":"Q""#)
+                    || text.hasPrefix(#"{"ev":"AM","sym":"BRK.B""#)
+            }
+            let part = try await some.wait { $0.eventCount >= wanted.count }
+            #expect(lanes(part.objects) == lanes(wanted))
+        }
+    }
+
+    @Test func `keep odd spellings, unknown fields and every kind of number`() async throws {
+        let odd = [
+            #"{"ev":"T","sym":"AAPL","i":12,"x":4,"p":1.50e2,"s":100,"c":[ 12, 37 ],"t":1704205800000,"q":7,"new":{"a":[1]}}"#,
+            #"{ "sym":"MSFT" , "ev":"Q","bp":1.10,"bs":1,"ap":1.2,"as":2,"t":1704205800001,"pt":1704205799999,"q":8 }"#,
+        ]
+        try await RelayRig.run { rig in
+            let client = try await rig.client()
+            try await client.subscribe("T.*,Q.MSFT")
+            try rig.take(["[\(odd.joined(separator: " , "))]", odd[0]])
+            let received = try await client.wait { $0.events.count >= 2 }
+            #expect(received.events.joined() == "[\(odd[0]),\(odd[0])][\(odd[1])]")
+        }
+    }
+
+    @Test func `end with the subscription and go on with the next one`() async throws {
+        try await RelayRig.run { rig in
+            let client = try await rig.client()
+            let plan = plan(["AAPL"], kinds: [.trade])
+            try await client.subscribe("T.AAPL")
+            try rig.take(plan, 0..<10)
+            try await client.wait { $0.eventCount == 10 }
+            try await client.send(#"{"action":"unsubscribe","params":"T.AAPL"}"#)
+            try await client.wait { $0.statuses.contains("unsubscribed to: T.AAPL") }
+            try rig.take(plan, 10..<20)
+            try await client.subscribe("Q.AAPL,T.*")
+            try rig.take(plan, 20..<30)
+            let received = try await client.wait { $0.eventCount >= 20 }
+            #expect(received.objects == texts(plan, 0..<10) + texts(plan, 20..<30))
+        }
+    }
+
+    @Test func `cost nothing without a reader: no text is kept`() async throws {
+        try await RelayRig.run { rig in
+            #expect(!rig.tap.wantsSentEvents)
+            let client = try await TestClient.connect(port: rig.port)
+            try await client.wait { $0.texts.count == 1 }
+            // Connected is not enough.
+            #expect(!rig.tap.wantsSentEvents)
+            try await client.login()
+            #expect(rig.tap.wantsSentEvents)
+            try await client.close()
+            try await Waiting.until(within: .seconds(60)) { !rig.tap.wantsSentEvents }
+            try rig.take(plan(), 0..<10)
+            #expect(rig.tap.queuedBytes == 0)
+        }
+    }
+
+    @Test func `come once while two connections bring each, and one of them is cut again and again`() async throws {
+        let symbols = ["AAPL", "MSFT"].compactMap { Symbol($0) }
+        let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols, start: WallClock.milliseconds(), step: 1)
+        var feed = SimulatorConfiguration(
+            source: .ledger(LedgerFeed(plan: plan, count: 20_000, eventsPerSecond: 5000)))
+        feed.pace = .speed(1)
+        feed.startsWith = .subscriptions(clients: 2)
+        feed.closeTimeout = .milliseconds(500)
+        let simulator = FeedSimulator(configuration: feed, logger: RelayRig.quiet)
+        let port = try await simulator.bind()
+        let serving = Task { try await simulator.run() }
+        defer { serving.cancel() }
+        let proxy = try TCPProxy(to: port)
+        try await RelayRig.run { rig in
+            let client = try await rig.client()
+            try await client.subscribe("T.*,Q.AAPL,Q.MSFT")
+            let members = try [port, proxy.port].enumerated().map { number, port in
+                var configuration = FeedConfiguration(
+                    name: "way-\(number)",
+                    endpoint: try FeedEndpoint(url: "ws://127.0.0.1:\(port)/stocks", allowsPlaintext: false),
+                    apiKey: Secret("a-key"), events: [.trade, .quote])
+                configuration.reconnectDelay = .milliseconds(50)
+                configuration.reconnectCap = .milliseconds(100)
+                return SetMember(
+                    id: "connection_\(number + 1)", configuration: configuration, interest: .symbols(symbols),
+                    priority: number + 1)
+            }
+            var setting = SetConfiguration()
+            setting.redundant = .all
+            let set = try ConnectionSet(
+                configuration: setting, members: members, sink: rig.tap, logger: RelayRig.quiet)
+            let collecting = Task { try await set.run() }
+            for count in [4000, 8000, 12_000] {
+                try await client.wait(seconds: 60) { $0.eventCount >= count }
+                proxy.set(.refuse)
+                try await client.wait(seconds: 60) { $0.eventCount >= count + 500 }
+                proxy.set(.pass)
+            }
+            let received = try await client.wait(seconds: 60) { $0.eventCount >= 20_000 }
+            #expect(set.snapshot.duplicates > 0)
+            #expect(lanes(received.objects) == lanes(texts(plan, 0..<20_000)))
+            collecting.cancel()
+            _ = await collecting.result
+        }
+    }
+}

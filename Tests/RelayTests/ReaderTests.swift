@@ -1,0 +1,169 @@
+import Collector
+import FeedServerSupport
+import FeedSimulator
+import Foundation
+import MarketData
+import NIOWebSocket
+import Store
+import TestSupport
+import Testing
+
+@testable import Relay
+
+@Suite(.timeLimit(.minutes(2))) struct `Readers of the relay` {
+    private static let keys = [Secret("first-key-0123456"), Secret("second-key-012345")]
+
+    @Test func `log in with one of the keys`() async throws {
+        try await RelayRig.run(configured { $0.keys = Self.keys }) { rig in
+            let wrong = try await TestClient.connect(port: rig.port)
+            try await wrong.send(#"{"action":"auth","params":"first-key-0123457"}"#)
+            let received = try await wrong.wait { $0.isClosed }
+            #expect(received.messages("auth_failed").count == 1 && received.closeCode == 1008)
+            _ = try await rig.client(key: "second-key-012345")
+            #expect(rig.service.state.loginsRefused == 1)
+        }
+    }
+
+    @Test func `that never log in are closed`() async throws {
+        try await RelayRig.run(configured { $0.loginTimeout = .milliseconds(100) }) { rig in
+            let client = try await TestClient.connect(port: rig.port)
+            let received = try await client.wait { $0.isClosed }
+            #expect(received.messages("auth_timeout").count == 1)
+        }
+    }
+
+    @Test func `that are one too many are turned away, and take the place of one that goes`() async throws {
+        try await RelayRig.run(configured { $0.maximumClients = 2 }) { rig in
+            let first = try await rig.client()
+            _ = try await rig.client()
+            let third = try await TestClient.connect(port: rig.port)
+            let received = try await third.wait { $0.isClosed }
+            #expect(received.messages("max_connections").count == 1)
+            #expect(rig.service.state.turnedAway == 1)
+            try await first.close()
+            try await Waiting.until(within: .seconds(60)) { rig.service.state.readers.count == 1 }
+            _ = try await rig.client()
+        }
+    }
+
+    @Test func `that read nothing are closed as slow; the others miss nothing`() async throws {
+        try await RelayRig.run(configured { $0.clientBufferBytes = 256 << 10 }) { rig in
+            let slow = try await rig.client()
+            try await slow.subscribe("T.*")
+            try await slow.setReads(false)
+            let good = try await rig.client()
+            try await good.subscribe("T.*")
+            let plan = plan(["AAPL", "MSFT"], kinds: [.trade])
+            var next: UInt64 = 0
+            // The kernel holds some megabytes for the one that doesn't read.
+            while rig.service.state.slowReaders == 0 {
+                try #require(next < 400_000)
+                try rig.take(plan, next..<next + 200)
+                next += 200
+                let count = Int(next)
+                try await good.wait { $0.eventCount >= count }
+            }
+            try rig.take(plan, next..<next + 200)
+            let count = Int(next) + 200
+            let received = try await good.wait { $0.eventCount >= count }
+            #expect(lanes(received.objects) == lanes(texts(plan, 0..<UInt64(count))))
+            try await slow.setReads(true)
+            try await slow.wait { !$0.messages("slow_consumer").isEmpty || $0.isClosed }
+            try await Waiting.until(within: .seconds(60)) { rig.service.state.readers.count == 1 }
+        }
+    }
+
+    @Test func `that give no sign of life are closed`() async throws {
+        try await RelayRig.run(configured { $0.pingInterval = .seconds(1) }) { rig in
+            // It answers no pings.
+            let client = try await rig.client()
+            try await client.wait { $0.isClosed || $0.error != nil }
+            #expect(client.snapshot.frames.contains { $0.opcode == .ping })
+        }
+    }
+
+    @Test func `that flood with requests are closed`() async throws {
+        try await RelayRig.run { rig in
+            let client = try await rig.client()
+            let requests = String(repeating: "no request", count: 20_000)
+            let flooding = Task {
+                while !client.snapshot.isClosed, !Task.isCancelled { try await client.send(requests) }
+            }
+            let received = try await client.wait { $0.isClosed || $0.closeCode != nil }
+            flooding.cancel()
+            #expect(received.closeCode == 1008)
+            let other = try await rig.client()
+            try await other.subscribe("T.*")
+        }
+    }
+
+    @Test func `are told why a channel is not collected, and get the others`() async throws {
+        let known = Set([Symbol("AAPL")].compactMap { $0 })
+        try await RelayRig.run(configured { $0.kinds = [.minuteBar, .trade] }, collected: known) { rig in
+            let client = try await rig.client()
+            try await client.subscribe("Q.AAPL,T.NONE,XX.AAPL,T.AAPL")
+            let statuses = client.snapshot.statuses
+            #expect(statuses.contains("Q.AAPL is not collected: FEED_EVENTS does not name Q"))
+            #expect(statuses.contains("T.NONE is not collected: nobody asked for NONE"))
+            #expect(statuses.contains("unknown channel 'XX.AAPL'"))
+            let plan = plan(["AAPL"], kinds: [.trade])
+            try rig.take(plan, 0..<3)
+            try await client.wait { $0.objects == texts(plan, 0..<3) }
+        }
+    }
+
+    @Test func `hear of the end`() async throws {
+        let client = try await withRelay { rig in
+            let client = try await rig.client()
+            try await client.subscribe("T.*")
+            return client
+        }
+        let received = try await client.wait { $0.isClosed }
+        #expect(received.closeCode == 1012)
+    }
+
+    private func withRelay(_ body: @escaping @Sendable (RelayRig) async throws -> TestClient) async throws -> TestClient
+    {
+        let (clients, found) = AsyncStream.makeStream(of: TestClient.self)
+        try await RelayRig.run { rig in found.yield(try await body(rig)) }
+        for await client in clients { return client }
+        throw CancellationError()
+    }
+
+    @Test func `are shown with what they read and how far they are behind`() async throws {
+        try await RelayRig.run { rig in
+            let client = try await rig.client()
+            try await client.subscribe("T.AAPL,T.MSFT,Q.*")
+            let plan = plan(["AAPL"], kinds: [.trade])
+            try rig.take(plan, 0..<30)
+            try await client.wait { $0.eventCount == 30 }
+            try await Waiting.until(within: .seconds(60)) { rig.service.state.readers.first?.events == 30 }
+            let reader = try #require(rig.service.state.readers.first)
+            #expect(reader.isLoggedIn && reader.channels == 3 && reader.sample == ["Q.*", "T.AAPL", "T.MSFT"])
+            #expect(reader.address.hasPrefix("127.0.0.1:"))
+            #expect(rig.service.state.events == 30 && rig.service.state.connections == 1)
+        }
+    }
+
+    @Test func `are closed when the relay itself falls behind, and the buffer has everything`() async throws {
+        try await RelayRig.run(configured { $0.queueBytes = 1 }) { rig in
+            let client = try await rig.client()
+            try await client.subscribe("T.*")
+            let plan = plan(["AAPL"], kinds: [.trade])
+            let batch = rig.batch(frames(plan, 0..<10))
+            var next: UInt64 = 0
+            while rig.service.state.overflowed == 0 {
+                try #require(next < 1_000_000)
+                for _ in 0..<200 {
+                    #expect(rig.tap.offer(batch) != .refused)
+                    next += 10
+                }
+                await Task.yield()
+            }
+            let received = try await client.wait { $0.isClosed }
+            #expect(received.messages("slow_consumer").count == 1)
+            try await rig.buffer.flush()
+            #expect(rig.buffer.statistics[.trades].lastSequence == Int64(next))
+        }
+    }
+}

@@ -1,0 +1,145 @@
+import Feed
+import FeedServerSupport
+import FeedSimulator
+import Foundation
+import Logging
+import MarketData
+import ServiceLifecycle
+import Store
+import TestSupport
+import Testing
+
+@testable import Relay
+
+/// A buffer with a relay before it, and the means to feed both.
+final class RelayRig: Sendable {
+    let workspace: Workspace
+    let buffer: TickBuffer
+    let tap: RelayTap
+    let service: RelayService
+    let port: Int
+
+    private init(_ configuration: RelayConfiguration, collected: Set<Symbol>?) async throws {
+        workspace = try Workspace()
+        buffer = try TickBuffer.open(
+            directory: workspace.path,
+            options: TickBuffer.Options(collector: "tests", commitInterval: .milliseconds(5)), logger: Self.quiet)
+        tap = RelayTap(before: buffer, limit: configuration.queueBytes)
+        service = RelayService(
+            configuration: configuration, tap: tap, buffer: buffer,
+            refusal: { symbol in collected.map { $0.contains(symbol) } ?? true ? nil : "nobody asked for \(symbol)" },
+            logger: Self.quiet)
+        port = try await service.bind()
+    }
+
+    static let quiet = Logger(label: "relay", factory: { _ in SwiftLogNoOpLogHandler() })
+
+    /// Runs a relay while `body` does, then stops it as a shutdown would.
+    ///
+    /// - Parameter collected: The symbols that are collected; `nil` for all.
+    static func run(
+        _ configuration: RelayConfiguration = RelayConfiguration(), collected: Set<Symbol>? = nil,
+        _ body: @Sendable (RelayRig) async throws -> Void
+    ) async throws {
+        let rig = try await RelayRig(configuration, collected: collected)
+        let group = ServiceGroup(services: [rig.service], logger: quiet)
+        let running = Task { try await group.run() }
+        do {
+            try await body(rig)
+        } catch {
+            await group.triggerGracefulShutdown()
+            _ = await running.result
+            await rig.buffer.close()
+            throw error
+        }
+        await group.triggerGracefulShutdown()
+        try await running.value
+        await rig.buffer.close()
+    }
+
+    /// A client that is logged in.
+    func client(key: String = "any key of some length") async throws -> TestClient {
+        let client = try await TestClient.connect(port: port)
+        try await client.login(key: key)
+        return client
+    }
+
+    /// Takes frames in as a connection does: decoded, and with their text when somebody wants it.
+    func take(_ frames: [String]) throws { try #require(tap.offer(batch(frames)) != .refused) }
+
+    /// What a connection makes of frames.
+    func batch(_ frames: [String]) -> EventBatch {
+        var decoder = FrameDecoder()
+        var statuses: [FeedStatus] = []
+        var batch = EventBatch(connection: "primary", receivedMicroseconds: WallClock.microseconds())
+        if tap.wantsSentEvents { batch.sent = SentEvents() }
+        for frame in frames {
+            Array(frame.utf8).withUnsafeBytes { decoder.decode($0, into: &batch, statuses: &statuses) }
+        }
+        return batch
+    }
+
+    /// Takes numbered events in, a few a frame.
+    func take(_ plan: LedgerPlan, _ numbers: Range<UInt64>) throws {
+        try take(frames(plan, numbers))
+    }
+}
+
+/// A configuration with something of its own.
+func configured(_ change: (inout RelayConfiguration) -> Void) -> RelayConfiguration {
+    var configuration = RelayConfiguration()
+    change(&configuration)
+    return configuration
+}
+
+/// Frames of numbered events.
+func frames(_ plan: LedgerPlan, _ numbers: Range<UInt64>) -> [String] {
+    stride(from: numbers.lowerBound, to: numbers.upperBound, by: 10).map { start in
+        "[\(texts(plan, start..<min(start + 10, numbers.upperBound)).joined(separator: ","))]"
+    }
+}
+
+/// The JSON of numbered events.
+func texts(_ plan: LedgerPlan, _ numbers: Range<UInt64>) -> [String] {
+    numbers.map { String(decoding: plan.event($0).json, as: UTF8.self) }
+}
+
+/// Numbered events of all kinds that happen now.
+func plan(_ symbols: [String] = ["AAPL", "MSFT", "BRK.B"], kinds: [EventKind] = EventKind.allCases) -> LedgerPlan {
+    LedgerPlan(
+        kinds: kinds, symbols: symbols.compactMap { Symbol($0) }, start: WallClock.milliseconds() - 3_600_000, step: 1)
+}
+
+extension TestClient.Received {
+    /// The JSON of each event, as it came.
+    var objects: [String] {
+        events.flatMap { frame in
+            let inner = frame.dropFirst().dropLast()
+            return inner.split(separator: "},{").map { part in
+                (part.hasPrefix("{") ? "" : "{") + part + (part.hasSuffix("}") ? "" : "}")
+            }
+        }
+    }
+
+    /// How many replays are complete.
+    var replaysDone: Int { statuses.count { $0.hasSuffix("events replayed") } }
+
+    /// The statuses of one word, with their messages.
+    func messages(_ status: String) -> [String] {
+        texts.filter { $0.contains("\"status\":\"\(status)\"") }.flatMap { text in
+            text.split(separator: "\"message\":\"").dropFirst().map { String($0.prefix { $0 != "\"" }) }
+        }
+    }
+}
+
+/// Events by kind and symbol, in the order in which they came.
+func lanes(_ objects: [String]) -> [String: [String]] {
+    Dictionary(grouping: objects) { object in
+        object.split(separator: ",").prefix(2).joined(separator: ",")
+    }
+}
+
+/// What an event says, whatever the order and the spelling of its numbers.
+func fields(_ object: String) throws -> NSDictionary {
+    try #require(try JSONSerialization.jsonObject(with: Data(object.utf8)) as? NSDictionary)
+}

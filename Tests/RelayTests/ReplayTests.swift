@@ -1,0 +1,151 @@
+import FeedServerSupport
+import FeedSimulator
+import Foundation
+import MarketData
+import Store
+import TestSupport
+import Testing
+
+@testable import Relay
+
+@Suite(.timeLimit(.minutes(3))) struct `A replay out of the buffer` {
+    @Test func `says field for field what the feed said, of all kinds, and goes on live`() async throws {
+        try await RelayRig.run { rig in
+            let plan = plan()
+            try rig.take(plan, 0..<3000)
+            let client = try await rig.client()
+            try await client.send(#"{"action":"subscribe","params":"AM.*,A.*,T.*,Q.*","from":0}"#)
+            let replayed = try await client.wait { $0.replaysDone > 0 }
+            let (was, came) = (lanes(texts(plan, 0..<3000)), lanes(replayed.objects))
+            #expect(Set(was.keys) == Set(came.keys))
+            for (lane, objects) in was {
+                #expect(try objects.map(fields) == (came[lane] ?? []).map(fields), "\(lane)")
+            }
+            #expect(replayed.messages("replay_complete") == ["4 channels: 3000 events replayed"])
+            try rig.take(plan, 3000..<3100)
+            let live = try await client.wait { $0.eventCount >= 3100 }
+            #expect(lanes(Array(live.objects.suffix(100))) == lanes(texts(plan, 3000..<3100)))
+        }
+    }
+
+    @Test(arguments: ["T.*", "T.MSFT"])
+    func `joins a feed that runs flat out without a hole or a double`(channel: String) async throws {
+        try await RelayRig.run { rig in
+            let plan = plan(["AAPL", "MSFT"], kinds: [.trade])
+            let feeding = Task {
+                var next: UInt64 = 0
+                while !Task.isCancelled {
+                    if rig.buffer.statistics.queuedBytes > 8 << 20 {
+                        await withCheckedContinuation { room in rig.tap.whenRoom { room.resume() } }
+                    }
+                    try rig.take(plan, next..<next + 500)
+                    next += 500
+                    await Task.yield()
+                }
+                return next
+            }
+            try await Waiting.until(within: .seconds(60)) { rig.buffer.statistics[.trades].lastSequence > 20_000 }
+            var clients: [TestClient] = []
+            for _ in 0..<3 {
+                let client = try await rig.client()
+                try await client.send(#"{"action":"subscribe","params":"\#(channel)","from":"-2h"}"#)
+                clients.append(client)
+            }
+            for client in clients {
+                let joined = try await client.wait(seconds: 60) { $0.replaysDone > 0 }
+                // Some live events too.
+                let count = joined.eventCount
+                try await client.wait(seconds: 60) { $0.eventCount >= count + 3000 }
+            }
+            feeding.cancel()
+            let fed = try await feeding.value
+            let wanted = texts(plan, 0..<fed).filter { channel == "T.*" || $0.contains("MSFT") }
+            for client in clients {
+                let received = try await client.wait(seconds: 60) { $0.eventCount >= wanted.count }
+                #expect(received.messages("replay_gap").isEmpty && received.messages("slow_consumer").isEmpty)
+                let numbers = received.objects.map(number)
+                #expect(lanes(received.objects).values.allSatisfy { $0.map(number) == $0.map(number).sorted() })
+                #expect(numbers.sorted() == wanted.map(number).sorted())
+            }
+        }
+    }
+
+    @Test func `begins where it is asked to, and says from when there is data`() async throws {
+        try await RelayRig.run { rig in
+            let plan = plan(["AAPL"], kinds: [.trade])
+            try rig.take(plan, 0..<1000)
+            let client = try await rig.client()
+            let from = plan.event(700).time
+            try await client.send(
+                #"{"action":"subscribe","params":"T.AAPL","from":\#(from),"to":\#(plan.event(899).time)}"#)
+            let part = try await client.wait { $0.replaysDone > 0 }
+            #expect(try part.objects.map(fields) == texts(plan, 700..<900).map(fields))
+            #expect(part.messages("replay_from").isEmpty)
+            // It ended there: nothing is live.
+            try rig.take(plan, 1000..<1100)
+            try await client.send(#"{"action":"subscribe","params":"T.AAPL","from":0}"#)
+            let whole = try await client.wait { $0.replaysDone == 2 }
+            #expect(whole.objects.count == 200 + 1100)
+            #expect(whole.messages("replay_from") == ["the buffer holds trades from \(plan.event(0).time)"])
+        }
+    }
+
+    @Test func `of an empty buffer says that it holds nothing, and goes live`() async throws {
+        try await RelayRig.run { rig in
+            let client = try await rig.client()
+            try await client.send(#"{"action":"subscribe","params":"Q.AAPL","from":"-15m"}"#)
+            let received = try await client.wait { $0.replaysDone > 0 }
+            #expect(received.messages("replay_from") == ["the buffer holds no quotes"])
+            let plan = plan(["AAPL"], kinds: [.quote])
+            try rig.take(plan, 0..<5)
+            try await client.wait { $0.objects == texts(plan, 0..<5) }
+        }
+    }
+
+    @Test(arguments: [
+        (#""from":"yesterday""#, "'from' is neither Unix milliseconds nor a time ago such as -15m"),
+        (#""from":true"#, "'from' is neither Unix milliseconds nor a time ago such as -15m"),
+        (#""from":0,"to":"soon""#, "'to' is neither Unix milliseconds nor a time ago such as -5m"),
+        (#""to":5"#, "'to' goes with 'from'"),
+    ])
+    func `with a time that is none is refused`(span: String, answer: String) async throws {
+        try await RelayRig.run { rig in
+            let client = try await rig.client()
+            try await client.send(#"{"action":"subscribe","params":"T.AAPL",\#(span)}"#)
+            try await client.wait { $0.statuses.last == answer }
+        }
+    }
+
+    @Test func `of what is subscribed to already is refused, since events would come twice`() async throws {
+        try await RelayRig.run { rig in
+            let client = try await rig.client()
+            try await client.subscribe("T.AAPL")
+            try await client.send(#"{"action":"subscribe","params":"T.*","from":0}"#)
+            try await client.wait {
+                $0.statuses.last == "T.* can't be replayed while T.AAPL is subscribed to: unsubscribe first"
+            }
+        }
+    }
+
+    @Test func `says how many rows are gone from the middle of the buffer`() async throws {
+        try await RelayRig.run { rig in
+            let plan = plan(["AAPL"], kinds: [.trade])
+            try rig.take(plan, 0..<100)
+            try await rig.buffer.flush()
+            try Command.run([
+                "/usr/bin/sqlite3", rig.workspace.file("ticks.sqlite"),
+                "DELETE FROM trades WHERE seq BETWEEN 41 AND 50",
+            ])
+            let client = try await rig.client()
+            try await client.send(#"{"action":"subscribe","params":"T.AAPL","from":0}"#)
+            let received = try await client.wait { $0.replaysDone > 0 }
+            #expect(received.objects.map(number) == Array(0..<40) + Array(50..<100))
+            #expect(received.messages("replay_gap") == ["10 trades are not in the buffer any more"])
+        }
+    }
+
+    private func number(_ object: String) -> Int {
+        guard let start = object.range(of: "\"q\":") else { return -1 }
+        return Int(object[start.upperBound...].prefix { $0.isNumber }) ?? -1
+    }
+}

@@ -1,0 +1,71 @@
+import MarketData
+import TestSupport
+import Testing
+
+@testable import Upstream
+
+/// A pooler that gives each transaction another session, and each session to everybody.
+@Suite(
+    .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"),
+    .enabled(if: PgBouncer.program != nil, "PgBouncer is not installed"), .serialized, .timeLimit(.minutes(5)))
+struct PoolerTests {
+    private static let shown = [
+        "role", "search_path", "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "timezone",
+        "datestyle", "standard_conforming_strings", "synchronous_commit", "client_connection_check_interval",
+        "tcp_keepalives_idle",
+    ]
+
+    private func settings(_ connection: PostgresConnection) throws -> [String?] {
+        try Self.shown.map { try connection.run("SHOW \($0)", "ask").last?.rows.first?.first ?? nil }
+    }
+
+    private func configuration(_ sandbox: Sandbox, _ pooler: PgBouncer) throws -> UpstreamConfiguration {
+        try UpstreamConfiguration(
+            uri: pooler.uri(sandbox.database, user: sandbox.cluster.superuser), collector: "edge-1",
+            statementTimeout: .seconds(20))
+    }
+
+    @Test func `an upload, a pull and a migration leave the pooler's session as they found it`() async throws {
+        let sandbox = try Sandbox.empty()
+        let pooler = try await PgBouncer(before: sandbox.cluster)
+        let configuration = try configuration(sandbox, pooler)
+        let neighbour = try PostgresConnection.connect(configuration, interrupt: Wakeup())
+        defer { neighbour.finish() }
+        let before = try settings(neighbour)
+        _ = try await UpstreamSchema.migrate(configuration)
+        _ = try await UpstreamSchema.check(configuration)
+        _ = try await UniverseSource(configuration: configuration).read()
+        let uploader = Uploader(
+            configuration: configuration, bufferID: "2b1f6e0a-93a5-4d0e-8a57-0c1d8a4e5f60", logger: quiet)
+        let outcome = try await uploader.upload(batch([bar("AAPL", minute: 0), bar("AAPL", minute: 1)]))
+        #expect(outcome.inserted == 2)
+        #expect(try await uploader.upload(batch([bar("AAPL", minute: 1, close: 9)], from: 3)).updated == 1)
+        _ = try await uploader.uploadedSequence(of: .bars)
+        await uploader.disconnect()
+        #expect(try settings(neighbour) == before)
+    }
+
+    @Test func `what a neighbour left in the session changes nothing`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        try sandbox.run("CREATE SCHEMA other; CREATE TABLE other.ohlcv_1min (LIKE public.ohlcv_1min INCLUDING ALL)")
+        try sandbox.run("CREATE TABLE other.edgetick_uploads (LIKE public.edgetick_uploads INCLUDING ALL)")
+        let pooler = try await PgBouncer(before: sandbox.cluster)
+        let configuration = try configuration(sandbox, pooler)
+        let neighbour = try PostgresConnection.connect(configuration, interrupt: Wakeup())
+        defer { neighbour.finish() }
+        try neighbour.run(
+            """
+            SET search_path = other; SET timezone = 'Asia/Tokyo'; SET datestyle = 'SQL, DMY';
+            SET standard_conforming_strings = off; SET statement_timeout = 1; SET synchronous_commit = off
+            """, "as a neighbour")
+        let uploader = Uploader(
+            configuration: configuration, bufferID: "2b1f6e0a-93a5-4d0e-8a57-0c1d8a4e5f60", logger: quiet)
+        #expect(try await uploader.upload(batch([bar("AAPL", minute: 0), bar("AAPL", minute: 1)])).inserted == 2)
+        await uploader.disconnect()
+        #expect(try sandbox.run("SELECT count(*) FROM public.ohlcv_1min") == "2")
+        #expect(try sandbox.run("SELECT count(*) FROM other.ohlcv_1min") == "0")
+        #expect(
+            try sandbox.run("SELECT min(extract(epoch FROM timestamp) * 1000)::bigint FROM public.ohlcv_1min")
+                == "\(opening)")
+    }
+}

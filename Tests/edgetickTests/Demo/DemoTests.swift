@@ -1,0 +1,65 @@
+import MarketData
+import Store
+import Testing
+
+@testable import edgetick
+
+/// When the demo breaks what, and what it says of the events in the end.
+@Suite(.timeLimit(.minutes(1))) struct DemoTests {
+    private func acts(_ limit: Duration?, hasDatabase: Bool) -> [(Duration, DemoScript.Act)] {
+        var script = DemoScript(limit: limit, hasDatabase: hasDatabase)
+        var acts: [(Duration, DemoScript.Act)] = []
+        for tenth in 0..<600 {
+            while let act = script.next(after: .milliseconds(100) * tenth) {
+                acts.append((.milliseconds(100) * tenth, act))
+            }
+        }
+        return acts
+    }
+
+    @Test(arguments: [nil, .seconds(5), .seconds(30), .seconds(500)] as [Duration?])
+    func `everything that is broken is whole again before the end`(limit: Duration?) {
+        let acts = acts(limit, hasDatabase: true)
+        #expect(acts.map(\.1) == [.cutFeed, .killCollector, .startCollector, .stopDatabase, .startDatabase])
+        #expect(acts.allSatisfy { $0.0 < min(limit ?? .seconds(30), .seconds(30)) * 0.8 })
+    }
+
+    @Test func `a demo without a database stops none`() {
+        #expect(acts(nil, hasDatabase: false).map(\.1) == [.cutFeed, .killCollector, .startCollector])
+    }
+
+    private func balance(
+        sent: Int = 100, events: Int, rows: Int? = nil, missingInGaps: Int = 0, upstream: (Int, Int)?
+    ) -> DemoBalance {
+        let trades = BufferAudit.Stream(
+            rows: rows ?? events, events: events, missing: missingInGaps, missingInGaps: missingInGaps)
+        return DemoBalance(
+            sent: [.trade: sent], audit: BufferAudit(streams: [.trades: trades]),
+            upstream: upstream.map { [.trades: (rows: $0.0, events: $0.1)] })
+    }
+
+    @Test func `sent, durable and uploaded alike is the promise kept`() {
+        let balance = balance(events: 100, upstream: (100, 100))
+        #expect(balance.isKept)
+        #expect(balance.text.contains("trades   100      100         0       100        0     0"), "\(balance.text)")
+    }
+
+    @Test func `what a recorded gap covers is neither durable nor lost`() {
+        let balance = balance(events: 97, missingInGaps: 3, upstream: (97, 97))
+        #expect(balance.isKept)
+        #expect(balance.lines.first { $0.stream == .trades }?.inGaps == 3)
+        #expect(balance.text.contains("In a gap: "))
+    }
+
+    @Test func `what no gap covers is lost, and so is what is durable and not in the database`() {
+        #expect(balance(events: 97, missingInGaps: 1, upstream: nil).lines.first { $0.stream == .trades }?.lost == 2)
+        #expect(balance(events: 100, upstream: (99, 99)).lines.first { $0.stream == .trades }?.lost == 1)
+        #expect(!balance(events: 97, missingInGaps: 1, upstream: nil).isKept)
+    }
+
+    @Test func `a second copy counts, in the file and in the database`() {
+        #expect(balance(events: 100, rows: 101, upstream: nil).lines.first { $0.stream == .trades }?.doubled == 1)
+        #expect(balance(events: 100, upstream: (102, 100)).lines.first { $0.stream == .trades }?.doubled == 2)
+        #expect(!balance(events: 100, upstream: (102, 100)).isKept)
+    }
+}
