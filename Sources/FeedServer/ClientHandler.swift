@@ -78,6 +78,8 @@ final class ClientHandler: ChannelInboundHandler {
 
     private func take(_ request: ClientRequest) {
         guard let client, !client.isEnding else { return }
+        server.host.requested(by: client)
+        guard !client.isEnding else { return }
         perform(
             dialogue.received(request) { [host = server.host] channel, replayed in
                 host.refusal(of: channel, to: client, replayed: replayed)

@@ -10,6 +10,9 @@ public protocol FeedHost: AnyObject, Sendable {
     /// A client's connection has ended.
     func disconnected(_ client: FeedClient)
 
+    /// A client's request has come and is about to be answered.
+    func requested(by client: FeedClient)
+
     /// Decides about a login.
     func login(of client: FeedClient, key: String) -> LoginVerdict
 
@@ -35,6 +38,9 @@ public protocol FeedHost: AnyObject, Sendable {
 }
 
 extension FeedHost {
+    /// Nothing has to be done before an answer.
+    public func requested(by client: FeedClient) {}
+
     /// For a host that offers no replays.
     public func replay(_ channels: [FeedChannel], _ span: ReplaySpan, to client: FeedClient) {}
 

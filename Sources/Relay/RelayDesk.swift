@@ -154,8 +154,6 @@ final class RelayDesk {
 
     func subscriptionsChanged(of client: FeedClient, _ channels: [FeedChannel]) {
         let wanted = client.subscriptions.channels
-        // What waits came before the request: a new channel brings what comes after it.
-        if channels.contains(where: wanted.contains) { drain() }
         guard let reader = readers[client.id] else { return }
         for channel in channels {
             if !wanted.contains(channel) {
@@ -188,7 +186,8 @@ final class RelayDesk {
 
     // MARK: Live events
 
-    /// Sends what waits to those who want it.
+    /// Sends what waits to those who want it. A request does so before it is answered: what waits came before it, and what
+    /// comes after the answer must find the new channels.
     func drain() {
         let (items, overflowed) = tap.take()
         if overflowed > 0 { lose(overflowed) }

@@ -29,6 +29,8 @@ final class RelayHub: FeedHost {
 
     func disconnected(_ client: FeedClient) { desk.value.disconnected(client) }
 
+    func requested(by client: FeedClient) { desk.value.drain() }
+
     func login(of client: FeedClient, key: String) -> LoginVerdict { desk.value.login(of: client, key: key) }
 
     func refusal(of channel: FeedChannel, to client: FeedClient, replayed: Bool) -> StatusMessage? {
