@@ -64,6 +64,12 @@ import Testing
         #expect(gaps == GapChange(gaps: [gap(from: 1, to: 2)]))
     }
 
+    @Test func `a gap that nobody will write any more is given back although no event waits`() {
+        let hand = HandOver(limit: 1000, interval: .seconds(60))
+        hand.record(GapChange(gaps: [gap(from: 1, to: 2)]))
+        #expect(hand.end().gaps == GapChange(gaps: [gap(from: 1, to: 2)]))
+    }
+
     @Test func `an outage under way at a kill ends with the file's last life, and the next start knows of it`()
         async throws
     {

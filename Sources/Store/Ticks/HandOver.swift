@@ -462,13 +462,14 @@ final class HandOver: Sendable {
                 state.roomWaiters = []
             }
             var rest = Work()
-            while !state.batches.isEmpty {
+            // At least once: a gap may wait without an event.
+            repeat {
                 let more = take(&state)
                 rest.batches += more.batches
                 rest.events += more.events
                 rest.drops.add(more.drops)
                 rest.gaps.add(more.gaps, limit: HandOver.maximumGaps)
-            }
+            } while !state.batches.isEmpty
             return (rest, state.waiters, marks, state.roomWaiters)
         }
         for mark in marks { mark.reached(StoreError(.closed, operation: "mark a place in the buffer")) }

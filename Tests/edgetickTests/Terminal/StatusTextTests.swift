@@ -50,7 +50,7 @@ import Testing
             "feed": .init(status: failing ? .failing : .ok, detail: String(repeating: "long ", count: 60)),
             "buffer": .init(status: .ok, detail: "events reach the file"),
             "sync": .init(status: .degraded, detail: "trying again: \u{1B}[31mred"),
-            "loops": .init(status: .ok, detail: "all go round"),
+            "loops": .init(status: .ok, detail: "every loop makes progress"),
         ]
         return status
     }

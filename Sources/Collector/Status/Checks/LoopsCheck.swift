@@ -10,6 +10,6 @@ extension Health.Check {
             let names = stuck.map { "\($0.name) did not go round for \(Int($0.age)) s" }
             return Self("loops", .failing, names.joined(separator: "; "))
         }
-        return Self("loops", ok: "all go round")
+        return Self("loops", ok: "every loop makes progress")
     }
 }
