@@ -7,6 +7,7 @@ public enum LocalMigrations {
         Migration(3, PackageResources.ticks_0003_sql),
         Migration(4, PackageResources.ticks_0004_sql),
         Migration(5, PackageResources.ticks_0005_sql),
+        Migration(6, PackageResources.ticks_0006_sql),
     ]
 
     /// `universe.sqlite`: the mirror of groups and memberships.

@@ -29,5 +29,10 @@ public enum UpstreamMigrations {
         UpstreamMigration(
             migration: Migration(9, PackageResources.upstream_0009_edgetick_uploads_token_sql),
             table: "edgetick_uploads", columns: ["token", "successor"]),
+        UpstreamMigration(migration: Migration(10, PackageResources.upstream_0010_luld_sql), table: "luld"),
+        UpstreamMigration(
+            migration: Migration(12, PackageResources.upstream_0012_imbalances_sql), table: "imbalances"),
+        UpstreamMigration(
+            migration: Migration(13, PackageResources.upstream_0013_fair_values_sql), table: "fair_values"),
     ]
 }

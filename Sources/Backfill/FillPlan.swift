@@ -45,7 +45,7 @@ public struct FillPlan: Sendable, Equatable {
         }
         let kinds = gap.events.filter { $0.stream == .bars }
         guard !kinds.isEmpty else {
-            verdict = (.unfillable, "trades and quotes cannot be had again")
+            verdict = (.unfillable, "only bars can be had again")
             return
         }
         let symbols = gap.symbols.isEmpty ? everything.sorted() : gap.symbols

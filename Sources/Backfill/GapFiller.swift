@@ -64,7 +64,7 @@ public struct GapFiller: Sendable {
         let rows = record.rows + result.rows
         let isEmpty = rows == 0 && result.present == 0 && record.settled.isEmpty
         var detail = isEmpty ? "nothing was traded" : rows == 0 ? "every bar had come" : "\(rows) bars"
-        if record.gap.events.contains(where: { $0.stream != .bars }) { detail += "; trades and quotes stay missing" }
+        if record.gap.events.contains(where: { $0.stream != .bars }) { detail += "; what is no bar stays missing" }
         let state: GapState = isEmpty ? .empty : .filled
         try await settle([GapFill(gap: record.id, state: state, detail: detail)])
         return state

@@ -1,10 +1,10 @@
 public import MarketData
 
-/// A set of event kinds in one byte, with a place for kinds the feed's four channels don't cover.
+/// A set of event kinds, with places for what no channel of the feed covers.
 @frozen
 public struct KindSet: OptionSet, Sendable, Hashable {
     /// One bit a kind.
-    public let rawValue: UInt8
+    public let rawValue: UInt16
 
     /// `AM`.
     public static let minuteBar = KindSet(rawValue: 1)
@@ -14,6 +14,12 @@ public struct KindSet: OptionSet, Sendable, Hashable {
     public static let trade = KindSet(rawValue: 4)
     /// `Q`.
     public static let quote = KindSet(rawValue: 8)
+    /// `LULD`.
+    public static let limitBand = KindSet(rawValue: 64)
+    /// `NOI`.
+    public static let imbalance = KindSet(rawValue: 128)
+    /// `FMV`.
+    public static let fairValue = KindSet(rawValue: 256)
     /// A `status` message.
     public static let status = KindSet(rawValue: 16)
     /// An event of any other kind.
@@ -21,11 +27,15 @@ public struct KindSet: OptionSet, Sendable, Hashable {
 
     /// Minute and second bars.
     public static let bars: KindSet = [.minuteBar, .secondBar]
-    /// The four kinds of the feed's channels.
-    public static let market: KindSet = [.minuteBar, .secondBar, .trade, .quote]
+    /// The kinds of the feed's channels.
+    public static let market: KindSet = [
+        .minuteBar, .secondBar, .trade, .quote, .limitBand, .imbalance, .fairValue,
+    ]
+    /// How many kinds there are.
+    public static let count = 9
 
     /// The set with these bits.
-    @inlinable public init(rawValue: UInt8) { self.rawValue = rawValue }
+    @inlinable public init(rawValue: UInt16) { self.rawValue = rawValue }
 
     /// The set of one kind.
     public init(_ kind: EventKind) {
@@ -34,6 +44,9 @@ public struct KindSet: OptionSet, Sendable, Hashable {
         case .secondBar: self = .secondBar
         case .trade: self = .trade
         case .quote: self = .quote
+        case .limitBand: self = .limitBand
+        case .imbalance: self = .imbalance
+        case .fairValue: self = .fairValue
         }
     }
 
@@ -48,6 +61,9 @@ public struct KindSet: OptionSet, Sendable, Hashable {
             default: self = .other
             }
         case 2: self = name[0] == UInt8(ascii: "A") && name[1] == UInt8(ascii: "M") ? .minuteBar : .other
+        case 3:
+            self = name.elementsEqual("NOI".utf8) ? .imbalance : name.elementsEqual("FMV".utf8) ? .fairValue : .other
+        case 4: self = name.elementsEqual("LULD".utf8) ? .limitBand : .other
         case 6: self = name.elementsEqual("status".utf8) ? .status : .other
         default: self = .other
         }

@@ -5,7 +5,7 @@ public struct Subscriptions: Sendable {
     /// The channels.
     public private(set) var channels: Set<FeedChannel> = []
     private var wildcards: KindSet = []
-    private var symbols: [Set<Symbol>] = [[], [], [], []]
+    private var symbols = [Set<Symbol>](repeating: [], count: KindSet.count)
 
     /// No subscription.
     public init() {}
@@ -42,8 +42,7 @@ public struct Subscriptions: Sendable {
     /// Whether no event of these kinds can be wanted.
     public func wantsNone(of kinds: KindSet) -> Bool {
         if !wildcards.isDisjoint(with: kinds) || (kinds.contains(.other) && !wildcards.isEmpty) { return false }
-        for index in 0..<4 where kinds.rawValue & 1 << UInt8(index) != 0 && !symbols[index].isEmpty { return false }
-        return true
+        return !symbols.indices.contains { kinds.rawValue & 1 << UInt16($0) != 0 && !symbols[$0].isEmpty }
     }
 
     /// Whether an event is wanted.

@@ -127,7 +127,7 @@ final class CorrectionSource: FrameSource {
     }
 
     private func key(of event: UnsafeRawBufferPointer, _ kind: KindSet) -> [UInt8] {
-        var key = [kind.rawValue]
+        var key = [UInt8(truncatingIfNeeded: kind.index)]
         for field in ["sym", "s"] as [StaticString] {
             key.append(0)
             if let value = ObjectFields.value(of: field, in: event) { key.append(contentsOf: event[value]) }

@@ -1,6 +1,6 @@
 import MarketData
 
-/// Writes one event as the feed does: a JSON object that starts with `ev` and `sym`.
+/// Writes one event as the feed does: a JSON object that starts with `ev` and the ticker.
 struct EventText {
     /// The bytes written so far.
     private(set) var bytes: [UInt8] = []
@@ -9,7 +9,7 @@ struct EventText {
         bytes.reserveCapacity(240)
         bytes.append(contentsOf: "{\"ev\":\"".utf8)
         bytes.append(contentsOf: kind.rawValue.utf8)
-        bytes.append(contentsOf: "\",\"sym\":\"".utf8)
+        bytes.append(contentsOf: kind == .limitBand || kind == .imbalance ? "\",\"T\":\"".utf8 : "\",\"sym\":\"".utf8)
         symbol.withUTF8 { bytes.append(contentsOf: $0) }
         bytes.append(UInt8(ascii: "\""))
     }

@@ -39,7 +39,7 @@ enum FrameEditor {
                 : ObjectFields.matches(event, key, "t") || ObjectFields.matches(event, key, "trft")
             guard isTime, let time = ObjectFields.integer(event[value]) else { return true }
             output.append(contentsOf: event[copied..<value.lowerBound])
-            output.append(contentsOf: String(time + shift).utf8)
+            output.append(contentsOf: String(time + shift * (FrameScan.isNanoseconds(time) ? 1_000_000 : 1)).utf8)
             copied = value.upperBound
             return true
         }

@@ -40,7 +40,8 @@ enum FrameScan {
 
     /// The symbol of an event; `nil` when it has none, or none that is a ticker.
     static func symbol(of event: UnsafeRawBufferPointer) -> Symbol? {
-        guard let value = ObjectFields.value(of: "sym", in: event), value.count > 2,
+        guard let value = ObjectFields.value(of: "sym", in: event) ?? ObjectFields.value(of: "T", in: event),
+            value.count > 2,
             event[value.lowerBound] == UInt8(ascii: "\"")
         else { return nil }
         return Symbol(utf8: UnsafeRawBufferPointer(rebasing: event[value.lowerBound + 1..<value.upperBound - 1]))
@@ -52,8 +53,11 @@ enum FrameScan {
             return ObjectFields.integer("e", in: event)
                 ?? ObjectFields.integer("s", in: event).map { $0 + (kind == .minuteBar ? 60_000 : 1000) }
         }
-        return ObjectFields.integer("t", in: event)
+        return ObjectFields.integer("t", in: event).map { isNanoseconds($0) ? $0 / 1_000_000 : $0 }
     }
+
+    /// Whether a time is in nanoseconds, as some kinds have it: in milliseconds it would be in the far future.
+    static func isNanoseconds(_ time: Int64) -> Bool { time >= 100_000_000_000_000_000 }
 
     /// When a frame was sent: the time of its last event that has one.
     static func time(of frame: UnsafeRawBufferPointer) -> Int64? {

@@ -2,7 +2,7 @@ import FeedServer
 
 /// How many events of each kind.
 struct KindCounts: Sendable, Equatable {
-    private var values = SIMD8<UInt32>.zero
+    private var values = SIMD16<UInt32>.zero
 
     static func += (left: inout KindCounts, right: KindCounts) { left.values &+= right.values }
 
@@ -14,7 +14,7 @@ struct KindCounts: Sendable, Equatable {
     /// The kinds that occur.
     var kinds: KindSet {
         var set: KindSet = []
-        for index in 0..<6 where values[index] > 0 { set.insert(KindSet(rawValue: 1 << UInt8(index))) }
+        for index in 0..<KindSet.count where values[index] > 0 { set.insert(KindSet(rawValue: 1 << UInt16(index))) }
         return set
     }
 

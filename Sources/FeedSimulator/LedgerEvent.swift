@@ -65,6 +65,35 @@ public struct LedgerEvent: Sendable, Equatable {
             sequence: Int64(id))
     }
 
+    /// The price bands, their texts added to `text`; `nil` for another kind.
+    public func limitBand(text: inout TextArena) -> LimitBand? {
+        guard kind == .limitBand else { return nil }
+        let numbers = LimitBandNumbers(self)
+        return LimitBand(
+            symbol: symbol, time: time, timeNanoseconds: numbers.nanoseconds, high: numbers.high.double,
+            low: numbers.low.double, indicators: text.append("[\(numbers.indicator)]"), tape: Int32(numbers.tape),
+            sequence: Int64(id))
+    }
+
+    /// The imbalance, its texts added to `text`; `nil` for another kind.
+    public func imbalance(text: inout TextArena) -> Imbalance? {
+        guard kind == .imbalance else { return nil }
+        let numbers = ImbalanceNumbers(self)
+        return Imbalance(
+            symbol: symbol, time: time, timeNanoseconds: numbers.nanoseconds,
+            auctionTime: Int32(numbers.auctionTime), auctionType: text.append(numbers.auctionType),
+            sequence: Int64(id), exchange: Int32(numbers.exchange), imbalance: Double(numbers.imbalance),
+            paired: Double(numbers.paired), clearingPrice: numbers.clearingPrice.double)
+    }
+
+    /// The fair value; `nil` for another kind.
+    public var fairValue: FairValue? {
+        guard kind == .fairValue else { return nil }
+        let numbers = FairValueNumbers(self)
+        return FairValue(
+            symbol: symbol, time: time, timeNanoseconds: numbers.nanoseconds, value: numbers.value.double)
+    }
+
     /// The event as it is sent: a JSON object.
     public var json: [UInt8] {
         var text = EventText(kind, symbol)
@@ -72,6 +101,9 @@ public struct LedgerEvent: Sendable, Equatable {
         case .minuteBar, .secondBar: BarNumbers(self).write(self, to: &text)
         case .trade: TradeNumbers(self).write(self, to: &text)
         case .quote: QuoteNumbers(self).write(self, to: &text)
+        case .limitBand: LimitBandNumbers(self).write(self, to: &text)
+        case .imbalance: ImbalanceNumbers(self).write(self, to: &text)
+        case .fairValue: FairValueNumbers(self).write(self, to: &text)
         }
         return text.finished()
     }

@@ -139,3 +139,74 @@ struct QuoteNumbers {
         text.add("z", tape)
     }
 }
+
+/// The numbers of numbered price bands.
+struct LimitBandNumbers {
+    let high, low: ExactDecimal
+    let indicator: Int
+    let tape, nanoseconds: Int64
+
+    init(_ event: LedgerEvent) {
+        var random = event.random
+        low = .price(&random)
+        high = ExactDecimal(mantissa: low.mantissa + Int64(1 + random.below(900)), places: low.places)
+        indicator = [1, 17, 18][random.below(3)]
+        tape = Int64(1 + random.below(3))
+        nanoseconds = event.time * 1_000_000 + Int64(random.below(1_000_000))
+    }
+
+    func write(_ event: LedgerEvent, to text: inout EventText) {
+        text.add("h", high)
+        text.add("l", low)
+        text.add("i", [indicator])
+        text.add("z", tape)
+        text.add("t", nanoseconds)
+        text.add("q", Int64(event.id))
+    }
+}
+
+/// The numbers of a numbered imbalance.
+struct ImbalanceNumbers {
+    let clearingPrice: ExactDecimal
+    let imbalance, paired, exchange, auctionTime, nanoseconds: Int64
+    let auctionType: String
+
+    init(_ event: LedgerEvent) {
+        var random = event.random
+        clearingPrice = .price(&random)
+        imbalance = Int64(random.below(2_000_001)) - 1_000_000
+        paired = Int64(random.below(1_000_000))
+        exchange = Int64(1 + random.below(20))
+        auctionTime = [930, 1600][random.below(2)]
+        auctionType = ["O", "M", "H", "C", "P", "R"][random.below(6)]
+        nanoseconds = event.time * 1_000_000 + Int64(random.below(1_000_000))
+    }
+
+    func write(_ event: LedgerEvent, to text: inout EventText) {
+        text.add("t", nanoseconds)
+        text.add("at", auctionTime)
+        text.addPlain("a", auctionType)
+        text.add("i", Int64(event.id))
+        text.add("x", exchange)
+        text.add("o", imbalance)
+        text.add("p", paired)
+        text.add("b", clearingPrice)
+    }
+}
+
+/// The numbers of a numbered fair value.
+struct FairValueNumbers {
+    let value: ExactDecimal
+    let nanoseconds: Int64
+
+    init(_ event: LedgerEvent) {
+        var random = event.random
+        value = .price(&random)
+        nanoseconds = event.time * 1_000_000 + Int64(random.below(1_000_000))
+    }
+
+    func write(_ event: LedgerEvent, to text: inout EventText) {
+        text.add("fmv", value)
+        text.add("t", nanoseconds)
+    }
+}

@@ -64,7 +64,7 @@ public struct LedgerPlan: Sendable, Equatable {
         switch kind {
         case .minuteBar: 60_000
         case .secondBar: 1000
-        case .trade, .quote: 0
+        case .trade, .quote, .limitBand, .imbalance, .fairValue: 0
         }
     }
 

@@ -26,7 +26,7 @@ public struct SyntheticFeed: Sendable, Equatable {
 
     /// Makes a market; see the properties for meaning.
     public init(
-        symbols: [Symbol], kinds: Set<EventKind> = Set(EventKind.allCases), seed: UInt64 = 1,
+        symbols: [Symbol], kinds: Set<EventKind> = [.minuteBar, .secondBar, .trade, .quote], seed: UInt64 = 1,
         tradesPerSecond: Double = 1, quotesPerTrade: Int = 3, start: Int64? = nil, duration: Duration? = nil,
         fractionalTradesPerMillion: Int = 50_000, novelFieldsPerMillion: Int = 10_000
     ) {

@@ -40,6 +40,8 @@ final class SyntheticSource: FrameSource {
         // A stable order: what happens in the same millisecond stays in the tickers' order.
         let order = happenings.indices.sorted { (happenings[$0].time, $0) < (happenings[$1].time, $1) }
         append(order.map { happenings[$0] }, windowMilliseconds: 100, to: &block)
+        // In frames of their own, so that whoever wants none of them has nothing to cut out.
+        append(tickers.indices.flatMap { tickers[$0].rarities(from: start, feed) }, to: &block)
         append(tickers.indices.compactMap { tickers[$0].secondBar(from: start, feed) }, to: &block)
         guard (start + 1000) % 60_000 == 0 else { return }
         let minute = start + 1000 - 60_000

@@ -49,6 +49,8 @@ struct SyntheticTicker {
     private var tradeNumber: Int64 = 0
     private var sequence: Int64 = 0
     private var random: SplitMix64
+    /// Of the kinds that came later, so that the others' events stay the same.
+    private var rarities: SyntheticRarities
 
     init(_ symbol: Symbol, seed: UInt64) {
         self.symbol = symbol
@@ -57,6 +59,7 @@ struct SyntheticTicker {
             for byte in bytes { hash = SplitMix64.mixed(hash &+ UInt64(byte) &+ 0x9E37_79B9_7F4A_7C15) }
         }
         random = SplitMix64(seed: hash)
+        rarities = SyntheticRarities(symbol, seed: hash)
         tape = Int64(1 + random.below(3))
         // Between $8 and $520.
         anchor = (800 + Int64(random.below(51_200))) * Self.cent
@@ -84,6 +87,13 @@ struct SyntheticTicker {
             last = max(last, time)
             trade(at: last, spread: spread, feed, &happenings)
         }
+    }
+
+    /// The rarer events of the second that was lived through from `start`.
+    mutating func rarities(from start: Int64, _ feed: SyntheticFeed) -> [Happening] {
+        var happenings: [Happening] = []
+        rarities.live(through: start, price: price, tape: tape, feed, &happenings)
+        return happenings
     }
 
     /// The bar of the second that starts at `start`; `nil` when there was no trade.

@@ -10,6 +10,12 @@ public struct SentEvents: Sendable, Equatable {
     public var trades: [TextRange] = []
     /// The objects of ``EventBatch/quotes``, in their order.
     public var quotes: [TextRange] = []
+    /// The objects of ``EventBatch/limitBands``, in their order.
+    public var limitBands: [TextRange] = []
+    /// The objects of ``EventBatch/imbalances``, in their order.
+    public var imbalances: [TextRange] = []
+    /// The objects of ``EventBatch/fairValues``, in their order.
+    public var fairValues: [TextRange] = []
 
     /// Makes an empty one.
     public init() {}
@@ -31,6 +37,12 @@ extension EventBatch {
             sent?.trades.append(range)
         } else if let count = sent?.quotes.count, count < quotes.count {
             sent?.quotes.append(range)
+        } else if let count = sent?.limitBands.count, count < limitBands.count {
+            sent?.limitBands.append(range)
+        } else if let count = sent?.imbalances.count, count < imbalances.count {
+            sent?.imbalances.append(range)
+        } else if let count = sent?.fairValues.count, count < fairValues.count {
+            sent?.fairValues.append(range)
         }
     }
 }

@@ -20,6 +20,19 @@ struct Fanout {
         for (place, quote) in batch.quotes.enumerated() {
             deliver(.quote, quote.symbol, index, sent, sent?.quotes, place) { $0.write(quote, text: batch.text) }
         }
+        for (place, event) in batch.limitBands.enumerated() {
+            deliver(.limitBand, event.symbol, index, sent, sent?.limitBands, place) {
+                $0.write(event, text: batch.text)
+            }
+        }
+        for (place, event) in batch.imbalances.enumerated() {
+            deliver(.imbalance, event.symbol, index, sent, sent?.imbalances, place) {
+                $0.write(event, text: batch.text)
+            }
+        }
+        for (place, event) in batch.fairValues.enumerated() {
+            deliver(.fairValue, event.symbol, index, sent, sent?.fairValues, place) { $0.write(event) }
+        }
     }
 
     private mutating func deliver(

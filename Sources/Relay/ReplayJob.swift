@@ -190,6 +190,21 @@ struct ReplayJob: Sendable {
             progress.text.write(row.event, text: batch.text)
             progress.text.bytes.withUnsafeBytes { frames.append($0) }
         }
+        for row in batch.limitBands
+        where times.contains(row.event.time) && wanted.wants(.limitBand, { row.event.symbol }) {
+            progress.text.write(row.event, text: batch.text)
+            progress.text.bytes.withUnsafeBytes { frames.append($0) }
+        }
+        for row in batch.imbalances
+        where times.contains(row.event.time) && wanted.wants(.imbalance, { row.event.symbol }) {
+            progress.text.write(row.event, text: batch.text)
+            progress.text.bytes.withUnsafeBytes { frames.append($0) }
+        }
+        for row in batch.fairValues
+        where times.contains(row.event.time) && wanted.wants(.fairValue, { row.event.symbol }) {
+            progress.text.write(row.event)
+            progress.text.bytes.withUnsafeBytes { frames.append($0) }
+        }
         return frames
     }
 

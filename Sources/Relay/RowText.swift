@@ -58,11 +58,42 @@ struct RowText {
         close()
     }
 
+    mutating func write(_ event: LimitBand, text: TextArena) {
+        open(.limitBand, event.symbol)
+        add("h", event.high)
+        add("l", event.low)
+        if let indicators = event.indicators { plain("i", text, indicators) }
+        add("z", event.tape.map(Int64.init))
+        add("t", event.timeNanoseconds ?? event.time)
+        add("q", event.sequence)
+        close()
+    }
+
+    mutating func write(_ event: Imbalance, text: TextArena) {
+        open(.imbalance, event.symbol)
+        add("t", event.timeNanoseconds ?? event.time)
+        add("at", event.auctionTime.map(Int64.init))
+        if let type = event.auctionType { quoted("a", text, type) }
+        add("i", event.sequence)
+        add("x", event.exchange.map(Int64.init))
+        add("o", event.imbalance)
+        add("p", event.paired)
+        add("b", event.clearingPrice)
+        close()
+    }
+
+    mutating func write(_ event: FairValue) {
+        open(.fairValue, event.symbol)
+        add("fmv", event.value)
+        add("t", event.timeNanoseconds ?? event.time)
+        close()
+    }
+
     private mutating func open(_ kind: EventKind, _ symbol: Symbol) {
         bytes.removeAll(keepingCapacity: true)
         bytes.append(contentsOf: #"{"ev":""#.utf8)
         bytes.append(contentsOf: kind.rawValue.utf8)
-        bytes.append(contentsOf: #"","sym":""#.utf8)
+        bytes.append(contentsOf: (kind == .limitBand || kind == .imbalance ? #"","T":""# : #"","sym":""#).utf8)
         symbol.withUTF8 { bytes.append(contentsOf: $0) }
         bytes.append(UInt8(ascii: "\""))
     }

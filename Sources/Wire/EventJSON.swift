@@ -6,6 +6,9 @@ package enum EventJSON: WireUnion, Sendable {
     case bar(Bar)
     case trade(Trade)
     case quote(Quote)
+    case limitBand(LimitBand)
+    case imbalance(Imbalance)
+    case fairValue(FairValue)
 
     /// A minute bar (AM) or second bar (A).
     package struct Bar: WireObject {
@@ -75,6 +78,69 @@ package enum EventJSON: WireUnion, Sendable {
         package static let bounds = ["symbol": Bounds.symbol]
     }
 
+    /// Price bands, a halt or its end.
+    package struct LimitBand: WireObject {
+        /// The kind of these events.
+        package enum Kind: String, Codable, CaseIterable, Sendable {
+            case LULD
+        }
+
+        package var kind: Kind
+        package var symbol: String
+        package var time_ms: Int64
+        package var high_band: Double?
+        package var low_band: Double?
+        package var indicators: String?
+        package var connection: String
+        package var received_ms: Int64
+        package var sequence: Int64?
+
+        package static let meanings = EventJSON.meanings
+        package static let bounds = ["symbol": Bounds.symbol]
+    }
+
+    /// The imbalance of an auction.
+    package struct Imbalance: WireObject {
+        /// The kind of these events.
+        package enum Kind: String, Codable, CaseIterable, Sendable {
+            case NOI
+        }
+
+        package var kind: Kind
+        package var symbol: String
+        package var time_ms: Int64
+        package var auction_time: Int32?
+        package var auction_type: String?
+        package var imbalance: Double?
+        package var paired: Double?
+        package var clearing_price: Double?
+        package var connection: String
+        package var received_ms: Int64
+        package var sequence: Int64?
+
+        package static let meanings = EventJSON.meanings
+        package static let bounds = ["symbol": Bounds.symbol]
+    }
+
+    /// A fair value.
+    package struct FairValue: WireObject {
+        /// The kind of these events.
+        package enum Kind: String, Codable, CaseIterable, Sendable {
+            case FMV
+        }
+
+        package var kind: Kind
+        package var symbol: String
+        package var time_ms: Int64
+        package var fair_value: Double
+        package var connection: String
+        package var received_ms: Int64
+        package var sequence: Int64?
+
+        package static let meanings = EventJSON.meanings
+        package static let bounds = ["symbol": Bounds.symbol]
+    }
+
     private static let meanings = [
         "connection": "The name of the connection that brought it", "received_ms": "When it was read from the socket",
         "sequence": "The row's number in its stream; null before the event is in the file",
@@ -101,6 +167,24 @@ package enum EventJSON: WireUnion, Sendable {
                     kind: .Q, symbol: quote.symbol.description, time_ms: quote.time, bid: quote.bid,
                     bid_size: quote.bidSize, ask: quote.ask, ask_size: quote.askSize, connection: connection,
                     received_ms: received, sequence: event.sequence))
+        case .limitBand(let band):
+            self = .limitBand(
+                LimitBand(
+                    kind: .LULD, symbol: band.symbol.description, time_ms: band.time, high_band: band.high,
+                    low_band: band.low, indicators: event.event.detail(in: event.texts), connection: connection,
+                    received_ms: received, sequence: event.sequence))
+        case .imbalance(let found):
+            self = .imbalance(
+                Imbalance(
+                    kind: .NOI, symbol: found.symbol.description, time_ms: found.time,
+                    auction_time: found.auctionTime, auction_type: event.event.detail(in: event.texts),
+                    imbalance: found.imbalance, paired: found.paired, clearing_price: found.clearingPrice,
+                    connection: connection, received_ms: received, sequence: event.sequence))
+        case .fairValue(let found):
+            self = .fairValue(
+                FairValue(
+                    kind: .FMV, symbol: found.symbol.description, time_ms: found.time, fair_value: found.value,
+                    connection: connection, received_ms: received, sequence: event.sequence))
         }
     }
 
@@ -109,6 +193,12 @@ package enum EventJSON: WireUnion, Sendable {
             self = .bar(bar)
         } else if let trade = try? Trade(from: decoder) {
             self = .trade(trade)
+        } else if let band = try? LimitBand(from: decoder) {
+            self = .limitBand(band)
+        } else if let imbalance = try? Imbalance(from: decoder) {
+            self = .imbalance(imbalance)
+        } else if let value = try? FairValue(from: decoder) {
+            self = .fairValue(value)
         } else {
             self = .quote(try Quote(from: decoder))
         }
@@ -119,10 +209,18 @@ package enum EventJSON: WireUnion, Sendable {
         case .bar(let bar): try bar.encode(to: encoder)
         case .trade(let trade): try trade.encode(to: encoder)
         case .quote(let quote): try quote.encode(to: encoder)
+        case .limitBand(let band): try band.encode(to: encoder)
+        case .imbalance(let imbalance): try imbalance.encode(to: encoder)
+        case .fairValue(let value): try value.encode(to: encoder)
         }
     }
 
-    package static var schemas: [Schema] { [.of(Bar.self), .of(Trade.self), .of(Quote.self)] }
+    package static var schemas: [Schema] {
+        [
+            .of(Bar.self), .of(Trade.self), .of(Quote.self), .of(LimitBand.self), .of(Imbalance.self),
+            .of(FairValue.self),
+        ]
+    }
 }
 
 /// The newest events: `/api/ticks/recent`.

@@ -80,6 +80,9 @@ package enum PlatformJSON {
             case .bar(let bar): (price, volume) = (bar.close, bar.volume)
             case .trade(let trade): (price, volume) = (trade.price, trade.size)
             case .quote(let quote): (price, volume) = (quote.bid ?? quote.ask, quote.bidSize)
+            case .limitBand(let band): (price, volume) = (band.high ?? band.low, nil)
+            case .imbalance(let event): (price, volume) = (event.clearingPrice, event.imbalance)
+            case .fairValue(let event): (price, volume) = (event.value, nil)
             }
         }
     }

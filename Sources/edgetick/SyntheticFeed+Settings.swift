@@ -11,7 +11,8 @@ extension Settings {
         guard feed.source == .simulator else { return nil }
         let listed = connections.list.flatMap { SymbolList($0.symbols ?? "").symbols }
         let symbols = listed.isEmpty ? SymbolSelection.defaultSymbols : listed
-        var configuration = SimulatorConfiguration(source: .synthetic(SyntheticFeed(symbols: symbols)))
+        var configuration = SimulatorConfiguration(
+            source: .synthetic(SyntheticFeed(symbols: symbols, kinds: self.feed.events)))
         configuration.pace = .speed(1)
         let simulator = FeedSimulator(configuration: configuration, logger: Logger(label: "simulator"))
         let port = try await simulator.bind()

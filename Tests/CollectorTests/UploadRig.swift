@@ -63,6 +63,19 @@ final class UploadRig {
             case .quotes:
                 batch.quotes.append(
                     Quote(symbol: symbol, time: 1_381_239_000_000 + number, bid: price, sequence: number))
+            case .luld:
+                batch.limitBands.append(
+                    LimitBand(
+                        symbol: symbol, time: 1_381_239_000_000 + number, timeNanoseconds: nil, high: price,
+                        sequence: number))
+            case .imbalances:
+                batch.imbalances.append(
+                    Imbalance(
+                        symbol: symbol, time: 1_381_239_000_000 + number, timeNanoseconds: nil, sequence: number))
+            case .fairValues:
+                batch.fairValues.append(
+                    FairValue(
+                        symbol: symbol, time: 1_381_239_000_000 + number, timeNanoseconds: nil, value: price))
             }
         }
         #expect(buffer.offer(batch) != .refused)
@@ -88,6 +101,9 @@ final class UploadRig {
             case .bars: ("ohlcv_1min", "timestamp")
             case .trades: ("trades", "trade_id")
             case .quotes: ("quotes", "sequence")
+            case .luld: ("luld", "sequence")
+            case .imbalances: ("imbalances", "sequence")
+            case .fairValues: ("fair_values", "time")
             }
         return try sql("SELECT count(*), count(DISTINCT \(key)) FROM \(table)")
     }

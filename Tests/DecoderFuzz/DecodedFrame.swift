@@ -3,7 +3,7 @@ import MarketData
 
 /// What the decoder made of one frame, with the texts written out.
 public struct DecodedFrame {
-    /// The events, as ``EventLine`` writes them: bars, then trades, then quotes, each in the frame's order.
+    /// The events, as ``EventLine`` writes them: bars, then trades, quotes and the others, each in the frame's order.
     public var events: [String]
     /// The status messages.
     public var statuses: [FeedStatus] = []
@@ -19,5 +19,8 @@ public struct DecodedFrame {
         events =
             batch.bars.map(EventLine.line) + batch.trades.map { EventLine.line($0, batch.text) }
             + batch.quotes.map { EventLine.line($0, batch.text) }
+            + batch.limitBands.map { EventLine.line($0, batch.text) }
+            + batch.imbalances.map { EventLine.line($0, batch.text) }
+            + batch.fairValues.map { EventLine.line($0, batch.text) }
     }
 }

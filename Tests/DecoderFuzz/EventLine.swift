@@ -27,6 +27,18 @@ public enum EventLine {
             + " \(text(quote.indicators.map { arena[$0] })) \(text(quote.tape)) \(text(quote.sequence))"
     }
 
+    /// The line of an event of any other kind.
+    public static func line(_ event: some MarketEvent, _ arena: TextArena) -> String {
+        let values = event.values(in: arena).map { column, value in
+            if case .real(let number) = value {
+                "\(column.name)=\(text(number))"
+            } else {
+                "\(column.name)=\(value.json)"
+            }
+        }
+        return "\(event.kind.rawValue) " + values.joined(separator: " ")
+    }
+
     /// A number with its bits.
     static func text(_ value: Double?) -> String {
         value.map { "\($0)/\(String($0.bitPattern, radix: 16))" } ?? "-"

@@ -38,6 +38,9 @@ public enum ReferenceDecoder {
                 case "A": return .event(try bar(.second))
                 case "T": return .event(try trade())
                 case "Q": return .event(try quote())
+                case "LULD": return .event(try limitBand())
+                case "NOI": return .event(try imbalance())
+                case "FMV": return .event(try fairValue())
                 case "status":
                     let status = FeedStatus(
                         status: try required(text("status")), message: (try? text("message")) ?? "")
@@ -110,8 +113,48 @@ public enum ReferenceDecoder {
             return EventLine.line(quote, arena)
         }
 
-        func symbol() throws -> Symbol {
-            guard case .string(let bytes?)? = values["sym"] else { throw Wrong() }
+        func limitBand() throws -> String {
+            var arena = TextArena()
+            let (time, nanoseconds) = try moment()
+            var band = LimitBand(symbol: try symbol("T"), time: time, timeNanoseconds: nanoseconds)
+            band.high = try? number("h")
+            band.low = try? number("l")
+            band.indicators = (try? integers("i")).map { arena.append($0) }
+            band.tape = try? small("z")
+            band.sequence = try? integer("q")
+            return EventLine.line(band, arena)
+        }
+
+        func imbalance() throws -> String {
+            var arena = TextArena()
+            let (time, nanoseconds) = try moment()
+            var event = Imbalance(symbol: try symbol("T"), time: time, timeNanoseconds: nanoseconds)
+            event.auctionTime = try? small("at")
+            event.auctionType = ((try? text("a")) ?? (try? integer("a")).map { "\($0)" }).map { arena.append($0) }
+            event.sequence = try? integer("i")
+            event.exchange = try? small("x")
+            event.imbalance = try? number("o")
+            event.paired = try? number("p")
+            event.clearingPrice = try? number("b")
+            return EventLine.line(event, arena)
+        }
+
+        func fairValue() throws -> String {
+            let (time, nanoseconds) = try moment()
+            return EventLine.line(
+                FairValue(
+                    symbol: try symbol(), time: time, timeNanoseconds: nanoseconds, value: try required(number("fmv"))),
+                TextArena())
+        }
+
+        /// A time in milliseconds, or in nanoseconds as its size tells.
+        func moment() throws -> (Int64, Int64?) {
+            let value = try required(time("t"))
+            return value >= 100_000_000_000_000_000 ? (value / 1_000_000, value) : (value, nil)
+        }
+
+        func symbol(_ name: String = "sym") throws -> Symbol {
+            guard case .string(let bytes?)? = values[name] else { throw Wrong() }
             guard let symbol = Symbol(String(decoding: bytes, as: UTF8.self)) else { throw Wrong() }
             return symbol
         }

@@ -30,6 +30,32 @@ struct ProcessFaultTests {
         #expect(kills == 4)
     }
 
+    @Test
+    func `events of every kind come through a kill, a lost database and an upload, each once and as they were sent`()
+        async throws
+    {
+        let feed = try await LedgerServer(kinds: EventKind.allCases)
+        let rig = try await FaultRig(feed, cluster: .shared())
+        let (collector, port) = try await rig.box.collect()
+        try await rig.watch.watching {
+            try await rig.uploaded(atLeast: 200)
+            rig.proxy.set(.blackhole)
+            try await rig.collected(more: 700)
+            await rig.noteReport(port)
+            try await rig.kill(collector)
+        }
+        rig.proxy.set(.pass)
+        let (again, nextPort) = try await rig.box.collect()
+        try await rig.freshEvent(nextPort)
+        let findings = try await rig.settle(again)
+        #expect(findings.isClean, "\(findings)")
+        for stream in EventStream.allCases {
+            let rows = try rig.upstream.value(
+                "select count(*) > 50 from \(stream == .bars ? "ohlcv_1min" : stream.rawValue)")
+            #expect(rows == "t", "\(stream)")
+        }
+    }
+
     @Test(.enabled(if: MemoryGroup.isAvailable, "no control group for memory can be made here"))
     func `a collector that runs out of memory is killed and goes on where it was`() async throws {
         let group = try #require(MemoryGroup())

@@ -61,6 +61,20 @@ import Testing
         #expect(sightings.remembered == 2)
     }
 
+    @Test(arguments: EventStream.allCases)
+    func `an event of any stream is kept once`(stream: EventStream) {
+        var sightings = Sightings()
+        let symbols = ["BRK.B", "IBM"].compactMap { Symbol($0) }
+        sightings.share(symbols.map { .init(symbol: $0, slots: [0, 1], ended: []) })
+        let sent = stream.fullAndBareEvents()
+        var first = sent
+        sightings.filter(&first, from: 0, now: .zero)
+        #expect(first == sent)
+        var second = sent
+        sightings.filter(&second, from: 1, now: .zero)
+        #expect(second.isEmpty && sightings.duplicates == 2)
+    }
+
     @Test func `the same event twice on each connection is two events`() {
         var sightings = Sightings()
         sightings.share([shared()])

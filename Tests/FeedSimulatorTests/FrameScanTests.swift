@@ -28,7 +28,7 @@ import Testing
             (#"[{"ev":"T","sym":"A","x":[{"ev":"Q"},{"ev":"Q"}]},{"ev":"Q","sym":"B"}]"#, ["4 A", "8 B"]),
             (#"[{"ev":"T","x":{"sym":"N","y":"]"},"sym":"A"}]"#, ["4 A"]),
             (
-                #"[{"ev":"status","status":"x"},{"ev":"LULD","sym":"A"},{"ev":"ZZ"},{"sym":"A"},{}]"#,
+                #"[{"ev":"status","status":"x"},{"ev":"XQ","sym":"A"},{"ev":"ZZ"},{"sym":"A"},{}]"#,
                 ["16 -", "32 A", "32 -", "32 A", "32 -"]
             ),
             (#"[{"ev":"AM","sym":"A"},{"ev":"AM","sym":"B"]"#, nil),

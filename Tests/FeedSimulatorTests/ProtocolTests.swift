@@ -63,7 +63,7 @@ struct `The conversation over a socket` {
         ("hello", "the request isn't an object with action and params"),
         (#"{"action":"subscribe"}"#, "the request has no params"),
         (#"{"action":"dance","params":"x"}"#, "unknown action 'dance'"),
-        (#"{"action":"subscribe","params":"LULD.AAPL"}"#, "unknown channel 'LULD.AAPL'"),
+        (#"{"action":"subscribe","params":"XQ.AAPL"}"#, "unknown channel 'XQ.AAPL'"),
         (#"{"action":"subscribe","params":"AM"}"#, "unknown channel 'AM'"),
         (#"{"action":"subscribe","params":" , "}"#, "no channel named"),
         (#"{"action":"auth","params":"again"}"#, "already authenticated"),

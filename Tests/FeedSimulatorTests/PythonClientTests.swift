@@ -27,7 +27,7 @@ struct `The official Python client` {
         arguments: [([String](), "AM.*,A.*,T.*,Q.*"), (["drop-every=150"], "T.AAPL,Q.*")])
     func `receives every event, unchanged`(faults: [String], channels: String) async throws {
         let count = 2000
-        let plan = LedgerPlan(kinds: EventKind.allCases, symbols: ["AAPL", "BRK.B"].compactMap { Symbol($0) })
+        let plan = LedgerPlan(kinds: usualKinds, symbols: ["AAPL", "BRK.B"].compactMap { Symbol($0) })
         var setting = try configuration(.ledger(LedgerFeed(plan: plan, count: count)), faults)
         setting.exitsWhenDone = true
         let simulator = FeedSimulator(configuration: setting, logger: quiet)

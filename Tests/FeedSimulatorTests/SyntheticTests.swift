@@ -119,6 +119,27 @@ private struct Decoded: Decodable {
         #expect(bars.map(\.vw) == (try decoded(all.capture())).filter { $0.ev == "AM" }.map(\.vw))
     }
 
+    @Test func `price bands, imbalances and fair values come when asked for, and change nothing of the others`() throws
+    {
+        let usual = feed()
+        var all = feed()
+        all.kinds = Set(EventKind.allCases)
+        func objects(_ capture: [UInt8]) throws -> [[String: Any]] {
+            try String(decoding: capture, as: UTF8.self).split(separator: "\n").flatMap { line in
+                try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [[String: Any]] ?? []
+            }
+        }
+        let events = try objects(all.capture())
+        let rare = events.filter { ["LULD", "NOI", "FMV"].contains($0["ev"] as? String) }
+        // Three minutes of three tickers: a band every half minute at least, ten imbalances a minute, a value a second.
+        #expect(rare.count { $0["ev"] as? String == "LULD" } >= 18)
+        #expect(rare.count { $0["ev"] as? String == "NOI" } == 90)
+        #expect(rare.count { $0["ev"] as? String == "FMV" } == 540)
+        #expect(rare.allSatisfy { ($0["t"] as? Int ?? 0) / 1_000_000_000_000 == 1_704_205 })
+        #expect(rare.allSatisfy { ($0["ev"] as? String == "FMV") == ($0["sym"] != nil) })
+        #expect(events.count - rare.count == (try objects(usual.capture())).count)
+    }
+
     @Test func `it is sent over a socket at a multiple of its own pace`() async throws {
         var feed = feed()
         feed.start = nil

@@ -21,7 +21,8 @@ import Testing
             # The columns of each stream
 
             A stream is a table of `ticks.sqlite` and of the database upstream. Times that end in `_ms` are milliseconds,
-            in `_us` microseconds since the Unix epoch, in UTC; upstream they are `timestamptz`. `feed` is the field of the
+            in `_us` microseconds and in `_ns` nanoseconds since the Unix epoch, in UTC; upstream the first two are
+            `timestamptz`. `feed` is the field of the
             feed's message, the exact one first. Upstream every table also has `collector`, the name of the box that
             uploaded the row. Bars go to `ohlcv_1min` and `ohlcv_1sec`, the other streams to tables of their own name.
 

@@ -86,7 +86,7 @@ import Testing
         #expect(try Data(contentsOf: URL(fileURLWithPath: scratch.ticks)) == before)
         #expect(try scratch.files(beginning: "ticks-bad-") == [])
         // The lock is free again.
-        try scratch.execute("PRAGMA user_version = 5")
+        try scratch.execute("PRAGMA user_version = 6")
         let again = try scratch.open()
         #expect(again.statistics[.bars].lastSequence == 5)
         await again.close()
@@ -97,7 +97,7 @@ import Testing
         let buffer = try scratch.open()
         await buffer.close()
         #expect(try scratch.number("PRAGMA application_id") == 0x4554_7431)
-        #expect(try scratch.number("PRAGMA user_version") == 5)
+        #expect(try scratch.number("PRAGMA user_version") == 6)
         #expect(try scratch.rows("PRAGMA journal_mode")[0][0] == "wal")
         #expect(try scratch.rows("SELECT id FROM buffer")[0][0] == buffer.id)
     }

@@ -99,7 +99,8 @@ extension BufferedBatch {
         func values(_ rows: [Buffered<some MarketEvent>]) -> [[String: ColumnValue]] {
             rows.map { $0.event.any.byColumn(text) }
         }
-        return values(bars) + values(trades) + values(quotes)
+        return values(bars) + values(trades) + values(quotes) + values(limitBands) + values(imbalances)
+            + values(fairValues)
     }
 }
 

@@ -105,6 +105,8 @@ import Testing
         try scratch.execute(
             """
             DROP TABLE gap_fills; DROP TABLE predecessors; DROP TABLE moves;
+            DROP TABLE luld; DROP TABLE imbalances; DROP TABLE fair_values;
+            DELETE FROM streams WHERE stream IN ('luld', 'imbalances', 'fair_values');
             ALTER TABLE gaps DROP COLUMN uncertain; ALTER TABLE gaps DROP COLUMN state; ALTER TABLE gaps DROP COLUMN detail;
             ALTER TABLE gaps DROP COLUMN settled_us; ALTER TABLE buffer DROP COLUMN alive_us;
             PRAGMA user_version = 1;

@@ -172,7 +172,7 @@ import Testing
         await buffer.close()
         try scratch.execute("PRAGMA user_version = 99")
         let newer = #expect(throws: StoreError.self) { _ = try repair(scratch.ticks) }
-        #expect(newer?.reason == .schemaTooNew(found: 99, known: 5))
+        #expect(newer?.reason == .schemaTooNew(found: 99, known: 6))
 
         let foreign = try Scratch()
         try foreign.execute("PRAGMA application_id = 42; CREATE TABLE theirs (a); INSERT INTO theirs VALUES (42)")

@@ -47,7 +47,7 @@ import Testing
         #expect(open.holder == getpid())
         #expect(open.id == buffer.id)
         #expect(open.collector == "tests")
-        #expect(open.schemaVersion == 5)
+        #expect(open.schemaVersion == 6)
         #expect(open[.bars].rows == 20)
         #expect(open[.bars].pending == 10)
         #expect(open[.bars].acknowledgedSequence == 10)

@@ -21,7 +21,7 @@ import Testing
         try sound.image.write(to: URL(fileURLWithPath: scratch.ticks))
         let result = try verify(scratch.ticks)
         #expect(result.findings == [])
-        #expect(result.isSound && result.id == sound.id && result.schemaVersion == 5)
+        #expect(result.isSound && result.id == sound.id && result.schemaVersion == 6)
         #expect(result.rows == Int64((sound.rows["bars"] ?? [:]).count + (sound.rows["trades"] ?? [:]).count))
         #expect(try Data(contentsOf: URL(fileURLWithPath: scratch.ticks)) == sound.image)
         #expect(try scratch.files(beginning: "ticks") == ["ticks.sqlite"])

@@ -27,6 +27,8 @@ extension Column {
         switch content {
         case .interval: .integer(60)
         case .milliseconds: .integer(1_767_623_400_000 + Int64(place) * 1001)
+        // The moment of the column before it.
+        case .nanoseconds: .integer((1_767_623_400_000 + Int64(place - 1) * 1001) * 1_000_000 + 123_456)
         case .price, .quantity: .real(Double(place) + 0.4372)
         case .whole: .integer(5_000_000_000 + Int64(place))
         case .small: .integer(100 + Int64(place))

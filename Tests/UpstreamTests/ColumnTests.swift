@@ -16,6 +16,9 @@ struct ColumnTests {
         agree(BarField.self, .secondBars)
         agree(TradeField.self, .trades)
         agree(QuoteField.self, .quotes)
+        agree(LimitBandField.self, .luld)
+        agree(ImbalanceField.self, .imbalances)
+        agree(FairValueField.self, .fairValues)
     }
 
     @Test(arguments: EventStream.allCases)
@@ -108,6 +111,9 @@ extension BufferedBatch {
         bars = buffered(batch.bars)
         trades = buffered(batch.trades)
         quotes = buffered(batch.quotes)
+        limitBands = buffered(batch.limitBands)
+        imbalances = buffered(batch.imbalances)
+        fairValues = buffered(batch.fairValues)
     }
 
     fileprivate func firstRowJSON(_ context: RowContext) -> String {
@@ -115,6 +121,9 @@ extension BufferedBatch {
         case .bars: RowJSON.text(bars[0], context)
         case .trades: RowJSON.text(trades[0], context)
         case .quotes: RowJSON.text(quotes[0], context)
+        case .luld: RowJSON.text(limitBands[0], context)
+        case .imbalances: RowJSON.text(imbalances[0], context)
+        case .fairValues: RowJSON.text(fairValues[0], context)
         }
     }
 }

@@ -102,7 +102,7 @@ import Testing
             #expect(error.map { "\($0)" }?.contains(user) == (password != nil))
         }
         let right = try sandbox.configuration(user: user, password: "right one")
-        #expect(try await UpstreamSchema.check(right).count == 8)
+        #expect(try await UpstreamSchema.check(right).count == 11)
     }
 
     @Test func `an unknown database is named`() async throws {

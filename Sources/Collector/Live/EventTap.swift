@@ -98,7 +98,9 @@ public final class EventTap: EventSink {
                 record(&state.latency[batch.connection, default: LatencyHistogram()])
             }
             batch.forEachNewest(Self.perBatch) { event in
-                state.ring.append(StoredEvent(event, connection: batch.connection, receivedMicroseconds: received))
+                state.ring.append(
+                    StoredEvent(
+                        event, texts: batch.text, connection: batch.connection, receivedMicroseconds: received))
             }
         }
     }

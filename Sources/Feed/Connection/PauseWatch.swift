@@ -69,7 +69,7 @@ struct JumpWatch: Sendable {
         switch kind {
         case .minuteBar: 65_000
         case .secondBar: 6000
-        case .trade, .quote: 5000
+        case .trade, .quote, .limitBand, .imbalance, .fairValue: 5000
         }
     }
 }

@@ -6,6 +6,9 @@ extension EventReader {
         case bar(Bar.Interval)
         case trade
         case quote
+        case limitBand
+        case imbalance
+        case fairValue
         case status
     }
 
@@ -37,6 +40,9 @@ extension EventReader {
         case .bar(.second): .secondBar
         case .trade: .trade
         case .quote: .quote
+        case .limitBand: .limitBand
+        case .imbalance: .imbalance
+        case .fairValue: .fairValue
         case .status, nil: nil
         }
     }
@@ -57,6 +63,9 @@ extension EventReader {
         case "A": return .bar(.second)
         case "T": return .trade
         case "Q": return .quote
+        case "LULD": return .limitBand
+        case "NOI": return .imbalance
+        case "FMV": return .fairValue
         case "status": return .status
         default: throw Rejection(.unknownEvent)
         }
@@ -111,6 +120,33 @@ extension EventReader {
             bidExchange: smallInteger(.bx), ask: number(.ap), askSize: number(.as), askExchange: smallInteger(.ax),
             condition: smallInteger("c"), indicators: try integers("i", in: &arena, limit: limit),
             tape: smallInteger("z"), sequence: integer("q"))
+    }
+
+    /// An `LULD` message; its texts go to the arena.
+    @inline(never)
+    func limitBand(in arena: inout TextArena, limit: Int) throws(Rejection) -> LimitBand {
+        let (time, nanoseconds) = try requiredMoment("t")
+        return LimitBand(
+            symbol: try symbol(.ticker), time: time, timeNanoseconds: nanoseconds, high: number("h"), low: number("l"),
+            indicators: try integers("i", in: &arena, limit: limit), tape: smallInteger("z"), sequence: integer("q"))
+    }
+
+    /// A `NOI` message; its texts go to the arena.
+    @inline(never)
+    func imbalance(in arena: inout TextArena, limit: Int) throws(Rejection) -> Imbalance {
+        let (time, nanoseconds) = try requiredMoment("t")
+        return Imbalance(
+            symbol: try symbol(.ticker), time: time, timeNanoseconds: nanoseconds, auctionTime: smallInteger(.at),
+            auctionType: try keptText("a", in: &arena, limit: limit), sequence: integer("i"),
+            exchange: smallInteger("x"), imbalance: number("o"), paired: number("p"), clearingPrice: number("b"))
+    }
+
+    /// An `FMV` message.
+    @inline(never)
+    func fairValue() throws(Rejection) -> FairValue {
+        let (time, nanoseconds) = try requiredMoment("t")
+        return FairValue(
+            symbol: try symbol(), time: time, timeNanoseconds: nanoseconds, value: try requiredNumber(.fmv))
     }
 
     /// A `status` message.

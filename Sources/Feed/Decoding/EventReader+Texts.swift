@@ -13,21 +13,22 @@ extension EventReader {
                 return symbol
             }
         }
-        return try otherSymbol()
+        return try symbol(.sym)
     }
 
+    /// The symbol at a key, which must be there.
     @inline(never)
-    private func otherSymbol() throws(Rejection) -> Symbol {
-        guard has(.sym) else { throw Rejection(.missingField, .sym) }
-        guard fields.others & FieldKey.sym.bit != 0 else { throw Rejection(.wrongType, .sym) }
+    func symbol(_ key: FieldKey) throws(Rejection) -> Symbol {
+        guard has(key) else { throw Rejection(.missingField, key) }
+        guard fields.others & key.bit != 0 else { throw Rejection(.wrongType, key) }
         let symbol: Symbol?
-        switch fields.kind(.sym) {
-        case .string: symbol = Symbol(utf8: text(.sym))
-        case .escapedString: symbol = withUnescaped(.sym) { Symbol(utf8: $0) }
-        case .null: throw Rejection(.missingField, .sym)
-        default: throw Rejection(.wrongType, .sym)
+        switch fields.kind(key) {
+        case .string: symbol = Symbol(utf8: text(key))
+        case .escapedString: symbol = withUnescaped(key) { Symbol(utf8: $0) }
+        case .null: throw Rejection(.missingField, key)
+        default: throw Rejection(.wrongType, key)
         }
-        guard let symbol else { throw Rejection(.badSymbol, .sym) }
+        guard let symbol else { throw Rejection(.badSymbol, key) }
         return symbol
     }
 

@@ -167,6 +167,19 @@ struct EventReader {
         return value
     }
 
+    /// A time that an event may have and that must be there: in milliseconds, and in nanoseconds where it is sent so, which
+    /// its size tells.
+    func requiredMoment(_ key: FieldKey) throws(Rejection) -> (milliseconds: Int64, nanoseconds: Int64?) {
+        guard has(key), let value = try presentTime(key, in: .min ... .max) else {
+            throw Rejection(.missingField, key)
+        }
+        // The year 1973 in nanoseconds; in milliseconds some three million years from now.
+        let isNanoseconds = value >= 100_000_000_000_000_000
+        let milliseconds = isNanoseconds ? value / 1_000_000 : value
+        guard times.contains(milliseconds) else { throw Rejection(.badTime, key) }
+        return (milliseconds, isNanoseconds ? value : nil)
+    }
+
     @inline(__always)
     private func presentTime(_ key: FieldKey, in range: ClosedRange<Int64>) throws(Rejection) -> Int64? {
         let value: Int64

@@ -41,12 +41,16 @@ struct FieldKey: Equatable, ExpressibleByUnicodeScalarLiteral {
     @inline(__always) static var trft: FieldKey { FieldKey(index: 42) }
     @inline(__always) static var status: FieldKey { FieldKey(index: 43) }
     @inline(__always) static var message: FieldKey { FieldKey(index: 44) }
+    @inline(__always) static var fmv: FieldKey { FieldKey(index: 45) }
+    @inline(__always) static var at: FieldKey { FieldKey(index: 46) }
+    /// `T`: the ticker of events that don't have `sym`.
+    @inline(__always) static var ticker: FieldKey { FieldKey(index: 47) }
     /// Any name that no event of ours has.
     @inline(__always) static var unknown: FieldKey { FieldKey(index: 63) }
 
     private static let longNames = [
         "ev", "sym", "av", "dv", "op", "vw", "ds", "bx", "bp", "bs", "ax", "ap", "as", "dav", "otc", "trfi", "trft",
-        "status", "message",
+        "status", "message", "fmv", "at", "T",
     ]
 
     /// The name as the feed writes it.
@@ -81,6 +85,11 @@ struct FieldKey: Equatable, ExpressibleByUnicodeScalarLiteral {
         switch name.count {
         case 1 where name[0] >= 0x61 && name[0] <= 0x7A:
             self.init(index: UInt64(name[0] - 0x61))
+        // Rare names are left to this way, so that the quick one has no more to compare.
+        case 1 where name[0] == UInt8(ascii: "T"):
+            self = .ticker
+        case 2 where name.elementsEqual("at".utf8):
+            self = .at
         case 2:
             self.init(pair: UInt16(name[0]) | UInt16(name[1]) << 8)
         case 3...7:

@@ -164,6 +164,12 @@ public struct FrameDecoder: Sendable {
                 batch.trades.append(try reader.trade(in: &batch.text, limit: textLimit))
             case .quote:
                 batch.quotes.append(try reader.quote(in: &batch.text, limit: textLimit))
+            case .limitBand:
+                batch.limitBands.append(try reader.limitBand(in: &batch.text, limit: textLimit))
+            case .imbalance:
+                batch.imbalances.append(try reader.imbalance(in: &batch.text, limit: textLimit))
+            case .fairValue:
+                batch.fairValues.append(try reader.fairValue())
             case .status:
                 statuses.append(try reader.status())
             }

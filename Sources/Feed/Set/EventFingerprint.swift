@@ -53,6 +53,35 @@ struct EventFingerprint: Hashable, Sendable {
         folder.add(quote.indicators, text)
         self.init(folder)
     }
+
+    init(_ event: LimitBand, text: TextArena, era: UInt32) {
+        var folder = Folder(kind: 5, era: era)
+        folder.add(event.symbol)
+        folder.add(UInt64(bitPattern: event.time), Folder.bits(event.timeNanoseconds))
+        folder.add(Folder.bits(event.high), Folder.bits(event.low))
+        folder.add(Folder.bits(event.tape), Folder.bits(event.sequence))
+        folder.add(event.indicators, text)
+        self.init(folder)
+    }
+
+    init(_ event: Imbalance, text: TextArena, era: UInt32) {
+        var folder = Folder(kind: 6, era: era)
+        folder.add(event.symbol)
+        folder.add(UInt64(bitPattern: event.time), Folder.bits(event.timeNanoseconds))
+        folder.add(Folder.bits(event.auctionTime), Folder.bits(event.sequence))
+        folder.add(Folder.bits(event.exchange), Folder.bits(event.imbalance))
+        folder.add(Folder.bits(event.paired), Folder.bits(event.clearingPrice))
+        folder.add(event.auctionType, text)
+        self.init(folder)
+    }
+
+    init(_ event: FairValue, era: UInt32) {
+        var folder = Folder(kind: 7, era: era)
+        folder.add(event.symbol)
+        folder.add(UInt64(bitPattern: event.time), Folder.bits(event.timeNanoseconds))
+        folder.add(event.value.bitPattern, 0)
+        self.init(folder)
+    }
 }
 
 /// Folds words into 128 bits by full multiplications, in two lanes with secrets of their own.

@@ -94,7 +94,11 @@ struct Sightings: Sendable {
             guard let sharing = sharings[bar.symbol] else { return true }
             return isNew(EventFingerprint(bar, era: sharing.era), sharing, slot, now)
         }
-        if !batch.trades.isEmpty || !batch.quotes.isEmpty {
+        batch.fairValues.keep(along: &sent.fairValues) { event in
+            guard let sharing = sharings[event.symbol] else { return true }
+            return isNew(EventFingerprint(event, era: sharing.era), sharing, slot, now)
+        }
+        if batch.count > batch.bars.count + batch.fairValues.count {
             let text = batch.text
             batch.trades.keep(along: &sent.trades) { trade in
                 guard let sharing = sharings[trade.symbol] else { return true }
@@ -103,6 +107,14 @@ struct Sightings: Sendable {
             batch.quotes.keep(along: &sent.quotes) { quote in
                 guard let sharing = sharings[quote.symbol] else { return true }
                 return isNew(EventFingerprint(quote, text: text, era: sharing.era), sharing, slot, now)
+            }
+            batch.limitBands.keep(along: &sent.limitBands) { event in
+                guard let sharing = sharings[event.symbol] else { return true }
+                return isNew(EventFingerprint(event, text: text, era: sharing.era), sharing, slot, now)
+            }
+            batch.imbalances.keep(along: &sent.imbalances) { event in
+                guard let sharing = sharings[event.symbol] else { return true }
+                return isNew(EventFingerprint(event, text: text, era: sharing.era), sharing, slot, now)
             }
         }
         if keepsSent { batch.sent = sent }

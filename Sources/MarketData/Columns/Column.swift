@@ -17,6 +17,8 @@ public struct Column: Sendable, Equatable {
         case milliseconds
         /// A moment in microseconds since the Unix epoch.
         case microseconds
+        /// A moment in nanoseconds since the Unix epoch.
+        case nanoseconds
         /// A price in dollars.
         case price
         /// A number of shares, which may have a fraction.
@@ -139,6 +141,9 @@ extension EventStream {
         case .bars: Self.barColumns
         case .trades: Self.tradeColumns
         case .quotes: Self.quoteColumns
+        case .luld: Self.limitBandColumns
+        case .imbalances: Self.imbalanceColumns
+        case .fairValues: Self.fairValueColumns
         }
     }
 
@@ -152,6 +157,9 @@ extension EventStream {
         [.sequence] + Bar.columns.map(\.column) + [.received([]), .connection, .source]
     private static let tradeColumns = tickColumns(Trade.columns)
     private static let quoteColumns = tickColumns(Quote.columns)
+    private static let limitBandColumns = tickColumns(LimitBand.columns)
+    private static let imbalanceColumns = tickColumns(Imbalance.columns)
+    private static let fairValueColumns = tickColumns(FairValue.columns)
 
     /// Without a key, rows are told from those of another collector by their time of receipt.
     private static func tickColumns<Event>(_ columns: [EventColumn<Event>]) -> [Column] {

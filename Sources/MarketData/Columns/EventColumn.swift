@@ -6,6 +6,7 @@ public struct EventColumn<Event: Sendable>: Sendable {
         case interval(any WritableKeyPath<Event, Bar.Interval> & Sendable)
         case moment(any WritableKeyPath<Event, Int64> & Sendable)
         case optionalMoment(any WritableKeyPath<Event, Int64?> & Sendable)
+        case nanoseconds(any WritableKeyPath<Event, Int64?> & Sendable)
         case price(any WritableKeyPath<Event, Double> & Sendable)
         case optionalPrice(any WritableKeyPath<Event, Double?> & Sendable)
         case quantity(any WritableKeyPath<Event, Double> & Sendable)
@@ -40,7 +41,8 @@ public struct EventColumn<Event: Sendable>: Sendable {
         case .symbol(let path): .text(event[keyPath: path].description)
         case .interval(let path): .integer(Int64(event[keyPath: path].rawValue))
         case .moment(let path): .integer(event[keyPath: path])
-        case .optionalMoment(let path), .whole(let path): event[keyPath: path].map { .integer($0) }
+        case .optionalMoment(let path), .nanoseconds(let path), .whole(let path):
+            event[keyPath: path].map { .integer($0) }
         case .price(let path), .quantity(let path): .real(event[keyPath: path])
         case .optionalPrice(let path), .optionalQuantity(let path): event[keyPath: path].map { .real($0) }
         case .small(let path): event[keyPath: path].map { .integer(Int64($0)) }
@@ -67,7 +69,7 @@ public struct EventColumn<Event: Sendable>: Sendable {
         case .interval(let path):
             put(value.integer.flatMap { Int32(exactly: $0) }.flatMap { Bar.Interval(rawValue: $0) }, path)
         case .moment(let path): put(value.integer, path)
-        case .optionalMoment(let path), .whole(let path): put(value.integer, path)
+        case .optionalMoment(let path), .nanoseconds(let path), .whole(let path): put(value.integer, path)
         case .price(let path), .quantity(let path): put(value.real, path)
         case .optionalPrice(let path), .optionalQuantity(let path): put(value.real, path)
         case .small(let path): put(value.integer.flatMap { Int32(exactly: $0) }, path)
@@ -84,6 +86,7 @@ extension EventColumn.Place {
         case .interval: (.interval, true)
         case .moment: (.milliseconds, true)
         case .optionalMoment: (.milliseconds, false)
+        case .nanoseconds: (.nanoseconds, false)
         case .price: (.price, true)
         case .optionalPrice: (.price, false)
         case .quantity: (.quantity, true)

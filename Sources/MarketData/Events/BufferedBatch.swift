@@ -43,7 +43,13 @@ public struct BufferedBatch: Sendable {
     public var trades: [Buffered<Trade>] = []
     /// Rows of the stream ``EventStream/quotes``.
     public var quotes: [Buffered<Quote>] = []
-    /// The texts that trades and quotes refer to.
+    /// Rows of the stream ``EventStream/luld``.
+    public var limitBands: [Buffered<LimitBand>] = []
+    /// Rows of the stream ``EventStream/imbalances``.
+    public var imbalances: [Buffered<Imbalance>] = []
+    /// Rows of the stream ``EventStream/fairValues``.
+    public var fairValues: [Buffered<FairValue>] = []
+    /// The texts that rows refer to.
     public var text = TextArena()
     /// The names that ``Buffered/connection`` refers to.
     public var connections: [String] = []
@@ -59,6 +65,9 @@ public struct BufferedBatch: Sendable {
         case .bars: bars.count
         case .trades: trades.count
         case .quotes: quotes.count
+        case .luld: limitBands.count
+        case .imbalances: imbalances.count
+        case .fairValues: fairValues.count
         }
     }
 
@@ -80,6 +89,9 @@ public struct BufferedBatch: Sendable {
         case .bars: bars.reserveCapacity(count)
         case .trades: trades.reserveCapacity(count)
         case .quotes: quotes.reserveCapacity(count)
+        case .luld: limitBands.reserveCapacity(count)
+        case .imbalances: imbalances.reserveCapacity(count)
+        case .fairValues: fairValues.reserveCapacity(count)
         }
     }
 
@@ -91,6 +103,9 @@ public struct BufferedBatch: Sendable {
         case .bars: mark(bars)
         case .trades: mark(trades)
         case .quotes: mark(quotes)
+        case .luld: mark(limitBands)
+        case .imbalances: mark(imbalances)
+        case .fairValues: mark(fairValues)
         }
     }
 }

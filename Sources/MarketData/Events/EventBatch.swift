@@ -14,7 +14,13 @@ public struct EventBatch: Sendable, Equatable {
     public var trades: [Trade] = []
     /// Quotes; their texts stand in ``text``.
     public var quotes: [Quote] = []
-    /// The texts that trades and quotes refer to.
+    /// Price bands; their texts stand in ``text``.
+    public var limitBands: [LimitBand] = []
+    /// Imbalances; their texts stand in ``text``.
+    public var imbalances: [Imbalance] = []
+    /// Fair values.
+    public var fairValues: [FairValue] = []
+    /// The texts that events refer to.
     public var text = TextArena()
     /// The events as the feed sent them; `nil` unless somebody wants them.
     public var sent: SentEvents?
@@ -26,15 +32,22 @@ public struct EventBatch: Sendable, Equatable {
     }
 
     /// The number of events of all kinds.
-    public var count: Int { bars.count + trades.count + quotes.count }
+    public var count: Int {
+        bars.count + trades.count + quotes.count + limitBands.count + imbalances.count + fairValues.count
+    }
 
     /// Whether there is no event.
-    public var isEmpty: Bool { bars.isEmpty && trades.isEmpty && quotes.isEmpty }
+    public var isEmpty: Bool {
+        bars.isEmpty && trades.isEmpty && quotes.isEmpty && limitBands.isEmpty && imbalances.isEmpty
+            && fairValues.isEmpty
+    }
 
     /// Roughly the memory that the events take, for bounding queues.
     public var approximateBytes: Int {
         bars.count * MemoryLayout<Bar>.stride + trades.count * MemoryLayout<Trade>.stride
-            + quotes.count * MemoryLayout<Quote>.stride + text.bytes.count
+            + quotes.count * MemoryLayout<Quote>.stride + limitBands.count * MemoryLayout<LimitBand>.stride
+            + imbalances.count * MemoryLayout<Imbalance>.stride + fairValues.count * MemoryLayout<FairValue>.stride
+            + text.bytes.count
     }
 
     /// Calls `body` with what all events have, one event after the other, stream by stream.
@@ -48,6 +61,9 @@ public struct EventBatch: Sendable, Equatable {
         for index in stride(from: start, to: bars.count, by: step) { body(EventHead(bars[index])) }
         for index in stride(from: start, to: trades.count, by: step) { body(EventHead(trades[index])) }
         for index in stride(from: start, to: quotes.count, by: step) { body(EventHead(quotes[index])) }
+        for index in stride(from: start, to: limitBands.count, by: step) { body(EventHead(limitBands[index])) }
+        for index in stride(from: start, to: imbalances.count, by: step) { body(EventHead(imbalances[index])) }
+        for index in stride(from: start, to: fairValues.count, by: step) { body(EventHead(fairValues[index])) }
     }
 
     /// Calls `body` with the newest events of each stream, `most` of each at most, oldest first.
@@ -56,6 +72,9 @@ public struct EventBatch: Sendable, Equatable {
         for bar in bars.suffix(most) { body(.bar(bar)) }
         for trade in trades.suffix(most) { body(.trade(trade)) }
         for quote in quotes.suffix(most) { body(.quote(quote)) }
+        for limitBand in limitBands.suffix(most) { body(.limitBand(limitBand)) }
+        for imbalance in imbalances.suffix(most) { body(.imbalance(imbalance)) }
+        for fairValue in fairValues.suffix(most) { body(.fairValue(fairValue)) }
     }
 
     /// Calls `body` with the number of events of each kind.
@@ -66,6 +85,9 @@ public struct EventBatch: Sendable, Equatable {
         body(.secondBar, bars.count - minutes)
         body(.trade, trades.count)
         body(.quote, quotes.count)
+        body(.limitBand, limitBands.count)
+        body(.imbalance, imbalances.count)
+        body(.fairValue, fairValues.count)
     }
 
     /// When the last event of a stream was over that was over last, in milliseconds since the Unix epoch.
@@ -77,6 +99,9 @@ public struct EventBatch: Sendable, Equatable {
         look(bars.last?.end)
         look(trades.last?.end)
         look(quotes.last?.end)
+        look(limitBands.last?.end)
+        look(imbalances.last?.end)
+        look(fairValues.last?.end)
         return newest
     }
 
@@ -88,6 +113,9 @@ public struct EventBatch: Sendable, Equatable {
         }
         if let trade = trades.last { heads.append(EventHead(trade)) }
         if let quote = quotes.last { heads.append(EventHead(quote)) }
+        if let limitBand = limitBands.last { heads.append(EventHead(limitBand)) }
+        if let imbalance = imbalances.last { heads.append(EventHead(imbalance)) }
+        if let fairValue = fairValues.last { heads.append(EventHead(fairValue)) }
         return heads
     }
 
@@ -97,6 +125,9 @@ public struct EventBatch: Sendable, Equatable {
         case .bars: bars.count
         case .trades: trades.count
         case .quotes: quotes.count
+        case .luld: limitBands.count
+        case .imbalances: imbalances.count
+        case .fairValues: fairValues.count
         }
     }
 
@@ -105,6 +136,9 @@ public struct EventBatch: Sendable, Equatable {
         bars.reserveCapacity(min(other.bars.count, most))
         trades.reserveCapacity(min(other.trades.count, most))
         quotes.reserveCapacity(min(other.quotes.count, most))
+        limitBands.reserveCapacity(min(other.limitBands.count, most))
+        imbalances.reserveCapacity(min(other.imbalances.count, most))
+        fairValues.reserveCapacity(min(other.fairValues.count, most))
     }
 
     /// Forgets the events and keeps the memory.
@@ -112,6 +146,9 @@ public struct EventBatch: Sendable, Equatable {
         bars.removeAll(keepingCapacity: true)
         trades.removeAll(keepingCapacity: true)
         quotes.removeAll(keepingCapacity: true)
+        limitBands.removeAll(keepingCapacity: true)
+        imbalances.removeAll(keepingCapacity: true)
+        fairValues.removeAll(keepingCapacity: true)
         text.removeAll()
         if sent != nil { sent = SentEvents() }
     }

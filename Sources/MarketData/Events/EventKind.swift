@@ -8,6 +8,12 @@ public enum EventKind: String, CaseIterable, Sendable, Hashable, Codable {
     case trade = "T"
     /// `Q`: a quote, the national best bid and offer.
     case quote = "Q"
+    /// `LULD`: price bands, halts and their ends.
+    case limitBand = "LULD"
+    /// `NOI`: the imbalance of an auction's orders.
+    case imbalance = "NOI"
+    /// `FMV`: the provider's estimate of a fair value.
+    case fairValue = "FMV"
 
     /// The kind of a bar of this length.
     @inlinable
@@ -19,6 +25,9 @@ public enum EventKind: String, CaseIterable, Sendable, Hashable, Codable {
         case .minuteBar, .secondBar: .bars
         case .trade: .trades
         case .quote: .quotes
+        case .limitBand: .luld
+        case .imbalance: .imbalances
+        case .fairValue: .fairValues
         }
     }
 
@@ -29,6 +38,9 @@ public enum EventKind: String, CaseIterable, Sendable, Hashable, Codable {
         case .secondBar: "second bars"
         case .trade: "trades"
         case .quote: "quotes"
+        case .limitBand: "price bands"
+        case .imbalance: "imbalances"
+        case .fairValue: "fair values"
         }
     }
 
@@ -39,6 +51,9 @@ public enum EventKind: String, CaseIterable, Sendable, Hashable, Codable {
         case .secondBar: 1
         case .trade: 2
         case .quote: 3
+        case .limitBand: 4
+        case .imbalance: 5
+        case .fairValue: 6
         }
     }
 }
@@ -51,6 +66,12 @@ public enum EventStream: String, CaseIterable, Sendable, Hashable, Codable {
     case trades
     /// Quotes.
     case quotes
+    /// Price bands, halts and their ends.
+    case luld
+    /// Imbalances of auctions.
+    case imbalances
+    /// The provider's estimates of fair values.
+    case fairValues = "fair_values"
 
     /// The stream's events.
     public var event: any MarketEvent.Type {
@@ -58,8 +79,14 @@ public enum EventStream: String, CaseIterable, Sendable, Hashable, Codable {
         case .bars: Bar.self
         case .trades: Trade.self
         case .quotes: Quote.self
+        case .luld: LimitBand.self
+        case .imbalances: Imbalance.self
+        case .fairValues: FairValue.self
         }
     }
+
+    /// All streams' names, for people: `bars, trades, quotes`.
+    public static let names = allCases.map(\.rawValue).joined(separator: ", ")
 
     /// The kinds whose rows the stream holds.
     public var kinds: [EventKind] { EventKind.allCases.filter { $0.stream == self } }
@@ -70,6 +97,9 @@ public enum EventStream: String, CaseIterable, Sendable, Hashable, Codable {
         case .bars: 0
         case .trades: 1
         case .quotes: 2
+        case .luld: 3
+        case .imbalances: 4
+        case .fairValues: 5
         }
     }
 }

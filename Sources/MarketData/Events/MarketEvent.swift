@@ -53,6 +53,12 @@ public enum AnyMarketEvent: Sendable, Equatable {
     case trade(Trade)
     /// A quote.
     case quote(Quote)
+    /// Price bands, a halt or its end.
+    case limitBand(LimitBand)
+    /// The imbalance of an auction's orders.
+    case imbalance(Imbalance)
+    /// The provider's estimate of a fair value.
+    case fairValue(FairValue)
 
     /// What all events have.
     public var head: EventHead {
@@ -60,6 +66,34 @@ public enum AnyMarketEvent: Sendable, Equatable {
         case .bar(let event): EventHead(event)
         case .trade(let event): EventHead(event)
         case .quote(let event): EventHead(event)
+        case .limitBand(let event): EventHead(event)
+        case .imbalance(let event): EventHead(event)
+        case .fairValue(let event): EventHead(event)
+        }
+    }
+
+    /// The text without which the event says little: the indicators of price bands, the kind of an auction.
+    public func detail(in texts: TextArena) -> String? {
+        switch self {
+        case .limitBand(let event): event.indicators.map { texts[$0] }
+        case .imbalance(let event): event.auctionType.map { texts[$0] }
+        case .bar, .trade, .quote, .fairValue: nil
+        }
+    }
+
+    /// The event with nothing but its detail of its texts, in an arena of its own.
+    public func keepingDetail(in texts: TextArena) -> (event: AnyMarketEvent, texts: TextArena) {
+        guard let detail = detail(in: texts) else { return (self, TextArena()) }
+        var kept = TextArena()
+        let range = kept.append(detail)
+        switch self {
+        case .limitBand(var event):
+            event.indicators = range
+            return (.limitBand(event), kept)
+        case .imbalance(var event):
+            event.auctionType = range
+            return (.imbalance(event), kept)
+        case .bar, .trade, .quote, .fairValue: return (self, TextArena())
         }
     }
 
@@ -69,6 +103,9 @@ public enum AnyMarketEvent: Sendable, Equatable {
         case .bar(let event): event.values(in: texts)
         case .trade(let event): event.values(in: texts)
         case .quote(let event): event.values(in: texts)
+        case .limitBand(let event): event.values(in: texts)
+        case .imbalance(let event): event.values(in: texts)
+        case .fairValue(let event): event.values(in: texts)
         }
     }
 }

@@ -21,7 +21,8 @@ enum EventRecord {
         case (.symbol, .text(let bytes)): bytes.withUnsafeBytes { Symbol(utf8: $0) } != nil
         case (.interval, .integer(let seconds)): Bar.Interval(rawValue: Int32(truncatingIfNeeded: seconds)) != nil
         case (.source, .text(let bytes)): EventSource(rawValue: String(decoding: bytes, as: UTF8.self)) != nil
-        case (.milliseconds, .integer), (.microseconds, .integer), (.whole, .integer), (.small, .integer),
+        case (.milliseconds, .integer), (.microseconds, .integer), (.nanoseconds, .integer), (.whole, .integer),
+            (.small, .integer),
             (.flag, .integer):
             true
         case (.price, .null), (.quantity, .null): true

@@ -21,6 +21,12 @@ struct Salvage {
         walk = TreeWalk(image)
     }
 
+    /// The streams that the damaged file had tables of, as far as its header tells.
+    var streams: [EventStream] {
+        guard let version = image.header?.userVersion, version > 0 else { return EventStream.allCases }
+        return EventStream.inFile(ofVersion: version)
+    }
+
     /// Whether newer versions of pages are lost, so that a tree may seem whole and lack its end.
     var isOutdated: Bool { image.log.brokenFrames > 0 || image.isCut || image.header == nil || roots.isEmpty }
 
@@ -77,7 +83,7 @@ struct Salvage {
         var read = 0
         let total = Int(image.pageCount)
         var unreadable: [EventStream: Int64] = [:]
-        for stream in EventStream.allCases {
+        for stream in streams {
             let target = try target(stream.rawValue, database)
             targets[stream] = target
             let first = deletedThrough[stream] ?? 0
@@ -99,7 +105,7 @@ struct Salvage {
             unreadable[stream] = wrong
         }
         if isOutdated || unreached.values.contains(where: { !$0.isEmpty }) { try copyStrays(into: targets) }
-        for stream in EventStream.allCases {
+        for stream in streams {
             tables.append(
                 RepairReport.Table(
                     name: stream.rawValue, kept: targets[stream]?.kept ?? 0, unreadable: unreadable[stream] ?? 0))

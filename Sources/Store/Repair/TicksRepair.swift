@@ -89,7 +89,7 @@ struct TicksRepair {
             var marks = Marks(
                 acknowledged: salvage.acknowledged[stream] ?? 0,
                 deletedThrough: salvage.deletedThrough[stream] ?? max(0, (first ?? 1) - 1))
-            if salvage.deletedThrough[stream] == nil {
+            if salvage.deletedThrough[stream] == nil, salvage.streams.contains(stream) {
                 report.remarks.append("\(table): the marks are lost; the ledger upstream tells what was uploaded")
             }
             let greatest = max(last ?? 0, marks.acknowledged, marks.deletedThrough)

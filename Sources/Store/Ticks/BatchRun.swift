@@ -26,6 +26,9 @@ struct BatchRun {
         case .bars: appendBar(row, sequence)
         case .trades: appendTrade(row, sequence)
         case .quotes: appendQuote(row, sequence)
+        case .luld: appendLimitBand(row, sequence)
+        case .imbalances: appendImbalance(row, sequence)
+        case .fairValues: appendFairValue(row, sequence)
         }
     }
 
@@ -70,6 +73,40 @@ struct BatchRun {
             Buffered(
                 sequence: sequence, event: quote, receivedMicroseconds: row.integer(13) ?? 0,
                 connection: connection(row.bytes(14)), source: .stream))
+    }
+
+    private mutating func appendLimitBand(_ row: RowColumns, _ sequence: Int64) {
+        guard let symbol = Symbol(utf8: row.bytes(1)) else { return skip(row, symbolAt: 1, timeAt: 2, sequence) }
+        let event = LimitBand(
+            symbol: symbol, time: row.integer(2) ?? 0, timeNanoseconds: row.integer(3), high: row.number(4),
+            low: row.number(5), indicators: text(row, 6), tape: row.smallInteger(7), sequence: row.integer(8))
+        batch.limitBands.append(
+            Buffered(
+                sequence: sequence, event: event, receivedMicroseconds: row.integer(9) ?? 0,
+                connection: connection(row.bytes(10)), source: .stream))
+    }
+
+    private mutating func appendImbalance(_ row: RowColumns, _ sequence: Int64) {
+        guard let symbol = Symbol(utf8: row.bytes(1)) else { return skip(row, symbolAt: 1, timeAt: 2, sequence) }
+        let event = Imbalance(
+            symbol: symbol, time: row.integer(2) ?? 0, timeNanoseconds: row.integer(3),
+            auctionTime: row.smallInteger(4), auctionType: text(row, 5), sequence: row.integer(6),
+            exchange: row.smallInteger(7), imbalance: row.number(8), paired: row.number(9),
+            clearingPrice: row.number(10))
+        batch.imbalances.append(
+            Buffered(
+                sequence: sequence, event: event, receivedMicroseconds: row.integer(11) ?? 0,
+                connection: connection(row.bytes(12)), source: .stream))
+    }
+
+    private mutating func appendFairValue(_ row: RowColumns, _ sequence: Int64) {
+        guard let symbol = Symbol(utf8: row.bytes(1)) else { return skip(row, symbolAt: 1, timeAt: 2, sequence) }
+        let event = FairValue(
+            symbol: symbol, time: row.integer(2) ?? 0, timeNanoseconds: row.integer(3), value: row.number(4) ?? .nan)
+        batch.fairValues.append(
+            Buffered(
+                sequence: sequence, event: event, receivedMicroseconds: row.integer(5) ?? 0,
+                connection: connection(row.bytes(6)), source: .stream))
     }
 
     private mutating func skip(_ row: RowColumns, symbolAt: Int32, timeAt: Int32, _ sequence: Int64) {

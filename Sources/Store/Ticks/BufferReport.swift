@@ -115,7 +115,7 @@ public struct BufferReport: Sendable, Equatable {
         walBytes = StoreFile.size(of: file.path + "-wal")
         setAside = file.filesSetAside()
         streams = [:]
-        for stream in EventStream.allCases {
+        for stream in EventStream.inFile(ofVersion: schemaVersion) {
             streams[stream] = try BufferReport.stream(stream, contents, database)
         }
         drops = try Row.fetchAll(

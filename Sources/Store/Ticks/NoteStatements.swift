@@ -225,7 +225,7 @@ final class NoteStatements {
         if hasBars {
             gap.bind(nil, at: 10)
         } else {
-            gap.bind("trades and quotes cannot be had again", at: 10)
+            gap.bind("only bars can be had again", at: 10)
         }
         try gap.run()
         return true

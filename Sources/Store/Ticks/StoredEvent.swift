@@ -14,10 +14,11 @@ public struct StoredEvent: Sendable, Equatable {
     /// When it was read from the socket, in microseconds since the Unix epoch.
     public let receivedMicroseconds: Int64
 
-    /// Makes an event that is on its way to the file.
-    public init(_ event: AnyMarketEvent, connection: String, receivedMicroseconds: Int64) {
-        self.event = event
-        texts = TextArena()
+    /// Makes an event that is on its way to the file; of its texts it keeps the one without which it says little.
+    public init(
+        _ event: AnyMarketEvent, texts: TextArena = TextArena(), connection: String, receivedMicroseconds: Int64
+    ) {
+        (self.event, self.texts) = event.keepingDetail(in: texts)
         sequence = nil
         self.connection = connection
         self.receivedMicroseconds = receivedMicroseconds

@@ -186,7 +186,8 @@ final class TickConnection {
             contents.acknowledged[stream] = try Cells(row).required("acknowledged")
             contents.deletedThrough[stream] = try Cells(row).required("deleted_through")
         }
-        for stream in EventStream.allCases {
+        let version = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
+        for stream in EventStream.inFile(ofVersion: version) {
             let greatest = try Int64.fetchOne(database, sql: "SELECT max(seq) FROM \(stream.rawValue)") ?? 0
             contents.last[stream] = max(greatest, contents.acknowledged[stream], contents.deletedThrough[stream])
         }

@@ -141,7 +141,7 @@ public struct TickHistory: Sendable {
     ) throws(StoreError) -> (events: [StoredEvent], last: Int64) {
         try reading { database in
             try database.read { database in
-                guard let sequence else {
+                guard let sequence, try database.tableExists(stream.rawValue) else {
                     return ([], try Self.bounds(database, stream)?.upperBound ?? 0)
                 }
                 let rows = try Row.fetchAll(
@@ -256,7 +256,9 @@ public struct TickHistory: Sendable {
 
     static func bounds(_ database: Database, _ stream: EventStream) throws -> ClosedRange<Int64>? {
         let table = stream.rawValue
-        guard let first = try Int64.fetchOne(database, sql: "SELECT seq FROM \(table) ORDER BY seq LIMIT 1"),
+        // A file of an older version has not all streams.
+        guard try database.tableExists(table),
+            let first = try Int64.fetchOne(database, sql: "SELECT seq FROM \(table) ORDER BY seq LIMIT 1"),
             let last = try Int64.fetchOne(database, sql: "SELECT seq FROM \(table) ORDER BY seq DESC LIMIT 1")
         else { return nil }
         return first...last

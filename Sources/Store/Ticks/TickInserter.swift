@@ -6,11 +6,17 @@ final class TickInserter {
     private let bars: RowInserter
     private let trades: RowInserter
     private let quotes: RowInserter
+    private let luld: RowInserter
+    private let imbalances: RowInserter
+    private let fairValues: RowInserter
 
     init(on database: OpaquePointer) throws(StoreError) {
         bars = try RowInserter(.bars, on: database)
         trades = try RowInserter(.trades, on: database)
         quotes = try RowInserter(.quotes, on: database)
+        luld = try RowInserter(.luld, on: database)
+        imbalances = try RowInserter(.imbalances, on: database)
+        fairValues = try RowInserter(.fairValues, on: database)
     }
 
     /// Inserts a batch's events; `last` are the streams' last sequences, and are moved on.
@@ -25,6 +31,9 @@ final class TickInserter {
                     try insert(batch.bars, frame, after: last[.bars])
                     try insert(batch.trades, frame, after: last[.trades])
                     try insert(batch.quotes, frame, after: last[.quotes])
+                    try insert(batch.limitBands, frame, after: last[.luld])
+                    try insert(batch.imbalances, frame, after: last[.imbalances])
+                    try insert(batch.fairValues, frame, after: last[.fairValues])
                 }
             }
         }
@@ -112,6 +121,58 @@ final class TickInserter {
             row.bind(quote.sequence, 13)
             row.bind(frame.received, 14)
             row.bind(frame.connection, 15)
+        }
+    }
+
+    private func insert(_ rows: [LimitBand], _ frame: Frame, after last: Int64) throws(StoreError) {
+        guard !rows.isEmpty else { return }
+        try luld.insert(rows, first: last + 1) { handle, base, event, sequence, room in
+            let row = RowBinding(handle: handle, base: base)
+            row.bind(sequence, 1)
+            row.bind(event.symbol, 2, room)
+            row.bind(event.time, 3)
+            row.bind(event.timeNanoseconds, 4)
+            row.bind(event.high, 5)
+            row.bind(event.low, 6)
+            row.bind(frame[event.indicators], 7)
+            row.bind(event.tape, 8)
+            row.bind(event.sequence, 9)
+            row.bind(frame.received, 10)
+            row.bind(frame.connection, 11)
+        }
+    }
+
+    private func insert(_ rows: [Imbalance], _ frame: Frame, after last: Int64) throws(StoreError) {
+        guard !rows.isEmpty else { return }
+        try imbalances.insert(rows, first: last + 1) { handle, base, event, sequence, room in
+            let row = RowBinding(handle: handle, base: base)
+            row.bind(sequence, 1)
+            row.bind(event.symbol, 2, room)
+            row.bind(event.time, 3)
+            row.bind(event.timeNanoseconds, 4)
+            row.bind(event.auctionTime, 5)
+            row.bind(frame[event.auctionType], 6)
+            row.bind(event.sequence, 7)
+            row.bind(event.exchange, 8)
+            row.bind(event.imbalance, 9)
+            row.bind(event.paired, 10)
+            row.bind(event.clearingPrice, 11)
+            row.bind(frame.received, 12)
+            row.bind(frame.connection, 13)
+        }
+    }
+
+    private func insert(_ rows: [FairValue], _ frame: Frame, after last: Int64) throws(StoreError) {
+        guard !rows.isEmpty else { return }
+        try fairValues.insert(rows, first: last + 1) { handle, base, event, sequence, room in
+            let row = RowBinding(handle: handle, base: base)
+            row.bind(sequence, 1)
+            row.bind(event.symbol, 2, room)
+            row.bind(event.time, 3)
+            row.bind(event.timeNanoseconds, 4)
+            row.bind(event.value, 5)
+            row.bind(frame.received, 6)
+            row.bind(frame.connection, 7)
         }
     }
 }

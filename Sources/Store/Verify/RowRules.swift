@@ -43,7 +43,7 @@ struct RowRules {
         case .interval:
             let lengths = Bar.Interval.allCases.map { "\($0.rawValue)" }.joined(separator: ", ")
             return Rule(name: "\(name) is neither 1 nor 60", condition: "\(name) IN (\(lengths))")
-        case .milliseconds, .microseconds, .whole, .small:
+        case .milliseconds, .microseconds, .nanoseconds, .whole, .small:
             let types = column.isRequired ? "\(type) = 'integer'" : "\(type) IN ('integer', 'null')"
             return Rule(name: "\(name) is no whole number", condition: types)
         case .price, .quantity:

@@ -18,14 +18,16 @@ struct TicksChecks {
     }
 
     var version: Int { result.schemaVersion ?? 0 }
+    /// The streams that the file has tables of.
+    var streams: [EventStream] { EventStream.inFile(ofVersion: version) }
 
     /// Looks at everything; with `isQuick` not at every row.
     mutating func run(isQuick: Bool, progress: (Int64, Int64) -> Void) throws(StoreError) {
         try readIdentity()
         try readMarks()
-        let total = isQuick ? 0 : EventStream.allCases.reduce(0) { $0 + span(of: $1) }
+        let total = isQuick ? 0 : streams.reduce(0) { $0 + span(of: $1) }
         var done: Int64 = 0
-        for stream in EventStream.allCases {
+        for stream in streams {
             if !isQuick {
                 try walk(stream) { progress(done + $0, total) }
                 done += span(of: stream)
@@ -77,7 +79,7 @@ struct TicksChecks {
             found[stream] = marks
         }
         for name in unknown { result.find(.warning, .accounts, at: "streams", "it names an unknown stream, \(name)") }
-        for stream in EventStream.allCases {
+        for stream in streams {
             var marks = found[stream] ?? FileVerification.Stream()
             if found[stream] == nil {
                 result.find(

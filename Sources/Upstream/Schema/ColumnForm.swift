@@ -29,7 +29,7 @@ extension ColumnContent {
         case .symbol, .text, .name, .source: self = .text
         case .price: self = .price
         case .quantity: self = .quantity
-        case .sequence, .interval, .whole, .small: self = .whole
+        case .sequence, .interval, .nanoseconds, .whole, .small: self = .whole
         case .milliseconds, .microseconds: self = .instant
         case .flag: self = .flag
         case .list: self = .list

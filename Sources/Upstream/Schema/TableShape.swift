@@ -186,6 +186,9 @@ extension TableShape {
     static let secondBars = TableShape("ohlcv_1sec", of: .bars, rights: [.insert, .update, .select])
     static let trades = TableShape("trades", of: .trades, rights: [.insert])
     static let quotes = TableShape("quotes", of: .quotes, rights: [.insert])
+    static let luld = TableShape("luld", of: .luld, rights: [.insert])
+    static let imbalances = TableShape("imbalances", of: .imbalances, rights: [.insert])
+    static let fairValues = TableShape("fair_values", of: .fairValues, rights: [.insert])
     static let ledger = TableShape(
         "edgetick_uploads",
         required: [
@@ -222,11 +225,16 @@ extension TableShape {
         case .secondBar: secondBars
         case .trade: trades
         case .quote: quotes
+        case .limitBand: luld
+        case .imbalance: imbalances
+        case .fairValue: fairValues
         }
     }
 
     /// The tables that an upload works with.
-    static let targets = [minuteBars, secondBars, trades, quotes, ledger]
+    static let targets = [minuteBars, secondBars, trades, quotes, luld, imbalances, fairValues, ledger]
     /// All tables upstream.
-    static let all = [minuteBars, secondBars, trades, quotes, groups, memberships, cacheEntries, ledger]
+    static let all = [
+        minuteBars, secondBars, trades, quotes, luld, imbalances, fairValues, groups, memberships, cacheEntries, ledger,
+    ]
 }

@@ -118,6 +118,9 @@ extension Uploader {
         switch batch.stream {
         case .trades: try find(batch.trades, .trades, TradeField.self)
         case .quotes: try find(batch.quotes, .quotes, QuoteField.self)
+        case .luld: try find(batch.limitBands, .luld, LimitBandField.self)
+        case .imbalances: try find(batch.imbalances, .imbalances, ImbalanceField.self)
+        case .fairValues: try find(batch.fairValues, .fairValues, FairValueField.self)
         case .bars:
             try find(batch.bars.filter { $0.event.interval == .minute }, .minuteBars, BarField.self)
             try find(batch.bars.filter { $0.event.interval == .second }, .secondBars, BarField.self)

@@ -6,7 +6,7 @@ struct UploadParcel: Sendable {
     let context: RowContext
     /// Of bars, those that go up and in which order.
     let bars: BarSelection
-    /// Of trades or quotes, all.
+    /// Of the other streams, all.
     let ticks: [Int32]
 
     init(_ batch: BufferedBatch, collector: String, barTimestamp: BarTimestamp) {
@@ -36,6 +36,9 @@ enum UploadPlan {
     case bars([(group: BarGroup, target: UploadTarget<BarField>, order: [Int32])])
     case trades(UploadTarget<TradeField>)
     case quotes(UploadTarget<QuoteField>)
+    case luld(UploadTarget<LimitBandField>)
+    case imbalances(UploadTarget<ImbalanceField>)
+    case fairValues(UploadTarget<FairValueField>)
 
     /// - Throws: reason `schema`, naming what keeps a table from being used.
     init(_ parcel: UploadParcel, in catalog: Catalog) throws(UpstreamError) {
@@ -50,6 +53,9 @@ enum UploadPlan {
             self = .bars(tables)
         case .trades: self = .trades(try UploadTarget(.trades, in: catalog))
         case .quotes: self = .quotes(try UploadTarget(.quotes, in: catalog))
+        case .luld: self = .luld(try UploadTarget(.luld, in: catalog))
+        case .imbalances: self = .imbalances(try UploadTarget(.imbalances, in: catalog))
+        case .fairValues: self = .fairValues(try UploadTarget(.fairValues, in: catalog))
         }
     }
 }

@@ -178,7 +178,7 @@ final class UploadTransaction {
             object: "table edgetick_uploads")
     }
 
-    /// Loads trades or quotes.
+    /// Loads rows of a stream other than bars.
     func load<Field: RowField>(
         _ rows: [Buffered<Field.Event>], _ order: ArraySlice<Int32>, into target: UploadTarget<Field>,
         _ context: RowContext

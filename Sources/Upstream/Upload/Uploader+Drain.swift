@@ -360,6 +360,12 @@ extension Uploader {
             try transaction.load(parcel.batch.trades, parcel.ticks[...], into: target, parcel.context)
         case .quotes(let target):
             try transaction.load(parcel.batch.quotes, parcel.ticks[...], into: target, parcel.context)
+        case .luld(let target):
+            try transaction.load(parcel.batch.limitBands, parcel.ticks[...], into: target, parcel.context)
+        case .imbalances(let target):
+            try transaction.load(parcel.batch.imbalances, parcel.ticks[...], into: target, parcel.context)
+        case .fairValues(let target):
+            try transaction.load(parcel.batch.fairValues, parcel.ticks[...], into: target, parcel.context)
         }
         try transaction.confirmRefusals()
         do {

@@ -315,14 +315,14 @@ extension Uploader {
         }
         guard let last = batch.lastSequence else { return ([], end) }
         let present = try rowsUpstream(batch, over: settling.connection, in: settling.catalog).present
-        let found = batch.sequences.filter { sequence in !refused.contains { $0.contains(sequence) } }
+        let sequences = (0..<batch.count).compactMap { batch.sequence(at: $0) }
+        let found = sequences.filter { sequence in !refused.contains { $0.contains(sequence) } }
         return (found.map { ($0, present.contains($0)) }, batch.count < limit ? end : last)
     }
 
     /// Whether this user may look rows up at all; who may not has never been asked to.
     private func mayRead(_ settling: Settling) -> Bool {
-        let shape = settling.view.stream == .trades ? TableShape.trades : .quotes
-        return settling.catalog.tables[shape.name]?.columns.allSatisfy(\.canSelect) ?? false
+        settling.catalog.tables[settling.view.stream.rawValue]?.columns.allSatisfy(\.canSelect) ?? false
     }
 
     private func needsPerson(_ settling: Settling, _ text: String) -> UpstreamError {
@@ -340,15 +340,5 @@ extension Uploader {
             .ledger, "settle with the ledger",
             "another copy of this file has taken over its upload: \(name)identifier \(id)",
             object: "table edgetick_uploads")
-    }
-}
-
-extension BufferedBatch {
-    var sequences: [Int64] {
-        switch stream {
-        case .bars: bars.map(\.sequence)
-        case .trades: trades.map(\.sequence)
-        case .quotes: quotes.map(\.sequence)
-        }
     }
 }

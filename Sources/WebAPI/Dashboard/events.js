@@ -5,12 +5,19 @@ import { byId, debounce, el, setText } from './dom.js';
 import * as format from './format.js';
 
 const ROWS = 200;
-const KINDS = { AM: 'minute bar', A: 'second bar', T: 'trade', Q: 'quote' };
+const KINDS = {
+  AM: 'minute bar', A: 'second bar', T: 'trade', Q: 'quote', LULD: 'price bands', NOI: 'imbalance', FMV: 'fair value',
+};
+const INDICATORS = { '[17]': ' (halted)', '[18]': ' (resumed)' };
 
 function value(event) {
   switch (event.kind) {
     case 'T': return `${format.price(event.price)} × ${format.compact(event.size)}`;
     case 'Q': return `${format.price(event.bid)} / ${format.price(event.ask)}`;
+    case 'LULD':
+      return `${format.price(event.low_band)} – ${format.price(event.high_band)}${INDICATORS[event.indicators] ?? ''}`;
+    case 'NOI': return `${format.compact(event.imbalance)} at ${format.price(event.clearing_price)}`;
+    case 'FMV': return format.price(event.fair_value);
     default: return `${format.price(event.close)} · ${format.compact(event.volume)}`;
   }
 }

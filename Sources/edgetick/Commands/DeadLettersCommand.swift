@@ -18,7 +18,7 @@ struct DeadLettersCommand: AsyncParsableCommand {
 /// Which dead letters a command is about.
 struct DeadLetterSelection: ParsableArguments {
     @Argument(help: "Letters by stream and number, as the list shows them: bars:4711.") var letters: [String] = []
-    @Option(help: "All letters of a stream: bars, trades or quotes.") var stream: String?
+    @Option(help: "All letters of a stream, such as trades.") var stream: String?
     @Flag(help: "All letters.") var all = false
 
     func validate() throws {
@@ -30,7 +30,7 @@ struct DeadLetterSelection: ParsableArguments {
 
     static func stream(_ text: String) throws -> EventStream {
         guard let stream = EventStream(rawValue: text) else {
-            throw ValidationError("'\(text)' is no stream; allowed: bars, trades, quotes")
+            throw ValidationError("'\(text)' is no stream; allowed: \(EventStream.names)")
         }
         return stream
     }

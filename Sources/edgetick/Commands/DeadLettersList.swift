@@ -14,7 +14,7 @@ struct DeadLettersList: AsyncParsableCommand {
             """)
 
     @OptionGroup var options: SettingsOptions
-    @Option(help: "Only those of a stream: bars, trades or quotes.") var stream: String?
+    @Option(help: "Only those of a stream, such as trades.") var stream: String?
     @Option(help: "The newest so many.") var limit = 100
     @Flag(help: "Print JSON.") var json = false
 

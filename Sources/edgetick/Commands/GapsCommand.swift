@@ -13,7 +13,7 @@ struct GapsCommand: AsyncParsableCommand {
             Example: edgetick gaps --state open
 
             open: not filled yet. filled: what the REST aggregates have is in the buffer. empty: nothing was traded then,
-            or the market was closed. unfillable: the aggregates do not have it (trades, quotes). Times are the events' own.
+            or the market was closed. unfillable: the aggregates do not have it (all that is no bar). Times are the events' own.
             TO is "under way" while events are missed; a "?" behind it says that the clock was wrong and the ends may be off.
             """)
 

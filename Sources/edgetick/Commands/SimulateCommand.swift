@@ -121,7 +121,8 @@ struct SimulateCommand: AsyncParsableCommand {
             }
             return symbol
         }
-        return .synthetic(SyntheticFeed(symbols: symbols, seed: seed, tradesPerSecond: rate))
+        return .synthetic(
+            SyntheticFeed(symbols: symbols, kinds: Set(EventKind.allCases), seed: seed, tradesPerSecond: rate))
     }
 }
 

@@ -37,7 +37,7 @@ struct SyncCommand: AsyncParsableCommand {
             discussion: "For rows that are gone upstream, or to take the upload over from another copy of the file."))
     var again = false
     @Option(help: "From which row on: when it was received, or with --stream its sequence.") var from: String?
-    @Option(help: "The stream to send again: bars, trades or quotes (default: all).") var stream: String?
+    @Option(help: "The stream to send again, such as trades (default: all).") var stream: String?
     @Flag(help: "Do not ask.") var yes = false
     @Flag(help: "Print JSON.") var json = false
 
@@ -110,7 +110,7 @@ struct SyncCommand: AsyncParsableCommand {
     private func streams() throws -> [EventStream] {
         guard let stream else { return EventStream.allCases }
         guard let found = EventStream(rawValue: stream) else {
-            throw CommandFailure(.usage, "--stream \(stream): bars, trades or quotes")
+            throw CommandFailure(.usage, "--stream \(stream): allowed: \(EventStream.names)")
         }
         return [found]
     }

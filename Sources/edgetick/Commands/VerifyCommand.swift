@@ -115,10 +115,11 @@ struct VerifyCommand: AsyncParsableCommand {
         lines[0] += result.schemaVersion.map { ", schema version \($0)" } ?? ""
         lines[0] += result.id.map { ", id \($0.escapingControls)" } ?? ""
         lines[0] += result.holder.map { ", in use by process \($0)" } ?? ""
+        let width = result.streams.keys.map(\.rawValue.count).max() ?? 0
         for stream in EventStream.allCases {
             guard let found = result.streams[stream] else { continue }
             lines.append(
-                "  \(stream.rawValue.padded(to: 7)) \(found.first ?? 0)…\(found.last ?? 0), acknowledged "
+                "  \(stream.rawValue.padded(to: width)) \(found.first ?? 0)…\(found.last ?? 0), acknowledged "
                     + "\(found.acknowledged), deleted through \(found.deletedThrough)")
         }
         for finding in result.findings {

@@ -71,6 +71,9 @@ struct BufferFile {
                     case .bars: Self.integer(row[3]) == 60 ? .minuteBar : .secondBar
                     case .trades: .trade
                     case .quotes: .quote
+                    case .luld: .limitBand
+                    case .imbalances: .imbalance
+                    case .fairValues: .fairValue
                     }
                 let values = (4..<row.count).map { Self.text(row[$0] as DatabaseValue) }
                 // A damaged file may hold anything, and the row is then no event's.

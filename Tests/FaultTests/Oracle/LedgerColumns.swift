@@ -17,6 +17,13 @@ enum LedgerColumns {
             [
                 "bid", "bid_size", "bid_exchange", "ask", "ask_size", "ask_exchange", "condition", "tape", "sequence",
             ]
+        case .luld: ["time_ns", "high_band", "low_band", "indicators", "tape", "sequence"]
+        case .imbalances:
+            [
+                "time_ns", "auction_time", "auction_type", "sequence", "exchange", "imbalance", "paired",
+                "clearing_price",
+            ]
+        case .fairValues: ["time_ns", "fair_value"]
         }
     }
 
@@ -37,6 +44,20 @@ enum LedgerColumns {
                 trade.sequence.map(String.init),
             ]
         }
+        if let band = event.limitBand(text: &text) {
+            return [
+                band.timeNanoseconds.map(String.init), band.high.map(decimal), band.low.map(decimal),
+                band.indicators.map { text[$0] }, band.tape.map(String.init), band.sequence.map(String.init),
+            ]
+        }
+        if let event = event.imbalance(text: &text) {
+            return [
+                event.timeNanoseconds.map(String.init), event.auctionTime.map(String.init),
+                event.auctionType.map { text[$0] }, event.sequence.map(String.init), event.exchange.map(String.init),
+                event.imbalance.map(decimal), event.paired.map(decimal), event.clearingPrice.map(decimal),
+            ]
+        }
+        if let event = event.fairValue { return [event.timeNanoseconds.map(String.init), decimal(event.value)] }
         guard let quote = event.quote else { return [] }
         return [
             quote.bid.map(decimal), quote.bidSize.map(decimal), quote.bidExchange.map(String.init),

@@ -21,6 +21,9 @@ struct UpstreamTables: Sendable {
             try rows(.secondBar, table: "ohlcv_1sec", time: "\"timestamp\"", body)
         case .trades: try rows(.trade, table: "trades", time: "time", body)
         case .quotes: try rows(.quote, table: "quotes", time: "time", body)
+        case .luld: try rows(.limitBand, table: "luld", time: "time", body)
+        case .imbalances: try rows(.imbalance, table: "imbalances", time: "time", body)
+        case .fairValues: try rows(.fairValue, table: "fair_values", time: "time", body)
         }
     }
 
@@ -29,9 +32,9 @@ struct UpstreamTables: Sendable {
         try cluster.psql(query, database: database).trimmingCharacters(in: .whitespacesAndNewlines)
     }
 
-    /// The rows of all four tables.
+    /// The rows of all tables.
     func count() throws -> Int {
-        let tables = ["ohlcv_1min", "ohlcv_1sec", "trades", "quotes"]
+        let tables = ["ohlcv_1min", "ohlcv_1sec", "trades", "quotes", "luld", "imbalances", "fair_values"]
         return Int(try value("select " + tables.map { "(select count(*) from \($0))" }.joined(separator: " + "))) ?? -1
     }
 

@@ -27,6 +27,7 @@ final class FaultRig: Sendable {
         var all = [
             "DATABASE_URI": cluster.uri(upstream.database, port: proxy.port), "SYMBOLS": LedgerServer.symbols,
             "SYNC_STATEMENT_TIMEOUT": "20",
+            "FEED_EVENTS": feed.plan.kinds.map(\.rawValue).joined(separator: ","),
         ]
         all.merge(settings) { $1 }
         box = try CollectorBox(feed: feedURL ?? feed.url, dataDirectory: dataDirectory, settings: all)

@@ -8,7 +8,7 @@ import Synchronization
 final class LedgerServer: Sendable {
     static let symbols = "AAPL,BRK.B,ZVZZT"
 
-    /// All kinds, in a few symbols; an event happens when it is sent, as on a real feed.
+    /// Of each kind, in a few symbols; an event happens when it is sent, as on a real feed.
     let plan: LedgerPlan
     let simulator: FeedSimulator
     let port: Int
@@ -20,11 +20,12 @@ final class LedgerServer: Sendable {
     /// missed then. A client for which more than `slowBytes` wait is closed; without it, it is waited for. A feed that goes on
     /// where another one ended has that one's plan.
     init(
-        plan: LedgerPlan? = nil, first: UInt64 = 0, count: Int? = nil, perSecond: Double? = 2000,
+        kinds: [EventKind] = [.minuteBar, .secondBar, .trade, .quote], plan: LedgerPlan? = nil, first: UInt64 = 0,
+        count: Int? = nil, perSecond: Double? = 2000,
         eventsPerFrame: Int = 8, port: Int = 0,
         misses: Bool = false, slowBytes: Int? = nil, limit: Int? = nil, faults: [Fault] = []
     ) async throws {
-        let plan = plan ?? Self.plan(perSecond: perSecond)
+        let plan = plan ?? Self.plan(of: kinds, perSecond: perSecond)
         let feed = LedgerFeed(
             plan: plan, firstID: first, count: count, eventsPerFrame: eventsPerFrame,
             eventsPerSecond: perSecond ?? 10_000)
@@ -52,8 +53,7 @@ final class LedgerServer: Sendable {
 
     deinit { serving.cancel() }
 
-    private static func plan(perSecond: Double?) -> LedgerPlan {
-        let kinds = EventKind.allCases
+    private static func plan(of kinds: [EventKind], perSecond: Double?) -> LedgerPlan {
         let symbols = symbols.split(separator: ",").compactMap { Symbol(String($0)) }
         // Rounded down: a feed may be late, and never knows what is still to come.
         let step = perSecond.map { Int64(Double(kinds.count * symbols.count) * 1000 / $0) } ?? 1

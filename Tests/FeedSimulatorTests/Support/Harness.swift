@@ -55,7 +55,7 @@ extension CaptureReplay {
 
 /// Frames of numbered events, one a line.
 func ledgerLines(
-    _ kinds: [EventKind] = EventKind.allCases, symbols: [String] = ["AAPL", "MSFT", "BRK.B"], frames: Int,
+    _ kinds: [EventKind] = usualKinds, symbols: [String] = ["AAPL", "MSFT", "BRK.B"], frames: Int,
     eventsPerFrame: Int = 5
 ) -> [String] {
     let plan = LedgerPlan(kinds: kinds, symbols: symbols.compactMap { Symbol($0) })
@@ -68,6 +68,9 @@ func ledgerLines(
 }
 
 let allChannels = "AM.*,A.*,T.*,Q.*"
+
+/// The kinds of those channels.
+let usualKinds: [EventKind] = [.minuteBar, .secondBar, .trade, .quote]
 
 /// All frames of a source, as text.
 func frames(of source: any FrameSource) throws -> [String] {

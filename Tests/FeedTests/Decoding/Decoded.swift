@@ -30,6 +30,9 @@ struct Decoded: Equatable {
         events =
             batch.bars.map(EventLine.line) + batch.trades.map { EventLine.line($0, batch.text) }
             + batch.quotes.map { EventLine.line($0, batch.text) }
+            + batch.limitBands.map { EventLine.line($0, batch.text) }
+            + batch.imbalances.map { EventLine.line($0, batch.text) }
+            + batch.fairValues.map { EventLine.line($0, batch.text) }
     }
 
     /// An event decoded alone, and again in front of enough others that nothing is near the frame's end: both must

@@ -75,7 +75,7 @@ import Testing
     }
 
     @Test(arguments: [
-        (#"{"ev":"LULD","sym":"SPY"}"#, DecodeRejects.Reason.unknownEvent), (#"{"ev":""}"#, .unknownEvent),
+        (#"{"ev":"XQ","sym":"SPY"}"#, DecodeRejects.Reason.unknownEvent), (#"{"ev":""}"#, .unknownEvent),
         (#"{"ev":"am"}"#, .unknownEvent), (#"{"ev":"AMX"}"#, .unknownEvent), (#"{"ev":"\ud800"}"#, .unknownEvent),
         (#"{"ev":"a name that is longer than any event has"}"#, .unknownEvent), (#"{}"#, .missingEvent),
         (#"{"sym":"SPY"}"#, .missingEvent), (#"{"ev":null}"#, .missingEvent), (#"{"ev":5}"#, .wrongType),

@@ -40,7 +40,7 @@ import Testing
         let field = lines(after: #"{"ev":"T","sym":"A","p":1,"s":1,"t":1,"x":"4"}"#, at: 1)
         #expect(field.map(\.loss) == [.fields])
         #expect(lines(after: #"{"ev":"Q","sym":"A"}"#, at: 2).map(\.kind) == [.quote])
-        #expect(lines(after: #"{"ev":"LULD","sym":"A"}"#, at: 3).map(\.kind) == [nil])
+        #expect(lines(after: #"{"ev":"XQ","sym":"A"}"#, at: 3).map(\.kind) == [nil])
     }
 
     @Test func `a sample shows no secret`() {
