@@ -94,6 +94,10 @@ bench: build ## Figures against limits measured in the same run, fails when one 
 	g++ -O3 -DNDEBUG -march=native -o $(LIMITS)/decode Benchmarks/Limits/decode.cpp -lsimdjson
 	gcc -O3 -o $(LIMITS)/append Benchmarks/Limits/append.c -lsqlite3
 	gcc -O2 -o $(LIMITS)/sync Benchmarks/Limits/sync.c
+	gcc -O3 -o $(LIMITS)/relay Benchmarks/Limits/relay.c -lcrypto
+	@# Taken out of its package: installed, it would run as a service.
+	@test -x $(LIMITS)/nats-server || (cd $(LIMITS) && apt-get download -q nats-server && \
+		dpkg --fsys-tarfile nats-server_*.deb | tar -x --strip-components=3 ./usr/sbin/nats-server) || true
 	@$(BENCH) bench --row "$(ROW)" $(if $(JSON),--json "$(JSON)")
 
 micro: ## Single steps of the hot path, each on its own, with percentiles
@@ -115,8 +119,9 @@ fuzz: ## The decoder against two others on mutated frames, under the address san
 	ASAN_OPTIONS=detect_leaks=0:malloc_context_size=2 .build-fuzz/decoder-fuzz --minutes "$(or $(FUZZ_MINUTES),$(if $(FRAMES),1000000,10))" \
 		$(if $(FRAMES),--frames "$(FRAMES)") Fixtures/captures/demo.ndjson
 
-python: ## The feed's official Python client, for the test and the bench that run it
+python: ## The feed's official Python client and readers of exports, for the tests and benches that run them
 	@.ci/python-client "$(VENV)"
+	@.ci/axe "$(VENV)"
 
 run: build ## Collect with the settings of .env
 	@$(RELEASE) run

@@ -62,8 +62,8 @@ let package = Package(
             name: "Migrations", path: "Migrations",
             resources: [.embedInCode("Local"), .embedInCode("Upstream")], swiftSettings: strict),
         .target(
-            name: "Fixtures", path: "Fixtures",
-            resources: [.embedInCode("captures"), .embedInCode("universes")], swiftSettings: strict),
+            name: "Fixtures", path: "Fixtures", exclude: ["captures", "universes/demo_fund.csv"],
+            resources: [.embedInCode("universes/demo.csv")], swiftSettings: strict),
 
         // One module per heavy dependency.
         .target(
@@ -86,9 +86,15 @@ let package = Package(
         .target(
             name: "Backfill",
             dependencies: [
-                "MarketData", "Store", asyncHTTPClient, logging, nioCore, nioHTTP1, nioSSL, serviceLifecycle,
+                "CZlib", "MarketData", "Store", "Upstream", asyncHTTPClient, logging, nioCore, nioHTTP1, nioSSL,
+                serviceLifecycle,
             ],
             swiftSettings: strict),
+
+        // Files for other programs.
+        .target(name: "Parquet", dependencies: ["CZlib"], swiftSettings: strict),
+        .target(
+            name: "Export", dependencies: ["MarketData", "Parquet", "Store", "Upstream"], swiftSettings: strict),
 
         // What the parts do together.
         .target(name: "Universe", dependencies: ["CZlib", "MarketData", "Store"], swiftSettings: strict),
@@ -97,7 +103,7 @@ let package = Package(
             dependencies: ["Feed", "MarketData", "Store", "Universe", "Upstream", logging, serviceLifecycle],
             swiftSettings: strict),
         .target(
-            name: "Wire", dependencies: ["Collector", "Feed", "MarketData", "Store", "Universe"],
+            name: "Wire", dependencies: ["Collector", "Feed", "MarketData", "Store", "Universe", "Upstream"],
             swiftSettings: strict),
         .target(
             name: "FeedServer",
@@ -116,7 +122,7 @@ let package = Package(
         .target(
             name: "WebAPI",
             dependencies: [
-                "Collector", "Feed", "MarketData", "Store", "Universe", "Wire", httpTypes, hummingbird,
+                "Collector", "CZlib", "Feed", "MarketData", "Store", "Universe", "Wire", httpTypes, hummingbird,
                 hummingbirdCore, logging, nioCore, nioHTTP1, nioHTTPTypes, serviceLifecycle,
             ],
             resources: [.embedInCode("Dashboard")], swiftSettings: strict),
@@ -127,7 +133,8 @@ let package = Package(
         .executableTarget(
             name: "edgetick",
             dependencies: [
-                "Backfill", "CBuild", "CMalloc", "Collector", "Feed", "FeedServer", "FeedSimulator", "Fixtures",
+                "Backfill", "CBuild", "CMalloc", "Collector", "Export", "Feed", "FeedServer", "FeedSimulator",
+                "Fixtures",
                 "MarketData", "Relay", "Store", "Universe", "Upstream", "WebAPI", "Wire", argumentParser,
                 asyncHTTPClient,
                 logging, nioCore, nioFoundationCompat, nioHTTP1, serviceLifecycle, systemPackage, unixSignals,
@@ -158,7 +165,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "BackfillTests",
-            dependencies: ["Backfill", "Feed", "FeedSimulator", "MarketData", "Store", "TestSupport", logging],
+            dependencies: [
+                "Backfill", "Feed", "FeedSimulator", "MarketData", "Store", "TestSupport", "Upstream", logging,
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "StoreTests",
@@ -166,6 +175,10 @@ let package = Package(
             exclude: ["Schemas"], swiftSettings: strict),
         .testTarget(
             name: "UpstreamTests", dependencies: ["MarketData", "TestSupport", "Upstream", logging],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ExportTests",
+            dependencies: ["Export", "MarketData", "Parquet", "Store", "TestSupport", "Upstream", grdb, logging],
             swiftSettings: strict),
         .testTarget(
             name: "UniverseTests", dependencies: ["CZlib", "MarketData", "Store", "TestSupport", "Universe"],
@@ -184,7 +197,8 @@ let package = Package(
         .testTarget(
             name: "FeedServerTests", dependencies: ["FeedServer", "MarketData", "TestSupport", nioCore],
             swiftSettings: strict),
-        .testTarget(name: "WireTests", dependencies: ["TestSupport", "Wire"], swiftSettings: strict),
+        .testTarget(
+            name: "WireTests", dependencies: ["Collector", "MarketData", "TestSupport", "Wire"], swiftSettings: strict),
         .testTarget(
             name: "FeedSimulatorTests",
             dependencies: [
@@ -196,7 +210,7 @@ let package = Package(
             name: "RelayTests",
             dependencies: [
                 "Collector", "Feed", "FeedServer", "FeedServerSupport", "FeedSimulator", "MarketData", "Relay", "Store",
-                "TestSupport", logging, nioCore, nioWebSocket, serviceLifecycle,
+                "TestSupport", "Universe", logging, nioCore, nioWebSocket, serviceLifecycle,
             ],
             swiftSettings: strict),
         .target(
@@ -222,8 +236,8 @@ let package = Package(
         .testTarget(
             name: "edgetickTests",
             dependencies: [
-                "Collector", "edgetick", "Feed", "MarketData", "Store", "TestSupport", "Upstream", "WebAPI", "Wire",
-                logging, serviceLifecycle,
+                "Collector", "edgetick", "Feed", "MarketData", "Relay", "Store", "TestSupport", "Upstream", "WebAPI",
+                "Wire", logging, serviceLifecycle,
             ],
             swiftSettings: strict),
         .testTarget(

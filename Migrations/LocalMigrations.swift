@@ -8,6 +8,8 @@ public enum LocalMigrations {
         Migration(4, PackageResources.ticks_0004_sql),
         Migration(5, PackageResources.ticks_0005_sql),
         Migration(6, PackageResources.ticks_0006_sql),
+        Migration(7, PackageResources.ticks_0007_sql),
+        Migration(8, PackageResources.ticks_0008_sql),
     ]
 
     /// `universe.sqlite`: the mirror of groups and memberships.

@@ -34,5 +34,11 @@ public enum UpstreamMigrations {
             migration: Migration(12, PackageResources.upstream_0012_imbalances_sql), table: "imbalances"),
         UpstreamMigration(
             migration: Migration(13, PackageResources.upstream_0013_fair_values_sql), table: "fair_values"),
+        UpstreamMigration(
+            migration: Migration(14, PackageResources.upstream_0014_edgetick_collectors_sql),
+            table: "edgetick_collectors"),
+        UpstreamMigration(
+            migration: Migration(15, PackageResources.upstream_0015_edgetick_stretches_sql),
+            table: "edgetick_stretches"),
     ]
 }

@@ -3,6 +3,8 @@
 import glob
 import gzip
 import os
+import re
+from collections import Counter
 from typing import Iterator
 
 from . import generated
@@ -45,6 +47,12 @@ class Captures:
     def count(self, kinds: list[str]) -> int:
         """The number of events of some kinds."""
         return sum(line.count(f'"ev":"{kind}"') for kind in kinds for line in self.lines(kind))
+
+    def by_symbol(self, kinds: list[str]) -> Counter[str]:
+        """The number of events of some kinds of each symbol."""
+        return Counter(
+            symbol for kind in kinds for line in self.lines(kind)
+            for symbol in re.findall(rf'"ev":"{kind}","sym":"([^"]+)"', line))
 
     def frames(self, kinds: list[str], each: int, most: int) -> list[str]:
         """Frames of `each` events, in the same bytes as the events have in the captures."""

@@ -18,11 +18,11 @@ PEER = os.path.join(os.path.dirname(__file__), "peer.py")
 PEER_TIMES = 20
 
 
-def feed(context: Context, kinds: list[str], times: int = 1) -> run.Background:
-    """The captures of some kinds, each so many times."""
+def feed(context: Context, kinds: list[str], times: int = 1, port: int = 0) -> run.Background:
+    """The captures of some kinds, each so many times, on a port, or on any free one."""
     files = [path for kind in kinds for path in context.captures.paths(kind)] * times
     return run.Background(
-        run.EDGETICK, "simulate", "--port", "0", "--speed", "flat-out", "--exit-when-done", "--capture", *files, core=0)
+        run.EDGETICK, "simulate", "--port", str(port), "--speed", "flat-out", "--exit-when-done", "--capture", *files, core=0)
 
 
 def rate(database: str, query: str, events: int, deadline: float) -> float:

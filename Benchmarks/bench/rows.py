@@ -1,6 +1,8 @@
 """The rows of the table, in its order."""
 
-from . import row_append, row_connections, row_decode, row_footprint, row_operation, row_stream, row_universe, row_upload
+from . import (
+    row_append, row_connections, row_decode, row_footprint, row_operation, row_relay, row_stream, row_universe, row_upload,
+    row_wear)
 from .row import Row
 
 ALL: list[Row] = [
@@ -12,6 +14,7 @@ ALL: list[Row] = [
     Row("stream-peer", row_stream.peer),
     Row("upload-new", row_upload.new),
     Row("upload-existing", row_upload.existing),
+    Row("upload-ticks-identity", row_upload.ticks_identity),
     Row("universe-hit", row_universe.hit),
     Row("universe-miss", row_universe.miss),
     Row("universe-join", row_universe.join),
@@ -19,6 +22,11 @@ ALL: list[Row] = [
     Row("universe-validate", row_universe.validate),
     Row("universe-memory", row_universe.memory),
     Row("connections", row_stream.connections),
+    Row("relay-latency", row_relay.latency),
+    Row("relay-fan-out", row_relay.hub),
+    Row("relay-fan-out-broker", row_relay.broker),
+    Row("relay-replay", row_relay.replay),
+    Row("relay-collecting", row_relay.collecting),
     Row("routing", row_connections.routing),
     Row("aggregation", row_connections.aggregation),
     Row("aggregation-redundant", row_connections.redundant),
@@ -33,4 +41,6 @@ ALL: list[Row] = [
     Row("memory", row_footprint.memory),
     Row("cpu", row_footprint.cpu),
     Row("binary", row_footprint.binary),
+    *(Row(f"bytes-per-event-{rate}-{interval}", row_wear.measure(rate, interval))
+      for rate in (100, 1000) for interval in ("50", "250", "1000", "auto")),
 ]

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import time
+from typing import Callable
 
 from . import machine
 
@@ -29,14 +30,24 @@ def seconds(*command: str, core: int | None = None, env: dict | None = None) -> 
     return time.monotonic() - start
 
 
+def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    """Returns when a condition holds; fails with `what` when it does not in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{what} after {seconds:g} s")
+        time.sleep(0.02)
+
+
 class Background:
     """A program that runs along; stopped when the block ends."""
 
-    def __init__(self, *command: str, core: int | None = None, env: dict | None = None) -> None:
+    def __init__(
+            self, *command: str, core: int | None = None, env: dict | None = None, stdin: int | None = None) -> None:
         full = (machine.pinned(core) if core is not None else []) + list(command)
         self.log = open(os.devnull, "w")
         self.process = subprocess.Popen(
-            full, stdout=subprocess.PIPE, stderr=self.log, text=True, env={**os.environ, **(env or {})})
+            full, stdin=stdin, stdout=subprocess.PIPE, stderr=self.log, text=True, env={**os.environ, **(env or {})})
 
     def __enter__(self) -> "Background":
         return self

@@ -18,6 +18,10 @@ public struct BackfillError: Error, Sendable, Equatable {
         case badAnswer
         /// The buffer did not take the bars.
         case buffer
+        /// The database could not be asked, or did not take the bars.
+        case database
+        /// The provider's file can't be read, or is not what it should be.
+        case badFile
     }
 
     /// The kind of failure.
@@ -27,8 +31,8 @@ public struct BackfillError: Error, Sendable, Equatable {
     /// Whether the same request may succeed later.
     public var isRetryable: Bool {
         switch reason {
-        case .tooManyRequests, .unreachable, .serverTrouble, .buffer: true
-        case .invalidConfiguration, .keyRefused, .notAuthorized, .badAnswer: false
+        case .tooManyRequests, .unreachable, .serverTrouble, .buffer, .database: true
+        case .invalidConfiguration, .keyRefused, .notAuthorized, .badAnswer, .badFile: false
         }
     }
 
@@ -36,7 +40,7 @@ public struct BackfillError: Error, Sendable, Equatable {
     public var concernsRequestAlone: Bool {
         switch reason {
         case .badAnswer, .notAuthorized, .serverTrouble: true
-        case .invalidConfiguration, .keyRefused, .tooManyRequests, .unreachable, .buffer: false
+        case .invalidConfiguration, .keyRefused, .tooManyRequests, .unreachable, .buffer, .database, .badFile: false
         }
     }
 

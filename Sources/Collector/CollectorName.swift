@@ -1,4 +1,4 @@
-/// What a name may be that stands in logs, file rows and metric labels: a collector's or a connection's.
+/// What a name may be that appears in logs, file rows and metric labels: a collector's or a connection's.
 public enum CollectorName {
     /// The most characters.
     public static let maximumLength = 63

@@ -3,23 +3,24 @@ public import Logging
 import MarketData
 public import ServiceLifecycle
 public import Store
+import Upstream
 
 /// Writes a line a minute about what was collected, so that a log alone tells a quiet market from a dead collector.
 public struct LogbookService: Service {
     private let connections: ConnectionSet
     private let buffer: TickBuffer
-    private let sync: SyncService?
+    private let uploads: [SyncService]
     private let interval: Duration
     private let logger: Logger
 
-    /// A logbook of these connections, buffer and, where there is one, upload.
+    /// A logbook of these connections, buffer and, where there are some, uploads.
     public init(
-        connections: ConnectionSet, buffer: TickBuffer, sync: SyncService?, interval: Duration = .seconds(60),
+        connections: ConnectionSet, buffer: TickBuffer, uploads: [SyncService], interval: Duration = .seconds(60),
         logger: Logger
     ) {
         self.connections = connections
         self.buffer = buffer
-        self.sync = sync
+        self.uploads = uploads
         self.interval = interval
         self.logger = logger
     }
@@ -47,7 +48,10 @@ public struct LogbookService: Service {
             metadata[stream.rawValue] = "\(counts.appended)"
             metadata["\(stream.rawValue)_pending"] = "\(counts.pending)"
         }
-        if let sync { metadata["upload"] = sync.status.failure == nil ? "ok" : "failing" }
+        for upload in uploads {
+            metadata[upload.role == .main ? "upload" : "upload_ticks"] =
+                upload.status.failure == nil ? "ok" : "failing"
+        }
         logger.info("collected", metadata: metadata)
     }
 }

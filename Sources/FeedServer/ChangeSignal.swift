@@ -17,7 +17,7 @@ public final class ChangeSignal: Sendable {
     /// The number of changes so far; read it before the state that is waited for.
     public var version: UInt64 { state.withLock { $0.version } }
 
-    /// Tells that something has changed; on any thread.
+    /// Announces that something has changed; on any thread.
     public func changed() {
         let waiters = state.withLock { state in
             state.version &+= 1

@@ -7,6 +7,7 @@ final class ClientHandler: ChannelInboundHandler {
     typealias InboundIn = WebSocketFrame
 
     private let server: FeedServer
+    private let agent: String?
     private var dialogue: Dialogue
     private var client: FeedClient?
     private var loginTimer: Scheduled<Void>?
@@ -15,14 +16,15 @@ final class ClientHandler: ChannelInboundHandler {
     private var allowance: RequestAllowance?
     private var lastSign = NIODeadline.now()
 
-    init(server: FeedServer) {
+    init(server: FeedServer, agent: String?) {
         self.server = server
+        self.agent = agent
         dialogue = Dialogue(offersReplays: server.configuration.offersReplays)
         allowance = server.configuration.requestAllowance.map { RequestAllowance($0) }
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
-        let client = server.add(context.channel)
+        let client = server.add(context.channel, agent: agent)
         self.client = client
         server.logger.info("client connected", metadata: ["client": "\(client.id)"])
         let bound = NIOLoopBound(self, eventLoop: context.eventLoop)

@@ -25,7 +25,7 @@ struct Dialogue {
     /// How many confirmations go in one frame.
     static let confirmationsPerFrame = 50
 
-    /// What stands now.
+    /// What is in force now.
     private(set) var subscriptions = Subscriptions()
     private var phase = Phase.awaitingLogin
     private let offersReplays: Bool

@@ -9,6 +9,7 @@ public final class FeedClient: Sendable {
         var isLoggedIn = false
         var isEnding = false
         var pendingBytes = 0
+        var pendingEvents = 0
     }
 
     /// A number of its own, from 1.
@@ -18,13 +19,16 @@ public final class FeedClient: Sendable {
         guard let address = channel.remoteAddress else { return "unknown" }
         return "\(address.ipAddress ?? "unknown"):\(address.port ?? 0)"
     }
+    /// What it calls itself (`User-Agent`), the beginning.
+    public let agent: String?
     private let channel: any Channel
     private let closeTimeout: TimeAmount
     private let host: any FeedHost
     private let state = Mutex(State())
 
-    init(id: Int, channel: any Channel, closeTimeout: Duration, host: any FeedHost) {
+    init(id: Int, agent: String?, channel: any Channel, closeTimeout: Duration, host: any FeedHost) {
         self.id = id
+        self.agent = agent
         self.channel = channel
         self.closeTimeout = TimeAmount(closeTimeout)
         self.host = host
@@ -40,6 +44,9 @@ public final class FeedClient: Sendable {
 
     /// The number of bytes that wait to be written to its socket.
     public var pendingBytes: Int { state.withLock { $0.pendingBytes } }
+
+    /// The number of events among them.
+    public var pendingEvents: Int { state.withLock { $0.pendingEvents } }
 
     /// What it has subscribed to.
     public var subscriptions: Subscriptions { state.withLock { $0.subscriptions } }
@@ -58,13 +65,21 @@ public final class FeedClient: Sendable {
     public func send(_ message: StatusMessage) { send(WireFrame.text(StatusMessage.text([message]))) }
 
     /// Writes several pieces at once, in their order.
-    public func send(_ parts: [ByteBuffer]) {
+    ///
+    /// - Parameter events: How many events they hold, where that is to be known while they wait.
+    public func send(_ parts: [ByteBuffer], events: Int = 0) {
         let count = parts.reduce(0) { $0 + $1.readableBytes }
         guard count > 0 else { return }
-        state.withLock { $0.pendingBytes += count }
+        state.withLock { state in
+            state.pendingBytes += count
+            state.pendingEvents += events
+        }
         let promise = channel.eventLoop.makePromise(of: Void.self)
         promise.futureResult.whenComplete { [self] _ in
-            state.withLock { $0.pendingBytes -= count }
+            state.withLock { state in
+                state.pendingBytes -= count
+                state.pendingEvents -= events
+            }
             host.progressed(self)
         }
         for part in parts.dropLast() { channel.write(part, promise: nil) }

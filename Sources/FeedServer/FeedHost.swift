@@ -33,8 +33,9 @@ public protocol FeedHost: AnyObject, Sendable {
     /// Whether a client's ping is answered.
     func answersPing(of client: FeedClient) -> Bool
 
-    /// The answer to a request that is plain HTTP; `nil` for one that isn't served.
-    func answer(_ request: PlainRequest) -> PlainAnswer?
+    /// The answer to a request that is plain HTTP; `nil` for one that isn't served. May take its time: it is asked for
+    /// off the event loop.
+    func answer(_ request: PlainRequest) async -> PlainAnswer?
 }
 
 extension FeedHost {
@@ -48,7 +49,7 @@ extension FeedHost {
     public func answersPing(of client: FeedClient) -> Bool { true }
 
     /// Nothing is served over plain HTTP.
-    public func answer(_ request: PlainRequest) -> PlainAnswer? { nil }
+    public func answer(_ request: PlainRequest) async -> PlainAnswer? { nil }
 }
 
 /// What became of a login.

@@ -15,7 +15,6 @@ struct FeedListener {
     func listen() async throws(FeedServerError) -> any Channel {
         let tls = try tlsContext()
         let upgrader = FeedUpgrader(server: server)
-        let host = server.host
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 64)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -38,7 +37,7 @@ struct FeedListener {
                                 pipeline.removeHandler(context: plain, promise: nil)
                             }
                         ))
-                    try pipeline.addHandler(PlainRequestHandler(host: host, isTLS: tls != nil))
+                    try pipeline.addHandler(PlainRequestHandler(server: server, isTLS: tls != nil))
                 }
             }
         do {

@@ -14,6 +14,7 @@ public final class FeedServer: Sendable {
         var clients: [FeedClient] = []
         var nextID = 1
         var sockets = 0
+        var answers = 0
     }
 
     let configuration: FeedServerConfiguration
@@ -85,10 +86,23 @@ public final class FeedServer: Sendable {
         return isOpen
     }
 
-    func add(_ channel: any Channel) -> FeedClient {
+    /// Counts a plain HTTP request; returns `false` for one too many at once.
+    func beginsAnswer() -> Bool {
+        state.withLock { state in
+            guard state.answers < configuration.maximumAnswers ?? .max else { return false }
+            state.answers += 1
+            return true
+        }
+    }
+
+    /// A plain HTTP request has its answer, or its connection is gone.
+    func endsAnswer() { state.withLock { $0.answers -= 1 } }
+
+    func add(_ channel: any Channel, agent: String?) -> FeedClient {
         state.withLock { state in
             let client = FeedClient(
-                id: state.nextID, channel: channel, closeTimeout: configuration.closeTimeout, host: host)
+                id: state.nextID, agent: agent.map { String($0.prefix(80)) }, channel: channel,
+                closeTimeout: configuration.closeTimeout, host: host)
             state.nextID += 1
             state.clients.append(client)
             return client

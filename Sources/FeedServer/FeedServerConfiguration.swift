@@ -51,6 +51,9 @@ public struct FeedServerConfiguration: Sendable {
     /// The most sockets open at once, those that never log in included; further ones are closed at once. `nil` sets no
     /// limit.
     public var maximumSockets: Int?
+    /// The most plain HTTP requests that are answered at once, the sending included; further ones get 429. `nil` sets no
+    /// limit.
+    public var maximumAnswers: Int?
     /// Whether a subscription may ask for past events (`from`, `to`); else these are overlooked, as the feed does.
     public var offersReplays = false
 

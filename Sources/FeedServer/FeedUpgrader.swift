@@ -34,7 +34,8 @@ final class FeedUpgrader: HTTPServerProtocolUpgrader, Sendable {
                 NIOWebSocketFrameAggregator(
                     minNonFinalFragmentSize: 0, maxAccumulatedFrameCount: 1024,
                     maxAccumulatedFrameSize: maximumBytes))
-            try pipeline.addHandler(ClientHandler(server: server))
+            try pipeline.addHandler(
+                ClientHandler(server: server, agent: upgradeRequest.headers.first(name: "user-agent")))
         }
     }
 }
@@ -45,20 +46,17 @@ final class PlainRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundOut = HTTPServerResponsePart
 
-    private let host: any FeedHost
+    private let server: FeedServer
     private let scheme: String
     private var request: HTTPRequestHead?
     private var timer: Scheduled<Void>?
 
-    init(host: any FeedHost, isTLS: Bool) {
-        self.host = host
+    init(server: FeedServer, isTLS: Bool) {
+        self.server = server
         scheme = isTLS ? "https" : "http"
     }
 
-    func handlerAdded(context: ChannelHandlerContext) {
-        let channel = context.channel
-        timer = context.eventLoop.scheduleTask(in: .seconds(10)) { channel.close(promise: nil) }
-    }
+    func handlerAdded(context: ChannelHandlerContext) { closes(after: .seconds(10), context) }
 
     func handlerRemoved(context: ChannelHandlerContext) { timer?.cancel() }
 
@@ -67,23 +65,38 @@ final class PlainRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
         case .head(let head): request = head
         case .body: break
         case .end:
-            defer { request = nil }
-            if let request, let answer = answer(to: request) {
-                reply(answer, keepsAlive: request.isKeepAlive, context)
-            } else {
-                explain(context)
-            }
+            if let request { answer(request, context) }
+            request = nil
         }
     }
 
-    private func answer(to request: HTTPRequestHead) -> PlainAnswer? {
-        host.answer(
-            PlainRequest(
-                target: request.uri, authorization: request.headers.first(name: "authorization"),
-                origin: "\(scheme)://\(request.headers.first(name: "host") ?? "127.0.0.1")"))
+    private func answer(_ request: HTTPRequestHead, _ context: ChannelHandlerContext) {
+        let wanted = PlainRequest(
+            target: request.uri, authorization: request.headers.first(name: "authorization"),
+            origin: "\(scheme)://\(request.headers.first(name: "host") ?? "127.0.0.1")")
+        guard server.beginsAnswer() else {
+            reply(.fault(429, "too many requests at once", retryAfter: 1), keepsAlive: request.isKeepAlive, context)
+            return
+        }
+        timer?.cancel()
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        let keepsAlive = request.isKeepAlive
+        context.eventLoop.makeFutureWithTask { [server] in await server.host.answer(wanted) }.whenComplete { result in
+            let (handler, context) = bound.value
+            let sent =
+                if case .success(let answer?) = result {
+                    handler.reply(answer, keepsAlive: keepsAlive, context)
+                } else {
+                    handler.explain(context)
+                }
+            sent.whenComplete { [server = handler.server] _ in server.endsAnswer() }
+        }
     }
 
-    private func reply(_ answer: PlainAnswer, keepsAlive: Bool, _ context: ChannelHandlerContext) {
+    @discardableResult
+    private func reply(
+        _ answer: PlainAnswer, keepsAlive: Bool, _ context: ChannelHandlerContext
+    ) -> EventLoopFuture<Void> {
         var headers: HTTPHeaders = [
             "Content-Type": "application/json", "Content-Length": "\(answer.body.count)",
             "Connection": keepsAlive ? "keep-alive" : "close",
@@ -94,15 +107,22 @@ final class PlainRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
         context.write(wrapOutboundOut(.head(head)), promise: nil)
         context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: answer.body)))), promise: nil)
         let channel = context.channel
-        context.writeAndFlush(wrapOutboundOut(.end(nil))).whenComplete { _ in
+        let sent = context.writeAndFlush(wrapOutboundOut(.end(nil)))
+        sent.whenComplete { _ in
             if !keepsAlive { channel.close(promise: nil) }
         }
-        // The next request gets as much time as the first.
-        timer?.cancel()
-        timer = context.eventLoop.scheduleTask(in: .seconds(30)) { channel.close(promise: nil) }
+        // For the client to read this, and for its next request.
+        closes(after: .seconds(30), context)
+        return sent
     }
 
-    private func explain(_ context: ChannelHandlerContext) {
+    private func closes(after delay: TimeAmount, _ context: ChannelHandlerContext) {
+        let channel = context.channel
+        timer?.cancel()
+        timer = context.eventLoop.scheduleTask(in: delay) { channel.close(promise: nil) }
+    }
+
+    private func explain(_ context: ChannelHandlerContext) -> EventLoopFuture<Void> {
         let text = ByteBuffer(string: "This is a market-data feed: connect with a WebSocket client.\n")
         let headers: HTTPHeaders = [
             "Content-Type": "text/plain", "Content-Length": "\(text.readableBytes)", "Upgrade": "websocket",
@@ -112,7 +132,9 @@ final class PlainRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
         context.write(wrapOutboundOut(.head(head)), promise: nil)
         context.write(wrapOutboundOut(.body(.byteBuffer(text))), promise: nil)
         let channel = context.channel
-        context.writeAndFlush(wrapOutboundOut(.end(nil))).whenComplete { _ in channel.close(promise: nil) }
+        let sent = context.writeAndFlush(wrapOutboundOut(.end(nil)))
+        sent.whenComplete { _ in channel.close(promise: nil) }
+        return sent
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }

@@ -35,11 +35,11 @@ final class AggregateArchive: Sendable {
 
     /// The bars that start within a span, in order, at most `limit`; and the start of the first one left out.
     func bars(
-        of symbol: Symbol, isMinute: Bool, starts: ClosedRange<Int64>, limit: Int
+        of symbol: Symbol, isMinute: Bool, starts: ClosedRange<Int64>, isAscending: Bool, limit: Int
     ) -> (bars: [[UInt8]], next: Int64?) {
         bars.withLock { bars in
             let all = bars[Key(symbol: symbol, isMinute: isMinute)] ?? [:]
-            let found = all.keys.filter(starts.contains).sorted()
+            let found = all.keys.filter(starts.contains).sorted { isAscending ? $0 < $1 : $0 > $1 }
             return (found.prefix(limit).compactMap { all[$0] }, found.count > limit ? found[limit] : nil)
         }
     }

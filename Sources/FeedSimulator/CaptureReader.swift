@@ -88,7 +88,7 @@ final class CaptureReader {
         }
     }
 
-    /// Moves the unread bytes to the front, or grows the buffer; answers by how many bytes they moved.
+    /// Moves the unread bytes to the front, or grows the buffer; returns by how many bytes they moved.
     private func makeRoom() -> Int {
         guard end == buffer.count else { return 0 }
         let moved = start

@@ -121,7 +121,7 @@ final class CaptureSource: FrameSource {
         }
     }
 
-    /// Goes back to the captures' start; answers `false` when all passes are done, or when a pass held nothing.
+    /// Goes back to the captures' start; returns `false` when all passes are done, or when a pass held nothing.
     private func startNextPass(_ state: inout State) throws(SimulatorError) -> Bool {
         state.passesDone += 1
         guard state.passesDone < replay.passes ?? .max, let first = state.firstTime else { return false }

@@ -18,12 +18,15 @@ final class ClientRegistry: FeedHost {
     let signal = ChangeSignal()
     /// The bars that have passed; `nil` when nobody may ask for them.
     let archive: AggregateArchive?
+    /// The trades and quotes that have passed; `nil` when nobody may ask for them.
+    let ticks: TickArchive?
     private let configuration: SimulatorConfiguration
     private let state = Mutex(State())
 
     init(_ configuration: SimulatorConfiguration) {
         self.configuration = configuration
         archive = configuration.servesAggregates ? AggregateArchive() : nil
+        ticks = configuration.servesTicks ? TickArchive() : nil
     }
 
     var clients: [ReplayClient] { state.withLock { $0.clients } }
@@ -89,11 +92,16 @@ final class ClientRegistry: FeedHost {
         return false
     }
 
-    /// Answers a request for REST aggregates.
+    /// Answers a request for REST aggregates or ticks.
     func answer(_ request: PlainRequest) -> PlainAnswer? {
-        guard let archive else { return nil }
-        let route = AggregateRoute(archive: archive, apiKey: configuration.apiKey)
-        guard let answer = route.answer(request) else { return nil }
+        let answer =
+            archive.flatMap { AggregateRoute(archive: $0, apiKey: configuration.apiKey).answer(request) }
+            ?? ticks.flatMap { archive in
+                TickRoute(
+                    archive: archive, apiKey: configuration.apiKey, isRefused: configuration.refusesTicks
+                ).answer(request)
+            }
+        guard let answer else { return nil }
         let number = state.withLock { state in
             state.statistics.aggregateRequests += 1
             return state.statistics.aggregateRequests

@@ -31,6 +31,8 @@ final class CorrectionSource: FrameSource {
         threshold = share >= 1 ? .max : UInt64(share * 0x1p64)
     }
 
+    var isLive: Bool { source.isLive }
+
     func nextBlock() throws(SimulatorError) -> FrameBlock? {
         try state.withLock { state throws(SimulatorError) in
             guard let block = try source.nextBlock() else {

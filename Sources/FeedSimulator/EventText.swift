@@ -53,7 +53,7 @@ struct EventText {
         bytes.append(contentsOf: "true".utf8)
     }
 
-    /// Ends the object and answers it.
+    /// Ends the object and returns it.
     consuming func finished() -> [UInt8] {
         bytes.append(UInt8(ascii: "}"))
         return bytes

@@ -6,7 +6,7 @@ extension Fault {
         "drop-every=FRAMES", "reset-every=FRAMES", "stall-after=FRAMES", "bad-login[=TIMES]", "auth-timeout[=TIMES]",
         "connection-limit=COUNT", "malformed-every=FRAMES", "duplicate-every=FRAMES", "late-corrections=SHARE",
         "close-code=CODE[@FRAMES]", "fragment=BYTES", "no-pongs", "refuse-symbol=SYMBOL", "compressed-looking[@FRAME]",
-        "oversize[=BYTES][@FRAME]",
+        "oversize[=BYTES][@FRAME]", "slow-consumer=FRAMES[@FRAME]",
     ]
 
     /// Reads a fault such as `drop-every=1000` or `close-code=1011@2000`.
@@ -37,7 +37,7 @@ struct FaultText {
     let position: String?
 
     func fault() throws(SimulatorError) -> Fault {
-        let takesPosition = ["close-code", "compressed-looking", "oversize"].contains(name)
+        let takesPosition = ["close-code", "compressed-looking", "oversize", "slow-consumer"].contains(name)
         guard position == nil || takesPosition else { throw refusal("'@' has no meaning for \(name)") }
         switch name {
         case "drop-every": return .dropEvery(frames: try count())
@@ -50,6 +50,7 @@ struct FaultText {
         case "duplicate-every": return .duplicateEvery(frames: try count())
         case "late-corrections": return .lateCorrections(share: try share())
         case "close-code": return .closeCode(try closeCode(), afterFrames: try frame(unless: 1))
+        case "slow-consumer": return .slowConsumer(queued: try count(), frame: try frame(unless: 1))
         case "fragment": return .fragment(bytes: try count())
         case "refuse-symbol": return .refuseSymbol(try symbol())
         case "oversize": return .oversize(bytes: try optionalCount() ?? 17 << 20, frame: try frame(unless: 1))

@@ -17,7 +17,7 @@ public enum Fault: Sendable, Equatable {
     case badLogin(times: Int?)
     /// Leaves so many logins, or all, unanswered until `auth_timeout`.
     case authTimeout(times: Int?)
-    /// Lets so many logins with one key stand at once.
+    /// Allows so many logins with one key at once.
     case connectionLimit(Int)
     /// Adds a frame that is not valid, of several sorts in turn, before every so many frames.
     case malformedEvery(frames: Int)
@@ -27,6 +27,9 @@ public enum Fault: Sendable, Equatable {
     case lateCorrections(share: Double)
     /// Closes the connection with a close code after so many frames; once.
     case closeCode(UInt16, afterFrames: Int)
+    /// Lets frames queue up from a connection's frame of this number on, as for a client that reads too slowly: one in eight
+    /// goes out, late. When so many wait they are thrown away, and the connection is closed with `slow_consumer`; once.
+    case slowConsumer(queued: Int, frame: Int)
     /// Splits every frame into fragments of so many bytes.
     case fragment(bytes: Int)
     /// Leaves the clients' pings unanswered.
@@ -51,6 +54,7 @@ public enum Fault: Sendable, Equatable {
         case .duplicateEvery: "duplicate-every"
         case .lateCorrections: "late-corrections"
         case .closeCode: "close-code"
+        case .slowConsumer: "slow-consumer"
         case .fragment: "fragment"
         case .noPongs: "no-pongs"
         case .refuseSymbol: "refuse-symbol"
@@ -62,8 +66,8 @@ public enum Fault: Sendable, Equatable {
     /// Whether the fault acts on the frames of a connection, one by one.
     var actsOnFrames: Bool {
         switch self {
-        case .dropEvery, .resetEvery, .stallAfter, .malformedEvery, .duplicateEvery, .closeCode, .fragment,
-            .compressedLooking, .oversize:
+        case .dropEvery, .resetEvery, .stallAfter, .malformedEvery, .duplicateEvery, .closeCode, .slowConsumer,
+            .fragment, .compressedLooking, .oversize:
             true
         case .badLogin, .authTimeout, .connectionLimit, .lateCorrections, .noPongs, .refuseSymbol: false
         }

@@ -13,18 +13,25 @@ struct FaultPlan {
         case reset
         case stall
         case close(code: UInt16)
+        case slowConsumer
     }
 
     /// What happens around one frame.
     struct Decision: Equatable {
         var additions: [Addition] = []
         var isSentTwice = false
+        /// Whether it waits in the connection's queue, and whether the first of the queue is sent.
+        var isQueued = false
+        var sendsFirst = false
         var ending: Ending?
     }
 
     private let faults: [Fault]
     private var frames = 0
     private var malformed = 0
+    /// Frames that came since the client counts as slow, and those of them that wait.
+    private var slowed = 0
+    private var queued = 0
 
     init(_ faults: [Fault]) {
         self.faults = faults.filter(\.actsOnFrames)
@@ -59,6 +66,13 @@ struct FaultPlan {
                 decision.ending = .stall
             case .closeCode(let code, let count) where frames >= count && spent.insert(index).inserted:
                 decision.ending = .close(code: code)
+            case .slowConsumer(let limit, let frame)
+            where slowed > 0 || frames >= frame && spent.insert(index).inserted:
+                slowed += 1
+                decision.isQueued = true
+                decision.sendsFirst = slowed % 8 == 0
+                queued += decision.sendsFirst ? 0 : 1
+                if queued >= limit { decision.ending = .slowConsumer }
             default: break
             }
         }

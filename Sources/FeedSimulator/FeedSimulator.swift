@@ -6,7 +6,7 @@ import Synchronization
 /// A feed server that speaks the Massive stocks WebSocket protocol: it lets clients log in and subscribe, and sends
 /// them recorded or made-up events.
 ///
-/// There is one replay, shared like a live feed: each client gets what passes while its subscription stands. Call
+/// There is one replay, shared like a live feed: each client gets what passes while its subscription lasts. Call
 /// ``run()`` once; ``bind()`` before it tells the port.
 public final class FeedSimulator: Service, Sendable {
     private struct Opened {
@@ -30,7 +30,7 @@ public final class FeedSimulator: Service, Sendable {
     /// What has been done so far; from memory.
     public var statistics: SimulatorStatistics { registry.statistics }
 
-    /// Waits until the statistics satisfy a condition, and answers them; throws when the task is cancelled.
+    /// Waits until the statistics satisfy a condition, and returns them; throws when the task is cancelled.
     ///
     /// The condition is tried again after each change, on no particular thread.
     @discardableResult
@@ -50,10 +50,10 @@ public final class FeedSimulator: Service, Sendable {
         for client in registry.clients { client.connection.drop() }
     }
 
-    /// Opens the source and the port, and answers the port; connections are served from now on.
+    /// Opens the source and the port, and returns the port; connections are served from now on.
     ///
     /// Throws ``SimulatorError`` when a setting makes no sense or a capture is missing, `FeedServerError` when a TLS file
-    /// is or the address can't be used. A second call answers the same port. What is open is closed at the end of ``run()``.
+    /// is or the address can't be used. A second call returns the same port. What is open is closed at the end of ``run()``.
     public func bind() async throws -> Int {
         if let port = opened.withLock({ $0?.port }) { return port }
         try configuration.validate()

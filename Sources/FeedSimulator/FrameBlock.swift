@@ -62,4 +62,11 @@ struct FrameBlock: Sendable {
 protocol FrameSource: AnyObject, Sendable {
     /// The next run of frames; `nil` at the end.
     func nextBlock() throws(SimulatorError) -> FrameBlock?
+
+    /// Whether its events happen as the wall clock goes: what nobody could be sent in time has not happened.
+    var isLive: Bool { get }
+}
+
+extension FrameSource {
+    var isLive: Bool { false }
 }

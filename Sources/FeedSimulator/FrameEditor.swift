@@ -4,7 +4,7 @@ import FeedServer
 enum FrameEditor {
     /// Writes a frame of what `edit` appends for each event; an event for which it appends nothing is left out.
     ///
-    /// Answers the events that were kept, by kind.
+    /// Returns the events that were kept, by kind.
     static func rebuild(
         _ frame: UnsafeRawBufferPointer, into output: inout [UInt8],
         _ edit: (_ event: UnsafeRawBufferPointer, _ kind: KindSet, _ output: inout [UInt8]) -> Void
@@ -46,7 +46,7 @@ enum FrameEditor {
         output.append(contentsOf: event[copied...])
     }
 
-    /// Appends a bar with half its volume (`v`, and `dv` where it stands); appends nothing when the half is the same.
+    /// Appends a bar with half its volume (`v`, and `dv` where it is there); appends nothing when the half is the same.
     static func appendPreliminary(_ event: UnsafeRawBufferPointer, to output: inout [UInt8]) {
         guard let volume = ObjectFields.integer("v", in: event), volume > 1 else { return }
         let half = String(volume / 2)

@@ -10,7 +10,7 @@ enum FrameScan {
         var kind: KindSet
     }
 
-    /// Calls `body` with each event; answers whether the frame is an array of objects.
+    /// Calls `body` with each event; returns whether the frame is an array of objects.
     ///
     /// The way to the next event is quick when each one starts with `ev`, as the feed writes them. Then `},{"ev":"`
     /// can't stand within a string, because a quote ends it and `ev` can't follow; and an object within an event would

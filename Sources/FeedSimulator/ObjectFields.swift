@@ -1,8 +1,8 @@
 /// Walks the fields of one JSON object, as byte ranges, without decoding them.
 enum ObjectFields {
-    /// Calls `body` with the key (without quotes) and the raw value of each field, until it answers `false`.
+    /// Calls `body` with the key (without quotes) and the raw value of each field, until it returns `false`.
     ///
-    /// Answers whether the bytes are one object as far as it was read; it checks nesting and strings, not numbers.
+    /// Returns whether the bytes are one object as far as it was read; it checks nesting and strings, not numbers.
     static func forEach(
         _ object: UnsafeRawBufferPointer, _ body: (_ key: Range<Int>, _ value: Range<Int>) -> Bool
     ) -> Bool {

@@ -7,7 +7,13 @@ struct Outgoing {
     var frames = 0
     var counts = KindCounts()
 
-    /// Adds what the client wants of a frame; answers its bytes of text, or `nil` when it wants nothing.
+    static func += (left: inout Outgoing, right: Outgoing) {
+        left.bytes.writeImmutableBuffer(right.bytes)
+        left.frames += right.frames
+        left.counts += right.counts
+    }
+
+    /// Adds what the client wants of a frame; returns whether it wants any.
     @discardableResult
     mutating func append(
         _ frame: FrameBlock.Frame, of block: FrameBlock, _ filter: FrameFilter, fragmentBytes: Int? = nil
@@ -57,7 +63,13 @@ struct FaultyLane {
         guard filter.filter(frame, of: block) != .nothing else { return }
         let decision = client.nextDecision(spent: &spent)
         for addition in decision.additions { add(addition) }
-        output.append(frame, of: block, filter, fragmentBytes: fragmentBytes)
+        if decision.isQueued {
+            var late = Outgoing()
+            late.append(frame, of: block, filter, fragmentBytes: fragmentBytes)
+            if let first = client.queue(late, sendsFirst: decision.sendsFirst) { output += first }
+        } else {
+            output.append(frame, of: block, filter, fragmentBytes: fragmentBytes)
+        }
         if fragmentBytes.map({ frame.end - frame.textStart > $0 }) == true { faults["fragment", default: 0] += 1 }
         if decision.isSentTwice {
             output.append(frame, of: block, filter, fragmentBytes: fragmentBytes)
@@ -75,6 +87,7 @@ struct FaultyLane {
         case .reset: client.connection.reset()
         case .stall: client.stall()
         case .close(let code): client.connection.close(code: code, reason: "requested fault")
+        case .slowConsumer: client.connection.close(code: 1008, reason: "slow consumer", status: .tooSlow)
         }
     }
 
@@ -102,6 +115,7 @@ struct FaultyLane {
         case .reset: "reset-every"
         case .stall: "stall-after"
         case .close: "close-code"
+        case .slowConsumer: "slow-consumer"
         }
     }
 }

@@ -16,18 +16,29 @@ struct Replay {
         try await waitForStart()
         registry.update { $0.phase = .replaying }
         logger.info("replay started")
-        var clock = ReplayClock(configuration.pace)
+        var clock =
+            source.isLive ? ReplayClock(liveAt: WallClock.milliseconds(), .now) : ReplayClock(configuration.pace)
         var spent: Set<Int> = []
-        while let block = try await nextBlock() {
-            var next = 0
+        var upcoming = try await nextBlock()
+        while let block = upcoming {
+            // Made ahead, so that its first events are not late by the time that it takes.
+            async let following = nextBlock()
+            var next = isPast(block) ? block.frames.count : 0
             while next < block.frames.count {
                 let end = try await waitForDue(block, from: next, &clock)
                 next = try await deliver(block, next..<end, &spent, &clock)
             }
+            upcoming = try await following
         }
         try await drain()
         registry.update { $0.phase = .done }
         logger.info("replay done", metadata: ["frames": "\(registry.statistics.position.frames)"])
+    }
+
+    /// Whether a block was made for a time that passed while nobody listened.
+    private func isPast(_ block: FrameBlock) -> Bool {
+        guard source.isLive, let last = block.frames.last else { return false }
+        return last.time < WallClock.milliseconds() - 1000
     }
 
     private func nextBlock() async throws -> FrameBlock? {
@@ -64,7 +75,7 @@ struct Replay {
         }
     }
 
-    /// Waits until the frame at `start` is due; answers the end of the run of frames that are due then.
+    /// Waits until the frame at `start` is due; returns the end of the run of frames that are due then.
     private func waitForDue(_ block: FrameBlock, from start: Int, _ clock: inout ReplayClock) async throws -> Int {
         if configuration.pace == .flatOut { return block.frames.count }
         let due = clock.due(block.frames[start].time, now: .now)
@@ -75,7 +86,7 @@ struct Replay {
         return end
     }
 
-    /// Sends a run of frames, and answers the place of the first frame that is left.
+    /// Sends a run of frames, and returns the place of the first frame that is left.
     private func deliver(
         _ block: FrameBlock, _ range: Range<Int>, _ spent: inout Set<Int>, _ clock: inout ReplayClock
     ) async throws -> Int {
@@ -87,7 +98,7 @@ struct Replay {
             }
             try await waitForReceivers(1)
             clock.paused()
-            return range.lowerBound
+            return source.isLive ? block.frames.count : range.lowerBound
         }
         if receivers.allSatisfy(\.isPlain) {
             // One moment for all: an event passes everybody's subscription as it stood then.
@@ -171,6 +182,7 @@ struct Replay {
     private func passed(_ block: FrameBlock, _ range: Range<Int>, missed: Int) {
         guard let last = range.last else { return }
         registry.archive?.add(block, range)
+        registry.ticks?.add(block, range)
         registry.update { statistics in
             statistics.position.frames += range.count
             statistics.position.eventTime = block.frames[last].time

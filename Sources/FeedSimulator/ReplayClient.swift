@@ -6,6 +6,8 @@ final class ReplayClient: Sendable {
     private struct State {
         var isStalled = false
         var faults: FaultPlan
+        /// What waits because the client counts as slow.
+        var queue: [Outgoing] = []
     }
 
     let connection: FeedClient
@@ -30,6 +32,14 @@ final class ReplayClient: Sendable {
 
     func nextDecision(spent: inout Set<Int>) -> FaultPlan.Decision {
         state.withLock { $0.faults.nextFrame(spent: &spent) }
+    }
+
+    /// Puts a frame at the queue's end; returns its first where that is sent.
+    func queue(_ frame: Outgoing, sendsFirst: Bool) -> Outgoing? {
+        state.withLock { state in
+            state.queue.append(frame)
+            return sendsFirst ? state.queue.removeFirst() : nil
+        }
     }
 
     /// Sends it no more, and leaves the connection open.

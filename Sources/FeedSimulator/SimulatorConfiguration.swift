@@ -59,7 +59,7 @@ public struct SimulatorConfiguration: Sendable {
     public var tls: FeedServerConfiguration.TLSFiles?
     /// The only key that is let in; `nil` lets every key in.
     public var apiKey: Secret?
-    /// How many logins with one key may stand at once; one more pushes the oldest out. `nil` sets no limit.
+    /// How many logins with one key may be in force at once; one more pushes the oldest out. `nil` sets no limit.
     public var connectionLimit: Int?
     /// What is sent.
     public var source: Source
@@ -67,10 +67,10 @@ public struct SimulatorConfiguration: Sendable {
     public var pace: Pace = .flatOut
     /// When the replay starts.
     public var startsWith: Start = .firstSubscription
-    /// How long the subscriptions must have stood unchanged before the replay starts or goes on after a pause.
+    /// How long the subscriptions must have been unchanged before the replay starts or goes on after a pause.
     ///
     /// A client may subscribe in several messages; without this time the first ones' events would be sent before the
-    /// last ones stand.
+    /// last ones are there.
     public var settleTime: Duration = .milliseconds(150)
     /// What happens while no client is receiving; `nil` means ``Absence/pauses`` flat out and else ``Absence/misses``.
     public var absence: Absence?
@@ -92,6 +92,10 @@ public struct SimulatorConfiguration: Sendable {
     public var drainTimeout: Duration = .seconds(60)
     /// Whether the bars that have passed are served as REST aggregates too, on the same port.
     public var servesAggregates = false
+    /// Whether the trades and quotes that have passed are served as the REST API does; they stay in memory.
+    public var servesTicks = false
+    /// Whether the REST API's trades and quotes are refused, as to a key whose plan lacks them.
+    public var refusesTicks = false
     /// So many requests for aggregates are answered with HTTP 429 before one is served.
     public var aggregateRefusals = 0
     /// What is done wrong on request.

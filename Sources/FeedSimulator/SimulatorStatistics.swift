@@ -24,7 +24,7 @@ public struct SimulatorStatistics: Sendable, Equatable {
     public var connections = 0
     /// Connections open now.
     public var clients = 0
-    /// Logins that stand now.
+    /// Logins in force now.
     public var loggedIn = 0
     /// Logins answered with `auth_failed` since the start.
     public var loginsRefused = 0

@@ -11,12 +11,14 @@ final class SyntheticSource: FrameSource {
 
     private let feed: SyntheticFeed
     private let blockBytes: Int
+    let isLive: Bool
     private let state: Mutex<State>
 
     init(_ feed: SyntheticFeed, pace: SimulatorConfiguration.Pace) {
         self.feed = feed
         // Paced, a second is made when it is needed; flat out, bigger blocks cost less.
         blockBytes = pace == .flatOut ? 256 << 10 : 1
+        isLive = feed.start == nil && pace == .speed(1)
         state = Mutex(State(tickers: feed.symbols.map { SyntheticTicker($0, seed: feed.seed) }))
     }
 
@@ -26,12 +28,24 @@ final class SyntheticSource: FrameSource {
             state.start = start
             let lastSecond = feed.duration.map { $0.components.seconds } ?? .max
             var block = FrameBlock(capacity: 64 << 10)
+            if isLive { catchUp(with: WallClock.milliseconds(), from: start, &state, to: &block) }
             while block.byteCount < blockBytes, state.second < lastSecond {
                 appendSecond(from: start + state.second * 1000, &state.tickers, to: &block)
                 state.second += 1
             }
             return block.frames.isEmpty ? nil : block
         }
+    }
+
+    /// Leaves out the seconds that passed while nobody listened; a minute that ended meanwhile still gets its bars.
+    private func catchUp(with now: Int64, from start: Int64, _ state: inout State, to block: inout FrameBlock) {
+        let second = (now - start) / 1000
+        guard second > state.second else { return }
+        let minute = (start + state.second * 1000) / 60_000 * 60_000
+        if start + second * 1000 >= minute + 60_000 {
+            append(state.tickers.indices.compactMap { state.tickers[$0].minuteBar(from: minute, feed) }, to: &block)
+        }
+        state.second = second
     }
 
     private func appendSecond(from start: Int64, _ tickers: inout [SyntheticTicker], to block: inout FrameBlock) {

@@ -1,4 +1,4 @@
-/// Where a feed connection hands its events: a bounded queue that answers at once.
+/// Where a feed connection hands its events: a bounded queue that returns at once.
 public protocol EventSink: AnyObject, Sendable {
     /// Takes a batch without blocking; called on the connection's event loop.
     func offer(_ batch: EventBatch) -> Admission

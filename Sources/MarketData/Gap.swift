@@ -16,6 +16,8 @@ public struct Gap: Sendable, Hashable {
         case damaged
         /// This process or its machine stood still, and the feed did not keep the events.
         case paused
+        /// The box that had the symbol was gone before this one took it over.
+        case shardMoved = "shard moved"
     }
 
     /// The connection that missed the events.
@@ -26,7 +28,7 @@ public struct Gap: Sendable, Hashable {
     public var events: [EventKind]
     /// The time of the newest event of these kinds before the interruption, in milliseconds since the Unix epoch.
     public var from: Int64
-    /// When the subscription stood again, in milliseconds since the Unix epoch; `nil` while it does not.
+    /// When the subscription was there again, in milliseconds since the Unix epoch; `nil` while it does not.
     public var to: Int64?
     /// What interrupted the stream.
     public var cause: Cause

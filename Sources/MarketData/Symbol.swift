@@ -57,7 +57,7 @@ public struct Symbol: Hashable, Sendable, BitwiseCopyable {
     @inline(__always)
     static var placeholders: UInt64 { 0x4141_4141_4141_4141 }
 
-    /// Whether every byte of a word may stand in a symbol.
+    /// Whether every byte of a word may be in a symbol.
     @inlinable
     @inline(__always)
     static func areAllowed(_ bytes: UInt64) -> Bool {
@@ -90,7 +90,7 @@ public struct Symbol: Hashable, Sendable, BitwiseCopyable {
         self.low = low
     }
 
-    /// Whether a byte may stand in a symbol.
+    /// Whether a byte may be in a symbol.
     @inlinable
     static func isAllowed(_ byte: UInt8) -> Bool {
         byte > 0x20 && byte < 0x7F && byte != UInt8(ascii: ",") && byte != UInt8(ascii: "*")

@@ -24,7 +24,7 @@ public struct TextArena: Sendable, Equatable {
     /// Makes an empty arena.
     public init() {}
 
-    /// Copies `text` to the arena's end and answers where it stands; an arena beyond 4 GiB is a programming error.
+    /// Copies `text` to the arena's end and returns where it is; an arena beyond 4 GiB is a programming error.
     @inlinable
     public mutating func append(_ text: UnsafeRawBufferPointer) -> TextRange {
         let range = TextRange(offset: UInt32(storage.count), count: UInt32(text.count))
@@ -32,7 +32,7 @@ public struct TextArena: Sendable, Equatable {
         return range
     }
 
-    /// Copies `text` to the arena's end and answers where it stands.
+    /// Copies `text` to the arena's end and returns where it is.
     public mutating func append(_ text: String) -> TextRange {
         var copy = text
         return copy.withUTF8 { append(UnsafeRawBufferPointer($0)) }
@@ -45,7 +45,7 @@ public struct TextArena: Sendable, Equatable {
         return TextRange(offset: UInt32(start), count: UInt32(storage.count - start))
     }
 
-    /// Appends another arena and answers by how much its ranges move; as for ``append(_:)-(UnsafeRawBufferPointer)``.
+    /// Appends another arena and returns by how much its ranges move; as for ``append(_:)-(UnsafeRawBufferPointer)``.
     public mutating func append(contentsOf other: TextArena) -> UInt32 {
         let shift = UInt32(storage.count)
         storage.append(contentsOf: other.storage)

@@ -25,9 +25,6 @@ public enum TradingCalendar {
         public var close: Int64
     }
 
-    /// The years whose holidays are known.
-    public static let years = 2024...2030
-
     /// The kind of a day of the New York calendar.
     public static func day(_ year: Int, _ month: Int, _ day: Int) -> Day {
         let number = dayNumber(year, month, day)
@@ -39,7 +36,7 @@ public enum TradingCalendar {
 
     /// The trading of the New York day that holds a time, in milliseconds since the Unix epoch; `nil` on a closed day.
     public static func session(at milliseconds: Int64) -> Session? {
-        session(ofDay: newYorkDay(of: milliseconds))
+        TradingDay(at: milliseconds).session
     }
 
     /// Whether there was trading at any time of a span, its ends included, in milliseconds since the Unix epoch.
@@ -56,9 +53,26 @@ public enum TradingCalendar {
         return false
     }
 
+    /// A day of New York from midnight to midnight, in milliseconds since the Unix epoch; `nil` for a text that is no date
+    /// (`2024-01-02`).
+    public static func newYorkDay(_ text: String) -> Range<Int64>? {
+        let parts = text.split(separator: "-", omittingEmptySubsequences: false)
+        guard parts.map(\.utf8.count) == [4, 2, 2], let year = Int(parts[0]), let month = Int(parts[1]),
+            let date = Int(parts[2]), (1...12).contains(month), (1970...9999).contains(year)
+        else { return nil }
+        let number = dayNumber(year, month, date)
+        guard civil(number) == (year, month, date) else { return nil }
+        // The clocks change at two in the morning.
+        func midnight(_ number: Int) -> Int64 {
+            let time = Int64(number) * 86_400_000
+            return time - newYorkOffset(time + 5 * 3_600_000)
+        }
+        return midnight(number)..<midnight(number + 1)
+    }
+
     // MARK: Days
 
-    private static func session(ofDay number: Int) -> Session? {
+    fileprivate static func session(ofDay number: Int) -> Session? {
         let (year, month, date) = civil(number)
         let kind = day(year, month, date)
         guard kind != .closed else { return nil }
@@ -72,13 +86,13 @@ public enum TradingCalendar {
     }
 
     /// The days since 1970-01-01 of the New York date at a time.
-    private static func newYorkDay(of milliseconds: Int64) -> Int {
+    fileprivate static func newYorkDay(of milliseconds: Int64) -> Int {
         Int(floorDivided(milliseconds + newYorkOffset(milliseconds), 86_400_000))
     }
 
     /// New York's distance from UTC at a time: five hours behind, four from the second Sunday of March at 2:00 to the
     /// first Sunday of November at 2:00 (Energy Policy Act of 2005).
-    private static func newYorkOffset(_ milliseconds: Int64) -> Int64 {
+    fileprivate static func newYorkOffset(_ milliseconds: Int64) -> Int64 {
         let (year, _, _) = civil(Int(floorDivided(milliseconds, 86_400_000)))
         func sunday(_ month: Int, _ which: Int) -> Int64 {
             let first = dayNumber(year, month, 1)
@@ -97,14 +111,14 @@ public enum TradingCalendar {
     private static func weekday(_ number: Int) -> Int { ((number + 4) % 7 + 7) % 7 }
 
     /// The days since 1970-01-01 of a date of the Gregorian calendar, counted in years that begin in March.
-    private static func dayNumber(_ year: Int, _ month: Int, _ day: Int) -> Int {
+    fileprivate static func dayNumber(_ year: Int, _ month: Int, _ day: Int) -> Int {
         let shifted = month <= 2 ? year - 1 : year
         let dayOfYear = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1
         return 365 * shifted + shifted / 4 - shifted / 100 + shifted / 400 + dayOfYear - 719_468
     }
 
     /// The date of a number of days since 1970-01-01.
-    private static func civil(_ number: Int) -> (year: Int, month: Int, day: Int) {
+    fileprivate static func civil(_ number: Int) -> (year: Int, month: Int, day: Int) {
         let shifted = number + 719_468
         let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
         let dayOfEra = shifted - era * 146_097
@@ -145,4 +159,66 @@ public enum TradingCalendar {
         2029_07_03, 2029_11_23, 2029_12_24,
         2030_07_03, 2030_11_29, 2030_12_24,
     ]
+}
+
+/// A day of the New York calendar, written `2026-11-24`.
+public struct TradingDay: Sendable, Hashable, Comparable, CustomStringConvertible {
+    /// The days since 1970-01-01.
+    let number: Int
+
+    init(number: Int) { self.number = number }
+
+    /// The New York date at a time, in milliseconds since the Unix epoch.
+    public init(at milliseconds: Int64) { number = TradingCalendar.newYorkDay(of: milliseconds) }
+
+    /// Reads `2026-11-24`; `nil` for anything else, and for a date that no calendar has.
+    public init?(_ text: String) {
+        let parts = text.split(separator: "-", omittingEmptySubsequences: false)
+        guard parts.map(\.utf8.count) == [4, 2, 2], text.utf8.allSatisfy({ $0 == 0x2D || (0x30...0x39).contains($0) }),
+            let year = Int(parts[0]), let month = Int(parts[1]), let day = Int(parts[2]), (1...12).contains(month)
+        else { return nil }
+        number = TradingCalendar.dayNumber(year, month, day)
+        guard description == text else { return nil }
+    }
+
+    /// The last day whose bars are final at a time, in milliseconds since the Unix epoch: late trades change them for a
+    /// quarter of an hour after the day's trading.
+    public static func lastFinal(at milliseconds: Int64) -> TradingDay {
+        var day = TradingDay(at: milliseconds)
+        while !day.isFinal(at: milliseconds) { day = day.before }
+        return day
+    }
+
+    /// The hours of trading; `nil` on a closed day.
+    public var session: TradingCalendar.Session? { TradingCalendar.session(ofDay: number) }
+
+    /// Whether there was trading, and its bars change no more.
+    public func isFinal(at milliseconds: Int64) -> Bool {
+        session.map { milliseconds >= $0.close + 15 * 60_000 } ?? false
+    }
+
+    /// The calendar day before.
+    public var before: TradingDay { TradingDay(number: number - 1) }
+    /// The calendar day after.
+    public var after: TradingDay { TradingDay(number: number + 1) }
+
+    /// When a New York clock shows a time of day, in milliseconds since the Unix epoch. On the Sundays on which clocks
+    /// change, the hours before the change are an hour off.
+    public func moment(minuteOfDay minute: Int) -> Int64 {
+        let midnight = Int64(number) * 86_400_000
+        return midnight + Int64(minute) * 60_000 - TradingCalendar.newYorkOffset(midnight + 17 * 3_600_000)
+    }
+
+    /// The date.
+    public var description: String {
+        let (year, month, day) = TradingCalendar.civil(number)
+        func padded(_ number: Int, _ digits: Int) -> String {
+            let text = "\(number)"
+            return String(repeating: "0", count: max(0, digits - text.utf8.count)) + text
+        }
+        return "\(padded(year, 4))-\(padded(month, 2))-\(padded(day, 2))"
+    }
+
+    /// By date.
+    public static func < (left: TradingDay, right: TradingDay) -> Bool { left.number < right.number }
 }

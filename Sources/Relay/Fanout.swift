@@ -9,6 +9,8 @@ struct Fanout {
     private var text = RowText()
 
     mutating func pack(_ batch: EventBatch, for index: LaneIndex) {
+        // Clients may be there and want nothing.
+        guard !index.isEmpty else { return }
         let sent = batch.sent
         for (place, bar) in batch.bars.enumerated() {
             let kind: EventKind = bar.interval == .minute ? .minuteBar : .secondBar

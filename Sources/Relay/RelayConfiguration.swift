@@ -25,6 +25,8 @@ public struct RelayConfiguration: Sendable {
     public var goodbye: Duration = .seconds(2)
     /// How many bytes of events may wait for the relay's own thread; beyond, its readers are closed.
     public var queueBytes = 64 << 20
+    /// How many symbols may be collected because readers ask for them; `nil` where they may not.
+    public var maximumOnDemand: Int?
     /// The most channels of one reader.
     public var maximumChannels = 100_000
 
@@ -45,6 +47,8 @@ public struct RelayConfiguration: Sendable {
         server.requestAllowance = .init(burstBytes: 4 << 20, bytesPerSecond: 256 << 10)
         server.maximumSockets = maximumClients + 32
         server.offersReplays = true
+        // An answer may hold 50,000 bars in memory.
+        server.maximumAnswers = 4
         return server
     }
 

@@ -63,7 +63,7 @@ final class RelayDesk {
     private let configuration: RelayConfiguration
     private let tap: RelayTap
     private let buffer: TickBuffer
-    private let refusal: @Sendable (Symbol) -> String?
+    private let symbols: any RelayedSymbols
     private let logger: Logger
     private let board: RelayBoard
     private var readers: [Int: Reader] = [:]
@@ -71,16 +71,19 @@ final class RelayDesk {
     private var nextReplay = 1
     private var index = LaneIndex()
     private var lastOverflow: ContinuousClock.Instant?
+    /// How many channels of readers name a symbol.
+    private var reading: [Symbol: Int] = [:]
+    private var demand = DemandReview()
 
     init(
         configuration: RelayConfiguration, tap: RelayTap, buffer: TickBuffer, board: RelayBoard,
-        refusal: @escaping @Sendable (Symbol) -> String?, logger: Logger
+        symbols: any RelayedSymbols, logger: Logger
     ) {
         self.configuration = configuration
         self.tap = tap
         self.buffer = buffer
         self.board = board
-        self.refusal = refusal
+        self.symbols = symbols
         self.logger = logger
     }
 
@@ -118,11 +121,14 @@ final class RelayDesk {
     }
 
     func refusal(of channel: FeedChannel, to client: FeedClient, replayed: Bool) -> StatusMessage? {
+        let refusal = reason(against: channel, of: client, replayed: replayed)
+        if refusal != nil { board.update { $0.channelsRefused += 1 } }
+        return refusal
+    }
+
+    private func reason(against channel: FeedChannel, of client: FeedClient, replayed: Bool) -> StatusMessage? {
         guard configuration.kinds.contains(channel.kind) else {
             return .error("\(channel) is not collected: FEED_EVENTS does not name \(channel.kind.rawValue)")
-        }
-        if let symbol = channel.symbol, let why = refusal(symbol) {
-            return .error("\(channel) is not collected: \(why)")
         }
         guard let reader = readers[client.id] else { return nil }
         guard reader.channels.count + reader.joining.count < configuration.maximumChannels else {
@@ -132,13 +138,14 @@ final class RelayDesk {
         if let other = Self.overlap(of: channel, with: reader.joining.keys, has: { reader.joining[$0] != nil }) {
             return .error("\(channel): wait until the replay of \(other) is complete")
         }
-        guard replayed else { return nil }
-        if let other = reader.channels.contains(channel)
-            ? channel : Self.overlap(of: channel, with: reader.channels, has: reader.channels.contains)
+        if replayed,
+            let other = reader.channels.contains(channel)
+                ? channel : Self.overlap(of: channel, with: reader.channels, has: reader.channels.contains)
         {
             return .error("\(channel) can't be replayed while \(other) is subscribed to: unsubscribe first")
         }
-        return nil
+        // Last, since it may have the symbol collected.
+        return symbols.admit(channel).map { .error("\(channel) is not collected: \($0)") }
     }
 
     /// Another of some channels that brings events of a channel too. Only a wildcard has them all looked through.
@@ -157,12 +164,15 @@ final class RelayDesk {
         guard let reader = readers[client.id] else { return }
         for channel in channels {
             if !wanted.contains(channel) {
+                ends(channel)
                 if reader.channels.remove(channel) != nil {
                     index.remove(reader.live, from: channel)
                 } else {
                     give(up: channel, of: reader)
                 }
-            } else if reader.joining[channel] == nil, reader.channels.insert(channel).inserted {
+            } else {
+                begins(channel)
+                guard reader.joining[channel] == nil, reader.channels.insert(channel).inserted else { continue }
                 index.add(reader.live, to: channel)
             }
         }
@@ -171,8 +181,20 @@ final class RelayDesk {
 
     func progressed(_ client: FeedClient) { readers[client.id]?.room.changed() }
 
+    /// A request for bars was answered.
+    func answered(request status: Int) {
+        board.update { state in
+            state.barRequests += 1
+            if status == 401 { state.loginsRefused += 1 }
+        }
+    }
+
     private func forget(_ reader: Reader) {
-        for channel in reader.channels { index.remove(reader.live, from: channel) }
+        for channel in reader.channels {
+            ends(channel)
+            index.remove(reader.live, from: channel)
+        }
+        for channel in reader.joining.keys { ends(channel) }
         reader.channels = []
         for replay in reader.waiting + [reader.current].compactMap({ $0 }) { end(replay, of: reader) }
         reader.waiting = []
@@ -180,6 +202,15 @@ final class RelayDesk {
         // Its replay may wait for room that never comes.
         reader.room.changed()
         listen()
+    }
+
+    private func begins(_ channel: FeedChannel) {
+        if let symbol = channel.symbol { reading[symbol, default: 0] += 1 }
+    }
+
+    private func ends(_ channel: FeedChannel) {
+        guard let symbol = channel.symbol, let count = reading[symbol] else { return }
+        reading[symbol] = count > 1 ? count - 1 : nil
     }
 
     private func listen() { tap.listen(readers.values.contains { $0.isLoggedIn && !$0.client.isEnding }) }
@@ -218,7 +249,7 @@ final class RelayDesk {
                 replay.heldBytes += bytes
                 replay.heldEvents += events
             } else {
-                reader.client.send(parts)
+                reader.client.send(parts, events: events)
                 count(events, bytes, of: reader, into: &total)
             }
             let waiting = reader.client.pendingBytes + (reader.current?.heldBytes ?? 0)
@@ -295,7 +326,7 @@ final class RelayDesk {
     func send(_ part: ByteBuffer, events: Int, of id: Int) -> [FeedChannel] {
         guard let (reader, replay) = current(id) else { return [] }
         guard events > 0 else { return replay.channels }
-        reader.client.send([part])
+        reader.client.send([part], events: events)
         reader.replayed += Int64(events)
         reader.bytes += Int64(part.readableBytes)
         board.update { state in
@@ -326,7 +357,7 @@ final class RelayDesk {
         if replay.isHolding { for channel in replay.channels { index.remove(replay.lane, from: channel) } }
         if !replay.held.isEmpty {
             var total = (events: Int64(0), bytes: Int64(0))
-            reader.client.send(replay.held)
+            reader.client.send(replay.held, events: replay.heldEvents)
             count(replay.heldEvents, replay.heldBytes, of: reader, into: &total)
             board.update { state in
                 state.events += total.events
@@ -371,6 +402,30 @@ final class RelayDesk {
         replays[replay.id] = nil
     }
 
+    // MARK: Symbols on demand
+
+    /// Gives up the symbols on demand that nobody reads any more, and tells readers of what comes no more.
+    func reviewDemand() {
+        guard configuration.maximumOnDemand != nil else { return }
+        let (before, now) = (demand, symbols.reviewDemand { reading[$0] != nil })
+        demand = now
+        for channel in now.refused.subtracting(before.refused) {
+            tellReaders(of: channel, "is not collected: the account's plan does not cover it")
+        }
+        for symbol in Set(before.symbols).subtracting(now.symbols) where reading[symbol] != nil {
+            for kind in configuration.kinds {
+                let channel = FeedChannel(kind: kind, symbol: symbol)
+                tellReaders(of: channel, "is not collected any more: somebody gave it up")
+            }
+        }
+    }
+
+    private func tellReaders(of channel: FeedChannel, _ what: String) {
+        for reader in readers.values where reader.channels.contains(channel) || reader.joining[channel] != nil {
+            reader.client.send(.error("\(channel) \(what)"))
+        }
+    }
+
     // MARK: Showing
 
     /// Brings what is shown up to date.
@@ -381,10 +436,12 @@ final class RelayDesk {
                 reader.sample = Array(names.sorted().prefix(5))
             }
             return RelayState.Reader(
-                id: reader.client.id, address: reader.client.address, isLoggedIn: reader.isLoggedIn,
-                connectedSince: reader.since, channels: reader.channels.count + reader.joining.count,
-                sample: reader.sample ?? [], events: reader.events, bytes: reader.bytes,
-                replayed: reader.replayed, waitingBytes: reader.client.pendingBytes + (reader.current?.heldBytes ?? 0),
+                id: reader.client.id, address: reader.client.address, agent: reader.client.agent,
+                isLoggedIn: reader.isLoggedIn, connectedSince: reader.since,
+                channels: reader.channels.count + reader.joining.count, sample: reader.sample ?? [],
+                events: reader.events, bytes: reader.bytes, replayed: reader.replayed,
+                waitingBytes: reader.client.pendingBytes + (reader.current?.heldBytes ?? 0),
+                waitingEvents: reader.client.pendingEvents + (reader.current?.heldEvents ?? 0),
                 isReplaying: reader.current != nil)
         }
         let queued = tap.queuedBytes
@@ -393,6 +450,7 @@ final class RelayDesk {
             state.secondsSinceOverflow = age
             state.readers = shown
             state.queuedBytes = queued
+            state.onDemand = demand
         }
     }
 }

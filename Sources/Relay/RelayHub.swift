@@ -7,10 +7,12 @@ import Store
 final class RelayHub: FeedHost {
     private let loop: any EventLoop
     private let desk: NIOLoopBound<RelayDesk>
+    private let history: BarHistory
 
     /// To be called on the event loop that serves the clients.
-    init(_ desk: RelayDesk, on loop: any EventLoop) {
+    init(_ desk: RelayDesk, history: BarHistory, on loop: any EventLoop) {
         self.loop = loop
+        self.history = history
         self.desk = NIOLoopBound(desk, eventLoop: loop)
         desk.hub = self
     }
@@ -43,6 +45,12 @@ final class RelayHub: FeedHost {
 
     func replay(_ channels: [FeedChannel], _ span: ReplaySpan, to client: FeedClient) {
         desk.value.replay(channels, span, to: client)
+    }
+
+    func answer(_ request: PlainRequest) async -> PlainAnswer? {
+        guard let answer = await history.answer(request) else { return nil }
+        tell { $0.answered(request: answer.status) }
+        return answer
     }
 
     /// Called wherever a write ended or a close began.

@@ -1,7 +1,7 @@
 public import Collector
 import FeedServer
 public import Logging
-public import MarketData
+import MarketData
 import NIOCore
 import NIOPosix
 public import ServiceLifecycle
@@ -23,28 +23,27 @@ public final class RelayService: Service, Sendable {
     private let configuration: RelayConfiguration
     private let tap: RelayTap
     private let buffer: TickBuffer
-    private let refusal: @Sendable (Symbol) -> String?
+    private let symbols: any RelayedSymbols
     private let board: RelayBoard
     private let logger: Logger
     private let opened = Mutex<Opened?>(nil)
 
     /// A relay of what passes `tap`; nothing is opened yet.
     ///
-    /// - Parameter refusal: Why a symbol is not collected; `nil` for one that is. Called for each channel that a reader
-    ///   asks for; must not block.
+    /// - Parameter symbols: Knows what is collected, and may have more collected for readers.
     public init(
-        configuration: RelayConfiguration, tap: RelayTap, buffer: TickBuffer,
-        refusal: @escaping @Sendable (Symbol) -> String?, logger: Logger
+        configuration: RelayConfiguration, tap: RelayTap, buffer: TickBuffer, symbols: any RelayedSymbols,
+        logger: Logger
     ) {
         self.configuration = configuration
         self.tap = tap
         self.buffer = buffer
-        self.refusal = refusal
+        self.symbols = symbols
         self.logger = logger
         board = RelayBoard(
             RelayState(
                 host: configuration.host, port: configuration.port, isEncrypted: configuration.tls != nil,
-                maximumReaders: configuration.maximumClients))
+                maximumReaders: configuration.maximumClients, maximumOnDemand: configuration.maximumOnDemand))
     }
 
     /// Who reads, and what was sent; from memory.
@@ -60,15 +59,20 @@ public final class RelayService: Service, Sendable {
         let loop = group.next()
         let hub = try await loop.submit { [self] in
             let desk = RelayDesk(
-                configuration: configuration, tap: tap, buffer: buffer, board: board, refusal: refusal, logger: logger)
-            return RelayHub(desk, on: loop)
+                configuration: configuration, tap: tap, buffer: buffer, board: board, symbols: symbols, logger: logger)
+            let history = BarHistory(
+                configuration: configuration, buffer: buffer, symbols: symbols, logger: logger)
+            return RelayHub(desk, history: history, on: loop)
         }.get()
         let server = FeedServer(configuration: configuration.server, host: hub, group: group, logger: logger)
         do {
             let port = try await server.bind()
             tap.attach { hub.tell { $0.drain() } }
             loop.scheduleRepeatedTask(initialDelay: .milliseconds(500), delay: .milliseconds(500)) { _ in
-                hub.tell { $0.publish() }
+                hub.tell { desk in
+                    desk.reviewDemand()
+                    desk.publish()
+                }
             }
             board.update { $0.port = port }
             opened.withLock { $0 = Opened(group: group, hub: hub, server: server, port: port) }

@@ -89,6 +89,22 @@ struct RowText {
         close()
     }
 
+    /// Writes a bar as the REST aggregates have it.
+    mutating func writeAggregate(_ bar: Bar) {
+        bytes.removeAll(keepingCapacity: true)
+        bytes.append(contentsOf: "{\"t\":".utf8)
+        DecimalText.append(bar.start, to: &bytes)
+        add("o", bar.open)
+        add("h", bar.high)
+        add("l", bar.low)
+        add("c", bar.close)
+        add("v", bar.volume)
+        add("vw", bar.vwap)
+        // Left out where it is false, as the provider does.
+        if bar.isOTC == true { raw("otc", "true") }
+        close()
+    }
+
     private mutating func open(_ kind: EventKind, _ symbol: Symbol) {
         bytes.removeAll(keepingCapacity: true)
         bytes.append(contentsOf: #"{"ev":""#.utf8)

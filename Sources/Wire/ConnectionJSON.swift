@@ -236,6 +236,66 @@ package struct TickersJSON: WireObject {
     }
 }
 
+/// What is collected, symbol by symbol, and how fresh it is: `/api/symbols`.
+package struct SymbolsJSON: WireObject {
+    /// One symbol.
+    package struct Entry: WireObject {
+        package var symbol: String
+        package var connections: [String]
+        package var is_confirmed: Bool
+        package var last_event_ms: Int64?
+        package var last_price: Double?
+
+        package static let meanings = [
+            "connections": "Ids of those that are to bring it; empty where one takes all symbols",
+            "is_confirmed": "Whether its subscription is confirmed on one of them",
+            "last_event_ms": "When an event of it was last read; null before the first since the start",
+            "last_price": "The newest trade's price or bar's close; null before the first since the start",
+        ]
+    }
+
+    package var count: Int
+    package var symbols: [Entry]
+    package var timestamp_ms: Int64
+
+    package static let meanings = [
+        "count": "How many there are in all", "symbols": "With since_ms, those that had an event at that time or later",
+        "timestamp_ms": "When this was so",
+    ]
+
+    /// - Parameters:
+    ///   - news: what last came of symbols.
+    ///   - isAll: whether symbols without news are listed too.
+    ///   - time: in milliseconds since the Unix epoch.
+    package init(_ connections: [ConnectionState], news: [SymbolNews], isAll: Bool, at time: Int64) {
+        var entries: [Symbol: Entry] = [:]
+        for connection in connections {
+            let confirmed = Set(connection.feed.confirmed)
+            for symbol in connection.feed.assigned {
+                entries[
+                    symbol,
+                    default: Entry(symbol: symbol.description, connections: [], is_confirmed: false)
+                ].connections.append(connection.id)
+                if confirmed.contains(symbol) { entries[symbol]?.is_confirmed = true }
+            }
+        }
+        let takesAll = connections.contains(where: \.feed.takesAll)
+        var fresh: Set<Symbol> = []
+        for each in news {
+            // What nobody asks for any more is no gap in what is collected.
+            if takesAll, entries[each.symbol] == nil {
+                entries[each.symbol] = Entry(symbol: each.symbol.description, connections: [], is_confirmed: true)
+            }
+            entries[each.symbol]?.last_event_ms = each.received
+            entries[each.symbol]?.last_price = each.price
+            fresh.insert(each.symbol)
+        }
+        count = entries.count
+        symbols = entries.filter { isAll || fresh.contains($0.key) }.sorted { $0.key < $1.key }.map(\.value)
+        timestamp_ms = time
+    }
+}
+
 extension DecodeRejects.Tally {
     /// The counts above zero, by the word that goes out for each kind.
     package var byWord: [String: Int] {

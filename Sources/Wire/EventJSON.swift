@@ -286,6 +286,16 @@ package struct BarsJSON: WireObject {
         package var close: Double
         package var volume: Double
         package var vwap: Double?
+
+        package init(_ bar: MarketData.Bar) {
+            (start_ms, open, high, low, close) = (bar.start, bar.open, bar.high, bar.low, bar.close)
+            (volume, vwap) = (bar.volume, bar.vwap)
+        }
+
+        package init(_ bar: BarRollUp.Bar) {
+            (start_ms, open, high, low, close) = (bar.start, bar.open, bar.high, bar.low, bar.close)
+            (volume, vwap) = (bar.volume, bar.vwap)
+        }
     }
 
     package var symbol: String
@@ -301,14 +311,16 @@ package struct BarsJSON: WireObject {
     package static let bounds = ["symbol": Bounds.symbol]
 
     package init(symbol: Symbol, interval: MarketData.Bar.Interval, _ found: TickHistory.Answer<MarketData.Bar>) {
+        self.init(
+            symbol: symbol, intervalSeconds: interval.rawValue, isComplete: found.isComplete,
+            bars: found.values.map { Bar($0) })
+    }
+
+    package init(symbol: Symbol, intervalSeconds: Int32, isComplete: Bool, bars: [Bar]) {
         self.symbol = symbol.description
-        interval_seconds = interval.rawValue
-        count = found.values.count
-        is_complete = found.isComplete
-        bars = found.values.map {
-            Bar(
-                start_ms: $0.start, open: $0.open, high: $0.high, low: $0.low, close: $0.close, volume: $0.volume,
-                vwap: $0.vwap)
-        }
+        interval_seconds = intervalSeconds
+        count = bars.count
+        is_complete = isComplete
+        self.bars = bars
     }
 }

@@ -53,7 +53,7 @@ package struct FilesJSON: WireObject {
     package static let meanings = [
         "id": "The file's own identifier",
         "collector": "Who made the file",
-        "collector_process": "Who holds the file; null when no collector runs, 0 when it can't be told",
+        "collector_process": "Who holds the file; null when no collector runs, 0 when it is not known",
         "streams": "By name: bars, trades, quotes",
         "drops": "Events given up, by stream and reason",
         "incidents": "What happened to the file itself, newest first",

@@ -43,17 +43,26 @@ package struct GroupsJSON: WireObject {
 package struct MemberJSON: WireObject {
     package var symbol: String
     package var weight: Double?
+    package var sector: String?
 
-    package static let meanings = ["weight": "Its share in percent, where known"]
+    package static let meanings = [
+        "weight": "Its share in percent, where known", "sector": "The sector that has it, where one does",
+    ]
 
-    init(_ member: GroupMember) {
+    init(_ member: GroupMember, sector: String?) {
+        symbol = member.symbol
+        weight = member.weight
+        self.sector = sector
+    }
+
+    init(_ member: MemberRecord) {
         symbol = member.symbol
         weight = member.weight
     }
 }
 
-/// An ETF's holdings, a sector's stocks or a theme's members: `/api/etfs/{symbol}`, `/api/sectors/{name}`,
-/// `/api/themes/{name}`.
+/// A group's members: `/api/groups/{type}/{name}`, and for three of the types `/api/etfs/{symbol}`,
+/// `/api/sectors/{name}` and `/api/themes/{name}`.
 package struct GroupMembersJSON: WireObject {
     package var group: GroupJSON
     package var members: [MemberJSON]
@@ -64,9 +73,10 @@ package struct GroupMembersJSON: WireObject {
 
     package static let meanings = GroupJSON.meanings
 
-    package init(_ found: RelatedGroup) {
+    /// - Parameter sectors: By symbol.
+    package init(_ found: RelatedGroup, sectors: [String: String]) {
         group = GroupJSON(found.group)
-        members = found.members.map(MemberJSON.init)
+        members = found.members.map { MemberJSON($0, sector: sectors[$0.symbol]) }
     }
 
     package init(from decoder: any Decoder) throws {

@@ -1,3 +1,4 @@
+package import Collector
 package import MarketData
 package import Store
 
@@ -17,12 +18,14 @@ package struct GapsJSON: WireObject {
         package var symbol_count: Int
         package var symbols: [String]
         package var filled_bars: Int
+        package var filled_ticks: Int
         package var recorded_ms: Int64
 
         package static let meanings = [
             "state":
-                "open: not filled yet; filled: what the REST aggregates have is in the buffer; empty: nothing was traded; "
-                + "unfillable: the aggregates don't have it",
+                "open: not filled yet; filled: what the REST API has is in the buffer; empty: nothing was traded; "
+                + "unfillable: the REST API doesn't have it, or may not be asked; covered: other boxes of the group "
+                + "missed nothing then, and their rows are upstream",
             "detail": "Why, in words",
             "to_ms": "null while events are missed",
             "is_uncertain": "Whether the clock was wrong meanwhile, so that the ends may be off",
@@ -30,6 +33,7 @@ package struct GapsJSON: WireObject {
             "symbol_count": "0 means all",
             "symbols": "The first hundred in the API, all on the command line",
             "filled_bars": "Bars that filled it",
+            "filled_ticks": "Trades and quotes that filled it",
             "recorded_ms": "When it was noticed",
         ]
 
@@ -46,6 +50,7 @@ package struct GapsJSON: WireObject {
             symbol_count = record.gap.symbols.count
             symbols = record.gap.symbols.prefix(symbolLimit).map(\.description)
             filled_bars = record.rows
+            filled_ticks = record.ticks
             recorded_ms = record.recorded
         }
     }
@@ -94,13 +99,106 @@ package struct DeadLettersJSON: WireObject {
         }
     }
 
+    /// Those that were refused alike.
+    package struct Group: WireObject {
+        package var stream: EventStream
+        package var sqlstate: String
+        package var constraint: String?
+        package var count: Int
+        package var first_ms: Int64
+        package var last_ms: Int64
+        package var reason: String
+
+        package static let meanings = [
+            "constraint": "The one that the database names; null where it names none",
+            "first_ms": "When the first of them was refused", "last_ms": "When the last of them was refused",
+            "reason": "The database's words about the last of them",
+        ]
+
+        init(_ group: DeadLetterGroup) {
+            stream = group.stream
+            sqlstate = group.sqlState
+            constraint = group.constraint
+            count = group.count
+            first_ms = group.first
+            last_ms = group.last
+            reason = group.reason
+        }
+    }
+
     package var total: Int64
+    package var groups: [Group]
     package var dead_letters: [Letter]
 
-    package static let meanings = ["total": "All that are kept", "dead_letters": "Newest first"]
+    package static let meanings = [
+        "total": "All that are kept", "groups": "All of them by why they were refused, the last refused first",
+        "dead_letters": "Newest first",
+    ]
 
-    package init(_ letters: [DeadLetter], total: Int64) {
+    package init(_ letters: [DeadLetter], groups: [DeadLetterGroup], total: Int64) {
         self.total = total
+        self.groups = groups.map(Group.init)
         dead_letters = letters.map(Letter.init)
+    }
+}
+
+/// Which dead letters are meant: the body of `POST /api/dead-letters/retry` and `/discard`.
+package struct DeadLetterChoiceJSON: WireObject {
+    package var letters: [String]?
+    package var stream: EventStream?
+    package var sqlstate: String?
+    package var constraint: String?
+    package var all: Bool?
+
+    package static let meanings = [
+        "letters": "These, by name: bars:4711", "stream": "All of a stream",
+        "sqlstate": "With stream: only those refused with it", "constraint": "With sqlstate: only those refused by it",
+        "all": "All of them",
+    ]
+
+    /// The choice; `nil` when it is none, or several.
+    package var choice: DeadLetterChoice? {
+        switch (letters, stream, all ?? false) {
+        case (let letters?, nil, false):
+            let names = letters.compactMap(DeadLetterChoice.Name.init)
+            return names.isEmpty || names.count < letters.count || sqlstate != nil ? nil : .named(names)
+        case (nil, let stream?, false):
+            guard let sqlstate else { return constraint == nil ? .stream(stream) : nil }
+            return .alike(stream, sqlState: sqlstate, constraint: constraint)
+        case (nil, nil, true): return sqlstate == nil && constraint == nil ? .all : nil
+        default: return nil
+        }
+    }
+}
+
+/// What became of dead letters that were to be sent again: `POST /api/dead-letters/retry`.
+package struct DeadLetterRequeueJSON: WireObject {
+    package var requeued_count: Int
+    package var superseded: [String]
+    package var unreadable: [String]
+
+    package static let meanings = [
+        "requeued_count": "Rows that are back in the queue; those refused again become dead letters again",
+        "superseded": "Bars of which a newer version is there; they stay dead letters",
+        "unreadable": "Letters whose row is no event; they stay",
+    ]
+
+    package init(_ retry: DeadLetterRetry) {
+        requeued_count = retry.requeued
+        superseded = retry.superseded.map(\.name)
+        unreadable = retry.unreadable.map(\.name)
+    }
+}
+
+/// Dead letters that were given up: `POST /api/dead-letters/discard`.
+package struct DeadLetterDiscardJSON: WireObject {
+    package var discarded_count: Int
+    package var rows: [String]
+
+    package static let meanings = ["rows": "The rows that are gone from the file, as JSON texts"]
+
+    package init(_ letters: [DeadLetter]) {
+        discarded_count = letters.count
+        rows = letters.map(\.row)
     }
 }

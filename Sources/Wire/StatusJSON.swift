@@ -66,10 +66,12 @@ package struct StatusJSON: WireObject {
         package var resident_bytes: Int64
         package var cpu_seconds: Double
         package var open_files: Int?
+        package var written_bytes: Int64?
         package var event_clients: Int
 
         package static let meanings = [
-            "cpu_seconds": "Of all threads", "event_clients": "Readers of the event stream",
+            "cpu_seconds": "Of all threads", "written_bytes": "To disks, since the start",
+            "event_clients": "Readers of the event stream",
         ]
     }
 
@@ -84,6 +86,8 @@ package struct StatusJSON: WireObject {
     package var sync: SyncJSON
     package var cache: Cache?
     package var relay: RelayJSON?
+    package var fleet: FleetPlaceJSON?
+    package var shard: ShardJSON?
     package var latency: LatencyJSON
     package var process: Process
     package var point: PointJSON?
@@ -94,6 +98,8 @@ package struct StatusJSON: WireObject {
         "environment": "Whose groups are used",
         "connections": "In the order of their numbers",
         "relay": "Who reads over the relay; null without RELAY_PORT",
+        "fleet": "How the box stands in the fleet; null without DATABASE_URI",
+        "shard": "How much of the symbols it takes; null without SHARD",
         "latency": "Of all connections",
         "point": "The newest point of the last hour, in the event stream's five-second messages only",
         "timestamp_ms": "When this was so",
@@ -113,12 +119,14 @@ package struct StatusJSON: WireObject {
         sync = SyncJSON(snapshot)
         cache = snapshot.cache.map(Cache.init)
         relay = snapshot.relay.map(RelayJSON.init)
+        fleet = snapshot.fleet.map(FleetPlaceJSON.init)
+        shard = snapshot.shard.map(ShardJSON.init)
         latency = LatencyJSON(
             last_seconds: nil, p50_seconds: sample.latency(quantile: 0.5)?.rounded(to: 6),
             p99_seconds: sample.latency(quantile: 0.99)?.rounded(to: 6))
         process = Process(
             resident_bytes: sample.usage.residentBytes, cpu_seconds: sample.usage.cpuSeconds,
-            open_files: sample.usage.openFiles, event_clients: clients)
+            open_files: sample.usage.openFiles, written_bytes: sample.usage.writtenBytes, event_clients: clients)
         self.point = point.map(PointJSON.init)
         timestamp_ms = sample.time
     }

@@ -26,6 +26,50 @@ package struct SyncJSON: WireObject {
         ]
     }
 
+    /// One database.
+    package struct Database: WireObject {
+        package var name: String
+        package var state: State
+        package var streams: [String]
+        package var rows_uploaded: Int
+        package var rows_refused: Int
+        package var rows_pending: Int64
+        package var lag_seconds: Double
+        package var last_success_age_seconds: Double?
+        package var stalled_seconds: Double
+        package var failure: String?
+        package var failure_age_seconds: Double?
+        package var needs_person: Bool
+
+        package static let meanings = [
+            "name": "main: DATABASE_URI; ticks: DATABASE_URI_TICKS",
+            "streams": "Those that go there",
+            "rows_uploaded": "Since the start",
+            "rows_refused": "Since the start",
+            "lag_seconds": "How far the database is behind; 0 when it has everything",
+            "last_success_age_seconds": "Since a pass last found everything there; null before the first",
+            "stalled_seconds": "Time without a row settled while rows wait",
+            "failure": "What went wrong and what to do; null while nothing does",
+            "needs_person": "Whether a person must fix it",
+        ]
+
+        init(_ upload: UploadState, in snapshot: CollectorSnapshot) {
+            let failure = upload.status.failure
+            name = upload.name
+            state = State(failure)
+            streams = upload.streams.map(\.rawValue)
+            rows_uploaded = upload.status.rows
+            rows_refused = upload.status.refused
+            rows_pending = upload.pending(in: snapshot.buffer)
+            lag_seconds = upload.lag(in: snapshot)
+            last_success_age_seconds = upload.status.lastSuccess.map { snapshot.age(of: $0) }
+            stalled_seconds = upload.stalledFor
+            self.failure = failure?.description
+            failure_age_seconds = failure.map { snapshot.age(of: $0.since) }
+            needs_person = failure?.needsPerson ?? false
+        }
+    }
+
     package var state: State
     package var is_configured: Bool
     package var rows_uploaded: Int
@@ -37,7 +81,9 @@ package struct SyncJSON: WireObject {
     package var failure: String?
     package var failure_age_seconds: Double?
     package var needs_person: Bool
+    package var next_pass_ms: Int64?
     package var streams: [String: Stream]
+    package var databases: [Database]
 
     package static let meanings = [
         "is_configured": "Whether DATABASE_URI is set",
@@ -48,18 +94,16 @@ package struct SyncJSON: WireObject {
         "stalled_seconds": "Time without a row settled while rows wait",
         "failure": "What went wrong and what to do; null while nothing does",
         "needs_person": "Whether a person must fix it",
+        "next_pass_ms": "When the next pass begins by itself; null while one is under way, and without an upstream",
         "streams": "By name: bars, trades, quotes",
+        "databases": "One, or two with DATABASE_URI_TICKS; the other members are of both together",
     ]
 
     package init(_ snapshot: CollectorSnapshot) {
         let sync = snapshot.sync
         let failure = sync?.failure
-        state =
-            switch (sync, failure) {
-            case (nil, _): .off
-            case (_, nil): .ok
-            case (_, let failure?): failure.needsPerson ? .needs_person : .retrying
-            }
+        state = sync == nil ? .off : State(failure)
+        databases = snapshot.uploads.map { Database($0, in: snapshot) }
         is_configured = sync != nil
         rows_uploaded = sync?.rows ?? 0
         rows_refused = sync?.refused ?? 0
@@ -70,6 +114,9 @@ package struct SyncJSON: WireObject {
         self.failure = failure?.description
         failure_age_seconds = failure.map { snapshot.age(of: $0.since) }
         needs_person = failure?.needsPerson ?? false
+        next_pass_ms = sync?.nextPass.map {
+            snapshot.time + Int64((($0 - snapshot.instant).inSeconds * 1000).rounded())
+        }
         streams = Dictionary(
             uniqueKeysWithValues: EventStream.allCases.map { stream in
                 let failure = sync?.failures[stream]
@@ -82,5 +129,11 @@ package struct SyncJSON: WireObject {
                         needs_person: failure?.needsPerson ?? false)
                 )
             })
+    }
+}
+
+extension SyncJSON.State {
+    fileprivate init(_ failure: SyncStatus.Failure?) {
+        self = failure.map { $0.needsPerson ? .needs_person : .retrying } ?? .ok
     }
 }

@@ -1,7 +1,9 @@
 import Backfill
 import Collector
 import Logging
+import MarketData
 import Store
+import Upstream
 
 /// The backfill, made from what the user set.
 extension Settings {
@@ -22,7 +24,9 @@ extension Settings {
     }
 
     /// The service that fills gaps soon after they happened; `nil` when it is off.
-    func backfillService(buffer: TickBuffer) throws(BackfillError) -> BackfillService? {
+    ///
+    /// - Throws: `BackfillError` and `UpstreamError`.
+    func backfillService(buffer: TickBuffer) throws -> BackfillService? {
         guard feed.source == .feed, backfill.isAutomatic, feed.apiKey != nil else {
             Logger(label: "backfill").info(
                 "gaps are recorded and not filled; MASSIVE_REST_URL and BACKFILL_ENABLED say so")
@@ -32,6 +36,25 @@ extension Settings {
         configuration.reach = backfill.reach
         return BackfillService(
             configuration: configuration, client: try aggregatesClient(), buffer: buffer,
-            logger: Logger(label: "backfill"))
+            identified: Self.identified(try upstreams(), buffer.id), logger: Logger(label: "backfill"))
+    }
+
+    /// Asks the databases in which of their streams they recognise events that are there; in none while they can't be asked.
+    static func identified(
+        _ upstreams: [UpstreamConfiguration], _ bufferID: String
+    ) -> @Sendable () async -> Set<EventStream> {
+        let uploaders = upstreams.map {
+            Uploader(configuration: $0, bufferID: bufferID, logger: Logger(label: "backfill"))
+        }
+        return {
+            var streams: Set<EventStream> = []
+            for uploader in uploaders {
+                if let found = try? await uploader.identifiedStreams() {
+                    streams.formUnion(found.intersection(uploader.configuration.streams))
+                }
+                await uploader.disconnect()
+            }
+            return streams
+        }
     }
 }

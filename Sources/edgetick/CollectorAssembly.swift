@@ -17,13 +17,16 @@ import WebAPI
 struct CollectorAssembly {
     let buffer: TickBuffer
     let connections: ConnectionSet
-    let sync: SyncService?
+    let uploads: [SyncService]
+    private let fleet: FleetService?
     let universes: UniverseService
     let web: WebListener
     private let relay: RelayService?
     private let probe: CollectorProbe
     private let board: StatusBoard
     private let backfill: BackfillService?
+    private let reconcile: ReconcileService?
+    private let pair: PairService?
     private let simulator: FeedSimulator?
     private let supervisor: SupervisorSocket?
     /// Whether SIGHUP has the settings read again.
@@ -33,7 +36,7 @@ struct CollectorAssembly {
     /// Opens the files, resolves the symbols and prepares the connections.
     ///
     /// - Parameter simulator: A feed to use in place of the one in the settings; bound, not yet running.
-    /// - Parameter reread: Reads the settings anew when SIGHUP comes; without it the signal is left alone.
+    /// - Parameter reread: Reads the settings again when SIGHUP comes; without it the signal is left alone.
     /// - Throws: What the modules throw; nothing stays open then.
     static func open(
         _ settings: Settings, simulator: (feed: FeedSimulator, url: String)? = nil,
@@ -50,29 +53,26 @@ struct CollectorAssembly {
             let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
             if let name = mirror.setAside {
                 logger.error(
-                    "universe.sqlite could not be read and was set aside; pull or import the universes anew",
+                    "universe.sqlite could not be read and was set aside; pull or import the universes again",
                     metadata: ["file": "\(name)"])
             }
             let relayed = settings.relayConfiguration.map { ($0, RelayTap(before: buffer)) }
             let tap = EventTap(before: relayed?.1 ?? buffer as any EventSink)
             let seen = try? mirror.changeCounter()
             let cache = settings.relationshipCache(mirror)
-            let (plan, waits) = try await settings.symbolPlan(cache, mirror, upstream, logger)
+            var (plan, waits) = try await settings.symbolPlan(cache, mirror, upstream, logger)
+            let fleetTable = upstream.map { FleetTable(configuration: $0) }
+            let identity = settings.fleetIdentity(file: buffer.id)
+            let shardStart = await settings.shardStart(identity, in: fleetTable, logger: Logger(label: "fleet"))
+            if let share = shardStart?.share ?? settings.fixedShare { plan.take(share) }
             settings.tellCovered(plan, logger)
             let connections = try settings.connectionSet(
                 plan, waits: waits, url: url, sink: tap, previousLife: buffer.previousLife, logger: logger)
             let symbols = Symbols(
                 plan: plan, cache: cache, connections: connections, rules: settings.symbolRules(url: url),
                 logger: Logger(label: "symbols"))
-            let sync = upstream.map { configuration in
-                SyncService(
-                    buffer: buffer,
-                    uploader: Uploader(
-                        configuration: configuration, bufferID: buffer.id, logger: Logger(label: "upload")),
-                    interval: settings.upload.interval, batchRows: settings.upload.batchRows,
-                    logger: Logger(label: "upload"))
-            }
-            if sync == nil {
+            let uploads = try settings.uploaders(of: buffer.id).map { settings.syncService(buffer, $0) }
+            if uploads.isEmpty {
                 logger.notice("DATABASE_URI is not set: events are collected and not uploaded")
             }
             var again: (@Sendable () throws -> UniverseService.Settings)?
@@ -91,33 +91,61 @@ struct CollectorAssembly {
                 logger: Logger(label: "universes"))
             let relay = relayed.map { configuration, tap in
                 RelayService(
-                    configuration: configuration, tap: tap, buffer: buffer, refusal: { symbols.refusal(of: $0) },
+                    configuration: configuration, tap: tap, buffer: buffer, symbols: symbols,
                     logger: Logger(label: "relay"))
             }
             var relayState: (@Sendable () -> RelayState)?
             if let relay { relayState = { relay.state } }
+            let fleetBoard = fleetTable.map { _ in FleetBoard(isSharing: shardStart != nil) }
             let probe = CollectorProbe(
-                collector: settings.collectorID, version: EdgeTick.version, maximumBytes: settings.buffer.maximumBytes,
-                feedDelay: Double(settings.feedDelay) / 1000, buffer: buffer, connections: connections, sync: sync,
-                symbols: symbols, universes: universes, relay: relayState)
+                collector: settings.collectorID, version: Version.number, maximumBytes: settings.buffer.maximumBytes,
+                feedDelay: Double(settings.feedDelay) / 1000, buffer: buffer, connections: connections,
+                uploads: uploads, symbols: symbols, universes: universes, relay: relayState, fleet: fleetBoard)
             let board = StatusBoard(collector: { probe.snapshot() }, latency: { tap.latency })
             let web = WebListener(
                 configuration: webConfiguration, board: board,
                 collector: RunningCollector(
-                    directory: settings.dataDirectory, mirror: mirror, sync: sync, symbols: symbols,
-                    universes: universes),
+                    directory: settings.dataDirectory, buffer: buffer, mirror: mirror, uploads: uploads,
+                    symbols: symbols, universes: universes, fleet: fleetBoard,
+                    upstream: try settings.upstream(answeringWithin: .seconds(1)).map {
+                        UpstreamReader(configuration: $0)
+                    }),
                 tap: tap, directory: settings.dataDirectory)
+            var fleet: FleetService?
+            if let fleetTable, let fleetBoard {
+                let (directory, group) = (settings.dataDirectory, settings.collectorGroup ?? "")
+                fleet = FleetService(
+                    table: fleetTable, board: fleetBoard, identity: identity, status: board, directory: directory,
+                    sharing: shardStart.map { start in
+                        FleetService.Sharing(
+                            start, symbols: symbols, events: settings.feed.events, feedDelay: settings.feedDelay,
+                            record: { buffer.record($0) },
+                            keep: { ShardMembers.write($0, directory: directory, group: group) })
+                    }, logger: Logger(label: "fleet"))
+            }
             let backfill = try settings.backfillService(buffer: buffer)
+            let reconcile = try settings.reconcileService(
+                buffer: buffer, symbols: symbols, sync: uploads.first { $0.role == .main }, upstream: upstream)
+            let pair = settings.collectorGroup.flatMap { group in
+                upstream.map { configuration in
+                    PairService(
+                        buffer: buffer, directory: settings.dataDirectory,
+                        symbols: { connections.snapshot.subscribed },
+                        table: StretchTable(configuration: configuration, group: group), logger: Logger(label: "group"))
+                }
+            }
             // Last, since nothing closes it before the services run.
             do {
                 try await relay?.bind()
             } catch {
                 await backfill?.close()
+                await reconcile?.close()
                 throw error
             }
             return CollectorAssembly(
-                buffer: buffer, connections: connections, sync: sync, universes: universes, web: web, relay: relay,
-                probe: probe, board: board, backfill: backfill, simulator: simulator?.feed,
+                buffer: buffer, connections: connections, uploads: uploads, fleet: fleet, universes: universes,
+                web: web, relay: relay, probe: probe, board: board, backfill: backfill, reconcile: reconcile,
+                pair: pair, simulator: simulator?.feed,
                 supervisor: SupervisorSocket(environment: ProcessInfo.processInfo.environment, process: getpid()),
                 rereads: reread != nil, logger: logger)
         } catch {
@@ -136,10 +164,15 @@ struct CollectorAssembly {
                     logger: Logger(label: "supervisor")))
         }
         services += [web, BufferService(buffer: buffer)] as [any Service]
-        if let sync { services.append(sync) }
+        // Its last word is about what the last upload has left.
+        if let fleet { services.append(fleet) }
+        services += uploads
         services.append(
-            LogbookService(connections: connections, buffer: buffer, sync: sync, logger: Logger(label: "logbook")))
+            LogbookService(connections: connections, buffer: buffer, uploads: uploads, logger: Logger(label: "logbook"))
+        )
         if let backfill { services.append(backfill) }
+        if let reconcile { services.append(reconcile) }
+        if let pair { services.append(pair) }
         if let relay { services.append(relay) }
         if let simulator { services.append(simulator) }
         services.append(universes)
@@ -147,6 +180,7 @@ struct CollectorAssembly {
         services.append(CodePages.ReleaseService())
         services.append(connections)
         services += watching
+        if let fleet { services.append(fleet.stopNotice) }
         services.append(WebListener.StopNotice(probe: probe))
         if let supervisor { services.append(SupervisionService.StopNotice(socket: supervisor)) }
         var configuration = ServiceGroupConfiguration(

@@ -5,12 +5,31 @@ import Upstream
 
 /// The modules' own settings, made from what the user set.
 extension Settings {
-    /// The database to upload to; `nil` when none is set.
-    func upstream() throws(UpstreamError) -> UpstreamConfiguration? {
-        guard let uri = upload.databaseURI else { return nil }
+    /// The databases to upload to; none when none is set.
+    func upstreams(statementTimeout: Duration? = nil) throws(UpstreamError) -> [UpstreamConfiguration] {
+        var found: [UpstreamConfiguration] = []
+        for role in UpstreamRole.allCases {
+            if let configuration = try upstream(role, statementTimeout: statementTimeout) {
+                found.append(configuration)
+            }
+        }
+        return found
+    }
+
+    /// The database of a role, the one with the groups as a rule; `nil` when it isn't set.
+    ///
+    /// - Parameters:
+    ///   - statementTimeout: How long one statement may take; as the settings say unless given.
+    ///   - limit: How long connecting and one statement may take.
+    func upstream(
+        _ role: UpstreamRole = .main, statementTimeout: Duration? = nil, answeringWithin limit: Duration? = nil
+    ) throws(UpstreamError) -> UpstreamConfiguration? {
+        guard let uri = upload.uri(of: role) else { return nil }
         return try UpstreamConfiguration(
-            uri: uri.reveal(), collector: collectorID, statementTimeout: upload.statementTimeout,
-            barTimestamp: upload.barTimestamp, barConflict: upload.barConflict, barColumns: upload.barColumns ?? .usual)
+            uri: uri.reveal(), collector: collectorID, connectTimeout: limit ?? .seconds(10),
+            statementTimeout: limit ?? statementTimeout ?? upload.statementTimeout, barTimestamp: upload.barTimestamp,
+            barConflict: upload.barConflict, barColumns: upload.barColumns ?? .usual,
+            needsIdentity: collectorGroup != nil, role: role, isAlone: upload.ticksURI == nil)
     }
 
     /// How a command that collects nothing keeps the buffer.

@@ -15,6 +15,7 @@ extension Settings {
         configuration.maximumClients = relay.maximumClients
         configuration.clientBufferBytes = Int(relay.clientBuffer)
         configuration.kinds = feed.events
+        configuration.maximumOnDemand = relay.onDemand
         return configuration
     }
 }

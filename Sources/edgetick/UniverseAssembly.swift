@@ -42,7 +42,10 @@ extension Settings {
     ///
     /// - Parameter url: Where connections that are added connect to.
     func symbolRules(url: String) -> Symbols.Rules {
-        Symbols.Rules(maximum: connections.maximum, strategy: connections.routing) { name throws(FeedError) in
+        Symbols.Rules(
+            maximum: connections.maximum, strategy: connections.routing,
+            maximumOnDemand: relay.onDemand
+        ) { name throws(FeedError) in
             try feedConfiguration(named: name, url: url)
         }
     }
@@ -79,7 +82,7 @@ extension Settings {
         return (try await open(logger), true)
     }
 
-    /// Tells of connections that bring nothing because others name all of their symbols.
+    /// Warns of connections that bring nothing because others name all of their symbols.
     func tellCovered(_ plan: SymbolPlan, _ logger: Logger) {
         for text in coveredTexts(plan) { logger.warning("\(text)") }
     }

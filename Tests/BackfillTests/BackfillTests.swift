@@ -89,19 +89,23 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
         #expect(plan.requests.map(\.symbol) == [Symbol("MSFT")!])
     }
 
-    @Test func `a closed market has no gap, trades cannot be had again, and everything is what is known`() {
+    @Test
+    func `a closed market has no gap, what the REST API lacks cannot be had again, and everything is what is known`() {
         let saturday = noon + 4 * 86_400_000
         #expect(
             FillPlan(record(["A"], [.minuteBar], from: saturday, to: saturday + 600_000), everything: []).verdict?.state
                 == .empty)
         #expect(
-            FillPlan(record(["A"], [.trade], from: noon, to: noon + 1), everything: []).verdict?.state == .unfillable)
+            FillPlan(record(["A"], [.limitBand], from: noon, to: noon + 1), everything: []).verdict?.state
+                == .unfillable)
         #expect(
             FillPlan(record([], [.minuteBar], from: noon, to: noon + 1), everything: []).verdict?.state == .unfillable)
         let all = FillPlan(
             record([], [.minuteBar, .secondBar, .trade], from: noon, to: noon + 120_000),
             everything: [Symbol("B")!, Symbol("A")!])
-        #expect(all.requests.map { "\($0.event.rawValue).\($0.symbol)" } == ["AM.A", "AM.B", "A.A", "A.B"])
+        #expect(
+            all.requests.map { "\($0.event.rawValue).\($0.symbol)" } == ["AM.A", "AM.B", "A.A", "A.B", "T.A", "T.B"])
+        #expect(all.requests.last?.starts == noon...noon + 120_000)
     }
 
     @Test func `nothing before the reach is asked for, and what is left of the gap is not called empty`() {

@@ -23,11 +23,7 @@ struct Browser: Sendable {
         _ body: @Sendable (Browser) async throws -> Void
     ) async throws {
         let workspace = try Workspace()
-        let process = try ChildProcess("/usr/bin/chromedriver", ["--port=0"])
-        let line = try await process.line(containing: "started successfully on port", within: .seconds(60))
-        guard let port = Int(line.split(separator: " ").last?.dropLast() ?? "") else {
-            throw Failure(description: line)
-        }
+        let (process, port) = try await startDriver()
         let driver = RawHTTP(port: port)
         let arguments = [
             "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
@@ -63,6 +59,24 @@ struct Browser: Sendable {
         _ = try? await request(driver, "GET", "/shutdown", nil)
         process.send(SIGKILL)
         try result.get()
+    }
+
+    /// Starts the driver, which takes a free port of IPv6 and ends where the same one of IPv4 is not free.
+    private static func startDriver() async throws -> (ChildProcess, port: Int) {
+        var failure: any Error = Failure(description: "no driver")
+        for _ in 0..<5 {
+            let process = try ChildProcess("/usr/bin/chromedriver", ["--port=0"])
+            do {
+                let line = try await process.line(containing: "started successfully on port", within: .seconds(60))
+                guard let port = Int(line.split(separator: " ").last?.dropLast() ?? "") else {
+                    throw Failure(description: line)
+                }
+                return (process, port)
+            } catch {
+                failure = error
+            }
+        }
+        throw failure
     }
 
     // MARK: Pages
@@ -129,6 +143,22 @@ struct Browser: Sendable {
     func press(_ key: String) async throws {
         let steps = ["keyDown", "keyUp"].map { ["type": $0, "value": key] }
         _ = try await call("POST", "/actions", ["actions": [["type": "key", "id": "keyboard", "actions": steps]]])
+    }
+
+    /// Presses a key while another is held down.
+    func press(_ key: String, with modifier: String) async throws {
+        let steps = [("keyDown", modifier), ("keyDown", key), ("keyUp", key), ("keyUp", modifier)]
+            .map { ["type": $0.0, "value": $0.1] }
+        _ = try await call("POST", "/actions", ["actions": [["type": "key", "id": "keyboard", "actions": steps]]])
+    }
+
+    /// Turns the wheel over the middle of the element.
+    func turnWheel(over selector: String, by delta: Int) async throws {
+        let origin = ["element-6066-11e4-a52e-4f735466cecf": try await element(selector)]
+        let step: [String: Any] = [
+            "type": "scroll", "x": 0, "y": 0, "deltaX": 0, "deltaY": delta, "origin": origin, "duration": 0,
+        ]
+        _ = try await call("POST", "/actions", ["actions": [["type": "wheel", "id": "wheel", "actions": [step]]]])
     }
 
     /// A picture of what is seen, as PNG.

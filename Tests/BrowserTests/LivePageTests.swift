@@ -40,7 +40,8 @@ struct LivePageTests {
             #expect(
                 asked.filter { $0.hasPrefix("http") || $0.hasPrefix("ws") }
                     .filter { !$0.hasPrefix("http://127.0.0.1:\(port)/") } == [])
-            #expect(try await browser.complaints() == [])
+            let complaints = try await browser.complaints()
+            #expect(complaints == [])
         }
         withExtendedLifetime(collector) {}
     }
@@ -76,7 +77,8 @@ struct LivePageTests {
             try await browser.until("\(Self.badge) === 'connected'")
             try await browser.until("document.getElementById('verdict').textContent === 'Collecting'")
             try await browser.until("document.querySelectorAll('#gaps-panel tbody tr').length > 0")
-            #expect(try await browser.complaints() == [])
+            let complaints = try await browser.complaints()
+            #expect(complaints == [])
             withExtendedLifetime(again) {}
         }
         withExtendedLifetime(collector) {}
@@ -135,21 +137,22 @@ struct LivePageTests {
             let label = try await browser.evaluate(
                 "return document.querySelector('.candles').getAttribute('aria-label')", as: String.self)
             #expect(label.contains("CNDL: 4 bars, lowest 9.50, highest 14.00, last close 12.25"), "\(label)")
-            // Two candles rise, two fall; each has its body once.
-            let drawn = try await browser.evaluate(
-                """
-                const bodies = (side) => (document.querySelector(`.candles path.${side}`).getAttribute('d').match(/Z/g) ?? []).length;
-                return [bodies('up'), bodies('down'), bodies('volume-up'), bodies('volume-down')].join()
-                """, as: String.self)
-            #expect(drawn == "2,2,2,2")
+            // Two candles rise, two fall, each as high as its prices are apart.
+            let candles = try await browser.candles()
+            #expect(candles.map(\.side) == ["up", "down", "up", "down"])
+            for (candle, dollars) in zip(candles, [2.5, 1.5, 3.75, 1.75]) {
+                #expect(abs(Double(candle.height) / dollars - Double(candles[0].height) / 2.5) < 2, "\(candles)")
+            }
             try await browser.evaluate("document.querySelector('.candles').focus(); return true", as: Bool.self)
             try await browser.press(Keys.left)
             let read = try await browser.evaluate(
-                "return document.querySelector('.readout').textContent.replaceAll('\\u00a0', ' ')", as: String.self)
-            #expect(read.hasSuffix("O 10.50  H 14.00  L 10.25  C 13.50  V 400"), "\(read)")
+                "return document.querySelector('#candles .readout').textContent.replaceAll('\\u00a0', ' ')",
+                as: String.self)
+            #expect(read.contains("O 10.50  H 14.00  L 10.25  C 13.50  V 400"), "\(read)")
             try await browser.click("#bars-details summary")
             try await browser.until("document.querySelectorAll('#bars-table tbody tr').length === 4")
-            #expect(try await browser.complaints() == [])
+            let complaints = try await browser.complaints()
+            #expect(complaints == [])
         }
         withExtendedLifetime((feed, collector)) {}
     }
@@ -161,4 +164,5 @@ enum Keys {
     static let enter = "\u{E007}"
     static let escape = "\u{E00C}"
     static let left = "\u{E012}"
+    static let shift = "\u{E008}"
 }

@@ -78,10 +78,10 @@ import Upstream
         -> DeadLetterRetry
     {
         try await DeadLetterRetry.run(
-            letters, buffer: buffer, uploader: uploader, directory: workspace.path, batchRows: 100)
+            letters, buffer: buffer, uploaders: [uploader], directory: workspace.path, batchRows: 100)
     }
 
-    @Test func `rows whose cause is mended go upstream once and leave the file's letters`() async throws {
+    @Test func `rows whose cause is fixed go upstream once and leave the file's letters`() async throws {
         let (buffer, uploader) = try await refuse()
         _ = try sql("ALTER TABLE trades DROP CONSTRAINT no_poison")
         let result = try await retry(try letters(), buffer, uploader)
@@ -98,6 +98,57 @@ import Upstream
         await uploader.disconnect()
         await buffer.close()
         #expect(try FileVerifier.verify(workspace.file("ticks.sqlite"), as: .ticks).findings == [])
+    }
+
+    @Test
+    func `while the upload runs, letters are sent again between two passes, each once, whatever is asked at once`()
+        async throws
+    {
+        let (buffer, uploader) = try await refuse()
+        _ = try sql("ALTER TABLE trades DROP CONSTRAINT no_poison")
+        let service = SyncService(
+            buffer: buffer, uploader: uploader, interval: .seconds(600), batchRows: 10, logger: Self.quiet)
+        let running = Task { try await service.run() }
+        let names = try letters().map(\.name)
+        let directory = workspace.path
+        let given = try #require(DeadLetterChoice.Name(names[4]))
+        // A backlog that keeps a pass busy meanwhile.
+        for start in stride(from: 50, to: 450, by: 50) { _ = buffer.offer(Self.trades(start..<start + 50)) }
+        service.pushNow()
+        async let first = service.retry(.all, in: directory).requeued
+        async let second = service.retry(.all, in: directory).requeued
+        async let third = service.discard(.named([given]), in: directory).count
+        // Given up after it was sent again, the letter is not there any more.
+        let discarded = (try? await third) ?? 0
+        let sent = try await (first, second)
+        #expect(sent.0 + sent.1 + discarded == 5, "\(sent), \(discarded)")
+        try await Waiting.until("everything is upstream") { buffer.statistics.pending == 0 }
+        #expect(try letters() == [])
+        let count = 450 - discarded
+        #expect(try sql("SELECT count(*), count(DISTINCT trade_id) FROM trades") == "\(count)|\(count)")
+        try await Waiting.until("the next pass has its time") { service.status.nextPass != nil }
+        running.cancel()
+        _ = try? await running.value
+        await buffer.close()
+        #expect(try FileVerifier.verify(workspace.file("ticks.sqlite"), as: .ticks).findings == [])
+    }
+
+    @Test func `while the database is away nothing is put back, and the letters stay`() async throws {
+        let (buffer, uploader) = try await refuse()
+        await uploader.disconnect()
+        let away = Uploader(
+            configuration: try UpstreamConfiguration(
+                uri: "postgresql://nobody@127.0.0.1:1/none", collector: "tests", connectTimeout: .seconds(1)),
+            bufferID: buffer.id, logger: Self.quiet)
+        let service = SyncService(
+            buffer: buffer, uploader: away, interval: .seconds(600), batchRows: 10, logger: Self.quiet)
+        let running = Task { try await service.run() }
+        await #expect(throws: UpstreamError.self) { try await service.retry(.all, in: workspace.path) }
+        #expect(try letters().count == 5)
+        running.cancel()
+        _ = try? await running.value
+        await #expect(throws: CancellationError.self) { try await service.retry(.all, in: workspace.path) }
+        await buffer.close()
     }
 
     @Test func `a letter whose row still waits sends no second one`() async throws {

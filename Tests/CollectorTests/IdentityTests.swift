@@ -350,6 +350,33 @@ struct IdentityTests {
         await second.stop()
     }
 
+    @Test
+    func
+        `rows that are sent again are left out where they are upstream, so that holes are filled and nothing is doubled`()
+        async throws
+    {
+        let first = try box("one")
+        try await first.collect(1...2000)
+        try await first.upload()
+        await first.stop()
+        // Whole batches are there, others lack some rows or all.
+        _ = try cluster.psql(
+            "DELETE FROM edgetick_uploads; DELETE FROM trades WHERE trade_id::int > 800 AND trade_id::int % 3 = 0",
+            database: database)
+        let second = try box("one")
+        try await second.collect(2001...2100)
+        let failure = await second.failure()
+        #expect(failure?.reason == .ledger && failure?.description.contains("--again") == true)
+        try await second.pass.sendAgain(.trades, from: 10)
+        try await second.upload()
+        #expect(try upstream() == Set(1...2100))
+        #expect(second.buffer.statistics.pending == 0)
+        try await second.collect(2101...2200)
+        try await second.upload()
+        #expect(try upstream() == Set(1...2200))
+        await second.stop()
+    }
+
     @Test func `a table that is emptied is noticed, nothing goes up by itself, and a person can have it sent again`()
         async throws
     {

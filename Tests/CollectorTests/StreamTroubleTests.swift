@@ -56,6 +56,31 @@ import Upstream
         await rig.end()
     }
 
+    @Test func `a row that the database can't hold keeps no other one back, also when rows are looked up`() async throws
+    {
+        let rig = try await UploadRig()
+        var batch = EventBatch(connection: "primary", receivedMicroseconds: 1_381_239_000_000_000)
+        for number in 1...100 as ClosedRange<Int64> {
+            // The database's times end in the year 294276.
+            let time: Int64 = number == 37 ? 10_000_000_000_000_000 : 1_381_239_000_000 + number
+            batch.trades.append(
+                Trade(
+                    symbol: Symbol("MSFT")!, time: time, price: 1, size: 1, tradeID: batch.text.append("\(number)")))
+        }
+        #expect(rig.buffer.offer(batch) != .refused)
+        try await rig.buffer.flush()
+        #expect(try await rig.pass.run().rows == 99)
+        // The ledger is lost alone, and then with the rows.
+        for (rows, sql) in [(0, "DELETE FROM edgetick_uploads"), (99, "TRUNCATE trades, edgetick_uploads")] {
+            await rig.uploader.disconnect()
+            try rig.sql(sql)
+            #expect(try await rig.pass.run().rows == rows)
+            #expect(try rig.count(.trades) == "99|99")
+            #expect(rig.buffer.statistics.pending == 0)
+        }
+        await rig.end()
+    }
+
     @Test func `a batch too slow for its time is sent in smaller ones, once, and batches grow again`() async throws {
         let rig = try await UploadRig(statementTimeout: .milliseconds(700))
         try rig.sql(

@@ -21,7 +21,7 @@ import Testing
         #expect(jittered.wait(after: .failedForNow, jitter: 0) == .milliseconds(500))
     }
 
-    @Test func `a fault that a person must mend is tried slowly, and forgotten after a success`() {
+    @Test func `a fault that a person must fix is tried slowly, and forgotten after a success`() {
         var policy = SyncPolicy(interval: .seconds(5))
         #expect(policy.wait(after: .paused, jitter: 1) == .seconds(5))
         #expect(policy.wait(after: .paused, jitter: 1) == .seconds(10))

@@ -78,7 +78,7 @@ import Upstream
 
 @Suite(.timeLimit(.minutes(1))) struct BatchSizeTests {
     @Test func `a batch that took too long halves the next, down to a row`() {
-        var size = BatchSize(most: 5000)
+        var size = BatchSize(5000, most: 5000)
         size.tookTooLong()
         #expect(size.rows == 2500)
         for _ in 0..<20 { size.tookTooLong() }
@@ -86,21 +86,21 @@ import Upstream
     }
 
     @Test func `full batches that go up double it again, step by step, and no further than it may be`() {
-        var size = BatchSize(most: 100)
+        var size = BatchSize(100, most: 100)
         for _ in 0..<3 { size.tookTooLong() }
         #expect(size.rows == 12)
         var sizes: [Int] = []
         for _ in 0..<5 {
-            for _ in 0..<BatchSize.steady { size.wentUp(size.rows) }
+            for _ in 0..<BatchSize.steady { size.wentUp(size.rows, in: .milliseconds(1)) }
             sizes.append(size.rows)
         }
         #expect(sizes == [24, 48, 96, 100, 100])
     }
 
     @Test func `batches that aren't full prove nothing`() {
-        var size = BatchSize(most: 100)
+        var size = BatchSize(100, most: 100)
         size.tookTooLong()
-        for _ in 0..<100 { size.wentUp(49) }
+        for _ in 0..<100 { size.wentUp(49, in: .milliseconds(1)) }
         #expect(size.rows == 50)
     }
 }
@@ -124,5 +124,43 @@ import Upstream
         #expect(status.failure?.description == "quotes: the table is missing" && status.lastSuccess == nil)
         status.passed(report(), of: EventStream.allCases, at: now + .seconds(4))
         #expect(status.failure == nil && status.lastSuccess == now + .seconds(4))
+    }
+
+    /// A server that takes so long for each batch and for each row, in milliseconds.
+    private func uploads(_ batches: Int, _ size: inout BatchSize, perBatch: Double, perRow: Double) {
+        for _ in 0..<batches {
+            size.wentUp(size.rows, in: .milliseconds(1) * (perBatch + perRow * Double(size.rows)))
+        }
+    }
+
+    @Test func `where each batch takes the server long, batches grow, as far as they may`() {
+        var size = BatchSize(20_000, most: 100_000)
+        uploads(100, &size, perBatch: 280, perRow: 0.007)
+        #expect(size.rows == 100_000)
+    }
+
+    @Test func `where a batch takes no longer than its rows, the size stays`() {
+        var quick = BatchSize(20_000, most: 100_000)
+        uploads(100, &quick, perBatch: 1, perRow: 0.005)
+        #expect(quick.rows == 20_000)
+        // A slow disk, for instance: larger batches gain nothing, and the old size comes back.
+        var slow = BatchSize(20_000, most: 100_000)
+        uploads(BatchSize.steady, &slow, perBatch: 5, perRow: 0.05)
+        #expect(slow.rows == 40_000)
+        uploads(100, &slow, perBatch: 5, perRow: 0.05)
+        #expect(slow.rows == 20_000)
+    }
+
+    @Test func `a batch that grew and took too long is halved, and does not grow there again`() {
+        var size = BatchSize(20_000, most: 100_000)
+        uploads(100, &size, perBatch: 280, perRow: 0.007)
+        size.tookTooLong()
+        #expect(size.rows == 50_000)
+        uploads(100, &size, perBatch: 280, perRow: 0.007)
+        #expect(size.rows == 50_000)
+        size.tookTooLong()
+        size.tookTooLong()
+        uploads(100, &size, perBatch: 280, perRow: 0.007)
+        #expect(size.rows == 20_000)
     }
 }

@@ -82,23 +82,20 @@ import Upstream
             INSERT INTO group_memberships (group_id, symbol) VALUES (1, 'A'), (1, 'B');
             """, database: database)
         let rig = try SymbolsRig([wish("one", "a", list: "Z")])
-        rig.change { $0.pullInterval = .seconds(3600) }
+        rig.change { $0.pullInterval = .milliseconds(300) }
         let (owner, service, _) = try await rig.open(source: UniverseSource(configuration: configuration))
         #expect(owner.interest("one") == .symbols(symbols("Z")))
         try await service.running {
             try await Waiting.until(within: .seconds(30)) { owner.interest("one") == .symbols(symbols("A", "B")) }
-            #expect(service.status.pulls == 1 && service.status.failure == nil)
+            #expect(service.status.pulls > 0 && service.status.failure == nil)
             try cluster.psql("INSERT INTO group_memberships (group_id, symbol) VALUES (1, 'C')", database: database)
-            service.pullNow()
             try await Waiting.until(within: .seconds(30)) {
                 owner.interest("one") == .symbols(symbols("A", "B", "C"))
             }
             try cluster.psql("DELETE FROM group_memberships", database: database)
-            service.pullNow()
             try await Waiting.until(within: .seconds(30)) { service.status.failure != nil }
             #expect(service.status.failure?.description.contains("--force") == true)
             try cluster.psql("ALTER TABLE group_memberships RENAME TO away", database: database)
-            service.pullNow()
             try await Waiting.until(within: .seconds(30)) {
                 service.status.failure?.description.contains("group_memberships") == true
                     && service.status.failure?.description.contains("missing") == true

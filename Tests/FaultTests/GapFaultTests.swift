@@ -43,6 +43,69 @@ struct GapFaultTests {
         #expect(try rig.file.gaps().allSatisfy { $0.to != nil })
     }
 
+    @Test
+    func `a minute that the feed throws away for a slow reader is a gap from the newest event on, filled to the bar`()
+        async throws
+    {
+        // While the market is closed no bar is asked for.
+        let clock = try ClockShim()
+        let morning: Int64 = 1_704_294_000
+        try clock.step(to: Date(timeIntervalSince1970: Double(morning)))
+        let plan = LedgerPlan(
+            kinds: [.secondBar, .trade],
+            symbols: LedgerServer.symbols.split(separator: ",").compactMap { Symbol(String($0)) },
+            start: morning * 1000, step: 1000)
+        let turn = plan.kinds.count * plan.symbols.count
+        let feed = try await LedgerServer(
+            plan: plan, perSecond: Double(turn), eventsPerFrame: turn, misses: true, servesAggregates: true,
+            faults: [.slowConsumer(queued: 60, frame: 5)])
+        let rig = try await FaultRig(
+            feed, cluster: .shared(),
+            settings: clock.settings.merging([
+                "MASSIVE_REST_URL": "http://127.0.0.1:\(feed.port)", "BACKFILL_ENABLED": "false",
+            ]) { $1 })
+        let (collector, port) = try await rig.box.collect()
+        try await Waiting.until(within: .seconds(120)) { feed.times("slow-consumer") == 1 }
+        try await rig.freshEvent(port)
+        let findings = try await rig.settle(collector)
+        #expect(findings.isClean, "\(findings)")
+
+        func collected(_ stream: EventStream) throws -> [UInt64: [String?]] {
+            var rows: [UInt64: [String?]] = [:]
+            try rig.file.rows(stream) { row in
+                guard let symbol = Symbol(row.symbol), let id = plan.id(of: row.kind, symbol: symbol, time: row.time)
+                else { return }
+                #expect(rows.updateValue(row.values, forKey: id) == nil, "\(id) is in the file twice")
+            }
+            return rows
+        }
+        let seen = try collected(.bars).merging(collected(.trades)) { $1 }
+        let last = try #require(seen.keys.max())
+        let missed = (0...last).filter { seen[$0] == nil }
+        #expect(missed.count >= 55 * turn && findings.explained == missed.count)
+        let gaps = try rig.file.gaps()
+        for kind in plan.kinds {
+            let first = try #require(missed.first { plan.event($0).kind == kind })
+            let newest = plan.event(first - UInt64(turn))
+            #expect(
+                gaps.filter { $0.events.contains(kind.rawValue) }.map(\.from) == [newest.bar?.end ?? newest.time],
+                "\(kind.rawValue): \(gaps)")
+        }
+
+        let (_, output) = try await rig.box.run("backfill")
+        #expect(try await rig.box.run("sync").status == 0)
+        let bars = try collected(.bars)
+        for id in 0...last where plan.event(id).kind == .secondBar {
+            // What the aggregates tell of a bar.
+            let prices = LedgerColumns.expected(plan.event(id))[1...4]
+            #expect(bars[id]?[1...4] == prices, "bar \(id): \(output)")
+        }
+        let count = "\(bars.count)"
+        #expect(
+            try rig.upstream.value("SELECT count(*), count(DISTINCT (symbol, timestamp)) FROM ohlcv_1sec")
+                == "\(count)|\(count)")
+    }
+
     /// The clock is off when the collector stops, and right when the next one starts.
     @Test(arguments: [-400, 400])
     func `a stop while the clock was 400 days off tells the downtime, and no year beside`(days: Int) async throws {

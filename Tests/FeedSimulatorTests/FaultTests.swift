@@ -78,6 +78,22 @@ struct `Faults on request` {
         }
     }
 
+    @Test func `a slow client gets what is old, and then loses what waits for it`() async throws {
+        var setting = try configuration(lines: Self.lines, ["slow-consumer=20@10"])
+        setting.absence = .misses
+        try await withSimulator(setting) { simulator, port in
+            let client = try await TestClient.connect(port: port, subscribingTo: allChannels)
+            let received = try await client.wait { $0.isClosed }
+            // Nine at once; of the 22 that follow two go out, in their order.
+            #expect(received.events == Array(Self.lines.prefix(11)))
+            #expect(received.closeCode == 1008)
+            #expect(received.texts.last?.contains("slow_consumer") == true)
+            let statistics = try await simulator.statistics { $0.phase == .done }
+            #expect(statistics.faults["slow-consumer"] == 1)
+            #expect(statistics.missedFrames == 69)
+        }
+    }
+
     @Test func `a stalled connection stays open, answers pings, and spares the next one`() async throws {
         try await withSimulator(try configuration(lines: Self.lines, ["stall-after=40"])) { simulator, port in
             let stalled = try await TestClient.connect(port: port, subscribingTo: allChannels)

@@ -107,4 +107,12 @@ import Testing
         #expect(clock.due(90_000, now: start + .seconds(9)) == start + .seconds(9))
         #expect(clock.due(90_500, now: start) == start + .seconds(9) + .milliseconds(50))
     }
+
+    @Test func `of a live market is the wall clock, whatever pauses`() {
+        let start = ContinuousClock.now
+        var clock = ReplayClock(liveAt: 5000, start)
+        #expect(clock.due(5500, now: start) == start + .milliseconds(500))
+        clock.paused()
+        #expect(clock.due(25_000, now: start + .seconds(9)) == start + .seconds(20))
+    }
 }

@@ -181,7 +181,8 @@ struct `Replaying a capture` {
     }
 
     @Test func `the bundled capture can be replayed`() async throws {
-        let replay = CaptureReplay(captures: [.text(name: "demo", Fixtures.demoCapture)], times: .startingNow)
+        let path = Places.repository + "/Fixtures/captures/demo.ndjson"
+        let replay = CaptureReplay(captures: [.file(path: path)], times: .startingNow)
         try await withSimulator(try configuration(.captures(replay))) { simulator, port in
             let client = try await TestClient.connect(port: port, subscribingTo: allChannels)
             let statistics = try await simulator.statistics { $0.phase == .done }

@@ -1,6 +1,7 @@
 import FeedServerSupport
 import Foundation
 import MarketData
+import TestSupport
 import Testing
 
 @testable import FeedSimulator
@@ -159,6 +160,18 @@ private struct Decoded: Decodable {
     }
 
     /// The bundled capture; made again with EDGETICK_UPDATE_FIXTURES=1 in the environment.
+    @Test func `a live one goes on with the second that it is by now, after a pause too`() async throws {
+        let source = SyntheticSource(
+            SyntheticFeed(symbols: [try #require(Symbol("AAPL"))], tradesPerSecond: 20), pace: .speed(1))
+        let first = try #require(try source.nextBlock()?.frames.first?.time)
+        #expect(abs(WallClock.milliseconds() - first) <= 1000)
+        try await Waiting.until("a pause") { WallClock.milliseconds() >= first + 3000 }
+        let now = WallClock.milliseconds()
+        let after = try #require(try source.nextBlock())
+        #expect(try #require(after.frames.last?.time) >= now / 1000 * 1000)
+        #expect(source.isLive && !SyntheticSource(SyntheticFeed(symbols: [], start: 0), pace: .speed(1)).isLive)
+    }
+
     @Test func `the bundled capture is what the generator makes`() throws {
         let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent().appendingPathComponent("Fixtures/captures/demo.ndjson").path

@@ -88,6 +88,44 @@ import Testing
         #expect(hopeless.status == 65 && hopeless.output.contains { $0.contains("not one row") })
     }
 
+    @Test func `a dead letter with an impossible time is told and stays, and the others go up`() async throws {
+        let cluster = try PostgresCluster.shared()
+        let database = try cluster.makeDatabase()
+        let box = try CollectorBox(
+            feed: "ws://127.0.0.1:9/stocks", settings: ["DATABASE_URI": cluster.uri(database)])
+        #expect(try await box.run("migrate").status == 0)
+        let (process, _) = try await box.collect()
+        process.send(SIGTERM)
+        try await process.exit()
+        // The years 56902915 (of a bar that was seen), and about the greatest and least that fit.
+        let times: [Int64] = [1_795_683_660_000_000_000, .max - 60_000, .min, 1_380_000_000_000]
+        var sql = ""
+        for (number, time) in times.enumerated() {
+            let head = #"{"seq":\#(number + 1),"received_us":\#(time),"connection":"primary","symbol":"AAPL","#
+            let bar =
+                head
+                + #""source":"stream","interval_s":60,"start_ms":\#(time),"end_ms":\#(time + 60_000),"open":1,"high":1,"low":1,"#
+                + #""close":1,"volume":1}"#
+            let trade = head + #""time_ms":\#(time),"price":1,"size":1,"trf_time_ms":\#(time)}"#
+            for (stream, row) in [("bars", bar), ("trades", trade)] {
+                sql += "INSERT INTO dead_letters VALUES ('\(stream)', \(number + 1), '22008', 'odd', '\(row)', 0);"
+            }
+        }
+        sql += "UPDATE streams SET acknowledged = 4, deleted_through = 4 WHERE stream IN ('bars', 'trades')"
+        _ = try Command.run(["/usr/bin/sqlite3", box.data + "/ticks.sqlite", sql])
+        let list = try await box.run("dead-letters", "list")
+        #expect(list.status == 0 && list.output.count { $0.contains("odd") } == 8, "\(list.output)")
+        let retry = try await box.run("dead-letters", "retry", "--all")
+        #expect(retry.status == 65, "\(retry.output)")
+        #expect(retry.output.contains("sent 2 rows"), "\(retry.output)")
+        #expect(try await rows(box, "dead_letters") == 6)
+        #expect(
+            try cluster.psql("SELECT (SELECT count(*) FROM trades), count(*) FROM ohlcv_1min", database: database)
+                .hasPrefix("1|1"))
+        let verified = try await box.run("verify")
+        #expect(verified.status == 0, "\(verified.output)")
+    }
+
     @Test func `dead letters are listed, sent again and discarded`() async throws {
         let cluster = try PostgresCluster.shared()
         let database = try cluster.makeDatabase()

@@ -53,6 +53,39 @@ import Testing
         try await reader.exit(within: .seconds(20))
     }
 
+    @Test func `a symbol that only a collector behind the relay asks for is collected on demand, and shown`()
+        async throws
+    {
+        let market = try await SimulatedMarket(rate: 40)
+        let first = try CollectorBox(
+            feed: market.url, settings: ["SYMBOLS": "AAPL", "RELAY_PORT": "0", "RELAY_ON_DEMAND": "true"])
+        let (collector, port) = try await first.collect()
+        let relay = try await self.port(of: collector)
+        let second = try CollectorBox(
+            feed: "ws://127.0.0.1:\(relay)/stocks", settings: ["SYMBOLS": "MSFT", "COLLECTOR_ID": "behind"])
+        let (reader, _) = try await second.collect()
+        try await Waiting.until("rows of MSFT in both", within: .seconds(120)) {
+            guard let (all, part) = try? (self.rows(first), self.rows(second)) else { return false }
+            return all.contains { $0.hasPrefix("T|MSFT|") } && all.contains { $0.hasPrefix("T|AAPL|") }
+                && part.count > 20
+                && part.allSatisfy { $0.split(separator: "|")[1] == "MSFT" }
+        }
+        @Sendable func shown(_ path: String) throws -> String {
+            try Command.run(["/usr/bin/curl", "-s", "http://127.0.0.1:\(port)\(path)"])
+        }
+        try await Waiting.until("the demand in the API", within: .seconds(60)) {
+            try shown("/api/relay").contains(#""symbols":["MSFT"]"#)
+        }
+        #expect(try shown("/api/relay").contains(#""agent":"edgetick""#))
+        #expect(try shown("/metrics").contains("edgetick_relay_on_demand_symbols 1\n"))
+        #expect(try shown("/api/websocket/symbols/MSFT").contains(#""origin":"relay""#))
+        #expect(try await first.run("status").output.joined(separator: "\n").contains("1 symbols on demand"))
+        for process in [reader, collector] {
+            process.send(SIGTERM)
+            try await process.exit(within: .seconds(20))
+        }
+    }
+
     @Test func `off loopback the relay needs keys, and a certificate its key`() async throws {
         let box = try CollectorBox(feed: "ws://127.0.0.1:1/stocks")
         let open = try await box.run("run", settings: ["RELAY_PORT": "0", "RELAY_HOST": "0.0.0.0"])

@@ -20,7 +20,7 @@ import WebAPISupport
 
         try await market.kill()
         let trouble = try #require(await inbox.next(containing: "STATUS=not collecting; feed failing: "))
-        #expect(trouble.contains("WATCHDOG=1\n"), "a restart would not mend the feed: \(trouble)")
+        #expect(trouble.contains("WATCHDOG=1\n"), "a restart would not fix the feed: \(trouble)")
 
         collector.send(SIGTERM)
         #expect(await inbox.next(containing: "STOPPING=1") != nil)

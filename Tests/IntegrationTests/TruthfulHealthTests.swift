@@ -214,7 +214,7 @@ import WebAPISupport
         #expect(try await collector.exit() == 0)
     }
 
-    @Test func `status --check exits with how the collector stands`() async throws {
+    @Test func `status --check exits with the state of the collector`() async throws {
         let market = try await SimulatedMarket()
         let box = try CollectorBox(feed: market.url)
         let never = try await box.run("status", "--check")

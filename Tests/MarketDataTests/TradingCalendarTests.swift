@@ -86,6 +86,19 @@ import Testing
         #expect(!TradingCalendar.isOpen(from: 5, to: 4))
     }
 
+    @Test(arguments: [(2024, 1, 2, 24), (2024, 3, 10, 23), (2024, 11, 3, 25), (2024, 2, 29, 24)])
+    func `a day of New York goes from midnight to midnight`(year: Int, month: Int, day: Int, hours: Int64) throws {
+        func pad(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
+        let found = try #require(TradingCalendar.newYorkDay("\(year)-\(pad(month))-\(pad(day))"))
+        #expect(found.lowerBound == milliseconds(year, month, day, 0))
+        #expect(found.upperBound - found.lowerBound == hours * 3_600_000)
+    }
+
+    @Test(arguments: ["2024-02-30", "2024-13-01", "2024-1-2", "today", "", "2024-01-02x", "+024-01-02"])
+    func `a text that is no date is no day`(text: String) {
+        #expect(TradingCalendar.newYorkDay(text) == nil)
+    }
+
     @Test func `in a year that is not known every weekday is open`() {
         #expect(TradingCalendar.day(2013, 10, 8) == .full && TradingCalendar.day(2013, 10, 6) == .closed)
     }

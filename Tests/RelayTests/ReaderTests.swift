@@ -73,6 +73,77 @@ import Testing
         }
     }
 
+    @Test func `of whom one is silent, one slow, one floods and one never logs in leave the others alone`() async throws
+    {
+        let limits = configured {
+            $0.clientBufferBytes = 256 << 10
+            $0.loginTimeout = .seconds(5)
+        }
+        try await RelayRig.run(limits) { rig in
+            let symbols = (0..<16).map { "S\(UnicodeScalar(UInt8(65 + $0)))" }
+            var others: [TestClient] = []
+            for symbol in symbols {
+                let client = try await rig.client()
+                try await client.subscribe("T.\(symbol)")
+                others.append(client)
+            }
+            let silent = try await rig.client()
+            try await silent.subscribe("T.*")
+            try await silent.setReads(false)
+            // A byte a second.
+            let slow = Task {
+                let socket = try RawSocket(port: rig.port)
+                try socket.shakeHands(port: rig.port)
+                socket.frame(1, #"{"action":"auth","params":"any key of some length"}"#)
+                socket.frame(1, #"{"action":"subscribe","params":"T.*"}"#)
+                while true {
+                    socket.dropByte()
+                    try await Task.sleep(for: .seconds(1))
+                }
+            }
+            defer { slow.cancel() }
+            let readers = symbols.count + 2
+            try await Waiting.until("all readers", within: .seconds(60)) {
+                rig.service.state.readers.count { $0.channels == 1 } == readers
+            }
+            let stranger = try await TestClient.connect(port: rig.port)
+            let flood = try await rig.client()
+            let channels = (0..<2000).map { "Q.X\($0)" }.joined(separator: ",")
+            let flooding = Task {
+                while !flood.snapshot.isClosed, !Task.isCancelled {
+                    try await flood.send(#"{"action":"subscribe","params":"\#(channels)"}"#)
+                }
+            }
+            defer { flooding.cancel() }
+
+            let plan = plan(symbols, kinds: [.trade])
+            var next: UInt64 = 0
+            // More than one batch takes, which comes on top of what may wait.
+            let batch = 256 << 10
+            while rig.service.state.slowReaders < 2 {
+                try #require(next < 1_000_000)
+                try rig.take(plan, next..<next + 320)
+                next += 320
+                let count = Int(next) / symbols.count
+                for client in others { try await client.wait { $0.eventCount >= count } }
+                let state = rig.service.state
+                #expect(state.readers.allSatisfy { $0.waitingBytes <= limits.clientBufferBytes + batch })
+                #expect(state.queuedBytes <= batch)
+            }
+            try await stranger.wait { !$0.messages("auth_timeout").isEmpty }
+            try await flood.wait { $0.isClosed || $0.closeCode == 1008 }
+            try rig.take(plan, next..<next + 320)
+            let sent = lanes(texts(plan, 0..<next + 320))
+            for client in others {
+                let received = try await client.wait { $0.eventCount >= (Int(next) + 320) / symbols.count }
+                let came = lanes(received.objects)
+                #expect(came.count == 1 && came.allSatisfy { sent[$0.key] == $0.value })
+            }
+            #expect(rig.service.state.overflowed == 0)
+            try await Waiting.until(within: .seconds(60)) { rig.service.state.readers.count == symbols.count }
+        }
+    }
+
     @Test func `that give no sign of life are closed`() async throws {
         try await RelayRig.run(configured { $0.pingInterval = .seconds(1) }) { rig in
             // It answers no pings.

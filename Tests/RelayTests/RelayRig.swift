@@ -1,3 +1,4 @@
+import Collector
 import Feed
 import FeedServerSupport
 import FeedSimulator
@@ -19,29 +20,45 @@ final class RelayRig: Sendable {
     let service: RelayService
     let port: Int
 
-    private init(_ configuration: RelayConfiguration, collected: Set<Symbol>?) async throws {
+    private init(
+        _ configuration: RelayConfiguration, _ symbols: (RelayTap) throws -> any RelayedSymbols
+    ) async throws {
         workspace = try Workspace()
         buffer = try TickBuffer.open(
             directory: workspace.path,
             options: TickBuffer.Options(collector: "tests", commitInterval: .milliseconds(5)), logger: Self.quiet)
         tap = RelayTap(before: buffer, limit: configuration.queueBytes)
         service = RelayService(
-            configuration: configuration, tap: tap, buffer: buffer,
-            refusal: { symbol in collected.map { $0.contains(symbol) } ?? true ? nil : "nobody asked for \(symbol)" },
-            logger: Self.quiet)
+            configuration: configuration, tap: tap, buffer: buffer, symbols: try symbols(tap), logger: Self.quiet)
         port = try await service.bind()
     }
 
     static let quiet = Logger(label: "relay", factory: { _ in SwiftLogNoOpLogHandler() })
 
+    /// Some symbols that are collected, whatever anybody asks for; `nil` for all.
+    struct Fixed: RelayedSymbols {
+        var collected: Set<Symbol>?
+
+        func admit(_ channel: FeedChannel) -> String? {
+            guard let symbol = channel.symbol, let collected, !collected.contains(symbol) else { return nil }
+            return "nobody asked for \(symbol)"
+        }
+
+        func collects(_ channel: FeedChannel) -> Bool { admit(channel) == nil }
+
+        func reviewDemand(isRead: (Symbol) -> Bool) -> DemandReview { DemandReview() }
+    }
+
     /// Runs a relay while `body` does, then stops it as a shutdown would.
     ///
-    /// - Parameter collected: The symbols that are collected; `nil` for all.
+    /// - Parameters:
+    ///   - collected: The symbols that are collected; `nil` for all.
+    ///   - symbols: Knows what is collected, in place of that.
     static func run(
         _ configuration: RelayConfiguration = RelayConfiguration(), collected: Set<Symbol>? = nil,
-        _ body: @Sendable (RelayRig) async throws -> Void
+        symbols: ((RelayTap) throws -> any RelayedSymbols)? = nil, _ body: @Sendable (RelayRig) async throws -> Void
     ) async throws {
-        let rig = try await RelayRig(configuration, collected: collected)
+        let rig = try await RelayRig(configuration, symbols ?? { _ in Fixed(collected: collected) })
         let group = ServiceGroup(services: [rig.service], logger: quiet)
         let running = Task { try await group.run() }
         do {

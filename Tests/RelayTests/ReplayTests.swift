@@ -14,14 +14,14 @@ import Testing
             let plan = plan()
             try rig.take(plan, 0..<3000)
             let client = try await rig.client()
-            try await client.send(#"{"action":"subscribe","params":"AM.*,A.*,T.*,Q.*","from":0}"#)
+            try await client.send(#"{"action":"subscribe","params":"AM.*,A.*,T.*,Q.*,LULD.*,NOI.*,FMV.*","from":0}"#)
             let replayed = try await client.wait { $0.replaysDone > 0 }
             let (was, came) = (lanes(texts(plan, 0..<3000)), lanes(replayed.objects))
             #expect(Set(was.keys) == Set(came.keys))
             for (lane, objects) in was {
                 #expect(try objects.map(fields) == (came[lane] ?? []).map(fields), "\(lane)")
             }
-            #expect(replayed.messages("replay_complete") == ["4 channels: 3000 events replayed"])
+            #expect(replayed.messages("replay_complete") == ["7 channels: 3000 events replayed"])
             try rig.take(plan, 3000..<3100)
             let live = try await client.wait { $0.eventCount >= 3100 }
             #expect(lanes(Array(live.objects.suffix(100))) == lanes(texts(plan, 3000..<3100)))

@@ -40,6 +40,11 @@ import Testing
         #expect(life == PreviousLife(end: now + 3 * day, newest: [.trade: now + 3 * day], isUncertain: true))
     }
 
+    @Test func `a clock that was set back by seconds makes no gap begin before the newest event`() {
+        let life = file([(now - 60_000, now - 60_000), (now + 3000, now + 3000)], alive: now + 4900).life(now: now)
+        #expect(life == PreviousLife(end: now + 4900, newest: [.trade: now + 3000]))
+    }
+
     @Test func `one event from the future or from nowhere moves nothing`() {
         let rows = [
             (now - 9000, now - 9000), (now + 7_200_000, now - 8000), (1_795_630_000_000_000, now - 7000),

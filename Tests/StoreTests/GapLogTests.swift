@@ -22,13 +22,13 @@ import Testing
         let buffer = try scratch.open()
         buffer.record(gap(["AAPL", "MSFT"], [.minuteBar, .trade]))
         buffer.record(gap([], from: 9000))
-        buffer.record(gap(["IBM"], [.trade, .quote]))
+        buffer.record(gap(["IBM"], [.limitBand, .imbalance]))
         try await buffer.flush()
         let records = try GapLog.read(directory: scratch.path)
         #expect(
             records.map(\.gap) == [
                 gap(["AAPL", "MSFT"], [.minuteBar, .trade]), gap([], from: 9000),
-                gap(["IBM"], [.trade, .quote]),
+                gap(["IBM"], [.limitBand, .imbalance]),
             ])
         #expect(records.map(\.state) == [.open, .open, .unfillable])
         #expect(try GapLog.read(directory: scratch.path, states: [.open]).count == 2)
@@ -104,7 +104,10 @@ import Testing
         await buffer.close()
         try scratch.execute(
             """
-            DROP TABLE gap_fills; DROP TABLE predecessors; DROP TABLE moves;
+            DROP VIEW dead_letters_utc; DROP VIEW drops_utc; DROP VIEW gaps_utc; DROP VIEW fair_values_utc;
+            DROP VIEW imbalances_utc; DROP VIEW luld_utc; DROP VIEW quotes_utc; DROP VIEW trades_utc;
+            DROP VIEW bars_utc; DROP VIEW bars_latest;
+            DROP TABLE gap_fills; DROP TABLE predecessors; DROP TABLE moves; DROP TABLE reconciled;
             DROP TABLE luld; DROP TABLE imbalances; DROP TABLE fair_values;
             DELETE FROM streams WHERE stream IN ('luld', 'imbalances', 'fair_values');
             ALTER TABLE gaps DROP COLUMN uncertain; ALTER TABLE gaps DROP COLUMN state; ALTER TABLE gaps DROP COLUMN detail;

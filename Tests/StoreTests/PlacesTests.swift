@@ -30,6 +30,13 @@ import Testing
         #expect(try FileVerifier.verify(scratch.ticks, as: .ticks).isSound)
     }
 
+    /// Waits until the writer has looked at the log as it is now.
+    private func logIsSeen(_ buffer: TickBuffer, _ scratch: Scratch) async throws {
+        let length = StoreFile.size(of: scratch.ticks + "-wal")
+        try #require(length > 0)
+        try await Waiting.until { buffer.statistics.walBytes == length }
+    }
+
     @Test func `a second opener finds the holder though the lock file was removed, and the lock is made again`()
         async throws
     {
@@ -68,8 +75,8 @@ import Testing
     @Test func `a log that is removed is written into the file, and another one is begun`() async throws {
         let scratch = try Scratch()
         let buffer = try await open(scratch)
-        // It must have been seen to be there. A reader that comes meanwhile makes an empty one.
-        try await Task.sleep(for: .seconds(1.2))
+        // A reader that comes meanwhile would make an empty one.
+        try await logIsSeen(buffer, scratch)
         try FileManager.default.removeItem(atPath: scratch.ticks + "-wal")
         try await Waiting.until { incidents(scratch).contains { $0.contains("write-ahead log") } }
         try await goesOn(buffer, scratch, rows: 110)
@@ -81,7 +88,7 @@ import Testing
         let older = try Data(contentsOf: URL(fileURLWithPath: scratch.ticks + "-wal"))
         _ = buffer.offer(.bars(50))
         try await buffer.flush()
-        try await Task.sleep(for: .seconds(1.2))
+        try await logIsSeen(buffer, scratch)
         try FileManager.default.removeItem(atPath: scratch.ticks + "-wal")
         try older.write(to: URL(fileURLWithPath: scratch.ticks + "-wal"))
         try await Waiting.until { incidents(scratch).contains { $0.contains("took the place of its write") } }

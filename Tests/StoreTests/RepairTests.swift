@@ -1,6 +1,7 @@
 import Foundation
 import GRDB
 import MarketData
+import Migrations
 import Store
 import TestSupport
 import Testing
@@ -172,7 +173,8 @@ import Testing
         await buffer.close()
         try scratch.execute("PRAGMA user_version = 99")
         let newer = #expect(throws: StoreError.self) { _ = try repair(scratch.ticks) }
-        #expect(newer?.reason == .schemaTooNew(found: 99, known: 6))
+        let newest = try #require(LocalMigrations.ticks.last?.version)
+        #expect(newer?.reason == .schemaTooNew(found: 99, known: newest))
 
         let foreign = try Scratch()
         try foreign.execute("PRAGMA application_id = 42; CREATE TABLE theirs (a); INSERT INTO theirs VALUES (42)")

@@ -1,5 +1,6 @@
 import Glibc
 import MarketData
+import Migrations
 import Store
 import TestSupport
 import Testing
@@ -47,7 +48,7 @@ import Testing
         #expect(open.holder == getpid())
         #expect(open.id == buffer.id)
         #expect(open.collector == "tests")
-        #expect(open.schemaVersion == 6)
+        #expect(open.schemaVersion == LocalMigrations.ticks.last?.version)
         #expect(open[.bars].rows == 20)
         #expect(open[.bars].pending == 10)
         #expect(open[.bars].acknowledgedSequence == 10)

@@ -95,7 +95,7 @@ struct SchemaUpgradeTests {
         var before = try make(.universe, old, in: scratch)
         let path = scratch.path + "/universe.sqlite"
         let shape = try columns(path)
-        // What the first version noted of its pulls is read anew by the next pull.
+        // What the first version noted of its pulls is read again by the next pull.
         if old == 1 { before["mirror_info"] = nil }
         let mirror = try UniverseMirror.open(directory: scratch.path, access: .readWrite)
         #expect(try mirror.groups(environment: "DEFAULT").map(\.name) == ["nasdaq100"])

@@ -144,7 +144,7 @@ import Testing
         #expect(try names(mirror) == ["mine 1 local", "theirs 1 pulled"])
         _ = try mirror.replacePulled(with: .init(), source: "db", force: true)
         #expect(try names(mirror) == ["mine 1 local"])
-        // A pulled group that is edited here becomes local, and the next pull looks at everything anew.
+        // A pulled group that is edited here becomes local, and the next pull looks at everything again.
         _ = try mirror.replacePulled(with: both, source: "db")
         try mirror.replaceGroup(.init(name: "theirs", type: .universe), members: [.init(symbol: "Z")])
         #expect(try mirror.replacePulled(with: both, source: "db") != .unchanged)

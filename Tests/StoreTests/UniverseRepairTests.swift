@@ -5,7 +5,7 @@ import Store
 import TestSupport
 import Testing
 
-/// A damaged mirror: groups and members that can be read are kept, and the next pull reads everything anew.
+/// A damaged mirror: groups and members that can be read are kept, and the next pull reads everything again.
 @Suite(.timeLimit(.minutes(5))) struct UniverseRepairTests {
     private static let groups = (0..<40).map { "group-\($0)" }
 

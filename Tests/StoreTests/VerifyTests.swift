@@ -1,6 +1,7 @@
 import Foundation
 import GRDB
 import MarketData
+import Migrations
 import Store
 import TestSupport
 import Testing
@@ -21,7 +22,7 @@ import Testing
         try sound.image.write(to: URL(fileURLWithPath: scratch.ticks))
         let result = try verify(scratch.ticks)
         #expect(result.findings == [])
-        #expect(result.isSound && result.id == sound.id && result.schemaVersion == 6)
+        #expect(result.isSound && result.id == sound.id && result.schemaVersion == LocalMigrations.ticks.last?.version)
         #expect(result.rows == Int64((sound.rows["bars"] ?? [:]).count + (sound.rows["trades"] ?? [:]).count))
         #expect(try Data(contentsOf: URL(fileURLWithPath: scratch.ticks)) == sound.image)
         #expect(try scratch.files(beginning: "ticks") == ["ticks.sqlite"])

@@ -58,35 +58,60 @@ public final class PostgresCluster: Sendable {
         binaries = try Self.findBinaries()
         superuser = geteuid() == 0 ? "postgres" : NSUserName()
         port = try Self.freePort()
-        let base = NSTemporaryDirectory()
-        directory = (base.hasSuffix("/") ? base : base + "/") + "edgetick-pg-\(UUID().uuidString.prefix(8))"
+        directory = Self.freshDirectory()
         guardPipe = try Self.startGuard(directory)
-        do {
-            try Self.makeDirectory(directory)
-            _ = try asServerUser(["cp", "-R", try Self.template(binaries, superuser), directory + "/data"])
-            if let tls { try copyCertificate(tls.certificate, tls.key) }
-            var all = [
-                "port": "\(port)", "listen_addresses": "'127.0.0.1'", "unix_socket_directories": "'\(directory)'",
-                "fsync": "off", "max_connections": "60", "shared_buffers": "64MB", "max_wal_size": "1GB",
-                "log_min_messages": "warning", "wal_level": "minimal", "max_wal_senders": "0",
-                "full_page_writes": "off", "autovacuum": "off",
-            ]
-            if tls != nil { all["ssl"] = "on" }
-            all.merge(settings) { _, new in new }
-            let text = all.sorted { $0.key < $1.key }.map { "\($0.key) = \($0.value)\n" }.joined()
-            let configuration = try FileHandle(forWritingTo: URL(fileURLWithPath: directory + "/data/postgresql.conf"))
-            try configuration.seekToEnd()
-            try configuration.write(contentsOf: Data(text.utf8))
-            try configuration.close()
-        } catch let failure as Failure {
-            throw failure
-        } catch {
-            throw Failure(description: String(describing: error))
-        }
+        try Self.makeDirectory(directory)
+        _ = try asServerUser(["cp", "-R", try Self.template(binaries, superuser), directory + "/data"])
+        if let tls { try copyCertificate(tls.certificate, tls.key) }
+        var all = [
+            "port": "\(port)", "listen_addresses": "'127.0.0.1'", "unix_socket_directories": "'\(directory)'",
+            "fsync": "off", "max_connections": "60", "shared_buffers": "64MB", "max_wal_size": "1GB",
+            "log_min_messages": "warning", "wal_level": "minimal", "max_wal_senders": "0",
+            "full_page_writes": "off", "autovacuum": "off",
+        ]
+        if tls != nil { all["ssl"] = "on" }
+        all.merge(settings) { _, new in new }
+        try configure(all)
+        try start()
+    }
+
+    /// Starts a standby of another server, from a base backup, that streams its log through `port`. It is asynchronous: the
+    /// primary, which needs `wal_level` replica and `max_wal_senders`, waits for it with nothing.
+    public init(standbyOf primary: PostgresCluster, through port: Int) throws(Failure) {
+        binaries = primary.binaries
+        superuser = primary.superuser
+        self.port = try Self.freePort()
+        directory = Self.freshDirectory()
+        guardPipe = try Self.startGuard(directory)
+        try Self.makeDirectory(directory)
+        _ = try asServerUser([
+            binaries + "/pg_basebackup", "-D", directory + "/data", "-R", "-X", "stream", "--checkpoint=fast",
+            "--no-sync",
+            "-d", "host=127.0.0.1 port=\(port) user=\(superuser) sslmode=disable",
+        ])
+        try configure(["port": "\(self.port)", "unix_socket_directories": "'\(directory)'"])
         try start()
     }
 
     deinit { close(guardPipe) }
+
+    private static func freshDirectory() -> String {
+        let base = NSTemporaryDirectory()
+        return (base.hasSuffix("/") ? base : base + "/") + "edgetick-pg-\(UUID().uuidString.prefix(8))"
+    }
+
+    /// Adds settings to postgresql.conf, of which the last of a name counts.
+    private func configure(_ settings: [String: String]) throws(Failure) {
+        let text = settings.sorted { $0.key < $1.key }.map { "\($0.key) = \($0.value)\n" }.joined()
+        do {
+            let configuration = try FileHandle(forWritingTo: URL(fileURLWithPath: directory + "/data/postgresql.conf"))
+            try configuration.seekToEnd()
+            try configuration.write(contentsOf: Data(text.utf8))
+            try configuration.close()
+        } catch {
+            throw Failure(description: String(describing: error))
+        }
+    }
 
     // MARK: - Using it
 
@@ -239,6 +264,7 @@ extension PostgresCluster {
                     local all all trust
                     host all +password_users 127.0.0.1/32 scram-sha-256
                     host all all 127.0.0.1/32 trust
+                    host replication all 127.0.0.1/32 trust
 
                     """
                 do {

@@ -21,8 +21,14 @@ public final class TCPProxy: Sendable {
         case halfClose
         /// Passes so many of the client's bytes on and holds the rest until another mode is set.
         case holdAfter(bytes: Int)
+        /// Passes everything on, with the codes of a COPY's errors made XX000, as Citus has them. Set before a connection
+        /// is made.
+        case hideCopyCodes
         /// Resets a connection once so many bytes of the client have passed since the mode was set.
         case cutAfter(bytes: Int)
+        /// Resets a connection to PostgreSQL before the message with this number, of either side, counted from 1 since the
+        /// mode was set. The connection has to be idle then, and past its login.
+        case cutAtMessage(Int)
     }
 
     private struct State {
@@ -30,6 +36,9 @@ public final class TCPProxy: Sendable {
         var swallowed = 0
         var cuts = 0
         var passed = 0
+        var messages = 0
+        var settings = 0
+        var target: Int
         var sockets: Set<Int32> = []
         var clients: Set<Int32> = []
         var isClosed = false
@@ -38,12 +47,11 @@ public final class TCPProxy: Sendable {
     /// The port on 127.0.0.1.
     public let port: Int
     private let listener: Int32
-    private let target: Int
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
     /// Listens on a free port and passes connections on to `target` on 127.0.0.1.
     public init(to target: Int) throws {
-        self.target = target
+        state = Mutex(State(target: target))
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         self.listener = listener
         var address = Self.loopback(port: 0)
@@ -76,6 +84,9 @@ public final class TCPProxy: Sendable {
     /// How many connections were cut after so many bytes.
     public var cuts: Int { state.withLock { $0.cuts } }
 
+    /// How many of PostgreSQL's messages, of both sides, came since `.cutAtMessage` was set.
+    public var messages: Int { state.withLock { $0.messages } }
+
     /// How many of the clients' bytes were passed on since the mode was last set.
     public var passedBytes: Int { state.withLock { $0.passed } }
 
@@ -84,6 +95,8 @@ public final class TCPProxy: Sendable {
         state.withLock { state in
             state.mode = mode
             state.passed = 0
+            state.messages = 0
+            state.settings += 1
             // Under the lock, so that no number here can have become another connection's.
             switch mode {
             case .refuse: for socket in state.sockets { shutdown(socket, Int32(SHUT_RDWR)) }
@@ -91,6 +104,13 @@ public final class TCPProxy: Sendable {
             default: break
             }
         }
+    }
+
+    /// Passes new connections on to another server, and cuts those that are open.
+    public func lead(to target: Int) {
+        set(.refuse)
+        state.withLock { $0.target = target }
+        set(.pass)
     }
 
     /// Closes everything.
@@ -111,7 +131,7 @@ public final class TCPProxy: Sendable {
             return
         }
         let server = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var address = Self.loopback(port: target)
+        var address = Self.loopback(port: state.withLock { $0.target })
         let isConnected = withUnsafePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 connect(server, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
@@ -146,10 +166,15 @@ public final class TCPProxy: Sendable {
 
     private func pump(_ from: Int32, _ to: Int32, isAnswer: Bool) {
         var bytes = [UInt8](repeating: 0, count: 65_536)
+        var framing = PostgresFraming()
+        var filter = CopyErrorFilter()
+        var settings = 0
         while true {
-            let count = read(from, &bytes, bytes.count)
+            // So much of it is passed on.
+            var count = read(from, &bytes, bytes.count)
             guard count > 0 else { return }
             var before = 0
+            var isCut = false
             let action = state.withLock { state -> Mode in
                 before = state.passed
                 if !isAnswer { state.passed += count }
@@ -159,6 +184,18 @@ public final class TCPProxy: Sendable {
                     state.mode = .pass
                     return .refuse
                 }
+                if case .cutAtMessage(let number) = state.mode {
+                    if settings != state.settings { (framing, settings) = (PostgresFraming(), state.settings) }
+                    for start in framing.starts(in: bytes[..<count]) {
+                        state.messages += 1
+                        guard state.messages == number else { continue }
+                        state.cuts += 1
+                        state.mode = .refuse
+                        (count, isCut) = (start, true)
+                        break
+                    }
+                    return .pass
+                }
                 if case .swallowAnswer(let text) = state.mode {
                     let isHit = isAnswer && Data(bytes[..<count]).range(of: Data(text.utf8)) != nil
                     guard isHit else { return .pass }
@@ -166,11 +203,20 @@ public final class TCPProxy: Sendable {
                 }
                 return state.mode
             }
-            var (allowance, total) = (count, 0)
+            var (allowance, total) = (Int.max, 0)
             var slice = count
             var pause = Duration.zero
             switch action {
-            case .pass, .cutAfter: break
+            case .pass, .cutAfter, .cutAtMessage: break
+            case .hideCopyCodes:
+                guard isAnswer else { break }
+                let passed = filter.pass(bytes[..<count])
+                if passed.count > bytes.count {
+                    bytes = passed
+                } else {
+                    bytes.replaceSubrange(..<passed.count, with: passed)
+                }
+                count = passed.count
             case .holdAfter(let limit):
                 if !isAnswer { (allowance, total) = (max(0, limit - before), count) }
             case .swallowAnswer: return
@@ -195,6 +241,7 @@ public final class TCPProxy: Sendable {
                 sent += written
                 if pause > .zero { usleep(useconds_t(pause / .microseconds(1))) }
             }
+            if isCut { return }
         }
     }
 

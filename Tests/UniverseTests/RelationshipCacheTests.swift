@@ -144,7 +144,7 @@ import Testing
         #expect(try await rig.names("nothing") == ["N"])
     }
 
-    @Test func `past its time an answer is served once more while it loads anew`() async throws {
+    @Test func `past its time an answer is served once more while it loads again`() async throws {
         let rig = try Rig(timeToLive: .seconds(60))
         try rig.add("a", ["A"])
         #expect(try await rig.names("a") == ["A"])

@@ -111,6 +111,22 @@ import Testing
         #expect(list.entries.map { MemberRecord(symbol: $0.symbol, weight: $0.weight) } == members)
     }
 
+    @Test(arguments: [
+        ("\n", "line 2: 1 columns"), ("DEFAULT,ETF, ,A,,,\n# no comment\n", "line 3: 1 columns"),
+        ("DEFAULT,ETF,\"a\nb\" ,A,,,\n", "line 2: text follows"), ("DEFAULT,ETF,\"a\n", "line 2: a quote"),
+    ])
+    func `every line of a backup is a row, in which blanks count`(line: String, fault: String) throws {
+        let header = "environment,type,name,symbol,weight,metadata,created_at\n"
+        let files = UniverseArchive.csv(contents(seed: 4))
+        let error = #expect(throws: UniverseArchiveError.self) {
+            try UniverseArchive.contents { name in
+                name == "group_memberships.csv"
+                    ? Array((header + line).utf8) : files.first { $0.name == name }?.bytes
+            }
+        }
+        #expect(error?.description.contains(fault) == true, "\(String(describing: error))")
+    }
+
     @Test func `a backup that is damaged, foreign or newer is refused with a reason`() throws {
         let json = String(decoding: try UniverseArchive.json(contents(seed: 4)), as: UTF8.self)
         func reason(_ text: String) -> UniverseArchiveError.Reason? {

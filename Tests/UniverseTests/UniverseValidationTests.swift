@@ -4,7 +4,7 @@ import Testing
 
 @testable import Universe
 
-/// What validation finds and mends, and what the report counts.
+/// What validation finds and fixes, and what the report counts.
 @Suite(.timeLimit(.minutes(1))) struct UniverseValidationTests {
     private func group(
         _ name: String, _ symbols: [String], type: String = "UNIVERSE", environment: String = "DEFAULT",
@@ -44,7 +44,7 @@ import Testing
         #expect(validation.findings.filter { $0.check == .empty }.map(\.severity) == [.fault, .warning])
     }
 
-    @Test func `malformed, respelt and doubled symbols are found, and local ones are mended`() throws {
+    @Test func `malformed, respelt and doubled symbols are found, and local ones are fixed`() throws {
         let validation = validate([
             group("u", ["AAPL", "BRK.B", "BRK/B", "aapl", "no symbol, at all"]), group("p", ["BF/B"], origin: .pulled),
         ])

@@ -97,7 +97,7 @@ extension EventBatch {
 
 extension BufferedBatch {
     /// A batch's events of a stream as the buffer hands them out.
-    fileprivate init(_ batch: EventBatch, of stream: EventStream) {
+    init(_ batch: EventBatch, of stream: EventStream) {
         self.init(stream: stream)
         text = batch.text
         connections = [batch.connection]

@@ -71,6 +71,14 @@ actor DeadLetterBox {
 }
 
 extension Uploader {
+    /// The last sequence of `stream` that is upstream, by the ledger, and on the server's disk; 0 when none is.
+    func uploadedSequence(of stream: EventStream) async throws(UpstreamError) -> Int64 {
+        try await inTurn { () throws(UpstreamError) in
+            let (connection, catalog) = try self.connected()
+            return try self.settledRow(stream, try self.ledger(in: catalog), connection)?.sequence ?? 0
+        }
+    }
+
     /// Uploads and expects no refused row.
     func upload(_ batch: BufferedBatch) async throws -> UploadOutcome {
         try await upload(batch) { rows in throw UnexpectedRefusal(rows: rows) }

@@ -47,7 +47,7 @@ import Testing
             ("0A000", .schema), ("55000", .schema), ("3F000", .schema), ("25006", .readOnly), ("28000", .login),
             ("28P01", .login), ("3D000", .login), ("ZZ123", .schema),
         ])
-    func `a fault for a person pauses, makes no dead letter, and is over when it is mended`(
+    func `a fault for a person pauses, makes no dead letter, and is over when it is fixed`(
         code: String, reason: UpstreamError.Reason
     ) async throws {
         let sandbox = try await failing(code)

@@ -45,7 +45,7 @@ import Testing
 
     @Test func `a server that proves its name is trusted`() async throws {
         let setUp = try Self.setUp.get()
-        #expect(try await check(setUp.good, "sslmode=verify-full&sslrootcert=\(setUp.authority)").count == 11)
+        #expect(try await check(setUp.good, "sslmode=verify-full&sslrootcert=\(setUp.authority)").count > 10)
     }
 
     @Test func `a server without TLS is refused when proof is asked for`() async throws {
@@ -69,7 +69,7 @@ import Testing
         let error = await refusal(setUp.misnamed, "sslmode=verify-full&sslrootcert=\(setUp.authority)")
         #expect(error?.text.contains("db.example") == true)
         // The chain alone is right.
-        #expect(try await check(setUp.misnamed, "sslmode=verify-ca&sslrootcert=\(setUp.authority)").count == 11)
+        #expect(try await check(setUp.misnamed, "sslmode=verify-ca&sslrootcert=\(setUp.authority)").count > 10)
     }
 
     @Test func `an expired certificate is refused`() async throws {

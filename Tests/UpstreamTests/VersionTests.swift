@@ -30,7 +30,7 @@ import Testing
             for (index, version) in versions.enumerated() {
                 rows.bars[index].receivedMicroseconds = VersionTests.received(version.seconds)
                 rows.bars[index].source = version.source
-                if version.source == .backfill {
+                if version.source != .stream {
                     rows.bars[index].event.dayVolume = nil
                     rows.bars[index].event.dayOpen = nil
                     rows.bars[index].event.averageSize = nil
@@ -63,6 +63,44 @@ import Testing
         CREATE TABLE ohlcv_1min (symbol text, timestamp timestamptz, open numeric, high numeric, low numeric,
         close numeric, volume bigint, PRIMARY KEY (symbol, timestamp))
         """
+
+    @Test
+    func
+        `a correction by the tape replaces what came before it, with less volume too, and gives way to what comes after`()
+        async throws
+    {
+        let sandbox = try await Sandbox.migrated()
+        let (own, other) = (try Box(sandbox, "own"), try Box(sandbox, "other"))
+        // A box whose clock is an hour ahead.
+        try await other.send(10, volume: 300, at: 3600)
+        try await own.send(11, volume: 200, at: -30, source: .reconcile)
+        #expect(try close(sandbox) == "11")
+        #expect(try sandbox.run("SELECT source || ' ' || (day_open IS NOT NULL) FROM ohlcv_1min") == "reconcile true")
+        // An uplink that returns hours later, and a gap's fill, bring nothing back.
+        try await other.send(12, volume: 400, at: -600)
+        try await other.send(13, volume: 500, at: -10, source: .backfill)
+        #expect(try close(sandbox) == "11")
+        #expect(try await other.isSuperseded(12, volume: 400, at: -600))
+        // A late trade's correction is newer than the tape was.
+        try await other.send(14, volume: 210, at: -5)
+        #expect(try close(sandbox) == "14")
+        // The tape as it was asked before that is older.
+        try await own.send(15, volume: 900, at: -20, source: .reconcile)
+        #expect(try close(sandbox) == "14")
+    }
+
+    @Test func `a correction by the tape keeps to BAR_CONFLICT where another writer left no time of receipt`()
+        async throws
+    {
+        for (conflict, expected) in [(BarConflict.keep, "10"), (.replace, "11")] {
+            let sandbox = try await Sandbox.migrated()
+            let box = try Box(sandbox, "box", conflict: conflict)
+            try await box.send(10)
+            _ = try sandbox.run("UPDATE ohlcv_1min SET received_at = NULL, collector = NULL, source = NULL")
+            try await box.send(11, source: .reconcile)
+            #expect(try close(sandbox) == expected)
+        }
+    }
 
     @Test(arguments: [3600.0, 0, -3600])
     func `between boxes the version with more volume wins, whatever their clocks say`(ahead: Double) async throws {
@@ -114,6 +152,18 @@ import Testing
         #expect(try close(sandbox) == "3")
         #expect(try await repaired.isSuperseded(1, volume: 120, at: -60))
         #expect(try await !repaired.isSuperseded(4, volume: 90, at: -40))
+    }
+
+    @Test func `what a clock that was ahead has stamped gives way to more volume`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        let box = try Box(sandbox, "box")
+        try await box.send(1, volume: 100, at: 400 * 86_400)
+        // A backup of the file from before, and a clock that is right.
+        let restored = try Box(sandbox, "box")
+        try await restored.send(2, volume: 90, at: -60)
+        #expect(try close(sandbox) == "1")
+        try await restored.send(3, volume: 110, at: -50)
+        #expect(try close(sandbox) == "3")
     }
 
     @Test func `of two copies with one name the lagging one puts no bar of less volume over the other's`() async throws

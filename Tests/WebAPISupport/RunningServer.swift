@@ -69,13 +69,17 @@ extension StagedCollector {
             state.snapshot.maximumBytes = 8 << 30
             state.snapshot.buffer.fileBytes = 40 << 20
             state.snapshot.buffer.usedBytes = 40 << 20
-            state.snapshot.sync = SyncStatus()
+            state.snapshot.uploads = [UploadState()]
             state.snapshot.cache = CacheStatistics()
-            var relay = RelayState(host: "127.0.0.1", port: 8765, isEncrypted: false, maximumReaders: 64)
+            var relay = RelayState(
+                host: "127.0.0.1", port: 8765, isEncrypted: false, maximumReaders: 64, maximumOnDemand: 100)
+            relay.onDemand = DemandReview(
+                symbols: ["TSLA"].compactMap { Symbol($0) }, refused: Set(["Q.TSLA"].compactMap { FeedChannel($0) }))
             relay.readers = [
                 RelayState.Reader(
-                    id: 1, address: "127.0.0.1:50000", isLoggedIn: true, connectedSince: 1_767_600_000_000, channels: 1,
-                    sample: ["AM.AAPL"], events: 3, bytes: 300, replayed: 0, waitingBytes: 0, isReplaying: false)
+                    id: 1, address: "127.0.0.1:50000", agent: "a notebook", isLoggedIn: true,
+                    connectedSince: 1_767_600_000_000, channels: 1, sample: ["AM.AAPL"], events: 3, bytes: 300,
+                    replayed: 0, waitingBytes: 0, waitingEvents: 0, isReplaying: false)
             ]
             state.snapshot.relay = relay
             state.snapshot.loops = [LoopProgress(name: "writer", age: 0.1, limit: 10)]

@@ -43,6 +43,8 @@ public final class StagedCollector: SampledSource, EventSink {
         public var gaps: [GapRecord] = []
         /// The refused rows, newest first.
         public var deadLetters: [DeadLetter] = []
+        /// The fleet as it was last read.
+        public var fleet: FleetBoard.View? = FleetBoard.View()
         /// How often an upload was asked for.
         public var pushes = 0
         /// When set, what reads from files fails with it.
@@ -147,6 +149,9 @@ public final class StagedCollector: SampledSource, EventSink {
             return state.snapshot
         }
     }
+
+    /// The fleet as it was last read.
+    public func fleet() -> FleetBoard.View? { current.fleet }
 
     /// The newest events taken, newest first.
     public func recentEvents(
@@ -256,9 +261,80 @@ public final class StagedCollector: SampledSource, EventSink {
         Array(try await file().gaps.filter { states.contains($0.state) }.prefix(limit))
     }
 
+    /// The bars that were taken, and the staged gaps.
+    public func coverage(
+        days: ClosedRange<TradingDay>, symbols: Set<Symbol>?
+    ) async throws(CollectorProblem) -> CoverageReport {
+        let state = try await file()
+        return CoverageReport(
+            days: days.map { day in
+                var evidence = DayCoverage.Evidence()
+                evidence.gaps = state.gaps
+                for event in state.events {
+                    guard case .bar(let bar) = event.event, let session = day.session,
+                        (session.regularOpen..<session.regularClose).contains(bar.start)
+                    else { continue }
+                    evidence.bars[bar.symbol, default: BitSet()]
+                        .insert(Int((bar.start - session.regularOpen) / 60_000))
+                }
+                return DayCoverage(day, symbols: symbols, evidence: evidence, now: WallClock.milliseconds())
+            })
+    }
+
     /// The staged rows.
     public func deadLetters(limit: Int) async throws(CollectorProblem) -> [DeadLetter] {
         Array(try await file().deadLetters.prefix(limit))
+    }
+
+    /// The staged rows by why they were refused.
+    public func deadLetterGroups() async throws(CollectorProblem) -> [DeadLetterGroup] {
+        var groups: [DeadLetterGroup] = []
+        for letter in try await file().deadLetters {
+            let known = groups.firstIndex {
+                $0.stream == letter.stream && $0.sqlState == letter.sqlState && $0.constraint == letter.constraint
+            }
+            if let known {
+                groups[known].count += 1
+                groups[known].first = letter.time
+            } else {
+                groups.append(
+                    DeadLetterGroup(
+                        stream: letter.stream, sqlState: letter.sqlState, constraint: letter.constraint, count: 1,
+                        first: letter.time, last: letter.time, reason: letter.reason))
+            }
+        }
+        return groups
+    }
+
+    /// Takes the letters away, as if upstream took their rows.
+    public func retryDeadLetters(_ choice: DeadLetterChoice) async throws(CollectorProblem) -> DeadLetterRetry {
+        let letters = try await remove(choice)
+        return DeadLetterRetry(requeued: letters.count)
+    }
+
+    /// Takes the letters away.
+    public func discardDeadLetters(_ choice: DeadLetterChoice) async throws(CollectorProblem) -> [DeadLetter] {
+        try await remove(choice)
+    }
+
+    private func remove(_ choice: DeadLetterChoice) async throws(CollectorProblem) -> [DeadLetter] {
+        let letters = try await file().deadLetters.filter { letter in
+            switch choice {
+            case .all: true
+            case .stream(let stream): letter.stream == stream
+            case .alike(let stream, let sqlState, let constraint):
+                letter.stream == stream && letter.sqlState == sqlState && letter.constraint == constraint
+            case .named(let names): names.contains { $0.description == letter.name }
+            }
+        }
+        if case .named(let names) = choice, letters.count < names.count {
+            throw CollectorProblem(.notFound, "there is no such dead letter any more; nothing was changed")
+        }
+        change { state in
+            state.deadLetters.removeAll(where: letters.contains)
+            state.snapshot.buffer.deadLetters = Int64(state.deadLetters.count)
+        }
+        return letters
     }
 
     /// Counts the push, and fails without upstream.
@@ -270,7 +346,7 @@ public final class StagedCollector: SampledSource, EventSink {
                 totals[stream].uploaded += Int(state.snapshot.buffer[stream].pending)
                 state.snapshot.buffer[stream].acknowledgedSequence = state.snapshot.buffer[stream].lastSequence
             }
-            state.snapshot.sync?.progressed(totals)
+            if !state.snapshot.uploads.isEmpty { state.snapshot.uploads[0].status.progressed(totals) }
         }
     }
 

@@ -41,6 +41,7 @@ final class HangingCollector: SampledSource {
         return snapshot
     }
 
+    func fleet() -> FleetBoard.View? { inner.fleet() }
     func placement(of symbol: Symbol) -> SymbolPlacement? { inner.placement(of: symbol) }
 
     func symbols(near symbol: Symbol) -> [String] { inner.symbols(near: symbol) }
@@ -77,6 +78,24 @@ final class HangingCollector: SampledSource {
 
     func gaps(states: Set<GapState>, limit: Int) async throws(CollectorProblem) -> [GapRecord] {
         try await inner.gaps(states: states, limit: limit)
+    }
+
+    func deadLetterGroups() async throws(CollectorProblem) -> [DeadLetterGroup] {
+        try await inner.deadLetterGroups()
+    }
+
+    func retryDeadLetters(_ choice: DeadLetterChoice) async throws(CollectorProblem) -> DeadLetterRetry {
+        try await inner.retryDeadLetters(choice)
+    }
+
+    func discardDeadLetters(_ choice: DeadLetterChoice) async throws(CollectorProblem) -> [DeadLetter] {
+        try await inner.discardDeadLetters(choice)
+    }
+
+    func coverage(
+        days: ClosedRange<TradingDay>, symbols: Set<Symbol>?
+    ) async throws(CollectorProblem) -> CoverageReport {
+        try await inner.coverage(days: days, symbols: symbols)
     }
 
     func deadLetters(limit: Int) async throws(CollectorProblem) -> [DeadLetter] {

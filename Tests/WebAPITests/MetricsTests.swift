@@ -27,7 +27,9 @@ import WebAPISupport
             let metrics = Exposition(reply.text)
             #expect(metrics.faults.isEmpty)
             #expect(Set(metrics.types.keys) == Set(metrics.helps.keys))
-            let allowed: Set = ["connection", "stream", "kind", "reason", "check", "le", "collector", "version"]
+            let allowed: Set = [
+                "connection", "stream", "kind", "reason", "check", "le", "collector", "version", "database",
+            ]
             for sample in metrics.samples {
                 let name = metrics.base(sample.name)
                 #expect(metrics.types[name] != nil, "\(sample.name) has no TYPE")

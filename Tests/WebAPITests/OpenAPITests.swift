@@ -101,6 +101,7 @@ import Wire
                 ("GET", "/api/status", "/api/status", nil, 200),
                 ("GET", "/api/history", "/api/history", nil, 200),
                 ("GET", "/api/relay", "/api/relay", nil, 200),
+                ("GET", "/api/fleet", "/api/fleet", nil, 200),
                 ("GET", "/api/websocket/connections", "/api/websocket/connections", nil, 200),
                 ("GET", "/api/websocket/connections/{id}", "/api/websocket/connections/connection_1", nil, 200),
                 ("GET", "/api/websocket/connections/{id}", "/api/websocket/connections/x", nil, 404),
@@ -123,7 +124,19 @@ import Wire
                 ("GET", "/api/bars", "/api/bars?symbol=IBM", nil, 200),
                 ("GET", "/api/bars", "/api/bars", nil, 400),
                 ("GET", "/api/gaps", "/api/gaps", nil, 200),
+                ("GET", "/api/symbols", "/api/symbols", nil, 200),
+                ("GET", "/api/symbols", "/api/symbols?since_ms=1", nil, 200),
+                ("GET", "/api/coverage", "/api/coverage?day=2026-01-05", nil, 200),
+                ("GET", "/api/coverage", "/api/coverage?day=2026-01-05&days=30&by=month&universe=tech", nil, 200),
+                ("GET", "/api/coverage", "/api/coverage?universe=nope", nil, 404),
                 ("GET", "/api/dead-letters", "/api/dead-letters", nil, 200),
+                ("POST", "/api/dead-letters/retry", "/api/dead-letters/retry", "{}", 400),
+                ("POST", "/api/dead-letters/retry", "/api/dead-letters/retry", #"{"letters":["bars:5"]}"#, 202),
+                ("POST", "/api/dead-letters/discard", "/api/dead-letters/discard", #"{"letters":["bars:5"]}"#, 404),
+                ("POST", "/api/dead-letters/discard", "/api/dead-letters/discard", #"{"all":true}"#, 200),
+                ("GET", "/api/groups/{type}/{name}", "/api/groups/sector/Energy", nil, 200),
+                ("GET", "/api/groups/{type}/{name}", "/api/groups/etf/Energy", nil, 404),
+                ("GET", "/api/groups/{type}/{name}", "/api/groups/x/Energy", nil, 400),
                 ("GET", "/api/universes", "/api/universes", nil, 200),
                 ("GET", "/api/universes/{key}", "/api/universes/tech:nope", nil, 200),
                 ("GET", "/api/universes/{key}", "/api/universes/nope", nil, 404),
@@ -170,6 +183,7 @@ import Wire
             let values = [
                 "symbol": "AAPL", "from": "1", "to": "2", "interval": "60", "limit": "1", "types": "tick_update",
                 "kind": "T", "type": "ETF", "state": "open,filled", "shape": "platform",
+                "since_ms": "1", "day": "2026-01-05", "days": "3", "by": "week", "symbols": "AAPL", "universe": "tech",
             ]
             for (path, item) in try await description(server).paths {
                 guard let operation = item["get"] as? [String: Any], path.hasPrefix("/api"), path != "/api/openapi.json"
@@ -180,7 +194,8 @@ import Wire
                 let query = parameters.compactMap { $0["name"] as? String }.map { "\($0)=\(values[$0] ?? "?")" }
                 let target = path.replacing("{id}", with: "connection_1").replacing("{key}", with: "tech")
                     .replacing("/etfs/{symbol}", with: "/etfs/SPY").replacing("{symbol}", with: "AAPL")
-                    .replacing("/sectors/{name}", with: "/sectors/Energy").replacing("{name}", with: "ai")
+                    .replacing("/sectors/{name}", with: "/sectors/Energy").replacing("{name}", with: "ai").replacing(
+                        "{type}", with: "theme")
                 let method = path == "/api/events" ? "HEAD" : "GET"
                 let fine = try await http.send(method, target + "?" + query.joined(separator: "&"))
                 #expect(fine.status == 200, "\(target) \(query)")
@@ -283,7 +298,7 @@ extension StagedCollector {
             ]
             state.snapshot.buffer.state = .failing(message: "disk gone")
             state.snapshot.buffer[.bars].oldestPendingMilliseconds = 1_767_600_000_000
-            state.snapshot.sync?.failed(nil, "away", needsPerson: false, at: .now)
+            state.snapshot.uploads[0].status.failed(nil, "away", needsPerson: false, at: .now)
             state.snapshot.connections[0].feed.lastError = FeedError(.closed, operation: "read", message: "closed")
             state.snapshot.connections[0].feed.lastErrorTime = 1_767_600_000_000
             state.snapshot.connections[0].feed.latency = 40

@@ -23,6 +23,7 @@ import WebAPISupport
             state.snapshot.mirror?.mirrorPulledAt = 1_767_600_000_000
             state.snapshot.buffer.diskFreeBytes = 40 << 30
             state.snapshot.buffer.diskSizeBytes = 100 << 30
+            state.snapshot.fleet = FleetBoard.Status()
         }
         collector.change("connection_1") {
             let piece = UnsafeRawBufferPointer(start: nil, count: 0)
@@ -63,8 +64,23 @@ import WebAPISupport
         }
     }
 
-    @Test func `the Grafana dashboard is JSON whose panels don't overlap and have queries`() throws {
-        let object = try JSONSerialization.jsonObject(with: Data(try Self.file("grafana-dashboard.json").utf8))
+    @Test func `the fleet's alerts use what the exporter's queries give`() throws {
+        let queries = try Self.file("fleet.queries.yml")
+        let given = Set(queries.matches(of: /(?m)^ +- (\w+):/).map { String($0.1) })
+        let rules = try Self.file("fleet.rules.yml")
+        let used = Set(rules.matches(of: /edgetick_fleet_([a-z_]+)/).map { String($0.1) })
+        let labels = rules.matches(of: /(?:labels\.|by \()([a-z_]+)/).map { String($0.1) }
+        #expect(used.count > 5 && used.subtracting(given) == [])
+        #expect(Set(labels).isSubset(of: ["collector", "box_group"]), "\(labels)")
+    }
+
+    @Test(arguments: [
+        ("grafana-dashboard.json", "expr", "edgetick_"), ("grafana-fleet.json", "rawSql", "edgetick_collectors"),
+    ])
+    func `a Grafana dashboard is JSON whose panels don't overlap and have queries`(
+        name: String, query: String, words: String
+    ) throws {
+        let object = try JSONSerialization.jsonObject(with: Data(try Self.file(name).utf8))
         let dashboard = try #require(object as? [String: Any])
         let panels = try #require(dashboard["panels"] as? [[String: Any]])
         #expect(Set(panels.compactMap { $0["id"] as? Int }).count == panels.count)
@@ -78,13 +94,16 @@ import WebAPISupport
             }
             guard panel["type"] as? String != "row" else { continue }
             let targets = try #require(panel["targets"] as? [[String: Any]])
-            #expect(targets.allSatisfy { ($0["expr"] as? String)?.contains("edgetick_") == true })
+            #expect(targets.allSatisfy { ($0[query] as? String)?.contains(words) == true })
         }
     }
 
     @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/promtool"), "promtool is not installed"))
     func `promtool takes the alert rules and the scrape configuration`() async throws {
-        for arguments in [["check", "rules", "edgetick.rules.yml"], ["check", "config", "prometheus.yml"]] {
+        for arguments in [
+            ["check", "rules", "edgetick.rules.yml"], ["check", "rules", "fleet.rules.yml"],
+            ["check", "config", "prometheus.yml"],
+        ] {
             let process = try ChildProcess(
                 "/usr/bin/promtool", arguments, directory: Places.repository + "/Deploy")
             #expect(try await process.exit(within: .seconds(60)) == 0, "\(process.output)")

@@ -1,6 +1,7 @@
 import Collector
 import Foundation
 import MarketData
+import Store
 import Testing
 import Universe
 import WebAPI
@@ -139,7 +140,7 @@ import WebAPISupport
             #expect(reply.status == 202)
             #expect(reply.json["rows_uploaded"] as? Int == 5)
             #expect(reply.json["rows_pending"] as? Int == 0)
-            server.collector.change { $0.snapshot.sync = nil }
+            server.collector.change { $0.snapshot.uploads = [] }
             _ = try await server.reply("/api/sync") { $0["state"] as? String == "off" }
             #expect(try await http.send("POST", "/api/sync").status == 409)
             #expect(server.collector.current.pushes == 1)
@@ -247,6 +248,91 @@ import WebAPISupport
             }
             #expect(try await http.send("GET", "/api/groups?type=theme").json["count"] as? Int == 1)
             #expect(try await http.send("GET", "/api/groups").json["count"] as? Int == 4)
+        }
+    }
+
+    @Test func `any group opens by type and name, and its members have weights and sectors`() async throws {
+        try await RunningServer.run { server in
+            let http = RawHTTP(port: server.port)
+            for (type, name) in [("universe", "tech"), ("ETF", "SPY"), ("sector", "energy"), ("Theme", "ai")] {
+                let reply = try await http.send("GET", "/api/groups/\(type)/\(name)")
+                #expect(reply.status == 200 && reply.json["type"] as? String == type.uppercased(), "\(reply.text)")
+            }
+            let members = try await http.send("GET", "/api/groups/theme/ai").json["members"] as? [[String: Any]] ?? []
+            #expect(members.map { $0["symbol"] as? String } == ["AAPL", "MSFT"])
+            #expect(members.map { $0["sector"] as? String } == ["Energy", nil])
+            #expect(members.first?["weight"] as? Double == 2.25)
+        }
+    }
+
+    @Test func `every symbol is listed with its newest event, and later only those that had one since`() async throws {
+        try await RunningServer.run { server in
+            let http = RawHTTP(port: server.port)
+            try server.feedTrades(2, symbol: "MSFT", received: 1_767_600_000_500_000)
+            try server.feedTrades(1, symbol: "AAPL", received: 1_767_600_009_000_000)
+            // Nobody asked for it.
+            try server.feedTrades(1, symbol: "ZZZ", received: 1_767_600_009_000_000)
+            let all = try await http.send("GET", "/api/symbols").json
+            let entries = all["symbols"] as? [[String: Any]] ?? []
+            #expect(entries.map { $0["symbol"] as? String } == ["AAPL", "AIG", "BAC", "IBM", "MSFT", "NVDA", "SPY"])
+            let trade = try #require(entries.first { $0["symbol"] as? String == "MSFT" })
+            #expect(trade["last_event_ms"] as? Int == 1_767_600_000_500 && trade["last_price"] as? Double == 100.01)
+            #expect(trade["connections"] as? [String] == ["connection_1"] && trade["is_confirmed"] as? Bool == true)
+            #expect(entries.first { $0["symbol"] as? String == "AIG" }?["last_event_ms"] is NSNull)
+            let since = try await http.send("GET", "/api/symbols?since_ms=1767600009000").json
+            #expect((since["symbols"] as? [[String: Any]])?.map { $0["symbol"] as? String } == ["AAPL"])
+            #expect(since["count"] as? Int == 7)
+        }
+    }
+
+    @Test func `dead letters come in groups, and are sent again or given up as named`() async throws {
+        let collector = StagedCollector.market()
+        func letter(_ sequence: Int64, _ state: String, _ constraint: String?) -> DeadLetter {
+            let reason = constraint.map { "violates check constraint \"\($0)\": (constraint \"other\")" } ?? "too long"
+            return DeadLetter(
+                stream: .trades, sequence: sequence, sqlState: state, reason: reason, row: "{\"n\":\(sequence)}",
+                time: 1_767_600_000_000 + sequence)
+        }
+        collector.change { state in
+            state.deadLetters = [
+                letter(4, "23514", "sane"), letter(3, "22001", nil), letter(2, "23514", "sane"),
+                letter(1, "23514", "old"),
+            ]
+        }
+        try await RunningServer.run(collector: collector) { server in
+            let http = RawHTTP(port: server.port)
+            let groups = try await http.send("GET", "/api/dead-letters").json["groups"] as? [[String: Any]] ?? []
+            #expect(groups.map { $0["count"] as? Int } == [2, 1, 1])
+            #expect(groups.map { $0["constraint"] as? String } == ["sane", nil, "old"])
+            for body in [
+                "{}", #"{"letters":[]}"#, #"{"letters":["bars"]}"#, #"{"all":true,"stream":"bars"}"#,
+                #"{"stream":"trades","constraint":"sane"}"#, #"{"sqlstate":"23514"}"#,
+            ] {
+                #expect(try await http.send("POST", "/api/dead-letters/discard", body: body).status == 400, "\(body)")
+            }
+            let named = #"{"letters":["trades:3","trades:9"]}"#
+            #expect(try await http.send("POST", "/api/dead-letters/retry", body: named).status == 404)
+            #expect(collector.current.deadLetters.count == 4, "nothing is changed when one is missing")
+            let alike = #"{"stream":"trades","sqlstate":"23514","constraint":"sane"}"#
+            let sent = try await http.send("POST", "/api/dead-letters/retry", body: alike)
+            #expect(sent.status == 202 && sent.json["requeued_count"] as? Int == 2)
+            let gone = try await http.send("POST", "/api/dead-letters/discard", body: #"{"letters":["trades:3"]}"#)
+            #expect(gone.json["rows"] as? [String] == ["{\"n\":3}"])
+            #expect(collector.current.deadLetters.map(\.sequence) == [1])
+        }
+    }
+
+    @Test func `gaps of one symbol are found among those of others`() async throws {
+        let collector = StagedCollector.market()
+        for (index, symbols) in [["AAPL"], ["MSFT"], []].enumerated() {
+            collector.record(
+                Gap(
+                    connection: "primary", symbols: symbols.compactMap { Symbol($0) }, events: [.trade],
+                    from: Int64(index), to: Int64(index) + 1, cause: .stalled))
+        }
+        try await RunningServer.run(collector: collector) { server in
+            let found = try await RawHTTP(port: server.port).send("GET", "/api/gaps?symbol=AAPL&limit=2").json
+            #expect((found["gaps"] as? [[String: Any]])?.compactMap { $0["id"] as? Int } == [3, 1])
         }
     }
 

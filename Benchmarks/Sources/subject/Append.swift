@@ -6,7 +6,7 @@ import Store
 private let symbols = ["SPY", "AAPL", "BAC", "AIG", "GOOGL", "BRK.B", "MSFT", "XOM"].compactMap { Symbol($0) }
 
 /// Bars with the values that `append.c` writes, received just now: rows of a backlog are not past their retention.
-private func bars(from first: Int, count: Int) -> EventBatch {
+func bars(from first: Int, count: Int) -> EventBatch {
     let now = Int64(Date().timeIntervalSince1970 * 1e6)
     var batch = EventBatch(connection: "primary", receivedMicroseconds: now)
     batch.bars.reserveCapacity(count)
@@ -23,6 +23,21 @@ private func bars(from first: Int, count: Int) -> EventBatch {
     return batch
 }
 
+/// Trades of which each is another one, received just now.
+func trades(from first: Int, count: Int) -> EventBatch {
+    let now = Int64(Date().timeIntervalSince1970 * 1e6)
+    var batch = EventBatch(connection: "primary", receivedMicroseconds: now)
+    batch.trades.reserveCapacity(count)
+    for row in first..<first + count {
+        batch.trades.append(
+            Trade(
+                symbol: symbols[row % 8], time: 1_381_239_000_000 + Int64(row / 40),
+                price: 100 + Double(row % 977) * 0.01, size: Double(1 + row % 500), exchange: Int32(row % 17), tape: 3,
+                tradeID: batch.text.append("\(row)"), conditions: batch.text.append("[14,41]"), sequence: Int64(row)))
+    }
+    return batch
+}
+
 private func open(_ directory: String) throws -> TickBuffer {
     try TickBuffer.open(
         directory: directory, options: .init(collector: "bench", maximumBytes: 64 << 30),
@@ -31,14 +46,16 @@ private func open(_ directory: String) throws -> TickBuffer {
 
 /// Rows a second that the buffer makes durable, when each transaction holds `each` of them; `first` is the number of
 /// the first row, so that a file can be filled in several goes.
-func appendRate(directory: String, rows: Int, each: Int, first: Int) async throws -> Double {
+func appendRate(
+    directory: String, rows: Int, each: Int, first: Int, of events: (_ first: Int, _ count: Int) -> EventBatch
+) async throws -> Double {
     let buffer = try open(directory)
     var elapsed = Duration.zero
     // Made in pieces, so that a hundred million rows need no memory; what it takes to make them doesn't count.
     for piece in stride(from: 0, to: rows, by: 500_000) {
         let end = min(piece + 500_000, rows)
         let batches = stride(from: piece, to: end, by: each).map {
-            bars(from: first + $0, count: min(each, end - $0))
+            events(first + $0, min(each, end - $0))
         }
         elapsed += try await ContinuousClock().measure {
             for batch in batches {

@@ -2,6 +2,7 @@
 //
 //     subject decode FRAMES SECONDS              events decoded a second; FRAMES holds one JSON array a line
 //     subject append DIRECTORY ROWS EACH [FIRST] rows made durable a second, EACH a transaction
+//     subject append-trades DIRECTORY ROWS EACH  the same with trades
 //     subject routing                            nanoseconds to find a symbol's connection, among 3,000
 //     subject aggregation [redundant]            nanoseconds an event, through three connections' confluence
 //     subject snapshot                           microseconds for the state of three connections with 3,000 symbols
@@ -21,7 +22,13 @@ do {
             Int(
                 try await appendRate(
                     directory: arguments[1], rows: Int(arguments[2]) ?? 0, each: Int(arguments[3]) ?? 1,
-                    first: arguments.count > 4 ? Int(arguments[4]) ?? 0 : 0)))
+                    first: arguments.count > 4 ? Int(arguments[4]) ?? 0 : 0, of: bars)))
+    case "append-trades" where arguments.count == 4:
+        print(
+            Int(
+                try await appendRate(
+                    directory: arguments[1], rows: Int(arguments[2]) ?? 0, each: Int(arguments[3]) ?? 1, first: 0,
+                    of: trades)))
     case "latency" where arguments.count >= 4:
         let times = try await durableLatency(
             directory: arguments[1], rate: Int(arguments[2]) ?? 0, seconds: Int(arguments[3]) ?? 1,

@@ -5,7 +5,7 @@ import Synchronization
 /// Looks at what passes from the feed to the buffer, for the pages: the newest events and how old they were.
 ///
 /// Stands before the real sink and never holds anything up: a batch goes on first and costs one short lock, a count an
-/// event and a copy of at most ``perBatch`` events here. What it does not keep is only not shown; the sink has it.
+/// event, a note by symbol and a copy of at most ``perBatch`` events here. What it does not keep is only not shown; the sink has it.
 public final class EventTap: EventSink {
     /// What passed, for one reader.
     public struct View: Sendable {
@@ -21,6 +21,7 @@ public final class EventTap: EventSink {
         var ring: EventRing
         var seen: UInt64 = 0
         var latency: [String: LatencyHistogram] = [:]
+        var newest = NewestBySymbol()
     }
 
     /// The most events that are kept of one batch: the newest of each kind.
@@ -80,6 +81,11 @@ public final class EventTap: EventSink {
         state.withLock { $0.ring.newest(limit, where: matches) }
     }
 
+    /// What last came of each symbol that had an event at a moment or later, in milliseconds since the Unix epoch.
+    public func news(since moment: Int64 = 0) -> [SymbolNews] {
+        state.withLock { $0.newest.since(moment) }
+    }
+
     /// The ages of all events so far, by the connection's name.
     public var latency: [String: LatencyHistogram] {
         state.withLock { $0.latency }
@@ -97,6 +103,13 @@ public final class EventTap: EventSink {
                 }
                 record(&state.latency[batch.connection, default: LatencyHistogram()])
             }
+            let milliseconds = received / 1000
+            for bar in batch.bars { state.newest.note(bar.symbol, at: milliseconds, price: bar.close) }
+            for trade in batch.trades { state.newest.note(trade.symbol, at: milliseconds, price: trade.price) }
+            for quote in batch.quotes { state.newest.note(quote.symbol, at: milliseconds) }
+            for band in batch.limitBands { state.newest.note(band.symbol, at: milliseconds) }
+            for imbalance in batch.imbalances { state.newest.note(imbalance.symbol, at: milliseconds) }
+            for value in batch.fairValues { state.newest.note(value.symbol, at: milliseconds) }
             batch.forEachNewest(Self.perBatch) { event in
                 state.ring.append(
                     StoredEvent(

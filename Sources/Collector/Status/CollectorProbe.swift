@@ -3,13 +3,14 @@ import MarketData
 public import Store
 import Synchronization
 import Universe
+import Upstream
 
 /// Takes the snapshots of a running collector: reads every part's own state from memory, and waits for nothing.
 public final class CollectorProbe: Sendable {
     /// What must be remembered between two snapshots.
     private struct Watches {
         var commits = ProgressWatch()
-        var uploads = ProgressWatch()
+        var uploads: [UpstreamRole: ProgressWatch] = [:]
         var decoding = DecodeWatch()
     }
 
@@ -24,10 +25,11 @@ public final class CollectorProbe: Sendable {
     private let feedDelay: Double
     private let buffer: TickBuffer
     private let connections: ConnectionSet
-    private let sync: SyncService?
+    private let uploads: [SyncService]
     private let symbols: Symbols
     private let universes: UniverseService
     private let relay: (@Sendable () -> RelayState)?
+    private let fleet: FleetBoard?
     private let watches = Mutex(Watches())
     private let stopping = Atomic<Bool>(false)
 
@@ -38,12 +40,13 @@ public final class CollectorProbe: Sendable {
     ///   - version: The program's version.
     ///   - maximumBytes: The cap of the buffer's file (`BUFFER_MAX_BYTES`).
     ///   - feedDelay: How late the feed's events are by its plan, in seconds.
-    ///   - sync: `nil` where nothing is uploaded.
+    ///   - uploads: One a database; none where nothing is uploaded.
     ///   - relay: The relay's state, from memory; `nil` where there is no relay.
+    ///   - fleet: `nil` where there is no upstream.
     public init(
         collector: String, version: String, maximumBytes: Int64, feedDelay: Double, buffer: TickBuffer,
-        connections: ConnectionSet, sync: SyncService?, symbols: Symbols, universes: UniverseService,
-        relay: (@Sendable () -> RelayState)? = nil
+        connections: ConnectionSet, uploads: [SyncService], symbols: Symbols, universes: UniverseService,
+        relay: (@Sendable () -> RelayState)? = nil, fleet: FleetBoard? = nil
     ) {
         self.collector = collector
         self.version = version
@@ -51,19 +54,20 @@ public final class CollectorProbe: Sendable {
         self.feedDelay = feedDelay
         self.buffer = buffer
         self.connections = connections
-        self.sync = sync
+        self.uploads = uploads
         self.symbols = symbols
         self.universes = universes
         self.relay = relay
+        self.fleet = fleet
     }
 
     /// Has the snapshots say that the collector shuts down.
     public func beginStopping() { stopping.store(true, ordering: .relaxed) }
 
-    /// How everything stands now.
+    /// The state of everything now.
     public func snapshot() -> CollectorSnapshot {
         let statistics = buffer.statistics
-        let status = sync?.status
+        let uploads = uploads.map { UploadState(role: $0.role, streams: $0.streams, status: $0.status) }
         var snapshot = CollectorSnapshot(
             collector: collector, version: version, environment: universes.environment)
         let now = snapshot.instant
@@ -76,27 +80,28 @@ public final class CollectorProbe: Sendable {
         }
         snapshot.buffer = statistics
         snapshot.maximumBytes = maximumBytes
-        snapshot.sync = status
         snapshot.relay = relay?()
+        snapshot.fleet = fleet?.status
+        snapshot.shard = symbols.shard
         snapshot.cache = symbols.cache.statistics
         if universes.isPulling { snapshot.mirror = universes.status }
 
         snapshot.decoding = watches.withLock { $0.decoding.troubles(snapshot.connections, now: now) }
-        let (commitAge, uploadAge) = watches.withLock { watches in
-            (
-                watches.commits.age(
-                    statistics.commits, isWaiting: statistics.queuedEvents > 0 && statistics.state == .writing,
-                    now: now),
-                watches.uploads.age(
-                    Int64(status?.totals.settled ?? 0), isWaiting: status != nil && statistics.pending > 0, now: now)
-            )
+        let commitAge = watches.withLock { watches in
+            snapshot.uploads = uploads.map { upload in
+                var upload = upload
+                upload.stalledFor = watches.uploads[upload.role, default: ProgressWatch()].age(
+                    Int64(upload.status.totals.settled), isWaiting: upload.pending(in: statistics) > 0, now: now)
+                return upload
+            }
+            return watches.commits.age(
+                statistics.commits, isWaiting: statistics.queuedEvents > 0 && statistics.state == .writing, now: now)
         }
         if commitAge >= Self.commitLimit, statistics.state == .writing {
             snapshot.buffer.state = .failing(
                 message: "nothing became durable for \(Int(commitAge)) s while events wait: the disk does not answer; "
                     + "check it and the kernel's log")
         }
-        snapshot.stalledFor = uploadAge
         snapshot.loops = [LoopProgress(name: "writer", age: commitAge, limit: Self.writerLimit)]
         return snapshot
     }

@@ -12,8 +12,10 @@
 /// | buffer | commits fail; the cap or the disk is reached, so that events are dropped or rejected | four fifths of the cap used; a damaged file was set aside and still lies there |
 /// | disk | – | less than 1 GiB free, and less than a twentieth of a small disk |
 /// | sync | – | an upload failure lasts; nothing was settled for 30 s while rows wait; the oldest row waits for more than 15 minutes; a dead letter is left |
+/// | sync_ticks | – | the same of the database in DATABASE_URI_TICKS, where there is one, but for dead letters |
 /// | universes | – | pulling them fails, so that the last good copy is used |
 /// | relay | – | in the last ten minutes it fell behind and closed its clients |
+/// | fleet | – | another box writes the same row; with SHARD=auto the database can't be asked who else shares the symbols |
 /// | loops | one is stuck | – |
 ///
 /// A failing check makes the collector not ready. A degraded one does not: while upstream is away the collector does
@@ -122,9 +124,10 @@ public struct Health: Sendable, Equatable {
     /// Decides about a snapshot that is `age` seconds old.
     public init(_ snapshot: CollectorSnapshot, age: Double) {
         loops = .loops(snapshot, age: age)
-        checks = [
+        let looked: [Check?] = [
             .feed(snapshot), .symbols(snapshot), .decoding(snapshot), .buffer(snapshot), .disk(snapshot),
-            .sync(snapshot), .universes(snapshot), .relay(snapshot), loops,
+            .sync(snapshot), .syncTicks(snapshot), .universes(snapshot), .relay(snapshot), .fleet(snapshot), loops,
         ]
+        checks = looked.compactMap(\.self)
     }
 }

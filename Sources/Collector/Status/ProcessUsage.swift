@@ -6,8 +6,10 @@ public struct ProcessUsage: Sendable, Equatable {
     public var residentBytes: Int64 = 0
     /// Processor time of all threads, in seconds.
     public var cpuSeconds = 0.0
-    /// Open file descriptors; `nil` where /proc does not tell.
+    /// Open file descriptors; `nil` where /proc does not say.
     public var openFiles: Int?
+    /// Bytes that the process has caused to be written to disks since it started; `nil` where /proc does not say.
+    public var writtenBytes: Int64?
 
     /// The usage of a process that has used nothing.
     public init() {}
@@ -23,6 +25,7 @@ public struct ProcessUsage: Sendable, Equatable {
             result.residentBytes = Int64(pages) * Int64(sysconf(Int32(_SC_PAGESIZE)))
         }
         result.openFiles = countOpenFiles()
+        result.writtenBytes = countWrittenBytes()
         return result
     }
 
@@ -38,6 +41,18 @@ public struct ProcessUsage: Sendable, Equatable {
         let text = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
         let fields = text.split(separator: " ")
         return fields.count > 1 ? Int(fields[1]) : nil
+    }
+
+    private static func countWrittenBytes() -> Int64? {
+        guard let file = fopen("/proc/self/io", "re") else { return nil }
+        defer { fclose(file) }
+        var line = [CChar](repeating: 0, count: 128)
+        while fgets(&line, Int32(line.count), file) != nil {
+            let text = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+            let fields = text.split { $0 == " " || $0 == "\n" }
+            if fields.first == "write_bytes:", fields.count > 1 { return Int64(fields[1]) }
+        }
+        return nil
     }
 
     private static func countOpenFiles() -> Int? {

@@ -27,7 +27,7 @@ public struct SymbolPlan: Sendable {
     }
 
     /// What a step comes to.
-    struct Step: Sendable, Equatable {
+    public struct Step: Sendable, Equatable {
         var changes: [Change] = []
         var remarks: [Remark] = []
     }
@@ -45,6 +45,9 @@ public struct SymbolPlan: Sendable {
     /// ``inForce``.
     private var decided: [SymbolAssignment] = []
     private(set) var singles: [Symbol: SingleWish] = [:]
+    /// Which of the symbols that the wishes name this box takes; `nil` = all. Symbols that were asked for by themselves
+    /// are taken whatever the share.
+    public private(set) var share: SymbolShare?
 
     /// A plan without connections.
     public init() {}
@@ -52,18 +55,47 @@ public struct SymbolPlan: Sendable {
     /// What each connection is to collect, in the order of the connections.
     ///
     /// One connection is enough to collect every symbol: others that are to do so too stand by.
-    public var inForce: [SymbolAssignment] {
-        let first = decided.first { $0.interest == .all }?.wish.connection
-        return decided.map { assignment in
-            guard assignment.interest == .all, assignment.wish.connection != first else { return assignment }
-            var standby = assignment
-            standby.interest = .symbols([])
-            return standby
+    public private(set) var inForce: [SymbolAssignment] = []
+
+    /// What each connection is named, with the symbols that its wish comes to, whoever takes them.
+    var named: [(connection: String, symbols: [Symbol])] {
+        decided.map { assignment in
+            guard case .symbols(let symbols) = assignment.interest else { return (assignment.wish.name, []) }
+            return (assignment.wish.name, symbols)
         }
     }
 
-    /// Whether any connection has symbols.
-    public var hasSymbols: Bool { inForce.contains(where: \.hasSymbols) }
+    /// Whether the wishes name symbols, whoever takes them.
+    public var hasSymbols: Bool { decided.contains(where: \.hasSymbols) }
+
+    /// How much of the symbols this box takes; `nil` where it takes all.
+    var shard: ShardState? {
+        guard let share else { return nil }
+        let total = Set(named.flatMap(\.symbols))
+        return ShardState(share, symbols: total.count(where: share.takes), of: total.count)
+    }
+
+    private mutating func bringInForce() {
+        let first = decided.first { $0.interest == .all }?.wish.connection
+        inForce = decided.map { assignment in
+            var assignment = assignment
+            switch assignment.interest {
+            case .all: if assignment.wish.connection != first { assignment.interest = .symbols([]) }
+            case .symbols(let symbols):
+                if let share { assignment.interest = .symbols(symbols.filter(share.takes)) }
+            }
+            return assignment
+        }
+    }
+
+    /// Takes another share of the symbols.
+    @discardableResult
+    public mutating func take(_ share: SymbolShare) -> Step {
+        step { plan in
+            plan.share = share
+            return []
+        }
+    }
 
     /// Connections all of whose symbols come on others where each symbol is brought by one connection, with the names of
     /// those others.
@@ -111,6 +143,7 @@ public struct SymbolPlan: Sendable {
             SymbolAssignment(
                 wish: wish, interest: Self.interest(selection) ?? .symbols([]), source: selection.origin,
                 problem: selection.problem))
+        bringInForce()
         return selection
     }
 
@@ -146,6 +179,7 @@ public struct SymbolPlan: Sendable {
                 gone.append(decided[index].wish.name)
             }
         }
+        bringInForce()
         let known = Set(decided.map(\.wish.connection))
         return (wishes.filter { !known.contains($0.connection) }.map(\.name), gone)
     }
@@ -186,6 +220,7 @@ public struct SymbolPlan: Sendable {
     private mutating func step(_ body: (inout SymbolPlan) -> [Remark]) -> Step {
         let before = Dictionary(uniqueKeysWithValues: inForce.map { ($0.wish.connection, $0.interest) })
         let remarks = body(&self)
+        bringInForce()
         let changes = inForce.compactMap { assignment -> Change? in
             guard let old = before[assignment.wish.connection],
                 let difference = InterestChange(from: old, to: assignment.interest)

@@ -8,6 +8,8 @@ public struct SymbolWish: Sendable, Equatable {
         case settings
         /// A call of the HTTP API; forgotten at the next start.
         case api
+        /// Readers of the relay, with RELAY_ON_DEMAND; until a minute after the last one.
+        case relay
     }
 
     /// The connection's id, `connection_1`.

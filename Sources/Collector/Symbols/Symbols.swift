@@ -16,16 +16,22 @@ public final class Symbols: Sendable {
         public var maximum: Int
         /// How symbols are spread (`WEBSOCKET_ROUTING_STRATEGY`).
         public var strategy: RoutingStrategy
+        /// How many symbols may be collected because the relay's readers ask for them (`RELAY_ON_DEMAND_MAX`); `nil`
+        /// where they may not.
+        public var maximumOnDemand: Int?
+        /// How long such a symbol outlives its last reader.
+        public var demandPatience: Duration = .seconds(60)
         /// How a connection of a name reaches the feed.
         public var configuration: @Sendable (_ name: String) throws(FeedError) -> FeedConfiguration
 
         /// Makes rules; see the properties for meaning.
         public init(
-            maximum: Int, strategy: RoutingStrategy,
+            maximum: Int, strategy: RoutingStrategy, maximumOnDemand: Int? = nil,
             configuration: @escaping @Sendable (_ name: String) throws(FeedError) -> FeedConfiguration
         ) {
             self.maximum = maximum
             self.strategy = strategy
+            self.maximumOnDemand = maximumOnDemand
             self.configuration = configuration
         }
     }
@@ -40,6 +46,7 @@ public final class Symbols: Sendable {
 
     private struct Book {
         var plan: SymbolPlan
+        var demand: SymbolDemand
         /// Grows each time the keys are resolved again: what was resolved before may be out of date.
         var round = 0
     }
@@ -52,7 +59,7 @@ public final class Symbols: Sendable {
         self.connections = connections
         self.rules = rules
         self.logger = logger
-        book = Mutex(Book(plan: plan))
+        book = Mutex(Book(plan: plan, demand: SymbolDemand(patience: rules.demandPatience)))
     }
 
     // MARK: Reading
@@ -60,9 +67,12 @@ public final class Symbols: Sendable {
     /// What each connection is to collect and why, in the order of the connections; from memory.
     public var assignments: [SymbolAssignment] { book.withLock { $0.plan.inForce } }
 
+    /// How much of the symbols this box takes; `nil` where it takes all. From memory.
+    public var shard: ShardState? { book.withLock { $0.plan }.shard }
+
     /// Which connections bring a symbol, and why; `nil` when nobody asked for it. From memory.
     public func placement(of symbol: Symbol) -> SymbolPlacement? {
-        let plan = book.withLock { $0.plan }
+        let (plan, isDemanded) = book.withLock { ($0.plan, $0.demand.contains(symbol)) }
         let wanting = connections.wanting(symbol)
         let assignments = plan.inForce
         var reasons: [SymbolPlacement.Reason] = assignments.compactMap { assignment in
@@ -78,6 +88,7 @@ public final class Symbols: Sendable {
                 single.leftBy.map { .left(by: $0, origin: single.origin) }
                     ?? .single(origin: single.origin, connection: single.connection))
         }
+        if isDemanded { reasons.append(.single(origin: .relay, connection: nil)) }
         guard wanting != nil || !reasons.isEmpty else { return nil }
         let ids = Set(connections.connections(of: symbol))
         let places = connections.snapshot.members.filter { ids.contains($0.id) || $0.feed.takesAll }.map { member in
@@ -89,16 +100,6 @@ public final class Symbols: Sendable {
                 isRefused: member.feed.refused.contains(symbol))
         }
         return SymbolPlacement(symbol: symbol, places: places, reasons: reasons)
-    }
-
-    /// Why a symbol isn't collected, in words; `nil` when it is. Waits for nothing.
-    public func refusal(of symbol: Symbol) -> String? {
-        if book.withLock({ $0.plan.inForce.contains { $0.interest == .all } }) { return nil }
-        guard connections.wanting(symbol) != nil else {
-            return "nobody asked for \(symbol): add it to the symbols or a universe, "
-                + "or POST /api/websocket/subscriptions"
-        }
-        return connections.connections(of: symbol).isEmpty ? "no connection has room for \(symbol)" : nil
     }
 
     /// Symbols that are collected and resemble one that isn't, best first.
@@ -119,7 +120,7 @@ public final class Symbols: Sendable {
         _ wishes: [SymbolWish], single: SymbolWish?, cache: RelationshipCache, logger: Logger
     ) async throws(UniverseError) -> SymbolPlan {
         let plan = try await open(wishes, cache: cache, logger: logger)
-        guard let single, wishes.count > 0, !plan.inForce.contains(where: \.hasSymbols) else { return plan }
+        guard let single, wishes.count > 0, !plan.hasSymbols else { return plan }
         logger.error(
             "none of the connections has any symbols: going on with the one connection of SYMBOL_UNIVERSE_KEY",
             metadata: ["key": "\(single.universeKey ?? "")"])
@@ -169,14 +170,109 @@ public final class Symbols: Sendable {
             return step
         }
         for remark in step.remarks { log(remark) }
-        for change in step.changes {
-            logger.notice(
-                reason,
-                metadata: [
-                    "connection": "\(change.name)", "added": "\(change.difference.added)",
-                    "removed": "\(change.difference.removed)", "such_as": "\(change.difference.sample)",
-                ])
+        log(step.changes, because: reason)
+    }
+
+    // MARK: The share
+
+    /// What each connection is named, with the symbols that its wish comes to, whoever takes them. From memory.
+    var named: [(connection: String, symbols: [Symbol])] { book.withLock { $0.plan }.named }
+
+    /// Whether the feed has confirmed, or refused, every symbol that is to be collected and has room. From memory.
+    var areTaken: Bool {
+        let snapshot = connections.snapshot
+        var left = Set(
+            assignments.flatMap { assignment -> [Symbol] in
+                guard case .symbols(let symbols) = assignment.interest else { return [] }
+                return symbols
+            })
+        left.subtract(snapshot.unplaced)
+        for member in snapshot.members {
+            left.subtract(member.feed.confirmed)
+            left.subtract(member.feed.refused)
         }
+        return left.isEmpty
+    }
+
+    /// Takes another share of the symbols, and tells the connections the difference.
+    func take(_ share: SymbolShare, because reason: Logger.Message) {
+        let step = book.withLock { book -> SymbolPlan.Step in
+            let step = book.plan.take(share)
+            tell(step.changes)
+            return step
+        }
+        log(step.changes, because: reason)
+    }
+
+    // MARK: The relay's readers
+
+    /// Why nothing comes of a channel that a reader of the relay asks for, in words; `nil` when it is collected. Waits
+    /// for nothing.
+    ///
+    /// A symbol that nobody asked for is collected from now on, where ``Rules/maximumOnDemand`` has room for it.
+    public func admit(_ channel: FeedChannel) -> String? {
+        if connections.isRefused(channel) { return "the account's plan does not cover it" }
+        guard let symbol = channel.symbol else { return nil }
+        let (isNew, refusal) = book.withLock { book -> (Bool, String?) in
+            if book.plan.inForce.contains(where: { $0.interest == .all }) { return (false, nil) }
+            if connections.wanting(symbol) == nil {
+                let refusal = demand(symbol, &book)
+                return (refusal == nil, refusal)
+            }
+            if book.demand.contains(symbol) { book.demand.ask(for: symbol, now: .now) }
+            let hasPlace = !connections.connections(of: symbol).isEmpty
+            return (false, hasPlace ? nil : "no connection has room for \(symbol)")
+        }
+        if isNew { logger.notice("a symbol is collected on demand", metadata: ["symbol": "\(symbol)"]) }
+        return refusal
+    }
+
+    /// Whether a channel is collected, by whomever it is asked for. Waits for nothing.
+    public func collects(_ channel: FeedChannel) -> Bool {
+        if connections.isRefused(channel) { return false }
+        return book.withLock { $0.plan.inForce.contains { $0.interest == .all } }
+            || channel.symbol.map { connections.wanting($0) != nil } ?? true
+    }
+
+    private func demand(_ symbol: Symbol, _ book: inout Book) -> String? {
+        guard let maximum = rules.maximumOnDemand else {
+            return "nobody asked for \(symbol): add it to the symbols or a universe, "
+                + "POST /api/websocket/subscriptions, or set RELAY_ON_DEMAND=true"
+        }
+        guard book.demand.count < maximum else {
+            return "\(book.demand.count) symbols are collected on demand already, "
+                + "as many as RELAY_ON_DEMAND_MAX allows; one is given up a minute after its last reader"
+        }
+        do throws(FeedError) {
+            guard try connections.subscribe([symbol], waiting: false)[""] == nil else {
+                return "no connection has room for \(symbol)"
+            }
+        } catch {
+            return error.message
+        }
+        book.demand.ask(for: symbol, now: .now)
+        return nil
+    }
+
+    /// Gives up the symbols on demand that nobody has read for a minute, and returns what goes on.
+    public func reviewDemand(isRead: (Symbol) -> Bool) -> DemandReview {
+        guard rules.maximumOnDemand != nil else { return DemandReview() }
+        let (over, symbols) = book.withLock { book in
+            book.demand.keep { connections.wanting($0) != nil }
+            let over = book.demand.look(now: .now, isRead: isRead)
+            // What was asked for over the API meanwhile stays, as does what the settings name.
+            connections.release(over.filter { book.plan.singles[$0] == nil })
+            return (over, book.demand.symbols)
+        }
+        for symbol in over {
+            logger.notice("a symbol on demand is given up: nobody reads it", metadata: ["symbol": "\(symbol)"])
+        }
+        guard !symbols.isEmpty else { return DemandReview() }
+        let suspects = Set(connections.snapshot.members.flatMap(\.feed.refused))
+        let channels = symbols.filter(suspects.contains).flatMap { symbol in
+            EventKind.allCases.map { FeedChannel(kind: $0, symbol: symbol) }
+        }
+        return DemandReview(symbols: symbols, refused: Set(channels.filter(connections.isRefused)))
     }
 
     // MARK: Changes over the API
@@ -273,7 +369,9 @@ public final class Symbols: Sendable {
             guard homeless.isEmpty || !changed.isEmpty else {
                 throw CollectorProblem(.conflict, "No connection has room for more symbols.")
             }
-            book.plan.want(changed.values.flatMap { $0 }, on: id, origin: .api)
+            // One that readers of the relay brought here outlives them from now on.
+            let adopted = held.filter(book.demand.contains)
+            book.plan.want(changed.values.flatMap { $0 } + adopted, on: id, origin: .api)
             return SubscriptionChange(changed: changed, unchanged: symbols.filter(held.contains))
         }
     }
@@ -298,6 +396,7 @@ public final class Symbols: Sendable {
             let changed = try asking { () throws(FeedError) in try connections.unsubscribe(symbols, from: id) }
             let gone = Set(changed.values.flatMap { $0 })
             book.plan.unwant(symbols, on: id)
+            book.demand.keep { connections.wanting($0) != nil }
             return SubscriptionChange(changed: changed, unchanged: symbols.filter { !gone.contains($0) })
         }
     }
@@ -333,7 +432,7 @@ public final class Symbols: Sendable {
                 try connections.setInterest(change.interest, of: change.connection)
             } catch {
                 logger.error(
-                    "a connection can't be told its symbols",
+                    "a connection can't take its symbols",
                     metadata: ["connection": "\(change.name)", "error": "\(error)"])
             }
         }
@@ -348,6 +447,17 @@ public final class Symbols: Sendable {
             logger.log(level: remark.level.logLevel, "\(remark.text)", metadata: ["connection": "\(wish.name)"])
         }
         logger.info("symbols: \(selection.summary)", metadata: ["connection": "\(wish.name)"])
+    }
+
+    private func log(_ changes: [SymbolPlan.Change], because reason: Logger.Message) {
+        for change in changes {
+            logger.notice(
+                reason,
+                metadata: [
+                    "connection": "\(change.name)", "added": "\(change.difference.added)",
+                    "removed": "\(change.difference.removed)", "such_as": "\(change.difference.sample)",
+                ])
+        }
     }
 
     private func log(_ remark: SymbolPlan.Remark) {

@@ -35,7 +35,7 @@ public final class UniverseService: Service {
     /// How often the file's change counter is looked at; a few microseconds each time.
     public static let lookInterval: Duration = .seconds(1)
 
-    /// How long a pull waits after a failure that a person must mend; `edgetick universe pull` is noticed at once.
+    /// How long a pull waits after a failure that a person must fix; `edgetick universe pull` is noticed at once.
     public static let pauseForPeople: Duration = .seconds(600)
 
     private let symbols: Symbols
@@ -53,7 +53,6 @@ public final class UniverseService: Service {
     private struct Shared {
         var settings: Settings
         var status = UniverseStatus()
-        var wantsPull = false
         var wantsReread = false
         var wantsFollowing = false
         var hasNewInterval = false
@@ -82,7 +81,7 @@ public final class UniverseService: Service {
         shared = Mutex(Shared(settings: settings))
     }
 
-    /// How the universes stand, from memory.
+    /// The state of the universes, from memory.
     public var status: UniverseStatus { shared.withLock { $0.status } }
 
     /// Whose groups count now.
@@ -90,12 +89,6 @@ public final class UniverseService: Service {
 
     /// Whether there is a database to pull from.
     public var isPulling: Bool { source != nil }
-
-    /// Pulls now instead of after the interval; does nothing without a database.
-    public func pullNow() {
-        shared.withLock { $0.wantsPull = true }
-        pullBell.ring()
-    }
 
     /// Reads the settings again.
     public func rereadNow() {
@@ -146,7 +139,7 @@ public final class UniverseService: Service {
         var next = interval == nil ? nil : ContinuousClock.now
         while !Task.isCancelled {
             if take(\.hasNewInterval) { next = interval.map { .now + $0 } }
-            if take(\.wantsPull) || next.map({ $0 <= .now }) ?? false {
+            if let due = next, due <= .now {
                 let outcome = await pull(from: source, &failures)
                 giveBackMemory()
                 watchBell.ring()
@@ -165,7 +158,7 @@ public final class UniverseService: Service {
 
     private var interval: Duration? { shared.withLock { $0.settings.pullInterval } }
 
-    /// Answers whether something was asked for, and forgets it.
+    /// Returns whether something was asked for, and forgets it.
     private func take(_ wish: WritableKeyPath<Shared, Bool>) -> Bool {
         shared.withLock { shared in
             defer { shared[keyPath: wish] = false }

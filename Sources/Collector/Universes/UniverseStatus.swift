@@ -1,4 +1,4 @@
-/// How the local universes stand.
+/// The state of the local universes.
 public struct UniverseStatus: Sendable, Equatable {
     /// A pull's failure that lasts.
     public struct Failure: Sendable, Equatable {

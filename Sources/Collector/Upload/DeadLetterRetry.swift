@@ -1,12 +1,32 @@
-import MarketData
+public import MarketData
 public import Store
 public import Upstream
+
+/// Dead letters were named that are not there, or no longer.
+public struct DeadLettersMissing: Error, CustomStringConvertible {
+    /// Their names.
+    public let names: [DeadLetterChoice.Name]
+
+    /// One line.
+    public var description: String {
+        "there is no dead letter \(names.map(\.description).joined(separator: ", "))"
+    }
+
+    static func check(
+        _ found: (letters: [DeadLetter], missing: [DeadLetterChoice.Name])
+    ) throws(DeadLettersMissing) -> [DeadLetter] {
+        guard found.missing.isEmpty else { throw DeadLettersMissing(names: found.missing) }
+        return found.letters
+    }
+}
 
 /// Sends refused rows once more: back to the end of the queue, and the queue upstream.
 ///
 /// The way through the queue is what keeps them from being doubled: the ledger moves with them, whatever happens to the
 /// connection or to this process.
 public struct DeadLetterRetry: Sendable {
+    /// How many rows went back into the queue.
+    public private(set) var requeued = 0
     /// How many rows upstream took.
     public private(set) var sent = 0
     /// Those that were refused again, under their new numbers and with the new reason.
@@ -16,36 +36,77 @@ public struct DeadLetterRetry: Sendable {
     /// Letters without a row that can be read; they stay.
     public private(set) var unreadable: [DeadLetter] = []
 
-    /// Sends `letters`, and everything else that waits in `buffer`.
+    /// The result of rows that went back into the queue.
+    public init(requeued: Int = 0) { self.requeued = requeued }
+
+    /// Adds what came of further letters.
+    public mutating func add(_ other: DeadLetterRetry) {
+        requeued += other.requeued
+        sent += other.sent
+        refusedAgain += other.refusedAgain
+        superseded += other.superseded
+        unreadable += other.unreadable
+    }
+
+    /// Sends `letters`, and everything else that waits in `buffer`, to the databases that hold them.
     ///
     /// - Throws: `StoreError` and `UpstreamError`. Before the letters left their table nothing is changed; afterwards
     ///   they wait in the queue, and any later upload sends them.
     public static func run(
-        _ letters: [DeadLetter], buffer: TickBuffer, uploader: Uploader, directory: String, batchRows: Int
+        _ letters: [DeadLetter], buffer: TickBuffer, uploaders: [Uploader], directory: String, batchRows: Int
     ) async throws -> DeadLetterRetry {
-        var result = DeadLetterRetry()
-        let pass = UploadPass(buffer: buffer, uploader: uploader, batchRows: batchRows)
-        if let failure = try await pass.settle(EventStream.allCases).values.first { throw failure }
-        // Of a row that was never settled the letter is gone now, and the row is still in the queue.
-        let standing = Set(try TickHistory(directory: directory).deadLetters(limit: Int(Int32.max)).map(\.name))
-        let waiting = letters.map(\.name).filter { !standing.contains($0) }
-        let letters = letters.filter { standing.contains($0.name) }
-        result.unreadable = letters.filter { $0.event == nil }
-        let held = try await superseded(letters, uploader: uploader, directory: directory)
-        result.superseded = letters.filter { held.contains($0.name) }
-        let sending = letters.filter { $0.event != nil && !held.contains($0.name) }
-        let placed = try await buffer.requeue(sending)
-        _ = try await pass.run()
-        let places = Set(placed.map { "\($0.letter.stream.rawValue):\($0.sequence)" } + waiting)
+        let passes = uploaders.map { UploadPass(buffer: buffer, uploader: $0, batchRows: batchRows) }
+        var (result, places) = try await requeue(
+            letters, buffer: buffer, uploaders: uploaders, passes: passes, directory: directory)
+        for pass in passes { _ = try await pass.run() }
         let left = try TickHistory(directory: directory).deadLetters(limit: Int(Int32.max))
         result.refusedAgain = left.filter { places.contains($0.name) }
         result.sent = places.count - result.refusedAgain.count
         return result
     }
 
+    /// Puts `letters` back into the queue, for the pass that comes next.
+    ///
+    /// - Parameter passes: Those of the letters' streams; none may be under way.
+    /// - Returns: The result so far, and the names that the rows have in the queue.
+    /// - Throws: As ``run(_:buffer:uploaders:directory:batchRows:)``.
+    static func requeue(
+        _ letters: [DeadLetter], buffer: TickBuffer, uploaders: [Uploader], passes: [UploadPass], directory: String
+    ) async throws -> (DeadLetterRetry, places: Set<String>) {
+        var result = DeadLetterRetry()
+        for pass in passes {
+            if let failure = try await pass.settle(pass.streams).values.first { throw failure }
+        }
+        // Of a row that was never settled the letter is gone now, and the row is still in the queue.
+        let standing = Set(try TickHistory(directory: directory).deadLetters(limit: Int(Int32.max)).map(\.name))
+        let waiting = letters.map(\.name).filter { !standing.contains($0) }
+        let letters = letters.filter { standing.contains($0.name) }
+        result.unreadable = letters.filter { $0.event == nil }
+        let bars = uploaders.first { $0.configuration.streams.contains(.bars) }
+        let held = try await superseded(letters, uploader: bars, directory: directory)
+        result.superseded = letters.filter { held.contains($0.name) }
+        let sending = letters.filter { $0.event != nil && !held.contains($0.name) }
+        let placed = try await buffer.requeue(sending)
+        let places = Set(placed.map { "\($0.letter.stream.rawValue):\($0.sequence)" } + waiting)
+        result.requeued = places.count
+        return (result, places)
+    }
+
+    /// Takes letters of these streams out of the file for good and returns them; no pass of the streams may be under way.
+    ///
+    /// - Throws: `StoreError` and ``DeadLettersMissing``; nothing is changed then.
+    public static func discard(
+        _ choice: DeadLetterChoice, of streams: [EventStream] = EventStream.allCases, buffer: TickBuffer,
+        directory: String
+    ) async throws -> [DeadLetter] {
+        let letters = try DeadLettersMissing.check(choice.found(in: TickHistory(directory: directory), of: streams))
+        try await buffer.discard(letters)
+        return letters
+    }
+
     /// The names of bars that would replace a newer version, here or upstream.
     private static func superseded(
-        _ letters: [DeadLetter], uploader: Uploader, directory: String
+        _ letters: [DeadLetter], uploader: Uploader?, directory: String
     ) async throws -> Set<String> {
         var held = Set(try TickHistory(directory: directory).superseded(among: letters).map(\.name))
         var late: [(name: String, bar: LateBar)] = []
@@ -57,7 +118,7 @@ public struct DeadLetterRetry: Sendable {
                     LateBar(bar: bar, receivedMicroseconds: batch.receivedMicroseconds, source: batch.source)
                 ))
         }
-        for place in try await uploader.superseded(late.map(\.bar)) { held.insert(late[place].name) }
+        for place in try await uploader?.superseded(late.map(\.bar)) ?? [] { held.insert(late[place].name) }
         return held
     }
 }

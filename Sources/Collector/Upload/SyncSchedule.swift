@@ -12,17 +12,19 @@ struct SyncSchedule {
     }
 
     private let interval: Duration
+    private let streams: [EventStream]
     private var database: SyncPolicy
     private var policies: [EventStream: SyncPolicy]
     /// When streams with trouble are tried again.
     private var retries: [EventStream: ContinuousClock.Instant] = [:]
 
-    /// A schedule that uploads every `interval` while all goes well.
-    init(interval: Duration) {
+    /// A schedule that uploads these streams every `interval` while all goes well.
+    init(_ streams: [EventStream] = EventStream.allCases, interval: Duration) {
         self.interval = interval
+        self.streams = streams
         let policy = SyncPolicy(interval: interval)
         database = policy
-        policies = Dictionary(uniqueKeysWithValues: EventStream.allCases.map { ($0, policy) })
+        policies = Dictionary(uniqueKeysWithValues: streams.map { ($0, policy) })
     }
 
     /// The streams that failed when they were last tried.
@@ -30,7 +32,7 @@ struct SyncSchedule {
 
     /// The streams to be uploaded now; all of them when a person asks for it.
     func due(at now: ContinuousClock.Instant, isAsked: Bool) -> [EventStream] {
-        EventStream.allCases.filter { stream in isAsked || retries[stream].map { $0 <= now } ?? true }
+        streams.filter { stream in isAsked || retries[stream].map { $0 <= now } ?? true }
     }
 
     /// Takes the result of a pass over some streams.

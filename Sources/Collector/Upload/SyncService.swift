@@ -1,5 +1,5 @@
 public import Logging
-import MarketData
+public import MarketData
 public import ServiceLifecycle
 public import Store
 import Synchronization
@@ -22,28 +22,90 @@ public final class SyncService: Service {
     private let doorbell = Doorbell()
     private let work = Mutex(Work())
     private let current = Mutex(SyncStatus())
+    private let interludes = Interludes()
 
     private struct Work {
         var isStopping = false
         /// Whether the time that a shutdown has is used up.
         var isOver = false
         var pass: Task<UploadReport, Never>?
+        /// Those who wait for the next pass.
+        var waiting: [Int: CheckedContinuation<UploadReport?, Never>] = [:]
+        var tickets = 0
+        var hasEnded = false
     }
 
-    /// A service that uploads `buffer` through `uploader` every `interval`, at most `batchRows` rows a transaction.
-    public init(buffer: TickBuffer, uploader: Uploader, interval: Duration, batchRows: Int, logger: Logger) {
+    /// A service that uploads what `uploader`'s database holds of `buffer` every `interval`; for the rows a transaction see
+    /// ``UploadPass``.
+    public init(
+        buffer: TickBuffer, uploader: Uploader, interval: Duration, batchRows: Int, mostRows: Int? = nil,
+        logger: Logger
+    ) {
         self.buffer = buffer
         self.uploader = uploader
         self.interval = interval
         self.logger = logger
-        pass = UploadPass(buffer: buffer, uploader: uploader, batchRows: batchRows)
+        pass = UploadPass(buffer: buffer, uploader: uploader, batchRows: batchRows, mostRows: mostRows)
     }
 
-    /// How the upload stands, from memory.
+    /// Which of the databases it uploads to.
+    public var role: UpstreamRole { uploader.configuration.role }
+
+    /// The streams that it uploads.
+    public var streams: [EventStream] { pass.streams }
+
+    /// The state of the upload, from memory.
     public var status: SyncStatus { current.withLock { $0 } }
 
     /// Starts a pass now instead of after the interval.
     public func pushNow() { doorbell.ring() }
+
+    /// Starts a pass now, of what the buffer holds now, and waits for its end.
+    ///
+    /// - Returns: `nil` when the service has ended, or the wait was cancelled.
+    public func pass() async -> UploadReport? {
+        let ticket = work.withLock { work in
+            work.tickets += 1
+            return work.tickets
+        }
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let isWaiting = work.withLock { work in
+                    guard !work.hasEnded, !Task.isCancelled else { return false }
+                    work.waiting[ticket] = continuation
+                    return true
+                }
+                if isWaiting { pushNow() } else { continuation.resume(returning: nil) }
+            }
+        } onCancel: {
+            work.withLock { $0.waiting.removeValue(forKey: ticket) }?.resume(returning: nil)
+        }
+    }
+
+    /// Puts dead letters of its streams in a directory's buffer back into the queue and sends them, as `edgetick dead-letters retry`
+    /// does without a collector; returns when they are in the queue. The pass under way ends with its batch to make room.
+    ///
+    /// - Throws: `StoreError`, `UpstreamError`, ``DeadLettersMissing``, and `CancellationError` when the task was cancelled
+    ///   or the service ended before their turn came. Nothing is changed then.
+    public func retry(_ choice: DeadLetterChoice, in directory: String) async throws -> DeadLetterRetry {
+        try await interludes.run(ring: doorbell.ring) { [self] in
+            let letters = try DeadLettersMissing.check(
+                choice.found(in: TickHistory(directory: directory), of: pass.streams))
+            let (retry, _) = try await DeadLetterRetry.requeue(
+                letters, buffer: buffer, uploaders: [uploader], passes: [pass], directory: directory)
+            logger.notice("dead letters are back in the queue", metadata: ["rows": "\(retry.requeued)"])
+            return retry
+        }
+    }
+
+    /// Gives dead letters up for good, as `edgetick dead-letters discard` does without a collector, and returns them.
+    ///
+    /// - Throws: As ``retry(_:in:)``.
+    public func discard(_ choice: DeadLetterChoice, in directory: String) async throws -> [DeadLetter] {
+        try await interludes.run(ring: doorbell.ring) { [self] in
+            try await DeadLetterRetry.discard(choice, of: pass.streams, buffer: buffer, directory: directory)
+        }
+    }
 
     /// Uploads until graceful shutdown, then once more, all within ``shutdownLimit``.
     public func run() async throws {
@@ -64,35 +126,52 @@ public final class SyncService: Service {
     }
 
     private func passes() async {
-        var schedule = SyncSchedule(interval: interval)
+        var schedule = SyncSchedule(pass.streams, interval: interval)
         var failures = LogThrottle<EventStream?, ContinuousClock.Instant>()
         var isAsked = false
         while !work.withLock({ $0.isStopping }), !Task.isCancelled {
+            await interludes.carryOut()
             let streams = schedule.due(at: .now, isAsked: isAsked)
             let result = await onePass(streams, schedule.troubled, &failures)
             guard !work.withLock({ $0.isStopping }) else { break }
             let wait = schedule.wait(after: result, of: streams, at: .now, jitter: .random(in: 0...1))
+            current.withLock { $0.nextPass = .now + wait }
             isAsked = await doorbell.sleep(upTo: wait)
+            current.withLock { $0.nextPass = nil }
         }
-        let working = EventStream.allCases.filter { status.failures[$0] == nil }
+        interludes.end()
+        let working = pass.streams.filter { status.failures[$0] == nil }
         if status.trouble == nil, !working.isEmpty, !work.withLock({ $0.isOver }), (try? await buffer.flush()) != nil {
             _ = await onePass(working, [], &failures)
         }
-        let left = buffer.statistics.pending
+        let statistics = buffer.statistics
+        let left = pass.streams.reduce(0) { $0 + statistics[$1].pending }
         if left > 0 {
             logger.warning(
                 "not everything is uploaded; the rest goes up after the next start", metadata: ["rows": "\(left)"])
         }
         await uploader.disconnect()
+        let waiting = work.withLock { work in
+            work.hasEnded = true
+            defer { work.waiting = [:] }
+            return work.waiting.values
+        }
+        for continuation in waiting { continuation.resume(returning: nil) }
     }
 
     private func onePass(
         _ streams: [EventStream], _ troubled: Set<EventStream>,
         _ failures: inout LogThrottle<EventStream?, ContinuousClock.Instant>
     ) async -> SyncSchedule.Result {
+        let waiting = work.withLock { work in
+            defer { work.waiting = [:] }
+            return work.waiting.values
+        }
         let task = Task { [self] in
             await pass.report(of: streams, troubled: troubled) { moved in
                 self.current.withLock { $0.progressed(moved) }
+            } until: {
+                !self.interludes.isEmpty
             }
         }
         let isOver = work.withLock { work in
@@ -103,6 +182,7 @@ public final class SyncService: Service {
         if isOver { task.cancel() }
         defer { work.withLock { $0.pass = nil } }
         let report = await task.value
+        for continuation in waiting { continuation.resume(returning: report) }
         current.withLock { $0.passed(report, of: streams, at: .now) }
         log(report.totals)
         if let trouble = report.trouble { return .failed(failed(nil, trouble, &failures)) }

@@ -1,7 +1,7 @@
 public import MarketData
 import Upstream
 
-/// How the upload stands: what was moved, and what keeps each stream, or all of them, from going on.
+/// The state of the upload: what was moved, and what keeps each stream, or all of them, from going on.
 public struct SyncStatus: Sendable, Equatable {
     /// A failure that lasts.
     public struct Failure: Sendable, Equatable {
@@ -22,6 +22,9 @@ public struct SyncStatus: Sendable, Equatable {
     /// The failure that keeps all streams from going on.
     public private(set) var trouble: Failure?
 
+    /// When the next pass begins; `nil` while one is under way.
+    public internal(set) var nextPass: ContinuousClock.Instant?
+
     /// Rows that were uploaded and are gone, in words, by stream.
     public private(set) var missing: [EventStream: String] = [:]
 
@@ -30,6 +33,26 @@ public struct SyncStatus: Sendable, Equatable {
 
     private var missingSince: ContinuousClock.Instant?
     private var before = UploadTotals()
+
+    /// The same, with what keeps all streams of its database from going on told of each of them.
+    func ofStreams(_ streams: [EventStream]) -> SyncStatus {
+        guard let trouble else { return self }
+        var result = self
+        for stream in streams where failures[stream] == nil { result.failures[stream] = trouble }
+        result.trouble = nil
+        return result
+    }
+
+    /// This and the status of another database's upload.
+    func joined(with other: SyncStatus) -> SyncStatus {
+        var sum = self
+        sum.totals = totals + other.totals
+        sum.lastSuccess = lastSuccess.flatMap { mine in other.lastSuccess.map { min(mine, $0) } }
+        sum.failures.merge(other.failures) { $1 }
+        sum.missing.merge(other.missing) { $1 }
+        sum.missingSince = [missingSince, other.missingSince].compactMap(\.self).min()
+        return sum
+    }
 
     /// Rows that are upstream since the process started.
     public var rows: Int { totals.rows }
@@ -67,7 +90,7 @@ public struct SyncStatus: Sendable, Equatable {
         guard report.trouble == nil else { return }
         trouble = nil
         for stream in streams where report.failures[stream] == nil { failures[stream] = nil }
-        if failures.isEmpty { lastSuccess = now }
+        if failures.isEmpty, !report.isCutShort { lastSuccess = now }
     }
 
     /// A failure that lasts; of one stream, or of all.

@@ -14,11 +14,18 @@ public struct UploadPass: Sendable {
     private let file: BufferFile
     private let looks: UploadLooks
 
-    /// A pass from `buffer` through `uploader`, at most `batchRows` rows a transaction.
-    public init(buffer: TickBuffer, uploader: Uploader, batchRows: Int) {
+    /// The streams that the database holds.
+    public var streams: [EventStream] { uploader.configuration.streams }
+
+    /// A pass from `buffer` through `uploader`.
+    ///
+    /// - Parameters:
+    ///   - batchRows: So many rows a transaction as a rule.
+    ///   - mostRows: So many where the database takes long for each transaction; `nil`: never more than as a rule.
+    public init(buffer: TickBuffer, uploader: Uploader, batchRows: Int, mostRows: Int? = nil) {
         self.buffer = buffer
         self.uploader = uploader
-        sizes = BatchSizes(most: batchRows)
+        sizes = BatchSizes(usual: batchRows, most: mostRows ?? batchRows)
         file = BufferFile(buffer: buffer)
         looks = UploadLooks(buffer: buffer, uploader: uploader)
     }
@@ -37,13 +44,18 @@ public struct UploadPass: Sendable {
     /// batch is read while one is sent. A stream that fails leaves the others theirs: also when the connection was lost with
     /// its rows on the way, for they may be what the server can't bear.
     ///
-    /// - Parameter troubled: The streams that failed the last time.
+    /// - Parameters:
+    ///   - streams: Of those that the database holds; `nil` for all of them.
+    ///   - troubled: The streams that failed the last time.
+    ///   - isOver: Asked before each batch; the pass ends when it is true.
     public func report(
-        of streams: [EventStream] = EventStream.allCases, troubled: Set<EventStream> = [],
-        progress: @escaping @Sendable (UploadTotals) -> Void = { _ in }
+        of streams: [EventStream]? = nil, troubled: Set<EventStream> = [],
+        progress: @escaping @Sendable (UploadTotals) -> Void = { _ in },
+        until isOver: @escaping @Sendable () -> Bool = { false }
     ) async -> UploadReport {
         let totals = Mutex(UploadTotals())
         var report = UploadReport()
+        let streams = streams ?? self.streams
         var left = streams.filter { !troubled.contains($0) } + streams.filter(troubled.contains)
         var hasMoved = false
         repeat {
@@ -52,7 +64,7 @@ public struct UploadPass: Sendable {
                 failures = try await settle(left)
                 report.missing = try await looks.look(left.filter { failures[$0] == nil })
                 let queue = UploadQueue(
-                    buffer: buffer, sizes: sizes, streams: left.filter { failures[$0] == nil }
+                    buffer: buffer, sizes: sizes, streams: left.filter { failures[$0] == nil }, isOver: isOver
                 ) { batch in
                     progress(
                         totals.withLock { totals in
@@ -83,10 +95,11 @@ public struct UploadPass: Sendable {
             report.failures.merge(failures) { $1 }
         } while !left.isEmpty
         report.totals = totals.withLock { $0 }
+        report.isCutShort = isOver()
         return report
     }
 
-    /// As ``report(of:troubled:progress:)``, and tries streams again that failed with what may be one row's fault or the
+    /// As ``report(of:troubled:progress:until:)``, and tries streams again that failed with what may be one row's fault or the
     /// batch's size: for a command that passes once and is over, where the service has its next pass.
     public func reportAfterTries(
         progress: @escaping @Sendable (UploadTotals) -> Void = { _ in }

@@ -7,17 +7,27 @@ import Upstream
 final class BatchSizes: Sendable {
     private let sizes: Mutex<[EventStream: BatchSize]>
 
-    init(most: Int) {
-        let size = BatchSize(most: most)
-        sizes = Mutex(Dictionary(uniqueKeysWithValues: EventStream.allCases.map { ($0, size) }))
+    /// What a batch may take in memory, in bytes: one is sent while the next is read.
+    private static let memory = 8 << 20
+
+    /// Begins with the usual number of rows; see ``BatchSize``.
+    init(usual: Int, most: Int) {
+        let sizes = EventStream.allCases.map { stream in
+            (stream, BatchSize(usual, most: min(most, Self.memory / Self.bytes(of: stream.event))))
+        }
+        self.sizes = Mutex(Dictionary(uniqueKeysWithValues: sizes))
     }
+
+    private static func bytes<Event: MarketEvent>(of event: Event.Type) -> Int { MemoryLayout<Buffered<Event>>.stride }
 
     /// How many rows the stream's next batch has.
     func rows(of stream: EventStream) -> Int { sizes.withLock { $0[stream]?.rows ?? 1 } }
 
     func tookTooLong(_ stream: EventStream) { sizes.withLock { $0[stream]?.tookTooLong() } }
 
-    func wentUp(_ count: Int, of stream: EventStream) { sizes.withLock { $0[stream]?.wentUp(count) } }
+    func wentUp(_ batch: SettledBatch) {
+        sizes.withLock { $0[batch.stream]?.wentUp(batch.rows, in: batch.took) }
+    }
 }
 
 /// The buffer's head as a pass reads it: whose turn it is, how far each stream was read, and what failed.
@@ -27,21 +37,26 @@ actor UploadQueue: UploadSource {
     private let sizes: BatchSizes
     private let progress: @Sendable (SettledBatch) -> Void
     private let streams: [EventStream]
+    private let isOver: @Sendable () -> Bool
     private var cursors: [EventStream: Int64] = [:]
     private var turn = 0
 
-    /// - Parameter streams: Those that take part, the first one first.
+    /// - Parameters:
+    ///   - streams: Those that take part, the first one first.
+    ///   - isOver: Whether there is to be no further batch.
     init(
-        buffer: TickBuffer, sizes: BatchSizes, streams: [EventStream],
+        buffer: TickBuffer, sizes: BatchSizes, streams: [EventStream], isOver: @escaping @Sendable () -> Bool,
         progress: @escaping @Sendable (SettledBatch) -> Void
     ) {
         self.buffer = buffer
         self.sizes = sizes
         self.streams = streams
+        self.isOver = isOver
         self.progress = progress
     }
 
     func nextBatch() async throws -> BufferedBatch? {
+        guard !isOver() else { return nil }
         for offset in streams.indices {
             let stream = streams[(turn + offset) % streams.count]
             guard failures[stream] == nil else { continue }
@@ -62,7 +77,7 @@ actor UploadQueue: UploadSource {
 
     func settled(_ batch: SettledBatch) async throws {
         try await buffer.acknowledge(batch.stream, through: batch.last)
-        sizes.wentUp(batch.rows, of: batch.stream)
+        sizes.wentUp(batch)
         progress(batch)
     }
 

@@ -42,7 +42,8 @@ public struct UploadTotals: Sendable, Equatable {
         self[batch.stream].refused += batch.outcome.refused
     }
 
-    static func + (left: UploadTotals, right: UploadTotals) -> UploadTotals {
+    /// What both moved.
+    public static func + (left: UploadTotals, right: UploadTotals) -> UploadTotals {
         var sum = left
         for (stream, counts) in right.streams {
             sum[stream].uploaded += counts.uploaded
@@ -61,8 +62,21 @@ public struct UploadReport: Sendable {
     public internal(set) var failures: [EventStream: UpstreamError] = [:]
     /// Rows that were uploaded and are gone, in words.
     public internal(set) var missing: [EventStream: String] = [:]
+    /// Whether it ended before its time, so that something else could be done.
+    public internal(set) var isCutShort = false
     /// What ended the pass for all streams, if anything did.
     public internal(set) var trouble: (any Error)?
+
+    /// The report of a pass that has done nothing.
+    public init() {}
+
+    /// Adds what a pass to another database did.
+    public mutating func add(_ other: UploadReport) {
+        totals = totals + other.totals
+        failures.merge(other.failures) { $1 }
+        missing.merge(other.missing) { $1 }
+        trouble = trouble ?? other.trouble
+    }
 
     /// - Throws: What went wrong: of several streams, the first one's failure.
     public func get() throws -> UploadTotals {

@@ -257,7 +257,7 @@ final class FeedConnectionLoop {
             timer = nil
             return
         }
-        // A timer that fires early finds nothing due and is set anew, so frames need not move it.
+        // A timer that fires early finds nothing due and is set again, so frames need not move it.
         if let timer, timer.deadline <= deadline { return }
         timer?.task.cancel()
         let bound = NIOLoopBound(self, eventLoop: eventLoop)

@@ -1,4 +1,4 @@
-/// Tells whether bytes are UTF-8, quickly where they are ASCII, as the feed's are.
+/// Checks whether bytes are UTF-8, quickly where they are ASCII, as the feed's are.
 ///
 /// RFC 6455, section 8.1, has a client fail a connection whose text is not UTF-8; the text then cannot be trusted to
 /// mean what it says, and the reconnect records a gap.

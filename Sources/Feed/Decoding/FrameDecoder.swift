@@ -92,7 +92,7 @@ public struct FrameDecoder: Sendable {
         }
     }
 
-    /// Decodes an array's elements; answers the place behind its bracket, or the frame's end when it has none.
+    /// Decodes an array's elements; returns the place behind its bracket, or the frame's end when it has none.
     private mutating func array(
         _ bytes: FrameBytes, from start: Int, _ fields: EventFields, into batch: inout EventBatch,
         statuses: inout [FeedStatus]
@@ -134,7 +134,7 @@ public struct FrameDecoder: Sendable {
         batch.noteSent(TextRange(offset: UInt32(sentStart + start), count: UInt32(end - start)))
     }
 
-    /// Decodes the element at `place` and answers the place behind it; one that is JSON and no event is counted.
+    /// Decodes the element at `place` and returns the place behind it; one that is JSON and no event is counted.
     @inline(__always)
     private mutating func element(
         at place: Int, _ scan: inout ObjectScan, into batch: inout EventBatch, statuses: inout [FeedStatus]

@@ -13,7 +13,7 @@ enum JSONFault: Error {
 
 /// Reads JSON (RFC 8259) token by token, every byte checked, to find where things end.
 ///
-/// Takes the place of a token's first byte and answers the place behind its last one.
+/// Takes the place of a token's first byte and returns the place behind its last one.
 enum JSONScan {
     @inline(__always)
     static func skipSpace(_ bytes: FrameBytes, _ start: Int) -> Int {

@@ -33,7 +33,7 @@ enum KeptText {
         return true
     }
 
-    /// Appends a string's text to `output`; the escapes were checked by ``JSONScan``. Answers whether the text is
+    /// Appends a string's text to `output`; the escapes were checked by ``JSONScan``. Returns whether the text is
     /// valid: UTF-8, and surrogates in pairs only. What was appended of an invalid one is left there.
     static func appendUnescaped(_ text: UnsafeRawBufferPointer, to output: inout [UInt8]) -> Bool {
         var place = 0

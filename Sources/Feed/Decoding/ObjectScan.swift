@@ -10,7 +10,7 @@ struct ObjectScan {
     /// words (16).
     private static let quickReach = 25
 
-    /// Reads the object whose `{` stands before `start`; answers the place behind its `}`.
+    /// Reads the object whose `{` is before `start`; returns the place behind its `}`.
     @inline(never)
     mutating func object(from start: Int) throws(JSONFault) -> Int {
         let bytes = self.bytes

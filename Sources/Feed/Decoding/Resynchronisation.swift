@@ -9,7 +9,7 @@ struct Resynchronisation {
         self.bytes = bytes
     }
 
-    /// Skips from a malformed element on. Answers the place of the comma or bracket of the frame's array behind it,
+    /// Skips from a malformed element on. Returns the place of the comma or bracket of the frame's array behind it,
     /// or the frame's end, and how many events seem to be lost.
     mutating func skip(from start: Int) -> (end: Int, events: Int) {
         if !lostStructure {

@@ -21,7 +21,7 @@ struct UsualBar {
         bytes.count &- start >= longest && bytes.word(at: start) == 0x4122_3A22_7665_227B
     }
 
-    /// Reads the bar whose `{` stands at `start`, where one is possible. Answers the place behind its `}`; 0 when it
+    /// Reads the bar whose `{` is at `start`, where one is possible. Returns the place behind its `}`; 0 when it
     /// is written in another way or is no valid bar, and then nothing is appended.
     @inline(never)
     static func append(

@@ -151,7 +151,15 @@ public final class ConnectionSet: Service, Sendable {
         return places
     }
 
-    /// Adds a connection while running; symbols are shared out anew as the strategy says.
+    /// Takes back what was subscribed to wherever the strategy put it; symbols that connections are configured to bring
+    /// stay.
+    public func release(_ symbols: [Symbol]) {
+        guard !symbols.isEmpty else { return }
+        core.withLock { $0.machine.release(symbols) }
+        settle()
+    }
+
+    /// Adds a connection while running; symbols are shared out again as the strategy says.
     ///
     /// - Throws: ``FeedError/Reason/misuse`` when the id is taken or all slots are.
     public func add(_ member: SetMember) throws(FeedError) {
@@ -204,6 +212,21 @@ public final class ConnectionSet: Service, Sendable {
         core.withLock { core in
             core.machine.wishes[symbol].map { wish in wish.seats.compactMap { core.entries[$0]?.member.id } }
         }
+    }
+
+    /// Whether every connection that is to bring a channel has heard from the feed that the account's plan does not cover
+    /// it.
+    public func isRefused(_ channel: FeedChannel) -> Bool {
+        let connections = core.withLock { core in
+            core.members.compactMap { slot, entry in
+                entry.member.interest == .all
+                    || channel.symbol.map { core.machine.placed[$0]?.contains(slot) == true } ?? false
+                    ? entry.connection : nil
+            }
+        }
+        let names = [channel.description, FeedChannel(kind: channel.kind, symbol: nil).description]
+        return !connections.isEmpty
+            && connections.allSatisfy { $0.snapshot.refusedChannels.contains(where: names.contains) }
     }
 
     /// The symbols that a connection is to bring, the most important first; `nil` when there is no such connection.

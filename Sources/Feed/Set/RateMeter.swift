@@ -1,6 +1,6 @@
 import MarketData
 
-/// Tells how fast counters grew over the last 1, 5 and 60 seconds, from samples about a second apart.
+/// Measures how fast counters grew over the last 1, 5 and 60 seconds, from samples about a second apart.
 struct RateMeter: Sendable {
     struct Sample: Equatable, Sendable {
         var time: Duration

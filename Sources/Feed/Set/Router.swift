@@ -52,6 +52,8 @@ struct Router: Sendable {
         var seats: SlotSet
         /// Whether the symbol stays on ``seats`` whatever the strategy, as long as these work.
         var isBound = false
+        /// Whether the symbol is wanted wherever the strategy puts it, besides what ``seats`` name.
+        var isFree = false
     }
 
     var strategy: RoutingStrategy

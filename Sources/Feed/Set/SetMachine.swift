@@ -145,7 +145,7 @@ struct SetMachine: Sendable {
         // What was subscribed to by hand stays.
         for (symbol, var wish) in wishes where wish.seats.contains(slot) && !new.contains(symbol) && !wish.isBound {
             wish.seats.remove(slot)
-            wishes[symbol] = wish.seats.isEmpty ? nil : wish
+            wishes[symbol] = wish.seats.isEmpty && !wish.isFree ? nil : wish
         }
         stations[slot]?.takesAll = takesAll
         want(symbols, on: slot)
@@ -167,11 +167,14 @@ struct SetMachine: Sendable {
                 if bound, !wish.isBound { wish.seats = [] }
                 wish.seats.insert(slot)
                 wish.isBound = wish.isBound || bound
+            } else {
+                wish.isFree = true
             }
             guard wish != before else { continue }
             wishes[symbol] = wish
-            new.append(symbol)
             if before == nil { order.append(symbol) }
+            // One that a connection names comes wherever it is.
+            if before == nil || slot != nil { new.append(symbol) }
         }
         reorder()
         return new
@@ -207,6 +210,15 @@ struct SetMachine: Sendable {
         }
         reorder()
         return gone
+    }
+
+    /// Takes back that symbols are wanted wherever the strategy puts them; what connections name stays.
+    mutating func release(_ symbols: [Symbol]) {
+        for symbol in symbols where wishes[symbol]?.isFree == true {
+            wishes[symbol]?.isFree = false
+            if wishes[symbol]?.seats.isEmpty == true { wishes[symbol] = nil }
+        }
+        reorder()
     }
 
     /// The most important first: those named for redundancy, then by the best priority of the connections that want

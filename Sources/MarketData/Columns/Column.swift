@@ -64,12 +64,14 @@ public struct Column: Sendable, Equatable {
             public static let required = Role(rawValue: 1)
             /// It is unique in its table, together with the others of the key.
             public static let key = Role(rawValue: 2)
-            /// Rows are told apart by it when they are looked up.
+            /// Events are told apart by it: two rows that are equal in all such columns, NULLs included, are one event.
             public static let identity = Role(rawValue: 4)
             /// Another value makes a row with the same key another version of it.
             public static let compared = Role(rawValue: 8)
             /// The REST aggregates don't have it.
             public static let streamOnly = Role(rawValue: 16)
+            /// Rows of one identity are told apart by it when they are looked up.
+            public static let lookedUp = Role(rawValue: 32)
         }
 
         /// The column's name.
@@ -131,7 +133,7 @@ public struct Column: Sendable, Equatable {
     /// What brought a row.
     static let source = Column(
         "source", .source, targets: [Target(name: "source", content: .source, roles: [])],
-        "stream, or backfill for what the REST aggregates brought")
+        "stream; backfill: the REST API, filling a gap; reconcile: a comparison of the day with the tape")
 }
 
 extension EventStream {
@@ -145,6 +147,15 @@ extension EventStream {
         case .imbalances: Self.imbalanceColumns
         case .fairValues: Self.fairValueColumns
         }
+    }
+
+    /// The columns that tell one event from another, wherever it comes from and however often; of bars, the key.
+    ///
+    /// A time in milliseconds is part of it. What gives nanoseconds gets there by truncation, and a provider may round
+    /// where the feed truncated: of two trades from different sources, one millisecond apart is the same event when
+    /// everything else is equal and the sequence is known.
+    public var identity: [Column] {
+        columns.filter { $0.targets.contains { !$0.roles.isDisjoint(with: [.key, .identity]) } }
     }
 
     /// The columns' names, as a SELECT lists them.
@@ -163,6 +174,6 @@ extension EventStream {
 
     /// Without a key, rows are told from those of another collector by their time of receipt.
     private static func tickColumns<Event>(_ columns: [EventColumn<Event>]) -> [Column] {
-        [.sequence] + columns.map(\.column) + [.received(.identity), .connection]
+        [.sequence] + columns.map(\.column) + [.received(.lookedUp), .connection]
     }
 }

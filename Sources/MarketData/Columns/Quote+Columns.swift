@@ -11,14 +11,16 @@ extension Quote: MarketEvent {
         EventColumn(
             "bid_size", .optionalQuantity(\.bidSize), isBrief: true, feed: "bs", upstream: [.to(.identity)],
             "shares bid for"),
-        EventColumn("bid_exchange", .small(\.bidExchange), feed: "bx", upstream: [.to()], "the bid exchange's number"),
+        EventColumn(
+            "bid_exchange", .small(\.bidExchange), feed: "bx", upstream: [.to(.identity)], "the bid exchange's number"),
         EventColumn(
             "ask", .optionalPrice(\.ask), isBrief: true, feed: "ap", upstream: [.to([.required, .identity])],
             "the ask price"),
         EventColumn(
             "ask_size", .optionalQuantity(\.askSize), isBrief: true, feed: "as", upstream: [.to(.identity)],
             "shares offered"),
-        EventColumn("ask_exchange", .small(\.askExchange), feed: "ax", upstream: [.to()], "the ask exchange's number"),
+        EventColumn(
+            "ask_exchange", .small(\.askExchange), feed: "ax", upstream: [.to(.identity)], "the ask exchange's number"),
         EventColumn("condition", .small(\.condition), feed: "c", upstream: [.to()], "the quote condition's number"),
         EventColumn("indicators", .list(\.indicators), feed: "i", upstream: [.to()], "the indicators' numbers"),
         EventColumn(

@@ -6,9 +6,9 @@ extension Trade: MarketEvent {
             "time_ms", .moment(\.time), feed: "t", upstream: [.to("time", [.required, .identity])],
             "when the trade happened"),
         EventColumn(
-            "price", .price(\.price), isBrief: true, feed: "p", upstream: [.to([.required, .identity])], "the price"),
+            "price", .price(\.price), isBrief: true, feed: "p", upstream: [.to([.required, .lookedUp])], "the price"),
         EventColumn(
-            "size", .quantity(\.size), isBrief: true, feed: "ds", "s", upstream: [.to([.required, .identity])],
+            "size", .quantity(\.size), isBrief: true, feed: "ds", "s", upstream: [.to([.required, .lookedUp])],
             "shares traded"),
         EventColumn("exchange", .small(\.exchange), feed: "x", upstream: [.to(.identity)], "the exchange's number"),
         EventColumn(

@@ -27,8 +27,10 @@ public struct Buffered<Event: MarketEvent>: Sendable {
 public enum EventSource: String, CaseIterable, Sendable, Hashable, BitwiseCopyable {
     /// The WebSocket stream.
     case stream
-    /// The REST aggregates, filling a gap.
+    /// The REST API, filling a gap.
     case backfill
+    /// A comparison of a day with the tape, which this row corrects or completes.
+    case reconcile
 }
 
 /// A run of rows read from the buffer's head, of one stream, in sequence order.

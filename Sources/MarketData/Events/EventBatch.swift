@@ -10,13 +10,13 @@ public struct EventBatch: Sendable, Equatable {
     public var source = EventSource.stream
     /// Minute and second bars.
     public var bars: [Bar] = []
-    /// Trades; their texts stand in ``text``.
+    /// Trades; their texts are in ``text``.
     public var trades: [Trade] = []
-    /// Quotes; their texts stand in ``text``.
+    /// Quotes; their texts are in ``text``.
     public var quotes: [Quote] = []
-    /// Price bands; their texts stand in ``text``.
+    /// Price bands; their texts are in ``text``.
     public var limitBands: [LimitBand] = []
-    /// Imbalances; their texts stand in ``text``.
+    /// Imbalances; their texts are in ``text``.
     public var imbalances: [Imbalance] = []
     /// Fair values.
     public var fairValues: [FairValue] = []

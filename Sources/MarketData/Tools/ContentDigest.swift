@@ -1,4 +1,4 @@
-/// Tells whether content is the same as before: SHA-256 (FIPS 180-4), fed piece by piece.
+/// Shows whether content is the same as before: SHA-256 (FIPS 180-4), fed piece by piece.
 ///
 /// Own code, because nothing else here needs a cryptography package; it guards against change, not against attackers.
 public struct ContentDigest: Sendable {

@@ -30,14 +30,16 @@ struct FileTimes: Sendable, Equatable {
     func life(now: Int64, told: [Gap] = []) -> PreviousLife? {
         var newest: [EventKind: Int64] = [:]
         var isUncertain = false
+        // A little later than now: the clock was set a little back, and the time is none that is still to come.
+        let latest = now + Self.tolerance
         for (kind, rows) in rows {
             let known = rows.map(\.known).filter(Self.possible.contains)
             // All still to come: this machine's clock is behind.
-            newest[kind] = known.filter { $0 <= now }.max() ?? known.min()
+            newest[kind] = known.filter { $0 <= latest }.max() ?? known.min()
         }
         let others = rows.values.joined().map(\.received) + [alive].compactMap(\.self)
-        isUncertain = (others + newest.values).contains { $0 - now > Self.tolerance }
-        let past = others.filter { $0 <= now }.max()
+        isUncertain = (others + newest.values).contains { $0 > latest }
+        let past = others.filter { $0 <= latest }.max()
         // Where every time is still to come there is nothing better than the least.
         guard let end = (Array(newest.values) + [past].compactMap(\.self)).max() ?? others.min() else { return nil }
         return PreviousLife(

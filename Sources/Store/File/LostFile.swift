@@ -69,7 +69,7 @@ struct LostFile: Sendable, Equatable {
 
     /// In words, for the log and the incident.
     var text: String {
-        guard isCounted else { return "how many rows waited for upload in it can't be told" }
+        guard isCounted else { return "how many rows waited for upload in it is not known" }
         let count = waiting.values.reduce(0) { $0 + $1.count }
         return count == 0 ? "no row waited for upload in it" : "\(count) rows waited for upload in it"
     }

@@ -67,7 +67,7 @@ struct StoreFile: Sendable {
         return paths.sorted()
     }
 
-    /// Renames the file and its log, so that they can be looked at and repaired later, and answers the new name.
+    /// Renames the file and its log, so that they can be looked at and repaired later, and returns the new name.
     func setAside(now seconds: Int64) throws(StoreError) -> String {
         let target = freeName(now: seconds)
         for suffix in ["-wal", ""] where access(path + suffix, F_OK) == 0 {

@@ -4,7 +4,7 @@ public import MarketData
 extension UniverseMirror {
     /// Writes groups' new states, all in one transaction.
     ///
-    /// The groups become local, also where a pull had brought them; the next pull then reads everything anew. Members
+    /// The groups become local, also where a pull had brought them; the next pull then reads everything again. Members
     /// that stay keep their document and date.
     ///
     /// - Returns: The groups' numbers, in the order given.
@@ -293,7 +293,7 @@ struct PulledReplacement {
         self.now = now
     }
 
-    /// Reads what is there and answers why the pull should not go on; `nil` when it may.
+    /// Reads what is there and returns why the pull should not go on; `nil` when it may.
     mutating func plan(_ records: UniverseRecords) throws -> String? {
         let snapshot = UniverseMirror.Snapshot(database: database, path: path)
         var pullGuard = PullGuard()

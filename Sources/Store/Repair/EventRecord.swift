@@ -1,6 +1,6 @@
 import MarketData
 
-/// Tells whether a record read from a damaged file is a row of a stream, by what such a row can hold.
+/// Judges whether a record read from a damaged file is a row of a stream, by what such a row can hold.
 enum EventRecord {
     /// The stream whose rows have as many columns, and whose row this is; `nil` when it is none's.
     static func stream(of row: TreeWalk.Row) -> EventStream? {
@@ -16,7 +16,7 @@ enum EventRecord {
 
     private static func fits(_ column: Column, _ value: RecordValue) -> Bool {
         switch (column.content, value) {
-        // The row's number stands in the tree, not in the record.
+        // The row's number is in the tree, not in the record.
         case (.sequence, .null): true
         case (.symbol, .text(let bytes)): bytes.withUnsafeBytes { Symbol(utf8: $0) } != nil
         case (.interval, .integer(let seconds)): Bar.Interval(rawValue: Int32(truncatingIfNeeded: seconds)) != nil

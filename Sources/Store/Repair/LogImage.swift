@@ -1,6 +1,6 @@
 import Glibc
 
-/// A write-ahead log as it lies on the disk: where the newest committed version of each page stands.
+/// A write-ahead log as it lies on the disk: where the newest committed version of each page is.
 ///
 /// SQLite ends its recovery at the first frame whose checksum is wrong. Here the frames behind a damaged one count as
 /// well, when they continue the checksum that the damaged frame carries (sqlite.org/fileformat2.html, section 4).

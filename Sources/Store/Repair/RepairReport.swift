@@ -6,7 +6,7 @@ public struct RepairReport: Sendable, Equatable {
     public enum Outcome: String, Sendable {
         /// The file has no fault; nothing was done.
         case sound
-        /// What could be read stands in a fresh file.
+        /// What could be read is in a fresh file.
         case repaired
         /// What would be done was found out, and nothing was changed.
         case dryRun = "dry-run"
@@ -20,7 +20,7 @@ public struct RepairReport: Sendable, Equatable {
     public struct Table: Sendable, Equatable {
         /// The table.
         public var name: String
-        /// Rows that stand in the fresh file.
+        /// Rows that are in the fresh file.
         public var kept: Int64
         /// Rows that were found and could not be read, as far as that can be counted.
         public var unreadable: Int64
@@ -53,7 +53,7 @@ public struct RepairReport: Sendable, Equatable {
     public var outcome = Outcome.sound
     /// The fresh file; `nil` when none was made.
     public var output: String?
-    /// Where the damaged file stands now, when it had to give way.
+    /// Where the damaged file is now, when it had to give way.
     public var setAside: String?
     /// The damaged file's identifier.
     public var id: String?

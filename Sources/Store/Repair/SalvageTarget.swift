@@ -16,7 +16,7 @@ final class SalvageTarget {
         self.database = database
     }
 
-    /// Takes a row. Columns that were added to the table since stand at the record's end and get their defaults.
+    /// Takes a row. Columns that were added to the table since are at the record's end and get their defaults.
     func add(_ row: TreeWalk.Row) throws(StoreError) {
         let count = row.values.count
         guard count > 0, count <= layout.columns.count else {

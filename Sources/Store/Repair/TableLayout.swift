@@ -1,13 +1,13 @@
 import GRDB
 
-/// How a table's rows stand in its records.
+/// How a table's rows are laid out in its records.
 struct TableLayout {
     let name: String
     /// The columns in the order of the record.
     let columns: [String]
-    /// The column that stands in the tree in place of the record; `nil` when there is none.
+    /// The column that is in the tree in place of the record; `nil` when there is none.
     let rowidColumn: Int?
-    /// Whether the rows stand in an index's tree.
+    /// Whether the rows are in an index's tree.
     let isWithoutRowid: Bool
     /// The first page of the table's tree in a file that was made at once.
     let usualRoot: UInt32

@@ -22,7 +22,8 @@ struct TicksRepair {
         try salvage.readMarks(database)
         try salvage.copy("buffer", into: database)
         try salvage.copyEvents(into: database)
-        for table in ["gaps", "gap_fills", "drops", "dead_letters", "incidents", "predecessors", "moves"] {
+        for table in ["gaps", "gap_fills", "reconciled", "drops", "dead_letters", "incidents", "predecessors", "moves"]
+        {
             try salvage.copy(table, into: database)
         }
         guard try identify(&report) else {
@@ -90,7 +91,7 @@ struct TicksRepair {
                 acknowledged: salvage.acknowledged[stream] ?? 0,
                 deletedThrough: salvage.deletedThrough[stream] ?? max(0, (first ?? 1) - 1))
             if salvage.deletedThrough[stream] == nil, salvage.streams.contains(stream) {
-                report.remarks.append("\(table): the marks are lost; the ledger upstream tells what was uploaded")
+                report.remarks.append("\(table): the marks are lost; the ledger upstream says what was uploaded")
             }
             let greatest = max(last ?? 0, marks.acknowledged, marks.deletedThrough)
             if let successor {

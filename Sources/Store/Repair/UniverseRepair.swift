@@ -2,7 +2,7 @@ import GRDB
 
 /// Fills a fresh `universe.sqlite` from a damaged one.
 enum UniverseRepair {
-    /// Takes groups, members and settings over. What the last pull brought is not noted, so the next one reads all anew.
+    /// Takes groups, members and settings over. What the last pull brought is not noted, so the next one reads everything again.
     static func fill(_ salvage: inout Salvage, _ database: Database, _ report: inout RepairReport) throws {
         for table in ["definition_groups", "group_memberships", "cache_entries", "group_imports"] {
             try salvage.copy(table, into: database)

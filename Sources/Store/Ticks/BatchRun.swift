@@ -1,4 +1,3 @@
-import GRDBSQLite
 import MarketData
 
 /// A batch while its rows are read: what could be read, and where the reading ended.
@@ -42,8 +41,13 @@ struct BatchRun {
             close: row.number(8) ?? .nan, volume: row.number(9) ?? .nan, vwap: row.number(10),
             dayVolume: row.number(11), dayOpen: row.number(12), dayVWAP: row.number(13), averageSize: row.number(14),
             isOTC: row.integer(15).map { $0 != 0 })
-        // The first letter tells the two sources apart without making a text.
-        let source: EventSource = row.bytes(18).first == UInt8(ascii: "b") ? .backfill : .stream
+        // The first letter tells the sources apart without making a text.
+        let source: EventSource =
+            switch row.bytes(18).first {
+            case UInt8(ascii: "b"): .backfill
+            case UInt8(ascii: "r"): .reconcile
+            default: .stream
+            }
         batch.bars.append(
             Buffered(
                 sequence: sequence, event: bar, receivedMicroseconds: row.integer(16) ?? 0,
@@ -127,35 +131,5 @@ struct BatchRun {
         if index == batch.connections.count { batch.connections.append(text) }
         lastConnection = (Array(name), Int32(index))
         return Int32(index)
-    }
-}
-
-/// The columns of the row that a statement stands on.
-private struct RowColumns {
-    let handle: OpaquePointer
-
-    func isNull(_ column: Int32) -> Bool { sqlite3_column_type(handle, column) == SQLITE_NULL }
-
-    // NULL reads as zero, so that only a zero needs a second look.
-
-    func integer(_ column: Int32) -> Int64? {
-        let value = sqlite3_column_int64(handle, column)
-        return value == 0 && isNull(column) ? nil : value
-    }
-
-    func smallInteger(_ column: Int32) -> Int32? {
-        let value = sqlite3_column_int(handle, column)
-        return value == 0 && isNull(column) ? nil : value
-    }
-
-    func number(_ column: Int32) -> Double? {
-        let value = sqlite3_column_double(handle, column)
-        return value == 0 && isNull(column) ? nil : value
-    }
-
-    /// The text's bytes, valid until the statement moves on.
-    func bytes(_ column: Int32) -> UnsafeRawBufferPointer {
-        let start = sqlite3_column_text(handle, column)
-        return UnsafeRawBufferPointer(start: start, count: Int(sqlite3_column_bytes(handle, column)))
     }
 }

@@ -1,7 +1,7 @@
 import GRDB
 public import MarketData
 
-/// What stands in a buffer's file, for `edgetick status`: read without the lock, whether a collector runs or not.
+/// What is in a buffer's file, for `edgetick status`: read without the lock, whether a collector runs or not.
 public struct BufferReport: Sendable, Equatable {
     /// One stream's rows.
     public struct Stream: Sendable, Equatable {
@@ -145,7 +145,7 @@ public struct BufferReport: Sendable, Equatable {
         }
     }
 
-    /// Reads a stream's numbers by its table's first and last rows: rows stand in one run without holes, so that
+    /// Reads a stream's numbers by its table's first and last rows: rows are in one run without holes, so that
     /// nothing has to be counted.
     private static func stream(
         _ stream: EventStream, _ contents: TickConnection.Contents, _ database: Database

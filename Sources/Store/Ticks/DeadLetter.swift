@@ -18,6 +18,17 @@ public struct DeadLetter: Sendable, Equatable {
     /// How people name it: `bars:4711`.
     public var name: String { "\(stream.rawValue):\(sequence)" }
 
+    /// The constraint that the database's words name: `price_sane`; `nil` where they name none.
+    public var constraint: String? { Self.constraint(in: reason) }
+
+    static func constraint(in reason: String) -> String? {
+        // `violates check constraint "price_sane"`; the row's own texts come behind.
+        guard let start = reason.firstRange(of: "constraint \"")?.upperBound,
+            let end = reason[start...].firstIndex(of: "\"")
+        else { return nil }
+        return String(reason[start..<end])
+    }
+
     /// Makes a dead letter, of now when no time is given; see the properties for meaning and units.
     public init(
         stream: EventStream, sequence: Int64, sqlState: String, reason: String, row: String, time: Int64? = nil

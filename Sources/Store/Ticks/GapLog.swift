@@ -5,12 +5,14 @@ public import MarketData
 public enum GapState: String, Sendable, Hashable, CaseIterable, Codable {
     /// Not looked after yet, or not all of it.
     case open
-    /// What the REST aggregates have is in the buffer.
+    /// What the REST API has is in the buffer.
     case filled
     /// Nothing was traded then.
     case empty
-    /// The REST aggregates do not have what is missing.
+    /// The REST API does not have what is missing, or may not be asked for it.
     case unfillable
+    /// Other boxes of the group missed nothing then, and their rows are upstream.
+    case covered
 }
 
 /// A gap as the buffer's file has it.
@@ -25,6 +27,8 @@ public struct GapRecord: Sendable, Equatable {
     public var detail: String?
     /// Bars that filled it.
     public var rows: Int
+    /// Trades and quotes that filled it.
+    public var ticks = 0
     /// When it was recorded, in milliseconds since the Unix epoch.
     public var recorded: Int64
     /// The symbols that were asked for already, by kind of event.
@@ -79,6 +83,16 @@ public struct GapFill: Sendable, Equatable {
 
 /// Reads gaps, and the bars around them, from a buffer's file: without the lock, whether a collector runs or not.
 public enum GapLog {
+    /// How many gaps are in one of these states.
+    ///
+    /// - Throws: `.missing` when there is no file, and what reading throws. Blocks on the disk.
+    public static func count(directory: String, states: Set<GapState>) throws(StoreError) -> Int64 {
+        try reading(directory) { database in
+            let names = states.map { "'\($0.rawValue)'" }.sorted().joined(separator: ",")
+            return try Int64.fetchOne(database, sql: "SELECT count(*) FROM gaps WHERE state IN (\(names))") ?? 0
+        }
+    }
+
     /// The gaps in the order in which they were recorded.
     ///
     /// - Parameters:
@@ -148,6 +162,47 @@ public enum GapLog {
         }
     }
 
+    /// The time of the newest event of each kind that the stream brought into the file, in milliseconds since the Unix
+    /// epoch. A time that is still to come is not believed.
+    public static func newestEvents(directory: String) throws(StoreError) -> [EventKind: Int64] {
+        try reading(directory) { database in
+            try FileTimes(database).rows.compactMapValues { rows in rows.map(\.known).max() }
+        }
+    }
+
+    /// Calls `body` with the events of a stream, of some symbols and within a span of time, that are in the buffer.
+    ///
+    /// - Parameter received: none of them was received before, in milliseconds since the Unix epoch; `nil` when that is not
+    ///   known. All rows since are read.
+    public static func forEachEvent(
+        of stream: EventStream, directory: String, symbols: Set<Symbol>, times: ClosedRange<Int64>, received: Int64?,
+        _ body: (StoredEvent) -> Void
+    ) throws(StoreError) {
+        try reading(directory) { database in
+            let first = try received.map { try sequence(receivedFrom: $0 * 1000, of: stream, database) } ?? 0
+            let rows = try Row.fetchCursor(
+                database,
+                sql: "SELECT * FROM \(stream.rawValue) WHERE seq >= ? AND \(stream.timeColumn) BETWEEN ? AND ?",
+                arguments: [first, times.lowerBound, times.upperBound])
+            while let row = try rows.next() {
+                if let event = StoredEvent(row, of: stream), symbols.contains(event.symbol) { body(event) }
+            }
+        }
+    }
+
+    /// Whether rows of a stream were deleted, and the time of the first that is there, in milliseconds since the Unix epoch.
+    public static func beginning(
+        of stream: EventStream, directory: String
+    ) throws(StoreError) -> (hasForgotten: Bool, oldest: Int64?) {
+        try reading(directory) { database in
+            let deleted = try Int64.fetchOne(
+                database, sql: "SELECT deleted_through FROM streams WHERE stream = ?", arguments: [stream.rawValue])
+            let oldest = try Int64.fetchOne(
+                database, sql: "SELECT \(stream.timeColumn) FROM \(stream.rawValue) ORDER BY seq LIMIT 1")
+            return ((deleted ?? 0) > 0, oldest)
+        }
+    }
+
     /// The symbols of the newest rows, for a gap of a connection that takes everything.
     public static func recentSymbols(directory: String, rows: Int = 50_000) throws(StoreError) -> Set<Symbol> {
         try reading(directory) { database in
@@ -158,7 +213,8 @@ public enum GapLog {
         }
     }
 
-    private static func reading<Result>(
+    /// Reads the file of a directory over a connection of its own.
+    static func reading<Result>(
         _ directory: String, _ body: (Database) throws -> Result
     ) throws(StoreError) -> Result {
         let file = StoreFile(path: "\(directory)/\(TickBuffer.fileName)", schema: .ticks)
@@ -183,6 +239,7 @@ public enum GapLog {
         let recorded: Int64 = cells["recorded_us"] ?? 0
         var settled: [EventKind: Set<Symbol>] = [:]
         var count = 0
+        var ticks = 0
         for fill in try Row.fetchAll(
             database, sql: "SELECT symbol, event, rows FROM gap_fills WHERE gap = ?", arguments: [id])
         {
@@ -191,24 +248,30 @@ public enum GapLog {
                 let kind = EventKind(rawValue: event)
             else { continue }
             settled[kind, default: []].insert(symbol)
-            count += fill["rows"] ?? 0
+            let rows: Int = fill["rows"] ?? 0
+            if kind.stream == .bars { count += rows } else { ticks += rows }
         }
-        return GapRecord(
+        var record = GapRecord(
             id: id,
             gap: Gap(row), state: cells["state"].flatMap { GapState(rawValue: $0) } ?? .open,
             detail: cells["detail"], rows: count,
             recorded: recorded / 1000, settled: settled)
+        record.ticks = ticks
+        return record
     }
 
     /// The first row received at a time or later, by bisection: rows stand in the order received.
-    private static func sequence(receivedFrom microseconds: Int64, _ database: Database) throws -> Int64 {
-        guard var low = try Int64.fetchOne(database, sql: "SELECT min(seq) FROM bars"),
-            var high = try Int64.fetchOne(database, sql: "SELECT max(seq) FROM bars")
+    static func sequence(
+        receivedFrom microseconds: Int64, of stream: EventStream = .bars, _ database: Database
+    ) throws -> Int64 {
+        guard var low = try Int64.fetchOne(database, sql: "SELECT min(seq) FROM \(stream.rawValue)"),
+            var high = try Int64.fetchOne(database, sql: "SELECT max(seq) FROM \(stream.rawValue)")
         else { return 0 }
         while low < high {
             let middle = low + (high - low) / 2
             let received = try Int64.fetchOne(
-                database, sql: "SELECT received_us FROM bars WHERE seq >= ? ORDER BY seq LIMIT 1", arguments: [middle])
+                database, sql: "SELECT received_us FROM \(stream.rawValue) WHERE seq >= ? ORDER BY seq LIMIT 1",
+                arguments: [middle])
             if (received ?? .max) >= microseconds { high = middle } else { low = middle + 1 }
         }
         return low

@@ -16,6 +16,7 @@ final class HandOver: Sendable {
         var letters: [DeadLetter] = []
         var fills: [GapFill] = []
         var settled: [SettledLetter] = []
+        var reconciled: [ReconciledDay] = []
         var drops = DropTally()
         var acknowledged = false
         /// What the ledger upstream says, to be agreed with; `nil` when it wasn't asked.
@@ -48,7 +49,8 @@ final class HandOver: Sendable {
 
         var isEmpty: Bool {
             batches.isEmpty && gaps.isEmpty && letters.isEmpty && fills.isEmpty && settled.isEmpty && drops.isEmpty
-                && !acknowledged && ledger == nil && line.isEmpty && incidents.isEmpty && damage == nil
+                && reconciled.isEmpty && !acknowledged && ledger == nil && line.isEmpty && incidents.isEmpty
+                && damage == nil
         }
     }
 
@@ -103,6 +105,7 @@ final class HandOver: Sendable {
         var letters: [LetterKey: DeadLetter] = [:]
         var fills: [GapFill] = []
         var settled: [SettledLetter] = []
+        var reconciled: [ReconciledDay] = []
         var drops = DropTally()
         var refusedBatches: Int64 = 0
         var acknowledged = false
@@ -110,6 +113,7 @@ final class HandOver: Sendable {
         var line = LineChange()
         var damage: StoreError?
         var tickets: UInt64 = 0
+        var pace: CommitPace
         var due: MonotonicTime?
         /// How long before the interval's end the writer starts: what its waking and its inserts take, so that the
         /// commit itself starts at the end.
@@ -129,23 +133,23 @@ final class HandOver: Sendable {
 
         var hasWork: Bool {
             !batches.isEmpty || !gaps.isEmpty || !letters.isEmpty || !fills.isEmpty || !settled.isEmpty
-                || !drops.isEmpty || acknowledged || ledger != nil || !line.isEmpty || !incidents.isEmpty
+                || !reconciled.isEmpty || !drops.isEmpty || acknowledged || ledger != nil || !line.isEmpty
+                || !incidents.isEmpty
                 || damage != nil || !marks.isEmpty
         }
     }
 
     let limit: Int
-    let interval: Duration
     /// This many events are written without waiting for the interval's end.
     let muchEvents: Int
     /// About this many events go into one transaction.
     let mostEvents: Int
-    private let state = Mutex(State())
+    private let state: Mutex<State>
     private let wake = WakeSignal()
 
-    init(limit: Int, interval: Duration, muchEvents: Int = 10_000, mostEvents: Int = 40_000) {
+    init(limit: Int, interval: CommitInterval, muchEvents: Int = 10_000, mostEvents: Int = 40_000) {
         self.limit = limit
-        self.interval = interval
+        state = Mutex(State(pace: CommitPace(interval)))
         self.muchEvents = muchEvents
         self.mostEvents = mostEvents
     }
@@ -245,7 +249,8 @@ final class HandOver: Sendable {
     /// Waits until everything handed over before the call, and what is given, is durable.
     func flush(
         letters: [DeadLetter] = [], fills: [GapFill] = [], settled: [SettledLetter] = [],
-        drops: DropTally = DropTally(), ledger: [EventStream: Int64]? = nil, line: LineChange = LineChange(),
+        reconciled: [ReconciledDay] = [], drops: DropTally = DropTally(), ledger: [EventStream: Int64]? = nil,
+        line: LineChange = LineChange(),
         incidents: [Incident] = []
     ) async -> StoreError? {
         await withCheckedContinuation { continuation in
@@ -258,6 +263,7 @@ final class HandOver: Sendable {
                 }
                 state.fills += fills
                 state.settled += settled
+                state.reconciled += reconciled
                 state.drops.add(drops)
                 if let ledger { state.ledger = ledger }
                 state.line.add(line)
@@ -306,10 +312,10 @@ final class HandOver: Sendable {
         state.bytes + state.bytesTaken < limit / 2 || state.bytes + state.bytesTaken == 0
     }
 
-    /// Numbers what was just handed over, starts the interval, and answers whether the writer must be woken.
+    /// Numbers what was just handed over, starts the interval, and returns whether the writer must be woken.
     private func note(_ state: inout State, urgent: Bool = false) -> Bool {
         state.tickets += 1
-        if state.due == nil { state.due = .now().advanced(by: interval) }
+        if state.due == nil { state.due = state.pace.start(at: .now()) }
         if urgent { state.isUrgent = true }
         switch state.sleep {
         case .awake: return false
@@ -353,6 +359,7 @@ final class HandOver: Sendable {
         }
         state.letters = [:]
         swap(&work.fills, &state.fills)
+        swap(&work.reconciled, &state.reconciled)
         swap(&work.settled, &state.settled)
         swap(&work.drops, &state.drops)
         work.acknowledged = state.acknowledged
@@ -374,7 +381,7 @@ final class HandOver: Sendable {
                 state.sleep = .awake
                 let isClosing = state.closesAt != nil
                 if state.hasWork {
-                    let start = (state.due ?? now) - state.lead
+                    let start = (state.due ?? now) - min(state.lead, state.pace.interval / 4)
                     if state.isUrgent || isClosing || now >= start {
                         state.taken = state.isUrgent || isClosing ? nil : state.due
                         return (.work(take(&state)), now)
@@ -400,8 +407,8 @@ final class HandOver: Sendable {
             guard let due = state.taken else { return }
             state.taken = nil
             // A fiftieth of the interval is for the pages that go into the log before the sync.
-            let late = (due - interval / 50).duration(to: now)
-            state.lead = min(max(.zero, state.lead + late / 4), interval / 4)
+            let late = (due - state.pace.interval / 50).duration(to: now)
+            state.lead = min(max(.zero, state.lead + late / 4), state.pace.interval / 4)
         }
     }
 
@@ -451,7 +458,7 @@ final class HandOver: Sendable {
         for waiter in waiters { waiter.continuation.resume(returning: error) }
     }
 
-    /// Ends the queue, and answers what nobody will write any more.
+    /// Ends the queue, and returns what nobody will write any more.
     func end() -> Work {
         let (rest, waiters, marks, resumes) = state.withLock { state in
             state.isClosed = true

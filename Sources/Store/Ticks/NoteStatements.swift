@@ -18,6 +18,7 @@ final class NoteStatements {
     private let counted: PreparedStatement
     private let fill: PreparedStatement
     private let settle: PreparedStatement
+    private let reconciled: PreparedStatement
     private let alive: PreparedStatement
     private let move: PreparedStatement
     private let oldMoves: PreparedStatement
@@ -123,6 +124,10 @@ final class NoteStatements {
             """, on: database)
         settle = try PreparedStatement(
             "UPDATE gaps SET state = ?2, detail = ?3, settled_us = ?4 WHERE id = ?1", on: database)
+        reconciled = try PreparedStatement(
+            """
+            INSERT OR REPLACE INTO reconciled (\(ReconciledDay.columnList)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """, on: database)
         alive = try PreparedStatement("UPDATE buffer SET alive_us = ?", on: database)
         move = try PreparedStatement(
             "INSERT OR IGNORE INTO moves (id, stream, token, through) VALUES (?, ?, ?, ?)", on: database)
@@ -219,13 +224,13 @@ final class NoteStatements {
         }
         bindAll(value, to: gap)
         gap.bind(microseconds, at: 8)
-        // The REST aggregates have bars only.
-        let hasBars = value.events.contains { $0.stream == .bars }
-        gap.bind(hasBars ? GapState.open.rawValue : GapState.unfillable.rawValue, at: 9)
-        if hasBars {
+        // The REST API has nothing else.
+        let isFillable = value.events.contains { [.bars, .trades, .quotes].contains($0.stream) }
+        gap.bind(isFillable ? GapState.open.rawValue : GapState.unfillable.rawValue, at: 9)
+        if isFillable {
             gap.bind(nil, at: 10)
         } else {
-            gap.bind("only bars can be had again", at: 10)
+            gap.bind("only bars, trades and quotes can be had again", at: 10)
         }
         try gap.run()
         return true
@@ -270,6 +275,15 @@ final class NoteStatements {
         if let detail = value.detail { settle.bind(detail, at: 3) } else { settle.bind(nil, at: 3) }
         settle.bind(microseconds, at: 4)
         try settle.run()
+    }
+
+    /// Stores what comparing a day with the tape found, in place of what was found before.
+    func add(_ value: ReconciledDay) throws(StoreError) {
+        reconciled.bind(value.symbol.description, at: 1)
+        reconciled.bind(value.day.description, at: 2)
+        for (place, count) in zip(3..., value.counts) { reconciled.bind(Int64(count), at: Int32(place)) }
+        reconciled.bind(value.at, at: 12)
+        try reconciled.run()
     }
 
     /// Stores that a collector was alive.

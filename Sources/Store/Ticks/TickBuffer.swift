@@ -30,7 +30,7 @@ public final class TickBuffer: EventSink, Sendable {
         /// The collector's name, kept in the file.
         public var collector: String
         /// The longest time from an event's arrival to its commit.
-        public var commitInterval: Duration
+        public var commitInterval: CommitInterval
         /// When a commit counts as durable.
         public var synchronous: Synchronous
         /// The limit of the file's used part, in bytes.
@@ -52,7 +52,8 @@ public final class TickBuffer: EventSink, Sendable {
 
         /// Makes options; see the properties for meaning and units.
         public init(
-            collector: String, commitInterval: Duration = .milliseconds(50), synchronous: Synchronous = .full,
+            collector: String, commitInterval: CommitInterval = .fixed(.milliseconds(50)),
+            synchronous: Synchronous = .full,
             maximumBytes: Int64 = 8 << 30, fullPolicy: FullPolicy = .dropOldest, retention: Duration = .seconds(86_400),
             queueBytes: Int = 32 << 20, maximumLogBytes: Int64 = 256 << 20, maximumLetters: Int64 = 100_000
         ) {
@@ -192,6 +193,9 @@ public final class TickBuffer: EventSink, Sendable {
     public func flush() async throws(StoreError) {
         if let error = await handOver.flush() { throw error }
     }
+
+    /// The data directory that the file is in.
+    public var directory: String { file.directory }
 
     /// Marks the place behind everything offered so far; does not block.
     ///
@@ -414,6 +418,12 @@ public final class TickBuffer: EventSink, Sendable {
     public func settle(_ fills: [GapFill]) async throws(StoreError) {
         guard !fills.isEmpty else { return }
         if let error = await handOver.flush(fills: fills) { throw error }
+    }
+
+    /// Stores what comparing days with the tape found; durable on return. Call ``flush()`` before for the bars themselves.
+    public func record(_ days: [ReconciledDay]) async throws(StoreError) {
+        guard !days.isEmpty else { return }
+        if let error = await handOver.flush(reconciled: days) { throw error }
     }
 
     /// Commits what is queued, empties the log into the file and releases the lock; later calls answer `.closed`.

@@ -53,6 +53,8 @@ public struct TickHistory: Sendable {
     static let step: Int64 = 65_536
     /// Bars are sent again for 15 minutes; a bar that arrived later than this after another is not older than it.
     static let lateness: Int64 = 16 * 60 * 1_000_000
+    /// A bar may be dated by a clock that is ahead of this one's by so much, in microseconds.
+    static let clockSlack: Int64 = 60 * 1_000_000
 
     private let file: StoreFile
 
@@ -70,11 +72,13 @@ public struct TickHistory: Sendable {
             // When the last bar that was needed arrived: those shortly before it may still be newer than others found.
             var enoughSince: Int64?
             let isComplete = try walk(database, .bars, pace: pace) { database, range in
-                if let enoughSince {
+                // What was received before a time is of windows that began before it.
+                let earliest = query.from.map { min(max($0, 0), 1 << 50) * 1000 - Self.clockSlack }
+                if let earliest = [earliest, enoughSince.map { $0 - Self.lateness }].compactMap({ $0 }).max() {
                     let received = try Int64.fetchOne(
                         database, sql: "SELECT received_us FROM bars WHERE seq <= ? ORDER BY seq DESC LIMIT 1",
                         arguments: [range.upperBound])
-                    if let received, received < enoughSince - Self.lateness { return false }
+                    if let received, received < earliest { return false }
                 }
                 let rows = try Row.fetchCursor(
                     database,
@@ -176,6 +180,43 @@ public struct TickHistory: Sendable {
         }
     }
 
+    /// How many rows upstream refused for which reasons, the newest first.
+    ///
+    /// - Throws: `.missing` when there is no file, and what reading a file throws.
+    public func deadLetterGroups() throws(StoreError) -> [DeadLetterGroup] {
+        let rows = try reading { database in
+            try database.read { database in
+                try Row.fetchAll(
+                    database,
+                    sql: """
+                        SELECT stream, sql_state, reason, count(*) AS letters, min(at_ms) AS first, max(at_ms) AS last
+                        FROM dead_letters GROUP BY stream, sql_state, reason ORDER BY last DESC
+                        """
+                ).map(Cells.init)
+            }
+        }
+        var groups: [DeadLetterGroup] = []
+        for row in rows {
+            guard let stream = row["stream"].flatMap({ EventStream(rawValue: $0) }) else { continue }
+            let reason: String = row["reason"] ?? ""
+            let (state, constraint) = (row["sql_state"] ?? "", DeadLetter.constraint(in: reason))
+            let (count, first, last): (Int, Int64, Int64) = (row["letters"] ?? 0, row["first"] ?? 0, row["last"] ?? 0)
+            let known = groups.firstIndex {
+                $0.stream == stream && $0.sqlState == state && $0.constraint == constraint
+            }
+            if let known {
+                groups[known].count += count
+                groups[known].first = min(groups[known].first, first)
+            } else {
+                groups.append(
+                    DeadLetterGroup(
+                        stream: stream, sqlState: state, constraint: constraint, count: count, first: first,
+                        last: last, reason: reason))
+            }
+        }
+        return groups
+    }
+
     /// Those of some refused bars of which the file holds a newer version.
     ///
     /// - Throws: `.missing` when there is no file, and what reading a file throws.
@@ -235,8 +276,8 @@ public struct TickHistory: Sendable {
         }
     }
 
-    /// Reads a stream backwards, a snapshot a step, until `body` has enough; answers whether nothing was left out.
-    private func walk(
+    /// Reads a stream backwards, a snapshot a step, until `body` has enough; returns whether nothing was left out.
+    func walk(
         _ connection: DatabaseQueue, _ stream: EventStream, pace: Pace,
         _ body: (Database, ClosedRange<Int64>) throws -> Bool
     ) throws -> Bool {

@@ -228,7 +228,7 @@ final class TickReader: Sendable {
                 do throws(StoreError) {
                     while try statement.step() { run.append(statement.handle) }
                 } catch {
-                    // What stands before the damage is good.
+                    // What is before the damage is good.
                     guard error.reason == .damaged, run.batch.count > 0 else { throw error }
                 }
                 return run

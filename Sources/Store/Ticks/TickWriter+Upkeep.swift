@@ -137,7 +137,7 @@ extension TickWriter {
         throw StoreError(reason, operation: "write", path: file.path, underlying: fault.text)
     }
 
-    /// Tells which bad files lie beside the buffer's: a person may have taken some away.
+    /// Shows which bad files lie beside the buffer's: a person may have taken some away.
     func noteFilesSetAside() {
         let paths = file.filesSetAside()
         board.update { $0.setAside = paths }

@@ -149,7 +149,7 @@ final class TickWriter {
         for stream in EventStream.allCases { last[stream] = statistics[stream].lastSequence }
         let hasNotes =
             !work.gaps.isEmpty || !work.letters.isEmpty || !work.fills.isEmpty || !work.settled.isEmpty
-            || !carried.isEmpty || work.ledger != nil || !work.line.isEmpty
+            || !work.reconciled.isEmpty || !carried.isEmpty || work.ledger != nil || !work.line.isEmpty
         let noteCount = notes + (hasNotes ? 1 : 0)
         let now = WallClock.microseconds()
         let requeued = work.settled.compactMap(\.batch)
@@ -177,6 +177,7 @@ final class TickWriter {
             for (id, stream) in work.line.forgotten { try connection.notes.forget(id, stream) }
             attempt?.gaps = try connection.notes.add(work.gaps, now: now)
             for fill in work.fills { try connection.notes.add(fill, now: now) }
+            for day in work.reconciled { try connection.notes.add(day) }
             for letter in work.settled { try connection.notes.removeLetter(letter.stream, letter.sequence) }
             for letter in work.letters { try connection.notes.add(letter) }
             if !work.letters.isEmpty || !work.settled.isEmpty || work.ledger != nil {

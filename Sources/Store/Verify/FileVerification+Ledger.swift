@@ -10,9 +10,13 @@ extension FileVerification {
     }
 
     /// Compares the marks with the ledger upstream: the last uploaded sequences, by identifier and stream.
-    public mutating func compare(with ledger: [String: [EventStream: Int64]]) {
+    ///
+    /// - Parameter compared: The streams that the ledger is about.
+    public mutating func compare(
+        with ledger: [String: [EventStream: Int64]], of compared: [EventStream] = EventStream.allCases
+    ) {
         guard let id else { return }
-        for stream in EventStream.allCases {
+        for stream in compared {
             guard let marks = streams[stream] else { continue }
             let own = ledger[id]?[stream] ?? 0
             var settled = own
@@ -29,7 +33,7 @@ extension FileVerification {
                 find(
                     .fault, .ledger, at: name,
                     "rows through \(marks.acknowledged) count as uploaded, and the ledger knows \(settled)",
-                    advice: "DATABASE_URI names another database, or one that was restored from an older backup")
+                    advice: "the database is another one, or one that was restored from an older backup")
             } else if settled > marks.acknowledged {
                 find(
                     .note, .ledger, at: name,

@@ -36,7 +36,7 @@ public enum FileVerifier {
                     .fault, .structure, at: "the file", "it is empty, and a write-ahead log lies beside it",
                     advice: repairAdvice)
             } else {
-                result.find(.note, .structure, at: "the file", "it is empty: a collector makes it anew")
+                result.find(.note, .structure, at: "the file", "it is empty: a collector makes it again")
             }
             return result
         }
@@ -114,7 +114,7 @@ public enum FileVerifier {
             result.find(.fault, .structure, at: "the file", message, advice: repairAdvice)
         }
         if outcome.messages.count >= StructureCheck.mostFaults {
-            result.find(.note, .structure, at: "the file", "there may be more faults than are told here")
+            result.find(.note, .structure, at: "the file", "there may be more faults than are listed here")
         }
         if outcome.wasGivenUp {
             result.find(

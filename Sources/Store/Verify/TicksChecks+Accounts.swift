@@ -43,7 +43,8 @@ extension TicksChecks {
             }
         }
         if let count = holes[stream]?.count, count > Self.mostTold {
-            result.find(.note, .sequences, at: stream.rawValue, "\(count - Self.mostTold) more holes are not told here")
+            result.find(
+                .note, .sequences, at: stream.rawValue, "\(count - Self.mostTold) more holes are not listed here")
         }
     }
 

@@ -56,7 +56,7 @@ extension TicksChecks {
         return Step(rows: row.integer(0) ?? 0, first: row.integer(1), last: row.integer(2), broken: row.integer(3) ?? 0)
     }
 
-    /// Counts the rows up to the first one that can't be read, and answers the last of them.
+    /// Counts the rows up to the first one that can't be read, and returns the last of them.
     private mutating func lastReadable(_ stream: EventStream, after: Int64, through: Int64) throws(StoreError) -> Int64
     {
         let statement = try handle.statement(
@@ -137,7 +137,7 @@ extension TicksChecks {
                 advice: "the upload leaves out a row that is no event; it counts as unreadable in drops")
         }
         if told - rows.count < Self.mostTold, told > Self.mostTold {
-            result.find(.note, .values, at: stream.rawValue, "there are more such rows than are told here")
+            result.find(.note, .values, at: stream.rawValue, "there are more such rows than are listed here")
         }
     }
 }

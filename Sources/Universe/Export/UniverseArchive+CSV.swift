@@ -18,8 +18,8 @@ extension UniverseArchive {
     /// The mirror as CSV (RFC 4180), by file name. A field without quotes and content is NULL, `""` an empty text, as
     /// PostgreSQL's COPY has it.
     public static func csv(_ contents: MirrorContents) -> [(name: String, bytes: [UInt8])] {
-        var groups = CSVText(columns: groupColumns)
-        var members = CSVText(columns: memberColumns)
+        var groups = CSVWriter(columns: groupColumns)
+        var members = CSVWriter(columns: memberColumns)
         for group in contents.groups {
             let record = group.record
             let identity = [record.identity.environment, record.identity.type, record.identity.name]
@@ -37,13 +37,13 @@ extension UniverseArchive {
                 members.add(identity + own)
             }
         }
-        var entries = CSVText(columns: entryColumns)
+        var entries = CSVWriter(columns: entryColumns)
         for entry in contents.entries {
             entries.add([
                 entry.environment, entry.type, entry.name, entry.key, entry.value, entry.updatedAt.map(String.init),
             ])
         }
-        var mirror = CSVText(columns: pullColumns)
+        var mirror = CSVWriter(columns: pullColumns)
         if let pull = contents.pull {
             mirror.add([
                 pull.source, String(pull.pulledAt), String(pull.checkedAt), pull.checksum, String(pull.groups),
@@ -56,7 +56,7 @@ extension UniverseArchive {
     /// One group's members as a list that an import reads: the symbols, with their weights where there are any.
     public static func list(of group: GroupRecord) -> [UInt8] {
         let hasWeights = group.members.contains { $0.weight != nil }
-        var text = CSVText(columns: hasWeights ? ["symbol", "weight"] : ["symbol"])
+        var text = CSVWriter(columns: hasWeights ? ["symbol", "weight"] : ["symbol"])
         for member in group.members {
             text.add(hasWeights ? [member.symbol, member.weight.map { "\($0)" }] : [member.symbol])
         }
@@ -115,12 +115,23 @@ extension UniverseArchive {
 
     private static func rows(
         _ name: String, _ columns: [String], _ file: (String) throws -> [UInt8]?
-    ) throws -> [CSVText.Row] {
+    ) throws -> [ArchiveRow] {
         guard let bytes = try file(name) else {
             throw UniverseArchiveError(
                 .foreign, "\(name) is missing: a backup as CSV is a directory with \(csvFiles.joined(separator: ", "))")
         }
-        var rows = try CSVText.rows(of: bytes, file: name)
+        var rows: [ArchiveRow] = []
+        var reader = SeparatedRows(archive: bytes)
+        while let (line, row) = reader.next() {
+            switch row {
+            case .malformed(let text): throw UniverseArchiveError(.malformed, "\(name): line \(line): \(text)")
+            case .fields(let fields):
+                let values = zip(fields, reader.areQuoted).map { field, isQuoted in
+                    field.isEmpty && !isQuoted ? nil : String(decoding: field, as: UTF8.self)
+                }
+                rows.append(ArchiveRow(file: name, line: line, fields: values))
+            }
+        }
         guard !rows.isEmpty, rows.removeFirst().fields == columns.map(Optional.some) else {
             throw UniverseArchiveError(
                 .malformed, "\(name): line 1 must be \(columns.joined(separator: ","))")
@@ -129,5 +140,37 @@ extension UniverseArchive {
             throw row.fault("\(row.fields.count) columns instead of \(columns.count)")
         }
         return rows
+    }
+}
+
+/// A row of a backup; a field is `nil` for NULL.
+private struct ArchiveRow {
+    let file: String
+    let line: Int
+    var fields: [String?]
+
+    func fault(_ text: String) -> UniverseArchiveError {
+        UniverseArchiveError(.malformed, "\(file): line \(line): \(text)")
+    }
+
+    func text(_ column: Int) throws(UniverseArchiveError) -> String {
+        guard let text = fields[column] else { throw fault("column \(column + 1) is missing") }
+        return text
+    }
+
+    func integer(_ column: Int) throws(UniverseArchiveError) -> Int64? {
+        guard let text = fields[column] else { return nil }
+        guard let value = Int64(text) else { throw fault("column \(column + 1) is no whole number") }
+        return value
+    }
+
+    func number(_ column: Int) throws(UniverseArchiveError) -> Double? {
+        guard let text = fields[column] else { return nil }
+        guard let value = Double(text), value.isFinite else { throw fault("column \(column + 1) is no number") }
+        return value
+    }
+
+    func identity() throws(UniverseArchiveError) -> GroupRecord.Identity {
+        GroupRecord.Identity(name: try text(2), type: try text(1), environment: try text(0))
     }
 }

@@ -59,7 +59,7 @@ public struct HoldingsImport: Sendable, Equatable {
     /// Rows of holdings that a feed of US stocks doesn't have, which were left out.
     public private(set) var elsewhereRows = 0
 
-    /// Where each symbol stands among the entries.
+    /// Where each symbol is among the entries.
     private var places: [String: Int] = [:]
 
     /// The members as the mirror keeps them.
@@ -161,7 +161,7 @@ public struct HoldingsImport: Sendable, Equatable {
             funds[current].take(fields, line, preamble)
         }
         let header =
-            "the header on line \(preamble.headerLine) says that they stand in the column "
+            "the header on line \(preamble.headerLine) says that they are in the column "
             + quoted(preamble.columns.titles[preamble.columns.symbol])
         var taken: [HoldingsImport] = []
         for fund in funds {
@@ -222,7 +222,7 @@ public struct HoldingsImport: Sendable, Equatable {
         let weight = weight(in: fields, line, preamble, of: symbol)
         if let place = places[symbol] {
             let first = entries[place]
-            add(line, .repeated, "\(symbol) stands on line \(first.line) already; the weights are added")
+            add(line, .repeated, "\(symbol) is on line \(first.line) already; the weights are added")
             if let weight { entries[place].weight = (first.weight ?? 0) + weight }
             return
         }

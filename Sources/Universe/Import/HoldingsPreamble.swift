@@ -1,6 +1,6 @@
 import MarketData
 
-/// What stands above the rows of a list: lines about a fund, and the header.
+/// What is above the rows of a list: lines about a fund, and the header.
 struct HoldingsPreamble {
     let columns: HoldingsColumns
     let headerLine: Int

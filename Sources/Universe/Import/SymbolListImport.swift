@@ -77,7 +77,7 @@ public struct SymbolListImport: Sendable, Equatable {
         var header: String
         if let preamble {
             header =
-                "the header on line \(preamble.headerLine) says that they stand in the column "
+                "the header on line \(preamble.headerLine) says that they are in the column "
                 + quoted(preamble.columns.titles[preamble.columns.symbol])
             readRows(text, preamble, &firstLines)
         } else {
@@ -203,7 +203,7 @@ public struct SymbolListImport: Sendable, Equatable {
     /// Takes a symbol; returns it when it is a new member.
     private mutating func take(_ text: String, _ line: Int, _ firstLines: inout [Symbol: Int]) -> Symbol? {
         if !text.isEmpty, SymbolSpelling.isMissing(text) {
-            add(line, .remarked, "\(quoted(text)) stands where there is no symbol and is left out")
+            add(line, .remarked, "\(quoted(text)) is no symbol and is left out")
             return nil
         }
         let symbol: Symbol
@@ -216,7 +216,7 @@ public struct SymbolListImport: Sendable, Equatable {
             if let remark { add(line, .remarked, remark) }
         }
         if let first = firstLines[symbol] {
-            add(line, .repeated, "\(symbol) stands on line \(first) already; the first row counts")
+            add(line, .repeated, "\(symbol) is on line \(first) already; the first row counts")
             return nil
         }
         firstLines[symbol] = line

@@ -79,7 +79,7 @@ enum SymbolSpelling: Equatable {
         if spelling.utf8.count > Symbol.maximumLength {
             return "\(quoted(written)) is no symbol: longer than \(Symbol.maximumLength) characters"
         }
-        return "\(quoted(written)) is no symbol: spaces, commas, quotes, * and letters beyond ASCII cannot stand in one"
+        return "\(quoted(written)) is no symbol: spaces, commas, quotes, * and letters beyond ASCII cannot be in one"
     }
 }
 

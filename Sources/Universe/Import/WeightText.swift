@@ -32,7 +32,7 @@ enum WeightText: Equatable {
         self = .value(sign * value)
     }
 
-    /// The number without its thousands separators; `nil` when they don't stand where thousands end.
+    /// The number without its thousands separators; `nil` when they are not where thousands end.
     private static func withoutThousands(_ text: Substring) -> String? {
         let groups = text.prefix { $0 != "." }.split(separator: ",", omittingEmptySubsequences: false)
         guard groups.count > 1 else { return String(text) }

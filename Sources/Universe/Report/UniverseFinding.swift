@@ -57,11 +57,11 @@ public struct UniverseFinding: Sendable, Equatable, CustomStringConvertible {
     public var group: String?
     /// One line: what is the matter and what to do.
     public var text: String
-    /// Whether `--fix` mends it.
+    /// Whether `--fix` fixes it.
     public var isFixable = false
 
     /// One line.
     public var description: String {
-        "\(severity.rawValue): \(group.map { "\($0): " } ?? "")\(text)" + (isFixable ? " (--fix mends this)" : "")
+        "\(severity.rawValue): \(group.map { "\($0): " } ?? "")\(text)" + (isFixable ? " (--fix fixes this)" : "")
     }
 }

@@ -1,7 +1,7 @@
 import MarketData
 public import Store
 
-/// Looks through the whole mirror for what is wrong, odd or old, and knows how to mend what is safe to mend. Pure.
+/// Looks through the whole mirror for what is wrong, odd or old, and knows how to fix what is safe to fix. Pure.
 public struct UniverseValidation: Sendable {
     /// What the checks need to know besides.
     public struct Context: Sendable {
@@ -25,7 +25,7 @@ public struct UniverseValidation: Sendable {
 
     /// What was found, the worst first.
     public private(set) var findings: [UniverseFinding] = []
-    /// What mends that which is safe to mend: spellings that surely mean another symbol, in local groups.
+    /// The fixes that are safe: spellings that surely mean another symbol, in local groups.
     public private(set) var fixes: [GroupChange] = []
 
     /// Checks everything.
@@ -102,7 +102,8 @@ public struct UniverseValidation: Sendable {
         if !doubled.isEmpty {
             let texts = doubled.map { "\($0.value.map(quoted).joined(separator: " and "))" }
             add(
-                .warning, .duplicate, record, "one symbol stands twice: \(sample(texts))\(advice)", isFixable: isFixable
+                .warning, .duplicate, record, "one symbol is there twice: \(sample(texts))\(advice)",
+                isFixable: isFixable
             )
         }
         if isFixable, !respelled.isEmpty { fixes.append(fix(record, respelled, group.imported)) }
@@ -146,7 +147,7 @@ public struct UniverseValidation: Sendable {
             add(
                 .warning, .weights, record,
                 "the weights sum to \(HoldingsImport.rounded(sum)) percent instead of about 100: import its holdings "
-                    + "anew")
+                    + "again")
         }
     }
 
@@ -249,7 +250,7 @@ public struct UniverseValidation: Sendable {
                 if !unknown.isEmpty {
                     add(
                         .note, .unknown, group.record,
-                        "\(unknown.count) members stand in no universe and no ETF of \(environment): \(sample(unknown))"
+                        "\(unknown.count) members are in no universe and no ETF of \(environment): \(sample(unknown))"
                     )
                 }
             }

@@ -80,7 +80,7 @@ final class CacheEntry: Sendable {
         reloadsAfter = Atomic(staleAt)
     }
 
-    /// Whether the caller, and nobody else, should load the entry anew.
+    /// Whether the caller, and nobody else, should load the entry again.
     func claimsReload(at now: Int64, pause: Int64) -> Bool {
         let due = reloadsAfter.load(ordering: .relaxed)
         guard now >= due else { return false }

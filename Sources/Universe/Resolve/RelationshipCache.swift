@@ -7,7 +7,7 @@ import Synchronization
 /// Answers about universes, ETFs, sectors and themes from memory, read from the mirror file and never from the network.
 ///
 /// An answer is good for the time to live; after that it is served once more, and for as long as the file can't be
-/// read, while it is loaded anew in the background. However many ask for the same missing answer, the file is read
+/// read, while it is loaded again in the background. However many ask for the same missing answer, the file is read
 /// once. A hit copies nothing and takes no lock that another reader holds.
 public final class RelationshipCache: Sendable {
     /// How the cache behaves.
@@ -43,7 +43,7 @@ public final class RelationshipCache: Sendable {
         case key(RelationshipKind, String)
     }
 
-    /// How long a stale answer that could not be loaded anew is left alone.
+    /// How long a stale answer that could not be loaded again is left alone.
     private static let reloadPause: Int64 = 5_000_000_000
 
     private struct Flight {

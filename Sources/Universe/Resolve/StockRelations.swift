@@ -60,7 +60,7 @@ extension RelationshipCache {
     }
 
     /// The ETF, sector or theme of a name, as written or else regardless of case, with its members; `nil` when there is
-    /// none.
+    /// none. A group of another type comes without members.
     public func group(named name: String, of type: GroupType) async throws(StoreError) -> RelatedGroup? {
         let groups = try await groups(of: type)
         let folded = name.lowercased()

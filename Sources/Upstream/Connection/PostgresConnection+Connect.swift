@@ -31,7 +31,7 @@ extension PostgresConnection {
         throw failure ?? UpstreamError(.configuration, "connect", "no server is named")
     }
 
-    /// The failure to tell about: one that a person must mend rather than that the next server is down too.
+    /// The failure to tell about: one that a person must fix rather than that the next server is down too.
     private static func worse(_ first: UpstreamError?, _ second: UpstreamError) throws(UpstreamError) -> UpstreamError {
         guard second.reason != .cancelled else { throw second }
         guard let first, first.pausesUpload else { return second }

@@ -49,6 +49,47 @@ extension PostgresConnection {
         return sent
     }
 
+    /// Runs a COPY … TO STDOUT, and hands on each row as the server sent it, without its line's end.
+    ///
+    /// The server waits while a row is worked on, so memory stays bounded by one row.
+    ///
+    /// - Throws: the first error, after which the connection is closed: rows may be on their way; and what `row` throws.
+    func copyOut(
+        _ sql: String, _ operation: String, _ row: (UnsafeRawBufferPointer) throws(UpstreamError) -> Void
+    ) throws(UpstreamError) {
+        var deadline = Deadline(after: responseLimit)
+        try send(sql, until: deadline, operation)
+        while let result = try nextResult(until: deadline, operation) {
+            defer { PQclear(result) }
+            switch PQresultStatus(result) {
+            case PGRES_COMMAND_OK: continue
+            case PGRES_COPY_OUT: break
+            default: throw settled(error(in: result, operation))
+            }
+            rows: while true {
+                var bytes: UnsafeMutablePointer<CChar>?
+                let count = PQgetCopyData(handle, &bytes, 1)
+                defer { if let bytes { PQfreemem(bytes) } }
+                switch count {
+                case 1...:
+                    // Each row's way has the whole time.
+                    deadline = Deadline(after: responseLimit)
+                    do throws(UpstreamError) {
+                        try row(UnsafeRawBufferPointer(start: bytes, count: Int(count) - 1))
+                    } catch {
+                        finish()
+                        throw error
+                    }
+                case 0:
+                    _ = try waitFor(POLLIN, until: deadline, operation)
+                    try consumeInput(operation)
+                case -1: break rows
+                default: throw discarded(.connectionLost, operation, lastMessage)
+                }
+            }
+        }
+    }
+
     /// Sends all rows, or those until the server refuses one: the next result then tells why.
     private func sendRows(
         _ source: inout some CopySource, until deadline: Deadline, _ operation: String

@@ -16,6 +16,8 @@ final class PostgresConnection {
     let sessionSQL: [String]
     /// What the tables of bars call their columns.
     let barColumns: BarColumns
+    /// Whether ticks go only into tables that have an identity.
+    let needsIdentity: Bool
 
     init(handle: OpaquePointer, interrupt: Wakeup, configuration: UpstreamConfiguration) {
         self.handle = handle
@@ -24,6 +26,7 @@ final class PostgresConnection {
         responseLimit = configuration.responseLimit
         sessionSQL = configuration.sessionSQL
         barColumns = configuration.barColumns
+        needsIdentity = configuration.needsIdentity
     }
 
     deinit { finish() }
@@ -36,6 +39,9 @@ final class PostgresConnection {
 
     /// The server's version as libpq counts: 150018 is 15.18.
     var serverVersion: Int { Int(PQserverVersion(handle)) }
+
+    /// The server's process for this connection, as the server itself or a pooler before it said at the start.
+    var backend: Int { Int(PQbackendPID(handle)) }
 
     /// Whether bytes are encrypted on the way.
     var isEncrypted: Bool { PQsslInUse(handle) != 0 }

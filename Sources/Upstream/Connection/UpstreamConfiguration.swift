@@ -1,3 +1,5 @@
+public import MarketData
+
 /// What `timestamp` of a bar means upstream.
 public enum BarTimestamp: String, Sendable, CaseIterable {
     /// The window's start, as in REST aggregates.
@@ -11,9 +13,9 @@ public struct UpstreamConfiguration: Sendable {
     /// The collector's name, as the rows and the ledger say it.
     public let collector: String
     /// How long connecting may take in all: names, every address, TLS, login. `connect_timeout` in the URI goes first.
-    public let connectTimeout: Duration
+    public private(set) var connectTimeout: Duration
     /// The server's limit for one statement (`statement_timeout`); our own deadline is ``responseLimit``.
-    public let statementTimeout: Duration
+    public private(set) var statementTimeout: Duration
     /// What `timestamp` of a bar means upstream.
     public let barTimestamp: BarTimestamp
     /// Whose version of a bar stays where nothing tells its age; `nil`: ``BarConflict/newest`` where the table has the
@@ -22,6 +24,12 @@ public struct UpstreamConfiguration: Sendable {
 
     /// What the tables of bars call their columns.
     public let barColumns: BarColumns
+    /// Whether other boxes send the same events, so that ticks go only into tables that tell those apart which are there.
+    public var needsIdentity: Bool
+    /// Which of the databases it is.
+    public let role: UpstreamRole
+    /// The streams whose rows go there.
+    public let streams: [EventStream]
 
     let settings: ConnectionSettings
 
@@ -36,7 +44,8 @@ public struct UpstreamConfiguration: Sendable {
     public init(
         uri: String, collector: String, connectTimeout: Duration = .seconds(10),
         statementTimeout: Duration = .seconds(60), barTimestamp: BarTimestamp = .start,
-        barConflict: BarConflict? = nil, barColumns: BarColumns = .usual
+        barConflict: BarConflict? = nil, barColumns: BarColumns = .usual, needsIdentity: Bool = false,
+        role: UpstreamRole = .main, isAlone: Bool = true
     ) throws(UpstreamError) {
         guard !collector.isEmpty, !collector.utf8.contains(0) else {
             throw UpstreamError(.configuration, "read COLLECTOR_ID", "the collector's name is empty or has a NUL in it")
@@ -51,6 +60,16 @@ public struct UpstreamConfiguration: Sendable {
         self.barTimestamp = barTimestamp
         self.barConflict = barConflict
         self.barColumns = barColumns
+        self.needsIdentity = needsIdentity
+        self.role = role
+        streams = role.streams(isAlone: isAlone)
+    }
+
+    /// The same, with no statement allowed to take longer than this.
+    func limited(to timeout: Duration) -> UpstreamConfiguration {
+        var limited = self
+        limited.statementTimeout = min(statementTimeout, timeout)
+        return limited
     }
 
     /// The server, port, database and user, without any secret.
@@ -63,5 +82,20 @@ public struct UpstreamConfiguration: Sendable {
     /// more, so that a server that is alive gets to say its own error first.
     public var responseLimit: Duration {
         statementTimeout + min(.seconds(5), max(.milliseconds(250), statementTimeout / 10))
+    }
+
+    /// The same for a question that somebody waits for: connecting and the answer may take so long each.
+    func hurried(_ limit: Duration) -> UpstreamConfiguration {
+        var hurried = self
+        hurried.connectTimeout = min(connectTimeout, limit)
+        hurried.statementTimeout = min(statementTimeout, limit)
+        return hurried
+    }
+
+    /// The same for work on whole tables, which may take hours.
+    var unhurried: UpstreamConfiguration {
+        var unhurried = self
+        unhurried.statementTimeout = max(statementTimeout, .seconds(86_400))
+        return unhurried
     }
 }

@@ -36,6 +36,8 @@ extension UpstreamError.Reason {
 extension UpstreamError {
     /// A unique key exists already.
     static let uniqueViolation = "23505"
+    /// Of the server itself, as it says; on Citus also what keeps a row of a COPY out.
+    static let internalError = "XX000"
     /// A lock that another holds was waited for in vain.
     static let lockTimeout = "55P03"
     /// The server ended a statement: at our own limit, or because a person asked it to.

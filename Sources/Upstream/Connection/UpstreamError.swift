@@ -70,7 +70,7 @@ public struct UpstreamError: Error, Sendable, Equatable {
         }
     }
 
-    /// Whether a person must mend something: the upload pauses and tries again slowly.
+    /// Whether a person must fix something: the upload pauses and tries again slowly.
     public var pausesUpload: Bool { !isRetryable }
 
     /// Whether the connection can't be used any more.
@@ -114,7 +114,7 @@ extension UpstreamError: CustomStringConvertible {
     private var advice: String {
         switch reason {
         case .connectionLost: "it is tried again, nothing is lost; is the server up and reachable?"
-        case .deadline: "the connection was given up and is made anew; is the server overloaded or the network cut?"
+        case .deadline: "the connection was given up and is made again; is the server overloaded or the network cut?"
         case .busy: "it is tried again with the same rows"
         case .limit: "it is tried again in smaller parts; raise the limit named above if it stays"
         case .tooSlow: "it is tried again in smaller parts; raise SYNC_STATEMENT_TIMEOUT if it stays"

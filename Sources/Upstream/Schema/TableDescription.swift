@@ -24,13 +24,19 @@ struct TableDescription: Sendable, Equatable {
         var canSelect: Bool
     }
 
+    struct Key: Sendable, Hashable {
+        var columns: Set<String>
+        /// Whether it holds for rows with NULLs as well: none of its columns has any, or they count as equal.
+        var holdsForNulls: Bool
+    }
+
     var schema: String
     var name: String
     /// pg_class.relkind: `r` a table, `p` a partitioned one.
     var kind: String
     var columns: [Column]
     /// The sets of columns that are unique together, and can be named in ON CONFLICT.
-    var keys: Set<Set<String>>
+    var keys: Set<Key>
     /// Whether policies decide what the user sees and writes.
     var hasRowSecurity = false
 
@@ -43,6 +49,12 @@ struct TableDescription: Sendable, Equatable {
 
     func column(_ name: String) -> Column? { columns.first { $0.name == name } }
 
+    /// Whether these columns are unique together.
+    func hasKey(on columns: [String]) -> Bool {
+        let columns = Set(columns)
+        return keys.contains { $0.columns == columns }
+    }
+
     /// The table's own name of a column, quoted.
     func quoted(_ name: String) -> String { SQLText.identifier(column(name)?.ownName ?? name) }
 }
@@ -53,9 +65,13 @@ struct Catalog: Sendable, Equatable {
     var tables: [String: TableDescription] = [:]
     /// TimescaleDB's version; `nil` where the extension isn't installed in the database.
     var timescale: String?
+    /// Citus's version; `nil` where the extension isn't installed in the database.
+    var citus: String?
     /// Whether rows may go to another disk than the ledger, so that a COMMIT must wait for all of them: with Citus, and
     /// where a target or a part of it is a foreign table.
     var isDistributed = false
+    /// Whether ticks go only into tables that have a ``TickIdentity``.
+    var needsIdentity = false
     /// Whether temporary tables may be made.
     var allowsTemporary = true
     /// Whether tables may be made in the schema that comes first.
@@ -93,7 +109,7 @@ extension PostgresConnection {
                            UNION SELECT i.inhrelid FROM pg_inherits i JOIN part p ON i.inhparent = p.oid)
                        SELECT 1 FROM part p JOIN pg_class c ON c.oid = p.oid WHERE c.relkind = 'f'),
                    coalesce(has_schema_privilege(current_schema(), 'CREATE'), false), current_schema(),
-                   current_database();
+                   current_database(), (SELECT extversion FROM pg_extension WHERE extname = 'citus');
             SELECT w.name, n.nspname, c.relname, c.relkind, row_security_active(c.oid)
             FROM \(found) JOIN pg_namespace n ON n.oid = c.relnamespace;
             SELECT w.name, a.attname, coalesce(b.typname, t.typname), format_type(a.atttypid, a.atttypmod),
@@ -105,7 +121,7 @@ extension PostgresConnection {
             JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
             JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_type b ON b.oid = t.typbasetype
             ORDER BY w.name, a.attnum;
-            SELECT w.name, i.indexrelid, a.attname
+            SELECT w.name, i.indexrelid, a.attname, i.indnullsnotdistinct OR a.attnotnull
             FROM \(found)
             JOIN pg_index i ON i.indrelid = c.oid AND i.indisunique AND i.indimmediate AND i.indisvalid
                  AND i.indpred IS NULL AND i.indexprs IS NULL
@@ -121,7 +137,7 @@ extension PostgresConnection {
         guard results.count == 5 else {
             throw discarded(.connectionLost, operation, "the server's answer is cut short")
         }
-        var catalog = Catalog()
+        var catalog = Catalog(needsIdentity: needsIdentity)
         if let row = results[0].rows.first {
             catalog.timescale = row[0]
             catalog.allowsTemporary = row[1] == "t"
@@ -130,6 +146,7 @@ extension PostgresConnection {
             catalog.allowsCreating = row[4] == "t"
             catalog.schema = row[5]
             catalog.database = row[6] ?? ""
+            catalog.citus = row[7]
         }
         for row in results[1].rows.map(\.texts) {
             catalog.tables[row[0]] = TableDescription(
@@ -143,7 +160,9 @@ extension PostgresConnection {
         let indexes = Dictionary(grouping: results[3].rows.map(\.texts)) { [$0[0], $0[1]] }
         for (place, rows) in indexes {
             let names = barNames[place[0]] ?? BarColumns.usual
-            catalog.tables[place[0]]?.keys.insert(Set(rows.map { names.ours($0[2]) }))
+            catalog.tables[place[0]]?.keys.insert(
+                TableDescription.Key(
+                    columns: Set(rows.map { names.ours($0[2]) }), holdsForNulls: rows.allSatisfy { $0[3] == "t" }))
         }
         for row in results[4].rows.map(\.texts) {
             catalog.elsewhere[row[0], default: []].append(.init(schema: row[1], isUsable: row[2] == "t"))

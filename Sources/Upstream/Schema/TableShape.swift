@@ -6,6 +6,8 @@ struct TableShape: Sendable {
         let name: String
         let content: ColumnContent
         let roles: MarketData.Column.Target.Role
+        /// Whether the feed says what it holds, so that it is the same whoever brings the row.
+        var isOfFeed = false
 
         var isRequired: Bool { roles.contains(.required) }
     }
@@ -52,9 +54,10 @@ struct TableShape: Sendable {
         for column in table.columns where column.isRequired && !known.contains(column.name) {
             faults.append("column \(column.name) is NOT NULL without a default, and nothing is known to put there")
         }
-        if !key.isEmpty, !table.keys.contains(Set(key)) {
+        if !key.isEmpty, !table.hasKey(on: key) {
             faults.append("it has no unique key on (\(key.joined(separator: ", ")))")
         }
+        if catalog.needsIdentity, holdsTicks, identity(in: table)?.isWhole != true { faults.append(Self.lacksIdentity) }
         for right in rights where lacks(right, table) {
             faults.append(
                 "the user \(user) \(Self.lacksRight) \(right.rawValue) (\(grant([right.rawValue], table, catalog)))")
@@ -64,7 +67,7 @@ struct TableShape: Sendable {
 
     /// What is needed besides a usable table: rows that are there already are merged over a temporary one.
     func furtherFaults(in catalog: Catalog) -> [String] {
-        holdsBars && !catalog.allowsTemporary
+        (holdsBars || catalog.tables[name].flatMap(identity) != nil) && !catalog.allowsTemporary
             ? ["the user \(catalog.user) \(Self.lacksRight) TEMPORARY on the database"] : []
     }
 
@@ -87,11 +90,17 @@ struct TableShape: Sendable {
         if table.hasRowSecurity { remedies.append("ALTER ROLE \(user) BYPASSRLS") }
         let missing = rights.filter { lacks($0, table) }.map(\.rawValue)
         if !missing.isEmpty {
-            remedies.append(grant(missing + (self.name == Self.ledger.name ? ["DELETE"] : []), table, catalog))
+            remedies.append(
+                grant(missing + ([Self.ledger.name, Self.fleet.name].contains(name) ? ["DELETE"] : []), table, catalog))
         }
-        if !key.isEmpty, !table.keys.contains(Set(key)), key.allSatisfy({ table.column($0) != nil }) {
+        if !key.isEmpty, !table.hasKey(on: key), key.allSatisfy({ table.column($0) != nil }) {
             let columns = key.map { SQLText.name(table.column($0)?.ownName ?? $0) }.joined(separator: ", ")
             remedies.append("CREATE UNIQUE INDEX ON \(table.namedBySQL) (\(columns))")
+        }
+        if catalog.needsIdentity, holdsTicks, identity(in: table)?.isWhole != true,
+            let sql = try? IdentitySQL(self, in: catalog)
+        {
+            remedies.append(sql.indexSQL())
         }
         return remedies
     }
@@ -163,8 +172,12 @@ extension TableShape {
     private init(_ name: String, of stream: EventStream, rights: [Right]) {
         self.name = name
         columns =
-            stream.columns.flatMap(\.targets).map {
-                Column(name: $0.name, content: ColumnContent($0.content), roles: $0.roles)
+            stream.columns.flatMap { column in
+                column.targets.map {
+                    Column(
+                        name: $0.name, content: ColumnContent($0.content), roles: $0.roles,
+                        isOfFeed: !column.fields.isEmpty)
+                }
             } + [Column(name: "collector", content: .text, roles: [])]
         key = columns.filter { $0.roles.contains(.key) }.map(\.name)
         self.rights = rights
@@ -196,6 +209,17 @@ extension TableShape {
             ("rows", .whole), ("updated_at", .instant), ("token", .identifier), ("successor", .identifier),
         ],
         key: ["buffer_id", "stream"], rights: [.insert, .update, .select])
+    static let fleet = TableShape(
+        "edgetick_collectors",
+        required: [
+            ("id", .text), ("host", .text), ("version", .text), ("started", .instant), ("seen", .instant),
+            ("state", .text), ("symbols", .whole), ("events_per_second", .quantity), ("rows_pending", .whole),
+            ("oldest_pending_seconds", .quantity), ("gaps_open", .whole), ("events_dropped", .whole),
+            ("dead_letters", .whole), ("file_id", .identifier), ("pushed_out", .flag), ("group", .text),
+            ("reason", .text), ("last_event", .instant), ("disk_free_bytes", .whole), ("clock_offset_ms", .whole),
+            ("shares_with", .list), ("backend", .whole),
+        ],
+        key: ["id"], rights: [.insert, .update, .select])
     static let groups = TableShape(
         "definition_groups",
         required: [("id", .whole), ("name", .text), ("type", .text), ("environment", .text)],
@@ -215,6 +239,14 @@ extension TableShape {
         required: [("type", .text), ("name", .text), ("key", .text), ("value", .document), ("environment", .text)],
         optional: [("updated_at", .instant)], key: [], rights: [.select])
 
+    static let stretches = TableShape(
+        "edgetick_stretches",
+        required: [
+            ("collector", .text), ("kind", .text), ("since", .instant), ("through", .instant), ("symbols", .list),
+            ("group", .text),
+        ],
+        key: ["collector", "kind", "since"], rights: [.insert, .update, .select])
+
     /// Whether its rows are bars, of which newer versions replace older ones.
     var holdsBars: Bool { self.name == Self.minuteBars.name || self.name == Self.secondBars.name }
 
@@ -231,10 +263,15 @@ extension TableShape {
         }
     }
 
+    /// The tables of a database that holds these streams: with the bars go the groups.
+    static func all(in configuration: UpstreamConfiguration) -> [TableShape] {
+        let streams = configuration.streams
+        let ticks = streams.filter { $0 != .bars }.map { TableShape.table(of: $0.kinds[0]) }
+        let bars = streams.contains(.bars) ? [minuteBars, secondBars] : []
+        let others = configuration.role == .main ? [groups, memberships, cacheEntries, fleet, stretches] : []
+        return bars + ticks + others + [ledger]
+    }
+
     /// The tables that an upload works with.
     static let targets = [minuteBars, secondBars, trades, quotes, luld, imbalances, fairValues, ledger]
-    /// All tables upstream.
-    static let all = [
-        minuteBars, secondBars, trades, quotes, luld, imbalances, fairValues, groups, memberships, cacheEntries, ledger,
-    ]
 }

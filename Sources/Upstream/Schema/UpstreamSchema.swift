@@ -25,6 +25,8 @@ public struct SchemaChange: Sendable, Equatable {
     public internal(set) var isNeeded = true
     /// Of a table of bars, which version of a bar stays, in words.
     public internal(set) var versions: String?
+    /// Of a table of ticks that is there, whether a unique key tells its events apart.
+    public internal(set) var hasIdentity: Bool?
     /// What works and is hardly meant, a line each: prices that are rounded, bars under another moment.
     public internal(set) var warnings: [String] = []
     /// Statements for whoever owns the tables, that have the faults away.
@@ -53,7 +55,8 @@ public struct SchemaChange: Sendable, Equatable {
 extension SchemaChange: CustomStringConvertible {
     /// One line.
     public var description: String {
-        let rule = versions.map { "; \($0)" } ?? ""
+        let identity = hasIdentity.map { $0 ? "each event once" : "an event that comes twice is there twice" }
+        let rule = (versions ?? identity).map { "; \($0)" } ?? ""
         return switch state {
         case .created: "\(table): created\(rule)"
         case .present: "\(table): present\(rule)"

@@ -14,9 +14,10 @@ actor UpstreamSchemaSession {
         """
     /// Keeps two migrations apart; the letters of `edgetick`.
     private static let lock: Int64 = 0x6564_6765_7469_636B
+    static let lockSQL = "SELECT pg_advisory_xact_lock(\(lock))"
 
     private let executor = QueueExecutor(label: "edgetick.schema")
-    private let interrupt = Wakeup()
+    let interrupt = Wakeup()
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
@@ -26,7 +27,7 @@ actor UpstreamSchemaSession {
         try await interruptible(by: interrupt) { () throws(UpstreamError) in
             let connection = try PostgresConnection.connect(configuration, interrupt: interrupt)
             defer { connection.finish() }
-            let catalog = try connection.readCatalog(of: TableShape.all.map(\.name))
+            let catalog = try connection.readCatalog(of: TableShape.all(in: configuration).map(\.name))
             return try Self.changes(in: catalog, [], kinds, configuration, connection)
         }
     }
@@ -49,12 +50,13 @@ actor UpstreamSchemaSession {
             // Whatever goes wrong: without a COMMIT the server keeps nothing.
             defer { connection.finish() }
             try connection.begin("", "begin the migration")
-            try connection.run("SELECT pg_advisory_xact_lock(\(Self.lock))", "lock the schema")
-            let names = TableShape.all.map(\.name)
+            try connection.run(Self.lockSQL, "lock the schema")
+            let names = TableShape.all(in: configuration).map(\.name)
             let before = try connection.readCatalog(of: names + ["edgetick_schema"])
             var created: Set<String> = []
             let done = before.allowsCreating ? try Self.versionsDone(connection, before) : []
-            for step in UpstreamMigrations.all where before.allowsCreating && before.elsewhere[step.table] == nil {
+            for step in UpstreamMigrations.all
+            where names.contains(step.table) && before.allowsCreating && before.elsewhere[step.table] == nil {
                 let table = before.tables[step.table]
                 let isMissing = table == nil || step.columns.contains { table?.column($0) == nil }
                 if isMissing {
@@ -76,8 +78,9 @@ actor UpstreamSchemaSession {
         in catalog: Catalog, _ created: Set<String>, _ kinds: Set<EventKind>, _ configuration: UpstreamConfiguration,
         _ connection: PostgresConnection
     ) throws(UpstreamError) -> [SchemaChange] {
-        let needed = Set(kinds.map { TableShape.table(of: $0).name } + [TableShape.ledger.name])
-        var changes = TableShape.all.map { shape in
+        var needed = Set(kinds.map { TableShape.table(of: $0).name } + [TableShape.ledger.name])
+        if catalog.needsIdentity { needed.insert(TableShape.stretches.name) }
+        var changes = TableShape.all(in: configuration).map { shape in
             var change = shape.change(in: catalog, isNew: created.contains(shape.name), configuration.barConflict)
             change.isNeeded = needed.contains(shape.name)
             return change
@@ -127,7 +130,10 @@ extension TableShape {
     fileprivate func change(in catalog: Catalog, isNew: Bool, _ conflict: BarConflict?) -> SchemaChange {
         var change = state(in: catalog, isNew: isNew)
         change.remedies = remedies(in: catalog)
-        if let table = catalog.tables[name] { change.warnings = rounded(in: table) }
+        if let table = catalog.tables[name] {
+            change.warnings = rounded(in: table)
+            if holdsTicks { change.hasIdentity = identity(in: table)?.isWhole == true }
+        }
         guard holdsBars,
             let target = try? UploadTarget<BarField>(self, in: catalog)
         else { return change }

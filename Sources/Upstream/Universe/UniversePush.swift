@@ -34,7 +34,7 @@ public struct PushPlan: Sendable, Equatable {
         public var before = 0
         /// Why it was not, or could not be, written, in one line; the others are all the same.
         public var failure: String?
-        /// Documents that stay, of members that are written anew.
+        /// Documents that stay, of members that are written again.
         var keptDocuments: [String: String] = [:]
 
         /// Whether so many members would change that a person should look first.

@@ -248,7 +248,7 @@ struct UniverseWriting {
         }
     }
 
-    /// Writes the group's own row and answers its id as SQL.
+    /// Writes the group's own row and returns its id as SQL.
     private func writeGroup(_ group: GroupRecord, _ plan: PushPlan.Group) throws(UpstreamError) -> String {
         let table = tables.groups
         let operation = "write the group \(group.identity.name)"

@@ -3,27 +3,27 @@ import MarketData
 /// Bars that go to one table by one rule.
 struct BarGroup: Hashable, Sendable {
     var interval: Bar.Interval
-    /// Whether they are from the REST aggregates.
-    var isFill: Bool
+    /// What brought them.
+    var source: EventSource
 
     /// Those of the stream first: what fills gaps must find them there.
-    static let all = [false, true].flatMap { isFill in
-        Bar.Interval.allCases.map { BarGroup(interval: $0, isFill: isFill) }
+    static let all = [EventSource.stream, .backfill, .reconcile].flatMap { source in
+        Bar.Interval.allCases.map { BarGroup(interval: $0, source: source) }
     }
 }
 
 /// Which rows of a batch of bars go to which table, and by which rule.
 ///
-/// A key is there once: one INSERT may not touch a row twice (SQLSTATE 21000). It is there in the stream's version with
-/// the highest sequence, else in that of the REST aggregates. In the order of time and symbol, as the tables' indexes and
+/// A key is there once: one INSERT may not touch a row twice (SQLSTATE 21000). It is there in the version with the
+/// highest sequence, and in one that fills a gap only where there is no other. In the order of time and symbol, as the tables' indexes and
 /// chunks lie.
 struct BarSelection {
     /// Places in the batch, by group; a group without any is left out.
     private(set) var groups: [BarGroup: [Int32]] = [:]
     /// Places in the batch of the stream's bars for `ohlcv_1min`.
-    var minutes: [Int32] { groups[BarGroup(interval: .minute, isFill: false)] ?? [] }
+    var minutes: [Int32] { groups[BarGroup(interval: .minute, source: .stream)] ?? [] }
     /// Places in the batch of the stream's bars for `ohlcv_1sec`.
-    var seconds: [Int32] { groups[BarGroup(interval: .second, isFill: false)] ?? [] }
+    var seconds: [Int32] { groups[BarGroup(interval: .second, source: .stream)] ?? [] }
     /// How many bars were left out because the batch holds a newer version.
     private(set) var superseded = 0
 
@@ -40,10 +40,13 @@ struct BarSelection {
             }
             let chosen = Self.newest(&keys)
             superseded += keys.count - chosen.count
-            let fills = chosen.filter { bars[Int($0)].source == .backfill }
-            let live = fills.isEmpty ? chosen : chosen.filter { bars[Int($0)].source != .backfill }
-            if !live.isEmpty { groups[BarGroup(interval: interval, isFill: false)] = live }
-            if !fills.isEmpty { groups[BarGroup(interval: interval, isFill: true)] = fills }
+            guard chosen.contains(where: { bars[Int($0)].source != .stream }) else {
+                if !chosen.isEmpty { groups[BarGroup(interval: interval, source: .stream)] = chosen }
+                continue
+            }
+            for index in chosen {
+                groups[BarGroup(interval: interval, source: bars[Int(index)].source), default: []].append(index)
+            }
         }
     }
 

@@ -43,6 +43,7 @@ struct SharedText: Sendable {
 
     static let stream = SharedText(EventSource.stream.rawValue)
     static let backfill = SharedText(EventSource.backfill.rawValue)
+    static let reconcile = SharedText(EventSource.reconcile.rawValue)
 }
 
 extension CopyWriter {
@@ -79,6 +80,7 @@ extension CopyWriter {
         switch source {
         case .stream: append(SharedText.stream)
         case .backfill: append(SharedText.backfill)
+        case .reconcile: append(SharedText.reconcile)
         }
     }
 }

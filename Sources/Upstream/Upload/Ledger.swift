@@ -70,10 +70,11 @@ struct Ledger: Sendable {
     }
 
     /// Returns when another file than this one, with the identifiers that it had, last uploaded bars under the collector's
-    /// name.
+    /// name, and a day more, because the time of receipt is a box's and this the server's; and what time it is there.
     func othersSQL(besides ids: [String]) -> String {
         """
-        SELECT max(updated_at) FROM \(table.sqlName) WHERE collector = \(SQLText.literal(collector))
+        SELECT max(updated_at) + interval '1 day', now() FROM \(table.sqlName)
+        WHERE collector = \(SQLText.literal(collector))
         AND stream = \(SQLText.literal(EventStream.bars.rawValue)) AND last_sequence > 0
         AND buffer_id NOT IN (\(ids.map(SQLText.literal).joined(separator: ", ")))
         """

@@ -5,11 +5,18 @@ struct RowLookup<Field: RowField> {
     private let table: TableDescription
     private let columns: [PlannedColumn<Field>]
     private let types: [String]
+    /// Whether a row can't be taken for another collector's, or need not be told from it.
+    let isCertain: Bool
 
+    /// - Parameter whose: Whether rows of anybody count, where a key tells their events apart.
     /// - Throws: reason `schema` when the table can't be read.
-    init(_ target: UploadTarget<Field>) throws(UpstreamError) {
+    init(_ target: UploadTarget<Field>, of whose: RowOwner) throws(UpstreamError) {
         table = target.table
-        columns = target.columns.filter { !$0.roles.isDisjoint(with: [.key, .identity]) }
+        let isOnce = whose == .anybody && target.identity?.isWhole == true
+        columns =
+            isOnce ? target.told : target.columns.filter { !$0.roles.isDisjoint(with: [.key, .identity, .lookedUp]) }
+        isCertain =
+            isOnce || Field.self == BarField.self || columns.contains { $0.field.rawValue == "received_at" }
         var types: [String] = []
         for column in columns {
             guard let found = target.table.column(column.field.rawValue), found.canSelect else {
@@ -23,9 +30,6 @@ struct RowLookup<Field: RowField> {
         self.types = types
     }
 
-    /// Whether a row can't be taken for another collector's.
-    var isCertain: Bool { columns.contains { $0.field.rawValue == "received_at" } }
-
     /// How often each row is there.
     func copies(
         _ rows: [Buffered<Field.Event>], _ context: RowContext, over connection: PostgresConnection
@@ -34,15 +38,35 @@ struct RowLookup<Field: RowField> {
         let alike = Dictionary(grouping: fields, by: \.self).mapValues(\.count)
         var found = zip(rows, fields).map { RowCopies(sequence: $0.sequence, alike: alike[$1] ?? 1) }
         for start in stride(from: 0, to: rows.count, by: 1000) {
-            let part = start..<min(start + 1000, rows.count)
-            let results = try connection.ask(sql(fields, part), "look rows up in \(table.displayName)")
-            for row in results.last?.rows ?? [] {
+            try count(fields, start..<min(start + 1000, rows.count), &found, over: connection)
+        }
+        return found
+    }
+
+    /// Counts some of the rows. The server refuses to look for a value that its column can't hold: then it is asked for half
+    /// of the rows at a time, and a row that it refuses alone is not there.
+    private func count(
+        _ fields: [String], _ part: Range<Int>, _ found: inout [RowCopies], over connection: PostgresConnection
+    ) throws(UpstreamError) {
+        let operation = "look rows up in \(table.displayName)"
+        let (before, after) =
+            connection.isInTransaction ? ("SAVEPOINT edgetick; ", "; RELEASE SAVEPOINT edgetick") : ("", "")
+        do throws(UpstreamError) {
+            let results = try connection.ask(before + sql(fields, part) + after, operation)
+            for row in results.lazy.flatMap(\.rows) {
                 guard row.count == 2, let place = row[0].flatMap({ Int($0) }), let count = row[1].flatMap({ Int($0) })
                 else { continue }
                 found[place].upstream = count
             }
+        } catch {
+            // A data exception.
+            guard error.sqlState?.hasPrefix("22") == true else { throw error }
+            if !before.isEmpty { try connection.run("ROLLBACK TO SAVEPOINT edgetick\(after)", operation) }
+            guard part.count > 1 else { return }
+            let middle = part.lowerBound + part.count / 2
+            try count(fields, part.lowerBound..<middle, &found, over: connection)
+            try count(fields, middle..<part.upperBound, &found, over: connection)
         }
-        return found
     }
 
     private func sql(_ fields: [String], _ part: Range<Int>) -> String {
@@ -72,6 +96,14 @@ struct RowLookup<Field: RowField> {
     }
 }
 
+/// Whose rows count when an event is looked up.
+enum RowOwner {
+    /// This collector's own, by their time of receipt.
+    case own
+    /// Anybody's, where the table has an event once and it may be another box that brought it.
+    case anybody
+}
+
 /// How often a row of the file is upstream.
 public struct RowCopies: Sendable, Equatable {
     /// The row's number in its stream of the buffer.
@@ -91,7 +123,7 @@ public struct RowCopies: Sendable, Equatable {
 public struct RowsUpstream: Sendable {
     /// The rows.
     public internal(set) var rows: [RowCopies] = []
-    /// Whether rows are told from those of another collector: by the time of receipt, or of bars by their key.
+    /// Whether rows are told from those of another collector by the time of receipt, or events from each other by a key.
     public internal(set) var isCertain = true
 
     /// The numbers of the rows that are there.
@@ -101,7 +133,7 @@ public struct RowsUpstream: Sendable {
 extension Uploader {
     /// Which rows of a batch are in their table, and how often.
     func rowsUpstream(
-        _ batch: BufferedBatch, over connection: PostgresConnection, in catalog: Catalog
+        _ batch: BufferedBatch, of whose: RowOwner = .anybody, over connection: PostgresConnection, in catalog: Catalog
     ) throws(UpstreamError) -> RowsUpstream {
         let context = RowContext(
             collector: configuration.collector, connections: batch.connections, text: batch.text,
@@ -111,9 +143,9 @@ extension Uploader {
             _ rows: [Buffered<Field.Event>], _ shape: TableShape, _: Field.Type
         ) throws(UpstreamError) {
             guard !rows.isEmpty else { return }
-            let lookup = try RowLookup(UploadTarget<Field>(shape, in: catalog))
+            let lookup = try RowLookup(UploadTarget<Field>(shape, in: catalog), of: whose)
             found.rows += try lookup.copies(rows, context, over: connection)
-            found.isCertain = found.isCertain && (lookup.isCertain || Field.self == BarField.self)
+            found.isCertain = found.isCertain && lookup.isCertain
         }
         switch batch.stream {
         case .trades: try find(batch.trades, .trades, TradeField.self)

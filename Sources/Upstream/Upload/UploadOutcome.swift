@@ -13,7 +13,7 @@ public struct UploadOutcome: Sendable, Equatable {
     /// Bars that replaced another version. On hypertables and partitioned tables new rows of the staging path count
     /// here as well, because the server doesn't tell them apart there.
     public internal(set) var updated = 0
-    /// Bars that were there already with the same values.
+    /// Rows that were there already: bars with the same values, events that another box or an earlier upload brought.
     public internal(set) var unchanged = 0
     /// Bars that were left out because the batch holds a newer version of them.
     public internal(set) var superseded = 0

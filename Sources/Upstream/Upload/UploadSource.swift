@@ -30,4 +30,6 @@ public struct SettledBatch: Sendable {
     public let rows: Int
     /// What became of them.
     public let outcome: UploadOutcome
+    /// How long the server took for them; 0 where they went in parts.
+    public let took: Duration
 }

@@ -4,6 +4,10 @@ import MarketData
 struct UploadTarget<Field: RowField>: Sendable {
     let table: TableDescription
     let columns: [PlannedColumn<Field>]
+    /// Of a table of ticks, how it knows events that are there; `nil` when it does not.
+    let identity: TickIdentity?
+    /// The columns that tell events apart in a table of ticks, whoever brought them.
+    let told: [PlannedColumn<Field>]
 
     /// - Throws: reason `schema`, naming everything that keeps the table from being used.
     init(_ shape: TableShape, in catalog: Catalog) throws(UpstreamError) {
@@ -19,6 +23,16 @@ struct UploadTarget<Field: RowField>: Sendable {
                 binary: BinaryType(form, typeName: column.typeName))
         }
         table = found
+        let ofFeed = columns.filter { shape.column($0.field.rawValue)?.isOfFeed == true }
+        let identifying = ofFeed.filter { $0.roles.contains(.identity) }
+        // Where columns are missing, what is left of the identity is not enough.
+        told =
+            identifying.count == shape.identity.count
+            ? identifying : ofFeed.filter { !$0.roles.isDisjoint(with: [.identity, .lookedUp]) }
+        let identity = shape.identity(in: found)
+        // Who can't look must not take one event for another.
+        let canLook = told.allSatisfy { found.column($0.field.rawValue)?.canSelect == true }
+        self.identity = identity?.isNarrow == true && !canLook ? nil : identity
     }
 
     private var columnList: String { list(columns) }
@@ -33,6 +47,45 @@ struct UploadTarget<Field: RowField>: Sendable {
         "COPY \(table) (\(columns)) FROM STDIN\(isBinary ? " (FORMAT binary)" : "")"
     }
 
+    fileprivate static var staging: String { "pg_temp.edgetick_staging" }
+
+    /// A temporary table of the target's own column types, so that rounding is the target's, and COPY into it.
+    func stageSQL(isBinary: Bool) -> String {
+        let types = columns.map { column in
+            "\(column.name) \(table.column(column.field.rawValue)?.typeText ?? "text")"
+        }
+        return """
+            CREATE TEMPORARY TABLE edgetick_staging (\(types.joined(separator: ", "))) ON COMMIT DROP;
+            \(Self.copy(into: Self.staging, columnList, isBinary))
+            """
+    }
+
+    /// Inserts those staged rows whose event is not there, and returns how many; all boxes in one order, so that no two
+    /// wait for each other's rows in a circle.
+    var insertSQL: String {
+        """
+        INSERT INTO \(table.sqlName) (\(columnList)) SELECT \(columnList) FROM \(Self.staging)
+        ORDER BY \(list(told)) ON CONFLICT DO NOTHING
+        """
+    }
+
+    /// Returns how many staged rows are of events that are not there after all, because a key took them for others. Chunks
+    /// outside the rows' time stay shut.
+    var missingSQL: String {
+        let conditions = told.map { column in
+            "t.\(column.name) \(column.roles.contains(.required) ? "=" : "IS NOT DISTINCT FROM") s.\(column.name)"
+        }
+        let time = table.quoted("time")
+        return """
+            SELECT count(*) FROM \(Self.staging) s WHERE NOT EXISTS (
+            SELECT FROM \(table.sqlName) t WHERE \(conditions.joined(separator: " AND ")) AND t.\(time)
+            BETWEEN (SELECT min(\(time)) FROM \(Self.staging)) AND (SELECT max(\(time)) FROM \(Self.staging)))
+            """
+    }
+
+    /// Gives the temporary table up.
+    static var unstageSQL: String { "DROP TABLE \(Self.staging)" }
+
     /// The table's own names of columns.
     func list(_ columns: [PlannedColumn<Field>], prefix: String = "") -> String {
         columns.map { prefix + $0.name }.joined(separator: ", ")
@@ -40,26 +93,16 @@ struct UploadTarget<Field: RowField>: Sendable {
 }
 
 extension UploadTarget where Field == BarField {
-    private static var staging: String { "pg_temp.edgetick_staging" }
-
-    /// A temporary table of the target's own column types, so that rounding is the target's, and COPY into it.
-    func stageSQL(isBinary: Bool) -> String {
-        """
-        CREATE TEMPORARY TABLE edgetick_staging ON COMMIT DROP AS SELECT \(columnList) FROM \(table.sqlName) WITH NO DATA;
-        \(Self.copy(into: Self.staging, columnList, isBinary))
-        """
-    }
-
     /// Merges the staged rows: new keys are inserted, rows in an older version replaced, others left alone.
     ///
-    /// What the REST aggregates don't have keeps its value.
+    /// What the REST aggregates don't have keeps its value where they bring the rows.
     ///
     /// Answers the number of rows written and, with `tellsNew`, how many of them were new. An inserted row has no
     /// xmax; partitioned tables don't give system columns away.
-    func mergeSQL(tellsNew: Bool, versions: BarVersions, isFill: Bool) -> String {
+    func mergeSQL(tellsNew: Bool, versions: BarVersions, from source: EventSource) -> String {
         let merge = """
             INSERT INTO \(table.sqlName) AS existing (\(columnList)) SELECT \(columnList) FROM \(Self.staging)
-            ON CONFLICT (\(list(columns.filter { $0.roles.contains(.key) }))) DO \(resolution(versions, isFill: isFill))
+            ON CONFLICT (\(list(columns.filter { $0.roles.contains(.key) }))) DO \(resolution(versions, from: source))
             """
         let statement =
             tellsNew
@@ -67,18 +110,18 @@ extension UploadTarget where Field == BarField {
             WITH merged AS (\(merge) RETURNING existing.xmax = 0 AS is_new)
             SELECT count(*), count(*) FILTER (WHERE is_new) FROM merged
             """ : merge
-        return "\(statement); DROP TABLE \(Self.staging)"
+        return "\(statement); \(Self.unstageSQL)"
     }
 
-    private func resolution(_ versions: BarVersions, isFill: Bool) -> String {
-        guard let isNewer = versions.condition(old: "existing", new: "EXCLUDED", isFill: isFill) else {
+    private func resolution(_ versions: BarVersions, from source: EventSource) -> String {
+        guard let isNewer = versions.condition(old: "existing", new: "EXCLUDED", from: source) else {
             return "NOTHING"
         }
         let others = columns.filter { !$0.roles.contains(.key) }
         let compared = others.filter { $0.roles.contains(.compared) }
         let assignments = others.map { column in
             let name = column.name
-            return isFill && column.roles.contains(.streamOnly)
+            return source != .stream && column.roles.contains(.streamOnly)
                 ? "\(name) = coalesce(EXCLUDED.\(name), existing.\(name))" : "\(name) = EXCLUDED.\(name)"
         }
         return """

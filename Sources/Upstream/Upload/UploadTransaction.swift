@@ -33,6 +33,8 @@ final class UploadTransaction {
     private let fileIDs: [String]
     /// As ``BarVersions/othersUntil``.
     private var othersUntil: String?
+    /// As ``BarVersions/now``.
+    private var serverTime: String?
     /// Whether the ledger's row was moved on; what follows is the COMMIT.
     private var isMoved = false
     /// Whether the COMMIT was answered; nothing may be taken for stored before.
@@ -42,6 +44,8 @@ final class UploadTransaction {
     /// Whether the ledger's row is not where the file left it.
     private(set) var isElsewhere = false
     var outcome = UploadOutcome()
+    /// How long the server took, the COMMIT before included.
+    var took: Duration = .zero
     /// The last sequence that the COMMIT moves the ledger to.
     var last: Int64 = 0
     /// How many rows of the batch this transaction brings up.
@@ -154,7 +158,9 @@ final class UploadTransaction {
 
     private func lock(_ answer: StatementResult) throws(UpstreamError) {
         guard settledSequence == nil else {
-            if answer.tag == "SELECT 1" { othersUntil = answer.rows.first?.first ?? nil }
+            if answer.tag == "SELECT 1", let row = answer.rows.first, row.count == 2 {
+                (othersUntil, serverTime) = (row[0], row[1])
+            }
             return
         }
         guard answer.tag.hasPrefix("INSERT") else { return }
@@ -184,14 +190,28 @@ final class UploadTransaction {
         _ context: RowContext
     ) throws(UpstreamError) {
         try loadHalving(order, into: target, rows: rows, context) { part throws(UpstreamError) in
-            try self.copyDirectly(rows, part, into: target, context)
+            if let identity = target.identity {
+                try self.copyNew(rows, part, into: target, by: identity, context)
+            } else {
+                try self.copyDirectly(rows, part, into: target, context)
+            }
+        }
+    }
+
+    /// Begins without rows: all of the batch are upstream, and the ledger alone is moved on.
+    func loadNothing() throws(UpstreamError) {
+        do {
+            for result in try connection.run(takePending(), "lock the ledger") { try take(result) }
+        } catch {
+            if let before, !before.isCommitted { throw before.commitError(error) }
+            throw error
         }
     }
 
     /// Loads bars, directly or over the staging table.
     func loadBars(
         _ rows: [Buffered<Bar>], _ order: ArraySlice<Int32>, into target: UploadTarget<BarField>,
-        by versions: BarVersions, isFill: Bool, _ context: RowContext, choice: inout UploadPathChoice
+        by versions: BarVersions, from source: EventSource, _ context: RowContext, choice: inout UploadPathChoice
     ) throws(UpstreamError) {
         guard !order.isEmpty else { return }
         var direct = choice.path == .direct
@@ -201,13 +221,12 @@ final class UploadTransaction {
                 do throws(UpstreamError) {
                     return try self.copyDirectly(rows, part, into: target, context)
                 } catch {
-                    guard error.sqlState == UpstreamError.uniqueViolation, self.settledSequence != nil else {
-                        throw error
-                    }
+                    let mayBeKey = error.sqlState == UpstreamError.uniqueViolation || self.hidesCode(error)
+                    guard mayBeKey, self.settledSequence != nil else { throw error }
                     direct = false
                 }
             }
-            try self.copyStaged(rows, part, into: target, by: versions, isFill: isFill, context)
+            try self.copyStaged(rows, part, into: target, by: versions, from: source, context)
         }
         switch (startedDirect, direct) {
         case (true, true): choice.wentDirect()
@@ -221,6 +240,11 @@ final class UploadTransaction {
         _ context: RowContext
     ) throws(UpstreamError) {
         try attempt { sql throws(UpstreamError) in
+            if let index = part.first, part.count == 1, self.catalog.isDistributed, self.settledSequence != nil {
+                let operation = "INSERT into \(target.table.displayName)"
+                try self.connection.run(sql + target.insertSQL(rows[Int(index)], context), operation)
+                return
+            }
             try self.send(rows, part, to: target, context, "COPY into \(target.table.displayName)") {
                 sql + target.copySQL(isBinary: $0)
             }
@@ -246,16 +270,48 @@ final class UploadTransaction {
         }
     }
 
-    private func copyStaged(
-        _ rows: [Buffered<Bar>], _ part: ArraySlice<Int32>, into target: UploadTarget<BarField>,
-        by versions: BarVersions, isFill: Bool, _ context: RowContext
-    ) throws(UpstreamError) {
+    private func needTemporary() throws(UpstreamError) {
         guard catalog.allowsTemporary else {
             throw UpstreamError(
                 .schema, "make a temporary table",
                 "the user \(catalog.user) may not: GRANT TEMPORARY ON DATABASE … TO \(catalog.user)",
                 sqlState: "42501", object: "the database")
         }
+    }
+
+    /// Brings up those rows whose event is not there yet, whoever brought it.
+    private func copyNew<Field: RowField>(
+        _ rows: [Buffered<Field.Event>], _ part: ArraySlice<Int32>, into target: UploadTarget<Field>,
+        by identity: TickIdentity, _ context: RowContext
+    ) throws(UpstreamError) {
+        try needTemporary()
+        let operation = "insert into \(target.table.displayName)"
+        var written = 0
+        try attempt { sql throws(UpstreamError) in
+            try self.send(rows, part, to: target, context, "COPY for \(target.table.displayName)") {
+                sql + target.stageSQL(isBinary: $0)
+            }
+            let checked = identity.isNarrow ? "\(target.missingSQL); " : ""
+            let results = try self.connection.run(
+                "\(target.insertSQL); \(checked)\(UploadTarget<Field>.unstageSQL)", operation)
+            written = results.first?.affected ?? 0
+            let missing = identity.isNarrow ? results[1].rows.first?.first ?? nil : "0"
+            guard missing == "0" else {
+                throw UpstreamError(
+                    .data, operation, "another event is in its place in a unique key",
+                    sqlState: UpstreamError.uniqueViolation, object: "table \(target.table.name)")
+            }
+        }
+        outcome.inserted += written
+        outcome.unchanged += part.count - written
+        outcome.path = .staging
+    }
+
+    private func copyStaged(
+        _ rows: [Buffered<Bar>], _ part: ArraySlice<Int32>, into target: UploadTarget<BarField>,
+        by versions: BarVersions, from source: EventSource, _ context: RowContext
+    ) throws(UpstreamError) {
+        try needTemporary()
         let tellsNew = target.tellsNew(in: catalog)
         var written = 0
         var new = 0
@@ -265,8 +321,10 @@ final class UploadTransaction {
             }
             var versions = versions
             versions.othersUntil = self.othersUntil
+            versions.now = self.serverTime
+            versions.boxTime = WallClock.milliseconds()
             let results = try self.connection.run(
-                target.mergeSQL(tellsNew: tellsNew, versions: versions, isFill: isFill),
+                target.mergeSQL(tellsNew: tellsNew, versions: versions, from: source),
                 "merge into \(target.table.displayName)")
             written = results.first?.affected ?? 0
             if tellsNew, let row = results.first?.rows.first {
@@ -314,6 +372,9 @@ final class UploadTransaction {
             if error.reason == .limit, try raiseLimit(error) {
                 return try loadHalving(part, into: target, rows: rows, context, load)
             }
+            if hidesCode(error), narrowing == nil {
+                narrowing = (error.sqlState, NarrowingBudget(isSlow: false, limit: connection.responseLimit))
+            }
             let isDoubtful = error.reason != .data
             guard !isDoubtful || narrows(error) else { throw error }
             try compareTable(target.table)
@@ -330,6 +391,11 @@ final class UploadTransaction {
         let middle = part.startIndex + part.count / 2
         try loadHalving(part[..<middle], into: target, rows: rows, context, load)
         try loadHalving(part[middle...], into: target, rows: rows, context, load)
+    }
+
+    /// Whether an error may be a row's and the server kept its code to itself, as Citus does with what a COPY meets.
+    private func hidesCode(_ error: UpstreamError) -> Bool {
+        catalog.isDistributed && error.sqlState == UpstreamError.internalError
     }
 
     /// Whether the row behind an error is to be found, though the error need not be a row's fault.

@@ -192,6 +192,7 @@ extension Uploader {
             transaction.rows = parcel.batch.count
             transaction.last = parcel.batch.lastSequence ?? 0
             try await load(parcel, plan, in: transaction, drain)
+            transaction.took = .now - began
             return transaction
         } catch {
             abandon()
@@ -338,6 +339,23 @@ extension Uploader {
         return transaction
     }
 
+    /// The places of the parcel's rows, without those that are upstream although the ledger says nothing of them; where they
+    /// can't be told from another collector's, all.
+    private func missing(
+        of parcel: UploadParcel, over connection: PostgresConnection, in catalog: Catalog
+    ) throws(UpstreamError) -> [Int32] {
+        let batch = parcel.batch
+        guard batch.stream != .bars, let end = sentAgain[batch.stream], batch.firstSequence ?? .max <= end,
+            mayRead(batch.stream, in: catalog)
+        else { return parcel.ticks }
+        let found = try rowsUpstream(batch, over: connection, in: catalog)
+        guard found.isCertain else { return parcel.ticks }
+        let there = Set(found.rows.lazy.filter { $0.upstream >= $0.alike }.map(\.sequence))
+        return parcel.ticks.filter { place in
+            batch.sequence(at: Int(place)).map { $0 > end || !there.contains($0) } ?? true
+        }
+    }
+
     private func load(
         _ parcel: UploadParcel, _ plan: UploadPlan, in transaction: UploadTransaction,
         _ drain: Drain<some UploadSource>
@@ -345,27 +363,30 @@ extension Uploader {
         // The file writes the transaction down while the server loads its rows.
         let (file, move) = (drain.file, move(to: transaction.end, of: parcel.batch.stream))
         async let written: Void = file.prepare(move)
+        let ticks = try missing(of: parcel, over: transaction.connection, in: transaction.catalog)
+        transaction.outcome.skipped += parcel.ticks.count - ticks.count
         switch plan {
+        case _ where parcel.batch.stream != .bars && ticks.isEmpty: try transaction.loadNothing()
         case .bars(let tables):
             transaction.outcome.superseded = parcel.bars.superseded
             for (group, target, order) in tables {
                 var choice = choices[group] ?? UploadPathChoice()
                 let versions = target.versions(configuration.barConflict)
                 try transaction.loadBars(
-                    parcel.batch.bars, order[...], into: target, by: versions, isFill: group.isFill, parcel.context,
+                    parcel.batch.bars, order[...], into: target, by: versions, from: group.source, parcel.context,
                     choice: &choice)
                 choices[group] = choice
             }
         case .trades(let target):
-            try transaction.load(parcel.batch.trades, parcel.ticks[...], into: target, parcel.context)
+            try transaction.load(parcel.batch.trades, ticks[...], into: target, parcel.context)
         case .quotes(let target):
-            try transaction.load(parcel.batch.quotes, parcel.ticks[...], into: target, parcel.context)
+            try transaction.load(parcel.batch.quotes, ticks[...], into: target, parcel.context)
         case .luld(let target):
-            try transaction.load(parcel.batch.limitBands, parcel.ticks[...], into: target, parcel.context)
+            try transaction.load(parcel.batch.limitBands, ticks[...], into: target, parcel.context)
         case .imbalances(let target):
-            try transaction.load(parcel.batch.imbalances, parcel.ticks[...], into: target, parcel.context)
+            try transaction.load(parcel.batch.imbalances, ticks[...], into: target, parcel.context)
         case .fairValues(let target):
-            try transaction.load(parcel.batch.fairValues, parcel.ticks[...], into: target, parcel.context)
+            try transaction.load(parcel.batch.fairValues, ticks[...], into: target, parcel.context)
         }
         try transaction.confirmRefusals()
         do {
@@ -384,12 +405,12 @@ extension Uploader {
 }
 
 extension SettledBatch {
-    fileprivate init(_ batch: BufferedBatch, _ outcome: UploadOutcome) {
-        self.init(stream: batch.stream, last: batch.lastSequence ?? 0, rows: batch.count, outcome: outcome)
+    fileprivate init(_ batch: BufferedBatch, _ outcome: UploadOutcome, took: Duration = .zero) {
+        self.init(stream: batch.stream, last: batch.lastSequence ?? 0, rows: batch.count, outcome: outcome, took: took)
     }
 }
 
 extension UploadTransaction {
     /// What to report when the transaction is committed.
-    fileprivate var settledBatch: SettledBatch { SettledBatch(batch, outcome) }
+    fileprivate var settledBatch: SettledBatch { SettledBatch(batch, outcome, took: took) }
 }

@@ -5,7 +5,8 @@ public import MarketData
 extension Uploader {
     /// Settles a stream with the ledger; returns at once when that was done over this connection.
     ///
-    /// - Parameter isTakeover: Whether a person decided: nothing is looked up, and what another copy took over is taken back.
+    /// - Parameter isTakeover: Whether a person decided: what another copy took over is taken back. Each row that waits
+    ///   then is looked up before it goes, and left out where it is upstream.
     /// - Throws: reason `ledger` when a person must decide; any ``UpstreamError/Reason``.
     public func settle(
         _ stream: EventStream, with file: some UploadFile, isTakeover: Bool = false
@@ -14,6 +15,7 @@ extension Uploader {
             _ = try self.connected()
             guard isTakeover || !self.settled.contains(stream) else { return }
             try await self.settleInTurn(stream, with: file, isTakeover: isTakeover)
+            if isTakeover { self.sentAgain[stream] = file.marks(of: stream).last }
         }
     }
 
@@ -203,6 +205,14 @@ private final class Settling {
 
     /// Bars are the same however often they are sent, and are never looked up.
     var isTicks: Bool { view.stream != .bars }
+
+    /// Whether a row that is sent twice may be there twice.
+    var mayDouble: Bool {
+        guard isTicks, let shape = TableShape.targets.first(where: { $0.name == view.stream.rawValue }) else {
+            return false
+        }
+        return catalog.tables[shape.name].flatMap(shape.identity)?.isWhole != true
+    }
 }
 
 // MARK: - Proof, remainder, waiting rows
@@ -235,6 +245,7 @@ extension Uploader {
         let there = found.count { $0 }
         if there == 0 { return .rowsLost(after: proof.through) }
         guard there < found.count else { return .ledgerLost }
+        guard settling.mayDouble else { return .rowsLost(after: proof.through) }
         throw needsPerson(
             settling,
             "rows through \(acknowledged) count as uploaded, the ledger proves \(proof.through), and of the \(found.count) "
@@ -245,7 +256,8 @@ extension Uploader {
     /// was one of its own, forgotten since, and the database was restored to it. Of a copy's rows, none is in this file.
     private func holds(_ settling: Settling, through sequence: Int64) async throws(UpstreamError) -> Bool {
         guard settling.isTicks, sequence <= settling.view.marks.last else { return false }
-        let found = try await lookUp(settling, after: settling.view.marks.acknowledged, through: sequence)
+        let found = try await lookUp(
+            settling, after: settling.view.marks.acknowledged, through: sequence, of: .own)
         return !found.isEmpty && found.allSatisfy { $0 }
     }
 
@@ -270,7 +282,9 @@ extension Uploader {
     /// Rows go up in order: if the first ones aren't there, none is.
     private func lookUpWaiting(_ settling: Settling, after start: Int64) async throws(UpstreamError) -> Int64 {
         let last = settling.view.marks.last
-        guard settling.isTicks, start < last, mayRead(settling) else { return start }
+        guard settling.mayDouble, start < last, mayRead(settling.view.stream, in: settling.catalog) else {
+            return start
+        }
         var end = start
         while end < last {
             let limit = end == start ? 100 : 1000
@@ -289,12 +303,13 @@ extension Uploader {
 
     /// Whether the rows are there, of those that were not refused, in order.
     private func lookUp(
-        _ settling: Settling, after start: Int64, through end: Int64
+        _ settling: Settling, after start: Int64, through end: Int64, of whose: RowOwner = .anybody
     ) async throws(UpstreamError) -> [Bool] {
         var all: [Bool] = []
         var position = max(0, start)
         while position < end {
-            let (found, through) = try await lookUpPart(settling, after: position, through: end, limit: 1000)
+            let (found, through) = try await lookUpPart(
+                settling, after: position, through: end, limit: 1000, of: whose)
             all += found.map(\.isThere)
             position = through
         }
@@ -302,7 +317,7 @@ extension Uploader {
     }
 
     private func lookUpPart(
-        _ settling: Settling, after start: Int64, through end: Int64, limit: Int
+        _ settling: Settling, after start: Int64, through end: Int64, limit: Int, of whose: RowOwner = .anybody
     ) async throws(UpstreamError) -> (found: [(sequence: Int64, isThere: Bool)], through: Int64) {
         let stream = settling.view.stream
         let batch: BufferedBatch
@@ -314,15 +329,15 @@ extension Uploader {
             throw UpstreamError(.deadLetters, "read rows to look up", String(describing: error))
         }
         guard let last = batch.lastSequence else { return ([], end) }
-        let present = try rowsUpstream(batch, over: settling.connection, in: settling.catalog).present
+        let present = try rowsUpstream(batch, of: whose, over: settling.connection, in: settling.catalog).present
         let sequences = (0..<batch.count).compactMap { batch.sequence(at: $0) }
         let found = sequences.filter { sequence in !refused.contains { $0.contains(sequence) } }
         return (found.map { ($0, present.contains($0)) }, batch.count < limit ? end : last)
     }
 
     /// Whether this user may look rows up at all; who may not has never been asked to.
-    private func mayRead(_ settling: Settling) -> Bool {
-        settling.catalog.tables[settling.view.stream.rawValue]?.columns.allSatisfy(\.canSelect) ?? false
+    func mayRead(_ stream: EventStream, in catalog: Catalog) -> Bool {
+        catalog.tables[stream.rawValue]?.columns.allSatisfy(\.canSelect) ?? false
     }
 
     private func needsPerson(_ settling: Settling, _ text: String) -> UpstreamError {

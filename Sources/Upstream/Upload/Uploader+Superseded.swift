@@ -40,22 +40,23 @@ extension PostgresConnection {
                 "\(SQLText.literal(late.bar.symbol.description)), \(isZoned ? time : "(\(time)) AT TIME ZONE 'UTC'")"
             let volume = late.bar.volume.isFinite ? "\(late.bar.volume)" : "0"
             let received = moment(min(max(late.receivedMicroseconds, 0), Self.tableTimes.upperBound * 1000))
-            return "(\(place), \(key), \(received), \(volume), \(late.source == .backfill))"
+            return "(\(place), \(key), \(received), \(volume), '\(late.source.rawValue)')"
         }
         let versions = target.versions(configuration.barConflict)
-        func stays(isFill: Bool) -> String {
-            versions.condition(old: "t", new: "w", isFill: isFill).map { "NOT coalesce((\($0)), false)" } ?? "true"
+        let stays = EventSource.allCases.map { source in
+            let condition = versions.condition(old: "t", new: "w", from: source)
+            return "WHEN '\(source.rawValue)' THEN \(condition.map { "NOT coalesce((\($0)), false)" } ?? "true")"
         }
         func name(_ field: BarField) -> String { table.quoted(field.rawValue) }
         let results = try ask(
             """
-            WITH w AS (SELECT place, key_symbol, key_time, received AS \(name(.receivedAt)), is_fill,
+            WITH w AS (SELECT place, key_symbol, key_time, received AS \(name(.receivedAt)), bringer,
                 amount::numeric AS \(name(.volume)), amount::numeric AS \(name(.decimalVolume)),
                 \(SQLText.literal(configuration.collector))::text AS \(name(.collector))
-                FROM (VALUES \(values.joined(separator: ", "))) v(place, key_symbol, key_time, received, amount, is_fill))
+                FROM (VALUES \(values.joined(separator: ", "))) v(place, key_symbol, key_time, received, amount, bringer))
             SELECT w.place FROM w JOIN \(table.sqlName) t
             ON t.\(name(.symbol)) = w.key_symbol AND t.\(name(.timestamp)) = w.key_time
-            WHERE CASE WHEN w.is_fill THEN \(stays(isFill: true)) ELSE \(stays(isFill: false)) END
+            WHERE CASE w.bringer \(stays.joined(separator: " ")) END
             """, "look for newer bars in \(table.displayName)")
         return (results.last?.rows ?? []).compactMap { $0.first.flatMap { $0 }.flatMap { Int($0) } }
     }

@@ -9,7 +9,8 @@ public actor Uploader {
     /// How often the same rows are sent until the one at fault is looked for.
     public static let triesUntilNarrowed = Stumble.triesAtOnce + 1
 
-    let configuration: UpstreamConfiguration
+    /// Where the rows go, and which.
+    public nonisolated let configuration: UpstreamConfiguration
     let bufferID: String
     private let logger: Logger
     private let executor = QueueExecutor(label: "edgetick.upload")
@@ -28,6 +29,8 @@ public actor Uploader {
     var positions: [EventStream: LedgerPosition] = [:]
     /// Streams that were settled over this connection, also those that have no row in the ledger yet.
     var settled: Set<EventStream> = []
+    /// Rows through these sequences may be upstream although the ledger's row is before them: a person has them sent again.
+    var sentAgain: [EventStream: Int64] = [:]
     /// The tokens of transactions that were made or tried, from the newest that is on the server's disk on.
     var made: [EventStream: [String]] = [:]
     /// Whether the bars of others were looked at, once in the process's life.
@@ -63,19 +66,8 @@ public actor Uploader {
         }
     }
 
-    /// The last sequence of `stream` that is upstream, by the ledger, and on the server's disk; 0 when none is. One
-    /// exchange with the server, which may wait for a transaction that is still open there.
-    ///
-    /// - Throws: any ``UpstreamError/Reason``.
-    public func uploadedSequence(of stream: EventStream) async throws(UpstreamError) -> Int64 {
-        try await inTurn { () throws(UpstreamError) in
-            let (connection, catalog) = try self.connected()
-            let ledger = try self.ledger(in: catalog)
-            return try self.settledRow(stream, ledger, connection)?.sequence ?? 0
-        }
-    }
-
-    /// The last sequences that are upstream, by the ledger, of these buffer files; streams without any are left out.
+    /// The last sequences that are upstream, by the ledger, of these buffer files; streams without any, and those of another
+    /// database, are left out.
     ///
     /// - Throws: any ``UpstreamError/Reason``.
     public func ledger(of bufferIDs: [String]) async throws(UpstreamError) -> [String: [EventStream: Int64]] {
@@ -84,7 +76,7 @@ public actor Uploader {
             var found: [String: [EventStream: Int64]] = [:]
             for id in bufferIDs {
                 let ledger = try self.ledger(in: catalog, of: id)
-                for stream in EventStream.allCases {
+                for stream in self.configuration.streams {
                     let rows = try connection.ask(ledger.readSQL(stream, of: id), "read the ledger").last?.rows
                     guard let row = rows?.first.flatMap({ LedgerRow($0[...]) }) else { continue }
                     found[id, default: [:]][stream] = row.sequence

@@ -23,7 +23,7 @@ export function onTokenNeeded(action) {
   askForToken = action;
 }
 
-export async function request(path, { method = 'GET', body, headers = {}, signal } = {}) {
+export async function request(path, { method = 'GET', body, headers = {}, signal, takesFailure = false } = {}) {
   const fields = { ...headers };
   const known = token.get();
   if (known) fields.Authorization = `Bearer ${known}`;
@@ -35,7 +35,7 @@ export async function request(path, { method = 'GET', body, headers = {}, signal
     cache: 'no-store',
     body: body === undefined ? undefined : JSON.stringify(body),
   });
-  if (answer.ok) return answer;
+  if (answer.ok || (takesFailure && answer.status >= 500)) return answer;
   if (answer.status === 401) askForToken(known !== null);
   let problem = {};
   try {

@@ -33,7 +33,10 @@ class Column {
     setText(this.name, state.name);
     this.name.title = `${state.name} (${state.id})`;
     setText(this.badge, state.is_paused ? 'paused' : state.status);
-    setLevel(this.badge, state.is_paused ? 'degraded' : LEVELS[state.status] ?? 'unknown');
+    // Green only when all that it is to bring is confirmed as it was asked for.
+    const isWhole = state.takes_all || (state.confirmed_tickers === state.assigned_tickers && state.refused_tickers === 0);
+    const level = LEVELS[state.status] ?? 'unknown';
+    setLevel(this.badge, level === 'ok' && (state.is_paused || !isWhole || state.symbols.problem !== null) ? 'degraded' : level);
     setText(this.rate, format.rate(state.messages_per_second));
     this.button.setAttribute('aria-label', `Symbols of ${state.name}`);
     const symbols = state.takes_all
@@ -47,6 +50,7 @@ class Column {
       ['Latency, p99', format.duration(state.latency.p99_seconds)],
       ['Reconnects · errors', `${format.count(state.reconnects)} · ${format.count(state.error_count)}`],
     ];
+    if (state.refused_tickers > 0) pairs.push(['Refused by the plan', format.plural(state.refused_tickers, 'symbol')]);
     const fields = sum(state.left_out_fields);
     if (state.decode_error_count > 0 || fields > 0) {
       pairs.push(['Undecodable · fields left out', `${format.count(state.decode_error_count)} · ${format.count(fields)}`]);
@@ -85,8 +89,12 @@ export class Connections {
     });
   }
 
+  // What a connection is called.
+  nameOf(id) { return this.#columns.get(id)?.state.name ?? id; }
+
   // All connections, in their order.
   show(states, now) {
+    byId('rebalance').hidden = states.length < 2;
     if (states.length === 0) {
       this.#columns.clear();
       this.#list.replaceChildren(empty('No connection is configured. Set SYMBOLS or SYMBOL_UNIVERSE_KEY and restart.'));

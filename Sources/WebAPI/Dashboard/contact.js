@@ -2,6 +2,7 @@
 
 import { byId, setLevel, setText } from './dom.js';
 import * as format from './format.js';
+import { zone } from './zone.js';
 
 const OLD = 15; // seconds without a sample
 
@@ -14,6 +15,12 @@ export class Contact {
 
   opened() {
     this.#state = 'live';
+    this.tick();
+  }
+
+  // The token is asked for: that is no trouble of the collector's.
+  signedOut() {
+    this.#state = 'signed-out';
     this.tick();
   }
 
@@ -36,13 +43,14 @@ export class Contact {
     const state = isOld ? 'lost' : this.#state;
     byId('contact').dataset.state = state;
     document.documentElement.classList.toggle('is-old', state === 'lost');
-    const words = { connecting: 'Connecting…', live: 'Live', lost: isOld ? 'Data is old' : 'No contact' };
+    const words = { connecting: 'Connecting…', live: 'Live', 'signed-out': 'Token needed', lost: isOld ? 'Data is old' : 'No contact' };
     setText(byId('contact-text'), words[state]);
     const banner = byId('banner');
     if (state === 'lost') {
       // What was so is no news of what is so.
       setLevel(byId('verdict'), 'unknown');
       setText(byId('verdict'), 'Not known');
+      delete byId('verdict-detail').dataset.text;
       setText(byId('verdict-detail'), 'No word from the collector; the rest is what it said last.');
     }
     if (state !== 'lost') {
@@ -50,10 +58,10 @@ export class Contact {
       setText(banner, '');
       return;
     }
-    const seen = this.#sample === null ? '' : ` What you see is from ${format.moment(this.#sample)}.`;
+    const seen = this.#sample === null ? '' : ` What you see is from ${format.moment(this.#sample * 1000)} ${zone.name}.`;
     setText(banner, isOld
       ? `The collector sends no new state.${seen}`
-      : `No contact with the collector since ${format.moment(this.#since)}. ${this.#reason}${seen} The page tries again by itself.`);
+      : `No contact with the collector since ${format.moment(this.#since * 1000)} ${zone.name}. ${this.#reason}${seen} The page tries again by itself.`);
     banner.hidden = false;
   }
 }

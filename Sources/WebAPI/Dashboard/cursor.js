@@ -4,7 +4,7 @@ export class Cursor {
   index = null;
   #changed;
 
-  // `count` answers how many there are, `under` which one is under a pointer (null: none), `page` is the step of a page
+  // `count` returns how many there are, `under` which one is under a pointer (null: none), `page` is the step of a page
   // key, and `changed` is called after every move.
   constructor(box, { count, under, page, changed }) {
     this.#changed = changed;
@@ -18,7 +18,7 @@ export class Cursor {
     box.addEventListener('keydown', (event) => {
       const last = count() - 1;
       const steps = { ArrowLeft: -1, ArrowRight: 1, PageUp: -page, PageDown: page, Home: -Infinity, End: Infinity };
-      if (!(event.key in steps) || last < 0) return;
+      if (!(event.key in steps) || event.shiftKey || last < 0) return;
       event.preventDefault();
       this.move(Math.min(last, Math.max(0, (this.index ?? last) + steps[event.key])));
     });

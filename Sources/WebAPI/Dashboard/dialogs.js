@@ -1,6 +1,6 @@
 // Asking before doing, saying what was done, and asking for the token.
 
-import { onTokenNeeded, token } from './api.js';
+import { onTokenNeeded, request, token } from './api.js';
 import { byId } from './dom.js';
 
 let hideToast;
@@ -37,6 +37,23 @@ export async function act(button, run) {
   } finally {
     button.disabled = false;
     button.focus();
+  }
+}
+
+// Links to answers that need the token, which a plain link doesn't carry.
+export function startLinks() {
+  for (const link of document.querySelectorAll('a[data-token]')) {
+    link.addEventListener('click', async (event) => {
+      if (token.get() === null) return;
+      event.preventDefault();
+      try {
+        const answer = await request(`/${link.dataset.token}`, { takesFailure: true });
+        const text = new Blob([await answer.text()], { type: 'text/plain;charset=utf-8' });
+        window.open(URL.createObjectURL(text), '_blank', 'noopener');
+      } catch (error) {
+        toast(error.message, 'failing');
+      }
+    });
   }
 }
 

@@ -24,7 +24,7 @@ export function svg(name, attributes = {}, ...children) {
   return fill(document.createElementNS(SVG, name), attributes, children);
 }
 
-// Changes a text only when it differs, so that nothing is announced or laid out anew for nothing.
+// Changes a text only when it differs, so that nothing is announced or laid out for nothing.
 export function setText(element, text) {
   const wanted = String(text ?? '');
   if (element.textContent !== wanted) element.textContent = wanted;
@@ -36,6 +36,23 @@ export function setLevel(element, level) {
 
 export function facts(pairs) {
   return el('dl', { class: 'facts' }, pairs.map(([name, value]) => [el('dt', {}, name), el('dd', {}, value)]).flat());
+}
+
+// A table with a head that stays, in a box of its own that scrolls.
+export function table(title, columns, rows) {
+  return el(
+    'div', { class: 'scroll records', tabindex: '0', role: 'region', 'aria-label': title },
+    el(
+      'table', {},
+      el('thead', {}, el('tr', {}, columns.map((name) => el('th', { scope: 'col' }, name)))),
+      el('tbody', {}, rows)));
+}
+
+// Hands something made here to the browser as a download.
+export function save(name, blob) {
+  const link = el('a', { href: URL.createObjectURL(blob), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }
 
 export function empty(text) {

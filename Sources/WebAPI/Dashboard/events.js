@@ -1,8 +1,10 @@
-// The newest events, with pause and filter.
+// The newest events, followed or standing still, with a filter.
 
 import { load, query } from './api.js';
 import { byId, debounce, el, setText } from './dom.js';
 import * as format from './format.js';
+import { route } from './route.js';
+import { zone } from './zone.js';
 
 const ROWS = 200;
 const KINDS = {
@@ -13,7 +15,7 @@ const INDICATORS = { '[17]': ' (halted)', '[18]': ' (resumed)' };
 function value(event) {
   switch (event.kind) {
     case 'T': return `${format.price(event.price)} × ${format.compact(event.size)}`;
-    case 'Q': return `${format.price(event.bid)} / ${format.price(event.ask)}`;
+    case 'Q': return `${format.price(event.bid)} × ${format.compact(event.bid_size)} / ${format.price(event.ask)} × ${format.compact(event.ask_size)}`;
     case 'LULD':
       return `${format.price(event.low_band)} – ${format.price(event.high_band)}${INDICATORS[event.indicators] ?? ''}`;
     case 'NOI': return `${format.compact(event.imbalance)} at ${format.price(event.clearing_price)}`;
@@ -22,24 +24,28 @@ function value(event) {
   }
 }
 
-function row(event) {
-  return el(
-    'tr', {},
-    el('td', {}, format.moment(event.time_ms)),
+// An event's cells: time, kind, symbol, value, connection.
+export function cells(event) {
+  return [
+    el('td', {}, format.instant(event.time_ms)),
     el('td', { class: 'kind' }, KINDS[event.kind] ?? event.kind),
     el('td', { class: 'ticker' }, event.symbol),
     el('td', { class: 'num' }, value(event)),
     el('td', {}, event.connection),
-  );
+  ];
 }
+
+const row = (event) => el('tr', {}, cells(event));
 
 export class Events {
   #body = byId('events-body');
+  #box = byId('events-box');
   #empty = byId('events-empty');
   #note = byId('events-note');
   #pause = byId('pause');
   #symbols = byId('events-symbols');
-  #paused = false;
+  #stands = false; // stands still by the button
+  #isReading = false; // stands still because somebody scrolled down
   #missed = 0;
   #waiting = [];
   #follow;
@@ -47,14 +53,21 @@ export class Events {
   // `follow` is told the stream's filter whenever it changes.
   constructor(follow) {
     this.#follow = follow;
-    this.#pause.addEventListener('click', () => this.#togglePause());
+    this.#pause.addEventListener('click', () => this.#toggle());
     byId('events-form').addEventListener('submit', (event) => {
       event.preventDefault();
       this.#changed();
     });
     this.#symbols.addEventListener('input', debounce(500, () => this.#changed()));
     for (const box of this.#boxes()) box.addEventListener('change', () => this.#changed());
+    this.#box.addEventListener('scroll', () => this.#scrolled());
     document.addEventListener('visibilitychange', () => this.#draw());
+    zone.listen(() => {
+      setText(byId('events-time'), `Time, ${zone.name}`);
+      this.refill();
+    });
+    setText(byId('events-time'), `Time, ${zone.name}`);
+    this.#read();
   }
 
   get filter() {
@@ -64,7 +77,14 @@ export class Events {
     return { symbol: symbols.join(','), kind: kinds.length === boxes.length ? '' : kinds.join(',') };
   }
 
-  // The newest events from memory and buffer, for a page that was just opened or a filter that was just set; answers
+  // Shows what the address says.
+  follow() {
+    const before = JSON.stringify(this.filter);
+    this.#read();
+    if (JSON.stringify(this.filter) !== before) this.#restart();
+  }
+
+  // The newest events from memory and buffer, for a page that was just opened or a filter that was just set; returns
   // what was found.
   async refill() {
     const { symbol, kind } = this.filter;
@@ -73,7 +93,7 @@ export class Events {
       try {
         found = (await load(`/api/ticks/recent${query({ symbol, limit: 100 })}`)).events;
         const kinds = kind ? kind.split(',') : Object.keys(KINDS);
-        if (!this.#paused) this.#body.replaceChildren(...found.filter((event) => kinds.includes(event.kind)).map(row));
+        if (!this.#isStill) this.#body.replaceChildren(...found.filter((event) => kinds.includes(event.kind)).map(row));
       } catch (error) {
         setText(this.#note, error.message);
       }
@@ -85,16 +105,18 @@ export class Events {
   // Events of the stream, oldest first.
   take({ events, seen }) {
     if (this.#nothingChosen()) return;
-    if (this.#paused) {
+    if (this.#isStill) {
       this.#missed += seen;
-      setText(this.#note, `Paused; ${format.plural(this.#missed, 'event')} passed since.`);
+      setText(this.#note, `${format.plural(this.#missed, 'event')} passed since the list stands still.`);
       return;
     }
     this.#waiting.push(...events);
     if (this.#waiting.length > ROWS) this.#waiting.splice(0, this.#waiting.length - ROWS);
-    if (seen > events.length) setText(this.#note, 'More events pass than are shown here; the buffer has them all.');
+    setText(this.#note, seen > events.length ? 'More events pass than are shown here; the buffer has them all.' : '');
     this.#draw();
   }
+
+  get #isStill() { return this.#stands || this.#isReading; }
 
   #draw() {
     if (document.hidden || this.#waiting.length === 0) return;
@@ -118,16 +140,52 @@ export class Events {
         : 'No event yet. Minute bars come a few seconds after each minute while the market is open.');
   }
 
-  #togglePause() {
-    this.#paused = !this.#paused;
-    this.#pause.setAttribute('aria-pressed', String(this.#paused));
-    this.#pause.textContent = this.#paused ? 'Resume' : 'Pause';
-    this.#missed = 0;
-    setText(this.#note, this.#paused ? 'Paused.' : '');
-    if (!this.#paused) this.refill();
+  #toggle() {
+    if (this.#isStill) {
+      this.#stands = false;
+      this.#box.scrollTop = 0;
+      this.#isReading = false;
+      this.#missed = 0;
+      this.refill();
+    } else {
+      this.#stands = true;
+    }
+    this.#showStill();
+  }
+
+  // Who scrolls down reads: the list stands still until it is at its top again.
+  #scrolled() {
+    const isReading = this.#box.scrollTop > 8;
+    if (isReading === this.#isReading) return;
+    this.#isReading = isReading;
+    if (!this.#isStill) {
+      this.#missed = 0;
+      this.refill();
+    }
+    this.#showStill();
+  }
+
+  #showStill() {
+    this.#pause.setAttribute('aria-pressed', String(this.#isStill));
+    this.#pause.textContent = this.#isStill ? 'Follow' : 'Stand still';
+    setText(this.#note, this.#isStill ? 'The list stands still.' : '');
+  }
+
+  // Takes the filter from the address.
+  #read() {
+    this.#symbols.value = route.get('only');
+    const kinds = route.get('kinds') ? route.get('kinds').split(',') : null;
+    for (const box of this.#boxes()) box.checked = kinds === null || kinds.includes(box.value);
   }
 
   #changed() {
+    const boxes = this.#boxes();
+    const kinds = boxes.filter((box) => box.checked).map((box) => box.value);
+    route.set({ only: this.#symbols.value.trim(), kinds: kinds.length === boxes.length ? '' : kinds.join(',') || 'none' }, { replaces: true });
+    this.#restart();
+  }
+
+  #restart() {
     this.#waiting = [];
     this.#body.replaceChildren();
     setText(this.#note, '');

@@ -1,15 +1,16 @@
-// Numbers, sizes and times as people read them.
+// Numbers, sizes and times as people read them; times in the page's zone.
+
+import { zone } from './zone.js';
 
 const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
 const one = new Intl.NumberFormat('en', { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const priceFormat = new Intl.NumberFormat('en', { minimumFractionDigits: 2, maximumFractionDigits: 6 });
+const averageFormat = new Intl.NumberFormat('en', { minimumFractionDigits: 2, maximumFractionDigits: 4 });
 const compactFormat = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 });
-const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' });
-const hours = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' });
-const day = new Intl.DateTimeFormat('en-GB', { day: '2-digit', month: 'short', year: 'numeric' });
 
 export const count = (value) => (value === null || value === undefined ? '–' : whole.format(value));
 export const price = (value) => (value === null || value === undefined ? '–' : priceFormat.format(value));
+export const average = (value) => (value === null || value === undefined ? '–' : averageFormat.format(value));
 export const compact = (value) => (value === null || value === undefined ? '–' : compactFormat.format(value));
 
 export function rate(value) {
@@ -41,16 +42,21 @@ export function duration(seconds) {
 }
 
 // Moments are milliseconds since the Unix epoch.
-export const time = (milliseconds) => clock.format(new Date(milliseconds));
-export const hour = (milliseconds) => hours.format(new Date(milliseconds));
+export const time = (milliseconds) => zone.formats.clock.format(milliseconds);
+export const hour = (milliseconds) => zone.formats.hours.format(milliseconds);
+export const date = (milliseconds) => zone.formats.short.format(milliseconds);
+export const day = (milliseconds) => zone.formats.day.format(milliseconds);
+
+const withDay = (milliseconds, format) => {
+  const text = day(milliseconds);
+  return text === day(Date.now()) ? format.format(milliseconds) : `${text} ${format.format(milliseconds)}`;
+};
 
 // With the day where it is not today's.
-export function moment(milliseconds) {
-  if (milliseconds === null || milliseconds === undefined) return '–';
-  const date = new Date(milliseconds);
-  const today = new Date();
-  return date.toDateString() === today.toDateString() ? clock.format(date) : `${day.format(date)} ${clock.format(date)}`;
-}
+export const moment = (milliseconds) => (
+  milliseconds === null || milliseconds === undefined ? '–' : withDay(milliseconds, zone.formats.clock));
+// To the millisecond.
+export const instant = (milliseconds) => withDay(milliseconds, zone.formats.fine);
 
 export const ago = (seconds) => (seconds < 1.5 ? 'now' : `${duration(seconds)} ago`);
-export const plural = (number, noun) => `${count(number)} ${noun}${number === 1 ? '' : 's'}`;
+export const plural = (number, noun, several = `${noun}s`) => `${count(number)} ${number === 1 ? noun : several}`;

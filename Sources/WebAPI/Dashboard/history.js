@@ -1,15 +1,19 @@
-// The four charts of the last hour.
+// The four charts of the last hour, with marks of what was missed in it.
 
 import { load } from './api.js';
 import { byId } from './dom.js';
 import * as format from './format.js';
+import { cause } from './gaps.js';
 import { LineChart } from './linechart.js';
+
+import { zone } from './zone.js';
 
 const POINTS = 720;
 const HINT = 'A point comes every five seconds';
 
 export class History {
   #points = [];
+  #marks = [];
   #names = new Map();
   #uploads = true;
   #rates = new LineChart('Events per second', { show: format.rate, axis: format.compact, unit: 'events/s', hint: HINT, sums: true });
@@ -18,12 +22,21 @@ export class History {
   #latency = new LineChart('Feed latency', { show: format.duration, unit: 'p99', hint: HINT });
 
   constructor() {
+    zone.listen(() => this.#draw());
     byId('charts').append(this.#rates.element, this.#pending.element, this.#lag.element, this.#latency.element);
   }
 
   async reload() {
     const { points } = await load('/api/history');
     this.#points = points;
+    this.#draw();
+  }
+
+  // What was missed, from the file: it is known after a restart too.
+  mark(gaps) {
+    this.#marks = gaps.map((gap) => ({
+      from: gap.from_ms / 1000, to: (gap.to_ms ?? Date.now()) / 1000, isOpen: gap.to_ms === null, text: `${gap.connection}: ${cause(gap)}`,
+    }));
     this.#draw();
   }
 
@@ -42,6 +55,8 @@ export class History {
     const last = points.at(-1);
     if (!last) return;
     const ids = [...new Set(points.flatMap((point) => Object.keys(point.rates)))].sort();
+    for (const chart of [this.#rates, this.#pending, this.#lag, this.#latency]) chart.mark(this.#marks);
+    this.#lag.element.hidden = !this.#uploads;
     const total = Object.values(last.rates).reduce((sum, rate) => sum + rate, 0);
     this.#rates.update(
       points.map((point) => ({ time: point.time_ms / 1000, values: point.rates })),
@@ -51,7 +66,7 @@ export class History {
       [{ key: 'pending', label: 'rows', area: true }], format.count(last.pending));
     this.#lag.update(
       points.map((point) => ({ time: point.time_ms / 1000, values: { lag: point.lag_seconds } })),
-      [{ key: 'lag', label: 'lag', area: true }], this.#uploads ? format.duration(last.lag_seconds) : 'off');
+      [{ key: 'lag', label: 'lag', area: true }], format.duration(last.lag_seconds));
     this.#latency.update(
       points.map((point) => ({
         time: point.time_ms / 1000, values: { p99: point.latency_p99_seconds, p50: point.latency_p50_seconds },

@@ -3,6 +3,7 @@
 import { Cursor } from './cursor.js';
 import { el, setText, svg } from './dom.js';
 import * as format from './format.js';
+import { zone } from './zone.js';
 import { ceiling, linear, ticks, timeTicks } from './scale.js';
 
 const LEFT = 52;
@@ -12,6 +13,7 @@ const BOTTOM = 20;
 
 export class LineChart {
   #points = [];
+  #marks = [];
   #series = [];
   #cursor;
   #size = { width: 0, height: 0 };
@@ -83,6 +85,9 @@ export class LineChart {
     this.#draw();
   }
 
+  // Spans that are shaded: {from, to, text}, in seconds.
+  mark(marks) { this.#marks = marks; }
+
   // Puts the values under the cursor, or the newest ones, where they are read.
   #tell() {
     const point = this.#points[this.#cursor.index ?? this.#points.length - 1];
@@ -93,10 +98,11 @@ export class LineChart {
     });
     this.#legendValues.forEach((element, index) => setText(element, texts[index] ?? ''));
     const isChosen = this.#cursor.index !== null;
-    setText(this.#time, isChosen ? format.time(point.time * 1000) : '');
+    const mark = isChosen && this.#marks.find(({ from, to }) => point.time >= from - 3 && point.time <= to + 3);
+    setText(this.#time, isChosen ? `${format.time(point.time * 1000)}${mark ? ` · gap: ${mark.text}` : ''}` : zone.name);
     setText(this.#value, isChosen ? texts.length > 1 && this.sums ? this.show(sum(point)) : texts[0] : this.#current);
     setText(this.#spoken, isChosen
-      ? `${format.time(point.time * 1000)}: ${this.#series.map(({ label }, index) => `${label} ${texts[index]}`).join(', ')}`
+      ? `${format.time(point.time * 1000)}: ${this.#series.map(({ label }, index) => `${label} ${texts[index]}`).join(', ')}${mark ? `; gap: ${mark.text}` : ''}`
       : '');
   }
 
@@ -109,13 +115,20 @@ export class LineChart {
       return;
     }
     const to = this.#points.at(-1).time;
-    const from = Math.max(to - this.#span, Math.min(this.#points[0].time, to - 300));
+    // As far back as anything is known, five minutes at least.
+    const first = Math.min(this.#points[0].time, ...this.#marks.filter((mark) => mark.to > to - this.#span).map((mark) => mark.from));
+    const from = Math.max(to - this.#span, Math.min(first, to - 300));
     const drawn = this.#points.filter((point) => point.time >= from);
     const highest = Math.max(...drawn.flatMap((point) => this.#series.map(({ key }) => point.values[key] ?? 0)));
     const top = ceiling(highest, 3);
     const x = linear(from, to, LEFT, width - RIGHT);
     const y = linear(0, top, height - BOTTOM, TOP);
     const parts = [];
+    for (const mark of this.#marks) {
+      if (mark.to < from || mark.from > to) continue;
+      const [left, right] = [x(Math.max(from, mark.from)), x(Math.min(to, mark.isOpen ? to : mark.to))];
+      parts.push(svg('rect', { class: 'mark', x: left, y: TOP, width: Math.max(2, right - left), height: height - BOTTOM - TOP }));
+    }
     for (const value of ticks(0, top, 3)) {
       parts.push(svg('line', { class: 'rule', x1: LEFT, x2: width - RIGHT, y1: y(value), y2: y(value) }));
       parts.push(svg('text', { x: LEFT - 6, y: y(value) + 4, 'text-anchor': 'end' }, this.axis(value)));

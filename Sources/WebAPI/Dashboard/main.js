@@ -1,53 +1,114 @@
 // Puts the parts together.
 
-import { byId } from './dom.js';
+import { byId, el } from './dom.js';
 import { Connections } from './connections.js';
 import { Contact } from './contact.js';
-import { startSignIn } from './dialogs.js';
+import { Coverage } from './coverage.js';
+import { startLinks, startSignIn } from './dialogs.js';
 import { Events } from './events.js';
+import { Fleet } from './fleet.js';
+import { Freshness } from './freshness.js';
+import { Gaps } from './gaps.js';
 import { History } from './history.js';
+import { Letters } from './letters.js';
 import { Overview } from './overview.js';
-import { Records } from './records.js';
+import { showRelay } from './relay.js';
+import { route } from './route.js';
 import { LiveStream } from './stream.js';
 import { SymbolView } from './symbol.js';
 import { startTheme } from './theme.js';
 import { Tickers } from './tickers.js';
 import { Universes } from './universes.js';
+import { zone } from './zone.js';
+
+let offset = 0; // the collector's clock minus this one's, in milliseconds
+let groupCount = null;
+const now = () => Date.now() + offset;
+
+if (route.get('tz')) zone.choose(route.get('tz'), { keeps: false });
 
 const stream = new LiveStream();
 const contact = new Contact();
-const overview = new Overview();
+const overview = new Overview(open);
 const history = new History();
-const records = new Records();
-const symbolView = new SymbolView();
+const symbolView = new SymbolView({ now, freshness: (symbol) => freshness.of(symbol) });
 const showSymbol = (symbol) => symbolView.choose(symbol, { moves: true });
+const freshness = new Freshness({ choose: showSymbol, changed: (symbols) => symbolView.suggest(symbols) });
+const gaps = new Gaps({
+  pick: (symbol, gap) => {
+    route.set({ symbol, to: (gap.to_ms ?? now()) + 30 * 60000, every: '' }, { panel: 'symbol' });
+    follow();
+  },
+  changed: (found) => history.mark(found),
+});
+const letters = new Letters();
+const coverage = new Coverage((symbol, moment) => {
+  route.set({ symbol, to: moment + 60 * 60000, every: '' }, { panel: 'symbol' });
+  follow();
+});
+const fleet = new Fleet();
 const tickers = new Tickers(showSymbol);
 const connections = new Connections((state) => tickers.open(state));
-const universes = new Universes(showSymbol);
+const names = (id) => connections.nameOf(id);
+const universes = new Universes({
+  choose: showSymbol, freshness: { of: (symbol) => freshness.of(symbol), now }, names,
+  loaded: (groups) => {
+    groupCount = groups.length;
+    freshness.groups(groups);
+  },
+});
 const events = new Events((filter) => stream.follow(filter));
-let offset = 0; // the collector's clock minus this one's, in milliseconds
-let subscribed = '';
 
-function suggest(states) {
-  const shape = states.map((each) => `${each.id} ${each.assigned_tickers}`).join();
-  if (shape === subscribed) return;
-  subscribed = shape;
-  symbolView.learn(states);
+// Brings a part of the page into view and makes it the place where the keyboard goes on.
+function open(id) {
+  const target = byId(id);
+  if (!target) return;
+  route.set({}, { panel: id });
+  target.scrollIntoView();
+  if (!target.hasAttribute('tabindex')) target.tabIndex = -1;
+  target.focus({ preventScroll: true });
+}
+
+// Shows what the address says.
+function follow() {
+  if (route.get('tz')) zone.choose(route.get('tz'), { keeps: false });
+  symbolView.follow();
+  events.follow();
+  universes.follow();
+  freshness.follow();
+  letters.follow();
+  coverage.follow();
+  byId(route.panel)?.scrollIntoView();
+}
+
+function startZone() {
+  const select = byId('zone');
+  const show = () => { select.value = zone.id; };
+  select.replaceChildren(...zone.choices.map(([id, name]) => el('option', { value: id }, name)));
+  show();
+  zone.listen(show);
+  select.addEventListener('change', () => {
+    route.set({ tz: select.value }, { replaces: true });
+    zone.choose(select.value);
+  });
 }
 
 // Until somebody chooses a symbol, one that has events is shown.
 function suggestSymbol(found) {
-  if (!symbolView.isChosen && found?.length) symbolView.choose(found[0].symbol);
+  if (!symbolView.isChosen && found?.length) symbolView.choose(found[0].symbol, { keeps: true });
 }
 
 stream.addEventListener('open', () => {
   contact.opened();
-  records.forget();
+  gaps.forget();
+  letters.forget();
   history.reload().catch(() => {});
   universes.reload();
+  freshness.reload();
   events.refill().then(suggestSymbol);
 });
 stream.addEventListener('lost', ({ detail }) => contact.lost(detail));
+stream.addEventListener('signed-out', () => contact.signedOut());
 stream.addEventListener('connection_status_update', ({ detail }) => {
   offset = detail.timestamp_ms - Date.now();
   for (const state of detail.connections) connections.update(state, detail.timestamp_ms);
@@ -56,11 +117,15 @@ stream.addEventListener('connection_status_update', ({ detail }) => {
 stream.addEventListener('metrics_update', ({ detail }) => {
   offset = detail.timestamp_ms - Date.now();
   contact.heard();
-  overview.show(detail);
+  overview.show(detail, groupCount);
   connections.show(detail.connections, detail.timestamp_ms);
   history.take(detail.point, detail.connections, detail.sync.is_configured);
-  records.refresh(detail.buffer);
-  suggest(detail.connections);
+  freshness.connections(detail.connections);
+  gaps.refresh(detail.buffer.gaps);
+  letters.refresh(detail.buffer.dead_letters, detail.sync.is_configured);
+  coverage.refresh();
+  showRelay(detail.relay);
+  if (detail.fleet) fleet.refresh();
 });
 stream.addEventListener('tick_update', ({ detail }) => {
   events.take(detail);
@@ -68,10 +133,31 @@ stream.addEventListener('tick_update', ({ detail }) => {
   suggestSymbol(detail.events);
 });
 
+for (const link of document.querySelectorAll('a[href^="#"]')) {
+  link.addEventListener('click', (event) => {
+    event.preventDefault();
+    open(link.getAttribute('href').slice(1));
+  });
+}
 startTheme();
-startSignIn(() => stream.now());
+startZone();
+startLinks();
+startSignIn(() => {
+  stream.now();
+  symbolView.follow();
+});
+route.listen(follow);
 setInterval(() => {
   contact.tick();
-  if (byId('contact').dataset.state === 'live') connections.tick(Date.now() + offset);
+  if (byId('contact').dataset.state !== 'live') return;
+  connections.tick(now());
+  symbolView.tick();
+  universes.tick();
 }, 1000);
 stream.follow(events.filter);
+follow();
+// What is above the panel grows while it is read for the first time.
+const again = setTimeout(() => byId(route.panel)?.scrollIntoView(), 1500);
+for (const name of ['wheel', 'keydown', 'pointerdown', 'touchstart']) {
+  window.addEventListener(name, () => clearTimeout(again), { once: true, passive: true });
+}

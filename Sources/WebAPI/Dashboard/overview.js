@@ -1,9 +1,13 @@
-// Feed, buffer, upload and process in four cards, and the verdict above them.
+// The verdict, what is wrong with a way to its card, and the cards. A card is green only when all that it speaks of is as the
+// settings say.
 
 import { load } from './api.js';
 import { act, confirm } from './dialogs.js';
 import { byId, el, facts, setLevel, setText } from './dom.js';
 import * as format from './format.js';
+import { zone } from './zone.js';
+
+const ORDER = ['failing', 'degraded', 'ok'];
 
 function verdict(level, connections) {
   if (level === 'ok') return 'Collecting';
@@ -11,18 +15,45 @@ function verdict(level, connections) {
   return connections.some((each) => each.status === 'connected') ? 'Not collecting everything' : 'Not collecting';
 }
 
+const worst = (checks) => ORDER.find((level) => checks.some((check) => check.status === level)) ?? 'unknown';
+
+// A text of any length in a bounded place; whole on demand.
+class Note {
+  #text = el('p', { class: 'clamp' });
+  #button = el('button', { type: 'button', class: 'link small', 'aria-expanded': 'false', hidden: true, onclick: () => this.#toggle() }, 'All of it');
+  element = el('div', { class: 'note' }, this.#text, this.#button);
+
+  show(text, level) {
+    setText(this.#text, text);
+    setLevel(this.element, level);
+    const isOpen = this.#button.getAttribute('aria-expanded') === 'true';
+    const isCut = isOpen || this.#text.scrollHeight > this.#text.clientHeight + 2;
+    if (this.#button.hidden === isCut) this.#button.hidden = !isCut;
+  }
+
+  #toggle() {
+    const isOpen = this.#button.getAttribute('aria-expanded') !== 'true';
+    this.#button.setAttribute('aria-expanded', String(isOpen));
+    this.#text.classList.toggle('clamp', !isOpen);
+    setText(this.#button, isOpen ? 'Less' : 'All of it');
+  }
+}
+
 class Card {
-  constructor(title, check) {
-    this.check = check;
-    this.badge = check ? el('span', { class: 'badge', 'data-level': 'unknown' }, '…') : null;
+  notes = new Map();
+
+  // `checks` are the health checks that it stands for.
+  constructor(title, checks) {
+    this.checks = checks;
+    this.badge = el('span', { class: 'badge', 'data-level': 'unknown' }, '…');
     this.value = el('span', {}, '–');
     this.unit = el('span', { class: 'unit' });
     this.facts = el('div');
-    this.note = el('p', { class: 'note' });
-    this.foot = el('div', { class: 'card-foot' }, this.note);
+    this.noteBox = el('div', { class: 'notes' });
+    this.foot = el('div', { class: 'card-foot' }, this.noteBox);
     this.element = el(
       'article',
-      { class: 'card', id: `card-${title.toLowerCase()}` },
+      { class: 'card', id: `card-${title.toLowerCase()}`, tabindex: '-1' },
       el('div', { class: 'card-head' }, el('h3', {}, title), this.badge),
       el('div', { class: 'figure' }, this.value, this.unit),
       this.facts,
@@ -30,61 +61,78 @@ class Card {
     );
   }
 
-  show(value, unit, pairs, health) {
+  // `off` says that it is off by the settings, which is neither good nor bad.
+  show(value, unit, pairs, health, { off = null } = {}) {
     setText(this.value, value);
     setText(this.unit, unit);
     this.facts.replaceChildren(facts(pairs));
-    const check = this.check && health.checks[this.check];
-    if (!check) return;
-    setLevel(this.badge, check.status);
-    setText(this.badge, check.status);
-    setLevel(this.note, check.status);
-    setText(this.note, check.detail);
+    const found = this.checks.map((name) => [name, health.checks[name]]).filter(([, check]) => check);
+    const level = worst(found.map(([, check]) => check));
+    const isOff = off !== null && level === 'ok';
+    setLevel(this.badge, isOff ? 'off' : level);
+    setText(this.badge, isOff ? 'off' : level === 'unknown' ? '–' : level);
+    const wrong = found.filter(([, check]) => check.status !== 'ok');
+    const said = isOff ? [['', { status: 'unknown', detail: off }]] : wrong.length ? wrong : found.slice(0, 1);
+    const names = new Set(said.map(([name]) => name));
+    for (const [name, note] of this.notes) {
+      if (!names.has(name)) {
+        note.element.remove();
+        this.notes.delete(name);
+      }
+    }
+    for (const [name, check] of said) {
+      if (!this.notes.has(name)) {
+        this.notes.set(name, new Note());
+        this.noteBox.append(this.notes.get(name).element);
+      }
+      const isNamed = wrong.length > 0 && name !== this.checks[0];
+      this.notes.get(name).show(`${isNamed ? `${name}: ` : ''}${check.detail ?? ''}`, check.status);
+    }
   }
 }
 
 export class Overview {
-  #feed = new Card('Feed', 'feed');
-  #buffer = new Card('Buffer', 'buffer');
-  #upload = new Card('Upload', 'sync');
-  #process = new Card('Process', 'loops');
+  #feed = new Card('Feed', ['feed', 'symbols', 'decoding', 'pairs', 'shards']);
+  #buffer = new Card('Buffer', ['buffer', 'disk']);
+  #upload = new Card('Upload', ['sync', 'uploads', 'ledger']);
+  #universes = new Card('Universes', ['universes']);
+  #process = new Card('Process', ['loops']);
+  #relay = new Card('Relay', ['relay']);
+  #fleet = new Card('Fleet', ['fleet']);
+  #others = new Card('Other', []);
+  #cards = [this.#feed, this.#buffer, this.#upload, this.#universes, this.#process, this.#relay, this.#fleet, this.#others];
   #push = el('button', { type: 'button', id: 'push' }, 'Push now…');
   #meter = el('span');
+  #open;
 
-  constructor() {
+  // `open` is told the id of a card that somebody wants to see.
+  constructor(open) {
+    this.#open = open;
     this.#upload.foot.append(this.#push);
     this.#buffer.foot.before(el('div', { class: 'meter', 'aria-hidden': 'true' }, this.#meter));
-    byId('cards').append(
-      this.#feed.element, this.#buffer.element, this.#upload.element, this.#process.element);
+    byId('cards').append(...this.#cards.map((card) => card.element));
+    for (const card of [this.#relay, this.#fleet, this.#others]) card.element.hidden = true;
+    this.#push.hidden = true;
     this.#push.addEventListener('click', () => this.#pushNow());
   }
 
-  show(status) {
+  show(status, groups) {
     const { buffer, sync, health, process, cache, relay } = status;
-    const level = Object.values(health.checks).some((check) => check.status === 'failing')
-      ? 'failing'
-      : Object.values(health.checks).some((check) => check.status === 'degraded') ? 'degraded' : 'ok';
-    setLevel(byId('verdict'), level);
-    setText(byId('verdict'), verdict(level, status.connections));
-    setText(byId('verdict-detail'), health.headline ?? '');
-    const troubles = Object.entries(health.checks).filter(([, check]) => check.status !== 'ok');
-    byId('troubles').replaceChildren(...(troubles.length < 2 ? [] : troubles.map(([name, check]) => el(
-      'li', {}, el('strong', {}, `${name} ${check.status}: `), check.detail))));
-    document.title = `${level === 'ok' ? '' : level === 'degraded' ? '(!) ' : '(!!) '}${status.collector} · EdgeTick`;
-    setText(byId('collector'), status.collector);
-    setText(byId('version'), `EdgeTick ${status.version} · ${status.environment}`);
+    this.#showVerdict(status);
 
     const events = status.connections.reduce((sum, each) => sum + each.messages_per_second, 0);
     const symbols = status.connections.reduce((sum, each) => sum + each.confirmed_tickers, 0);
+    const assigned = status.connections.reduce((sum, each) => sum + each.assigned_tickers, 0);
+    const isAll = status.connections.some((each) => each.takes_all);
     this.#feed.show(format.rate(events), 'events/s', [
-      ['Symbols confirmed', format.count(symbols)],
+      ['Symbols confirmed', isAll ? 'all of the market' : `${format.count(symbols)} of ${format.count(assigned)}`],
       ['Latency, median', format.duration(status.latency.p50_seconds)],
       ['Latency, p99', format.duration(status.latency.p99_seconds)],
     ], health);
 
     const share = buffer.maximum_bytes > 0 ? buffer.used_bytes / buffer.maximum_bytes : 0;
     this.#meter.style.width = `${Math.min(100, share * 100).toFixed(1)}%`;
-    this.#buffer.show(format.count(buffer.pending), sync.is_configured ? 'rows to upload' : 'rows kept', [
+    this.#buffer.show(format.count(buffer.pending), sync.is_configured ? `${buffer.pending === 1 ? 'row' : 'rows'} to upload` : `${buffer.pending === 1 ? 'row' : 'rows'} kept`, [
       ['In use', `${format.bytes(buffer.used_bytes)} of ${format.bytes(buffer.maximum_bytes)}`],
       ['Write-ahead log', format.bytes(buffer.wal_bytes)],
       ['Disk free', buffer.disk_free_bytes === null ? '–' : format.bytes(buffer.disk_free_bytes)],
@@ -92,19 +140,70 @@ export class Overview {
     ], health);
 
     const isOn = sync.is_configured;
-    this.#upload.show(isOn ? format.duration(sync.lag_seconds) : 'off', isOn ? 'behind' : '', [
+    const isTrouble = sync.failure !== null;
+    const next = sync.next_pass_ms === null ? 'under way' : `${format.time(sync.next_pass_ms)} ${zone.name}`;
+    this.#upload.show(isOn ? format.duration(sync.lag_seconds) : 'off', isOn ? 'behind' : '', isOn ? [
       ['Rows uploaded', format.count(sync.rows_uploaded)],
       ['Rows refused', format.count(sync.rows_refused)],
       ['Last caught up', sync.last_success_age_seconds === null ? 'never' : format.ago(sync.last_success_age_seconds)],
+      [isTrouble ? 'Next try' : 'Next pass', next],
+    ] : [], health, { off: isOn ? null : 'DATABASE_URI is not set: what is collected stays in the file, until its cap.' });
+    this.#push.hidden = !isOn;
+
+    this.#universes.show(groups === null ? '–' : format.count(groups), groups === 1 ? 'group' : 'groups', [
+      ['Environment', status.environment],
+      ['Cache hit rate', cache?.hit_rate === null || !cache ? '–' : `${(cache.hit_rate * 100).toFixed(1)} %`],
     ], health);
-    if (!this.#push.dataset.busy) this.#push.disabled = !isOn;
 
     this.#process.show(format.bytes(process.resident_bytes), 'memory', [
       ['Up for', format.duration(status.uptime_seconds)],
       ['Processor time', format.duration(process.cpu_seconds)],
-      ['Relay', relay ? `${relay.clients.length} of ${relay.maximum_clients} clients` : 'off'],
-      ['Cache hit rate', cache?.hit_rate === null || !cache ? '–' : `${(cache.hit_rate * 100).toFixed(1)} %`],
+      ['Open pages', format.count(process.event_clients)],
     ], health);
+
+    this.#relay.element.hidden = !relay && (health.checks.relay?.status ?? 'ok') === 'ok';
+    if (relay) {
+      this.#relay.show(format.count(relay.clients.length), `of ${format.plural(relay.maximum_clients, 'client')}`, [
+        ['Events sent', format.count(relay.events)],
+        ['Replayed', format.count(relay.replayed_events)],
+        ['Closed as too slow', format.count(relay.slow_clients)],
+      ], health);
+    }
+    this.#fleet.element.hidden = !status.fleet;
+    if (status.fleet) this.#fleet.show(health.checks.fleet?.status ?? 'ok', '', [], health);
+
+    // A check that no card knows still has a place.
+    const known = new Set(this.#cards.flatMap((card) => (card === this.#others ? [] : card.checks)));
+    this.#others.checks = Object.keys(health.checks).filter((name) => !known.has(name));
+    this.#others.element.hidden = this.#others.checks.length === 0;
+    if (this.#others.checks.length) this.#others.show(format.count(this.#others.checks.length), 'checks', [], health);
+  }
+
+  #showVerdict(status) {
+    const checks = Object.entries(status.health.checks);
+    const level = worst(checks.map(([, check]) => check));
+    setLevel(byId('verdict'), level);
+    setText(byId('verdict'), verdict(level, status.connections));
+    document.title = `${level === 'ok' ? '' : level === 'degraded' ? '(!) ' : '(!!) '}${status.collector} · EdgeTick`;
+    setText(byId('collector'), status.collector);
+    setText(byId('version'), `EdgeTick ${status.version} · ${status.environment}`);
+    const troubles = checks.filter(([, check]) => check.status !== 'ok')
+      .sort(([, one], [, other]) => ORDER.indexOf(one.status) - ORDER.indexOf(other.status));
+    const link = ([name, check], isWhole) => {
+      const card = this.#cards.find((each) => each.checks.includes(name)) ?? this.#others;
+      return el(
+        'a', { href: `#${card.element.id}`, class: 'trouble', 'data-level': check.status, onclick: (event) => { event.preventDefault(); this.#open(card.element.id); } },
+        el('strong', {}, `${name} ${check.status}`), isWhole && check.detail ? `: ${check.detail}` : '');
+    };
+    const text = troubles.map(([name, check]) => `${name} ${check.status} ${check.detail}`).join();
+    const box = byId('verdict-detail');
+    if (box.dataset.text === text) return;
+    box.dataset.text = text;
+    const [first, ...rest] = troubles;
+    box.replaceChildren(...(first ? [link(first, true)] : []));
+    byId('troubles').replaceChildren(...(rest.length ? [
+      el('li', { class: 'muted' }, `and ${format.plural(rest.length, 'more trouble')}:`), ...rest.map((trouble) => el('li', {}, link(trouble, false))),
+    ] : []));
   }
 
   async #pushNow() {
@@ -113,11 +212,9 @@ export class Overview {
       'The upload starts a pass at once instead of waiting for its interval. Rows are never sent twice.',
       'Push now');
     if (!agreed) return;
-    this.#push.dataset.busy = 'yes';
     await act(this.#push, async () => {
       const state = await load('/api/sync', { method: 'POST' });
-      return `The upload was asked to start; ${format.plural(state.rows_pending, 'row')} wait.`;
+      return `The upload was asked to start; ${format.plural(state.rows_pending, 'row')} ${state.rows_pending === 1 ? 'waits' : 'wait'}.`;
     });
-    delete this.#push.dataset.busy;
   }
 }

@@ -1,5 +1,7 @@
 // Where values stand on a chart: pure.
 
+import { offsetMinutes } from './zone.js';
+
 // Round values that span a range, about `wanted` of them.
 export function ticks(low, high, wanted = 4) {
   if (!(high > low)) return [low];
@@ -28,7 +30,7 @@ export function linear(from, to, start, end) {
 export function timeTicks(from, to, wanted = 4) {
   const steps = [1, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400, 604800];
   const step = steps.find((each) => (to - from) / each <= wanted) ?? 31536000;
-  const offset = new Date(from * 1000).getTimezoneOffset() * 60;
+  const offset = -offsetMinutes(from * 1000) * 60;
   const first = Math.ceil((from - offset) / step) * step + offset;
   const marks = [];
   for (let time = first; time <= to; time += step) marks.push(time);

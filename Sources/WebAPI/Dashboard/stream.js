@@ -45,6 +45,12 @@ export class LiveStream extends EventTarget {
       this.#tell('open');
       await this.#read(answer.body.getReader());
     } catch (error) {
+      // Nobody tries on without the token: signing in does.
+      if (error instanceof Refused && error.status === 401 && this.#abort === abort) {
+        clearInterval(this.#watch);
+        this.#tell('signed-out');
+        return;
+      }
       if (error instanceof Refused) reason = error.message;
       else if (error?.message === 'silent') reason = 'The collector went silent.';
       else reason = 'The collector does not answer.';

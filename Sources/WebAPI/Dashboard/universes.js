@@ -1,38 +1,83 @@
-// The groups, a search over them, and what a key stands for.
+// The groups, a search over them, and their members: weight, sector, what is collected of them and how fresh it is.
 
 import { load } from './api.js';
-import { byId, el, empty } from './dom.js';
+import { byId, debounce, el, empty, setText } from './dom.js';
 import * as format from './format.js';
+import { route } from './route.js';
 import { tickerList } from './tickers.js';
 
-const SHOWN = 200;
+const SHOWN = 300;
+
+// Where a group's members are asked for, by its type and name.
+export function groupPath(key) {
+  const end = key.indexOf('/');
+  return `/api/groups/${encodeURIComponent(key.slice(0, end).toLowerCase())}/${encodeURIComponent(key.slice(end + 1))}`;
+}
+
+const keyOf = (group) => `${group.type}/${group.name}`;
 
 export class Universes {
   #groups = [];
-  #chosen = '';
+  #chosen = ''; // a group as TYPE/name, or a key
+  #members = null;
+  #all = [];
+  #collected = el('span');
   #search = byId('universe-search');
   #list = byId('universe-list');
   #detail = byId('universe-detail');
   #choose;
+  #freshness;
+  #names;
+  #loaded;
 
-  // `choose` is told a symbol that was picked.
-  constructor(choose) {
+  // `choose` is told a symbol that was picked, `loaded` the groups; `freshness` and `names` say what last came of a symbol and
+  // what a connection is called.
+  constructor({ choose, freshness, names, loaded }) {
     this.#choose = choose;
-    this.#search.addEventListener('input', () => this.#draw());
+    this.#freshness = freshness;
+    this.#names = names;
+    this.#loaded = loaded;
+    this.#search.addEventListener('input', debounce(100, () => this.#draw()));
     byId('universe-form').addEventListener('submit', (event) => {
       event.preventDefault();
       const key = this.#search.value.trim();
-      if (key) this.#resolve(key);
+      if (key) this.#open(key);
     });
     this.#detail.replaceChildren(empty('Choose a group, or type a key and resolve it.'));
   }
 
   async reload() {
     try {
-      this.#groups = (await load('/api/universes')).groups;
+      this.#groups = (await load('/api/groups')).groups;
+      this.#loaded(this.#groups);
       this.#draw();
     } catch (error) {
       this.#list.replaceChildren(empty(error.message));
+    }
+  }
+
+  // Shows what the address says.
+  follow() {
+    const key = route.get('group');
+    if (key === this.#chosen) return;
+    if (key) this.#show(key);
+    else {
+      this.#chosen = '';
+      this.#members = null;
+      this.#detail.replaceChildren(empty('Choose a group, or type a key and resolve it.'));
+      this.#draw();
+    }
+  }
+
+  // Members' ages grow without news.
+  tick() {
+    if (!this.#members || document.hidden) return;
+    setText(this.#collected, this.#collectedOf(this.#all));
+    for (const { entry, cells } of this.#members) {
+      const now = this.#freshness.of(entry.symbol);
+      setText(cells.price, format.price(now?.last_price));
+      setText(cells.age, !now ? 'not collected' : now.last_event_ms === null ? 'no event yet' : format.ago((this.#freshness.now() - now.last_event_ms) / 1000));
+      setText(cells.where, now ? now.connections.map(this.#names).join(', ') : '');
     }
   }
 
@@ -53,33 +98,91 @@ export class Universes {
       'li', {}, el(
         'button',
         {
-          type: 'button', 'aria-current': group.name === this.#chosen ? 'true' : null,
-          title: group.description, onclick: () => this.#resolve(group.name),
+          type: 'button', 'aria-current': keyOf(group) === this.#chosen ? 'true' : null,
+          title: group.description ?? group.name, onclick: () => this.#open(keyOf(group)),
         },
         el('span', { class: 'name' }, group.name),
-        el('span', { class: 'muted small' }, `${group.type} · ${format.count(group.member_count)}`))))));
+        el('span', { class: 'muted small' }, `${group.type.toLowerCase()} · ${format.plural(group.member_count, 'symbol')}`))))));
   }
 
-  async #resolve(key) {
+  #open(key) {
+    route.set({ group: key }, { panel: 'universes' });
+    this.#show(key);
+  }
+
+  async #show(key) {
     this.#chosen = key;
+    this.#members = null;
     this.#draw();
     this.#detail.replaceChildren(empty('Loading…'));
     try {
-      const found = await load(`/api/universes/${encodeURIComponent(key)}`);
+      const isGroup = /^[A-Z]+\//.test(key);
+      const found = isGroup ? await load(groupPath(key)) : await load(`/api/universes/${encodeURIComponent(key)}`);
       if (this.#chosen !== key) return;
-      const notes = [
-        ...found.unknown.map((each) => `No group is named ${each.part}.${each.nearest.length ? ` Did you mean ${each.nearest.join(', ')}?` : ''}`),
-        ...found.warnings,
-      ];
-      this.#detail.replaceChildren(
-        el('h3', {}, key),
-        el('p', { class: 'muted small' }, `${format.plural(found.count, 'symbol')}${found.parts.length > 1 ? ` from ${found.parts.map((part) => `${part.group} (${part.count})`).join(', ')}` : ''}`),
-        ...notes.map((note) => el('p', { class: 'note', 'data-level': 'degraded' }, note)),
-        tickerList(found.symbols, { choose: this.#choose }));
+      if (isGroup) this.#showMembers(found);
+      else this.#showResolution(key, found);
     } catch (error) {
       if (this.#chosen !== key) return;
       const nearest = error.nearest?.length ? ` Did you mean ${error.nearest.join(', ')}?` : '';
       this.#detail.replaceChildren(empty(error.message + nearest));
     }
+  }
+
+  #showMembers(group) {
+    const hasWeights = group.members.some((member) => member.weight !== null);
+    const hasSectors = group.type !== 'SECTOR' && group.members.some((member) => member.sector !== null);
+    const head = ['Symbol', hasWeights && 'Weight', hasSectors && 'Sector', 'Last price', 'Last event', 'Connection'].filter(Boolean);
+    const numeric = ['Weight', 'Last price', 'Last event'];
+    this.#members = [];
+    this.#all = group.members;
+    const row = (entry) => {
+      const cells = { price: el('td', { class: 'num' }), age: el('td', { class: 'num' }), where: el('td', { class: 'muted' }) };
+      this.#members.push({ entry, cells });
+      return el(
+        'tr', {},
+        el('td', {}, el('button', { type: 'button', class: 'link', onclick: () => this.#choose(entry.symbol) }, entry.symbol)),
+        hasWeights ? el('td', { class: 'num' }, entry.weight === null ? '–' : `${entry.weight.toFixed(2)} %`) : null,
+        hasSectors ? el('td', { class: 'muted' }, entry.sector ?? '–') : null, cells.price, cells.age, cells.where);
+    };
+    const body = el('tbody', {}, group.members.slice(0, SHOWN).map(row));
+    const rest = group.members.slice(SHOWN);
+    this.#detail.replaceChildren(
+      el('h3', {}, group.name),
+      el('p', { class: 'muted small' }, [
+        `${group.type.toLowerCase()}, ${format.plural(group.members.length, 'symbol')}`,
+        group.description,
+        `${group.origin === 'pulled' ? 'from the database' : 'from this machine'}, changed ${format.moment(group.updated_ms)}`,
+      ].filter(Boolean).join(' · '), ' · ', this.#collected),
+      el('table', { class: 'members' }, el('thead', {}, el('tr', {}, head.map((name) => el('th', { scope: 'col', class: numeric.includes(name) ? 'num' : null }, name)))), body));
+    if (rest.length) {
+      const more = el('button', { type: 'button', onclick: () => { more.remove(); body.append(...rest.map(row)); this.tick(); } }, `Show ${format.count(rest.length)} more`);
+      this.#detail.append(more);
+    }
+    this.tick();
+  }
+
+  // How many of the members are collected, and where.
+  #collectedOf(members) {
+    const places = new Map();
+    let count = 0;
+    for (const { symbol } of members) {
+      const entry = this.#freshness.of(symbol);
+      if (entry) count += 1;
+      for (const id of entry?.connections ?? []) places.set(id, (places.get(id) ?? 0) + 1);
+    }
+    const where = [...places].map(([id, number]) => `${this.#names(id)} ${format.count(number)}`).join(', ');
+    return `${count === members.length ? 'all' : format.count(count)} collected${where ? ` (${where})` : ''}`;
+  }
+
+  #showResolution(key, found) {
+    const notes = [
+      ...found.unknown.map((each) => `No group is named ${each.part}.${each.nearest.length ? ` Did you mean ${each.nearest.join(', ')}?` : ''}`),
+      ...found.warnings,
+    ];
+    this.#detail.replaceChildren(
+      el('h3', {}, key),
+      el('p', { class: 'muted small' }, `${format.plural(found.count, 'symbol')}${found.parts.length > 1 ? ` from ${found.parts.map((part) => `${part.group} (${format.count(part.count)})`).join(', ')}` : ''}`),
+      ...notes.map((note) => el('p', { class: 'note', 'data-level': 'degraded' }, note)),
+      tickerList(found.symbols, { choose: this.#choose }));
   }
 }

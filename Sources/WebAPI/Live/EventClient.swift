@@ -60,14 +60,14 @@ final class EventClient: Sendable {
         state = Mutex(State(lastTaken: .now))
     }
 
-    /// Queues a message; answers whether an older one had to make room.
+    /// Queues a message; returns whether an older one had to make room.
     func offer(_ message: ByteBuffer) -> Bool {
         guard case .dropped = continuation.yield(message) else { return false }
         state.withLock { $0.dropped += 1 }
         return true
     }
 
-    /// Notes that the reader took a message, and answers how many were dropped since it last did.
+    /// Notes that the reader took a message, and returns how many were dropped since it last did.
     func took() -> Int {
         state.withLock { state in
             state.lastTaken = .now

@@ -18,7 +18,7 @@ final class EventClients: Sendable {
         self.limit = limit
     }
 
-    /// Takes a reader in; answers its key and the number of the first market event that it will be sent from now on,
+    /// Takes a reader in; returns its key and the number of the first market event that it will be sent from now on,
     /// or `nil` when there are too many.
     func add(_ client: EventClient) -> (key: UInt64, nextEvent: UInt64)? {
         state.withLock { state in

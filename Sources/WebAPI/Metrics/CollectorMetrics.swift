@@ -7,7 +7,7 @@ import Wire
 
 /// The metrics: names, units and meaning, each from the newest sample.
 ///
-/// Labels are bounded: `connection` (the configured names), `stream`, `kind`, `reason` and `check`; never a symbol.
+/// Labels are bounded: `connection` (the configured names), `stream`, `database`, `kind`, `reason` and `check`; never a symbol.
 enum CollectorMetrics {
     static func text(
         _ sample: StatusBoard.Sample, clients: Int, dropped: Int64, refusals: [RefusalCounts.Reason: Int64]
@@ -31,6 +31,8 @@ enum CollectorMetrics {
         }
         if let cache = snapshot.cache { write(cache, &text) }
         if let relay = snapshot.relay { write(relay, &text) }
+        if let fleet = snapshot.fleet { write(fleet, &text) }
+        if let shard = snapshot.shard { write(shard, &text) }
         process(sample, &text)
         text.metric("edgetick_http_event_clients", .gauge, "Readers of the event stream now.", Int64(clients))
         text.metric(
@@ -41,6 +43,24 @@ enum CollectorMetrics {
         return text.bytes
     }
 
+    private static func write(_ fleet: FleetBoard.Status, _ text: inout MetricsText) {
+        text.metric(
+            "edgetick_fleet_row_failing", .gauge, "1 while the box's row in the fleet's table can't be written.",
+            fleet.problem == nil ? 0 : 1)
+        text.metric(
+            "edgetick_clock_offset_seconds", .gauge, "How far the box's clock is ahead of the database's.",
+            fleet.clockOffset.map { Double($0) / 1000 })
+    }
+
+    private static func write(_ shard: ShardState, _ text: inout MetricsText) {
+        text.metric(
+            "edgetick_shard_symbols", .gauge, "Symbols that the box takes, of those named.", Int64(shard.symbols))
+        text.metric("edgetick_shard_named_symbols", .gauge, "Symbols that the settings name.", Int64(shard.total))
+        text.metric(
+            "edgetick_shard_members", .gauge, "Members that share the symbols, by SHARD.",
+            Int64(shard.share.map.members.count))
+    }
+
     private static func write(_ relay: RelayState, _ text: inout MetricsText) {
         text.metric("edgetick_relay_clients", .gauge, "Clients of the relay now.", Int64(relay.readers.count))
         text.metric("edgetick_relay_connections_total", .counter, "Clients that connected.", relay.connections)
@@ -48,6 +68,15 @@ enum CollectorMetrics {
         text.metric("edgetick_relay_sent_bytes_total", .counter, "Bytes of events sent.", relay.bytes)
         text.metric("edgetick_relay_replays_total", .counter, "Replays asked for.", relay.replays)
         text.metric("edgetick_relay_replayed_events_total", .counter, "Events sent out of the buffer.", relay.replayed)
+        text.metric(
+            "edgetick_relay_bar_requests_total", .counter, "Requests for bars of the REST aggregates answered.",
+            relay.barRequests)
+        text.metric(
+            "edgetick_relay_on_demand_symbols", .gauge, "Symbols collected because clients of the relay ask for them.",
+            Int64(relay.onDemand.symbols.count))
+        text.metric(
+            "edgetick_relay_refused_channels_total", .counter, "Channels that a client asked for and was refused.",
+            relay.channelsRefused)
         text.metric("edgetick_relay_closed_clients_total", .counter, "Clients refused or closed, by reason.")
         text.sample(relay.loginsRefused, ["reason": "key"])
         text.sample(relay.turnedAway, ["reason": "too_many"])
@@ -280,13 +309,26 @@ enum CollectorMetrics {
             sample.snapshot.stalledFor)
         text.metric("edgetick_upload_failing", .gauge, "1 while a failure lasts.", sync?.failure == nil ? 0 : 1)
         text.metric(
-            "edgetick_upload_needs_person", .gauge, "1 while a failure lasts that a person must mend.",
+            "edgetick_upload_needs_person", .gauge, "1 while a failure lasts that a person must fix.",
             sync?.failure?.needsPerson == true ? 1 : 0)
         text.metric(
             "edgetick_upload_stream_failing", .gauge, "1 while a failure keeps this stream, and not all, from upstream."
         )
         for stream in EventStream.allCases {
             text.sample(Int64(sync?.failures[stream] == nil ? 0 : 1), ["stream": stream.rawValue])
+        }
+        let uploads = sample.snapshot.uploads
+        text.metric("edgetick_upload_database_rows_total", .counter, "Rows that are upstream, by database.")
+        for upload in uploads { text.sample(Int64(upload.status.rows), ["database": upload.name]) }
+        text.metric("edgetick_upload_database_pending_rows", .gauge, "Rows that wait, by database.")
+        for upload in uploads {
+            text.sample(upload.pending(in: sample.snapshot.buffer), ["database": upload.name])
+        }
+        text.metric("edgetick_upload_database_lag_seconds", .gauge, "How far the database is behind.")
+        for upload in uploads { text.sample(upload.lag(in: sample.snapshot), ["database": upload.name]) }
+        text.metric("edgetick_upload_database_failing", .gauge, "1 while a failure lasts, by database.")
+        for upload in uploads {
+            text.sample(Int64(upload.status.failure == nil ? 0 : 1), ["database": upload.name])
         }
     }
 
@@ -307,6 +349,9 @@ enum CollectorMetrics {
             "edgetick_process_cpu_seconds_total", .counter, "Processor time of all threads.", sample.usage.cpuSeconds)
         text.metric(
             "edgetick_process_open_fds", .gauge, "Open file descriptors.", sample.usage.openFiles.map(Double.init))
+        text.metric(
+            "edgetick_bytes_written_total", .counter, "Bytes written to disks, the files' logs and all.",
+            sample.usage.writtenBytes.map(Double.init))
         text.metric("edgetick_process_uptime_seconds", .gauge, "Time since the API started.", sample.uptime)
     }
 }

@@ -28,13 +28,23 @@ struct DashboardRoutes: Sendable {
     }
 
     private static func answer(_ call: Call, _ asset: Asset) -> Response {
-        var headers: HTTPFields = [.eTag: asset.tag, .cacheControl: "no-cache", .contentType: asset.mediaType]
+        let takesPacked = (call.request.headers[.acceptEncoding] ?? "").split(separator: ",").contains {
+            let coding = $0.drop { $0 == " " }
+            return coding == "gzip" || (coding.hasPrefix("gzip;") && !coding.hasSuffix("q=0"))
+        }
+        let packed = takesPacked ? asset.packed : nil
+        var headers: HTTPFields = [
+            .eTag: packed == nil ? asset.tag : asset.packedTag, .cacheControl: "no-cache",
+            .contentType: asset.mediaType, .vary: "accept-encoding",
+        ]
+        if packed != nil { headers[.contentEncoding] = "gzip" }
         let known = (call.request.headers[.ifNoneMatch] ?? "").split(separator: ",").map { $0.drop { $0 == " " } }
-        if known.contains(where: { $0 == asset.tag || $0 == "*" }) {
+        if known.contains(where: { $0 == headers[.eTag] ?? "" || $0 == "*" }) {
             headers[.contentType] = nil
+            headers[.contentEncoding] = nil
             return Response(status: .notModified, headers: headers)
         }
-        return Response(status: .ok, headers: headers, body: .init(byteBuffer: asset.buffer))
+        return Response(status: .ok, headers: headers, body: .init(byteBuffer: packed ?? asset.buffer))
     }
 }
 
@@ -48,6 +58,10 @@ struct Asset: Sendable {
     let tag: String
     /// The bytes.
     let buffer: ByteBuffer
+    /// The bytes as gzip, where that is smaller.
+    let packed: ByteBuffer?
+    /// As ``tag``, of the packed bytes.
+    var packedTag: String { tag.dropLast() + "-gzip\"" }
 
     init(_ name: String, _ bytes: [UInt8]) {
         self.name = name
@@ -65,5 +79,6 @@ struct Asset: Sendable {
         for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
         tag = "\"" + String(hash, radix: 36) + "\""
         buffer = ByteBuffer(bytes: bytes)
+        packed = Gzip.packed(bytes).flatMap { $0.count < bytes.count ? ByteBuffer(bytes: $0) : nil }
     }
 }

@@ -2,14 +2,22 @@ import Collector
 import HTTPTypes
 import MarketData
 import Store
+import Universe
 import Wire
 
-/// What was collected, and what was not: events, bars, gaps, dead letters.
+/// What was collected, and what was not: symbols, events, bars, gaps, dead letters.
 struct DataRoutes: Sendable {
     /// The most symbols that one gap lists; the count is always there.
     private static let listed = 100
 
+    /// The newest gaps among which those of one symbol are looked for.
+    private static let searched = 2000
+
     private static let anySymbol = Parameters.anySymbol("symbol", "Only this symbol")
+    private static let since = Parameters.number(
+        "since_ms", "Only symbols that had an event at this time, in Unix milliseconds, or later; all",
+        0...253_402_300_799_999,
+        standard: 0)
     private static let limit = Parameters.number("limit", "The most to return", 1...1000, standard: 100)
     private static let symbol = Parameters.symbol("symbol", .query, "The symbol")
     private static let from = Parameters.time("from", "The first bar's start")
@@ -21,13 +29,35 @@ struct DataRoutes: Sendable {
         read: { Int32($0).flatMap { Bar.Interval(rawValue: $0) } })
     private static let states = Parameters.words("state", "Only those in these states", of: GapState.self)
 
+    private static let day = Parameters.day("day", "The last day, in New York; today when left out")
+    private static let days = Parameters.number("days", "How many days, back from the last", 1...400, standard: 1)
+    private static let length = Parameters.word(
+        "by", "What is counted together; day when left out", of: CoveragePeriod.Length.self)
+    private static let symbols = Parameters.symbols("symbols", "Only these", atMost: 500)
+    private static let universe = Parameters.text("universe", "Only the symbols that this universe key stands for")
+
     let source: any CollectorSource
     let board: StatusBoard
     let tap: EventTap
     let calls: BoundedCalls
+    let body: BodyReader
+    /// For what waits until the upload has a moment; one at a time, so that no letter is given up twice.
+    let retries: BoundedCalls
 
     var routes: [Route] {
-        [
+        let choice = Route.Body(schema: .of(DeadLetterChoiceJSON.self), isRequired: true)
+        return [
+            Route(
+                .get, "/api/symbols", .data, "symbols", "What is collected, symbol by symbol, and how fresh it is",
+                parameters: [Self.since]
+            ) { call in
+                let since = try call.value(of: Self.since)
+                let sample = board.sample
+                return Reply(
+                    SymbolsJSON(
+                        sample.snapshot.connections, news: tap.news(since: Int64(since)), isAll: since == 0,
+                        at: WallClock.milliseconds()))
+            },
             Route(
                 .get, "/api/ticks/recent", .data, "recentEvents", "The newest events, newest first",
                 parameters: [Self.anySymbol, Self.limit], answer: recent),
@@ -37,10 +67,39 @@ struct DataRoutes: Sendable {
             Route(
                 .get, "/api/gaps", .data, "gaps",
                 "Spans in which events may have been missed and what became of them, newest first",
-                parameters: [Self.states, Self.limit], answer: gaps),
+                parameters: [Self.states, Self.anySymbol, Self.limit], answer: gaps),
+            Route(
+                .get, "/api/coverage", .data, "coverage",
+                "What is known of each minute of the regular session: a bar, no trade, a gap, or nothing; of one day by "
+                    + "symbol, of several in numbers",
+                parameters: [Self.day, Self.days, Self.length, Self.symbols, Self.universe], answer: coverage),
             Route(
                 .get, "/api/dead-letters", .data, "deadLetters", "Rows that upstream refused, newest first",
                 parameters: [Self.limit], answer: deadLetters),
+            Route(
+                .post, "/api/dead-letters/retry", .guarded, "retryDeadLetters",
+                "Puts refused rows back into the queue, to be sent once more", body: choice, statuses: [202]
+            ) { call in
+                let choice = try await self.choice(call)
+                let source = source
+                let result = try await retries.run("the upload") { () throws(CollectorProblem) in
+                    try await source.retryDeadLetters(choice)
+                }
+                board.refresh()
+                return Reply(DeadLetterRequeueJSON(result), status: .accepted)
+            },
+            Route(
+                .post, "/api/dead-letters/discard", .guarded, "discardDeadLetters",
+                "Takes refused rows out of the file for good", body: choice
+            ) { call in
+                let choice = try await self.choice(call)
+                let source = source
+                let letters = try await retries.run("the buffer") { () throws(CollectorProblem) in
+                    try await source.discardDeadLetters(choice)
+                }
+                board.refresh()
+                return Reply(DeadLetterDiscardJSON(letters))
+            },
         ]
     }
 
@@ -80,19 +139,50 @@ struct DataRoutes: Sendable {
     @Sendable private func gaps(_ call: Call) async throws -> Reply<GapsJSON> {
         let limit = try call.value(of: Self.limit)
         let states = try call.value(of: Self.states)
+        let symbol = try call.value(of: Self.anySymbol)
         let source = source
-        let gaps = try await calls.run("the buffer") { () throws(CollectorProblem) in
-            try await source.gaps(states: states.isEmpty ? Set(GapState.allCases) : states, limit: limit)
+        var gaps = try await calls.run("the buffer") { () throws(CollectorProblem) in
+            try await source.gaps(
+                states: states.isEmpty ? Set(GapState.allCases) : states, limit: symbol == nil ? limit : Self.searched)
+        }
+        if let symbol {
+            gaps = Array(gaps.filter { $0.gap.symbols.isEmpty || $0.gap.symbols.contains(symbol) }.prefix(limit))
         }
         return Reply(GapsJSON(gaps, total: board.sample.snapshot.buffer.gaps, symbolLimit: Self.listed))
+    }
+
+    @Sendable private func coverage(_ call: Call) async throws -> Reply<CoverageJSON> {
+        let last = try call.value(of: Self.day) ?? TradingDay(at: WallClock.milliseconds())
+        let first = last.advanced(by: 1 - (try call.value(of: Self.days)))
+        let listed = try call.value(of: Self.symbols)
+        let key = try call.value(of: Self.universe)
+        let length = try call.value(of: Self.length) ?? .day
+        let source = source
+        let report = try await calls.run("the buffer") { () throws(CollectorProblem) in
+            var wanted = listed
+            if let key { wanted.formUnion(try await source.universe(key: key).symbols) }
+            return try await source.coverage(days: first...last, symbols: wanted.isEmpty ? nil : wanted)
+        }
+        return Reply(CoverageJSON(report, by: length))
     }
 
     @Sendable private func deadLetters(_ call: Call) async throws -> Reply<DeadLettersJSON> {
         let limit = try call.value(of: Self.limit)
         let source = source
-        let letters = try await calls.run("the buffer") { () throws(CollectorProblem) in
-            try await source.deadLetters(limit: limit)
+        let (letters, groups) = try await calls.run("the buffer") { () throws(CollectorProblem) in
+            (try await source.deadLetters(limit: limit), try await source.deadLetterGroups())
         }
-        return Reply(DeadLettersJSON(letters, total: board.sample.snapshot.buffer.deadLetters))
+        return Reply(
+            DeadLettersJSON(letters, groups: groups, total: board.sample.snapshot.buffer.deadLetters))
+    }
+
+    private func choice(_ call: Call) async throws -> DeadLetterChoice {
+        guard let choice = try await body.read(DeadLetterChoiceJSON.self, from: call)?.choice else {
+            throw Problem(
+                .badRequest,
+                "Send {\"letters\": [\"bars:4711\"]}, {\"stream\": \"bars\"}, with sqlstate and constraint for those "
+                    + "refused alike, or {\"all\": true}.")
+        }
+        return choice
     }
 }

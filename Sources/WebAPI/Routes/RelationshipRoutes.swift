@@ -9,6 +9,11 @@ import Wire
 struct RelationshipRoutes: Sendable {
     private static let symbol = Parameters.symbol("symbol", .path, "A ticker")
     private static let type = Parameters.word("type", "Only groups of this type", of: GroupType.self)
+    private static let groupType = Parameter<GroupType>(
+        name: "type", place: .path, meaning: "The group's type", schema: .words(GroupType.allCases.map(\.rawValue)),
+        standard: nil, fault: "must be of: " + GroupType.allCases.map(\.rawValue).joined(separator: ", "),
+        read: { GroupType(rawValue: $0.uppercased()) })
+    private static let groupName = Parameters.part("name", "The name", atMost: 512)
     private static let kind = Parameters.word(
         "type", "Only answers to this kind of question", of: RelationshipKind.self)
     private static let key = Parameters.text("key", "Only this answer; needs a type")
@@ -39,6 +44,12 @@ struct RelationshipRoutes: Sendable {
                         }))
             },
             Route(
+                .get, "/api/groups/{type}/{name}", .data, "group", "A group's members",
+                parameters: [Self.groupType, Self.groupName]
+            ) { call in
+                try await members(of: call.value(of: Self.groupName), call.value(of: Self.groupType))
+            },
+            Route(
                 .get, "/api/websocket/symbols/{symbol}", .data, "symbolPlacement",
                 "Which connection brings a symbol, and why it is collected", parameters: [Self.symbol],
                 answer: placement),
@@ -67,14 +78,24 @@ struct RelationshipRoutes: Sendable {
     ) -> Route {
         let wanted = Parameters.part(parameter, "The name", atMost: 512)
         return Route(.get, path, .data, name, summary, parameters: [wanted]) { call in
-            let name = try call.value(of: wanted)
-            let source = source
-            return Reply(
-                GroupMembersJSON(
-                    try await calls.run("the mirror") { () throws(CollectorProblem) in
-                        try await source.group(named: name, of: type)
-                    }))
+            try await members(of: call.value(of: wanted), type)
         }
+    }
+
+    /// A group with its members and their sectors, which come from the cache as the group does.
+    private func members(of name: String, _ type: GroupType) async throws -> Reply<GroupMembersJSON> {
+        let source = source
+        let (group, sectors) = try await calls.run("the mirror") { () throws(CollectorProblem) in
+            let group = try await source.group(named: name, of: type)
+            var sectors: [String: String] = [:]
+            for sector in try await source.groups(of: .sector) {
+                for member in try await source.group(named: sector.name, of: .sector).members {
+                    sectors[member.symbol] = sector.name
+                }
+            }
+            return (group, sectors)
+        }
+        return Reply(GroupMembersJSON(group, sectors: sectors))
     }
 
     @Sendable private func placement(_ call: Call) async throws -> Reply<PlacementJSON> {

@@ -33,6 +33,12 @@ struct StateRoutes: Sendable {
                 }
                 return Reply(RelayJSON(relay))
             },
+            Route(.get, "/api/fleet", .data, "fleet", "The boxes that share the database, as last read") { _ in
+                guard let view = source.fleet() else {
+                    throw Problem(.conflict, slug: "no-upstream", "There is no fleet: DATABASE_URI is not set.")
+                }
+                return Reply(FleetJSON(view, collector: board.sample.snapshot.collector))
+            },
             Route(
                 .get, "/health/live", .open, "live", "200 while all loops go round, else 503", statuses: [200, 503]
             ) { call in

@@ -6,7 +6,7 @@ public import Universe
 
 /// What the API asks of the collector: the seam that the composition root fills.
 ///
-/// ``placement(of:)`` and ``symbols(near:)`` return from memory and must not wait for a disk, the network
+/// ``placement(of:)``, ``symbols(near:)`` and ``fleet()`` return from memory and must not wait for a disk, the network
 /// or a lock that is held while either is used. The others may wait; the API bounds how long and how many at once.
 public protocol CollectorSource: Sendable {
     /// The newest events in the buffer's file, newest first; `nil` for all symbols.
@@ -20,6 +20,10 @@ public protocol CollectorSource: Sendable {
 
     /// Symbols that are collected and resemble one that isn't, best first.
     func symbols(near symbol: Symbol) -> [String]
+
+    /// The boxes that share the database, as they were last read; `nil` where there is no upstream. Has them read in the
+    /// background from now on.
+    func fleet() -> FleetBoard.View?
 
     /// What is known of a stock.
     func stock(_ symbol: String) async throws(CollectorProblem) -> StockRelations
@@ -42,8 +46,23 @@ public protocol CollectorSource: Sendable {
     /// The newest recorded gaps that are in one of these states, and what became of them.
     func gaps(states: Set<GapState>, limit: Int) async throws(CollectorProblem) -> [GapRecord]
 
+    /// What is known of the minute bars of some days; of all symbols that are known of then where `symbols` is `nil`.
+    func coverage(
+        days: ClosedRange<TradingDay>, symbols: Set<Symbol>?
+    ) async throws(CollectorProblem) -> CoverageReport
+
     /// The newest rows that upstream refused, newest first.
     func deadLetters(limit: Int) async throws(CollectorProblem) -> [DeadLetter]
+
+    /// How many rows upstream refused for which reasons.
+    func deadLetterGroups() async throws(CollectorProblem) -> [DeadLetterGroup]
+
+    /// Puts dead letters back into the queue, which is then uploaded; the problem is
+    /// ``CollectorProblem/Kind/notFound`` when a letter named is not there, and nothing is changed then.
+    func retryDeadLetters(_ choice: DeadLetterChoice) async throws(CollectorProblem) -> DeadLetterRetry
+
+    /// Takes dead letters out of the file for good and returns them; as above for letters that are not there.
+    func discardDeadLetters(_ choice: DeadLetterChoice) async throws(CollectorProblem) -> [DeadLetter]
 
     /// Asks the upload to start a pass now; returns without waiting for its end.
     func pushNow() async throws(CollectorProblem)
@@ -60,6 +79,6 @@ public protocol CollectorSource: Sendable {
     /// Adds a connection. Kept until restart.
     func addConnection(id: String, _ request: ConnectionRequest) async throws(CollectorProblem)
 
-    /// Removes a connection and answers the symbols that nobody brings any more. Kept until restart.
+    /// Removes a connection and returns the symbols that nobody brings any more. Kept until restart.
     func removeConnection(id: String) async throws(CollectorProblem) -> [Symbol]
 }

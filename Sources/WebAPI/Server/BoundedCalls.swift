@@ -50,7 +50,8 @@ final class BoundedCalls: Sendable {
         case .success(let value): return value
         case .failure(let problem): throw Problem(problem)
         case nil:
-            throw .busy("\(what) did not answer within \(limit.spoken). Is the disk in trouble? See /health/ready.")
+            throw .busy(
+                "\(what) did not answer within \(limit.spoken). Is it, or the disk, in trouble? See /health/ready.")
         }
     }
 }

@@ -106,6 +106,14 @@ enum Parameters {
             read: { MomentParameter.milliseconds($0).map(Optional.some) })
     }
 
+    /// A day of the New York calendar that may be left out.
+    static func day(_ name: String, _ meaning: String) -> Parameter<TradingDay?> {
+        Parameter(
+            name: name, place: .query, meaning: meaning + ", as 2026-11-24",
+            schema: .text(Bounds(pattern: #"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"#)), standard: .some(nil),
+            fault: "must be a date such as 2026-11-24", read: { TradingDay($0).map(Optional.some) })
+    }
+
     /// A text that may be left out.
     static func text(_ name: String, _ meaning: String) -> Parameter<String?> {
         Parameter(

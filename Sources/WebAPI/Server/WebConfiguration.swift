@@ -17,6 +17,8 @@ public struct WebConfiguration: Sendable {
         public var bodyTimeout = Duration.seconds(10)
         /// How long an answer may wait for the buffer's or the mirror's file.
         public var callTimeout = Duration.seconds(3)
+        /// Dead letters that are to be sent again wait so long for the upload's batch under way.
+        public var retryTimeout = Duration.seconds(20)
         /// Answers that may wait for a file at the same time.
         public var calls = 8
         /// Readers of the event stream at the same time.

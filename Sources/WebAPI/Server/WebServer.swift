@@ -47,7 +47,10 @@ public final class WebServer: Service {
         let own =
             StateRoutes(source: source, board: board, clients: clients, refusals: refusals, actions: actions).routes
             + ConnectionRoutes(source: source, board: board, body: BodyReader(limits: limits), actions: actions).routes
-            + DataRoutes(source: source, board: board, tap: tap, calls: calls).routes
+            + DataRoutes(
+                source: source, board: board, tap: tap, calls: calls, body: BodyReader(limits: limits),
+                retries: BoundedCalls(width: 1, limit: limits.retryTimeout)
+            ).routes
             + UniverseRoutes(source: source, calls: calls).routes
             + RelationshipRoutes(source: source, calls: calls, actions: actions).routes
             + EventRoutes(board: board, tap: tap, clients: clients, runID: runID).routes

@@ -8,29 +8,38 @@ import Store
 import Universe
 import Wire
 
-/// Fills gaps from the REST aggregates.
+/// Fills gaps from the REST API.
 struct BackfillCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "backfill", abstract: "Fill gaps with bars from the REST aggregates.",
+        commandName: "backfill", abstract: "Fill gaps with bars, trades and quotes from the REST API.",
         discussion: """
             Example: edgetick backfill
+                     edgetick backfill --ticks
                      edgetick backfill --from 2026-08-03T13:30:00Z --to 2026-08-03T20:00:00Z --symbols AAPL,MSFT
 
             Without --from it fills the open gaps of the buffer, from where an earlier run left them. With --from it brings
             every bar of the span that is not in the buffer, whatever gaps there are. A bar that the stream brought is
-            never replaced. A running collector holds the buffer and fills gaps by itself.
-            """)
+            never replaced.
+
+            Trades and quotes of a gap are fetched where what the stream brought around it can be recognised: the rows are
+            still in the file, or the database has a unique index (edgetick migrate --tick-identity). --ticks fetches them
+            all the same, also for gaps that were closed without them.
+
+            A running collector holds the buffer and fills gaps by itself.
+            """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
     @Option(help: "Start of a span: a day or a moment, 2026-08-03 or 2026-08-03T13:30:00Z.") var from: String?
     @Option(help: "End of the span; now unless given.") var to: String?
     @Option(help: "Symbols, separated by commas; those of the buffer's newest bars unless given.") var symbols: String?
+    @Flag(help: "Fetch the trades and quotes of every gap that lacks them, closed or not.") var ticks = false
     @Flag(help: "Print JSON.") var json = false
 
     func validate() throws {
         if from == nil, to != nil || symbols != nil {
             throw ValidationError("--to and --symbols belong to a span: give --from too")
         }
+        if ticks, from != nil { throw ValidationError("--ticks is about gaps: leave out --from") }
         for text in [from, to].compactMap({ $0 }) where Self.moment(text) == nil {
             throw ValidationError("'\(text)' is no time: allowed: 2026-08-03 or 2026-08-03T13:30:00Z")
         }
@@ -68,7 +77,7 @@ struct BackfillCommand: AsyncParsableCommand {
             let end = to.flatMap(Self.moment) ?? WallClock.milliseconds()
             try await fillSpan(settings, filler, start, end)
         } else {
-            try await fillGaps(settings, filler)
+            try await fillGaps(settings, filler, try identified(settings, buffer))
         }
     }
 
@@ -91,16 +100,28 @@ struct BackfillCommand: AsyncParsableCommand {
                 : "added \(result.rows) bars, \(result.present) were there")
     }
 
-    private func fillGaps(_ settings: Settings, _ filler: GapFiller) async throws {
-        let records = try GapLog.read(directory: settings.dataDirectory, states: [.open])
+    private func identified(
+        _ settings: Settings, _ buffer: TickBuffer
+    ) throws -> @Sendable () async -> Set<EventStream> {
+        Settings.identified(try settings.upstreams(), buffer.id)
+    }
+
+    private func fillGaps(
+        _ settings: Settings, _ filler: GapFiller, _ identified: @escaping @Sendable () async -> Set<EventStream>
+    ) async throws {
+        let states = ticks ? Set(GapState.allCases) : [.open]
+        let records = try GapLog.read(directory: settings.dataDirectory, states: states).filter { record in
+            record.state == .open || record.lacksTicks
+        }
         let progress = ProgressLine(title: "backfilling", unit: "gaps", total: records.count)
-        let work = Task {
+        let work = Task { [ticks] in
             var counts: [GapState: Int] = [:]
             var failure: BackfillError?
             for (index, record) in records.enumerated() {
                 try Task.checkCancellation()
                 do throws(BackfillError) {
-                    counts[try await filler.fill(record), default: 0] += 1
+                    let access = ticks ? TickAccess.all : try await filler.access(record.gap, identified: identified)
+                    counts[try await filler.fill(record, ticks: access), default: 0] += 1
                 } catch {
                     // One gap's bad answer doesn't keep the others from theirs.
                     guard error.concernsRequestAlone else { throw error }

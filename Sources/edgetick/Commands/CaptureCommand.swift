@@ -18,7 +18,7 @@ struct CaptureCommand: AsyncParsableCommand {
             The file can be replayed with edgetick simulate --capture. Nothing is buffered or uploaded.
             It logs in as one client more of the account; with several connections configured, as the first of them.
             An account that has no connection left pushes another client out, maybe a running collector.
-            """)
+            """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
     @Argument(help: "The file to write; must not exist.") var file: String

@@ -87,8 +87,8 @@ struct CommandFailure: Error {
         switch error.reason {
         case .invalidConfiguration, .keyRefused, .notAuthorized: .configuration
         case .tooManyRequests: .tryAgain
-        case .unreachable, .serverTrouble: .unavailable
-        case .badAnswer: .badData
+        case .unreachable, .serverTrouble, .database: .unavailable
+        case .badAnswer, .badFile: .badData
         case .buffer: .ioError
         }
     }

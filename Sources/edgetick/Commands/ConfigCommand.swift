@@ -12,7 +12,7 @@ struct ConfigCommand: AsyncParsableCommand {
             Keys, from the environment and from .env, of which the environment takes precedence:
 
             \(SettingsDocument.list)
-            """)
+            """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
     @Flag(help: "Print JSON.") var json = false

@@ -10,7 +10,7 @@ struct DeadLettersCommand: AsyncParsableCommand {
             Examples: edgetick dead-letters list
                       edgetick dead-letters retry --all
                       edgetick dead-letters discard bars:4711 --yes
-            """,
+            """.unwrapped,
         subcommands: [DeadLettersList.self, DeadLettersRetry.self, DeadLettersDiscard.self],
         defaultSubcommand: DeadLettersList.self)
 }
@@ -25,7 +25,7 @@ struct DeadLetterSelection: ParsableArguments {
         let ways = [!letters.isEmpty, stream != nil, all].count { $0 }
         guard ways == 1 else { throw ValidationError("name letters (bars:4711), or give --stream or --all") }
         if let stream { _ = try Self.stream(stream) }
-        for letter in letters { _ = try Self.key(letter) }
+        for letter in letters { _ = try Self.name(letter) }
     }
 
     static func stream(_ text: String) throws -> EventStream {
@@ -35,26 +35,24 @@ struct DeadLetterSelection: ParsableArguments {
         return stream
     }
 
-    private static func key(_ text: String) throws -> (EventStream, Int64) {
-        let parts = text.split(separator: ":", maxSplits: 1)
-        guard parts.count == 2, let sequence = Int64(parts[1]), sequence > 0 else {
+    private static func name(_ text: String) throws -> DeadLetterChoice.Name {
+        guard let name = DeadLetterChoice.Name(text) else {
             throw ValidationError("'\(text)' names no letter; allowed: stream:number, such as bars:4711")
         }
-        return (try stream(String(parts[0])), sequence)
+        return name
     }
 
     /// The letters chosen, oldest first.
     ///
     /// - Throws: a `CommandFailure` that names those that don't exist.
     func found(in directory: String) throws -> [DeadLetter] {
-        let history = TickHistory(directory: directory)
-        let present = try history.deadLetters(of: stream.map(Self.stream), limit: Int(Int32.max)).reversed()
-        guard !letters.isEmpty else { return Array(present) }
-        let keys = try letters.map(Self.key)
-        let chosen = present.filter { letter in keys.contains { $0 == letter.stream && $1 == letter.sequence } }
-        let missing = keys.filter { key in !chosen.contains { $0.stream == key.0 && $0.sequence == key.1 } }
+        let choice: DeadLetterChoice =
+            if let stream { .stream(try Self.stream(stream)) } else if all { .all } else {
+                .named(try letters.map(Self.name))
+            }
+        let (chosen, missing) = try choice.found(in: TickHistory(directory: directory))
         guard missing.isEmpty else {
-            let names = missing.map { "\($0.0.rawValue):\($0.1)" }.joined(separator: ", ")
+            let names = missing.map(\.description).joined(separator: ", ")
             throw CommandFailure(.badData, "there is no dead letter \(names); edgetick dead-letters list shows them")
         }
         return chosen
@@ -67,6 +65,8 @@ extension CommandFailure {
         guard case .inUse(let holder) = error.reason else { return nil }
         let process = holder.map { ", process \($0)," } ?? ""
         return CommandFailure(
-            .tryAgain, "a running collector\(process) holds the buffer; stop it, do this, and start it again")
+            .tryAgain,
+            "a running collector\(process) holds the buffer; do this on its page, or stop it, do this, and start it again"
+        )
     }
 }

@@ -1,6 +1,5 @@
 import ArgumentParser
 import FoundationEssentials
-import Glibc
 import Logging
 import MarketData
 import Store
@@ -14,7 +13,7 @@ struct DeadLettersDiscard: AsyncParsableCommand {
 
             Prints each row it takes out, as JSON, one a line; they count as discarded in the table drops. Asks first on a
             terminal; elsewhere --yes is needed. A running collector has to be stopped before.
-            """)
+            """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
     @OptionGroup var selection: DeadLetterSelection
@@ -25,7 +24,7 @@ struct DeadLettersDiscard: AsyncParsableCommand {
             let settings = try options.settings()
             let letters = try selection.found(in: settings.dataDirectory)
             guard !letters.isEmpty else { return printError("edgetick: there is no dead letter") }
-            guard try yes || Self.isConfirmed(letters.count) else {
+            guard try yes || Confirmation.isGiven("Discard \(letters.count.grouped) rows for good?") else {
                 return printError("edgetick: nothing was discarded")
             }
             let buffer: TickBuffer
@@ -46,14 +45,5 @@ struct DeadLettersDiscard: AsyncParsableCommand {
             for letter in letters { print(letter.row) }
             printError("discarded \(letters.count.grouped) rows")
         }
-    }
-
-    private static func isConfirmed(_ count: Int) throws -> Bool {
-        guard isatty(STDIN_FILENO) == 1 else {
-            throw CommandFailure(.usage, "--yes is needed where nobody can be asked")
-        }
-        _ = StandardStream.write(Array("Discard \(count.grouped) rows for good? [y/N] ".utf8), to: STDERR_FILENO)
-        let answer = readLine()?.lowercased() ?? ""
-        return answer == "y" || answer == "yes"
     }
 }

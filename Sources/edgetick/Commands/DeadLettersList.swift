@@ -11,7 +11,7 @@ struct DeadLettersList: AsyncParsableCommand {
             Example: edgetick dead-letters list --stream bars --json
 
             Works beside a running collector. With --json each letter has its whole row, as a JSON text.
-            """)
+            """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
     @Option(help: "Only those of a stream, such as trades.") var stream: String?
@@ -30,7 +30,8 @@ struct DeadLettersList: AsyncParsableCommand {
                 of: stream.map(DeadLetterSelection.stream), limit: limit)
             if json {
                 let total = try BufferReport.read(directory: settings.dataDirectory).deadLetters
-                return print(WireJSON.text(of: DeadLettersJSON(letters, total: total)))
+                let groups = try TickHistory(directory: settings.dataDirectory).deadLetterGroups()
+                return print(WireJSON.text(of: DeadLettersJSON(letters, groups: groups, total: total)))
             }
             var table = TextTable([
                 ("LETTER", .left), ("REFUSED", .left), ("SYMBOL", .left), ("TIME", .left), ("SQLSTATE", .left),

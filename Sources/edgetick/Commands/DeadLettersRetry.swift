@@ -17,7 +17,7 @@ struct DeadLettersRetry: AsyncParsableCommand {
             becomes a dead letter again, under its new number and with the new reason. A bar of which a newer version is
             there stays where it is. A running collector has to be stopped before. Ends with 65 when a row was refused
             again or stayed.
-            """)
+            """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
     @OptionGroup var selection: DeadLetterSelection
@@ -26,7 +26,6 @@ struct DeadLettersRetry: AsyncParsableCommand {
     func run() async throws {
         try await reportingFailures {
             let settings = try options.settings(needing: .database)
-            guard let upstream = try settings.upstream() else { return }
             let letters = try selection.found(in: settings.dataDirectory)
             guard !letters.isEmpty else { return printError("edgetick: there is no dead letter") }
             let buffer: TickBuffer
@@ -37,19 +36,18 @@ struct DeadLettersRetry: AsyncParsableCommand {
             } catch {
                 throw CommandFailure.heldByCollector(error) ?? CommandFailure(error)
             }
-            let uploader = Uploader(
-                configuration: upstream, bufferID: buffer.id, settingAside: true, logger: Logger(label: "upload"))
+            let uploaders = try settings.uploaders(of: buffer.id, settingAside: true)
             let result: DeadLetterRetry
             do {
                 result = try await DeadLetterRetry.run(
-                    letters, buffer: buffer, uploader: uploader, directory: settings.dataDirectory,
+                    letters, buffer: buffer, uploaders: uploaders, directory: settings.dataDirectory,
                     batchRows: settings.upload.batchRows)
             } catch {
-                await uploader.disconnect()
+                for uploader in uploaders { await uploader.disconnect() }
                 await buffer.close()
                 throw error
             }
-            await uploader.disconnect()
+            for uploader in uploaders { await uploader.disconnect() }
             await buffer.close()
             try report(result)
         }
@@ -57,11 +55,7 @@ struct DeadLettersRetry: AsyncParsableCommand {
 
     private func report(_ result: DeadLetterRetry) throws {
         if json {
-            print(
-                WireJSON.text(
-                    of: Answer(
-                        sent: result.sent, refused_again: result.refusedAgain.map(\.name),
-                        superseded: result.superseded.map(\.name), unreadable: result.unreadable.map(\.name))))
+            print(WireJSON.text(of: DeadLetterRetryJSON(result)))
         } else {
             print("sent \(result.sent.grouped) rows")
             for letter in result.refusedAgain {
@@ -75,12 +69,5 @@ struct DeadLettersRetry: AsyncParsableCommand {
         guard result.refusedAgain.isEmpty, result.superseded.isEmpty, result.unreadable.isEmpty else {
             throw ExitCode(ExitStatus.badData.rawValue)
         }
-    }
-
-    private struct Answer: Encodable {
-        let sent: Int
-        let refused_again: [String]
-        let superseded: [String]
-        let unreadable: [String]
     }
 }

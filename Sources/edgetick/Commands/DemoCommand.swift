@@ -25,7 +25,7 @@ struct DemoCommand: AsyncParsableCommand {
 
             Everything is written to a fresh directory, which stays for you to look at. With DATABASE_URI set, what is
             collected is uploaded there, and that database is left alone.
-            """)
+            """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
     @Option(help: "End after so many seconds; without it, at Ctrl-C.") var seconds: Int?

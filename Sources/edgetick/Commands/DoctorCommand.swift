@@ -10,7 +10,7 @@ struct DoctorCommand: AsyncParsableCommand {
             Example: edgetick doctor --login
 
             Changes nothing. Exits with 0 when nothing fails; warnings don't count.
-            """)
+            """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
     @Flag(help: "Log in to the feed too; may push out another client of the same account.") var login = false
@@ -54,6 +54,7 @@ struct DoctorCommand: AsyncParsableCommand {
         findings += await network.relay()
         findings += await network.feed(logsIn: login)
         findings += await network.upstream()
+        findings += await network.fleet() + network.shard()
         findings += await network.clock()
         return findings
     }

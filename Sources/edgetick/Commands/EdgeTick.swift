@@ -1,14 +1,9 @@
 import ArgumentParser
-import CBuild
 import Glibc
 
 /// The command line's root.
 @main
 struct EdgeTick: AsyncParsableCommand {
-    static let version = "0.2.0"
-    /// The version, and for a release build its commit and day.
-    static let longVersion = edgetick_build_or_null().map { "\(version) (\(String(cString: $0)))" } ?? version
-
     static let configuration = CommandConfiguration(
         commandName: "edgetick",
         abstract: "Collects market data at the edge: feed → SQLite → TimescaleDB, nothing lost, nothing doubled.",
@@ -20,11 +15,12 @@ struct EdgeTick: AsyncParsableCommand {
                       SYMBOL_UNIVERSE_KEY=nasdaq100 MASSIVE_API_KEY=… edgetick run
 
             Exit codes: 0 done, 64 usage, 65 bad data, 69 unavailable, 74 I/O, 75 try again, 78 configuration.
-            """,
-        version: longVersion,
+            """.unwrapped,
+        version: Version.text,
         subcommands: [
             RunCommand.self, DemoCommand.self, SyncCommand.self, StatusCommand.self, TailCommand.self,
-            QueryCommand.self, GapsCommand.self, BackfillCommand.self, DeadLettersCommand.self, DoctorCommand.self,
+            QueryCommand.self, ExportCommand.self, CoverageCommand.self, GapsCommand.self, BackfillCommand.self,
+            ReconcileCommand.self, DeadLettersCommand.self, DoctorCommand.self, FleetCommand.self, JoinCommand.self,
             VerifyCommand.self, RepairCommand.self, UniverseCommand.self, SettingsCommand.self, MigrateCommand.self,
             SimulateCommand.self,
             CaptureCommand.self, ConfigCommand.self,

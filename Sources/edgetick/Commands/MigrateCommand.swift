@@ -1,4 +1,5 @@
 import ArgumentParser
+import MarketData
 import Upstream
 
 /// Creates or checks the tables upstream.
@@ -6,36 +7,129 @@ struct MigrateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "migrate", abstract: "Create the upstream tables, or check those that exist.",
         discussion: """
-            Example: edgetick migrate --print | less
+            Examples: edgetick migrate --print | less
+                      edgetick migrate --tick-identity
+                      edgetick migrate --policies --retain trades=90 --retain quotes=30
+                      edgetick migrate --distributed
 
             Tables that exist are checked and never altered. Where one that FEED_EVENTS needs can't be used, the exit code
             is 78, and the statements that help are printed for whoever owns the tables.
-            """)
+
+            --tick-identity adds a unique index to each table of ticks that FEED_EVENTS needs, so that an event is there
+            once whoever sends it and however often: two boxes of a COLLECTOR_GROUP need it. Events that are there more than
+            once are counted and shown, and all but the first received removed once you say so. The tables are read whole. A
+            plain table takes rows meanwhile; a hypertable, a partitioned or distributed one, and one of which rows are
+            removed, does not while its index is made.
+
+            --policies sets up what TimescaleDB has for the tables that migrate made: the columnstore after 7 days, and bars
+            of 5 minutes, an hour and a day that are kept up to date. Rows are deleted for tables alone that --retain names.
+            --distributed spreads the tables over Citus's workers by symbol. Both print their statements and ask first, and
+            --print changes nothing.
+
+            Elsewhere than on a terminal --yes is needed where a question would be asked.
+            """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
     @Flag(help: "Print the SQL and change nothing.") var print = false
+    @Flag(help: "Add the unique indexes by which an event is stored once.") var tickIdentity = false
+    @Flag(help: "Set up TimescaleDB's columnstore, retention and continuous aggregates.") var policies = false
+    @Option(help: "With --policies: delete a table's rows after so many days, such as trades=90; may be repeated.")
+    var retain: [String] = []
+    @Flag(help: "Spread the tables over Citus's workers.") var distributed = false
+    @Option(help: "With --policies or --distributed: this table alone, whoever made it; may be repeated.")
+    var table: [String] = []
+    @Flag(help: "Do not ask.") var yes = false
+
+    func validate() throws {
+        guard [tickIdentity, policies, distributed].count(where: \.self) <= 1 else {
+            throw ValidationError("one at a time: --tick-identity, --policies or --distributed")
+        }
+        if print, tickIdentity { throw ValidationError("--print shows the tables: leave out --tick-identity") }
+        if yes, !tickIdentity, !policies, !distributed {
+            throw ValidationError("--yes goes with --tick-identity, --policies or --distributed")
+        }
+        if !retain.isEmpty, !policies { throw ValidationError("--retain goes with --policies") }
+        if !table.isEmpty, !policies, !distributed {
+            throw ValidationError("--table goes with --policies or --distributed")
+        }
+    }
 
     func run() async throws {
         try await reportingFailures {
+            if let change = try engineChange() {
+                return try await carryOut(change, try options.settings(needing: .database))
+            }
             if self.print { return Swift.print(UpstreamSchema.sql) }
             let settings = try options.settings(needing: .database)
-            guard let upstream = try settings.upstream() else { return }
-            let changes = try await UpstreamSchema.migrate(upstream, for: settings.feed.events)
-            for change in changes {
-                Swift.print("\(change)".escapingControls)
-                for warning in change.warnings {
-                    printError("edgetick: warning: \(change.table): \(warning)".escapingControls)
-                }
+            var unusable: [String] = []
+            let upstreams = try settings.upstreams()
+            for var upstream in upstreams {
+                // Here it is about to be made.
+                if tickIdentity { upstream.needsIdentity = false }
+                if upstreams.count > 1 { tell("\(upstream.role.setting):") }
+                let changes = try await UpstreamSchema.migrate(upstream, for: settings.feed.events)
+                report(changes)
+                unusable += changes.filter(\.stopsUpload).map(\.table)
             }
-            let unusable = changes.filter(\.stopsUpload)
             guard unusable.isEmpty else {
-                let recipe = SchemaChange.recipe(changes)
-                if !recipe.isEmpty { Swift.print("\n-- for whoever owns the tables") }
-                for line in recipe { Swift.print(line.escapingControls) }
                 throw CommandFailure(
-                    .configuration,
-                    "these tables can't be used as they are: \(unusable.map(\.table).joined(separator: ", "))")
+                    .configuration, "these tables can't be used as they are: \(unusable.joined(separator: ", "))")
+            }
+            if tickIdentity {
+                for upstream in upstreams { try await makeIdentities(upstream, for: settings.feed.events) }
             }
         }
+    }
+
+    private func makeIdentities(_ upstream: UpstreamConfiguration, for kinds: Set<EventKind>) async throws {
+        let kinds = kinds.filter { upstream.streams.contains($0.stream) }
+        let findings = try await IdentityMaker.look(upstream, for: kinds)
+        if findings.isEmpty { tell("FEED_EVENTS has no ticks: nothing needs an identity") }
+        for finding in findings {
+            switch finding.state {
+            case .present: tell("\(finding.table): a unique key tells events apart")
+            case .unusable(let why):
+                throw CommandFailure(.configuration, "\(finding.table) can't have an identity: \(why)")
+            case .missing: try await makeIdentity(finding, upstream)
+            }
+        }
+    }
+
+    private func makeIdentity(_ finding: IdentityFinding, _ upstream: UpstreamConfiguration) async throws {
+        let table = finding.table
+        if finding.doubledRows > 0 {
+            tell(
+                "\(table): \(finding.doubledRows.grouped) rows too many, of events that are there more than once, such as"
+            )
+            for event in finding.sample { tell("  \(event.count) times \(event.identity)") }
+        }
+        let locks = finding.locks ? "the table takes no rows meanwhile" : "the table takes rows meanwhile"
+        tell("\(table): the look took \(finding.looked.spoken); the index takes about as long, and \(locks)")
+        tell("\(table): \(finding.sql)")
+        if finding.doubledRows > 0 {
+            let question = "Remove \(finding.doubledRows.grouped) rows of \(table) for good?"
+            guard try yes || Confirmation.isGiven(question) else {
+                throw CommandFailure(.usage, "nothing was removed, and \(table) has no identity")
+            }
+        }
+        let began = ContinuousClock.now
+        let removed = try await IdentityMaker.make(finding, upstream, removingDoubles: finding.doubledRows > 0)
+        let rows = removed > 0 ? "; \(removed.grouped) rows removed" : ""
+        tell("\(table): index made in \((ContinuousClock.now - began).spoken)\(rows)")
+    }
+
+    /// What was asked for, in the order in which it happens and before any question.
+    private func tell(_ line: String) { printNow(line.escapingControls + "\n") }
+
+    private func report(_ changes: [SchemaChange]) {
+        for change in changes {
+            tell("\(change)")
+            for warning in change.warnings {
+                printError("edgetick: warning: \(change.table): \(warning)".escapingControls)
+            }
+        }
+        let recipe = SchemaChange.recipe(changes)
+        if !recipe.isEmpty { printNow("\n-- for whoever owns the tables\n") }
+        for line in recipe { tell(line) }
     }
 }

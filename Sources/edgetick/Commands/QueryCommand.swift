@@ -1,13 +1,13 @@
-import ArgumentParser
+public import ArgumentParser
 import FoundationEssentials
 import MarketData
 import Store
 import Universe
 import Wire
 
-/// Prints a symbol's bars from the buffer's file.
+/// Prints events of some symbols from the buffer's file.
 struct QueryCommand: AsyncParsableCommand {
-    /// How the bars are printed.
+    /// How events are printed.
     enum Format: String, CaseIterable, ExpressibleByArgument {
         case table
         case csv
@@ -15,36 +15,47 @@ struct QueryCommand: AsyncParsableCommand {
     }
 
     static let configuration = CommandConfiguration(
-        commandName: "query", abstract: "Print a symbol's bars from the local buffer.",
+        commandName: "query", abstract: "Print bars, trades, quotes and the like from the local buffer.",
         discussion: """
-            Example: edgetick query AAPL --from -2h --format csv
+            Examples: edgetick query AAPL --from -2h --format csv
+                      edgetick query AAPL MSFT --every 1h --from 2026-01-05
+                      edgetick query AAPL --stream trades --from 1767623400 --to 1767623460
 
             Moments: \(MomentText.syntax).
-            Each bar is given once, in its newest version, oldest first. Nothing is read but the local file, whether a
-            collector runs or not.
-            """)
+            Each bar is given once, in its newest version, oldest first. --every puts bars together: a day is the New York
+            date, minutes and hours count from its midnight, and VWAP is sum(vwap × volume) / sum(volume). Nothing is read
+            but the local file, whether a collector runs or not.
+            """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
-    @Argument(help: "The ticker, in any usual spelling.") var symbol: String
+    @Argument(help: "Tickers, in any usual spelling.") var symbols: [String] = []
+    @Option(help: "A universe key: its symbols too.") var universe: String?
+    @Option(help: "bars, trades, quotes, luld, imbalances or fair_values.") var stream = EventStream.bars
     @Option(parsing: .unconditional, help: "First moment; the file's beginning when not given.") var from: String?
-    @Option(parsing: .unconditional, help: "Moment before which the bars start; the file's end when not given.")
+    @Option(parsing: .unconditional, help: "Moment before which events are; the file's end when not given.")
     var to: String?
     @Option(help: "Length of the bars in seconds: 60 or 1.") var interval = 60
-    @Option(help: "The most bars; the newest are kept.") var limit = 1_000_000
+    @Option(help: "Puts bars together: 5m, 1h or 1d.") var every: String?
+    @Option(help: "The most bars or events of a symbol; the newest are kept.") var limit = 1_000_000
     @Option(help: "table, csv or json.") var format = Format.table
 
     func validate() throws {
-        guard Symbol(spelled: symbol) != nil else {
+        for symbol in symbols where Symbol(spelled: symbol) == nil {
             throw ValidationError("\"\(symbol.escapingControls)\" is not a symbol; write AAPL or BRK.B")
         }
+        if symbols.isEmpty, universe == nil { throw ValidationError("name a symbol, or a --universe") }
         guard Bar.Interval(rawValue: Int32(clamping: interval)) != nil else {
             throw ValidationError("--interval is 60 (minute bars) or 1 (second bars)")
         }
+        if let every, BarRollUp.Length(every) == nil {
+            throw ValidationError("--every is 1d, or minutes or hours that a day is a multiple of: 5m, 30m, 1h, 4h")
+        }
+        if every != nil, stream != .bars { throw ValidationError("--every puts bars together, not \(stream.rawValue)") }
         guard limit > 0 else { throw ValidationError("--limit is at least 1") }
         let now = WallClock.milliseconds()
         for (name, text) in [("--from", from), ("--to", to)] {
             guard let text, MomentText.milliseconds(text, now: now) == nil else { continue }
-            throw ValidationError("\(name) \"\(text)\" is no moment; write \(MomentText.syntax)")
+            throw ValidationError("\(name) \"\(text.escapingControls)\" is no moment; write \(MomentText.syntax)")
         }
     }
 
@@ -52,52 +63,172 @@ struct QueryCommand: AsyncParsableCommand {
         try await reportingFailures {
             let settings = try options.settings()
             let now = WallClock.milliseconds()
-            guard let symbol = Symbol(spelled: symbol), let interval = Bar.Interval(rawValue: Int32(interval)) else {
-                return
+            let span = (
+                from: from.flatMap { MomentText.milliseconds($0, now: now) },
+                to: to.flatMap { MomentText.milliseconds($0, now: now) }
+            )
+            let wanted = try await chosen(settings)
+            let history = TickHistory(directory: settings.dataDirectory)
+            let isEmpty: Bool
+            if stream == .bars {
+                isEmpty = try printBars(of: wanted, history, span.from, span.to)
+            } else {
+                isEmpty = try printEvents(of: wanted, history, span.from, span.to)
             }
-            let query = TickHistory.BarQuery(
-                symbol: symbol, interval: interval, from: from.flatMap { MomentText.milliseconds($0, now: now) },
-                to: to.flatMap { MomentText.milliseconds($0, now: now) }, limit: limit)
-            let began = ContinuousClock.now
-            var progress: ProgressLine?
-            let answer = try TickHistory(directory: settings.dataDirectory).bars(query) { read, total in
-                if progress == nil, ContinuousClock.now - began > .seconds(1) {
-                    progress = ProgressLine(title: "reading", unit: "rows", total: Int(total))
-                }
-                progress?.update(done: Int(read))
-                return true
-            }
-            progress?.finish(done: 0)
-            switch format {
-            case .table: printNow(Self.table(answer.values))
-            case .csv: printNow(Self.csv(answer.values))
-            case .json: print(WireJSON.text(of: BarsJSON(symbol: symbol, interval: interval, answer)))
-            }
-            if answer.values.isEmpty { printError("edgetick: the buffer has no such bars of \(symbol)") }
+            if isEmpty { printError("edgetick: the buffer has no such \(stream.rawValue) of \(Self.names(wanted))") }
         }
     }
 
-    static func table(_ bars: [Bar]) -> String {
-        var table = TextTable([
+    /// The symbols, in the order in which they are named.
+    private func chosen(_ settings: Settings) async throws -> [Symbol] {
+        var chosen = symbols.compactMap { Symbol(spelled: $0) }
+        let members = try await SymbolOptions.members(of: universe, settings)
+        chosen += members.filter { !chosen.contains($0) }
+        var seen: Set<Symbol> = []
+        return chosen.filter { seen.insert($0).inserted }
+    }
+
+    private static func names(_ symbols: [Symbol]) -> String {
+        let shown = symbols.prefix(3).map(\.description).joined(separator: ", ")
+        return symbols.count > 3 ? "\(shown) and \(symbols.count - 3) more" : shown
+    }
+
+    /// Shows how far a long reading is.
+    private func reading<Value>(_ work: (TickHistory.Pace) throws -> Value) rethrows -> Value {
+        let progress = ProgressLine(title: "reading", unit: "rows", total: 0, quietFor: .seconds(1))
+        return try work { read, total in
+            progress.update(done: Int(read), total: Int(total))
+            return true
+        }
+    }
+
+    // MARK: Bars
+
+    private func printBars(of symbols: [Symbol], _ history: TickHistory, _ from: Int64?, _ to: Int64?) throws -> Bool {
+        guard let interval = Bar.Interval(rawValue: Int32(interval)) else { return true }
+        var found: [(symbol: Symbol, bars: [BarsJSON.Bar], isComplete: Bool)] = []
+        for symbol in symbols {
+            let query = TickHistory.BarQuery(
+                symbol: symbol, interval: interval, from: from, to: to, limit: every == nil ? limit : .max)
+            let answer = try reading { pace in try history.bars(query, pace: pace) }
+            let bars: [BarsJSON.Bar]
+            if let length = every.flatMap({ BarRollUp.Length($0) }) {
+                bars = BarRollUp(to: length).bars(of: answer.values).suffix(limit).map { BarsJSON.Bar($0) }
+            } else {
+                bars = answer.values.map { BarsJSON.Bar($0) }
+            }
+            found.append((symbol, bars, answer.isComplete))
+        }
+        switch format {
+        case .table: printNow(Self.table(found.map { ($0.symbol, $0.bars) }))
+        case .csv: printNow(Self.csv(found.map { ($0.symbol, $0.bars) }))
+        case .json:
+            let answers = found.map { part in
+                BarsJSON(
+                    symbol: part.symbol,
+                    intervalSeconds: every.flatMap { BarRollUp.Length($0) }?.seconds ?? interval.rawValue,
+                    isComplete: part.isComplete, bars: part.bars)
+            }
+            if let only = answers.first, answers.count == 1 {
+                print(WireJSON.text(of: only))
+            } else {
+                print(WireJSON.text(of: answers))
+            }
+        }
+        return found.allSatisfy(\.bars.isEmpty)
+    }
+
+    static func table(_ found: [(symbol: Symbol, bars: [BarsJSON.Bar])]) -> String {
+        let isMixed = found.count > 1
+        var columns: [(title: String, alignment: TextTable.Alignment)] = [
             ("START", .left), ("OPEN", .right), ("HIGH", .right), ("LOW", .right), ("CLOSE", .right),
             ("VOLUME", .right), ("VWAP", .right),
-        ])
-        for bar in bars {
-            table.add(
-                [MomentText.text(bar.start)]
-                    + [bar.open, bar.high, bar.low, bar.close, bar.volume].map { DecimalText.string($0) }
-                    + [bar.vwap.map { DecimalText.string($0) } ?? "-"])
+        ]
+        if isMixed { columns.insert(("SYMBOL", .left), at: 0) }
+        var table = TextTable(columns)
+        for (symbol, bars) in found {
+            for bar in bars {
+                table.add(
+                    (isMixed ? [symbol.description] : []) + [MomentText.text(bar.start_ms)]
+                        + [bar.open, bar.high, bar.low, bar.close, bar.volume].map { DecimalText.string($0) }
+                        + [bar.vwap.map { DecimalText.string($0) } ?? "-"])
+            }
         }
         return table.text
     }
 
-    static func csv(_ bars: [Bar]) -> String {
+    static func csv(_ found: [(symbol: Symbol, bars: [BarsJSON.Bar])]) -> String {
         var text = "symbol,start,open,high,low,close,volume,vwap\n"
-        for bar in bars {
-            let numbers = [bar.open, bar.high, bar.low, bar.close, bar.volume].map { DecimalText.string($0) }
-            let cells = ["\(bar.symbol)", MomentText.text(bar.start)] + numbers
-            text += (cells + [bar.vwap.map { DecimalText.string($0) } ?? ""]).joined(separator: ",") + "\n"
+        for (symbol, bars) in found {
+            for bar in bars {
+                let numbers = [bar.open, bar.high, bar.low, bar.close, bar.volume].map { DecimalText.string($0) }
+                let cells = ["\(symbol)", MomentText.text(bar.start_ms)] + numbers
+                text += (cells + [bar.vwap.map { DecimalText.string($0) } ?? ""]).joined(separator: ",") + "\n"
+            }
         }
         return text
+    }
+
+    // MARK: Other events
+
+    private func printEvents(of symbols: [Symbol], _ history: TickHistory, _ from: Int64?, _ to: Int64?) throws -> Bool
+    {
+        let events = try reading { pace in
+            try history.events(of: stream, symbols: Set(symbols), from: from, to: to, limit: limit, pace: pace)
+        }.values
+        switch format {
+        case .table: printNow(Self.table(events, of: stream))
+        case .csv: printNow(Self.csv(events, of: stream))
+        case .json: print("[" + events.map(\.json).joined(separator: ",\n") + "]")
+        }
+        return events.isEmpty
+    }
+
+    static func table(_ events: [StoredEvent], of stream: EventStream) -> String {
+        let columns = stream.columns.filter(\.isBrief)
+        var titles: [(title: String, alignment: TextTable.Alignment)] = [("TIME", .left), ("SYMBOL", .left)]
+        for column in columns { titles.append((column.name.uppercased(), column.content.isText ? .left : .right)) }
+        var table = TextTable(titles)
+        for event in events {
+            let values = event.valuesByName
+            table.add(
+                [MomentText.text(event.time), event.symbol.description]
+                    + columns.map { values[$0.name].map(\.plainText) ?? "-" })
+        }
+        return table.text
+    }
+
+    /// Every column that the feed fills, behind the time in words.
+    static func csv(_ events: [StoredEvent], of stream: EventStream) -> String {
+        let columns = stream.columns.filter { !$0.fields.isEmpty }
+        var text = (["time"] + columns.map(\.name)).joined(separator: ",") + "\n"
+        for event in events {
+            let values = event.valuesByName
+            let cells = columns.map { column -> String in
+                guard let value = values[column.name] else { return "" }
+                let text = value.plainText
+                let isPlain = text.utf8.allSatisfy { $0 >= 0x20 && $0 != UInt8(ascii: ",") && $0 != UInt8(ascii: "\"") }
+                return isPlain ? text : "\"" + text.replacing("\"", with: "\"\"") + "\""
+            }
+            text += ([MomentText.text(event.time)] + cells).joined(separator: ",") + "\n"
+        }
+        return text
+    }
+}
+
+extension EventStream: ExpressibleByArgument {}
+
+extension StoredEvent {
+    fileprivate var valuesByName: [String: ColumnValue] {
+        Dictionary(event.values(in: texts).map { ($0.column.name, $0.value) }) { first, _ in first }
+    }
+}
+
+extension ColumnValue {
+    fileprivate var plainText: String {
+        switch self {
+        case .integer, .real: json
+        case .text(let text): text
+        }
     }
 }

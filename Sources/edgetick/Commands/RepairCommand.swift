@@ -21,7 +21,7 @@ struct RepairCommand: AsyncParsableCommand {
 
             Ends with 65 when nothing can be read, or when the file's identifier can't: then name it with --id (the table
             edgetick_uploads in the database has it), or send everything again with --send-again.
-            """)
+            """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
     @Option(help: "The file to repair in place of those in the data directory.") var file: String?
@@ -53,7 +53,7 @@ struct RepairCommand: AsyncParsableCommand {
                     })
             }
             if json {
-                print(WireJSON.text(of: reports.map(Answer.init)))
+                print(WireJSON.text(of: reports.map(RepairJSON.init)))
             } else {
                 for report in reports { printNow(Self.page(report)) }
             }
@@ -122,57 +122,5 @@ struct RepairCommand: AsyncParsableCommand {
         if report.losesEnd { lines.append("  rows may be lost behind the last one; how many can't be known") }
         for remark in report.remarks { lines.append("  \(remark.escapingControls)") }
         return lines.joined(separator: "\n") + "\n"
-    }
-
-    private struct Answer: Encodable {
-        struct Table: Encodable {
-            let name: String
-            let kept: Int64
-            let unreadable: Int64
-        }
-
-        struct Loss: Encodable {
-            let stream: String
-            let first: Int64
-            let last: Int64
-            let count: Int64
-            let from_ms: Int64?
-            let to_ms: Int64?
-            let symbols_around: [String]
-        }
-
-        let path: String
-        let file: String
-        let outcome: String
-        let output: String?
-        let set_aside: String?
-        let id: String?
-        let new_id: String?
-        let kept: Int64
-        let lost: Int64
-        let loses_end: Bool
-        let tables: [Table]
-        let losses: [Loss]
-        let remarks: [String]
-
-        init(_ report: RepairReport) {
-            path = report.path
-            file = report.kind.rawValue
-            outcome = report.outcome.rawValue
-            output = report.output
-            set_aside = report.setAside
-            id = report.id
-            new_id = report.newID
-            kept = report.kept
-            lost = report.lost
-            loses_end = report.losesEnd
-            tables = report.tables.map { Table(name: $0.name, kept: $0.kept, unreadable: $0.unreadable) }
-            losses = report.losses.map {
-                Loss(
-                    stream: $0.stream.rawValue, first: $0.first, last: $0.last, count: $0.count,
-                    from_ms: $0.from, to_ms: $0.to, symbols_around: $0.symbolsAround)
-            }
-            remarks = report.remarks
-        }
     }
 }

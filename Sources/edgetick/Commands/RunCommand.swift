@@ -12,7 +12,7 @@ struct RunCommand: AsyncParsableCommand {
             Example: SYMBOLS=AAPL,MSFT MASSIVE_API_KEY=… edgetick run
 
             SIGTERM and Ctrl-C stop the connections, commit what is held, upload what they can and exit within 10 s.
-            """)
+            """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
 
@@ -21,6 +21,7 @@ struct RunCommand: AsyncParsableCommand {
             Interrupts.ignoreHarmless()
             let settings = try options.settings(needing: .feed)
             let logger = Logger(label: "edgetick")
+            try await settings.refuseDoubledTicks(logger)
             let simulator = try await settings.builtInSimulator()
             let options = options
             let collector = try await CollectorAssembly.open(
@@ -31,7 +32,7 @@ struct RunCommand: AsyncParsableCommand {
                     "directory": "\(settings.dataDirectory)",
                     "connections": "\(collector.connections.snapshot.members.count)",
                     "upload": "\(settings.upload.displayedURI ?? "off")",
-                ])
+                ].merging(settings.upload.displayedTicksURI.map { ["upload_ticks": "\($0)"] } ?? [:]) { $1 })
             try await collector.serviceGroup().run()
             logger.notice("stopped; everything received is in the buffer")
         }

@@ -9,6 +9,6 @@ struct SettingsCommand: AsyncParsableCommand {
             Example: edgetick settings get app_settings theme
 
             edgetick config shows EdgeTick's own settings.
-            """,
+            """.unwrapped,
         subcommands: [SettingsList.self, SettingsGet.self], defaultSubcommand: SettingsList.self)
 }

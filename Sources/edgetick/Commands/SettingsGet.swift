@@ -12,7 +12,7 @@ struct SettingsGet: AsyncParsableCommand {
             Example: edgetick settings get app_settings display theme
 
             The parts are the columns type, name and key; without a key every entry of that name is printed.
-            """)
+            """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
     @Argument(help: "The type, such as app_settings, themes or cache_config.") var type: String

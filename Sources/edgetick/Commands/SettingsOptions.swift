@@ -25,7 +25,7 @@ struct SettingsOptions: ParsableArguments {
         let (format, level) = (settings.logFormat, settings.logLevel)
         LoggingSystem.bootstrap { LineLogHandler(label: $0, level: level, format: format) }
         let logger = Logger(label: "settings")
-        // What is merely so matters to those who collect; for the rest it would stand among their answers.
+        // What is merely so matters to those who collect; for the rest it would be among their answers.
         for remark in remarks where remark.severity != .note || needs.contains(.feed) {
             logger.log(level: remark.severity == .note ? .info : .warning, "\(remark.description)")
         }

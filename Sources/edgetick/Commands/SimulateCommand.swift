@@ -19,7 +19,7 @@ struct SimulateCommand: AsyncParsableCommand {
 
             Faults (--fault, repeatable):
               \(Fault.syntax.joined(separator: "\n  "))
-            """)
+            """.unwrapped)
 
     @Option(name: .long, parsing: .upToNextOption, help: "Capture files, .ndjson or .ndjson.gz.")
     var capture: [String] = []
@@ -63,7 +63,7 @@ struct SimulateCommand: AsyncParsableCommand {
     @Flag(help: "While no client listens, wait instead of going on.")
     var resume = false
 
-    @Flag(help: "Serve the bars that have passed as REST aggregates, on the same port.")
+    @Flag(help: "Serve the bars, trades and quotes that have passed as the REST API does, on the same port.")
     var aggregates = false
 
     @Flag(help: "Exit when everything is sent.")
@@ -104,6 +104,7 @@ struct SimulateCommand: AsyncParsableCommand {
         configuration.absence = resume ? .pauses : nil
         configuration.exitsWhenDone = exitWhenDone
         configuration.servesAggregates = aggregates
+        configuration.servesTicks = aggregates
         configuration.faults = try fault.map { text throws(SimulatorError) in try Fault(text) }
         return configuration
     }

@@ -7,22 +7,22 @@ import ServiceLifecycle
 import Store
 import Wire
 
-/// Shows how the collector stands: as the running one says itself, else as its files say.
+/// Shows the state of the collector: as the running one says itself, else as its files say.
 struct StatusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "status", abstract: "Show how the collector stands: connections, buffer, upload, losses.",
+        commandName: "status", abstract: "Show the state of the collector: connections, buffer, upload, losses.",
         discussion: """
             Example: edgetick status --watch
 
             Asks the collector that runs on this data directory over HTTP; when none runs, or it does not answer, the
-            files tell. With --json both are given: what the files say, and under "instance" what the collector says.
+            files say. With --json both are given: what the files say, and under "instance" what the collector says.
 
-            With --check one line says how it stands, and the exit code is 0 when all is well, 1 when health is
+            With --check one line says how it is, and the exit code is 0 when all is well, 1 when health is
             degraded, 2 when it is failing or the collector does not answer, 3 when none runs. Other failures exit as
             every command does.
-            """)
+            """.unwrapped)
 
-    /// How a collector stands, as `--check` exits.
+    /// The state of a collector, as `--check` exits.
     enum Standing: Int32, Sendable {
         case ok
         case degraded
@@ -87,7 +87,7 @@ struct StatusCommand: AsyncParsableCommand {
         return (remark.map { $0 + "\n" } ?? "") + page
     }
 
-    /// Says in a line how the collector stands, or prints JSON, and exits with what it came to.
+    /// Says in a line how the collector is, or prints JSON, and exits with what it came to.
     private func checkOnce(_ settings: Settings) async throws {
         let (standing, text) = try await standing(settings)
         if json { try await show(settings) } else { print("\(standing.word): \(text.escapingControls)") }

@@ -1,7 +1,6 @@
 import ArgumentParser
 import Collector
 import FoundationEssentials
-import Glibc
 import Logging
 import MarketData
 import Store
@@ -18,14 +17,15 @@ struct SyncCommand: AsyncParsableCommand {
                       edgetick sync --again --stream trades --from 4711
 
             --again sends rows once more that count as uploaded, because they are gone upstream, and takes the upload over
-            from another copy of the file. Rows that are still upstream are doubled by it, except bars. It asks first on a
-            terminal; elsewhere --yes is needed.
+            from another copy of the file. Rows that are still upstream are left out; where the table has neither received_at nor
+            an identity (edgetick migrate --tick-identity), so that they can't be told from another collector's, they are
+            doubled, except bars. It asks first on a terminal; elsewhere --yes is needed.
 
             A running collector uploads by itself and holds the buffer; this command is for a box that collects no more.
 
             Where the database refuses many rows of several symbols alike, they wait in the queue: the cause is a missing
             partition, a constraint or a trigger rather than the rows. --set-aside makes them dead letters all the same.
-            """)
+            """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
     @Flag(help: "Say what would be uploaded and change nothing.") var dryRun = false
@@ -51,37 +51,42 @@ struct SyncCommand: AsyncParsableCommand {
     func run() async throws {
         try await reportingFailures {
             let settings = try options.settings(needing: .database)
-            guard let upstream = try settings.upstream() else { return }
             if dryRun { return try describe(settings) }
             let buffer = try TickBuffer.open(
                 directory: settings.dataDirectory, options: settings.toolBufferOptions, logger: Logger(label: "buffer"))
-            let uploader = Uploader(
-                configuration: upstream, bufferID: buffer.id, settingAside: setAside, logger: Logger(label: "upload"))
+            let uploaders = try settings.uploaders(of: buffer.id, settingAside: setAside)
             do {
                 if watch {
-                    try await Self.watch(settings, buffer, uploader)
+                    try await Self.watch(settings, buffer, uploaders)
                 } else {
-                    try await once(settings, buffer, uploader)
+                    try await once(settings, buffer, uploaders)
                 }
             } catch {
-                await uploader.disconnect()
+                for uploader in uploaders { await uploader.disconnect() }
                 await buffer.close()
                 throw error
             }
         }
     }
 
-    private func once(_ settings: Settings, _ buffer: TickBuffer, _ uploader: Uploader) async throws {
+    private func once(_ settings: Settings, _ buffer: TickBuffer, _ uploaders: [Uploader]) async throws {
         let progress = ProgressLine(title: "uploading", unit: "rows", total: Int(buffer.statistics.pending))
-        let pass = UploadPass(buffer: buffer, uploader: uploader, batchRows: settings.upload.batchRows)
-        if again { try await sendAgain(settings, buffer, pass) }
-        let work = Task { () async throws in await pass.reportAfterTries { progress.update(done: $0.settled) } }
+        let passes = uploaders.map { settings.uploadPass(buffer, $0) }
+        if again { try await sendAgain(buffer, passes) }
+        let work = Task { () async throws in
+            var report = UploadReport()
+            for pass in passes {
+                let before = report.totals
+                report.add(await pass.reportAfterTries { progress.update(done: (before + $0).settled) })
+            }
+            return report
+        }
         let report = try await Interrupts.cancelling(work)
         let totals = report.totals
         progress.finish(done: totals.settled)
-        await uploader.disconnect()
+        for uploader in uploaders { await uploader.disconnect() }
         await buffer.close()
-        print(json ? WireJSON.text(of: Answer(report)) : "uploaded \(totals.rows) rows")
+        print(json ? WireJSON.text(of: UploadJSON(report)) : "uploaded \(totals.rows) rows")
         if totals.refused > 0 {
             printError("edgetick: \(totals.refused.grouped) rows were refused; see edgetick dead-letters list")
         }
@@ -91,7 +96,7 @@ struct SyncCommand: AsyncParsableCommand {
     }
 
     /// Has rows wait again, once a person has said so.
-    private func sendAgain(_ settings: Settings, _ buffer: TickBuffer, _ pass: UploadPass) async throws {
+    private func sendAgain(_ buffer: TickBuffer, _ passes: [UploadPass]) async throws {
         var starts: [(stream: EventStream, sequence: Int64)] = []
         for stream in try streams() {
             guard let first = try await first(of: stream, in: buffer) else { continue }
@@ -102,9 +107,14 @@ struct SyncCommand: AsyncParsableCommand {
         guard counts.contains(where: { $0.1 > 0 }) else {
             throw CommandFailure(.badData, "the file has no rows from \(from ?? "") on")
         }
-        guard try yes || Self.isConfirmed(text) else { throw CommandFailure(.usage, "nothing was sent again") }
+        let question = "Send \(text) again? What is still upstream is left out where the table has received_at."
+        guard try yes || Confirmation.isGiven(question) else { throw CommandFailure(.usage, "nothing was sent again") }
         printError("sending \(text) again")
-        for (stream, sequence) in starts { try await pass.sendAgain(stream, from: sequence) }
+        for (stream, sequence) in starts {
+            for pass in passes where pass.streams.contains(stream) {
+                try await pass.sendAgain(stream, from: sequence)
+            }
+        }
     }
 
     private func streams() throws -> [EventStream] {
@@ -130,56 +140,14 @@ struct SyncCommand: AsyncParsableCommand {
         return try await buffer.firstRow(of: stream, receivedFrom: moment * 1000)
     }
 
-    private static func isConfirmed(_ what: String) throws -> Bool {
-        guard isatty(STDIN_FILENO) == 1 else {
-            throw CommandFailure(.usage, "--yes is needed where nobody can be asked")
-        }
-        _ = StandardStream.write(
-            Array("Send \(what) again? What is still upstream will be there twice. [y/N] ".utf8), to: STDERR_FILENO)
-        let answer = readLine()?.lowercased() ?? ""
-        return answer == "y" || answer == "yes"
-    }
-
-    private struct Answer: Encodable {
-        struct Stream: Encodable {
-            let uploaded: Int
-            let refused: Int
-            let failure: String?
-        }
-
-        let rows: Int
-        let refused: Int
-        let streams: [String: Stream]
-
-        init(_ report: UploadReport) {
-            rows = report.totals.rows
-            refused = report.totals.refused
-            let streams = EventStream.allCases.map { stream in
-                let counts = report.totals[stream]
-                return (
-                    stream.rawValue,
-                    Stream(
-                        uploaded: counts.uploaded, refused: counts.refused,
-                        failure: report.failures[stream].map { String(describing: $0) })
-                )
-            }
-            self.streams = Dictionary(uniqueKeysWithValues: streams)
-        }
-    }
-
-    private static func watch(_ settings: Settings, _ buffer: TickBuffer, _ uploader: Uploader) async throws {
-        let service = SyncService(
-            buffer: buffer, uploader: uploader, interval: settings.upload.interval,
-            batchRows: settings.upload.batchRows, logger: Logger(label: "upload"))
-        try await Interrupts.serving([BufferService(buffer: buffer), service])
+    private static func watch(_ settings: Settings, _ buffer: TickBuffer, _ uploaders: [Uploader]) async throws {
+        let services = uploaders.map { settings.syncService(buffer, $0) }
+        try await Interrupts.serving([BufferService(buffer: buffer)] + services)
     }
 
     private func describe(_ settings: Settings) throws {
         let report = try BufferReport.read(directory: settings.dataDirectory)
-        if json {
-            let pending = EventStream.allCases.map { ($0.rawValue, report[$0].pending) }
-            return print(WireJSON.text(of: ["pending": Dictionary(uniqueKeysWithValues: pending)]))
-        }
+        if json { return print(WireJSON.text(of: PendingJSON(report))) }
         for stream in EventStream.allCases {
             print("\(stream.rawValue): \(report[stream].pending.grouped) rows to upload")
         }

@@ -13,7 +13,7 @@ struct TailCommand: AsyncParsableCommand {
 
             Reads the local file beside the collector, so every event is given once, in the order of its stream. Where no
             collector has run yet, it waits for the file.
-            """)
+            """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
     @Argument(help: "Tickers; all when none is given.") var symbols: [String] = []
@@ -89,7 +89,7 @@ private final class Follower: @unchecked Sendable {
             var after = cursor
             while true {
                 let (events, last) = try history.events(of: stream, after: after, limit: Self.batch)
-                let lines = events.filter { takes($0.event.head) }.map { isJSON ? $0.json : $0.line }
+                let lines = events.filter { takes($0.event.head) }.map { isJSON ? $0.json + "\n" : $0.line }
                 if !lines.isEmpty { printNow(lines.joined()) }
                 guard last > after else { break }
                 after = last
@@ -105,13 +105,22 @@ extension StoredEvent {
         let head = event.head
         let values = event.values(in: texts).filter(\.column.isBrief).map { "\($0.column.name) \($0.value.brief)" }
         let start = "\(MomentText.text(head.time).padded(to: 24))  \(head.kind.rawValue.padded(to: 2))"
-        return "\(start)  \(head.symbol.description.padded(to: 6))  \(values.joined(separator: "  "))\n"
+        let mark = adjustment.map { "  \($0.rawValue)" } ?? ""
+        return "\(start)  \(head.symbol.description.padded(to: 6))  \(values.joined(separator: "  "))\(mark)\n"
     }
 
-    fileprivate var json: String {
+    /// What a trade's conditions say of other trades.
+    private var adjustment: TradeAdjustment? {
+        guard case .trade(let trade) = event, let conditions = trade.conditions else { return nil }
+        return TradeAdjustment(conditions: texts[conditions])
+    }
+
+    /// The event as a JSON object, with every column that has a value.
+    var json: String {
         let members = event.values(in: texts).map { "\"\($0.column.name)\":\($0.value.json)" }
-        return "{\"kind\":\"\(event.head.kind.rawValue)\",\(members.joined(separator: ",")),"
-            + "\"connection\":\(JSONString.quoted(connection)),\"received_us\":\(receivedMicroseconds),\"seq\":\(sequence ?? 0)}\n"
+        let mark = adjustment.map { "\"adjustment\":\"\($0.rawValue)\"," } ?? ""
+        return "{\"kind\":\"\(event.head.kind.rawValue)\",\(members.joined(separator: ",")),\(mark)"
+            + "\"connection\":\(JSONString.quoted(connection)),\"received_us\":\(receivedMicroseconds),\"seq\":\(sequence ?? 0)}"
     }
 }
 

@@ -15,7 +15,7 @@ struct UniverseExport: AsyncParsableCommand {
                       edgetick universe export nasdaq100 --output nasdaq100.csv
 
             edgetick universe import brings a backup back exactly, and a group's CSV too.
-            """)
+            """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
     @Argument(help: "A group; the whole mirror when not given.") var name: String?

@@ -14,7 +14,7 @@ struct UniverseGiveBack: AsyncParsableCommand {
 
             Undoes an import over a group of the database, and pulls. When the database can't be reached the members
             stay as they are until the next pull.
-            """)
+            """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
     @Argument(help: "The group's name.") var name: String
@@ -55,29 +55,11 @@ struct UniverseGiveBack: AsyncParsableCommand {
                         + "if that is right")
             }
             let difference = MembershipDifference(from: group.record.members, to: theirs.members)
-            if json { return print(WireJSON.text(of: Answer(identity, theirs, difference))) }
+            if json { return print(WireJSON.text(of: GivenBackJSON(theirs, difference))) }
             let change = difference.summary
             print(
                 "given back: \(identity.text) has the database's \(theirs.members.count) members"
                     + (change.isEmpty ? "" : " (\(change))"))
-        }
-    }
-
-    private struct Answer: Encodable {
-        let name: String
-        let type: String
-        let environment: String
-        let members: Int
-        let added: [String]
-        let removed: [String]
-
-        init(_ identity: GroupRecord.Identity, _ group: GroupRecord, _ difference: MembershipDifference) {
-            name = identity.name
-            type = identity.type
-            environment = identity.environment
-            members = group.members.count
-            added = difference.added
-            removed = difference.removed
         }
     }
 }

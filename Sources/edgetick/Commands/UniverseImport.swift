@@ -21,16 +21,16 @@ struct UniverseImport: AsyncParsableCommand {
             text or as .xlsx, and what edgetick universe export wrote; the content tells which it is. A file of several
             funds makes a group of each. A directory stands for every .csv, .tsv, .txt and .xlsx file in it. A bad row
             is named with its line and does not stop the rest; a bad file does not stop the others.
-            """)
+            """.unwrapped)
 
     /// As many rows of a file are named.
     private static let shownProblems = 50
 
     @OptionGroup var options: SettingsOptions
     @Argument(help: "CSV or .xlsx files, directories of them, or a backup.") var files: [String] = []
-    @Option(help: "The group's name; told by the content or the file's name when not given. For one file.")
+    @Option(help: "The group's name; taken from the content or the file's name when not given. For one file.")
     var name: String?
-    @Option(help: "UNIVERSE, ETF, THEME, SECTOR, SEGMENT or CUSTOM; told by the content when not given.")
+    @Option(help: "UNIVERSE, ETF, THEME, SECTOR, SEGMENT or CUSTOM; taken from the content when not given.")
     var type: String?
     @Option(help: "What the group is.") var description: String?
     @Option(help: "The group's environment: DEFAULT, TEST, UAT or PROD; ENVIRONMENT when not given.")
@@ -122,21 +122,10 @@ struct UniverseImport: AsyncParsableCommand {
             )
         }
         if !dryRun, !isSame { try mirror.restore(contents) }
-        let result = Restored(
-            groups: contents.groups.count, memberships: contents.groups.reduce(0) { $0 + $1.record.members.count },
-            settings: contents.entries.count, replaced: held.groups.count, unchanged: isSame, dry_run: dryRun)
+        let result = RestoredJSON(contents, over: held, isDryRun: dryRun)
         if json { return print(WireJSON.text(of: result)) }
         let verb = isSame ? "the mirror has this already:" : dryRun ? "would restore" : "restored"
         print("\(verb) \(result.groups) groups, \(result.memberships) memberships, \(result.settings) settings")
-    }
-
-    private struct Restored: Encodable {
-        let groups: Int
-        let memberships: Int
-        let settings: Int
-        let replaced: Int
-        let unchanged: Bool
-        let dry_run: Bool
     }
 
     // MARK: - What to say
@@ -147,10 +136,7 @@ struct UniverseImport: AsyncParsableCommand {
     ) throws {
         if json {
             return print(
-                WireJSON.text(
-                    of: ImportAnswer(
-                        dryRun: dryRun, files: reports.map(ImportAnswer.File.init), sectors: derived, coverage: coverage
-                    )))
+                WireJSON.text(of: ImportJSON(reports, sectors: derived, coverage: coverage, isDryRun: dryRun)))
         }
         for report in reports {
             for problem in report.problems.prefix(Self.shownProblems) {
@@ -189,89 +175,6 @@ struct UniverseImport: AsyncParsableCommand {
         case .unchanged: return "\(what), unchanged"
         case .refused(let text): return "\(what)\(format), NOT IMPORTED: \(text)"
         case .failed(let text): return "\(what), NOT IMPORTED: \(text)"
-        }
-    }
-}
-
-/// What `universe import --json` prints.
-private struct ImportAnswer: Encodable {
-    struct Problem: Encodable {
-        let line: Int
-        let text: String
-        let fault: Bool
-    }
-
-    struct Change: Encodable {
-        let symbol: String
-        let from: Double?
-        let to: Double?
-    }
-
-    struct File: Encodable {
-        let file: String
-        let name: String?
-        let type: String?
-        let environment: String?
-        let format: String?
-        let symbols: Int
-        let outcome: String
-        let reason: String?
-        let added: [String]
-        let removed: [String]
-        let reweighted: [Change]
-        let sectors: Int
-        let problems: [Problem]
-        let remarks: [String]
-
-        init(_ report: UniverseImporter.Report) {
-            file = report.file
-            name = report.group?.name
-            type = report.group?.type.rawValue
-            environment = report.group?.environment
-            format = report.format?.rawValue
-            symbols = report.symbols
-            (outcome, reason) =
-                switch report.outcome {
-                case .written: ("written", nil)
-                case .unchanged: ("unchanged", nil)
-                case .refused(let text): ("refused", text)
-                case .failed(let text): ("failed", text)
-                }
-            added = report.difference?.added ?? []
-            removed = report.difference?.removed ?? []
-            reweighted = (report.difference?.reweighted ?? []).map {
-                Change(symbol: $0.symbol, from: $0.old, to: $0.new)
-            }
-            sectors = report.sectors
-            problems = report.problems.map { Problem(line: $0.line, text: $0.text, fault: $0.isFault) }
-            remarks = report.remarks
-        }
-    }
-
-    struct Sectors: Encodable {
-        let changed: [String]
-        let remarks: [String]
-    }
-
-    struct Coverage: Encodable {
-        let stocks: Int
-        let classified: Int
-        let missing: [String]
-    }
-
-    let dry_run: Bool
-    let files: [File]
-    let sectors: Sectors?
-    let coverage: Coverage?
-
-    init(
-        dryRun: Bool, files: [File], sectors: UniverseImporter.SectorReport?, coverage: SectorDerivation.Coverage?
-    ) {
-        dry_run = dryRun
-        self.files = files
-        self.sectors = sectors.map { Sectors(changed: $0.sectors, remarks: $0.remarks) }
-        self.coverage = coverage.map {
-            Coverage(stocks: $0.stocks, classified: $0.classified, missing: $0.missing)
         }
     }
 }

@@ -17,7 +17,7 @@ struct UniverseMigrateLegacy: AsyncParsableCommand {
             settings that name one mean the same as before; lists with one key are joined. A stock list index_sp500 is
             the universe sp500 as well, sector_… a sector, theme_… a theme. Running it again changes nothing that is
             the same. edgetick universe push writes the groups upstream.
-            """)
+            """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
     @Flag(help: "Say what would be made and change nothing.") var dryRun = false
@@ -34,7 +34,7 @@ struct UniverseMigrateLegacy: AsyncParsableCommand {
                 entries: snapshot.legacy, existing: try mirror.contents().groups, force: force)
             if !dryRun { try mirror.apply(migration.changes) }
             if json {
-                print(WireJSON.text(of: migration.rows.map(Answer.init)))
+                print(WireJSON.text(of: migration.rows.map(LegacyListJSON.init)))
             } else {
                 for row in migration.rows { tell(row) }
                 let made = migration.changes.count
@@ -62,44 +62,6 @@ struct UniverseMigrateLegacy: AsyncParsableCommand {
             let names = row.refused.prefix(5).joined(separator: ", ") + (row.refused.count > 5 ? ", …" : "")
             printError(
                 "edgetick: \(row.source): \(row.refused.count) entries are no symbols: \(names)".escapingControls)
-        }
-    }
-
-    private struct Answer: Encodable {
-        struct Group: Encodable {
-            let name: String
-            let type: String
-            let environment: String
-            let symbols: Int
-            let outcome: String
-
-            init(_ group: LegacyMigration.Group) {
-                name = group.definition.name
-                type = group.definition.type.rawValue
-                environment = group.definition.environment
-                symbols = group.symbols
-                outcome =
-                    switch group.outcome {
-                    case .made: "new"
-                    case .updated: "updated"
-                    case .unchanged: "unchanged"
-                    case .kept: "kept"
-                    }
-            }
-        }
-
-        let source: String
-        let groups: [Group]
-        let symbols: Int
-        let refused: [String]
-        let reason: String?
-
-        init(_ row: LegacyMigration.Row) {
-            source = row.source
-            groups = row.groups.map(Group.init)
-            symbols = row.symbols
-            refused = row.refused
-            reason = row.fault
         }
     }
 }

@@ -16,7 +16,7 @@ struct UniversePull: AsyncParsableCommand {
             one transaction. Groups that were made here stay, and hide groups of the database that have the same name,
             type and environment. A pull that would empty the mirror or take more than half of it is refused without
             --force. A running collector notices by itself.
-            """)
+            """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
     @Flag(help: "Let the mirror be emptied or more than halved.") var force = false
@@ -62,14 +62,14 @@ struct UniversePull: AsyncParsableCommand {
     }
 
     private func tell(_ outcome: PullOutcome, _ snapshot: UniverseSnapshot) throws {
-        var changes = PullChanges()
+        var changes: PullChanges?
         if case .replaced(let made) = outcome { changes = made }
-        if json { return print(WireJSON.text(of: Answer(outcome == .unchanged, changes, snapshot))) }
+        if json { return print(WireJSON.text(of: PullJSON(changes, of: snapshot))) }
         let records = snapshot.records
         let size =
             "\(records.groups.count) groups, \(records.membershipCount.grouped) memberships, "
             + "\(records.entries.count) settings"
-        if outcome == .unchanged { return print("unchanged: \(size)") }
+        guard let changes else { return print("unchanged: \(size)") }
         for group in changes.added { print("new      \(group.text)".escapingControls) }
         for group in changes.removed { print("gone     \(group.text)".escapingControls) }
         for group in changes.changed {
@@ -86,53 +86,6 @@ struct UniversePull: AsyncParsableCommand {
             printError(
                 "edgetick: the database has \(snapshot.legacy.count) lists of stocks in cache_entries, which are not "
                     + "mirrored: edgetick universe migrate-legacy makes groups of them")
-        }
-    }
-
-    private struct Answer: Encodable {
-        struct Group: Encodable {
-            let name: String
-            let type: String
-            let environment: String
-
-            init(_ identity: GroupRecord.Identity) {
-                name = identity.name
-                type = identity.type
-                environment = identity.environment
-            }
-        }
-
-        struct Change: Encodable {
-            let group: Group
-            let added: Int
-            let removed: Int
-            let altered: Int
-        }
-
-        let source: String
-        let unchanged: Bool
-        let groups: Int
-        let memberships: Int
-        let settings: Int
-        let added: [Group]
-        let removed: [Group]
-        let changed: [Change]
-        let hidden: [Group]
-        let remarks: [String]
-
-        init(_ unchanged: Bool, _ changes: PullChanges, _ snapshot: UniverseSnapshot) {
-            source = snapshot.source
-            self.unchanged = unchanged
-            groups = snapshot.records.groups.count
-            memberships = snapshot.records.membershipCount
-            settings = snapshot.records.entries.count
-            added = changes.added.map(Group.init)
-            removed = changes.removed.map(Group.init)
-            changed = changes.changed.map {
-                Change(group: Group($0.identity), added: $0.added, removed: $0.removed, altered: $0.altered)
-            }
-            hidden = changes.shadowed.map(Group.init)
-            remarks = snapshot.remarks
         }
     }
 }

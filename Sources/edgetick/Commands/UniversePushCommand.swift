@@ -18,7 +18,7 @@ struct UniversePushCommand: AsyncParsableCommand {
             are left alone. Weights are written as precisely as the column takes them, and as fractions of 1 where the
             database has them so. With --hand-over the groups count as pulled afterwards, so that from then on the
             database decides about them.
-            """)
+            """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
     @Argument(help: "Groups to push; every local one when none is named.") var names: [String] = []
@@ -35,7 +35,7 @@ struct UniversePushCommand: AsyncParsableCommand {
                 directory: settings.dataDirectory, access: handOver ? .readWrite : .readOnly)
             let groups = try chosen(try mirror.contents().groups, settings)
             guard !groups.isEmpty else {
-                if json { return print(WireJSON.text(of: [Answer]())) }
+                if json { return print(WireJSON.text(of: [PushJSON]())) }
                 return printError("edgetick: there is no local group to push")
             }
             let push = UniversePush(configuration: upstream)
@@ -79,7 +79,7 @@ struct UniversePushCommand: AsyncParsableCommand {
     }
 
     private func tell(_ plan: PushPlan) throws {
-        if json { return print(WireJSON.text(of: plan.groups.map(Answer.init))) }
+        if json { return print(WireJSON.text(of: plan.groups.map(PushJSON.init))) }
         for group in plan.groups {
             if let failure = group.failure {
                 print("\("FAILED".padded(to: 9)) \(group.identity.text): \(failure)".escapingControls)
@@ -106,32 +106,6 @@ struct UniversePushCommand: AsyncParsableCommand {
         }
         if dryRun, !plan.drastic.isEmpty {
             printError("edgetick: \(plan.drastic.count) groups would change by more than half: that needs --force")
-        }
-    }
-
-    private struct Answer: Encodable {
-        let name: String
-        let type: String
-        let environment: String
-        let action: String
-        let added: [String]
-        let removed: [String]
-        let reweighted: [String]
-        let redescribed: [String]
-        let written_as: String?
-        let failure: String?
-
-        init(_ group: PushPlan.Group) {
-            name = group.identity.name
-            type = group.identity.type
-            environment = group.identity.environment
-            action = group.action.rawValue
-            added = group.added
-            removed = group.removed
-            reweighted = group.reweighted
-            redescribed = group.redescribed
-            written_as = group.writtenAs
-            failure = group.failure
         }
     }
 }

@@ -13,7 +13,7 @@ struct UniverseRemove: AsyncParsableCommand {
 
             The database's group of the same name, where there is one, counts again from the next pull on. A group that
             came from the database is removed there: the next pull would bring it again.
-            """)
+            """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
     @Argument(help: "The group's name.") var name: String
@@ -33,23 +33,9 @@ struct UniverseRemove: AsyncParsableCommand {
                     "\(identity.text) came from the database, and the next pull would bring it again: remove it there")
             }
             try mirror.removeGroups([identity])
-            let answer = Answer(identity, members: group.record.members.count)
+            let answer = RemovedGroupJSON(group.record)
             if json { return print(WireJSON.text(of: answer)) }
             print("removed \(identity.text), \(answer.members) members".escapingControls)
-        }
-    }
-
-    private struct Answer: Encodable {
-        let name: String
-        let type: String
-        let environment: String
-        let members: Int
-
-        init(_ identity: GroupRecord.Identity, members: Int) {
-            name = identity.name
-            type = identity.type
-            environment = identity.environment
-            self.members = members
         }
     }
 }

@@ -11,7 +11,7 @@ struct UniverseReportCommand: AsyncParsableCommand {
         discussion: """
             Examples: edgetick universe report
                       edgetick universe report --markdown > universes.md
-            """)
+            """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
     @Flag(help: "Print Markdown.") var markdown = false

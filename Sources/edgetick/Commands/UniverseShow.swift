@@ -11,7 +11,7 @@ struct UniverseShow: AsyncParsableCommand {
         discussion: """
             Examples: edgetick universe show SPY
                       edgetick universe show AAPL --stock --json
-            """)
+            """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
     @Argument(help: "A group's name, or a symbol.") var name: String
@@ -36,7 +36,7 @@ struct UniverseShow: AsyncParsableCommand {
 
     private func show(_ group: MirrorContents.Group) throws {
         let record = group.record
-        if json { return print(WireJSON.text(of: GroupAnswer(group))) }
+        if json { return print(WireJSON.text(of: GroupDetailJSON(group))) }
         var head = ["\(record.identity.name)  \(record.identity.type)  \(record.identity.environment)"]
         if let description = record.description { head.append(description) }
         let source = group.imported.map {
@@ -70,35 +70,6 @@ struct UniverseShow: AsyncParsableCommand {
         let groups = others.filter { $0.type == .universe } + etfs + others.filter { $0.type != .universe }
         for group in groups { table.add([group.name, group.type.rawValue, group.weight.map { "\($0)" } ?? "-"]) }
         printNow(head + "\n\n" + table.text)
-    }
-}
-
-private struct GroupAnswer: Encodable {
-    struct Member: Encodable {
-        let symbol: String
-        let weight: Double?
-    }
-
-    let name: String
-    let type: String
-    let environment: String
-    let description: String?
-    let origin: String
-    let source: String?
-    let updated_ms: Int64?
-    let member_count: Int
-    let members: [Member]
-
-    init(_ group: MirrorContents.Group) {
-        name = group.record.identity.name
-        type = group.record.identity.type
-        environment = group.record.identity.environment
-        description = group.record.description
-        origin = group.origin.rawValue
-        source = group.imported?.source
-        updated_ms = group.record.updatedAt
-        member_count = group.record.members.count
-        members = group.record.members.map { Member(symbol: $0.symbol, weight: $0.weight) }
     }
 }
 

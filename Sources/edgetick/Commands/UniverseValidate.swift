@@ -16,11 +16,11 @@ struct UniverseValidate: AsyncParsableCommand {
 
             Ends with 65 when there are faults, with --strict also when there are warnings. --fix respells members of
             local groups that surely mean another symbol, such as BRK/B for BRK.B.
-            """)
+            """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
     @Option(help: "A CSV file of the symbols that exist; members that are not in it are reported.") var known: String?
-    @Flag(help: "Mend what is safe to mend.") var fix = false
+    @Flag(help: "Fix what is safe to fix.") var fix = false
     @Flag(help: "Count warnings as faults.") var strict = false
     @Flag(help: "Print JSON.") var json = false
 
@@ -41,10 +41,10 @@ struct UniverseValidate: AsyncParsableCommand {
                 validation = UniverseValidation(try mirror.contents(), context)
             }
             if json {
-                print(WireJSON.text(of: Answer(validation, fixed)))
+                print(WireJSON.text(of: ValidationJSON(validation, fixed: fixed)))
             } else {
                 for finding in validation.findings { print(finding.description.escapingControls) }
-                if fix { print("\(fixed) groups mended") }
+                if fix { print("\(fixed) groups fixed") }
                 print(
                     "\(validation.count(.fault)) faults, \(validation.count(.warning)) warnings, "
                         + "\(validation.count(.note)) notes")
@@ -63,33 +63,5 @@ struct UniverseValidate: AsyncParsableCommand {
             symbols.formUnion(list.entries.map(\.symbol))
         }
         return symbols
-    }
-
-    private struct Answer: Encodable {
-        struct Finding: Encodable {
-            let severity: String
-            let check: String
-            let group: String?
-            let text: String
-            let fixable: Bool
-        }
-
-        let faults: Int
-        let warnings: Int
-        let notes: Int
-        let fixed: Int
-        let findings: [Finding]
-
-        init(_ validation: UniverseValidation, _ fixed: Int) {
-            faults = validation.count(.fault)
-            warnings = validation.count(.warning)
-            notes = validation.count(.note)
-            self.fixed = fixed
-            findings = validation.findings.map {
-                Finding(
-                    severity: $0.severity.rawValue, check: $0.check.rawValue, group: $0.group, text: $0.text,
-                    fixable: $0.isFixable)
-            }
-        }
     }
 }

@@ -19,7 +19,7 @@ struct VerifyCommand: AsyncParsableCommand {
             accounts alone. With DATABASE_URI set, the ledger upstream is compared too, and unless --quick every uploaded row.
             Ends with 65 when there are faults, 74 when a file can't be read, 69 when --upstream was asked for and the
             database can't be reached.
-            """)
+            """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
     @Option(help: "A file to verify in place of those in the data directory; may be repeated.") var file: [String] = []
@@ -40,7 +40,7 @@ struct VerifyCommand: AsyncParsableCommand {
                 results.append(result)
             }
             if json {
-                print(WireJSON.text(of: results.map(Answer.init)))
+                print(WireJSON.text(of: results.map(VerificationJSON.init)))
             } else {
                 let paint = Paint.ofStandardOutput()
                 for result in results { printNow(Self.page(result, paint)) }
@@ -85,23 +85,27 @@ struct VerifyCommand: AsyncParsableCommand {
     }
 
     private func compare(_ result: inout FileVerification, _ settings: Settings) async throws {
-        guard let configuration = try settings.upstream(), let id = result.id else { return }
-        let uploader = Uploader(configuration: configuration, bufferID: id, logger: Logger(label: "upload"))
-        do {
-            result.compare(with: try await uploader.ledger(of: result.ledgerIDs))
-            if !quick { try await compareRows(&result, uploader) }
-        } catch let error as UpstreamError {
+        guard let id = result.id else { return }
+        for uploader in try settings.uploaders(of: id) {
+            do {
+                result.compare(
+                    with: try await uploader.ledger(of: result.ledgerIDs), of: uploader.configuration.streams)
+                if !quick { try await compareRows(&result, uploader) }
+            } catch let error as UpstreamError {
+                await uploader.disconnect()
+                guard upstream != true else { throw error }
+                let name = uploader.configuration.role.setting
+                result.findings.append(
+                    FileFinding(
+                        .warning, .ledger, at: "the database in \(name)", "it can't be asked: \(error.description)"))
+                continue
+            }
             await uploader.disconnect()
-            guard upstream != true else { throw error }
-            result.findings.append(
-                FileFinding(.warning, .ledger, at: "the database", "it can't be asked: \(error.description)"))
-            return
         }
-        await uploader.disconnect()
     }
 
     private func compareRows(_ result: inout FileVerification, _ uploader: Uploader) async throws {
-        for stream in EventStream.allCases {
+        for stream in uploader.configuration.streams {
             let line = ProgressLine(
                 title: "\(stream.rawValue): upstream", unit: "rows", total: 0, quietFor: .seconds(1))
             let rows = try await UploadedRows.compare(stream, of: result, with: uploader) { line.update(done: $0) }
@@ -136,59 +140,5 @@ struct VerifyCommand: AsyncParsableCommand {
         let verdict = result.isSound ? paint("sound", .good) : paint("\(result.count(.fault)) faults", .bad)
         lines.append("  \(verdict), \(result.rows.grouped) rows read, \(result.count(.warning)) warnings\n")
         return lines.joined(separator: "\n")
-    }
-
-    private struct Answer: Encodable {
-        struct Stream: Encodable {
-            let rows: Int64
-            let first: Int64?
-            let last: Int64?
-            let acknowledged: Int64
-            let deleted_through: Int64
-        }
-
-        struct Finding: Encodable {
-            let severity: String
-            let check: String
-            let place: String
-            let text: String
-            let advice: String
-        }
-
-        let path: String
-        let file: String
-        let is_sound: Bool
-        let schema_version: Int?
-        let id: String?
-        let collector: String?
-        let collector_process: Int32?
-        let rows: Int64
-        let streams: [String: Stream]
-        let findings: [Finding]
-
-        init(_ result: FileVerification) {
-            path = result.path
-            file = result.kind.rawValue
-            is_sound = result.isSound
-            schema_version = result.schemaVersion
-            id = result.id
-            collector = result.collector
-            collector_process = result.holder
-            rows = result.rows
-            streams = Dictionary(
-                uniqueKeysWithValues: result.streams.map { stream, found in
-                    (
-                        stream.rawValue,
-                        Stream(
-                            rows: found.rows, first: found.first, last: found.last, acknowledged: found.acknowledged,
-                            deleted_through: found.deletedThrough)
-                    )
-                })
-            findings = result.findings.map {
-                Finding(
-                    severity: $0.severity.rawValue, check: $0.check.rawValue, place: $0.place, text: $0.text,
-                    advice: $0.advice)
-            }
-        }
     }
 }

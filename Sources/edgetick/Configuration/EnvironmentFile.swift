@@ -83,14 +83,14 @@ struct EnvironmentFile: Sendable, Equatable, ConcealsContents {
         }
         let key = String(rest[..<equals].trimmingBlanks())
         guard EnvironmentFile.isKey(key) else {
-            throw LineFault(text: "what stands before `=` is no key: letters, digits and underscores make one")
+            throw LineFault(text: "what is before `=` is no key: letters, digits and underscores make one")
         }
         let value = try WrittenValue(rest[rest.index(after: equals)...]) { [entries] in
             environment[$0] ?? entries[$0]?.value
         }
         if let earlier = entries[key] {
             remarks.append(
-                Remark(line: number, key: key, text: "stands on line \(earlier.line) already; this line counts"))
+                Remark(line: number, key: key, text: "is on line \(earlier.line) already; this line counts"))
         }
         remarks += value.remarks.map { Remark(line: number, key: key, text: $0) }
         entries[key] = Entry(value: value.text, line: number, fault: value.fault)

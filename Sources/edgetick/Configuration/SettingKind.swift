@@ -1,5 +1,6 @@
 import Collector
 import MarketData
+import Store
 import Universe
 import Upstream
 
@@ -49,6 +50,19 @@ extension SettingKind<Int> {
     }
 }
 
+extension SettingKind<Int> {
+    /// A time of day, as its minute.
+    static var timeOfDay: SettingKind {
+        SettingKind("a time of day, such as 21:00") { text in
+            let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+            guard parts.count == 2, parts[1].utf8.count == 2, let hour = plainNumber(String(parts[0]), 0...23),
+                let minute = plainNumber(String(parts[1]), 0...59)
+            else { return nil }
+            return hour * 60 + minute
+        }
+    }
+}
+
 extension SettingKind<Int?> {
     /// A limit; 0 sets none.
     static func limit(_ most: Int) -> SettingKind {
@@ -83,6 +97,18 @@ extension SettingKind<Duration?> {
                 return nil
             }
             return .some(value == .zero ? nil : value)
+        }
+    }
+}
+
+extension SettingKind<CommitInterval> {
+    /// A duration in milliseconds, or `auto`.
+    static func commitInterval(_ range: ClosedRange<Duration>) -> SettingKind {
+        SettingKind("auto, or \(durationText(.milliseconds(1), range))") { text in
+            if text.lowercased() == "auto" { return .automatic }
+            return Quantity.duration(text, unit: .milliseconds(1)).flatMap {
+                range.contains($0) ? .fixed($0) : nil
+            }
         }
     }
 }
@@ -239,6 +265,19 @@ extension SettingKind<BarColumns> {
             "our names with the table's, such as timestamp:time,volume:vol; ours are \(BarColumns.names.joined(separator: ", "))"
         ) {
             BarColumns($0)
+        }
+    }
+}
+
+extension SettingKind<Settings.Shard> {
+    static var shard: SettingKind {
+        SettingKind("auto, or a number of so many such as 2/5") { text in
+            if text.lowercased() == "auto" { return .auto }
+            let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+            guard parts.count == 2, let count = plainNumber(String(parts[1]), 1...1000),
+                let number = plainNumber(String(parts[0]), 1...count)
+            else { return nil }
+            return .fixed(number, of: count)
         }
     }
 }

@@ -120,8 +120,9 @@ extension Settings {
                     "how long uploaded rows stay for local queries (hours)"),
                 Setting(
                     "BUFFER_COMMIT_INTERVAL_MS", \.buffer.commitInterval,
-                    .duration(per: .milliseconds(1), .milliseconds(1) ... .seconds(10)), "50ms",
-                    "time between commits (milliseconds)"),
+                    .commitInterval(.milliseconds(1) ... .seconds(10)), "50ms",
+                    "time between commits (milliseconds); auto = 50ms after a quiet second, up to 1s in a steady stream"
+                ),
                 Setting(
                     "BUFFER_SYNCHRONOUS", \.buffer.synchronous, .choice, "full",
                     "full = durable at commit; normal = consistent only"),
@@ -138,6 +139,10 @@ extension Settings {
                 Setting(
                     "BACKFILL_REACH", \.backfill.reach, .duration(per: day, .seconds(60)...day * 3650), "7d",
                     "how far back gaps are filled without being asked to (days)"),
+                Setting(
+                    "RECONCILE_AT", \.backfill.reconcileMinute, .timeOfDay,
+                    "when the last day that is over is compared with the tape and corrected, in New York's time; off unless set"
+                ),
             ]),
         Section(
             title: "The database",
@@ -146,11 +151,15 @@ extension Settings {
                     "DATABASE_URI", \.upload.databaseURI, .databaseURI,
                     "the database; without it events are collected and not uploaded"),
                 Setting(
+                    "DATABASE_URI_TICKS", \.upload.ticksURI, .databaseURI,
+                    "another database for trades, quotes and all else but the bars; without it all go to DATABASE_URI"),
+                Setting(
                     "SYNC_INTERVAL", \.upload.interval, .duration(.milliseconds(100)...day), "5s",
                     "time between uploads (seconds)"),
                 Setting(
                     "SYNC_BATCH_ROWS", \.upload.batchRows, .number(1...1_000_000), "20000",
-                    "the most rows in one upload transaction"),
+                    "the most rows in one upload transaction; not set, it rises by itself to 100000 where a database takes "
+                        + "long for each"),
                 Setting(
                     "SYNC_STATEMENT_TIMEOUT", \.upload.statementTimeout,
                     .duration(.milliseconds(100) ... .seconds(3600)), "60s",
@@ -168,6 +177,15 @@ extension Settings {
                 Setting(
                     "COLLECTOR_ID", \.collectorID, .name, .host(\.defaultCollectorID, "the host's name"),
                     "this collector's name in the database"),
+                Setting(
+                    "COLLECTOR_GROUP", \.collectorGroup, .name,
+                    "the group of boxes that this one belongs to; they stand in for one another"),
+                Setting(
+                    "SHARD", \.shard, .shard,
+                    "the part of the symbols that this box takes; auto: shared with the live boxes of COLLECTOR_GROUP"),
+                Setting(
+                    "SHARD_REPLICAS", \.shardReplicas, .number(1...2), "1",
+                    "how many boxes take each symbol, with SHARD"),
             ]),
         Section(
             title: "The relay",
@@ -191,6 +209,13 @@ extension Settings {
                     "RELAY_CLIENT_BUFFER", \.relay.clientBuffer,
                     .size((64 << 10)...(1 << 30), shown: "from 64KiB to 1GiB"), "16MiB",
                     "how much may wait for one client before it is closed as too slow"),
+                Setting(
+                    "RELAY_ON_DEMAND", \.relay.isOnDemand, .flag, "false",
+                    "collect a symbol that nobody else asks for while a client of the relay reads it, and a minute longer"
+                ),
+                Setting(
+                    "RELAY_ON_DEMAND_MAX", \.relay.maximumOnDemand, .number(1...10_000), "100",
+                    "the most symbols that are collected on demand"),
             ]),
         Section(
             title: "HTTP and the log",

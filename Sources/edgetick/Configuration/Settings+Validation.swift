@@ -1,4 +1,5 @@
 import MarketData
+import Universe
 import Upstream
 
 extension Settings {
@@ -34,6 +35,7 @@ extension Settings {
         settings.checkDatabase(&reader, needs)
         settings.checkHTTP(&reader)
         settings.checkRelay(&reader)
+        settings.checkShard(&reader)
         if settings.dataDirectory.isEmpty, !reader.isSet(\.dataDirectory) {
             reader.fault(
                 \.dataDirectory, "must be set: there is neither a home directory (HOME) nor STATE_DIRECTORY")
@@ -66,7 +68,8 @@ extension Settings {
         }
         // The key goes to the REST server: never to one that was not named for it.
         let isProviders = ServerAddress(feed.url)?.host.hasSuffix(".massive.com") == true
-        backfill.isAutomatic = backfill.isEnabled && (isProviders || reader.isSet(\.feed.restURL))
+        backfill.mayAsk = isProviders || reader.isSet(\.feed.restURL)
+        backfill.isAutomatic = backfill.isEnabled && backfill.mayAsk
     }
 
     private mutating func checkDatabase(_ reader: inout SettingReader, _ needs: Needs) {
@@ -75,12 +78,23 @@ extension Settings {
                 \.upload.databaseURI,
                 "is needed for this command: set it, such as postgresql://user:password@host:5432/database")
         }
+        upload.mostBatchRows = reader.isSet(\.upload.batchRows) ? upload.batchRows : 100_000
+        if reader.isSet(\.upload.ticksURI), !reader.isSet(\.upload.databaseURI) {
+            reader.fault(
+                \.upload.ticksURI,
+                "goes with DATABASE_URI, which has the bars and the groups: set both, or DATABASE_URI alone for everything"
+            )
+            upload.ticksURI = nil
+        }
         upload.displayedURI = upload.databaseURI.map { reader.masking.show($0.reveal(), .databaseURI) }
-        do throws(UpstreamError) {
-            for warning in try upstream()?.warnings ?? [] { reader.add(.warning, \.upload.databaseURI, warning) }
-        } catch {
-            reader.fault(\.upload.databaseURI, error.text)
-            upload.databaseURI = nil
+        upload.displayedTicksURI = upload.ticksURI.map { reader.masking.show($0.reveal(), .databaseURI) }
+        for (role, path) in [(UpstreamRole.main, \Settings.upload.databaseURI), (.ticks, \.upload.ticksURI)] {
+            do throws(UpstreamError) {
+                for warning in try upstream(role)?.warnings ?? [] { reader.add(.warning, path, warning) }
+            } catch {
+                reader.fault(path, error.text)
+                self[keyPath: path] = nil
+            }
         }
     }
 
@@ -90,6 +104,9 @@ extension Settings {
                 reader.isSet(\.relay.certificate) ? \Settings.relay.certificate : \.relay.privateKey,
                 "RELAY_TLS_CERTIFICATE and RELAY_TLS_KEY go together: set both, or neither")
         }
+        if relay.isOnDemand, relay.port == nil {
+            reader.add(.warning, \.relay.isOnDemand, "collects nothing without RELAY_PORT")
+        }
         guard !ServerAddress.isLoopback(relay.host) else { return }
         if relay.keys.isEmpty {
             reader.fault(\.relay.host, "other machines could connect: set RELAY_KEYS as well, or use 127.0.0.1")
@@ -98,6 +115,29 @@ extension Settings {
             reader.add(
                 .warning, \.relay.host,
                 "other machines send their keys unencrypted: set RELAY_TLS_CERTIFICATE and RELAY_TLS_KEY")
+        }
+    }
+
+    private func checkShard(_ reader: inout SettingReader) {
+        guard let shard else {
+            if reader.isSet(\.shardReplicas) { reader.add(.note, \.shardReplicas, "counts with SHARD alone") }
+            return
+        }
+        switch shard {
+        case .fixed(_, let count):
+            if shardReplicas > count {
+                reader.fault(\.shardReplicas, "there are fewer boxes than that by SHARD: set 1, or raise the number")
+            }
+        case .auto:
+            if collectorGroup == nil {
+                reader.fault(\.shard, "auto needs COLLECTOR_GROUP: the boxes of one group share the symbols")
+            }
+            if !reader.isSet(\.upload.databaseURI) {
+                reader.fault(\.shard, "auto needs DATABASE_URI: the boxes find each other in the database")
+            }
+        }
+        if connections.list.contains(where: { SymbolList($0.symbols ?? "").isWildcard }) {
+            reader.fault(\.shard, "the feed can't be asked for a part of *: name the symbols, or a universe key")
         }
     }
 

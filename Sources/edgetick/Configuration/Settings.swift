@@ -113,7 +113,7 @@ struct Settings: Sendable {
         var maximumBytes: Int64 = 0
         var fullPolicy = TickBuffer.FullPolicy.dropOldest
         var retention = Duration.zero
-        var commitInterval = Duration.zero
+        var commitInterval = CommitInterval.fixed(.zero)
         var synchronous = TickBuffer.Synchronous.full
     }
 
@@ -123,6 +123,10 @@ struct Settings: Sendable {
         var isAutomatic = false
         /// 0 = no limit.
         var requestsPerMinute = 0
+        /// Whether the key may go to the REST server: it was named, or is the provider's own.
+        var mayAsk = false
+        /// When a day is compared with the tape, as a minute of New York's day; `nil` = never.
+        var reconcileMinute: Int?
         /// What is older is filled by `edgetick backfill` alone.
         var reach = Duration.zero
     }
@@ -130,16 +134,25 @@ struct Settings: Sendable {
     struct Upload: Sendable {
         /// A libpq URI; `nil` = collect only.
         var databaseURI: Secret?
-        /// The URI without its password, for people's eyes.
+        /// The same for the streams without bars; `nil` = they go where the bars go.
+        var ticksURI: Secret?
+        /// The URIs without their passwords, for people's eyes.
         var displayedURI: String?
+        var displayedTicksURI: String?
         var interval = Duration.zero
         var batchRows = 0
+        /// Where SYNC_BATCH_ROWS is not set and the database takes long for each batch.
+        var mostBatchRows = 0
         var statementTimeout = Duration.zero
         var barTimestamp = BarTimestamp.start
         /// `nil`: what fits the table.
         var barConflict: BarConflict?
         /// `nil`: the usual names.
         var barColumns: BarColumns?
+
+        func uri(of role: UpstreamRole) -> Secret? { role == .main ? databaseURI : ticksURI }
+
+        func displayedURI(of role: UpstreamRole) -> String { (role == .main ? displayedURI : displayedTicksURI) ?? "" }
     }
 
     struct HTTP: Sendable {
@@ -162,6 +175,19 @@ struct Settings: Sendable {
         var privateKey: String?
         var maximumClients = 0
         var clientBuffer: Int64 = 0
+        /// Whether a symbol that clients ask for and nobody else does is collected for them.
+        var isOnDemand = false
+        var maximumOnDemand = 0
+        /// How many symbols may be collected on demand; `nil` where none may.
+        var onDemand: Int? { port != nil && isOnDemand ? maximumOnDemand : nil }
+    }
+
+    /// Which of the symbols this box takes.
+    enum Shard: Sendable, Equatable {
+        /// The share of a number among so many, from 1.
+        case fixed(Int, of: Int)
+        /// As many shares as there are live boxes in the group.
+        case auto
     }
 
     var feed = Feed()
@@ -170,6 +196,12 @@ struct Settings: Sendable {
     /// Absolute.
     var dataDirectory = ""
     var collectorID = ""
+    /// `nil` = a box by itself.
+    var collectorGroup: String?
+    /// `nil` = all symbols.
+    var shard: Shard?
+    /// How many boxes take each symbol.
+    var shardReplicas = 1
     var buffer = Buffer()
     var backfill = Backfill()
     var upload = Upload()

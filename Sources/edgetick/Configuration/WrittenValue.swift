@@ -34,6 +34,20 @@ struct WrittenValue: ConcealsContents {
         if quote == "\"" { put(content, variables, escapes: true) } else { text = String(content) }
     }
 
+    /// How a value is written so that it is read back letter by letter.
+    static func written(_ text: String) -> String {
+        let isPlain = text.unicodeScalars.allSatisfy { scalar in
+            switch scalar {
+            case "a"..."z", "A"..."Z", "0"..."9", "_", "-", ".", ",", ":", "/", "@", "%", "+", "=", "?", "&": true
+            default: false
+            }
+        }
+        if isPlain, !text.isEmpty { return text }
+        guard text.contains("'") else { return "'\(text)'" }
+        let escaped = text.flatMap { "\"\\$".contains($0) ? "\\\($0)" : "\($0)" }
+        return "\"\(String(escaped))\""
+    }
+
     /// What stands between the quotes.
     private static func quoted(_ written: Substring, _ quote: Character) throws(Fault) -> Substring {
         let start = written.index(after: written.startIndex)

@@ -50,7 +50,7 @@ struct DemoBalance: Equatable {
             ("", .left), ("sent", .right), ("durable", .right), ("in a gap", .right), ("uploaded", .right),
             ("doubled", .right), ("lost", .right),
         ])
-        for line in lines {
+        for line in lines where line.sent > 0 || line.durable > 0 || line.doubled > 0 || line.lost > 0 {
             table.add([
                 line.stream.rawValue, line.sent.grouped, line.durable.grouped, line.inGaps.grouped,
                 line.uploaded?.grouped ?? "-", line.doubled.grouped, line.lost.grouped,

@@ -26,7 +26,11 @@ struct ClockCheck: Sendable, Equatable {
     /// What to tell.
     var finding: Finding {
         guard abs(offset) >= Self.tolerance else {
-            return .ok("clock", "within \(Self.tolerance / 1000) s of \(other)")
+            let middle = asked + (answered - asked) / 2 - shown - coarseness / 2
+            return .ok(
+                "clock",
+                "within \(Self.tolerance / 1000) s of \(other)"
+                    + (coarseness == 0 ? ": \(abs(middle)) ms \(middle < 0 ? "behind" : "ahead")" : ""))
         }
         let seconds = Double(abs(offset)) / 1000
         return .warning(

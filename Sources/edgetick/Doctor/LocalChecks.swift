@@ -43,7 +43,7 @@ struct LocalChecks {
                 findings.append(
                     .warning(
                         "files",
-                        "\(drops.grouped) events were dropped; the table drops of ticks.sqlite tells which, when and why"
+                        "\(drops.grouped) events were dropped; the table drops of ticks.sqlite says which, when and why"
                     ))
             }
         } catch {

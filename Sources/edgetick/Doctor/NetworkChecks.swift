@@ -52,7 +52,7 @@ struct NetworkChecks {
         guard let configuration = settings.relayConfiguration else {
             return [.note("relay", "off: RELAY_PORT is not set")]
         }
-        // The running collector's own word stands above.
+        // The running collector's own word is above.
         guard !isRunning else { return [] }
         do {
             try await configuration.check()
@@ -61,7 +61,8 @@ struct NetworkChecks {
                 .ok(
                     "relay",
                     "\(configuration.host):\(configuration.port) is free; \(keys), "
-                        + (configuration.tls == nil ? "without TLS" : "over TLS"))
+                        + (configuration.tls == nil ? "without TLS" : "over TLS")
+                        + (configuration.maximumOnDemand.map { "; up to \($0) symbols on demand" } ?? ""))
             ]
         } catch {
             return [.failure("relay", error)]
@@ -130,25 +131,38 @@ struct NetworkChecks {
             }
             await client.shutdown()
         }
-        if let configuration = try? settings.upstream() {
+        for configuration in (try? settings.upstreams()) ?? [] {
             let asked = WallClock.milliseconds()
             if let shown = try? await UpstreamSchema.serverTime(configuration) {
+                let other = configuration.role == .main ? "the database's" : "the ticks database's"
                 checks.append(
-                    ClockCheck(other: "the database's", asked: asked, answered: WallClock.milliseconds(), shown: shown))
+                    ClockCheck(other: other, asked: asked, answered: WallClock.milliseconds(), shown: shown))
             }
         }
         return checks.map(\.finding)
     }
 
-    /// The database: connection, TLS, login, tables and rights.
+    /// The databases: connection, TLS, login, tables and rights.
     func upstream() async -> [Finding] {
+        let configurations = (try? settings.upstreams()) ?? []
+        guard !configurations.isEmpty else {
+            return [.note("upstream", "DATABASE_URI is not set: events are collected and not uploaded")]
+        }
+        var findings: [Finding] = []
+        for configuration in configurations { findings += await upstream(configuration) }
+        return findings
+    }
+
+    private func upstream(_ configuration: UpstreamConfiguration) async -> [Finding] {
         do {
-            guard let configuration = try settings.upstream() else {
-                return [.note("upstream", "DATABASE_URI is not set: events are collected and not uploaded")]
-            }
             let tables = try await UpstreamSchema.check(configuration, for: settings.feed.events)
             let recipe = SchemaChange.recipe(tables)
-            return [.ok("upstream", "\(settings.upload.displayedURI ?? "") answers")]
+            let role = configuration.role
+            return [
+                .ok(
+                    "upstream",
+                    "\(role == .main ? "" : "\(role.setting): ")\(settings.upload.displayedURI(of: role)) answers")
+            ]
                 + tables.map { table in
                     switch table.state {
                     case .created, .present: .ok("schema", table.description)
@@ -161,9 +175,43 @@ struct NetworkChecks {
                 + tables.flatMap { table in table.warnings.map { .warning("schema", "\(table.table): \($0)") } }
                 + (recipe.isEmpty
                     ? [] : [.note("schema", "for whoever owns the tables: \(recipe.joined(separator: " "))")])
+                + (try await UpstreamEngines.look(configuration)).map { remark in
+                    remark.isWarning ? .warning("engine", remark.text) : .note("engine", remark.text)
+                }
         } catch {
             return [.failure("upstream", error)]
         }
+    }
+
+    /// The fleet: the boxes that share the database, and how they are.
+    func fleet() async -> [Finding] {
+        guard let configuration = try? settings.upstream() else { return [] }
+        let table = FleetTable(configuration: configuration)
+        do throws(UpstreamError) {
+            let fleet = Fleet(try await table.rows())
+            await table.disconnect()
+            let live = fleet.boxes.count { $0.standing == .live }
+            let others = fleet.boxes.filter { $0.level > .ok && $0.row.report.id != settings.collectorID }
+            return [.ok("fleet", "\(fleet.boxes.count) boxes, \(live) of them live")]
+                + fleet.remarks.map { .warning("fleet", $0) }
+                + others.map { .warning("fleet", "\($0.row.report.id): \($0.detail ?? $0.standing.rawValue)") }
+        } catch {
+            // What is missing of the table is said where the tables are.
+            return [.note("fleet", error.description)]
+        }
+    }
+
+    /// How much of the symbols this box is to take.
+    func shard() -> [Finding] {
+        if let share = settings.fixedShare {
+            return [.ok("shard", "\(share.member) of \(share.map.members.count) by SHARD")]
+        }
+        guard settings.shard == .auto else { return [] }
+        let kept = ShardMembers.read(directory: settings.dataDirectory, group: settings.collectorGroup ?? "")
+        return [
+            kept.map { .ok("shard", "auto, shared last among \($0.joined(separator: ", "))") }
+                ?? .note("shard", "auto: the first run finds the boxes that share the symbols")
+        ]
     }
 
     /// Takes nothing: the probe is not to collect.

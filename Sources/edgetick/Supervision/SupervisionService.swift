@@ -3,14 +3,14 @@ import Glibc
 import Logging
 import ServiceLifecycle
 
-/// Tells the supervisor when the collector is up, that its loops go round, how it stands, and that it stops.
+/// Tells the supervisor when the collector is up, that its loops go round, how it is, and that it stops.
 ///
 /// A sign of life is sent only while the collector is live as `/health/live` means it, so that a supervisor with a
 /// watchdog restarts a process whose loops are stuck. Troubles that a restart does not fix don't stop the signs, and an
 /// HTTP server that is busy or gone doesn't either.
 struct SupervisionService: Service {
     let socket: SupervisorSocket
-    /// How the collector stands now.
+    /// The state of the collector now.
     let verdict: @Sendable () -> HealthVerdict
     let logger: Logger
 
@@ -31,7 +31,7 @@ struct SupervisionService: Service {
         let code = socket.send(assignments)
         guard code != 0 else { return }
         logger.warning(
-            "the supervisor can't be told how the collector stands",
+            "the supervisor can't be reached with the collector's state",
             metadata: ["socket": "\(socket.address)", "error": "\(String(cString: strerror(code)))"])
     }
 

@@ -2,7 +2,7 @@ import FoundationEssentials
 import MarketData
 import Store
 
-/// How the collector's files stand, as text.
+/// The state of the collector's files, as text.
 struct FileStatus {
     private let report: BufferReport
 

@@ -4,7 +4,9 @@ import Glibc
 /// Moments as people write them on a command line.
 enum MomentText {
     /// What is taken, for help and errors.
-    static let syntax = "2026-01-05, 2026-01-05T14:30, 2026-01-05T14:30:00Z (UTC without a zone), -90m, -2h, -3d or now"
+    static let syntax =
+        "2026-01-05, 2026-01-05T14:30, 2026-01-05T14:30:00Z (UTC without a zone), 1767623400 or 1767623400000 (Unix seconds "
+        + "or milliseconds), -90m, -2h, -3d or now"
 
     /// Milliseconds since the Unix epoch; `nil` for what is no moment. Pure.
     ///
@@ -17,14 +19,24 @@ enum MomentText {
             guard let length = units[unit], amount >= 0, amount < 1_000_000 else { return nil }
             return now - amount * length
         }
+        // Seconds of the years 1973 to 5138, milliseconds of 1973 to 33658.
+        if text.utf8.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }), let number = Int64(text) {
+            switch text.utf8.count {
+            case 9...11: return number * 1000
+            case 12...15: return number
+            default: return nil
+            }
+        }
         return absolute(text)
     }
 
     /// `2026-01-05T14:30:00Z`, with milliseconds where there are any.
     static func text(_ milliseconds: Int64) -> String {
-        let date = Date(timeIntervalSince1970: Double(milliseconds) / 1000)
-        let style = Date.ISO8601FormatStyle(includingFractionalSeconds: milliseconds % 1000 != 0)
-        return date.formatted(style)
+        // The formatter cuts off what binary fractions lack: 0.123 would become .122.
+        let rest = (milliseconds % 1000 + 1000) % 1000
+        let seconds = Date(timeIntervalSince1970: Double((milliseconds - rest) / 1000))
+        let text = seconds.formatted(Date.ISO8601FormatStyle())
+        return rest == 0 ? text : "\(text.dropLast()).\(String(1000 + rest).dropFirst())Z"
     }
 
     private static func absolute(_ text: String) -> Int64? {

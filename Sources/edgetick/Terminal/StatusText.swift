@@ -7,7 +7,9 @@ import Wire
 struct StatusText {
     static let width = 80
     /// The order of the checks; those of a newer collector follow.
-    private static let order = ["feed", "symbols", "decoding", "buffer", "disk", "sync", "universes", "relay", "loops"]
+    private static let order = [
+        "feed", "symbols", "decoding", "buffer", "disk", "sync", "sync_ticks", "universes", "relay", "fleet", "loops",
+    ]
 
     /// The names of checks, as they are shown.
     static func inOrder(_ names: some Collection<String>) -> [String] {
@@ -93,7 +95,10 @@ struct StatusText {
         let upload =
             status.sync.state == .off
             ? "off: DATABASE_URI is not set"
-            : "\(status.sync.rows_uploaded.grouped) rows up, \(Self.span(status.sync.lag_seconds)) behind"
+            : status.sync.databases.map { database in
+                (status.sync.databases.count > 1 ? "\(database.name): " : "")
+                    + "\(database.rows_uploaded.grouped) rows up, \(Self.span(database.lag_seconds)) behind"
+            }.joined(separator: "; ")
         return [
             "buffer   \(buffer.used_bytes.bytesText) of \(buffer.maximum_bytes.bytesText) in use, "
                 + "WAL \(buffer.wal_bytes.bytesText)"
@@ -117,6 +122,7 @@ struct StatusText {
         return
             "relay    \(relay.clients.count) of \(relay.maximum_clients) clients, \(relay.events.grouped) events sent"
             + (behind > 0 ? ", \(Int64(behind).bytesText) behind" : "")
+            + (relay.on_demand.map { ", \($0.symbols.count) symbols on demand" } ?? "")
     }
 
     private static func level(of level: Health.Level) -> Paint.Level {

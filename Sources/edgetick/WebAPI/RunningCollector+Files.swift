@@ -32,9 +32,65 @@ extension RunningCollector {
         }
     }
 
+    /// Asks the database too where one day is asked about: an answer about many would take too long for the API.
+    func coverage(
+        days: ClosedRange<TradingDay>, symbols: Set<Symbol>?
+    ) async throws(CollectorProblem) -> CoverageReport {
+        let directory = directory
+        var evidence = try await reading { () throws(StoreError) in
+            let end = ContinuousClock.now + Self.readingTime / 2
+            return try CoverageEvidence(directory: directory, days: days) { _, _ in ContinuousClock.now < end }
+        }
+        if let upstream, days.lowerBound == days.upperBound { await evidence.add(from: upstream, symbols: symbols) }
+        return evidence.report(symbols: symbols, now: WallClock.milliseconds())
+    }
+
     func deadLetters(limit: Int) async throws(CollectorProblem) -> [DeadLetter] {
         let history = history
         return try await reading { () throws(StoreError) in try history.deadLetters(limit: limit) }
+    }
+
+    func deadLetterGroups() async throws(CollectorProblem) -> [DeadLetterGroup] {
+        let history = history
+        return try await reading { () throws(StoreError) in try history.deadLetterGroups() }
+    }
+
+    func retryDeadLetters(_ choice: DeadLetterChoice) async throws(CollectorProblem) -> DeadLetterRetry {
+        guard !uploads.isEmpty else {
+            throw CollectorProblem(.conflict, "There is no upstream to send them to: DATABASE_URI is not set.")
+        }
+        var result = DeadLetterRetry()
+        do {
+            for upload in uploads { result.add(try await upload.retry(choice, in: directory)) }
+        } catch {
+            throw Self.problem(error)
+        }
+        return result
+    }
+
+    func discardDeadLetters(_ choice: DeadLetterChoice) async throws(CollectorProblem) -> [DeadLetter] {
+        do {
+            guard !uploads.isEmpty else {
+                return try await DeadLetterRetry.discard(choice, buffer: buffer, directory: directory)
+            }
+            var letters: [DeadLetter] = []
+            for upload in uploads { letters += try await upload.discard(choice, in: directory) }
+            return letters
+        } catch {
+            throw Self.problem(error)
+        }
+    }
+
+    /// Why dead letters stayed as they were.
+    private static func problem(_ error: any Error) -> CollectorProblem {
+        switch error {
+        case let error as StoreError: CollectorProblem(error)
+        case let error as DeadLettersMissing: CollectorProblem(.notFound, "\(error) any more; nothing was changed")
+        case is CancellationError:
+            CollectorProblem(
+                .unavailable, "Nothing was changed: the upload was busy for too long, or is stopping. Try again.")
+        default: CollectorProblem(.unavailable, "Nothing was changed: \(error)")
+        }
     }
 
     func universes() async throws(CollectorProblem) -> [UniverseGroup] {

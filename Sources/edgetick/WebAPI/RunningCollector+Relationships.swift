@@ -19,10 +19,17 @@ extension RunningCollector {
     }
 
     func group(named name: String, of type: GroupType) async throws(CollectorProblem) -> RelatedGroup {
-        do {
-            if let found = try await symbols.cache.group(named: name, of: type) { return found }
-        } catch {
-            throw CollectorProblem(error)
+        let found: RelatedGroup?
+        do { found = try await symbols.cache.group(named: name, of: type) } catch { throw CollectorProblem(error) }
+        if var found {
+            switch type {
+            case .etf, .sector, .theme: break
+            case .universe, .segment, .custom:
+                // The cache answers what these hold by key, all together, and not member by member.
+                let (mirror, id) = (mirror, found.group.id)
+                found.members = try await reading { () throws(StoreError) in try mirror.members(of: id) }
+            }
+            return found
         }
         let names = try await groups(of: type).map(\.name)
         throw CollectorProblem(

@@ -3,6 +3,7 @@ import Dispatch
 import FoundationEssentials
 import Store
 import Universe
+import Upstream
 import WebAPI
 
 /// The running collector as the HTTP API sees it: memory for what must be answered at once, read-only connections to
@@ -13,25 +14,35 @@ final class RunningCollector: CollectorSource {
     let universeService: UniverseService
     let history: TickHistory
     let directory: String
-    private let sync: SyncService?
+    let uploads: [SyncService]
+    let buffer: TickBuffer
+    /// For answers that the file alone can't give; it is asked for no longer than an answer may take.
+    let upstream: UpstreamReader?
+    private let fleetBoard: FleetBoard?
     private let files = DispatchQueue(label: "EdgeTick.web-files", attributes: .concurrent)
 
     init(
-        directory: String, mirror: UniverseMirror, sync: SyncService?, symbols: Symbols, universes: UniverseService
+        directory: String, buffer: TickBuffer, mirror: UniverseMirror, uploads: [SyncService], symbols: Symbols,
+        universes: UniverseService, fleet: FleetBoard?, upstream: UpstreamReader?
     ) {
         self.directory = directory
+        self.buffer = buffer
         self.mirror = mirror
-        self.sync = sync
+        self.uploads = uploads
+        self.upstream = upstream
+        fleetBoard = fleet
         self.symbols = symbols
         universeService = universes
         history = TickHistory(directory: directory)
     }
 
+    func fleet() -> FleetBoard.View? { fleetBoard?.look() }
+
     func pushNow() async throws(CollectorProblem) {
-        guard let sync else {
+        guard !uploads.isEmpty else {
             throw CollectorProblem(.conflict, "There is no upstream to push to: DATABASE_URI is not set.")
         }
-        sync.pushNow()
+        for upload in uploads { upload.pushNow() }
     }
 
     /// Reads a file on a thread that may block; the API bounds how many do at once.

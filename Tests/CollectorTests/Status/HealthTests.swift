@@ -18,7 +18,7 @@ import Universe
             snapshot.connections.append(connection)
         }
         snapshot.maximumBytes = 1000
-        snapshot.sync = SyncStatus()
+        snapshot.uploads = [UploadState()]
         snapshot.loops = [LoopProgress(name: "writer", age: 1, limit: 10)]
         change(&snapshot)
         return snapshot
@@ -35,7 +35,7 @@ import Universe
         #expect(health.level == .ok)
         #expect(
             health.checks.map(\.name) == [
-                "feed", "symbols", "decoding", "buffer", "disk", "sync", "universes", "relay", "loops",
+                "feed", "symbols", "decoding", "buffer", "disk", "sync", "universes", "relay", "fleet", "loops",
             ])
     }
 
@@ -188,13 +188,13 @@ import Universe
     @Test func `upstream away is trouble, and the collector stays ready`() {
         let health = Health(
             snapshot {
-                $0.sync?.failed(nil, "password rotated", needsPerson: true, at: .now)
+                $0.uploads[0].status.failed(nil, "password rotated", needsPerson: true, at: .now)
             }, age: 0.5)
         #expect(health.isReady)
         #expect(health.level == .degraded)
         #expect(health.checks.contains { $0.detail.contains("needs a person: password rotated") })
         #expect(level("sync") { $0.buffer[.bars].oldestPendingMilliseconds = $0.time - 901_000 } == .degraded)
-        #expect(level("sync") { $0.sync = nil } == .ok)
+        #expect(level("sync") { $0.uploads = [] } == .ok)
         #expect(level("sync") { $0.buffer.deadLetters = 1 } == .degraded)
     }
 

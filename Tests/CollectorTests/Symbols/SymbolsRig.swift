@@ -45,7 +45,8 @@ final class SymbolsRig: Sendable {
 
     /// The parts as a start makes them.
     func open(
-        source: UniverseSource? = nil, strategy: RoutingStrategy = .manual
+        source: UniverseSource? = nil, strategy: RoutingStrategy = .manual, maximumOnDemand: Int? = nil,
+        demandPatience: Duration = .seconds(60), capacity: Int? = nil
     ) async throws -> (symbols: Symbols, service: UniverseService, connections: ConnectionSet) {
         let current = settings.withLock { $0 }
         let logger = lines.logger
@@ -53,11 +54,14 @@ final class SymbolsRig: Sendable {
         let cache = RelationshipCache(mirror: mirror, options: .init(environment: current.environment))
         let plan = try await Symbols.open(current.wishes, single: nil, cache: cache, logger: logger)
         let port = port
-        let rules = Symbols.Rules(maximum: 3, strategy: strategy) { name throws(FeedError) in
+        var rules = Symbols.Rules(
+            maximum: 3, strategy: strategy, maximumOnDemand: maximumOnDemand
+        ) { name throws(FeedError) in
             FeedConfiguration(
                 name: name, endpoint: try FeedEndpoint(url: "ws://127.0.0.1:\(port)/stocks", allowsPlaintext: false),
                 apiKey: Secret("k"), events: [.minuteBar])
         }
+        rules.demandPatience = demandPatience
         var configuration = SetConfiguration()
         configuration.strategy = strategy
         let connections = try ConnectionSet(
@@ -65,7 +69,7 @@ final class SymbolsRig: Sendable {
             members: plan.inForce.map { assignment in
                 SetMember(
                     id: assignment.wish.connection, configuration: try rules.configuration(assignment.wish.name),
-                    interest: assignment.interest)
+                    interest: assignment.interest, capacity: capacity)
             },
             sink: Discarding(), logger: logger)
         let symbols = Symbols(plan: plan, cache: cache, connections: connections, rules: rules, logger: logger)

@@ -4,7 +4,7 @@ import MarketData
 
 /// Compares what was sent with what the buffer's file and the database hold, event by event.
 ///
-/// Every event is made anew from its number, so the oracle keeps nothing of what was sent but how far it went. It finds
+/// Every event is made again from its number, so the oracle keeps nothing of what was sent but how far it went. It finds
 ///
 /// - **missing**: a row whose number was reported durable and which the file has not; a number left out between rows;
 ///   an event that was sent, is nowhere, and that no gap and no drop in the file explains; an event of the file that is

@@ -13,6 +13,12 @@ struct UpstreamTables: Sendable {
         database = try cluster.makeDatabase(copying: original?.database)
     }
 
+    /// A database of that name on another server, such as a standby.
+    init(_ database: String, on cluster: PostgresCluster) {
+        self.cluster = cluster
+        self.database = database
+    }
+
     /// Every row of a stream.
     func rows(_ stream: EventStream, _ body: (LedgerRow) -> Void) throws {
         switch stream {

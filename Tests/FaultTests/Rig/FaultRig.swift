@@ -89,12 +89,14 @@ final class FaultRig: Sendable {
     }
 
     /// Waits until an event that is sent after now is upstream: the whole way works.
-    func freshEvent(_ port: Int? = nil, within limit: Duration = .seconds(90)) async throws {
+    func freshEvent(
+        _ port: Int? = nil, in tables: UpstreamTables? = nil, within limit: Duration = .seconds(90)
+    ) async throws {
         let now = feed.end
         let deadline = ContinuousClock.now + limit
         while true {
             if let port { _ = try? await RawHTTP(port: port).send("POST", "/api/sync") }
-            let last = try? upstream.value("select coalesce(max(sequence), 0) from trades")
+            let last = try? (tables ?? upstream).value("select coalesce(max(sequence), 0) from trades")
             if let last, let number = UInt64(last), number > now { return }
             guard ContinuousClock.now < deadline else {
                 throw ChildProcess.TimedOut(
@@ -106,9 +108,11 @@ final class FaultRig: Sendable {
 
     /// Stops the collector in order, uploads what is left, and compares everything.
     ///
-    /// - Parameter collector: the collector that runs; `nil` when none does.
+    /// - Parameters:
+    ///   - collector: the collector that runs; `nil` when none does.
+    ///   - tables: what the file is compared with in place of the rig's own tables.
     func settle(
-        _ collector: ChildProcess?, allowsLostFile: Bool = false
+        _ collector: ChildProcess?, in tables: UpstreamTables? = nil, allowsLostFile: Bool = false
     ) async throws -> LedgerOracle.Findings {
         if let collector {
             collector.send(SIGTERM)
@@ -119,16 +123,18 @@ final class FaultRig: Sendable {
         // What is sent while nobody collects is told by the next collector.
         let (status, output) = try await box.run("sync")
         #expect(status == 0, "\(output.joined(separator: "\n"))")
-        return try compare(allowsLostFile: allowsLostFile, allowsTail: true)
+        return try compare(with: tables, allowsLostFile: allowsLostFile, allowsTail: true)
     }
 
     /// Compares the file and the database with what was sent.
-    func compare(allowsLostFile: Bool = false, allowsTail: Bool = false) throws -> LedgerOracle.Findings {
+    func compare(
+        with tables: UpstreamTables? = nil, allowsLostFile: Bool = false, allowsTail: Bool = false
+    ) throws -> LedgerOracle.Findings {
         var oracle = LedgerOracle(plan: feed.plan, end: feed.end)
         oracle.reported = watch.reported
         oracle.allowsLostFile = allowsLostFile
         oracle.allowsTail = allowsTail
-        return try oracle.compare(file, upstream)
+        return try oracle.compare(file, tables ?? upstream)
     }
 
     /// Kills the collector and waits for its end.

@@ -23,7 +23,8 @@ final class LedgerServer: Sendable {
         kinds: [EventKind] = [.minuteBar, .secondBar, .trade, .quote], plan: LedgerPlan? = nil, first: UInt64 = 0,
         count: Int? = nil, perSecond: Double? = 2000,
         eventsPerFrame: Int = 8, port: Int = 0,
-        misses: Bool = false, slowBytes: Int? = nil, limit: Int? = nil, faults: [Fault] = []
+        misses: Bool = false, slowBytes: Int? = nil, limit: Int? = nil, servesAggregates: Bool = false,
+        faults: [Fault] = []
     ) async throws {
         let plan = plan ?? Self.plan(of: kinds, perSecond: perSecond)
         let feed = LedgerFeed(
@@ -40,6 +41,7 @@ final class LedgerServer: Sendable {
         configuration.settleTime = .milliseconds(10)
         configuration.closeTimeout = .milliseconds(500)
         configuration.connectionLimit = limit
+        configuration.servesAggregates = servesAggregates
         configuration.faults = faults
         let simulator = FeedSimulator(
             configuration: configuration, logger: Logger(label: "ledger", factory: { _ in SwiftLogNoOpLogHandler() }))

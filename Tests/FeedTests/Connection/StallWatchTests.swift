@@ -14,7 +14,7 @@ import Testing
         #expect(verdicts == [.ping, .ping, .ping, .stalled])
     }
 
-    @Test func `any frame starts the silence anew`() {
+    @Test func `any frame starts the silence again`() {
         var watch = watch()
         #expect(watch.tick(now: .seconds(15)) == .ping)
         watch.seen(now: .seconds(59))
@@ -30,7 +30,7 @@ import Testing
         }
     }
 
-    @Test func `while reading is paused nothing is due, and afterwards silence starts anew`() {
+    @Test func `while reading is paused nothing is due, and afterwards silence starts again`() {
         var watch = watch()
         watch.paused()
         #expect(watch.deadline == nil)

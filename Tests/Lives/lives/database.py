@@ -101,7 +101,7 @@ class Database:
         return copy
 
     def restore(self, snapshot: str | None) -> None:
-        """Puts a snapshot back, or makes the database anew. The caller has cut the line."""
+        """Puts a snapshot back, or makes the database again. The caller has cut the line."""
         self._alone()
         self.server.psql(f"DROP DATABASE {self.name}")
         self._copy(snapshot or self.template, self.name)

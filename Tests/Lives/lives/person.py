@@ -66,11 +66,12 @@ def _send_again(life: Life, box: Box, words: str) -> tuple[int, str]:
     for stream in ("bars", "trades", "quotes"):
         if f"{stream}: " not in words:
             continue
-        # Bars are never doubled.
-        found = [sequence for name, sequences in file.rows.items() if STREAMS[name[0]] == stream and stream != "bars"
-                 for sequence in sequences if there[name]]
-        status, output = box.run("sync", "--again", "--stream", stream, "--from", str(max(found, default=0) + 1), "--yes")
-        outputs.append(f"--stream {stream} --from {max(found, default=0) + 1}: {status}: {output.strip()[-300:]}")
+        # Bars are never doubled; of the others those that are there are left out.
+        missing = [sequence for name, sequences in file.rows.items() if STREAMS[name[0]] == stream
+                   for sequence in sequences if stream == "bars" or not there[name]]
+        first = min(missing, default=1)
+        status, output = box.run("sync", "--again", "--stream", stream, "--from", str(first), "--yes")
+        outputs.append(f"--stream {stream} --from {first}: {status}: {output.strip()[-300:]}")
         worst = worst or status
     return worst, "\n".join(outputs)
 

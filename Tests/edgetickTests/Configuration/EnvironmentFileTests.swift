@@ -38,7 +38,7 @@ import Testing
     @Test func `the last of two lines for one key counts, and both are named`() throws {
         let file = try parse("A=1\nB=2\nA=3\n")
         #expect(file.entries["A"] == .init(value: "3", line: 3))
-        #expect(file.remarks == [.init(line: 3, key: "A", text: "stands on line 1 already; this line counts")])
+        #expect(file.remarks == [.init(line: 3, key: "A", text: "is on line 1 already; this line counts")])
     }
 
     @Test(arguments: [

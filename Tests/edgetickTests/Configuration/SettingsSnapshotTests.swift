@@ -49,7 +49,7 @@ import Testing
             reading: secretFile)
     }
 
-    @Test(arguments: ["MASSIVE_API_KEY", "DATABASE_URI", "HTTP_TOKEN"])
+    @Test(arguments: ["MASSIVE_API_KEY", "DATABASE_URI", "DATABASE_URI_TICKS", "HTTP_TOKEN"])
     func `every secret may stand in a file of its own`(key: String) throws {
         let name = key + "_FILE"
         let found = try snapshot(secrets: [name: "/run/secrets/key"])

@@ -76,7 +76,7 @@ func faults(
         let settings = try validate([
             "USE_MASSIVE_API": "yes", "MASSIVE_API_KEY": "key-1", "MASSIVE_WEBSOCKET_URL": "ws://127.0.0.1:9000/x",
             "MASSIVE_REST_URL": "http://localhost:9001", "MASSIVE_WEBSOCKET_CA_FILE": "ca.pem",
-            "FEED_EVENTS": " am, A,T ,q",
+            "FEED_EVENTS": " am, A,T ,q,luld, NOI,Fmv",
             "MASSIVE_WEBSOCKET_MAX_RETRIES": "7", "MASSIVE_WEBSOCKET_RECONNECT_DELAY": "500ms",
             "MASSIVE_WEBSOCKET_MAX_RECONNECT_DELAY": "20", "HTTPS_PROXY": "http://proxy.example:3128",
             "ALL_PROXY": "other.example:8080", "NO_PROXY": "a.example, .b.example",
@@ -135,6 +135,10 @@ func faults(
         #expect(settings.http.token?.reveal() == "a-token-of-some-length")
         #expect(settings.logLevel == .debug)
         #expect(settings.logFormat == .json)
+    }
+
+    @Test func `commits may pace themselves`() throws {
+        #expect(try validate(["BUFFER_COMMIT_INTERVAL_MS": "Auto"]).settings.buffer.commitInterval == .automatic)
     }
 
     @Test func `each key's default passes its own check`() throws {
@@ -233,6 +237,29 @@ func faults(
         let without = try validate(["USE_MASSIVE_API": "false"], needs: .feed)
         #expect(without.settings.feed.source == .none)
         #expect(without.remarks.contains { $0.severity == .warning && $0.key == "USE_MASSIVE_API" })
+    }
+
+    @Test func `a database for ticks goes beside the one for bars, and each gets its streams`() throws {
+        let two = try validate([
+            "DATABASE_URI": "postgresql://a@localhost/bars",
+            "DATABASE_URI_TICKS": "postgresql://b:secret9@localhost/ticks",
+        ]).settings
+        let upstreams = try two.upstreams()
+        #expect(upstreams.map(\.role) == [.main, .ticks])
+        #expect(upstreams.map(\.streams) == [[.bars], EventStream.allCases.filter { $0 != .bars }])
+        #expect(two.upload.displayedURI(of: .ticks) == "postgresql://b:••••@localhost/ticks")
+        let one = try validate(["DATABASE_URI": "postgresql://a@localhost/bars"]).settings
+        #expect(try one.upstreams().map(\.streams) == [EventStream.allCases])
+        #expect(faults(["DATABASE_URI_TICKS": "postgresql://localhost/ticks"]).map(\.key) == ["DATABASE_URI_TICKS"])
+        let wrong = faults([
+            "DATABASE_URI": "postgresql://localhost/bars", "DATABASE_URI_TICKS": "postgresql://localhost/t?sslmode=odd",
+        ])
+        #expect(wrong.map(\.key) == ["DATABASE_URI_TICKS"])
+    }
+
+    @Test func `batches grow by themselves unless their size is set`() throws {
+        #expect(try validate([:]).settings.upload.mostBatchRows == 100_000)
+        #expect(try validate(["SYNC_BATCH_ROWS": "5000"]).settings.upload.mostBatchRows == 5000)
     }
 
     @Test func `uploading needs a database`() {

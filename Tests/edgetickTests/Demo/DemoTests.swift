@@ -41,7 +41,7 @@ import Testing
     @Test func `sent, durable and uploaded alike is the promise kept`() {
         let balance = balance(events: 100, upstream: (100, 100))
         #expect(balance.isKept)
-        #expect(balance.text.contains("trades   100      100         0       100        0     0"), "\(balance.text)")
+        #expect(balance.text.hasSuffix("trades   100      100         0       100        0     0\n"), "\(balance.text)")
     }
 
     @Test func `what a recorded gap covers is neither durable nor lost`() {

@@ -39,8 +39,8 @@ import Testing
         }
         var totals = UploadTotals()
         totals[.bars].uploaded = 9_999_999_999
-        snapshot.sync = SyncStatus()
-        snapshot.sync?.progressed(totals)
+        snapshot.uploads = [UploadState()]
+        snapshot.uploads[0].status.progressed(totals)
         let board = StatusBoard(collector: { [snapshot] in snapshot }, latency: { [:] })
         var status = StatusJSON(board.sample, clients: 0)
         status.uptime_seconds = 90_061

@@ -10,6 +10,9 @@ extension Health.Check {
         let connections = snapshot.connections
         let working = connections.filter(\.hasWork)
         guard !working.isEmpty else {
+            if let shard = snapshot.shard, shard.symbols == 0, shard.total > 0 {
+                return Self("feed", ok: "\(shard.summary): the others collect them")
+            }
             let isWaiting = connections.contains { $0.assignment?.problem != nil }
             return Self(
                 "feed", .failing,

@@ -8,6 +8,7 @@ extension Health.Check {
                 "it fell behind \(Int(age)) s ago and closed its clients, since the machine was too busy to serve them: "
                     + "fewer or narrower subscriptions need less")
         }
-        return Self("relay", ok: "\(relay.readers.count) of at most \(relay.maximumReaders) clients")
+        let demand = relay.maximumOnDemand.map { ", \(relay.onDemand.symbols.count) of \($0) symbols on demand" } ?? ""
+        return Self("relay", ok: "\(relay.readers.count) of at most \(relay.maximumReaders) clients\(demand)")
     }
 }

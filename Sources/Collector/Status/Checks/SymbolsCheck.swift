@@ -25,7 +25,8 @@ extension Health.Check {
             return .init(
                 level: .degraded, text: "\(connection.name): \(problem); \(collected(assignment)) instead")
         }
-        return Self("symbols", ok: "what is collected is what the settings name", troubles: troubles)
+        return Self(
+            "symbols", ok: snapshot.shard?.summary ?? "what is collected is what the settings name", troubles: troubles)
     }
 
     /// What a connection collects whose settings can't be followed.

@@ -1,4 +1,5 @@
 import Store
+import Upstream
 
 extension Health.Check {
     /// Rows that wait while none is settled for so many seconds make the upload degraded.
@@ -8,17 +9,10 @@ extension Health.Check {
 
     /// Whether upstream gets what is collected.
     static func sync(_ snapshot: CollectorSnapshot) -> Self {
-        guard let sync = snapshot.sync else { return Self("sync", ok: "collecting only: DATABASE_URI is not set") }
-        if let failure = sync.failure {
-            let remedy = failure.needsPerson ? "needs a person: " : "trying again: "
-            return Self("sync", .degraded, remedy + failure.description)
+        guard let upload = snapshot.uploads.first else {
+            return Self("sync", ok: "collecting only: DATABASE_URI is not set")
         }
-        if snapshot.stalledFor > stallLimit {
-            return Self("sync", .degraded, "nothing was uploaded for \(Int(snapshot.stalledFor)) s while rows wait")
-        }
-        if let lag = snapshot.oldestPendingAge, lag > lagLimit {
-            return Self("sync", .degraded, "the oldest row waits for \(Int(lag / 60)) minutes")
-        }
+        if let trouble = trouble(upload, in: snapshot) { return Self("sync", .degraded, trouble) }
         let letters = snapshot.buffer.deadLetters
         guard letters == 0 else {
             return Self(
@@ -27,5 +21,23 @@ extension Health.Check {
                     + "cause and retry them, or discard them")
         }
         return Self("sync", ok: "upstream keeps up")
+    }
+
+    /// The same of the database in `DATABASE_URI_TICKS`; `nil` where there is none.
+    static func syncTicks(_ snapshot: CollectorSnapshot) -> Self? {
+        guard let upload = snapshot.uploads.first(where: { $0.role == .ticks }) else { return nil }
+        guard let trouble = trouble(upload, in: snapshot) else { return Self("sync_ticks", ok: "upstream keeps up") }
+        return Self("sync_ticks", .degraded, trouble)
+    }
+
+    private static func trouble(_ upload: UploadState, in snapshot: CollectorSnapshot) -> String? {
+        if let failure = upload.status.failure {
+            return (failure.needsPerson ? "needs a person: " : "trying again: ") + failure.description
+        }
+        if upload.stalledFor > stallLimit {
+            return "nothing was uploaded for \(Int(upload.stalledFor)) s while rows wait"
+        }
+        let lag = upload.lag(in: snapshot)
+        return lag > lagLimit ? "the oldest row waits for \(Int(lag / 60)) minutes" : nil
     }
 }

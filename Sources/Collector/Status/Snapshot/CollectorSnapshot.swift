@@ -3,7 +3,7 @@ import MarketData
 public import Store
 public import Universe
 
-/// How the collector stands at one moment: the parts' own values, copied from memory.
+/// The state of the collector at one moment: the parts' own values, copied from memory.
 public struct CollectorSnapshot: Sendable, Equatable {
     /// The collector's name (`COLLECTOR_ID`).
     public var collector: String
@@ -29,16 +29,18 @@ public struct CollectorSnapshot: Sendable, Equatable {
     public var buffer = BufferStatistics()
     /// The cap of the buffer's file in bytes (`BUFFER_MAX_BYTES`).
     public var maximumBytes: Int64 = 0
-    /// The upload; `nil` where there is no upstream (`DATABASE_URI`).
-    public var sync: SyncStatus?
-    /// For how many seconds no row was settled upstream while rows wait; 0 while none waits.
-    public var stalledFor = 0.0
+    /// The uploads, one a database; none where there is no upstream (`DATABASE_URI`).
+    public var uploads: [UploadState] = []
     /// The local universes; `nil` where nothing is pulled.
     public var mirror: UniverseStatus?
     /// The relationship cache; `nil` where there is none.
     public var cache: CacheStatistics?
     /// The relay; `nil` where there is none.
     public var relay: RelayState?
+    /// How the box stands in the fleet; `nil` where there is no upstream.
+    public var fleet: FleetBoard.Status?
+    /// How much of the symbols the box takes; `nil` without SHARD.
+    public var shard: ShardState?
     /// The loops that must make progress for the process to count as alive.
     public var loops: [LoopProgress] = []
 
@@ -49,12 +51,17 @@ public struct CollectorSnapshot: Sendable, Equatable {
         connections.reduce(placement.former.errors) { $0 + $1.feed.errors + $1.rejectCount }
     }
 
+    /// All uploads as one; `nil` where there is no upstream.
+    public var sync: SyncStatus? { SyncStatus(uploads) }
+    /// For how many seconds no row was settled upstream, in the worst of the databases, while rows wait for it.
+    public var stalledFor: Double { uploads.map(\.stalledFor).max() ?? 0 }
+
     /// The age of the oldest row that upstream does not have, in seconds; `nil` when it has all.
     public var oldestPendingAge: Double? {
         buffer.oldestPendingMilliseconds.map { max(0, Double(time - $0) / 1000) }
     }
     /// How far upstream is behind, in seconds; 0 when it has everything, or there is none.
-    public var uploadLag: Double { sync == nil ? 0 : oldestPendingAge ?? 0 }
+    public var uploadLag: Double { uploads.isEmpty ? 0 : oldestPendingAge ?? 0 }
 
     /// Makes the snapshot of a collector that has nothing yet, taken now.
     public init(collector: String, version: String, environment: String = "DEFAULT") {

@@ -6,6 +6,8 @@ public struct RelayState: Sendable, Equatable {
         public var id: Int
         /// Its address and port.
         public var address: String
+        /// What it calls itself.
+        public var agent: String?
         /// Whether its key was accepted.
         public var isLoggedIn: Bool
         /// When it connected, in milliseconds since the Unix epoch.
@@ -22,16 +24,20 @@ public struct RelayState: Sendable, Equatable {
         public var replayed: Int64
         /// Bytes that wait for it: how far it is behind.
         public var waitingBytes: Int
+        /// The events among them.
+        public var waitingEvents: Int
         /// Whether a replay is under way.
         public var isReplaying: Bool
 
         /// Makes a reader; see the properties for meaning and units.
         public init(
-            id: Int, address: String, isLoggedIn: Bool, connectedSince: Int64, channels: Int, sample: [String],
-            events: Int64, bytes: Int64, replayed: Int64, waitingBytes: Int, isReplaying: Bool
+            id: Int, address: String, agent: String?, isLoggedIn: Bool, connectedSince: Int64, channels: Int,
+            sample: [String], events: Int64, bytes: Int64, replayed: Int64, waitingBytes: Int, waitingEvents: Int,
+            isReplaying: Bool
         ) {
             self.id = id
             self.address = address
+            self.agent = agent
             self.isLoggedIn = isLoggedIn
             self.connectedSince = connectedSince
             self.channels = channels
@@ -40,6 +46,7 @@ public struct RelayState: Sendable, Equatable {
             self.bytes = bytes
             self.replayed = replayed
             self.waitingBytes = waitingBytes
+            self.waitingEvents = waitingEvents
             self.isReplaying = isReplaying
         }
     }
@@ -55,6 +62,12 @@ public struct RelayState: Sendable, Equatable {
     public var isEncrypted: Bool
     /// The most readers at once.
     public var maximumReaders: Int
+    /// How many symbols may be collected because readers ask for them; `nil` where they may not.
+    public var maximumOnDemand: Int?
+    /// What is collected now because readers ask for it.
+    public var onDemand = DemandReview()
+    /// Channels that a reader asked for and was refused since the start.
+    public var channelsRefused: Int64 = 0
     /// Those connected now.
     public var readers: [Reader] = []
     /// Connections since the start.
@@ -73,6 +86,8 @@ public struct RelayState: Sendable, Equatable {
     public var replays: Int64 = 0
     /// Events sent out of the buffer since the start.
     public var replayed: Int64 = 0
+    /// Requests for bars answered since the start.
+    public var barRequests: Int64 = 0
     /// Events thrown away since the start because the relay's thread fell behind; the readers were closed.
     public var overflowed: Int64 = 0
     /// How long ago that happened last; `nil` when it never did.
@@ -81,10 +96,11 @@ public struct RelayState: Sendable, Equatable {
     public var queuedBytes = 0
 
     /// Makes the state of a relay that nobody has read from yet.
-    public init(host: String, port: Int, isEncrypted: Bool, maximumReaders: Int) {
+    public init(host: String, port: Int, isEncrypted: Bool, maximumReaders: Int, maximumOnDemand: Int? = nil) {
         self.host = host
         self.port = port
         self.isEncrypted = isEncrypted
         self.maximumReaders = maximumReaders
+        self.maximumOnDemand = maximumOnDemand
     }
 }

@@ -1,0 +1,130 @@
+public import Logging
+public import MarketData
+public import ServiceLifecycle
+public import Store
+
+/// Fills gaps soon after they were recorded, as far as the key allows; never in the way of the collecting.
+public struct BackfillService: Service {
+    /// What is filled, and when.
+    public struct Configuration: Sendable {
+        /// The buffer's directory.
+        public var directory: String
+        /// How long after a gap's end its last bars may still come from the stream.
+        public var settleTime: Duration = .seconds(30)
+        /// How far back to reach; what is older is left to `edgetick backfill`.
+        public var reach: Duration = .seconds(7 * 86_400)
+        /// How long to leave the server alone after a failure that waiting does not end.
+        public var refusedPause: Duration = .seconds(3600)
+
+        /// Makes a configuration with the defaults.
+        public init(directory: String) {
+            self.directory = directory
+        }
+    }
+
+    private let configuration: Configuration
+    private let client: AggregatesClient
+    private let buffer: TickBuffer
+    private let identified: @Sendable () async -> Set<EventStream>
+    private let logger: Logger
+
+    /// Makes a service; ``AggregatesClient/shutdown()`` is called at its end. One that is never run has to be closed.
+    ///
+    /// - Parameter identified: the streams in which the database recognises events that are there; none without one.
+    public init(
+        configuration: Configuration, client: AggregatesClient, buffer: TickBuffer,
+        identified: @escaping @Sendable () async -> Set<EventStream> = { [] }, logger: Logger
+    ) {
+        self.identified = identified
+        self.configuration = configuration
+        self.client = client
+        self.buffer = buffer
+        self.logger = logger
+    }
+
+    /// Works until graceful shutdown. Never throws: a failure is told and tried again.
+    public func run() async throws {
+        await cancelWhenGracefulShutdown { await work() }
+        await close()
+    }
+
+    /// Gives back what a service that never ran holds.
+    public func close() async { await client.shutdown() }
+
+    private func work() async {
+        let filler = GapFiller(client: client, buffer: buffer, directory: configuration.directory)
+        var queue = GapQueue(
+            rules: .init(
+                settleTime: configuration.settleTime.milliseconds, reach: configuration.reach.milliseconds,
+                refusedPause: configuration.refusedPause))
+        var uncovered: Set<EventKind> = []
+        let bell = Doorbell()
+        buffer.onNotes { bell.ring() }
+        while !Task.isCancelled {
+            let begun = ContinuousClock.now
+            let next = await pass(filler, &queue, &uncovered)
+            await bell.sleep(upTo: next ?? .seconds(3600))
+            // Notes may come with every commit, and one look serves many.
+            try? await Task.sleep(until: begun + .seconds(1), clock: .continuous)
+        }
+    }
+
+    /// Fills what can be filled now.
+    ///
+    /// - Returns: how long until something else is due; `nil` when nothing will be by itself.
+    private func pass(
+        _ filler: GapFiller, _ queue: inout GapQueue, _ uncovered: inout Set<EventKind>
+    ) async -> Duration? {
+        let open: [GapRecord]
+        do {
+            open = try GapLog.read(directory: configuration.directory, states: [.open], limit: 1000)
+        } catch {
+            logger.debug("the gaps can't be read", metadata: ["error": "\(error)"])
+            return .seconds(5)
+        }
+        var rest = open
+        for record in queue.due(open, wall: WallClock.milliseconds(), now: Self.now).now
+        where !queue.isResting(now: Self.now) {
+            do throws(BackfillError) {
+                let earliest = WallClock.milliseconds() - configuration.reach.milliseconds
+                let access = try await filler.access(record.gap, uncovered: uncovered, identified: identified)
+                let state = try await filler.fill(record, earliest: earliest, ticks: access) { kind in
+                    guard uncovered.insert(kind).inserted else { return }
+                    logger.warning(
+                        "gaps of \(kind.plural) stay: \(TickAccess.notCovered(kind)); have it extended, then run 'edgetick backfill --ticks'"
+                    )
+                }
+                queue.filled(record.id, state)
+                tell(record, state)
+                if state != .open { rest.removeAll { $0.id == record.id } }
+            } catch {
+                guard !Task.isCancelled else { return nil }
+                let isNew = queue.failed(record.id, error, now: Self.now)
+                logger.log(
+                    level: isNew ? .warning : .debug, "a gap could not be filled and stays open",
+                    metadata: ["gap": "\(record.id)", "error": "\(error)"])
+            }
+            guard !Task.isCancelled else { return nil }
+        }
+        let again = queue.due(rest, wall: WallClock.milliseconds(), now: Self.now)
+        return again.now.isEmpty ? again.next : .zero
+    }
+
+    private func tell(_ record: GapRecord, _ state: GapState) {
+        let metadata: Logger.Metadata = [
+            "gap": "\(record.id)", "state": "\(state.rawValue)", "connection": "\(record.gap.connection)",
+        ]
+        if state == .open {
+            logger.notice(
+                "a gap was filled as far as BACKFILL_REACH and the budget of one gap go; 'edgetick backfill' fills the rest",
+                metadata: metadata
+            )
+        } else {
+            logger.info("a gap was looked after", metadata: metadata)
+        }
+    }
+
+    /// A moment of a clock that never jumps.
+    private static var now: Duration { start.duration(to: .now) }
+    private static let start = ContinuousClock.now
+}

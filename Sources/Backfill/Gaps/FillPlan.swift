@@ -1,0 +1,95 @@
+public import MarketData
+public import Store
+
+/// Decides what to ask for to fill a gap. Reads no clock, knows no network.
+public struct FillPlan: Sendable, Equatable {
+    /// Bars, trades or quotes of one symbol that may be missing.
+    public struct Request: Sendable, Equatable {
+        /// The symbol.
+        public var symbol: Symbol
+        /// Their kind.
+        public var event: EventKind
+        /// The bars' starts, or the ticks' times, in milliseconds since the Unix epoch.
+        public var starts: ClosedRange<Int64>
+
+        /// The bars' length.
+        public var interval: Bar.Interval { event == .minuteBar ? .minute : .second }
+    }
+
+    /// How long a bar is corrected after its window: a correction that came in the gap is of a bar before it.
+    public static let reach: Int64 = 15 * 60_000
+
+    /// What is to be asked for.
+    public var requests: [Request] = []
+    /// Whether the gap begins before what may be asked for.
+    public var isCut = false
+    /// What became of the gap, when there is nothing to ask for.
+    public var verdict: (state: GapState, detail: String)?
+
+    /// Compares all parts.
+    public static func == (left: FillPlan, right: FillPlan) -> Bool {
+        left.requests == right.requests && left.isCut == right.isCut && left.verdict?.state == right.verdict?.state
+            && left.verdict?.detail == right.verdict?.detail
+    }
+
+    /// Plans a gap.
+    ///
+    /// - Parameters:
+    ///   - everything: the symbols to ask for where the gap names none.
+    ///   - earliest: what is before is left alone, in milliseconds since the Unix epoch.
+    ///   - ticks: which trades and quotes may be asked for.
+    public init(
+        _ record: GapRecord, everything: Set<Symbol>, earliest: Int64? = nil, ticks: TickAccess = .all
+    ) {
+        let gap = record.gap
+        guard let to = gap.to else {
+            verdict = (.open, "events are still being missed")
+            return
+        }
+        let kinds = gap.events.filter { $0.stream == .bars } + gap.events.filter(ticks.kinds.contains)
+        guard !kinds.isEmpty else {
+            let why = gap.events.compactMap { ticks.refusals[$0] }
+            verdict = (
+                .unfillable, why.isEmpty ? "only bars, trades and quotes can be had again" : why.joined(separator: "; ")
+            )
+            return
+        }
+        let symbols = gap.symbols.isEmpty ? everything.sorted() : gap.symbols
+        guard !symbols.isEmpty else {
+            verdict = (.unfillable, "the symbols are not known")
+            return
+        }
+        var isClosed = false
+        for kind in kinds {
+            let due =
+                kind.stream == .bars ? FillPlan.starts(kind, from: gap.from, to: to) : gap.from...max(gap.from, to)
+            guard var starts = due else { continue }
+            if let earliest, starts.lowerBound < earliest {
+                // Of the gap itself, not of the corrections before it.
+                isCut = isCut || earliest > gap.from
+                guard earliest <= starts.upperBound else { continue }
+                starts = earliest...starts.upperBound
+            }
+            guard TradingCalendar.isOpen(from: max(gap.from + 1, starts.lowerBound), to: to) else {
+                isClosed = true
+                continue
+            }
+            let settled = record.settled[kind] ?? []
+            requests += symbols.filter { !settled.contains($0) }.map {
+                Request(symbol: $0, event: kind, starts: starts)
+            }
+        }
+        if requests.isEmpty, record.settled.isEmpty, !isCut {
+            verdict = (.empty, isClosed ? "the market was closed" : "no bar was due")
+        }
+    }
+
+    /// The starts of the bars that were due in a span; `nil` when none was.
+    public static func starts(_ kind: EventKind, from: Int64, to: Int64) -> ClosedRange<Int64>? {
+        let length: Int64 = kind == .minuteBar ? 60_000 : 1000
+        // The first window that may have been corrected, the last that ends by `to`.
+        let first = (from - reach) / length * length
+        let last = to / length * length - length
+        return first <= last ? first...last : nil
+    }
+}

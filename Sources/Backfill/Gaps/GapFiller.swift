@@ -1,0 +1,251 @@
+public import MarketData
+public import Store
+
+/// Fills gaps from the REST API: asks, leaves out what the stream brought, hands the rest to the buffer, and keeps
+/// in the file how far it came.
+///
+/// A bar that is in the buffer already is left out, and one that comes later has the later sequence and wins. One from
+/// shortly before the gap is brought again when late trades have added to it meanwhile: its correction was missed.
+public struct GapFiller: Sendable {
+    /// How far the filling of one gap, or of a span, has come.
+    public struct Progress: Sendable, Equatable {
+        /// Symbols and kinds asked for so far.
+        public var done: Int
+        /// Symbols and kinds to ask for.
+        public var total: Int
+        /// Bars added.
+        public var rows: Int
+        /// Bars that were there already.
+        public var present: Int
+    }
+
+    private let client: AggregatesClient
+    private let buffer: TickBuffer
+    private let directory: String
+
+    /// Makes a filler.
+    public init(client: AggregatesClient, buffer: TickBuffer, directory: String) {
+        self.client = client
+        self.buffer = buffer
+        self.directory = directory
+    }
+
+    /// Fills one gap, from where it was left, and stores what became of it.
+    ///
+    /// - Parameters:
+    ///   - earliest: what is before is left alone, in milliseconds since the Unix epoch. A gap that begins before stays
+    ///     open.
+    ///   - access: which trades and quotes may be fetched, and how many.
+    ///   - uncovered: hears of kinds that the account's plan does not cover.
+    /// - Returns: what became of it.
+    /// - Throws: what asking throws; the gap then stays open, and what was done is not done again.
+    @discardableResult
+    public func fill(
+        _ record: GapRecord, earliest: Int64? = nil, ticks access: TickAccess = .all,
+        uncovered: (EventKind) -> Void = { _ in }, progress: @Sendable (Progress) -> Void = { _ in }
+    ) async throws(BackfillError) -> GapState {
+        var everything: Set<Symbol> = []
+        if record.gap.symbols.isEmpty {
+            everything = try reading { () throws(StoreError) in try GapLog.recentSymbols(directory: directory) }
+        }
+        let plan = FillPlan(record, everything: everything, earliest: earliest, ticks: access)
+        if let verdict = plan.verdict {
+            guard verdict.state != .open else { return .open }
+            try await settle([GapFill(gap: record.id, state: verdict.state, detail: verdict.detail)])
+            return verdict.state
+        }
+        // Bars were received after their windows, unless the clock was wrong.
+        let received = record.gap.isUncertain ? nil : record.gap.from - FillPlan.reach - 60_000
+        let bars = plan.requests.filter { $0.event.stream == .bars }
+        guard !plan.isCut else {
+            // Not noted as asked for: the rest of it is not.
+            _ = try await bring(bars, received: received, gap: nil, progress)
+            return .open
+        }
+        let result = try await bring(bars, received: received, gap: record, progress)
+        let ticks = try await TickFiller(client: client, buffer: buffer, directory: directory).bring(
+            plan.requests.filter { $0.event.stream != .bars }, of: record, within: access.budget)
+        for kind in ticks.uncovered { uncovered(kind) }
+        // What the budget left is a person's to ask for.
+        guard !ticks.isCut else { return .open }
+        let (state, detail) = FillVerdict.of(record, result, ticks, access)
+        try await settle([GapFill(gap: record.id, state: state, detail: detail)])
+        return state
+    }
+
+    /// Which ticks of a gap may be fetched without being asked for.
+    public func access(
+        _ gap: Gap, uncovered: Set<EventKind> = [], identified: () async -> Set<EventStream>
+    ) async throws(BackfillError) -> TickAccess {
+        let streams = Set(gap.events.filter(TickAccess.possible.contains).map(\.stream))
+        guard !streams.isEmpty else { return TickAccess(kinds: []) }
+        var ends: [EventStream: FileEnd] = [:]
+        for stream in streams {
+            let beginning = try reading { () throws(StoreError) in
+                try GapLog.beginning(of: stream, directory: directory)
+            }
+            ends[stream] = FileEnd(hasForgotten: beginning.hasForgotten, oldest: beginning.oldest)
+        }
+        let isInFile = streams.allSatisfy { ends[$0]?.holds(gap.from) == true }
+        return TickAccess(gap, ends: ends, identified: isInFile ? [] : await identified(), uncovered: uncovered)
+    }
+
+    /// Brings what is missing of some symbols over a span of time, whatever gaps there are.
+    public func fill(
+        _ symbols: [Symbol], _ events: [EventKind], from: Int64, to: Int64,
+        progress: @Sendable (Progress) -> Void = { _ in }
+    ) async throws(BackfillError) -> Progress {
+        let requests = events.filter { $0.stream == .bars }.flatMap { kind -> [FillPlan.Request] in
+            let length: Int64 = kind == .minuteBar ? 60_000 : 1000
+            let first = (from + length - 1) / length * length
+            let last = to / length * length
+            guard first <= last else { return [] }
+            return symbols.map { FillPlan.Request(symbol: $0, event: kind, starts: first...last) }
+        }
+        return try await bring(requests, received: nil, gap: nil, progress)
+    }
+
+    /// So many bars are handed to the buffer at once, and no more are held in memory than these and a page.
+    private static let mostBars = 10_000
+    /// So many symbols share one look at what is in the buffer.
+    private static let mostSymbols = 50
+    /// So many answers in a row that are bad are taken for the server's fault.
+    private static let mostFailures = 3
+
+    /// A symbol whose answer is bad doesn't keep the others from theirs; its failure is thrown in the end.
+    ///
+    /// - Parameters:
+    ///   - received: no bar asked for was received before, in milliseconds since the Unix epoch.
+    ///   - gap: where to note what was done; corrections of the bars before it are brought too.
+    private func bring(
+        _ requests: [FillPlan.Request], received: Int64?, gap: GapRecord?, _ tell: @Sendable (Progress) -> Void
+    ) async throws(BackfillError) -> Progress {
+        var progress = Progress(done: 0, total: requests.count, rows: 0, present: 0)
+        var haul = Haul()
+        var failure: BackfillError?
+        var failures = 0
+        for request in requests {
+            if haul.event != request.event {
+                try await store(&haul, received, gap, &progress)
+                haul = Haul(event: request.event)
+            }
+            do throws(BackfillError) {
+                try await client.bars(of: request.symbol, interval: request.interval, starts: request.starts) {
+                    (bars) async throws(BackfillError) in
+                    haul.bars += bars
+                    if haul.bars.count >= Self.mostBars { try await store(&haul, received, gap, &progress) }
+                }
+                haul.finished.append(request.symbol)
+                failures = 0
+            } catch {
+                failures += 1
+                failure = failure ?? error
+                guard error.concernsRequestAlone, failures < Self.mostFailures else {
+                    // What was brought so far counts.
+                    try await store(&haul, received, gap, &progress)
+                    throw error
+                }
+            }
+            progress.done += 1
+            if haul.finished.count >= Self.mostSymbols { try await store(&haul, received, gap, &progress) }
+            tell(progress)
+        }
+        try await store(&haul, received, gap, &progress)
+        if let failure { throw failure }
+        return progress
+    }
+
+    /// What was brought and is not stored yet, all of one kind.
+    private struct Haul {
+        var event = EventKind.minuteBar
+        var bars: [Bar] = []
+        /// The symbols whose last page is among them.
+        var finished: [Symbol] = []
+        /// Bars added of each symbol that is not finished.
+        var rows: [Symbol: Int] = [:]
+    }
+
+    private func store(
+        _ haul: inout Haul, _ received: Int64?, _ gap: GapRecord?, _ progress: inout Progress
+    ) async throws(BackfillError) {
+        if let first = haul.bars.first {
+            let starts = haul.bars.reduce(first.start...first.start) {
+                min($0.lowerBound, $1.start)...max($0.upperBound, $1.start)
+            }
+            // What the stream brought while the answers were on their way must be in the file to be seen.
+            try await buffer.durable()
+            let symbols = Set(haul.bars.map(\.symbol))
+            let present = try reading { () throws(StoreError) in
+                try GapLog.barStarts(
+                    directory: directory, symbols: symbols, interval: first.interval, starts: starts,
+                    received: received)
+            }
+            var before: [Symbol: [Int64: Bar]] = [:]
+            if let gap, starts.lowerBound < gap.gap.from {
+                before = try reading { () throws(StoreError) in
+                    try GapLog.bars(
+                        directory: directory, symbols: symbols, interval: first.interval,
+                        starts: starts.lowerBound...min(gap.gap.from - 1, starts.upperBound), received: received)
+                }
+            }
+            let missing = haul.bars.filter { present[$0.symbol]?.contains($0.start) != true }
+            let bars = missing + haul.bars.compactMap { before[$0.symbol]?[$0.start]?.corrected(by: $0) }
+            for bar in bars { haul.rows[bar.symbol, default: 0] += 1 }
+            progress.rows += bars.count
+            progress.present += haul.bars.count - bars.count
+            try await buffer.take(bars, as: .backfill)
+            try await buffer.durable()
+        }
+        let fills = haul.finished.map { (symbol: $0, rows: haul.rows.removeValue(forKey: $0) ?? 0) }
+        if let gap, !fills.isEmpty { try await settle([GapFill(gap: gap.id, symbols: fills, event: haul.event)]) }
+        haul.bars = []
+        haul.finished = []
+    }
+
+    private func settle(_ fills: [GapFill]) async throws(BackfillError) {
+        do { try await buffer.settle(fills) } catch { throw BackfillError(.buffer, "\(error)") }
+    }
+
+    private func reading<Result>(_ body: () throws(StoreError) -> Result) throws(BackfillError) -> Result {
+        do { return try body() } catch { throw BackfillError(.buffer, "\(error)") }
+    }
+}
+
+/// What became of a gap, in a word and in words. Pure.
+enum FillVerdict {
+    static func of(
+        _ record: GapRecord, _ bars: GapFiller.Progress, _ ticks: TickFiller.Outcome, _ access: TickAccess
+    ) -> (state: GapState, detail: String) {
+        let kinds = Set(record.gap.events)
+        let rows = (bars: record.rows + bars.rows, ticks: record.ticks + ticks.rows)
+        let cameBefore = bars.present > 0 || ticks.present > 0 || !record.settled.isEmpty
+        var parts: [String] = []
+        if rows.bars > 0 { parts.append("\(rows.bars) bars") }
+        if rows.ticks > 0 { parts.append("\(rows.ticks) trades and quotes") }
+        if parts.isEmpty, cameBefore {
+            parts.append(kinds.isDisjoint(with: TickAccess.possible) ? "every bar had come" : "everything had come")
+        }
+        if ticks.withdrawn > 0 { parts.append("\(ticks.withdrawn) cancelled or wrong trades left out") }
+        let asked =
+            kinds.contains { $0.stream == .bars }
+            || !access.kinds.subtracting(ticks.uncovered).isDisjoint(with: kinds)
+        let isEmpty = parts.isEmpty
+        if isEmpty, asked { parts.append("nothing was traded") }
+        for kind in record.gap.events {
+            if let why = access.refusals[kind] { parts.append(why) }
+            if ticks.uncovered.contains(kind) { parts.append(TickAccess.notCovered(kind)) }
+        }
+        if kinds.contains(where: { $0.stream != .bars && !TickAccess.possible.contains($0) }) {
+            parts.append("what is no bar, trade or quote stays missing")
+        }
+        return (asked ? isEmpty ? .empty : .filled : .unfillable, parts.joined(separator: "; "))
+    }
+}
+
+extension Bar {
+    /// This bar with what late trades added, keeping what the aggregates lack; `nil` when they added nothing.
+    fileprivate func corrected(by later: Bar) -> Bar? {
+        // The stream tells fractions of shares, the aggregates need not.
+        later.volume - volume >= 1 ? taking(later) : nil
+    }
+}

@@ -1,0 +1,293 @@
+import AsyncHTTPClient
+import FoundationEssentials
+import Glibc
+public import Logging
+public import MarketData
+import NIOCore
+import NIOHTTP1
+import NIOSSL
+import Synchronization
+
+/// Asks the REST API for bars, trades and quotes, at most so many requests a minute, TLS checked.
+public final class AggregatesClient: Sendable {
+    /// Where and how to ask.
+    public struct Configuration: Sendable {
+        /// The server's address, `https://api.massive.com`.
+        public var url: String
+        /// The account's key.
+        public var apiKey: Secret
+        /// A PEM file of certificates to trust besides the system's.
+        public var caFile: String?
+        /// The proxy to ask through; `nil` for a direct way.
+        public var proxy: HTTPProxy?
+        /// The most requests a minute; 0 sets no limit.
+        public var requestsPerMinute = 300
+        /// How long an answer may take.
+        public var timeout: Duration = .seconds(30)
+        /// How often one request is tried.
+        public var tries = 4
+
+        /// Makes a configuration with the defaults.
+        public init(url: String, apiKey: Secret, caFile: String? = nil) {
+            self.url = url
+            self.apiKey = apiKey
+            self.caFile = caFile
+        }
+    }
+
+    private let configuration: Configuration
+    private let origin: URL
+    private let client: HTTPClient
+    private let logger: Logger
+    private let pacer: Mutex<RequestPacer>
+    private let isAsked = Atomic(false)
+    private static let connectSeconds: Int64 = 10
+    /// The longest answer that is read: 50,000 bars take about 6 MB.
+    private static let maximumBytes = 64 << 20
+
+    /// Makes a client; nothing is asked yet. Call ``shutdown()`` in the end.
+    ///
+    /// - Parameter logger: is told what is waited for, so that nobody looks at a silent program.
+    public init(configuration: Configuration, logger: Logger) throws(BackfillError) {
+        guard let url = URL(string: configuration.url), let host = url.host(), !host.isEmpty,
+            ["http", "https"].contains(url.scheme)
+        else {
+            throw BackfillError(.invalidConfiguration, "MASSIVE_REST_URL is no address such as https://host")
+        }
+        self.configuration = configuration
+        self.logger = logger
+        origin = url
+        pacer = Mutex(RequestPacer(requestsPerMinute: configuration.requestsPerMinute, tries: configuration.tries))
+        var options = HTTPClient.Configuration(
+            redirectConfiguration: .disallow,
+            timeout: .init(
+                connect: .seconds(Self.connectSeconds),
+                read: .nanoseconds(Int64(configuration.timeout / .nanoseconds(1)))))
+        var tls = TLSConfiguration.makeClientConfiguration()
+        tls.minimumTLSVersion = .tlsv12
+        if let caFile = configuration.caFile {
+            let bytes = FileManager.default.contents(atPath: caFile).map {
+                Array(ByteOrderMark.dropped(from: Array($0)))
+            }
+            guard let certificates = bytes.flatMap({ try? NIOSSLCertificate.fromPEMBytes($0) }), !certificates.isEmpty
+            else {
+                throw BackfillError(.invalidConfiguration, "\(caFile) holds no certificate that can be read")
+            }
+            tls.additionalTrustRoots = [.certificates(certificates)]
+        }
+        options.tlsConfiguration = tls
+        if let proxy = configuration.proxy {
+            let login = proxy.credentials.map { credentials in
+                HTTPClient.Authorization.basic(
+                    credentials: Data(credentials.reveal().utf8).base64EncodedString())
+            }
+            options.proxy = .server(host: proxy.host, port: proxy.port, authorization: login)
+        }
+        client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: options)
+    }
+
+    /// Closes the connections.
+    public func shutdown() async {
+        try? await client.shutdown()
+    }
+
+    /// Text as a part of a path: all but ASCII letters and digits as `%2E`.
+    private static func percentEncoded(_ text: String) -> String {
+        text.utf8.map { byte in
+            switch byte {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "a")...UInt8(ascii: "z"):
+                String(UnicodeScalar(byte))
+            default: (byte < 16 ? "%0" : "%") + String(byte, radix: 16, uppercase: true)
+            }
+        }.joined()
+    }
+
+    /// Asks for the bars of a symbol that start within a span, oldest first, and hands on each page as it comes.
+    ///
+    /// - Throws: `.keyRefused`, `.notAuthorized`, the others when all tries failed, and what `page` throws. The pages that
+    ///   were handed on before are good.
+    public func bars(
+        of symbol: Symbol, interval: Bar.Interval, starts: ClosedRange<Int64>,
+        page: (_ bars: [Bar]) async throws(BackfillError) -> Void
+    ) async throws(BackfillError) {
+        let name = Self.percentEncoded(symbol.description)
+        let unit = interval == .minute ? "minute" : "second"
+        let question = "/v2/aggs/ticker/\(name)/range/1/\(unit)/\(starts.lowerBound)/\(starts.upperBound)"
+        try await pages(
+            of: symbol, question + "?adjusted=false&sort=asc&limit=50000", "aggregates"
+        ) { (answer: AggregateAnswer) async throws(BackfillError) in
+            try await page(answer.bars(of: symbol, interval: interval, starts: starts))
+            return true
+        }
+    }
+
+    /// Asks for the trades or quotes of a symbol within a span, in milliseconds since the Unix epoch, oldest first, and
+    /// hands on each page as it comes, until `page` returns `false`.
+    ///
+    /// - Throws: as ``bars(of:interval:starts:page:)``.
+    func ticks<Tick: RESTTick>(
+        of symbol: Symbol, times: ClosedRange<Int64>,
+        page: (_ ticks: [Tick]) async throws(BackfillError) -> Bool
+    ) async throws(BackfillError) {
+        let name = Self.percentEncoded(symbol.description)
+        let span = "timestamp.gte=\(times.lowerBound)000000&timestamp.lt=\(times.upperBound + 1)000000"
+        try await pages(
+            of: symbol, "/v3/\(Tick.route)/\(name)?\(span)&order=asc&limit=50000", Tick.route
+        ) { (answer: TickAnswer<Tick>) async throws(BackfillError) in
+            try await page((answer.results ?? []).filter { times.contains($0.milliseconds) })
+        }
+    }
+
+    private func pages<Answer: PagedAnswer>(
+        of symbol: Symbol, _ question: String, _ what: String,
+        _ page: (Answer) async throws(BackfillError) -> Bool
+    ) async throws(BackfillError) {
+        var next: String? = "\(base)\(prefix)\(question)"
+        var asked: Set<String> = []
+        while let url = next {
+            guard asked.insert(url).inserted, asked.count < 10_000 else {
+                throw BackfillError(
+                    .badAnswer, "the REST server's pages for \(symbol) have no end; what was read is kept")
+            }
+            let answer = try Answer.read(try await get(url, what), what)
+            guard try await page(answer), let link = answer.nextURL else { return }
+            next = PageLink.address(link, base: base, prefix: prefix)
+            guard next != nil else {
+                throw BackfillError(
+                    .badAnswer,
+                    "the REST server's link to the next page of \(symbol) is no address; "
+                        + "what was read is kept")
+            }
+        }
+    }
+
+    /// What the server's clock shows, to the second, in milliseconds since the Unix epoch; asked once, without the key.
+    ///
+    /// - Returns: `nil` when its answer doesn't say.
+    /// - Throws: `.unreachable`.
+    public func serverTime() async throws(BackfillError) -> Int64? {
+        var request = HTTPClientRequest(url: base + "/")
+        request.method = .HEAD
+        do {
+            let response = try await client.execute(request, timeout: .seconds(Self.connectSeconds))
+            return response.headers.first(name: "date").flatMap(HTTPDate.milliseconds)
+        } catch {
+            throw BackfillError(.unreachable, "\(base) can't be reached; check the network and the address")
+        }
+    }
+
+    private var base: String {
+        let port = origin.port.map { ":\($0)" } ?? ""
+        let host = origin.host() ?? ""
+        return "\(origin.scheme ?? "https")://\(host.contains(":") ? "[\(host)]" : host)\(port)"
+    }
+
+    /// The path that all routes stand below, without a slash at its end.
+    private var prefix: String {
+        var path = origin.path()
+        while path.hasSuffix("/") { path.removeLast() }
+        return path
+    }
+
+    private func get(_ url: String, _ what: String) async throws(BackfillError) -> [UInt8] {
+        if !isAsked.exchange(true, ordering: .relaxed) {
+            logger.info(
+                "asking the REST server",
+                metadata: [
+                    "server": "\(base)", "tries": "\(configuration.tries)",
+                    "connect_timeout_s": "\(Self.connectSeconds)",
+                ])
+        }
+        var tried = 0
+        while true {
+            tried += 1
+            let wait = pacer.withLock { $0.turn(now: Self.now) }
+            if tried > 1, wait >= .seconds(2) { tell("the REST server asks for patience", tried, next: wait) }
+            try await pause(wait)
+            let failure: BackfillError
+            var retryAfter: Duration?
+            switch await fetch(url) {
+            case .success(let answer):
+                guard let refusal = Self.refusal(answer.status, what) else { return answer.body }
+                failure = refusal
+                retryAfter = answer.retryAfter.map { .seconds($0) }
+            case .failure(let error): failure = error
+            }
+            let asked = retryAfter
+            let next = pacer.withLock { pacer in
+                pacer.failed(
+                    failure.reason, tried: tried, retryAfter: asked, jitter: .random(in: 0...1), now: Self.now)
+            }
+            guard case .tryAgain(let pause) = next else { throw failure }
+            if pause > .zero { tell(failure.message, tried, next: pause) }
+            try await self.pause(pause)
+        }
+    }
+
+    private func tell(_ text: String, _ tried: Int, next: Duration) {
+        logger.notice(
+            "\(text)",
+            metadata: [
+                "server": "\(base)", "try": "\(tried) of \(configuration.tries)",
+                "next_try_in_s": "\(Int((next / .seconds(1)).rounded(.up)))",
+            ])
+    }
+
+    private func pause(_ duration: Duration) async throws(BackfillError) {
+        guard duration > .zero else { return }
+        do {
+            try await Task.sleep(for: duration)
+        } catch {
+            throw BackfillError(.unreachable, "the backfill was stopped")
+        }
+    }
+
+    private struct Answer {
+        var status: UInt
+        var retryAfter: Int?
+        var body: [UInt8]
+    }
+
+    private func fetch(_ url: String) async -> Result<Answer, BackfillError> {
+        var request = HTTPClientRequest(url: url)
+        request.headers.add(name: "Authorization", value: "Bearer \(configuration.apiKey.reveal())")
+        request.headers.add(name: "Accept", value: "application/json")
+        do {
+            let seconds = Int64(configuration.timeout / .milliseconds(1))
+            let response = try await client.execute(request, timeout: .milliseconds(seconds))
+            let body = try await response.body.collect(upTo: Self.maximumBytes)
+            return .success(
+                Answer(
+                    status: response.status.code,
+                    retryAfter: response.headers.first(name: "retry-after").flatMap { Int($0) },
+                    body: Array(buffer: body)))
+        } catch let error as HTTPClientError {
+            return .failure(
+                BackfillError(.unreachable, "\(base) did not answer (\(error.shortDescription)); check the network"))
+        } catch is NIOSSLError {
+            return .failure(
+                BackfillError(.unreachable, "\(base) has no certificate that is trusted for it; check MASSIVE_REST_URL")
+            )
+        } catch is NIOTooManyBytesError {
+            return .failure(BackfillError(.badAnswer, "\(base) sent an answer that is too long"))
+        } catch {
+            return .failure(BackfillError(.unreachable, "\(base) can't be reached; check the network and the address"))
+        }
+    }
+
+    private static func refusal(_ status: UInt, _ what: String) -> BackfillError? {
+        switch status {
+        case 200..<300: nil
+        case 401:
+            BackfillError(.keyRefused, "the REST server refused the key: check MASSIVE_API_KEY and the account")
+        case 403:
+            BackfillError(.notAuthorized, "the account's plan does not cover these \(what): have it extended")
+        case 429: BackfillError(.tooManyRequests, "the REST server asks for fewer requests: lower the rate")
+        case 500...: BackfillError(.serverTrouble, "the REST server answered HTTP \(status); trying again later")
+        default: BackfillError(.badAnswer, "the REST server answered HTTP \(status); check MASSIVE_REST_URL")
+        }
+    }
+
+    private static var now: Duration { MonotonicTime.now().sinceBoot }
+}

@@ -1,0 +1,190 @@
+import CZlib
+import Glibc
+import MarketData
+
+/// A day's minute bars from one of the provider's flat files (`minute_aggs_v1`): CSV, packed by gzip or not, a ticker's
+/// lines together.
+///
+/// Read line by line, so that the whole market takes no more memory than fifty symbols.
+actor FlatFileTape: Tape {
+    private let path: String
+    private let starts: Range<Int64>
+    private let tell: @Sendable (Int) -> Void
+    private var wanted: Set<Symbol>
+    private var lines: GzipLines
+    private var columns: FlatFileColumns
+    private var current: (symbol: Symbol, bars: [Bar])?
+    private var hasRows = false
+    private var isOver = false
+    private let count: Int
+
+    /// Opens the file and reads its first line.
+    init(
+        path: String, _ symbols: [Symbol], starts: Range<Int64>, tell: @escaping @Sendable (Int) -> Void
+    ) throws(BackfillError) {
+        self.path = path
+        self.starts = starts
+        self.tell = tell
+        wanted = Set(symbols)
+        count = wanted.count
+        lines = try GzipLines(path: path)
+        guard let header = try lines.next(), let columns = FlatFileColumns(header: header) else {
+            throw BackfillError(
+                .badFile,
+                "\(path) has not the columns \(FlatFileColumns.names.joined(separator: ", ")): take a file of "
+                    + "minute_aggs_v1")
+        }
+        self.columns = columns
+    }
+
+    func next() async -> Result<TapeGroup?, BackfillError> {
+        do throws(BackfillError) {
+            return .success(try read())
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    private func read() throws(BackfillError) -> TapeGroup? {
+        var group = TapeGroup()
+        func finish() {
+            guard let done = current else { return }
+            group.bars[done.symbol] = done.bars
+            current = nil
+        }
+        while !isOver, group.bars.count < TapeGroup.size {
+            guard let line = try lines.next() else {
+                isOver = true
+                finish()
+                guard hasRows else {
+                    throw BackfillError(
+                        .badFile,
+                        "\(path) has no bar of \(TradingDay(at: starts.lowerBound)); name the file of that day, or "
+                            + "another --date")
+                }
+                break
+            }
+            guard let row = columns.bar(in: line) else {
+                guard line.allSatisfy({ $0 == 0x0D }) else {
+                    throw BackfillError(.badFile, "\(path), line \(lines.number): it is no bar; get the file again")
+                }
+                continue
+            }
+            guard starts.contains(row.start) else { continue }
+            hasRows = true
+            if current?.symbol != row.symbol {
+                finish()
+                guard wanted.remove(row.symbol) != nil else { continue }
+                current = (row.symbol, [])
+                tell(count - wanted.count)
+            }
+            current?.bars.append(row)
+        }
+        if isOver {
+            // A symbol that the file lacks had no trades.
+            for symbol in wanted.sorted().prefix(max(0, TapeGroup.size - group.bars.count)) {
+                wanted.remove(symbol)
+                group.bars[symbol] = []
+            }
+            tell(count - wanted.count)
+        }
+        return group.bars.isEmpty ? nil : group
+    }
+}
+
+/// Where a flat file has its columns.
+struct FlatFileColumns: Sendable {
+    /// The columns that are read.
+    static let names = ["ticker", "volume", "open", "close", "high", "low", "window_start"]
+
+    private let places: [Int]
+    private let count: Int
+
+    /// Finds the columns; `nil` when one is missing.
+    init?(header: ArraySlice<UInt8>) {
+        let found = String(decoding: header, as: UTF8.self).split { $0 == "," || $0.isNewline }.map(String.init)
+        var places: [Int] = []
+        for name in Self.names {
+            guard let place = found.firstIndex(of: name) else { return nil }
+            places.append(place)
+        }
+        self.places = places
+        count = found.count
+    }
+
+    /// The bar of a line; `nil` for a line that is none.
+    func bar(in line: ArraySlice<UInt8>) -> Bar? {
+        let cells = line.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
+        guard cells.count == count else { return nil }
+        func number(_ name: Int) -> Double? {
+            Double(String(decoding: cells[places[name]], as: UTF8.self)).flatMap { $0.isFinite ? $0 : nil }
+        }
+        guard let symbol = Symbol(String(decoding: cells[places[0]], as: UTF8.self)), let volume = number(1),
+            let open = number(2), let close = number(3), let high = number(4), let low = number(5),
+            let window = Int64(String(decoding: cells[places[6]].filter { $0 != 0x0D }, as: UTF8.self)),
+            window % 60_000_000_000 == 0
+        else { return nil }
+        let start = window / 1_000_000
+        return Bar(
+            symbol: symbol, interval: .minute, start: start, end: start + 60_000, open: open, high: high, low: low,
+            close: close, volume: volume)
+    }
+}
+
+/// The lines of a text file, packed by gzip or not.
+final class GzipLines {
+    private let file: gzFile
+    private let path: String
+    private var buffer: [UInt8] = []
+    private var place = 0
+    /// The number of the line last read, from 1.
+    private(set) var number = 0
+    private static let chunk = 256 << 10
+    /// No line of a table of numbers is longer.
+    private static let longest = 64 << 10
+
+    init(path: String) throws(BackfillError) {
+        guard let file = gzopen(path, "rbe") else {
+            throw BackfillError(.badFile, "\(path) can't be opened: \(String(cString: strerror(errno)))")
+        }
+        self.file = file
+        self.path = path
+        gzbuffer(file, UInt32(Self.chunk))
+    }
+
+    deinit { gzclose(file) }
+
+    /// The next line without its end, valid until the next call; `nil` after the last.
+    func next() throws(BackfillError) -> ArraySlice<UInt8>? {
+        var searched = place
+        while true {
+            if let end = buffer[searched...].firstIndex(of: UInt8(ascii: "\n")) {
+                defer { place = end + 1 }
+                number += 1
+                return buffer[place..<end]
+            }
+            searched = buffer.count - place
+            buffer.removeFirst(place)
+            place = 0
+            guard buffer.count <= Self.longest else {
+                throw BackfillError(.badFile, "\(path), line \(number + 1): it is too long; it is no table of bars")
+            }
+            let before = buffer.count
+            buffer.append(contentsOf: repeatElement(0, count: Self.chunk))
+            let count = buffer.withUnsafeMutableBytes { bytes in
+                gzread(file, bytes.baseAddress.map { $0 + before }, UInt32(Self.chunk))
+            }
+            buffer.removeLast(Self.chunk - Int(max(0, count)))
+            var code: CInt = Z_OK
+            _ = gzerror(file, &code)
+            guard count >= 0, code == Z_OK || code == Z_STREAM_END else {
+                throw BackfillError(.badFile, "\(path) is damaged or cut short; get the file again")
+            }
+            guard count == 0 else { continue }
+            guard !buffer.isEmpty else { return nil }
+            defer { place = buffer.count }
+            number += 1
+            return buffer[...]
+        }
+    }
+}

@@ -1,0 +1,165 @@
+public import MarketData
+public import Store
+public import Upstream
+
+/// Compares a day's minute bars with the tape, adds those that are missing and corrects those that are different.
+///
+/// A bar of the tape goes into the buffer as any other does, and from there upstream: the newest version in the file, and
+/// over what was received before it in the database (``EventSource/reconcile``). What the tape lacks of a bar keeps its
+/// value. What was found is kept in the file, symbol by symbol, so that an interrupted run is not for nothing.
+public struct Reconciler: Sendable {
+    /// Where the day's bars come from.
+    public enum Source: Sendable {
+        /// The REST aggregates.
+        case aggregates(AggregatesClient)
+        /// One of the provider's flat files.
+        case file(path: String)
+    }
+
+    /// The database that the bars are in besides the file.
+    public struct Target: Sendable {
+        /// Reads it.
+        public var uploader: Uploader
+        /// Uploads the bars that the file holds, and returns when they are there.
+        public var push: @Sendable () async throws(BackfillError) -> Void
+
+        /// Makes a target; see the properties for meaning.
+        public init(uploader: Uploader, push: @escaping @Sendable () async throws(BackfillError) -> Void) {
+            self.uploader = uploader
+            self.push = push
+        }
+    }
+
+    /// What became of a day.
+    public struct Report: Sendable {
+        /// What was found, by symbol.
+        public var findings: [DayFinding] = []
+        /// Symbols that could not be compared, and why.
+        public var failures: [Symbol: BackfillError] = [:]
+
+        /// Whether every bar of the tape is here as it is there.
+        public var isComplete: Bool { failures.isEmpty && findings.allSatisfy(\.day.isComplete) }
+    }
+
+    private let source: Source
+    private let buffer: TickBuffer
+    private let directory: String
+    private let target: Target?
+
+    /// Makes a reconciler.
+    ///
+    /// - Parameters:
+    ///   - directory: the buffer's.
+    ///   - target: the database; `nil` compares the file alone.
+    public init(source: Source, buffer: TickBuffer, directory: String, target: Target?) {
+        self.source = source
+        self.buffer = buffer
+        self.directory = directory
+        self.target = target
+    }
+
+    /// So many symbols' bars are read from the database at once.
+    private static let symbolsAtOnce = 25
+
+    /// Compares a day.
+    ///
+    /// - Parameters:
+    ///   - progress: hears how many symbols the tape was asked for.
+    ///   - found: hears of each symbol when it is done.
+    /// - Throws: what concerns more than one symbol; those that were done before stay done.
+    public func run(
+        _ day: TradingDay, _ symbols: [Symbol], progress: @escaping @Sendable (Int) -> Void = { _ in },
+        found: (DayFinding) -> Void = { _ in }
+    ) async throws(BackfillError) -> Report {
+        let starts = day.moment(minuteOfDay: 0)..<day.after.moment(minuteOfDay: 0)
+        let tape: any Tape =
+            switch source {
+            case .aggregates(let client): AggregateTape(client, symbols, starts: starts, tell: progress)
+            case .file(let path): try FlatFileTape(path: path, symbols, starts: starts, tell: progress)
+            }
+        // What waits must not be taken for missing upstream.
+        try await buffer.durable()
+        try await target?.push()
+        var report = Report()
+        var group = try await tape.next().get()
+        while let current = group {
+            // The next symbols are on their way while these are compared.
+            async let following = tape.next()
+            report.failures.merge(current.failures) { $1 }
+            for finding in try await compare(current, day, starts) {
+                found(finding)
+                report.findings.append(finding)
+            }
+            group = try await following.get()
+        }
+        return report
+    }
+
+    private func compare(
+        _ group: TapeGroup, _ day: TradingDay, _ starts: Range<Int64>
+    ) async throws(BackfillError) -> [DayFinding] {
+        // What the stream brought meanwhile must be in the file to be seen.
+        try await buffer.durable()
+        let symbols = group.bars.keys.sorted()
+        let file = try reading { () throws(StoreError) in
+            try DayLog.minuteBars(directory: directory, symbols: Set(symbols), starts: starts)
+        }
+        let halts = try reading { () throws(StoreError) in
+            try DayLog.halts(directory: directory, symbols: Set(symbols), within: starts)
+        }
+        let stored = try await upstream(symbols, starts)
+        let comparisons = symbols.map { symbol in
+            DayComparison(
+                symbol, on: day, tape: group.bars[symbol] ?? [], file: file[symbol] ?? [],
+                upstream: stored.map { $0.bars[symbol] ?? [] }, rounding: stored?.rounding ?? 0,
+                halts: halts[symbol] ?? [])
+        }
+        try await write(comparisons.flatMap(\.changes))
+        var open: [Symbol: Set<Int64>] = [:]
+        let changed = zip(symbols, comparisons).filter { !$1.changes.isEmpty }
+        if let target, !changed.isEmpty {
+            try await target.push()
+            // What the database has now decides, not what was sent.
+            let after = try await upstream(changed.map(\.0), starts)
+            for (symbol, comparison) in changed {
+                open[symbol] = comparison.open(in: after?.bars[symbol] ?? [], rounding: after?.rounding ?? 0)
+            }
+        }
+        let now = WallClock.milliseconds()
+        let findings = zip(symbols, comparisons).map { $1.finding(open: open[$0] ?? [], at: now) }
+        do { try await buffer.record(findings.map(\.day)) } catch { throw BackfillError(.buffer, "\(error)") }
+        return findings
+    }
+
+    private func upstream(
+        _ symbols: [Symbol], _ starts: Range<Int64>
+    ) async throws(BackfillError) -> UpstreamBars? {
+        guard let target else { return nil }
+        var all = UpstreamBars()
+        for start in stride(from: 0, to: symbols.count, by: Self.symbolsAtOnce) {
+            let part = symbols[start..<min(start + Self.symbolsAtOnce, symbols.count)]
+            do {
+                all.add(try await target.uploader.minuteBars(of: Array(part), starts: starts))
+            } catch {
+                throw BackfillError(.database, "\(error)")
+            }
+        }
+        return all
+    }
+
+    /// Hands the tape's bars to the buffer, with what the file's own rows have besides.
+    private func write(_ changes: [DayComparison.Change]) async throws(BackfillError) {
+        guard !changes.isEmpty else { return }
+        let own = try reading { () throws(StoreError) in
+            try DayLog.bars(directory: directory, sequences: changes.compactMap(\.sequence))
+        }
+        try await buffer.take(
+            changes.map { change in change.sequence.flatMap { own[$0] }?.taking(change.bar) ?? change.bar },
+            as: .reconcile)
+        try await buffer.durable()
+    }
+
+    private func reading<Result>(_ body: () throws(StoreError) -> Result) throws(BackfillError) -> Result {
+        do { return try body() } catch { throw BackfillError(.buffer, "\(error)") }
+    }
+}

@@ -1,0 +1,94 @@
+import MarketData
+
+/// Where a day's bars come from that file and database are compared with.
+protocol Tape: Sendable {
+    /// The next symbols; `nil` when all have come. Each symbol comes once.
+    func next() async -> Result<TapeGroup?, BackfillError>
+}
+
+/// Some symbols' bars of a day.
+struct TapeGroup: Sendable {
+    /// The bars by symbol; none for a symbol without trades.
+    var bars: [Symbol: [Bar]] = [:]
+    /// The symbols that could not be had.
+    var failures: [Symbol: BackfillError] = [:]
+
+    /// So many symbols are compared at once: file and memory are read for them together.
+    static let size = 50
+}
+
+/// The REST aggregates of a day, some requests at a time.
+actor AggregateTape: Tape {
+    private static let requestsAtOnce = 4
+    /// So many bad answers without a good one are taken for the server's fault.
+    private static let mostFailures = 3
+
+    private let client: AggregatesClient
+    private let starts: Range<Int64>
+    private let tell: @Sendable (Int) -> Void
+    private var rest: ArraySlice<Symbol>
+    private var asked = 0
+
+    /// - Parameter tell: hears how many symbols were asked for.
+    init(
+        _ client: AggregatesClient, _ symbols: [Symbol], starts: Range<Int64>, tell: @escaping @Sendable (Int) -> Void
+    ) {
+        self.client = client
+        self.starts = starts
+        self.tell = tell
+        rest = symbols[...]
+    }
+
+    func next() async -> Result<TapeGroup?, BackfillError> {
+        let symbols = rest.prefix(TapeGroup.size)
+        guard !symbols.isEmpty else { return .success(nil) }
+        rest = rest.dropFirst(symbols.count)
+        defer { asked += symbols.count }
+        return await Self.group(symbols, starts.lowerBound...(starts.upperBound - 1), client) { [tell, asked] in
+            tell(asked + $0)
+        }
+    }
+
+    private static func group(
+        _ symbols: ArraySlice<Symbol>, _ starts: ClosedRange<Int64>, _ client: AggregatesClient,
+        _ tell: @Sendable (Int) -> Void
+    ) async -> Result<TapeGroup?, BackfillError> {
+        await withTaskGroup(of: (Symbol, Result<[Bar], BackfillError>).self) { tasks in
+            var waiting = symbols
+            var group = TapeGroup()
+            for symbol in waiting.prefix(requestsAtOnce) {
+                tasks.addTask { (symbol, await client.bars(of: symbol, starts: starts)) }
+            }
+            waiting = waiting.dropFirst(requestsAtOnce)
+            for await (symbol, result) in tasks {
+                switch result {
+                case .success(let bars): group.bars[symbol] = bars
+                case .failure(let error):
+                    group.failures[symbol] = error
+                    let isBad = group.bars.isEmpty && group.failures.count >= mostFailures
+                    guard error.concernsRequestAlone, !isBad else {
+                        tasks.cancelAll()
+                        return .failure(error)
+                    }
+                }
+                tell(group.bars.count + group.failures.count)
+                guard let next = waiting.popFirst() else { continue }
+                tasks.addTask { (next, await client.bars(of: next, starts: starts)) }
+            }
+            return .success(group)
+        }
+    }
+}
+
+extension AggregatesClient {
+    /// A symbol's minute bars that start within a span, all pages together.
+    fileprivate func bars(of symbol: Symbol, starts: ClosedRange<Int64>) async -> Result<[Bar], BackfillError> {
+        var bars: [Bar] = []
+        do throws(BackfillError) {
+            try await self.bars(of: symbol, interval: .minute, starts: starts) { bars += $0 }
+            return .success(bars)
+        } catch {
+            return .failure(error)
+        }
+    }
+}

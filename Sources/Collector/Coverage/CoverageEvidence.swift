@@ -1,0 +1,105 @@
+public import MarketData
+public import Store
+public import Upstream
+
+/// What the file, and the database where it is asked, say about the minute bars of some days.
+public struct CoverageEvidence: Sendable {
+    private var days: [TradingDay: DayCoverage.Evidence] = [:]
+    private let sessions: [(day: TradingDay, session: Range<Int64>)]
+    private let span: ClosedRange<TradingDay>
+    private var askedUpstream = false
+    private var problem: String?
+    private var isComplete = true
+
+    /// Reads what a buffer's file knows. Blocks on the disk.
+    ///
+    /// - Parameter pace: asked between two steps of reading; `false` ends it, and the report is marked as not complete.
+    /// - Throws: `.missing` when there is no file, and what reading throws.
+    public init(
+        directory: String, days span: ClosedRange<TradingDay>, pace: TickHistory.Pace = { _, _ in true }
+    ) throws(StoreError) {
+        self.span = span
+        sessions = span.compactMap { day in day.session.map { (day, $0.regularOpen..<$0.regularClose) } }
+        guard let first = sessions.first?.session, let last = sessions.last?.session else { return }
+        let whole = first.lowerBound..<last.upperBound
+        let history = TickHistory(directory: directory)
+        let gaps = try GapLog.read(directory: directory, limit: Self.mostGaps)
+        let drops = try history.lostBars(within: whole)
+        let reconciled = Dictionary(
+            grouping: try DayLog.reconciled(directory: directory, days: span).filter(\.isComplete), by: \.day)
+        for (day, session) in sessions {
+            var evidence = DayCoverage.Evidence()
+            evidence.gaps = gaps.filter { $0.gap.from < session.upperBound && $0.gap.to ?? .max > session.lowerBound }
+            evidence.drops = drops.filter { $0.starts.overlaps(session) }
+            evidence.reconciled = Dictionary(
+                uniqueKeysWithValues: (reconciled[day] ?? []).map { ($0.symbol, $0.present) })
+            days[day] = evidence
+        }
+        var finder = SessionFinder(sessions: sessions)
+        var bars = [[Symbol: BitSet]](repeating: [:], count: sessions.count)
+        let reading = try history.minuteBars(starts: whole, pace: pace) { symbol, start in
+            guard let (place, minute) = finder.find(start) else { return }
+            bars[place][symbol, default: BitSet()].insert(minute)
+        }
+        isComplete = reading.isComplete
+        for (place, (day, session)) in sessions.enumerated() {
+            days[day]?.bars = bars[place]
+            days[day]?.isWhole = reading.isComplete && (reading.heldSince ?? .min) <= session.lowerBound
+        }
+    }
+
+    /// So many gaps are looked at: the newest.
+    private static let mostGaps = 100_000
+
+    /// Adds what the database has. Where it can't be asked, the report says why and goes by the file.
+    public mutating func add(
+        from reader: UpstreamReader, symbols: Set<Symbol>?, progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
+    ) async {
+        for (place, (day, session)) in sessions.enumerated() {
+            do throws(UpstreamError) {
+                let found = try await reader.minuteBars(starts: session, symbols: symbols?.sorted())
+                for (symbol, starts) in found {
+                    for start in starts where session.contains(start) {
+                        days[day]?.bars[symbol, default: BitSet()]
+                            .insert(Int((start - session.lowerBound) / 60_000))
+                    }
+                }
+                // A day of which the database has nothing may be one that it keeps no more.
+                if isComplete, !found.isEmpty { days[day]?.isWhole = true }
+            } catch {
+                problem = error.description
+                return
+            }
+            progress(place + 1, sessions.count)
+        }
+        askedUpstream = true
+    }
+
+    /// What is known of the days.
+    ///
+    /// - Parameters:
+    ///   - symbols: those that are asked about; `nil` for all that the evidence names.
+    ///   - now: in milliseconds since the Unix epoch.
+    public func report(symbols: Set<Symbol>?, now: Int64) -> CoverageReport {
+        CoverageReport(
+            days: span.map { day in
+                DayCoverage(day, symbols: symbols, evidence: days[day] ?? DayCoverage.Evidence(), now: now)
+            }, askedUpstream: askedUpstream, problem: problem, isComplete: isComplete)
+    }
+}
+
+/// Finds the session of a moment; most are of the same as the one before.
+private struct SessionFinder {
+    let sessions: [(day: TradingDay, session: Range<Int64>)]
+    private var last = 0
+
+    init(sessions: [(day: TradingDay, session: Range<Int64>)]) { self.sessions = sessions }
+
+    mutating func find(_ start: Int64) -> (place: Int, minute: Int)? {
+        if !sessions[last].session.contains(start) {
+            guard let found = sessions.firstIndex(where: { $0.session.contains(start) }) else { return nil }
+            last = found
+        }
+        return (last, Int((start - sessions[last].session.lowerBound) / 60_000))
+    }
+}

@@ -1,0 +1,112 @@
+public import Upstream
+
+/// The boxes that share a database, judged: the worst first. Pure.
+///
+/// The server's clock says who is stale, never the boxes' own.
+public struct Fleet: Sendable, Equatable {
+    /// Whether a box is heard of.
+    public enum Standing: String, Sendable, CaseIterable, Codable {
+        /// It is.
+        case live
+        /// Its connection to the database has ended, and it has not come again.
+        case gone
+        /// It was not seen for ``Fleet/staleLimit``.
+        case stale
+        /// It said that it stops.
+        case stopped
+    }
+
+    /// One box.
+    public struct Box: Sendable, Equatable {
+        /// What it said last, and when.
+        public var row: FleetRow
+        /// Whether it is heard of.
+        public var standing: Standing
+        /// How it is.
+        public var level: Health.Level
+        /// What is wrong, in one line; `nil` when nothing is.
+        public var detail: String?
+    }
+
+    /// A box that was not seen for so many seconds counts as stale, and loses its symbols with SHARD=auto.
+    public static let staleLimit = 60.0
+    /// A box whose connection has ended is given so many seconds to come again, before it counts as gone.
+    public static let goneLimit = 2.0
+    /// From here on a box's clock is called wrong, in milliseconds.
+    public static let clockTolerance: Int64 = 2000
+
+    /// The boxes, the worst first.
+    public var boxes: [Box]
+    /// What concerns several boxes together, a line each.
+    public var remarks: [String]
+
+    /// The worst level; a fleet without boxes is ok.
+    public var level: Health.Level {
+        max(boxes.map(\.level).max() ?? .ok, remarks.isEmpty ? .ok : .degraded)
+    }
+
+    /// What is wrong, in one line; `nil` when nothing is.
+    public var headline: String? {
+        let bad = boxes.filter { $0.level > .ok }
+        guard let worst = bad.first else { return remarks.first }
+        let more = bad.count > 1 ? " (and \(bad.count - 1) more boxes)" : ""
+        return "\(worst.row.report.id)\(more): \(worst.detail ?? worst.standing.rawValue)"
+    }
+
+    /// Judges rows.
+    public init(_ rows: [FleetRow]) {
+        boxes = rows.map(Box.init).sorted {
+            ($1.level, $0.row.report.id) < ($0.level, $1.row.report.id)
+        }
+        remarks = Self.rivals(boxes)
+    }
+
+    /// Boxes of one group that push each other off the account's connections.
+    private static func rivals(_ boxes: [Box]) -> [String] {
+        let pushed = boxes.filter { $0.standing == .live && $0.row.report.isPushedOut }
+        return Dictionary(grouping: pushed) { $0.row.report.group ?? "" }
+            .filter { $0.value.count > 1 }
+            .sorted { $0.key < $1.key }
+            .map { group, boxes in
+                let names = boxes.map(\.row.report.id).sorted().joined(separator: " and ")
+                let place = group.isEmpty ? "" : " of the group \(group)"
+                return
+                    "\(names)\(place) push each other off the feed: the account allows fewer connections than they open; "
+                    + "give each a key of its own, have the limit raised, or stop one"
+            }
+    }
+}
+
+extension Fleet.Box {
+    init(_ row: FleetRow) {
+        self.row = row
+        let report = row.report
+        let seen = "\(Int(row.age)) s ago"
+        if report.state == .stopped {
+            (standing, level) = (.stopped, .degraded)
+            detail = "stopped \(seen): start it, or take it off the list with edgetick fleet --forget \(report.id)"
+        } else if row.age > Fleet.staleLimit {
+            (standing, level) = (.stale, .failing)
+            detail =
+                "not seen for \(Int(row.age)) s: it is off, or does not reach the database"
+                + (report.reason.map { "; last it said: \($0)" } ?? "")
+        } else if row.isConnected == false, row.age > Fleet.goneLimit {
+            (standing, level) = (.gone, .failing)
+            detail = "its connection to the database has ended; seen \(seen)"
+        } else {
+            standing = .live
+            switch report.state {
+            case .ok, .stopped: (level, detail) = (.ok, nil)
+            case .starting: (level, detail) = (.degraded, report.reason ?? "it starts")
+            case .degraded: (level, detail) = (.degraded, report.reason)
+            case .failing: (level, detail) = (.failing, report.reason)
+            }
+            if level == .ok, let offset = report.clockOffset, abs(offset) >= Fleet.clockTolerance {
+                level = .degraded
+                detail =
+                    "its clock is \(abs(offset)) ms \(offset > 0 ? "ahead of" : "behind") the database's: set it right, "
+                    + "for instance with timedatectl set-ntp true"
+            }
+        }
+    }
+}

@@ -1,0 +1,42 @@
+import Feed
+import Store
+public import Upstream
+
+extension FleetReport {
+    /// For so many milliseconds a connection that was pushed out is spoken of: two boxes that push each other out soon do
+    /// so every quarter of an hour.
+    static let pushedOutMemory: Int64 = 3_600_000
+
+    /// A box that has not collected yet starts for so many seconds, and fails then.
+    static let startingTime = 60.0
+
+    /// Takes in what the collector's own sample says.
+    ///
+    /// - Parameter gapsOpen: gaps that are not settled.
+    public mutating func take(_ sample: StatusBoard.Sample, gapsOpen: Int64) {
+        let snapshot = sample.snapshot
+        let health = sample.health
+        uptime = sample.uptime
+        state =
+            switch (snapshot.isStopping, health.level) {
+            case (true, _): .stopped
+            case (_, .ok): .ok
+            case (_, .degraded): .degraded
+            case (_, .failing): snapshot.eventCount > 0 || uptime > Self.startingTime ? .failing : .starting
+            }
+        reason = snapshot.isStopping ? nil : health.headline.map { String($0.prefix(500)) }
+        symbols = snapshot.connections.reduce(0) { $0 + $1.feed.assigned.count }
+        eventsPerSecond = snapshot.connections.reduce(0) { $0 + $1.member.eventsPerMinute }
+        rowsPending = snapshot.buffer.pending
+        oldestPending = snapshot.oldestPendingAge ?? 0
+        lastEvent = snapshot.connections.compactMap(\.feed.lastEvent).max()
+        self.gapsOpen = gapsOpen
+        eventsDropped = snapshot.buffer.drops
+        deadLetters = snapshot.buffer.deadLetters
+        diskFreeBytes = snapshot.buffer.diskFreeBytes
+        isPushedOut = snapshot.connections.contains { connection in
+            connection.feed.lastError?.reason == .connectionLimit
+                && snapshot.time - (connection.feed.lastErrorTime ?? 0) <= Self.pushedOutMemory
+        }
+    }
+}

@@ -1,0 +1,304 @@
+public import Logging
+public import MarketData
+public import ServiceLifecycle
+import Store
+import Synchronization
+public import Upstream
+
+/// Keeps the box's row in `edgetick_collectors`, whatever becomes of the upload, and with SHARD=auto its share of the
+/// symbols.
+///
+/// A database that can't be asked, or that doesn't let the row be written, changes nothing else: the upload has a
+/// connection of its own, and the share stays as it is.
+public final class FleetService: Service {
+    /// How often things are done.
+    public struct Pace: Sendable {
+        /// Between two reports where nothing changes. Thirty seconds at most are promised.
+        public var report: Duration = .seconds(10)
+        /// Between two looks at what changed, from memory.
+        public var look: Duration = .seconds(1)
+        /// Between two reports while symbols change hands, and two reads while somebody looks at the fleet.
+        public var busy: Duration = .seconds(2)
+        /// How long the last report, at a stop, may take.
+        public var farewell: Duration = .seconds(2)
+
+        /// The usual pace.
+        public init() {}
+    }
+
+    /// What SHARD=auto needs.
+    public struct Sharing: Sendable {
+        var keeper: ShardKeeper
+        let symbols: Symbols
+        let record: @Sendable (GapChange) -> Void
+        let keep: @Sendable ([String]) -> Void
+        let events: [EventKind]
+        let feedDelay: Int64
+
+        /// - Parameters:
+        ///   - start: what the box takes at its start.
+        ///   - record: keeps gaps in the file.
+        ///   - keep: keeps the members for the next start.
+        ///   - events: the kinds that are collected.
+        ///   - feedDelay: how late the feed's events are, in milliseconds.
+        public init(
+            _ start: ShardStart, symbols: Symbols, events: Set<EventKind>, feedDelay: Int64,
+            record: @escaping @Sendable (GapChange) -> Void, keep: @escaping @Sendable ([String]) -> Void
+        ) {
+            keeper = start.keeper
+            self.symbols = symbols
+            self.record = record
+            self.keep = keep
+            self.events = EventKind.allCases.filter(events.contains)
+            self.feedDelay = feedDelay
+        }
+    }
+
+    private let table: FleetTable
+    private let board: FleetBoard
+    private let identity: FleetReport
+    private let status: StatusBoard
+    private let directory: String
+    private let pace: Pace
+    private let sharing: Sharing?
+    private let logger: Logger
+    private let gapsOpen = Mutex((count: Int64(0), isCounting: false))
+
+    /// A service that writes `identity`'s row.
+    ///
+    /// - Parameters:
+    ///   - directory: where the buffer's file is.
+    ///   - sharing: `nil` without SHARD=auto.
+    public init(
+        table: FleetTable, board: FleetBoard, identity: FleetReport, status: StatusBoard, directory: String,
+        pace: Pace = Pace(), sharing: Sharing? = nil, logger: Logger
+    ) {
+        self.table = table
+        self.board = board
+        self.identity = identity
+        self.status = status
+        self.directory = directory
+        self.pace = pace
+        self.sharing = sharing
+        self.logger = logger
+    }
+
+    /// Says at once that the box stops, when a stop begins: the others need not wait until the last row is up.
+    public struct StopNotice: Service {
+        let service: FleetService
+
+        /// Waits for the stop.
+        public func run() async throws {
+            try? await gracefulShutdown()
+            service.status.refresh()
+            service.board.bell.ring()
+        }
+    }
+
+    /// Comes last among the services, and so stops first.
+    public var stopNotice: StopNotice { StopNotice(service: self) }
+
+    /// Reports until graceful shutdown, and then once more; a server that hangs holds up neither.
+    public func run() async throws {
+        let work = Task { await reports() }
+        await withTaskCancellationOrGracefulShutdownHandler {
+            await work.value
+        } onCancelOrGracefulShutdown: {
+            work.cancel()
+        }
+        await farewell()
+    }
+
+    private func reports() async {
+        var round = Round(sharing: sharing)
+        if let sharing {
+            sharing.keep(sharing.keeper.map.members)
+            noteLosses(of: sharing, nil, &round)
+        }
+        while !Task.isCancelled {
+            let isBusy = round.sharing?.keeper.isHandingOver == true || board.isLookedAt
+            let sample = status.sample
+            if round.isDue(sample, every: isBusy ? pace.busy : pace.report, at: .now) {
+                await report(sample, &round)
+            }
+            noteWhatIsTaken(&round)
+            await board.bell.sleep(upTo: pace.look)
+        }
+    }
+
+    /// What one loop remembers from one report to the next.
+    private struct Round {
+        var sharing: Sharing?
+        var reportedAt: ContinuousClock.Instant?
+        var level: Health.Level?
+        var isStopping = false
+        var sharesWith: [String]?
+        /// Whether this process wrote the row, so that another file in it is another box's.
+        var hasWritten = false
+        var namesakeAt: ContinuousClock.Instant?
+        var told: String?
+        /// Gaps of symbols that were taken over, recorded as still open.
+        var open: [Gap] = []
+        /// Symbols that are taken anew although whoever has them lives, and from when on that one may have given them
+        /// up.
+        var late: [Gap] = []
+
+        func isDue(_ sample: StatusBoard.Sample, every interval: Duration, at now: ContinuousClock.Instant) -> Bool {
+            guard let reportedAt else { return true }
+            return now - reportedAt >= interval || sample.health.level != level
+                || sample.snapshot.isStopping != isStopping || sharing?.keeper.sharesWith != sharesWith
+        }
+    }
+
+    private func report(_ sample: StatusBoard.Sample, _ round: inout Round) async {
+        round.reportedAt = .now
+        round.level = sample.health.level
+        round.isStopping = sample.snapshot.isStopping
+        round.sharesWith = round.sharing?.keeper.sharesWith
+        do {
+            let written = try await table.write(report(sample, sharesWith: round.sharesWith))
+            noteNamesake(written, &round)
+            board.wrote(written, hasNamesake: round.namesakeAt != nil)
+            if round.told != nil {
+                logger.notice("the fleet's table can be written again")
+                round.told = nil
+            }
+            if board.isLookedAt { board.read(try await table.rows()) }
+            if round.sharing != nil, !sample.snapshot.isStopping {
+                hear(try await table.rows(ofGroup: identity.group), offset: written.clockOffset, &round)
+            }
+        } catch {
+            guard error.reason != .cancelled else { return }
+            board.failed(error.description)
+            guard error.description != round.told else { return }
+            round.told = error.description
+            logger.warning(
+                "the box's row in the fleet's table can't be written; collecting and the upload go on",
+                metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func report(_ sample: StatusBoard.Sample, sharesWith: [String]?) -> FleetReport {
+        countGaps()
+        var report = identity
+        report.take(sample, gapsOpen: gapsOpen.withLock { $0.count })
+        report.sharesWith = sharesWith
+        return report
+    }
+
+    /// Another file in the row that this process wrote is that of another box of the same name.
+    private func noteNamesake(_ written: FleetTable.Written, _ round: inout Round) {
+        if round.hasWritten, let file = written.fileBefore, file.lowercased() != identity.fileID.lowercased() {
+            if round.namesakeAt == nil {
+                logger.error(
+                    "another box writes the same row of the fleet: give each a COLLECTOR_ID of its own",
+                    metadata: ["collector": "\(identity.id)", "its_file": "\(file)"])
+            }
+            round.namesakeAt = .now
+        }
+        round.hasWritten = true
+        if let last = round.namesakeAt, .now - last > .seconds(120) { round.namesakeAt = nil }
+    }
+
+    /// The last report. What is said then stays until the next start.
+    private func farewell() async {
+        let report = report(status.refresh(), sharesWith: sharing.map { _ in [] })
+        let task = Task { [table] in
+            _ = try await table.write(report)
+        }
+        let limit = Task { [pace] in
+            try await Task.sleep(for: pace.farewell)
+            task.cancel()
+        }
+        do {
+            try await task.value
+        } catch {
+            logger.debug("the last row of the fleet can't be written", metadata: ["error": "\(error)"])
+        }
+        limit.cancel()
+        await table.disconnect()
+    }
+
+    /// Counts gaps on a thread of its own, one count at a time: a disk that hangs holds up no report.
+    private func countGaps() {
+        let isFree = gapsOpen.withLock { state in
+            defer { state.isCounting = true }
+            return !state.isCounting
+        }
+        guard isFree else { return }
+        Task.detached(priority: .utility) { [self] in
+            let count = try? GapLog.count(directory: directory, states: [.open])
+            gapsOpen.withLock { $0 = (count ?? $0.count, false) }
+        }
+    }
+}
+
+// MARK: - The share of the symbols
+
+extension FleetService {
+    private func hear(_ rows: [FleetRow], offset: Int64, _ round: inout Round) {
+        guard var sharing = round.sharing else { return }
+        let before = sharing.keeper
+        let isChanged = sharing.keeper.heard(rows, now: .now, time: WallClock.milliseconds(), offset: offset)
+        round.sharing = sharing
+        guard isChanged else { return }
+        if sharing.keeper.map != before.map {
+            noteLosses(of: sharing, before.share, &round)
+            sharing.keep(sharing.keeper.map.members)
+        }
+        sharing.symbols.take(sharing.keeper.share, because: "the boxes that share the symbols changed")
+    }
+
+    /// Records what nobody brings until this box has it, and remembers what may be given up too early.
+    private func noteLosses(of sharing: Sharing, _ before: SymbolShare?, _ round: inout Round) {
+        let (lost, late) = sharing.losses(before: before, now: WallClock.milliseconds() - sharing.feedDelay)
+        round.late = late
+        guard !lost.isEmpty else { return }
+        round.open += lost
+        sharing.record(GapChange(gaps: lost))
+        logger.warning(
+            "symbols of a box that is gone are taken over; a gap is recorded until they stand",
+            metadata: ["symbols": "\(lost.reduce(0) { $0 + $1.symbols.count })"])
+    }
+
+    private func noteWhatIsTaken(_ round: inout Round) {
+        guard var sharing = round.sharing else { return }
+        guard !sharing.keeper.isTaken, sharing.symbols.areTaken else { return }
+        sharing.keeper.taken()
+        round.sharing = sharing
+        let now = WallClock.milliseconds() - sharing.feedDelay
+        let late = round.late.filter { $0.from < now }
+        let over = (round.open + late).map { gap in
+            var gap = gap
+            gap.to = max(now, gap.from)
+            return gap
+        }
+        if !over.isEmpty { sharing.record(GapChange(ended: round.open, gaps: over)) }
+        (round.open, round.late) = ([], [])
+    }
+}
+
+extension FleetService.Sharing {
+    /// The symbols that this box takes anew, as gaps that are open: those that nobody brings, and those that somebody
+    /// brings until a moment to come. `now` is in the events' own time.
+    fileprivate func losses(before: SymbolShare?, now: Int64) -> (lost: [Gap], late: [Gap]) {
+        struct Span: Hashable {
+            var connection: String
+            var from: Int64
+        }
+        var spans: [Span: [Symbol]] = [:]
+        let share = keeper.share
+        for (connection, symbols) in symbols.named {
+            for symbol in symbols where share.takes(symbol) && before?.takes(symbol) != true {
+                guard let from = keeper.lossStart(of: symbol) else { continue }
+                spans[Span(connection: connection, from: from - feedDelay), default: []].append(symbol)
+            }
+        }
+        let gaps = spans.map { span, symbols in
+            Gap(
+                connection: span.connection, symbols: symbols, events: events, from: span.from, to: nil,
+                cause: .shardMoved)
+        }
+        return (gaps.filter { $0.from <= now }, gaps.filter { $0.from > now })
+    }
+}

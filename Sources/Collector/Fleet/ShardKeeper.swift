@@ -1,0 +1,179 @@
+import MarketData
+public import Upstream
+
+/// How long a share of the symbols lasts.
+public struct ShardPace: Sendable, Equatable {
+    /// Who was not seen for so many seconds is no member.
+    public var stale = Fleet.staleLimit
+    /// How long symbols that others take are kept at most.
+    public var handOver: Duration = .seconds(60)
+
+    /// The usual pace.
+    public init() {}
+}
+
+/// What a box with SHARD=auto takes at its start.
+public struct ShardStart: Sendable {
+    let keeper: ShardKeeper
+
+    /// What it takes.
+    public var share: SymbolShare { keeper.share }
+
+    /// How long a start waits for the database.
+    public static let patience: Duration = .seconds(3)
+
+    /// Says in the database that the box starts, and asks it who else shares the symbols.
+    ///
+    /// - Parameters:
+    ///   - identity: the box.
+    ///   - kept: the members of the last assignment, where there was one.
+    /// - Returns: the start, and why the database can't be asked, where it can't.
+    public static func find(
+        _ identity: FleetReport, in table: FleetTable, replicas: Int, kept: [String]?, pace: ShardPace = ShardPace()
+    ) async -> (start: ShardStart, problem: String?) {
+        var answer: (rows: [FleetRow], offset: Int64)?
+        var problem: String?
+        let asking = Task {
+            var report = identity
+            report.sharesWith = []
+            let offset = try await table.write(report).clockOffset
+            return (rows: try await table.rows(ofGroup: identity.group), offset: offset)
+        }
+        let timer = Task {
+            try await Task.sleep(for: patience)
+            asking.cancel()
+        }
+        defer { timer.cancel() }
+        do {
+            answer = try await asking.value
+        } catch let error as UpstreamError where error.reason == .cancelled {
+            problem = "the database gave no answer within \(patience)"
+        } catch {
+            problem = String(describing: error)
+        }
+        let keeper = ShardKeeper(
+            member: identity.id, replicas: replicas, pace: pace, kept: kept, rows: answer?.rows, now: .now,
+            time: WallClock.milliseconds(), offset: answer?.offset ?? 0)
+        return (ShardStart(keeper: keeper), problem)
+    }
+}
+
+/// Decides with whom a box shares the symbols, and when it may give up those that others take now. Pure.
+///
+/// The members are the live rows of the group, as the server's clock has them. What a box takes anew it subscribes to at
+/// once, and says so in its row; what it gives up it keeps until every other member has said so, or for
+/// ``ShardPace/handOver``.
+struct ShardKeeper: Sendable, Equatable {
+    let member: String
+    let pace: ShardPace
+    private(set) var map: ShardMap
+    /// Whether the symbols of ``map`` stand.
+    private(set) var isTaken = false
+    private var older: [ShardMap] = []
+    /// The map before this one; `nil` where nobody took anything before.
+    private var before: ShardMap?
+    /// Since when ``map`` holds.
+    private var since: ContinuousClock.Instant
+    private var sinceTime: Int64
+    /// When members of ``before`` that are no members any more were last seen, in milliseconds since the Unix epoch.
+    private var lastSeen: [String: Int64] = [:]
+    /// Since when the rows were read again and again. While they were not, the others could not be seen either: nobody is
+    /// taken for gone before they had as long to come again.
+    private var askedSince: ContinuousClock.Instant
+    private var askedAt: ContinuousClock.Instant
+
+    /// What the box takes at a start.
+    ///
+    /// - Parameters:
+    ///   - kept: the members of the last assignment, where there was one.
+    ///   - rows: the group's; `nil` when the database can't be asked: then the last assignment stays, and a box without
+    ///     one takes all symbols, since it knows of nobody else.
+    ///   - time: milliseconds since the Unix epoch, as `now`.
+    ///   - offset: how far this clock is ahead of the server's, in milliseconds.
+    init(
+        member: String, replicas: Int, pace: ShardPace = ShardPace(), kept: [String]?, rows: [FleetRow]?,
+        now: ContinuousClock.Instant, time: Int64, offset: Int64
+    ) {
+        self.member = member
+        self.pace = pace
+        (since, sinceTime, askedSince, askedAt) = (now, time, now, now)
+        let last = (kept?.contains(member) == true ? kept : nil).map { ShardMap($0, replicas: replicas) }
+        guard let rows else {
+            map = last ?? ShardMap([member], replicas: replicas)
+            return
+        }
+        // What the others said last is newer than what this box knew when it stopped.
+        let told = rows.filter { $0.report.id != member && $0.report.sharesWith?.isEmpty == false }
+            .min { $0.age < $1.age }?.report.sharesWith
+        before = told.map { ShardMap($0, replicas: replicas) } ?? last
+        map = before ?? ShardMap([member], replicas: replicas)
+        map = ShardMap(members(rows, now), replicas: replicas)
+        remember(rows, offset)
+    }
+
+    /// What the box takes now.
+    var share: SymbolShare { SymbolShare(of: member, in: map, older: older, isAutomatic: true) }
+
+    /// What its row says: the members among which it has taken its share; none before it has.
+    var sharesWith: [String] { isTaken ? map.members : [] }
+
+    /// Whether symbols are changing hands.
+    var isHandingOver: Bool { !isTaken || !older.isEmpty }
+
+    /// The group's rows were read.
+    ///
+    /// - Returns: whether ``share`` is another one.
+    mutating func heard(
+        _ rows: [FleetRow], now: ContinuousClock.Instant, time: Int64, offset: Int64
+    ) -> Bool {
+        if now - askedAt > .seconds(pace.stale / 2) { askedSince = now }
+        askedAt = now
+        let members = members(rows, now)
+        if members != map.members {
+            before = map
+            older = Array((older + [map]).suffix(4))
+            map = ShardMap(members, replicas: map.replicas)
+            since = now
+            sinceTime = time
+            isTaken = false
+            remember(rows, offset)
+            return true
+        }
+        guard !older.isEmpty else { return false }
+        let others = rows.filter { members.contains($0.report.id) && $0.report.id != member }
+        guard others.allSatisfy({ $0.report.sharesWith == members }) || now - since >= pace.handOver else {
+            return false
+        }
+        older = []
+        return true
+    }
+
+    /// Every symbol of the share stands.
+    mutating func taken() { isTaken = true }
+
+    /// Since when nobody may have brought a symbol that this box takes anew, in milliseconds since the Unix epoch; `nil`
+    /// where it is not known that anybody took it before. May be to come: whoever lives keeps it for
+    /// ``ShardPace/handOver``.
+    func lossStart(of symbol: Symbol) -> Int64? {
+        guard let owners = before?.owners(of: symbol), !owners.contains(member) else { return nil }
+        if owners.contains(where: map.members.contains) {
+            return sinceTime + Int64(pace.handOver.inSeconds * 1000)
+        }
+        return owners.compactMap { lastSeen[$0] }.max()
+    }
+
+    private mutating func remember(_ rows: [FleetRow], _ offset: Int64) {
+        lastSeen = [:]
+        for row in rows where !map.members.contains(row.report.id) { lastSeen[row.report.id] = row.seen + offset }
+    }
+
+    /// The live boxes that share, this one always among them.
+    private func members(_ rows: [FleetRow], _ now: ContinuousClock.Instant) -> [String] {
+        let mayBeComing = now - askedSince < .seconds(pace.stale)
+        let live = rows.filter { row in
+            guard row.report.sharesWith != nil, row.report.state != .stopped else { return false }
+            return row.age <= pace.stale || mayBeComing && map.members.contains(row.report.id)
+        }
+        return Set(live.map(\.report.id) + [member]).sorted()
+    }
+}

@@ -1,0 +1,63 @@
+public import MarketData
+
+/// What last came of a symbol.
+public struct SymbolNews: Sendable, Equatable {
+    /// The symbol.
+    public var symbol: Symbol
+    /// When an event of it was last read, in milliseconds since the Unix epoch.
+    public var received: Int64
+    /// The price of its newest trade, or a bar's close; `nil` before the first.
+    public var price: Double?
+}
+
+/// What last came of each symbol, for the page: a table that costs an event a few nanoseconds, where a dictionary's
+/// look-up would cost more than all the rest that is done with it on its way.
+struct NewestBySymbol: Sendable {
+    /// The most symbols; the whole market has a third of that.
+    static let limit = 1 << 15
+
+    private var news: [SymbolNews] = []
+    /// Places in ``news`` by the symbol's hash, one more than the index; 0 is free. A power of two, at most half full.
+    private var places = [Int32](repeating: 0, count: 1 << 10)
+
+    /// Notes an event; without a price the one before stays.
+    mutating func note(_ symbol: Symbol, at received: Int64, price: Double? = nil) {
+        let index = place(of: symbol)
+        guard index >= 0 else { return }
+        news[index].received = received
+        if let price { news[index].price = price }
+    }
+
+    /// Those that had an event at a moment or later, in milliseconds since the Unix epoch.
+    func since(_ moment: Int64) -> [SymbolNews] { news.filter { $0.received >= moment } }
+
+    /// Where a symbol's news are, in a new place when it has none; -1 when there is no room.
+    private mutating func place(of symbol: Symbol) -> Int {
+        var slot = Self.hash(symbol) & (places.count - 1)
+        while places[slot] != 0 {
+            let index = Int(places[slot] - 1)
+            if news[index].symbol == symbol { return index }
+            slot = (slot + 1) & (places.count - 1)
+        }
+        guard news.count < Self.limit else { return -1 }
+        news.append(SymbolNews(symbol: symbol, received: 0))
+        places[slot] = Int32(news.count)
+        if news.count * 2 > places.count { grow() }
+        return news.count - 1
+    }
+
+    private mutating func grow() {
+        places = [Int32](repeating: 0, count: places.count * 2)
+        for (index, each) in news.enumerated() {
+            var slot = Self.hash(each.symbol) & (places.count - 1)
+            while places[slot] != 0 { slot = (slot + 1) & (places.count - 1) }
+            places[slot] = Int32(index + 1)
+        }
+    }
+
+    private static func hash(_ symbol: Symbol) -> Int {
+        let words = unsafeBitCast(symbol, to: SIMD2<UInt64>.self)
+        let mixed = (words.x ^ words.y &* 0x9E37_79B9_7F4A_7C15) &* 0xD6E8_FEB8_6659_FD93
+        return Int(truncatingIfNeeded: mixed >> 32)
+    }
+}

@@ -1,0 +1,137 @@
+import MarketData
+import Store
+
+/// Decides what a box may say of itself: of which span it has all events of a kind upstream. Reads no clock.
+///
+/// A loss becomes known some time after it began: a silent connection is given up after a minute, and the newest event
+/// before the silence is where its gap begins. So what was the newest event is vouched for only ``patience`` later, when
+/// nothing has come up that says otherwise, and when the database has acknowledged all rows up to it.
+struct StretchLog {
+    /// What the box knows at one moment.
+    struct Sight {
+        /// The time of the newest event of each kind in the file, in milliseconds since the Unix epoch; read before the rest.
+        var newest: [EventKind: Int64]
+        /// The streams' rows in the file, and those upstream.
+        var buffer: BufferStatistics
+        /// The gaps in the file, the newest so many.
+        var gaps: [Gap]
+        /// The symbols that are subscribed; `nil` for all.
+        var symbols: Set<Symbol>?
+        /// A moment of a clock that never jumps.
+        var now: Duration
+    }
+
+    /// How long after an event was the newest a loss before it may still come to light.
+    static let patience: Duration = .seconds(90)
+
+    private struct Mark {
+        var newest: Int64
+        var sequence: Int64
+        var at: Duration
+    }
+
+    private struct Course {
+        var stretch: Stretch
+        /// Events given up or refused when it began.
+        var given: Int64
+        /// What was newest at the last looks, oldest first.
+        var marks: [Mark]
+    }
+
+    /// So many looks are remembered; while the database is away, the first ones.
+    private static let mostMarks = 32
+
+    private let patience: Duration
+    private var courses: [EventKind: Course] = [:]
+
+    init(patience: Duration = Self.patience) { self.patience = patience }
+
+    /// Takes a look.
+    ///
+    /// - Returns: What is new: stretches that reach further, and those that turned out to end earlier than was said.
+    mutating func look(_ sight: Sight) -> [Stretch] {
+        sight.newest.sorted { $0.key.rawValue < $1.key.rawValue }.flatMap { look($0.key, newest: $0.value, sight) }
+    }
+
+    private mutating func look(_ kind: EventKind, newest: Int64, _ sight: Sight) -> [Stretch] {
+        let gaps = sight.gaps.filter { $0.events.contains(kind) }
+        let lasting = gaps.filter { $0.to == nil }
+        let symbols = sight.symbols.map { $0.subtracting(lasting.flatMap(\.symbols)) }
+        let isBlind = symbols?.isEmpty == true || lasting.contains { $0.symbols.isEmpty || symbols == nil }
+        let given = sight.buffer.drops + sight.buffer.deadLetters
+        guard !isBlind else { return end(kind, gaps) }
+        guard var course = courses[kind] else {
+            courses[kind] = begin(kind, newest, symbols, gaps, given, sight)
+            return []
+        }
+        let isBroken = gaps.contains { ($0.to ?? .max) > course.stretch.since && $0.concerns(symbols) }
+        guard course.stretch.symbols == symbols, course.given == given, !isBroken else {
+            let shortened = end(kind, gaps)
+            courses[kind] = begin(kind, newest, symbols, gaps, given, sight)
+            return shortened
+        }
+        var news: [Stretch] = []
+        let stream = sight.buffer[kind.stream]
+        let ripe = course.marks.prefix {
+            sight.now - $0.at >= patience && stream.acknowledgedSequence >= $0.sequence
+        }
+        if let mark = ripe.last, mark.newest > course.stretch.through {
+            course.stretch.through = mark.newest
+            news = [course.stretch]
+        }
+        course.marks.removeFirst(ripe.count)
+        if course.marks.count < Self.mostMarks {
+            course.marks.append(Mark(newest: newest, sequence: stream.lastSequence, at: sight.now))
+        }
+        courses[kind] = course
+        return news
+    }
+
+    /// Begins behind all that is known to be missing.
+    private func begin(
+        _ kind: EventKind, _ newest: Int64, _ symbols: Set<Symbol>?, _ gaps: [Gap], _ given: Int64, _ sight: Sight
+    ) -> Course {
+        let since = gaps.reduce(newest) { max($0, $1.to ?? $0) }
+        let stretch = Stretch(kind: kind, symbols: symbols, since: since, through: since)
+        let mark = Mark(newest: newest, sequence: sight.buffer[kind.stream].lastSequence, at: sight.now)
+        return Course(stretch: stretch, given: given, marks: [mark])
+    }
+
+    /// Ends a stretch, earlier than was said where a gap began earlier.
+    private mutating func end(_ kind: EventKind, _ gaps: [Gap]) -> [Stretch] {
+        guard var stretch = courses.removeValue(forKey: kind)?.stretch else { return [] }
+        let breaks = gaps.filter { ($0.to ?? .max) > stretch.since && $0.concerns(stretch.symbols) }.map(\.from)
+        guard let first = breaks.min(), first < stretch.through else { return [] }
+        stretch.through = max(stretch.since, first)
+        return [stretch]
+    }
+}
+
+extension Gap {
+    /// Whether it is of any of these symbols; `nil` stands for all.
+    fileprivate func concerns(_ others: Set<Symbol>?) -> Bool {
+        guard let others, !symbols.isEmpty else { return true }
+        return symbols.contains { others.contains($0) }
+    }
+
+    /// The other boxes that have all that this gap misses, each symbol and kind of it; `nil` where something is left.
+    func covering(_ stretches: [String: [Stretch]]) -> [String]? {
+        guard let to, !isUncertain, !events.isEmpty else { return nil }
+        var boxes: Set<String> = []
+        for kind in events {
+            var left: Set<Symbol>? = symbols.isEmpty ? nil : Set(symbols)
+            var isCovered = false
+            for (box, stretches) in stretches.sorted(by: { $0.key < $1.key }) where !isCovered {
+                for stretch in stretches
+                where stretch.kind == kind && stretch.since <= from && to <= stretch.through && !isCovered {
+                    let before = left
+                    if let symbols = stretch.symbols { left?.subtract(symbols) } else { left = [] }
+                    if left != before { boxes.insert(box) }
+                    isCovered = left?.isEmpty == true
+                }
+            }
+            guard isCovered else { return nil }
+        }
+        return boxes.sorted()
+    }
+}

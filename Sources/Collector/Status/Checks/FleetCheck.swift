@@ -1,0 +1,28 @@
+import MarketData
+
+extension Health.Check {
+    /// With SHARD=auto, a database that can't be asked for so many seconds makes the fleet degraded.
+    static let askingLimit = 60.0
+
+    /// Whether the box has its place among the others.
+    static func fleet(_ snapshot: CollectorSnapshot) -> Self {
+        guard let fleet = snapshot.fleet else { return Self("fleet", ok: "by itself: DATABASE_URI is not set") }
+        var troubles: [Health.Trouble] = []
+        if fleet.hasNamesake {
+            troubles.append(
+                .init(
+                    level: .degraded,
+                    text: "another box is called \(snapshot.collector) too: give each a COLLECTOR_ID of its own"))
+        }
+        if let problem = fleet.problem, fleet.isSharing, fleet.problemAge > askingLimit {
+            troubles.append(
+                .init(
+                    level: .degraded,
+                    text: "the database can't be asked who else shares the symbols, so the last assignment stays: "
+                        + problem))
+        }
+        // Who may not write the row is told once by the log, and by doctor: nothing is lost.
+        let summary = fleet.problem.map { "the row is not written: \($0)" } ?? "the row is written"
+        return Self("fleet", ok: summary, troubles: troubles)
+    }
+}

@@ -1,0 +1,56 @@
+public import MarketData
+
+/// Who takes which symbol, by rendezvous hashing: for each symbol every member has a weight, and the heaviest take it.
+///
+/// When a member comes or goes, only the symbols move that it takes or had. Everybody who knows the members' names
+/// comes to the same result, on any machine and in any version: the hash is part of the protocol.
+public struct ShardMap: Sendable, Equatable {
+    /// The members' names, sorted, each once.
+    public let members: [String]
+    /// How many members take a symbol, as far as there are so many.
+    public let replicas: Int
+    private let hashes: [UInt64]
+
+    /// A map of these members; `replicas` is at least 1.
+    public init(_ members: some Sequence<String>, replicas: Int) {
+        self.members = Set(members).sorted()
+        self.replicas = max(1, replicas)
+        hashes = self.members.map { Self.hash($0.utf8) }
+    }
+
+    /// The map of `SHARD=k/n`: members that are called by their numbers.
+    public init(count: Int, replicas: Int) {
+        self.init((1...max(1, count)).map(String.init), replicas: replicas)
+    }
+
+    /// The members that take a symbol, the heaviest first.
+    public func owners(of symbol: Symbol) -> [String] {
+        var best: [(weight: UInt64, member: Int)] = []
+        let name = Self.hash(symbol.description.utf8)
+        for (member, hash) in hashes.enumerated() {
+            let weight = Self.mixed(hash ^ name)
+            // Of equal weights the first name's goes first.
+            let place = best.firstIndex { $0.weight < weight } ?? best.endIndex
+            guard place < replicas else { continue }
+            best.insert((weight, member), at: place)
+            if best.count > replicas { best.removeLast() }
+        }
+        return best.map { members[$0.member] }
+    }
+
+    /// Whether a member takes a symbol.
+    public func gives(_ symbol: Symbol, to member: String) -> Bool { owners(of: symbol).contains(member) }
+
+    /// FNV-1a, 64 bits, and mixed: names that differ in one letter are far apart.
+    static func hash(_ bytes: some Sequence<UInt8>) -> UInt64 {
+        mixed(bytes.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3 })
+    }
+
+    /// The finaliser of MurmurHash3: every bit of the result depends on every bit of the number.
+    private static func mixed(_ number: UInt64) -> UInt64 {
+        var number = number
+        number = (number ^ number >> 33) &* 0xFF51_AFD7_ED55_8CCD
+        number = (number ^ number >> 33) &* 0xC4CE_B9FE_1A85_EC53
+        return number ^ number >> 33
+    }
+}

@@ -1,0 +1,53 @@
+public import MarketData
+
+/// The symbols that are collected because readers of the relay ask for them, each until nobody has read it for a while.
+/// Pure.
+struct SymbolDemand: Sendable {
+    /// How long a symbol outlives its last reader: one that connects again finds it collected.
+    let patience: Duration
+    private var lastRead: [Symbol: ContinuousClock.Instant] = [:]
+
+    init(patience: Duration) {
+        self.patience = patience
+    }
+
+    var count: Int { lastRead.count }
+
+    var symbols: [Symbol] { lastRead.keys.sorted() }
+
+    func contains(_ symbol: Symbol) -> Bool { lastRead[symbol] != nil }
+
+    /// A reader asks for a symbol.
+    mutating func ask(for symbol: Symbol, now: ContinuousClock.Instant) { lastRead[symbol] = now }
+
+    /// Takes out the symbols that are not wanted any more, whoever decided that.
+    mutating func keep(_ isWanted: (Symbol) -> Bool) { lastRead = lastRead.filter { isWanted($0.key) } }
+
+    /// Notes which symbols are read now, and takes out and returns those that nobody has read for too long.
+    mutating func look(now: ContinuousClock.Instant, isRead: (Symbol) -> Bool) -> [Symbol] {
+        var over: [Symbol] = []
+        for (symbol, time) in lastRead {
+            if isRead(symbol) {
+                lastRead[symbol] = now
+            } else if now - time >= patience {
+                lastRead[symbol] = nil
+                over.append(symbol)
+            }
+        }
+        return over.sorted()
+    }
+}
+
+/// What is collected because readers of the relay ask for it.
+public struct DemandReview: Sendable, Equatable {
+    /// The symbols, sorted.
+    public var symbols: [Symbol]
+    /// Channels of theirs that the account's plan does not cover.
+    public var refused: Set<FeedChannel>
+
+    /// Makes a review; see the properties for meaning.
+    public init(symbols: [Symbol] = [], refused: Set<FeedChannel> = []) {
+        self.symbols = symbols
+        self.refused = refused
+    }
+}

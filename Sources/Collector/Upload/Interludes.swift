@@ -1,0 +1,73 @@
+import Synchronization
+
+/// What is to be done between two passes of the upload, because a pass under way could be at the very rows.
+final class Interludes: Sendable {
+    private struct Waiting: Sendable {
+        let key: UInt64
+        let carryOut: @Sendable () async -> Void
+        let withdraw: @Sendable () -> Void
+    }
+
+    private struct State {
+        var waiting: [Waiting] = []
+        var next: UInt64 = 0
+        var isOver = false
+    }
+
+    private let state = Mutex(State())
+
+    /// Whether nothing waits.
+    var isEmpty: Bool { state.withLock { $0.waiting.isEmpty } }
+
+    /// Waits for its turn, which `ring` announces, and for what `work` returns.
+    ///
+    /// - Throws: What `work` does, and `CancellationError` when the task was cancelled, or the upload ended, before its turn.
+    func run<Value: Sendable>(
+        ring: () -> Void, _ work: @escaping @Sendable () async throws -> Value
+    ) async throws -> Value {
+        let key = state.withLock { state in
+            state.next += 1
+            return state.next
+        }
+        let result = await withTaskCancellationHandler {
+            await withCheckedContinuation { (continuation: CheckedContinuation<Result<Value, any Error>, Never>) in
+                let waiting = Waiting(key: key) {
+                    let result: Result<Value, any Error>
+                    do { result = .success(try await work()) } catch { result = .failure(error) }
+                    continuation.resume(returning: result)
+                } withdraw: {
+                    continuation.resume(returning: .failure(CancellationError()))
+                }
+                let isIn = state.withLock { state in
+                    guard !state.isOver, !Task.isCancelled else { return false }
+                    state.waiting.append(waiting)
+                    return true
+                }
+                if isIn { ring() } else { waiting.withdraw() }
+            }
+        } onCancel: {
+            let withdrawn = state.withLock { state in
+                state.waiting.firstIndex { $0.key == key }.map { state.waiting.remove(at: $0) }
+            }
+            withdrawn?.withdraw()
+        }
+        return try result.get()
+    }
+
+    /// Carries out what waits.
+    func carryOut() async {
+        while let next = state.withLock({ $0.waiting.isEmpty ? nil : $0.waiting.removeFirst() }) {
+            await next.carryOut()
+        }
+    }
+
+    /// Refuses what waits and what comes.
+    func end() {
+        let waiting = state.withLock { state in
+            defer { state.waiting = [] }
+            state.isOver = true
+            return state.waiting
+        }
+        for each in waiting { each.withdraw() }
+    }
+}

@@ -1,0 +1,109 @@
+public import MarketData
+
+/// What is exported, and how.
+public struct ExportOptions: Sendable {
+    /// The files' format.
+    public enum Format: String, Sendable, CaseIterable {
+        case parquet
+        case csv
+        case json
+    }
+
+    /// What one file holds of a stream.
+    public enum Layout: String, Sendable, CaseIterable {
+        /// A day.
+        case day
+        /// A day of one symbol.
+        case symbol
+    }
+
+    /// The streams.
+    public var streams: [EventStream]
+    /// The days, by the events' own time in New York.
+    public var days: ClosedRange<TradingDay>
+    /// Only these symbols; all where `nil`.
+    public var symbols: Set<Symbol>?
+    /// The files' format.
+    public var format: Format
+    /// Whether gzip makes the files smaller: whole files of CSV and JSON, the pages of Parquet.
+    public var isCompressed: Bool
+    /// What one file holds.
+    public var layout: Layout
+    /// The directory that the files go to.
+    public var directory: String
+
+    /// Makes options; see the properties for meaning.
+    public init(
+        streams: [EventStream] = EventStream.allCases, days: ClosedRange<TradingDay>, symbols: Set<Symbol>? = nil,
+        format: Format = .parquet, isCompressed: Bool = false, layout: Layout = .day, directory: String
+    ) {
+        self.streams = streams
+        self.days = days
+        self.symbols = symbols
+        self.format = format
+        self.isCompressed = isCompressed
+        self.layout = layout
+        self.directory = directory
+    }
+
+    /// Where a file goes: `trades/day=2026-11-24/trades.parquet`, or with `symbol=AAPL` a level below the day.
+    public func path(of stream: EventStream, _ day: TradingDay, _ symbol: Symbol?) -> String {
+        let name = stream.rawValue
+        let folder = symbol.map { "/symbol=\(Self.percentEncoded($0.description))" } ?? ""
+        let isZipped = isCompressed && format != .parquet
+        return "\(directory)/\(name)/day=\(day)\(folder)/\(name).\(format.rawValue)\(isZipped ? ".gz" : "")"
+    }
+
+    /// A symbol as a part of a path: what isn't a letter, a digit or a point becomes `%2F`.
+    private static func percentEncoded(_ text: String) -> String {
+        text.utf8.map { byte in
+            let isPlain =
+                UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte || UInt8(ascii: "A")...UInt8(ascii: "Z") ~= byte
+                || UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte || byte == UInt8(ascii: ".")
+            let digits = String(byte, radix: 16, uppercase: true)
+            return isPlain ? String(UnicodeScalar(byte)) : "%" + (digits.utf8.count < 2 ? "0" : "") + digits
+        }.joined()
+    }
+}
+
+/// What an export wrote.
+public struct ExportReport: Sendable, Equatable {
+    /// A file.
+    public struct File: Sendable, Equatable {
+        /// Its path.
+        public let path: String
+        /// Its stream.
+        public let stream: EventStream
+        /// Its day.
+        public let day: TradingDay
+        /// Its rows.
+        public let rows: Int
+        /// Its size.
+        public let bytes: Int64
+    }
+
+    /// The files, by path.
+    public var files: [File] = []
+    /// Numbers with more decimals than Parquet's columns have, which were rounded.
+    public var rounded = 0
+    /// Numbers that are too large for Parquet's columns, which were left out.
+    public var tooLarge = 0
+    /// Rows without a symbol that can be read, which were left out.
+    public var unreadable = 0
+    /// Streams and days of which the file has let rows go, so that what was written may lack some.
+    public var partial: [EventStream: [TradingDay]] = [:]
+
+    /// The rows of all files.
+    public var rows: Int { files.reduce(0) { $0 + $1.rows } }
+}
+
+/// A file of an export that can't be written.
+public struct ExportError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// The path.
+    public let path: String
+    /// What the system says.
+    public let cause: String
+
+    /// One line.
+    public var description: String { "\(path) can't be written: \(cause)" }
+}

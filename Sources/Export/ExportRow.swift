@@ -1,0 +1,41 @@
+import MarketData
+import Store
+
+/// A row with the columns of its stream in their order, wherever it comes from.
+protocol ExportRow {
+    func integer(_ column: Int) -> Int64?
+    func number(_ column: Int) -> Double?
+    /// Hands on the text's bytes; `false` where there is none.
+    func withText(_ column: Int, _ body: (UnsafeRawBufferPointer) -> Void) -> Bool
+}
+
+extension RowColumns: ExportRow {
+    func integer(_ column: Int) -> Int64? { integer(Int32(column)) }
+    func number(_ column: Int) -> Double? { number(Int32(column)) }
+
+    func withText(_ column: Int, _ body: (UnsafeRawBufferPointer) -> Void) -> Bool {
+        let bytes = bytes(Int32(column))
+        guard bytes.baseAddress != nil else { return false }
+        body(bytes)
+        return true
+    }
+}
+
+/// A row of the database.
+struct ValueRow: ExportRow {
+    let values: [ColumnValue?]
+
+    func integer(_ column: Int) -> Int64? {
+        if case .integer(let value) = values[column] { value } else { nil }
+    }
+
+    func number(_ column: Int) -> Double? {
+        if case .real(let value) = values[column] { value } else { nil }
+    }
+
+    func withText(_ column: Int, _ body: (UnsafeRawBufferPointer) -> Void) -> Bool {
+        guard case .text(var text) = values[column] else { return false }
+        text.withUTF8 { body(UnsafeRawBufferPointer($0)) }
+        return true
+    }
+}

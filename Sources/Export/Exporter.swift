@@ -1,0 +1,251 @@
+public import MarketData
+import Store
+import Synchronization
+public import Upstream
+
+/// Writes events into files for other programs: partitioned by day and stream, and by symbol where asked.
+///
+/// A file gets its name when it is whole, so a reader never sees half of one; one that is there already is replaced. Memory
+/// is bounded, however many files are written side by side: the one that holds most goes to the disk first. Where an
+/// export ends early, nothing of it stays, and it can be run again.
+public struct Exporter: Sendable {
+    /// So many bytes are held for all files.
+    private static let mostBytes = 64 << 20
+
+    private let options: ExportOptions
+    private let mostBytes: Int
+
+    /// An export.
+    public init(_ options: ExportOptions) { self.init(options, mostBytes: Self.mostBytes) }
+
+    init(_ options: ExportOptions, mostBytes: Int) {
+        self.options = options
+        self.mostBytes = mostBytes
+    }
+
+    /// Exports rows of a buffer's file: bars each in their newest version. Blocks on the disk.
+    ///
+    /// - Parameter progress: is told of rows read and of those there are of a stream.
+    /// - Throws: ``ExportError``, ``StoreError``, and `CancellationError` when the task was cancelled.
+    public func export(
+        fileIn directory: String,
+        progress: (_ stream: EventStream, _ read: Int64, _ total: Int64) -> Void = { _, _, _ in }
+    ) throws -> ExportReport {
+        switch options.format {
+        case .parquet: try export(fileIn: directory, by: ParquetEncoder.self, progress)
+        case .csv, .json: try export(fileIn: directory, by: TextEncoder.self, progress)
+        }
+    }
+
+    private func export<Encoder: RowEncoder>(
+        fileIn directory: String, by _: Encoder.Type,
+        _ progress: (_ stream: EventStream, _ read: Int64, _ total: Int64) -> Void
+    ) throws -> ExportReport {
+        let history = TickHistory(directory: directory)
+        let times = options.days.lowerBound.span.lowerBound..<options.days.upperBound.span.upperBound
+        var run = Run<Encoder>(options, mostBytes: mostBytes)
+        do {
+            for stream in options.streams {
+                note(heldSince: try history.heldSince(stream), of: stream, &run.report)
+                let pace: TickHistory.Pace = { read, total in
+                    progress(stream, read, total)
+                    return !Task.isCancelled
+                }
+                let superseded = stream == .bars ? try history.supersededBars(starts: times, pace: pace) : []
+                var failure: ExportError?
+                _ = try history.rows(of: stream, times: times, pace: pace) { row in
+                    if !superseded.isEmpty, let sequence = row.integer(0), superseded.contains(sequence) { return true }
+                    do throws(ExportError) {
+                        try run.append(row, of: stream)
+                        return true
+                    } catch {
+                        failure = error
+                        return false
+                    }
+                }
+                if let failure { throw failure }
+                try Task.checkCancellation()
+                try run.finish()
+            }
+            return run.report
+        } catch {
+            run.abandon()
+            throw error
+        }
+    }
+
+    /// Exports rows of the database.
+    ///
+    /// - Parameters:
+    ///   - readers: The database of each stream.
+    ///   - progress: is told of days done and of those there are.
+    /// - Throws: ``ExportError``, ``UpstreamError``, and `CancellationError` when the task was cancelled.
+    public func export(
+        upstream readers: [EventStream: UpstreamReader],
+        progress: (_ stream: EventStream, _ done: Int, _ total: Int) -> Void = { _, _, _ in }
+    ) async throws -> ExportReport {
+        switch options.format {
+        case .parquet: try await export(upstream: readers, by: ParquetEncoder.self, progress)
+        case .csv, .json: try await export(upstream: readers, by: TextEncoder.self, progress)
+        }
+    }
+
+    private func export<Encoder: RowEncoder>(
+        upstream readers: [EventStream: UpstreamReader], by _: Encoder.Type,
+        _ progress: (_ stream: EventStream, _ done: Int, _ total: Int) -> Void
+    ) async throws -> ExportReport {
+        let run = SharedRun(Run<Encoder>(options, mostBytes: mostBytes))
+        do {
+            let symbols = options.symbols?.sorted()
+            for stream in options.streams {
+                guard let reader = readers[stream] else { continue }
+                for (place, day) in options.days.enumerated() {
+                    for table in UpstreamReader.Table.allCases where table.stream == stream {
+                        try await reader.rows(of: table, times: day.span, symbols: symbols) { row in
+                            run.append(row, of: stream)
+                        }
+                    }
+                    try Task.checkCancellation()
+                    try run.finish()
+                    progress(stream, place + 1, options.days.count)
+                }
+            }
+            return run.report
+        } catch {
+            run.abandon()
+            throw error
+        }
+    }
+
+    /// Notes the days with trading of which rows may have gone already.
+    private func note(heldSince: Int64?, of stream: EventStream, _ report: inout ExportReport) {
+        guard let heldSince else { return }
+        let days = options.days.filter { day in day.session.map { $0.open < heldSince } ?? false }
+        if !days.isEmpty { report.partial[stream] = days }
+    }
+}
+
+/// The files of one export under way.
+private struct Run<Encoder: RowEncoder> {
+    private struct Key: Hashable {
+        let day: TradingDay
+        let symbol: Symbol?
+    }
+
+    var report = ExportReport()
+    private let options: ExportOptions
+    private let mostBytes: Int
+    private var files: [Key: PartitionFile<Encoder>] = [:]
+    private var held = 0
+    /// The file of the row before, and the times that belong to its day.
+    private var last: (key: Key, span: Range<Int64>, file: PartitionFile<Encoder>)?
+    private var stream: EventStream?
+    private var places = (symbol: 0, time: 0)
+
+    init(_ options: ExportOptions, mostBytes: Int) {
+        self.options = options
+        self.mostBytes = mostBytes
+    }
+
+    mutating func append(_ row: some ExportRow, of stream: EventStream) throws(ExportError) {
+        if stream != self.stream { begin(stream) }
+        var symbol: Symbol?
+        if options.symbols != nil || options.layout == .symbol {
+            _ = row.withText(places.symbol) { symbol = Symbol(utf8: $0) }
+            guard let symbol else {
+                report.unreadable += 1
+                return
+            }
+            if let wanted = options.symbols, !wanted.contains(symbol) { return }
+        }
+        guard let time = row.integer(places.time) else {
+            report.unreadable += 1
+            return
+        }
+        let file = file(of: stream, time, options.layout == .symbol ? symbol : nil)
+        held += try file.append(row)
+        while held > mostBytes, let largest = files.values.max(by: { $0.heldBytes < $1.heldBytes }) {
+            let freed = try largest.flush()
+            guard freed > 0 else { break }
+            held -= freed
+        }
+    }
+
+    private mutating func begin(_ stream: EventStream) {
+        self.stream = stream
+        let columns = stream.columns
+        places.symbol = columns.firstIndex { $0.content == .symbol } ?? 0
+        places.time = columns.firstIndex { $0.name == stream.timeColumn } ?? 0
+        last = nil
+    }
+
+    private mutating func file(
+        of stream: EventStream, _ time: Int64, _ symbol: Symbol?
+    ) -> PartitionFile<Encoder> {
+        if let last, last.span.contains(time), last.key.symbol == symbol { return last.file }
+        let day = last.flatMap { $0.span.contains(time) ? $0.key.day : nil } ?? TradingDay(at: time)
+        let key = Key(day: day, symbol: symbol)
+        let span = last.flatMap { $0.key.day == day ? $0.span : nil } ?? day.span
+        let file =
+            files[key]
+            ?? PartitionFile(
+                stream, day, path: options.path(of: stream, day, symbol),
+                encoder: Encoder(stream, format: options.format, isCompressed: options.isCompressed))
+        files[key] = file
+        last = (key, span, file)
+        return file
+    }
+
+    /// Gives every file its name.
+    mutating func finish() throws(ExportError) {
+        for (_, file) in files.sorted(by: { $0.value.path < $1.value.path }) {
+            try file.finish()
+            report.files.append(
+                .init(path: file.path, stream: file.stream, day: file.day, rows: file.rows, bytes: file.bytes))
+            report.rounded += file.encoder.rounded
+            report.tooLarge += file.encoder.tooLarge
+        }
+        files = [:]
+        held = 0
+        last = nil
+    }
+
+    func abandon() {
+        for file in files.values { file.abandon() }
+    }
+}
+
+/// A run whose rows come from an actor.
+private final class SharedRun<Encoder: RowEncoder>: Sendable {
+    private struct State {
+        var run: Run<Encoder>
+        var failure: ExportError?
+    }
+
+    private let state: Mutex<State>
+
+    init(_ run: sending Run<Encoder>) { state = Mutex(State(run: run)) }
+
+    /// Takes a row, until one can't be written: ``finish()`` then says why.
+    func append(_ row: [ColumnValue?], of stream: EventStream) {
+        state.withLock { state in
+            guard state.failure == nil else { return }
+            do throws(ExportError) {
+                try state.run.append(ValueRow(values: row), of: stream)
+            } catch {
+                state.failure = error
+            }
+        }
+    }
+
+    func finish() throws(ExportError) {
+        try state.withLock { state throws(ExportError) in
+            if let failure = state.failure { throw failure }
+            try state.run.finish()
+        }
+    }
+
+    var report: ExportReport { state.withLock { $0.run.report } }
+
+    func abandon() { state.withLock { $0.run.abandon() } }
+}

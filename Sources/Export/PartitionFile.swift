@@ -1,0 +1,93 @@
+import FoundationEssentials
+import Glibc
+import MarketData
+
+/// A file that is being written under another name, and gets its own when it is whole.
+final class PartitionFile<Encoder: RowEncoder> {
+    let stream: EventStream
+    let day: TradingDay
+    let path: String
+    private(set) var encoder: Encoder
+    private(set) var rows = 0
+    private(set) var bytes: Int64 = 0
+    /// What the encoder was found to hold last.
+    private(set) var heldBytes = 0
+    private let temporary: String
+    private var isBegun = false
+
+    init(_ stream: EventStream, _ day: TradingDay, path: String, encoder: Encoder) {
+        self.stream = stream
+        self.day = day
+        self.path = path
+        self.encoder = encoder
+        let folder = path[..<(path.lastIndex(of: "/") ?? path.startIndex)]
+        temporary = "\(folder)/.\(path[path.index(after: folder.endIndex)...]).partial"
+    }
+
+    /// Takes a row, and writes what is ready when it is much.
+    ///
+    /// - Returns: by how much more is held now.
+    func append(_ row: some ExportRow) throws(ExportError) -> Int {
+        encoder.append(row)
+        rows += 1
+        // Adding up what many columns hold costs more than a row.
+        guard rows & 63 == 0 else { return 0 }
+        if encoder.readyBytes >= Self.pieceBytes { try write(encoder.takeReady()) }
+        return measure()
+    }
+
+    private static var pieceBytes: Int { 4 << 20 }
+
+    private func measure() -> Int {
+        let before = heldBytes
+        heldBytes = encoder.heldBytes
+        return heldBytes - before
+    }
+
+    /// Writes what is held.
+    ///
+    /// - Returns: by how much less is held now.
+    func flush() throws(ExportError) -> Int {
+        try write(encoder.takeBytes())
+        return -measure()
+    }
+
+    /// Ends the file and gives it its name.
+    func finish() throws(ExportError) {
+        try write(encoder.finish(), isLast: true)
+        guard rename(temporary, path) == 0 else { throw failure(path) }
+    }
+
+    /// Removes what was written.
+    func abandon() {
+        if isBegun { unlink(temporary) }
+    }
+
+    /// Opened for each piece, because there may be more files than a process may have open.
+    private func write(_ piece: [UInt8], isLast: Bool = false) throws(ExportError) {
+        if !isBegun {
+            let folder = String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
+            do {
+                try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            } catch {
+                throw ExportError(path: folder, cause: "\(error)")
+            }
+        }
+        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (isBegun ? 0 : O_TRUNC), 0o644)
+        guard descriptor >= 0 else { throw failure(temporary) }
+        defer { close(descriptor) }
+        isBegun = true
+        var start = 0
+        while start < piece.count {
+            let count = piece[start...].withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            if count < 0, errno != EINTR { throw failure(temporary) }
+            start += max(0, count)
+        }
+        bytes += Int64(piece.count)
+        if isLast, fdatasync(descriptor) != 0 { throw failure(temporary) }
+    }
+
+    private func failure(_ path: String) -> ExportError {
+        ExportError(path: path, cause: String(cString: strerror(errno)))
+    }
+}

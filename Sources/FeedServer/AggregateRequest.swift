@@ -1,0 +1,148 @@
+public import MarketData
+
+/// A request for the provider's REST aggregates: `/v2/aggs/ticker/{symbol}/range/1/{minute|second}/{from}/{to}`.
+public struct AggregateRequest: Sendable, Equatable {
+    /// What a request turns out to be.
+    public enum Reading: Sendable, Equatable {
+        /// One of another route.
+        case elsewhere
+        /// One that can't be met, and why.
+        case fault(String)
+        /// One to meet.
+        case request(AggregateRequest)
+    }
+
+    /// The most bars of one answer.
+    public static let maximumLimit = 50_000
+
+    /// The ticker.
+    public var symbol: Symbol
+    /// The bars' length.
+    public var interval: Bar.Interval
+    /// The starts of the first and the last window, in milliseconds since the Unix epoch; where an answer before this
+    /// one ended, what is left.
+    public var starts: ClosedRange<Int64>
+    /// Whether the oldest bars come first.
+    public var isAscending: Bool
+    /// The most bars of the answer.
+    public var limit: Int
+    private var path: String
+
+    /// Reads a request.
+    public static func read(_ request: PlainRequest) -> Reading {
+        let parts = request.path.split(separator: "/", omittingEmptySubsequences: true).map(String.init)
+        guard parts.count == 9, parts[0] == "v2", parts[1] == "aggs", parts[2] == "ticker", parts[4] == "range" else {
+            return .elsewhere
+        }
+        guard let symbol = Symbol(PlainRequest.unescaped(parts[3])) else { return .fault("the ticker is none") }
+        let lengths: [String: Bar.Interval] = ["minute": .minute, "second": .second]
+        guard parts[5] == "1", let interval = lengths[parts[6]] else {
+            return .fault("there are bars of 1 minute and of 1 second, not of \(parts[5]) \(parts[6])")
+        }
+        guard let from = start(parts[7]), let to = end(parts[8]), from <= to else {
+            return .fault("the range goes from one date (YYYY-MM-DD) or Unix time in milliseconds to one not earlier")
+        }
+        let sort = request.query["sort"] ?? "asc"
+        guard ["asc", "desc"].contains(sort) else { return .fault("sort is asc or desc") }
+        let limit = request.query["limit"] ?? "5000"
+        guard let limit = Int(limit), limit > 0 else { return .fault("limit is a number up to \(maximumLimit)") }
+        var wanted = AggregateRequest(
+            symbol: symbol, interval: interval, starts: from...to, isAscending: sort == "asc",
+            limit: min(limit, maximumLimit), path: request.path)
+        if let cursor = request.query["cursor"] {
+            guard let cursor = Int64(cursor), wanted.starts.contains(cursor) else {
+                return .fault("the cursor is not one of this range")
+            }
+            wanted.starts = wanted.isAscending ? cursor...to : from...cursor
+        }
+        return .request(wanted)
+    }
+
+    private static func start(_ text: String) -> Int64? {
+        Int64(text) ?? TradingCalendar.newYorkDay(text)?.lowerBound
+    }
+
+    /// A date goes to its end.
+    private static func end(_ text: String) -> Int64? {
+        Int64(text) ?? TradingCalendar.newYorkDay(text).map { $0.upperBound - 1 }
+    }
+
+    /// The answer in the provider's form, out of bars in the order asked for, at most ``limit``.
+    ///
+    /// - Parameters:
+    ///   - bars: The bars' JSON.
+    ///   - next: The start of the first bar that is left for a further answer.
+    ///   - origin: The server's address as the client wrote it.
+    ///   - missing: What the range has and the answer has not, as JSON; `nil` where nothing is known to be missing.
+    public func answer(
+        _ bars: [[UInt8]], next: Int64?, origin: String, missing: String? = nil
+    ) -> PlainAnswer {
+        var body = Array(
+            "{\"ticker\":\"\(symbol)\",\"status\":\"OK\",\"adjusted\":false,\"queryCount\":\(bars.count),".utf8)
+        body += Array("\"resultsCount\":\(bars.count),\"count\":\(bars.count)".utf8)
+        if !bars.isEmpty {
+            body += Array(",\"results\":[".utf8)
+            for (index, bar) in bars.enumerated() {
+                if index > 0 { body.append(UInt8(ascii: ",")) }
+                body += bar
+            }
+            body.append(UInt8(ascii: "]"))
+        }
+        if let next {
+            let rest = "cursor=\(next)&limit=\(limit)&sort=\(isAscending ? "asc" : "desc")"
+            body += Array(",\"next_url\":\(JSONString.quoted("\(origin)\(path)?\(rest)"))".utf8)
+        }
+        if let missing { body += Array(",\"missing\":\(missing)".utf8) }
+        body.append(UInt8(ascii: "}"))
+        return PlainAnswer(status: 200, body: body)
+    }
+}
+
+extension PlainRequest {
+    /// The path without the query.
+    public var path: String { target.firstIndex(of: "?").map { String(target[..<$0]) } ?? target }
+
+    /// What the query says, by name.
+    public var query: [String: String] {
+        guard let mark = target.firstIndex(of: "?") else { return [:] }
+        var query: [String: String] = [:]
+        for pair in target[target.index(after: mark)...].split(separator: "&") {
+            let sides = pair.split(separator: "=", maxSplits: 1).map(String.init)
+            if sides.count == 2 { query[sides[0]] = Self.unescaped(sides[1]) }
+        }
+        return query
+    }
+
+    /// The key that the client sends, in the header or, as the JavaScript client does, in the query.
+    public var key: String? {
+        let bearer = "Bearer "
+        guard let authorization, authorization.hasPrefix(bearer) else { return query["apiKey"] }
+        return String(authorization.dropFirst(bearer.count))
+    }
+
+    /// Undoes percent encoding; text that is not encoded well stays as it is.
+    public static func unescaped(_ text: String) -> String {
+        var bytes: [UInt8] = []
+        var rest = Array(text.utf8)[...]
+        while let byte = rest.popFirst() {
+            if byte == UInt8(ascii: "%"), rest.count >= 2,
+                let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16)
+            {
+                bytes.append(value)
+                rest = rest.dropFirst(2)
+            } else {
+                bytes.append(byte)
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}
+
+extension PlainAnswer {
+    /// An error in the provider's form.
+    public static func fault(_ status: Int, _ text: String, retryAfter: Int? = nil) -> PlainAnswer {
+        PlainAnswer(
+            status: status, body: Array("{\"status\":\"ERROR\",\"error\":\(JSONString.quoted(text))}".utf8),
+            retryAfter: retryAfter)
+    }
+}

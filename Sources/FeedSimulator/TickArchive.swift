@@ -1,0 +1,102 @@
+import FeedServer
+import MarketData
+import Synchronization
+
+/// The trades and quotes that have passed the replay, as the REST API's routes of ticks answer them.
+///
+/// Those that no client was there to get are in it too: that is what the routes are for.
+final class TickArchive: Sendable {
+    private struct Key: Hashable {
+        var symbol: Symbol
+        var isTrade: Bool
+    }
+
+    /// One symbol's events of a kind, as they passed: times in milliseconds, and the feed's own objects.
+    private struct Passed {
+        var times: [Int64] = []
+        var ends: [Int] = []
+        var bytes: [UInt8] = []
+
+        func object(_ index: Int) -> ArraySlice<UInt8> {
+            bytes[(index == 0 ? 0 : ends[index - 1])..<ends[index]]
+        }
+    }
+
+    private let passed = Mutex<[Key: Passed]>([:])
+
+    /// Adds the trades and quotes of some frames.
+    func add(_ block: FrameBlock, _ range: Range<Int>) {
+        passed.withLock { passed in
+            for index in range where !block.frames[index].kinds.isDisjoint(with: [.trade, .quote]) {
+                block.withText(of: block.frames[index]) { text in
+                    _ = FrameScan.forEachEvent(text) { event in
+                        guard event.kind == .trade || event.kind == .quote else { return }
+                        let object = UnsafeRawBufferPointer(rebasing: text[event.range])
+                        guard let symbol = FrameScan.symbol(of: object),
+                            let time = FrameScan.time(of: object, kind: event.kind)
+                        else { return }
+                        let key = Key(symbol: symbol, isTrade: event.kind == .trade)
+                        passed[key, default: Passed()].times.append(time)
+                        passed[key]?.bytes.append(contentsOf: object)
+                        let end = passed[key]?.bytes.count ?? 0
+                        passed[key]?.ends.append(end)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Events within a span, as the REST API writes them, from the given one on, at most `limit`; and whether more follow.
+    func events(
+        of symbol: Symbol, isTrade: Bool, times: Range<Int64>, ascending: Bool, from offset: Int, limit: Int
+    ) -> (objects: [[UInt8]], hasMore: Bool) {
+        passed.withLock { passed in
+            guard let all = passed[Key(symbol: symbol, isTrade: isTrade)] else { return ([], false) }
+            var places = all.times.indices.filter { times.contains(all.times[$0]) }
+            places.sort { all.times[$0] == all.times[$1] ? $0 < $1 : all.times[$0] < all.times[$1] }
+            if !ascending { places.reverse() }
+            let page = places.dropFirst(offset).prefix(limit)
+            let objects = page.map { Self.tick(Array(all.object($0)), time: all.times[$0], isTrade: isTrade) }
+            return (objects, places.count > offset + limit)
+        }
+    }
+
+    private static let tradeNames: [(StaticString, String)] = [
+        ("x", "exchange"), ("i", "id"), ("p", "price"), ("q", "sequence_number"), ("c", "conditions"), ("z", "tape"),
+        ("trfi", "trf_id"), ("e", "correction"),
+    ]
+    private static let quoteNames: [(StaticString, String)] = [
+        ("ax", "ask_exchange"), ("ap", "ask_price"), ("as", "ask_size"), ("bx", "bid_exchange"), ("bp", "bid_price"),
+        ("bs", "bid_size"), ("i", "indicators"), ("q", "sequence_number"), ("z", "tape"),
+    ]
+
+    /// The object as the REST API writes it: other names, nanoseconds, and a quote's condition as an array.
+    private static func tick(_ object: [UInt8], time: Int64, isTrade: Bool) -> [UInt8] {
+        object.withUnsafeBytes { object in
+            var output = Array("{\"sip_timestamp\":\(time)000000".utf8)
+            func add(_ name: String, _ value: some Sequence<UInt8>) {
+                output += Array(",\"\(name)\":".utf8)
+                output += value
+            }
+            for (name, full) in isTrade ? tradeNames : quoteNames {
+                if let value = ObjectFields.value(of: name, in: object) { add(full, object[value]) }
+            }
+            let own = ObjectFields.integer("pt", in: object) ?? time
+            add("participant_timestamp", Array("\(FrameScan.isNanoseconds(own) ? own : own * 1_000_000)".utf8))
+            if isTrade {
+                if let value = ObjectFields.value(of: "ds", in: object) {
+                    add("size", object[value].filter { $0 != UInt8(ascii: "\"") })
+                } else if let value = ObjectFields.value(of: "s", in: object) {
+                    add("size", object[value])
+                }
+                if let received = ObjectFields.integer("trft", in: object) {
+                    add("trf_timestamp", Array("\(received)000000".utf8))
+                }
+            } else if let value = ObjectFields.value(of: "c", in: object) {
+                add("conditions", [UInt8(ascii: "[")] + object[value] + [UInt8(ascii: "]")])
+            }
+            output.append(UInt8(ascii: "}"))
+            return output
+        }
+    }
+}

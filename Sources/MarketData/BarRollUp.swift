@@ -1,0 +1,109 @@
+/// Puts bars together into longer ones: open, high, low, close, volume and VWAP of several minutes, an hour or a day.
+///
+/// Pure. Intervals of minutes and hours are counted from midnight in New York, so that one begins with the session; a day
+/// is the New York date, with the hours before and after the regular session. VWAP is sum(vwap·volume) / sum(volume), of
+/// the bars that have one. What a feed counts since the day's begin is left out.
+public struct BarRollUp: Sendable, Equatable {
+    /// The length of the longer bars.
+    public enum Length: Sendable, Equatable {
+        case minutes(Int)
+        case hours(Int)
+        case day
+
+        /// Reads `5m`, `1h` or `1d`; `nil` for anything else, and for a length that a day isn't a multiple of.
+        public init?(_ text: String) {
+            guard let unit = text.last, let count = Int(text.dropLast()), count > 0 else { return nil }
+            switch unit {
+            case "m" where count < 1440 && 1440 % count == 0: self = .minutes(count)
+            case "h" where count < 24 && 24 % count == 0: self = .hours(count)
+            case "d" where count == 1: self = .day
+            default: return nil
+            }
+        }
+
+        /// The length in seconds; of a day as it is without a change of the clocks.
+        public var seconds: Int32 {
+            switch self {
+            case .minutes(let count): Int32(count) * 60
+            case .hours(let count): Int32(count) * 3600
+            case .day: 86_400
+            }
+        }
+    }
+
+    /// A longer bar.
+    public struct Bar: Sendable, Equatable {
+        /// The window's start, in milliseconds since the Unix epoch.
+        public var start: Int64
+        /// The window's end.
+        public var end: Int64
+        /// First price in the window.
+        public var open: Double
+        /// Highest price in the window.
+        public var high: Double
+        /// Lowest price in the window.
+        public var low: Double
+        /// Last price in the window.
+        public var close: Double
+        /// Shares traded in the window.
+        public var volume: Double
+        /// Volume-weighted average price; `nil` where no bar with a volume has one.
+        public var vwap: Double?
+        /// How many bars it was made of.
+        public var count: Int
+    }
+
+    private let length: Length
+
+    /// A roll-up to a length.
+    public init(to length: Length) { self.length = length }
+
+    /// The longer bars of one symbol's bars, which are in the order of their starts.
+    public func bars(of bars: [MarketData.Bar]) -> [Bar] {
+        var found: [Bar] = []
+        var weighted = (price: 0.0, volume: 0.0)
+        for bar in bars {
+            if let last = found.last, bar.start < last.end {
+                var last = last
+                last.high = max(last.high, bar.high)
+                last.low = min(last.low, bar.low)
+                last.close = bar.close
+                last.volume = Self.rounded(last.volume + bar.volume)
+                last.count += 1
+                found[found.count - 1] = last
+            } else {
+                let window = window(of: bar.start)
+                weighted = (0, 0)
+                found.append(
+                    Bar(
+                        start: window.lowerBound, end: window.upperBound, open: bar.open, high: bar.high, low: bar.low,
+                        close: bar.close, volume: bar.volume, vwap: nil, count: 1))
+            }
+            if let vwap = bar.vwap, bar.volume > 0 {
+                weighted.price += vwap * bar.volume
+                weighted.volume += bar.volume
+                found[found.count - 1].vwap = Self.rounded(weighted.price / weighted.volume)
+            }
+        }
+        return found
+    }
+
+    /// Without the last digits that binary sums and quotients have by chance: to six decimals.
+    private static func rounded(_ value: Double) -> Double {
+        value.magnitude < 1e9 ? (value * 1e6).rounded() / 1e6 : value
+    }
+
+    /// The window that holds a moment, in milliseconds since the Unix epoch.
+    func window(of moment: Int64) -> Range<Int64> {
+        let day = TradingDay(at: moment).span
+        let step: Int64
+        switch length {
+        case .minutes(let count): step = Int64(count) * 60_000
+        case .hours(let count): step = Int64(count) * 3_600_000
+        case .day: return day
+        }
+        // After a change of the clocks, which is on a Sunday before any trading, midnight is off by an hour.
+        let start = day.lowerBound + (moment - day.lowerBound) / step * step
+        return start..<min(start + step, day.upperBound)
+    }
+}

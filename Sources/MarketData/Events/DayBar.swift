@@ -1,0 +1,41 @@
+/// A bar's numbers, without what a comparison of days doesn't need.
+public struct DayBar: Sendable, Equatable {
+    /// The window's start, in milliseconds since the Unix epoch.
+    public var start: Int64
+    /// First price in the window.
+    public var open: Double
+    /// Highest price in the window.
+    public var high: Double
+    /// Lowest price in the window.
+    public var low: Double
+    /// Last price in the window.
+    public var close: Double
+    /// Shares traded in the window.
+    public var volume: Double
+    /// Volume-weighted average price of the window.
+    public var vwap: Double?
+    /// The number of its row in a buffer's file; `nil` where it isn't of one.
+    public var sequence: Int64?
+
+    /// Makes a bar; see the properties for meaning and units.
+    public init(
+        start: Int64, open: Double, high: Double, low: Double, close: Double, volume: Double, vwap: Double? = nil,
+        sequence: Int64? = nil
+    ) {
+        self.start = start
+        self.open = open
+        self.high = high
+        self.low = low
+        self.close = close
+        self.volume = volume
+        self.vwap = vwap
+        self.sequence = sequence
+    }
+
+    /// The numbers of a bar.
+    public init(_ bar: Bar) {
+        self.init(
+            start: bar.start, open: bar.open, high: bar.high, low: bar.low, close: bar.close, volume: bar.volume,
+            vwap: bar.vwap)
+    }
+}

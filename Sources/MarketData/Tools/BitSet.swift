@@ -1,0 +1,31 @@
+/// A set of small whole numbers, a bit each.
+public struct BitSet: Sendable, Equatable {
+    private var words: [UInt64] = []
+
+    /// No number.
+    public init() {}
+
+    /// The numbers of a sequence, none of them less than 0.
+    public init(_ numbers: some Sequence<Int>) {
+        for number in numbers { insert(number) }
+    }
+
+    /// Whether a number is in the set.
+    public func contains(_ number: Int) -> Bool {
+        number >> 6 < words.count && words[number >> 6] & (1 << UInt64(number & 63)) != 0
+    }
+
+    /// Adds a number that is not less than 0.
+    ///
+    /// - Returns: Whether it was not there.
+    @discardableResult
+    public mutating func insert(_ number: Int) -> Bool {
+        let (place, bit) = (number >> 6, UInt64(1) << UInt64(number & 63))
+        if place >= words.count { words += repeatElement(0, count: place + 1 - words.count) }
+        defer { words[place] |= bit }
+        return words[place] & bit == 0
+    }
+
+    /// How many there are.
+    public var count: Int { words.reduce(0) { $0 + $1.nonzeroBitCount } }
+}

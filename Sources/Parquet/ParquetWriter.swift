@@ -1,0 +1,96 @@
+/// Makes a Parquet file of flat rows (parquet-format 2.10; data pages of version 1, PLAIN and dictionary encoding).
+///
+/// Does no I/O: rows go in, and ``takeBytes()`` gives the file piece by piece. Holds no more rows than one row group has,
+/// besides a description of the row groups before. Values are appended column by column, then ``endRow()`` is called.
+public struct ParquetWriter {
+    /// How pages are compressed.
+    public enum Compression: String, Sendable, CaseIterable {
+        case none
+        case gzip
+
+        var codec: Int32 { self == .gzip ? 2 : 0 }
+    }
+
+    /// So many rows are one row group.
+    public static let groupRows = 1 << 17
+
+    private var columns: [ColumnChunk]
+    private let compression: Compression
+    private let createdBy: String
+    private var bytes: [UInt8] = Array("PAR1".utf8)
+    /// Bytes that were taken.
+    private var taken: Int64 = 0
+    private var rows = 0
+    private var total: Int64 = 0
+    private var groups: [CompactStruct] = []
+
+    /// Begins a file.
+    public init(_ columns: [ParquetColumn], compression: Compression = .none, createdBy: String) {
+        self.columns = columns.map { ColumnChunk($0) }
+        self.compression = compression
+        self.createdBy = createdBy
+    }
+
+    /// Gives a row a number, a moment, a decimal or a flag, in the unit that the column says.
+    public mutating func append(_ number: Int64, at column: Int) { columns[column].append(number) }
+
+    /// Gives a row a text.
+    public mutating func append(_ text: UnsafeRawBufferPointer, at column: Int) { columns[column].append(text) }
+
+    /// Gives a row no value in a column.
+    public mutating func appendNull(at column: Int) { columns[column].appendNull() }
+
+    /// Ends a row, in which every column has had a value or none.
+    public mutating func endRow() {
+        rows += 1
+        if rows == Self.groupRows { endGroup() }
+    }
+
+    /// About how many bytes are held.
+    public var heldBytes: Int { bytes.count + columns.reduce(0) { $0 + $1.heldBytes } }
+
+    /// How many bytes ``takeBytes()`` has.
+    public var readyBytes: Int { bytes.count }
+
+    /// Ends the row group early, so that ``takeBytes()`` has all rows so far.
+    public mutating func endGroup() {
+        guard rows > 0 else { return }
+        let chunks = columns.indices.map { columns[$0].write(to: &bytes, start: taken, compression: compression) }
+        var group = CompactStruct()
+        group.add(1, chunks.map(\.description))
+        group.add(2, Int64(chunks.reduce(0) { $0 + $1.plainBytes }))
+        group.add(3, Int64(rows))
+        groups.append(group)
+        total += Int64(rows)
+        rows = 0
+    }
+
+    /// The bytes of the file that come next.
+    public mutating func takeBytes() -> [UInt8] {
+        let next = bytes
+        taken += Int64(next.count)
+        bytes = []
+        return next
+    }
+
+    /// Ends the file; ``takeBytes()`` then gives its last bytes.
+    public mutating func finish() {
+        endGroup()
+        var root = CompactStruct()
+        root.add(4, "schema")
+        root.add(5, Int32(columns.count))
+        var order = CompactStruct()
+        order.add(1, CompactStruct())
+        var file = CompactStruct()
+        file.add(1, Int32(2))
+        file.add(2, [root] + columns.map(\.column.schema))
+        file.add(3, total)
+        file.add(4, groups)
+        file.add(6, createdBy)
+        file.add(7, columns.map { _ in order })
+        let footer = file.bytes
+        bytes += footer
+        bytes.append(numbers: [UInt32(footer.count)])
+        bytes += Array("PAR1".utf8)
+    }
+}

@@ -1,0 +1,100 @@
+import FeedServer
+import Logging
+import MarketData
+import NIOPosix
+import Store
+
+/// Answers the provider's REST aggregates out of the buffer, so that one client object serves history and stream.
+struct BarHistory: Sendable {
+    /// Clients wait ten seconds for an answer.
+    private static let patience: Duration = .seconds(8)
+    /// The most gaps that one answer names.
+    private static let maximumGaps = 100
+
+    let configuration: RelayConfiguration
+    let buffer: TickBuffer
+    let symbols: any RelayedSymbols
+    let logger: Logger
+
+    /// What the range has and the buffer has not.
+    private struct Missing {
+        var starts: ClosedRange<Int64>
+        var why: String
+
+        var json: String {
+            "{\"from\":\(starts.lowerBound),\"to\":\(starts.upperBound),\"why\":\(JSONString.quoted(why))}"
+        }
+    }
+
+    /// The answer to a request; `nil` when it is not of this route.
+    func answer(_ request: PlainRequest) async -> PlainAnswer? {
+        let reading = AggregateRequest.read(request)
+        if reading == .elsewhere { return nil }
+        guard configuration.admits(request.key ?? "") else { return .fault(401, "Unknown API Key") }
+        switch reading {
+        case .elsewhere: return nil
+        case .fault(let text): return .fault(400, text)
+        case .request(let wanted): return await answer(wanted, origin: request.origin)
+        }
+    }
+
+    private func answer(_ wanted: AggregateRequest, origin: String) async -> PlainAnswer {
+        do {
+            // What came before the question is in the answer.
+            try await buffer.flush()
+            let oldest = try await buffer.beginning(of: .bars, receivedFrom: 0).oldestEvent
+            return try await NIOThreadPool.singleton.runIfActive { try answer(wanted, oldest: oldest, origin) }
+        } catch {
+            logger.error("bars could not be read for a client", metadata: ["error": "\(error)"])
+            return .fault(503, "the buffer can't be read at the moment", retryAfter: 5)
+        }
+    }
+
+    private func answer(_ wanted: AggregateRequest, oldest: Int64?, _ origin: String) throws -> PlainAnswer {
+        let end = ContinuousClock.now + Self.patience
+        let found = try TickHistory(directory: buffer.directory).bars(
+            TickHistory.BarQuery(
+                symbol: wanted.symbol, interval: wanted.interval, from: wanted.starts.lowerBound,
+                to: wanted.starts.upperBound == .max ? nil : wanted.starts.upperBound + 1, limit: .max)
+        ) { _, _ in ContinuousClock.now < end }
+        guard found.isComplete else {
+            return .fault(503, "reading the buffer takes too long at the moment: ask for newer bars", retryAfter: 5)
+        }
+        let bars = wanted.isAscending ? found.values : found.values.reversed()
+        var text = RowText()
+        let page = bars.prefix(wanted.limit).map { bar in
+            text.writeAggregate(bar)
+            return text.bytes
+        }
+        let missing = try missing(wanted, oldest: oldest)
+        return wanted.answer(
+            page, next: bars.count > page.count ? bars[page.count].start : nil, origin: origin,
+            missing: missing.isEmpty ? nil : "[\(missing.map(\.json).joined(separator: ","))]")
+    }
+
+    private func missing(_ wanted: AggregateRequest, oldest: Int64?) throws -> [Missing] {
+        let kind: EventKind = wanted.interval == .minute ? .minuteBar : .secondBar
+        let channel = FeedChannel(kind: kind, symbol: wanted.symbol)
+        var missing: [Missing] = []
+        if !configuration.kinds.contains(kind) {
+            missing.append(
+                Missing(starts: wanted.starts, why: "FEED_EVENTS does not name \(kind.rawValue): none is collected"))
+        } else if !symbols.collects(channel) {
+            missing.append(Missing(starts: wanted.starts, why: "\(wanted.symbol) is not collected"))
+        }
+        guard let oldest else { return missing + [Missing(starts: wanted.starts, why: "the buffer holds no bars")] }
+        if wanted.starts.lowerBound < oldest {
+            let end = min(wanted.starts.upperBound, oldest - 1)
+            missing.append(
+                Missing(starts: wanted.starts.lowerBound...end, why: "the buffer holds bars from \(oldest)"))
+        }
+        let gaps = try GapLog.read(directory: buffer.directory, states: [.open, .unfillable])
+        for gap in gaps.map(\.gap)
+        where gap.events.contains(kind) && (gap.symbols.isEmpty || gap.symbols.contains(wanted.symbol)) {
+            let span = gap.from...max(gap.from, gap.to ?? .max)
+            guard span.overlaps(wanted.starts) else { continue }
+            missing.append(Missing(starts: span.clamped(to: wanted.starts), why: "a gap: \(gap.cause.rawValue)"))
+        }
+        return Array(missing.suffix(Self.maximumGaps))
+    }
+}

@@ -1,0 +1,47 @@
+import MarketData
+
+/// The longest time from an event's arrival to the start of its commit.
+public enum CommitInterval: Sendable, Hashable {
+    /// Always this.
+    case fixed(Duration)
+    /// 50 ms for what comes after a quiet second, and up to a second while events keep coming: each commit writes whole
+    /// pages, so fewer of them write less to a disk that wears out.
+    case automatic
+
+    /// Always so many milliseconds.
+    public static func milliseconds(_ count: Int) -> CommitInterval { .fixed(.milliseconds(count)) }
+
+    /// Always so many seconds.
+    public static func seconds(_ count: Int) -> CommitInterval { .fixed(.seconds(count)) }
+}
+
+/// When the next commit is due. Pure.
+struct CommitPace {
+    static let shortest = Duration.milliseconds(50)
+    static let longest = Duration.seconds(1)
+
+    private let setting: CommitInterval
+    /// The interval of the commit that is due or was due last.
+    private(set) var interval: Duration
+    private var lastDue: MonotonicTime?
+
+    init(_ setting: CommitInterval) {
+        self.setting = setting
+        interval =
+            switch setting {
+            case .fixed(let interval): interval
+            case .automatic: Self.shortest
+            }
+    }
+
+    /// Starts the interval of what came at `now`, the first since the last commit, and returns its end.
+    mutating func start(at now: MonotonicTime) -> MonotonicTime {
+        if setting == .automatic {
+            let isSteady = lastDue.map { $0.duration(to: now) < Self.longest } ?? false
+            interval = isSteady ? min(interval * 2, Self.longest) : Self.shortest
+        }
+        let due = now.advanced(by: interval)
+        lastDue = due
+        return due
+    }
+}

@@ -1,0 +1,125 @@
+import GRDB
+import GRDBSQLite
+public import MarketData
+
+/// Reads from a buffer's file what is known of whole days: without the lock, whether a collector runs or not.
+public enum DayLog {
+    /// What comparisons with the tape found, by day and symbol.
+    ///
+    /// - Parameter days: only these; all unless given.
+    /// - Throws: `.missing` when there is no file, and what reading throws. Blocks on the disk.
+    public static func reconciled(
+        directory: String, days: ClosedRange<TradingDay>? = nil
+    ) throws(StoreError) -> [ReconciledDay] {
+        try GapLog.reading(directory) { database in
+            // A file of an earlier version has not been opened by a collector since.
+            guard try database.tableExists("reconciled") else { return [] }
+            let span = days.map { "WHERE day BETWEEN '\($0.lowerBound)' AND '\($0.upperBound)'" } ?? ""
+            return try Row.fetchAll(
+                database, sql: "SELECT \(ReconciledDay.columnList) FROM reconciled \(span) ORDER BY day, symbol"
+            ).compactMap { ReconciledDay(Cells($0)) }
+        }
+    }
+
+    /// The minute bars of some symbols that start within a span, in the order of their rows: of several versions the last
+    /// is the newest. Reads the rows received since a day before the span.
+    public static func minuteBars(
+        directory: String, symbols: Set<Symbol>, starts: Range<Int64>
+    ) throws(StoreError) -> [Symbol: [DayBar]] {
+        try GapLog.reading(directory) { database in
+            guard let handle = database.sqliteConnection else { return [:] }
+            let first = try GapLog.sequence(receivedFrom: (starts.lowerBound - 86_400_000) * 1000, database)
+            let statement = try PreparedStatement(
+                """
+                SELECT seq, start_ms, symbol, open, high, low, close, volume, vwap FROM bars
+                WHERE seq >= ?1 AND interval_s = 60 AND start_ms >= ?2 AND start_ms < ?3 ORDER BY seq
+                """, on: handle, to: "read")
+            statement.bind(first, at: 1)
+            statement.bind(starts.lowerBound, at: 2)
+            statement.bind(starts.upperBound, at: 3)
+            defer { statement.reset() }
+            var found: [Symbol: [DayBar]] = [:]
+            while try statement.step() {
+                let row = statement.handle
+                let name = UnsafeRawBufferPointer(
+                    start: sqlite3_column_text(row, 2), count: Int(sqlite3_column_bytes(row, 2)))
+                guard let symbol = Symbol(utf8: name), symbols.contains(symbol) else { continue }
+                func number(_ column: Int32) -> Double? {
+                    sqlite3_column_type(row, column) == SQLITE_NULL ? nil : sqlite3_column_double(row, column)
+                }
+                found[symbol, default: []].append(
+                    DayBar(
+                        start: sqlite3_column_int64(row, 1), open: number(3) ?? .nan, high: number(4) ?? .nan,
+                        low: number(5) ?? .nan, close: number(6) ?? .nan, volume: number(7) ?? .nan, vwap: number(8),
+                        sequence: sqlite3_column_int64(row, 0)))
+            }
+            return found
+        }
+    }
+
+    /// The rows of some numbers as whole bars, by number; those that are gone are left out.
+    public static func bars(directory: String, sequences: [Int64]) throws(StoreError) -> [Int64: Bar] {
+        guard !sequences.isEmpty else { return [:] }
+        return try GapLog.reading(directory) { database in
+            var found: [Int64: Bar] = [:]
+            for sequence in sequences {
+                guard
+                    let row = try Row.fetchOne(database, sql: "SELECT * FROM bars WHERE seq = ?", arguments: [sequence])
+                else { continue }
+                found[sequence] = Bar(row)
+            }
+            return found
+        }
+    }
+
+    /// When the file was made, in milliseconds since the Unix epoch.
+    public static func made(directory: String) throws(StoreError) -> Int64? {
+        try GapLog.reading(directory) { database in
+            try Int64.fetchOne(database, sql: "SELECT created_us / 1000 FROM buffer")
+        }
+    }
+
+    /// The symbols that have minute bars which start within a span.
+    public static func symbols(directory: String, starts: Range<Int64>) throws(StoreError) -> [Symbol] {
+        try GapLog.reading(directory) { database in
+            let first = try GapLog.sequence(receivedFrom: (starts.lowerBound - 86_400_000) * 1000, database)
+            return try String.fetchAll(
+                database,
+                sql: """
+                    SELECT DISTINCT symbol FROM bars
+                    WHERE seq >= ? AND interval_s = 60 AND start_ms >= ? AND start_ms < ?
+                    """, arguments: [first, starts.lowerBound, starts.upperBound]
+            ).compactMap { Symbol($0) }.sorted()
+        }
+    }
+
+    /// The trading halts of some symbols within a span, as LULD messages told: from indicator 17 to 18, else to the end.
+    public static func halts(
+        directory: String, symbols: Set<Symbol>, within span: Range<Int64>
+    ) throws(StoreError) -> [Symbol: [Range<Int64>]] {
+        try GapLog.reading(directory) { database in
+            guard try database.tableExists("luld") else { return [:] }
+            let rows = try Row.fetchCursor(
+                database,
+                sql: """
+                    SELECT symbol, time_ms, indicators FROM luld
+                    WHERE time_ms >= ? AND time_ms < ? AND indicators IS NOT NULL ORDER BY time_ms, seq
+                    """, arguments: [span.lowerBound, span.upperBound])
+            var halts: [Symbol: [Range<Int64>]] = [:]
+            var begun: [Symbol: Int64] = [:]
+            while let row = try rows.next() {
+                let cells = Cells(row)
+                guard let name: String = cells["symbol"], let symbol = Symbol(name), symbols.contains(symbol),
+                    let time: Int64 = cells["time_ms"], let list: String = cells["indicators"]
+                else { continue }
+                let indicators = list.split { !$0.isNumber }
+                if indicators.contains("18"), let start = begun.removeValue(forKey: symbol), start < time {
+                    halts[symbol, default: []].append(start..<time)
+                }
+                if indicators.contains("17"), begun[symbol] == nil { begun[symbol] = time }
+            }
+            for (symbol, start) in begun { halts[symbol, default: []].append(start..<span.upperBound) }
+            return halts
+        }
+    }
+}

@@ -1,0 +1,127 @@
+public import MarketData
+
+/// What the last comparison of a symbol's minute bars with the tape found, of one day: a row of the table `reconciled`.
+///
+/// Every minute of the regular session is `present`, `halted` or `untraded`, but for those that are `missing`.
+public struct ReconciledDay: Sendable, Equatable {
+    /// The ticker.
+    public var symbol: Symbol
+    /// The New York date.
+    public var day: TradingDay
+    /// Minutes of the regular session.
+    public var regular = 0
+    /// Of these, minutes with a bar as the tape has it.
+    public var present = 0
+    /// Of these, minutes without a bar in a trading halt.
+    public var halted = 0
+    /// Of these, minutes without a bar that no halt explains.
+    public var untraded = 0
+    /// Bars of the tape, those outside the regular session too.
+    public var tape = 0
+    /// Bars of the tape that were missing and were added.
+    public var added = 0
+    /// Bars that were different and were corrected.
+    public var corrected = 0
+    /// Bars that the tape lacks; they stay.
+    public var extra = 0
+    /// Bars of the tape that are still missing or different.
+    public var missing = 0
+    /// When it was found, in milliseconds since the Unix epoch.
+    public var at: Int64
+
+    /// A day without any bars.
+    public init(symbol: Symbol, day: TradingDay, at: Int64) {
+        self.symbol = symbol
+        self.day = day
+        self.at = at
+    }
+
+    /// Whether every bar of the tape is here, as it is there.
+    public var isComplete: Bool { missing == 0 }
+
+    /// The counts, in the order of the table's columns.
+    var counts: [Int] { Self.countPaths.map { self[keyPath: $0] } }
+
+    private static var countPaths: [WritableKeyPath<ReconciledDay, Int>] {
+        [\.regular, \.present, \.halted, \.untraded, \.tape, \.added, \.corrected, \.extra, \.missing]
+    }
+
+    private static let countNames = [
+        "regular", "present", "halted", "untraded", "tape", "added", "corrected", "extra", "missing",
+    ]
+
+    /// The columns of the table `reconciled`.
+    static let columnList = (["symbol", "day"] + countNames + ["at_ms"]).joined(separator: ", ")
+
+    /// Reads a row; `nil` for one that somebody else wrote.
+    init?(_ cells: Cells) {
+        guard let name: String = cells["symbol"], let symbol = Symbol(name), let text: String = cells["day"],
+            let day = TradingDay(text), let at: Int64 = cells["at_ms"]
+        else { return nil }
+        self.init(symbol: symbol, day: day, at: at)
+        for (name, path) in zip(Self.countNames, Self.countPaths) { self[keyPath: path] = cells[name] ?? 0 }
+    }
+}
+
+/// A comparison of a symbol's day with the tape, bar by bar.
+public struct DayFinding: Sendable, Equatable {
+    /// The counts.
+    public var day: ReconciledDay
+    /// Starts of the bars that were missing and were added, in milliseconds since the Unix epoch.
+    public var added: [Int64]
+    /// Starts of the bars that were different and were corrected.
+    public var corrected: [Int64]
+    /// Starts of the bars that the tape lacks.
+    public var extra: [Int64]
+    /// Starts of the bars of the tape that are still missing or different.
+    public var open: [Int64]
+
+    /// Makes a finding; see the properties for meaning.
+    public init(day: ReconciledDay, added: [Int64], corrected: [Int64], extra: [Int64], open: [Int64]) {
+        self.day = day
+        self.added = added
+        self.corrected = corrected
+        self.extra = extra
+        self.open = open
+    }
+}
+
+/// Several symbols' days together.
+public struct DayTotals: Sendable, Equatable {
+    /// How many days of symbols.
+    public var symbols = 0
+    /// Minutes of the regular session.
+    public var regular = 0
+    /// Of these, minutes with a bar as the tape has it.
+    public var present = 0
+    /// Bars of the tape.
+    public var tape = 0
+    /// Bars that were added.
+    public var added = 0
+    /// Bars that were corrected.
+    public var corrected = 0
+    /// Bars that the tape lacks.
+    public var extra = 0
+    /// Bars of the tape that are still missing or different.
+    public var missing = 0
+
+    /// Bars of the tape that are here as they are there.
+    public var have: Int { tape - missing }
+
+    /// The sum.
+    public init(_ days: [ReconciledDay]) {
+        symbols = days.count
+        for day in days {
+            regular += day.regular
+            present += day.present
+            tape += day.tape
+            added += day.added
+            corrected += day.corrected
+            extra += day.extra
+            missing += day.missing
+        }
+    }
+
+    /// The share of the tape's bars that are here, in whole percent, rounded down: 100 means all.
+    public var percent: Int { tape == 0 ? 100 : have * 100 / tape }
+}

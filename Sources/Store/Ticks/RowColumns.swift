@@ -1,0 +1,35 @@
+import GRDBSQLite
+
+/// The row that a statement stands at, by the places of its columns.
+///
+/// Valid until the statement moves on.
+public struct RowColumns {
+    let handle: OpaquePointer
+
+    func isNull(_ column: Int32) -> Bool { sqlite3_column_type(handle, column) == SQLITE_NULL }
+
+    // NULL reads as zero, so that only a zero needs a second look.
+
+    /// A whole number; `nil` for NULL.
+    public func integer(_ column: Int32) -> Int64? {
+        let value = sqlite3_column_int64(handle, column)
+        return value == 0 && isNull(column) ? nil : value
+    }
+
+    func smallInteger(_ column: Int32) -> Int32? {
+        let value = sqlite3_column_int(handle, column)
+        return value == 0 && isNull(column) ? nil : value
+    }
+
+    /// A number; `nil` for NULL.
+    public func number(_ column: Int32) -> Double? {
+        let value = sqlite3_column_double(handle, column)
+        return value == 0 && isNull(column) ? nil : value
+    }
+
+    /// The text's bytes; without a base address for NULL.
+    public func bytes(_ column: Int32) -> UnsafeRawBufferPointer {
+        let start = sqlite3_column_text(handle, column)
+        return UnsafeRawBufferPointer(start: start, count: Int(sqlite3_column_bytes(handle, column)))
+    }
+}

@@ -1,0 +1,73 @@
+import GRDB
+public import MarketData
+
+/// What tells which minute bars a file has, and which it knows to be missing.
+extension TickHistory {
+    /// How far ``minuteBars(starts:pace:each:)`` came.
+    public struct MinuteReading: Sendable, Equatable {
+        /// Whether all rows were read that may hold such a bar.
+        public var isComplete = true
+        /// When the oldest row was received, in milliseconds since the Unix epoch; `nil` where no row was ever deleted.
+        public var heldSince: Int64?
+    }
+
+    /// Tells of the minute bars that start within a span, one call a row, from the newest row backwards: a bar of several
+    /// versions comes several times.
+    ///
+    /// - Throws: `.missing` when there is no file, and what reading a file throws.
+    public func minuteBars(
+        starts: Range<Int64>, pace: Pace = { _, _ in true }, each: (_ symbol: Symbol, _ start: Int64) -> Void
+    ) throws(StoreError) -> MinuteReading {
+        try reading { connection in
+            var found = MinuteReading()
+            found.heldSince = try connection.read { try Self.heldSince(.bars, $0) }
+            // A bar is received after its window; the clock may have been wrong by a day.
+            let earliest = (starts.lowerBound - 86_400_000) * 1000
+            found.isComplete = try walk(connection, .bars, pace: pace) { database, range in
+                guard let handle = database.sqliteConnection else { return false }
+                let newest = try PreparedStatement(
+                    "SELECT received_us FROM bars WHERE seq <= ?1 ORDER BY seq DESC LIMIT 1", on: handle, to: "read")
+                newest.bind(range.upperBound, at: 1)
+                if let received = try newest.number(), received < earliest { return false }
+                let rows = try PreparedStatement(
+                    """
+                    SELECT symbol, start_ms FROM bars
+                    WHERE seq BETWEEN ?1 AND ?2 AND interval_s = 60 AND start_ms >= ?3 AND start_ms < ?4
+                    """, on: handle, to: "read")
+                let bounds = [range.lowerBound, range.upperBound, starts.lowerBound, starts.upperBound]
+                for (index, bound) in bounds.enumerated() { rows.bind(bound, at: Int32(index + 1)) }
+                defer { rows.reset() }
+                let row = RowColumns(handle: rows.handle)
+                while try rows.step() {
+                    if let symbol = Symbol(utf8: row.bytes(0)), let start = row.integer(1) { each(symbol, start) }
+                }
+                return true
+            }
+            return found
+        }
+    }
+
+    /// Spans of the starts of bars that were given up, by symbol; `nil` where the symbol is not known.
+    ///
+    /// - Throws: `.missing` when there is no file, and what reading a file throws.
+    public func lostBars(
+        within span: Range<Int64>
+    ) throws(StoreError) -> [(symbol: Symbol?, starts: ClosedRange<Int64>)] {
+        try reading { connection in
+            try connection.read { database in
+                let rows = try Row.fetchAll(
+                    database,
+                    sql: """
+                        SELECT symbol, from_ms, to_ms FROM drops
+                        WHERE stream = 'bars' AND from_ms < ? AND to_ms >= ?
+                        """, arguments: [span.upperBound, span.lowerBound])
+                return rows.compactMap { row in
+                    let row = Cells(row)
+                    guard let from: Int64 = row["from_ms"], let to: Int64 = row["to_ms"], from <= to else { return nil }
+                    let name: String = row["symbol"] ?? "*"
+                    return (name == "*" ? nil : Symbol(name), from...to)
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,172 @@
+import GRDB
+import GRDBSQLite
+public import MarketData
+
+/// All rows of a span, for those who write them elsewhere.
+extension TickHistory {
+    /// Hands on the rows of a stream whose event's time is within a span, in the order of their numbers, with the columns
+    /// of the stream in their order; NULL for a column that the file's version lacks.
+    ///
+    /// - Parameters:
+    ///   - pace: asked between two steps of reading; `false` ends the reading.
+    ///   - each: `false` ends the reading too.
+    /// - Returns: Whether all were handed on.
+    /// - Throws: `.missing` when there is no file, and what reading a file throws.
+    public func rows(
+        of stream: EventStream, times: Range<Int64>, pace: Pace = { _, _ in true }, each: (RowColumns) -> Bool
+    ) throws(StoreError) -> Bool {
+        try reading { connection in
+            guard let bounds = try connection.read({ try Self.bounds($0, stream) }) else { return true }
+            let columns = try connection.read { database in
+                let present = Set(try database.columns(in: stream.rawValue).map(\.name))
+                return stream.columns.map { present.contains($0.name) ? $0.name : "NULL" }.joined(separator: ", ")
+            }
+            let first = try connection.read { try Self.firstRow(of: stream, in: bounds, near: times.lowerBound, $0) }
+            var after = first - 1
+            while after < bounds.upperBound {
+                let end = min(after + Self.step, bounds.upperBound)
+                let goesOn = try connection.read { database in
+                    guard let handle = database.sqliteConnection else { return false }
+                    let rows = try PreparedStatement(
+                        """
+                        SELECT \(columns) FROM \(stream.rawValue)
+                        WHERE seq > ?1 AND seq <= ?2 AND \(stream.timeColumn) >= ?3 AND \(stream.timeColumn) < ?4
+                        ORDER BY seq
+                        """, on: handle, to: "read")
+                    for (index, bound) in [after, end, times.lowerBound, times.upperBound].enumerated() {
+                        rows.bind(bound, at: Int32(index + 1))
+                    }
+                    defer { rows.reset() }
+                    let row = RowColumns(handle: rows.handle)
+                    while try rows.step() { guard each(row) else { return false } }
+                    return true
+                }
+                guard goesOn else { return false }
+                after = end
+                guard pace(end - first + 1, bounds.upperBound - first + 1) else { return false }
+            }
+            return true
+        }
+    }
+
+    /// The newest events of a stream and of some symbols whose own time is within a span, oldest first.
+    ///
+    /// - Parameter limit: the most of one symbol.
+    /// - Throws: `.missing` when there is no file, and what reading a file throws.
+    public func events(
+        of stream: EventStream, symbols: Set<Symbol>, from: Int64?, to: Int64?, limit: Int,
+        pace: Pace = { _, _ in true }
+    ) throws(StoreError) -> Answer<StoredEvent> {
+        try reading { connection in
+            var found: [StoredEvent] = []
+            var counts: [Symbol: Int] = [:]
+            guard let bounds = try connection.read({ try Self.bounds($0, stream) }) else { return Answer(values: []) }
+            let first = try connection.read { database in
+                try from.map { try Self.firstRow(of: stream, in: bounds, near: $0, database) } ?? bounds.lowerBound
+            }
+            let time = stream.timeColumn
+            let names = symbols.map { "'\($0.description.replacing("'", with: "''"))'" }.joined(separator: ", ")
+            let isComplete = try walk(connection, stream, pace: pace) { database, range in
+                guard range.upperBound >= first else { return false }
+                let rows = try Row.fetchCursor(
+                    database,
+                    sql: """
+                        SELECT * FROM \(stream.rawValue)
+                        WHERE seq BETWEEN ?1 AND ?2 AND (?3 IS NULL OR \(time) >= ?3) AND (?4 IS NULL OR \(time) < ?4)
+                            AND symbol IN (\(names))
+                        ORDER BY seq DESC
+                        """, arguments: [range.lowerBound, range.upperBound, from, to])
+                while let row = try rows.next() {
+                    guard let event = StoredEvent(row, of: stream), counts[event.symbol, default: 0] < limit else {
+                        continue
+                    }
+                    counts[event.symbol, default: 0] += 1
+                    found.append(event)
+                }
+                return counts.count < symbols.count || counts.values.contains { $0 < limit }
+            }
+            found.sort { ($0.time, $0.sequence ?? 0) < ($1.time, $1.sequence ?? 0) }
+            return Answer(values: found, isComplete: isComplete)
+        }
+    }
+
+    /// The numbers of the rows of bars that start within a span and of which the file has a newer version.
+    ///
+    /// Holds a bit for each second or minute that a symbol may have a bar of.
+    ///
+    /// - Throws: `.missing` when there is no file, and what reading a file throws.
+    public func supersededBars(
+        starts: Range<Int64>, pace: Pace = { _, _ in true }
+    ) throws(StoreError) -> Set<Int64> {
+        struct Key: Hashable {
+            let symbol: Symbol
+            let interval: Int64
+            let day: Int64
+        }
+        return try reading { connection in
+            guard let bounds = try connection.read({ try Self.bounds($0, .bars) }) else { return [] }
+            let first = try connection.read { try Self.firstRow(of: .bars, in: bounds, near: starts.lowerBound, $0) }
+            var seen: [Key: BitSet] = [:]
+            var superseded: Set<Int64> = []
+            _ = try walk(connection, .bars, pace: pace) { database, range in
+                guard let handle = database.sqliteConnection, range.upperBound >= first else { return false }
+                let rows = try PreparedStatement(
+                    """
+                    SELECT seq, interval_s, symbol, start_ms FROM bars
+                    WHERE seq BETWEEN ?1 AND ?2 AND start_ms >= ?3 AND start_ms < ?4 ORDER BY seq DESC
+                    """, on: handle, to: "read")
+                for (index, bound) in [range.lowerBound, range.upperBound, starts.lowerBound, starts.upperBound]
+                    .enumerated()
+                {
+                    rows.bind(bound, at: Int32(index + 1))
+                }
+                defer { rows.reset() }
+                let row = RowColumns(handle: rows.handle)
+                while try rows.step() {
+                    guard let symbol = Symbol(utf8: row.bytes(2)), let sequence = row.integer(0),
+                        let start = row.integer(3), let interval = row.integer(1), interval > 0
+                    else { continue }
+                    let (day, rest) = start.quotientAndRemainder(dividingBy: 86_400_000)
+                    let key = Key(symbol: symbol, interval: interval, day: day)
+                    let isNewest = seen[key, default: BitSet()].insert(Int(rest / 1000 / interval))
+                    if !isNewest { superseded.insert(sequence) }
+                }
+                return true
+            }
+            return superseded
+        }
+    }
+
+    /// When the oldest row was received, in milliseconds since the Unix epoch; `nil` where no row was ever deleted.
+    ///
+    /// - Throws: `.missing` when there is no file, and what reading a file throws.
+    public func heldSince(_ stream: EventStream) throws(StoreError) -> Int64? {
+        try reading { connection in try connection.read { try Self.heldSince(stream, $0) } }
+    }
+
+    static func heldSince(_ stream: EventStream, _ database: Database) throws -> Int64? {
+        let deleted = try Int64.fetchOne(
+            database, sql: "SELECT deleted_through FROM streams WHERE stream = ?", arguments: [stream.rawValue])
+        guard deleted ?? 0 != 0 else { return nil }
+        let oldest = try Int64.fetchOne(
+            database, sql: "SELECT received_us FROM \(stream.rawValue) ORDER BY seq LIMIT 1")
+        return oldest.map { $0 / 1000 } ?? .max
+    }
+
+    /// Where rows begin that may be of events from a time on: they are received after it, and the clock may have been
+    /// wrong by a day.
+    private static func firstRow(
+        of stream: EventStream, in bounds: ClosedRange<Int64>, near time: Int64, _ database: Database
+    ) throws -> Int64 {
+        let microseconds = (time - 86_400_000) * 1000
+        var (low, high) = (bounds.lowerBound, bounds.upperBound)
+        while low < high {
+            let middle = low + (high - low) / 2
+            let received = try Int64.fetchOne(
+                database, sql: "SELECT received_us FROM \(stream.rawValue) WHERE seq >= ? ORDER BY seq LIMIT 1",
+                arguments: [middle])
+            if received ?? .max >= microseconds { high = middle } else { low = middle + 1 }
+        }
+        return low
+    }
+}

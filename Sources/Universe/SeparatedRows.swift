@@ -1,0 +1,202 @@
+/// Reads rows of separated values (RFC 4180, with LF or CRLF) and knows on which line each began.
+///
+/// Own code, because SwiftCSV needs all of Foundation, gives rows no line numbers and gives a whole file up at the
+/// first misplaced quote. Here such a row is reported and reading goes on with the line after its first. Works on
+/// bytes, so that a name column in some other encoding does no harm to the symbols.
+struct SeparatedRows {
+    enum Row: Equatable {
+        case fields([[UInt8]])
+        case malformed(String)
+    }
+
+    /// How rows are read.
+    private enum Dialect {
+        /// As people and funds publish lists: blank lines and comments are no rows, blanks around fields don't count.
+        case list
+        /// As this program writes backups: every line is a row, and every byte of a field counts.
+        case archive
+    }
+
+    private let bytes: ArraySlice<UInt8>
+    private let dialect: Dialect
+    private let separator: UInt8
+    private var position: Int
+    private var line = 1
+    /// Set once a quote was not closed, so that a file full of them is still read in one pass.
+    private var quotesEndWithLine = false
+
+    /// Which fields of the row read last were quoted.
+    private(set) var areQuoted: [Bool] = []
+    /// Whether the line skipped last, as part of no row, had more than one column.
+    private(set) var lastLineHasSeparator = false
+
+    init(_ bytes: [UInt8]) {
+        self.init(bytes, separator: SeparatedRows.separator(of: bytes))
+    }
+
+    /// Reads what `CSVWriter` wrote.
+    init(archive bytes: [UInt8]) {
+        self.bytes = bytes[...]
+        dialect = .archive
+        separator = UInt8(ascii: ",")
+        position = 0
+    }
+
+    init(_ bytes: [UInt8], separator: UInt8) {
+        let start = SeparatedRows.start(of: bytes)
+        self.bytes = bytes[start...]
+        dialect = .list
+        self.separator = separator
+        position = start
+        if SeparatedRows.namedSeparator(in: bytes) != nil { skipLine() }
+    }
+
+    private static func start(of bytes: [UInt8]) -> Int { bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0 }
+
+    /// The next row, of a list one that is neither blank nor a comment, with the number of its first line.
+    mutating func next() -> (line: Int, row: Row)? {
+        while position < bytes.endIndex {
+            let start = (position: position, line: line)
+            if dialect == .list, isBlankOrComment {
+                skipLine()
+                continue
+            }
+            do {
+                let fields = try readFields()
+                if dialect == .list, fields.allSatisfy(\.isEmpty) { continue }
+                return (start.line, .fields(fields))
+            } catch {
+                if line > start.line || error == .unclosed { quotesEndWithLine = true }
+                (position, line) = start
+                skipLine()
+                lastLineHasSeparator = bytes[start.position..<position].contains(separator)
+                return (start.line, .malformed(error.text))
+            }
+        }
+        return nil
+    }
+
+    private var isBlankOrComment: Bool {
+        switch bytes[position...].first(where: { $0 != UInt8(ascii: " ") && $0 != UInt8(ascii: "\t") }) {
+        case UInt8(ascii: "\n"), UInt8(ascii: "\r"), nil: true
+        case UInt8(ascii: "#"): !isSection
+        default: false
+        }
+    }
+
+    /// Whether the line begins with the name of a section, as watch lists have them: `###TECH,NASDAQ:AAPL`.
+    private var isSection: Bool {
+        let line = bytes[position...].prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
+        guard line.starts(with: "###".utf8), line.contains(separator), let next = line.dropFirst(3).first else {
+            return false
+        }
+        return !isBlank(next) && next != UInt8(ascii: "#")
+    }
+
+    private enum Fault: Error {
+        case unclosed
+        case textAfterQuote
+
+        var text: String {
+            switch self {
+            case .unclosed: "a quote is not closed"
+            case .textAfterQuote: "text follows a closing quote"
+            }
+        }
+    }
+
+    private mutating func readFields() throws(Fault) -> [[UInt8]] {
+        var fields: [[UInt8]] = []
+        areQuoted.removeAll(keepingCapacity: true)
+        while true {
+            fields.append(try readField())
+            guard position < bytes.endIndex, bytes[position] == separator else { break }
+            position += 1
+        }
+        skipLine()
+        return fields
+    }
+
+    private mutating func readField() throws(Fault) -> [UInt8] {
+        while position < bytes.endIndex, isBlank(bytes[position]) { position += 1 }
+        let isQuoted = position < bytes.endIndex && bytes[position] == UInt8(ascii: "\"")
+        areQuoted.append(isQuoted)
+        if isQuoted { return try readQuoted() }
+        let start = position
+        while position < bytes.endIndex, !endsField(bytes[position]) { position += 1 }
+        var end = position
+        while end > start, isBlank(bytes[end - 1]) { end -= 1 }
+        return Array(bytes[start..<end])
+    }
+
+    private mutating func readQuoted() throws(Fault) -> [UInt8] {
+        var value: [UInt8] = []
+        position += 1
+        while position < bytes.endIndex {
+            let byte = bytes[position]
+            position += 1
+            if byte == UInt8(ascii: "\"") {
+                if position < bytes.endIndex, bytes[position] == byte {
+                    position += 1
+                } else {
+                    while position < bytes.endIndex, isBlank(bytes[position]) { position += 1 }
+                    guard position == bytes.endIndex || endsField(bytes[position]) else { throw .textAfterQuote }
+                    return value
+                }
+            } else if byte == UInt8(ascii: "\n") {
+                if quotesEndWithLine { throw .unclosed }
+                line += 1
+            }
+            value.append(byte)
+        }
+        throw .unclosed
+    }
+
+    private mutating func skipLine() {
+        while position < bytes.endIndex {
+            let byte = bytes[position]
+            position += 1
+            if byte == UInt8(ascii: "\n") || (byte == UInt8(ascii: "\r") && !isLineFeedNext) {
+                line += 1
+                return
+            }
+        }
+    }
+
+    private var isLineFeedNext: Bool { position < bytes.endIndex && bytes[position] == UInt8(ascii: "\n") }
+
+    /// Whether the byte doesn't count beside a field.
+    private func isBlank(_ byte: UInt8) -> Bool {
+        dialect == .list && (byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") && separator != byte)
+    }
+
+    private func endsField(_ byte: UInt8) -> Bool {
+        byte == separator || byte == UInt8(ascii: "\n") || byte == UInt8(ascii: "\r")
+    }
+
+    /// The separator of the first line that is no comment: a comma, else a semicolon, a tab or a bar when it has one.
+    static func separator(of bytes: [UInt8]) -> UInt8 {
+        if let named = namedSeparator(in: bytes) { return named }
+        for line in bytes[start(of: bytes)...].split(whereSeparator: {
+            $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r")
+        }) {
+            guard let first = line.first(where: { $0 != UInt8(ascii: " ") }), first != UInt8(ascii: "#") else {
+                continue
+            }
+            return separators.first(where: line.contains) ?? separators[0]
+        }
+        return separators[0]
+    }
+
+    /// What may separate columns, the likeliest first.
+    static let separators = Array(",;\t|".utf8)
+
+    /// The separator that a first line `sep=;` names, as spreadsheets write and read it.
+    private static func namedSeparator(in bytes: [UInt8]) -> UInt8? {
+        let line = bytes[start(of: bytes)...].prefix(6)
+        guard line.count > 4, line.prefix(4).elementsEqual("sep=".utf8), let separator = line.dropFirst(4).first,
+            separators.contains(separator)
+        else { return nil }
+        return separator
+    }
+}

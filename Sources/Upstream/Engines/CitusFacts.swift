@@ -1,0 +1,117 @@
+/// How Citus spreads the tables.
+struct CitusFacts: Sendable, Equatable {
+    enum Placement: Sendable, Equatable {
+        /// In so many shards by a column, beside the tables of a colocation group.
+        case distributed(column: String, shards: Int, group: String)
+        /// A whole copy on each worker.
+        case reference
+        /// Known to Citus, in one place.
+        case single
+    }
+
+    var version: String
+    /// Whether the server is the coordinator, and not one of the workers.
+    var isCoordinator = true
+    /// Nodes that take shards, and nodes that are down.
+    var workers = 0
+    var inactive = 0
+    var cachedConnections: String?
+    /// Of tables that Citus knows; the others are plain tables of the coordinator.
+    var placements: [String: Placement] = [:]
+    /// Tables of the coordinator that have rows.
+    var filled: Set<String> = []
+}
+
+extension CitusFacts {
+    /// The tables that belong on the coordinator: every upload writes the ledger, every box its line.
+    static let local = [TableShape.ledger.name, "edgetick_collectors"]
+
+    /// `nil` where the extension isn't installed in the database.
+    init?(in catalog: Catalog, _ connection: PostgresConnection) throws(UpstreamError) {
+        guard let version = catalog.citus else { return nil }
+        self.init(version: version)
+        let names = Set(catalog.tables.keys).union(Self.local).sorted()
+        let values = names.map { "(\(SQLText.literal($0)))" }.joined(separator: ",")
+        let results = try connection.ask(
+            """
+            SELECT (SELECT groupid = 0 FROM pg_dist_local_group),
+                   count(*) FILTER (WHERE isactive AND shouldhaveshards), count(*) FILTER (WHERE NOT isactive),
+                   current_setting('citus.max_cached_conns_per_worker', true)
+            FROM pg_dist_node WHERE noderole = 'primary';
+            SELECT w.name, p.partmethod, p.repmodel, p.colocationid, column_to_column_name(p.logicalrelid, p.partkey),
+                   (SELECT count(*) FROM pg_dist_shard s WHERE s.logicalrelid = p.logicalrelid)
+            FROM (VALUES \(values)) w(name) JOIN pg_dist_partition p ON p.logicalrelid = to_regclass(quote_ident(w.name))
+            """, "ask Citus how tables are spread")
+        guard results.count == 2, let row = results[0].rows.first else { return nil }
+        isCoordinator = row[0] != "f"
+        workers = row[1].flatMap { Int($0) } ?? 0
+        inactive = row[2].flatMap { Int($0) } ?? 0
+        cachedConnections = row[3]
+        for row in results[1].rows {
+            guard let name = row[0] else { continue }
+            switch (row[1], row[2]) {
+            case ("h", _):
+                placements[name] = .distributed(
+                    column: row[4] ?? "", shards: row[5].flatMap { Int($0) } ?? 0, group: row[3] ?? "")
+            case (_, "t"): placements[name] = .reference
+            default: placements[name] = .single
+            }
+        }
+        for (name, table) in catalog.tables where placements[name] == nil {
+            let sql = "SELECT EXISTS (SELECT 1 FROM \(table.sqlName))"
+            if table.columns.contains(where: \.canSelect),
+                try connection.ask(sql, "look whether tables are empty").last?.rows.first?.first == "t"
+            {
+                filled.insert(name)
+            }
+        }
+    }
+
+    /// What `doctor` says.
+    func remarks(in catalog: Catalog) -> [EngineRemark] {
+        guard isCoordinator else {
+            return [
+                .warning("Citus \(version): this server is a worker; the URI has to name the coordinator")
+            ]
+        }
+        var lines = [EngineRemark.note("Citus \(version): \(workers) nodes with shards")]
+        if inactive > 0 {
+            lines.append(.warning("\(inactive) of Citus's nodes are inactive: SELECT * FROM pg_dist_node"))
+        }
+        for shape in TableShape.targets where shape.name != TableShape.ledger.name && catalog.tables[shape.name] != nil
+        {
+            switch placements[shape.name] {
+            case .distributed(let column, let shards, let group):
+                let text = "\(shape.name): \(shards) shards by \(column), colocation group \(group)"
+                lines.append(
+                    column == "symbol" ? .note(text) : .warning(text + "; by symbol is what EdgeTick is made for"))
+            case .reference: lines.append(.warning("\(shape.name): a whole copy on each worker"))
+            case .single, nil:
+                lines.append(
+                    .warning("\(shape.name): on the coordinator alone; edgetick migrate --distributed spreads it"))
+            }
+        }
+        for name in Self.local {
+            switch placements[name] {
+            case .reference:
+                lines.append(
+                    .warning(
+                        "\(name): a reference table, so every upload waits for every worker and collectors wait for one "
+                            + "another: SELECT undistribute_table('\(name)') keeps it on the coordinator"))
+            case .distributed:
+                lines.append(
+                    .warning(
+                        "\(name): spread over workers: SELECT undistribute_table('\(name)') keeps it on the coordinator"
+                    ))
+            case .single, nil: if catalog.tables[name] != nil { lines.append(.note("\(name): on the coordinator")) }
+            }
+        }
+        if let cachedConnections {
+            lines.append(
+                .note(
+                    "citus.max_cached_conns_per_worker is \(cachedConnections): a COPY opens a connection for each shard "
+                        + "beyond it; as many as a worker has shards of a table is right for few collectors"))
+        }
+        return lines
+    }
+}

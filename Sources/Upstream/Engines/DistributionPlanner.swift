@@ -1,0 +1,100 @@
+/// Plans how the tables are spread over Citus's workers. Pure.
+struct DistributionPlanner {
+    let catalog: Catalog
+    let facts: CitusFacts?
+    /// The tables that `migrate` made.
+    let ours: Set<String>
+
+    /// - Parameter named: The tables that it is about; empty for all that `migrate` made.
+    /// - Throws: reason `schema` where the database can't do it; reason `configuration` for a table that isn't there.
+    func plan(naming named: Set<String>) throws(UpstreamError) -> StatementPlan {
+        guard let facts else {
+            throw refusal(
+                .schema, "the database has no Citus extension: CREATE EXTENSION citus, there and on each worker")
+        }
+        guard facts.isCoordinator else {
+            throw refusal(.schema, "this server is a worker; the URI has to name the coordinator")
+        }
+        guard catalog.timescale == nil else {
+            throw refusal(.schema, "Citus does not spread TimescaleDB's hypertables: use a database of its own")
+        }
+        for name in named.sorted() where catalog.tables[name] == nil {
+            throw refusal(.configuration, "there is no table \(name); edgetick migrate makes those that are missing")
+        }
+        var plan = StatementPlan()
+        if facts.workers == 0 {
+            plan.notes.append(
+                "no worker takes shards: they all go to this server; SELECT citus_add_node('host', 5432) adds one")
+        }
+        // First, since all go over one connection a worker: what was spread in parallel could not be followed by these.
+        plan.steps.append(
+            .init(title: "one after the other", sql: ["SET LOCAL citus.multi_shard_modify_mode = 'sequential'"]))
+        let universes = [TableShape.groups, .memberships, .cacheEntries].map(\.name)
+        for name in universes where isMeant(name, named, &plan) {
+            guard let table = catalog.tables[name] else { continue }
+            if facts.placements[name] == nil {
+                plan.add(
+                    "\(name): a copy on each worker",
+                    "SELECT create_reference_table(\(SQLText.literal(table.namedBySQL)))")
+            } else {
+                plan.notes.append("\(name): is with Citus already")
+            }
+        }
+        spread(named, facts, &plan)
+        for name in CitusFacts.local {
+            switch facts.placements[name] {
+            case .reference, .distributed:
+                plan.add(
+                    "\(name): back to the coordinator",
+                    "SELECT undistribute_table(\(SQLText.literal(SQLText.name(name))))")
+            case .single, nil: if catalog.tables[name] != nil { plan.notes.append("\(name): stays on the coordinator") }
+            }
+        }
+        if plan.steps.count == 1 { plan.steps = [] }
+        return plan
+    }
+
+    private func spread(_ named: Set<String>, _ facts: CitusFacts, _ plan: inout StatementPlan) {
+        let shapes = TableShape.targets.filter { $0.name != TableShape.ledger.name }
+        // Those that are spread already lead; tables of another type of symbols make a group of their own.
+        var leaders: [String: String] = [:]
+        for shape in shapes {
+            guard case .distributed(let column, _, _)? = facts.placements[shape.name], column == "symbol",
+                let table = catalog.tables[shape.name], let type = table.column("symbol")?.typeName
+            else { continue }
+            leaders[type] = leaders[type] ?? table.namedBySQL
+        }
+        for shape in shapes {
+            guard let table = catalog.tables[shape.name], let symbol = table.column("symbol") else { continue }
+            guard facts.placements[shape.name] == nil else {
+                plan.notes.append("\(shape.name): is with Citus already")
+                continue
+            }
+            guard isMeant(shape.name, named, &plan) else { continue }
+            let leader = leaders[symbol.typeName]
+            leaders[symbol.typeName] = leader ?? table.namedBySQL
+            let name = SQLText.literal(table.namedBySQL)
+            var sql = [
+                "SELECT create_distributed_table(\(name), \(SQLText.literal(symbol.ownName)), "
+                    + "colocate_with => \(SQLText.literal(leader ?? "none")))"
+            ]
+            if facts.filled.contains(shape.name) {
+                sql.append("SELECT truncate_local_data_after_distributing_table(\(name))")
+            }
+            plan.steps.append(.init(title: "\(shape.name): spread by symbol", sql: sql))
+        }
+    }
+
+    private func isMeant(_ name: String, _ named: Set<String>, _ plan: inout StatementPlan) -> Bool {
+        guard catalog.tables[name] != nil else { return false }
+        if named.isEmpty ? ours.contains(name) : named.contains(name) { return true }
+        if named.isEmpty {
+            plan.notes.append("\(name): another program's table, left alone; --table \(name) includes it")
+        }
+        return false
+    }
+
+    private func refusal(_ reason: UpstreamError.Reason, _ text: String) -> UpstreamError {
+        UpstreamError(reason, "plan the distribution", text)
+    }
+}

@@ -1,0 +1,117 @@
+/// What TimescaleDB does with the tables.
+struct TimescaleFacts: Sendable, Equatable {
+    struct Hypertable: Sendable, Equatable {
+        var isColumnstore = false
+        /// After which age chunks go into the columnstore, and after which they are deleted, as the server writes it.
+        var columnstoreAfter: String?
+        var retention: String?
+    }
+
+    struct Aggregate: Sendable, Equatable {
+        var isRealTime = true
+        var isRefreshed = false
+        /// How far back it is refreshed; `nil`: to the beginning.
+        var refreshedFrom: String?
+    }
+
+    var version: String
+    /// The extension's schema.
+    var schema = "public"
+    /// Whether the part under Timescale's own licence is there, which has all of this.
+    var isLicensed = true
+    /// Whether it calls compression a columnstore.
+    var saysColumnstore = true
+    /// By the name of the table.
+    var hypertables: [String: Hypertable] = [:]
+    /// The continuous aggregates over the minute bars, by name.
+    var aggregates: [String: Aggregate] = [:]
+    /// Jobs of these tables whose last run failed.
+    var failingJobs: [String] = []
+}
+
+extension TimescaleFacts {
+    /// `nil` where the extension isn't installed in the database.
+    init?(in catalog: Catalog, _ connection: PostgresConnection) throws(UpstreamError) {
+        guard let version = catalog.timescale else { return nil }
+        self.init(version: version)
+        let results = try connection.ask(
+            """
+            SELECT n.nspname, coalesce(current_setting('timescaledb.license', true), '') = 'timescale',
+                   EXISTS (SELECT 1 FROM pg_proc p WHERE p.proname = 'add_columnstore_policy' AND p.pronamespace = n.oid)
+            FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'timescaledb';
+            SELECT hypertable_schema, hypertable_name, compression_enabled FROM timescaledb_information.hypertables;
+            SELECT view_schema, view_name, hypertable_schema, hypertable_name, materialized_only
+            FROM timescaledb_information.continuous_aggregates;
+            SELECT j.hypertable_schema, j.hypertable_name, j.proc_name, j.config->>'compress_after',
+                   j.config->>'drop_after', j.config->>'start_offset', s.last_run_status, j.job_id
+            FROM timescaledb_information.jobs j LEFT JOIN timescaledb_information.job_stats s USING (job_id)
+            WHERE j.proc_name IN ('policy_compression', 'policy_retention', 'policy_refresh_continuous_aggregate')
+            """, "ask TimescaleDB for its policies")
+        guard results.count == 4, let facts = results[0].rows.first else { return nil }
+        schema = facts[0] ?? "public"
+        isLicensed = facts[1] == "t"
+        saysColumnstore = facts[2] == "t"
+        var names: [[String?]: String] = [:]
+        for (name, table) in catalog.tables { names[[table.schema, table.name]] = name }
+        for row in results[1].rows {
+            guard let name = names[Array(row[0...1])] else { continue }
+            hypertables[name] = Hypertable(isColumnstore: row[2] == "t")
+        }
+        let bars = catalog.tables[TableShape.minuteBars.name]
+        for row in results[2].rows where row[2] == bars?.schema && row[3] == bars?.name {
+            guard row[0] == bars?.schema, let name = row[1] else { continue }
+            aggregates[name] = Aggregate(isRealTime: row[4] == "f")
+        }
+        for row in results[3].rows {
+            let table = names[Array(row[0...1])]
+            let view = row[0] == bars?.schema ? row[1].flatMap { aggregates[$0] == nil ? nil : $0 } : nil
+            guard let subject = table ?? view else { continue }
+            switch row[2] {
+            case "policy_compression": hypertables[subject]?.columnstoreAfter = row[3]
+            case "policy_retention": hypertables[subject]?.retention = row[4]
+            default:
+                aggregates[subject]?.isRefreshed = true
+                aggregates[subject]?.refreshedFrom = row[5]
+            }
+            if row[6] == "Failed" { failingJobs.append("job \(row[7] ?? "") of \(subject)") }
+        }
+    }
+
+    /// A function of the extension, for SQL.
+    func function(_ name: String) -> String { "\(SQLText.name(schema)).\(name)" }
+
+    /// What `doctor` says.
+    var remarks: [EngineRemark] {
+        guard isLicensed else {
+            return [
+                .note(
+                    "TimescaleDB \(version) without the part under its own licence: there is no columnstore, retention "
+                        + "policy or continuous aggregate to be had")
+            ]
+        }
+        var lines = [EngineRemark.note("TimescaleDB \(version)")]
+        for (name, table) in hypertables.sorted(by: { $0.key < $1.key }) {
+            let columnstore = table.columnstoreAfter.map { "columnstore after \($0)" } ?? "no columnstore"
+            let retention = table.retention.map { "deleted after \($0)" } ?? "kept for ever"
+            lines.append(.note("\(name): hypertable, \(columnstore), \(retention)"))
+        }
+        for (name, aggregate) in aggregates.sorted(by: { $0.key < $1.key }) {
+            let refresh =
+                aggregate.isRefreshed
+                ? "refreshed \(aggregate.refreshedFrom.map { "over the last \($0)" } ?? "from the beginning on")"
+                : "never refreshed"
+            lines.append(
+                .note(
+                    "\(name): continuous aggregate, \(aggregate.isRealTime ? "real-time" : "not real-time"), \(refresh)"
+                ))
+        }
+        if !hypertables.isEmpty, hypertables.values.allSatisfy({ $0.columnstoreAfter == nil }) {
+            lines.append(.note("no policy is set: edgetick migrate --policies prints what it would set"))
+        }
+        for job in failingJobs {
+            lines.append(
+                .warning("TimescaleDB's \(job) failed the last time: see timescaledb_information.job_errors"))
+        }
+        return lines
+    }
+}

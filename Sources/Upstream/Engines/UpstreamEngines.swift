@@ -1,0 +1,101 @@
+/// What the tables upstream are kept by: PostgreSQL alone, TimescaleDB, or Citus with its workers.
+public enum UpstreamEngines {
+    /// Says what is there: the engine, its policies, how tables are spread. Changes nothing.
+    ///
+    /// - Throws: ``UpstreamError`` when the database can't be asked.
+    public static func look(_ configuration: UpstreamConfiguration) async throws(UpstreamError) -> [EngineRemark] {
+        try await UpstreamEngineSession().look(configuration)
+    }
+
+    /// The statements of a change, for a person to confirm. Changes nothing.
+    ///
+    /// - Throws: ``UpstreamError``; reason `schema` where the engine can't do it.
+    public static func plan(
+        _ change: EngineChange, _ configuration: UpstreamConfiguration
+    ) async throws(UpstreamError) -> StatementPlan {
+        try await UpstreamEngineSession().plan(change, configuration)
+    }
+
+    /// Runs a plan's statements, in one transaction.
+    ///
+    /// - Throws: ``UpstreamError``; nothing is changed then.
+    public static func run(
+        _ plan: StatementPlan, _ configuration: UpstreamConfiguration
+    ) async throws(UpstreamError) {
+        try await UpstreamEngineSession().run(plan, configuration)
+    }
+}
+
+/// A connection for the time of one question, on a thread of its own.
+actor UpstreamEngineSession {
+    private let executor = QueueExecutor(label: "edgetick.engine")
+    private let interrupt = Wakeup()
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    func look(_ configuration: UpstreamConfiguration) async throws(UpstreamError) -> [EngineRemark] {
+        try await connected(configuration) { connection, catalog throws(UpstreamError) in
+            var remarks: [EngineRemark] = []
+            if let facts = try TimescaleFacts(in: catalog, connection) { remarks += facts.remarks }
+            if let facts = try CitusFacts(in: catalog, connection) { remarks += facts.remarks(in: catalog) }
+            return remarks.isEmpty
+                ? [.note("PostgreSQL \(connection.serverVersion / 10000) alone, without TimescaleDB or Citus")]
+                : remarks
+        }
+    }
+
+    func plan(
+        _ change: EngineChange, _ configuration: UpstreamConfiguration
+    ) async throws(UpstreamError) -> StatementPlan {
+        try await connected(configuration) { connection, catalog throws(UpstreamError) in
+            let ours = try Self.tablesMade(by: connection)
+            switch change.limited(to: configuration) {
+            case nil: return StatementPlan()
+            case .policies(let wishes):
+                return try PolicyPlanner(
+                    catalog: catalog, facts: try TimescaleFacts(in: catalog, connection), ours: ours,
+                    barTimestamp: configuration.barTimestamp
+                ).plan(wishes)
+            case .distribution(let tables):
+                return try DistributionPlanner(
+                    catalog: catalog, facts: try CitusFacts(in: catalog, connection), ours: ours
+                ).plan(naming: tables)
+            }
+        }
+    }
+
+    func run(_ plan: StatementPlan, _ configuration: UpstreamConfiguration) async throws(UpstreamError) {
+        try await connected(configuration) { connection, _ throws(UpstreamError) in
+            try connection.begin("", "begin")
+            for step in plan.steps {
+                for sql in step.sql { try connection.run(sql, step.title) }
+            }
+            try connection.run("COMMIT", "commit")
+        }
+    }
+
+    /// Runs `body` over a connection that is closed afterwards; without a COMMIT the server keeps nothing.
+    private func connected<Value: Sendable>(
+        _ configuration: UpstreamConfiguration,
+        _ body: (PostgresConnection, Catalog) throws(UpstreamError) -> Value
+    ) async throws(UpstreamError) -> Value {
+        try await interruptible(by: interrupt) { () throws(UpstreamError) in
+            let connection = try PostgresConnection.connect(configuration, interrupt: interrupt)
+            defer { connection.finish() }
+            let names = TableShape.all(in: configuration).map(\.name)
+            return try body(connection, try connection.readCatalog(of: names + ["edgetick_schema"]))
+        }
+    }
+
+    /// The tables that `migrate` made, and didn't find.
+    private static func tablesMade(by connection: PostgresConnection) throws(UpstreamError) -> Set<String> {
+        let results = try connection.ask(
+            """
+            SELECT to_regclass('edgetick_schema') IS NOT NULL
+            """, "read the schema's version")
+        guard results.last?.rows.first?.first == "t" else { return [] }
+        let made = try connection.ask(
+            "SELECT table_name FROM edgetick_schema WHERE created", "read the schema's version")
+        return Set(made.last?.rows.compactMap { $0.first ?? nil } ?? [])
+    }
+}

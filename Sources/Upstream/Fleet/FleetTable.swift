@@ -1,0 +1,235 @@
+import MarketData
+import Migrations
+
+/// The table of the fleet, over a connection of its own that stays open: rows that go up never wait for it, nor it for
+/// them.
+///
+/// That the connection is open is what the server knows of a box between two of its reports.
+public actor FleetTable {
+    /// What came of writing a row.
+    public struct Written: Sendable, Equatable {
+        /// How far this machine's clock is ahead of the server's, in milliseconds.
+        public var clockOffset: Int64
+        /// The buffer's file that the row named before; `nil` when there was no row.
+        public var fileBefore: String?
+    }
+
+    /// No statement about the fleet may take longer.
+    private static let patience: Duration = .seconds(10)
+
+    private let configuration: UpstreamConfiguration
+    private let executor = QueueExecutor(label: "edgetick.fleet")
+    private let interrupt = Wakeup()
+    private var connection: PostgresConnection?
+    /// The table's name for SQL; `nil` when it must be looked for (again).
+    private var table: String?
+
+    /// Runs on a dispatch queue of its own, because the work blocks.
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    /// The table in a database; connects when asked something.
+    public init(configuration: UpstreamConfiguration) {
+        self.configuration = configuration.limited(to: Self.patience)
+    }
+
+    /// Writes a box's row, and makes the table where it is missing and may be made.
+    ///
+    /// The row is not waited for to be on the server's disk: after a crash of the server the next one comes soon.
+    ///
+    /// - Throws: any ``UpstreamError/Reason``; `schema` names the GRANT that is missing.
+    public func write(_ report: FleetReport) async throws(UpstreamError) -> Written {
+        try await interruptible(by: interrupt) { () throws(UpstreamError) in
+            let (connection, table) = try opened(making: true)
+            return try retrying { () throws(UpstreamError) in
+                let (offset, process) = try Self.clock(over: connection)
+                var report = report
+                report.clockOffset = offset
+                // A pooler has numbers of its own: its sessions say nothing about the box.
+                let backend = process == connection.backend ? process : nil
+                let sql = Self.writeSQL(report, backend: backend, into: table)
+                let results = try connection.run(
+                    (["BEGIN"] + configuration.sessionSQL + ["SET LOCAL synchronous_commit = off", sql, "COMMIT"])
+                        .joined(separator: "; "), "write the row of the fleet")
+                // Of the results that have rows, the statement's own is the last.
+                let row = results.last { $0.tag.hasPrefix("INSERT") }?.rows.first
+                return Written(clockOffset: offset, fileBefore: row?.first.flatMap { $0 })
+            }
+        }
+    }
+
+    /// Reads the rows: of one group, or all.
+    ///
+    /// - Throws: any ``UpstreamError/Reason``.
+    public func rows(ofGroup group: String? = nil) async throws(UpstreamError) -> [FleetRow] {
+        try await interruptible(by: interrupt) { () throws(UpstreamError) in
+            let (connection, table) = try opened(making: false)
+            return try retrying { () throws(UpstreamError) in
+                try connection.ask(Self.readSQL(table, group), "read the fleet").last?.rows.compactMap(FleetRow.init)
+                    ?? []
+            }
+        }
+    }
+
+    /// Removes a box's row.
+    ///
+    /// - Returns: whether there was one.
+    /// - Throws: any ``UpstreamError/Reason``.
+    public func forget(_ id: String) async throws(UpstreamError) -> Bool {
+        try await interruptible(by: interrupt) { () throws(UpstreamError) in
+            let (connection, table) = try opened(making: false)
+            return try retrying { () throws(UpstreamError) in
+                let sql = "DELETE FROM \(table) WHERE id = \(SQLText.literal(id))"
+                return try connection.ask(sql, "remove the box \(id)").last?.affected == 1
+            }
+        }
+    }
+
+    /// Closes the connection.
+    public func disconnect() {
+        connection?.finish()
+        connection = nil
+        table = nil
+    }
+
+    // MARK: Parts
+
+    private func opened(making isMaking: Bool) throws(UpstreamError) -> (PostgresConnection, String) {
+        if let connection, connection.isUsable, let table { return (connection, table) }
+        disconnect()
+        let connection = try PostgresConnection.connect(configuration, interrupt: interrupt)
+        let shape = TableShape.fleet
+        var catalog = try connection.readCatalog(of: [shape.name])
+        if isMaking, catalog.tables[shape.name] == nil, catalog.elsewhere[shape.name] == nil, catalog.allowsCreating {
+            try Self.make(over: connection)
+            catalog = try connection.readCatalog(of: [shape.name])
+        }
+        if !isMaking, catalog.tables[shape.name] == nil {
+            throw UpstreamError(
+                .schema, "read the fleet",
+                "there is none yet: the table is missing, or off the search_path; edgetick migrate makes it, and so does a "
+                    + "collector that may", sqlState: "42P01", object: "table \(shape.name)")
+        }
+        // Reading needs no right to write.
+        let found = isMaking ? nil : catalog.tables[shape.name]
+        let table = if let found { found } else { try shape.usable(in: catalog) }
+        self.connection = connection
+        self.table = table.sqlName
+        return (connection, table.sqlName)
+    }
+
+    /// Has the table looked for again after an error, and leaves no transaction open.
+    private func retrying<Value>(
+        _ body: () throws(UpstreamError) -> Value
+    ) throws(UpstreamError) -> Value {
+        do throws(UpstreamError) {
+            return try body()
+        } catch {
+            disconnect()
+            throw error
+        }
+    }
+
+    private static func make(over connection: PostgresConnection) throws(UpstreamError) {
+        guard let step = UpstreamMigrations.all.first(where: { $0.table == TableShape.fleet.name }) else { return }
+        try connection.begin("", "begin to make the fleet's table")
+        try connection.run(UpstreamSchemaSession.lockSQL, "lock the schema")
+        // Another box may have made it meanwhile.
+        if try connection.readCatalog(of: [step.table]).tables[step.table] == nil {
+            try connection.run(step.migration.sql, "create the table \(step.table)")
+        }
+        try connection.run("COMMIT", "commit the fleet's table")
+    }
+
+    /// How far this machine's clock is ahead, by half of the way there and back, and the server's process.
+    private static func clock(over connection: PostgresConnection) throws(UpstreamError) -> (offset: Int64, Int?) {
+        let asked = WallClock.microseconds()
+        let row = try connection.run(
+            "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, pg_backend_pid()", "ask for the time"
+        ).last?.rows.first
+        let answered = WallClock.microseconds()
+        guard let row, row.count == 2, let shown = row[0].flatMap({ Int64($0) }) else {
+            throw UpstreamError(.schema, "ask for the time", "the server's answer is no time")
+        }
+        return ((asked + (answered - asked) / 2 - shown) / 1000, row[1].flatMap { Int($0) })
+    }
+
+    private static func writeSQL(_ report: FleetReport, backend: Int?, into table: String) -> String {
+        let id = SQLText.literal(report.id)
+        let now = "clock_timestamp()"
+        let values: [(column: String, value: String)] = [
+            ("id", id), ("\"group\"", text(report.group)), ("host", text(report.host)),
+            ("version", text(report.version)),
+            ("started", "\(now) - make_interval(secs => \(number(report.uptime)))"), ("seen", now),
+            ("state", text(report.state.rawValue)), ("reason", text(report.reason)),
+            ("symbols", "\(report.symbols)"), ("events_per_second", number(report.eventsPerSecond)),
+            ("rows_pending", "\(report.rowsPending)"), ("oldest_pending_seconds", number(report.oldestPending)),
+            ("last_event", report.lastEvent.map { "to_timestamp(\($0) / 1000.0)" } ?? "NULL"),
+            ("gaps_open", "\(report.gapsOpen)"), ("events_dropped", "\(report.eventsDropped)"),
+            ("dead_letters", "\(report.deadLetters)"),
+            ("disk_free_bytes", report.diskFreeBytes.map { "\($0)" } ?? "NULL"),
+            ("file_id", text(report.fileID)), ("clock_offset_ms", report.clockOffset.map { "\($0)" } ?? "NULL"),
+            ("pushed_out", "\(report.isPushedOut)"),
+            (
+                "shares_with",
+                report.sharesWith.map { "ARRAY[\($0.map(SQLText.literal).joined(separator: ", "))]::text[]" } ?? "NULL"
+            ),
+            ("backend", backend.map { "\($0)" } ?? "NULL"),
+        ]
+        let changes = values.dropFirst().map { "\($0.column) = EXCLUDED.\($0.column)" }
+        return """
+            WITH before AS (SELECT file_id FROM \(table) WHERE id = \(id))
+            INSERT INTO \(table) (\(values.map(\.column).joined(separator: ", ")))
+            VALUES (\(values.map(\.value).joined(separator: ", ")))
+            ON CONFLICT (id) DO UPDATE SET \(changes.joined(separator: ", "))
+            RETURNING (SELECT file_id FROM before)
+            """
+    }
+
+    private static func text(_ text: String?) -> String {
+        text.map { SQLText.literal($0.replacing("\0", with: "")) } ?? "NULL"
+    }
+
+    private static func number(_ number: Double) -> String { number.isFinite ? "\(number)" : "0" }
+
+    private static func readSQL(_ table: String, _ group: String?) -> String {
+        """
+        SELECT id, "group", host, version, extract(epoch FROM seen - started), state, reason, symbols,
+            events_per_second, rows_pending, oldest_pending_seconds, (extract(epoch FROM last_event) * 1000)::bigint,
+            gaps_open, events_dropped, dead_letters, disk_free_bytes, file_id, clock_offset_ms, pushed_out,
+            array_to_string(shares_with, ','), (extract(epoch FROM seen) * 1000)::bigint,
+            extract(epoch FROM clock_timestamp() - seen),
+            CASE WHEN backend IS NOT NULL AND NOT pg_is_in_recovery()
+                THEN backend IN (SELECT pid FROM pg_stat_activity) END
+        FROM \(table)\(group.map { " WHERE \"group\" = \(SQLText.literal($0))" } ?? "") ORDER BY id
+        """
+    }
+}
+
+extension FleetRow {
+    /// Reads a row of ``FleetTable/readSQL(_:_:)``; `nil` where a column has no value of its kind.
+    fileprivate init?(_ row: [String?]) {
+        guard row.count == 23, let id = row[0], let host = row[2], let version = row[3], let word = row[5],
+            let file = row[16], let seen = row[20].flatMap({ Int64($0) }), let age = row[21].flatMap({ Double($0) })
+        else { return nil }
+        func whole(_ place: Int) -> Int64? { row[place].flatMap { Int64($0) } }
+        func number(_ place: Int) -> Double { row[place].flatMap { Double($0) } ?? 0 }
+        var report = FleetReport(id: id, group: row[1], host: host, version: version, fileID: file)
+        report.uptime = number(4)
+        // A word of a newer version is taken for trouble, and shown with its reason.
+        report.state = FleetReport.State(rawValue: word) ?? .degraded
+        report.reason = row[6]
+        report.symbols = Int(whole(7) ?? 0)
+        report.eventsPerSecond = number(8)
+        report.rowsPending = whole(9) ?? 0
+        report.oldestPending = number(10)
+        report.lastEvent = whole(11)
+        report.gapsOpen = whole(12) ?? 0
+        report.eventsDropped = whole(13) ?? 0
+        report.deadLetters = whole(14) ?? 0
+        report.diskFreeBytes = whole(15)
+        report.clockOffset = whole(17)
+        report.isPushedOut = row[18] == "t"
+        report.sharesWith = row[19].map { $0.split(separator: ",").map(String.init) }
+        self.init(report: report, seen: seen, age: max(0, age), isConnected: row[22].map { $0 == "t" })
+    }
+}

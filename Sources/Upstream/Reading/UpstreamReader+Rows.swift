@@ -1,0 +1,178 @@
+public import MarketData
+
+extension UpstreamReader {
+    /// A table of events upstream.
+    public enum Table: Sendable, CaseIterable {
+        case minuteBars
+        case secondBars
+        case trades
+        case quotes
+        case luld
+        case imbalances
+        case fairValues
+
+        /// The stream whose rows it has.
+        public var stream: EventStream {
+            switch self {
+            case .minuteBars, .secondBars: .bars
+            case .trades: .trades
+            case .quotes: .quotes
+            case .luld: .luld
+            case .imbalances: .imbalances
+            case .fairValues: .fairValues
+            }
+        }
+
+        var shape: TableShape {
+            switch self {
+            case .minuteBars: .minuteBars
+            case .secondBars: .secondBars
+            case .trades: .trades
+            case .quotes: .quotes
+            case .luld: .luld
+            case .imbalances: .imbalances
+            case .fairValues: .fairValues
+            }
+        }
+
+        /// A bar's length in seconds.
+        fileprivate var interval: Int64 { self == .secondBars ? 1 : 60 }
+    }
+
+    /// Hands on the rows of a table whose event's time is within a span, with the columns of the stream in their order as
+    /// the file has them; `nil` for NULL and for what the table lacks. A table that isn't there has no rows.
+    ///
+    /// - Parameters:
+    ///   - symbols: only these; all where `nil`.
+    ///   - each: takes a row; the server waits meanwhile.
+    /// - Throws: any ``UpstreamError/Reason``.
+    public func rows(
+        of table: Table, times: Range<Int64>, symbols: [Symbol]?,
+        each: @Sendable (_ row: [ColumnValue?]) -> Void
+    ) async throws(UpstreamError) {
+        let operation = "read the table \(table.shape.name)"
+        try await interruptible(by: interrupt) { () throws(UpstreamError) in
+            let connection = try connected()
+            guard let found = try connection.readCatalog(of: [table.shape.name]).tables[table.shape.name] else {
+                return
+            }
+            let columns = table.stream.columns
+            let selection = RowSelection(table, found, configuration.barTimestamp)
+            try connection.begin("READ ONLY", operation)
+            try connection.copyOut(selection.sql(times, symbols), operation) { line throws(UpstreamError) in
+                let cells = line.split(separator: UInt8(ascii: "\t"), omittingEmptySubsequences: false)
+                guard cells.count == columns.count else { return }
+                each(
+                    zip(columns, cells).map { column, cell in
+                        Self.value(UnsafeRawBufferPointer(rebasing: cell), of: column.content)
+                    })
+            }
+            try connection.run("COMMIT", operation)
+        }
+    }
+
+    private static func value(_ cell: UnsafeRawBufferPointer, of content: Column.Content) -> ColumnValue? {
+        if cell.elementsEqual("\\N".utf8) { return nil }
+        let text = String(decoding: CopyText.unescaped(cell), as: UTF8.self)
+        if content.isReal { return Double(text).flatMap { $0.isFinite ? .real($0) : nil } }
+        return content.isText ? .text(text) : Int64(text).map { .integer($0) }
+    }
+}
+
+/// How a table's rows are asked for in the form of the file.
+private struct RowSelection {
+    private let source: UpstreamReader.Table
+    private let table: TableDescription
+    private let barTimestamp: BarTimestamp
+
+    init(_ source: UpstreamReader.Table, _ table: TableDescription, _ barTimestamp: BarTimestamp) {
+        self.source = source
+        self.table = table
+        self.barTimestamp = barTimestamp
+    }
+
+    func sql(_ times: Range<Int64>, _ symbols: [Symbol]?) -> String {
+        let expressions = source.stream.columns.map { expression($0) ?? "NULL" }
+        let time = table.quoted(timeName)
+        let shift = isEndOfWindow ? source.interval * 1000 : 0
+        var conditions = [
+            "\(time) >= \(UpstreamReader.moment(times.lowerBound + shift))",
+            "\(time) < \(UpstreamReader.moment(times.upperBound + shift))",
+        ]
+        if let symbols {
+            let names = symbols.map { SQLText.literal($0.description) } + ["NULL"]
+            conditions.append("\(table.quoted("symbol")) IN (\(names.joined(separator: ", ")))")
+        }
+        return """
+            COPY (
+                SELECT \(expressions.joined(separator: ", ")) FROM \(table.sqlName)
+                WHERE \(conditions.joined(separator: " AND "))
+            ) TO STDOUT
+            """
+    }
+
+    /// The column upstream with the events' time.
+    private var timeName: String { source.stream == .bars ? "timestamp" : "time" }
+    private var isEndOfWindow: Bool { source.stream == .bars && barTimestamp == .end }
+
+    private func expression(_ column: Column) -> String? {
+        if column.content == .interval { return "\(source.interval)" }
+        // The last of several is the most exact one.
+        var candidates = column.targets.reversed().compactMap { expression($0, of: column) }
+        if source.stream == .bars, column.name == "end_ms" {
+            let start = isEndOfWindow ? 0 : source.interval * 1000
+            candidates.append("\(milliseconds(timeName)) + \(start)")
+        }
+        guard candidates.count > 1 else { return candidates.first }
+        return "coalesce(\(candidates.joined(separator: ", ")))"
+    }
+
+    private func expression(_ target: Column.Target, of column: Column) -> String? {
+        guard let found = table.column(target.name), found.canSelect else { return nil }
+        let name = table.quoted(target.name)
+        let isMoment = found.typeName.hasPrefix("timestamp")
+        switch column.content {
+        case .milliseconds where isMoment:
+            let shift = target.name == timeName && isEndOfWindow ? source.interval * 1000 : 0
+            return "\(milliseconds(target.name)) - \(shift)"
+        case .microseconds where isMoment: return "(extract(epoch FROM \(name)) * 1000000)::bigint"
+        case .flag where found.typeName == "bool": return "\(name)::int"
+        case .list where found.typeName.hasPrefix("_"): return "to_json(\(name))::text"
+        default: return name
+        }
+    }
+
+    private func milliseconds(_ name: String) -> String {
+        "(extract(epoch FROM \(table.quoted(name))) * 1000)::bigint"
+    }
+}
+
+extension CopyText {
+    /// A field's bytes without the escapes of COPY's text format (PostgreSQL manual, COPY, "Text Format").
+    fileprivate static func unescaped(_ field: UnsafeRawBufferPointer) -> [UInt8] {
+        guard field.contains(UInt8(ascii: "\\")) else { return Array(field) }
+        var bytes: [UInt8] = []
+        var isEscape = false
+        for byte in field {
+            guard isEscape || byte != UInt8(ascii: "\\") else {
+                isEscape = true
+                continue
+            }
+            guard isEscape else {
+                bytes.append(byte)
+                continue
+            }
+            isEscape = false
+            switch byte {
+            case UInt8(ascii: "b"): bytes.append(8)
+            case UInt8(ascii: "t"): bytes.append(9)
+            case UInt8(ascii: "n"): bytes.append(10)
+            case UInt8(ascii: "v"): bytes.append(11)
+            case UInt8(ascii: "f"): bytes.append(12)
+            case UInt8(ascii: "r"): bytes.append(13)
+            default: bytes.append(byte)
+            }
+        }
+        return bytes
+    }
+}

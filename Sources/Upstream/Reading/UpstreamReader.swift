@@ -1,0 +1,90 @@
+public import MarketData
+
+/// Reads rows back from the database, for people and for files.
+///
+/// Each reading is a read-only transaction of its own.
+public actor UpstreamReader {
+    let configuration: UpstreamConfiguration
+    private let executor = QueueExecutor(label: "edgetick.upstream.reader")
+    let interrupt = Wakeup()
+    private var connection: PostgresConnection?
+
+    /// Runs on a dispatch queue of its own, because the work blocks.
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    /// A reader; it connects when first asked.
+    public init(configuration: UpstreamConfiguration) {
+        self.configuration = configuration
+    }
+
+    /// The server, port, database and user, without any secret.
+    public nonisolated var target: String { configuration.target }
+
+    /// Closes the connection; a later reading opens it again.
+    public func disconnect() {
+        connection?.finish()
+        connection = nil
+    }
+
+    /// The starts of the minute bars within a span, by symbol, in milliseconds since the Unix epoch.
+    ///
+    /// - Parameter symbols: only these; all where `nil`.
+    /// - Throws: any ``UpstreamError/Reason``.
+    public func minuteBars(
+        starts: Range<Int64>, symbols: [Symbol]?
+    ) async throws(UpstreamError) -> [(symbol: Symbol, starts: [Int64])] {
+        let operation = "read the minute bars"
+        return try await interruptible(by: interrupt) { () throws(UpstreamError) in
+            let connection = try connected()
+            let name = TableShape.minuteBars.name
+            guard let table = try connection.readCatalog(of: [name]).tables[name] else {
+                throw UpstreamError(
+                    .schema, operation, "the table \(name) is missing: edgetick migrate makes it", sqlState: "42P01",
+                    object: "table \(name)")
+            }
+            // The column has the window's end where the settings say so.
+            let shift: Int64 = configuration.barTimestamp == .end ? 60_000 : 0
+            let time = table.quoted(BarField.timestamp.rawValue)
+            let symbol = table.quoted(BarField.symbol.rawValue)
+            let chosen = symbols.map { list in
+                " AND \(symbol) IN (\((list.map { SQLText.literal($0.description) } + ["NULL"]).joined(separator: ", ")))"
+            }
+            var found: [(symbol: Symbol, starts: [Int64])] = []
+            try connection.begin("READ ONLY", operation)
+            try connection.copyOut(
+                """
+                COPY (
+                    SELECT \(symbol), string_agg(
+                        (((extract(epoch FROM \(time)) * 1000)::bigint - \(starts.lowerBound + shift)) / 60000)::text, ',')
+                    FROM \(table.sqlName)
+                    WHERE \(time) >= \(Self.moment(starts.lowerBound + shift))
+                        AND \(time) < \(Self.moment(starts.upperBound + shift))\(chosen ?? "")
+                    GROUP BY \(symbol)
+                ) TO STDOUT
+                """, operation
+            ) { line throws(UpstreamError) in
+                let cells = line.split(separator: UInt8(ascii: "\t"), omittingEmptySubsequences: false)
+                guard cells.count == 2, let symbol = Symbol(utf8: UnsafeRawBufferPointer(rebasing: cells[0])) else {
+                    return
+                }
+                let minutes = cells[1].split(separator: UInt8(ascii: ",")).compactMap {
+                    Int64(String(decoding: $0, as: UTF8.self))
+                }
+                found.append((symbol, minutes.map { starts.lowerBound + $0 * 60_000 }))
+            }
+            try connection.run("COMMIT", operation)
+            return found
+        }
+    }
+
+    /// A moment as a constant.
+    static func moment(_ milliseconds: Int64) -> String { "to_timestamp(\(milliseconds) / 1000.0)" }
+
+    func connected() throws(UpstreamError) -> PostgresConnection {
+        if let connection, connection.isUsable, !connection.isInTransaction { return connection }
+        disconnect()
+        let opened = try PostgresConnection.connect(configuration, interrupt: interrupt)
+        connection = opened
+        return opened
+    }
+}

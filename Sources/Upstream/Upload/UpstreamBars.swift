@@ -1,0 +1,102 @@
+public import MarketData
+
+/// Minute bars as the database has them, and how exactly it keeps numbers.
+public struct UpstreamBars: Sendable {
+    /// No bars.
+    public init() {}
+
+    /// Adds other symbols' bars of the same table.
+    public mutating func add(_ other: UpstreamBars) {
+        bars.merge(other.bars) { $1 }
+        rounding = other.rounding
+    }
+
+    /// The bars by symbol; a key is there once.
+    public fileprivate(set) var bars: [Symbol: [DayBar]] = [:]
+    /// How far a price that was rounded to the table's decimals may be from the one that was sent; 0 where it is exact.
+    public fileprivate(set) var rounding = 0.0
+}
+
+extension Uploader {
+    /// The minute bars of some symbols whose windows start within a span.
+    ///
+    /// - Throws: any ``UpstreamError/Reason``.
+    public func minuteBars(
+        of symbols: [Symbol], starts: Range<Int64>
+    ) async throws(UpstreamError) -> UpstreamBars {
+        try await inTurn { () throws(UpstreamError) in
+            let (connection, catalog) = try self.connected()
+            let target = try UploadTarget<BarField>(.minuteBars, in: catalog)
+            return try connection.minuteBars(of: symbols, starts, in: target, self.configuration.barTimestamp)
+        }
+    }
+}
+
+extension Uploader {
+    /// The streams of ticks in which the database recognises events that are there, by a unique index over what the feed
+    /// says of them.
+    ///
+    /// - Throws: any ``UpstreamError/Reason``.
+    public func identifiedStreams() async throws(UpstreamError) -> Set<EventStream> {
+        try await inTurn { () throws(UpstreamError) in
+            let (connection, _) = try self.connected()
+            let results = try connection.ask(
+                """
+                SELECT w.name FROM (VALUES ('trades'), ('quotes')) w(name)
+                WHERE EXISTS (SELECT 1 FROM pg_index i
+                    JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey) AND a.attname = 'sequence'
+                    WHERE i.indrelid = to_regclass(quote_ident(w.name)) AND i.indisunique AND i.indisvalid)
+                """, "read the tables' keys")
+            return Set(
+                (results.last?.rows ?? []).compactMap { $0.first.flatMap(\.self).flatMap { EventStream(rawValue: $0) } }
+            )
+        }
+    }
+}
+
+extension PostgresConnection {
+    fileprivate func minuteBars(
+        of symbols: [Symbol], _ starts: Range<Int64>, in target: UploadTarget<BarField>, _ meaning: BarTimestamp
+    ) throws(UpstreamError) -> UpstreamBars {
+        guard !symbols.isEmpty else { return UpstreamBars() }
+        let table = target.table
+        let fields = Set(target.columns.map(\.field))
+        func name(_ field: BarField) -> String { table.quoted(field.rawValue) }
+        let shift: Int64 = meaning == .end ? 60_000 : 0
+        let isZoned = table.column("timestamp")?.typeName == "timestamptz"
+        func moment(_ milliseconds: Int64) -> String {
+            let time = "timestamptz 'epoch' + \(milliseconds + shift) * interval '1 millisecond'"
+            return isZoned ? "(\(time))" : "((\(time)) AT TIME ZONE 'UTC')"
+        }
+        let volume =
+            fields.contains(.decimalVolume)
+            ? "coalesce(\(name(.decimalVolume)), \(name(.volume)))" : name(.volume)
+        let list = symbols.map { SQLText.literal($0.description) }.joined(separator: ", ")
+        let results = try ask(
+            """
+            SELECT \(name(.symbol)), (extract(epoch FROM \(name(.timestamp))) * 1000)::bigint, \(name(.open)),
+                \(name(.high)), \(name(.low)), \(name(.close)), \(volume),
+                \(fields.contains(.vwap) ? name(.vwap) : "NULL")
+            FROM \(table.sqlName) WHERE \(name(.symbol)) IN (\(list))
+                AND \(name(.timestamp)) >= \(moment(starts.lowerBound))
+                AND \(name(.timestamp)) < \(moment(starts.upperBound))
+            """, "read bars of \(table.displayName)")
+        var found = UpstreamBars()
+        let scales = ["open", "high", "low", "close"].compactMap { table.column($0)?.scale }
+        if let least = scales.min() {
+            // Half a unit of the last decimal, and what a binary number adds to it.
+            found.rounding = (0..<max(0, least)).reduce(0.5) { unit, _ in unit / 10 } * 1.000_001
+        }
+        for row in results.last?.rows ?? [] {
+            guard row.count == 8, let symbol = row[0].flatMap({ Symbol($0) }),
+                let time = row[1].flatMap({ Int64($0) })
+            else { continue }
+            func number(_ column: Int) -> Double { row[column].flatMap { Double($0) } ?? .nan }
+            found.bars[symbol, default: []].append(
+                DayBar(
+                    start: time - shift, open: number(2), high: number(3), low: number(4), close: number(5),
+                    volume: number(6), vwap: row[7].flatMap { Double($0) }))
+        }
+        return found
+    }
+}

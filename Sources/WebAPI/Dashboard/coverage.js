@@ -1,0 +1,181 @@
+// What is known of every minute: a calendar of days, and for a chosen day its symbols by minutes.
+
+import { load, query } from './api.js';
+import { byId, debounce, el, empty, setText } from './dom.js';
+import * as format from './format.js';
+import { color, onRecolor, painter, sized } from './palette.js';
+import { route } from './route.js';
+import { zone } from './zone.js';
+
+const DAYS = 42;
+const AGE = 60000;
+const ROW = 13;
+const NAMES = 76;
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+const FILLS = { b: 'cover-bar', n: 'cover-none', g: 'cover-gap', u: 'cover-unknown', a: 'surface' };
+const STATES = { closed: 'no trading', complete: 'complete', gaps: 'bars are missing', unchecked: 'not everything was checked' };
+
+// b120n1b269 as [['b', 120], …].
+const runs = (text) => [...text.matchAll(/([a-z])(\d*)/g)].map(([, letter, count]) => [letter, Number(count || 1)]);
+
+export class Coverage {
+  #day = '';
+  #found = null; // the chosen day
+  #rows = [];
+  #width = 0;
+  #loadedAt = 0;
+  #isThere; // whether the collector knows
+  #choose;
+  #canvas = el('canvas', { 'aria-hidden': 'true' });
+  #box = byId('coverage-map');
+  #search = byId('coverage-search');
+  #readout = byId('coverage-readout');
+  #paint = painter(() => this.#draw());
+  #isVisible = false;
+
+  // `choose` is told a symbol, and the moment that was picked.
+  constructor(choose) {
+    this.#choose = choose;
+    this.#box.append(this.#canvas);
+    new ResizeObserver(([entry]) => { this.#width = entry.contentRect.width; this.#paint(); }).observe(this.#box);
+    new IntersectionObserver(([entry]) => {
+      this.#isVisible = entry.isIntersecting;
+      this.refresh();
+    }, { rootMargin: '200px' }).observe(byId('completeness'));
+    onRecolor(this.#paint);
+    zone.listen(this.#paint);
+    this.#search.addEventListener('input', debounce(100, () => this.#arrange()));
+    for (const name of ['pointermove', 'pointerdown']) this.#box.addEventListener(name, (event) => this.#point(event));
+    this.#box.addEventListener('click', (event) => {
+      const { row, minute } = this.#at(event);
+      if (row) this.#choose(row.symbol, this.#found.session_start_ms + minute * 60000);
+    });
+  }
+
+  // Reads again now and then while somebody looks.
+  async refresh() {
+    if (this.#isThere === false || !this.#isVisible || document.hidden || Date.now() - this.#loadedAt < AGE) return;
+    this.#loadedAt = Date.now();
+    try {
+      // An older collector behind the same page has no such route.
+      this.#isThere ??= '/api/coverage' in (await load('/api/openapi.json')).paths;
+      if (!this.#isThere) return;
+      const { periods, problem } = await load(`/api/coverage${query({ days: DAYS })}`);
+      byId('coverage').hidden = false;
+      setText(byId('coverage-note'), problem ?? '');
+      this.#drawCalendar(periods);
+      const last = periods.findLast((period) => period.state !== 'closed' && period.symbols > 0);
+      this.#open(route.get('day') || last?.from || periods.at(-1)?.from || '');
+    } catch (error) {
+      setText(byId('coverage-note'), error.message);
+    }
+  }
+
+  follow() {
+    if (route.get('day') && route.get('day') !== this.#day) this.#open(route.get('day'));
+  }
+
+  #drawCalendar(periods) {
+    const first = periods.length ? new Date(`${periods[0].from}T00:00:00Z`) : null;
+    const blanks = first ? (first.getUTCDay() + 6) % 7 : 0;
+    byId('coverage-days').replaceChildren(
+      ...['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'].map((name) => el('li', { class: 'weekday', 'aria-hidden': 'true' }, name)),
+      ...Array.from({ length: blanks }, () => el('li', { 'aria-hidden': 'true' })),
+      ...periods.map((period) => {
+        const [, month, day] = period.from.split('-').map(Number);
+        const known = period.minutes.b + period.minutes.n;
+        const all = known + period.minutes.g + period.minutes.u;
+        const share = all ? `, ${Math.floor((known / all) * 1000) / 10} % of the minutes known` : '';
+        const label = `${period.from}: ${STATES[period.state] ?? period.state}${period.symbols ? `, ${format.plural(period.symbols, 'symbol')}${share}` : ''}`;
+        return el('li', {}, el(
+          'button',
+          {
+            type: 'button', class: 'day', 'data-state': period.symbols || period.state === 'closed' ? period.state : 'nothing', 'data-day': period.from,
+            title: label, 'aria-label': label, disabled: period.state === 'closed',
+            onclick: () => { route.set({ day: period.from }, { panel: 'completeness' }); this.#open(period.from); },
+          },
+          day === 1 ? MONTHS[month - 1] : String(day)));
+      }));
+  }
+
+  async #open(day) {
+    if (!day) return;
+    this.#day = day;
+    for (const button of byId('coverage-days').querySelectorAll('button')) {
+      if (button.dataset.day === day) button.setAttribute('aria-current', 'date');
+      else button.removeAttribute('aria-current');
+    }
+    try {
+      const found = await load(`/api/coverage${query({ day })}`);
+      if (this.#day !== day) return;
+      this.#found = found;
+      const [period] = found.periods;
+      setText(byId('coverage-title'), `${day}: ${STATES[period?.state] ?? ''}${period?.symbols ? `, ${format.count(period.reconciled_symbol_days)} of ${format.plural(period.symbols, 'symbol')} compared with the tape` : ''}`);
+      byId('coverage-legend').replaceChildren(...Object.entries(found.legend).map(([letter, meaning]) => el(
+        'li', {}, el('span', { class: `swatch ${FILLS[letter] ?? 'sunken'}`, 'aria-hidden': 'true' }), `${meaning}: ${format.count(period?.minutes[letter])}`)));
+      this.#arrange();
+    } catch (error) {
+      setText(byId('coverage-title'), error.message);
+    }
+  }
+
+  #arrange() {
+    const wanted = this.#search.value.trim().toUpperCase();
+    const missing = (row) => row.runs.reduce((sum, [letter, count]) => sum + (letter === 'g' ? count * 1000 : letter === 'u' ? count : 0), 0);
+    this.#rows = (this.#found?.symbols ?? []).filter((row) => row.symbol.toUpperCase().includes(wanted))
+      .map((row) => ({ ...row, runs: runs(row.minutes) })).sort((one, other) => missing(other) - missing(one));
+    this.#box.setAttribute('aria-label', `Minutes of ${format.plural(this.#rows.length, 'symbol')} on ${this.#day}, the most missing first`);
+    this.#paint();
+  }
+
+  #draw() {
+    const rows = this.#rows;
+    const width = this.#width;
+    if (width < 80) return;
+    const session = this.#found ? (this.#found.session_end_ms - this.#found.session_start_ms) / 60000 : 0;
+    // As many as a canvas holds; the search finds the others.
+    const shown = rows.slice(0, 3000);
+    const height = Math.max(24, 20 + shown.length * ROW);
+    this.#canvas.style.height = `${height}px`;
+    const context = sized(this.#canvas, width, height);
+    context.font = '11px system-ui, sans-serif';
+    context.fillStyle = color('muted');
+    if (!session || !shown.length) {
+      context.fillText(this.#found ? 'Nothing is known of this day.' : 'Loading…', 0, 16);
+      return;
+    }
+    const step = (width - NAMES) / session;
+    for (let minute = 0; minute < session; minute += 60) {
+      context.fillText(format.hour(this.#found.session_start_ms + minute * 60000), NAMES + minute * step, 12);
+    }
+    shown.forEach((row, index) => {
+      const y = 20 + index * ROW;
+      context.fillStyle = color('muted');
+      context.fillText(row.symbol.slice(0, 9), 0, y + 10);
+      let minute = 0;
+      for (const [letter, count] of row.runs) {
+        context.fillStyle = color(FILLS[letter] ?? 'sunken');
+        context.fillRect(NAMES + minute * step, y, Math.max(1, count * step), ROW - 2);
+        minute += count;
+      }
+    });
+    this.#box.dataset.count = shown.length;
+  }
+
+  #at(event) {
+    if (!this.#found?.session_start_ms) return {};
+    const area = this.#canvas.getBoundingClientRect();
+    const row = this.#rows[Math.floor((event.clientY - area.top - 20) / ROW)];
+    const session = (this.#found.session_end_ms - this.#found.session_start_ms) / 60000;
+    const minute = Math.floor((event.clientX - area.left - NAMES) / ((this.#width - NAMES) / session));
+    return minute >= 0 && minute < session ? { row, minute } : {};
+  }
+
+  #point(event) {
+    const { row, minute } = this.#at(event);
+    if (!row) return;
+    let at = minute;
+    const letter = row.runs.find(([, count]) => { at -= count; return at < 0; })?.[0];
+    setText(this.#readout, `${row.symbol}, ${format.hour(this.#found.session_start_ms + minute * 60000)} ${zone.name}: ${this.#found.legend[letter] ?? '–'}${row.is_reconciled ? ' · the day was compared with the tape' : ''}`);
+  }
+}

@@ -1,0 +1,92 @@
+// What was missed, and what became of it.
+
+import { load } from './api.js';
+import { byId, el, empty, setText, table } from './dom.js';
+import * as format from './format.js';
+import { zone } from './zone.js';
+
+const CAUSES = {
+  disconnected: 'connection lost',
+  stalled: 'feed silent',
+  overflow: 'buffer full',
+  down: 'collector not running',
+  unsubscribed: 'not subscribed',
+  damaged: 'file damaged',
+  paused: 'machine or process stood still',
+  shard_moved: 'moved to another box',
+};
+const STATES = {
+  open: 'not filled yet', filled: 'filled', empty: 'nothing was traded', unfillable: "can't be filled", covered: 'covered by another box',
+};
+const LISTED = 6;
+const AGE = 5000; // what becomes of a gap changes no count
+
+function symbols(gap) {
+  if (gap.symbol_count === 0) return 'all';
+  const names = gap.symbols.slice(0, LISTED).join(', ');
+  return gap.symbol_count > LISTED ? `${format.count(gap.symbol_count)}: ${names} …` : names || format.count(gap.symbol_count);
+}
+
+export const cause = (gap) => CAUSES[gap.cause] ?? gap.cause.replaceAll('_', ' ');
+
+export function gapTable(gaps, { title = 'Gaps', pick } = {}) {
+  const bars = (gap) => (gap.filled_bars ? `: ${format.plural(gap.filled_bars, 'bar')}` : '');
+  return table(title, [`Since, ${zone.name}`, 'Lasted', 'Cause', 'What became of it', 'Connection', 'Symbols'], gaps.map((gap) => el(
+    'tr', { 'data-gap': gap.id },
+    el('td', { class: 'keep' }, format.moment(gap.from_ms)),
+    el('td', { class: 'keep' }, gap.to_ms === null ? 'under way' : `${format.duration((gap.to_ms - gap.from_ms) / 1000)}${gap.is_uncertain ? ' ?' : ''}`),
+    el('td', {}, cause(gap)),
+    el('td', { title: gap.detail }, `${STATES[gap.state] ?? gap.state}${bars(gap)}`, gap.detail ? el('span', { class: 'muted small block' }, gap.detail) : null),
+    el('td', {}, gap.connection),
+    el('td', {}, pick && gap.symbols.length
+      ? gap.symbols.slice(0, LISTED).map((symbol) => el('button', { type: 'button', class: 'link', onclick: () => pick(symbol, gap) }, symbol))
+        .concat(gap.symbol_count > LISTED ? [`of ${format.count(gap.symbol_count)}`] : [])
+      : symbols(gap)))));
+}
+
+export class Gaps {
+  #count = -1;
+  #loaded = 0;
+  #gaps = [];
+  #pick;
+  #changed;
+
+  // `pick` is told a symbol and its gap, `changed` the gaps whenever they were read.
+  constructor({ pick, changed }) {
+    this.#pick = pick;
+    this.#changed = changed;
+    zone.listen(() => this.#draw());
+  }
+
+  // Reads again when the count says that something is new, and, while a gap is not settled, what became of it.
+  async refresh(count) {
+    const isUnsettled = this.#gaps.some((gap) => gap.to_ms === null || gap.state === 'open');
+    if (count === this.#count && !(count > 0 && Date.now() - this.#loaded > (isUnsettled ? AGE : AGE * 6))) return;
+    this.#count = count;
+    this.#loaded = Date.now();
+    try {
+      const { gaps, total } = await load('/api/gaps?limit=200');
+      this.#gaps = gaps;
+      setText(byId('gaps-count'), total ? `${format.count(total)}${total > gaps.length ? `, the newest ${gaps.length} shown` : ''}` : '');
+      this.#draw();
+      this.#changed(gaps);
+    } catch (error) {
+      this.forget();
+      byId('gaps-panel').replaceChildren(empty(error.message));
+    }
+  }
+
+  // Looks again at the next chance, for instance after the connection came back.
+  forget() { this.#count = -1; }
+
+  #draw() {
+    const box = byId('gaps-panel');
+    if (this.#gaps.length === 0) return box.replaceChildren(empty('No gaps: no event is known to be missed.'));
+    if (box.matches(':focus-within')) return undefined;
+    // A list that somebody reads stays where it is.
+    const top = box.firstElementChild?.scrollTop ?? 0;
+    box.replaceChildren(gapTable(this.#gaps, { pick: this.#pick }));
+    box.firstElementChild.scrollTop = top;
+    return undefined;
+  }
+}

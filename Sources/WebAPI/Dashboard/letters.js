@@ -1,0 +1,150 @@
+// What upstream refused, by why it did; sent again or given up from here.
+
+import { load } from './api.js';
+import { act, confirm } from './dialogs.js';
+import { byId, el, empty, save, setText, table } from './dom.js';
+import * as format from './format.js';
+import { route } from './route.js';
+import { zone } from './zone.js';
+
+const LIMIT = 500;
+const WORDS = {
+  22001: 'text too long', 22003: 'number out of range', 22007: 'time not understood', 22021: 'bytes that are no text', 23502: 'a value is missing',
+  23503: 'not in the other table', 23505: 'is there already', 23514: 'a check says no', 22000: 'data error', 23000: 'constraint',
+};
+
+const keyOf = (group) => [group.stream, group.sqlstate, group.constraint ?? ''].join(' ');
+const isOf = (letter, group) => letter.stream === group.stream && letter.sqlstate === group.sqlstate
+  && (letter.reason.match(/constraint "([^"]*)"/)?.[1] ?? null) === group.constraint;
+
+export class Letters {
+  #count = -1;
+  #found = { groups: [], dead_letters: [] };
+  #open = null;
+  #isUploading = true;
+
+  constructor() {
+    zone.listen(() => this.#draw());
+  }
+
+  // Reads again what the count says has changed.
+  async refresh(count, isUploading) {
+    if (count === this.#count && isUploading === this.#isUploading) return;
+    // What somebody is about to act on stays where it is.
+    const box = byId('dead-letters-panel');
+    if (this.#count > 0 && count > 0 && (box.matches(':focus-within') || box.querySelector('details[open]'))) return;
+    this.#count = count;
+    this.#isUploading = isUploading;
+    await this.#read();
+  }
+
+  async #read() {
+    try {
+      this.#found = await load(`/api/dead-letters?limit=${LIMIT}`);
+      setText(byId('dead-letters-count'), this.#found.total ? format.plural(this.#found.total, 'row') : '');
+      this.#draw();
+    } catch (error) {
+      this.forget();
+      byId('dead-letters-panel').replaceChildren(empty(error.message));
+    }
+  }
+
+  // Looks again at the next chance, for instance after the connection came back.
+  forget() { this.#count = -1; }
+
+  follow() {
+    this.#open = route.get('letters') || null;
+    this.#draw();
+  }
+
+  #draw() {
+    const box = byId('dead-letters-panel');
+    const { groups } = this.#found;
+    if (groups.length === 0) return box.replaceChildren(empty('No dead letters: upstream took every row.'));
+    const lists = box.querySelector('.letters-scroll');
+    const top = lists?.scrollTop ?? 0;
+    box.replaceChildren(...groups.map((group) => this.#group(group)));
+    const list = box.querySelector('.letters-scroll');
+    if (list) list.scrollTop = top;
+    return undefined;
+  }
+
+  #group(group) {
+    const key = keyOf(group);
+    const isOpen = key === this.#open;
+    const what = `${group.stream}, ${group.sqlstate}${group.constraint ? `, ${group.constraint}` : ''}`;
+    const choice = { stream: group.stream, sqlstate: group.sqlstate, constraint: group.constraint ?? undefined };
+    const retry = el('button', { type: 'button', 'aria-label': `Send again: ${what}`, disabled: !this.#isUploading }, 'Send again…');
+    const discard = el('button', { type: 'button', 'aria-label': `Give up: ${what}` }, 'Give up…');
+    retry.addEventListener('click', () => this.#retry(retry, choice, group.count, what));
+    discard.addEventListener('click', () => this.#discard(discard, choice, group.count, what));
+    return el(
+      'div', { class: 'letters' },
+      el('div', { class: 'letters-head' },
+        el('button', { type: 'button', class: 'link', 'aria-expanded': String(isOpen), onclick: () => this.#toggle(key) },
+          `${isOpen ? '▾' : '▸'} ${format.count(group.count)} ${group.stream}`),
+        el('span', {}, el('code', {}, group.sqlstate), ` ${WORDS[group.sqlstate] ?? ''}`, group.constraint ? [': ', el('code', {}, group.constraint)] : null),
+        el('span', { class: 'muted small' }, `last ${format.moment(group.last_ms)} ${zone.name}`),
+        el('span', { class: 'buttons' }, retry, discard)),
+      el('p', { class: 'clamp muted small', title: group.reason }, group.reason),
+      isOpen ? this.#letters(group) : null);
+  }
+
+  #letters(group) {
+    const letters = this.#found.dead_letters.filter((letter) => isOf(letter, group));
+    if (!letters.length) return empty('None of them is among the newest rows. “edgetick dead-letters list” has them all.');
+    const rows = letters.map((letter) => {
+      const retry = el('button', { type: 'button', class: 'link', 'aria-label': `Send ${letter.letter} again`, disabled: !this.#isUploading }, 'Send again');
+      const discard = el('button', { type: 'button', class: 'link', 'aria-label': `Give ${letter.letter} up` }, 'Give up');
+      retry.addEventListener('click', () => this.#retry(retry, { letters: [letter.letter] }, 1, letter.letter));
+      discard.addEventListener('click', () => this.#discard(discard, { letters: [letter.letter] }, 1, letter.letter));
+      return el(
+        'tr', {}, el('td', { class: 'keep' }, format.moment(letter.refused_ms)), el('td', { class: 'keep' }, letter.letter),
+        el('td', { class: 'ticker' }, letter.symbol ?? '–'),
+        el('td', {}, el('details', {}, el('summary', {}, 'Reason and row'), el('p', { class: 'small' }, letter.reason), el('pre', {}, letter.row))),
+        el('td', { class: 'keep' }, retry, discard));
+    });
+    const list = table(`Rows: ${group.stream} ${group.sqlstate}`, [`Refused, ${zone.name}`, 'Letter', 'Symbol', 'Details', 'What to do'], rows);
+    list.classList.add('letters-scroll');
+    const more = letters.length < group.count ? el('p', { class: 'muted small' }, `The newest ${format.count(letters.length)} of ${format.count(group.count)}.`) : null;
+    return el('div', {}, list, more);
+  }
+
+  #toggle(key) {
+    this.#open = this.#open === key ? null : key;
+    route.set({ letters: this.#open ?? '' }, { panel: 'dead-letters' });
+    this.#draw();
+    byId('dead-letters-panel').querySelector(`[aria-expanded="${this.#open !== null}"]`)?.focus();
+  }
+
+  async #retry(button, choice, count, what) {
+    const agreed = await confirm(
+      `Send ${format.plural(count, 'row')} again?`,
+      `The rows (${what}) go back to the end of the queue and are uploaded, each exactly once. What upstream refuses again comes back here.`,
+      'Send again');
+    if (!agreed) return;
+    await act(button, async () => {
+      const result = await load('/api/dead-letters/retry', { method: 'POST', body: choice });
+      await this.#read();
+      const stayed = [
+        result.superseded.length ? `${format.plural(result.superseded.length, 'bar')} stayed: a newer version is there` : '',
+        result.unreadable.length ? `${format.plural(result.unreadable.length, 'row')} stayed: no event can be read from it` : '',
+      ].filter(Boolean);
+      return [`${format.plural(result.requeued_count, 'row')} ${result.requeued_count === 1 ? 'is' : 'are'} back in the queue`, ...stayed].join('; ') + '.';
+    });
+  }
+
+  async #discard(button, choice, count, what) {
+    const agreed = await confirm(
+      `Give ${format.plural(count, 'row')} up for good?`,
+      `The rows (${what}) leave the file and count as discarded. Your browser keeps them as a download of JSON lines.`,
+      'Give up');
+    if (!agreed) return;
+    await act(button, async () => {
+      const { discarded_count: gone, rows } = await load('/api/dead-letters/discard', { method: 'POST', body: choice });
+      await this.#read();
+      if (gone) save('discarded.ndjson', new Blob([`${rows.join('\n')}\n`], { type: 'application/x-ndjson' }));
+      return `${format.plural(gone, 'row')} ${gone === 1 ? 'is' : 'are'} given up.`;
+    });
+  }
+}

@@ -1,0 +1,50 @@
+// The page's colours for what is drawn on a canvas, which knows no variables.
+
+const probe = document.createElement('span');
+const dark = matchMedia('(prefers-color-scheme: dark)');
+const listeners = new Set();
+let known = new Map();
+
+function forget() {
+  known = new Map();
+  for (const action of listeners) action();
+}
+
+dark.addEventListener('change', forget);
+new MutationObserver(forget).observe(document.documentElement, { attributeFilter: ['data-theme'] });
+
+// Called when the colours are others.
+export const onRecolor = (action) => listeners.add(action);
+
+export function color(name) {
+  let found = known.get(name);
+  if (!found) {
+    if (!probe.isConnected) {
+      probe.hidden = true;
+      document.body.append(probe);
+    }
+    probe.style.color = `var(--${name})`;
+    found = getComputedStyle(probe).color;
+    known.set(name, found);
+  }
+  return found;
+}
+
+// A canvas of the element's size, ready to be drawn in CSS pixels.
+export function sized(canvas, width, height) {
+  const ratio = window.devicePixelRatio || 1;
+  const [wide, high] = [Math.round(width * ratio), Math.round(height * ratio)];
+  if (canvas.width !== wide || canvas.height !== high) [canvas.width, canvas.height] = [wide, high];
+  const context = canvas.getContext('2d');
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.clearRect(0, 0, width, height);
+  return context;
+}
+
+// Draws at most once a frame, and not while nobody looks.
+export function painter(draw) {
+  let frame = 0;
+  return () => {
+    if (!frame) frame = requestAnimationFrame(() => { frame = 0; draw(); });
+  };
+}

@@ -1,0 +1,87 @@
+package import MarketData
+package import Store
+
+/// A day compared with the tape: `edgetick reconcile --json`.
+package struct ReconcileJSON: WireObject {
+    /// One symbol's day.
+    package struct SymbolDay: WireObject {
+        package var symbol: String
+        package var is_complete: Bool
+        package var regular_minutes: Int
+        package var present_minutes: Int
+        package var halted_minutes: Int
+        package var untraded_minutes: Int
+        package var tape_bars: Int
+        package var added_ms: [Int64]
+        package var corrected_ms: [Int64]
+        package var not_on_tape_ms: [Int64]
+        package var open_ms: [Int64]
+
+        package static let meanings = [
+            "is_complete": "Whether every bar of the tape is here as it is there",
+            "regular_minutes": "Minutes of the regular session",
+            "present_minutes": "Of these, minutes with a bar as the tape has it",
+            "halted_minutes": "Of these, minutes without a bar in a trading halt",
+            "untraded_minutes": "Of these, minutes of which the tape has no bar, halts apart",
+            "tape_bars": "Bars of the tape, those outside the regular session too",
+            "added_ms": "Starts of the bars that were missing",
+            "corrected_ms": "Starts of the bars that were different",
+            "not_on_tape_ms": "Starts of the bars that the tape lacks; they stay",
+            "open_ms": "Starts of the bars of the tape that are still missing or different",
+        ]
+
+        init(_ finding: DayFinding) {
+            let day = finding.day
+            symbol = day.symbol.description
+            is_complete = day.isComplete
+            regular_minutes = day.regular
+            present_minutes = day.present
+            halted_minutes = day.halted
+            untraded_minutes = day.untraded
+            tape_bars = day.tape
+            added_ms = finding.added
+            corrected_ms = finding.corrected
+            not_on_tape_ms = finding.extra
+            open_ms = finding.open
+        }
+    }
+
+    /// A symbol that could not be compared.
+    package struct Failure: WireObject {
+        package var symbol: String
+        package var error: String
+    }
+
+    package var day: String
+    package var is_complete: Bool
+    package var percent: Int
+    package var tape_bars: Int
+    package var open_bars: Int
+    package var added_bars: Int
+    package var corrected_bars: Int
+    package var not_on_tape_bars: Int
+    package var symbols: [SymbolDay]
+    package var failures: [Failure]
+
+    package static let meanings = [
+        "day": "The New York date, such as 2026-11-24",
+        "is_complete": "Whether every symbol was compared and is complete",
+        "percent": "The share of the tape's bars that are here as they are there, rounded down",
+        "open_bars": "Bars of the tape that are still missing or different",
+        "failures": "Symbols that could not be compared",
+    ]
+
+    package init(_ day: TradingDay, _ findings: [DayFinding], failures: [Symbol: String]) {
+        let totals = DayTotals(findings.map(\.day))
+        self.day = day.description
+        is_complete = totals.missing == 0 && failures.isEmpty
+        percent = totals.percent
+        tape_bars = totals.tape
+        open_bars = totals.missing
+        added_bars = totals.added
+        corrected_bars = totals.corrected
+        not_on_tape_bars = totals.extra
+        symbols = findings.map(SymbolDay.init)
+        self.failures = failures.sorted { $0.key < $1.key }.map { Failure(symbol: $0.key.description, error: $0.value) }
+    }
+}

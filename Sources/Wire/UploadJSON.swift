@@ -1,0 +1,73 @@
+package import Collector
+import MarketData
+package import Store
+
+/// What one upload did: `edgetick sync`.
+package struct UploadJSON: WireObject {
+    /// One stream of rows.
+    package struct Stream: WireObject {
+        package var uploaded: Int
+        package var refused: Int
+        package var failure: String?
+
+        package static let meanings = [
+            "uploaded": "Rows", "refused": "Rows that became dead letters",
+            "failure": "What the stream's upload stopped with",
+        ]
+    }
+
+    package var rows: Int
+    package var refused: Int
+    package var streams: [String: Stream]
+
+    package static let meanings = [
+        "rows": "Uploaded, of all streams", "refused": "Rows that became dead letters",
+        "streams": "By name: bars, trades, quotes",
+    ]
+
+    package init(_ report: UploadReport) {
+        rows = report.totals.rows
+        refused = report.totals.refused
+        streams = Dictionary(
+            uniqueKeysWithValues: EventStream.allCases.map { stream in
+                let counts = report.totals[stream]
+                return (
+                    stream.rawValue,
+                    Stream(
+                        uploaded: counts.uploaded, refused: counts.refused,
+                        failure: report.failures[stream].map { String(describing: $0) })
+                )
+            })
+    }
+}
+
+/// What an upload would send: `edgetick sync --dry-run`.
+package struct PendingJSON: WireObject {
+    package var pending: [String: Int64]
+
+    package static let meanings = ["pending": "Rows by stream"]
+
+    package init(_ report: BufferReport) {
+        pending = Dictionary(uniqueKeysWithValues: EventStream.allCases.map { ($0.rawValue, report[$0].pending) })
+    }
+}
+
+/// What became of dead letters, by their names: `edgetick dead-letters retry`.
+package struct DeadLetterRetryJSON: WireObject {
+    package var sent: Int
+    package var refused_again: [String]
+    package var superseded: [String]
+    package var unreadable: [String]
+
+    package static let meanings = [
+        "sent": "Rows that upstream took", "refused_again": "Under their new names",
+        "superseded": "Bars of which a newer version is there; they stay", "unreadable": "Without a row; they stay",
+    ]
+
+    package init(_ result: DeadLetterRetry) {
+        sent = result.sent
+        refused_again = result.refusedAgain.map(\.name)
+        superseded = result.superseded.map(\.name)
+        unreadable = result.unreadable.map(\.name)
+    }
+}

@@ -1,0 +1,114 @@
+public import ArgumentParser
+import Collector
+import MarketData
+import Store
+import Upstream
+import Wire
+
+/// Prints what is known of each minute of some days.
+struct CoverageCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "coverage",
+        abstract: "Show which minutes have a bar, no trade or a gap, and which nobody checked.",
+        discussion: """
+            Examples: edgetick coverage --date 2026-11-24 --universe nasdaq100
+                      edgetick coverage --from 2026-11-01 --by week --json
+
+            Counts the minutes of the regular session, 390 or on a half day 210 a symbol: those with a bar, those without
+            trades as the REST aggregates said, those of a gap or a drop, and those that nobody checked. A day is complete
+            only when every symbol was reconciled (edgetick reconcile). Without symbols, all that are known of then count.
+            Reads the local file and, with DATABASE_URI set, the database.
+            """.unwrapped)
+
+    @OptionGroup var options: SettingsOptions
+    @OptionGroup var days: DayOptions
+    @OptionGroup var symbols: SymbolOptions
+    @Option(help: "What is counted together: day, week or month.") var by = CoveragePeriod.Length.day
+    @Flag(inversion: .prefixedNo, help: "Ask the database too.") var upstream = true
+    @Flag(help: "Print JSON.") var json = false
+
+    func run() async throws {
+        try await reportingFailures {
+            let settings = try options.settings()
+            let now = WallClock.milliseconds()
+            guard let span = days.chosen(today: TradingDay(at: now)) else { return }
+            let wanted = try await symbols.chosen(settings)
+            let rows = ProgressLine(title: "reading", unit: "rows", total: 0, quietFor: .seconds(1))
+            var evidence = try CoverageEvidence(directory: settings.dataDirectory, days: span) { read, total in
+                rows.update(done: Int(read), total: Int(total))
+                return true
+            }
+            if upstream, let configuration = try settings.upstream() {
+                let reader = UpstreamReader(configuration: configuration)
+                let asked = ProgressLine(title: "asking upstream", unit: "days", total: 0, quietFor: .seconds(1))
+                let work = Task<CoverageEvidence, any Error> { [evidence] in
+                    var evidence = evidence
+                    await evidence.add(from: reader, symbols: wanted) { asked.update(done: $0, total: $1) }
+                    return evidence
+                }
+                evidence = try await Interrupts.cancelling(work)
+                await reader.disconnect()
+            }
+            let report = evidence.report(symbols: wanted, now: now)
+            if let problem = report.problem {
+                printError("edgetick: the database could not be asked: \(problem.escapingControls)")
+            }
+            if json { return print(WireJSON.text(of: CoverageJSON(report, by: by))) }
+            printNow(Self.table(CoveragePeriod.periods(of: report.days, by: by)))
+            if let day = report.days.first, report.days.count == 1, !day.rows.isEmpty {
+                printNow("\n" + Self.table(day))
+            }
+        }
+    }
+
+    static func table(_ periods: [CoveragePeriod]) -> String {
+        var table = TextTable([
+            ("DAYS", .left), ("STATE", .left), ("SYMBOLS", .right), ("RECONCILED", .right), ("BARS", .right),
+            ("NO TRADE", .right), ("MISSING", .right), ("UNKNOWN", .right),
+        ])
+        for period in periods {
+            let days = period.first == period.last ? "\(period.first)" : "\(period.first) – \(period.last)"
+            let counts = [DayCoverage.Minute.bar, .noTrade, .gap, .unknown].map { period.minutes[$0] ?? 0 }
+            table.add(
+                [
+                    days, period.state.rawValue, period.symbols.grouped,
+                    period.symbolDays == 0 ? "-" : "\(period.reconciled.grouped) of \(period.symbolDays.grouped)",
+                ] + counts.map(\.grouped))
+        }
+        return table.text
+    }
+
+    /// A day's symbols, each with the times of its missing minutes.
+    static func table(_ day: DayCoverage) -> String {
+        var table = TextTable([
+            ("SYMBOL", .left), ("RECONCILED", .left), ("BARS", .right), ("NO TRADE", .right), ("MISSING", .right),
+            ("UNKNOWN", .right), ("MISSING IN NEW YORK", .left),
+        ])
+        for row in day.rows {
+            let counts = [DayCoverage.Minute.bar, .noTrade, .gap, .unknown].map { kind in
+                row.minutes.count { $0 == kind }.grouped
+            }
+            table.add([row.symbol.description, row.isReconciled ? "yes" : "no"] + counts + [spans(of: row)])
+        }
+        return table.text
+    }
+
+    /// The first missing spans, as `10:31–10:35`; the regular session begins at 9:30.
+    private static func spans(of row: DayCoverage.Row) -> String {
+        var spans: [String] = []
+        var index = 0
+        while let start = row.minutes[index...].firstIndex(of: .gap) {
+            let end = row.minutes[start...].firstIndex { $0 != .gap } ?? row.minutes.count
+            spans.append(end - start == 1 ? clock(start) : "\(clock(start))–\(clock(end - 1))")
+            index = end
+        }
+        return spans.prefix(4).joined(separator: ", ") + (spans.count > 4 ? " and \(spans.count - 4) more" : "")
+    }
+
+    private static func clock(_ minute: Int) -> String {
+        let minutes = 9 * 60 + 30 + minute
+        return "\(minutes / 60):\(minutes % 60 < 10 ? "0" : "")\(minutes % 60)"
+    }
+}
+
+extension CoveragePeriod.Length: ExpressibleByArgument {}

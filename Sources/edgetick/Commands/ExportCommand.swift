@@ -1,0 +1,184 @@
+public import ArgumentParser
+import Export
+import Logging
+import MarketData
+import ServiceLifecycle
+import Store
+import Upstream
+
+/// Writes events into files for other programs.
+struct ExportCommand: AsyncParsableCommand {
+    /// Where events are read from.
+    enum Source: String, CaseIterable, ExpressibleByArgument {
+        case file
+        case upstream
+    }
+
+    static let configuration = CommandConfiguration(
+        commandName: "export", abstract: "Write events as Parquet, CSV or JSON, a file a day.",
+        discussion: """
+            Examples: edgetick export --date 2026-11-24 --output data
+                      edgetick export --from 2026-11-02 --stream trades --universe nasdaq100 --partition symbol --output data
+                      edgetick export --source upstream --from 2026-01-02 --format csv --compress --output data
+                      edgetick export --watch --output data
+
+            Files are data/trades/day=2026-11-24/trades.parquet, and with --partition symbol
+            data/trades/day=2026-11-24/symbol=AAPL/trades.parquet. A day is the New York date of the events' own time. A file
+            has its name only when it is whole, and replaces one that is there; an export that was stopped is run again. Bars
+            are in their newest version. The columns are those of the local file (docs/columns.md); Parquet has times as
+            timestamps and prices as decimals. --watch stays and writes each day a quarter of an hour after its trading.
+            """.unwrapped)
+
+    @OptionGroup var options: SettingsOptions
+    @OptionGroup var days: DayOptions
+    @OptionGroup var symbols: SymbolOptions
+    @Option(help: "A stream, such as trades; repeatable, all when not given.") var stream: [EventStream] = []
+    @Option(help: "parquet, csv or json (an object a line).") var format = ExportOptions.Format.parquet
+    @Flag(inversion: .prefixedNo, help: "Make the files smaller with gzip; that takes longer.") var compress = false
+    @Option(name: .customLong("partition"), help: "What a file holds: day, or symbol for a file a day and symbol.")
+    var layout = ExportOptions.Layout.day
+    @Option(help: "file: the local buffer; upstream: the database.") var source = Source.file
+    @Option(help: "The directory to write to.") var output: String
+    @Flag(help: "Stay, and write each day when it is finished.") var watch = false
+
+    func validate() throws {
+        if watch, days.date != nil || days.to != nil {
+            throw ValidationError("--watch has no end: give --from, or neither --date, --from nor --to")
+        }
+    }
+
+    func run() async throws {
+        try await reportingFailures {
+            let settings = try options.settings(needing: source == .upstream ? .database : [])
+            let now = WallClock.milliseconds()
+            let today = TradingDay(at: now)
+            guard let span = days.chosen(today: today) else { return }
+            let job = ExportJob(
+                options: ExportOptions(
+                    streams: EventStream.allCases.filter { stream.isEmpty || stream.contains($0) }, days: span,
+                    symbols: try await symbols.chosen(settings), format: format, isCompressed: compress, layout: layout,
+                    directory: output),
+                buffer: settings.dataDirectory,
+                databases: source == .upstream ? try settings.upstreams() : [])
+            guard watch else {
+                let report = try await Interrupts.cancelling(Task { try await job.write(span) })
+                return Self.tell(report)
+            }
+            let first = days.from == nil ? TradingDay.lastFinal(at: now) : span.lowerBound
+            try await Interrupts.serving([
+                DayWatch(plan: WatchPlan(from: first), logger: Logger(label: "export")) { day in
+                    Self.tell(try await job.write(day...day))
+                }
+            ])
+        }
+    }
+
+    private static func tell(_ report: ExportReport) {
+        if report.files.isEmpty { printError("edgetick: there are no such events on these days") }
+        for file in report.files { printNow("\(file.path)  \(file.rows.grouped) rows".escapingControls + "\n") }
+        printError("\(report.rows.grouped) rows in \(report.files.count.grouped) files")
+        for (stream, days) in report.partial.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+            guard let first = days.first, let last = days.last else { continue }
+            let span = first == last ? "\(first)" : "\(first) to \(last)"
+            printError(
+                "edgetick: warning: the local file has let \(stream.rawValue) of \(span) go after their upload: "
+                    + "--source upstream has all")
+        }
+        if report.rounded > 0 {
+            printError(
+                "edgetick: warning: \(report.rounded.grouped) numbers had more decimals than the columns, and are rounded"
+            )
+        }
+        if report.tooLarge > 0 {
+            printError(
+                "edgetick: warning: \(report.tooLarge.grouped) numbers are too large for the columns, and are left out")
+        }
+        if report.unreadable > 0 {
+            printError(
+                "edgetick: warning: \(report.unreadable.grouped) rows can't be read, and are left out: see edgetick verify"
+            )
+        }
+    }
+}
+
+/// Exports of some days from one place to another.
+private struct ExportJob: Sendable {
+    let options: ExportOptions
+    /// The data directory.
+    let buffer: String
+    /// The databases to read in place of the buffer.
+    let databases: [UpstreamConfiguration]
+
+    func write(_ days: ClosedRange<TradingDay>) async throws -> ExportReport {
+        var options = options
+        options.days = days
+        let exporter = Exporter(options)
+        let line = ProgressLine(
+            title: "exporting", unit: databases.isEmpty ? "rows" : "days", total: 0, quietFor: .seconds(1))
+        guard !databases.isEmpty else {
+            return try exporter.export(fileIn: buffer) { _, read, total in
+                line.update(done: Int(read), total: Int(total))
+            }
+        }
+        let readers = databases.map { UpstreamReader(configuration: $0) }
+        var holders: [EventStream: UpstreamReader] = [:]
+        for (database, reader) in zip(databases, readers) {
+            for stream in database.streams { holders[stream] = reader }
+        }
+        do {
+            let report = try await exporter.export(upstream: holders) { _, done, total in
+                line.update(done: done, total: total)
+            }
+            for reader in readers { await reader.disconnect() }
+            return report
+        } catch {
+            for reader in readers { await reader.disconnect() }
+            throw error
+        }
+    }
+}
+
+/// Writes each day when it is finished; a day that can't be written is tried again.
+private struct DayWatch: Service {
+    let plan: WatchPlan
+    let logger: Logger
+    let write: @Sendable (TradingDay) async throws -> Void
+
+    /// The clock may be set meanwhile, so it is looked at again at least this often.
+    private static let longestWait: Int64 = 10 * 60_000
+    private static let pauseAfterFailure: Duration = .seconds(60)
+
+    func run() async throws {
+        try await cancelWhenGracefulShutdown {
+            var plan = plan
+            do {
+                while true {
+                    let now = WallClock.milliseconds()
+                    switch plan.step(at: now) {
+                    case .wait(let moment):
+                        try await Task.sleep(for: .milliseconds(min(moment - now, Self.longestWait)))
+                    case .write(let day): try await attempt(day, &plan)
+                    }
+                }
+            } catch is CancellationError {
+                return
+            }
+        }
+    }
+
+    private func attempt(_ day: TradingDay, _ plan: inout WatchPlan) async throws {
+        do {
+            try await write(day)
+            plan.wrote(day)
+        } catch is CancellationError {
+            throw CancellationError()
+        } catch {
+            logger.error(
+                "a day could not be exported and is tried again", metadata: ["day": "\(day)", "error": "\(error)"])
+            try await Task.sleep(for: Self.pauseAfterFailure)
+        }
+    }
+}
+
+extension ExportOptions.Format: ExpressibleByArgument {}
+extension ExportOptions.Layout: ExpressibleByArgument {}

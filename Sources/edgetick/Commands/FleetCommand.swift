@@ -1,0 +1,84 @@
+import ArgumentParser
+import Collector
+import Glibc
+import MarketData
+import Upstream
+import Wire
+
+/// Shows the boxes that share a database.
+struct FleetCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "fleet", abstract: "Show all boxes that share DATABASE_URI, the worst first.",
+        discussion: """
+            Examples: DATABASE_URI=postgresql://… edgetick fleet --watch
+                      edgetick fleet --check
+
+            Reads the table edgetick_collectors, into which every collector writes its row; nothing but DATABASE_URI is
+            needed. live: heard of. gone: its connection to the database has ended. stale: not seen for a minute. stopped:
+            it said that it stops. CLOCK is how far a box's clock is ahead of the database's.
+
+            With --check one line says how the fleet stands, and the exit code is 0 when all boxes are well, 1 when one is
+            degraded, 2 when one is failing or not heard of. Other failures exit as every command does.
+            """.unwrapped)
+
+    @OptionGroup var options: SettingsOptions
+    @Flag(help: "Print JSON.") var json = false
+    @Flag(help: "Show it again every two seconds, until Ctrl-C.") var watch = false
+    @Flag(help: "Exit with 0 for ok, 1 degraded, 2 failing.") var check = false
+    @Option(help: "Take a box that will not come again off the list.") var forget: String?
+
+    func validate() throws {
+        guard !check || !watch else { throw ValidationError("--check and --watch don't go together.") }
+        guard forget == nil || !(check || watch || json) else { throw ValidationError("--forget goes alone.") }
+    }
+
+    func run() async throws {
+        try await reportingFailures {
+            let settings = try options.settings(needing: .database)
+            guard let upstream = try settings.upstream() else { return }
+            let table = FleetTable(configuration: upstream)
+            if let forget { return try await remove(forget, from: table) }
+            guard !check else { return try await checkOnce(table) }
+            guard watch else { return printNow(try await page(table)) }
+            let isTerminal = isatty(STDOUT_FILENO) == 1
+            let first = try await page(table)
+            if isTerminal { TerminalScreen.enter() }
+            defer { if isTerminal { TerminalScreen.leave() } }
+            isTerminal ? TerminalScreen.draw(first) : printNow(first)
+            try await Interrupts.serving([
+                Repeating(interval: .seconds(2)) {
+                    let page = try await page(table)
+                    isTerminal ? TerminalScreen.draw(page) : printNow("\n" + page)
+                }
+            ])
+        }
+    }
+
+    private func remove(_ id: String, from table: FleetTable) async throws {
+        guard try await table.forget(id) else {
+            let names = try await table.rows().map(\.report.id)
+            let nearest = NearestNames.nearest(to: id, among: names).first.map { "; nearest: \($0)" } ?? ""
+            throw CommandFailure(.badData, "there is no box \(id)\(nearest)")
+        }
+        print("\(id) is off the list; it comes again when a collector of this name runs".escapingControls)
+    }
+
+    private func checkOnce(_ table: FleetTable) async throws {
+        let fleet = Fleet(try await table.rows())
+        let isEmpty = fleet.boxes.isEmpty
+        let standing: StatusCommand.Standing = isEmpty ? .failing : StatusCommand.Standing(fleet.level)
+        if json {
+            printNow(WireJSON.text(of: FleetJSON(fleet)) + "\n")
+        } else {
+            let text = isEmpty ? "no box has written its row" : "\(fleet.boxes.count) boxes, all are well"
+            print("\(standing.word): \((fleet.headline ?? text).escapingControls)")
+        }
+        guard standing == .ok else { throw ExitCode(standing.rawValue) }
+    }
+
+    private func page(_ table: FleetTable) async throws -> String {
+        let fleet = Fleet(try await table.rows())
+        return json
+            ? WireJSON.text(of: FleetJSON(fleet)) + "\n" : FleetText(fleet: fleet, paint: .ofStandardOutput()).page
+    }
+}

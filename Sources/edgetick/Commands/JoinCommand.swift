@@ -1,0 +1,168 @@
+import ArgumentParser
+import Collector
+import FoundationEssentials
+import Glibc
+import Logging
+import MarketData
+import Store
+import Universe
+import Upstream
+
+/// Makes a new box of a platform in one command.
+struct JoinCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "join", abstract: "Set up a new box: check, migrate, pull the universes, write the settings.",
+        discussion: """
+            Examples: edgetick join postgresql://edgetick:password@db.example.com/market --universe nasdaq100
+                      edgetick join - --group nyc --shard auto < uri.txt
+
+            Looks at this machine and the database as doctor does, makes the tables that are missing where that is allowed,
+            pulls the groups, and writes a file of settings that this user alone may read: DATABASE_URI, what the options
+            say, and the keys that are set in the environment, such as MASSIVE_API_KEY. With - the URI is read from standard
+            input, so that its password is in no list of processes. Nothing is written when something fails before.
+            """.unwrapped)
+
+    @Argument(help: "The database's libpq URI; - reads it from standard input.") var uri: String
+    @Option(help: "The universe key to collect (SYMBOL_UNIVERSE_KEY).") var universe: String?
+    @Option(help: "The symbols to collect, separated by commas (SYMBOLS).") var symbols: String?
+    @Option(help: "The group of boxes to belong to (COLLECTOR_GROUP).") var group: String?
+    @Option(help: "The part of the symbols to take: auto, or such as 2/5 (SHARD).") var shard: String?
+    @Option(help: "This box's name (COLLECTOR_ID; default: the host's).") var id: String?
+    @Option(help: "The file of settings to write.") var file = ".env"
+    @Flag(help: "Write over a file of settings that is there.") var force = false
+
+    func run() async throws {
+        try await reportingFailures {
+            LoggingSystem.bootstrap { LineLogHandler(label: $0, level: .warning, format: .text) }
+            guard force || access(file, F_OK) != 0 else {
+                throw CommandFailure(
+                    .usage, "\(file) is there already: --force writes over it, --file names another one")
+            }
+            let values = try values()
+            let environment = ProcessInfo.processInfo.environment
+            let host = HostFacts.current(environment: environment)
+            let snapshot = SettingsSnapshot(
+                environment: environment.merging(values) { $1 }, file: nil, reading: EnvironmentFile.secret)
+            let (settings, remarks) = try Settings.validate(snapshot, host: host, needs: .database)
+            for remark in remarks where remark.severity == .warning {
+                say(.warning("configuration", remark.description))
+            }
+            guard let upstream = try settings.upstream() else { return }
+            try await check(settings)
+            try await migrate(upstream, settings)
+            let groups = try await pull(upstream, settings)
+            let text = EnvironmentFile.text(kept(environment).merging(values) { $1 })
+            try write(text)
+            print("\nwrote \(file), which this user alone may read".escapingControls)
+            tellWhatIsNext(settings, groups)
+        }
+    }
+
+    /// What the arguments set.
+    private func values() throws -> [String: String] {
+        let uri = uri == "-" ? String(Substring(readLine() ?? "").trimmingBlanks()) : uri
+        guard !uri.isEmpty else { throw CommandFailure(.usage, "standard input holds no URI") }
+        let named: [(PartialKeyPath<Settings>, String?)] = [
+            (\.upload.databaseURI, uri), (\.connections.universeKey, universe), (\.connections.symbols, symbols),
+            (\.collectorGroup, group), (\.shard, shard), (\.collectorID, id),
+        ]
+        return Dictionary(
+            uniqueKeysWithValues: named.compactMap { path, text in text.map { (Settings.setting(path).name, $0) } })
+    }
+
+    /// The keys of ours that the environment sets, so that the box has them without it.
+    private func kept(_ environment: [String: String]) -> [String: String] {
+        let known = Set(Settings.all.map(\.name))
+        return environment.filter { name, value in
+            let isFile = name.hasSuffix(SettingsSnapshot.fileSuffix)
+            let key = isFile ? String(name.dropLast(SettingsSnapshot.fileSuffix.count)) : name
+            return !value.isEmpty && known.contains(key)
+        }
+    }
+
+    private func say(_ finding: Finding) { print(DoctorCommand.line(finding, .ofStandardOutput())) }
+
+    private func check(_ settings: Settings) async throws {
+        let local = LocalChecks(settings: settings)
+        let network = NetworkChecks(settings: settings, isRunning: false)
+        let tables = await network.upstream()
+        var findings = local.files() + local.disk() + local.clock()
+        findings += tables.filter { $0.subject == "upstream" }
+        findings += await network.clock()
+        for finding in findings { say(finding) }
+        let failures = findings.filter { $0.level == .failure }
+        guard let worst = failures.compactMap(\.exit).max(by: { $0.rawValue < $1.rawValue }) else { return }
+        throw CommandFailure(worst, "nothing was set up: see what failed above")
+    }
+
+    private func migrate(_ upstream: UpstreamConfiguration, _ settings: Settings) async throws {
+        let before = try await UpstreamSchema.check(upstream, for: settings.feed.events)
+        let changes =
+            before.contains { $0.state == .missing }
+            ? try await UpstreamSchema.migrate(upstream, for: settings.feed.events) : before
+        for change in changes {
+            switch change.state {
+            case .created, .present: say(.ok("schema", change.description))
+            case .differs: say(.note("schema", change.description))
+            case .unusable, .missing:
+                say(
+                    change.stopsUpload
+                        ? .failure("schema", change.description, .configuration) : .note("schema", change.description))
+            }
+        }
+        let unusable = changes.filter(\.stopsUpload)
+        guard !unusable.isEmpty else { return }
+        for line in SchemaChange.recipe(changes) { print(line.escapingControls) }
+        throw CommandFailure(
+            .configuration,
+            "nothing was set up: these tables can't be used as they are: "
+                + unusable.map(\.table).joined(separator: ", "))
+    }
+
+    private func pull(_ upstream: UpstreamConfiguration, _ settings: Settings) async throws -> [UniverseGroup] {
+        let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
+        if let failure = await FirstPull(into: mirror, from: UniverseSource(configuration: upstream)).run() {
+            say(.warning("universes", "not pulled: \(failure.description); edgetick universe pull tries it again"))
+        }
+        let groups = try mirror.groups(environment: settings.universe.environment.rawValue)
+        say(.ok("universes", "\(groups.count.grouped) groups in \(settings.dataDirectory)"))
+        return groups
+    }
+
+    private func write(_ text: String) throws {
+        let isWritten: Bool
+        if force {
+            isWritten = PrivateFile.replace(file, with: Array(text.utf8))
+        } else {
+            // Nothing that came meanwhile is written over either.
+            let descriptor = PrivateFile.open(file, O_WRONLY | O_EXCL)
+            isWritten = descriptor >= 0 && Glibc.write(descriptor, text, text.utf8.count) == text.utf8.count
+            if descriptor >= 0 { close(descriptor) }
+        }
+        guard isWritten else { throw CommandFailure(.ioError, "\(file): \(String(cString: strerror(errno)))") }
+    }
+
+    private func tellWhatIsNext(_ settings: Settings, _ groups: [UniverseGroup]) {
+        if settings.feed.source == .feed, settings.feed.apiKey == nil {
+            print("next: add the line MASSIVE_API_KEY=… to \(file)".escapingControls)
+        }
+        if settings.wishes.allSatisfy({ $0.universeKey == nil && $0.list == nil }) {
+            let names = groups.filter { $0.type == .universe || $0.type == .etf }.prefix(5).map(\.name)
+            let examples = names.isEmpty ? "" : "; there are \(names.joined(separator: ", ")), …"
+            print("next: add SYMBOL_UNIVERSE_KEY=… or SYMBOLS=… to \(file)\(examples)".escapingControls)
+        }
+        let option = file == ".env" ? "" : " --env-file \(file)"
+        print("next: edgetick doctor\(option) && edgetick run\(option)".escapingControls)
+    }
+}
+
+extension EnvironmentFile {
+    /// A file of settings with these values, in the order of the keys' own list.
+    static func text(_ values: [String: String]) -> String {
+        let order = Dictionary(uniqueKeysWithValues: Settings.all.enumerated().map { ($1.name, $0) })
+        let lines = values.sorted {
+            (order[$0.key] ?? .max, $0.key) < (order[$1.key] ?? .max, $1.key)
+        }.map { "\($0.key)=\(WrittenValue.written($0.value))\n" }
+        return "# Settings of EdgeTick, written by edgetick join.\n" + lines.joined()
+    }
+}

@@ -1,0 +1,43 @@
+import Upstream
+
+/// What `migrate` sets up besides tables, once a person has read the statements.
+extension MigrateCommand {
+    /// As long as tables of any size take to be spread or compressed.
+    private static let patience = Duration.seconds(86_400)
+
+    /// What the flags ask for; `nil` when it is the tables alone.
+    func engineChange() throws(CommandFailure) -> EngineChange? {
+        if distributed { return .distribution(tables: Set(table)) }
+        guard policies else { return nil }
+        var wishes = PolicyWishes()
+        wishes.tables = Set(table)
+        for text in retain {
+            let parts = text.split(separator: "=", maxSplits: 1)
+            guard parts.count == 2, let days = Int(parts[1]), days > 0 else {
+                throw CommandFailure(.usage, "--retain \(text): a table and days, such as trades=90")
+            }
+            wishes.retention[String(parts[0])] = days
+        }
+        return .policies(wishes)
+    }
+
+    /// Prints the statements of a change for each database, and runs them where they are confirmed.
+    func carryOut(_ change: EngineChange, _ settings: Settings) async throws {
+        let upstreams = try settings.upstreams(statementTimeout: Self.patience)
+        for upstream in upstreams {
+            let plan = try await UpstreamEngines.plan(change, upstream)
+            if upstreams.count > 1 { Swift.print("-- \(upstream.role.setting)") }
+            if !plan.script.isEmpty { Swift.print(plan.script) }
+            guard !plan.steps.isEmpty else {
+                printError("edgetick: there is nothing left to do")
+                continue
+            }
+            guard !self.print else { continue }
+            guard try yes || Confirmation.isGiven("Run these statements in \(upstream.target)?") else {
+                throw CommandFailure(.usage, "nothing was changed")
+            }
+            try await UpstreamEngines.run(plan, upstream)
+            printError("edgetick: \(plan.steps.count) steps done")
+        }
+    }
+}

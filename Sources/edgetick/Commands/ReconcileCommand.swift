@@ -1,0 +1,217 @@
+import ArgumentParser
+import Backfill
+import Collector
+import Glibc
+import Logging
+import MarketData
+import Store
+import Universe
+import Upstream
+import Wire
+
+/// Compares a day's minute bars with the tape, and corrects them.
+struct ReconcileCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "reconcile", abstract: "Compare a day's minute bars with the tape, and correct them.",
+        discussion: """
+            Examples: edgetick reconcile
+                      edgetick reconcile --date 2026-11-24 --universe sp500
+                      edgetick reconcile --from-file 2026-11-24.csv.gz
+
+            The tape is what the REST aggregates have of the day, or one of the provider's flat files of minute bars
+            (minute_aggs_v1). Every bar of it is compared with the file and, where DATABASE_URI is set, with the database:
+            what is missing is added, what is different is corrected, and bars that the tape lacks are listed and stay. What
+            the tape doesn't say of a bar keeps its value. Minutes without a bar on the tape had no trades; those in a trading
+            halt are told apart where LULD is collected.
+
+            What was found is kept in the file, so --resume leaves out the symbols that are complete. Doing it again changes
+            nothing. The exit code is 65 while a bar of the tape is missing or different, or a symbol could not be compared.
+            A running collector holds the buffer and does this by itself at RECONCILE_AT.
+            """.unwrapped)
+
+    @OptionGroup var options: SettingsOptions
+    @Option(help: "The day in New York, such as 2026-11-24; the last one that is over unless given.") var date: String?
+    @Option(help: "Symbols, separated by commas; those that the settings collect unless given.") var symbols: String?
+    @Option(help: "A universe key, in place of symbols.") var universe: String?
+    @Option(help: "A flat file of minute bars, packed by gzip or not, in place of the REST API.") var fromFile: String?
+    @Flag(help: "Leave out symbols that are complete since an earlier run.") var resume = false
+    @Flag(help: "Print JSON.") var json = false
+
+    func validate() throws {
+        if symbols != nil, universe != nil { throw ValidationError("--symbols and --universe: give one of them") }
+        if let symbols, Self.list(symbols) == nil {
+            throw ValidationError("--symbols: allowed: symbols separated by commas")
+        }
+        if let date, TradingDay(date) == nil {
+            throw ValidationError("--date \(date.escapingControls): allowed: a day such as 2026-11-24")
+        }
+        if fromFile != nil, day == nil {
+            throw ValidationError("--from-file: name the file by its day, as in 2026-11-24.csv.gz, or give --date")
+        }
+        let now = WallClock.milliseconds()
+        guard let day, !day.isFinal(at: now) else { return }
+        throw ValidationError(
+            day.session == nil
+                ? "\(day) had no trading; name a day of trading, such as \(TradingDay.lastFinal(at: now))"
+                : "\(day) is not over, and late trades still change its bars: the last one that is over is "
+                    + "\(TradingDay.lastFinal(at: now))")
+    }
+
+    func run() async throws {
+        try await reportingFailures {
+            let settings = try options.settings(needing: fromFile == nil ? .feed : [])
+            let day = self.day ?? TradingDay.lastFinal(at: WallClock.milliseconds())
+            let upstream = try settings.upstream()
+            let client = fromFile == nil ? try settings.aggregatesClient() : nil
+            do {
+                let list = try await chosen(settings, day)
+                let buffer = try TickBuffer.open(
+                    directory: settings.dataDirectory, options: settings.toolBufferOptions,
+                    logger: Logger(label: "buffer"))
+                let uploader = upstream.map {
+                    Uploader(configuration: $0, bufferID: buffer.id, logger: Logger(label: "upload"))
+                }
+                do {
+                    let reconciler = reconciler(settings, client, buffer, uploader)
+                    try await compare(reconciler, day, list)
+                } catch {
+                    await uploader?.disconnect()
+                    await buffer.close()
+                    throw error
+                }
+                await uploader?.disconnect()
+                await buffer.close()
+            } catch {
+                await client?.shutdown()
+                throw error
+            }
+            await client?.shutdown()
+        }
+    }
+
+    /// The day asked for, or that the file is named by.
+    private var day: TradingDay? {
+        if let date { return TradingDay(date) }
+        return fromFile.flatMap { TradingDay(String(($0.split(separator: "/").last ?? "").prefix(10))) }
+    }
+
+    private func reconciler(
+        _ settings: Settings, _ client: AggregatesClient?, _ buffer: TickBuffer, _ uploader: Uploader?
+    ) -> Reconciler {
+        let target = uploader.map { uploader in
+            let pass = UploadPass(buffer: buffer, uploader: uploader, batchRows: settings.upload.batchRows)
+            return Reconciler.Target(uploader: uploader) { () async throws(BackfillError) in
+                let last = buffer.statistics[.bars].lastSequence
+                let report = await pass.report(of: [.bars])
+                guard buffer.statistics[.bars].acknowledgedSequence < last else { return }
+                throw BackfillError(.database, Settings.notUploaded(report))
+            }
+        }
+        return Reconciler(
+            source: client.map { .aggregates($0) } ?? .file(path: fromFile ?? ""), buffer: buffer,
+            directory: settings.dataDirectory, target: target)
+    }
+
+    private func compare(_ reconciler: Reconciler, _ day: TradingDay, _ list: [Symbol]) async throws {
+        let progress = ProgressLine(title: "reconciling", unit: "symbols", total: list.count, quietFor: .seconds(1))
+        let work = Task { try await reconciler.run(day, list) { progress.update(done: $0) } }
+        let report: Reconciler.Report
+        do {
+            report = try await Interrupts.cancelling(work)
+        } catch let failure as CommandFailure where failure.status == .tryAgain {
+            throw CommandFailure(.tryAgain, "stopped; with --resume it goes on where it was")
+        }
+        progress.finish(done: list.count)
+        let findings = report.findings.sorted { $0.day.symbol < $1.day.symbol }
+        if json {
+            print(WireJSON.text(of: ReconcileJSON(day, findings, failures: report.failures.mapValues { "\($0)" })))
+        } else {
+            printNow(ReconcileText.lines(day, findings).joined(separator: "\n") + "\n")
+        }
+        for (symbol, error) in report.failures.sorted(by: { $0.key < $1.key }) {
+            printError("edgetick: \(symbol) could not be compared: \("\(error)".escapingControls)")
+        }
+        if !report.isComplete { throw ExitCode(ExitStatus.badData.rawValue) }
+    }
+
+    /// The symbols to compare.
+    private func chosen(_ settings: Settings, _ day: TradingDay) async throws -> [Symbol] {
+        var all: [Symbol]
+        if let symbols {
+            all = Self.list(symbols) ?? []
+        } else {
+            let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
+            let cache = settings.relationshipCache(mirror)
+            if let universe {
+                let resolution = try await cache.resolution(of: universe)
+                for warning in resolution.warnings { printError("edgetick: warning: \(warning.escapingControls)") }
+                all = resolution.symbols
+            } else {
+                let plan = try await Symbols.open(
+                    settings.wishes, single: settings.singleWish, cache: cache,
+                    logger: Logger(label: "symbols") { _ in SwiftLogNoOpLogHandler() })
+                // What takes everything has what came.
+                let starts = day.moment(minuteOfDay: 0)..<day.after.moment(minuteOfDay: 0)
+                all = try plan.inForce.symbols ?? DayLog.symbols(directory: settings.dataDirectory, starts: starts)
+            }
+        }
+        if resume {
+            let done = try DayLog.reconciled(directory: settings.dataDirectory, days: day...day)
+            let complete = Set(done.filter(\.isComplete).map(\.symbol))
+            all.removeAll(where: complete.contains)
+            if all.isEmpty { throw CleanExit.message("every symbol of \(day) is complete") }
+        } else if all.isEmpty {
+            throw CommandFailure(
+                .configuration, "there is nothing to compare: name --symbols or a --universe, or set SYMBOLS")
+        }
+        return all
+    }
+
+    private static func list(_ text: String) -> [Symbol]? {
+        let list = SymbolList(text)
+        return list.symbols.isEmpty || list.isWildcard || !list.refused.isEmpty ? nil : list.symbols
+    }
+}
+
+/// A compared day in words.
+enum ReconcileText {
+    /// So many bars of a symbol are named.
+    private static let mostNamed = 20
+
+    /// A line for each symbol with what was done, one for each group of bars, and the total.
+    static func lines(_ day: TradingDay, _ findings: [DayFinding]) -> [String] {
+        let totals = DayTotals(findings.map(\.day))
+        let what = [
+            counted(totals.added, "added"), counted(totals.corrected, "corrected"),
+            counted(totals.extra, "not on the tape"), "\(totals.missing.grouped) open",
+        ].compactMap(\.self).joined(separator: ", ")
+        return findings.flatMap(lines) + [
+            "\(day): \(totals.have.grouped) of \(totals.tape.grouped) bars of the tape (\(totals.percent) %) in "
+                + "\(totals.symbols.grouped) symbols, \(what)"
+        ]
+    }
+
+    private static func lines(_ finding: DayFinding) -> [String] {
+        let day = finding.day
+        let parts = [
+            "\(day.symbol) \(day.present) of \(day.regular) regular minutes", counted(day.untraded, "without trades"),
+            counted(day.halted, "halted"), counted(day.added, "added"), counted(day.corrected, "corrected"),
+            counted(day.extra, "not on the tape"), counted(day.missing, "open"),
+        ]
+        let groups = [
+            ("added", finding.added), ("corrected", finding.corrected), ("not on the tape", finding.extra),
+            ("open", finding.open),
+        ]
+        return [parts.compactMap(\.self).joined(separator: ", ")]
+            + groups.filter { !$0.1.isEmpty }.map { "  \($0): \(named($1))" }
+    }
+
+    private static func counted(_ count: Int, _ what: String) -> String? {
+        count == 0 ? nil : "\(count.grouped) \(what)"
+    }
+
+    private static func named(_ starts: [Int64]) -> String {
+        let shown = starts.prefix(mostNamed).map { MomentText.text($0) }.joined(separator: " ")
+        return starts.count > mostNamed ? "\(shown) and \(starts.count - mostNamed) more" : shown
+    }
+}

@@ -1,0 +1,56 @@
+import Collector
+import FoundationEssentials
+import Logging
+import MarketData
+import Store
+import Upstream
+
+/// The box among others, made from what the user set.
+extension Settings {
+    /// How the box introduces itself in the fleet's table.
+    func fleetIdentity(file id: String) -> FleetReport {
+        FleetReport(
+            id: collectorID, group: collectorGroup, host: HostFacts.current(environment: [:]).hostName ?? collectorID,
+            version: Version.number, fileID: id)
+    }
+
+    /// The share of `SHARD=k/n`.
+    var fixedShare: SymbolShare? {
+        guard case .fixed(let number, let count) = shard else { return nil }
+        return SymbolShare(
+            of: "\(number)", in: ShardMap(count: count, replicas: shardReplicas), isAutomatic: false)
+    }
+
+    /// What the box takes at a start with `SHARD=auto`; `nil` without.
+    func shardStart(_ identity: FleetReport, in table: FleetTable?, logger: Logger) async -> ShardStart? {
+        guard shard == .auto, let table else { return nil }
+        let kept = ShardMembers.read(directory: dataDirectory, group: collectorGroup ?? "")
+        let (start, problem) = await ShardStart.find(identity, in: table, replicas: shardReplicas, kept: kept)
+        if let problem {
+            logger.error(
+                kept == nil
+                    ? "the database can't be asked who shares the symbols: this box takes all of them until it can"
+                    : "the database can't be asked who shares the symbols: the last assignment stays",
+                metadata: ["error": "\(problem)"])
+        }
+        return start
+    }
+}
+
+/// The boxes that shared the symbols last, in a small file of the data directory, for a start without the database.
+enum ShardMembers {
+    private static func path(_ directory: String) -> String { directory + "/shard.members" }
+
+    /// The members; `nil` where there is no such file, or it is about another group.
+    static func read(directory: String, group: String) -> [String]? {
+        guard let text = try? String(contentsOfFile: path(directory), encoding: .utf8) else { return nil }
+        let lines = text.split(separator: "\n").map(String.init)
+        guard lines.count > 1, lines[0] == group, lines.allSatisfy(CollectorName.isName) else { return nil }
+        return Array(lines.dropFirst())
+    }
+
+    /// Keeps the members. Where that fails, a start without the database takes more symbols than it must.
+    static func write(_ members: [String], directory: String, group: String) {
+        _ = PrivateFile.replace(path(directory), with: Array(([group] + members).joined(separator: "\n").utf8))
+    }
+}

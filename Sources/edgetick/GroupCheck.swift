@@ -1,0 +1,36 @@
+import Logging
+import MarketData
+import Upstream
+
+extension Settings {
+    /// How long the start waits for the database to say whether it tells events apart.
+    private static let patience: Duration = .seconds(3)
+
+    /// Refuses to start where another box of the group would send the same ticks, and the database would store them twice.
+    ///
+    /// Where it can't be asked, the collector starts all the same: the upload asks again before it sends any.
+    ///
+    /// - Throws: ``CommandFailure`` with what to do.
+    func refuseDoubledTicks(_ logger: Logger) async throws {
+        guard let collectorGroup else { return }
+        var lacking: [String] = []
+        do throws(UpstreamError) {
+            for upstream in try upstreams() {
+                let kinds = feed.events.filter { upstream.streams.contains($0.stream) }
+                lacking += try await IdentityMaker.lacking(upstream, for: kinds, within: Self.patience)
+            }
+        } catch {
+            logger.warning(
+                "the database can't be asked whether it stores an event of two boxes once; no ticks are uploaded before it can",
+                metadata: ["group": "\(collectorGroup)", "error": "\(error)"])
+            return
+        }
+        guard lacking.isEmpty else {
+            throw CommandFailure(
+                .configuration,
+                "COLLECTOR_GROUP=\(collectorGroup): the other boxes send the same events, and the database would store them "
+                    + "again: no unique key tells those of \(lacking.joined(separator: ", ")) apart. "
+                    + "Run `edgetick migrate --tick-identity`, or leave COLLECTOR_GROUP out")
+        }
+    }
+}

@@ -1,0 +1,61 @@
+import Backfill
+import Collector
+import Feed
+import Logging
+import MarketData
+import Store
+import Upstream
+
+/// The comparison of days with the tape, made from what the user set.
+extension Settings {
+    /// The service that compares each day at RECONCILE_AT; `nil` when it is off.
+    func reconcileService(
+        buffer: TickBuffer, symbols: Symbols, sync: SyncService?, upstream: UpstreamConfiguration?
+    ) throws(BackfillError) -> ReconcileService? {
+        guard let minute = backfill.reconcileMinute else { return nil }
+        let logger = Logger(label: "reconcile")
+        guard feed.source == .feed, backfill.mayAsk, feed.apiKey != nil, feed.events.contains(.minuteBar) else {
+            logger.warning(
+                "RECONCILE_AT has no effect: it needs the provider's feed or MASSIVE_REST_URL, and AM in FEED_EVENTS")
+            return nil
+        }
+        var target: Reconciler.Target?
+        if let upstream, let sync {
+            target = Reconciler.Target(
+                uploader: Uploader(
+                    configuration: upstream, bufferID: buffer.id, logger: logger)
+            ) { () async throws(BackfillError) in
+                let last = buffer.statistics[.bars].lastSequence
+                let report = await sync.pass()
+                guard buffer.statistics[.bars].acknowledgedSequence < last else { return }
+                throw BackfillError(.database, Self.notUploaded(report))
+            }
+        }
+        return ReconcileService(
+            client: try aggregatesClient(), buffer: buffer, directory: dataDirectory, target: target, minute: minute,
+            symbols: { symbols.collected }, logger: logger)
+    }
+
+    /// Why bars are not upstream after a pass.
+    static func notUploaded(_ report: UploadReport?) -> String {
+        let cause = report?.failures[.bars].map { "\($0)" } ?? report?.trouble.map { "\($0)" }
+        return "the bars are not all in the database: \(cause ?? "the upload has not come to them")"
+    }
+}
+
+extension Symbols {
+    /// The symbols that are collected now; `nil` when that is everything.
+    var collected: [Symbol]? { assignments.symbols }
+}
+
+extension [SymbolAssignment] {
+    /// The symbols of all of them, sorted; `nil` when one takes everything.
+    var symbols: [Symbol]? {
+        var all: Set<Symbol> = []
+        for assignment in self {
+            guard case .symbols(let symbols) = assignment.interest else { return nil }
+            all.formUnion(symbols)
+        }
+        return all.sorted()
+    }
+}

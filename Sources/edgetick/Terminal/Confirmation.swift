@@ -1,0 +1,16 @@
+import Glibc
+
+/// Asks a person before something is done that can't be undone.
+enum Confirmation {
+    /// Whether the person agrees; any other answer than yes is none.
+    ///
+    /// - Throws: ``CommandFailure`` where nobody can be asked.
+    static func isGiven(_ question: String) throws(CommandFailure) -> Bool {
+        guard isatty(STDIN_FILENO) == 1 else {
+            throw CommandFailure(.usage, "--yes is needed where nobody can be asked")
+        }
+        _ = StandardStream.write(Array("\(question) [y/N] ".utf8), to: STDERR_FILENO)
+        let answer = readLine()?.lowercased() ?? ""
+        return answer == "y" || answer == "yes"
+    }
+}

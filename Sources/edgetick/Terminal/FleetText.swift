@@ -1,0 +1,48 @@
+import Collector
+import MarketData
+import Upstream
+
+/// The boxes of a fleet as a table, the worst first, and below it what is wrong. Pure.
+struct FleetText {
+    let fleet: Fleet
+    let paint: Paint
+
+    /// The page, a line feed after each line.
+    var page: String {
+        guard !fleet.boxes.isEmpty else { return "no box has written its row\n" }
+        var table = TextTable([
+            ("BOX", .left), ("GROUP", .left), ("STATE", .left), ("SEEN", .right), ("SYMBOLS", .right),
+            ("EVENTS/S", .right), ("PENDING", .right), ("LAG", .right), ("LAST EVENT", .right), ("GAPS", .right),
+            ("DROPS", .right), ("LETTERS", .right), ("DISK", .right), ("CLOCK", .right), ("VERSION", .left),
+        ])
+        for box in fleet.boxes { table.add(cells(box)) }
+        let details =
+            fleet.remarks
+            + fleet.boxes.compactMap { box in box.detail.map { "\(box.row.report.id): \($0)" } }
+        return table.text + (details.isEmpty ? "" : "\n")
+            + details.map { paint($0.escapingControls, level) + "\n" }.joined()
+    }
+
+    private var level: Paint.Level {
+        switch fleet.level {
+        case .ok: .good
+        case .degraded: .warning
+        case .failing: .bad
+        }
+    }
+
+    private func cells(_ box: Fleet.Box) -> [String] {
+        let report = box.row.report
+        let now = box.row.seen + Int64(box.row.age * 1000)
+        return [
+            report.id, report.group ?? "-", box.standing == .live ? report.state.rawValue : box.standing.rawValue,
+            StatusText.span(box.row.age), report.symbols.grouped, Self.rate(report.eventsPerSecond),
+            report.rowsPending.grouped, report.oldestPending > 0 ? StatusText.span(report.oldestPending) : "-",
+            report.lastEvent.map { StatusText.span(Double(now + (report.clockOffset ?? 0) - $0) / 1000) } ?? "-",
+            report.gapsOpen.grouped, report.eventsDropped.grouped, report.deadLetters.grouped,
+            report.diskFreeBytes.map(\.bytesText) ?? "-", report.clockOffset.map { "\($0) ms" } ?? "-", report.version,
+        ]
+    }
+
+    private static func rate(_ value: Double) -> String { "\((value * 10).rounded() / 10)" }
+}

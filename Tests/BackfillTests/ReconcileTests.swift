@@ -1,0 +1,331 @@
+import Foundation
+import Logging
+import MarketData
+import Store
+import TestSupport
+import Testing
+import Upstream
+
+@testable import Backfill
+
+private let quiet = Logger(label: "reconcile", factory: { _ in SwiftLogNoOpLogHandler() })
+
+/// A Tuesday with a full session.
+private let day = TradingDay("2024-01-02")!
+/// 9:30 in New York.
+private let opening = day.session!.regularOpen
+
+private func bar(_ minute: Int, close: Double = 10, volume: Double = 100, vwap: Double? = nil) -> Bar {
+    let start = opening + Int64(minute) * 60_000
+    return Bar(
+        symbol: Symbol("AAPL")!, interval: .minute, start: start, end: start + 60_000, open: 10, high: 11, low: 9,
+        close: close, volume: volume, vwap: vwap)
+}
+
+@Suite(.timeLimit(.minutes(1))) struct TradingDayTests {
+    @Test func `a day is read as it is written, and nothing else is a day`() {
+        #expect(TradingDay("2026-11-24")?.description == "2026-11-24")
+        #expect(
+            ["2026-2-24", "2026-02-30", "20261124", "2026-13-01", "", "2026-11-24T"].allSatisfy {
+                TradingDay($0) == nil
+            })
+    }
+
+    @Test func `a day is final a quarter of an hour after its trading, an early close included`() throws {
+        let half = try #require(TradingDay("2026-11-27")?.session)
+        #expect(TradingDay.lastFinal(at: half.close + 15 * 60_000).description == "2026-11-27")
+        // Thanksgiving is left out.
+        #expect(TradingDay.lastFinal(at: half.close + 15 * 60_000 - 1).description == "2026-11-25")
+        #expect((half.regularClose - half.regularOpen) / 60_000 == 210)
+    }
+
+    @Test func `a time of day is New York's, in summer and in winter`() {
+        #expect(TradingDay("2026-07-01")!.moment(minuteOfDay: 570) == TradingDay("2026-07-01")!.session!.regularOpen)
+        #expect(TradingDay("2026-12-01")!.moment(minuteOfDay: 570) == TradingDay("2026-12-01")!.session!.regularOpen)
+    }
+}
+
+@Suite(.timeLimit(.minutes(1))) struct DayComparisonTests {
+    private let full = (0..<390).map { bar($0) }
+
+    private func compare(
+        _ tape: [Bar], _ file: [Bar], upstream: [Bar]? = nil, rounding: Double = 0, halts: [Range<Int64>] = []
+    ) -> DayComparison {
+        DayComparison(
+            Symbol("AAPL")!, on: day, tape: tape, file: file.map { DayBar($0) }, upstream: upstream?.map { DayBar($0) },
+            rounding: rounding, halts: halts)
+    }
+
+    @Test func `a day as the tape has it needs no change`() {
+        let comparison = compare(full, full)
+        #expect(comparison.changes.isEmpty && comparison.extra.isEmpty)
+        let found = comparison.finding(open: [], at: 1).day
+        #expect(found.present == 390 && found.regular == 390 && found.tape == 390 && found.isComplete)
+    }
+
+    @Test func `what is missing is added, what differs in any number is corrected`() {
+        var file = full
+        file.remove(at: 5)
+        file[7].close = 10.01
+        file[9].volume = 102
+        file[11].vwap = 10.1
+        file[12].vwap = 10.0005
+        var tape = full
+        for index in tape.indices { tape[index].vwap = 10 }
+        let found = compare(tape, file).finding(open: [], at: 1)
+        #expect(found.added == [full[5].start])
+        #expect(found.corrected == [8, 10, 12].map { full[$0].start })
+        #expect(found.day.added == 1 && found.day.corrected == 3 && found.day.present == 390)
+    }
+
+    @Test func `fractions of a share and a column's rounding are no difference`() {
+        var file = full
+        file[0].volume = 100.75
+        #expect(compare(full, file).changes.isEmpty)
+        var upstream = full
+        upstream[1].close = 10.00004
+        #expect(compare(full, [], upstream: upstream, rounding: 0.00005).changes.isEmpty)
+        #expect(compare(full, [], upstream: upstream).changes.map(\.bar.start) == [full[1].start])
+    }
+
+    @Test func `where there is a database, its bars count, and the file may have forgotten`() {
+        #expect(compare(full, [], upstream: full).changes.isEmpty)
+        let missing = compare(full, full, upstream: Array(full.dropFirst()))
+        #expect(missing.changes.map(\.isNew) == [true])
+        var altered = full
+        altered[3].open = 1
+        #expect(compare(full, altered, upstream: full).changes.map(\.isNew) == [false])
+    }
+
+    @Test func `of several versions in the file the last counts`() {
+        #expect(compare([bar(0, close: 9.5)], [bar(0), bar(0, close: 9.5)]).changes.isEmpty)
+        #expect(compare([bar(0)], [bar(0), bar(0, close: 9.5)]).changes.count == 1)
+    }
+
+    @Test func `minutes without trades and halts are explained, and bars that the tape lacks are listed`() {
+        let tape = full.filter { !(10..<20).contains(Int(($0.start - opening) / 60_000)) }
+        let halt = full[12].start + 30_000..<full[15].start
+        let found = compare(tape, tape + [bar(19), bar(-30)], halts: [halt]).finding(open: [], at: 1)
+        #expect(found.day.halted == 3 && found.day.untraded == 7 && found.day.present == 380)
+        #expect(found.extra == [bar(-30).start, bar(19).start] && found.day.isComplete)
+    }
+
+    @Test func `what the database did not take stays open`() {
+        let comparison = compare(full, full, upstream: Array(full.dropLast(2)))
+        let open = comparison.open(in: full.dropLast().map { DayBar($0) }, rounding: 0)
+        #expect(open == [full[389].start])
+        let found = comparison.finding(open: open, at: 1)
+        #expect(found.day.missing == 1 && !found.day.isComplete && found.day.present == 389)
+        #expect(found.added == [full[388].start] && found.open == [full[389].start])
+    }
+}
+
+@Suite(.timeLimit(.minutes(1))) struct AggregateScanTests {
+    @Test(arguments: [
+        #"{"status":"OK","results":[{"v":5.5,"vw":10.25,"o":1,"c":1.5,"h":2e1,"l":-0.5,"t":1704206000000,"n":3}]}"#,
+        #"{"results":[ {"t":1704206000000,"o":1,"h":2,"l":1,"c":1,"v":7,"otc":true} , {"t":1704206060000,"o":0.4372,"h":2,"l":1,"c":1,"v":0} ],"next_url":"http://x/y?cursor=1"}"#,
+        #"{"results":[],"status":"OK"}"#,
+    ]) func `what is read quickly is what the decoder reads`(text: String) throws {
+        let quick = try #require(AggregateScan.read(Array(text.utf8)))
+        let slow = try AggregateAnswer.decode(Array(text.utf8), "aggregates")
+        let starts: ClosedRange<Int64> = 0 ... .max
+        let symbol = Symbol("AAPL")!
+        #expect(
+            quick.bars(of: symbol, interval: .second, starts: starts)
+                == slow.bars(of: symbol, interval: .second, starts: starts))
+        #expect(
+            quick.nextURL == slow.nextURL && quick.status == slow.status && quick.results?.count == slow.results?.count)
+    }
+
+    @Test(arguments: [
+        "", "{}", #"{"results":[{"t":1,"o":1}]}"#, #"{"results":[{"t":"1","o":1,"h":1,"l":1,"c":1,"v":1}]}"#,
+        #"{"results":[{"t":1,"o":1,"h":1,"l":1,"c":1,"v":1}"#, #"{"results":[{"a\"b":1}]}"#, #"{"results":[1.5}"#,
+        #"{"results":[{"t":1,"o":{},"h":1,"l":1,"c":1,"v":1}]}"#,
+    ]) func `any other form is left to the decoder`(text: String) {
+        #expect(AggregateScan.read(Array(text.utf8)) == nil)
+    }
+}
+
+@Suite(.timeLimit(.minutes(1))) struct ReconcileScheduleTests {
+    private let evening = day.moment(minuteOfDay: 21 * 60)
+
+    @Test func `the day is due at the time, once`() {
+        var schedule = ReconcileSchedule(minute: 21 * 60, since: opening)
+        #expect(schedule.due(at: evening - 1) == nil && schedule.wait(at: evening - 1) == 1)
+        #expect(schedule.due(at: evening) == day && schedule.wait(at: evening) == 0)
+        schedule.finished(at: evening + 60_000)
+        #expect(schedule.due(at: evening + 60_000) == nil)
+        #expect(schedule.due(at: evening + 24 * 3_600_000) == day.after)
+    }
+
+    @Test func `a time before the day is over is of the day before`() {
+        let schedule = ReconcileSchedule(minute: 9 * 60, since: opening - 86_400_000)
+        #expect(schedule.due(at: opening)?.description == "2023-12-29")
+    }
+
+    @Test func `a box that was off catches up, a new one has nothing to`() {
+        #expect(ReconcileSchedule(minute: 21 * 60, since: opening).due(at: evening + 3_600_000) == day)
+        #expect(ReconcileSchedule(minute: 21 * 60, since: evening + 1).due(at: evening + 3_600_000) == nil)
+    }
+
+    @Test func `a failure is tried again, later each time, until the day is done`() {
+        var schedule = ReconcileSchedule(minute: 21 * 60, since: opening)
+        schedule.failed(at: evening)
+        #expect(schedule.due(at: evening + 1) == nil && schedule.wait(at: evening) == 600_000)
+        #expect(schedule.due(at: evening + 600_000) == day)
+        schedule.failed(at: evening + 600_000)
+        #expect(schedule.wait(at: evening + 600_000) == 1_200_000)
+        schedule.finished(at: evening + 1_800_000)
+        schedule.failed(at: evening + 1_800_000)
+        #expect(schedule.wait(at: evening + 1_800_000) > 600_000)
+    }
+}
+
+@Suite(.timeLimit(.minutes(1))) struct FlatFileTests {
+    private static let header = "ticker,volume,open,close,high,low,window_start,transactions"
+    private let starts = day.moment(minuteOfDay: 0)..<day.after.moment(minuteOfDay: 0)
+
+    private func line(_ symbol: String, _ minute: Int) -> String {
+        "\(symbol),1500,10.5,10.75,11,10.25,\((opening + Int64(minute) * 60_000) * 1_000_000),12"
+    }
+
+    private func read(_ path: String, _ symbols: [String]) async throws -> [String: [Bar]] {
+        let tape = try FlatFileTape(path: path, symbols.compactMap { Symbol($0) }, starts: starts) { _ in }
+        var found: [String: [Bar]] = [:]
+        while let group = try await tape.next().get() {
+            for (symbol, bars) in group.bars {
+                #expect(found.updateValue(bars, forKey: symbol.description) == nil)
+            }
+        }
+        return found
+    }
+
+    @Test(arguments: [false, true]) func `a file gives the bars of the symbols asked for, packed or not`(isPacked: Bool)
+        async throws
+    {
+        let workspace = try Workspace()
+        let others = (0..<5000).map { line("A\($0)", 1) }
+        let text = ([Self.header] + others + [line("AAPL", 0), line("AAPL", 1), line("ZZZ", 3)]).joined(separator: "\n")
+        var path = try workspace.write(text, to: "2024-01-02.csv")
+        if isPacked {
+            try Command.run(["/usr/bin/gzip", path])
+            path += ".gz"
+        }
+        let found = try await read(path, ["AAPL", "NONE", "ZZZ"])
+        #expect(found["AAPL"]?.map(\.start) == [opening, opening + 60_000])
+        #expect(found["ZZZ"]?.count == 1 && found["NONE"] == [])
+        let first = try #require(found["AAPL"]?.first)
+        #expect((first.open, first.high, first.low, first.close) == (10.5, 11, 10.25, 10.75))
+        #expect(first.volume == 1500 && first.vwap == nil)
+    }
+
+    @Test func `more symbols than a group holds come once each`() async throws {
+        let workspace = try Workspace()
+        let lines = (0..<250).flatMap { number in (0..<3).map { line("S\(number)", $0) } }
+        let path = try workspace.write(([Self.header] + lines).joined(separator: "\n") + "\n", to: "day.csv")
+        let found = try await read(path, (0..<260).map { "S\($0)" })
+        #expect(found.count == 260 && found.values.count { $0.count == 3 } == 250)
+    }
+
+    @Test func `a file of another day, of something else, or cut short is refused by name`() async throws {
+        let workspace = try Workspace()
+        func refusal(_ text: String, cut: Int? = nil) async throws -> BackfillError? {
+            var path = try workspace.write(text, to: "day.csv")
+            if let cut {
+                try Command.run(["/usr/bin/gzip", "-f", path])
+                path += ".gz"
+                let bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+                try bytes.dropLast(cut).write(to: URL(fileURLWithPath: path))
+            }
+            return await #expect(throws: BackfillError.self) { _ = try await read(path, ["AAPL"]) }
+        }
+        let late = Self.header + "\n" + line("AAPL", 3000) + "\n"
+        #expect(try await refusal(late)?.message.contains("has no bar of 2024-01-02") == true)
+        #expect(try await refusal("time,price\n1,2\n")?.message.contains("minute_aggs_v1") == true)
+        #expect(try await refusal(Self.header + "\nAAPL,x,1,1,1,1,1,1\n")?.message.contains("line 2") == true)
+        let many = ([Self.header] + (0..<2000).map { line("AAPL", $0 % 390) }).joined(separator: "\n")
+        #expect(try await refusal(many, cut: 100)?.message.contains("cut short") == true)
+        let missing = await #expect(throws: BackfillError.self) { _ = try await read("/nonexistent.csv.gz", ["AAPL"]) }
+        #expect(missing?.reason == .badFile)
+    }
+}
+
+/// Against a REST server on loopback, a real file and a real database.
+@Suite(.timeLimit(.minutes(3))) struct ReconcilerTests {
+    private struct Rig {
+        let workspace: Workspace
+        let buffer: TickBuffer
+        let client: AggregatesClient
+        let server: ScriptedREST
+
+        init(_ answer: @escaping @Sendable (String) -> (status: Int, body: String)) throws {
+            workspace = try Workspace()
+            buffer = try TickBuffer.open(
+                directory: workspace.path, options: .init(collector: "tests", commitInterval: .milliseconds(5)),
+                logger: quiet)
+            server = try ScriptedREST(answer)
+            var configuration = AggregatesClient.Configuration(
+                url: "http://127.0.0.1:\(server.port)", apiKey: Secret("key"))
+            configuration.requestsPerMinute = 0
+            configuration.tries = 1
+            client = try AggregatesClient(configuration: configuration, logger: quiet)
+        }
+
+        func reconciler(_ target: Reconciler.Target? = nil) -> Reconciler {
+            Reconciler(source: .aggregates(client), buffer: buffer, directory: workspace.path, target: target)
+        }
+
+        func offer(_ bars: [Bar]) async throws {
+            var batch = EventBatch(connection: "primary", receivedMicroseconds: WallClock.microseconds())
+            batch.bars = bars
+            _ = buffer.offer(batch)
+            try await buffer.flush()
+        }
+
+        func close() async {
+            await client.shutdown()
+            await buffer.close()
+        }
+    }
+
+    private static func answer(_ target: String) -> (status: Int, body: String) {
+        if target.contains("/BAD/") { return (403, "{}") }
+        guard target.contains("/AAPL/") else { return (200, #"{"status":"OK"}"#) }
+        let bars = (0..<5).map { #"{"t":\#(bar($0).start),"o":10,"h":11,"l":9,"c":10,"v":100,"vw":10.2}"# }
+        return (200, #"{"status":"OK","results":[\#(bars.joined(separator: ","))]}"#)
+    }
+
+    @Test func `the file ends as the tape has it, keeps what the tape lacks, and a second look finds nothing`()
+        async throws
+    {
+        let rig = try Rig(Self.answer)
+        var different = bar(2, close: 9.5, vwap: 10.2)
+        different.dayOpen = 9.25
+        try await rig.offer([bar(0, vwap: 10.2), different, bar(3, vwap: 10.2), bar(7)])
+        let symbols = [Symbol("AAPL")!, Symbol("QUIET")!]
+        let first = try await rig.reconciler().run(day, symbols)
+        #expect(first.isComplete && first.failures.isEmpty)
+        let found = try #require(first.findings.first { $0.day.symbol == symbols[0] })
+        #expect(found.added == [bar(1).start, bar(4).start] && found.corrected == [bar(2).start])
+        #expect(found.extra == [bar(7).start] && found.day.untraded == 385)
+        let stored = try GapLog.bars(
+            directory: rig.workspace.path, symbols: [symbols[0]], interval: .minute, starts: opening...bar(9).start,
+            received: nil)[symbols[0]]
+        #expect(stored?[bar(2).start]?.close == 10 && stored?[bar(2).start]?.dayOpen == 9.25)
+        #expect(stored?.count == 6)
+        let second = try await rig.reconciler().run(day, symbols)
+        #expect(second.findings.allSatisfy { $0.added.isEmpty && $0.corrected.isEmpty })
+        let log = try DayLog.reconciled(directory: rig.workspace.path)
+        #expect(log.map(\.symbol) == symbols && log.allSatisfy(\.isComplete) && log[0].tape == 5)
+        await rig.close()
+    }
+
+    @Test func `a symbol that can't be had is named, and the others are done`() async throws {
+        let rig = try Rig(Self.answer)
+        let report = try await rig.reconciler().run(day, [Symbol("AAPL")!, Symbol("BAD")!])
+        #expect(!report.isComplete && report.findings.map(\.day.added) == [5])
+        #expect(report.failures[Symbol("BAD")!]?.reason == .notAuthorized)
+        #expect(try DayLog.reconciled(directory: rig.workspace.path).map(\.symbol.description) == ["AAPL"])
+        await rig.close()
+    }
+}

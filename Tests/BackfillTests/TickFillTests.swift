@@ -1,0 +1,213 @@
+import FeedSimulator
+import Foundation
+import Logging
+import MarketData
+import Store
+import TestSupport
+import Testing
+
+@testable import Backfill
+
+private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHandler() })
+private let symbols = ["AAPL", "BRK.B"].compactMap { Symbol($0) }
+private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
+
+@Suite(.timeLimit(.minutes(1))) struct TickAccessTests {
+    private let gap = Gap(
+        connection: "primary", symbols: symbols, events: [.minuteBar, .trade, .quote], from: 1_000_000_000,
+        to: 1_000_060_000,
+        cause: .disconnected)
+
+    private func access(
+        _ end: FileEnd, identified: Set<EventStream> = [], uncovered: Set<EventKind> = []
+    ) -> TickAccess {
+        TickAccess(gap, ends: [.trades: end, .quotes: end], identified: identified, uncovered: uncovered)
+    }
+
+    @Test func `ticks are fetched by themselves while the rows around the gap are in the file`() {
+        #expect(access(FileEnd(hasForgotten: false, oldest: nil)).kinds == [.trade, .quote])
+        #expect(access(FileEnd(hasForgotten: true, oldest: gap.from - 60_000)).kinds == [.trade, .quote])
+        let gone = access(FileEnd(hasForgotten: true, oldest: gap.from - 59_999))
+        #expect(gone.kinds.isEmpty && gone.refusals.count == 2)
+        #expect(gone.refusals[.trade]?.contains("--tick-identity") == true)
+    }
+
+    @Test func `where the database recognises events, the file need not have them`() {
+        let gone = FileEnd(hasForgotten: true, oldest: nil)
+        #expect(access(gone, identified: [.trades]).kinds == [.trade])
+        #expect(access(gone, identified: [.trades, .quotes]).refusals.isEmpty)
+    }
+
+    @Test func `a kind that the plan lacks is not asked for again`() {
+        let access = access(FileEnd(hasForgotten: false, oldest: nil), uncovered: [.quote])
+        #expect(access.kinds == [.trade] && access.refusals[.quote]?.contains("does not cover quotes") == true)
+    }
+
+    @Test func `the same event a millisecond off is the same, two off is another`() {
+        var known = KnownTicks()
+        let key = TickKey.trade(symbols[0], sequence: 7, exchange: 4, id: "a")
+        known.insert(key, 1000)
+        #expect([999, 1000, 1001].allSatisfy { known.contains(key, $0) })
+        #expect(!known.contains(key, 998) && !known.contains(key, 1002))
+        // Two trades over the counter may share a sequence.
+        #expect(!known.contains(.trade(symbols[0], sequence: 7, exchange: 4, id: "b"), 1000))
+    }
+}
+
+/// Against the simulator's REST routes, over real sockets and files.
+@Suite(.timeLimit(.minutes(3))) struct TickFillTests {
+    private static let count = 1200
+
+    private func rig(
+        refusesTicks: Bool = false,
+        _ body: @Sendable (FeedSimulator, AggregatesClient, String, TickBuffer) async throws -> Void
+    ) async throws {
+        var configuration = SimulatorConfiguration(
+            source: .ledger(LedgerFeed(plan: plan, count: Self.count, eventsPerFrame: 7)), startsWith: .immediately)
+        configuration.absence = .misses
+        configuration.servesTicks = true
+        configuration.refusesTicks = refusesTicks
+        let simulator = FeedSimulator(configuration: configuration, logger: quiet)
+        let port = try await simulator.bind()
+        let workspace = try Workspace()
+        let buffer = try TickBuffer.open(
+            directory: workspace.path, options: .init(collector: "tests", commitInterval: .milliseconds(5)),
+            logger: quiet)
+        var settings = AggregatesClient.Configuration(url: "http://127.0.0.1:\(port)", apiKey: Secret("key"))
+        settings.requestsPerMinute = 0
+        settings.tries = 1
+        let client = try AggregatesClient(configuration: settings, logger: quiet)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await simulator.run() }
+            defer { group.cancelAll() }
+            try await simulator.statistics { $0.phase == .done }
+            try await body(simulator, client, workspace.path, buffer)
+        }
+        await client.shutdown()
+        await buffer.close()
+    }
+
+    /// The stream's events outside a gap, its edges included, as a connection brings them.
+    private func stream(_ buffer: TickBuffer, without gap: Gap) async throws {
+        var batch = EventBatch(connection: "primary", receivedMicroseconds: WallClock.microseconds())
+        for id in 0..<UInt64(Self.count) {
+            let event = plan.event(id)
+            guard event.time <= gap.from || event.time >= gap.to ?? .max else { continue }
+            if let trade = event.trade(text: &batch.text) { batch.trades.append(trade) }
+            if let quote = event.quote { batch.quotes.append(quote) }
+        }
+        #expect(buffer.offer(batch) == .accepted)
+        buffer.record(gap)
+        try await buffer.flush()
+    }
+
+    private func gap(_ events: [EventKind] = [.trade, .quote]) -> Gap {
+        Gap(
+            connection: "primary", symbols: symbols, events: events, from: plan.start + 50, to: plan.start + 200,
+            cause: .disconnected)
+    }
+
+    /// Every event of the plan, once and with every column as the stream has it.
+    private func expectAll(_ buffer: TickBuffer) async throws {
+        for stream in [EventStream.trades, .quotes] {
+            let (batch, _) = try await buffer.read(stream, after: 0, through: .max, limit: 10_000)
+            #expect(batch.count == Self.count / 2)
+            var seen: Set<UInt64> = []
+            for row in batch.trades {
+                let id = UInt64(row.event.sequence ?? 0)
+                var texts = TextArena()
+                let sent = try #require(plan.event(id).trade(text: &texts))
+                #expect(seen.insert(id).inserted && row.event.time == sent.time && row.event.price == sent.price)
+                #expect(
+                    row.event.size == sent.size && row.event.exchange == sent.exchange && row.event.tape == sent.tape)
+                #expect(row.event.tradeID.map { batch.text[$0] } == sent.tradeID.map { texts[$0] })
+                #expect(row.event.conditions.map { batch.text[$0] } == sent.conditions.map { texts[$0] })
+            }
+            for row in batch.quotes {
+                let id = UInt64(row.event.sequence ?? 0)
+                var sent = try #require(plan.event(id).quote)
+                sent.indicators = row.event.indicators
+                #expect(seen.insert(id).inserted && row.event == sent)
+            }
+        }
+    }
+
+    @Test func `a gap's trades and quotes come again, as they were sent, and nothing around its edges twice`()
+        async throws
+    {
+        try await rig { _, client, directory, buffer in
+            try await stream(buffer, without: gap())
+            let filler = GapFiller(client: client, buffer: buffer, directory: directory)
+            let record = try #require(try GapLog.read(directory: directory).first)
+            #expect(record.state == .open && record.lacksTicks)
+            let access = try await filler.access(record.gap) { [] }
+            #expect(access.kinds == [.trade, .quote])
+            #expect(try await filler.fill(record, ticks: access) == .filled)
+            try await expectAll(buffer)
+            let after = try #require(try GapLog.read(directory: directory).first)
+            #expect(after.ticks == 149 * 4 && after.rows == 0 && !after.lacksTicks)
+            #expect(after.detail?.contains("596 trades and quotes") == true)
+            // Asked for by hand again, nothing is doubled.
+            var again = after
+            again.settled = [:]
+            #expect(try await filler.fill(again) == .filled)
+            try await expectAll(buffer)
+        }
+    }
+
+    @Test func `a budget that is used up leaves the gap open, and a person's wish fills the rest`() async throws {
+        try await rig { _, client, directory, buffer in
+            try await stream(buffer, without: gap())
+            let filler = GapFiller(client: client, buffer: buffer, directory: directory)
+            let record = try #require(try GapLog.read(directory: directory).first)
+            var access = TickAccess.all
+            access.budget = TickAccess.Budget()
+            access.budget?.requests = 2
+            #expect(try await filler.fill(record, ticks: access) == .open)
+            let left = try #require(try GapLog.read(directory: directory).first)
+            #expect(left.state == .open && left.ticks == 149)
+            #expect(try await filler.fill(left) == .filled)
+            try await expectAll(buffer)
+        }
+    }
+
+    @Test func `a plan without ticks is told, and the gap says so`() async throws {
+        try await rig(refusesTicks: true) { simulator, client, directory, buffer in
+            try await stream(buffer, without: gap([.trade]))
+            let filler = GapFiller(client: client, buffer: buffer, directory: directory)
+            let record = try #require(try GapLog.read(directory: directory).first)
+            var told: [EventKind] = []
+            #expect(try await filler.fill(record, uncovered: { told.append($0) }) == .unfillable)
+            #expect(told == [.trade] && simulator.statistics.aggregateRequests == 1)
+            let after = try #require(try GapLog.read(directory: directory).first)
+            #expect(after.detail == "the account's plan does not cover trades" && after.lacksTicks)
+        }
+    }
+
+    @Test func `a trade that the tape has withdrawn is left out and counted`() async throws {
+        let trades = [0, 1, 8, 10, 7].enumerated().map { index, correction in
+            #"{"sip_timestamp":\#(plan.start + 100)000000,"price":1,"size":2,"id":\#(index),"sequence_number":\#(index),"correction":\#(correction)}"#
+        }
+        let server = try ScriptedREST { _ in (200, #"{"status":"OK","results":[\#(trades.joined(separator: ","))]}"#) }
+        let workspace = try Workspace()
+        let buffer = try TickBuffer.open(
+            directory: workspace.path, options: .init(collector: "tests", commitInterval: .milliseconds(5)),
+            logger: quiet)
+        var only = gap([.trade])
+        only.symbols = [symbols[0]]
+        buffer.record(only)
+        try await buffer.flush()
+        let client = try AggregatesClient(
+            configuration: .init(url: "http://127.0.0.1:\(server.port)", apiKey: Secret("key")), logger: quiet)
+        let filler = GapFiller(client: client, buffer: buffer, directory: workspace.path)
+        let record = try #require(try GapLog.read(directory: workspace.path).first)
+        #expect(try await filler.fill(record) == .filled)
+        #expect(server.requests.first?.contains("order=asc&limit=50000") == true)
+        let (batch, _) = try await buffer.read(.trades, after: 0, through: .max, limit: 10)
+        #expect(batch.trades.map { $0.event.tradeID.map { batch.text[$0] } } == ["0", "1"])
+        let detail = try GapLog.read(directory: workspace.path).first?.detail
+        #expect(detail == "2 trades and quotes; 3 cancelled or wrong trades left out")
+        await client.shutdown()
+        await buffer.close()
+    }
+}

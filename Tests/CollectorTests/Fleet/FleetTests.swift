@@ -1,0 +1,68 @@
+import Testing
+import Upstream
+
+@testable import Collector
+
+/// Rows of the fleet's table in, a judgement out.
+@Suite(.timeLimit(.minutes(1))) struct FleetTests {
+    private func row(
+        _ id: String, group: String? = nil, _ state: FleetReport.State = .ok, age: Double = 3,
+        isConnected: Bool? = nil, change: (inout FleetReport) -> Void = { _ in }
+    ) -> FleetRow {
+        var report = FleetReport(id: id, group: group, host: id, version: "1", fileID: "f-\(id)")
+        report.state = state
+        change(&report)
+        return FleetRow(report: report, seen: 1_000_000, age: age, isConnected: isConnected)
+    }
+
+    private func box(_ row: FleetRow) -> Fleet.Box { Fleet.Box(row) }
+
+    @Test func `the server's clock alone says who is stale`() {
+        #expect(box(row("a", age: 60)).standing == .live)
+        let stale = box(row("a", age: 61, change: { $0.reason = "the disk is full" }))
+        #expect(stale.standing == .stale && stale.level == .failing)
+        #expect(stale.detail?.contains("the disk is full") == true)
+    }
+
+    @Test func `a box whose connection has ended is gone, unless it may be coming again or can't be known`() {
+        #expect(box(row("a", age: 5, isConnected: false)).standing == .gone)
+        #expect(box(row("a", age: 5, isConnected: false)).level == .failing)
+        #expect(box(row("a", age: 1, isConnected: false)).standing == .live)
+        #expect(box(row("a", age: 5, isConnected: true)).standing == .live)
+        #expect(box(row("a", age: 50, isConnected: nil)).standing == .live)
+    }
+
+    @Test func `a box that stopped is said to be, however long ago, and how it is taken off the list`() {
+        let stopped = box(row("a", .stopped, age: 10_000, isConnected: false))
+        #expect(stopped.standing == .stopped && stopped.level == .degraded)
+        #expect(stopped.detail?.contains("--forget a") == true)
+    }
+
+    @Test func `a clock that is two seconds off degrades a box that is well otherwise`() {
+        #expect(box(row("a", change: { $0.clockOffset = 1999 })).level == .ok)
+        let ahead = box(row("a", change: { $0.clockOffset = 3_600_000 }))
+        #expect(ahead.level == .degraded && ahead.detail?.contains("3600000 ms ahead") == true)
+        #expect(box(row("a", change: { $0.clockOffset = -2000 })).detail?.contains("behind") == true)
+    }
+
+    @Test func `the worst box comes first, and the headline names it`() {
+        let fleet = Fleet([
+            row("a"), row("b", .degraded, change: { $0.reason = "rows wait" }), row("c", age: 100), row("d"),
+        ])
+        #expect(fleet.boxes.map(\.row.report.id) == ["c", "b", "a", "d"])
+        #expect(fleet.level == .failing)
+        #expect(
+            fleet.headline?.hasPrefix("c (and 1 more boxes): not seen for 100 s") == true, "\(fleet.headline ?? "")")
+        #expect(Fleet([row("a")]).headline == nil && Fleet([]).level == .ok)
+    }
+
+    @Test func `two boxes of one group that push each other out are named together, and no other`() {
+        func pushed(_ id: String, _ group: String?) -> FleetRow {
+            row(id, group: group, change: { $0.isPushedOut = true })
+        }
+        let fleet = Fleet([pushed("b", "nyc"), pushed("a", "nyc"), row("c", group: "nyc"), pushed("x", "lon")])
+        #expect(fleet.remarks.count == 1)
+        #expect(fleet.remarks.first?.hasPrefix("a and b of the group nyc push each other off the feed") == true)
+        #expect(fleet.level == .degraded)
+    }
+}

@@ -1,0 +1,206 @@
+import MarketData
+import Testing
+import Upstream
+
+@testable import Collector
+
+/// Boxes that share symbols by what the group's rows say, on a clock of the test's own.
+@Suite(.timeLimit(.minutes(1))) struct ShardKeeperTests {
+    private static let symbols = (0..<200).compactMap { Symbol("S\($0)") }
+
+    /// A group of boxes and its table; time passes when the test says so.
+    private struct Group {
+        var keepers: [String: ShardKeeper] = [:]
+        /// When each box was last seen, and what it said.
+        var table: [String: (seen: Double, sharesWith: [String]?, isStopped: Bool)] = [:]
+        var time = 1_000_000.0
+        let start = ContinuousClock.now
+        var replicas = 1
+
+        var now: ContinuousClock.Instant { start + .seconds(time - 1_000_000) }
+        var milliseconds: Int64 { Int64(time * 1000) }
+
+        var rows: [FleetRow] {
+            table.sorted { $0.key < $1.key }.map { id, row in
+                var report = FleetReport(id: id, group: "g", host: id, version: "1", fileID: id)
+                report.sharesWith = row.sharesWith
+                report.state = row.isStopped ? .stopped : .ok
+                return FleetRow(report: report, seen: Int64(row.seen * 1000), age: time - row.seen)
+            }
+        }
+
+        mutating func open(_ id: String, kept: [String]? = nil, hasDatabase: Bool = true) {
+            if hasDatabase { table[id] = (time, [], false) }
+            keepers[id] = ShardKeeper(
+                member: id, replicas: replicas, kept: kept, rows: hasDatabase ? rows : nil, now: now,
+                time: milliseconds, offset: 0)
+        }
+
+        mutating func kill(_ id: String) { keepers[id] = nil }
+
+        /// Every box that lives writes its row and reads the others'; those that are `slow` get no symbols confirmed.
+        mutating func round(slow: Set<String> = []) {
+            for id in keepers.keys.sorted() {
+                if !slow.contains(id) { keepers[id]?.taken() }
+                table[id] = (time, keepers[id]?.sharesWith, false)
+                let (rows, now, milliseconds) = (rows, now, milliseconds)
+                _ = keepers[id]?.heard(rows, now: now, time: milliseconds, offset: 0)
+                if !slow.contains(id) { keepers[id]?.taken() }
+            }
+        }
+
+        mutating func pass(_ seconds: Double, slow: Set<String> = []) {
+            for _ in 0..<Int(seconds / 10) {
+                time += 10
+                round(slow: slow)
+            }
+        }
+
+        func takers(of symbol: Symbol) -> [String] {
+            keepers.filter { $0.value.share.takes(symbol) }.keys.sorted()
+        }
+    }
+
+    private func settled(_ ids: String..., replicas: Int = 1) -> Group {
+        var group = Group()
+        group.replicas = replicas
+        for id in ids { group.open(id) }
+        group.pass(60)
+        return group
+    }
+
+    @Test(arguments: [1, 2]) func `each symbol is taken by as many boxes as are asked for`(replicas: Int) {
+        let group = settled("a", "b", "c", replicas: replicas)
+        for symbol in Self.symbols { #expect(group.takers(of: symbol).count == replicas) }
+    }
+
+    @Test func `a box that comes takes its symbols before the others give them up`() {
+        var group = settled("a", "b")
+        group.open("c")
+        let taken = Self.symbols.filter { group.keepers["c"]?.share.takes($0) == true }
+        #expect(!taken.isEmpty)
+        // Its symbols do not stand yet, so the others keep theirs.
+        group.pass(40, slow: ["c"])
+        for symbol in taken { #expect(group.takers(of: symbol).count == 2) }
+        group.pass(20)
+        for symbol in Self.symbols { #expect(group.takers(of: symbol).count == 1) }
+        for symbol in taken { #expect(group.takers(of: symbol) == ["c"]) }
+    }
+
+    @Test func `a box that never says it has its symbols holds the others up for a minute and no longer`() {
+        var group = settled("a", "b")
+        group.open("c")
+        group.pass(50, slow: ["c"])
+        #expect(Self.symbols.contains { group.takers(of: $0).count == 2 })
+        group.pass(30, slow: ["c"])
+        for symbol in Self.symbols { #expect(group.takers(of: symbol).count == 1) }
+        // From when on the others had given them up, the box that was late knows.
+        let late = Self.symbols.filter { group.keepers["c"]?.share.takes($0) == true }
+        let began = Int64(1_000_060_000 + 60_000)
+        for symbol in late { #expect(group.keepers["c"]?.lossStart(of: symbol) == began) }
+    }
+
+    @Test func `a box that is not seen for a minute loses its symbols, and the gap begins when it was last seen`() {
+        var group = settled("a", "b", "c")
+        let had = Self.symbols.filter { group.takers(of: $0) == ["c"] }
+        let others = Dictionary(uniqueKeysWithValues: Self.symbols.map { ($0, group.takers(of: $0)) })
+        let seen = group.milliseconds
+        group.kill("c")
+        group.pass(60)
+        for symbol in had { #expect(group.takers(of: symbol).isEmpty) }
+        group.pass(20)
+        for symbol in had {
+            #expect(group.takers(of: symbol).count == 1)
+            let taker = group.takers(of: symbol)[0]
+            #expect(group.keepers[taker]?.lossStart(of: symbol) == seen)
+        }
+        // What the dead box did not have moves nowhere.
+        for symbol in Self.symbols where !had.contains(symbol) { #expect(group.takers(of: symbol) == others[symbol]) }
+    }
+
+    @Test func `a database that was away takes nobody's symbols, but of those who do not come again within a minute`() {
+        var group = settled("a", "b", "c")
+        let before = Dictionary(uniqueKeysWithValues: Self.symbols.map { ($0, group.takers(of: $0)) })
+        let seen = group.milliseconds
+        group.kill("c")
+        // Nobody is seen for an hour. The first that asks then sees that nobody was.
+        group.time += 3600
+        for _ in 0..<6 {
+            group.round()
+            for symbol in Self.symbols where before[symbol] != ["c"] {
+                #expect(group.takers(of: symbol) == before[symbol])
+            }
+            group.time += 10
+        }
+        group.pass(30)
+        for symbol in Self.symbols {
+            #expect(group.takers(of: symbol).count == 1)
+            guard before[symbol] == ["c"], let taker = group.takers(of: symbol).first else { continue }
+            #expect(group.keepers[taker]?.lossStart(of: symbol) == seen)
+        }
+    }
+
+    @Test func `a box that starts gives those who shared last a minute to be seen`() {
+        var group = settled("a", "b")
+        group.kill("a")
+        group.kill("b")
+        let seen = group.milliseconds
+        group.time += 3600
+        group.open("a", kept: ["a", "b"])
+        #expect(group.keepers["a"]?.map.members == ["a", "b"])
+        group.pass(80)
+        #expect(group.keepers["a"]?.map.members == ["a"])
+        let taken = Self.symbols.filter { group.keepers["a"]?.lossStart(of: $0) == seen }
+        #expect(!taken.isEmpty)
+    }
+
+    @Test func `a box that says it stops loses its symbols at once`() {
+        var group = settled("a", "b")
+        group.kill("b")
+        group.table["b"] = (group.time, [], true)
+        group.pass(10)
+        for symbol in Self.symbols { #expect(group.takers(of: symbol) == ["a"]) }
+    }
+
+    @Test func `with two replicas a box that dies leaves no gap`() {
+        var group = settled("a", "b", "c", replicas: 2)
+        let before = Dictionary(uniqueKeysWithValues: Self.symbols.map { ($0, group.takers(of: $0)) })
+        group.kill("c")
+        group.pass(80)
+        let time = group.milliseconds
+        for symbol in Self.symbols {
+            #expect(group.takers(of: symbol).count == 2)
+            for taker in group.takers(of: symbol) where before[symbol]?.contains(taker) == false {
+                #expect((group.keepers[taker]?.lossStart(of: symbol)).map { $0 > time - 30_000 } == true)
+            }
+        }
+    }
+
+    @Test func `a start without the database goes on with the last assignment, or with everything`() {
+        var group = Group()
+        group.open("a", kept: ["a", "b"], hasDatabase: false)
+        #expect(group.keepers["a"]?.map.members == ["a", "b"])
+        group.open("b", hasDatabase: false)
+        for symbol in Self.symbols { #expect(group.keepers["b"]?.share.takes(symbol) == true) }
+        // An assignment that this box had no part in is of another box.
+        group.open("c", kept: ["a", "b"], hasDatabase: false)
+        #expect(group.keepers["c"]?.map.members == ["c"])
+    }
+
+    @Test func `a box that starts again while the others have its symbols records no gap for them`() {
+        var group = settled("a", "b")
+        let own = Self.symbols.filter { group.takers(of: $0) == ["b"] }
+        group.kill("b")
+        group.pass(80)
+        group.open("b", kept: ["a", "b"])
+        let limit = group.milliseconds + 60_000
+        for symbol in own { #expect(group.keepers["b"]?.lossStart(of: symbol) == limit) }
+    }
+
+    @Test func `who takes no part in the sharing is no member`() {
+        var group = settled("a", "b")
+        group.table["monitor"] = (group.time, nil, false)
+        group.pass(10)
+        #expect(group.keepers["a"]?.map.members == ["a", "b"])
+    }
+}

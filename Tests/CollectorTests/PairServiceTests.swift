@@ -1,0 +1,137 @@
+import Foundation
+import MarketData
+import Store
+import TestSupport
+import Testing
+import Upstream
+
+@testable import Collector
+
+/// A gap is told as covered by what the other boxes of the group have upstream.
+@Suite(.enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
+struct PairServiceTests {
+    private static let start: Int64 = 1_380_000_000_000
+    private let symbol = Symbol("IBM")!
+
+    /// A box with its upload and what it tells the others.
+    private final class Box: Sendable {
+        let directory: String
+        let buffer: TickBuffer
+        private let uploader: Uploader
+        private let service: Task<Void, any Error>
+
+        init(_ name: String, group: String, _ directory: String, _ uri: String, symbols: Set<Symbol>) throws {
+            self.directory = directory
+            let buffer = try TickBuffer.open(
+                directory: directory, options: .init(collector: name, commitInterval: .milliseconds(5)), logger: quiet)
+            let configuration = try UpstreamConfiguration(uri: uri, collector: name)
+            self.buffer = buffer
+            uploader = Uploader(configuration: configuration, bufferID: buffer.id, logger: quiet)
+            let pair = PairService(
+                buffer: buffer, directory: directory, symbols: { symbols },
+                table: StretchTable(configuration: configuration, group: group), interval: .milliseconds(20),
+                patience: .milliseconds(40), logger: quiet)
+            service = Task { try await pair.run() }
+        }
+
+        /// Buffers trades of these moments, and uploads them where that is wanted.
+        func collect(_ moments: ClosedRange<Int64>, _ symbol: Symbol, uploading: Bool = true) async throws {
+            var batch = EventBatch(connection: "primary", receivedMicroseconds: WallClock.microseconds())
+            batch.trades = moments.map {
+                Trade(symbol: symbol, time: PairServiceTests.start + $0, price: 1, size: 1, sequence: $0)
+            }
+            #expect(buffer.offer(batch) != .refused)
+            try await buffer.flush()
+            if uploading { try await upload() }
+        }
+
+        func upload() async throws {
+            _ = try await UploadPass(buffer: buffer, uploader: uploader, batchRows: 500).run()
+        }
+
+        func states() throws -> [GapState] { try GapLog.read(directory: directory).map(\.state) }
+
+        func stop() async {
+            service.cancel()
+            _ = try? await service.value
+            await uploader.disconnect()
+            await buffer.close()
+        }
+    }
+
+    /// What the boxes say in the database.
+    private struct Said: Sendable {
+        let cluster: PostgresCluster
+        let database: String
+
+        /// Through which moment a box vouches for its trades; below 0 for none.
+        func through(_ box: String) throws -> Int64 {
+            let sql = """
+                SELECT coalesce(max((extract(epoch FROM through) * 1000)::bigint), 0) FROM edgetick_stretches
+                WHERE collector = '\(box)'
+                """
+            let text = try cluster.psql(sql, database: database).trimmingCharacters(in: .whitespacesAndNewlines)
+            return (Int64(text) ?? 0) - PairServiceTests.start
+        }
+    }
+
+    private func gap(_ from: Int64, _ to: Int64?, _ events: [EventKind] = [.trade]) -> Gap {
+        Gap(
+            connection: "primary", symbols: [symbol], events: events, from: Self.start + from,
+            to: to.map { Self.start + $0 }, cause: .disconnected)
+    }
+
+    @Test func `a gap is covered when another box of the group had none then and its rows are upstream`() async throws {
+        let workspace = try Workspace()
+        let cluster = try PostgresCluster.shared()
+        let database = try cluster.makeDatabase()
+        let uri = cluster.uri(database)
+        _ = try await UpstreamSchema.migrate(try UpstreamConfiguration(uri: uri, collector: "nyc-a"))
+        let said = Said(cluster: cluster, database: database)
+        let first = try Box("nyc-a", group: "nyc", workspace.file("a"), uri, symbols: [symbol])
+        let second = try Box("nyc-b", group: "nyc", workspace.file("b"), uri, symbols: [symbol])
+        let stranger = try Box("fra-a", group: "fra", workspace.file("c"), uri, symbols: [symbol])
+        for (from, to, events) in [
+            (10_020, 10_090, [.trade]), (-50, 15, [.trade]), (10_020, 10_090, [.trade, .quote]),
+            (10_020, nil, [.trade]),
+            (20_020, 20_080, [.trade]),
+        ] as [(Int64, Int64?, [EventKind])] {
+            first.buffer.record(gap(from, to, events))
+        }
+        try await first.buffer.flush()
+        // A box vouches for nothing before it began to look.
+        for (box, name) in [(second, "nyc-b"), (stranger, "fra-a")] {
+            var moment: Int64 = 0
+            while try said.through(name) <= 0, moment < 1000 {
+                moment += 1
+                try await box.collect(moment...moment, symbol)
+            }
+        }
+        // What is not upstream yet covers nothing, nor does another group.
+        try await second.collect(10_000...10_100, symbol, uploading: false)
+        try await stranger.collect(10_000...10_100, symbol)
+        try await Waiting.until(within: .seconds(20)) { try said.through("fra-a") >= 10_100 }
+        #expect(try said.through("nyc-b") < 10_000)
+        #expect(try first.states().allSatisfy { $0 == .open })
+        try await second.upload()
+        try await Waiting.until(within: .seconds(20)) { try first.states().contains(.covered) }
+        #expect(try first.states() == [.covered, .open, .open, .open, .open])
+        let detail = try GapLog.read(directory: first.directory).first?.detail
+        #expect(detail == "nyc-b had no gap then, and its rows are upstream")
+
+        // What both miss is not covered; what comes after is.
+        second.buffer.record(gap(20_050, 20_060))
+        try await second.collect(20_000...20_100, symbol)
+        var moment: Int64 = 30_000
+        while try said.through("nyc-b") < 30_000, moment < 31_000 {
+            moment += 1
+            try await second.collect(moment...moment, symbol)
+        }
+        first.buffer.record(gap(40_010, 40_020))
+        try await first.buffer.flush()
+        try await second.collect(40_050...40_050, symbol)
+        try await Waiting.until(within: .seconds(20)) { try first.states().last == .covered }
+        #expect(try first.states().map { $0 == .covered } == [true, false, false, false, false, true])
+        for box in [first, second, stranger] { await box.stop() }
+    }
+}

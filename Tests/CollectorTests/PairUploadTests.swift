@@ -1,0 +1,111 @@
+import Foundation
+import MarketData
+import Store
+import TestSupport
+import Testing
+import Upstream
+
+@testable import Collector
+
+/// Two boxes that send the same events into tables with an identity: each event is upstream once, whatever becomes of the
+/// ledger, and no box takes the other's row for a sign that something is wrong with its own.
+@Suite(.serialized, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
+struct PairUploadTests {
+    /// One box of the pair.
+    private final class Box {
+        let buffer: TickBuffer
+        let uploader: Uploader
+        let pass: UploadPass
+
+        init(_ name: String, _ directory: String, _ uri: String) throws {
+            buffer = try TickBuffer.open(
+                directory: directory, options: .init(collector: name, commitInterval: .milliseconds(5)), logger: quiet)
+            uploader = Uploader(
+                configuration: try UpstreamConfiguration(uri: uri, collector: name, needsIdentity: true),
+                bufferID: buffer.id, logger: quiet)
+            pass = UploadPass(buffer: buffer, uploader: uploader, batchRows: 70)
+        }
+
+        /// Buffers trades as this box received them.
+        func collect(_ ids: ClosedRange<Int>) async throws {
+            var batch = EventBatch(
+                connection: "primary", receivedMicroseconds: Int64(Date().timeIntervalSince1970 * 1_000_000))
+            for id in ids {
+                batch.trades.append(
+                    Trade(
+                        symbol: Symbol("IBM")!, time: 1_380_000_000_000 + Int64(id), price: Double(id) / 100, size: 100,
+                        exchange: 4, tradeID: batch.text.append("\(id)"), sequence: Int64(id)))
+            }
+            #expect(buffer.offer(batch) != .refused)
+            try await buffer.flush()
+        }
+
+        func stop() async {
+            await uploader.disconnect()
+            await buffer.close()
+        }
+    }
+
+    private let workspace: Workspace
+    private let cluster: PostgresCluster
+    private let database: String
+
+    init() async throws {
+        workspace = try Workspace()
+        cluster = try PostgresCluster.shared()
+        database = try cluster.makeDatabase()
+        let configuration = try UpstreamConfiguration(uri: cluster.uri(database), collector: "nyc")
+        _ = try await UpstreamSchema.migrate(configuration)
+        for finding in try await IdentityMaker.look(configuration, for: [.trade]) {
+            _ = try await IdentityMaker.make(finding, configuration, removingDoubles: false)
+        }
+    }
+
+    private func box(_ name: String) throws -> Box {
+        try Box(name, workspace.file(name), cluster.uri(database))
+    }
+
+    private func sql(_ text: String) throws -> String {
+        try cluster.psql(text, database: database).trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+
+    private func trades() throws -> String { try sql("SELECT count(*), count(DISTINCT trade_id) FROM trades") }
+
+    @Test(arguments: [
+        "DELETE FROM edgetick_uploads",
+        "DELETE FROM edgetick_uploads WHERE collector = 'nyc-b'; DELETE FROM trades WHERE sequence > 50 AND sequence % 3 = 0",
+        "DELETE FROM edgetick_uploads; DELETE FROM trades WHERE sequence > 100",
+        "TRUNCATE trades, edgetick_uploads",
+    ])
+    func `what a pair sends again after the ledger or rows were lost is there once`(fault: String) async throws {
+        var (first, second) = (try box("nyc-a"), try box("nyc-b"))
+        try await first.collect(1...200)
+        try await second.collect(51...300)
+        for box in [first, second] { _ = try await box.pass.run() }
+        #expect(try trades() == "300|300")
+        #expect(try sql("SELECT count(*) FROM trades WHERE collector = 'nyc-b'") == "100")
+        _ = try sql(fault)
+        for box in [first, second] { await box.stop() }
+        (first, second) = (try box("nyc-a"), try box("nyc-b"))
+        try await first.collect(301...350)
+        try await second.collect(301...400)
+        for box in [second, first] { #expect(try await box.pass.run().refused == 0) }
+        #expect(try trades() == "400|400")
+        for box in [first, second] { await box.stop() }
+    }
+
+    @Test func `rows that the other box brought already are no sign of a copy of the file`() async throws {
+        let (first, second) = (try box("nyc-a"), try box("nyc-b"))
+        try await first.collect(1...200)
+        _ = try await first.pass.run()
+        // Of what waits here, some is there: before, between and after.
+        try await second.collect(1...20)
+        try await second.collect(500...520)
+        try await second.collect(100...300)
+        let report = await second.pass.report()
+        #expect(report.failures.isEmpty && report.trouble == nil && report.totals[.trades].uploaded == 242)
+        #expect(try trades() == "321|321")
+        #expect(try sql("SELECT rows FROM edgetick_uploads WHERE collector = 'nyc-b'") == "242")
+        for box in [first, second] { await box.stop() }
+    }
+}

@@ -1,0 +1,131 @@
+import Foundation
+import MarketData
+import Store
+import TestSupport
+import Testing
+import Upstream
+
+@testable import Collector
+
+/// Bars in one database, everything else in another: each has its own pass, ledger, state and health.
+@Suite(.serialized, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(2)))
+struct TwoDatabasesTests {
+    private final class Pair {
+        let rig: UploadRig
+        let ticks: String
+        let proxy: TCPProxy
+        let uploaders: [Uploader]
+
+        init() async throws {
+            rig = try await UploadRig()
+            ticks = try rig.cluster.makeDatabase()
+            proxy = try TCPProxy(to: rig.cluster.port)
+            let bars = try UpstreamConfiguration(
+                uri: rig.cluster.uri(rig.database), collector: "edge-1", isAlone: false)
+            let others = try UpstreamConfiguration(
+                uri: rig.cluster.uri(ticks, port: proxy.port), collector: "edge-1", role: .ticks, isAlone: false)
+            _ = try await UpstreamSchema.migrate(others)
+            uploaders = [bars, others].map { [rig] in
+                Uploader(configuration: $0, bufferID: rig.buffer.id, logger: quiet)
+            }
+        }
+
+        func tables(_ database: String) throws -> String {
+            try rig.cluster.psql(
+                "SELECT string_agg(tablename, ' ' ORDER BY tablename) FROM pg_tables WHERE schemaname = 'public'",
+                database: database
+            ).trimmingCharacters(in: .whitespacesAndNewlines)
+        }
+
+        func rows(_ table: String, in database: String) throws -> String {
+            try rig.cluster.psql("SELECT count(*) FROM \(table)", database: database)
+                .trimmingCharacters(in: .whitespacesAndNewlines)
+        }
+    }
+
+    @Test func `each stream goes to its database alone, and each ledger knows its own`() async throws {
+        let pair = try await Pair()
+        #expect(
+            try pair.tables(pair.ticks) == "edgetick_schema edgetick_uploads fair_values imbalances luld quotes trades")
+        for stream in EventStream.allCases { try await pair.rig.append(200, to: stream) }
+        for uploader in pair.uploaders {
+            let report = await UploadPass(buffer: pair.rig.buffer, uploader: uploader, batchRows: 70).report()
+            #expect(report.trouble == nil && report.failures.isEmpty)
+        }
+        #expect(pair.rig.buffer.statistics.pending == 0)
+        let (main, ticks) = (pair.rig.database, pair.ticks)
+        #expect(try pair.rows("ohlcv_1min", in: main) == "200" && pair.rows("trades", in: main) == "0")
+        for table in ["trades", "quotes", "luld", "imbalances", "fair_values"] {
+            #expect(try pair.rows(table, in: ticks) == "200")
+        }
+        #expect(try pair.rows("edgetick_uploads", in: main) == "1" && pair.rows("edgetick_uploads", in: ticks) == "5")
+        let ids = [pair.rig.buffer.id]
+        let known = try await pair.uploaders[1].ledger(of: ids)[ids[0]]
+        #expect(known?[.trades] == 200 && known?[.bars] == nil)
+        // Over a new connection nothing is sent again.
+        for uploader in pair.uploaders {
+            await uploader.settleAgain()
+            #expect(
+                try await UploadPass(buffer: pair.rig.buffer, uploader: uploader, batchRows: 70).run().rows == 0)
+            await uploader.disconnect()
+        }
+        await pair.rig.end()
+    }
+
+    @Test func `while one database is away the other gets its rows, and health names the one`() async throws {
+        let pair = try await Pair()
+        pair.proxy.set(.refuse)
+        let services = pair.uploaders.map {
+            SyncService(
+                buffer: pair.rig.buffer, uploader: $0, interval: .milliseconds(50), batchRows: 150, logger: quiet)
+        }
+        for stream in EventStream.allCases { try await pair.rig.append(300, to: stream) }
+        let running = Task {
+            await withTaskGroup(of: Void.self) { group in
+                for service in services { group.addTask { try? await service.run() } }
+            }
+        }
+        let buffer = pair.rig.buffer
+        try await Waiting.until(within: .seconds(30)) {
+            services[0].status.rows == 300 && services[1].status.trouble != nil
+                && buffer.statistics[.bars].oldestPendingMilliseconds == nil
+        }
+        var snapshot = CollectorSnapshot(collector: "edge-1", version: "1")
+        snapshot.buffer = pair.rig.buffer.statistics
+        snapshot.uploads = services.map { UploadState(role: $0.role, streams: $0.streams, status: $0.status) }
+        let health = Health(snapshot, age: 0)
+        #expect(health.checks.first { $0.name == "sync" }?.level == .ok)
+        #expect(health.checks.first { $0.name == "sync_ticks" }?.level == .degraded)
+        #expect(snapshot.uploads.map { $0.pending(in: snapshot.buffer) } == [0, 1500])
+        // Of both together: the bars are not in trouble.
+        #expect(snapshot.sync?.trouble == nil && snapshot.sync?.failures[.bars] == nil)
+        #expect(snapshot.sync?.failures[.quotes] != nil && snapshot.sync?.rows == 300)
+        pair.proxy.set(.pass)
+        services[1].pushNow()
+        try await Waiting.until(within: .seconds(30)) { services[1].status.rows == 1500 }
+        #expect(services[1].status.failure == nil && pair.rig.buffer.statistics.pending == 0)
+        running.cancel()
+        await running.value
+        await pair.rig.end()
+    }
+
+    @Test func `letters go back to the database that holds their stream`() async throws {
+        let pair = try await Pair()
+        let (cluster, ticks) = (pair.rig.cluster, pair.ticks)
+        try cluster.psql("ALTER TABLE trades ADD CONSTRAINT odd CHECK (trade_id::int % 50 <> 0)", database: ticks)
+        for stream in [EventStream.bars, .trades] { try await pair.rig.append(100, to: stream) }
+        for uploader in pair.uploaders {
+            _ = try await UploadPass(buffer: pair.rig.buffer, uploader: uploader, batchRows: 70).run()
+        }
+        #expect(pair.rig.buffer.statistics.deadLetters == 2)
+        try cluster.psql("ALTER TABLE trades DROP CONSTRAINT odd", database: ticks)
+        let letters = try TickHistory(directory: pair.rig.workspace.path).deadLetters(limit: 10)
+        let result = try await DeadLetterRetry.run(
+            letters, buffer: pair.rig.buffer, uploaders: pair.uploaders, directory: pair.rig.workspace.path,
+            batchRows: 70)
+        #expect(result.sent == 2 && result.refusedAgain.isEmpty)
+        #expect(try pair.rows("trades", in: ticks) == "100")
+        for uploader in pair.uploaders { await uploader.disconnect() }
+        await pair.rig.end()
+    }
+}

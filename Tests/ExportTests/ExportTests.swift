@@ -1,0 +1,259 @@
+import Foundation
+import GRDB
+import Logging
+import MarketData
+import Store
+import TestSupport
+import Testing
+
+@testable import Export
+
+/// What was collected, in files for other programs.
+@Suite(.timeLimit(.minutes(5))) struct ExportTests {
+    private static let day = TradingDay("2026-01-05")!
+
+    /// A buffer with two events of every stream, a bar in two versions, and a bar of the day after.
+    private static func fill(_ workspace: Workspace) async throws -> [StoredEvent] {
+        let buffer = try TickBuffer.open(
+            directory: workspace.path, options: .init(collector: "tests", commitInterval: .milliseconds(5)),
+            logger: Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() })
+        for stream in EventStream.allCases { _ = buffer.offer(stream.fullAndBareEvents()) }
+        var batch = EventBatch(connection: "primary", receivedMicroseconds: 1_767_700_000_000_000)
+        let bar = { (minute: Int64, close: Double) in
+            Bar(
+                symbol: Symbol("AAPL")!, interval: .minute, start: 1_767_623_400_000 + minute * 60_000,
+                end: 1_767_623_460_000 + minute * 60_000, open: 0.4372, high: 2, low: 0.1, close: close, volume: 12.5,
+                vwap: nil)
+        }
+        batch.bars = [bar(0, 1), bar(1, 1.5), bar(0, 1.25), bar(24 * 60, 2)]
+        _ = buffer.offer(batch)
+        try await buffer.flush()
+        await buffer.close()
+        var events: [StoredEvent] = []
+        let history = TickHistory(directory: workspace.path)
+        for stream in EventStream.allCases { events += try history.events(of: stream, after: 0, limit: 100).events }
+        return events
+    }
+
+    private func export(
+        _ workspace: Workspace, _ format: ExportOptions.Format, days: ClosedRange<TradingDay> = day...day,
+        streams: [EventStream] = EventStream.allCases, symbols: Set<Symbol>? = nil, layout: ExportOptions.Layout = .day,
+        isCompressed: Bool = false
+    ) throws -> ExportReport {
+        try Exporter(
+            ExportOptions(
+                streams: streams, days: days, symbols: symbols, format: format, isCompressed: isCompressed,
+                layout: layout, directory: workspace.path + "/out")
+        ).export(fileIn: workspace.path)
+    }
+
+    private func text(_ path: String) throws -> String { try String(contentsOfFile: path, encoding: .utf8) }
+
+    private func files(_ workspace: Workspace) throws -> [String] {
+        let all = FileManager.default.enumerator(atPath: workspace.path + "/out")?.compactMap { $0 as? String } ?? []
+        return all.filter { $0.contains(".") && !$0.hasSuffix("05") && !$0.hasSuffix("06") }.sorted()
+    }
+
+    @Test func `every stream has a file a day, with all columns under their own names`() async throws {
+        let workspace = try Workspace()
+        let events = try await Self.fill(workspace)
+        let report = try export(workspace, .json)
+        #expect(report.files.map(\.stream) == [.bars, .trades, .quotes, .luld, .imbalances, .fairValues])
+        #expect(report.partial.isEmpty && report.unreadable == 0)
+        for stream in EventStream.allCases {
+            let path = workspace.path + "/out/\(stream.rawValue)/day=2026-01-05/\(stream.rawValue).json"
+            let lines = try text(path).split(separator: "\n")
+            var read: [[String: Any]] = []
+            for line in lines {
+                read.append(try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]))
+            }
+            for line in read { #expect(Set(line.keys) == Set(stream.columns.map(\.name)), "\(stream)") }
+            let own = events.filter { $0.kind.stream == stream && $0.symbol.description == "BRK.B" }
+            let event = try #require(own.first)
+            let line = try #require(read.first { $0["symbol"] as? String == "BRK.B" })
+            for (column, value) in event.event.values(in: event.texts) {
+                switch value {
+                case .integer(let number): #expect(line[column.name] as? Int64 == number, "\(column.name)")
+                case .real(let number): #expect(line[column.name] as? Double == number, "\(column.name)")
+                case .text(let text): #expect(line[column.name] as? String == text, "\(column.name)")
+                }
+            }
+        }
+    }
+
+    @Test func `a bar comes once, in its newest version, on the day of its own time`() async throws {
+        let workspace = try Workspace()
+        _ = try await Self.fill(workspace)
+        let report = try export(
+            workspace, .csv, days: Self.day...Self.day.after, streams: [.bars], symbols: [try #require(Symbol("AAPL"))])
+        #expect(report.files.map(\.rows) == [2, 1] && report.files.map(\.day) == [Self.day, Self.day.after])
+        let lines = try text(report.files[0].path).split(separator: "\n").map { $0.split(separator: ",") }
+        let titles = lines[0].map(String.init)
+        #expect(titles == EventStream.bars.columns.map(\.name))
+        let close = try #require(titles.firstIndex(of: "close"))
+        #expect(lines[1...].map { $0[close] } == ["1.5", "1.25"])
+        #expect(lines[1].contains("0.4372"))
+    }
+
+    @Test func `with a partition by symbol each symbol has a folder, and a strange one stays a name`() async throws {
+        let workspace = try Workspace()
+        _ = try await Self.fill(workspace)
+        let report = try export(workspace, .csv, streams: [.bars, .trades], layout: .symbol)
+        let places = report.files.map { $0.path.dropFirst(workspace.path.count + 5) }
+        #expect(
+            places == [
+                "bars/day=2026-01-05/symbol=AAPL/bars.csv", "bars/day=2026-01-05/symbol=BRK.B/bars.csv",
+                "bars/day=2026-01-05/symbol=IBM/bars.csv", "trades/day=2026-01-05/symbol=BRK.B/trades.csv",
+                "trades/day=2026-01-05/symbol=IBM/trades.csv",
+            ])
+        let options = ExportOptions(days: Self.day...Self.day, directory: "out")
+        #expect(
+            options.path(of: .trades, Self.day, Symbol("A/../B"))
+                == "out/trades/day=2026-01-05/symbol=A%2F..%2FB/trades.parquet")
+    }
+
+    @Test func `compressed text is gzip that others read`() async throws {
+        let workspace = try Workspace()
+        _ = try await Self.fill(workspace)
+        let plain = try export(workspace, .csv, streams: [.trades])
+        let zipped = try export(workspace, .csv, streams: [.trades], isCompressed: true)
+        #expect(zipped.files[0].path == plain.files[0].path + ".gz")
+        #expect(try Command.run(["/bin/zcat", zipped.files[0].path]) == (try text(plain.files[0].path)))
+    }
+
+    @Test func `files are whole or not there, and an export that fails leaves nothing`() async throws {
+        let workspace = try Workspace()
+        _ = try await Self.fill(workspace)
+        let first = try export(workspace, .csv, streams: [.trades])
+        let before = try text(first.files[0].path)
+        // A directory stands where the quotes' file would get its name, so the last step fails.
+        let place = workspace.path + "/out/quotes/day=2026-01-05/quotes.csv/x"
+        try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
+        #expect(throws: ExportError.self) { try export(workspace, .csv, streams: [.quotes]) }
+        try FileManager.default.removeItem(atPath: workspace.path + "/out/quotes")
+        #expect(try files(workspace) == ["trades/day=2026-01-05/trades.csv"])
+        // Cancelled: what was there stays as it was.
+        let task = Task {
+            withUnsafeCurrentTask { $0?.cancel() }
+            return try export(workspace, .csv, streams: [.trades])
+        }
+        await #expect(throws: CancellationError.self) { try await task.value }
+        #expect(try files(workspace) == ["trades/day=2026-01-05/trades.csv"])
+        #expect(try text(first.files[0].path) == before)
+        #expect(try export(workspace, .csv, streams: [.trades]).files == first.files)
+    }
+
+    @Test func `more files than may be held are written in pieces, each row once`() async throws {
+        let workspace = try Workspace()
+        let buffer = try TickBuffer.open(
+            directory: workspace.path, options: .init(collector: "tests", commitInterval: .milliseconds(5)),
+            logger: Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() })
+        for part in 0..<20 {
+            var batch = EventBatch(connection: "primary", receivedMicroseconds: 1_767_700_000_000_000)
+            for number in 0..<2000 {
+                batch.trades.append(
+                    Trade(
+                        symbol: try #require(Symbol("S\(number % 40)")),
+                        time: 1_767_623_400_000 + Int64(part * 2000 + number), price: 1.5, size: 100))
+            }
+            _ = buffer.offer(batch)
+            try await buffer.flush()
+        }
+        await buffer.close()
+        let options = ExportOptions(
+            streams: [.trades], days: Self.day...Self.day, format: .csv, isCompressed: true, layout: .symbol,
+            directory: workspace.path + "/out")
+        let report = try Exporter(options, mostBytes: 1 << 18).export(fileIn: workspace.path)
+        #expect(report.files.count == 40 && report.rows == 40_000)
+        let lines = try Command.run(["/bin/zcat"] + report.files.map(\.path)).split(separator: "\n")
+        let rows = lines.filter { !$0.hasPrefix("seq") }
+        #expect(rows.count == 40_000 && Set(rows).count == 40_000 && lines.count == 40_040)
+    }
+
+    @Test func `rows that the file has let go are told of`() async throws {
+        let workspace = try Workspace()
+        _ = try await Self.fill(workspace)
+        let queue = try DatabaseQueue(path: workspace.path + "/ticks.sqlite")
+        try await queue.write { database in
+            try database.execute(sql: "DELETE FROM trades WHERE seq = 1")
+            try database.execute(sql: "UPDATE streams SET deleted_through = 1 WHERE stream = 'trades'")
+        }
+        try queue.close()
+        let report = try export(workspace, .csv)
+        #expect(report.partial == [.trades: [Self.day]])
+    }
+
+    @Test(.enabled(if: PythonData.interpreter != nil, "\(PythonData.need)"), arguments: [false, true])
+    func `Parquet has exact decimals and UTC timestamps, and DuckDB finds the partitions`(isCompressed: Bool)
+        async throws
+    {
+        let workspace = try Workspace()
+        _ = try await Self.fill(workspace)
+        let report = try export(
+            workspace, .parquet, days: Self.day...Self.day.after, layout: .symbol, isCompressed: isCompressed)
+        #expect(report.rounded == 0 && report.tooLarge == 0)
+        let script = """
+            import sys, sqlite3, decimal, datetime, duckdb, pyarrow.dataset
+            out, ticks = sys.argv[1] + '/out', sqlite3.connect('file:%s/ticks.sqlite?mode=ro' % sys.argv[1], uri=True)
+            utc = datetime.timezone.utc
+            duckdb.sql("set timezone = 'UTC'")
+            for stream in ['bars', 'trades', 'quotes', 'luld', 'imbalances', 'fair_values']:
+                files = f"read_parquet('{out}/{stream}/**/*.parquet', hive_partitioning = true)"
+                table = 'bars_latest' if stream == 'bars' else stream
+                names = [row[1] for row in ticks.execute(f'pragma table_info({stream})')]
+                rows = ticks.execute(f"select {', '.join(names)} from {table} order by seq").fetchall()
+                found = duckdb.sql(f"select {', '.join(chr(34) + n + chr(34) for n in names)} from {files} order by seq").fetchall()
+                assert len(rows) == len(found) and rows, (stream, len(rows), len(found))
+                for old, new in zip(rows, found):
+                    for name, a, b in zip(names, old, new):
+                        if name.endswith('_ms') or name.endswith('_us'):
+                            unit = 1000 if name.endswith('_ms') else 1
+                            if b is not None:
+                                b = (b - datetime.datetime(1970, 1, 1, tzinfo=utc)) // datetime.timedelta(microseconds=unit)
+                        elif name.endswith('_ns'):
+                            continue
+                        elif isinstance(b, decimal.Decimal):
+                            a, b = decimal.Decimal(repr(a)), b
+                        elif isinstance(b, bool):
+                            a = bool(a)
+                        assert a == b, (stream, name, a, b)
+            days = duckdb.sql(f"select day, count(*) from read_parquet('{out}/bars/**/*.parquet', hive_partitioning = true) group by day order by day").fetchall()
+            assert [str(d) for d, _ in days] == ['2026-01-05', '2026-01-06'], days
+            data = pyarrow.dataset.dataset(out + '/trades', format='parquet', partitioning=None)
+            assert str(data.schema.field('price').type) == 'decimal128(18, 9)', data.schema
+            print('same')
+            """
+        #expect(try PythonData.run(script, workspace.path).contains("same"))
+    }
+
+    @Test func `a number becomes the decimal that was sent, or is counted`() {
+        var decimal = FixedDecimal()
+        #expect(decimal.units(of: 0.4372, scale: 9) == 437_200_000)
+        #expect(decimal.units(of: -181.27, scale: 9) == -181_270_000_000)
+        #expect(decimal.units(of: 0.000_000_001, scale: 9) == 1)
+        #expect(decimal.units(of: 123_456_789.25, scale: 9) == 123_456_789_250_000_000)
+        #expect(decimal.units(of: 4_000_000_000.125, scale: 6) == 4_000_000_000_125_000)
+        #expect(decimal.rounded == 0)
+        #expect(decimal.units(of: 1.0 / 3, scale: 9) == 333_333_333 && decimal.rounded == 1)
+        #expect(decimal.units(of: 0.000_000_4, scale: 6) == 0 && decimal.rounded == 2)
+        #expect(decimal.units(of: 1e9, scale: 9) == nil && decimal.units(of: 1e300, scale: 6) == nil)
+        #expect(decimal.units(of: 999_999_999, scale: 9) == 999_999_999_000_000_000)
+    }
+
+    @Test func `watching waits for the end of each trading day, and writes it once`() throws {
+        var plan = WatchPlan(from: try #require(TradingDay("2026-11-25")))
+        func at(_ day: String, _ minute: Int) throws -> Int64 {
+            try #require(TradingDay(day)).moment(minuteOfDay: minute)
+        }
+        let wednesday = try #require(TradingDay("2026-11-25"))
+        let friday = try #require(TradingDay("2026-11-27"))
+        #expect(try plan.step(at: at("2026-11-25", 20 * 60)) == .wait(until: at("2026-11-25", 20 * 60 + 15)))
+        #expect(try plan.step(at: at("2026-11-25", 20 * 60 + 15)) == .write(wednesday))
+        plan.wrote(wednesday)
+        // Thanksgiving is closed, and the day after ends early.
+        #expect(try plan.step(at: at("2026-11-25", 21 * 60)) == .wait(until: at("2026-11-27", 17 * 60 + 15)))
+        #expect(try plan.step(at: at("2026-12-01", 12 * 60)) == .write(friday))
+        plan.wrote(friday)
+        #expect(try plan.step(at: at("2026-12-01", 12 * 60)) == .write(try #require(TradingDay("2026-11-30"))))
+    }
+}

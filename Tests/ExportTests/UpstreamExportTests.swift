@@ -1,0 +1,68 @@
+import Foundation
+import Logging
+import MarketData
+import Store
+import TestSupport
+import Testing
+import Upstream
+
+@testable import Export
+
+/// What the database has comes out as what the file has.
+@Suite(.enabled(if: PostgresCluster.isInstalled), .timeLimit(.minutes(5))) struct UpstreamExportTests {
+    private static let day = TradingDay("2026-01-05")!
+
+    /// Lines without the row's number, which the database doesn't have.
+    private func rows(_ directory: String) throws -> [String: [String]] {
+        var found: [String: [String]] = [:]
+        for stream in EventStream.allCases {
+            let path = "\(directory)/\(stream.rawValue)/day=2026-01-05/\(stream.rawValue).json"
+            found[stream.rawValue] = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").map {
+                String($0.replacing(#/^\{"seq":[^,]*,/#, with: ""))
+            }.sorted()
+        }
+        return found
+    }
+
+    @Test(arguments: [BarTimestamp.start, .end])
+    func `an export of the database is an export of the file`(barTimestamp: BarTimestamp) async throws {
+        let workspace = try Workspace()
+        let cluster = try PostgresCluster.shared()
+        let logger = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
+        let configuration = try UpstreamConfiguration(
+            uri: cluster.uri(try cluster.makeDatabase()), collector: "tests", barTimestamp: barTimestamp)
+        let buffer = try TickBuffer.open(
+            directory: workspace.path, options: .init(collector: "tests", commitInterval: .milliseconds(5)),
+            logger: logger)
+        for stream in EventStream.allCases { _ = buffer.offer(stream.fullAndBareEvents()) }
+        try await buffer.flush()
+        try await UploadedBuffer.upload(buffer, to: configuration)
+        await buffer.close()
+
+        func options(_ name: String, _ symbols: Set<Symbol>? = nil) -> ExportOptions {
+            ExportOptions(
+                days: Self.day...Self.day, symbols: symbols, format: .json, directory: workspace.path + "/" + name)
+        }
+        let reader = UpstreamReader(configuration: configuration)
+        let readers = Dictionary(uniqueKeysWithValues: EventStream.allCases.map { ($0, reader) })
+        _ = try Exporter(options("file")).export(fileIn: workspace.path)
+        let report = try await Exporter(options("upstream")).export(upstream: readers)
+        #expect(report.rows == EventStream.allCases.count * 2)
+        #expect(try rows(workspace.path + "/upstream") == rows(workspace.path + "/file"))
+        let some = try await Exporter(options("some", [try #require(Symbol("IBM"))])).export(upstream: readers)
+        #expect(some.rows == EventStream.allCases.count)
+
+        let minutes = try await reader.minuteBars(starts: Self.day.span, symbols: nil)
+        let file = try TickHistory(directory: workspace.path).events(of: .bars, after: 0, limit: 10).events
+        #expect(Set(minutes.map(\.symbol)) == Set(file.map(\.symbol)))
+        for event in file {
+            let own = try #require(minutes.first { $0.symbol == event.symbol })
+            guard case .bar(let bar) = event.event else { continue }
+            let start = barTimestamp == .end ? bar.end - 60_000 : bar.start
+            #expect(own.starts == [start / 60_000 * 60_000])
+        }
+        let none = try await reader.minuteBars(starts: Self.day.after.span, symbols: nil)
+        #expect(none.isEmpty)
+        await reader.disconnect()
+    }
+}

@@ -1,0 +1,206 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// A day with a bad feed and a collector that stands still ends complete, and one command proves it.
+@Suite(.enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(10)))
+struct CompleteDayTests {
+    /// A captured day; `nil` where it is absent.
+    static func capture(of day: String) -> String? { Places.sharedData("captures/\(day).AM.ndjson.gz") }
+
+    @Test
+    func `every bar, trade and quote is there in the end, and what is altered upstream is found, named and corrected`()
+        async throws
+    {
+        let workspace = try Workspace()
+        try await expectComplete("2026-01-05", try MadeDay.write(in: workspace))
+    }
+
+    @Test(
+        .enabled(if: capture(of: "2013-10-07") != nil, "the captured days are not beside the package"),
+        arguments: ["2013-10-07", "2013-10-08"])
+    func `every minute bar of a captured day is there in the end`(day: String) async throws {
+        try await expectComplete(day, try #require(Self.capture(of: day)))
+    }
+
+    private func expectComplete(_ day: String, _ capture: String) async throws {
+        let sent = try SentDay(capture)
+        let database = try Database(in: .shared())
+        let span = Double(sent.lastMinute - sent.firstMinute) / 1000
+        let feed = try await SimulatedFeed(
+            captures: [capture],
+            options: ["--speed", "\((span / 15).rounded())", "--aggregates", "--fault", "drop-every=120"])
+        let rest = feed.url.replacing("ws://", with: "http://").replacing("/stocks", with: "")
+        var more = [
+            "USE_MULTI_CONNECTION": "true", "SYMBOLS": "", "MASSIVE_REST_URL": rest,
+            "BACKFILL_REQUESTS_PER_MINUTE": "0",
+            "BACKFILL_ENABLED": "false",
+        ]
+        for (place, symbols) in sent.thirds.enumerated() {
+            more["WEBSOCKET_CONNECTION_\(place + 1)_ENABLED"] = "true"
+            more["WEBSOCKET_CONNECTION_\(place + 1)_SYMBOLS"] = symbols
+        }
+        let box = try Box(feed: feed.url, events: "AM,T,Q", database: database.uri, more: more)
+        try #require(try await box.edgetick("migrate").0 == 0)
+        let collector = try box.start("run")
+        for share in [0.3, 0.6] {
+            try await sent.passed(share, at: rest)
+            collector.send(SIGSTOP)
+            try await sent.passed(share + 0.1, at: rest)
+            collector.send(SIGCONT)
+        }
+        try await sent.passed(1, at: rest)
+        collector.send(SIGTERM)
+        #expect(try await collector.exit(within: .seconds(20)) == 0)
+        let missed = try await box.sqlite("select count(*) from (select distinct symbol, start_ms from bars)")
+        #expect(Int(missed.first ?? "") ?? 0 < sent.bars.count, "the faults made nothing missing")
+
+        let filled = try await box.edgetick("backfill")
+        #expect(filled.0 == 0, "\(filled.1)")
+        let pushed = try await box.edgetick("sync")
+        #expect(pushed.0 == 0, "\(pushed.1)")
+        let first = try await box.edgetick("reconcile", "--date", day)
+        #expect(first.0 == 0, "\(first.1)")
+        let all = "\(grouped(sent.bars.count)) of \(grouped(sent.bars.count)) bars of the tape (100 %)"
+        #expect(first.1.last?.contains(all) == true, "\(first.1)")
+        #expect(try sent.bars == rows(database, "select symbol || ' ' || start_ms from ohlcv_1min"))
+        #expect(
+            try sent.trades
+                == rows(database, "select symbol || ' ' || \(Self.milliseconds) || ' ' || sequence from trades"))
+        #expect(
+            try sent.quotes
+                == rows(database, "select symbol || ' ' || \(Self.milliseconds) || ' ' || sequence from quotes"))
+
+        // Somebody alters the database by hand.
+        let chosen = "from ohlcv_1min order by md5(symbol || start_ms)"
+        let altered = try rows(database, "select symbol || ' ' || start_ms \(chosen) limit 50")
+        let removed = try rows(database, "select symbol || ' ' || start_ms \(chosen) offset 50 limit 20")
+        _ = try database.value(
+            "update ohlcv_1min set close = close + 0.01 where (symbol, start_ms) in (select symbol, start_ms \(chosen) limit 50)"
+        )
+        _ = try database.value(
+            "delete from ohlcv_1min where symbol || ' ' || start_ms in (\(removed.map { "'\($0)'" }.joined(separator: ",")))"
+        )
+        let second = try await box.edgetick("reconcile", "--date", day, "--json")
+        #expect(second.0 == 0, "\(second.1)")
+        let answer = try JSONDecoder().decode(
+            Answer.self, from: Data((second.1.first { $0.hasPrefix("{") } ?? "").utf8))
+        #expect(Set(answer.symbols.flatMap { day in day.corrected_ms.map { "\(day.symbol) \($0)" } }) == altered)
+        #expect(Set(answer.symbols.flatMap { day in day.added_ms.map { "\(day.symbol) \($0)" } }) == removed)
+        #expect(answer.percent == 100 && answer.is_complete)
+        #expect(try sent.bars == rows(database, "select symbol || ' ' || start_ms from ohlcv_1min"))
+        let third = try await box.edgetick("reconcile", "--date", day)
+        #expect(third.1.last?.hasSuffix("0 open") == true && third.1.last?.contains("corrected") == false, "\(third.1)")
+        #expect(try database.value("select count(*) from ohlcv_1min where source = 'reconcile'") == "70")
+    }
+
+    private struct Answer: Decodable {
+        struct Symbol: Decodable {
+            var symbol: String
+            var added_ms: [Int64]
+            var corrected_ms: [Int64]
+        }
+        var is_complete: Bool
+        var percent: Int
+        var symbols: [Symbol]
+    }
+
+    private static let milliseconds = "(extract(epoch from time) * 1000)::bigint"
+
+    /// The rows of a query, each once.
+    private func rows(_ database: Database, _ query: String) throws -> Set<String> {
+        let lines = try database.value(query).split(separator: "\n").map(String.init)
+        #expect(Set(lines).count == lines.count, "\(query): rows are doubled")
+        return Set(lines)
+    }
+
+    private func grouped(_ number: Int) -> String {
+        let digits = "\(number)"
+        return number < 1000 ? digits : "\(digits.dropLast(3)),\(digits.suffix(3))"
+    }
+}
+
+/// What a capture holds.
+private struct SentDay {
+    private(set) var bars: Set<String> = []
+    private(set) var trades: Set<String> = []
+    private(set) var quotes: Set<String> = []
+    private(set) var firstMinute = Int64.max
+    private(set) var lastMinute = Int64.min
+    private var lastSymbol = ""
+    private var symbols: Set<String> = []
+
+    init(_ path: String) throws {
+        let text =
+            try path.hasSuffix(".gz")
+            ? Command.run(["/usr/bin/zcat", path]) : String(contentsOfFile: path, encoding: .utf8)
+        for line in text.split(separator: "\n") {
+            let events = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [[String: Any]] ?? []
+            for event in events {
+                guard let kind = event["ev"] as? String, let symbol = event["sym"] as? String else { continue }
+                symbols.insert(symbol)
+                switch kind {
+                case "AM":
+                    let start = (event["s"] as? NSNumber)?.int64Value ?? 0
+                    bars.insert("\(symbol) \(start)")
+                    firstMinute = min(firstMinute, start)
+                    if start >= lastMinute { (lastMinute, lastSymbol) = (start, symbol) }
+                case "T": trades.insert("\(symbol) \(event["t"] ?? "") \(event["q"] ?? "")")
+                case "Q": quotes.insert("\(symbol) \(event["t"] ?? "") \(event["q"] ?? "")")
+                default: break
+                }
+            }
+        }
+    }
+
+    /// The symbols in three lists.
+    var thirds: [String] {
+        let sorted = symbols.sorted()
+        return (0..<3).map { third in
+            sorted.enumerated().filter { $0.offset % 3 == third }.map(\.element).joined(separator: ",")
+        }
+    }
+
+    /// Waits until a share of the day has passed at the feed, whoever heard it.
+    func passed(_ share: Double, at rest: String) async throws {
+        let from = firstMinute + Int64(Double(lastMinute - firstMinute) * min(share, 1))
+        try await Waiting.until(within: .seconds(60)) {
+            for symbol in share < 1 ? symbols.sorted() : [lastSymbol] {
+                let answer = try Command.run([
+                    "/usr/bin/curl", "-s", "-H", "Authorization: Bearer integration-test-key",
+                    "\(rest)/v2/aggs/ticker/\(symbol)/range/1/minute/\(from)/\(lastMinute)",
+                ])
+                if answer.contains(#""t":"#) { return true }
+            }
+            return false
+        }
+    }
+}
+
+/// A day that the test makes up: four symbols, every minute of the session with a bar, a trade and two quotes.
+private enum MadeDay {
+    /// 9:30 in New York on 2026-01-05.
+    private static let open: Int64 = 1_767_623_400_000
+
+    static func write(in workspace: Workspace) throws -> String {
+        var lines: [String] = []
+        for minute in 0..<390 {
+            for (place, symbol) in ["AAPL", "BRK.B", "MSFT", "NVDA"].enumerated() {
+                let start = open + Int64(minute) * 60_000
+                let price = "\(100 + place).\(10 + minute % 90)"
+                let sequence = minute * 3 + 1
+                lines.append(
+                    """
+                    [{"ev":"T","sym":"\(symbol)","x":4,"i":"\(sequence)","z":3,"p":\(price),"s":100,"c":[12,37],"t":\(start + 7),"q":\(sequence)},\
+                    {"ev":"Q","sym":"\(symbol)","bx":4,"bp":\(price),"bs":100,"ax":7,"ap":\(price),"as":200,"c":1,"t":\(start + 8),"q":\(sequence + 1),"z":3}]
+                    """)
+                lines.append(
+                    """
+                    [{"ev":"Q","sym":"\(symbol)","bx":4,"bp":\(price),"bs":300,"ax":7,"ap":\(price),"as":200,"c":1,"t":\(start + 30_000),"q":\(sequence + 2),"z":3},\
+                    {"ev":"AM","sym":"\(symbol)","v":1\(minute),"av":1\(minute),"op":100,"vw":\(price),"o":\(price),"c":\(price),"h":\(price),"l":\(price),"a":\(price),"z":10,"s":\(start),"e":\(start + 60_000)}]
+                    """)
+            }
+        }
+        return try workspace.write(lines.joined(separator: "\n") + "\n", to: "2026-01-05.ndjson")
+    }
+}

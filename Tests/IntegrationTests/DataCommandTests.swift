@@ -1,0 +1,159 @@
+import Foundation
+import TestSupport
+import Testing
+import WebAPISupport
+
+/// `query`, `export` and `coverage`, run as users run them on a file that holds known rows.
+@Suite(.timeLimit(.minutes(5))) struct DataCommandTests {
+    /// A box whose file has two minute bars, a second bar, a trade, and an event of each further stream, all of 2013-09-24.
+    private func box() async throws -> Box {
+        let box = try Box(feed: "ws://127.0.0.1:9/stocks")
+        try FileManager.default.createDirectory(
+            atPath: box.workspace.file("data"), withIntermediateDirectories: true)
+        let schema = Places.repository + "/Tests/StoreTests/Schemas/ticks_v7.sql"
+        try Command.run(["/usr/bin/sqlite3", box.ticks, ".read \(schema)", "PRAGMA journal_mode = WAL"])
+        return box
+    }
+
+    private func json(_ output: [String]) throws -> Any {
+        try JSONSerialization.jsonObject(with: Data(output.joined(separator: "\n").utf8))
+    }
+
+    @Test func `query prints several symbols, further streams, Unix times and longer bars`() async throws {
+        let box = try await box()
+        let (status, lines) = try await box.edgetick(
+            "query", "AAPL", "BRK.B", "--from", "1380000000", "--format", "csv")
+        #expect(status == 0)
+        #expect(
+            lines == [
+                "symbol,start,open,high,low,close,volume,vwap",
+                "AAPL,2013-09-24T05:20:00Z,68.5,68.75,68.25,0.4372,1200,68.4",
+                "BRK.B,2013-09-24T05:20:00Z,113,113.5,112.5,113.25,2.5,",
+            ])
+        let day = try await box.edgetick("query", "AAPL", "--every", "1d", "--format", "json").1
+        let object = try #require(try json(day) as? [String: Any])
+        #expect(object["interval_seconds"] as? Int == 86_400 && object["count"] as? Int == 1)
+        let bar = try #require((object["bars"] as? [[String: Any]])?.first)
+        #expect(bar["start_ms"] as? Int == 1_379_995_200_000 && bar["volume"] as? Double == 1200)
+        let both = try await box.edgetick("query", "AAPL", "BRK.B", "--format", "json").1
+        #expect((try json(both) as? [[String: Any]])?.map { $0["symbol"] as? String } == ["AAPL", "BRK.B"])
+
+        let trades = try await box.edgetick(
+            "query", "IBM", "--stream", "trades", "--to", "1380000000124", "--format", "csv"
+        ).1
+        #expect(trades.count == 2 && trades[1].hasPrefix("2013-09-24T05:20:00.123Z,IBM,1380000000123,181.27,100,"))
+        #expect(trades[1].contains("\"[0,12]\""))
+        let before = try await box.edgetick(
+            "query", "IBM", "--stream", "trades", "--to", "1380000000123", "--format", "json")
+        #expect(before.0 == 0 && before.1.contains("[]"))
+        let luld = try await box.edgetick("query", "MSFT", "--stream", "luld").1
+        #expect(luld.count == 2 && luld[0].contains("HIGH_BAND") && luld[1].contains("218.11"))
+    }
+
+    @Test func `query says what it doesn't take`() async throws {
+        let box = try Box(feed: "ws://127.0.0.1:9/stocks")
+        for arguments in [
+            ["query"], ["query", "AAPL", "--every", "7m"], ["query", "AAPL", "--every", "5m", "--stream", "trades"],
+            ["query", "AAPL", "--stream", "tirades"], ["query", "AAPL", "--from", "12"],
+        ] {
+            let process = try ChildProcess(
+                Places.edgetick, arguments, environment: box.environment, directory: box.workspace.path)
+            #expect(try await process.exit() == 64, "\(arguments) \(process.output)")
+        }
+    }
+
+    @Test func `export writes a file a stream and day, again the same, and names the days that are empty`() async throws
+    {
+        let box = try await box()
+        let arguments = ["export", "--date", "2013-09-24", "--format", "csv", "--output", "out"]
+        for _ in 0..<2 {
+            let process = try ChildProcess(
+                Places.edgetick, arguments, environment: box.environment, directory: box.workspace.path)
+            #expect(try await process.exit(within: .seconds(60)) == 0, "\(process.output)")
+            for stream in ["bars", "trades", "luld", "imbalances", "fair_values"] {
+                let path = "out/\(stream)/day=2013-09-24/\(stream).csv"
+                #expect(process.output.contains { $0.hasPrefix(path) }, "\(process.output)")
+                let lines = try String(contentsOfFile: box.workspace.file(path), encoding: .utf8).split(separator: "\n")
+                #expect(lines.count == (stream == "bars" ? 4 : 2), "\(stream)")
+            }
+            // The quotes have left this file after their upload.
+            #expect(process.output.contains { $0.contains("let quotes of 2013-09-24 go") })
+        }
+        let empty = try await box.edgetick("export", "--date", "2013-09-23", "--output", "out")
+        #expect(empty.0 == 0 && empty.1.contains { $0.contains("no such events") })
+        let parquet = try await box.edgetick("export", "--date", "2013-09-24", "--stream", "bars", "--output", "out")
+        #expect(parquet.0 == 0, "\(parquet.1)")
+        let bytes = try Data(
+            contentsOf: URL(fileURLWithPath: box.workspace.file("out/bars/day=2013-09-24/bars.parquet")))
+        #expect(bytes.prefix(4) == Data("PAR1".utf8) && bytes.suffix(4) == Data("PAR1".utf8))
+        let wrong = try await box.edgetick("export", "--stream", "tirades", "--output", "out")
+        #expect(wrong.0 == 64)
+        let nowhere = try await box.edgetick("export", "--date", "2013-09-24", "--output", "/proc/none")
+        #expect(nowhere.0 == 74 && nowhere.1.contains { $0.contains("/proc/none") })
+        let noDatabase = try await box.edgetick("export", "--source", "upstream", "--output", "out")
+        #expect(noDatabase.0 == 78)
+    }
+
+    @Test func `coverage says what nobody checked`() async throws {
+        let box = try await box()
+        // A minute bar of the session, 9:30 in New York.
+        let writable = ["/usr/bin/sqlite3", box.ticks]
+        try Command.run(
+            writable + [
+                """
+                INSERT INTO bars (seq, interval_s, symbol, start_ms, end_ms, received_us, connection, source)
+                VALUES (9, 60, 'AAPL', 1380029400000, 1380029460000, 1380029461000000, 'primary', 'stream');
+                INSERT INTO gaps (connection, symbols, events, from_ms, to_ms, cause, recorded_us)
+                VALUES ('primary', 'AAPL', 'AM', 1380029460000, 1380029520000, 'stalled', 1380029520000000);
+                """
+            ])
+        let (status, lines) = try await box.edgetick("coverage", "--date", "2013-09-24", "--symbols", "AAPL,MSFT")
+        #expect(status == 0)
+        #expect(lines.contains { $0.wholeMatch(of: /2013-09-24 +gaps +2 +0 of 2 +1 +0 +1 +778/) != nil }, "\(lines)")
+        #expect(lines.contains { $0.wholeMatch(of: /AAPL +no +1 +0 +1 +388 +9:31/) != nil }, "\(lines)")
+        let answer = try await box.edgetick("coverage", "--date", "2013-09-24", "--json").1
+        let object = try #require(try json(answer) as? [String: Any])
+        let rows = try #require(object["symbols"] as? [[String: Any]])
+        #expect(rows.map { $0["minutes"] as? String } == ["bgu388"])
+        let month = try await box.edgetick("coverage", "--from", "2013-09-23", "--to", "2013-10-02", "--by", "week").1
+        #expect(month.count == 3 && month[1].contains("2013-09-23 – 2013-09-29"))
+        #expect(try await box.edgetick("coverage", "--date", "2013-02-30").0 == 64)
+    }
+
+    @Test(.enabled(if: PostgresCluster.isInstalled))
+    func `the API's coverage of a day joins the file with the database`() async throws {
+        let cluster = try PostgresCluster.shared()
+        let database = try cluster.makeDatabase()
+        let box = try CollectorBox(feed: "ws://127.0.0.1:9/stocks", settings: ["DATABASE_URI": cluster.uri(database)])
+        try FileManager.default.createDirectory(atPath: box.data, withIntermediateDirectories: true)
+        let schema = Places.repository + "/Tests/StoreTests/Schemas/ticks_v7.sql"
+        let minute = """
+            INSERT INTO bars (seq, interval_s, symbol, start_ms, end_ms, open, high, low, close, volume, received_us,
+                connection, source)
+            VALUES (9, 60, 'AAPL', 1380029400000, 1380029460000, 1, 1, 1, 1, 1, 1380029461000000, 'primary', 'stream')
+            """
+        try Command.run(
+            ["/usr/bin/sqlite3", box.data + "/ticks.sqlite", ".read \(schema)", "PRAGMA journal_mode = WAL", minute])
+        #expect(try await box.run("migrate").status == 0)
+        try cluster.psql(
+            """
+            INSERT INTO ohlcv_1min (symbol, "timestamp", open, high, low, close, volume)
+            SELECT 'MSFT', timestamptz '2013-09-24 13:30+00' + n * interval '1 minute', 1, 1, 1, 1, 1
+            FROM generate_series(1, 3) n
+            """, database: database)
+        let (process, port) = try await box.collect()
+        let http = RawHTTP(port: port)
+        // Since the newest bar of the file no collector has run; the gap is recorded shortly after the start.
+        let day = try await http.until("/api/coverage?day=2013-09-24&symbols=AAPL,MSFT") { reply in
+            let rows = reply.json["symbols"] as? [[String: Any]]
+            return rows?.map { $0["minutes"] as? String } == ["bg389", "ub3g386"]
+        }
+        #expect(day.json["sources"] as? [String] == ["file", "upstream"], "\(day.text)")
+        // Of several days the file alone is asked.
+        let days = try await http.send("GET", "/api/coverage?day=2013-09-29&days=7&by=week").json
+        #expect(days["sources"] as? [String] == ["file"] && (days["symbols"] as? [Any])?.isEmpty == true)
+        #expect((days["periods"] as? [[String: Any]])?.map { $0["state"] as? String } == ["gaps"])
+        process.send(SIGTERM)
+        try await process.exit()
+    }
+}

@@ -1,0 +1,97 @@
+import FeedServerSupport
+import FeedSimulator
+import Foundation
+import MarketData
+import Store
+import TestSupport
+import Testing
+
+@testable import Relay
+
+@Suite(.timeLimit(.minutes(2))) struct `Bars over the relay's REST side` {
+    private struct Answer: Decodable {
+        struct Bar: Decodable {
+            var t: Int64
+            var o: Double
+        }
+
+        struct Missing: Decodable {
+            var from: Int64
+            var to: Int64
+            var why: String
+        }
+
+        var status: String
+        var error: String?
+        var resultsCount: Int?
+        var results: [Bar]?
+        var next_url: String?
+        var missing: [Missing]?
+    }
+
+    private func ask(_ rig: RelayRig, _ path: String) async throws -> (status: Int, answer: Answer) {
+        // Waiting for it must not hold up the thread that answers.
+        let curl = try ChildProcess(
+            "/usr/bin/curl", ["-s", "-w", "\\n%{http_code}\\n", "http://127.0.0.1:\(rig.port)\(path)"])
+        try await curl.exit(within: .seconds(60))
+        let status = try #require(curl.output.last.flatMap { Int($0) })
+        return (status, try JSONDecoder().decode(Answer.self, from: Data(curl.output.dropLast().joined().utf8)))
+    }
+
+    private let all = "/v2/aggs/ticker/AAPL/range/1/minute/0/4102444800000"
+
+    @Test func `an empty buffer says that it holds none`() async throws {
+        try await RelayRig.run { rig in
+            let (status, answer) = try await ask(rig, all)
+            #expect(status == 200 && answer.status == "OK" && answer.resultsCount == 0 && answer.results == nil)
+            #expect(answer.missing?.map(\.why) == ["the buffer holds no bars"])
+        }
+    }
+
+    @Test func `the newest version of each bar is there, with what is missing named`() async throws {
+        let known = Set([Symbol("AAPL")].compactMap { $0 })
+        try await RelayRig.run(configured { $0.kinds = [.minuteBar] }, collected: known) { rig in
+            let start = (WallClock.milliseconds() / 60_000 - 30) * 60_000
+            func bar(_ minute: Int64, open: Int) -> String {
+                let time = start + minute * 60_000
+                let prices = #""v":10,"o":\#(open),"c":2,"h":3,"l":1"#
+                return #"[{"ev":"AM","sym":"AAPL",\#(prices),"s":\#(time),"e":\#(time + 60_000)}]"#
+            }
+            try rig.take((0..<10).map { bar($0, open: 1) })
+            try rig.take([bar(4, open: 2)])
+            rig.tap.record(
+                Gap(
+                    connection: "primary", symbols: [], events: [.minuteBar], from: start + 600_000,
+                    to: start + 720_000, cause: .disconnected))
+            rig.tap.record(
+                Gap(
+                    connection: "primary", symbols: [Symbol("MSFT")].compactMap { $0 }, events: [.minuteBar],
+                    from: start, to: start + 1, cause: .stalled))
+            let (_, answer) = try await ask(rig, all)
+            #expect(answer.results?.map(\.t) == (0..<10).map { start + $0 * 60_000 })
+            #expect(answer.results?.map(\.o) == [1, 1, 1, 1, 2, 1, 1, 1, 1, 1])
+            #expect(answer.missing?.map(\.why) == ["the buffer holds bars from \(start)", "a gap: disconnected"])
+            #expect(answer.missing?.last?.from == start + 600_000 && answer.missing?.last?.to == start + 720_000)
+
+            let (_, part) = try await ask(
+                rig, "/v2/aggs/ticker/AAPL/range/1/minute/\(start + 120_000)/\(start + 300_000)?sort=desc&limit=3")
+            #expect(part.results?.map(\.t) == [5, 4, 3].map { start + $0 * 60_000 })
+            #expect(part.missing == nil && part.next_url?.contains("cursor=\(start + 120_000)") == true)
+
+            let other = try await ask(rig, all.replacing("AAPL", with: "NONE")).answer.missing?.first?.why
+            #expect(other == "NONE is not collected")
+            let seconds = try await ask(rig, all.replacing("minute", with: "second")).answer.missing?.first?.why
+            #expect(seconds == "FEED_EVENTS does not name A: none is collected")
+        }
+    }
+
+    @Test func `a request that can't be met is refused in the provider's form`() async throws {
+        try await RelayRig.run(configured { $0.keys = [Secret("the-key-of-this-test")] }) { rig in
+            let (status, answer) = try await ask(rig, all)
+            #expect(status == 401 && answer.status == "ERROR" && answer.error == "Unknown API Key")
+            #expect(try await ask(rig, all + "?apiKey=the-key-of-this-test").status == 200)
+            let day = try await ask(rig, all.replacing("minute", with: "day") + "?apiKey=the-key-of-this-test")
+            #expect(day.status == 400 && day.answer.error?.contains("1 day") == true)
+        }
+    }
+}

@@ -1,0 +1,145 @@
+import Foundation
+import MarketData
+import TestSupport
+import Testing
+
+@testable import Upstream
+
+let hasCitus: Bool = {
+    guard let cluster = try? PostgresCluster.shared() else { return false }
+    let sql = "SELECT count(*) FROM pg_available_extensions WHERE name = 'citus'"
+    return (try? cluster.psql(sql, database: "postgres"))?.hasPrefix("1") == true
+}()
+
+/// Citus itself, a coordinator and two workers, where it is installed.
+@Suite(
+    .serialized, .enabled(if: PostgresCluster.isInstalled && hasCitus, "Citus is not installed on this machine"),
+    .timeLimit(.minutes(10)))
+struct CitusTests {
+    /// Three servers, and a database of the same name in each.
+    private struct Machines {
+        let coordinator: PostgresCluster
+        let workers: [PostgresCluster]
+        let sandbox: Sandbox
+
+        static func start() async throws -> Machines {
+            let settings = [
+                "shared_preload_libraries": "citus", "wal_level": "replica", "fsync": "on",
+                "citus.node_conninfo": "'sslmode=disable'", "citus.enable_statistics_collection": "off",
+                "citus.shard_count": "8", "citus.recover_2pc_interval": "1s", "max_connections": "100",
+                "max_prepared_transactions": "100",
+            ]
+            let servers = try (0..<3).map { _ in try PostgresCluster(settings: settings) }
+            for server in servers {
+                try server.psql("CREATE DATABASE market", database: "postgres")
+                try server.psql("CREATE EXTENSION citus", database: "market")
+            }
+            for worker in servers.dropFirst() {
+                try servers[0].psql("SELECT citus_add_node('127.0.0.1', \(worker.port))", database: "market")
+            }
+            let sandbox = Sandbox(cluster: servers[0], database: "market")
+            let configuration = try sandbox.configuration()
+            _ = try await UpstreamSchema.migrate(configuration)
+            let plan = try await UpstreamEngines.plan(.distribution(tables: []), configuration)
+            try await UpstreamEngines.run(plan, configuration)
+            return Machines(coordinator: servers[0], workers: Array(servers.dropFirst()), sandbox: sandbox)
+        }
+    }
+
+    private func trades(_ count: Int, from sequence: Int64 = 1) -> BufferedBatch {
+        batch(
+            trades: (0..<count).map {
+                ("S\($0 % 50)", 33.01 + Double($0 % 100) / 100, "\(sequence + Int64($0))")
+            }, from: sequence)
+    }
+
+    @Test func `tables are spread, the ledger stays, and rows arrive, with corrections and refused ones`() async throws
+    {
+        let machines = try await Machines.start()
+        defer { withExtendedLifetime(machines) {} }
+        let sandbox = machines.sandbox
+        let configuration = try sandbox.configuration()
+        #expect(try await UpstreamEngines.plan(.distribution(tables: []), configuration).steps == [])
+        let lines = try await UpstreamEngines.look(configuration)
+        #expect(lines.filter(\.isWarning) == [])
+        #expect(lines.contains { $0.text.hasPrefix("trades: 8 shards by symbol") })
+        #expect(lines.contains { $0.text == "edgetick_uploads: on the coordinator" })
+        let uploader = try sandbox.uploader()
+        let letters = DeadLetterBox()
+
+        // Bars, corrected, by a collector and by the REST aggregates.
+        let bars = (0..<40).flatMap { symbol in (0..<50).map { bar("S\(symbol)", minute: Int64($0), close: 1) } }
+        _ = try await uploader.upload(batch(bars))
+        var corrected = bars.enumerated().filter { $0.offset % 7 == 0 }.map(\.element)
+        for index in corrected.indices {
+            corrected[index].close = 2
+            corrected[index].volume += 1
+        }
+        let outcome = try await uploader.upload(batch(corrected, from: 5000))
+        #expect(outcome.path == .staging && outcome.updated + outcome.inserted == corrected.count)
+        #expect(
+            try sandbox.run("SELECT count(*), count(*) FILTER (WHERE close = 2) FROM ohlcv_1min")
+                == "2000|\(corrected.count)")
+
+        // Trades of which some are refused.
+        try sandbox.run("ALTER TABLE trades ADD CONSTRAINT cheap CHECK (price < 1000)")
+        var rows = (0..<2000).map { ("S\($0 % 50)", 33.0, "\($0)") }
+        for index in [0, 700, 701, 1999] { rows[index].1 = 5000 }
+        let refused = try await uploader.upload(batch(trades: rows)) { await letters.add($0) }
+        #expect(refused.refused == 4 && refused.inserted == 1996)
+        #expect(await letters.rows.map(\.sequence) == [1, 701, 702, 2000])
+        #expect(await letters.rows.allSatisfy { $0.sqlState == "23514" })
+        #expect(try sandbox.run("SELECT count(*), count(DISTINCT trade_id) FROM trades") == "1996|1996")
+        #expect(
+            try sandbox.run("SELECT last_sequence, rows FROM edgetick_uploads WHERE stream = 'trades'") == "2000|1996")
+        await uploader.disconnect()
+    }
+
+    @Test func `a ledger that is a reference table is advised against, and taken back`() async throws {
+        let machines = try await Machines.start()
+        defer { withExtendedLifetime(machines) {} }
+        let sandbox = machines.sandbox
+        let configuration = try sandbox.configuration()
+        try sandbox.run("SELECT create_reference_table('edgetick_uploads')")
+        #expect(
+            try await UpstreamEngines.look(configuration).contains {
+                $0.isWarning && $0.text.contains("edgetick_uploads")
+            })
+        let plan = try await UpstreamEngines.plan(.distribution(tables: []), configuration)
+        try await UpstreamEngines.run(plan, configuration)
+        #expect(try await UpstreamEngines.look(configuration).filter(\.isWarning) == [])
+    }
+
+    @Test(arguments: [0, 1, 2])
+    func `a server that is killed in mid-upload loses nothing and doubles nothing`(victim: Int) async throws {
+        let machines = try await Machines.start()
+        defer { withExtendedLifetime(machines) {} }
+        let sandbox = machines.sandbox
+        let all = ([machines.coordinator] + machines.workers)[victim]
+        let uploader = try sandbox.uploader()
+        let batches = (0..<30).map { trades(400, from: 1 + Int64($0) * 400) }
+        for round in 0..<2 {
+            let known = try await uploader.uploadedSequence(of: .trades)
+            let rest = BatchList(Array(batches.dropFirst(Int(known) / 400)))
+            let upload = Task { try await uploader.drain(rest) }
+            try await Waiting.until(within: .seconds(30)) { await rest.settled.count >= 3 + round * 4 }
+            try all.killServer()
+            _ = try? await upload.value
+            // Its process may be there for a moment yet, dead and not reaped.
+            try await Waiting.until(within: .seconds(30)) { (try? all.start()) != nil }
+            await uploader.disconnect()
+            try await Waiting.until(within: .seconds(60)) {
+                (try? await uploader.uploadedSequence(of: .trades)) != nil
+            }
+        }
+        try await Waiting.until(within: .seconds(90)) {
+            guard let known = try? await uploader.uploadedSequence(of: .trades) else { return false }
+            return (try? await uploader.drain(BatchList(Array(batches.dropFirst(Int(known) / 400))))) != nil
+        }
+        // What was prepared when a server died is committed or rolled back by Citus's own recovery.
+        try await Waiting.until(within: .seconds(60)) {
+            (try? sandbox.run("SELECT count(*), count(DISTINCT trade_id) FROM trades")) == "12000|12000"
+        }
+        await uploader.disconnect()
+    }
+}

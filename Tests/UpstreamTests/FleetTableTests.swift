@@ -1,0 +1,148 @@
+import MarketData
+import TestSupport
+import Testing
+
+@testable import Upstream
+
+/// The fleet's table on a real server.
+@Suite(.enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
+struct FleetTableTests {
+    private static let file = "2b1f6e0a-93a5-4d0e-8a57-0c1d8a4e5f60"
+
+    private func report(_ id: String, group: String? = "nyc", file: String = file) -> FleetReport {
+        var report = FleetReport(id: id, group: group, host: "host-\(id)", version: "1.2.3", fileID: file)
+        report.uptime = 60.5
+        report.state = .degraded
+        report.reason = "the 'disk' is \\ full"
+        report.symbols = 12
+        report.eventsPerSecond = 3.25
+        report.rowsPending = 4
+        report.oldestPending = 5.5
+        report.lastEvent = opening
+        report.gapsOpen = 1
+        report.eventsDropped = 2
+        report.deadLetters = 3
+        report.diskFreeBytes = 1 << 40
+        report.isPushedOut = true
+        report.sharesWith = ["a", "b"]
+        return report
+    }
+
+    @Test func `what a box says is read back as it was said, with its age by the server's clock`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        let table = FleetTable(configuration: try sandbox.configuration())
+        let written = try await table.write(report("a"))
+        #expect(written.fileBefore == nil && abs(written.clockOffset) < 1000)
+        _ = try await table.write(FleetReport(id: "b", group: nil, host: "h", version: "1", fileID: Self.file))
+        let rows = try await table.rows()
+        #expect(rows.map(\.report.id) == ["a", "b"])
+        var expected = report("a")
+        expected.clockOffset = rows[0].report.clockOffset
+        // The server keeps two times, not the span.
+        #expect(abs(rows[0].report.uptime - expected.uptime) < 0.01)
+        expected.uptime = rows[0].report.uptime
+        #expect(rows[0].report == expected)
+        #expect(rows[0].age < 5 && abs(rows[0].seen - WallClock.milliseconds()) < 5000)
+        #expect(rows[1].report.sharesWith == nil && rows[1].report.reason == nil && rows[1].report.lastEvent == nil)
+        #expect(try await table.rows(ofGroup: "nyc").map(\.report.id) == ["a"])
+        await table.disconnect()
+    }
+
+    @Test func `a box without members among which it shares is told from one that shares nothing`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        let table = FleetTable(configuration: try sandbox.configuration())
+        var starting = report("a")
+        starting.sharesWith = []
+        _ = try await table.write(starting)
+        #expect(try await table.rows().first?.report.sharesWith == [])
+    }
+
+    @Test func `the server knows at once that a box's connection has ended`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        let (box, reader) = (
+            FleetTable(configuration: try sandbox.configuration()),
+            FleetTable(configuration: try sandbox.configuration())
+        )
+        _ = try await box.write(report("a"))
+        #expect(try await reader.rows().first?.isConnected == true)
+        await box.disconnect()
+        try await Waiting.until(within: .seconds(5)) { try await reader.rows().first?.isConnected == false }
+    }
+
+    @Test(.enabled(if: PgBouncer.program != nil, "PgBouncer is not installed"))
+    func `behind a pooler whether a box is connected is not known`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        let pooler = try await PgBouncer(before: sandbox.cluster)
+        let table = FleetTable(
+            configuration: try UpstreamConfiguration(
+                uri: pooler.uri(sandbox.database, user: sandbox.cluster.superuser), collector: "a"))
+        for _ in 0..<3 { _ = try await table.write(report("a")) }
+        let rows = try await table.rows()
+        #expect(rows.count == 1 && rows[0].isConnected == nil)
+    }
+
+    @Test func `a row that another file wrote says so`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        let table = FleetTable(configuration: try sandbox.configuration())
+        _ = try await table.write(report("a"))
+        let other = "00000000-0000-4000-8000-000000000001"
+        #expect(try await table.write(report("a", file: other)).fileBefore == Self.file)
+        #expect(try await table.write(report("a", file: other)).fileBefore == other)
+    }
+
+    @Test func `a box makes the table where it may, also when several come at once`() async throws {
+        let sandbox = try Sandbox.empty()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for number in 0..<6 {
+                let table = FleetTable(configuration: try sandbox.configuration())
+                let report = report("box-\(number)")
+                group.addTask { _ = try await table.write(report) }
+            }
+            try await group.waitForAll()
+        }
+        #expect(try sandbox.run("SELECT count(*) FROM edgetick_collectors") == "6")
+        // A later migration takes the table for what it is.
+        let changes = try await UpstreamSchema.migrate(sandbox.configuration())
+        #expect(changes.first { $0.table == "edgetick_collectors" }?.state == .present)
+    }
+
+    @Test func `a role that may not write it hears which GRANT is missing, and reads all the same`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        try sandbox.run(
+            "CREATE ROLE fleet_reader LOGIN; GRANT SELECT ON edgetick_collectors TO fleet_reader")
+        let table = FleetTable(configuration: try sandbox.configuration(user: "fleet_reader"))
+        let refusal = await #expect(throws: UpstreamError.self) { try await table.write(report("a")) }
+        #expect(refusal?.reason == .schema)
+        #expect(refusal?.text.contains("GRANT INSERT ON public.edgetick_collectors TO fleet_reader") == true)
+        #expect(try await table.rows().isEmpty)
+        try sandbox.run("GRANT INSERT, UPDATE ON edgetick_collectors TO fleet_reader")
+        _ = try await table.write(report("a"))
+        #expect(try await table.rows().count == 1)
+    }
+
+    @Test func `a table that is missing is said to be, with what makes it`() async throws {
+        let table = FleetTable(configuration: try Sandbox.empty().configuration())
+        let refusal = await #expect(throws: UpstreamError.self) { try await table.rows() }
+        #expect(refusal?.text.contains("edgetick migrate") == true)
+    }
+
+    @Test func `a box is forgotten once`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        let table = FleetTable(configuration: try sandbox.configuration())
+        _ = try await table.write(report("a"))
+        #expect(try await table.forget("a"))
+        #expect(try await !table.forget("a"))
+    }
+
+    @Test func `a row that was written while the table was dropped and made again is written the next time`()
+        async throws
+    {
+        let sandbox = try await Sandbox.migrated()
+        let table = FleetTable(configuration: try sandbox.configuration())
+        _ = try await table.write(report("a"))
+        try sandbox.run("DROP TABLE edgetick_collectors")
+        await #expect(throws: UpstreamError.self) { try await table.write(report("a")) }
+        _ = try await table.write(report("a"))
+        #expect(try await table.rows().count == 1)
+    }
+}

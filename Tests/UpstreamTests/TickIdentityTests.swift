@@ -1,0 +1,206 @@
+import Foundation
+import MarketData
+import TestSupport
+import Testing
+
+@testable import Upstream
+
+/// Where a unique key tells events apart, an event is there once, whoever sends it and however often.
+@Suite(.enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
+struct TickIdentityTests {
+    private func box(_ sandbox: Sandbox, _ name: String, needsIdentity: Bool = false) throws -> Uploader {
+        let configuration = try UpstreamConfiguration(
+            uri: sandbox.cluster.uri(sandbox.database), collector: name, needsIdentity: needsIdentity)
+        return Uploader(configuration: configuration, bufferID: UUID().uuidString, logger: quiet)
+    }
+
+    /// A database in which each table of ticks has its identity.
+    private func identified() async throws -> Sandbox {
+        let sandbox = try await Sandbox.migrated()
+        for finding in try await IdentityMaker.look(sandbox.configuration(), for: Set(EventKind.allCases)) {
+            #expect(finding.state == .missing && finding.doubledRows == 0 && !finding.locks)
+            #expect(try await IdentityMaker.make(finding, sandbox.configuration(), removingDoubles: false) == 0)
+        }
+        return sandbox
+    }
+
+    @Test(arguments: EventStream.allCases.filter { $0 != .bars })
+    func `of two boxes that send the same events one copy is stored`(stream: EventStream) async throws {
+        let sandbox = try await identified()
+        let rows = BufferedBatch(stream.fullAndBareEvents(), of: stream)
+        let first = try await box(sandbox, "nyc-a").upload(rows)
+        #expect(first.inserted == rows.count && first.path == .staging && first.unchanged == 0)
+        let second = try await box(sandbox, "nyc-b").upload(rows)
+        #expect(second.inserted == 0 && second.unchanged == rows.count && second.refused == 0)
+        #expect(
+            try sandbox.run("SELECT count(*), string_agg(DISTINCT collector, ' ') FROM \(stream.rawValue)")
+                == "\(rows.count)|nyc-a")
+        #expect(
+            try sandbox.run("SELECT collector, rows FROM edgetick_uploads ORDER BY 1")
+                == "nyc-a|\(rows.count)\nnyc-b|\(rows.count)")
+    }
+
+    @Test func `an event that a batch has twice is kept twice without an identity and once with it`() async throws {
+        var twice = trades(3)
+        let again = twice.trades[1]
+        twice.trades.append(
+            Buffered(
+                sequence: 4, event: again.event, receivedMicroseconds: again.receivedMicroseconds + 1, connection: 0,
+                source: .stream))
+        let plain = try await Sandbox.migrated()
+        #expect(try await box(plain, "box").upload(twice).path == .direct)
+        #expect(try plain.run("SELECT count(*) FROM trades") == "4")
+        let sandbox = try await identified()
+        let outcome = try await box(sandbox, "box").upload(twice)
+        #expect(outcome.inserted == 3 && outcome.unchanged == 1)
+        #expect(try sandbox.run("SELECT count(*) FROM trades") == "3")
+    }
+
+    @Test func `trades without identifier and sequence are one event where everything else is equal`() async throws {
+        let sandbox = try await identified()
+        var bare = trades(3)
+        for index in bare.trades.indices {
+            bare.trades[index].event.sequence = nil
+            bare.trades[index].event.tradeID = nil
+        }
+        bare.trades[2].event.exchange = 12
+        bare.trades[2].event.time = bare.trades[1].event.time
+        #expect(try await box(sandbox, "nyc-a").upload(bare).inserted == 3)
+        #expect(try await box(sandbox, "nyc-b").upload(bare).unchanged == 3)
+    }
+
+    @Test(arguments: [
+        "CREATE UNIQUE INDEX ON trades (symbol, time, sequence, exchange, trade_id)",
+        "ALTER TABLE trades ADD PRIMARY KEY (symbol, time, sequence)",
+        "ALTER TABLE trades ADD UNIQUE NULLS NOT DISTINCT (symbol, trade_id)",
+    ])
+    func `a unique key that a person made counts too, and the second box has no dead letters`(
+        key: String
+    ) async throws {
+        let sandbox = try await Sandbox.migrated()
+        try sandbox.run(key)
+        #expect(try await box(sandbox, "nyc-a").upload(trades(500)).inserted == 500)
+        let second = try await box(sandbox, "nyc-b").upload(trades(600))
+        #expect((second.inserted, second.unchanged, second.refused) == (100, 500, 0))
+        #expect(try sandbox.run("SELECT count(*) FROM trades") == "600")
+    }
+
+    @Test func `an event whose place in a narrower key another one has becomes a dead letter`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        try sandbox.run("ALTER TABLE trades ADD UNIQUE (symbol, time)")
+        var rows = trades(40)
+        rows.trades[7].event.time = rows.trades[6].event.time
+        rows.trades[30].event = rows.trades[29].event
+        let letters = DeadLetterBox()
+        let outcome = try await box(sandbox, "box").upload(rows) { await letters.add($0) }
+        #expect((outcome.inserted, outcome.unchanged, outcome.refused) == (38, 1, 1))
+        #expect(await letters.rows.map(\.sequence) == [8])
+        #expect(await letters.rows.first?.sqlState == "23505")
+    }
+
+    @Test func `a key over a number of the table's own tells rows and not events, and they go directly`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        try sandbox.run(
+            "ALTER TABLE trades ADD id bigserial PRIMARY KEY; CREATE UNIQUE INDEX ON trades (symbol, time, received_at)"
+        )
+        #expect(try await box(sandbox, "box").upload(trades(3)).path == .direct)
+        #expect(
+            try await IdentityMaker.lacking(sandbox.configuration(), for: [.trade], within: .seconds(5)) == ["trades"])
+    }
+
+    @Test func `doubled events are counted, shown, and all but the first received removed`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        for box in [try box(sandbox, "nyc-a"), try box(sandbox, "nyc-b"), try box(sandbox, "nyc-c")] {
+            var rows = trades(50)
+            if try sandbox.run("SELECT count(*) FROM trades") == "0" {
+                for index in rows.trades.indices { rows.trades[index].receivedMicroseconds += 1000 }
+            }
+            _ = try await box.upload(rows)
+        }
+        try sandbox.run(
+            """
+            UPDATE trades SET sequence = NULL, trade_id = NULL WHERE trade_id = '7';
+            DELETE FROM trades WHERE trade_id = '9' AND collector <> 'nyc-b';
+            """)
+        let found = try #require(
+            try await IdentityMaker.look(sandbox.configuration(), for: [.trade, .minuteBar]).first)
+        #expect(found.table == "trades" && found.state == .missing && found.doubledRows == 98 && found.locks)
+        #expect(found.sample.count == 5 && found.sample.allSatisfy { $0.count == 3 && $0.identity.contains("MSFT") })
+        #expect(try sandbox.run("SELECT count(*) FROM trades") == "148")
+        // Nobody said that rows may go.
+        await #expect(throws: UpstreamError.self) {
+            try await IdentityMaker.make(found, sandbox.configuration(), removingDoubles: false)
+        }
+        #expect(try sandbox.run("SELECT count(*) FROM trades") == "148")
+        #expect(try await IdentityMaker.make(found, sandbox.configuration(), removingDoubles: true) == 98)
+        #expect(
+            try sandbox.run("SELECT count(*), count(*) FILTER (WHERE collector = 'nyc-a') FROM trades") == "50|0")
+        #expect(try await IdentityMaker.look(sandbox.configuration(), for: [.trade]).map(\.state) == [.present])
+        #expect(try await box(sandbox, "nyc-d").upload(trades(50)).inserted == 1)
+    }
+
+    @Test func `a table that lacks what tells events apart can't have an identity, and says so`() async throws {
+        let sandbox = try await Sandbox.prepared(
+            "CREATE TABLE trades (symbol text, time timestamptz, price numeric, size numeric)")
+        let found = try await IdentityMaker.look(sandbox.configuration(), for: [.trade, .quote])
+        #expect(found.map(\.table) == ["trades", "quotes"])
+        let why = "without the columns exchange, trade_id, sequence events can't be told apart"
+        #expect(found.first?.state == .unusable(why))
+    }
+
+    @Test func `ticks of a box in a group wait for an identity, and the bars go on`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        let uploader = try box(sandbox, "nyc-a", needsIdentity: true)
+        let error = await #expect(throws: UpstreamError.self) {
+            try await uploader.upload(trades(3))
+        }
+        #expect(error?.description.contains("edgetick migrate --tick-identity") == true && error?.reason == .schema)
+        #expect(try await uploader.upload(batch([bar()])).inserted == 1)
+        let checked = try await UpstreamSchema.check(
+            UpstreamConfiguration(
+                uri: sandbox.cluster.uri(sandbox.database), collector: "nyc-a", needsIdentity: true),
+            for: [.minuteBar, .trade])
+        #expect(checked.filter(\.stopsUpload).map(\.table) == ["trades"])
+        let recipe = SchemaChange.recipe(checked)
+        #expect(recipe.count == 1)
+        try sandbox.run(recipe.joined())
+        #expect(try await box(sandbox, "nyc-b", needsIdentity: true).upload(trades(3)).inserted == 3)
+    }
+
+    @Test(.enabled(if: hasTimescale, "TimescaleDB is not installed on this machine"))
+    func `a hypertable with compressed chunks has each event once, in them too`() async throws {
+        let cluster = try PostgresCluster(settings: ["shared_preload_libraries": "timescaledb"])
+        let sandbox = try Sandbox.empty(on: cluster)
+        try sandbox.run("CREATE EXTENSION timescaledb")
+        _ = try await UpstreamSchema.migrate(sandbox.configuration())
+        var bare = trades(300)
+        for index in bare.trades.indices where index % 7 == 0 {
+            bare.trades[index].event.sequence = nil
+            bare.trades[index].event.tradeID = nil
+        }
+        let compress = "SELECT count(compress_chunk(c, if_not_compressed => true)) FROM show_chunks('trades') c"
+        try sandbox.run("ALTER TABLE trades SET (timescaledb.compress, timescaledb.compress_segmentby = 'symbol')")
+        _ = try await box(sandbox, "nyc-a").upload(bare)
+        try sandbox.run(compress)
+        _ = try await box(sandbox, "nyc-b").upload(bare)
+        try sandbox.run(compress)
+        let found = try #require(try await IdentityMaker.look(sandbox.configuration(), for: [.trade]).first)
+        #expect(found.doubledRows == 300 && found.locks)
+        #expect(try await IdentityMaker.make(found, sandbox.configuration(), removingDoubles: true) == 300)
+        try sandbox.run(compress)
+        let third = try await box(sandbox, "nyc-c").upload(bare)
+        #expect((third.inserted, third.unchanged, third.refused) == (0, 300, 0))
+        #expect(try sandbox.run("SELECT count(*) FROM trades") == "300")
+    }
+
+    @Test func `check and migrate say whether an event is stored once`() async throws {
+        let changes = try await UpstreamSchema.check(try await identified().configuration())
+        #expect(changes.filter { $0.hasIdentity == true }.count == 5)
+        #expect(changes.first { $0.table == "trades" }?.description == "trades: present; each event once")
+        let plain = try await UpstreamSchema.check(try Sandbox.migrated().configuration())
+        #expect(plain.allSatisfy { $0.hasIdentity != true })
+        #expect(
+            plain.first { $0.table == "quotes" }?.description.hasSuffix("an event that comes twice is there twice")
+                == true)
+    }
+}

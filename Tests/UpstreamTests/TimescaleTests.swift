@@ -1,0 +1,168 @@
+import Foundation
+import MarketData
+import TestSupport
+import Testing
+
+@testable import Upstream
+
+/// TimescaleDB itself, where it is installed: policies, aggregates, corrections of what is in the columnstore.
+@Suite(
+    .serialized,
+    .enabled(if: PostgresCluster.isInstalled && hasTimescale, "TimescaleDB is not installed on this machine"),
+    .timeLimit(.minutes(5)))
+struct TimescaleTests {
+    private func sandbox() async throws -> Sandbox {
+        let cluster = try PostgresCluster.shared("timescale") { () throws(PostgresCluster.Failure) in
+            try PostgresCluster(settings: [
+                // No worker runs jobs meanwhile: the tests refresh by themselves.
+                "shared_preload_libraries": "timescaledb", "max_worker_processes": "0",
+            ])
+        }
+        let sandbox = try Sandbox.empty(on: cluster)
+        try sandbox.run("CREATE EXTENSION timescaledb")
+        _ = try await UpstreamSchema.migrate(sandbox.configuration())
+        return sandbox
+    }
+
+    private func setUp(_ sandbox: Sandbox, _ wishes: PolicyWishes = PolicyWishes(), _ timestamp: BarTimestamp = .start)
+        async throws
+    {
+        let configuration = try sandbox.configuration(barTimestamp: timestamp)
+        let plan = try await UpstreamEngines.plan(.policies(wishes), configuration)
+        try await UpstreamEngines.run(plan, configuration)
+    }
+
+    /// Minutes of two symbols with prices and volumes of their own, one of them without a VWAP.
+    private func bars(_ minutes: Range<Int64>, of symbols: [String] = ["AAPL", "IBM"]) -> [Bar] {
+        symbols.flatMap { symbol in
+            minutes.map { minute in
+                var bar = bar(symbol, minute: minute, close: 30 + Double(minute % 17), volume: Double(100 + minute % 7))
+                bar.open = 30 + Double(minute % 13)
+                bar.high = 60 + Double(minute % 5)
+                bar.low = 20 - Double(minute % 3)
+                bar.vwap = minute % 11 == 0 ? nil : 31 + Double(minute % 10)
+                return bar
+            }
+        }
+    }
+
+    /// The aggregate made from the bars anew, by SQL that knows nothing of TimescaleDB.
+    private func expected(_ window: String) -> String {
+        """
+        SELECT symbol, \(window), (array_agg(open ORDER BY start_ms))[1], max(high), min(low),
+            (array_agg(close ORDER BY start_ms DESC))[1], sum(decimal_volume),
+            round(sum(vwap * decimal_volume) / sum(decimal_volume) FILTER (WHERE vwap IS NOT NULL), 8)
+        FROM ohlcv_1min GROUP BY 1, 2 ORDER BY 1, 2
+        """
+    }
+
+    private func aggregate(_ name: String) -> String {
+        "SELECT symbol, timestamp, open, high, low, close, volume, round(vwap, 8) FROM \(name) ORDER BY 1, 2"
+    }
+
+    private static let day = "date_trunc('day', to_timestamp(start_ms / 1000), 'America/New_York')"
+    private static let fiveMinutes = "to_timestamp(start_ms / 300000 * 300)"
+    private static let hour = "to_timestamp(start_ms / 3600000 * 3600)"
+
+    @Test func `policies are planned, set up and told, and planned again there is nothing to do`() async throws {
+        let sandbox = try await sandbox()
+        let configuration = try sandbox.configuration()
+        #expect(try await UpstreamEngines.look(configuration).contains { $0.text.contains("no policy is set") })
+        var wishes = PolicyWishes()
+        wishes.retention = ["quotes": 30, "ohlcv_1min": 400]
+        try await setUp(sandbox, wishes)
+        #expect(try await UpstreamEngines.plan(.policies(wishes), configuration).steps == [])
+        let lines = try await UpstreamEngines.look(configuration).map(\.text)
+        #expect(lines.contains("quotes: hypertable, columnstore after 7 days, deleted after 30 days"))
+        #expect(lines.contains("trades: hypertable, columnstore after 7 days, kept for ever"))
+        #expect(lines.contains("ohlcv_1day: continuous aggregate, real-time, refreshed over the last 400 days"))
+        wishes.retention["ohlcv_1min"] = 500
+        try await setUp(sandbox, wishes)
+        let later = try await UpstreamEngines.look(configuration).map(\.text)
+        #expect(later.contains("ohlcv_5min: continuous aggregate, real-time, refreshed over the last 500 days"))
+    }
+
+    @Test(arguments: BarTimestamp.allCases)
+    func `aggregates are right while real-time, once written down, and after corrections`(timestamp: BarTimestamp)
+        async throws
+    {
+        let sandbox = try await sandbox()
+        try await setUp(sandbox, PolicyWishes(), timestamp)
+        let uploader = try sandbox.uploader(barTimestamp: timestamp)
+        // Over midnight of New York and of Greenwich.
+        let minutes = Int64(0)..<1000
+        _ = try await uploader.upload(batch(bars(minutes)))
+        let windows = [("ohlcv_5min", Self.fiveMinutes), ("ohlcv_1hour", Self.hour), ("ohlcv_1day", Self.day)]
+        func compare(_ moment: Comment) throws {
+            for (name, window) in windows {
+                let rows = try sandbox.run(aggregate(name))
+                #expect(try rows == sandbox.run(expected(window)) && !rows.isEmpty, moment)
+            }
+        }
+        try compare("real-time")
+        for (name, _) in windows { try sandbox.run("CALL refresh_continuous_aggregate('\(name)', NULL, NULL)") }
+        try compare("written down")
+        var corrections = bars(100..<140)
+        for index in corrections.indices {
+            corrections[index].volume += 1000
+            corrections[index].high += 7
+        }
+        #expect(try await uploader.upload(batch(corrections, from: 5000)).updated == corrections.count)
+        for (name, _) in windows { try sandbox.run("CALL refresh_continuous_aggregate('\(name)', NULL, NULL)") }
+        try compare("corrected")
+        await uploader.disconnect()
+    }
+
+    @Test func `corrections of what is in the columnstore replace their bar and no other, late rows are added`()
+        async throws
+    {
+        let sandbox = try await sandbox()
+        try await setUp(sandbox)
+        let uploader = try sandbox.uploader()
+        // Two chunks of seven days.
+        let week = Int64(7 * 24 * 60)
+        _ = try await uploader.upload(batch(bars(0..<400) + bars(week..<week + 400)))
+        try sandbox.run("SELECT compress_chunk(c) FROM show_chunks('ohlcv_1min') c")
+        let before = try sandbox.run("SELECT sum(hashtext(o::text)::bigint) FROM ohlcv_1min o WHERE symbol = 'IBM'")
+        var corrections = bars(10..<20, of: ["AAPL"])
+        for index in corrections.indices { corrections[index].close = 99.25 }
+        let late = bars(500..<510, of: ["AAPL"])
+        let outcome = try await uploader.upload(batch(corrections + late, from: 10_000))
+        #expect(outcome.refused == 0 && outcome.unchanged == 0)
+        #expect(try sandbox.run("SELECT count(*), count(*) FILTER (WHERE close = 99.25) FROM ohlcv_1min") == "1610|10")
+        #expect(
+            try sandbox.run("SELECT sum(hashtext(o::text)::bigint) FROM ohlcv_1min o WHERE symbol = 'IBM'") == before)
+        // The same again changes nothing.
+        #expect(try await uploader.upload(batch(corrections, from: 20_000)).unchanged == corrections.count)
+        await uploader.disconnect()
+    }
+
+    @Test func `trades that come late go into chunks of the columnstore`() async throws {
+        let sandbox = try await sandbox()
+        try await setUp(sandbox)
+        let uploader = try sandbox.uploader()
+        _ = try await uploader.upload(trades(500))
+        try sandbox.run("SELECT compress_chunk(c) FROM show_chunks('trades') c")
+        _ = try await uploader.upload(trades(500, from: 501))
+        #expect(try sandbox.run("SELECT count(*), count(DISTINCT trade_id) FROM trades") == "1000|1000")
+        await uploader.disconnect()
+    }
+
+    @Test func `without the licensed part it is told, and nothing is planned`() async throws {
+        let cluster = try PostgresCluster(settings: [
+            "shared_preload_libraries": "timescaledb", "timescaledb.license": "apache",
+        ])
+        let sandbox = try Sandbox.empty(on: cluster)
+        try sandbox.run("CREATE EXTENSION timescaledb")
+        let configuration = try sandbox.configuration()
+        _ = try await UpstreamSchema.migrate(configuration)
+        let error = await #expect(throws: UpstreamError.self) {
+            try await UpstreamEngines.plan(.policies(PolicyWishes()), configuration)
+        }
+        #expect(error?.text.contains("without the part under its own licence") == true)
+        #expect(try await UpstreamEngines.look(configuration).map(\.text).joined().contains("licence"))
+        let uploader = try sandbox.uploader()
+        _ = try await uploader.upload(batch([bar()]))
+        await uploader.disconnect()
+    }
+}

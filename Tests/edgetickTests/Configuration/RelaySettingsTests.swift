@@ -1,0 +1,23 @@
+import Collector
+import Relay
+import Testing
+
+@testable import edgetick
+
+@Suite(.timeLimit(.minutes(1))) struct RelaySettingsTests {
+    @Test func `symbols are collected on demand where there is a relay and the settings say so`() throws {
+        #expect(try validate(["RELAY_PORT": "0"]).settings.relay.onDemand == nil)
+        #expect(try validate(["RELAY_PORT": "0", "RELAY_ON_DEMAND": "true"]).settings.relay.onDemand == 100)
+        let few = try validate(["RELAY_PORT": "0", "RELAY_ON_DEMAND": "true", "RELAY_ON_DEMAND_MAX": "7"])
+        #expect(few.settings.relayConfiguration?.maximumOnDemand == 7)
+        #expect(few.settings.symbolRules(url: "ws://127.0.0.1:1").maximumOnDemand == 7)
+        #expect(few.remarks.isEmpty)
+    }
+
+    @Test func `demand without a relay is warned of`() throws {
+        let (settings, remarks) = try validate(["RELAY_ON_DEMAND": "true"])
+        #expect(settings.relay.onDemand == nil)
+        #expect(remarks.contains { $0.severity == .warning && $0.key == "RELAY_ON_DEMAND" })
+        #expect(faults(["RELAY_ON_DEMAND_MAX": "0"]).map(\.key) == ["RELAY_ON_DEMAND_MAX"])
+    }
+}
