@@ -4,7 +4,7 @@ import Store
 extension TickBuffer {
     /// Takes bars that the REST API or a file brought, a few thousand at a time, and waits for room where there is none.
     ///
-    /// - Parameter source: what brought them; its name stands in place of a connection's.
+    /// - Parameter source: what brought them; its name takes the place of a connection's.
     func take(_ bars: [Bar], as source: EventSource) async throws(BackfillError) {
         var start = 0
         while start < bars.count {

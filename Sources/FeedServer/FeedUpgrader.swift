@@ -40,7 +40,7 @@ final class FeedUpgrader: HTTPServerProtocolUpgrader, Sendable {
     }
 }
 
-/// Answers a request that isn't a WebSocket upgrade: as the host does, or with an explanation. Ends a connection that
+/// Returns the answer to a request that isn't a WebSocket upgrade: as the host does, or with an explanation. Ends a connection that
 /// asks for nothing in time.
 final class PlainRequestHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart

@@ -1,7 +1,7 @@
 import FeedServer
 import MarketData
 
-/// Answers requests for REST aggregates; pure, but for the archive.
+/// Handles requests for REST aggregates; pure, but for the archive.
 struct AggregateRoute {
     let archive: AggregateArchive
     /// The only key that is let in; `nil` lets every key in.

@@ -92,7 +92,7 @@ final class ClientRegistry: FeedHost {
         return false
     }
 
-    /// Answers a request for REST aggregates or ticks.
+    /// Returns the answer to a request for REST aggregates or ticks.
     func answer(_ request: PlainRequest) -> PlainAnswer? {
         let answer =
             archive.flatMap { AggregateRoute(archive: $0, apiKey: configuration.apiKey).answer(request) }

@@ -62,7 +62,7 @@ struct ColumnChunk {
 
     /// Puts the chunk's pages behind `bytes` and forgets the values.
     ///
-    /// - Parameter start: where `bytes` stands in the file.
+    /// - Parameter start: where `bytes` is in the file.
     /// - Returns: the chunk's description, and what its pages would take without compression.
     mutating func write(
         to bytes: inout [UInt8], start: Int64, compression: ParquetWriter.Compression

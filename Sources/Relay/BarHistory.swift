@@ -4,7 +4,7 @@ import MarketData
 import NIOPosix
 import Store
 
-/// Answers the provider's REST aggregates out of the buffer, so that one client object serves history and stream.
+/// Returns the provider's REST aggregates out of the buffer, so that one client object serves history and stream.
 struct BarHistory: Sendable {
     /// Clients wait ten seconds for an answer.
     private static let patience: Duration = .seconds(8)

@@ -98,7 +98,7 @@ package struct StatusJSON: WireObject {
         "environment": "Whose groups are used",
         "connections": "In the order of their numbers",
         "relay": "Who reads over the relay; null without RELAY_PORT",
-        "fleet": "How the box stands in the fleet; null without DATABASE_URI",
+        "fleet": "The place of the box in the fleet; null without DATABASE_URI",
         "shard": "How much of the symbols it takes; null without SHARD",
         "latency": "Of all connections",
         "point": "The newest point of the last hour, in the event stream's five-second messages only",

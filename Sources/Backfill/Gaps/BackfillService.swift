@@ -42,7 +42,7 @@ public struct BackfillService: Service {
         self.logger = logger
     }
 
-    /// Works until graceful shutdown. Never throws: a failure is told and tried again.
+    /// Works until graceful shutdown. Never throws: a failure is logged and tried again.
     public func run() async throws {
         await cancelWhenGracefulShutdown { await work() }
         await close()

@@ -6,7 +6,7 @@ import Upstream
 ///
 /// ``FleetService`` writes it. The whole fleet is read only while somebody looks at it.
 public final class FleetBoard: Sendable {
-    /// How the box stands in the fleet.
+    /// The place of the box in the fleet.
     public struct Status: Sendable, Equatable {
         /// Why its row can't be written; `nil` while it can, or before the first try.
         public var problem: String?
@@ -55,7 +55,7 @@ public final class FleetBoard: Sendable {
         state.withLock { $0.status.isSharing = isSharing }
     }
 
-    /// How the box stands in the fleet.
+    /// The place of the box in the fleet.
     public var status: Status {
         state.withLock { state in
             var status = state.status

@@ -139,7 +139,7 @@ public final class FleetService: Service {
         var told: String?
         /// Gaps of symbols that were taken over, recorded as still open.
         var open: [Gap] = []
-        /// Symbols that are taken anew although whoever has them lives, and from when on that one may have given them
+        /// Symbols that are newly taken although whoever has them lives, and from when on that one may have given them
         /// up.
         var late: [Gap] = []
 
@@ -279,7 +279,7 @@ extension FleetService {
 }
 
 extension FleetService.Sharing {
-    /// The symbols that this box takes anew, as gaps that are open: those that nobody brings, and those that somebody
+    /// The symbols that this box newly takes, as gaps that are open: those that nobody brings, and those that somebody
     /// brings until a moment to come. `now` is in the events' own time.
     fileprivate func losses(before: SymbolShare?, now: Int64) -> (lost: [Gap], late: [Gap]) {
         struct Span: Hashable {

@@ -60,7 +60,7 @@ public struct ShardStart: Sendable {
 
 /// Decides with whom a box shares the symbols, and when it may give up those that others take now. Pure.
 ///
-/// The members are the live rows of the group, as the server's clock has them. What a box takes anew it subscribes to at
+/// The members are the live rows of the group, as the server's clock has them. What a box newly takes it subscribes to at
 /// once, and says so in its row; what it gives up it keeps until every other member has said so, or for
 /// ``ShardPace/handOver``.
 struct ShardKeeper: Sendable, Equatable {
@@ -151,7 +151,7 @@ struct ShardKeeper: Sendable, Equatable {
     /// Every symbol of the share stands.
     mutating func taken() { isTaken = true }
 
-    /// Since when nobody may have brought a symbol that this box takes anew, in milliseconds since the Unix epoch; `nil`
+    /// Since when nobody may have brought a symbol that this box newly takes, in milliseconds since the Unix epoch; `nil`
     /// where it is not known that anybody took it before. May be to come: whoever lives keeps it for
     /// ``ShardPace/handOver``.
     func lossStart(of symbol: Symbol) -> Int64? {

@@ -6,7 +6,7 @@ public import Store
 public import Upstream
 
 /// What a box of a group tells the others and hears from them: each says of which span it has all events upstream, and
-/// a gap that others cover is told as covered.
+/// a gap that others cover is reported as covered.
 public struct PairService: Service {
     private let buffer: TickBuffer
     private let directory: String
@@ -34,7 +34,7 @@ public struct PairService: Service {
         self.logger = logger
     }
 
-    /// Works until graceful shutdown. Never throws: a failure is told and tried again.
+    /// Works until graceful shutdown. Never throws: a failure is logged and tried again.
     public func run() async throws {
         await cancelWhenGracefulShutdown {
             var log = StretchLog(patience: patience)

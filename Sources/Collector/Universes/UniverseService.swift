@@ -107,7 +107,7 @@ public final class UniverseService: Service {
         return dropped
     }
 
-    /// Works until graceful shutdown. Never throws: a failure is told and tried again.
+    /// Works until graceful shutdown. Never throws: a failure is logged and tried again.
     public func run() async throws {
         await cancelWhenGracefulShutdown { await self.work() }
     }

@@ -37,7 +37,7 @@ public struct CollectorSnapshot: Sendable, Equatable {
     public var cache: CacheStatistics?
     /// The relay; `nil` where there is none.
     public var relay: RelayState?
-    /// How the box stands in the fleet; `nil` where there is no upstream.
+    /// The place of the box in the fleet; `nil` where there is no upstream.
     public var fleet: FleetBoard.Status?
     /// How much of the symbols the box takes; `nil` without SHARD.
     public var shard: ShardState?
