@@ -24,7 +24,6 @@ export class Coverage {
   #rows = [];
   #width = 0;
   #loadedAt = 0;
-  #isThere; // whether the collector knows
   #choose;
   #canvas = el('canvas', { 'aria-hidden': 'true' });
   #box = byId('coverage-map');
@@ -54,12 +53,9 @@ export class Coverage {
 
   // Reads again now and then while somebody looks.
   async refresh() {
-    if (this.#isThere === false || !this.#isVisible || document.hidden || Date.now() - this.#loadedAt < AGE) return;
+    if (!this.#isVisible || document.hidden || Date.now() - this.#loadedAt < AGE) return;
     this.#loadedAt = Date.now();
     try {
-      // An older collector behind the same page has no such route.
-      this.#isThere ??= '/api/coverage' in (await load('/api/openapi.json')).paths;
-      if (!this.#isThere) return;
       const { periods, problem } = await load(`/api/coverage${query({ days: DAYS })}`);
       byId('coverage').hidden = false;
       setText(byId('coverage-note'), problem ?? '');
