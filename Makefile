@@ -10,7 +10,7 @@ LIMITS := Benchmarks/.build/limits
 LINT := $(SWIFT) format lint --strict --parallel --recursive --configuration .swift-format \
 	Package.swift Sources Tests Migrations Fixtures Benchmarks/Package.swift Benchmarks/Sources Benchmarks/Benchmarks
 
-.PHONY: help demo day test clock coverage torture lives model check build package run bench micro size soak fuzz install clean python
+.PHONY: help demo day test clock coverage torture lives model check build package run bench micro size soak fleet fuzz install clean python
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,9 +22,10 @@ demo: ## Simulator, collector and its SQLite file at work, and what they survive
 	$(SWIFT) build --product edgetick
 	@.build/debug/edgetick demo
 
-day: ## The whole captured day through a release build, where the captures are there
+day: ## The whole captured day through a release build, also in company and on Citus and TimescaleDB; CITUS_ROUNDS=20 kills
 	@.ci/packages test
-	EDGETICK_TEST_WHOLE_DAY=1 $(SWIFT) test -c release -Xswiftc -enable-testing --filter CapturedDayTests
+	EDGETICK_TEST_WHOLE_DAY=1 CITUS_ROUNDS="$(or $(CITUS_ROUNDS),20)" \
+		$(SWIFT) test -c release -Xswiftc -enable-testing --filter 'CapturedDayTests|CompanyDayTests|EngineDayTests'
 
 # A few tests at a time: they wait for real sockets, servers and files, and a crowd of them on few cores waits too long.
 # The store's come apart: its tests of kills watch every child of the process that runs them, also those of others.
@@ -112,6 +113,10 @@ size: build ## The cost of a row against the rows buffered, as a plot; SIZES=1e5
 soak: build ## The market's rate and ten times that: does anything grow or get lost; MINUTES=10 FAULTS=1
 	@.ci/packages bench
 	@$(BENCH) bench.soak --minutes "$(or $(MINUTES),10)" $(if $(FAULTS),--faults) $(if $(JSON),--json "$(JSON)")
+
+fleet: build ## Collectors by the dozen on one server: what their reports cost, how soon a killed one is seen; BOXES=20 MINUTES=10
+	@.ci/packages bench
+	@$(BENCH) bench.fleet --boxes "$(or $(BOXES),20)" --minutes "$(or $(MINUTES),10)" $(if $(JSON),--json "$(JSON)")
 
 # Leaks are not looked for: the threads end with the process.
 fuzz: ## The decoder against two others on mutated frames, under the address sanitizer; FUZZ_MINUTES=10 or FRAMES=…

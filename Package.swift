@@ -151,6 +151,9 @@ let package = Package(
         .executableTarget(
             name: "decoder-fuzz", dependencies: ["DecoderFuzz", "TestSupport"], path: "Tests/Fuzz",
             exclude: ["build"], swiftSettings: strict),
+        .target(
+            name: "LedgerSupport", dependencies: ["FeedSimulator", "MarketData"], path: "Tests/LedgerSupport",
+            swiftSettings: strict),
         .testTarget(name: "MarketDataTests", dependencies: ["MarketData", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "FeedTests",
@@ -161,12 +164,15 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "FeedSetTests",
-            dependencies: ["Feed", "FeedSimulator", "MarketData", "TestSupport", logging, serviceLifecycle],
+            dependencies: [
+                "Feed", "FeedSimulator", "LedgerSupport", "MarketData", "TestSupport", logging, serviceLifecycle,
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "BackfillTests",
             dependencies: [
-                "Backfill", "Feed", "FeedSimulator", "MarketData", "Store", "TestSupport", "Upstream", logging,
+                "Backfill", "Feed", "FeedSimulator", "LedgerSupport", "MarketData", "Store", "TestSupport", "Upstream",
+                logging,
             ],
             swiftSettings: strict),
         .testTarget(
@@ -202,15 +208,15 @@ let package = Package(
         .testTarget(
             name: "FeedSimulatorTests",
             dependencies: [
-                "FeedServer", "FeedServerSupport", "FeedSimulator", "Fixtures", "MarketData", "TestSupport", logging,
-                nioCore, nioPosix, nioWebSocket, serviceLifecycle,
+                "FeedServer", "FeedServerSupport", "FeedSimulator", "Fixtures", "LedgerSupport", "MarketData",
+                "TestSupport", logging, nioCore, nioPosix, nioWebSocket, serviceLifecycle,
             ],
             swiftSettings: strict),
         .testTarget(
             name: "RelayTests",
             dependencies: [
-                "Collector", "Feed", "FeedServer", "FeedServerSupport", "FeedSimulator", "MarketData", "Relay", "Store",
-                "TestSupport", "Universe", logging, nioCore, nioWebSocket, serviceLifecycle,
+                "Collector", "Feed", "FeedServer", "FeedServerSupport", "FeedSimulator", "LedgerSupport", "MarketData",
+                "Relay", "Store", "TestSupport", "Universe", logging, nioCore, nioWebSocket, serviceLifecycle,
             ],
             swiftSettings: strict),
         .target(
@@ -230,21 +236,25 @@ let package = Package(
         .testTarget(
             name: "BrowserTests",
             dependencies: [
-                "Collector", "Feed", "MarketData", "Store", "TestSupport", "WebAPI", "WebAPISupport", "edgetick",
+                "Collector", "Feed", "MarketData", "Store", "TestSupport", "Upstream", "WebAPI", "WebAPISupport",
+                "edgetick",
             ],
             exclude: ["accessibility.js"], swiftSettings: strict),
         .testTarget(
             name: "edgetickTests",
             dependencies: [
                 "Collector", "edgetick", "Feed", "MarketData", "Relay", "Store", "TestSupport", "Upstream", "WebAPI",
-                "Wire", logging, serviceLifecycle,
+                "Wire", argumentParser, logging, serviceLifecycle,
             ],
             swiftSettings: strict),
         .testTarget(
             name: "IntegrationTests", dependencies: ["TestSupport", "WebAPISupport", "edgetick"], swiftSettings: strict),
         .testTarget(
             name: "FaultTests",
-            dependencies: ["FeedSimulator", "MarketData", "TestSupport", "WebAPISupport", "edgetick", grdb, logging],
+            dependencies: [
+                "FeedSimulator", "LedgerSupport", "MarketData", "TestSupport", "WebAPISupport", "edgetick", grdb,
+                logging,
+            ],
             swiftSettings: strict),
     ]
 )

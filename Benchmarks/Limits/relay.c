@@ -1,13 +1,17 @@
 // The feed before a relay and the clients behind it, in one thread: what it sends it also receives.
 //
-//     relay latency RATE SECONDS [direct]  RATE events a second in frames of ten; prints p50, p99 and maximum, in
-//                                          milliseconds, from the write of a frame until a client has each event of it.
-//                                          `direct` writes to the clients themselves: what two sockets cost.
-//     relay fan EVENTS                     EVENTS as fast as the slowest client takes them; prints the seconds, and the
-//                                          bytes of one client's events
-//     relay nats EVENTS                    the same through nats-server, a message an event
-//     relay hold                           half of the clients log in and want nothing; half want all and read nothing
-//     relay replay EVENTS CHANNELS         the clients ask for past events; prints the seconds until all have EVENTS
+//     relay latency RATE SECONDS    RATE events a second in frames of ten; prints p50, p99 and maximum, in milliseconds,
+//                                   from the write of a frame until a client has each event of it
+//     relay pass PORT CLIENTS       a relay that hands on what it reads from the feed on PORT and does nothing else
+//     relay fan EVENTS              EVENTS as fast as the slowest client takes them; prints the seconds, and the bytes of
+//                                   one client's events
+//     relay nats EVENTS             the same through nats-server, a message an event
+//     relay hold                    the first client wants all and reads nothing, the second reads a byte a second of
+//                                   it, the third never logs in, the fourth asks for channels without end; the others
+//                                   read minute bars
+//     relay replay CHANNELS FILE    one client asks for all past events, then reads live ones for a second; prints the
+//                                   seconds until the replay was complete and what the relay counted, and leaves what came
+//                                   in FILE
 //
 // Prints "listening on PORT" where it is the feed. Waits for a line "PORT CLIENTS" on its input, connects so many clients
 // to that port, and begins. `hold` prints "holding" then, and ends with its input.
@@ -29,6 +33,8 @@
 #include <unistd.h>
 
 enum { EACH_LATENCY = 10, EACH_FAN = 100, WINDOW = 20000, MOST_CLIENTS = 1000 };
+
+static const char ALL[] = "{\"action\":\"subscribe\",\"params\":\"T.*\"}";
 
 static char buffer[1 << 20];
 
@@ -163,14 +169,19 @@ static int clients[MOST_CLIENTS], count;
 static long received[MOST_CLIENTS];
 static double bytes;
 
-static void request(int socket, const char *text) {
+// Sends a request; returns 0 when the relay has closed the connection.
+static int asked(int socket, const char *text) {
     // Masked with zeros.
     char frame[4200] = {(char)0x81};
     size_t length = strlen(text), start = header(frame, length);
     frame[1] |= (char)0x80;
     memset(frame + start, 0, 4);
     memcpy(frame + start + 4, text, length);
-    put(socket, frame, start + 4 + length);
+    return send(socket, frame, start + 4 + length, MSG_NOSIGNAL) >= 0;
+}
+
+static void request(int socket, const char *text) {
+    if (!asked(socket, text)) fail("write");
 }
 
 static int client(int port, const char *subscription) {
@@ -304,19 +315,11 @@ static int ascending(const void *left, const void *right) {
     return (difference > 0) - (difference < 0);
 }
 
-static void latency(long rate, double seconds, int direct, int listener) {
+static void latency(long rate, double seconds, int listener) {
     long frames = rate * seconds / EACH_LATENCY, all = frames * EACH_LATENCY;
-    int feed = -1, servers[MOST_CLIENTS];
     int port = order();
-    if (direct) {
-        for (int i = 0; i < count; i++) {
-            clients[i] = dial(port);
-            servers[i] = nodelay(accept(listener, NULL, NULL));
-        }
-    } else {
-        feed = serve(listener);
-        for (int i = 0; i < count; i++) clients[i] = client(port, "{\"action\":\"subscribe\",\"params\":\"T.*\"}");
-    }
+    int feed = serve(listener);
+    for (int i = 0; i < count; i++) clients[i] = client(port, ALL);
     watch();
     sent = calloc(frames, sizeof *sent);
     delay_room = all * count;
@@ -328,10 +331,7 @@ static void latency(long rate, double seconds, int direct, int listener) {
         if (number < frames && now() >= due) {
             size_t length = frame(bytes, number * EACH_LATENCY, EACH_LATENCY);
             sent[number++] = now();
-            if (direct)
-                for (int i = 0; i < count; i++) put(servers[i], bytes, length);
-            else
-                put(feed, bytes, length);
+            put(feed, bytes, length);
         }
         // Without sleeping: a wake-up would be counted as the relay's.
         take(0, measure);
@@ -342,6 +342,13 @@ static void latency(long rate, double seconds, int direct, int listener) {
     qsort(delays + skipped, delay_count - skipped, sizeof *delays, ascending);
     long left = delay_count - skipped;
     printf("%.3f %.3f %.3f\n", delays[skipped + left / 2], delays[skipped + left * 99 / 100], delays[delay_count - 1]);
+}
+
+static void pass(int port, int wanted, int listener) {
+    int feed = client(port, ALL);
+    for (count = 0; count < wanted; count++) clients[count] = serve(listener);
+    for (ssize_t length; (length = recv(feed, buffer, sizeof buffer, 0)) > 0;)
+        for (int i = 0; i < count; i++) put(clients[i], buffer, length);
 }
 
 // ---- fan-out
@@ -358,7 +365,7 @@ static void fan(long all, int isNATS, int listener) {
     } else {
         feed = serve(listener);
         port = order();
-        for (int i = 0; i < count; i++) clients[i] = client(port, "{\"action\":\"subscribe\",\"params\":\"T.*\"}");
+        for (int i = 0; i < count; i++) clients[i] = client(port, ALL);
     }
     watch();
     printf("ready\n");
@@ -405,43 +412,82 @@ static void fan(long all, int isNATS, int listener) {
 
 // ---- the rest
 
-static void hold(void) {
-    int port = order();
-    for (int i = 0; i < count; i++)
-        clients[i] = client(port, i % 2 ? "{\"action\":\"subscribe\",\"params\":\"T.*\"}" : NULL);
-    printf("holding\n");
-    fflush(stdout);
-    while (getchar() != EOF) {}
+// Reads what is there, and forgets it.
+static void drop(int socket) {
+    while (recv(socket, buffer, sizeof buffer, MSG_DONTWAIT) > 0) {}
 }
 
-static void replay(long all, const char *channels) {
-    char text[4096];
-    snprintf(
-        text, sizeof text, "{\"action\":\"subscribe\",\"params\":\"%s\",\"from\":0,\"to\":4102444800000}", channels);
+static void hold(void) {
+    enum { MUTE, SLOW, STRANGER, FLOOD };
     int port = order();
-    for (int i = 0; i < count; i++) clients[i] = client(port, NULL);
-    watch();
-    double start = now();
-    for (int i = 0; i < count; i++) request(clients[i], text);
-    while (least() < all) {
-        take(1000, tally);
-        if (now() > start + 300) fail("events are missing");
+    for (int i = 0; i < count; i++)
+        if (i == STRANGER) clients[i] = dial(port);
+        else clients[i] = client(port, i < STRANGER ? ALL : NULL);
+    for (int i = FLOOD + 1; i < count; i++) {
+        request(clients[i], "{\"action\":\"subscribe\",\"params\":\"AM.*\"}");
+        until(clients[i], "subscribed to: AM.*");
     }
-    printf("%.6f\n", now() - start);
+    char flood[4096] = "{\"action\":\"subscribe\",\"params\":\"T.X0";
+    for (int i = 1; i < 400; i++) sprintf(flood + strlen(flood), ",T.X%d", i);
+    strcat(flood, "\"}");
+    printf("holding\n");
+    fflush(stdout);
+    struct pollfd input = {.fd = 0, .events = POLLIN};
+    int floods = count > FLOOD;
+    for (long tick = 0; poll(&input, 1, 10) == 0; tick++) {
+        char one;
+        if (tick % 100 == 0 && count > SLOW) recv(clients[SLOW], &one, 1, MSG_DONTWAIT);
+        for (int i = FLOOD; i < count; i++) drop(clients[i]);
+        for (int i = 0; i < 16 && floods; i++) floods = asked(clients[FLOOD], flood);
+    }
+}
+
+static void replay(const char *channels, const char *path) {
+    static char found[128 + sizeof buffer + 1];
+    char text[4096];
+    snprintf(text, sizeof text, "{\"action\":\"subscribe\",\"params\":\"%s\",\"from\":0}", channels);
+    int end = client(order(), NULL);
+    FILE *file = fopen(path, "w");
+    if (!file) fail(path);
+    double start = now(), complete = 0;
+    size_t kept = 0;
+    struct timeval second = {.tv_sec = 1};
+    setsockopt(end, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof second);
+    request(end, text);
+    while (!complete || now() < start + complete + 1) {
+        ssize_t length = recv(end, buffer, sizeof buffer, 0);
+        if (length < 0 && errno == EAGAIN && now() < start + 300) continue;
+        if (length <= 0) fail("no end of the replay came");
+        if (fwrite(buffer, 1, length, file) != (size_t)length) fail(path);
+        if (complete) continue;
+        // Also one that two reads share.
+        memcpy(found + kept, buffer, length);
+        char *message = memmem(found, kept + length, "replay_complete", 15);
+        if (message && memmem(message, found + kept + length - message, " events", 7)) {
+            complete = now() - start;
+            printf("%.6f %ld\n", complete, atol(strchr(strstr(message, ": "), ' ')));
+        } else {
+            size_t rest = kept + length < 128 ? kept + length : 128;
+            memmove(found, found + kept + length - rest, rest);
+            kept = rest;
+        }
+    }
+    fclose(file);
 }
 
 int main(int argc, char **argv) {
     int port, listener = opened(&port);
     const char *what = argc > 1 ? argv[1] : "";
-    if (!strcmp(what, "latency") || !strcmp(what, "fan")) {
+    if (!strcmp(what, "latency") || !strcmp(what, "fan") || !strcmp(what, "pass")) {
         printf("listening on %d\n", port);
         fflush(stdout);
     }
-    if (!strcmp(what, "latency") && argc >= 4) latency(atol(argv[2]), atof(argv[3]), argc > 4, listener);
+    if (!strcmp(what, "latency") && argc == 4) latency(atol(argv[2]), atof(argv[3]), listener);
+    else if (!strcmp(what, "pass") && argc == 4) pass(atoi(argv[2]), atoi(argv[3]), listener);
     else if (!strcmp(what, "fan") && argc == 3) fan(atol(argv[2]), 0, listener);
     else if (!strcmp(what, "nats") && argc == 3) fan(atol(argv[2]), 1, listener);
     else if (!strcmp(what, "hold")) hold();
-    else if (!strcmp(what, "replay") && argc == 4) replay(atol(argv[2]), argv[3]);
+    else if (!strcmp(what, "replay") && argc == 4) replay(argv[2], argv[3]);
     else {
         fprintf(stderr, "usage: see the head of relay.c\n");
         return 64;

@@ -15,7 +15,10 @@ def binaries() -> str:
 
 
 class Server:
-    """Started with its defaults; the limit and the subject use the same one."""
+    """Started with its defaults and these settings; the limit and the subject use the same one."""
+
+    def __init__(self, settings: dict[str, str] | None = None) -> None:
+        self.settings = settings or {}
 
     def __enter__(self) -> "Server":
         self.prefix = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
@@ -37,6 +40,7 @@ class Server:
 
     def start(self) -> None:
         options = f"-p {self.port} -k {self.directory} -c listen_addresses=127.0.0.1"
+        options += "".join(f" -c {name}={value}" for name, value in self.settings.items())
         self.run(*self.control, "-w", "-l", os.path.join(self.directory, "log"), "-o", options, "start")
 
     def crash(self) -> None:

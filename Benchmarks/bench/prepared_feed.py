@@ -53,12 +53,16 @@ class Share:
 
 
 class PreparedFeed:
-    """Sends each share so many times, once every share has been subscribed to by a client of its own."""
+    """Sends each share so many times, once every share has been subscribed to by a client of its own.
 
-    def __init__(self, shares: list[Share], times: int) -> None:
+    With `held` it waits for `release` when so many times are sent.
+    """
+
+    def __init__(self, shares: list[Share], times: int, held: int | None = None) -> None:
         self.shares = [(share.channels, b"".join(wire(TEXT, frame.encode()) for frame in share.frames)) for share in shares]
         self.times = times
         self.start = threading.Barrier(len(shares))
+        self.held, self.gate = held, threading.Event()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"ws://127.0.0.1:{self.listener.getsockname()[1]}/stocks"
         self.clients: list[socket.socket] = []
@@ -69,12 +73,16 @@ class PreparedFeed:
 
     def __exit__(self, *_: object) -> None:
         self.start.abort()
+        self.gate.set()
         for end in [self.listener, *self.clients]:
             try:
                 end.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass  # the collector has gone already
             end.close()
+
+    def release(self) -> None:
+        self.gate.set()
 
     def accept(self) -> None:
         while True:
@@ -94,7 +102,9 @@ class PreparedFeed:
                 if events is None:
                     return
                 self.start.wait()
-                for _ in range(self.times):
+                for number in range(self.times):
+                    if number == self.held:
+                        self.gate.wait()
                     client.sendall(events)
                 while unmasked(stream)[0] != CLOSE:
                     pass

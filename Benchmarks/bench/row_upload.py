@@ -3,9 +3,13 @@
 import itertools
 import os
 import shutil
+import sqlite3
+import threading
+from collections import Counter
 
 from . import run
 from .postgres import Server
+from .row import NotMeasured
 from .table import Result
 
 ROWS = 1_000_000
@@ -15,16 +19,18 @@ BATCH = 20_000
 class Box:
     """A data directory with rows to upload, and the database to upload them to."""
 
-    def __init__(self, context, server: Server, append: str = "append", *migrate: str) -> None:
+    def __init__(
+            self, context, server: Server, append: str = "append", *migrate: str, name: str = "bench",
+            rows: int = ROWS) -> None:
         self.server = server
+        self.full = os.path.join(context.directory, f"upload-full-{name}")
+        self.data = os.path.join(context.directory, f"upload-data-{name}")
         self.settings = {
-            "DATABASE_URI": server.uri(), "COLLECTOR_ID": "bench", "LOG_LEVEL": "error", "FEED_EVENTS": "AM,T",
-            "EDGETICK_DATA_DIR": os.path.join(context.directory, "upload-data")}
-        self.full = os.path.join(context.directory, "upload-full")
-        self.data = os.path.join(context.directory, "upload-data")
+            "DATABASE_URI": server.uri(), "COLLECTOR_ID": name, "LOG_LEVEL": "error", "FEED_EVENTS": "AM,T",
+            "EDGETICK_DATA_DIR": self.data}
         self.csv = os.path.join(context.directory, "rows.csv")
         shutil.rmtree(self.full, ignore_errors=True)
-        run.output(run.SUBJECT, append, self.full, str(ROWS), str(BATCH))
+        run.output(run.SUBJECT, append, self.full, str(rows), str(BATCH))
         run.output(run.EDGETICK, "migrate", *migrate, "--env-file", os.devnull, env=self.settings)
 
     def refill(self) -> None:
@@ -118,3 +124,117 @@ def split(path: str) -> list[str]:
             with open(parts[-1], "w") as part:
                 part.writelines(lines)
     return parts
+
+
+class LockWaits(threading.Thread):
+    """Looks again and again for what the server's clients wait: locks, by kind, as shares of all looks at a client."""
+
+    SQL = """select coalesce(wait_event_type, ''), coalesce(wait_event, '') from pg_stat_activity
+        where backend_type = 'client backend' and state = 'active' and pid <> pg_backend_pid()"""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__(daemon=True)
+        self.server, self.over, self.looks, self.waits = server, threading.Event(), 0, Counter()
+
+    def __enter__(self) -> "LockWaits":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.over.set()
+        self.join()
+
+    def run(self) -> None:
+        while not self.over.wait(0.02):
+            for line in run.output(*self.server.psql(self.SQL), "-At").splitlines():
+                kind, event = line.split("|")
+                self.looks += 1
+                if kind in ("Lock", "LWLock"):
+                    self.waits[f"{kind} {event}"] += 1
+
+    @property
+    def summary(self) -> str:
+        shares = [f"{name} {count / self.looks:.0%}" for name, count in self.waits.most_common(3)]
+        return f"lock waits: {', '.join(shares) or 'none'} of {self.looks} looks"
+
+
+def collectors(count: int):
+    """So many collectors upload their share of the rows into one server at the same time; as many psql for comparison."""
+
+    def measure(context) -> Result:
+        result = Result(unit="rows/s", figures=[], limit_name=f"{count} psql \\copy")
+        rows = ROWS // count
+        with Server({"max_connections": "100"}) as server:
+            boxes = [
+                Box(context, server, "append-trades", name=f"bench-{number}", rows=rows) for number in range(count)]
+            command = (run.EDGETICK, "sync", "--env-file", os.devnull)
+            for number in range(context.rounds):
+                for box in boxes:
+                    box.refill()
+                run.output(*server.psql("truncate trades", "checkpoint"))
+                with LockWaits(server) as waits:
+                    took = run.together([(command, box.settings) for box in boxes])
+                result.figures.append(rows * count / took)
+                if number == 0:
+                    box.export("trades")
+                    parts = split(box.csv)
+                run.output(*server.psql("truncate trades", "checkpoint"))
+                shares = [
+                    server.psql(*(f"\\copy trades from '{part}' with (format csv)" for part in parts[first::count]))
+                    for first in range(count)]
+                result.limits.append(rows * count / run.together([(share, {}) for share in shares]))
+            result.note = waits.summary
+        return result
+
+    return measure
+
+
+EVERY = 20
+
+
+def compressed(context) -> Result:
+    """Each twentieth bar is corrected after its chunk was compressed; psql with the same statement for the same bars."""
+    result = Result(unit="rows/s", figures=[], limit_name="COPY, INSERT ON CONFLICT", target=0.95)
+    with Server({"shared_preload_libraries": "timescaledb", "max_worker_processes": "0"}) as server:
+        try:
+            run.output(*server.psql("create extension timescaledb"))
+        except RuntimeError:
+            raise NotMeasured("TimescaleDB is not installed")
+        box = Box(context, server)
+        run.output(run.EDGETICK, "migrate", "--policies", "--yes", "--env-file", os.devnull, env=box.settings)
+        unlimited = "set timescaledb.max_tuples_decompressed_per_dml_transaction = 0"
+        # What a round has corrected is as old as it was again, and compressed.
+        restored = (
+            unlimited, f"update ohlcv_1min set volume = volume - 1, average_size = 180 where average_size = {CORRECTED}",
+            "select count(compress_chunk(c, if_not_compressed => true)) from show_chunks('ohlcv_1min') c", "checkpoint")
+        box.refill()
+        box.sync()
+        correct(box.full)
+        rows = ROWS // EVERY
+        for number in range(context.rounds):
+            box.refill()
+            run.output(*server.psql(*restored))
+            result.figures.append(rows / (ROWS / box.sync()))
+            if number == 0:
+                chosen = f"select * from ohlcv_1min where average_size = {CORRECTED}"
+                run.output(*server.psql(f"\\copy ({chosen}) to '{box.csv}' with (format csv)"))
+                parts = split(box.csv)
+            run.output(*server.psql(*restored))
+            batches = [
+                command for part in parts for command in (
+                    "truncate incoming", f"\\copy incoming from '{part}' with (format csv)", UPSERT)]
+            result.limits.append(rows / run.seconds(*server.psql(
+                unlimited, "create temp table incoming (like ohlcv_1min)", *batches)))
+    return result
+
+
+CORRECTED = 181
+
+
+def correct(directory: str) -> None:
+    """Leaves each twentieth bar in the buffer, with more volume and received later."""
+    with sqlite3.connect(os.path.join(directory, "ticks.sqlite")) as database:
+        database.execute(f"delete from bars where seq % {EVERY} <> 0")
+        database.execute(
+            f"update bars set volume = volume + 1, average_size = {CORRECTED}, received_us = received_us + 1000000")
+    database.close()

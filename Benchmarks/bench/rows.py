@@ -1,8 +1,8 @@
 """The rows of the table, in its order."""
 
 from . import (
-    row_append, row_connections, row_decode, row_footprint, row_operation, row_relay, row_stream, row_universe, row_upload,
-    row_wear)
+    row_append, row_connections, row_data, row_decode, row_footprint, row_operation, row_relay, row_stream,
+    row_universe, row_upload, row_wear)
 from .row import Row
 
 ALL: list[Row] = [
@@ -15,6 +15,11 @@ ALL: list[Row] = [
     Row("upload-new", row_upload.new),
     Row("upload-existing", row_upload.existing),
     Row("upload-ticks-identity", row_upload.ticks_identity),
+    *(Row(f"upload-collectors-{count}", row_upload.collectors(count)) for count in (1, 2, 4, 8)),
+    Row("upload-compressed", row_upload.compressed),
+    Row("reconcile", row_data.reconcile),
+    Row("reconcile-memory", row_data.reconcile_memory),
+    Row("export-parquet", row_data.export_parquet),
     Row("universe-hit", row_universe.hit),
     Row("universe-miss", row_universe.miss),
     Row("universe-join", row_universe.join),

@@ -1,5 +1,6 @@
 """Running programs: with a figure as their output, in the background, and on one core."""
 
+import concurrent.futures
 import os
 import signal
 import subprocess
@@ -27,6 +28,15 @@ def seconds(*command: str, core: int | None = None, env: dict | None = None) -> 
     """How long a program takes from start to end."""
     start = time.monotonic()
     output(*command, core=core, env=env)
+    return time.monotonic() - start
+
+
+def together(commands: list[tuple[tuple[str, ...] | list[str], dict]]) -> float:
+    """How long programs that start at the same time take until the last has ended; each with its own settings."""
+    start = time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor(len(commands)) as pool:
+        for done in [pool.submit(output, *command, env=env) for command, env in commands]:
+            done.result()
     return time.monotonic() - start
 
 

@@ -8,13 +8,14 @@ from . import machine
 
 @dataclass
 class Result:
-    """A row's figures, one a round; `target` is what the ratio must reach, `most` what the figure may be at most."""
+    """A row's figures, one a round; `target` is what the ratio must reach, `least` and `most` bound the figure."""
 
     unit: str
     figures: list[float]
     limits: list[float] = field(default_factory=list)
     limit_name: str = ""
     target: float | None = None
+    least: float | None = None
     most: float | None = None
     note: str = ""
 
@@ -38,6 +39,8 @@ class Result:
     def verdict(self) -> str:
         if self.target is not None:
             return "reached" if self.ratio is not None and self.ratio >= self.target else "MISSED"
+        if self.least is not None:
+            return "reached" if self.figure >= self.least else "MISSED"
         if self.most is not None:
             return "reached" if self.figure <= self.most else "MISSED"
         return ""
@@ -72,17 +75,22 @@ class Table:
 
     def add(self, name: str, result: Result) -> None:
         target = f">= {result.target:g} x" if result.target is not None else ""
+        if result.least is not None:
+            target = f">= {amount(result.least).strip()}"
         if result.most is not None:
             target = f"<= {amount(result.most).strip()}"
         self.line(
             name, amount(result.figure) + result.unit, f"{result.spread:.0%}",
             f"{amount(result.limit)}{result.unit} {result.limit_name}" if result.limits else result.note,
             f"{result.ratio:.2f}" if result.ratio is not None else "", target, result.verdict, f"{machine.load():.1f}")
+        if result.limits and result.note:
+            self.line("", result.note)
         if result.verdict == "MISSED":
             self.missed.append(name)
         self.figures.append({
             "row": name, "unit": result.unit, "figures": result.figures, "limit": result.limit_name,
-            "limits": result.limits, "ratio": result.ratio, "target": result.target, "most": result.most,
+            "limits": result.limits, "ratio": result.ratio, "target": result.target,
+            "least": result.least, "most": result.most,
             "verdict": result.verdict, "note": result.note, "load": machine.load(),
         })
 

@@ -10,6 +10,7 @@ import unittest
 from bench import generated
 from bench.captures import Captures
 from bench.row import NotMeasured
+from bench.row_relay import check, identities
 from bench.row_stream import rate
 from bench.table import Result
 
@@ -49,6 +50,11 @@ class RunTests(unittest.TestCase):
         self.assertIn("missed: slow, late; not measured: empty, absent, broken", whole.stderr)
         self.assertIn("there is no disk", whole.stdout)
 
+    def test_a_figure_has_to_be_within_its_bounds(self) -> None:
+        self.assertEqual(Result("rows/s", [5.0], least=5.0).verdict, "reached")
+        self.assertEqual(Result("rows/s", [5.0], [1.0], "a limit", least=6.0).verdict, "MISSED")
+        self.assertEqual(Result("ms", [5.0], most=4.0).verdict, "MISSED")
+
     def test_a_limit_of_zero_is_never_reached(self) -> None:
         self.assertEqual(Result("rows/s", [5.0], [0.0], "a limit", 0.5).verdict, "MISSED")
 
@@ -61,6 +67,24 @@ class RunTests(unittest.TestCase):
             database.close()
             with self.assertRaises(NotMeasured):
                 rate(file.name, "select max(number) from seen", 100, float("inf"))
+
+
+class ReplayTests(unittest.TestCase):
+    def test_a_hole_or_a_double_among_the_replayed_events_is_found(self) -> None:
+        frames = [frame for kind in ("A", "T") for frame in generated.frames(kind, events=50)]
+        day = [event for frame in frames for event in json.loads(frame)]
+        sent = identities("".join(frames).encode())
+        self.assertEqual(sum(map(len, sent.values())), len(day))
+
+        def text(events: list) -> bytes:
+            return json.dumps(events, separators=(",", ":")).encode()
+
+        check(text(day), sent)
+        check(text(day + day[:7]), sent)
+        trade = next(number for number, event in enumerate(day) if event["ev"] == "T")
+        for wrong in (day[:trade] + day[trade + 1:] + day, day[:trade + 1] + day[trade:], day[1:], day[:-1]):
+            with self.assertRaises(RuntimeError):
+                check(text(wrong), sent)
 
 
 class GeneratedTests(unittest.TestCase):

@@ -14,7 +14,7 @@ public struct BackfillError: Error, Sendable, Equatable {
         case unreachable
         /// The server has trouble of its own.
         case serverTrouble
-        /// The answer is not what the route answers.
+        /// The answer is not what the route returns.
         case badAnswer
         /// The buffer did not take the bars.
         case buffer

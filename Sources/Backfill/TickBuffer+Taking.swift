@@ -11,18 +11,14 @@ extension TickBuffer {
             var part = EventBatch(connection: source.rawValue, receivedMicroseconds: WallClock.microseconds())
             part.source = source
             part.bars = Array(bars[start..<min(start + 4096, bars.count)])
-            try await take(part)
+            try await bring(part)
             start += part.bars.count
         }
     }
 
     /// Takes a batch, and waits for room where there is none.
-    func take(_ batch: EventBatch) async throws(BackfillError) {
-        guard !batch.isEmpty else { return }
-        await withCheckedContinuation { continuation in whenRoom { continuation.resume() } }
-        guard offer(batch) != .refused else {
-            throw BackfillError(.buffer, "the buffer has no room for the rows; check the disk and its load")
-        }
+    func bring(_ batch: EventBatch) async throws(BackfillError) {
+        do { try await take(batch) } catch { throw BackfillError(.buffer, "\(error)") }
     }
 
     /// Waits until what was taken is durable.
@@ -32,6 +28,13 @@ extension TickBuffer {
 }
 
 extension Bar {
+    /// A minute bar with the tape's numbers.
+    init(_ symbol: Symbol, _ tape: DayBar) {
+        self.init(
+            symbol: symbol, interval: .minute, start: tape.start, end: tape.start + 60_000, open: tape.open,
+            high: tape.high, low: tape.low, close: tape.close, volume: tape.volume, vwap: tape.vwap, isOTC: tape.isOTC)
+    }
+
     /// This bar with the tape's numbers, keeping what the tape lacks.
     func taking(_ tape: Bar) -> Bar {
         var bar = self

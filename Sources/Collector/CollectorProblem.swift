@@ -4,7 +4,7 @@ public struct CollectorProblem: Error, Sendable, Equatable, CustomStringConverti
     public enum Kind: String, Sendable, Hashable, CaseIterable {
         /// What was named does not exist (404).
         case notFound = "not-found"
-        /// The request makes no sense as it stands (422).
+        /// The request makes no sense as it is (422).
         case invalid
         /// The request does not fit the present state (409).
         case conflict

@@ -5,12 +5,15 @@ public import ServiceLifecycle
 public import Store
 import Upstream
 
-/// Writes a line a minute about what was collected, so that a log alone tells a quiet market from a dead collector.
+/// Writes a line a minute about what was collected, so that a log alone distinguishes a quiet market from a dead
+/// collector. The first comes as soon as something was.
 public struct LogbookService: Service {
     private let connections: ConnectionSet
     private let buffer: TickBuffer
     private let uploads: [SyncService]
     private let interval: Duration
+    /// How often it looks before the first event.
+    private static let firstLook: Duration = .seconds(2)
     private let logger: Logger
 
     /// A logbook of these connections, buffer and, where there are some, uploads.
@@ -28,10 +31,17 @@ public struct LogbookService: Service {
     /// Writes until graceful shutdown.
     public func run() async throws {
         await cancelWhenGracefulShutdown {
+            var wasEmpty = true
+            var quiet = Duration.zero
             while !Task.isCancelled {
-                try? await Task.sleep(for: interval)
+                let pause = wasEmpty ? min(interval, Self.firstLook) : interval
+                try? await Task.sleep(for: pause)
                 guard !Task.isCancelled else { return }
+                quiet += pause
+                let isEmpty = buffer.statistics.streams.values.allSatisfy { $0.appended == 0 }
+                guard !isEmpty || quiet >= interval else { continue }
                 write()
+                (wasEmpty, quiet) = (isEmpty, .zero)
             }
         }
     }

@@ -1,3 +1,4 @@
+import Glibc
 public import MarketData
 
 /// What is exported, and how.
@@ -50,8 +51,17 @@ public struct ExportOptions: Sendable {
     public func path(of stream: EventStream, _ day: TradingDay, _ symbol: Symbol?) -> String {
         let name = stream.rawValue
         let folder = symbol.map { "/symbol=\(Self.percentEncoded($0.description))" } ?? ""
-        let isZipped = isCompressed && format != .parquet
-        return "\(directory)/\(name)/day=\(day)\(folder)/\(name).\(format.rawValue)\(isZipped ? ".gz" : "")"
+        return "\(directory)/\(name)/day=\(day)\(folder)/\(name)\(suffix)"
+    }
+
+    /// How the names of the files end.
+    private var suffix: String { ".\(format.rawValue)\(isCompressed && format != .parquet ? ".gz" : "")" }
+
+    /// Where the last day is kept that an export of these streams, in this form, wrote by itself.
+    var markPath: String {
+        let names = streams == EventStream.allCases ? [] : streams.map(\.rawValue).sorted()
+        let parts = ["written"] + names + (layout == .symbol ? [layout.rawValue] : [])
+        return "\(directory)/.\(parts.joined(separator: "-"))\(suffix)"
     }
 
     /// A symbol as a part of a path: what isn't a letter, a digit or a point becomes `%2F`.
@@ -106,4 +116,17 @@ public struct ExportError: Error, Sendable, Equatable, CustomStringConvertible {
 
     /// One line.
     public var description: String { "\(path) can't be written: \(cause)" }
+
+    /// What the system says of its last call.
+    static func last(_ path: String) -> ExportError { ExportError(path: path, cause: String(cString: strerror(errno))) }
+
+    /// Makes a directory and those above it.
+    static func makeDirectory(_ path: String) throws(ExportError) {
+        var made = path.hasPrefix("/") ? "/" : ""
+        for part in path.split(separator: "/") {
+            made += part
+            guard mkdir(made, 0o755) == 0 || errno == EEXIST else { throw last(made) }
+            made += "/"
+        }
+    }
 }

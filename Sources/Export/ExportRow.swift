@@ -39,3 +39,23 @@ struct ValueRow: ExportRow {
         return true
     }
 }
+
+/// What a file says of a trade besides the columns of its row: ``TradeAdjustment``, read from the conditions.
+struct AdjustmentColumn {
+    static let name = "adjustment"
+    private let conditions: Int
+
+    /// `nil` for a stream without.
+    init?(_ stream: EventStream) {
+        guard stream == .trades, let place = stream.columns.firstIndex(where: { $0.name == "conditions" }) else {
+            return nil
+        }
+        conditions = place
+    }
+
+    func value(of row: some ExportRow) -> TradeAdjustment? {
+        var found: TradeAdjustment?
+        _ = row.withText(conditions) { found = TradeAdjustment(conditions: $0) }
+        return found
+    }
+}

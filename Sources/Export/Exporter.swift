@@ -5,9 +5,9 @@ public import Upstream
 
 /// Writes events into files for other programs: partitioned by day and stream, and by symbol where asked.
 ///
-/// A file gets its name when it is whole, so a reader never sees half of one; one that is there already is replaced. Memory
-/// is bounded, however many files are written side by side: the one that holds most goes to the disk first. Where an
-/// export ends early, nothing of it stays, and it can be run again.
+/// A file gets its name when it is whole, so a reader never sees half of one; one that is there already is replaced. Days are
+/// written one after another, and of a day's files the one that holds most goes to the disk first, so that memory is bounded
+/// by the symbols of one day. Where an export ends early, no part of a file stays, and it can be run again.
 public struct Exporter: Sendable {
     /// So many bytes are held for all files.
     private static let mostBytes = 64 << 20
@@ -43,35 +43,58 @@ public struct Exporter: Sendable {
     ) throws -> ExportReport {
         let history = TickHistory(directory: directory)
         let times = options.days.lowerBound.span.lowerBound..<options.days.upperBound.span.upperBound
+        let pace: TickHistory.Pace = { _, _ in !Task.isCancelled }
         var run = Run<Encoder>(options, mostBytes: mostBytes)
         do {
             for stream in options.streams {
                 note(heldSince: try history.heldSince(stream), of: stream, &run.report)
-                let pace: TickHistory.Pace = { read, total in
-                    progress(stream, read, total)
-                    return !Task.isCancelled
-                }
-                let superseded = stream == .bars ? try history.supersededBars(starts: times, pace: pace) : []
-                var failure: ExportError?
-                _ = try history.rows(of: stream, times: times, pace: pace) { row in
-                    if !superseded.isEmpty, let sequence = row.integer(0), superseded.contains(sequence) { return true }
-                    do throws(ExportError) {
-                        try run.append(row, of: stream)
-                        return true
-                    } catch {
-                        failure = error
-                        return false
-                    }
-                }
-                if let failure { throw failure }
+                // What arrives from here on is left out, in all readings alike.
+                guard let rows = try history.sequences(of: stream) else { continue }
+                let superseded =
+                    stream == .bars ? try history.supersededBars(among: rows, starts: times, pace: pace) : []
+                let days =
+                    options.days.count == 1
+                    ? [options.days.lowerBound: rows]
+                    : try history.sequences(of: stream, among: rows, on: options.days, pace: pace)
                 try Task.checkCancellation()
-                try run.finish()
+                let total = days.values.reduce(0) { $0 + $1.upperBound - $1.lowerBound + 1 }
+                var before: Int64 = 0
+                for (day, rows) in days.sorted(by: { $0.key < $1.key }) {
+                    try export(stream, day, rows, without: superseded, history, &run) { read in
+                        progress(stream, before + read, total)
+                    }
+                    before += rows.upperBound - rows.lowerBound + 1
+                }
             }
             return run.report
         } catch {
             run.abandon()
             throw error
         }
+    }
+
+    private func export<Encoder: RowEncoder>(
+        _ stream: EventStream, _ day: TradingDay, _ rows: ClosedRange<Int64>, without superseded: Set<Int64>,
+        _ history: TickHistory, _ run: inout Run<Encoder>, _ progress: (_ read: Int64) -> Void
+    ) throws {
+        var failure: ExportError?
+        let pace: TickHistory.Pace = { read, _ in
+            progress(read)
+            return !Task.isCancelled
+        }
+        _ = try history.rows(of: stream, among: rows, times: day.span, pace: pace) { row in
+            if !superseded.isEmpty, let sequence = row.integer(0), superseded.contains(sequence) { return true }
+            do throws(ExportError) {
+                try run.append(row, of: stream)
+                return true
+            } catch {
+                failure = error
+                return false
+            }
+        }
+        if let failure { throw failure }
+        try Task.checkCancellation()
+        try run.finish()
     }
 
     /// Exports rows of the database.

@@ -1,4 +1,3 @@
-import FoundationEssentials
 import Glibc
 import MarketData
 
@@ -30,8 +29,6 @@ final class PartitionFile<Encoder: RowEncoder> {
     func append(_ row: some ExportRow) throws(ExportError) -> Int {
         encoder.append(row)
         rows += 1
-        // Adding up what many columns hold costs more than a row.
-        guard rows & 63 == 0 else { return 0 }
         if encoder.readyBytes >= Self.pieceBytes { try write(encoder.takeReady()) }
         return measure()
     }
@@ -55,7 +52,7 @@ final class PartitionFile<Encoder: RowEncoder> {
     /// Ends the file and gives it its name.
     func finish() throws(ExportError) {
         try write(encoder.finish(), isLast: true)
-        guard rename(temporary, path) == 0 else { throw failure(path) }
+        guard rename(temporary, path) == 0 else { throw ExportError.last(path) }
     }
 
     /// Removes what was written.
@@ -66,28 +63,19 @@ final class PartitionFile<Encoder: RowEncoder> {
     /// Opened for each piece, because there may be more files than a process may have open.
     private func write(_ piece: [UInt8], isLast: Bool = false) throws(ExportError) {
         if !isBegun {
-            let folder = String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
-            do {
-                try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-            } catch {
-                throw ExportError(path: folder, cause: "\(error)")
-            }
+            try ExportError.makeDirectory(String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)]))
         }
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (isBegun ? 0 : O_TRUNC), 0o644)
-        guard descriptor >= 0 else { throw failure(temporary) }
+        guard descriptor >= 0 else { throw ExportError.last(temporary) }
         defer { close(descriptor) }
         isBegun = true
         var start = 0
         while start < piece.count {
             let count = piece[start...].withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-            if count < 0, errno != EINTR { throw failure(temporary) }
+            if count < 0, errno != EINTR { throw ExportError.last(temporary) }
             start += max(0, count)
         }
         bytes += Int64(piece.count)
-        if isLast, fdatasync(descriptor) != 0 { throw failure(temporary) }
-    }
-
-    private func failure(_ path: String) -> ExportError {
-        ExportError(path: path, cause: String(cString: strerror(errno)))
+        if isLast, fdatasync(descriptor) != 0 { throw ExportError.last(temporary) }
     }
 }

@@ -24,6 +24,7 @@ protocol RowEncoder: SendableMetatype {
 /// CSV with a line of titles (RFC 4180, lines end with LF), or a JSON object a line; each piece may be a member of gzip's.
 struct TextEncoder: RowEncoder {
     private let columns: [Column]
+    private let adjustment: AdjustmentColumn?
     private let isJSON: Bool
     private let isCompressed: Bool
     private var bytes: [UInt8] = []
@@ -34,7 +35,11 @@ struct TextEncoder: RowEncoder {
         columns = stream.columns
         isJSON = format == .json
         self.isCompressed = isCompressed
-        if !isJSON { bytes += (columns.map(\.name).joined(separator: ",") + "\n").utf8 }
+        adjustment = AdjustmentColumn(stream)
+        if !isJSON {
+            let titles = columns.map(\.name) + (adjustment == nil ? [] : [AdjustmentColumn.name])
+            bytes += (titles.joined(separator: ",") + "\n").utf8
+        }
     }
 
     var heldBytes: Int { bytes.count }
@@ -52,6 +57,12 @@ struct TextEncoder: RowEncoder {
             let before = bytes.count
             append(column, index, of: row)
             if isJSON, bytes.count == before { bytes += "null".utf8 }
+        }
+        if let adjustment {
+            let word = adjustment.value(of: row)?.rawValue
+            let text =
+                isJSON ? ",\"\(AdjustmentColumn.name)\":\(word.map { "\"\($0)\"" } ?? "null")" : "," + (word ?? "")
+            bytes += text.utf8
         }
         bytes += isJSON ? "}\n".utf8 : "\n".utf8
     }
@@ -101,14 +112,17 @@ struct TextEncoder: RowEncoder {
 /// Parquet: prices and numbers of shares as decimals, times as timestamps in UTC.
 struct ParquetEncoder: RowEncoder {
     private let columns: [Column.Content]
+    private let adjustment: AdjustmentColumn?
     private var writer: ParquetWriter
     private var decimals = FixedDecimal()
     private(set) var tooLarge = 0
 
     init(_ stream: EventStream, format: ExportOptions.Format, isCompressed: Bool) {
         columns = stream.columns.map(\.content)
+        adjustment = AdjustmentColumn(stream)
+        let added = adjustment == nil ? [] : [ParquetColumn(AdjustmentColumn.name, .text)]
         writer = ParquetWriter(
-            stream.columns.map { ParquetColumn($0.name, $0.content.parquet) },
+            stream.columns.map { ParquetColumn($0.name, $0.content.parquet) } + added,
             compression: isCompressed ? .gzip : .none, createdBy: "edgetick")
     }
 
@@ -130,6 +144,13 @@ struct ParquetEncoder: RowEncoder {
                 } else {
                     writer.appendNull(at: index)
                 }
+            }
+        }
+        if let adjustment {
+            if var word = adjustment.value(of: row)?.rawValue {
+                word.withUTF8 { writer.append(UnsafeRawBufferPointer($0), at: columns.count) }
+            } else {
+                writer.appendNull(at: columns.count)
             }
         }
         writer.endRow()

@@ -59,12 +59,16 @@ public struct AggregateRequest: Sendable, Equatable {
     }
 
     private static func start(_ text: String) -> Int64? {
-        Int64(text) ?? TradingCalendar.newYorkDay(text)?.lowerBound
+        time(text) ?? TradingCalendar.newYorkDay(text)?.lowerBound
     }
 
     /// A date goes to its end.
     private static func end(_ text: String) -> Int64? {
-        Int64(text) ?? TradingCalendar.newYorkDay(text).map { $0.upperBound - 1 }
+        time(text) ?? TradingCalendar.newYorkDay(text).map { $0.upperBound - 1 }
+    }
+
+    private static func time(_ text: String) -> Int64? {
+        Int64(text).flatMap { ReplaySpan.times.contains($0) ? $0 : nil }
     }
 
     /// The answer in the provider's form, out of bars in the order asked for, at most ``limit``.

@@ -72,7 +72,11 @@ final class ClientHandler: ChannelInboundHandler {
         server.logger.debug("client failed", metadata: ["client": "\(client?.id ?? 0)", "error": "\(error)"])
         switch error {
         case let error as NIOWebSocketError:
-            client?.close(code: error == .invalidFrameLength ? 1009 : 1002, reason: "invalid frame")
+            if error == .invalidFrameLength {
+                client?.close(code: 1009, reason: "the message is too long")
+            } else {
+                client?.close(code: 1002, reason: "invalid frame")
+            }
         case is NIOWebSocketFrameAggregator.Error: client?.close(code: 1002, reason: "invalid fragments")
         default: context.close(promise: nil)
         }

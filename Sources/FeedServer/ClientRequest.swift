@@ -1,4 +1,5 @@
 import FoundationEssentials
+import MarketData
 
 /// What a client asks for in a text message.
 enum ClientRequest: Equatable {
@@ -56,6 +57,10 @@ enum ClientRequest: Equatable {
         guard let to else { return .subscribe(channels, ReplaySpan(from: start)) }
         guard case .known(let end) = to else {
             return .malformed("'to' is neither Unix milliseconds nor a time ago such as -5m")
+        }
+        let now = WallClock.milliseconds()
+        guard start.milliseconds(now: now) <= end.milliseconds(now: now) else {
+            return .malformed("'to' is before 'from'")
         }
         return .subscribe(channels, ReplaySpan(from: start, to: end))
     }

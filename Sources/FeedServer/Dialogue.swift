@@ -82,6 +82,7 @@ struct Dialogue {
         _ names: [String], _ span: ReplaySpan?, _ refusal: (FeedChannel, Bool) -> StatusMessage?
     ) -> [Step] {
         var replayed: [FeedChannel] = []
+        var seen: Set<FeedChannel> = []
         var answers: [StatusMessage] = []
         var changed: [FeedChannel] = []
         for name in names {
@@ -92,7 +93,7 @@ struct Dialogue {
             if let refusal = refusal(channel, span != nil) {
                 answers.append(refusal)
             } else if span?.to != nil {
-                if !replayed.contains(channel) { replayed.append(channel) }
+                if seen.insert(channel).inserted { replayed.append(channel) }
             } else if subscriptions.insert(channel) {
                 answers.append(.subscribed(channel))
                 if span != nil { replayed.append(channel) }

@@ -56,18 +56,29 @@ struct FeedListener {
 
     private func tlsContext() throws(FeedServerError) -> NIOSSLContext? {
         guard let files = configuration.tls else { return nil }
+        let chain = try read(files.certificateFile, "certificate") { try NIOSSLCertificate.fromPEMFile($0) }
+        guard !chain.isEmpty else { throw tlsError("\(files.certificateFile) holds no certificate in PEM form") }
+        let key = try read(files.keyFile, "private key without a password") {
+            try NIOSSLPrivateKey(file: $0, format: .pem)
+        }
         do {
-            let chain = try NIOSSLCertificate.fromPEMFile(files.certificateFile).map {
-                NIOSSLCertificateSource.certificate($0)
-            }
-            guard !chain.isEmpty else { throw tlsError("\(files.certificateFile) holds no certificate") }
-            let key = try NIOSSLPrivateKey(file: files.keyFile, format: .pem)
             return try NIOSSLContext(
-                configuration: .makeServerConfiguration(certificateChain: chain, privateKey: .privateKey(key)))
-        } catch let error as FeedServerError {
-            throw error
+                configuration: .makeServerConfiguration(
+                    certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key)))
         } catch {
-            throw tlsError("\(files.certificateFile), \(files.keyFile): \(error)")
+            throw tlsError("the key of \(files.keyFile) is not that of \(files.certificateFile) (\(error))")
+        }
+    }
+
+    private func read<Value>(
+        _ path: String, _ what: String, _ load: (String) throws -> Value
+    ) throws(FeedServerError) -> Value {
+        guard let file = fopen(path, "r") else { throw tlsError("\(path): \(String(cString: strerror(errno)))") }
+        fclose(file)
+        do {
+            return try load(path)
+        } catch {
+            throw tlsError("\(path) holds no \(what) in PEM form")
         }
     }
 

@@ -9,7 +9,7 @@ public struct ReplaySpan: Sendable, Equatable {
 
         /// Reads a moment: `1704205800000`, `-15m`, `-90s`, `-2h`, `-1d`; `nil` when the text is none.
         public init?(_ text: String) {
-            if let milliseconds = Int64(text), milliseconds >= 0 {
+            if let milliseconds = Int64(text), ReplaySpan.times.contains(milliseconds) {
                 self = .absolute(milliseconds)
                 return
             }
@@ -24,10 +24,14 @@ public struct ReplaySpan: Sendable, Equatable {
         public func milliseconds(now: Int64) -> Int64 {
             switch self {
             case .absolute(let milliseconds): milliseconds
-            case .ago(let milliseconds): now - milliseconds
+            case .ago(let milliseconds): max(0, now - milliseconds)
             }
         }
     }
+
+    /// The times that somebody may mean, in milliseconds since the Unix epoch: up to the end of the year 9999, so that
+    /// what is computed with them is a time too.
+    static let times: ClosedRange<Int64> = 0...253_402_300_799_999
 
     /// The first events' time.
     public var from: Moment

@@ -2,7 +2,6 @@ import Glibc
 
 /// The decompressed bytes of a capture, read in turn; every call may block.
 enum CaptureBytes: ~Copyable {
-    case memory([UInt8], position: Int)
     case file(FileDescriptor, path: String)
     case gzip(GzipProcess)
 
@@ -13,32 +12,21 @@ enum CaptureBytes: ~Copyable {
         deinit { close(number) }
     }
 
-    /// Opens a capture; throws when its file is missing or can't be read.
-    static func open(_ capture: CaptureReplay.Capture) throws(SimulatorError) -> CaptureBytes {
-        switch capture {
-        case .text(_, let bytes): return .memory(bytes, position: 0)
-        case .file(let path):
-            let number = Glibc.open(path, O_RDONLY | O_CLOEXEC)
-            guard number >= 0 else { throw .cannotOpen(path, errno) }
-            let descriptor = FileDescriptor(number)
-            var magic: (UInt8, UInt8) = (0, 0)
-            let count = withUnsafeMutableBytes(of: &magic) { pread(number, $0.baseAddress, 2, 0) }
-            if count < 0, errno != ESPIPE { throw .cannotOpen(path, errno) }
-            let isCompressed = (count == 2 && magic == (0x1F, 0x8B)) || path.hasSuffix(".gz")
-            return isCompressed ? .gzip(try GzipProcess(input: descriptor, path: path)) : .file(descriptor, path: path)
-        }
+    /// Opens a capture; throws when the file is missing or can't be read.
+    static func open(_ path: String) throws(SimulatorError) -> CaptureBytes {
+        let number = Glibc.open(path, O_RDONLY | O_CLOEXEC)
+        guard number >= 0 else { throw .cannotOpen(path, errno) }
+        let descriptor = FileDescriptor(number)
+        var magic: (UInt8, UInt8) = (0, 0)
+        let count = withUnsafeMutableBytes(of: &magic) { pread(number, $0.baseAddress, 2, 0) }
+        if count < 0, errno != ESPIPE { throw .cannotOpen(path, errno) }
+        let isCompressed = (count == 2 && magic == (0x1F, 0x8B)) || path.hasSuffix(".gz")
+        return isCompressed ? .gzip(try GzipProcess(input: descriptor, path: path)) : .file(descriptor, path: path)
     }
 
     /// Reads up to `buffer.count` bytes; 0 means the end.
     mutating func read(into buffer: UnsafeMutableRawBufferPointer) throws(SimulatorError) -> Int {
         switch consume self {
-        case .memory(let bytes, let position):
-            let count = min(buffer.count, bytes.count - position)
-            bytes.withUnsafeBytes {
-                buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[position..<position + count]))
-            }
-            self = .memory(bytes, position: position + count)
-            return count
         case .file(let descriptor, let path):
             let count = readFully(descriptor.number, buffer)
             let code = errno

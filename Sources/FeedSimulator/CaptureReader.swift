@@ -5,9 +5,9 @@ final class CaptureReader {
     /// The longest frame that is read, in bytes.
     static let maximumFrameBytes = 64 << 20
 
-    /// The capture being read.
-    let capture: CaptureReplay.Capture
-    /// The number of the line last answered, from 1.
+    /// The path of the capture being read.
+    let path: String
+    /// The number of the line last returned, from 1.
     private(set) var line = 0
 
     private var bytes: CaptureBytes
@@ -17,9 +17,9 @@ final class CaptureReader {
     private var isAtEnd = false
 
     /// Opens the capture.
-    init(_ capture: CaptureReplay.Capture) throws(SimulatorError) {
-        self.capture = capture
-        bytes = try CaptureBytes.open(capture)
+    init(_ path: String) throws(SimulatorError) {
+        self.path = path
+        bytes = try CaptureBytes.open(path)
         buffer = .allocate(byteCount: 512 << 10, alignment: 16)
     }
 
@@ -27,7 +27,7 @@ final class CaptureReader {
 
     /// Goes back to the first line.
     func rewind() throws(SimulatorError) {
-        bytes = try CaptureBytes.open(capture)
+        bytes = try CaptureBytes.open(path)
         (start, end, line, isAtEnd) = (0, 0, 0, false)
     }
 
@@ -43,12 +43,12 @@ final class CaptureReader {
         return nil
     }
 
-    /// The error for the line last answered.
+    /// The error for the line last returned.
     func malformed(_ frame: UnsafeRawBufferPointer) -> SimulatorError {
         let isCut = isAtEnd && start == end && frame.last != UInt8(ascii: "]")
         return SimulatorError(
             reason: isCut ? .captureTruncated : .captureMalformed,
-            operation: "reading the capture \(capture.name), line \(line)",
+            operation: "reading the capture \(path), line \(line)",
             underlying: isCut ? "the file ends in the middle of a frame" : "the line isn't a JSON array of events",
             advice: isCut ? "copy the whole file again, or remove the last line" : "each line must be one frame as sent"
         )
@@ -81,7 +81,7 @@ final class CaptureReader {
             isAtEnd = count == 0
             guard end - start <= Self.maximumFrameBytes else {
                 throw SimulatorError(
-                    reason: .captureMalformed, operation: "reading the capture \(capture.name), line \(line + 1)",
+                    reason: .captureMalformed, operation: "reading the capture \(path), line \(line + 1)",
                     underlying: "the line is longer than \(Self.maximumFrameBytes >> 20) MiB",
                     advice: "each line must be one frame as sent")
             }

@@ -35,9 +35,9 @@ final class CaptureSource: FrameSource {
     init(_ replay: CaptureReplay, pace: SimulatorConfiguration.Pace) throws(SimulatorError) {
         self.replay = replay
         readsEveryTime =
-            replay.captures.count > 1 || pace != .flatOut || replay.passes != 1 || replay.times != .asRecorded
+            replay.files.count > 1 || pace != .flatOut || replay.passes != 1 || replay.times != .asRecorded
         var cursors: [Cursor] = []
-        for capture in replay.captures { cursors.append(Cursor(reader: try CaptureReader(capture))) }
+        for path in replay.files { cursors.append(Cursor(reader: try CaptureReader(path))) }
         state = Mutex(State(cursors: cursors))
     }
 

@@ -1,11 +1,11 @@
-import MarketData
+package import MarketData
 
 /// Writes one event as the feed does: a JSON object that starts with `ev` and the ticker.
-struct EventText {
+package struct EventText {
     /// The bytes written so far.
-    private(set) var bytes: [UInt8] = []
+    package private(set) var bytes: [UInt8] = []
 
-    init(_ kind: EventKind, _ symbol: Symbol) {
+    package init(_ kind: EventKind, _ symbol: Symbol) {
         bytes.reserveCapacity(240)
         bytes.append(contentsOf: "{\"ev\":\"".utf8)
         bytes.append(contentsOf: kind.rawValue.utf8)
@@ -20,30 +20,30 @@ struct EventText {
         bytes.append(contentsOf: "\":".utf8)
     }
 
-    mutating func add(_ name: StaticString, _ value: Int64) {
+    package mutating func add(_ name: StaticString, _ value: Int64) {
         key(name)
         DecimalText.append(value, to: &bytes)
     }
 
     /// A number of `1/10^decimals`, without zeros at its end.
-    mutating func add(_ name: StaticString, _ value: Int64, decimals: Int) {
+    package mutating func add(_ name: StaticString, _ value: Int64, decimals: Int) {
         key(name)
         bytes.append(contentsOf: Self.decimal(value, decimals: decimals).utf8)
     }
 
     /// A decimal in quotes.
-    mutating func addQuoted(_ name: StaticString, _ value: Int64, decimals: Int) {
+    package mutating func addQuoted(_ name: StaticString, _ value: Int64, decimals: Int) {
         key(name)
         bytes.append(contentsOf: "\"\(Self.decimal(value, decimals: decimals))\"".utf8)
     }
 
     /// A text without characters that JSON escapes.
-    mutating func addPlain(_ name: StaticString, _ text: String) {
+    package mutating func addPlain(_ name: StaticString, _ text: String) {
         key(name)
         bytes.append(contentsOf: "\"\(text)\"".utf8)
     }
 
-    mutating func add(_ name: StaticString, _ values: [Int]) {
+    package mutating func add(_ name: StaticString, _ values: [Int]) {
         key(name)
         bytes.append(contentsOf: "[\(values.map(String.init).joined(separator: ","))]".utf8)
     }
@@ -54,7 +54,7 @@ struct EventText {
     }
 
     /// Ends the object and returns it.
-    consuming func finished() -> [UInt8] {
+    package consuming func finished() -> [UInt8] {
         bytes.append(UInt8(ascii: "}"))
         return bytes
     }

@@ -7,7 +7,7 @@ import Synchronization
 /// them recorded or made-up events.
 ///
 /// There is one replay, shared like a live feed: each client gets what passes while its subscription lasts. Call
-/// ``run()`` once; ``bind()`` before it tells the port.
+/// ``run()`` once; ``bind()`` before it returns the port.
 public final class FeedSimulator: Service, Sendable {
     private struct Opened {
         let server: FeedServer
@@ -99,7 +99,7 @@ public final class FeedSimulator: Service, Sendable {
         switch configuration.source {
         case .captures(let replay): source = try CaptureSource(replay, pace: configuration.pace)
         case .synthetic(let feed): source = SyntheticSource(feed, pace: configuration.pace)
-        case .ledger(let feed): source = LedgerSource(feed, pace: configuration.pace)
+        case .frames(let frame): source = WrittenSource(frame, pace: configuration.pace)
         }
         for case .lateCorrections(let share) in configuration.faults {
             source = CorrectionSource(source, share: share)

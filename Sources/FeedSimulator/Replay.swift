@@ -61,7 +61,7 @@ struct Replay {
         }
     }
 
-    /// Waits until so many clients receive, and their subscriptions have stood unchanged for a while.
+    /// Waits until so many clients receive, and their subscriptions have been unchanged for a while.
     private func waitForReceivers(_ count: Int) async throws {
         while true {
             let version = registry.signal.version
@@ -101,7 +101,7 @@ struct Replay {
             return source.isLive ? block.frames.count : range.lowerBound
         }
         if receivers.allSatisfy(\.isPlain) {
-            // One moment for all: an event passes everybody's subscription as it stood then.
+            // One moment for all: an event passes everybody's subscription as it was then.
             for (client, filter) in receivers.map({ ($0, $0.filter) }) { send(block, range, to: client, filter) }
             passed(block, range, missed: 0)
             return range.upperBound

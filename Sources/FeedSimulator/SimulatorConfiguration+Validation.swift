@@ -19,7 +19,7 @@ extension SimulatorConfiguration {
         }
         switch source {
         case .captures(let replay):
-            try require(!replay.captures.isEmpty, "the list of captures", "name one capture or more")
+            try require(!replay.files.isEmpty, "the list of captures", "name one capture or more")
             try require((replay.passes ?? 1) > 0, "the number of passes", "use 1 or more, or none for endless")
         case .synthetic(let feed):
             try require(isDistinct(feed.symbols), "the list of symbols", "name one symbol or more, each once")
@@ -28,12 +28,7 @@ extension SimulatorConfiguration {
             try require(
                 (0.001...10_000).contains(feed.tradesPerSecond), "the trade rate \(feed.tradesPerSecond)",
                 "use 0.001 to 10000 a second and symbol")
-        case .ledger(let feed):
-            try require(isDistinct(feed.plan.symbols), "the list of symbols", "name one symbol or more, each once")
-            try require(isDistinct(feed.plan.kinds), "the list of kinds", "name one kind or more, each once")
-            try require((feed.count ?? 1) >= 0, "the number of events", "use 0 or more")
-            try require(feed.eventsPerFrame > 0, "the number of events in a frame", "use 1 or more")
-            try require(feed.eventsPerSecond > 0, "the event rate", "use a number above 0")
+        case .frames: break
         }
     }
 

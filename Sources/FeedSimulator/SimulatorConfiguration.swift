@@ -9,8 +9,22 @@ public struct SimulatorConfiguration: Sendable {
         case captures(CaptureReplay)
         /// A random walk.
         case synthetic(SyntheticFeed)
-        /// Events whose content follows from their number.
-        case ledger(LedgerFeed)
+        /// The frames that a function returns for 0, 1, 2, …, until it returns `nil`.
+        case frames(@Sendable (Int) -> Frame?)
+    }
+
+    /// A frame that somebody else writes.
+    public struct Frame: Sendable {
+        /// The JSON array of its events.
+        public var text: [UInt8]
+        /// When it was sent, in milliseconds since the Unix epoch; never less than the frame's before it.
+        public var time: Int64
+
+        /// Makes a frame; see the properties for meaning.
+        public init(text: [UInt8], time: Int64) {
+            self.text = text
+            self.time = time
+        }
     }
 
     /// How fast the source's time passes.
@@ -104,24 +118,6 @@ public struct SimulatorConfiguration: Sendable {
     /// Makes the configuration of a feed that sends `source` on a free port of the loopback.
     public init(source: Source) {
         self.source = source
-    }
-
-    /// Makes a configuration; see the properties for meaning.
-    public init(
-        host: String = "127.0.0.1", port: Int = 0, tls: FeedServerConfiguration.TLSFiles? = nil, apiKey: Secret? = nil,
-        connectionLimit: Int? = nil, source: Source, pace: Pace = .flatOut,
-        startsWith: Start = .firstSubscription, exitsWhenDone: Bool = false, faults: [Fault] = []
-    ) {
-        self.init(source: source)
-        self.host = host
-        self.port = port
-        self.tls = tls
-        self.apiKey = apiKey
-        self.connectionLimit = connectionLimit
-        self.pace = pace
-        self.startsWith = startsWith
-        self.exitsWhenDone = exitsWhenDone
-        self.faults = faults
     }
 
     /// What happens while no client is receiving, with the default filled in.

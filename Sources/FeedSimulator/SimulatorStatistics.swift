@@ -10,7 +10,7 @@ public struct SimulatorStatistics: Sendable, Equatable {
         public var eventTime: Int64?
     }
 
-    /// Where the replay stands.
+    /// Where the replay is.
     public enum Phase: String, Sendable, Equatable {
         /// Not started: nobody has subscribed yet.
         case waiting
@@ -52,7 +52,7 @@ public struct SimulatorStatistics: Sendable, Equatable {
     public var faults: [String: Int] = [:]
     /// How far the replay is.
     public var position = Position()
-    /// Where the replay stands.
+    /// Where the replay is.
     public var phase = Phase.waiting
 
     /// The number of events sent, of all kinds.

@@ -40,25 +40,4 @@ public struct SyntheticFeed: Sendable, Equatable {
         self.fractionalTradesPerMillion = fractionalTradesPerMillion
         self.novelFieldsPerMillion = novelFieldsPerMillion
     }
-
-    /// All of the market's frames as the lines of a capture; for a market that ends.
-    ///
-    /// Throws when the market has no end or a setting is out of range. Takes the time and memory of the whole.
-    public func capture() throws(SimulatorError) -> [UInt8] {
-        try SimulatorConfiguration(source: .synthetic(self)).validate()
-        guard duration != nil else {
-            throw SimulatorError(
-                reason: .configuration, operation: "recording a synthetic market", underlying: "it has no end",
-                advice: "give it a duration")
-        }
-        let source = SyntheticSource(self, pace: .flatOut)
-        var lines: [UInt8] = []
-        while let block = try source.nextBlock() {
-            for frame in block.frames {
-                block.withText(of: frame) { lines.append(contentsOf: $0) }
-                lines.append(UInt8(ascii: "\n"))
-            }
-        }
-        return lines
-    }
 }

@@ -14,7 +14,7 @@ public struct Gap: Sendable, Hashable {
         case unsubscribed
         /// The events were in a damaged part of the buffer's file.
         case damaged
-        /// This process or its machine stood still, and the feed did not keep the events.
+        /// This process or its machine was suspended, and the feed did not keep the events.
         case paused
         /// The box that had the symbol was gone before this one took it over.
         case shardMoved = "shard moved"

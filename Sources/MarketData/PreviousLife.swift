@@ -5,7 +5,7 @@ public struct PreviousLife: Sendable, Equatable {
     public var end: Int64
     /// The newest event's time of each kind that the file holds, in milliseconds since the Unix epoch.
     public var newest: [EventKind: Int64]
-    /// The gaps that the file tells of already; those that were under way end at ``end``.
+    /// The gaps that the file has already; those that were under way end at ``end``.
     public var told: [Gap]
     /// Whether the clock was wrong then or is now: the file knows later times than the clock shows.
     public var isUncertain: Bool

@@ -20,6 +20,17 @@ public struct SentEvents: Sendable, Equatable {
     /// Makes an empty one.
     public init() {}
 
+    /// An empty one with room for as much as another has, for `most` events of a kind at most.
+    init(asIn other: SentEvents, most: Int) {
+        text.reserve(min(other.byteCount, most * 256))
+        bars.reserveCapacity(min(other.bars.count, most))
+        trades.reserveCapacity(min(other.trades.count, most))
+        quotes.reserveCapacity(min(other.quotes.count, most))
+        limitBands.reserveCapacity(min(other.limitBands.count, most))
+        imbalances.reserveCapacity(min(other.imbalances.count, most))
+        fairValues.reserveCapacity(min(other.fairValues.count, most))
+    }
+
     /// The memory that the frames take.
     public var byteCount: Int { text.bytes.count }
 

@@ -1,4 +1,4 @@
-/// A span of the events' own time of which a box has all of a kind upstream, as far as it can know: its connections stood,
+/// A span of the events' own time of which a box has all of a kind upstream, as far as it can know: its connections were subscribed,
 /// it recorded no gap, dropped nothing, had nothing refused, and the database acknowledged the rows.
 public struct Stretch: Sendable, Equatable {
     /// The kind of events.

@@ -45,12 +45,8 @@ public struct TextArena: Sendable, Equatable {
         return TextRange(offset: UInt32(start), count: UInt32(storage.count - start))
     }
 
-    /// Appends another arena and returns by how much its ranges move; as for ``append(_:)-(UnsafeRawBufferPointer)``.
-    public mutating func append(contentsOf other: TextArena) -> UInt32 {
-        let shift = UInt32(storage.count)
-        storage.append(contentsOf: other.storage)
-        return shift
-    }
+    /// Makes room for so many bytes at once.
+    mutating func reserve(_ count: Int) { storage.reserveCapacity(count) }
 
     /// Forgets all texts and keeps the memory.
     public mutating func removeAll() {
@@ -76,12 +72,5 @@ public struct TextArena: Sendable, Equatable {
             let start = Int(range.offset)
             return try body(UnsafeBufferPointer(rebasing: all[start..<start + Int(range.count)]))
         }
-    }
-}
-
-extension TextRange {
-    /// The same place after its arena was appended to another, `shift` bytes long.
-    public func shifted(by shift: UInt32) -> TextRange {
-        TextRange(offset: offset + shift, count: count)
     }
 }

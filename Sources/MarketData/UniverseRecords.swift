@@ -20,7 +20,7 @@ public struct UniverseRecords: Sendable, Equatable {
 
 /// A row of `definition_groups` with its members.
 public struct GroupRecord: Sendable, Equatable {
-    /// What tells a group from every other.
+    /// What identifies a group.
     public struct Identity: Sendable, Hashable, Comparable {
         /// The group's name.
         public var name: String

@@ -21,26 +21,26 @@ struct ColumnChunk {
         if column.kind == .text { dictionary = TextDictionary() }
     }
 
-    /// About how many bytes are held.
-    var heldBytes: Int { numbers.count * 8 + texts.count + places.count * 8 + levels.count + indexes.count * 4 }
-
     mutating func append(_ number: Int64) {
         numbers.append(number)
         if !levels.isEmpty { levels.append(1) }
         rows += 1
     }
 
-    mutating func append(_ text: UnsafeRawBufferPointer) {
-        if let index = dictionary?.index(of: text) {
-            indexes.append(index)
-        } else {
-            spellOut()
-            places.append(texts.count)
-            texts.append(length: text.count)
-            texts.append(contentsOf: text)
-        }
+    /// - Returns: about how many bytes more are held.
+    mutating func append(_ text: UnsafeRawBufferPointer) -> Int {
         if !levels.isEmpty { levels.append(1) }
         rows += 1
+        let known = dictionary?.count
+        if let index = dictionary?.index(of: text) {
+            indexes.append(index)
+            return MemoryLayout<UInt32>.size + (dictionary?.count == known ? 0 : text.count + TextDictionary.entryBytes)
+        }
+        spellOut()
+        places.append(texts.count)
+        texts.append(length: text.count)
+        texts.append(contentsOf: text)
+        return text.count + MemoryLayout<Int>.size + MemoryLayout<UInt32>.size
     }
 
     /// Gives the dictionary up: the texts are too different for one.
@@ -111,13 +111,14 @@ struct ColumnChunk {
     private mutating func forget() {
         // A column whose texts are all different has no use for a dictionary; the next group doesn't try again.
         if dictionary != nil { dictionary = TextDictionary() }
-        // Many files may be under way at once, so a chunk that is written keeps no room.
+        // Many files may be under way at once, so that one which is written early, for want of room, keeps none.
+        let keepsRoom = rows == ParquetWriter.groupRows
         rows = 0
-        numbers.removeAll()
-        texts.removeAll()
-        places.removeAll()
-        indexes.removeAll()
-        levels.removeAll()
+        numbers.removeAll(keepingCapacity: keepsRoom)
+        texts.removeAll(keepingCapacity: keepsRoom)
+        places.removeAll(keepingCapacity: keepsRoom)
+        indexes.removeAll(keepingCapacity: keepsRoom)
+        levels.removeAll(keepingCapacity: keepsRoom)
     }
 
     /// Definition levels, a bit each, behind their length.
@@ -191,7 +192,10 @@ struct TextDictionary {
     /// Where each text is in ``bytes``.
     private var places: [Range<Int>] = []
     /// Open addressing: a text's number and 1, or 0.
-    private var table = [UInt32](repeating: 0, count: 1 << 6)
+    private var table = [UInt32](repeating: 0, count: 1 << 4)
+
+    /// What a text takes beside its bytes: its length, its place, and its share of the table.
+    static let entryBytes = 32
 
     private static let mostTexts = 1 << 15
 

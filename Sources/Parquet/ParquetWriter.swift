@@ -23,6 +23,8 @@ public struct ParquetWriter {
     private var rows = 0
     private var total: Int64 = 0
     private var groups: [CompactStruct] = []
+    /// About what the columns hold.
+    private var held = 0
 
     /// Begins a file.
     public init(_ columns: [ParquetColumn], compression: Compression = .none, createdBy: String) {
@@ -32,13 +34,21 @@ public struct ParquetWriter {
     }
 
     /// Gives a row a number, a moment, a decimal or a flag, in the unit that the column says.
-    public mutating func append(_ number: Int64, at column: Int) { columns[column].append(number) }
+    public mutating func append(_ number: Int64, at column: Int) {
+        columns[column].append(number)
+        held += MemoryLayout<Int64>.size
+    }
 
     /// Gives a row a text.
-    public mutating func append(_ text: UnsafeRawBufferPointer, at column: Int) { columns[column].append(text) }
+    public mutating func append(_ text: UnsafeRawBufferPointer, at column: Int) {
+        held += columns[column].append(text)
+    }
 
     /// Gives a row no value in a column.
-    public mutating func appendNull(at column: Int) { columns[column].appendNull() }
+    public mutating func appendNull(at column: Int) {
+        columns[column].appendNull()
+        held += 1
+    }
 
     /// Ends a row, in which every column has had a value or none.
     public mutating func endRow() {
@@ -47,7 +57,7 @@ public struct ParquetWriter {
     }
 
     /// About how many bytes are held.
-    public var heldBytes: Int { bytes.count + columns.reduce(0) { $0 + $1.heldBytes } }
+    public var heldBytes: Int { bytes.count + held }
 
     /// How many bytes ``takeBytes()`` has.
     public var readyBytes: Int { bytes.count }
@@ -63,6 +73,7 @@ public struct ParquetWriter {
         groups.append(group)
         total += Int64(rows)
         rows = 0
+        held = 0
     }
 
     /// The bytes of the file that come next.

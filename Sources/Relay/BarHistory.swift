@@ -55,7 +55,7 @@ struct BarHistory: Sendable {
         let found = try TickHistory(directory: buffer.directory).bars(
             TickHistory.BarQuery(
                 symbol: wanted.symbol, interval: wanted.interval, from: wanted.starts.lowerBound,
-                to: wanted.starts.upperBound == .max ? nil : wanted.starts.upperBound + 1, limit: .max)
+                to: wanted.starts.upperBound + 1, limit: .max)
         ) { _, _ in ContinuousClock.now < end }
         guard found.isComplete else {
             return .fault(503, "reading the buffer takes too long at the moment: ask for newer bars", retryAfter: 5)

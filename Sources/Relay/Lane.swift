@@ -19,8 +19,6 @@ final class Lane {
         self.replay = replay
     }
 
-    var isEmpty: Bool { frames.isEmpty && shared.isEmpty }
-
     func append(_ event: UnsafeRawBufferPointer) { frames.append(event) }
 
     func append(shared buffer: ByteBuffer, events: Int) {

@@ -17,7 +17,7 @@ final class RelayDesk {
         var channels: Set<FeedChannel> = []
         /// The channels whose replay is under way, and which one it is.
         var joining: [FeedChannel: Int] = [:]
-        var isLoggedIn = false
+        var loggedInAt: ContinuousClock.Instant?
         /// Some of its channels, by name; `nil` when they have to be chosen again.
         var sample: [String]?
         var events: Int64 = 0
@@ -28,6 +28,8 @@ final class RelayDesk {
         var current: Replay?
         /// Told when less waits for the client.
         let room = ChangeSignal()
+
+        var readsSomething: Bool { !channels.isEmpty || !joining.isEmpty }
 
         init(_ client: FeedClient, since: Int64) {
             self.client = client
@@ -115,14 +117,19 @@ final class RelayDesk {
                 "a login was refused: the key is not in RELAY_KEYS", metadata: ["client": "\(client.address)"])
             return .refused
         }
-        readers[client.id]?.isLoggedIn = true
+        readers[client.id]?.loggedInAt = .now
         listen()
         return .accepted
     }
 
     func refusal(of channel: FeedChannel, to client: FeedClient, replayed: Bool) -> StatusMessage? {
         let refusal = reason(against: channel, of: client, replayed: replayed)
-        if refusal != nil { board.update { $0.channelsRefused += 1 } }
+        if refusal != nil {
+            board.update { $0.channelsRefused += 1 }
+        } else {
+            // What comes after the confirmation is the reader's.
+            tap.listen(true)
+        }
         return refusal
     }
 
@@ -177,6 +184,7 @@ final class RelayDesk {
             }
         }
         reader.sample = nil
+        listen()
     }
 
     func progressed(_ client: FeedClient) { readers[client.id]?.room.changed() }
@@ -213,7 +221,16 @@ final class RelayDesk {
         reading[symbol] = count > 1 ? count - 1 : nil
     }
 
-    private func listen() { tap.listen(readers.values.contains { $0.isLoggedIn && !$0.client.isEnding }) }
+    /// Has events kept while somebody reads some, or is about to: programs subscribe as soon as they are logged in, and
+    /// the events that are on their way then have their text already.
+    func listen() {
+        let fresh = ContinuousClock.now - configuration.loginTimeout
+        tap.listen(
+            readers.values.contains { reader in
+                guard let loggedInAt = reader.loggedInAt, !reader.client.isEnding else { return false }
+                return reader.readsSomething || loggedInAt > fresh
+            })
+    }
 
     // MARK: Live events
 
@@ -288,7 +305,7 @@ final class RelayDesk {
         board.update { $0.overflowed += events }
         lastOverflow = .now
         logger.error("the relay fell behind and its readers are closed", metadata: ["events_lost": "\(events)"])
-        for reader in readers.values where reader.isLoggedIn && !(reader.channels.isEmpty && reader.joining.isEmpty) {
+        for reader in readers.values where reader.readsSomething {
             reader.client.close(code: 1013, reason: "the relay fell behind", status: .tooSlow)
             forget(reader)
         }
@@ -437,7 +454,7 @@ final class RelayDesk {
             }
             return RelayState.Reader(
                 id: reader.client.id, address: reader.client.address, agent: reader.client.agent,
-                isLoggedIn: reader.isLoggedIn, connectedSince: reader.since,
+                isLoggedIn: reader.loggedInAt != nil, connectedSince: reader.since,
                 channels: reader.channels.count + reader.joining.count, sample: reader.sample ?? [],
                 events: reader.events, bytes: reader.bytes, replayed: reader.replayed,
                 waitingBytes: reader.client.pendingBytes + (reader.current?.heldBytes ?? 0),

@@ -70,6 +70,7 @@ public final class RelayService: Service, Sendable {
             tap.attach { hub.tell { $0.drain() } }
             loop.scheduleRepeatedTask(initialDelay: .milliseconds(500), delay: .milliseconds(500)) { _ in
                 hub.tell { desk in
+                    desk.listen()
                     desk.reviewDemand()
                     desk.publish()
                 }

@@ -2,7 +2,7 @@ import Collector
 import MarketData
 import Store
 
-/// How the durable queue stands.
+/// How the durable queue is.
 package struct BufferJSON: WireObject {
     /// Whether events reach the file.
     package enum State: String, Codable, CaseIterable, Sendable {

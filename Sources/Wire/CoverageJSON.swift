@@ -91,7 +91,7 @@ package struct CoverageJSON: WireObject {
     package static let meanings = [
         "legend": "What a minute's letter means",
         "sources": "Where bars were looked for",
-        "problem": "Why one of the sources could not be asked",
+        "problem": "Why one of the sources could not be asked, or not about all days",
         "is_complete": "Whether the sources were read as far as needed",
         "session_start_ms": "Of one day: its regular session; null for several days and for a closed one",
         "session_end_ms": "The regular session's end; 13:00 in New York on a half day",

@@ -1,225 +1,103 @@
 package import MarketData
 package import Store
 
-/// One market event: its kind says which members it has.
-package enum EventJSON: WireUnion, Sendable {
-    case bar(Bar)
-    case trade(Trade)
-    case quote(Quote)
-    case limitBand(LimitBand)
-    case imbalance(Imbalance)
-    case fairValue(FairValue)
+/// One market event: its kind says which members it has. They are columns of the kind's stream, between what all events
+/// have.
+package struct EventJSON: WireUnion, Sendable {
+    private struct Name: CodingKey {
+        let stringValue: String
+        let intValue: Int? = nil
 
-    /// A minute bar (AM) or second bar (A).
-    package struct Bar: WireObject {
-        /// The kinds of bars.
-        package enum Kind: String, Codable, CaseIterable, Sendable {
-            case AM
-            case A
-        }
-
-        package var kind: Kind
-        package var symbol: String
-        package var time_ms: Int64
-        package var open: Double
-        package var high: Double
-        package var low: Double
-        package var close: Double
-        package var volume: Double
-        package var vwap: Double?
-        package var connection: String
-        package var received_ms: Int64
-        package var sequence: Int64?
-
-        package static let meanings = EventJSON.meanings.merging(["time_ms": "When the bar starts"]) { _, new in new }
-        package static let bounds = ["symbol": Bounds.symbol]
+        init(_ name: String) { stringValue = name }
+        init?(stringValue: String) { self.init(stringValue) }
+        init?(intValue: Int) { nil }
     }
 
-    /// A trade.
-    package struct Trade: WireObject {
-        /// The kind of a trade.
-        package enum Kind: String, Codable, CaseIterable, Sendable {
-            case T
-        }
+    /// The members in order; `nil` goes out as `null`.
+    private let members: [(name: String, value: ColumnValue?)]
 
-        package var kind: Kind
-        package var symbol: String
-        package var time_ms: Int64
-        package var price: Double
-        package var size: Double
-        package var exchange: Int32?
-        package var connection: String
-        package var received_ms: Int64
-        package var sequence: Int64?
-
-        package static let meanings = EventJSON.meanings
-        package static let bounds = ["symbol": Bounds.symbol]
-    }
-
-    /// A quote.
-    package struct Quote: WireObject {
-        /// The kind of a quote.
-        package enum Kind: String, Codable, CaseIterable, Sendable {
-            case Q
-        }
-
-        package var kind: Kind
-        package var symbol: String
-        package var time_ms: Int64
-        package var bid: Double?
-        package var bid_size: Double?
-        package var ask: Double?
-        package var ask_size: Double?
-        package var connection: String
-        package var received_ms: Int64
-        package var sequence: Int64?
-
-        package static let meanings = EventJSON.meanings
-        package static let bounds = ["symbol": Bounds.symbol]
-    }
-
-    /// Price bands, a halt or its end.
-    package struct LimitBand: WireObject {
-        /// The kind of these events.
-        package enum Kind: String, Codable, CaseIterable, Sendable {
-            case LULD
-        }
-
-        package var kind: Kind
-        package var symbol: String
-        package var time_ms: Int64
-        package var high_band: Double?
-        package var low_band: Double?
-        package var indicators: String?
-        package var connection: String
-        package var received_ms: Int64
-        package var sequence: Int64?
-
-        package static let meanings = EventJSON.meanings
-        package static let bounds = ["symbol": Bounds.symbol]
-    }
-
-    /// The imbalance of an auction.
-    package struct Imbalance: WireObject {
-        /// The kind of these events.
-        package enum Kind: String, Codable, CaseIterable, Sendable {
-            case NOI
-        }
-
-        package var kind: Kind
-        package var symbol: String
-        package var time_ms: Int64
-        package var auction_time: Int32?
-        package var auction_type: String?
-        package var imbalance: Double?
-        package var paired: Double?
-        package var clearing_price: Double?
-        package var connection: String
-        package var received_ms: Int64
-        package var sequence: Int64?
-
-        package static let meanings = EventJSON.meanings
-        package static let bounds = ["symbol": Bounds.symbol]
-    }
-
-    /// A fair value.
-    package struct FairValue: WireObject {
-        /// The kind of these events.
-        package enum Kind: String, Codable, CaseIterable, Sendable {
-            case FMV
-        }
-
-        package var kind: Kind
-        package var symbol: String
-        package var time_ms: Int64
-        package var fair_value: Double
-        package var connection: String
-        package var received_ms: Int64
-        package var sequence: Int64?
-
-        package static let meanings = EventJSON.meanings
-        package static let bounds = ["symbol": Bounds.symbol]
-    }
-
-    private static let meanings = [
-        "connection": "The name of the connection that brought it", "received_ms": "When it was read from the socket",
-        "sequence": "The row's number in its stream; null before the event is in the file",
-    ]
-
-    package init(_ event: StoredEvent) {
-        let (connection, received) = (event.connection, event.receivedMicroseconds / 1000)
-        switch event.event {
-        case .bar(let bar):
-            self = .bar(
-                Bar(
-                    kind: bar.interval == .minute ? .AM : .A, symbol: bar.symbol.description, time_ms: bar.start,
-                    open: bar.open, high: bar.high, low: bar.low, close: bar.close, volume: bar.volume, vwap: bar.vwap,
-                    connection: connection, received_ms: received, sequence: event.sequence))
-        case .trade(let trade):
-            self = .trade(
-                Trade(
-                    kind: .T, symbol: trade.symbol.description, time_ms: trade.time, price: trade.price,
-                    size: trade.size, exchange: trade.exchange, connection: connection, received_ms: received,
-                    sequence: event.sequence))
-        case .quote(let quote):
-            self = .quote(
-                Quote(
-                    kind: .Q, symbol: quote.symbol.description, time_ms: quote.time, bid: quote.bid,
-                    bid_size: quote.bidSize, ask: quote.ask, ask_size: quote.askSize, connection: connection,
-                    received_ms: received, sequence: event.sequence))
-        case .limitBand(let band):
-            self = .limitBand(
-                LimitBand(
-                    kind: .LULD, symbol: band.symbol.description, time_ms: band.time, high_band: band.high,
-                    low_band: band.low, indicators: event.event.detail(in: event.texts), connection: connection,
-                    received_ms: received, sequence: event.sequence))
-        case .imbalance(let found):
-            self = .imbalance(
-                Imbalance(
-                    kind: .NOI, symbol: found.symbol.description, time_ms: found.time,
-                    auction_time: found.auctionTime, auction_type: event.event.detail(in: event.texts),
-                    imbalance: found.imbalance, paired: found.paired, clearing_price: found.clearingPrice,
-                    connection: connection, received_ms: received, sequence: event.sequence))
-        case .fairValue(let found):
-            self = .fairValue(
-                FairValue(
-                    kind: .FMV, symbol: found.symbol.description, time_ms: found.time, fair_value: found.value,
-                    connection: connection, received_ms: received, sequence: event.sequence))
-        }
+    /// - Parameter ids: the connections' ids by name.
+    package init(_ event: StoredEvent, ids: [String: String]) {
+        let head = event.event.head
+        let values = Dictionary(
+            uniqueKeysWithValues: event.event.values(in: event.texts, where: Self.isShown).map {
+                ($0.column.name, $0.value)
+            })
+        members =
+            [
+                ("kind", .text(head.kind.rawValue)), ("symbol", .text(head.symbol.description)),
+                ("time_ms", .integer(head.time)),
+            ]
+            + head.kind.stream.columns.filter(Self.isShown).map { ($0.name, values[$0.name]) }
+            + [
+                ("connection", .text(event.connection)),
+                ("connection_id", ids[event.connection].map { .text($0) }),
+                ("received_ms", .integer(event.receivedMicroseconds / 1000)),
+                ("sequence", event.sequence.map { .integer($0) }),
+            ]
     }
 
     package init(from decoder: any Decoder) throws {
-        if let bar = try? Bar(from: decoder) {
-            self = .bar(bar)
-        } else if let trade = try? Trade(from: decoder) {
-            self = .trade(trade)
-        } else if let band = try? LimitBand(from: decoder) {
-            self = .limitBand(band)
-        } else if let imbalance = try? Imbalance(from: decoder) {
-            self = .imbalance(imbalance)
-        } else if let value = try? FairValue(from: decoder) {
-            self = .fairValue(value)
-        } else {
-            self = .quote(try Quote(from: decoder))
+        let container = try decoder.container(keyedBy: Name.self)
+        members = try container.allKeys.map { key in
+            if try container.decodeNil(forKey: key) { return (key.stringValue, nil) }
+            if let number = try? container.decode(Int64.self, forKey: key) {
+                return (key.stringValue, .integer(number))
+            }
+            if let number = try? container.decode(Double.self, forKey: key) { return (key.stringValue, .real(number)) }
+            return (key.stringValue, .text(try container.decode(String.self, forKey: key)))
         }
     }
 
     package func encode(to encoder: any Encoder) throws {
-        switch self {
-        case .bar(let bar): try bar.encode(to: encoder)
-        case .trade(let trade): try trade.encode(to: encoder)
-        case .quote(let quote): try quote.encode(to: encoder)
-        case .limitBand(let band): try band.encode(to: encoder)
-        case .imbalance(let imbalance): try imbalance.encode(to: encoder)
-        case .fairValue(let value): try value.encode(to: encoder)
+        var container = encoder.container(keyedBy: Name.self)
+        for (name, value) in members {
+            switch value {
+            case .integer(let number): try container.encode(number, forKey: Name(name))
+            case .real(let number): try container.encode(number, forKey: Name(name))
+            case .text(let text): try container.encode(text, forKey: Name(name))
+            case nil: try container.encodeNil(forKey: Name(name))
+            }
         }
     }
 
-    package static var schemas: [Schema] {
-        [
-            .of(Bar.self), .of(Trade.self), .of(Quote.self), .of(LimitBand.self), .of(Imbalance.self),
-            .of(FairValue.self),
-        ]
+    package static let schemas = EventStream.allCases.map(schema)
+
+    /// What an event in one line shows, and what the page does besides.
+    private static func isShown(_ column: Column) -> Bool {
+        column.isBrief || column.name == "vwap" || column.name == "exchange"
+    }
+
+    private static func schema(of stream: EventStream) -> Schema {
+        let columns = stream.columns.filter(isShown).map { column -> Schema.Member in
+            let schema: Schema =
+                column.content.isText ? .text(Bounds()) : column.content.isReal ? .number : .integer(Bounds())
+            return Schema.Member(
+                name: column.name, schema: column.isRequired ? schema : .nullable(schema),
+                meaning: column.meaning.prefix(1).uppercased() + column.meaning.dropFirst())
+        }
+        let name = "Event\(stream.event)"
+        return .object(
+            .init(
+                name: name,
+                members: [
+                    .init(name: "kind", schema: .words(stream.kinds.map(\.rawValue))),
+                    .init(name: "symbol", schema: .text(.symbol)),
+                    .init(
+                        name: "time_ms", schema: .integer(Bounds()),
+                        meaning: stream == .bars ? "When the bar starts" : nil),
+                ] + columns + [
+                    .init(
+                        name: "connection", schema: .text(Bounds()),
+                        meaning: "The name of the connection that brought it"),
+                    .init(
+                        name: "connection_id", schema: .nullable(.text(Bounds())),
+                        meaning: "Its id; null when no connection has that name now"),
+                    .init(name: "received_ms", schema: .integer(Bounds()), meaning: "When it was read from the socket"),
+                    .init(
+                        name: "sequence", schema: .nullable(.integer(Bounds())),
+                        meaning: "The row's number in its stream; null before the event is in the file"),
+                ]))
     }
 }
 
@@ -244,12 +122,14 @@ package struct RecentEventsJSON: WireObject {
         "events": "Newest first",
     ]
 
-    package init(symbol: Symbol?, source: Source, isComplete: Bool, events: [StoredEvent]) {
+    package init(
+        symbol: Symbol?, source: Source, isComplete: Bool, events: [StoredEvent], ids: [String: String]
+    ) {
         self.symbol = symbol?.description
         count = events.count
         self.source = source
         is_complete = isComplete
-        self.events = events.map(EventJSON.init)
+        self.events = events.map { EventJSON($0, ids: ids) }
     }
 }
 
@@ -259,11 +139,12 @@ package struct TickUpdateJSON: WireObject {
     package var seen: Int64
 
     package static let meanings = [
-        "events": "The newest, oldest first", "seen": "How many came since the message before, shown or not",
+        "events": "The newest of each connection, oldest first",
+        "seen": "How many came since the message before, shown or not",
     ]
 
-    package init(_ events: some Sequence<StoredEvent>, seen: UInt64) {
-        self.events = events.map(EventJSON.init)
+    package init(_ events: [StoredEvent], seen: UInt64, ids: [String: String]) {
+        self.events = events.map { EventJSON($0, ids: ids) }
         self.seen = Int64(clamping: seen)
     }
 }

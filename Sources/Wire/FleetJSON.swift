@@ -148,7 +148,7 @@ package struct ShardJSON: WireObject {
     }
 }
 
-/// How a box stands in the fleet: a part of ``StatusJSON``.
+/// How a box is doing in the fleet: a part of ``StatusJSON``.
 package struct FleetPlaceJSON: WireObject {
     package var problem: String?
     package var clock_offset_ms: Int64?

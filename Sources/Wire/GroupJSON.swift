@@ -91,7 +91,7 @@ package struct GroupMembersJSON: WireObject {
     }
 }
 
-/// What a universe key stands for: `/api/universes/{key}`, `edgetick universe resolve`.
+/// What a universe key means: `/api/universes/{key}`, `edgetick universe resolve`.
 package struct ResolutionJSON: WireObject {
     /// A group that the key, or a part of it, names.
     package struct Part: WireObject {

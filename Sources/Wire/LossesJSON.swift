@@ -23,7 +23,8 @@ package struct GapsJSON: WireObject {
 
         package static let meanings = [
             "state":
-                "open: not filled yet; filled: what the REST API has is in the buffer; empty: nothing was traded; "
+                "open: not filled yet; filled: what the REST API has is in the buffer; partial: some of it is, and "
+                + "detail says what is missing; empty: nothing was traded; "
                 + "unfillable: the REST API doesn't have it, or may not be asked; covered: other boxes of the group "
                 + "missed nothing then, and their rows are upstream",
             "detail": "Why, in words",

@@ -19,7 +19,7 @@ package enum PlatformJSON {
         }
     }
 
-    /// How a connection stands.
+    /// How a connection is.
     package struct Connection: Encodable, Sendable {
         package var name: String
         package var status: String

@@ -85,3 +85,67 @@ package struct ReconcileJSON: WireObject {
         self.failures = failures.sorted { $0.key < $1.key }.map { Failure(symbol: $0.key.description, error: $0.value) }
     }
 }
+
+/// Where the daily comparison with the tape is: a part of `/api/status`.
+package struct ReconcileStateJSON: WireObject {
+    /// What became of a day.
+    package struct Day: WireObject {
+        package var day: String
+        package var is_complete: Bool
+        package var percent: Int
+        package var symbols: Int
+        package var failed_symbols: Int
+        package var tape_bars: Int
+        package var open_bars: Int
+        package var added_bars: Int
+        package var corrected_bars: Int
+        package var not_on_tape_bars: Int
+        package var error: String?
+        package var at_ms: Int64
+
+        package static let meanings = [
+            "day": "The New York date, such as 2026-11-24",
+            "is_complete": "Whether every symbol was compared and is complete",
+            "percent": "The share of the tape's bars that are here as they are there, rounded down",
+            "symbols": "Those that were compared",
+            "failed_symbols": "Those that could not be compared",
+            "open_bars": "Bars of the tape that are still missing or different",
+            "error": "Why a symbol, or the day, could not be compared",
+            "at_ms": "When it was found",
+        ]
+
+        init(_ outcome: ReconcileState.Outcome) {
+            day = outcome.day.description
+            is_complete = outcome.isComplete
+            percent = outcome.totals.percent
+            symbols = outcome.totals.symbols
+            failed_symbols = outcome.failures
+            tape_bars = outcome.totals.tape
+            open_bars = outcome.totals.missing
+            added_bars = outcome.totals.added
+            corrected_bars = outcome.totals.corrected
+            not_on_tape_bars = outcome.totals.extra
+            error = outcome.problem
+            at_ms = outcome.at
+        }
+    }
+
+    package var at: String
+    package var day_under_way: String?
+    package var days: [Day]
+    package var next_ms: Int64?
+
+    package static let meanings = [
+        "at": "The time of day in New York (RECONCILE_AT)",
+        "day_under_way": "The day that is being compared",
+        "days": "What became of the last days, the newest first; those that are not complete are tried again",
+        "next_ms": "When a day is compared next",
+    ]
+
+    package init(_ state: ReconcileState) {
+        at = state.timeOfDay
+        day_under_way = state.underWay?.description
+        days = state.days.map(Day.init)
+        next_ms = state.next
+    }
+}

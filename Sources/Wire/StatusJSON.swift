@@ -86,6 +86,7 @@ package struct StatusJSON: WireObject {
     package var sync: SyncJSON
     package var cache: Cache?
     package var relay: RelayJSON?
+    package var reconcile: ReconcileStateJSON?
     package var fleet: FleetPlaceJSON?
     package var shard: ShardJSON?
     package var latency: LatencyJSON
@@ -98,6 +99,7 @@ package struct StatusJSON: WireObject {
         "environment": "Whose groups are used",
         "connections": "In the order of their numbers",
         "relay": "Who reads over the relay; null without RELAY_PORT",
+        "reconcile": "The daily comparison with the tape; null without RECONCILE_AT",
         "fleet": "The place of the box in the fleet; null without DATABASE_URI",
         "shard": "How much of the symbols it takes; null without SHARD",
         "latency": "Of all connections",
@@ -119,6 +121,7 @@ package struct StatusJSON: WireObject {
         sync = SyncJSON(snapshot)
         cache = snapshot.cache.map(Cache.init)
         relay = snapshot.relay.map(RelayJSON.init)
+        reconcile = snapshot.reconcile.map(ReconcileStateJSON.init)
         fleet = snapshot.fleet.map(FleetPlaceJSON.init)
         shard = snapshot.shard.map(ShardJSON.init)
         latency = LatencyJSON(

@@ -2,7 +2,7 @@ package import Collector
 import MarketData
 import Store
 
-/// How the upload stands: `/api/sync`.
+/// How the upload is doing: `/api/sync`.
 package struct SyncJSON: WireObject {
     /// The state in one word.
     package enum State: String, Codable, CaseIterable, Sendable {

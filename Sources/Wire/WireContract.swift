@@ -1,3 +1,5 @@
+import Universe
+
 /// Every answer with the places that it comes out of: what docs/json.md prints.
 package enum WireContract {
     /// An answer and who gives it.
@@ -41,6 +43,8 @@ package enum WireContract {
         Answer(type: GapsJSON.self, places: ["GET /api/gaps", "edgetick gaps --json"]),
         Answer(type: UploadJSON.self, places: ["edgetick sync --json"]),
         Answer(type: PendingJSON.self, places: ["edgetick sync --dry-run --json"]),
+        Answer(type: BackfillJSON.self, places: ["edgetick backfill --from --json"]),
+        Answer(type: BackfilledGapsJSON.self, places: ["edgetick backfill --json"]),
         Answer(type: VerificationJSON.self, places: ["edgetick verify --json, a list of"]),
         Answer(type: RepairJSON.self, places: ["edgetick repair --json, a list of"]),
         Answer(type: ReconcileJSON.self, places: ["edgetick reconcile --json"]),
@@ -69,6 +73,10 @@ package enum WireContract {
         Answer(type: RemovedGroupJSON.self, places: ["edgetick universe remove --json"]),
         Answer(type: LegacyListJSON.self, places: ["edgetick universe migrate-legacy --json, a list of"]),
         Answer(type: ValidationJSON.self, places: ["edgetick universe validate --json"]),
+        Answer(type: UniverseReport.self, places: ["edgetick universe report --json"]),
+        Answer(type: CacheEntryJSON.self, places: ["edgetick settings list, get --json, a list of"]),
+        Answer(type: ConfigJSON.self, places: ["edgetick config --json"]),
+        Answer(type: DoctorFindingJSON.self, places: ["edgetick doctor --json, a list of"]),
         Answer(type: RefreshJSON.self, places: ["POST /api/universes/refresh"]),
         Answer(type: ProblemJSON.self, places: ["every refusal, as application/problem+json"]),
     ]
@@ -79,13 +87,16 @@ package enum WireContract {
             # JSON
 
             What the API returns, the event stream sends and the commands print with `--json`. One type of the module
-            `Wire` stands behind each answer: the server encodes it, the command prints the same text, `/api/openapi.json`
+            `Wire` is behind each answer: the server encodes it, the command prints the same text, `/api/openapi.json`
             is made from it, and so is this page (a test compares it).
 
             Names are in snake_case. Times are integers in milliseconds since the Unix epoch and end in `_ms`; durations
             are numbers of seconds and end in `_seconds`. Only `/api/admin/websocket-status` also has times in Unix
             seconds, under the names that other programs read there. Every member is always there: what is not known
             is `null`. Members may be added, so a reader skips those that it does not know.
+
+            `edgetick tail --json` and `edgetick query --format json` of events print rows instead: the columns of
+            [columns.md](columns.md) that have a value, with `kind`, `connection`, `received_us` and `seq`.
 
             """
         var known: Set<String> = []

@@ -1,5 +1,6 @@
 import Feed
 import FeedSimulator
+import LedgerSupport
 import Logging
 import MarketData
 import Store
@@ -30,6 +31,22 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
         let next = pacer.failed(.tooManyRequests, tried: 1, retryAfter: .seconds(7), jitter: 0.5, now: .seconds(1))
         #expect(next == .tryAgain(after: .zero))
         #expect(turn(&pacer, .seconds(1)) == .seconds(7))
+    }
+
+    @Test(arguments: [RequestPacer.pause("86400"), RequestPacer.pause("9223372036854775807")])
+    func `no server has the collector wait for longer than two minutes`(asked: Duration?) {
+        #expect(asked == .seconds(120))
+        var pacer = RequestPacer(requestsPerMinute: 0)
+        let next = pacer.failed(.serverTrouble, tried: 1, retryAfter: asked, jitter: 0, now: .zero)
+        #expect(next == .tryAgain(after: .seconds(120)))
+        _ = pacer.failed(.tooManyRequests, tried: 1, retryAfter: asked, jitter: 0, now: .zero)
+        #expect(turn(&pacer, .zero) == .seconds(120))
+    }
+
+    @Test func `what asks for no time to come asks for no pause`() {
+        #expect(RequestPacer.pause("7") == .seconds(7))
+        #expect(RequestPacer.pause("-9223372036854775808") == .zero)
+        #expect(RequestPacer.pause("Wed, 25 Nov 2026 19:00:55 GMT") == nil)
     }
 
     @Test func `trouble is tried again with growing waits, a refusal is not`() {
@@ -129,8 +146,8 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
         _ body: @Sendable (FeedSimulator, Int, Workspace, TickBuffer) async throws -> Void
     ) async throws {
         var configuration = SimulatorConfiguration(
-            source: .ledger(LedgerFeed(plan: Self.plan, count: Self.count, eventsPerFrame: 3)),
-            startsWith: .immediately)
+            source: .ledger(LedgerFeed(plan: Self.plan, count: Self.count, eventsPerFrame: 3)))
+        configuration.startsWith = .immediately
         configuration.absence = .misses
         configuration.servesAggregates = true
         configuration.aggregateRefusals = refusals
@@ -260,7 +277,8 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
                     connection: "primary", symbols: Self.symbols, events: [.minuteBar], from: Self.plan.start + 60_000,
                     to: Self.plan.start + 100 * 60_000, cause: .down))
             try await buffer.flush()
-            try await buffer.settle([GapFill(gap: 1, symbols: [(Self.symbols[0], 100)], event: .minuteBar)])
+            let fresh = try #require(try GapLog.read(directory: workspace.path).first)
+            try await buffer.settle([GapFill(of: fresh, symbols: [(Self.symbols[0], 100)], event: .minuteBar)])
             let client = try client(port)
             let filler = GapFiller(client: client, buffer: buffer, directory: workspace.path)
             let record = try #require(try GapLog.read(directory: workspace.path).first)
@@ -300,8 +318,10 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
         let plan = LedgerPlan(kinds: [.minuteBar], symbols: symbols)
         let count = 6 * 960
         var configuration = SimulatorConfiguration(
-            source: .ledger(LedgerFeed(plan: plan, count: count, eventsPerFrame: 6, eventsPerSecond: 2000)),
-            pace: .speed(1), startsWith: .subscriptions(clients: 3), faults: [.dropEvery(frames: 50)])
+            source: .ledger(LedgerFeed(plan: plan, count: count, eventsPerFrame: 6, eventsPerSecond: 2000)))
+        configuration.pace = .speed(1)
+        configuration.startsWith = .subscriptions(clients: 3)
+        configuration.faults = [.dropEvery(frames: 50)]
         configuration.servesAggregates = true
         configuration.absence = .misses
         configuration.closeTimeout = .milliseconds(500)

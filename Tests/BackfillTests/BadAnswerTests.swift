@@ -171,4 +171,36 @@ import Testing
         #expect(lines.last?.contains("next_try_in_s=1 server=http://127.0.0.1:\(server.port) try=1 of 2") == true)
         await rig.close()
     }
+
+    @Test(
+        arguments: [("named", "DNS:localhost", .badAnswer), ("unnamed", nil, .unreachable)]
+            as [(
+                String, String?, BackfillError.Reason
+            )])
+    func `a certificate must have its host among the alternative names`(
+        name: String, alternatives: String?, reason: BackfillError.Reason
+    ) async throws {
+        let workspace = try Workspace()
+        let certificates = try TestCertificates(directory: workspace.file("ca"))
+        try certificates.makeServer(name, alternativeNames: alternatives, commonName: "localhost")
+        let (certificate, key) = certificates.server(name)
+        let port = try PostgresCluster.freePort()
+        let server = try ChildProcess(
+            "/usr/bin/openssl",
+            ["s_server", "-accept", "127.0.0.1:\(port)", "-cert", certificate, "-key", key, "-www"])
+        _ = try await server.line(containing: "ACCEPT", within: .seconds(20))
+        var configuration = AggregatesClient.Configuration(
+            url: "https://localhost:\(port)", apiKey: Secret("a-key"), caFile: certificates.authority)
+        configuration.timeout = .seconds(3)
+        configuration.tries = 1
+        let client = try AggregatesClient(
+            configuration: configuration, logger: Logger(label: "rest") { _ in SwiftLogNoOpLogHandler() })
+        let error = await #expect(throws: BackfillError.self) {
+            try await client.bars(of: Self.symbols[0], interval: .minute, starts: 0...1) { _ in }
+        }
+        #expect(error?.reason == reason, "\(String(describing: error))")
+        #expect(error?.message.contains("subjectAltName") == (reason == .unreachable))
+        await client.shutdown()
+        withExtendedLifetime(server) {}
+    }
 }

@@ -52,8 +52,8 @@ private func bar(_ minute: Int, close: Double = 10, volume: Double = 100, vwap: 
         _ tape: [Bar], _ file: [Bar], upstream: [Bar]? = nil, rounding: Double = 0, halts: [Range<Int64>] = []
     ) -> DayComparison {
         DayComparison(
-            Symbol("AAPL")!, on: day, tape: tape, file: file.map { DayBar($0) }, upstream: upstream?.map { DayBar($0) },
-            rounding: rounding, halts: halts)
+            Symbol("AAPL")!, on: day, tape: tape.map { DayBar($0) }, file: file.map { DayBar($0) },
+            upstream: upstream?.map { DayBar($0) }, rounding: rounding, halts: halts)
     }
 
     @Test func `a day as the tape has it needs no change`() {
@@ -153,31 +153,56 @@ private func bar(_ minute: Int, close: Double = 10, volume: Double = 100, vwap: 
         var schedule = ReconcileSchedule(minute: 21 * 60, since: opening)
         #expect(schedule.due(at: evening - 1) == nil && schedule.wait(at: evening - 1) == 1)
         #expect(schedule.due(at: evening) == day && schedule.wait(at: evening) == 0)
-        schedule.finished(at: evening + 60_000)
-        #expect(schedule.due(at: evening + 60_000) == nil)
+        schedule.finished(day)
+        #expect(schedule.due(at: evening + 60_000) == nil && schedule.wait(at: evening + 60_000) == 86_340_000)
         #expect(schedule.due(at: evening + 24 * 3_600_000) == day.after)
     }
 
     @Test func `a time before the day is over is of the day before`() {
         let schedule = ReconcileSchedule(minute: 9 * 60, since: opening - 86_400_000)
-        #expect(schedule.due(at: opening)?.description == "2023-12-29")
+        #expect(schedule.due(at: opening)?.description == nil)
+        let older = ReconcileSchedule(minute: 9 * 60, since: opening - 5 * 86_400_000)
+        #expect(older.due(at: opening)?.description == "2023-12-29")
     }
 
-    @Test func `a box that was off catches up, a new one has nothing to`() {
-        #expect(ReconcileSchedule(minute: 21 * 60, since: opening).due(at: evening + 3_600_000) == day)
+    @Test func `a box that was off catches up on every day of the last seven, a new one has nothing to`() {
+        let later = day.advanced(by: 14).moment(minuteOfDay: 21 * 60)
+        var schedule = ReconcileSchedule(minute: 21 * 60, since: opening)
+        var days: [String] = []
+        while let next = schedule.due(at: later) {
+            days.append(next.description)
+            schedule.finished(next)
+        }
+        // Martin Luther King's day is left out.
+        #expect(
+            days == [
+                "2024-01-16", "2024-01-12", "2024-01-11", "2024-01-10", "2024-01-09", "2024-01-08", "2024-01-05",
+            ])
         #expect(ReconcileSchedule(minute: 21 * 60, since: evening + 1).due(at: evening + 3_600_000) == nil)
     }
 
     @Test func `a failure is tried again, later each time, until the day is done`() {
         var schedule = ReconcileSchedule(minute: 21 * 60, since: opening)
-        schedule.failed(at: evening)
+        schedule.failed(day, at: evening)
         #expect(schedule.due(at: evening + 1) == nil && schedule.wait(at: evening) == 600_000)
         #expect(schedule.due(at: evening + 600_000) == day)
-        schedule.failed(at: evening + 600_000)
+        schedule.failed(day, at: evening + 600_000)
         #expect(schedule.wait(at: evening + 600_000) == 1_200_000)
-        schedule.finished(at: evening + 1_800_000)
-        schedule.failed(at: evening + 1_800_000)
-        #expect(schedule.wait(at: evening + 1_800_000) > 600_000)
+        schedule.finished(day)
+        #expect(schedule.due(at: evening + 86_000_000) == nil)
+    }
+
+    @Test func `a day that stays incomplete is tried beside the next ones, and is given up after seven`() {
+        var schedule = ReconcileSchedule(minute: 21 * 60, since: opening)
+        schedule.failed(day, at: evening)
+        let next = evening + 86_400_000
+        #expect(schedule.due(at: next) == day.after)
+        schedule.finished(day.after)
+        #expect(schedule.due(at: next) == day && schedule.forgetPast(at: next).isEmpty)
+        schedule.failed(day, at: next)
+        let late = day.advanced(by: 14).moment(minuteOfDay: 21 * 60)
+        #expect(schedule.forgetPast(at: late) == [day])
+        #expect(schedule.forgetPast(at: late).isEmpty)
     }
 }
 
@@ -189,9 +214,9 @@ private func bar(_ minute: Int, close: Double = 10, volume: Double = 100, vwap: 
         "\(symbol),1500,10.5,10.75,11,10.25,\((opening + Int64(minute) * 60_000) * 1_000_000),12"
     }
 
-    private func read(_ path: String, _ symbols: [String]) async throws -> [String: [Bar]] {
+    private func read(_ path: String, _ symbols: [String]) async throws -> [String: [DayBar]] {
         let tape = try FlatFileTape(path: path, symbols.compactMap { Symbol($0) }, starts: starts) { _ in }
-        var found: [String: [Bar]] = [:]
+        var found: [String: [DayBar]] = [:]
         while let group = try await tape.next().get() {
             for (symbol, bars) in group.bars {
                 #expect(found.updateValue(bars, forKey: symbol.description) == nil)

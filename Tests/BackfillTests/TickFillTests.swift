@@ -1,5 +1,6 @@
 import FeedSimulator
 import Foundation
+import LedgerSupport
 import Logging
 import MarketData
 import Store
@@ -45,12 +46,18 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
 
     @Test func `the same event a millisecond off is the same, two off is another`() {
         var known = KnownTicks()
-        let key = TickKey.trade(symbols[0], sequence: 7, exchange: 4, id: "a")
-        known.insert(key, 1000)
-        #expect([999, 1000, 1001].allSatisfy { known.contains(key, $0) })
-        #expect(!known.contains(key, 998) && !known.contains(key, 1002))
+        var texts = TextArena()
+        func key(_ id: String) -> TickKey {
+            let trade = Trade(
+                symbol: symbols[0], time: 1000, price: 1, size: 1, exchange: 4, tradeID: texts.append(id), sequence: 7)
+            return TickKey(trade, in: texts)
+        }
+        let first = key("a")
+        known.insert(first, 1000)
+        #expect([999, 1000, 1001].allSatisfy { known.contains(first, $0) })
+        #expect(!known.contains(first, 998) && !known.contains(first, 1002))
         // Two trades over the counter may share a sequence.
-        #expect(!known.contains(.trade(symbols[0], sequence: 7, exchange: 4, id: "b"), 1000))
+        #expect(!known.contains(key("b"), 1000))
     }
 }
 
@@ -63,7 +70,8 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
         _ body: @Sendable (FeedSimulator, AggregatesClient, String, TickBuffer) async throws -> Void
     ) async throws {
         var configuration = SimulatorConfiguration(
-            source: .ledger(LedgerFeed(plan: plan, count: Self.count, eventsPerFrame: 7)), startsWith: .immediately)
+            source: .ledger(LedgerFeed(plan: plan, count: Self.count, eventsPerFrame: 7)))
+        configuration.startsWith = .immediately
         configuration.absence = .misses
         configuration.servesTicks = true
         configuration.refusesTicks = refusesTicks
@@ -155,7 +163,23 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
         }
     }
 
-    @Test func `a budget that is used up leaves the gap open, and a person's wish fills the rest`() async throws {
+    @Test func `of a file with many events few are kept in mind at once, and still none is doubled`() async throws {
+        try await rig { _, client, directory, buffer in
+            try await stream(buffer, without: gap())
+            let record = try #require(try GapLog.read(directory: directory).first)
+            let requests = FillPlan(record, everything: []).requests
+            // The edges alone are more than that.
+            let filler = TickFiller(client: client, buffer: buffer, directory: directory, mostKnown: 1)
+            let first = try await filler.bring(requests, of: record, within: nil)
+            #expect(first.rows == 149 * 4 && !first.isCut)
+            try await expectAll(buffer)
+            let again = try await filler.bring(requests, of: record, within: nil)
+            #expect(again.rows == 0 && again.present >= 149 * 4)
+            try await expectAll(buffer)
+        }
+    }
+
+    @Test func `a budget that is used up leaves the rest to a person, also after a restart`() async throws {
         try await rig { _, client, directory, buffer in
             try await stream(buffer, without: gap())
             let filler = GapFiller(client: client, buffer: buffer, directory: directory)
@@ -163,9 +187,12 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
             var access = TickAccess.all
             access.budget = TickAccess.Budget()
             access.budget?.requests = 2
-            #expect(try await filler.fill(record, ticks: access) == .open)
-            let left = try #require(try GapLog.read(directory: directory).first)
-            #expect(left.state == .open && left.ticks == 149)
+            #expect(try await filler.fill(record, ticks: access) == .partial)
+            // What is filled by itself is the open gaps alone.
+            #expect(try GapLog.read(directory: directory, states: [.open]).isEmpty)
+            let left = try #require(try GapLog.read(directory: directory, states: GapState.unsettled).first)
+            #expect(left.state == .partial && left.ticks == 149)
+            #expect(left.detail?.contains("is left to 'edgetick backfill'") == true)
             #expect(try await filler.fill(left) == .filled)
             try await expectAll(buffer)
         }
@@ -182,6 +209,52 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
             let after = try #require(try GapLog.read(directory: directory).first)
             #expect(after.detail == "the account's plan does not cover trades" && after.lacksTicks)
         }
+    }
+
+    @Test func `a gap of which bars came and trades did not is partial, and says what is missing`() {
+        func verdict(_ events: [EventKind], _ access: TickAccess, settled: [EventKind: Set<Symbol>] = [:]) -> GapState {
+            let record = GapRecord(
+                id: 1, gap: gap(events), state: .open, detail: nil, rows: 0, recorded: 0, settled: settled)
+            return FillVerdict.of(
+                record, .init(done: 1, total: 1, rows: 5, present: 0), TickFiller.Outcome(), access, asked: 0
+            ).state
+        }
+        let refused = TickAccess(kinds: [], refusals: [.trade: "the rows are gone"])
+        #expect(verdict([.minuteBar, .trade], .all) == .filled)
+        #expect(verdict([.minuteBar, .trade], refused) == .partial)
+        #expect(verdict([.minuteBar, .limitBand], .all) == .partial)
+        #expect(verdict([.trade], refused) == .unfillable)
+        // They were fetched the time before.
+        #expect(verdict([.minuteBar, .trade], refused, settled: [.trade: Set(symbols)]) == .filled)
+    }
+
+    @Test func `a gap of everything asks for the symbols of the universes too, and says how many they were`()
+        async throws
+    {
+        let workspace = try Workspace()
+        let mirror = try UniverseMirror.open(directory: workspace.path, access: .readWrite)
+        try mirror.replaceGroup(.init(name: "some", type: .custom), members: [GroupMember(symbol: "IBM")])
+        let buffer = try TickBuffer.open(
+            directory: workspace.path, options: .init(collector: "tests", commitInterval: .milliseconds(5)),
+            logger: quiet)
+        var batch = EventBatch(connection: "primary", receivedMicroseconds: WallClock.microseconds())
+        batch.trades = [Trade(symbol: symbols[0], time: plan.start, price: 1, size: 1)]
+        #expect(buffer.offer(batch) == .accepted)
+        var all = gap([.trade])
+        all.symbols = []
+        buffer.record(all)
+        try await buffer.flush()
+        let server = try ScriptedREST { _ in (200, #"{"status":"OK","results":[]}"#) }
+        let client = try AggregatesClient(
+            configuration: .init(url: "http://127.0.0.1:\(server.port)", apiKey: Secret("key")), logger: quiet)
+        let filler = GapFiller(client: client, buffer: buffer, directory: workspace.path)
+        let record = try #require(try GapLog.read(directory: workspace.path).first)
+        #expect(try await filler.fill(record) == .empty)
+        #expect(server.requests.count == 2 && server.requests.contains { $0.contains("/trades/IBM") })
+        let detail = try GapLog.read(directory: workspace.path).first?.detail
+        #expect(detail == "nothing was traded; 2 symbols of the last day and of the universes were asked for")
+        await client.shutdown()
+        await buffer.close()
     }
 
     @Test func `a trade that the tape has withdrawn is left out and counted`() async throws {

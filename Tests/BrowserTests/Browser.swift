@@ -16,10 +16,11 @@ struct Browser: Sendable {
 
     private let driver: RawHTTP
     private let session: String
+    private let downloads: String
 
-    /// Runs `body` with a fresh browser, which is gone afterwards.
+    /// Runs `body` with a fresh browser, which is gone afterwards; one that `traces` can say what its tasks took.
     static func run(
-        width: Int = 1280, height: Int = 900, scheme: String = "light",
+        width: Int = 1280, height: Int = 900, scheme: String = "light", traces: Bool = false,
         _ body: @Sendable (Browser) async throws -> Void
     ) async throws {
         let workspace = try Workspace()
@@ -31,6 +32,10 @@ struct Browser: Sendable {
             // Nothing but this machine is found, so nothing else can be asked.
             "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
         ]
+        var options: [String: Any] = ["binary": "/usr/bin/chromium", "args": arguments]
+        if traces {
+            options["perfLoggingPrefs"] = ["enableNetwork": false, "traceCategories": "toplevel,blink.user_timing"]
+        }
         let value = try await request(
             driver, "POST", "/session",
             [
@@ -38,18 +43,20 @@ struct Browser: Sendable {
                     "alwaysMatch": [
                         "browserName": "chrome",
                         "goog:loggingPrefs": ["browser": "ALL", "performance": "ALL"],
-                        "goog:chromeOptions": ["binary": "/usr/bin/chromium", "args": arguments],
+                        "goog:chromeOptions": options,
                     ]
                 ]
             ])
         guard let session = (value as? [String: Any])?["sessionId"] as? String else {
             throw Failure(description: "no session: \(value)")
         }
-        let browser = Browser(driver: driver, session: session)
+        let browser = Browser(driver: driver, session: session, downloads: workspace.file("downloads"))
         let result: Result<Void, any Error>
         do {
             try await browser.resize(width: width, height: height)
             try await browser.prefer(scheme: scheme)
+            try await browser.command(
+                "Browser.setDownloadBehavior", ["behavior": "allow", "downloadPath": browser.downloads])
             try await body(browser)
             result = .success(())
         } catch {
@@ -128,6 +135,16 @@ struct Browser: Sendable {
         }
     }
 
+    /// Waits for something that is not there yet.
+    private func soon<Value>(_ what: String, _ look: () async throws -> Value?) async throws -> Value {
+        let deadline = ContinuousClock.now + .seconds(30)
+        while ContinuousClock.now < deadline {
+            if let found = try await look() { return found }
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        throw Failure(description: "not in time: \(what)")
+    }
+
     /// Clicks the middle of the element, as a person would: fails when something lies over it.
     func click(_ selector: String) async throws {
         _ = try await call("POST", "/element/\(try await element(selector))/click", [:])
@@ -161,6 +178,28 @@ struct Browser: Sendable {
         _ = try await call("POST", "/actions", ["actions": [["type": "wheel", "id": "wheel", "actions": [step]]]])
     }
 
+    /// What the page handed over as a download of this name.
+    func download(_ name: String) async throws -> Data {
+        let file = URL(fileURLWithPath: downloads + "/" + name)
+        return try await soon("the download \(name)") {
+            (try? Data(contentsOf: file)).flatMap { $0.isEmpty ? nil : $0 }
+        }
+    }
+
+    /// Goes to the window that was opened last, and returns its text when there is some.
+    func textOfNewWindow() async throws -> String {
+        let windows = try await soon("another window") {
+            (try await call("GET", "/window/handles") as? [String]).flatMap { $0.count > 1 ? $0 : nil }
+        }
+        let first = windows[0]
+        _ = try await call("POST", "/window", ["handle": windows[windows.count - 1]])
+        try await until("document.body.innerText.length > 0")
+        let text = try await evaluate("return document.body.innerText", as: String.self)
+        _ = try await call("DELETE", "/window")
+        _ = try await call("POST", "/window", ["handle": first])
+        return text
+    }
+
     /// A picture of what is seen, as PNG.
     func screenshot() async throws -> Data {
         let text = try await call("GET", "/screenshot") as? String
@@ -181,16 +220,46 @@ struct Browser: Sendable {
 
     /// The addresses that the browser asked for since the last call.
     func requested() async throws -> [String] {
+        try await notices(of: "Network.requestWillBeSent").compactMap { notice in
+            (notice["request"] as? [String: Any])?["url"] as? String
+        }
+    }
+
+    /// The processor time of the page's tasks while `body` runs, in milliseconds, the longest first: unlike their length, it
+    /// does not depend on what else the machine does. The browser has to trace, and is on an empty page afterwards.
+    func tasks(during body: () async throws -> Void) async throws -> [Double] {
+        try await evaluate("performance.mark('tasks begin'); return true", as: Bool.self)
+        try await body()
+        try await evaluate("performance.mark('tasks end'); return true", as: Bool.self)
+        // The driver collects what was traced when the browser goes elsewhere.
+        try await open("about:blank")
+        let traced = try await notices(of: "Tracing.dataCollected")
+        func mark(_ name: String) throws -> (process: Int, thread: Int, time: Double) {
+            guard let mark = traced.first(where: { $0["name"] as? String == name }),
+                let process = mark["pid"] as? Int, let thread = mark["tid"] as? Int, let time = mark["ts"] as? NSNumber
+            else { throw Failure(description: "no mark \(name) among \(traced.count) events") }
+            return (process, thread, time.doubleValue)
+        }
+        let (begin, end) = (try mark("tasks begin"), try mark("tasks end"))
+        return traced.compactMap { event in
+            guard event["name"] as? String == "ThreadControllerImpl::RunTask", event["pid"] as? Int == begin.process,
+                event["tid"] as? Int == begin.thread, let time = event["ts"] as? NSNumber,
+                (begin.time...end.time).contains(time.doubleValue), let taken = event["tdur"] as? NSNumber
+            else { return nil }
+            return taken.doubleValue / 1000
+        }
+        .sorted(by: >)
+    }
+
+    /// The parameters of the browser's notices of a kind since the last call.
+    private func notices(of method: String) async throws -> [[String: Any]] {
         let entries = try await call("POST", "/se/log", ["type": "performance"]) as? [[String: Any]] ?? []
         return entries.compactMap { entry in
             guard let text = entry["message"] as? String,
                 let outer = try? JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any],
-                let message = outer["message"] as? [String: Any],
-                message["method"] as? String == "Network.requestWillBeSent",
-                let parameters = message["params"] as? [String: Any],
-                let request = parameters["request"] as? [String: Any]
+                let message = outer["message"] as? [String: Any], message["method"] as? String == method
             else { return nil }
-            return request["url"] as? String
+            return message["params"] as? [String: Any]
         }
     }
 

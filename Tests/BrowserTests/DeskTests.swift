@@ -14,13 +14,13 @@ import WebAPISupport
     .enabled(if: Browser.isInstalled, "Chromium and chromedriver are not installed"), .serialized,
     .timeLimit(.minutes(5)))
 struct DeskTests {
-    private static let isLive = "document.getElementById('contact').dataset.state === 'live'"
+    static let isLive = "document.getElementById('contact').dataset.state === 'live'"
     private static let readout = "document.querySelector('#candles .readout').textContent.replaceAll('\\u00a0', ' ')"
-    private static let shown = "Number(document.querySelector('.candles').dataset.shown)"
+    static let shown = "Number(document.querySelector('.candles').dataset.shown)"
     /// 2026-01-05, 10:00 in New York.
-    private static let start: Int64 = 1_767_625_200_000
+    static let start: Int64 = 1_767_625_200_000
 
-    private static func bar(
+    static func bar(
         _ symbol: String, _ minute: Int, _ open: Double, _ high: Double, _ low: Double, _ close: Double,
         from start: Int64 = Self.start
     ) throws -> Bar {
@@ -30,7 +30,7 @@ struct DeskTests {
             high: high, low: low, close: close, volume: 100, vwap: close)
     }
 
-    private static func market(_ symbols: [String]) -> StagedCollector {
+    static func market(_ symbols: [String]) -> StagedCollector {
         let collector = StagedCollector.market()
         collector.change("connection_1") {
             $0.feed.assigned = symbols.compactMap { Symbol($0) }
@@ -40,7 +40,7 @@ struct DeskTests {
         return collector
     }
 
-    private static func page(_ server: RunningServer, _ view: String = "") -> String {
+    static func page(_ server: RunningServer, _ view: String = "") -> String {
         "http://127.0.0.1:\(server.port)/\(view)"
     }
 
@@ -213,8 +213,8 @@ struct DeskTests {
                 let stopped = ContinuousClock.now
                 try await browser.until("document.getElementById('fresh-map').dataset.fresh === '2'")
                 #expect(ContinuousClock.now - stopped < .seconds(2))
-                #expect(try await browser.hasColor("age-1", in: "#fresh-map", x: 6, y: 6))
-                #expect(try await !browser.hasColor("age-1", in: "#fresh-map", x: 15 + 6, y: 6))
+                #expect(try await browser.hasColor("age-1", in: "#fresh-map", x: 2, y: 2))
+                #expect(try await !browser.hasColor("age-1", in: "#fresh-map", x: 59 + 2, y: 2))
                 #expect(
                     try await browser.evaluate(
                         "return document.querySelector('#fresh-slowest .name').textContent", as: String.self) == "BBB")
@@ -250,7 +250,7 @@ struct DeskTests {
         }
     }
 
-    @Test func `dead letters stand in groups of bounded height, and are sent again or given up when confirmed`()
+    @Test func `dead letters are in groups of bounded height, and are retried or discarded when confirmed`()
         async throws
     {
         let collector = StagedCollector.market()
@@ -283,7 +283,7 @@ struct DeskTests {
                 try await browser.until("document.querySelectorAll('#dead-letters-panel .letters').length === 1")
                 try await browser.click(".letters-scroll tbody tr:first-child td:last-child button:nth-child(2)")
                 try await browser.click("#confirm-yes")
-                try await browser.until("/1 row is given up/.test(document.getElementById('toast').textContent)")
+                try await browser.until("/1 row discarded/.test(document.getElementById('toast').textContent)")
                 #expect(collector.current.deadLetters.count == 53)
                 let complaints = try await browser.complaints()
                 #expect(complaints == [])
@@ -348,7 +348,7 @@ struct DeskTests {
         }
     }
 
-    @Test func `live events have milliseconds and sizes, and stand still for who reads`() async throws {
+    @Test func `live events have milliseconds and sizes, and pause for who reads`() async throws {
         try await RunningServer.run(collector: .market()) { server in
             @Sendable func quote(_ index: Int) throws {
                 var batch = EventBatch(connection: "primary", receivedMicroseconds: WallClock.microseconds())
@@ -370,7 +370,7 @@ struct DeskTests {
                 #expect(row.contains("15:00:00.007") && row.contains("10.00 × 300 / 10.50 × 1K"), "\(row)")
                 try await browser.evaluate(
                     "document.getElementById('events-box').scrollTop = 200; return true", as: Bool.self)
-                try await browser.until("document.getElementById('pause').textContent === 'Follow'")
+                try await browser.until("document.getElementById('pause').textContent === 'Resume'")
                 let held = try await browser.evaluate(
                     "return document.getElementById('events-body').innerText", as: String.self)
                 try quote(2)

@@ -84,7 +84,7 @@ struct LivePageTests {
         withExtendedLifetime(collector) {}
     }
 
-    @Test func `a restart of the collector is told, survived, and followed by new events`() async throws {
+    @Test func `a restart of the collector is shown, survived, and followed by new events`() async throws {
         let market = try await SimulatedMarket()
         let box = try CollectorBox(feed: market.url)
         let (first, port) = try await box.collect()
@@ -100,12 +100,35 @@ struct LivePageTests {
                     "return document.documentElement.classList.contains('is-old')", as: Bool.self))
             #expect(
                 try await browser.evaluate("return document.getElementById('verdict').textContent", as: String.self)
-                    == "Not known")
+                    == "Unknown")
             let (second, _) = try await box.collect(settings: ["HTTP_PORT": "\(port)"])
             try await browser.until("\(Self.isLive) && document.getElementById('banner').hidden")
             let newest = "document.querySelector('#events-body tr').cells[0].textContent"
             let before = try await browser.evaluate("return \(newest)", as: String.self)
             try await browser.until("\(newest) !== '\(before)'")
+            withExtendedLifetime(second) {}
+        }
+    }
+
+    @Test func `the last hour's charts survive a restart, with a mark where nothing was collected`()
+        async throws
+    {
+        let market = try await SimulatedMarket()
+        let box = try CollectorBox(feed: market.url)
+        let (first, port) = try await box.collect()
+        let points = "(await (await fetch('/api/history')).json()).points"
+        try await Browser.run { browser in
+            try await browser.open("http://127.0.0.1:\(port)/#hour")
+            let hasPoints = "return \(points).length >= 3"
+            try await Waiting.until(within: .seconds(60)) { try await browser.evaluate(hasPoints, as: Bool.self) }
+            let before = try await browser.evaluate("return \(points)[0].time_ms", as: Double.self)
+            first.send(SIGTERM)
+            try await first.exit()
+            let (second, _) = try await box.collect(settings: ["HTTP_PORT": "\(port)"])
+            try await browser.until("\(Self.isLive) && document.getElementById('banner').hidden")
+            let oldest = try await browser.evaluate("return \(points)[0].time_ms", as: Double.self)
+            #expect(oldest == before)
+            try await browser.until("document.querySelectorAll('#charts .mark').length >= 3")
             withExtendedLifetime(second) {}
         }
     }
@@ -164,5 +187,7 @@ enum Keys {
     static let enter = "\u{E007}"
     static let escape = "\u{E00C}"
     static let left = "\u{E012}"
+    static let right = "\u{E014}"
+    static let down = "\u{E015}"
     static let shift = "\u{E008}"
 }

@@ -193,7 +193,7 @@ struct PageTests {
                 }
             }
             defer { feeding.cancel() }
-            try await Browser.run { browser in
+            try await Browser.run(traces: true) { browser in
                 try await browser.open("http://127.0.0.1:\(server.port)/")
                 try await browser.until(
                     "\(Self.isShown) && document.querySelectorAll('#events-body tr').length === 200")
@@ -208,21 +208,18 @@ struct PageTests {
                 try await browser.press(Keys.escape)
                 try await browser.evaluate(
                     """
-                    window.longest = 0;
                     window.updates = 0;
-                    new PerformanceObserver((list) => {
-                      window.longest = Math.max(window.longest, ...list.getEntries().map((entry) => entry.duration));
-                    }).observe({ type: 'longtask' });
                     new MutationObserver(() => { window.updates += 1; }).observe(document.getElementById('events-body'), { childList: true });
                     return true;
                     """, as: Bool.self)
                 try await browser.resize(width: 1920, height: 6000)
                 try await browser.until("document.getElementById('fresh-map').dataset.count === '3000'")
-                try await browser.evaluate("window.longest = 0; window.updates = 0; return true", as: Bool.self)
-                try await browser.until("window.updates >= 100")
-                let longest = try await browser.evaluate("return window.longest", as: Double.self)
-                // 50 ms where the machine has nothing else to do; the tests share it, so only what is far from that is found.
-                #expect(longest < 500, "milliseconds")
+                let tasks = try await browser.tasks {
+                    try await browser.evaluate("window.updates = 0; return true", as: Bool.self)
+                    try await browser.until("window.updates >= 60")
+                }
+                #expect(tasks.count > 100)
+                #expect(tasks.prefix(5).allSatisfy { $0 < 50 }, "milliseconds of processor time: \(tasks.prefix(5))")
             }
         }
     }

@@ -28,7 +28,7 @@ struct PairServiceTests {
             self.buffer = buffer
             uploader = Uploader(configuration: configuration, bufferID: buffer.id, logger: quiet)
             let pair = PairService(
-                buffer: buffer, directory: directory, symbols: { symbols },
+                buffer: buffer, directory: directory, symbols: { symbols }, kinds: [.trade],
                 table: StretchTable(configuration: configuration, group: group), interval: .milliseconds(20),
                 patience: .milliseconds(40), logger: quiet)
             service = Task { try await pair.run() }
@@ -73,6 +73,26 @@ struct PairServiceTests {
             let text = try cluster.psql(sql, database: database).trimmingCharacters(in: .whitespacesAndNewlines)
             return (Int64(text) ?? 0) - PairServiceTests.start
         }
+    }
+
+    @Test func `a kind of which the file has no event has no newest one, whatever other kinds are there`() async throws
+    {
+        let workspace = try Workspace()
+        let buffer = try TickBuffer.open(
+            directory: workspace.path, options: .init(collector: "box", commitInterval: .milliseconds(5)), logger: quiet
+        )
+        var batch = EventBatch(connection: "primary", receivedMicroseconds: WallClock.microseconds())
+        batch.bars = (0..<6000).map {
+            let start = Self.start + Int64($0) * 60_000
+            return Bar(
+                symbol: symbol, interval: .minute, start: start, end: start + 60_000, open: 1, high: 1, low: 1,
+                close: 1,
+                volume: 1)
+        }
+        #expect(buffer.offer(batch) != .refused)
+        try await buffer.flush()
+        #expect(try GapLog.newestEvents(directory: workspace.path) == [.minuteBar: Self.start + 6000 * 60_000])
+        await buffer.close()
     }
 
     private func gap(_ from: Int64, _ to: Int64?, _ events: [EventKind] = [.trade]) -> Gap {

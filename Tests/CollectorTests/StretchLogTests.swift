@@ -14,14 +14,15 @@ struct StretchLogTests {
 
     private func sight(
         _ seconds: Int, newest: Int64, rows: Int64, upstream: Int64, gaps: [Gap] = [], symbols: Set<Symbol>? = nil,
-        drops: Int64 = 0
+        drops: Int64 = 0, time: Int64 = 0
     ) -> StretchLog.Sight {
         var buffer = BufferStatistics()
         buffer[.trades].lastSequence = rows
         buffer[.trades].acknowledgedSequence = upstream
         buffer.drops = drops
         return StretchLog.Sight(
-            newest: [.trade: newest], buffer: buffer, gaps: gaps, symbols: symbols ?? [a, b], now: .seconds(seconds))
+            newest: [.trade: newest], buffer: buffer, gaps: gaps, symbols: symbols ?? [a, b], now: .seconds(seconds),
+            time: time)
     }
 
     private func gap(_ from: Int64, _ to: Int64?, _ symbols: [Symbol], isUncertain: Bool = false) -> Gap {
@@ -42,6 +43,24 @@ struct StretchLogTests {
         #expect(log.look(sight(95, newest: 6000, rows: 60, upstream: 55)).isEmpty)
         #expect(log.look(sight(186, newest: 9000, rows: 90, upstream: 59)) == [stretch(1000, 5000, [a, b])])
         #expect(log.look(sight(190, newest: 9500, rows: 95, upstream: 60)) == [stretch(1000, 6000, [a, b])])
+    }
+
+    @Test
+    mutating func `a stretch begins when its symbols were subscribed, however old the newest event of its kind is`() {
+        _ = log.look(sight(0, newest: 1000, rows: 10, upstream: 10, time: 1000))
+        let all: Set<Symbol> = [a, b, c]
+        _ = log.look(sight(10, newest: 1000, rows: 10, upstream: 10, symbols: all, time: 500_000))
+        #expect(log.look(sight(101, newest: 600_000, rows: 20, upstream: 20, symbols: all, time: 600_000)).isEmpty)
+        #expect(
+            log.look(sight(192, newest: 700_000, rows: 30, upstream: 30, symbols: all, time: 700_000))
+                == [stretch(500_000, 600_000, all)])
+        // Of a replay of old events the clock says nothing.
+        var replay = StretchLog(patience: .seconds(90))
+        let year: Int64 = 365 * 86_400_000
+        _ = replay.look(sight(0, newest: 1000, rows: 10, upstream: 10, time: year))
+        _ = replay.look(sight(91, newest: 5000, rows: 50, upstream: 50, time: year))
+        #expect(
+            replay.look(sight(182, newest: 9000, rows: 90, upstream: 90, time: year)) == [stretch(1000, 5000, [a, b])])
     }
 
     @Test mutating func `while the database is away nothing is vouched for, and what was seen then counts afterwards`()

@@ -54,6 +54,112 @@ import Testing
         return all.filter { $0.contains(".") && !$0.hasSuffix("05") && !$0.hasSuffix("06") }.sorted()
     }
 
+    @Test func `trades that are cancelled, corrected or wrong are marked`() async throws {
+        let workspace = try Workspace()
+        let buffer = try TickBuffer.open(
+            directory: workspace.path, options: .init(collector: "tests", commitInterval: .milliseconds(5)),
+            logger: Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() })
+        var batch = EventBatch(connection: "primary", receivedMicroseconds: 1_767_700_000_000_000)
+        for (place, conditions) in [nil, "[12,37]", "[44]", "[0,46]", "[54]"].enumerated() {
+            batch.trades.append(
+                Trade(
+                    symbol: Symbol("AAPL")!, time: 1_767_623_400_000 + Int64(place), price: 1, size: 1,
+                    conditions: conditions.map { batch.text.append($0) }))
+        }
+        _ = buffer.offer(batch)
+        try await buffer.flush()
+        await buffer.close()
+        _ = try export(workspace, .csv, streams: [.trades])
+        let lines = try text(workspace.path + "/out/trades/day=2026-01-05/trades.csv").split(separator: "\n")
+        let marks = lines.map { $0.split(separator: ",", omittingEmptySubsequences: false).last.map(String.init) }
+        #expect(marks == ["adjustment", "", "", "cancelled", "corrected", "wrong"])
+        guard PythonData.interpreter != nil else { return }
+        _ = try export(workspace, .parquet, streams: [.trades])
+        let read = try PythonData.run(
+            "import sys, pyarrow.parquet as p; print(p.read_table(sys.argv[1], partitioning=None)['adjustment'].to_pylist())",
+            workspace.path + "/out/trades/day=2026-01-05/trades.parquet")
+        #expect(read.contains("[None, None, 'cancelled', 'corrected', 'wrong']"))
+    }
+
+    @Test func `days are written one after another, so that no more than one is in memory`() async throws {
+        let workspace = try Workspace()
+        _ = try await Self.fill(workspace)
+        let days = Self.day...Self.day.after
+        let options = ExportOptions(
+            streams: [.bars], days: days, format: .csv, directory: workspace.path + "/out")
+        var seen: [Set<String>] = []
+        _ = try Exporter(options).export(fileIn: workspace.path) { _, _, _ in
+            let names = (try? FileManager.default.contentsOfDirectory(atPath: workspace.path + "/out/bars")) ?? []
+            seen.append(Set(names))
+        }
+        #expect(seen == [[], ["day=2026-01-05"]])
+        #expect(try files(workspace) == ["bars/day=2026-01-05/bars.csv", "bars/day=2026-01-06/bars.csv"])
+    }
+
+    @Test func `a file's first row counts as memory`() {
+        for format in [ExportOptions.Format.parquet, .csv] {
+            func held<Encoder: RowEncoder>(_: Encoder.Type) -> [Int] {
+                var encoder = Encoder(.fairValues, format: format, isCompressed: false)
+                return (0..<3).map { _ in
+                    encoder.append(ValueRow(values: EventStream.fairValues.columns.map { _ in nil }))
+                    return encoder.heldBytes
+                }
+            }
+            let sizes = format == .parquet ? held(ParquetEncoder.self) : held(TextEncoder.self)
+            #expect(sizes[0] > 0 && sizes[1] > sizes[0] && sizes[2] > sizes[1], "\(format)")
+        }
+    }
+
+    @Test func `a version of a bar that arrives while bars are read is left out, and the one before it is not`()
+        async throws
+    {
+        let workspace = try Workspace()
+        let buffer = try TickBuffer.open(
+            directory: workspace.path, options: .init(collector: "tests", commitInterval: .milliseconds(5)),
+            logger: Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() })
+        func send(_ close: Double) async throws {
+            var batch = EventBatch(connection: "primary", receivedMicroseconds: 1_767_700_000_000_000)
+            batch.bars = [
+                Bar(
+                    symbol: Symbol("AAPL")!, interval: .minute, start: 1_767_623_400_000, end: 1_767_623_460_000,
+                    open: 1, high: 2, low: 1, close: close, volume: 1)
+            ]
+            _ = buffer.offer(batch)
+            try await buffer.flush()
+        }
+        try await send(1)
+        try await send(1.5)
+        let history = TickHistory(directory: workspace.path)
+        let rows = try #require(try history.sequences(of: .bars))
+        var superseded = try history.supersededBars(among: rows, starts: Self.day.span)
+        try await send(2)
+        #expect(superseded == (try history.supersededBars(among: rows, starts: Self.day.span)))
+        var closes: [Double?] = []
+        let place = Int32(EventStream.bars.columns.firstIndex { $0.name == "close" } ?? 0)
+        _ = try history.rows(of: .bars, among: rows, times: Self.day.span) { row in
+            if superseded.remove(row.integer(0) ?? 0) == nil { closes.append(row.number(place)) }
+            return true
+        }
+        #expect(closes == [1.5] && superseded.isEmpty)
+        await buffer.close()
+    }
+
+    @Test func `an export that watches knows the last day that it wrote, by streams and form`() throws {
+        let workspace = try Workspace()
+        func mark(_ streams: [EventStream], _ format: ExportOptions.Format) -> WatchMark {
+            WatchMark(
+                ExportOptions(
+                    streams: streams, days: Self.day...Self.day, format: format, directory: workspace.path + "/new"))
+        }
+        #expect(mark([.trades], .csv).day == nil)
+        try mark([.trades], .csv).note(Self.day)
+        #expect(mark([.trades], .csv).day == Self.day)
+        #expect(mark([.bars], .csv).day == nil && mark([.trades], .json).day == nil)
+        #expect(throws: ExportError.self) {
+            try WatchMark(ExportOptions(days: Self.day...Self.day, directory: "/proc/none")).note(Self.day)
+        }
+    }
+
     @Test func `every stream has a file a day, with all columns under their own names`() async throws {
         let workspace = try Workspace()
         let events = try await Self.fill(workspace)
@@ -67,7 +173,8 @@ import Testing
             for line in lines {
                 read.append(try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]))
             }
-            for line in read { #expect(Set(line.keys) == Set(stream.columns.map(\.name)), "\(stream)") }
+            let names = stream.columns.map(\.name) + (stream == .trades ? ["adjustment"] : [])
+            for line in read { #expect(Set(line.keys) == Set(names), "\(stream)") }
             let own = events.filter { $0.kind.stream == stream && $0.symbol.description == "BRK.B" }
             let event = try #require(own.first)
             let line = try #require(read.first { $0["symbol"] as? String == "BRK.B" })

@@ -1,5 +1,6 @@
 import FeedSimulator
 import Foundation
+import LedgerSupport
 import MarketData
 import TestSupport
 import Testing

@@ -59,7 +59,9 @@ import Testing
         #expect(read(target) == .fault(why))
     }
 
-    @Test(arguments: ["9/0", "2024-02-30/2024-03-01", "now/9", "2024-3-1/2024-03-02"])
+    @Test(arguments: [
+        "9/0", "2024-02-30/2024-03-01", "now/9", "2024-3-1/2024-03-02", "0/9223372036854775807", "-9/9",
+    ])
     func `need a range that is one`(range: String) {
         guard case .fault(let why) = read("/v2/aggs/ticker/A/range/1/minute/\(range)") else {
             Issue.record("\(range) was taken")

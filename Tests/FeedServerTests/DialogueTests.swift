@@ -39,10 +39,15 @@ import Testing
         arguments: [
             ("1704205800000", .absolute(1_704_205_800_000)), ("0", .absolute(0)), ("-15m", .ago(900_000)),
             ("-90s", .ago(90_000)), ("-2h", .ago(7_200_000)), ("-1d", .ago(86_400_000)), ("-5", nil), ("15m", nil),
-            ("-m", nil), ("", nil), ("-99999999999d", nil),
+            ("-m", nil), ("", nil), ("-99999999999d", nil), ("253402300799999", .absolute(253_402_300_799_999)),
+            ("253402300800000", nil), ("9223372036854775807", nil),
         ] as [(String, ReplaySpan.Moment?)])
     func `a moment is a time or a while ago`(text: String, moment: ReplaySpan.Moment?) {
         #expect(ReplaySpan.Moment(text) == moment)
+    }
+
+    @Test func `a while ago is never before the beginning of time`() {
+        #expect(ReplaySpan.Moment("-100000000d")?.milliseconds(now: 1_704_205_800_000) == 0)
     }
 
     @Test func `a login in time is not timed out`() {

@@ -1,5 +1,6 @@
 import FeedSimulator
 import Foundation
+import LedgerSupport
 import MarketData
 import ServiceLifecycle
 import Synchronization
@@ -28,7 +29,7 @@ import Testing
             }
             try await rig.run(SetConfiguration(), members) { set in
                 try await Waiting.until("all confirmed") { set.snapshot.confirmed == all.count }
-                #expect(set.snapshot.connected == 3 && set.snapshot.isUp)
+                #expect(set.snapshot.connected == 3)
                 #expect(set.connections(of: all[perConnection + 1]) == ["connection_2"])
                 #expect(set.connection(of: all[0]) == "connection_1")
                 #expect(set.connections(of: Symbol("NONE")!) == [])
@@ -59,7 +60,7 @@ import Testing
                     all[20...].allSatisfy { set.connections(of: $0).first.map { $0 != "connection_3" } ?? false }
                         && set.snapshot.moving == 0
                 }
-                #expect(set.snapshot.members[2].isFailedOver && set.snapshot.isUp)
+                #expect(set.snapshot.members[2].isFailedOver && set.snapshot.connected == 2)
                 let assigned = set.snapshot.members.map(\.feed.assigned.count)
                 #expect(assigned[0] + assigned[1] == 30 && assigned[2] == 0)
             }
@@ -452,7 +453,7 @@ private struct CoreParts {
     var core: SetCore
     private let rig = SetRig(port: 1)
     private let confluence: Confluence
-    private let coverage = Coverage()
+    private let cover = GapCover()
 
     init(log: CapturedLog) throws {
         core = SetCore(machine: SetMachine(policy: SetConfiguration().policy), logger: log.logger)
@@ -465,7 +466,7 @@ private struct CoreParts {
     ) throws -> FeedConnection {
         let slot = slot ?? number - 1
         let member = try rig.member(number, symbols)
-        let inlet = Inlet(confluence, slot: slot, coverage: coverage, isTallying: false)
+        let inlet = Inlet(confluence, slot: slot, cover: cover, isTallying: false)
         let connection = FeedConnection(
             configuration: member.configuration, interest: .symbols([]), sink: inlet, logger: SetRig.quiet)
         core.insert(
@@ -474,6 +475,6 @@ private struct CoreParts {
     }
 
     mutating func advance(_ now: Duration) {
-        core.advance(now: FeedMoment(monotonic: now, wall: 0), confluence: confluence, coverage: coverage)
+        core.advance(now: FeedMoment(monotonic: now, wall: 0), confluence: confluence, cover: cover)
     }
 }

@@ -1,3 +1,4 @@
+import LedgerSupport
 import MarketData
 import Testing
 

@@ -6,6 +6,21 @@ import Testing
 @testable import FeedSimulator
 
 @Suite(.timeLimit(.minutes(1))) struct `Reading captures` {
+    private let directory: Workspace
+
+    init() throws { directory = try Workspace() }
+
+    /// A capture of these lines, the last of which may be cut off.
+    private func capture(_ lines: [String], _ name: String = "lines", end: String = "\n") throws -> String {
+        try directory.write(lines.joined(separator: "\n") + end, to: name)
+    }
+
+    private func replay(
+        _ lines: [String], passes: Int? = 1, times: CaptureReplay.Times = .asRecorded
+    ) throws -> CaptureReplay {
+        CaptureReplay(files: [try capture(lines)], passes: passes, times: times)
+    }
+
     private func read(_ replay: CaptureReplay, _ pace: SimulatorConfiguration.Pace = .flatOut) throws -> [String] {
         try frames(of: CaptureSource(replay, pace: pace))
     }
@@ -15,7 +30,6 @@ import Testing
     }
 
     @Test func `plain and compressed files give their lines, with and without a last newline`() async throws {
-        let directory = try Workspace()
         let lines = ledgerLines(frames: 3000)
         let path = directory.file("day.ndjson")
         try write(lines.joined(separator: "\r\n\n"), path)
@@ -28,7 +42,7 @@ import Testing
 
     @Test func `a frame longer than the buffer is read whole`() throws {
         let long = "[" + String(repeating: #"{"ev":"T","sym":"AAPL","p":1,"t":1},"#, count: 60_000).dropLast() + "]"
-        #expect(try read(.text(["[]", long, "[]"])) == ["[]", long, "[]"])
+        #expect(try read(replay(["[]", long, "[]"])) == ["[]", long, "[]"])
     }
 
     @Test func `a missing file is an error that names it`() {
@@ -43,7 +57,6 @@ import Testing
     }
 
     @Test func `a truncated gz file is an error that names the file and the last sound line`() async throws {
-        let directory = try Workspace()
         let path = directory.file("day.ndjson")
         try write(ledgerLines(frames: 5000).joined(separator: "\n"), path)
         try await runProgram("/bin/gzip", path)
@@ -55,7 +68,6 @@ import Testing
     }
 
     @Test func `a gz file that isn't one is an error`() async throws {
-        let directory = try Workspace()
         try write("plain text\n", directory.file("day.ndjson.gz"))
         let error = #expect(throws: SimulatorError.self) {
             try read(CaptureReplay(files: [directory.file("day.ndjson.gz")]))
@@ -69,26 +81,25 @@ import Testing
         #"[{"ev":"AM","sym":"A}"#,
     ])
     func `a line that isn't an array of events is an error with its number`(line: String) {
-        let error = #expect(throws: SimulatorError.self) { try read(.text(["[]", "", line, "[]"])) }
+        let error = #expect(throws: SimulatorError.self) { try read(replay(["[]", "", line, "[]"])) }
         #expect(error?.reason == .captureMalformed)
         #expect(error?.description.contains("line 3") == true)
     }
 
     @Test func `a last line cut off is an error that says so`() {
         let error = #expect(throws: SimulatorError.self) {
-            try read(CaptureReplay(captures: [.text(name: "cut", Array("[]\n[{\"ev\":\"AM\",\"sy".utf8))]))
+            try read(CaptureReplay(files: [capture(["[]", "[{\"ev\":\"AM\",\"sy"], end: "")]))
         }
         #expect(error?.reason == .captureTruncated)
         #expect(error?.description.contains("line 2") == true)
     }
 
     @Test func `several captures are merged by time and keep their own order`() throws {
-        func trades(_ symbol: String, _ times: [Int]) -> CaptureReplay.Capture {
-            let lines = times.map { "[{\"ev\":\"T\",\"sym\":\"\(symbol)\",\"p\":1,\"s\":1,\"t\":\($0)}]\n" }
-            return .text(name: symbol, Array(lines.joined().utf8))
+        func trades(_ symbol: String, _ times: [Int]) throws -> String {
+            try capture(times.map { "[{\"ev\":\"T\",\"sym\":\"\(symbol)\",\"p\":1,\"s\":1,\"t\":\($0)}]" }, symbol)
         }
-        let replay = CaptureReplay(captures: [trades("A", [10, 30, 20, 50]), trades("B", [5, 25, 30, 45])])
-        let order = try read(replay).map { line in
+        let files = [try trades("A", [10, 30, 20, 50]), try trades("B", [5, 25, 30, 45])]
+        let order = try read(CaptureReplay(files: files)).map { line in
             let parts = line.split(separator: "\"")
             return "\(parts[7]) \(line.dropLast(2).split(separator: ":").last ?? "")"
         }
@@ -101,7 +112,7 @@ import Testing
             #"[{"ev":"A","sym":"A","v":1,"e":181000,"s":180000}]"#,
         ]
         #expect(
-            try read(.text(lines, passes: 2)) == lines + [
+            try read(replay(lines, passes: 2)) == lines + [
                 #"[{"ev":"AM","sym":"A","v":1,"s":180000,"e":240000},{"ev":"T","sym":"A","p":1,"t":240500,"trft":240400}]"#,
                 #"[{"ev":"A","sym":"A","v":1,"e":301000,"s":300000}]"#,
             ])
@@ -110,17 +121,17 @@ import Testing
     @Test func `times can be moved to another day, by whole minutes`() throws {
         let lines = [#"[{"ev":"T","sym":"A","p":1,"t":61500}]"#]
         #expect(
-            try read(.text(lines, times: .startingAt(1_704_205_830_000)))
+            try read(replay(lines, times: .startingAt(1_704_205_830_000)))
                 == [#"[{"ev":"T","sym":"A","p":1,"t":1704205801500}]"#])
     }
 
     @Test func `an endless replay of nothing ends`() throws {
-        #expect(try read(.text(["[]"], passes: nil)) == ["[]"])
+        #expect(try read(replay(["[]"], passes: nil)) == ["[]"])
     }
 
     @Test func `status messages are left out and counted`() throws {
         let source = try CaptureSource(
-            .text([
+            replay([
                 #"[{"ev":"status","status":"connected","message":"Connected Successfully"}]"#,
                 #"[{"ev":"T","sym":"A"},{"ev":"status","status":"success","message":"x"},{"ev":"ZZ"}]"#,
             ]), pace: .flatOut)
@@ -133,7 +144,7 @@ import Testing
     }
 
     @Test func `an endless replay goes on without growing`() throws {
-        let source = try CaptureSource(.text(ledgerLines(frames: 10), passes: nil), pace: .speed(1))
+        let source = try CaptureSource(replay(ledgerLines(frames: 10), passes: nil), pace: .speed(1))
         var last: Int64 = .min
         for _ in 0..<5 {
             let block = try #require(try source.nextBlock())
@@ -143,5 +154,12 @@ import Testing
                 last = frame.time
             }
         }
+    }
+
+    @Test func `a frame written by somebody else that isn't an array of events is an error with its number`() {
+        let source = WrittenSource(
+            { SimulatorConfiguration.Frame(text: Array(($0 == 0 ? "[]" : "oops").utf8), time: 0) }, pace: .flatOut)
+        let error = #expect(throws: SimulatorError.self) { try frames(of: source) }
+        #expect(error?.description.contains("frame 1") == true)
     }
 }

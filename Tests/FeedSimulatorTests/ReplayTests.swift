@@ -2,6 +2,7 @@ import FeedServer
 import FeedServerSupport
 import Fixtures
 import FoundationEssentials
+import LedgerSupport
 import MarketData
 import ServiceLifecycle
 import TestSupport
@@ -182,7 +183,7 @@ struct `Replaying a capture` {
 
     @Test func `the bundled capture can be replayed`() async throws {
         let path = Places.repository + "/Fixtures/captures/demo.ndjson"
-        let replay = CaptureReplay(captures: [.file(path: path)], times: .startingNow)
+        let replay = CaptureReplay(files: [path], times: .startingNow)
         try await withSimulator(try configuration(.captures(replay))) { simulator, port in
             let client = try await TestClient.connect(port: port, subscribingTo: allChannels)
             let statistics = try await simulator.statistics { $0.phase == .done }
@@ -197,7 +198,10 @@ struct `Replaying a capture` {
 
     @Test func `a broken line ends the replay with its number and closes the clients with 1011`() async throws {
         let lines = ledgerLines(frames: 3) + ["oops"] + ledgerLines(frames: 3)
-        let simulator = FeedSimulator(configuration: try configuration(lines: lines), logger: quiet)
+        let directory = try Workspace()
+        let path = try directory.write(lines.joined(separator: "\n"), to: "lines")
+        let simulator = FeedSimulator(
+            configuration: try configuration(.captures(CaptureReplay(files: [path]))), logger: quiet)
         let port = try await simulator.bind()
         let running = Task { try await simulator.run() }
         let client = try await TestClient.connect(port: port, subscribingTo: "AM.*")
@@ -239,15 +243,6 @@ struct `Replaying a capture` {
             let received = try await client.wait { $0.events.count >= lines.count }
             #expect(received.events == lines)
         }
-    }
-
-    @Test func `a missing TLS file is an error that names it`() async throws {
-        var setting = try configuration(lines: ["[]"])
-        setting.tls = .init(certificateFile: "/nonexistent/cert.pem", keyFile: "/nonexistent/key.pem")
-        let simulator = FeedSimulator(configuration: setting, logger: quiet)
-        let error = await #expect(throws: FeedServerError.self) { try await simulator.bind() }
-        #expect(error?.reason == .tlsFiles)
-        #expect(error?.description.contains("/nonexistent/cert.pem") == true)
     }
 }
 

@@ -1,5 +1,6 @@
 import FeedServerSupport
 import Foundation
+import LedgerSupport
 import MarketData
 import TestSupport
 import Testing
@@ -52,9 +53,9 @@ private struct Decoded: Decodable {
     }
 
     @Test func `is the same for a seed, and another for another`() throws {
-        let first = try feed().capture()
-        #expect(first == (try feed().capture()))
-        #expect(first != (try feed(seed: 8).capture()))
+        let first = try feed().lines()
+        #expect(first == (try feed().lines()))
+        #expect(first != (try feed(seed: 8).lines()))
         #expect(
             String(decoding: first.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
                 == #"[{"ev":"Q","sym":"AAPL","bx":8,"bp":309.13,"bs":1200,"ax":12,"ap":309.15,"as":400,"c":1,"t":1704205800742,"q":1,"z":3},{"ev":"Q","sym":"AAPL","bx":8,"bp":309.13,"bs":100,"ax":7,"ap":309.15,"as":600,"c":0,"t":1704205800785,"q":2,"z":3}]"#
@@ -63,7 +64,7 @@ private struct Decoded: Decodable {
     }
 
     @Test func `bars are made of the trades they cover`() throws {
-        let events = try decoded(feed().capture())
+        let events = try decoded(feed().lines())
         let bars = events.filter { $0.ev == "AM" || $0.ev == "A" }
         #expect(bars.count { $0.ev == "AM" } == 9)
         #expect(bars.count > 150)
@@ -90,7 +91,7 @@ private struct Decoded: Decodable {
     @Test func `events come in order of time, with prices of up to 4 decimals and some fractions and new fields`()
         throws
     {
-        let capture = try feed().capture()
+        let capture = try feed().lines()
         let events = try decoded(capture)
         for symbol in Self.symbols {
             let ticks = events.filter { $0.sym == symbol.description && ($0.ev == "T" || $0.ev == "Q") }
@@ -115,9 +116,9 @@ private struct Decoded: Decodable {
         var all = feed(fractions: 0)
         all.novelFieldsPerMillion = 0
         onlyBars.novelFieldsPerMillion = 0
-        let bars = try decoded(onlyBars.capture())
+        let bars = try decoded(onlyBars.lines())
         #expect(Set(bars.map(\.ev)) == ["AM"])
-        #expect(bars.map(\.vw) == (try decoded(all.capture())).filter { $0.ev == "AM" }.map(\.vw))
+        #expect(bars.map(\.vw) == (try decoded(all.lines())).filter { $0.ev == "AM" }.map(\.vw))
     }
 
     @Test func `price bands, imbalances and fair values come when asked for, and change nothing of the others`() throws
@@ -130,7 +131,7 @@ private struct Decoded: Decodable {
                 try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [[String: Any]] ?? []
             }
         }
-        let events = try objects(all.capture())
+        let events = try objects(all.lines())
         let rare = events.filter { ["LULD", "NOI", "FMV"].contains($0["ev"] as? String) }
         // Three minutes of three tickers: a band every half minute at least, ten imbalances a minute, a value a second.
         #expect(rare.count { $0["ev"] as? String == "LULD" } >= 18)
@@ -138,7 +139,7 @@ private struct Decoded: Decodable {
         #expect(rare.count { $0["ev"] as? String == "FMV" } == 540)
         #expect(rare.allSatisfy { ($0["t"] as? Int ?? 0) / 1_000_000_000_000 == 1_704_205 })
         #expect(rare.allSatisfy { ($0["ev"] as? String == "FMV") == ($0["sym"] != nil) })
-        #expect(events.count - rare.count == (try objects(usual.capture())).count)
+        #expect(events.count - rare.count == (try objects(usual.lines())).count)
     }
 
     @Test func `it is sent over a socket at a multiple of its own pace`() async throws {
@@ -179,7 +180,7 @@ private struct Decoded: Decodable {
         let capture = try SyntheticFeed(
             symbols: symbols.compactMap { Symbol($0) }, seed: 2026, tradesPerSecond: 0.045, quotesPerTrade: 1,
             start: 1_767_623_400_000, duration: .seconds(300)
-        ).capture()
+        ).lines()
         if ProcessInfo.processInfo.environment["EDGETICK_UPDATE_FIXTURES"] == "1" {
             try Data(capture).write(to: URL(fileURLWithPath: path))
         }
@@ -249,5 +250,12 @@ private struct Decoded: Decodable {
             let sent = received.events.flatMap { events(in: $0) }
             #expect(sent == (100..<1103).map { String(decoding: plan.event($0).json, as: UTF8.self) })
         }
+    }
+}
+
+extension SyntheticFeed {
+    /// All of the market's frames, one a line; for a market that ends.
+    fileprivate func lines() throws -> [UInt8] {
+        Array(try frames(of: SyntheticSource(self, pace: .flatOut)).map { $0 + "\n" }.joined().utf8)
     }
 }

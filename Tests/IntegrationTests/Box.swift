@@ -17,6 +17,16 @@ struct Box {
         self.environment = environment.merging(more) { $1 }
     }
 
+    /// A box whose file has two minute bars, a second bar, a trade, and an event of each further stream, all of 2013-09-24.
+    static func known() throws -> Box {
+        let box = try Box(feed: "ws://127.0.0.1:9/stocks")
+        try FileManager.default.createDirectory(
+            atPath: box.workspace.file("data"), withIntermediateDirectories: true)
+        let schema = Places.repository + "/Tests/StoreTests/Schemas/ticks_v7.sql"
+        try Command.run(["/usr/bin/sqlite3", box.ticks, ".read \(schema)", "PRAGMA journal_mode = WAL"])
+        return box
+    }
+
     /// Starts `edgetick` with the box's settings.
     func start(_ arguments: String..., environment extra: [String: String] = [:]) throws -> ChildProcess {
         try ChildProcess(
@@ -76,8 +86,13 @@ struct Database {
     private let cluster: PostgresCluster
 
     init(in cluster: PostgresCluster) throws {
+        self.init(named: try cluster.makeDatabase(), in: cluster)
+    }
+
+    /// One that is there.
+    init(named name: String, in cluster: PostgresCluster) {
         self.cluster = cluster
-        name = try cluster.makeDatabase()
+        self.name = name
         uri = cluster.uri(name)
     }
 

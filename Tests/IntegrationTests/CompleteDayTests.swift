@@ -13,22 +13,50 @@ struct CompleteDayTests {
         async throws
     {
         let workspace = try Workspace()
-        try await expectComplete("2026-01-05", try MadeDay.write(in: workspace))
+        try await expectComplete("2026-01-05", [try MadeDay.write(in: workspace)])
     }
 
     @Test(
         .enabled(if: capture(of: "2013-10-07") != nil, "the captured days are not beside the package"),
         arguments: ["2013-10-07", "2013-10-08"])
     func `every minute bar of a captured day is there in the end`(day: String) async throws {
-        try await expectComplete(day, try #require(Self.capture(of: day)))
+        try await expectComplete(day, [try #require(Self.capture(of: day))])
     }
 
-    private func expectComplete(_ day: String, _ capture: String) async throws {
-        let sent = try SentDay(capture)
+    @Test(.enabled(if: ticks != nil, "the captured trades and quotes are not beside the package"))
+    func `every minute bar of a captured day is there in the end, and every trade and quote of two seconds a minute`()
+        async throws
+    {
+        let workspace = try Workspace()
+        let parts = try (Self.ticks ?? []).enumerated().map { place, path in
+            let part = workspace.file("part\(place).ndjson")
+            try Command.run(["/usr/bin/env", "python3", "-c", Self.cut, path, part])
+            return part
+        }
+        try await expectComplete("2013-10-08", [try #require(Self.capture(of: "2013-10-08"))] + parts)
+    }
+
+    /// The captured day's trades and quotes; `nil` where they are absent.
+    static let ticks: [String]? = {
+        let paths = ["T", "Q"].compactMap { Places.sharedData("captures/2013-10-08.\($0).ndjson.gz") }
+        return paths.count == 2 ? paths : nil
+    }()
+
+    /// Keeps a thirtieth of a capture's events, all over the day.
+    private static let cut = """
+        import gzip, json, sys
+        with gzip.open(sys.argv[1], "rt") as lines, open(sys.argv[2], "w") as part:
+            for line in lines:
+                events = [event for event in json.loads(line) if event["t"] % 60000 < 2000]
+                if events: part.write(json.dumps(events, separators=(",", ":")) + "\\n")
+        """
+
+    private func expectComplete(_ day: String, _ captures: [String]) async throws {
+        let sent = try SentDay(captures)
         let database = try Database(in: .shared())
         let span = Double(sent.lastMinute - sent.firstMinute) / 1000
         let feed = try await SimulatedFeed(
-            captures: [capture],
+            captures: captures,
             options: ["--speed", "\((span / 15).rounded())", "--aggregates", "--fault", "drop-every=120"])
         let rest = feed.url.replacing("ws://", with: "http://").replacing("/stocks", with: "")
         var more = [
@@ -130,7 +158,11 @@ private struct SentDay {
     private var lastSymbol = ""
     private var symbols: Set<String> = []
 
-    init(_ path: String) throws {
+    init(_ paths: [String]) throws {
+        for path in paths { try add(path) }
+    }
+
+    private mutating func add(_ path: String) throws {
         let text =
             try path.hasSuffix(".gz")
             ? Command.run(["/usr/bin/zcat", path]) : String(contentsOfFile: path, encoding: .utf8)
@@ -178,7 +210,7 @@ private struct SentDay {
 }
 
 /// A day that the test makes up: four symbols, every minute of the session with a bar, a trade and two quotes.
-private enum MadeDay {
+enum MadeDay {
     /// 9:30 in New York on 2026-01-05.
     private static let open: Int64 = 1_767_623_400_000
 

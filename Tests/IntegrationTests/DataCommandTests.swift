@@ -5,22 +5,12 @@ import WebAPISupport
 
 /// `query`, `export` and `coverage`, run as users run them on a file that holds known rows.
 @Suite(.timeLimit(.minutes(5))) struct DataCommandTests {
-    /// A box whose file has two minute bars, a second bar, a trade, and an event of each further stream, all of 2013-09-24.
-    private func box() async throws -> Box {
-        let box = try Box(feed: "ws://127.0.0.1:9/stocks")
-        try FileManager.default.createDirectory(
-            atPath: box.workspace.file("data"), withIntermediateDirectories: true)
-        let schema = Places.repository + "/Tests/StoreTests/Schemas/ticks_v7.sql"
-        try Command.run(["/usr/bin/sqlite3", box.ticks, ".read \(schema)", "PRAGMA journal_mode = WAL"])
-        return box
-    }
-
     private func json(_ output: [String]) throws -> Any {
         try JSONSerialization.jsonObject(with: Data(output.joined(separator: "\n").utf8))
     }
 
     @Test func `query prints several symbols, further streams, Unix times and longer bars`() async throws {
-        let box = try await box()
+        let box = try Box.known()
         let (status, lines) = try await box.edgetick(
             "query", "AAPL", "BRK.B", "--from", "1380000000", "--format", "csv")
         #expect(status == 0)
@@ -64,7 +54,7 @@ import WebAPISupport
 
     @Test func `export writes a file a stream and day, again the same, and names the days that are empty`() async throws
     {
-        let box = try await box()
+        let box = try Box.known()
         let arguments = ["export", "--date", "2013-09-24", "--format", "csv", "--output", "out"]
         for _ in 0..<2 {
             let process = try ChildProcess(
@@ -90,12 +80,31 @@ import WebAPISupport
         #expect(wrong.0 == 64)
         let nowhere = try await box.edgetick("export", "--date", "2013-09-24", "--output", "/proc/none")
         #expect(nowhere.0 == 74 && nowhere.1.contains { $0.contains("/proc/none") })
+        _ = try box.workspace.write("no directory", to: "file")
+        let onFile = try await box.edgetick("export", "--date", "2013-09-24", "--output", "file")
+        #expect(onFile.0 == 74 && onFile.1.contains { $0.contains("file/bars can't be written: Not a directory") })
         let noDatabase = try await box.edgetick("export", "--source", "upstream", "--output", "out")
         #expect(noDatabase.0 == 78)
     }
 
+    @Test func `reconcile needs no file that a collector made, and refuses days that are none or not over`()
+        async throws
+    {
+        let workspace = try Workspace()
+        let feed = try await SimulatedFeed(captures: [try MadeDay.write(in: workspace)], options: ["--aggregates"])
+        let rest = feed.url.replacing("ws://", with: "http://").replacing("/stocks", with: "")
+        let box = try Box(feed: feed.url, more: ["MASSIVE_REST_URL": rest, "SYMBOLS": "AAPL,NVDA"])
+        let fresh = try await box.edgetick("reconcile", "--date", "2026-01-05")
+        #expect(fresh.0 == 0, "\(fresh.1)")
+        #expect(fresh.1.last?.contains("in 2 symbols") == true, "\(fresh.1)")
+        for day in ["2026-01-04", "2026-12-25", "2026-13-01", "2999-01-04"] {
+            let refused = try await box.edgetick("reconcile", "--date", day)
+            #expect(refused.0 == 64, "\(refused.1)")
+        }
+    }
+
     @Test func `coverage says what nobody checked`() async throws {
-        let box = try await box()
+        let box = try Box.known()
         // A minute bar of the session, 9:30 in New York.
         let writable = ["/usr/bin/sqlite3", box.ticks]
         try Command.run(
@@ -149,10 +158,10 @@ import WebAPISupport
             return rows?.map { $0["minutes"] as? String } == ["bg389", "ub3g386"]
         }
         #expect(day.json["sources"] as? [String] == ["file", "upstream"], "\(day.text)")
-        // Of several days the file alone is asked.
         let days = try await http.send("GET", "/api/coverage?day=2013-09-29&days=7&by=week").json
-        #expect(days["sources"] as? [String] == ["file"] && (days["symbols"] as? [Any])?.isEmpty == true)
-        #expect((days["periods"] as? [[String: Any]])?.map { $0["state"] as? String } == ["gaps"])
+        #expect(days["sources"] as? [String] == ["file", "upstream"] && (days["symbols"] as? [Any])?.isEmpty == true)
+        let week = try #require((days["periods"] as? [[String: Any]])?.first)
+        #expect(week["state"] as? String == "gaps" && (week["minutes"] as? [String: Int])?["b"] == 4)
         process.send(SIGTERM)
         try await process.exit()
     }

@@ -77,6 +77,19 @@ struct JoinTests {
         #expect(!FileManager.default.fileExists(atPath: workspace.file(".env")))
     }
 
+    @Test func `a universe that is not there sets up no box`() async throws {
+        let refused = try await edgetick("join", database.uri, "--universe", "nasdaq100")
+        #expect(refused.status == 78, "\(refused.output)")
+        #expect(refused.output.contains { $0.contains("--universe nasdaq100") }, "\(refused.output)")
+        #expect(!FileManager.default.fileExists(atPath: workspace.file(".env")))
+        let group = try workspace.write("AAPL\nMSFT\n", to: "nasdaq100.csv")
+        let imported = try await edgetick("universe", "import", group, "--name", "nasdaq100")
+        #expect(imported.status == 0, "\(imported.output)")
+        let joined = try await edgetick("join", database.uri, "--universe", "nasdaq100")
+        #expect(joined.status == 0, "\(joined.output)")
+        #expect(!joined.output.contains { $0.contains("\\n") }, "\(joined.output)")
+    }
+
     @Test func `the URI can come from standard input, and odd values are read back as they were`() async throws {
         let odd = "it's #1; a $HOME \"key\""
         let joined = try await edgetick(

@@ -62,6 +62,7 @@ struct PairTests {
             WHERE datname = current_database() AND pid <> pg_backend_pid()
             """)
         b = try second.start("run")
+        try await b.line(containing: "collecting connections", within: .seconds(60))
         _ = try await broken.process.exit(within: .seconds(60))
         b.send(SIGTERM)
         #expect(try await b.exit(within: .seconds(20)) == 0, "\(b.output)")
@@ -106,11 +107,44 @@ struct PairTests {
         #expect(made.0 == 0 && made.1.contains { $0.contains("2 rows removed") }, "\(made.1)")
         #expect(try database.value("SELECT count(*) FROM trades") == "1")
         let again = try await alone.edgetick("migrate", "--tick-identity")
-        #expect(again.0 == 0 && again.1.contains { $0 == "trades: a unique key tells events apart" }, "\(again.1)")
+        #expect(again.0 == 0 && again.1.contains { $0 == "trades: a unique key identifies events" }, "\(again.1)")
         let collector = try paired.start("run")
         try await Waiting.until(within: .seconds(60)) { try database.value("SELECT count(*) > 1 FROM trades") == "t" }
         collector.send(SIGTERM)
         #expect(try await collector.exit(within: .seconds(20)) == 0)
+    }
+
+    @Test func `a box of a group that comes before the tables says what makes them, and uploads once they are made`()
+        async throws
+    {
+        let database = try Database(in: .shared())
+        let feed = try await SimulatedFeed(captures: [Self.capture], options: ["--speed", "30", "--resume"])
+        let paired = try box("nyc-a", feed: feed.url, database)
+        let collector = try paired.start("run")
+        try await collector.line(containing: "no ticks are uploaded before `edgetick migrate --tick-identity`")
+        let doctor = try await paired.edgetick("doctor")
+        #expect(
+            doctor.1.contains { $0.contains("trades: missing; run `edgetick migrate --tick-identity`") }, "\(doctor.1)")
+        #expect(try await paired.edgetick("migrate", "--tick-identity").0 == 0)
+        try await Waiting.until(within: .seconds(120)) { try database.value("SELECT count(*) > 5 FROM trades") == "t" }
+        collector.send(SIGTERM)
+        #expect(try await collector.exit(within: .seconds(20)) == 0)
+    }
+
+    @Test
+    func `every table of ticks gets its identity, whatever this box collects, and the statements can be read before`()
+        async throws
+    {
+        let database = try Database(in: .shared())
+        let box = try Box(feed: "ws://127.0.0.1:1/stocks", events: "AM", database: database.uri)
+        #expect(try await box.edgetick("migrate").0 == 0)
+        let count = "SELECT count(*) FROM pg_indexes WHERE indexname LIKE '%_identity'"
+        let printed = try await box.edgetick("migrate", "--tick-identity", "--print")
+        #expect(printed.0 == 0 && printed.1.count { $0.hasPrefix("CREATE UNIQUE INDEX") } == 5, "\(printed.1)")
+        #expect(try database.value(count) == "0")
+        let made = try await box.edgetick("migrate", "--tick-identity")
+        #expect(made.0 == 0, "\(made.1)")
+        #expect(try database.value(count) == "5")
     }
 
     @Test func `while the database can't be asked a box of a group collects, and sends no ticks before it can`()

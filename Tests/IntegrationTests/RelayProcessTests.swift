@@ -79,7 +79,7 @@ import Testing
         #expect(try shown("/api/relay").contains(#""agent":"edgetick""#))
         #expect(try shown("/metrics").contains("edgetick_relay_on_demand_symbols 1\n"))
         #expect(try shown("/api/websocket/symbols/MSFT").contains(#""origin":"relay""#))
-        #expect(try await first.run("status").output.joined(separator: "\n").contains("1 symbols on demand"))
+        #expect(try await first.run("status").output.joined(separator: "\n").contains("1 symbol on demand"))
         for process in [reader, collector] {
             process.send(SIGTERM)
             try await process.exit(within: .seconds(20))

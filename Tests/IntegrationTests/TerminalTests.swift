@@ -15,7 +15,7 @@ import WebAPISupport
         let running = try await box.run("status")
         #expect(running.status == 0)
         #expect(running.output.contains { $0.contains("http://127.0.0.1:\(port)/") }, "\(running.output)")
-        #expect(running.output.allSatisfy { $0.count <= 80 && !$0.contains("\u{1B}") })
+        #expect(running.output.allSatisfy { !$0.contains("\u{1B}") })
         let json = try await box.run("status", "--json")
         let object = try Self.object(json.output)
         #expect((object["instance"] as? [String: Any])?["collector"] as? String == "box")
@@ -85,6 +85,148 @@ import WebAPISupport
         #expect(try await RawHTTP(port: port).send("GET", "/").text.contains("<title>EdgeTick</title>"))
         demo.send(SIGINT)
         #expect(try await demo.exit() == 0)
+    }
+
+    @Test func `the demo leaves the user's database, key and files alone, and says so`() async throws {
+        let place = try Workspace()
+        _ = try place.write("DATABASE_URI=postgresql://127.0.0.1:9/market\nSYMBOLS=IBM\n", to: ".env")
+        let demo = try ChildProcess(
+            Places.edgetick, ["demo", "--seconds", "3", "--data-dir", place.file("demo")],
+            environment: ["HTTP_PORT": "0", "MASSIVE_API_KEY": "real", "RELAY_PORT": "1", "COLLECTOR_GROUP": "nyc"],
+            directory: place.path)
+        // With the database of the settings nothing would go up, and the port needs root.
+        #expect(try await demo.exit(within: .seconds(120)) == 0, "\(demo.output)")
+        let said = try #require(demo.output.first { $0.hasPrefix("Settings:") }, "\(demo.output)")
+        for key in ["DATABASE_URI", "MASSIVE_API_KEY", "SYMBOLS", "RELAY_PORT", "COLLECTOR_GROUP"] {
+            #expect(said.contains(key), "\(said)")
+        }
+        let log = try String(contentsOfFile: place.file("demo/collector.log"), encoding: .utf8)
+        #expect(!log.contains("127.0.0.1:9/"))
+        let again = try ChildProcess(
+            Places.edgetick, ["demo", "--seconds", "3", "--data-dir", place.file("demo")], directory: place.path)
+        #expect(try await again.exit(within: .seconds(60)) == 64, "\(again.output)")
+        #expect(again.output.last?.contains("is not empty") == true, "\(again.output)")
+    }
+
+    @Test(.enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"))
+    func `a demo that is stopped while its database is made leaves nothing behind`() async throws {
+        let place = try Workspace()
+        let temporary = place.file("tmp")
+        try FileManager.default.createDirectory(atPath: temporary, withIntermediateDirectories: false)
+        chmod(temporary, 0o777)
+        chmod(place.path, 0o755)
+        let demo = try ChildProcess(
+            Places.edgetick, ["demo"], environment: ["HTTP_PORT": "0", "TMPDIR": temporary], directory: place.path)
+        try await Waiting.until(within: .seconds(60)) {
+            try FileManager.default.contentsOfDirectory(atPath: temporary).contains { $0.contains("database") }
+        }
+        demo.send(SIGINT)
+        #expect(try await demo.exit(within: .seconds(120)) == 0, "\(demo.output)")
+        #expect(demo.output.last?.contains("stopped before the first event") == true, "\(demo.output)")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: temporary) == [])
+    }
+
+    @Test(arguments: [["status", "--watch"], ["config"], ["config", "--template"]])
+    func `a reader that has enough is no error`(arguments: [String]) async throws {
+        let market = try await SimulatedMarket()
+        let box = try CollectorBox(feed: market.url)
+        let (collector, _) = try await box.collect()
+        let line = "'\(Places.edgetick)' \(arguments.joined(separator: " ")) | head -n 1"
+        let reader = try box.start(shell: line)
+        #expect(try await reader.exit(within: .seconds(60)) == 0)
+        #expect(!reader.output.contains { $0.contains("can't be written") }, "\(reader.output)")
+        withExtendedLifetime(collector) {}
+    }
+
+    @Test func `closing the terminal ends a collector in good order, and a signal alone has it read its settings`()
+        async throws
+    {
+        let market = try await SimulatedMarket()
+        let box = try CollectorBox(feed: market.url)
+        let log = box.workspace.file("log")
+        let terminal = try box.start(
+            shell: "exec env --default-signal=HUP script -qefc \"'\(Places.edgetick)' run\" '\(log)' >/dev/null")
+        let address = box.data + "/http.address"
+        try await Waiting.until(within: .seconds(60)) { FileManager.default.fileExists(atPath: address) }
+        let lock = try String(contentsOfFile: box.data + "/ticks.sqlite.lock", encoding: .utf8)
+        let process = try #require(lock.split(separator: " ").first.flatMap { pid_t($0) }, "\(lock)")
+        try await Waiting.until(within: .seconds(60)) {
+            kill(process, SIGHUP)
+            return try String(contentsOfFile: log, encoding: .utf8).contains("the settings were read again")
+        }
+        #expect(try await box.run("status").output.contains { $0.hasPrefix("CONNECTION") })
+        terminal.send(SIGKILL)
+        // One that is killed leaves it behind.
+        try await Waiting.until(within: .seconds(60)) { !FileManager.default.fileExists(atPath: address) }
+        try await Waiting.until(within: .seconds(60)) {
+            try await box.run("status").output.contains { $0.contains("not running") }
+        }
+    }
+
+    @Test func `sync beside a collector says who uploads, and a command without the database that nobody tries again`()
+        async throws
+    {
+        let market = try await SimulatedMarket()
+        let box = try CollectorBox(feed: market.url, settings: ["DATABASE_URI": "postgresql://u@127.0.0.1:9/none"])
+        let (collector, _) = try await box.collect()
+        try await Waiting.until(within: .seconds(60)) {
+            try await box.run("status").output.contains { $0.hasPrefix("trades") }
+        }
+        let beside = try await box.run("sync")
+        #expect(beside.status == 75)
+        #expect(beside.output.last?.contains("uploads by itself") == true, "\(beside.output)")
+        #expect(beside.output.last?.contains("EDGETICK_DATA_DIR") == false, "\(beside.output)")
+        collector.send(SIGTERM)
+        try await collector.exit()
+        for command in ["sync", "migrate", "verify"] {
+            let failed = try await box.run(command)
+            #expect(failed.status == 69, "\(command): \(failed.output)")
+            #expect(failed.output.last?.contains("tried again") == false, "\(command): \(failed.output)")
+        }
+        let verified = try await box.run("verify")
+        #expect(verified.output.contains { $0.contains("were not compared with the database") }, "\(verified.output)")
+        #expect(try await box.run("verify", "--no-upstream").status == 0)
+    }
+
+    @Test func `what a new box lacks is answered with what to do`() async throws {
+        let box = try CollectorBox(feed: "ws://127.0.0.1:9/stocks")
+        let groups = try await box.run("universe", "list")
+        #expect(groups.output.contains { $0.contains("edgetick universe import") }, "\(groups.output)")
+        let file = try box.workspace.write("", to: "file")
+        for command in ["status", "run", "sync"] {
+            let wrong = try await box.run(
+                command, settings: ["EDGETICK_DATA_DIR": file, "DATABASE_URI": "postgresql://u@127.0.0.1:9/none"])
+            #expect(wrong.status == 78, "\(command): \(wrong.output)")
+            #expect(
+                wrong.output.last?.contains("is not a directory; EDGETICK_DATA_DIR names") == true, "\(wrong.output)")
+        }
+    }
+
+    @Test func `symbols are taken behind a command, and in a list, by every command`() async throws {
+        let market = try await SimulatedMarket()
+        let box = try CollectorBox(feed: market.url)
+        let (collector, port) = try await box.collect()
+        try await RawHTTP(port: port).until("/health/ready") { $0.status == 200 }
+        for symbols in [["AAPL", "MSFT"], ["--symbols", "AAPL,MSFT"], ["AAPL", "--symbols", "MSFT"]] {
+            for command in [
+                ["query", "--stream", "trades"], ["coverage"], ["export", "--output", box.workspace.file("out")],
+            ] {
+                let answer = try await box.run(command + symbols)
+                #expect(answer.status == 0, "\(command) \(symbols): \(answer.output)")
+            }
+        }
+        for command in [
+            ["query"], ["tail"], ["coverage"], ["backfill", "--from", "-90m"], ["export", "--output", "x"],
+        ] {
+            let refused = try await box.run(command + ["not a symbol"])
+            #expect(
+                refused.status == 64 && refused.output.contains { $0.contains("is not a symbol") }, "\(refused.output)")
+        }
+        let backwards = try await box.run("query", "AAPL", "--from", "now", "--to", "-2h")
+        #expect(backwards.status == 64 && backwards.output.contains { $0.contains("--from is not before --to") })
+        let empty = try await box.run("export", "--date", "2020-01-02", "--output", box.workspace.file("out"))
+        #expect(empty.output.contains { $0.contains("2020-01-02; a day is New York's") }, "\(empty.output)")
+        withExtendedLifetime(collector) {}
     }
 
     @Test func `the demo breaks everything and accounts for every event`() async throws {

@@ -31,3 +31,12 @@ import Testing
         #expect(DisplayText.quoted("abcdef", limit: 3) == #""abc…""#)
     }
 }
+
+@Suite(.timeLimit(.minutes(1))) struct EscapedTextTests {
+    @Test(arguments: ["'\u{301}", "\u{D4E}'", "a'b", "''", ""])
+    func `every quote is escaped, also within a larger character`(text: String) {
+        let escaped = Array(text.escaping("'", with: "'").utf8)
+        #expect(escaped.count { $0 == 0x27 } == 2 * text.utf8.count { $0 == 0x27 })
+        #expect(escaped.filter { $0 != 0x27 } == text.utf8.filter { $0 != 0x27 })
+    }
+}

@@ -17,20 +17,6 @@ import Testing
         #expect(arena[range] == "bytes")
     }
 
-    @Test func `appending an arena moves its texts`() {
-        var first = TextArena()
-        let one = first.append("one")
-        var second = TextArena()
-        let two = second.append("two")
-        let three = second.append("three")
-        let shift = first.append(contentsOf: second)
-        #expect(shift == 3)
-        #expect(first[one] == "one")
-        #expect(first[two.shifted(by: shift)] == "two")
-        #expect(first[three.shifted(by: shift)] == "three")
-        #expect(first.append(contentsOf: TextArena()) == 11)
-    }
-
     @Test func `texts are forgotten from an offset on, or all`() {
         var arena = TextArena()
         let kept = arena.append("kept")

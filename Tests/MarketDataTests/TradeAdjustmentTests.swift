@@ -7,5 +7,8 @@ import Testing
         #expect(TradeAdjustment(conditions: "[46]") == .corrected)
         #expect(TradeAdjustment(conditions: "[12,37]") == nil && TradeAdjustment(conditions: "[]") == nil)
         #expect(TradeAdjustment(conditions: "[4,4]") == nil)
+        #expect(
+            TradeAdjustment(conditions: "[144]") == nil && TradeAdjustment(conditions: "[99999999999999999999]") == nil)
+        #expect(TradeAdjustment(conditions: "0,54") == .wrong && TradeAdjustment(conditions: "") == nil)
     }
 }

@@ -3,6 +3,7 @@ import Feed
 import FeedServerSupport
 import FeedSimulator
 import Foundation
+import LedgerSupport
 import Logging
 import MarketData
 import Store

@@ -1,6 +1,7 @@
 import FeedServerSupport
 import FeedSimulator
 import Foundation
+import LedgerSupport
 import MarketData
 import TestSupport
 import Testing

@@ -2,6 +2,7 @@ import Collector
 import FeedServerSupport
 import FeedSimulator
 import Foundation
+import LedgerSupport
 import MarketData
 import NIOWebSocket
 import Store

@@ -1,6 +1,7 @@
 import FeedServerSupport
 import FeedSimulator
 import Foundation
+import LedgerSupport
 import MarketData
 import Store
 import TestSupport
@@ -107,12 +108,28 @@ import Testing
         (#""from":true"#, "'from' is neither Unix milliseconds nor a time ago such as -15m"),
         (#""from":0,"to":"soon""#, "'to' is neither Unix milliseconds nor a time ago such as -5m"),
         (#""to":5"#, "'to' goes with 'from'"),
+        (#""from":9223372036854775807"#, "'from' is neither Unix milliseconds nor a time ago such as -15m"),
+        (#""from":"-1m","to":"-2m""#, "'to' is before 'from'"),
     ])
     func `with a time that is none is refused`(span: String, answer: String) async throws {
         try await RelayRig.run { rig in
             let client = try await rig.client()
             try await client.send(#"{"action":"subscribe","params":"T.AAPL",\#(span)}"#)
             try await client.wait { $0.statuses.last == answer }
+        }
+    }
+
+    @Test(arguments: ["253402300799999", #""-100000000d""#])
+    func `may begin at any time that there is`(from: String) async throws {
+        try await RelayRig.run { rig in
+            let plan = plan(["AAPL"], kinds: [.trade])
+            try rig.take(plan, 0..<10)
+            let client = try await rig.client()
+            try await client.send(#"{"action":"subscribe","params":"T.AAPL","from":\#(from)}"#)
+            let replayed = try await client.wait { $0.replaysDone > 0 }
+            #expect(replayed.eventCount == (from.hasPrefix("2") ? 0 : 10))
+            try rig.take(plan, 10..<20)
+            try await client.wait { $0.objects.suffix(10) == texts(plan, 10..<20) }
         }
     }
 

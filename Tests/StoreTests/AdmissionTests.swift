@@ -42,6 +42,30 @@ import Testing
         await buffer.close()
     }
 
+    @Test func `rows that can be brought again wait for room, and are never counted as lost`() async throws {
+        let scratch = try Scratch()
+        let size = EventBatch.bars(100).approximateBytes
+        let buffer = try scratch.open {
+            $0.queueBytes = size * 2
+            $0.commitInterval = .milliseconds(1)
+        }
+        // Two that check for room at the same time, with collecting beside them.
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for owner in ["A", "B", "C"] {
+                group.addTask {
+                    for part in 0..<100 { try await buffer.take(.bars(100, symbol: owner, from: part * 100)) }
+                }
+            }
+            try await group.waitForAll()
+        }
+        try await buffer.flush()
+        #expect(buffer.statistics.drops == 0 && buffer.statistics.refusedBatches == 0)
+        #expect(buffer.statistics[.bars].lastSequence == 30_000)
+        await buffer.close()
+        let error = await #expect(throws: StoreError.self) { try await buffer.take(.bars(1)) }
+        #expect(error?.reason == .closed)
+    }
+
     @Test func `a batch greater than the queue is taken when it comes alone`() async throws {
         let scratch = try Scratch()
         let buffer = try scratch.open {

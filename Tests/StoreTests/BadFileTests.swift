@@ -171,7 +171,7 @@ import Testing
             _ = try TickBuffer.open(
                 directory: scratch.path + "/plain", options: .init(collector: "tests"), logger: .init(label: "tests"))
         }
-        #expect(error?.reason == .notWritable)
+        #expect(error?.reason == .notDirectory)
         #expect(error?.description.contains(scratch.path + "/plain") == true)
     }
 }

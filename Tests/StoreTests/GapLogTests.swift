@@ -41,16 +41,72 @@ import Testing
         var buffer = try scratch.open()
         buffer.record(gap(["AAPL", "MSFT"]))
         try await buffer.flush()
-        try await buffer.settle([GapFill(gap: 1, symbols: [(Symbol("AAPL")!, 3)], event: .minuteBar)])
+        let fresh = try #require(try GapLog.read(directory: scratch.path).first)
+        try await buffer.settle([GapFill(of: fresh, symbols: [(Symbol("AAPL")!, 3)], event: .minuteBar)])
         await buffer.close()
         var record = try #require(try GapLog.read(directory: scratch.path).first)
         #expect(record.state == .open && record.rows == 3 && record.settled == [.minuteBar: [Symbol("AAPL")!]])
         buffer = try scratch.open()
         try await buffer.settle([
-            GapFill(gap: 1, symbols: [(Symbol("MSFT")!, 0)], event: .minuteBar, state: .filled, detail: "3 bars")
+            GapFill(of: record, symbols: [(Symbol("MSFT")!, 0)], event: .minuteBar, state: .filled, detail: "3 bars")
         ])
         record = try #require(try GapLog.read(directory: scratch.path, states: [.filled]).first)
         #expect(record.rows == 3 && record.detail == "3 bars" && record.settled[.minuteBar]?.count == 2)
+        await buffer.close()
+    }
+
+    @Test func `a gap that went on while it was filled is not settled with its old end`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        func lost(from: Int64, to: Int64?) -> Gap {
+            Gap(
+                connection: "primary", symbols: [Symbol("AAPL")!], events: [.minuteBar], from: from, to: to,
+                cause: .unsubscribed)
+        }
+        buffer.record(lost(from: 1000, to: 300_000))
+        try await buffer.flush()
+        let asked = try #require(try GapLog.read(directory: scratch.path).first)
+        // While the answers are on their way, the symbol is lost again within the minute.
+        buffer.record(lost(from: 340_000, to: nil))
+        try await buffer.flush()
+        #expect(try GapLog.read(directory: scratch.path).map(\.gap) == [lost(from: 1000, to: nil)])
+        let answers = [
+            GapFill(of: asked, symbols: [(Symbol("AAPL")!, 5)], event: .minuteBar),
+            GapFill(of: asked, state: .filled, detail: "5 bars"), GapFill(of: asked, state: .covered),
+        ]
+        try await buffer.settle(answers)
+        buffer.record(GapChange(ended: [lost(from: 340_000, to: nil)], gaps: [lost(from: 340_000, to: 1_200_000)]))
+        try await buffer.flush()
+        let whole = try #require(try GapLog.read(directory: scratch.path).first)
+        #expect(whole.gap == lost(from: 1000, to: 1_200_000))
+        #expect(whole.state == .open && whole.settled.isEmpty && whole.rows == 0)
+        // With the end that it has, it is settled.
+        try await buffer.settle([GapFill(of: whole, state: .filled, detail: "20 bars")])
+        #expect(try GapLog.read(directory: scratch.path).map(\.state) == [.filled])
+        await buffer.close()
+    }
+
+    @Test func `the symbols of a connection that takes everything are those of a day of rows, however many these are`()
+        async throws
+    {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        let hour: Int64 = 3_600_000_000
+        let start = now() - 30 * hour
+        func offer(_ batch: EventBatch) async throws {
+            while buffer.offer(batch) == .refused { try await buffer.flush() }
+        }
+        try await offer(.bars(1, symbol: "OLD", received: start))
+        try await offer(.bars(1, symbol: "RARE", received: start + 7 * hour))
+        for part in 0..<15 {
+            try await offer(.bars(4000, symbol: "BUSY", from: part * 4000, received: start + 30 * hour))
+        }
+        try await offer(.trades(1, symbol: "TRADED"))
+        try await buffer.flush()
+        let history = TickHistory(directory: scratch.path)
+        #expect(try history.recentSymbols(of: .bars) == [Symbol("RARE")!, Symbol("BUSY")!])
+        #expect(try history.recentSymbols(of: .trades) == [Symbol("TRADED")!])
+        #expect(try history.recentSymbols(of: .quotes).isEmpty)
         await buffer.close()
     }
 
@@ -73,7 +129,6 @@ import Testing
         #expect(try starts(120_000...240_000, since: nil) == [2, 3, 4])
         #expect(try starts(0...600_000, since: 7000) == [7, 8, 9])
         #expect(try starts(0...600_000, since: 60_000) == [])
-        #expect(try GapLog.recentSymbols(directory: scratch.path) == [aapl, Symbol("MSFT")!])
         await buffer.close()
     }
 

@@ -53,6 +53,15 @@ public final class PostgresCluster: Sendable {
     /// Whether there is a PostgreSQL server to start on this machine.
     public static let isInstalled = (try? findBinaries()) != nil
 
+    /// Whether its servers can have an extension.
+    public static func offers(_ name: String) -> Bool {
+        let sql = "SELECT count(*) FROM pg_available_extensions WHERE name = '\(name)'"
+        return (try? shared().psql(sql, database: "postgres"))?.hasPrefix("1") == true
+    }
+
+    /// Whether they can have TimescaleDB.
+    public static let offersTimescale = isInstalled && offers("timescaledb")
+
     /// Starts a server of one's own, with settings as in postgresql.conf, and with TLS when a certificate is given.
     public init(settings: [String: String] = [:], tls: (certificate: String, key: String)? = nil) throws(Failure) {
         binaries = try Self.findBinaries()

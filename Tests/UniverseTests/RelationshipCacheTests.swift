@@ -112,7 +112,7 @@ import Testing
             GroupChange(definition: .init(name: "ai", type: .theme), members: [.init(symbol: "NVDA")]),
         ])
         for isWarm in [false, true] {
-            if isWarm { #expect(try await rig.cache.warmUp(universeKeys: ["SPY", "nothing"]) > 8) }
+            if isWarm { #expect(try await rig.cache.warmUp() > 8) }
             let cache = rig.cache
             #expect(try await cache.holdings(ofETF: "SPY").map(\.symbol) == ["AAPL", "XOM"])
             #expect(try await cache.holdings(ofETF: "spy").count == 2)
@@ -272,7 +272,7 @@ import Testing
         let rig = try Rig()
         try rig.add("a", ["A"], type: .etf)
         for version in 0..<30 {
-            async let warming = rig.cache.warmUp(universeKeys: ["a"])
+            async let warming = rig.cache.warmUp()
             try rig.add("a", ["V\(version)"], type: .etf)
             rig.cache.invalidate(.all)
             _ = try await warming

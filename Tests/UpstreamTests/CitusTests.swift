@@ -5,44 +5,24 @@ import Testing
 
 @testable import Upstream
 
-let hasCitus: Bool = {
-    guard let cluster = try? PostgresCluster.shared() else { return false }
-    let sql = "SELECT count(*) FROM pg_available_extensions WHERE name = 'citus'"
-    return (try? cluster.psql(sql, database: "postgres"))?.hasPrefix("1") == true
-}()
-
 /// Citus itself, a coordinator and two workers, where it is installed.
 @Suite(
-    .serialized, .enabled(if: PostgresCluster.isInstalled && hasCitus, "Citus is not installed on this machine"),
+    .serialized, .enabled(if: CitusMachines.isInstalled, "Citus is not installed on this machine"),
     .timeLimit(.minutes(10)))
 struct CitusTests {
-    /// Three servers, and a database of the same name in each.
+    /// The servers, with the tables spread over them.
     private struct Machines {
-        let coordinator: PostgresCluster
-        let workers: [PostgresCluster]
+        let citus: CitusMachines
         let sandbox: Sandbox
 
         static func start() async throws -> Machines {
-            let settings = [
-                "shared_preload_libraries": "citus", "wal_level": "replica", "fsync": "on",
-                "citus.node_conninfo": "'sslmode=disable'", "citus.enable_statistics_collection": "off",
-                "citus.shard_count": "8", "citus.recover_2pc_interval": "1s", "max_connections": "100",
-                "max_prepared_transactions": "100",
-            ]
-            let servers = try (0..<3).map { _ in try PostgresCluster(settings: settings) }
-            for server in servers {
-                try server.psql("CREATE DATABASE market", database: "postgres")
-                try server.psql("CREATE EXTENSION citus", database: "market")
-            }
-            for worker in servers.dropFirst() {
-                try servers[0].psql("SELECT citus_add_node('127.0.0.1', \(worker.port))", database: "market")
-            }
-            let sandbox = Sandbox(cluster: servers[0], database: "market")
+            let citus = try CitusMachines()
+            let sandbox = Sandbox(cluster: citus.coordinator, database: CitusMachines.database)
             let configuration = try sandbox.configuration()
             _ = try await UpstreamSchema.migrate(configuration)
             let plan = try await UpstreamEngines.plan(.distribution(tables: []), configuration)
             try await UpstreamEngines.run(plan, configuration)
-            return Machines(coordinator: servers[0], workers: Array(servers.dropFirst()), sandbox: sandbox)
+            return Machines(citus: citus, sandbox: sandbox)
         }
     }
 
@@ -95,6 +75,27 @@ struct CitusTests {
         await uploader.disconnect()
     }
 
+    @Test func `rows are looked up in tables that are spread`() async throws {
+        let machines = try await Machines.start()
+        defer { withExtendedLifetime(machines) {} }
+        let uploader = try machines.sandbox.uploader()
+        _ = try await uploader.upload(trades(300))
+        #expect(try await uploader.lookUp(trades(600)).present == Set(1...300))
+        await uploader.disconnect()
+
+        // The same with an identity, whose events are known also where the REST API brings them.
+        for finding in try await IdentityMaker.look(machines.sandbox.configuration(), for: [.trade]) {
+            _ = try await IdentityMaker.make(finding, machines.sandbox.configuration(), removingDoubles: false)
+        }
+        let other = try machines.sandbox.uploader(buffer: "5b1f6e0a-93a5-4d0e-8a57-0c1d8a4e5f61")
+        var rows = trades(301)
+        rows.connections = ["backfill"]
+        for index in rows.trades.indices { rows.trades[index].event.time -= 1 }
+        let filled = try await other.upload(rows)
+        #expect((filled.inserted, filled.unchanged, filled.refused) == (1, 300, 0))
+        await other.disconnect()
+    }
+
     @Test func `a ledger that is a reference table is advised against, and taken back`() async throws {
         let machines = try await Machines.start()
         defer { withExtendedLifetime(machines) {} }
@@ -115,7 +116,7 @@ struct CitusTests {
         let machines = try await Machines.start()
         defer { withExtendedLifetime(machines) {} }
         let sandbox = machines.sandbox
-        let all = ([machines.coordinator] + machines.workers)[victim]
+        let all = machines.citus.servers[victim]
         let uploader = try sandbox.uploader()
         let batches = (0..<30).map { trades(400, from: 1 + Int64($0) * 400) }
         for round in 0..<2 {

@@ -99,6 +99,10 @@ import Testing
     @Test func `what can't be is told before anything runs`() {
         let refusal1 = reason { () throws(UpstreamError) in try policies(nil) }
         #expect(refusal1 == .schema)
+        var empty = facts
+        empty.hypertables = [:]
+        let refusal0 = reason { () throws(UpstreamError) in try policies(empty) }
+        #expect(refusal0 == .schema)
         var unlicensed = facts
         unlicensed.isLicensed = false
         let refusal2 = reason { () throws(UpstreamError) in try policies(unlicensed) }
@@ -108,22 +112,26 @@ import Testing
             var wishes = PolicyWishes()
             wishes.retention = [name: days]
             let refusal3 = reason { () throws(UpstreamError) in try policies(facts, wishes) }
-            #expect(refusal3 == .configuration)
+            #expect(refusal3 == .data)
         }
         var foreign = PolicyWishes()
         foreign.retention = ["trades": 30]
         let refusal4 = reason { () throws(UpstreamError) in try policies(facts, foreign, ours: ["ohlcv_1min"]) }
-        #expect(refusal4 == .configuration)
+        #expect(refusal4 == .data)
     }
 
     @Test func `an older TimescaleDB is spoken to in its own words, and a job that fails is told`() throws {
         var old = facts
         old.saysColumnstore = false
-        old.failingJobs = ["job 1000 of trades"]
+        old.failingJobs = ["job 1000 of trades", "job 1001 of quotes"]
+        old.jobError = "out of memory"
         let script = try policies(old).script
         #expect(script.contains("add_compression_policy('public.trades', compress_after => INTERVAL '7 days')"))
         #expect(script.contains("timescaledb.compress = true") && !script.contains("columnstore_policy"))
-        #expect(old.remarks.filter(\.isWarning).map(\.text).joined().contains("job 1000 of trades failed"))
+        #expect(
+            old.remarks.filter(\.isWarning).map(\.text).joined()
+                == "TimescaleDB's job 1000 of trades (and 1 more) failed the last time: out of memory; see "
+                + "timescaledb_information.job_errors")
     }
 
     // MARK: - Citus
@@ -196,6 +204,8 @@ import Testing
         let refusal7 = reason { () throws(UpstreamError) in try distribution(twoWorkers, both) }
         #expect(refusal7 == .schema)
         let refusal8 = reason { () throws(UpstreamError) in try distribution(twoWorkers, naming: ["nothing"]) }
-        #expect(refusal8 == .configuration)
+        #expect(refusal8 == .data)
+        let refusal9 = reason { () throws(UpstreamError) in try distribution(twoWorkers, catalog()) }
+        #expect(refusal9 == .schema)
     }
 }

@@ -48,6 +48,24 @@ struct FleetTableTests {
         await table.disconnect()
     }
 
+    @Test func `what nobody can have said is read as far as it can be reckoned with`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        let table = FleetTable(configuration: try sandbox.configuration())
+        for id in ["a", "b"] { _ = try await table.write(report(id)) }
+        try sandbox.run(
+            """
+            UPDATE edgetick_collectors SET clock_offset_ms = -9223372036854775808, rows_pending = 9223372036854775807,
+                events_per_second = 'infinity', oldest_pending_seconds = 'nan' WHERE id = 'a';
+            UPDATE edgetick_collectors SET seen = 'infinity' WHERE id = 'b';
+            """)
+        let rows = try await table.rows()
+        #expect(rows.map(\.report.id) == ["a"])
+        let found = try #require(rows.first?.report)
+        #expect(found.clockOffset == -(1 << 50) && found.rowsPending == 1 << 50)
+        #expect(found.eventsPerSecond == 0 && found.oldestPending == 0)
+        await table.disconnect()
+    }
+
     @Test func `a box without members among which it shares is told from one that shares nothing`() async throws {
         let sandbox = try await Sandbox.migrated()
         let table = FleetTable(configuration: try sandbox.configuration())

@@ -112,6 +112,21 @@ import Testing
         #expect(error?.description.contains("nowhere") == true)
     }
 
+    @Test func `what to do names the setting of the database that it is about`() async throws {
+        func unknown(_ role: UpstreamRole) async throws -> String {
+            let uri = try PostgresCluster.shared().uri("nowhere")
+            let configuration = try UpstreamConfiguration(uri: uri, collector: "c", role: role, isAlone: false)
+            let uploader = Uploader(configuration: configuration, bufferID: "1", logger: quiet)
+            return try #require(await #expect(throws: UpstreamError.self) { try await uploader.connect() }).description
+        }
+        #expect(try await unknown(.main).contains("database in DATABASE_URI,"))
+        #expect(try await unknown(.ticks).contains("database in DATABASE_URI_TICKS,"))
+        let malformed = #expect(throws: UpstreamError.self) {
+            try UpstreamConfiguration(uri: "mysql://u@db/market", collector: "c", role: .ticks, isAlone: false)
+        }
+        #expect(malformed?.description.hasSuffix("correct DATABASE_URI_TICKS") == true)
+    }
+
     @Test func `a database without the tables says what to run`() async throws {
         let uploader = try Sandbox.empty().uploader()
         let error = await #expect(throws: UpstreamError.self) { try await uploader.connect() }

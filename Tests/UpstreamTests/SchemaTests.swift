@@ -44,7 +44,8 @@ import Testing
             Issue.record("\(changes)")
             return
         }
-        #expect(lines.contains("column vwap is missing: its values are not sent"))
+        #expect(lines.count == 1 && lines[0].hasPrefix("columns ") && lines[0].contains(", vwap, "))
+        #expect(lines[0].hasSuffix(" are missing: their values are not sent"))
         guard case .unusable(let faults) = states["trades"] else {
             Issue.record("\(changes)")
             return
@@ -89,6 +90,38 @@ import Testing
         try sandbox.run("REVOKE SELECT ON ohlcv_1min FROM \(user)")
         let change = try await UpstreamSchema.check(configuration).first { $0.table == "ohlcv_1min" }
         #expect(change?.description.contains("lacks the right SELECT (GRANT SELECT ON public.ohlcv_1min") == true)
+    }
+
+    @Test func `the GRANT for what boxes of a group tell each other is whole`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        let user = "pair_\(sandbox.database)"
+        try sandbox.run("CREATE ROLE \(user) LOGIN")
+        let configuration = try UpstreamConfiguration(
+            uri: sandbox.cluster.uri(sandbox.database, user: user), collector: "nyc-a", needsIdentity: true)
+        func recipe() async throws -> [String] {
+            SchemaChange.recipe(try await UpstreamSchema.check(configuration, for: [.minuteBar]))
+                .filter { $0.contains("edgetick_stretches") }
+        }
+        try sandbox.run("GRANT SELECT, INSERT, UPDATE ON edgetick_stretches TO \(user)")
+        #expect(try await recipe() == ["GRANT DELETE ON public.edgetick_stretches TO \(user);"])
+        try sandbox.run("REVOKE ALL ON edgetick_stretches FROM \(user)")
+        for line in try await recipe() { try sandbox.run(line) }
+        #expect(try await recipe() == [])
+        let stretch = Stretch(kind: .trade, symbols: nil, since: opening, through: opening + 1)
+        let table = StretchTable(configuration: configuration, group: "nyc")
+        #expect(try await table.exchange([stretch], reaching: opening...opening + 1) == [:])
+        #expect(try sandbox.run("SELECT count(*) FROM edgetick_stretches") == "1")
+    }
+
+    @Test func `a missing table of ticks is made as a group needs it`() async throws {
+        let sandbox = try Sandbox.empty()
+        let configuration = try UpstreamConfiguration(
+            uri: sandbox.cluster.uri(sandbox.database), collector: "nyc-a", needsIdentity: true)
+        let lines = try await UpstreamSchema.check(configuration, for: [.minuteBar, .trade]).map(\.description)
+        #expect(lines.contains("trades: missing; run `edgetick migrate --tick-identity`"))
+        #expect(lines.contains("ohlcv_1min: missing; run `edgetick migrate`"))
+        let lacking = try await IdentityMaker.lacking(configuration, for: [.minuteBar, .trade], within: .seconds(10))
+        #expect(lacking.identity == [] && lacking.table == ["trades"])
     }
 
     @Test func `a schema of a newer version is left alone`() async throws {
@@ -172,6 +205,32 @@ import Testing
         await uploader.disconnect()
     }
 
+    @Test func `a serial column needs the right to its sequence, which the recipe grants`() async throws {
+        let sandbox = try await Sandbox.prepared(
+            """
+            CREATE TABLE ohlcv_1min (id bigserial PRIMARY KEY, symbol varchar(10) NOT NULL, timestamp timestamp NOT NULL,
+                open numeric(12,4), high numeric(12,4), low numeric(12,4), close numeric(12,4), volume bigint,
+                created_at timestamp DEFAULT now(), UNIQUE (symbol, timestamp))
+            """)
+        let user = "writer_\(sandbox.database)"
+        try sandbox.run(
+            "CREATE ROLE \(user) LOGIN; GRANT INSERT, UPDATE, SELECT ON ohlcv_1min, edgetick_uploads TO \(user)")
+        let configuration = try sandbox.configuration(user: user)
+        let changes = try await UpstreamSchema.check(configuration, for: [.minuteBar])
+        let grant = "GRANT USAGE ON SEQUENCE public.ohlcv_1min_id_seq TO \(user)"
+        #expect(changes[0].stopsUpload && changes[0].description.contains("lacks the right USAGE"))
+        #expect(SchemaChange.recipe(changes) == [grant + ";"])
+        let refused = try sandbox.uploader(user: user)
+        let error = await #expect(throws: UpstreamError.self) { try await refused.upload(batch([bar(close: 1)])) }
+        #expect(error?.pausesUpload == true && error?.text.contains(grant) == true)
+        await refused.disconnect()
+        try sandbox.run(grant)
+        let uploader = try sandbox.uploader(user: user)
+        #expect(try await uploader.upload(batch([bar(close: 1)])).inserted == 1)
+        await uploader.disconnect()
+        #expect(try sandbox.run("SELECT id, close::float8 FROM ohlcv_1min") == "1|1")
+    }
+
     @Test func `prices that the columns round are told`() async throws {
         let sandbox = try await Sandbox.prepared(
             """
@@ -229,7 +288,7 @@ import Testing
         }
     }
 
-    @Test(.enabled(if: hasTimescale, "TimescaleDB is not installed on this machine"))
+    @Test(.enabled(if: PostgresCluster.offersTimescale, "TimescaleDB is not installed on this machine"))
     func `with TimescaleDB the tables are hypertables`() async throws {
         let cluster = try PostgresCluster(settings: ["shared_preload_libraries": "timescaledb"])
         let sandbox = try Sandbox.empty(on: cluster)
@@ -244,9 +303,3 @@ import Testing
         #expect(try sandbox.run("SELECT close FROM ohlcv_1min") == "2")
     }
 }
-
-let hasTimescale: Bool = {
-    guard let cluster = try? PostgresCluster.shared() else { return false }
-    let sql = "SELECT count(*) FROM pg_available_extensions WHERE name = 'timescaledb'"
-    return (try? cluster.psql(sql, database: "postgres"))?.hasPrefix("1") == true
-}()

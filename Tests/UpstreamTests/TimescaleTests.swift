@@ -8,7 +8,7 @@ import Testing
 /// TimescaleDB itself, where it is installed: policies, aggregates, corrections of what is in the columnstore.
 @Suite(
     .serialized,
-    .enabled(if: PostgresCluster.isInstalled && hasTimescale, "TimescaleDB is not installed on this machine"),
+    .enabled(if: PostgresCluster.offersTimescale, "TimescaleDB is not installed on this machine"),
     .timeLimit(.minutes(5)))
 struct TimescaleTests {
     private func sandbox() async throws -> Sandbox {

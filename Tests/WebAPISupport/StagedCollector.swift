@@ -41,6 +41,8 @@ public final class StagedCollector: SampledSource, EventSink {
         public var refreshes: [RelationshipCache.Scope] = []
         /// The recorded gaps, newest first.
         public var gaps: [GapRecord] = []
+        /// The days that were compared with the tape, and have nothing open.
+        public var reconciled: Set<TradingDay> = []
         /// The refused rows, newest first.
         public var deadLetters: [DeadLetter] = []
         /// The fleet as it was last read.
@@ -277,6 +279,8 @@ public final class StagedCollector: SampledSource, EventSink {
                     evidence.bars[bar.symbol, default: BitSet()]
                         .insert(Int((bar.start - session.regularOpen) / 60_000))
                 }
+                evidence.isWhole = true
+                if state.reconciled.contains(day) { evidence.reconciled = evidence.bars.mapValues(\.count) }
                 return DayCoverage(day, symbols: symbols, evidence: evidence, now: WallClock.milliseconds())
             })
     }

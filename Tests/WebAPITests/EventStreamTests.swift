@@ -54,6 +54,7 @@ import WebAPISupport
             #expect((seen[0].data["connections"] as? [Any])?.count == 2)
             let events = try #require(seen.last?.data["events"] as? [[String: Any]])
             #expect(events.compactMap { $0["price"] as? Double } == [100, 100.01, 100.02])
+            #expect(events.allSatisfy { $0["connection_id"] as? String == "connection_1" })
             #expect(seen.last?.data["seen"] as? Int == 3)
             #expect(seen.allSatisfy { !$0.id.isEmpty })
         }
@@ -153,6 +154,26 @@ import WebAPISupport
             #expect(events.count == 60)
             #expect(last.data["seen"] as? Int == 5000)
             #expect(events.last?["price"] as? Double == 149.99)
+        }
+    }
+
+    @Test(arguments: ["own", "platform"])
+    func `in a burst every connection's newest events are seen`(shape: String) async throws {
+        var configuration = try WebConfiguration(port: 0)
+        configuration.beat = .seconds(3)
+        try await RunningServer.run(configuration) { server in
+            async let messages = follow(server.port, "/api/events?types=tick_update&shape=\(shape)") {
+                $0.data["price"] as? Double == 105.19 || $0.data["events"] != nil
+            }
+            try await server.untilFollowed()
+            try server.feedTrades(4, symbol: "AAPL")
+            try server.feedTrades(520, symbol: "IBM", connection: "secondary")
+            let seen = try await messages
+            let events = (seen.last?.data["events"] as? [[String: Any]]) ?? seen.map(\.data)
+            #expect(events.count == 60)
+            let ids = events.compactMap { $0["connection_id"] as? String }
+            #expect(ids == Array(repeating: "connection_1", count: 4) + Array(repeating: "connection_2", count: 56))
+            #expect(events.last?["price"] as? Double == 105.19)
         }
     }
 

@@ -114,13 +114,14 @@ public struct BackfillService: Service {
         let metadata: Logger.Metadata = [
             "gap": "\(record.id)", "state": "\(state.rawValue)", "connection": "\(record.gap.connection)",
         ]
-        if state == .open {
+        switch state {
+        case .open:
             logger.notice(
-                "a gap was filled as far as BACKFILL_REACH and the budget of one gap go; 'edgetick backfill' fills the rest",
-                metadata: metadata
+                "a gap was filled as far as BACKFILL_REACH goes; 'edgetick backfill' fills the rest", metadata: metadata
             )
-        } else {
-            logger.info("a gap was looked after", metadata: metadata)
+        case .partial:
+            logger.notice("a gap was filled in part; 'edgetick gaps' says what is missing", metadata: metadata)
+        default: logger.info("a gap was looked after", metadata: metadata)
         }
     }
 

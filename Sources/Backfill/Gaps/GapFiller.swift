@@ -46,12 +46,12 @@ public struct GapFiller: Sendable {
     ) async throws(BackfillError) -> GapState {
         var everything: Set<Symbol> = []
         if record.gap.symbols.isEmpty {
-            everything = try reading { () throws(StoreError) in try GapLog.recentSymbols(directory: directory) }
+            everything = try Self.everySymbol(of: record.gap.events, directory: directory)
         }
         let plan = FillPlan(record, everything: everything, earliest: earliest, ticks: access)
         if let verdict = plan.verdict {
             guard verdict.state != .open else { return .open }
-            try await settle([GapFill(gap: record.id, state: verdict.state, detail: verdict.detail)])
+            try await settle([GapFill(of: record, state: verdict.state, detail: verdict.detail)])
             return verdict.state
         }
         // Bars were received after their windows, unless the clock was wrong.
@@ -66,11 +66,33 @@ public struct GapFiller: Sendable {
         let ticks = try await TickFiller(client: client, buffer: buffer, directory: directory).bring(
             plan.requests.filter { $0.event.stream != .bars }, of: record, within: access.budget)
         for kind in ticks.uncovered { uncovered(kind) }
-        // What the budget left is a person's to ask for.
-        guard !ticks.isCut else { return .open }
-        let (state, detail) = FillVerdict.of(record, result, ticks, access)
-        try await settle([GapFill(gap: record.id, state: state, detail: detail)])
+        let (state, detail) = FillVerdict.of(record, result, ticks, access, asked: everything.count)
+        try await settle([GapFill(of: record, state: state, detail: detail)])
         return state
+    }
+
+    /// The symbols that a connection which takes everything may have had: those of the file's last day, and all of the
+    /// universes.
+    public static func everySymbol(
+        of events: [EventKind], directory: String
+    ) throws(BackfillError) -> Set<Symbol> {
+        do throws(StoreError) {
+            var symbols: Set<Symbol> = []
+            for stream in Set(events.map(\.stream)) {
+                symbols.formUnion(try TickHistory(directory: directory).recentSymbols(of: stream))
+            }
+            do throws(StoreError) {
+                let mirror = try UniverseMirror.open(directory: directory, access: .readOnly)
+                try mirror.withSnapshot { mirror in
+                    for group in try mirror.headings() { symbols.formUnion(try mirror.symbols(of: group.id).symbols) }
+                }
+            } catch {
+                guard error.reason == .missing else { throw error }
+            }
+            return symbols
+        } catch {
+            throw BackfillError(.buffer, "\(error)")
+        }
     }
 
     /// Which ticks of a gap may be fetched without being asked for.
@@ -197,7 +219,7 @@ public struct GapFiller: Sendable {
             try await buffer.durable()
         }
         let fills = haul.finished.map { (symbol: $0, rows: haul.rows.removeValue(forKey: $0) ?? 0) }
-        if let gap, !fills.isEmpty { try await settle([GapFill(gap: gap.id, symbols: fills, event: haul.event)]) }
+        if let gap, !fills.isEmpty { try await settle([GapFill(of: gap, symbols: fills, event: haul.event)]) }
         haul.bars = []
         haul.finished = []
     }
@@ -214,7 +236,8 @@ public struct GapFiller: Sendable {
 /// What became of a gap, in a word and in words. Pure.
 enum FillVerdict {
     static func of(
-        _ record: GapRecord, _ bars: GapFiller.Progress, _ ticks: TickFiller.Outcome, _ access: TickAccess
+        _ record: GapRecord, _ bars: GapFiller.Progress, _ ticks: TickFiller.Outcome, _ access: TickAccess,
+        asked symbols: Int
     ) -> (state: GapState, detail: String) {
         let kinds = Set(record.gap.events)
         let rows = (bars: record.rows + bars.rows, ticks: record.ticks + ticks.rows)
@@ -231,14 +254,21 @@ enum FillVerdict {
             || !access.kinds.subtracting(ticks.uncovered).isDisjoint(with: kinds)
         let isEmpty = parts.isEmpty
         if isEmpty, asked { parts.append("nothing was traded") }
+        if asked, record.gap.symbols.isEmpty {
+            parts.append("\(symbols) symbols of the last day and of the universes were asked for")
+        }
+        var missing: [String] = []
+        if ticks.isCut { missing.append("the rest of the trades and quotes is left to 'edgetick backfill'") }
         for kind in record.gap.events {
-            if let why = access.refusals[kind] { parts.append(why) }
-            if ticks.uncovered.contains(kind) { parts.append(TickAccess.notCovered(kind)) }
+            if let why = access.refusals[kind], record.lacks(kind) { missing.append(why) }
+            if ticks.uncovered.contains(kind) { missing.append(TickAccess.notCovered(kind)) }
         }
         if kinds.contains(where: { $0.stream != .bars && !TickAccess.possible.contains($0) }) {
-            parts.append("what is no bar, trade or quote stays missing")
+            missing.append("what is no bar, trade or quote stays missing")
         }
-        return (asked ? isEmpty ? .empty : .filled : .unfillable, parts.joined(separator: "; "))
+        let state: GapState =
+            if !asked { .unfillable } else if !missing.isEmpty { .partial } else if isEmpty { .empty } else { .filled }
+        return (state, (parts + missing).joined(separator: "; "))
     }
 }
 

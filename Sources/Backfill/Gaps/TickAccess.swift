@@ -66,12 +66,12 @@ public struct TickAccess: Sendable, Equatable {
 
 extension GapRecord {
     /// Whether trades or quotes of the gap were not asked for.
-    public var lacksTicks: Bool {
-        gap.events.contains { kind in
-            guard TickAccess.possible.contains(kind) else { return false }
-            let asked = settled[kind] ?? []
-            return gap.symbols.isEmpty ? asked.isEmpty : !gap.symbols.allSatisfy(asked.contains)
-        }
+    public var lacksTicks: Bool { gap.events.contains { TickAccess.possible.contains($0) && lacks($0) } }
+
+    /// Whether events of a kind were not asked for.
+    func lacks(_ kind: EventKind) -> Bool {
+        let asked = settled[kind] ?? []
+        return gap.symbols.isEmpty ? asked.isEmpty : !gap.symbols.allSatisfy(asked.contains)
     }
 }
 

@@ -21,10 +21,19 @@ struct TickFiller: Sendable {
     private static let mostFailures = 3
     /// So many rows are handed to the buffer at once.
     private static let rowsAtOnce = 4096
+    /// So many events of the file are kept in mind at once, unless one symbol has more.
+    private let mostKnown: Int
 
     let client: AggregatesClient
     let buffer: TickBuffer
     let directory: String
+
+    init(client: AggregatesClient, buffer: TickBuffer, directory: String, mostKnown: Int = 1_000_000) {
+        self.client = client
+        self.buffer = buffer
+        self.directory = directory
+        self.mostKnown = mostKnown
+    }
 
     /// Brings what is missing, symbol by symbol, and notes each that is done.
     ///
@@ -35,14 +44,16 @@ struct TickFiller: Sendable {
         var outcome = Outcome()
         var left = budget
         for kind in EventKind.allCases where TickAccess.possible.contains(kind) {
-            let requests = requests.filter { $0.event == kind }
-            guard let first = requests.first, !outcome.isCut else { continue }
+            var requests = requests.filter { $0.event == kind }[...]
             do throws(BackfillError) {
-                let known = try await known(requests, first.starts, record)
-                if kind == .trade {
-                    try await bring(RESTTrade.self, requests, record, known, &left, &outcome)
-                } else {
-                    try await bring(RESTQuote.self, requests, record, known, &left, &outcome)
+                while !requests.isEmpty, !outcome.isCut {
+                    let (known, some) = try await known(requests, record)
+                    requests = requests.dropFirst(some.count)
+                    if kind == .trade {
+                        try await bring(RESTTrade.self, some, record, known, &left, &outcome)
+                    } else {
+                        try await bring(RESTQuote.self, some, record, known, &left, &outcome)
+                    }
                 }
             } catch {
                 guard error.reason == .notAuthorized else { throw error }
@@ -52,31 +63,40 @@ struct TickFiller: Sendable {
         return outcome
     }
 
-    /// The events of a gap that are in the file.
+    /// The events of a gap that are in the file: those of all symbols asked for, or of the first ones where they are many.
     private func known(
-        _ requests: [FillPlan.Request], _ times: ClosedRange<Int64>, _ record: GapRecord
-    ) async throws(BackfillError) -> KnownTicks {
+        _ requests: ArraySlice<FillPlan.Request>, _ record: GapRecord
+    ) async throws(BackfillError) -> (KnownTicks, of: ArraySlice<FillPlan.Request>) {
+        guard let first = requests.first else { return (KnownTicks(), requests) }
+        let times = first.starts
+        var requests = requests
         // What the stream brought meanwhile must be in the file to be seen.
         try await buffer.durable()
         var known = KnownTicks()
+        var wanted = Set(requests.map(\.symbol))
         // Events are received after they happened, unless the clock was wrong.
         let received = record.gap.isUncertain ? nil : times.lowerBound - 60_000
         do {
             try GapLog.forEachEvent(
-                of: requests.first?.event.stream ?? .trades, directory: directory,
-                symbols: Set(requests.map(\.symbol)), times: times.lowerBound - 1...times.upperBound + 1,
-                received: received
+                of: first.event.stream, directory: directory, symbols: wanted,
+                times: times.lowerBound - 1...times.upperBound + 1, received: received
             ) { event in
-                if let key = TickKey(event.event, in: event.texts) { known.insert(key, event.time) }
+                guard wanted.contains(event.symbol), let key = TickKey(event.event, in: event.texts) else { return }
+                known.insert(key, event.time)
+                while known.count > mostKnown, requests.count > 1 {
+                    requests = requests.prefix(requests.count / 2)
+                    wanted = Set(requests.map(\.symbol))
+                    known.keep(wanted)
+                }
             }
         } catch {
             throw BackfillError(.buffer, "\(error)")
         }
-        return known
+        return (known, requests)
     }
 
     private func bring<Tick: RESTTick>(
-        _: Tick.Type, _ requests: [FillPlan.Request], _ record: GapRecord, _ known: KnownTicks,
+        _: Tick.Type, _ requests: ArraySlice<FillPlan.Request>, _ record: GapRecord, _ known: KnownTicks,
         _ budget: inout TickAccess.Budget?, _ outcome: inout Outcome
     ) async throws(BackfillError) {
         var failure: BackfillError?
@@ -125,7 +145,7 @@ struct TickFiller: Sendable {
                     }
                 }
                 stored += batch.count
-                try await buffer.take(batch)
+                try await buffer.bring(batch)
             }
             rows += stored
             outcome.rows += stored
@@ -139,7 +159,7 @@ struct TickFiller: Sendable {
         guard isAll else { return false }
         do {
             try await buffer.settle([
-                GapFill(gap: record.id, symbols: [(symbol: request.symbol, rows: rows)], event: request.event)
+                GapFill(of: record, symbols: [(symbol: request.symbol, rows: rows)], event: request.event)
             ])
         } catch {
             throw BackfillError(.buffer, "\(error)")

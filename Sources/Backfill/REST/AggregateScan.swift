@@ -88,6 +88,7 @@ struct AggregateScan {
         guard place < end, place.pointee == UInt8(ascii: "-") || (0x30...0x39).contains(place.pointee) else {
             return nil
         }
+        if let plain = plainNumber() { return plain }
         // The object's end stands behind every number, so that the reading ends within the bytes.
         var after: UnsafeMutablePointer<CChar>?
         let start = UnsafeRawPointer(place).assumingMemoryBound(to: CChar.self)
@@ -96,6 +97,37 @@ struct AggregateScan {
         place += UnsafePointer(after) - start
         return value
     }
+
+    /// A decimal of up to 15 digits without an exponent: digits and power of ten are exact, so that one division rounds once.
+    private mutating func plainNumber() -> Double? {
+        var next = place
+        let isNegative = next.pointee == UInt8(ascii: "-")
+        if isNegative { next += 1 }
+        var (digits, count, decimals) = (Int64(0), 0, 0)
+        func takeDigits() {
+            while next < end, count < 16, 0x30...0x39 ~= next.pointee {
+                digits = digits * 10 + Int64(next.pointee - 0x30)
+                count += 1
+                next += 1
+            }
+        }
+        takeDigits()
+        if next < end, count > 0, next.pointee == UInt8(ascii: ".") {
+            let whole = count
+            next += 1
+            takeDigits()
+            decimals = count - whole
+            guard decimals > 0 else { return nil }
+        }
+        guard 1...15 ~= count, next < end, next.pointee == UInt8(ascii: ",") || next.pointee == UInt8(ascii: "}") else {
+            return nil
+        }
+        place = next
+        let value = Double(digits) / Self.powers[decimals]
+        return isNegative ? -value : value
+    }
+
+    private static let powers = (0...15).map { power in (0..<power).reduce(1.0) { value, _ in value * 10 } }
 
     private mutating func flag() -> Bool? {
         for (word, value) in [("true", true), ("false", false)] {

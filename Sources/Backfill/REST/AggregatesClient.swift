@@ -76,6 +76,8 @@ public final class AggregatesClient: Sendable {
             tls.additionalTrustRoots = [.certificates(certificates)]
         }
         options.tlsConfiguration = tls
+        options.http1_1ConnectionDebugInitializer = Self.checkName
+        options.http2ConnectionDebugInitializer = Self.checkName
         if let proxy = configuration.proxy {
             let login = proxy.credentials.map { credentials in
                 HTTPClient.Authorization.basic(
@@ -84,6 +86,19 @@ public final class AggregatesClient: Sendable {
             options.proxy = .server(host: proxy.host, port: proxy.port, authorization: login)
         }
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: options)
+    }
+
+    /// The server's certificate has a common name and no alternative one.
+    private struct NameMissing: Error {}
+
+    /// Fails for a connection whose certificate names its host in the subject alone, which is no name (RFC 9525,
+    /// section 2), though the library takes it.
+    @Sendable private static func checkName(_ channel: any Channel) -> EventLoopFuture<Void> {
+        channel.eventLoop.submit {
+            guard let tls = try? channel.pipeline.syncOperations.handler(type: NIOSSLClientHandler.self) else { return }
+            let kinds = tls.peerCertificate?._subjectAlternativeNames().map(\.nameType) ?? []
+            guard kinds.contains(.dnsName) || kinds.contains(.ipAddress) else { throw NameMissing() }
+        }
     }
 
     /// Closes the connections.
@@ -211,7 +226,7 @@ public final class AggregatesClient: Sendable {
             case .success(let answer):
                 guard let refusal = Self.refusal(answer.status, what) else { return answer.body }
                 failure = refusal
-                retryAfter = answer.retryAfter.map { .seconds($0) }
+                retryAfter = answer.retryAfter
             case .failure(let error): failure = error
             }
             let asked = retryAfter
@@ -245,7 +260,7 @@ public final class AggregatesClient: Sendable {
 
     private struct Answer {
         var status: UInt
-        var retryAfter: Int?
+        var retryAfter: Duration?
         var body: [UInt8]
     }
 
@@ -260,7 +275,7 @@ public final class AggregatesClient: Sendable {
             return .success(
                 Answer(
                     status: response.status.code,
-                    retryAfter: response.headers.first(name: "retry-after").flatMap { Int($0) },
+                    retryAfter: response.headers.first(name: "retry-after").flatMap(RequestPacer.pause),
                     body: Array(buffer: body)))
         } catch let error as HTTPClientError {
             return .failure(
@@ -269,6 +284,12 @@ public final class AggregatesClient: Sendable {
             return .failure(
                 BackfillError(.unreachable, "\(base) has no certificate that is trusted for it; check MASSIVE_REST_URL")
             )
+        } catch is NameMissing {
+            return .failure(
+                BackfillError(
+                    .unreachable,
+                    "\(base) is not trusted: its certificate has a common name and no alternative one (subjectAltName), "
+                        + "which is what counts; the server must renew it"))
         } catch is NIOTooManyBytesError {
             return .failure(BackfillError(.badAnswer, "\(base) sent an answer that is too long"))
         } catch {

@@ -12,6 +12,14 @@ struct RequestPacer: Sendable {
     let tries: Int
     private var nextRequest: Duration?
 
+    /// The longest pause that a server may ask for.
+    static let longestPause: Duration = .seconds(120)
+
+    /// The pause that a `Retry-After` asks for; `nil` when it names no number of seconds.
+    static func pause(_ header: String) -> Duration? {
+        Int(header).map { min(max(.zero, .seconds($0)), longestPause) }
+    }
+
     init(requestsPerMinute: Int, tries: Int = 6) {
         interval = requestsPerMinute > 0 ? .seconds(60) / requestsPerMinute : .zero
         self.tries = tries
@@ -37,7 +45,7 @@ struct RequestPacer: Sendable {
         switch reason {
         case .tooManyRequests:
             // Everybody waits, not just this request: the limit is the key's.
-            let pause = min(retryAfter ?? .seconds(15) * (0.5 + jitter), .seconds(120))
+            let pause = retryAfter ?? .seconds(15) * (0.5 + jitter)
             nextRequest = max(nextRequest ?? now, now + pause)
             return .tryAgain(after: .zero)
         case .unreachable, .serverTrouble:

@@ -8,10 +8,23 @@ protocol RESTTick: Decodable, Sendable {
     var milliseconds: Int64 { get }
     /// Whether the tape has it no more.
     var isWithdrawn: Bool { get }
+    /// What the stream brings for it.
+    associatedtype Event: MarketEvent
+    /// The same as the stream brings it; its texts are added to `texts`.
+    func event(of symbol: Symbol, texts: inout TextArena) -> Event
+}
+
+extension RESTTick {
     /// What tells it from others of its time.
-    func key(of symbol: Symbol) -> TickKey
+    func key(of symbol: Symbol) -> TickKey {
+        var texts = TextArena()
+        return TickKey(event(of: symbol, texts: &texts), in: texts)
+    }
+
     /// Appends it to a batch as the stream brings it.
-    func append(to batch: inout EventBatch, _ symbol: Symbol)
+    func append(to batch: inout EventBatch, _ symbol: Symbol) {
+        event(of: symbol, texts: &batch.text).append(to: &batch)
+    }
 }
 
 /// One page of a route of ticks.
@@ -25,39 +38,70 @@ struct TickAnswer<Tick: RESTTick>: PagedAnswer {
     }
 }
 
-/// What tells an event from others of its time and symbol: see the identity of `trades` and `quotes`.
-enum TickKey: Hashable, Sendable {
-    case trade(Symbol, sequence: Int64?, exchange: Int32?, id: String?)
-    case quote(
-        Symbol, sequence: Int64?, exchanges: [Int32?], prices: [Double?], sizes: [Double?])
+/// What tells an event from others of its time: the identity of its stream (``EventStream/identity``) but for the time.
+struct TickKey: Hashable, Sendable {
+    /// The ticker.
+    let symbol: Symbol
+    private let values: [ColumnValue?]
+
+    init<Event: MarketEvent>(_ event: Event, in texts: TextArena) {
+        symbol = event.symbol
+        values = Event.columns.lazy.filter { $0.column.isIdentity && $0.column.content != .milliseconds }
+            .map { $0.value(of: event, in: texts) }
+    }
 
     /// The key of an event of the file; `nil` for one that is neither trade nor quote.
     init?(_ event: AnyMarketEvent, in texts: TextArena) {
         switch event {
-        case .trade(let trade):
-            self = .trade(
-                trade.symbol, sequence: trade.sequence, exchange: trade.exchange, id: trade.tradeID.map { texts[$0] })
-        case .quote(let quote):
-            self = .quote(
-                quote.symbol, sequence: quote.sequence, exchanges: [quote.bidExchange, quote.askExchange],
-                prices: [quote.bid, quote.ask], sizes: [quote.bidSize, quote.askSize])
+        case .trade(let trade): self.init(trade, in: texts)
+        case .quote(let quote): self.init(quote, in: texts)
         default: return nil
         }
     }
 }
 
-/// The events that are there already, by what tells them apart. Times may be a millisecond off: the stream's are rounded
-/// in one way, the REST API's cut off from nanoseconds.
+/// The events of some symbols that are there already, by what tells them apart. Times may be a millisecond off: the
+/// stream's are rounded in one way, the REST API's cut off from nanoseconds.
+///
+/// Holds 16 bytes of each, of which millions may be there: two events in a million million million million are mistaken
+/// for one another.
 struct KnownTicks: Sendable {
-    private var times: [TickKey: [Int64]] = [:]
+    private struct Print: Hashable {
+        let first: Int
+        let second: Int
+
+        init(_ key: TickKey, _ time: Int64) {
+            func hash(_ salt: Int) -> Int {
+                var hasher = Hasher()
+                hasher.combine(salt)
+                hasher.combine(key)
+                hasher.combine(time)
+                return hasher.finalize()
+            }
+            (first, second) = (hash(0), hash(1))
+        }
+    }
+
+    private var prints: [Symbol: Set<Print>] = [:]
+    /// How many events are there.
+    private(set) var count = 0
 
     /// Whether an event is there.
     func contains(_ key: TickKey, _ time: Int64) -> Bool {
-        times[key]?.contains { abs($0 - time) <= 1 } ?? false
+        guard let prints = prints[key.symbol] else { return false }
+        return [time, time &- 1, time &+ 1].contains { prints.contains(Print(key, $0)) }
     }
 
     /// Adds an event.
-    mutating func insert(_ key: TickKey, _ time: Int64) { times[key, default: []].append(time) }
+    mutating func insert(_ key: TickKey, _ time: Int64) {
+        if prints[key.symbol, default: []].insert(Print(key, time)).inserted { count += 1 }
+    }
+
+    /// Forgets the events of other symbols.
+    mutating func keep(_ symbols: Set<Symbol>) {
+        prints = prints.filter { symbols.contains($0.key) }
+        count = prints.values.reduce(0) { $0 + $1.count }
+    }
 }
 
 /// A trade of `/v3/trades`.
@@ -82,18 +126,11 @@ struct RESTTrade: RESTTick {
     /// that were cancelled (8) or wrong (7), and the records that say so (10, 11) or repeat a correction (12).
     var isWithdrawn: Bool { ![0, 1].contains(correction ?? 0) }
 
-    func key(of symbol: Symbol) -> TickKey {
-        .trade(symbol, sequence: sequence_number, exchange: exchange, id: id?.text)
-    }
-
-    func append(to batch: inout EventBatch, _ symbol: Symbol) {
-        batch.trades.append(
-            Trade(
-                symbol: symbol, time: milliseconds, price: price, size: size, exchange: exchange, tape: tape,
-                tradeID: id.map { batch.text.append($0.text) },
-                conditions: conditions.map { batch.text.append($0.jsonArray) }, sequence: sequence_number,
-                trfID: trf_id,
-                trfTime: trf_timestamp.map { $0 / 1_000_000 }))
+    func event(of symbol: Symbol, texts: inout TextArena) -> Trade {
+        Trade(
+            symbol: symbol, time: milliseconds, price: price, size: size, exchange: exchange, tape: tape,
+            tradeID: id.map { texts.append($0.text) }, conditions: conditions.map { texts.append($0.jsonArray) },
+            sequence: sequence_number, trfID: trf_id, trfTime: trf_timestamp.map { $0 / 1_000_000 })
     }
 }
 
@@ -116,18 +153,11 @@ struct RESTQuote: RESTTick {
     var milliseconds: Int64 { sip_timestamp / 1_000_000 }
     var isWithdrawn: Bool { false }
 
-    func key(of symbol: Symbol) -> TickKey {
-        .quote(
-            symbol, sequence: sequence_number, exchanges: [bid_exchange, ask_exchange], prices: [bid_price, ask_price],
-            sizes: [bid_size, ask_size])
-    }
-
-    func append(to batch: inout EventBatch, _ symbol: Symbol) {
-        batch.quotes.append(
-            Quote(
-                symbol: symbol, time: milliseconds, bid: bid_price, bidSize: bid_size, bidExchange: bid_exchange,
-                ask: ask_price, askSize: ask_size, askExchange: ask_exchange, condition: conditions?.first,
-                indicators: indicators.map { batch.text.append($0.jsonArray) }, tape: tape, sequence: sequence_number))
+    func event(of symbol: Symbol, texts: inout TextArena) -> Quote {
+        Quote(
+            symbol: symbol, time: milliseconds, bid: bid_price, bidSize: bid_size, bidExchange: bid_exchange,
+            ask: ask_price, askSize: ask_size, askExchange: ask_exchange, condition: conditions?.first,
+            indicators: indicators.map { texts.append($0.jsonArray) }, tape: tape, sequence: sequence_number)
     }
 }
 

@@ -9,7 +9,7 @@ struct DayComparison: Sendable {
     /// A bar of the tape that is missing here, or different.
     struct Change: Sendable, Equatable {
         /// The tape's bar.
-        var bar: Bar
+        var bar: DayBar
         /// Whether there was none.
         var isNew: Bool
         /// The row of the file that has what the tape lacks; `nil` where the file has none.
@@ -20,9 +20,9 @@ struct DayComparison: Sendable {
     private(set) var changes: [Change] = []
     /// Starts of bars that the tape lacks, in their order.
     private(set) var extra: [Int64] = []
-    private let symbol: Symbol
+    let symbol: Symbol
     private let day: TradingDay
-    private let tape: [Int64: Bar]
+    private let tape: [DayBar]
     private let halted: Int
     private let regular: Range<Int64>
 
@@ -33,36 +33,34 @@ struct DayComparison: Sendable {
     ///   - upstream: the database's bars; `nil` without a database.
     ///   - rounding: how far the database's prices may be off, since its columns round.
     init(
-        _ symbol: Symbol, on day: TradingDay, tape bars: [Bar], file: [DayBar], upstream: [DayBar]?,
+        _ symbol: Symbol, on day: TradingDay, tape bars: [DayBar], file: [DayBar], upstream: [DayBar]?,
         rounding: Double = 0, halts: [Range<Int64>] = []
     ) {
         self.symbol = symbol
         self.day = day
-        let tape = Dictionary(bars.map { ($0.start, $0) }) { $1 }
+        let tape = bars.newest
         self.tape = tape
-        let own = Dictionary(file.map { ($0.start, $0) }) { $1 }
-        let counting = upstream.map { Dictionary($0.map { ($0.start, $0) }) { $1 } } ?? own
-        for start in tape.keys.sorted() {
-            guard let bar = tape[start] else { continue }
-            let ownDiffers = own[start].map { $0.differs(from: bar, rounding: 0) } ?? false
-            let isNew = counting[start] == nil
-            guard isNew || ownDiffers || counting[start]?.differs(from: bar, rounding: rounding) == true else {
-                continue
-            }
-            changes.append(Change(bar: bar, isNew: isNew, sequence: own[start]?.sequence))
+        let own = file.newest
+        let counting = upstream?.newest ?? own
+        for bar in tape {
+            let (mine, counted) = (own.bar(at: bar.start), counting.bar(at: bar.start))
+            let isDifferent =
+                mine?.differs(from: bar, rounding: 0) == true || counted?.differs(from: bar, rounding: rounding) == true
+            guard counted == nil || isDifferent else { continue }
+            changes.append(Change(bar: bar, isNew: counted == nil, sequence: mine?.sequence))
         }
-        extra = Set(own.keys).union(counting.keys).filter { tape[$0] == nil }.sorted()
+        extra = Set((own + (upstream ?? [])).lazy.map(\.start).filter { tape.bar(at: $0) == nil }).sorted()
         regular = day.session.map { $0.regularOpen..<$0.regularClose } ?? 0..<0
         halted = stride(from: regular.lowerBound, to: regular.upperBound, by: 60_000).count { start in
-            tape[start] == nil && halts.contains { $0.overlaps(start..<start + 60_000) }
+            halts.contains { $0.overlaps(start..<start + 60_000) } && tape.bar(at: start) == nil
         }
     }
 
     /// The starts of the bars of the tape that the database still has otherwise, or not at all.
     func open(in stored: [DayBar], rounding: Double) -> Set<Int64> {
-        let stored = Dictionary(stored.map { ($0.start, $0) }) { $1 }
+        let stored = stored.newest
         return Set(
-            tape.filter { start, bar in stored[start]?.differs(from: bar, rounding: rounding) ?? true }.keys)
+            tape.lazy.filter { stored.bar(at: $0.start)?.differs(from: $0, rounding: rounding) ?? true }.map(\.start))
     }
 
     /// What was found, once the changes are made.
@@ -71,7 +69,7 @@ struct DayComparison: Sendable {
     func finding(open: Set<Int64>, at: Int64) -> DayFinding {
         var found = ReconciledDay(symbol: symbol, day: day, at: at)
         let made = changes.filter { !open.contains($0.bar.start) }
-        let traded = tape.keys.filter(regular.contains)
+        let traded = tape.lazy.map(\.start).filter(regular.contains)
         found.regular = Int((regular.upperBound - regular.lowerBound) / 60_000)
         found.present = traded.count { !open.contains($0) }
         found.halted = halted
@@ -91,7 +89,7 @@ extension DayBar {
     ///
     /// The tape's volume may lack the fractions of shares that the stream tells, and its average price may be rounded
     /// otherwise: less than a share, or a ten-thousandth of the price, is no difference.
-    func differs(from bar: Bar, rounding: Double) -> Bool {
+    func differs(from bar: DayBar, rounding: Double) -> Bool {
         func isOff(_ price: Double, _ other: Double) -> Bool { !(abs(price - other) <= rounding) }
         if isOff(open, bar.open) || isOff(high, bar.high) || isOff(low, bar.low) || isOff(close, bar.close) {
             return true

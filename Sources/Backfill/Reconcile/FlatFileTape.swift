@@ -13,7 +13,7 @@ actor FlatFileTape: Tape {
     private var wanted: Set<Symbol>
     private var lines: GzipLines
     private var columns: FlatFileColumns
-    private var current: (symbol: Symbol, bars: [Bar])?
+    private var current: (symbol: Symbol, bars: [DayBar])?
     private var hasRows = false
     private var isOver = false
     private let count: Int
@@ -78,7 +78,7 @@ actor FlatFileTape: Tape {
                 current = (row.symbol, [])
                 tell(count - wanted.count)
             }
-            current?.bars.append(row)
+            current?.bars.append(DayBar(row))
         }
         if isOver {
             // A symbol that the file lacks had no trades.

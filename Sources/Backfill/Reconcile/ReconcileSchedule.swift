@@ -1,52 +1,89 @@
 import MarketData
 
 /// Decides when `run` compares a day with the tape, and which. Reads no clock.
+///
+/// A day is due at the first time of day at which it is over. One that failed, or that is not complete, is tried again, later
+/// each time, as long as it is one of the last few.
 struct ReconcileSchedule: Sendable, Equatable {
-    /// The minute of New York's day.
-    let minute: Int
-    /// The last time that was seen to, in milliseconds since the Unix epoch.
-    private var seen: Int64
-    private var pausedUntil: Int64?
-    private var failures = 0
+    private struct Retry: Sendable, Equatable {
+        var from: Int64
+        var failures: Int
+    }
 
+    /// So many trading days are seen to.
+    static let reach = 7
     /// How long after the first failure it is tried again, and the longest pause, in milliseconds.
     private static let pauses: (first: Int64, longest: Int64) = (10 * 60_000, 6 * 3_600_000)
 
-    /// - Parameter since: times before are left alone, in milliseconds since the Unix epoch: when the file was made.
+    /// The minute of New York's day.
+    let minute: Int
+    private let since: Int64
+    private var finished: Set<TradingDay> = []
+    private var retries: [TradingDay: Retry] = [:]
+
+    /// - Parameter since: days that were due before are left alone, in milliseconds since the Unix epoch: when the file was
+    ///   made.
     init(minute: Int, since: Int64) {
         self.minute = minute
-        seen = since
+        self.since = since
     }
 
-    /// The day to compare now; `nil` when none is due.
+    /// The day to compare now, the newest first; `nil` when none is due.
     func due(at now: Int64) -> TradingDay? {
-        let last = last(before: now)
-        guard last > seen, now >= pausedUntil ?? now else { return nil }
-        return TradingDay.lastFinal(at: last)
+        waiting(at: now).first { retries[$0].map { now >= $0.from } ?? true }
     }
 
     /// How long until something may be due, in milliseconds.
     func wait(at now: Int64) -> Int64 {
-        max(0, max(pausedUntil ?? 0, last(before: now) > seen ? 0 : next(after: now)) - now)
+        let tries = waiting(at: now).map { retries[$0]?.from ?? now }
+        return max(0, (tries + [next(after: now)]).reduce(.max, min) - now)
     }
 
-    /// Notes that a day was compared.
-    mutating func finished(at now: Int64) {
-        seen = last(before: now)
-        pausedUntil = nil
-        failures = 0
+    /// Notes that a day is complete.
+    mutating func finished(_ day: TradingDay) {
+        finished.insert(day)
+        retries[day] = nil
     }
 
-    /// Notes that a day could not be compared, or is not complete: it is tried again, later each time.
-    mutating func failed(at now: Int64) {
-        pausedUntil = now + min(Self.pauses.first << min(failures, 10), Self.pauses.longest)
-        failures += 1
+    /// Notes that a day could not be compared, or is not complete.
+    mutating func failed(_ day: TradingDay, at now: Int64) {
+        let failures = retries[day]?.failures ?? 0
+        let pause = min(Self.pauses.first << min(failures, 10), Self.pauses.longest)
+        retries[day] = Retry(from: now + pause, failures: failures + 1)
     }
 
-    private func last(before now: Int64) -> Int64 {
+    /// Forgets the days that are no longer seen to.
+    ///
+    /// - Returns: those of them that were never complete.
+    mutating func forgetPast(at now: Int64) -> [TradingDay] {
+        guard let oldest = recent(at: now).last else { return [] }
+        finished = finished.filter { $0 >= oldest }
+        let given = retries.keys.filter { $0 < oldest }.sorted()
+        for day in given { retries[day] = nil }
+        return given
+    }
+
+    private func waiting(at now: Int64) -> [TradingDay] { recent(at: now).filter { !finished.contains($0) } }
+
+    /// The last trading days that are due, the newest first.
+    private func recent(at now: Int64) -> [TradingDay] {
+        var days: [TradingDay] = []
         var day = TradingDay(at: now)
-        while day.moment(minuteOfDay: minute) > now { day = day.before }
-        return day.moment(minuteOfDay: minute)
+        while days.count < Self.reach {
+            if day.session != nil {
+                let due = dueTime(of: day)
+                guard due > since else { break }
+                if due <= now { days.append(day) }
+            }
+            day = day.before
+        }
+        return days
+    }
+
+    private func dueTime(of day: TradingDay) -> Int64 {
+        var last = day
+        while !day.isFinal(at: last.moment(minuteOfDay: minute)) { last = last.after }
+        return last.moment(minuteOfDay: minute)
     }
 
     private func next(after now: Int64) -> Int64 {

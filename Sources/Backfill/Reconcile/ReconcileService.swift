@@ -2,10 +2,11 @@ public import Logging
 public import MarketData
 public import ServiceLifecycle
 public import Store
+import Synchronization
 import Upstream
 
 /// Compares each day's minute bars with the tape at a time of day (`RECONCILE_AT`); never in the way of the collecting.
-public struct ReconcileService: Service {
+public final class ReconcileService: Service {
     private let reconciler: Reconciler
     private let target: Reconciler.Target?
     private let client: AggregatesClient
@@ -13,6 +14,7 @@ public struct ReconcileService: Service {
     private let minute: Int
     private let symbols: @Sendable () -> [Symbol]?
     private let logger: Logger
+    private let current: Mutex<ReconcileState>
 
     /// Makes a service; ``AggregatesClient/shutdown()`` is called at its end. One that is never run has to be closed.
     ///
@@ -30,11 +32,15 @@ public struct ReconcileService: Service {
         self.minute = minute
         self.symbols = symbols
         self.logger = logger
+        current = Mutex(ReconcileState(minute: minute))
     }
+
+    /// What it did last, and what it does next; from memory.
+    public var state: ReconcileState { current.withLock { $0 } }
 
     /// Works until graceful shutdown. Never throws: a failure is logged and tried again.
     public func run() async throws {
-        await cancelWhenGracefulShutdown { await work() }
+        await cancelWhenGracefulShutdown { await self.work() }
         await close()
     }
 
@@ -48,63 +54,87 @@ public struct ReconcileService: Service {
         let bell = Doorbell()
         while !Task.isCancelled {
             if let day = schedule.due(at: WallClock.milliseconds()) {
-                let isDone = await reconcile(day)
+                let outcome = await reconcile(day)
                 await target?.uploader.disconnect()
                 guard !Task.isCancelled else { return }
                 let now = WallClock.milliseconds()
-                if isDone { schedule.finished(at: now) } else { schedule.failed(at: now) }
+                if outcome.isComplete { schedule.finished(day) } else { schedule.failed(day, at: now) }
+                for day in schedule.forgetPast(at: now) {
+                    logger.warning(
+                        "a day stays incomplete and is no longer tried; edgetick reconcile --date does it",
+                        metadata: ["day": "\(day)"])
+                }
+                current.withLock { $0.note(outcome, atMost: ReconcileSchedule.reach) }
             }
+            let now = WallClock.milliseconds()
+            let wait = schedule.wait(at: now)
+            current.withLock { $0.next = now + wait }
             // The clock may be set, or the machine may sleep, meanwhile.
-            let wait = min(schedule.wait(at: WallClock.milliseconds()), 60_000)
-            await bell.sleep(upTo: .milliseconds(max(1, wait)))
+            await bell.sleep(upTo: .milliseconds(min(max(1, wait), 60_000)))
         }
     }
 
     /// Compares a day, but for the symbols that are complete.
-    ///
-    /// - Returns: whether nothing is left to try again.
-    private func reconcile(_ day: TradingDay) async -> Bool {
+    private func reconcile(_ day: TradingDay) async -> ReconcileState.Outcome {
+        var outcome = ReconcileState.Outcome(day: day, at: WallClock.milliseconds())
         do throws(BackfillError) {
-            let left = try remaining(day)
-            guard !left.isEmpty else { return true }
-            logger.notice(
-                "comparing a day with the tape", metadata: ["day": "\(day)", "symbols": "\(left.count)"])
-            let report = try await reconciler.run(day, left)
-            tell(report, day)
-            return report.isComplete
+            let wanted = try wanted(day)
+            let done = Set(try log(of: day, wanted).filter(\.isComplete).map(\.symbol))
+            let left = wanted.filter { !done.contains($0) }
+            if !left.isEmpty {
+                current.withLock { $0.underWay = day }
+                logger.notice(
+                    "comparing a day with the tape", metadata: ["day": "\(day)", "symbols": "\(left.count)"])
+                let report = try await reconciler.run(day, left)
+                outcome.failures = report.failures.count
+                outcome.problem = report.failures.values.first.map { "\($0)" }
+            }
+            let found = try log(of: day, wanted)
+            outcome.totals = DayTotals(found)
+            outcome.at = left.isEmpty ? found.map(\.at).max() ?? outcome.at : WallClock.milliseconds()
+            if !left.isEmpty { tell(outcome) }
         } catch {
-            guard !Task.isCancelled else { return false }
+            outcome.problem = "\(error)"
+            guard !Task.isCancelled else { return outcome }
             logger.warning(
                 "a day could not be compared with the tape; it is tried again",
                 metadata: ["day": "\(day)", "error": "\(error)"])
-            return false
         }
+        return outcome
     }
 
-    private func remaining(_ day: TradingDay) throws(BackfillError) -> [Symbol] {
+    /// What is collected now; where that is everything, what came on the day.
+    private func wanted(_ day: TradingDay) throws(BackfillError) -> [Symbol] {
         do {
             let starts = day.moment(minuteOfDay: 0)..<day.after.moment(minuteOfDay: 0)
-            let all = try symbols() ?? DayLog.symbols(directory: directory, starts: starts)
-            let done = Set(
-                try DayLog.reconciled(directory: directory, days: day...day).filter(\.isComplete).map(\.symbol))
-            return all.filter { !done.contains($0) }
+            return try symbols() ?? DayLog.symbols(directory: directory, starts: starts)
         } catch {
             throw BackfillError(.buffer, "\(error)")
         }
     }
 
-    private func tell(_ report: Reconciler.Report, _ day: TradingDay) {
-        let totals = DayTotals(report.findings.map(\.day))
+    /// What was found of a day so far.
+    private func log(of day: TradingDay, _ wanted: [Symbol]) throws(BackfillError) -> [ReconciledDay] {
+        do {
+            let wanted = Set(wanted)
+            return try DayLog.reconciled(directory: directory, days: day...day).filter { wanted.contains($0.symbol) }
+        } catch {
+            throw BackfillError(.buffer, "\(error)")
+        }
+    }
+
+    private func tell(_ outcome: ReconcileState.Outcome) {
+        let totals = outcome.totals
         var metadata: Logger.Metadata = [
-            "day": "\(day)", "symbols": "\(totals.symbols)", "bars": "\(totals.have) of \(totals.tape)",
+            "day": "\(outcome.day)", "symbols": "\(totals.symbols)", "bars": "\(totals.have) of \(totals.tape)",
             "added": "\(totals.added)", "corrected": "\(totals.corrected)", "not_on_tape": "\(totals.extra)",
         ]
-        guard !report.isComplete else {
+        guard !outcome.isComplete else {
             return logger.notice("a day is complete, as the tape has it", metadata: metadata)
         }
         metadata["open"] = "\(totals.missing)"
-        metadata["not_compared"] = "\(report.failures.count)"
-        if let error = report.failures.values.first { metadata["error"] = "\(error)" }
+        metadata["not_compared"] = "\(outcome.failures)"
+        if let problem = outcome.problem { metadata["error"] = "\(problem)" }
         logger.warning("a day is not complete; it is tried again", metadata: metadata)
     }
 }

@@ -114,7 +114,7 @@ public struct Reconciler: Sendable {
                 upstream: stored.map { $0.bars[symbol] ?? [] }, rounding: stored?.rounding ?? 0,
                 halts: halts[symbol] ?? [])
         }
-        try await write(comparisons.flatMap(\.changes))
+        try await write(comparisons)
         var open: [Symbol: Set<Int64>] = [:]
         let changed = zip(symbols, comparisons).filter { !$1.changes.isEmpty }
         if let target, !changed.isEmpty {
@@ -148,14 +148,19 @@ public struct Reconciler: Sendable {
     }
 
     /// Hands the tape's bars to the buffer, with what the file's own rows have besides.
-    private func write(_ changes: [DayComparison.Change]) async throws(BackfillError) {
-        guard !changes.isEmpty else { return }
-        let own = try reading { () throws(StoreError) in
-            try DayLog.bars(directory: directory, sequences: changes.compactMap(\.sequence))
+    private func write(_ comparisons: [DayComparison]) async throws(BackfillError) {
+        let changed = comparisons.filter { !$0.changes.isEmpty }
+        guard !changed.isEmpty else { return }
+        for comparison in changed {
+            let own = try reading { () throws(StoreError) in
+                try DayLog.bars(directory: directory, sequences: comparison.changes.compactMap(\.sequence))
+            }
+            try await buffer.take(
+                comparison.changes.map { change in
+                    let bar = Bar(comparison.symbol, change.bar)
+                    return change.sequence.flatMap { own[$0] }?.taking(bar) ?? bar
+                }, as: .reconcile)
         }
-        try await buffer.take(
-            changes.map { change in change.sequence.flatMap { own[$0] }?.taking(change.bar) ?? change.bar },
-            as: .reconcile)
         try await buffer.durable()
     }
 

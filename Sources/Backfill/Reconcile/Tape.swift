@@ -9,12 +9,13 @@ protocol Tape: Sendable {
 /// Some symbols' bars of a day.
 struct TapeGroup: Sendable {
     /// The bars by symbol; none for a symbol without trades.
-    var bars: [Symbol: [Bar]] = [:]
+    var bars: [Symbol: [DayBar]] = [:]
     /// The symbols that could not be had.
     var failures: [Symbol: BackfillError] = [:]
 
-    /// So many symbols are compared at once: file and memory are read for them together.
-    static let size = 50
+    /// So many symbols are compared at once. For each such group the day's rows in the file are read once; what is held of
+    /// two groups and of the file's rows of one is what a comparison takes in memory.
+    static let size = 80
 }
 
 /// The REST aggregates of a day, some requests at a time.
@@ -53,7 +54,7 @@ actor AggregateTape: Tape {
         _ symbols: ArraySlice<Symbol>, _ starts: ClosedRange<Int64>, _ client: AggregatesClient,
         _ tell: @Sendable (Int) -> Void
     ) async -> Result<TapeGroup?, BackfillError> {
-        await withTaskGroup(of: (Symbol, Result<[Bar], BackfillError>).self) { tasks in
+        await withTaskGroup(of: (Symbol, Result<[DayBar], BackfillError>).self) { tasks in
             var waiting = symbols
             var group = TapeGroup()
             for symbol in waiting.prefix(requestsAtOnce) {
@@ -82,10 +83,10 @@ actor AggregateTape: Tape {
 
 extension AggregatesClient {
     /// A symbol's minute bars that start within a span, all pages together.
-    fileprivate func bars(of symbol: Symbol, starts: ClosedRange<Int64>) async -> Result<[Bar], BackfillError> {
-        var bars: [Bar] = []
+    fileprivate func bars(of symbol: Symbol, starts: ClosedRange<Int64>) async -> Result<[DayBar], BackfillError> {
+        var bars: [DayBar] = []
         do throws(BackfillError) {
-            try await self.bars(of: symbol, interval: .minute, starts: starts) { bars += $0 }
+            try await self.bars(of: symbol, interval: .minute, starts: starts) { bars += $0.lazy.map { DayBar($0) } }
             return .success(bars)
         } catch {
             return .failure(error)

@@ -51,11 +51,19 @@ public struct CoverageEvidence: Sendable {
     /// So many gaps are looked at: the newest.
     private static let mostGaps = 100_000
 
-    /// Adds what the database has. Where it can't be asked, the report says why and goes by the file.
+    /// Adds what the database has, the newest day first. Where it can't be asked, the report says why and goes by the file.
+    ///
+    /// - Parameter pace: asked before each day, with the days that were asked about and those there are; `false` ends it, and
+    ///   the report says so.
     public mutating func add(
-        from reader: UpstreamReader, symbols: Set<Symbol>?, progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
+        from reader: UpstreamReader, symbols: Set<Symbol>?, pace: (_ done: Int, _ total: Int) -> Bool = { _, _ in true }
     ) async {
-        for (place, (day, session)) in sessions.enumerated() {
+        for (place, (day, session)) in sessions.reversed().enumerated() {
+            guard pace(place, sessions.count) else {
+                problem = "there was no time for days before \(day.after): ask for fewer, or use edgetick coverage"
+                askedUpstream = place > 0
+                return
+            }
             do throws(UpstreamError) {
                 let found = try await reader.minuteBars(starts: session, symbols: symbols?.sorted())
                 for (symbol, starts) in found {
@@ -70,7 +78,6 @@ public struct CoverageEvidence: Sendable {
                 problem = error.description
                 return
             }
-            progress(place + 1, sessions.count)
         }
         askedUpstream = true
     }

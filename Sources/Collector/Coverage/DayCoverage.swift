@@ -143,7 +143,7 @@ public struct CoveragePeriod: Sendable, Equatable {
     public enum State: String, Sendable, CaseIterable, Codable {
         /// There was no trading.
         case closed
-        /// Every symbol's days were compared with the tape, and nothing is missing.
+        /// Every symbol's days were compared with the tape, and what it had is still there.
         case complete
         /// Bars are known to be missing.
         case gaps
@@ -186,7 +186,8 @@ public struct CoveragePeriod: Sendable, Equatable {
     public var state: State {
         if tradingDays == 0 { return .closed }
         if minutes[.gap] != nil { return .gaps }
-        return symbolDays > 0 && reconciled == symbolDays ? .complete : .unchecked
+        let isKnown = minutes[.unknown] == nil && minutes[.ahead] == nil
+        return symbolDays > 0 && reconciled == symbolDays && isKnown ? .complete : .unchecked
     }
 
     /// The periods of some days, in order.

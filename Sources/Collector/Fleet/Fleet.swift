@@ -1,3 +1,4 @@
+import MarketData
 public import Upstream
 
 /// The boxes that share a database, judged: the worst first. Pure.
@@ -81,18 +82,18 @@ extension Fleet.Box {
     init(_ row: FleetRow) {
         self.row = row
         let report = row.report
-        let seen = "\(Int(row.age)) s ago"
+        let age = Duration.seconds(row.age).spoken
         if report.state == .stopped {
             (standing, level) = (.stopped, .degraded)
-            detail = "stopped \(seen): start it, or take it off the list with edgetick fleet --forget \(report.id)"
+            detail = "stopped \(age) ago: start it, or take it off the list with edgetick fleet --forget \(report.id)"
         } else if row.age > Fleet.staleLimit {
             (standing, level) = (.stale, .failing)
             detail =
-                "not seen for \(Int(row.age)) s: it is off, or does not reach the database"
+                "not seen for \(age): it is off, or does not reach the database"
                 + (report.reason.map { "; last it said: \($0)" } ?? "")
         } else if row.isConnected == false, row.age > Fleet.goneLimit {
             (standing, level) = (.gone, .failing)
-            detail = "its connection to the database has ended; seen \(seen)"
+            detail = "its connection to the database has ended; seen \(age) ago"
         } else {
             standing = .live
             switch report.state {
@@ -101,10 +102,10 @@ extension Fleet.Box {
             case .degraded: (level, detail) = (.degraded, report.reason)
             case .failing: (level, detail) = (.failing, report.reason)
             }
-            if level == .ok, let offset = report.clockOffset, abs(offset) >= Fleet.clockTolerance {
+            if level == .ok, let offset = report.clockOffset, offset.magnitude >= Fleet.clockTolerance {
                 level = .degraded
                 detail =
-                    "its clock is \(abs(offset)) ms \(offset > 0 ? "ahead of" : "behind") the database's: set it right, "
+                    "its clock is \(offset.magnitude) ms \(offset > 0 ? "ahead of" : "behind") the database's: set it right, "
                     + "for instance with timedatectl set-ntp true"
             }
         }

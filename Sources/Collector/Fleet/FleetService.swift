@@ -227,7 +227,7 @@ public final class FleetService: Service {
         }
         guard isFree else { return }
         Task.detached(priority: .utility) { [self] in
-            let count = try? GapLog.count(directory: directory, states: [.open])
+            let count = try? GapLog.count(directory: directory, states: GapState.unsettled)
             gapsOpen.withLock { $0 = (count ?? $0.count, false) }
         }
     }
@@ -252,7 +252,7 @@ extension FleetService {
     /// Records what nobody brings until this box has it, and remembers what may be given up too early.
     private func noteLosses(of sharing: Sharing, _ before: SymbolShare?, _ round: inout Round) {
         let (lost, late) = sharing.losses(before: before, now: WallClock.milliseconds() - sharing.feedDelay)
-        round.late = late
+        round.late += late
         guard !lost.isEmpty else { return }
         round.open += lost
         sharing.record(GapChange(gaps: lost))

@@ -75,7 +75,9 @@ struct ShardKeeper: Sendable, Equatable {
     /// Since when ``map`` holds.
     private var since: ContinuousClock.Instant
     private var sinceTime: Int64
-    /// When members of ``before`` that are no members any more were last seen, in milliseconds since the Unix epoch.
+    /// When each box was last seen, in milliseconds since the Unix epoch; also one whose row was removed since.
+    private var heardOf: [String: Int64] = [:]
+    /// Of those, members of ``before`` that are no members any more.
     private var lastSeen: [String: Int64] = [:]
     /// Since when the rows were read again and again. While they were not, the others could not be seen either: nobody is
     /// taken for gone before they had as long to come again.
@@ -108,7 +110,8 @@ struct ShardKeeper: Sendable, Equatable {
         before = told.map { ShardMap($0, replicas: replicas) } ?? last
         map = before ?? ShardMap([member], replicas: replicas)
         map = ShardMap(members(rows, now), replicas: replicas)
-        remember(rows, offset)
+        hear(rows, offset)
+        remember()
     }
 
     /// What the box takes now.
@@ -128,6 +131,7 @@ struct ShardKeeper: Sendable, Equatable {
     ) -> Bool {
         if now - askedAt > .seconds(pace.stale / 2) { askedSince = now }
         askedAt = now
+        hear(rows, offset)
         let members = members(rows, now)
         if members != map.members {
             before = map
@@ -136,7 +140,7 @@ struct ShardKeeper: Sendable, Equatable {
             since = now
             sinceTime = time
             isTaken = false
-            remember(rows, offset)
+            remember()
             return true
         }
         guard !older.isEmpty else { return false }
@@ -162,9 +166,13 @@ struct ShardKeeper: Sendable, Equatable {
         return owners.compactMap { lastSeen[$0] }.max()
     }
 
-    private mutating func remember(_ rows: [FleetRow], _ offset: Int64) {
-        lastSeen = [:]
-        for row in rows where !map.members.contains(row.report.id) { lastSeen[row.report.id] = row.seen + offset }
+    private mutating func hear(_ rows: [FleetRow], _ offset: Int64) {
+        for row in rows { heardOf[row.report.id] = row.seen + offset }
+    }
+
+    private mutating func remember() {
+        lastSeen = heardOf.filter { !map.members.contains($0.key) }
+        heardOf = heardOf.filter { map.members.contains($0.key) }
     }
 
     /// The live boxes that share, this one always among them.

@@ -11,6 +11,8 @@ public struct PairService: Service {
     private let buffer: TickBuffer
     private let directory: String
     private let symbols: @Sendable () -> Set<Symbol>?
+    private let kinds: Set<EventKind>
+    private let feedDelay: Int64
     private let table: StretchTable
     private let interval: Duration
     private let patience: Duration
@@ -20,14 +22,19 @@ public struct PairService: Service {
     ///
     /// - Parameters:
     ///   - symbols: What is subscribed now; `nil` for everything.
+    ///   - kinds: The kinds that are collected.
+    ///   - feedDelay: How late the feed's events are, in milliseconds.
     ///   - patience: How long after an event was the newest a loss before it may still come to light.
     public init(
-        buffer: TickBuffer, directory: String, symbols: @escaping @Sendable () -> Set<Symbol>?, table: StretchTable,
+        buffer: TickBuffer, directory: String, symbols: @escaping @Sendable () -> Set<Symbol>?,
+        kinds: Set<EventKind>, feedDelay: Int64 = 0, table: StretchTable,
         interval: Duration = .seconds(10), patience: Duration = .seconds(90), logger: Logger
     ) {
         self.buffer = buffer
         self.directory = directory
         self.symbols = symbols
+        self.kinds = kinds
+        self.feedDelay = feedDelay
         self.table = table
         self.interval = interval
         self.patience = patience
@@ -58,16 +65,20 @@ public struct PairService: Service {
 
     private func look(_ log: inout StretchLog, _ unsaid: inout [Stretch]) async throws {
         // In this order: what is newest was in the file before the rest was looked at.
-        let newest = try GapLog.newestEvents(directory: directory)
+        let newest = try GapLog.newestEvents(directory: directory).filter { kinds.contains($0.key) }
         let records = try GapLog.read(directory: directory, limit: 1000)
         let sight = StretchLog.Sight(
             newest: newest, buffer: buffer.statistics, gaps: records.map(\.gap), symbols: symbols(),
-            now: Self.start.duration(to: .now))
+            now: Self.start.duration(to: .now), time: WallClock.milliseconds() - feedDelay)
         for stretch in log.look(sight) {
             unsaid.removeAll { $0.kind == stretch.kind && $0.since == stretch.since }
             unsaid.append(stretch)
         }
-        let left = records.filter { $0.gap.to != nil && ($0.state == .open || $0.state == .unfillable) }
+        // What can't be told for long is given up, the oldest first: then less is covered than could be.
+        unsaid.removeFirst(max(0, unsaid.count - Self.mostUnsaid))
+        let left = records.filter {
+            $0.gap.to != nil && (GapState.unsettled.contains($0.state) || $0.state == .unfillable)
+        }
         let span = left.compactMap { record in record.gap.to.map { (record.gap.from, $0) } }
         guard !unsaid.isEmpty || !left.isEmpty else { return }
         let reach = span.map(\.0).min().flatMap { first in span.map(\.1).max().map { first...max(first, $0) } }
@@ -76,7 +87,7 @@ public struct PairService: Service {
         let fills = left.compactMap { record -> GapFill? in
             guard let boxes = record.gap.covering(others) else { return nil }
             return GapFill(
-                gap: record.id, state: .covered,
+                of: record, state: .covered,
                 detail: "\(boxes.joined(separator: ", ")) had no gap then, and its rows are upstream")
         }
         try await buffer.settle(fills)
@@ -85,6 +96,7 @@ public struct PairService: Service {
         }
     }
 
+    private static let mostUnsaid = 256
     private static let start = ContinuousClock.now
 }
 

@@ -19,6 +19,8 @@ struct StretchLog {
         var symbols: Set<Symbol>?
         /// A moment of a clock that never jumps.
         var now: Duration
+        /// What the time is in the events' own, by this machine's clock, in milliseconds since the Unix epoch.
+        var time: Int64
     }
 
     /// How long after an event was the newest a loss before it may still come to light.
@@ -38,6 +40,8 @@ struct StretchLog {
         var marks: [Mark]
     }
 
+    /// Events that are further behind the clock, in milliseconds, are a replay's, and the clock says nothing of them.
+    private static let longestQuiet: Int64 = 30 * 86_400_000
     /// So many looks are remembered; while the database is away, the first ones.
     private static let mostMarks = 32
 
@@ -87,11 +91,14 @@ struct StretchLog {
         return news
     }
 
-    /// Begins behind all that is known to be missing.
+    /// Begins behind all that is known to be missing, and now at the earliest: of a kind that comes rarely the newest event
+    /// may be older than the subscription.
     private func begin(
         _ kind: EventKind, _ newest: Int64, _ symbols: Set<Symbol>?, _ gaps: [Gap], _ given: Int64, _ sight: Sight
     ) -> Course {
-        let since = gaps.reduce(newest) { max($0, $1.to ?? $0) }
+        let latest = sight.newest.values.max() ?? newest
+        let present = sight.time - latest > Self.longestQuiet ? latest : max(latest, sight.time)
+        let since = gaps.reduce(present) { max($0, $1.to ?? $0) }
         let stretch = Stretch(kind: kind, symbols: symbols, since: since, through: since)
         let mark = Mark(newest: newest, sequence: sight.buffer[kind.stream].lastSequence, at: sight.now)
         return Course(stretch: stretch, given: given, marks: [mark])

@@ -29,6 +29,7 @@ public final class CollectorProbe: Sendable {
     private let symbols: Symbols
     private let universes: UniverseService
     private let relay: (@Sendable () -> RelayState)?
+    private let reconcile: (@Sendable () -> ReconcileState)?
     private let fleet: FleetBoard?
     private let watches = Mutex(Watches())
     private let stopping = Atomic<Bool>(false)
@@ -42,11 +43,13 @@ public final class CollectorProbe: Sendable {
     ///   - feedDelay: How late the feed's events are by its plan, in seconds.
     ///   - uploads: One a database; none where nothing is uploaded.
     ///   - relay: The relay's state, from memory; `nil` where there is no relay.
+    ///   - reconcile: The daily comparison's, from memory; `nil` where there is none.
     ///   - fleet: `nil` where there is no upstream.
     public init(
         collector: String, version: String, maximumBytes: Int64, feedDelay: Double, buffer: TickBuffer,
         connections: ConnectionSet, uploads: [SyncService], symbols: Symbols, universes: UniverseService,
-        relay: (@Sendable () -> RelayState)? = nil, fleet: FleetBoard? = nil
+        relay: (@Sendable () -> RelayState)? = nil, reconcile: (@Sendable () -> ReconcileState)? = nil,
+        fleet: FleetBoard? = nil
     ) {
         self.collector = collector
         self.version = version
@@ -58,6 +61,7 @@ public final class CollectorProbe: Sendable {
         self.symbols = symbols
         self.universes = universes
         self.relay = relay
+        self.reconcile = reconcile
         self.fleet = fleet
     }
 
@@ -81,6 +85,7 @@ public final class CollectorProbe: Sendable {
         snapshot.buffer = statistics
         snapshot.maximumBytes = maximumBytes
         snapshot.relay = relay?()
+        snapshot.reconcile = reconcile?()
         snapshot.fleet = fleet?.status
         snapshot.shard = symbols.shard
         snapshot.cache = symbols.cache.statistics

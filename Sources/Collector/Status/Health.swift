@@ -15,6 +15,7 @@
 /// | sync_ticks | – | the same of the database in DATABASE_URI_TICKS, where there is one, but for dead letters |
 /// | universes | – | pulling them fails, so that the last good copy is used |
 /// | relay | – | in the last ten minutes it fell behind and closed its clients |
+/// | reconcile | – | one of the last days that were compared with the tape is not complete |
 /// | fleet | – | another box writes the same row; with SHARD=auto the database can't be asked who else shares the symbols |
 /// | loops | one is stuck | – |
 ///
@@ -22,7 +23,7 @@
 /// what it is for.
 ///
 /// A new check is a pure function over a snapshot in a file of its own in `Checks`, and a line in
-/// ``init(_:age:)``; status, metrics, page and supervisor show it from there.
+/// ``init(_:age:)``; status, metrics, page and supervisor show it from there. CONTRIBUTING.md has the rest.
 public struct Health: Sendable, Equatable {
     /// How a check came out.
     public enum Level: String, Sendable, CaseIterable, Comparable, Codable {
@@ -118,7 +119,7 @@ public struct Health: Sendable, Equatable {
             case 1: " (and 1 more trouble)"
             case let count: " (and \(count) more troubles)"
             }
-        return "\(worst.check) \(level.rawValue)\(more): \(worst.trouble.text)"
+        return "\(worst.check) \(level.rawValue): \(worst.trouble.text)\(more)"
     }
 
     /// Decides about a snapshot that is `age` seconds old.
@@ -126,7 +127,8 @@ public struct Health: Sendable, Equatable {
         loops = .loops(snapshot, age: age)
         let looked: [Check?] = [
             .feed(snapshot), .symbols(snapshot), .decoding(snapshot), .buffer(snapshot), .disk(snapshot),
-            .sync(snapshot), .syncTicks(snapshot), .universes(snapshot), .relay(snapshot), .fleet(snapshot), loops,
+            .sync(snapshot), .syncTicks(snapshot), .universes(snapshot), .relay(snapshot), .reconcile(snapshot),
+            .fleet(snapshot), loops,
         ]
         checks = looked.compactMap(\.self)
     }

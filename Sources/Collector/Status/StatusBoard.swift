@@ -66,7 +66,16 @@ public final class StatusBoard: Sendable {
     public var sample: Sample { state.withLock { $0.sample } }
 
     /// The last hour.
-    public var history: [History.Point] { state.withLock { $0.history.points } }
+    public var history: History { state.withLock { $0.history } }
+
+    /// Puts what is known of an earlier life of the collector before the points of this one.
+    public func recall(_ before: History) {
+        state.withLock { state in
+            let own = state.history.points
+            state.history = before
+            own.forEach { state.history.append($0) }
+        }
+    }
 
     /// Takes a sample now. The collector is asked outside the lock; of two at once, the one that asked later stays.
     @discardableResult

@@ -8,7 +8,7 @@ public struct SymbolPlacement: Sendable, Equatable {
         public var connection: String
         /// The connection's name.
         public var name: String
-        /// Whether every channel of the symbol stands there.
+        /// Whether every channel of the symbol is confirmed there.
         public var isConfirmed: Bool
         /// Whether the account's plan doesn't cover it.
         public var isRefused: Bool

@@ -7,7 +7,7 @@ public import Universe
 /// The one owner of what each connection is to collect.
 ///
 /// The settings, the mirror's changes and the HTTP API come here with wishes; their universe keys are resolved by the
-/// relationship cache alone; ``SymbolPlan`` decides; and the connections are told just the difference. Status, health
+/// relationship cache alone; ``SymbolPlan`` decides; and the connections get just the difference. Status, health
 /// and API read ``assignments`` and ``placement(of:)``.
 public final class Symbols: Sendable {
     /// What changes while running must keep to.
@@ -41,7 +41,7 @@ public final class Symbols: Sendable {
     private let connections: ConnectionSet
     private let rules: Rules
     private let logger: Logger
-    /// Held while the connections are told too, so that no change overtakes another; nothing waits in there.
+    /// Held while the connections change too, so that no change overtakes another; nothing waits in there.
     private let book: Mutex<Book>
 
     private struct Book {
@@ -153,7 +153,7 @@ public final class Symbols: Sendable {
         }
     }
 
-    /// Resolves every key again and tells the connections what is different.
+    /// Resolves every key again and gives the connections what is different.
     ///
     /// The cache must have been invalidated before, as far as it knows what is no longer so.
     func follow(because reason: Logger.Message) async {
@@ -194,7 +194,7 @@ public final class Symbols: Sendable {
         return left.isEmpty
     }
 
-    /// Takes another share of the symbols, and tells the connections the difference.
+    /// Takes another share of the symbols, and gives the connections the difference.
     func take(_ share: SymbolShare, because reason: Logger.Message) {
         let step = book.withLock { book -> SymbolPlan.Step in
             let step = book.plan.take(share)

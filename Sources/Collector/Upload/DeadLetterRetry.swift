@@ -108,7 +108,6 @@ public struct DeadLetterRetry: Sendable {
     private static func superseded(
         _ letters: [DeadLetter], uploader: Uploader?, directory: String
     ) async throws -> Set<String> {
-        var held = Set(try TickHistory(directory: directory).superseded(among: letters).map(\.name))
         var late: [(name: String, bar: LateBar)] = []
         for letter in letters where letter.stream == .bars {
             guard let batch = letter.event?.batch, let bar = batch.bars.first else { continue }
@@ -118,7 +117,9 @@ public struct DeadLetterRetry: Sendable {
                     LateBar(bar: bar, receivedMicroseconds: batch.receivedMicroseconds, source: batch.source)
                 ))
         }
-        for place in try await uploader?.superseded(late.map(\.bar)) ?? [] { held.insert(late[place].name) }
-        return held
+        let upstream = try await uploader?.superseded(late.map(\.bar)) ?? []
+        // The file comes last: what is collected meanwhile counts too.
+        let here = try TickHistory(directory: directory).superseded(among: letters)
+        return Set(upstream.filter(late.indices.contains).map { late[$0].name } + here.map(\.name))
     }
 }

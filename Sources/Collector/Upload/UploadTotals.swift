@@ -11,9 +11,6 @@ public struct UploadTotals: Sendable, Equatable {
         public var refused = 0
         /// Batches sent.
         public var batches = 0
-
-        /// Rows that the queue has done with.
-        public var settled: Int { uploaded + refused }
     }
 
     private var streams: [EventStream: Counts] = [:]

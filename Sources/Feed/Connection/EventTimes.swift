@@ -29,7 +29,7 @@ struct EventTimes: Sendable {
         }.max()
     }
 
-    /// Where the events would be now if all had come, as far as can be told from those that came.
+    /// Where the events would be now if all had come, as far as those that came show.
     func feedTime(_ now: FeedMoment) -> Int64? {
         marks.values.map { $0.event + max(0, now.elapsed(since: $0.received)) }.max()
     }

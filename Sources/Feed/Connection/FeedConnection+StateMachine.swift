@@ -347,11 +347,11 @@ extension FeedConnection {
             guard let length = pauses?.seen(now.boot) else { return [] }
             watchForJumps(now)
             return [
-                .note(.stoodStill(length)),
+                .note(.suspended(length)),
                 .incident(
                     Incident(
-                        "stood still",
-                        detail: "connection \(configuration.name): this process or its machine stood still for "
+                        "suspended",
+                        detail: "connection \(configuration.name): this process or its machine was suspended for "
                             + "\(length.spoken), until \(now.wall) ms since the Unix epoch; what the feed threw away "
                             + "meanwhile is among the gaps")),
             ]

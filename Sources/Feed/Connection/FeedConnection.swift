@@ -7,7 +7,7 @@ import Synchronization
 
 /// One WebSocket connection to the feed: logs in, subscribes, decodes, and hands the events to a sink.
 ///
-/// It connects again for ever, with growing waits, until it is stopped. What it decides stands in
+/// It connects again for ever, with growing waits, until it is stopped. What it decides is in
 /// ``FeedConnection/StateMachine``; what it reads never leaves its event loop before it reaches the sink.
 public final class FeedConnection: Service, Sendable {
     private let configuration: FeedConfiguration

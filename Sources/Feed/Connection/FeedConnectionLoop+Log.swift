@@ -28,9 +28,9 @@ extension FeedConnectionLoop {
             var metadata: Logger.Metadata = ["status": "\(status)", "message": "\(message)"]
             if count > 1 { metadata["not_logged"] = "\(count - 1)" }
             logger.notice("the feed says", metadata: metadata)
-        case .stoodStill(let length):
+        case .suspended(let length):
             logger.warning(
-                "this process or its machine stood still; what the feed threw away meanwhile becomes a gap",
+                "this process or its machine was suspended; what the feed threw away meanwhile becomes a gap",
                 metadata: ["for": "\(length.spoken)"])
         case .interestChanged(let added, let removed):
             logger.info("symbols changed", metadata: ["added": "\(added)", "removed": "\(removed)"])

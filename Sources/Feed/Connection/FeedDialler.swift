@@ -113,7 +113,7 @@ struct FeedDialler {
             handshake.isDone = true
             channel.pipeline.syncOperations.removeHandler(handshake, promise: nil)
         }
-        // A name that stands in the subject alone is none (RFC 9525, section 2), though the library takes it.
+        // A name in the subject alone is none (RFC 9525, section 2), though the library takes it.
         if let tls = try? channel.pipeline.syncOperations.handler(type: NIOSSLClientHandler.self),
             tls.peerCertificate?._subjectAlternativeNames().contains(where: {
                 [.dnsName, .ipAddress].contains($0.nameType)

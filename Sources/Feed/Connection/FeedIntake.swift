@@ -52,7 +52,6 @@ struct FeedIntake {
     mutating func takeBatch() -> EventBatch {
         var next = EventBatch(connection: name, receivedMicroseconds: batch.receivedMicroseconds)
         next.reserve(asIn: batch, most: 4096)
-        if batch.sent != nil { next.sent = SentEvents() }
         swap(&next, &batch)
         newestTime = max(newestTime, next.newestEnd ?? 0)
         return next

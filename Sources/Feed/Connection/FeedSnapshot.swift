@@ -44,7 +44,7 @@ public struct FeedSnapshot: Sendable, Equatable {
     public var bytes: Int64 = 0
     /// Events handed over and taken, by kind.
     public var events: [EventKind: Int64] = [:]
-    /// Events decoded but lost because the buffer had no room; a gap tells when.
+    /// Events decoded but lost because the buffer had no room; a gap says when.
     public var overflowed: Int64 = 0
     /// Binary messages, which the feed has no use for, skipped.
     public var binaryFrames: Int64 = 0

@@ -1,10 +1,10 @@
 import MarketData
 
-/// Finds that this process or its machine stood still: a timer of one second that comes much too late.
+/// Finds that this process or its machine was suspended: a timer of one second that comes much too late.
 ///
 /// Times are of CLOCK_BOOTTIME, which goes on while a machine is suspended and does not jump with the time of day.
 struct PauseWatch: Sendable {
-    /// How often ``seen(_:)`` is called at least, while nothing stands still.
+    /// How often ``seen(_:)`` is called at least, while nothing is suspended.
     static let interval: Duration = .seconds(1)
     /// A timer that is so much too late shows a pause.
     static let tolerance: Duration = .seconds(5)
@@ -15,7 +15,7 @@ struct PauseWatch: Sendable {
 
     /// The process runs, now.
     ///
-    /// - Returns: for how long it stood still before; `nil` where it did not.
+    /// - Returns: for how long it was suspended before; `nil` where it was not.
     mutating func seen(_ now: Duration) -> Duration? {
         defer { last = max(last, now) }
         let passed = now - last

@@ -48,7 +48,7 @@ struct StallWatch: Sendable {
 
     /// Judges the silence.
     ///
-    /// A tick that comes much too late shows that this process itself stood still (SIGSTOP, a suspended machine) with
+    /// A tick that comes much too late shows that this process itself was suspended (SIGSTOP, a suspended machine) with
     /// frames perhaps waiting in the socket: the silence is measured again from then on.
     mutating func tick(now: Duration) -> Verdict {
         guard let deadline, now >= deadline else { return .fine }

@@ -145,7 +145,7 @@ extension EventReader {
         return text.withUnsafeBytes { arena.append($0) }
     }
 
-    /// Appends an integer's digits to the arena, in brackets where it stands for an array of one.
+    /// Appends an integer's digits to the arena, in brackets where it means an array of one.
     private func keep(
         _ value: Int64, asArray: Bool = false, of key: FieldKey, in arena: inout TextArena, limit: Int
     ) throws(Rejection) -> TextRange {

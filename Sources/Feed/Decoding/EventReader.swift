@@ -168,7 +168,7 @@ struct EventReader {
     }
 
     /// A time that an event may have and that must be there: in milliseconds, and in nanoseconds where it is sent so, which
-    /// its size tells.
+    /// its size shows.
     func requiredMoment(_ key: FieldKey) throws(Rejection) -> (milliseconds: Int64, nanoseconds: Int64?) {
         guard has(key), let value = try presentTime(key, in: .min ... .max) else {
             throw Rejection(.missingField, key)

@@ -97,7 +97,7 @@ struct FieldKey: Equatable, ExpressibleByUnicodeScalarLiteral {
             for place in 13..<FieldKey.longNames.count where name.elementsEqual(FieldKey.longNames[place].utf8) {
                 key = FieldKey(index: UInt64(26 + place))
             }
-            // `sym` stands before the names of two letters.
+            // `sym` comes before the names of two letters.
             if key == .unknown, name.elementsEqual("sym".utf8) { key = .sym }
             self = key
         default:

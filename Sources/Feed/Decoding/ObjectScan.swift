@@ -1,7 +1,7 @@
 /// Reads one JSON object into ``EventFields``.
 ///
 /// Each field is first tried as the feed writes it: a short name, no spaces, a plain number or string. Whatever looks
-/// different in any way, and whatever stands near the frame's end, goes through ``JSONScan``.
+/// different in any way, and whatever is near the frame's end, goes through ``JSONScan``.
 struct ObjectScan {
     let bytes: FrameBytes
     var fields: EventFields

@@ -40,7 +40,7 @@ struct PlainNumber {
             return startsWithZero ? other : withLongWhole(bytes, at: place, head: EightBytes.number(values))
         }
         let whole = EightBytes.bitsBelow(nonDigits)
-        // A zero stands alone in front of the point (RFC 8259, section 6).
+        // A zero is alone in front of the point (RFC 8259, section 6).
         if startsWithZero, whole != 8 { return other }
         guard UInt8(truncatingIfNeeded: text &>> whole) == UInt8(ascii: ".") else {
             return PlainNumber(

@@ -11,7 +11,7 @@ enum RedactedText {
     /// Shorter runs of letters and digits are shown.
     private static let opaqueRun = 20
 
-    /// The piece's beginning; an ellipsis stands for the rest.
+    /// The piece's beginning; an ellipsis in place of the rest.
     static func excerpt(of piece: UnsafeRawBufferPointer) -> String {
         let bytes = [UInt8](piece.prefix(maximumBytes))
         var output = ""

@@ -73,7 +73,7 @@ struct Resynchronisation {
         return nil
     }
 
-    /// Looks for `},{"ev"`, which stands between two events and, for its bare quotes, in no string.
+    /// Looks for `},{"ev"`, which is between two events and, for its bare quotes, in no string.
     private func nextEvent(from start: Int) -> (end: Int, events: Int) {
         let name: StaticString = "\"ev\""
         var events = 0

@@ -7,14 +7,14 @@ import MarketData
 /// theirs to judge.
 struct UsualBar {
     let bytes: FrameBytes
-    /// At the comma in front of a field, or the bracket behind the last. 0 once anything unusual came: no comma stands
+    /// At the comma in front of a field, or the bracket behind the last. 0 once anything unusual came: no comma is
     /// there, so that no field is found any more.
     private var place: Int
 
     /// No bar taken here is longer: 40 bytes up to the symbol's end, and 16 fields of at most 30 bytes.
     private static let longest = 40 + 16 * 30
 
-    /// Whether a bar that begins as usual stands at `start`, far enough from the frame's end.
+    /// Whether a bar that begins as usual is at `start`, far enough from the frame's end.
     @inline(__always)
     static func isPossible(_ bytes: FrameBytes, at start: Int) -> Bool {
         // {"ev":"A
@@ -189,7 +189,7 @@ struct UsualBar {
         return (number.double, isQuoted && number.end > 0 ? checked(number.end &+ 1, bytes) : 0)
     }
 
-    /// The place behind a value when a comma or bracket stands there, else 0.
+    /// The place behind a value when a comma or bracket is there, else 0.
     @inline(__always)
     private static func checked(_ end: Int, _ bytes: FrameBytes) -> Int {
         let next = bytes[end]

@@ -15,7 +15,7 @@ public final class ConnectionSet: Service, Sendable {
     private let core: Mutex<SetCore>
     private let routes: Mutex<SetRoutes>
     private let confluence: Confluence
-    private let coverage = Coverage()
+    private let cover = GapCover()
     private let eventLoop: any EventLoop
     private let bell = Doorbell()
     private let isRunning = Atomic(false)
@@ -298,12 +298,12 @@ public final class ConnectionSet: Service, Sendable {
             guard let slot = core.freeSlot else {
                 throw FeedError(.misuse, operation: "add", message: "there are \(SlotSet.capacity) connections already")
             }
-            let inlet = Inlet(confluence, slot: slot, coverage: coverage, isTallying: sharesLoad)
+            let inlet = Inlet(confluence, slot: slot, cover: cover, isTallying: sharesLoad)
             let connection = FeedConnection(
                 configuration: member.configuration, interest: member.interest == .all ? .all : .symbols([]),
                 sink: inlet, logger: logger)
             connection.onChange { [bell] in bell.ring() }
-            coverage.add(connection, slot: slot, delay: member.configuration.feedDelay)
+            cover.add(connection, slot: slot, delay: member.configuration.feedDelay)
             core.insert(
                 SetCore.Entry(member: member, connection: connection, inlet: inlet), slot: slot,
                 limit: configuration.limit, now: moment.monotonic)
@@ -324,7 +324,7 @@ public final class ConnectionSet: Service, Sendable {
         return core.withLock { core -> Duration? in
             guard !core.isEnded else { return nil }
             let failed = core.machine.failover.failed
-            core.advance(now: now, confluence: confluence, coverage: coverage)
+            core.advance(now: now, confluence: confluence, cover: cover)
             core.logFailures(before: failed)
             if let change = core.noteUnplaced(now) { confluence.record(change) }
             let fresh = core.routes

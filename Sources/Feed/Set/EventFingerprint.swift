@@ -16,7 +16,7 @@ struct EventFingerprint: Hashable, Sendable {
         low = folder.low
     }
 
-    /// - Parameter era: tells one time of sharing from the next.
+    /// - Parameter era: distinguishes one time of sharing from the next.
     init(_ bar: Bar, era: UInt32) {
         var folder = Folder(kind: bar.interval == .minute ? 1 : 2, era: era)
         folder.add(bar.symbol)

@@ -5,7 +5,7 @@ import Synchronization
 final class Inlet: EventSink {
     private let confluence: Confluence
     private let slot: Int
-    private let coverage: Coverage
+    private let cover: GapCover
     private let isTallying: Bool
     private let tally = Mutex(Tally())
     private let coveredGaps = Mutex(CoveredGaps())
@@ -15,10 +15,10 @@ final class Inlet: EventSink {
         var offset = 0
     }
 
-    init(_ confluence: Confluence, slot: Int, coverage: Coverage, isTallying: Bool) {
+    init(_ confluence: Confluence, slot: Int, cover: GapCover, isTallying: Bool) {
         self.confluence = confluence
         self.slot = slot
-        self.coverage = coverage
+        self.cover = cover
         self.isTallying = isTallying
     }
 
@@ -35,7 +35,7 @@ final class Inlet: EventSink {
 
     /// Leaves out the symbols that another connection brought all the while.
     func record(_ change: GapChange) {
-        let rest = coveredGaps.withLock { $0.rest(of: change) { coverage.uncovered($0, of: slot) } }
+        let rest = coveredGaps.withLock { $0.rest(of: change) { cover.rest(of: $0, on: slot) } }
         if !rest.ended.isEmpty || !rest.gaps.isEmpty { confluence.record(rest) }
     }
 
@@ -81,60 +81,5 @@ extension Inlet.Tally {
         if step > 1 { offset = (offset + 3) % step }
         let start = step > 1 ? offset : 0
         batch.forEachHead(from: start, by: step) { counts[$0.symbol, default: 0] += step }
-    }
-}
-
-/// Knows since when each connection has brought the symbols that come from two.
-final class Coverage: Sendable {
-    private struct State {
-        var since: [Int: [Symbol: Int64]] = [:]
-        var connections: [Int: FeedConnection] = [:]
-        var delays: [Int: Int64] = [:]
-    }
-
-    private let state = Mutex(State())
-
-    /// - Parameter delay: how late the connection's events are, in milliseconds.
-    func add(_ connection: FeedConnection, slot: Int, delay: Int64) {
-        state.withLock { state in
-            state.connections[slot] = connection
-            state.delays[slot] = delay
-        }
-    }
-
-    func remove(_ slot: Int) {
-        state.withLock { state in
-            state.since[slot] = nil
-            state.connections[slot] = nil
-            state.delays[slot] = nil
-        }
-    }
-
-    /// A connection brings these symbols, all of them redundant, now.
-    func stands(_ slot: Int, _ symbols: Set<Symbol>, wall: Int64) {
-        state.withLock { state in
-            let before = state.since[slot] ?? [:]
-            state.since[slot] =
-                symbols.isEmpty
-                ? nil
-                : Dictionary(
-                    uniqueKeysWithValues: symbols.map { ($0, before[$0] ?? wall) })
-        }
-    }
-
-    /// What is left of a gap without the symbols that another connection brought from before its start until now.
-    func uncovered(_ gap: Gap, of slot: Int) -> Gap? {
-        let (since, connections, delays) = state.withLock { ($0.since, $0.connections, $0.delays) }
-        guard !since.isEmpty, !gap.symbols.isEmpty else { return gap }
-        var covered: Set<Symbol> = []
-        for (other, symbols) in since where other != slot {
-            // Gaps are in the events' own time, which a delayed feed's clock is ahead of.
-            let start = gap.from + (delays[other] ?? 0)
-            guard let from = connections[other]?.snapshot.connectedSince, from <= start else { continue }
-            covered.formUnion(gap.symbols.filter { symbols[$0].map { $0 <= start } ?? false })
-        }
-        var rest = gap
-        rest.symbols.removeAll(where: covered.contains)
-        return rest.symbols.isEmpty ? nil : rest
     }
 }

@@ -51,7 +51,7 @@ public struct SetConfiguration: Sendable {
 public struct SetMember: Sendable {
     /// What the connection is called in look-ups, `connection_1`; each its own.
     public var id: String
-    /// How it connects; its name stands in batches, gaps and logs.
+    /// How it connects; its name is in batches, gaps and logs.
     public var configuration: FeedConfiguration
     /// What it is configured to bring.
     public var interest: Interest
@@ -124,8 +124,6 @@ public struct SetSnapshot: Sendable, Equatable {
     /// Makes the snapshot of a set without connections.
     public init() {}
 
-    /// Whether at least one connection is up.
-    public var isUp: Bool { members.contains { $0.feed.status == .connected } }
     /// The connections that are up.
     public var connected: Int { members.count { $0.feed.status == .connected } }
 }

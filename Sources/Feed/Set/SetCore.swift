@@ -108,14 +108,14 @@ struct SetCore: Sendable {
     }
 
     /// Brings the machine up to date with the connections, and does what it decides.
-    mutating func advance(now: FeedMoment, confluence: Confluence, coverage: Coverage) {
-        for (slot, entry) in entries { observe(slot, entry, now, coverage) }
+    mutating func advance(now: FeedMoment, confluence: Confluence, cover: GapCover) {
+        for (slot, entry) in entries { observe(slot, entry, now, cover) }
         for action in machine.advance(now: now.monotonic) {
             switch action {
             case .share(let sharings): confluence.share(sharings)
             case .interest(let slot, let interest): entries[slot]?.connection.setInterest(interest)
             case .stop(let slot):
-                coverage.remove(slot)
+                cover.remove(slot)
                 guard let entry = entries.removeValue(forKey: slot) else { continue }
                 entry.connection.stop()
                 ending.append(entry.connection)
@@ -123,7 +123,7 @@ struct SetCore: Sendable {
         }
     }
 
-    private mutating func observe(_ slot: Int, _ entry: Entry, _ now: FeedMoment, _ coverage: Coverage) {
+    private mutating func observe(_ slot: Int, _ entry: Entry, _ now: FeedMoment, _ cover: GapCover) {
         let feed = entry.connection.snapshot
         let isUp = feed.status == .connected
         let standing = isUp ? Set(feed.confirmed) : []
@@ -134,7 +134,7 @@ struct SetCore: Sendable {
                 standsAll: feed.takesAll && feed.isSettled && feed.confirmedChannels == feed.channels),
             now: now.monotonic)
         if machine.policy.redundant != .none {
-            coverage.stands(slot, standing.filter(machine.policy.redundant.contains), wall: now.wall)
+            cover.confirmed(slot, standing.filter(machine.policy.redundant.contains), wall: now.wall)
         }
     }
 
@@ -186,7 +186,7 @@ struct SetCore: Sendable {
         for slot in before.subtracting(after) {
             guard let entry = entries[slot] else { continue }
             logger.notice(
-                "the connection stands again and takes its symbols back",
+                "the connection is up again and takes its symbols back",
                 metadata: ["connection": "\(entry.member.configuration.name)"])
         }
     }

@@ -4,7 +4,7 @@ import MarketData
 ///
 /// Where a symbol belongs comes from ``Router`` and ``Failover`` (its goal). On the way there a symbol is subscribed at
 /// its new place first and given up at its old one only when the new one stands: every event of the time between comes
-/// twice and none is missed. ``Action/share(_:)`` tells the sink's front which symbols those are.
+/// twice and none is missed. ``Action/share(_:)`` informs the sink's front which symbols those are.
 struct SetMachine: Sendable {
     /// How the set works.
     struct Policy: Sendable {
@@ -280,7 +280,7 @@ struct SetMachine: Sendable {
         return times.min()
     }
 
-    /// Draws the consequences of all that was told, and of the time.
+    /// Draws the consequences of all that happened, and of the time.
     mutating func advance(now: Duration) -> [Action] {
         if policy.failsOver, failover.tick(now: now) { isDirty = true }
         if isDirty { plan() }
@@ -479,7 +479,7 @@ struct SetMachine: Sendable {
         stations[slot]?.isSettled = false
         stations[slot]?.fresh.insert(symbol)
         leaving[Place(symbol: symbol, slot: slot)] = nil
-        // Where everything comes already nothing is asked for, so no answer will tell that it stands.
+        // Where everything comes already nothing is asked for, so no answer will show that it stands.
         if !isFirst { joining[Place(symbol: symbol, slot: slot)] = .some(stands(symbol, slot) ? now : nil) }
     }
 

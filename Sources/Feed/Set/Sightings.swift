@@ -172,7 +172,7 @@ struct Sightings: Sendable {
 }
 
 extension Array {
-    /// Leaves out in place, in order, what does not satisfy the condition, and what stands beside it in `ranges`;
+    /// Leaves out in place, in order, what does not satisfy the condition, and what is beside it in `ranges`;
     /// touches nothing where all do.
     fileprivate mutating func keep(along ranges: inout [TextRange], where isKept: (Element) -> Bool) {
         guard !isEmpty else { return }

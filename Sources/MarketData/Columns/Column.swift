@@ -64,13 +64,18 @@ public struct Column: Sendable, Equatable {
             public static let required = Role(rawValue: 1)
             /// It is unique in its table, together with the others of the key.
             public static let key = Role(rawValue: 2)
-            /// Events are told apart by it: two rows that are equal in all such columns, NULLs included, are one event.
+            /// It distinguishes events: two rows that are equal in all such columns, NULLs included, are one event,
+            /// whoever received it and however often.
+            ///
+            /// A time in milliseconds is part of it. What gives nanoseconds gets there by truncation, and a provider may
+            /// round where the feed truncated: of two trades from different sources, one millisecond apart is the same
+            /// event when everything else is equal and the sequence is known.
             public static let identity = Role(rawValue: 4)
             /// Another value makes a row with the same key another version of it.
             public static let compared = Role(rawValue: 8)
             /// The REST aggregates don't have it.
             public static let streamOnly = Role(rawValue: 16)
-            /// Rows of one identity are told apart by it when they are looked up.
+            /// It distinguishes rows of one identity when they are looked up.
             public static let lookedUp = Role(rawValue: 32)
         }
 
@@ -98,6 +103,9 @@ public struct Column: Sendable, Equatable {
     public let targets: [Target]
     /// What it means, for people.
     public let meaning: String
+
+    /// Whether it distinguishes events: it is part of ``EventStream/identity``.
+    public var isIdentity: Bool { targets.contains { !$0.roles.isDisjoint(with: [.key, .identity]) } }
 
     init(
         _ name: String, _ content: Content, isRequired: Bool = true, isBrief: Bool = false, fields: [String] = [],
@@ -149,14 +157,8 @@ extension EventStream {
         }
     }
 
-    /// The columns that tell one event from another, wherever it comes from and however often; of bars, the key.
-    ///
-    /// A time in milliseconds is part of it. What gives nanoseconds gets there by truncation, and a provider may round
-    /// where the feed truncated: of two trades from different sources, one millisecond apart is the same event when
-    /// everything else is equal and the sequence is known.
-    public var identity: [Column] {
-        columns.filter { $0.targets.contains { !$0.roles.isDisjoint(with: [.key, .identity]) } }
-    }
+    /// The columns that distinguish an event, wherever it comes from and however often; of bars, the key.
+    public var identity: [Column] { columns.filter(\.isIdentity) }
 
     /// The columns' names, as a SELECT lists them.
     public var columnList: String { columns.map(\.name).joined(separator: ", ") }
@@ -172,7 +174,7 @@ extension EventStream {
     private static let imbalanceColumns = tickColumns(Imbalance.columns)
     private static let fairValueColumns = tickColumns(FairValue.columns)
 
-    /// Without a key, rows are told from those of another collector by their time of receipt.
+    /// Without a key, the time of receipt distinguishes rows from those of another collector.
     private static func tickColumns<Event>(_ columns: [EventColumn<Event>]) -> [Column] {
         [.sequence] + columns.map(\.column) + [.received(.lookedUp), .connection]
     }

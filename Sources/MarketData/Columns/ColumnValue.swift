@@ -1,5 +1,5 @@
 /// What one column of one row holds.
-public enum ColumnValue: Sendable, Equatable {
+public enum ColumnValue: Sendable, Hashable {
     /// A whole number.
     case integer(Int64)
     /// Any number.

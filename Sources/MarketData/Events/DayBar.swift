@@ -14,6 +14,8 @@ public struct DayBar: Sendable, Equatable {
     public var volume: Double
     /// Volume-weighted average price of the window.
     public var vwap: Double?
+    /// Whether the ticker trades over the counter; `nil` where that isn't said.
+    public var isOTC: Bool?
     /// The number of its row in a buffer's file; `nil` where it isn't of one.
     public var sequence: Int64?
 
@@ -37,5 +39,24 @@ public struct DayBar: Sendable, Equatable {
         self.init(
             start: bar.start, open: bar.open, high: bar.high, low: bar.low, close: bar.close, volume: bar.volume,
             vwap: bar.vwap)
+        isOTC = bar.isOTC
+    }
+}
+
+extension [DayBar] {
+    /// In the order of their starts, each once: of several versions the last.
+    public var newest: [DayBar] {
+        if zip(self, dropFirst()).allSatisfy({ $0.start < $1.start }) { return self }
+        return Dictionary(map { ($0.start, $0) }) { $1 }.values.sorted { $0.start < $1.start }
+    }
+
+    /// The bar that starts at a time, where they are in the order of their starts.
+    public func bar(at start: Int64) -> DayBar? {
+        var (low, high) = (0, count)
+        while low < high {
+            let middle = (low + high) / 2
+            if self[middle].start < start { low = middle + 1 } else { high = middle }
+        }
+        return low < count && self[low].start == start ? self[low] : nil
     }
 }

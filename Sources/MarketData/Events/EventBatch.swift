@@ -131,7 +131,8 @@ public struct EventBatch: Sendable, Equatable {
         }
     }
 
-    /// Makes room for as many events of each stream as another batch has, and for `most` at most.
+    /// Makes room for as many events of each stream as another batch has, and for `most` at most; keeps their JSON where
+    /// the other does.
     public mutating func reserve(asIn other: EventBatch, most: Int) {
         bars.reserveCapacity(min(other.bars.count, most))
         trades.reserveCapacity(min(other.trades.count, most))
@@ -139,6 +140,8 @@ public struct EventBatch: Sendable, Equatable {
         limitBands.reserveCapacity(min(other.limitBands.count, most))
         imbalances.reserveCapacity(min(other.imbalances.count, most))
         fairValues.reserveCapacity(min(other.fairValues.count, most))
+        text.reserve(min(other.text.bytes.count, most * 64))
+        sent = other.sent.map { SentEvents(asIn: $0, most: most) }
     }
 
     /// Forgets the events and keeps the memory.

@@ -1,4 +1,4 @@
-/// What the feed tells of one symbol at one time: a bar, a trade, a quote.
+/// What the feed says of one symbol at one time: a bar, a trade, a quote.
 public protocol MarketEvent: Sendable, Equatable, BitwiseCopyable {
     /// The columns of the events' table, in the order of a row, but for those that every row has.
     static var columns: [EventColumn<Self>] { get }
@@ -37,10 +37,13 @@ extension MarketEvent {
         }
     }
 
-    /// The columns that have a value, with the value.
-    public func values(in texts: TextArena) -> [(column: Column, value: ColumnValue)] {
+    /// The wanted columns that have a value, with the value; `texts` may lack those of others.
+    public func values(
+        in texts: TextArena, where isWanted: (Column) -> Bool = { _ in true }
+    ) -> [(column: Column, value: ColumnValue)] {
         Self.columns.compactMap { column in
-            column.value(of: self, in: texts).map { (column.column, $0) }
+            guard isWanted(column.column) else { return nil }
+            return column.value(of: self, in: texts).map { (column.column, $0) }
         }
     }
 }
@@ -97,15 +100,17 @@ public enum AnyMarketEvent: Sendable, Equatable {
         }
     }
 
-    /// The columns that have a value, with the value.
-    public func values(in texts: TextArena) -> [(column: Column, value: ColumnValue)] {
+    /// The wanted columns that have a value, with the value; `texts` may lack those of others.
+    public func values(
+        in texts: TextArena, where isWanted: (Column) -> Bool = { _ in true }
+    ) -> [(column: Column, value: ColumnValue)] {
         switch self {
-        case .bar(let event): event.values(in: texts)
-        case .trade(let event): event.values(in: texts)
-        case .quote(let event): event.values(in: texts)
-        case .limitBand(let event): event.values(in: texts)
-        case .imbalance(let event): event.values(in: texts)
-        case .fairValue(let event): event.values(in: texts)
+        case .bar(let event): event.values(in: texts, where: isWanted)
+        case .trade(let event): event.values(in: texts, where: isWanted)
+        case .quote(let event): event.values(in: texts, where: isWanted)
+        case .limitBand(let event): event.values(in: texts, where: isWanted)
+        case .imbalance(let event): event.values(in: texts, where: isWanted)
+        case .fairValue(let event): event.values(in: texts, where: isWanted)
         }
     }
 }

@@ -10,7 +10,7 @@ public enum TradeAdjustment: String, Sendable, CaseIterable, Codable {
     /// It was sent in error.
     case wrong
 
-    /// The conditions that say so, by the numbers of the provider's list of trade conditions as of ``listDate``.
+    /// The conditions that say so, by the numbers of the provider's list of trade conditions as of 2019-01-24.
     public static let conditions: [Int: TradeAdjustment] = [
         38: .corrected,  // corrected consolidated close
         44: .cancelled,  // cancelled
@@ -20,13 +20,30 @@ public enum TradeAdjustment: String, Sendable, CaseIterable, Codable {
         54: .wrong,  // errored
     ]
 
-    /// The date of the list that the numbers are of.
-    public static let listDate = "2019-01-24"
-
     /// What a list of conditions says, written as the buffer keeps it: `[0,44]`. `nil` for an ordinary trade.
     public init?(conditions text: some StringProtocol) {
-        let numbers = text.split { !$0.isNumber }.compactMap { Int($0) }
-        guard let found = numbers.lazy.compactMap({ Self.conditions[$0] }).first else { return nil }
+        var text = String(text)
+        guard let found = text.withUTF8({ TradeAdjustment(conditions: UnsafeRawBufferPointer($0)) }) else { return nil }
         self = found
     }
+
+    /// The same of the text's bytes.
+    public init?(conditions text: UnsafeRawBufferPointer) {
+        var number = 0
+        for byte in text {
+            if 0x30...0x39 ~= byte {
+                number = min(number * 10 + Int(byte - 0x30), Self.table.count)
+                continue
+            }
+            if number < Self.table.count, let found = Self.table[number] {
+                self = found
+                return
+            }
+            number = 0
+        }
+        guard number < Self.table.count, let found = Self.table[number] else { return nil }
+        self = found
+    }
+
+    private static let table = (0...(conditions.keys.max() ?? 0)).map { conditions[$0] }
 }

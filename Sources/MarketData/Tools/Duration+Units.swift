@@ -14,10 +14,16 @@ extension Duration {
         return self > .milliseconds(below) && below < .max ? below + 1 : below
     }
 
-    /// The length for people: `250 ms`, `1.5 s`, `60 s`.
+    /// The length for people: `250 ms`, `1.5 s`, `60 s`, `5 min`, `3 h`, `4 days`.
     public var spoken: String {
         let milliseconds = milliseconds
         if milliseconds < 1000 { return "\(milliseconds) ms" }
+        switch milliseconds / 60_000 {
+        case ..<5: break
+        case let minutes where minutes < 120: return "\(minutes) min"
+        case let minutes where minutes < 48 * 60: return "\(minutes / 60) h"
+        case let minutes: return "\(minutes / (24 * 60)) days"
+        }
         let tenths = milliseconds / 100 + (milliseconds % 100 >= 50 ? 1 : 0)
         return tenths % 10 == 0 || tenths >= 100 ? "\(tenths / 10) s" : "\(tenths / 10).\(tenths % 10) s"
     }

@@ -176,7 +176,7 @@ extension JSONValue {
             return nil
         }
 
-        /// What stands behind a backslash.
+        /// What follows a backslash.
         private mutating func escape() -> Unicode.Scalar? {
             guard let byte else { return nil }
             place += 1

@@ -1,6 +1,6 @@
 /// Decides which repeated messages are logged: a new one at once, the same again every 30 s with its count.
 ///
-/// Messages are told apart, so two that alternate are logged as rarely as one; and of each key only a few within one
+/// Messages are distinguished, so two that alternate are logged as rarely as one; and of each key only a few within one
 /// interval, so messages that always differ can't fill the log. What is not logged is counted in a later line. Bounded
 /// when the keys come from a small set. Reads no clock.
 public struct LogThrottle<Key: Hashable & Sendable, Moment: InstantProtocol>: Sendable
@@ -12,7 +12,7 @@ where Moment.Duration == Duration {
 
     private struct Entry {
         var messages: [String: Message] = [:]
-        /// Of messages that were too many to be told apart, or are no longer remembered.
+        /// Of messages that were too many to be distinguished, or are no longer remembered.
         var unlogged = 0
         var isReported = false
     }
@@ -29,7 +29,7 @@ where Moment.Duration == Duration {
 
     /// Takes note of a message.
     ///
-    /// - Returns: How many the line stands for: this one and those before it that were not logged; `nil` when this one is
+    /// - Returns: How many the line reports: this one and those before it that were not logged; `nil` when this one is
     ///   not to be logged now.
     public mutating func occurred(_ key: Key, _ message: String, now: Moment) -> Int? {
         var entry = entries[key] ?? Entry()
@@ -53,7 +53,7 @@ where Moment.Duration == Duration {
         return entry.unlogged + unlogged + 1
     }
 
-    /// Notes that what a key stands for is over.
+    /// Notes that the trouble of a key is over.
     ///
     /// - Returns: Whether the log should say so, because something of it was logged since it began.
     public mutating func ended(_ key: Key) -> Bool {

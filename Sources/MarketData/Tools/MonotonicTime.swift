@@ -2,7 +2,7 @@ import Glibc
 
 /// A moment of a clock that only ever grows (CLOCK_MONOTONIC); a change of the time of day doesn't move it.
 ///
-/// For what this process alone times: it stands while the machine is suspended. What people or other machines can notice
+/// For what this process alone times: it stops while the machine is suspended. What people or other machines can notice
 /// is timed with `ContinuousClock`.
 public struct MonotonicTime: InstantProtocol {
     /// Since the machine was started.

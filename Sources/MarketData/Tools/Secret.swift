@@ -21,10 +21,10 @@ public struct Secret: Sendable, Equatable, CustomStringConvertible, CustomDebugS
     /// The value itself, for the one place that sends it.
     public func reveal() -> String { value }
 
-    /// A mask that tells nothing, not even the length.
+    /// A mask that shows nothing, not even the length.
     public var description: String { "••••" }
 
-    /// A mask that tells nothing, not even the length.
+    /// A mask that shows nothing, not even the length.
     public var debugDescription: String { description }
 
     /// A mirror without children.

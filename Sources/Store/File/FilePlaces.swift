@@ -40,11 +40,6 @@ struct FilePlaces: Sendable, Equatable {
             inode = UInt64(information.st_ino)
             bytes = Int64(information.st_size)
         }
-
-        init(inode: UInt64, bytes: Int64) {
-            self.inode = inode
-            self.bytes = bytes
-        }
     }
 
     private var file: Entry?

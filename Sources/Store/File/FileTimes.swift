@@ -56,7 +56,9 @@ extension FileTimes {
     private static let rhythm: Int64 = 65_000
 
     /// Reads the times of a file, over any connection.
-    init(_ database: Database) throws {
+    ///
+    /// - Parameter guesses: Whether a kind without rows is taken to have come shortly before the rows that are here.
+    init(_ database: Database, guesses: Bool = true) throws {
         self.init()
         // A collector that was killed before its first row has left nothing but the file.
         let beginning = "CASE WHEN (SELECT max(deleted_through) FROM streams) = 0 THEN created_us END"
@@ -65,16 +67,16 @@ extension FileTimes {
             database, sql: "SELECT coalesce(\(hasSigns ? "alive_us" : "NULL"), \(beginning)) FROM buffer"
         ).map { $0 / 1000 }
         // Damage among these rows is for those who need the rows to deal with.
-        for kind in EventKind.allCases { rows[kind] = try? Self.newest(kind, database) }
+        for kind in EventKind.allCases { rows[kind] = try? Self.newest(kind, database, guesses) }
     }
 
-    private static func newest(_ kind: EventKind, _ database: Database) throws -> [Times]? {
+    private static func newest(_ kind: EventKind, _ database: Database, _ guesses: Bool) throws -> [Times]? {
         let table = kind.stream.rawValue
         let condition =
             switch kind {
             case .minuteBar: "interval_s = 60 AND source = 'stream'"
             case .secondBar: "interval_s = 1 AND source = 'stream'"
-            default: "TRUE"
+            case .trade, .quote, .limitBand, .imbalance, .fairValue: "TRUE"
             }
         let select = """
             SELECT \(kind.stream == .bars ? "end_ms" : "time_ms") AS event, received_us FROM \(table)
@@ -89,6 +91,7 @@ extension FileTimes {
         }
         let found = try times(" AND \(condition) ORDER BY seq DESC LIMIT \(rowsPerKind)")
         guard found.isEmpty else { return found }
+        guard guesses else { return nil }
         // Where older rows are further back or gone, the newest of the kind is among them: it came shortly before those
         // that are here at the latest.
         let count = try Int.fetchOne(

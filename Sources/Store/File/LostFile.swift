@@ -14,7 +14,7 @@ struct LostFile: Sendable, Equatable {
     /// How far the file came; `nil` when nobody had it before.
     var life: PreviousLife?
     var waiting: [EventStream: Waiting] = [:]
-    /// Whether it could be told how many rows waited.
+    /// Whether it is known how many rows waited.
     var isCounted = false
 
     /// A file of which nothing can be read.

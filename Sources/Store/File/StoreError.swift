@@ -10,6 +10,10 @@ public struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
         case inUse(holder: Int32?)
         /// The file or its directory can't be written: rights, or a read-only file system.
         case notWritable
+        /// This user may not read the file.
+        case notReadable
+        /// A file is where the data directory should be.
+        case notDirectory
         /// The file system has no room.
         case diskFull
         /// A read, write or sync failed.
@@ -56,8 +60,9 @@ public struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
     /// Whether the same call may succeed later without anybody changing the file or the program.
     public var isRetryable: Bool {
         switch reason {
-        case .inUse, .notWritable, .diskFull, .inputOutput, .busy, .pinned: true
-        case .damaged, .foreign, .schemaTooNew, .missing, .closed, .sequenceAhead, .invalid, .statement: false
+        case .inUse, .notWritable, .notReadable, .diskFull, .inputOutput, .busy, .pinned: true
+        case .notDirectory, .damaged, .foreign, .schemaTooNew, .missing, .closed, .sequenceAhead, .invalid, .statement:
+            false
         }
     }
 
@@ -75,6 +80,8 @@ public struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
         case .inUse(let holder):
             holder.map { "it is in use by process \($0)" } ?? "it is in use by another process"
         case .notWritable: "it is not writable"
+        case .notReadable: "this user may not read it"
+        case .notDirectory: "it is not a directory"
         case .diskFull: "the disk is full"
         case .inputOutput: "the disk reports an error"
         case .damaged: "the file is damaged"
@@ -95,6 +102,8 @@ public struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
         switch reason {
         case .inUse: "stop that process, or set another EDGETICK_DATA_DIR for this one"
         case .notWritable: "check owner, rights and mount of the directory"
+        case .notReadable: "run it as the collector's user, or with sudo"
+        case .notDirectory: "EDGETICK_DATA_DIR names the directory that holds the files: correct it"
         case .diskFull: "make room on the file system, or lower BUFFER_MAX_BYTES"
         case .inputOutput: "check the disk and the kernel's log"
         case .damaged: "run edgetick verify"
@@ -102,7 +111,10 @@ public struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
         case .schemaTooNew: "nothing was changed; use that EdgeTick version or newer"
         case .busy: "end that program; the file is for reading only while a collector runs"
         case .pinned: "close long-running readers such as sqlite3 shells"
-        case .missing: "check EDGETICK_DATA_DIR, and whether a collector ever ran here"
+        case .missing:
+            path?.hasSuffix("/\(StoreSchema.universe.name).sqlite") == true
+                ? "import a group, edgetick universe import FILE.csv --name NAME, or pull them, edgetick universe pull"
+                : "check EDGETICK_DATA_DIR, and whether a collector ever ran here"
         case .closed: "open it again"
         case .sequenceAhead: "the file is an older copy: stop the collector, run edgetick repair --force, start it"
         case .invalid: "correct the value"
@@ -138,7 +150,8 @@ extension StoreError {
         let reason: Reason =
             switch systemError {
             case ENOSPC, EDQUOT: .diskFull
-            case EACCES, EPERM, EROFS, ENOTDIR: .notWritable
+            case EACCES, EPERM, EROFS: .notWritable
+            case ENOTDIR: .notDirectory
             case ENOENT: .missing
             default: .inputOutput
             }

@@ -9,7 +9,7 @@ struct StoreFile: Sendable {
     /// What it should be.
     let schema: StoreSchema
 
-    /// What stands at the path.
+    /// What is at the path.
     enum Condition: Equatable {
         /// No file, or one without content.
         case fresh
@@ -117,7 +117,7 @@ struct StoreFile: Sendable {
         var information = stat()
         if stat(path, &information) == 0 {
             guard information.st_mode & S_IFMT == S_IFDIR else {
-                throw StoreError(.notWritable, operation: "use", path: path, underlying: "it is not a directory")
+                throw StoreError(.notDirectory, operation: "use", path: path)
             }
         } else {
             if let slash = path.lastIndex(of: "/"), slash != path.startIndex {
@@ -142,16 +142,21 @@ struct StoreFile: Sendable {
     private func size() throws(StoreError) -> Int64? {
         var information = stat()
         guard stat(path, &information) == 0 else {
-            guard errno == ENOENT else { throw StoreError(systemError: errno, operation: "open", path: path) }
-            return nil
+            switch errno {
+            case ENOENT: return nil
+            case EACCES: throw StoreError(.notReadable, operation: "open", path: path)
+            case ENOTDIR: throw StoreError(.notDirectory, operation: "use", path: directory)
+            case let code: throw StoreError(systemError: code, operation: "open", path: path)
+            }
         }
+        guard access(path, R_OK) == 0 else { throw StoreError(.notReadable, operation: "open", path: path) }
         guard information.st_mode & S_IFMT == S_IFREG else {
             throw StoreError(.notWritable, operation: "open", path: path, underlying: "it is not a plain file")
         }
         return Int64(information.st_size)
     }
 
-    /// Asks SQLite, which sees what stands in the log too. The connection can't write, except where a crash left a
+    /// Asks SQLite, which sees what is in the log too. The connection can't write, except where a crash left a
     /// rollback journal that has to be played back first.
     private func probe() throws(StoreError) -> Condition {
         do {

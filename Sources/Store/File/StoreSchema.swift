@@ -3,7 +3,7 @@ import Migrations
 
 /// Which of the local files a file is, and the steps that lead to its newest schema.
 ///
-/// The header's `application_id` tells EdgeTick's files from others; `user_version` is the schema's version.
+/// The header's `application_id` distinguishes EdgeTick's files from others; `user_version` is the schema's version.
 struct StoreSchema: Sendable {
     /// What the file is called in messages and what its set-aside copies begin with.
     let name: String

@@ -14,7 +14,7 @@ enum PullMark {
         return Int64(String(decoding: bytes.prefix(max(0, count)), as: UTF8.self).filter { !$0.isWhitespace })
     }
 
-    /// Writes the mark. It only tells an age: where it can't be written, the age seems greater than it is.
+    /// Writes the mark. It only gives an age: where it can't be written, the age seems greater than it is.
     static func write(_ milliseconds: Int64, besides mirror: String) {
         _ = PrivateFile.replace(path(besides: mirror), with: Array("\(milliseconds)\n".utf8))
     }

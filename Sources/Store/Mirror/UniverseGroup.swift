@@ -1,6 +1,6 @@
 public import MarketData
 
-/// What a group stands for: `definition_groups.type`.
+/// What a group is: `definition_groups.type`.
 public enum GroupType: String, Sendable, Hashable, CaseIterable, Codable {
     /// A list that somebody chose.
     case universe = "UNIVERSE"
@@ -30,7 +30,7 @@ public struct UniverseGroup: Sendable, Equatable {
     public struct Definition: Sendable, Equatable {
         /// The group's name, unique with its type and environment.
         public var name: String
-        /// What the group stands for.
+        /// What the group is.
         public var type: GroupType
         /// A sentence about it.
         public var description: String?
@@ -50,7 +50,7 @@ public struct UniverseGroup: Sendable, Equatable {
     public let id: Int64
     /// The group's name, unique with its type and environment.
     public let name: String
-    /// What the group stands for.
+    /// What the group is.
     public let type: GroupType
     /// A sentence about it.
     public let description: String?
@@ -99,7 +99,7 @@ public struct GroupHeading: Sendable, Hashable {
     public let id: Int64
     /// The group's name.
     public let name: String
-    /// What the group stands for.
+    /// What the group is.
     public let type: GroupType
     /// Which environment it belongs to.
     public let environment: String

@@ -135,7 +135,7 @@ extension UniverseMirror {
     }
 }
 
-/// The row that a statement stands on.
+/// The current row of a statement.
 struct MirrorRow {
     let handle: OpaquePointer
 

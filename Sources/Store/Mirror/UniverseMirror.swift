@@ -78,7 +78,7 @@ public final class UniverseMirror: Sendable {
 
     /// Makes a group, or replaces the one of the same name, type and environment, in one transaction.
     ///
-    /// The group becomes local, also when a pull had brought it. A symbol that stands twice counts once; the last
+    /// The group becomes local, also when a pull had brought it. A symbol that occurs twice counts once; the last
     /// weight wins.
     ///
     /// - Returns: The group's number.

@@ -9,7 +9,7 @@ import MarketData
 /// ## Identity
 /// A repaired file has an identifier of its own and the rows keep their numbers. Numbers behind the last readable row
 /// may have been given before, so under the old identifier the upload's ledger could take new rows for ones that are
-/// upstream. The old identifier is kept as a predecessor: at the first upload its place in the ledger tells which of
+/// upstream. The old identifier is kept as a predecessor: at the first upload its place in the ledger shows which of
 /// the rows that came from there are upstream, so none is sent twice and none is left out.
 public enum FileRepair {
     /// How to repair.

@@ -21,7 +21,7 @@ struct Salvage {
         walk = TreeWalk(image)
     }
 
-    /// The streams that the damaged file had tables of, as far as its header tells.
+    /// The streams that the damaged file had tables of, as far as its header says.
     var streams: [EventStream] {
         guard let version = image.header?.userVersion, version > 0 else { return EventStream.allCases }
         return EventStream.inFile(ofVersion: version)

@@ -7,9 +7,9 @@ import MarketData
 struct TicksRepair {
     /// Losses that are kept apart; further ones are merged with their neighbours.
     static let mostLosses = 500
-    /// Rows around a loss whose symbols are told.
+    /// Rows around a loss whose symbols are reported.
     static let rowsAround = 200
-    /// Symbols of a loss that are told.
+    /// Symbols of a loss that are reported.
     static let mostSymbols = 50
 
     let database: Database

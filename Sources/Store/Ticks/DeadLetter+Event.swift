@@ -6,11 +6,14 @@ struct SettledLetter: Sendable {
     let stream: EventStream
     let sequence: Int64
     let batch: EventBatch?
+    /// Called with the number that the event has in the queue, once it is durable there.
+    let placed: @Sendable (Int64) -> Void
 
-    init(_ letter: DeadLetter, _ event: DeadLetter.Event?) {
+    init(_ letter: DeadLetter, _ event: DeadLetter.Event?, placed: @escaping @Sendable (Int64) -> Void = { _ in }) {
         stream = letter.stream
         sequence = letter.sequence
         batch = event?.batch
+        self.placed = placed
     }
 }
 

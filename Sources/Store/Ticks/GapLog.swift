@@ -7,12 +7,17 @@ public enum GapState: String, Sendable, Hashable, CaseIterable, Codable {
     case open
     /// What the REST API has is in the buffer.
     case filled
+    /// Some of it is in the buffer: the bars, for instance, but no trades. The detail says what is missing.
+    case partial
     /// Nothing was traded then.
     case empty
     /// The REST API does not have what is missing, or may not be asked for it.
     case unfillable
     /// Other boxes of the group missed nothing then, and their rows are upstream.
     case covered
+
+    /// Events are missing that may still come: from the REST API when it is asked again, or from another box.
+    public static let unsettled: Set<GapState> = [.open, .partial]
 }
 
 /// A gap as the buffer's file has it.
@@ -53,6 +58,9 @@ public struct GapRecord: Sendable, Equatable {
 public struct GapFill: Sendable, Equatable {
     /// The gap's number.
     public var gap: Int64
+    /// The end that the gap had when it was looked after, in milliseconds since the Unix epoch: where it has another one
+    /// by now, it went on, and nothing is stored.
+    public var to: Int64?
     /// What was asked for, with the number of bars that it brought.
     public var symbols: [(symbol: Symbol, rows: Int)]
     /// The kind of bar that was asked for.
@@ -64,10 +72,11 @@ public struct GapFill: Sendable, Equatable {
 
     /// Makes a step; see the properties for meaning.
     public init(
-        gap: Int64, symbols: [(symbol: Symbol, rows: Int)] = [], event: EventKind = .minuteBar, state: GapState? = nil,
-        detail: String? = nil
+        of record: GapRecord, symbols: [(symbol: Symbol, rows: Int)] = [], event: EventKind = .minuteBar,
+        state: GapState? = nil, detail: String? = nil
     ) {
-        self.gap = gap
+        gap = record.id
+        to = record.gap.to
         self.symbols = symbols
         self.event = event
         self.state = state
@@ -76,7 +85,8 @@ public struct GapFill: Sendable, Equatable {
 
     /// Compares all parts.
     public static func == (left: GapFill, right: GapFill) -> Bool {
-        left.gap == right.gap && left.symbols.elementsEqual(right.symbols, by: ==) && left.event == right.event
+        left.gap == right.gap && left.to == right.to && left.symbols.elementsEqual(right.symbols, by: ==)
+            && left.event == right.event
             && left.state == right.state && left.detail == right.detail
     }
 }
@@ -163,10 +173,10 @@ public enum GapLog {
     }
 
     /// The time of the newest event of each kind that the stream brought into the file, in milliseconds since the Unix
-    /// epoch. A time that is still to come is not believed.
+    /// epoch; a kind of which no row is near the end is left out. A time that is still to come is not believed.
     public static func newestEvents(directory: String) throws(StoreError) -> [EventKind: Int64] {
         try reading(directory) { database in
-            try FileTimes(database).rows.compactMapValues { rows in rows.map(\.known).max() }
+            try FileTimes(database, guesses: false).rows.compactMapValues { rows in rows.map(\.known).max() }
         }
     }
 
@@ -200,16 +210,6 @@ public enum GapLog {
             let oldest = try Int64.fetchOne(
                 database, sql: "SELECT \(stream.timeColumn) FROM \(stream.rawValue) ORDER BY seq LIMIT 1")
             return ((deleted ?? 0) > 0, oldest)
-        }
-    }
-
-    /// The symbols of the newest rows, for a gap of a connection that takes everything.
-    public static func recentSymbols(directory: String, rows: Int = 50_000) throws(StoreError) -> Set<Symbol> {
-        try reading(directory) { database in
-            let names = try String.fetchAll(
-                database, sql: "SELECT DISTINCT symbol FROM (SELECT symbol FROM bars ORDER BY seq DESC LIMIT ?)",
-                arguments: [rows])
-            return Set(names.compactMap { Symbol($0) })
         }
     }
 
@@ -260,20 +260,11 @@ public enum GapLog {
         return record
     }
 
-    /// The first row received at a time or later, by bisection: rows stand in the order received.
+    /// The first row received at a time or later.
     static func sequence(
         receivedFrom microseconds: Int64, of stream: EventStream = .bars, _ database: Database
     ) throws -> Int64 {
-        guard var low = try Int64.fetchOne(database, sql: "SELECT min(seq) FROM \(stream.rawValue)"),
-            var high = try Int64.fetchOne(database, sql: "SELECT max(seq) FROM \(stream.rawValue)")
-        else { return 0 }
-        while low < high {
-            let middle = low + (high - low) / 2
-            let received = try Int64.fetchOne(
-                database, sql: "SELECT received_us FROM \(stream.rawValue) WHERE seq >= ? ORDER BY seq LIMIT 1",
-                arguments: [middle])
-            if (received ?? .max) >= microseconds { high = middle } else { low = middle + 1 }
-        }
-        return low
+        guard let bounds = try TickHistory.bounds(database, stream) else { return 0 }
+        return try ReceiptOrder.first(of: stream, in: bounds, receivedFrom: microseconds, database)
     }
 }

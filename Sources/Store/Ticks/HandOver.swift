@@ -154,7 +154,10 @@ final class HandOver: Sendable {
         self.mostEvents = mostEvents
     }
 
-    func offer(_ batch: EventBatch) -> Admission {
+    /// Takes a batch.
+    ///
+    /// - Parameter counts: whether one for which there is no room is lost, and counted so; else its owner keeps it.
+    func offer(_ batch: EventBatch, countsRefusal counts: Bool = true) -> Admission {
         guard !batch.isEmpty else { return .accepted }
         let size = batch.approximateBytes
         let count = batch.count
@@ -163,6 +166,7 @@ final class HandOver: Sendable {
             let held = state.bytes + state.bytesTaken
             // A batch that is greater than the whole queue is taken when it comes alone.
             guard held + size <= limit || held == 0 else {
+                guard counts else { return (.refused, false) }
                 state.drops.add(batch, .queueFull)
                 state.refusedBatches += 1
                 return (.refused, note(&state))

@@ -31,6 +31,7 @@ final class NoteStatements {
         let unsettledLetters: PreparedStatement
         let delete: PreparedStatement
         let received: PreparedStatement
+        let receipt: PreparedStatement
         let summary: PreparedStatement
     }
 
@@ -54,6 +55,7 @@ final class NoteStatements {
                 delete: try PreparedStatement("DELETE FROM \(table) WHERE seq <= ?1", on: database),
                 received: try PreparedStatement(
                     "SELECT received_us FROM \(table) WHERE seq >= ?1 ORDER BY seq LIMIT 1", on: database),
+                receipt: try PreparedStatement(ReceiptOrder.query(stream), on: database),
                 summary: try PreparedStatement(
                     "SELECT seq, symbol, \(stream.timeColumn) FROM \(table) WHERE seq > ?1 AND seq <= ?2",
                     on: database))
@@ -119,11 +121,12 @@ final class NoteStatements {
         counted = try PreparedStatement("UPDATE buffer SET notes_seq = ?", on: database)
         fill = try PreparedStatement(
             """
-            INSERT INTO gap_fills (gap, symbol, event, rows, at_us) VALUES (?, ?, ?, ?, ?)
+            INSERT INTO gap_fills (gap, symbol, event, rows, at_us)
+            SELECT ?1, ?2, ?3, ?4, ?5 WHERE EXISTS (SELECT 1 FROM gaps WHERE id = ?1 AND to_ms IS ?6)
             ON CONFLICT (gap, symbol, event) DO UPDATE SET rows = rows + excluded.rows, at_us = excluded.at_us
             """, on: database)
         settle = try PreparedStatement(
-            "UPDATE gaps SET state = ?2, detail = ?3, settled_us = ?4 WHERE id = ?1", on: database)
+            "UPDATE gaps SET state = ?2, detail = ?3, settled_us = ?4 WHERE id = ?1 AND to_ms IS ?5", on: database)
         reconciled = try PreparedStatement(
             """
             INSERT OR REPLACE INTO reconciled (\(ReconciledDay.columnList)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -168,6 +171,13 @@ final class NoteStatements {
     /// When a stream's first row from a sequence on was received, in microseconds since the Unix epoch.
     func received(_ stream: EventStream, from sequence: Int64) throws(StoreError) -> Int64? {
         guard let statement = streams[stream]?.received else { return nil }
+        statement.bind(sequence, at: 1)
+        return try statement.number()
+    }
+
+    /// When a stream's rows through a sequence were received: see ``ReceiptOrder``.
+    func receipt(_ stream: EventStream, through sequence: Int64) throws(StoreError) -> Int64? {
+        guard let statement = streams[stream]?.receipt else { return nil }
         statement.bind(sequence, at: 1)
         return try statement.number()
     }
@@ -259,7 +269,7 @@ final class NoteStatements {
         return sqlite3_changes(database) > 0
     }
 
-    /// Stores a step of filling a gap.
+    /// Stores a step of filling a gap; a gap that went on meanwhile stays as it is.
     func add(_ value: GapFill, now microseconds: Int64) throws(StoreError) {
         for (symbol, rows) in value.symbols {
             fill.bind(value.gap, at: 1)
@@ -267,6 +277,7 @@ final class NoteStatements {
             fill.bind(value.event.rawValue, at: 3)
             fill.bind(Int64(rows), at: 4)
             fill.bind(microseconds, at: 5)
+            fill.bind(value.to, at: 6)
             try fill.run()
         }
         guard let state = value.state else { return }
@@ -274,6 +285,7 @@ final class NoteStatements {
         settle.bind(state.rawValue, at: 2)
         if let detail = value.detail { settle.bind(detail, at: 3) } else { settle.bind(nil, at: 3) }
         settle.bind(microseconds, at: 4)
+        settle.bind(value.to, at: 5)
         try settle.run()
     }
 

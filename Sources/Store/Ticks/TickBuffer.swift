@@ -161,6 +161,19 @@ public final class TickBuffer: EventSink, Sendable {
         handOver.offer(batch)
     }
 
+    /// Takes a batch that its owner can bring again, and waits until there is room: collecting goes first. Cancellation
+    /// doesn't end the wait.
+    ///
+    /// - Throws: `.closed`, and what keeps the buffer from being written; nothing is taken or counted as lost then.
+    public func take(_ batch: EventBatch) async throws(StoreError) {
+        await withCheckedContinuation { continuation in whenRoom { continuation.resume() } }
+        // What is collected may take the room first.
+        while handOver.offer(batch, countsRefusal: false) == .refused {
+            if let error = await handOver.flush() { throw error }
+            guard handOver.closesAt == nil else { throw StoreError(.closed, operation: "append to", path: file.path) }
+        }
+    }
+
     /// Calls `resume` once, on any thread, when the queue is less than half full; at once when it is now.
     public func whenRoom(_ resume: @escaping @Sendable () -> Void) {
         handOver.whenRoom(resume)
@@ -375,28 +388,25 @@ public final class TickBuffer: EventSink, Sendable {
     /// Puts dead letters back into the queue, under new numbers at its end; durable on return.
     ///
     /// Letter and row change places in one transaction, and the upload sends the row as any other, so that it is never
-    /// lost and never sent twice. A letter whose row can't be read stays.
+    /// lost and never sent twice. A letter whose row can't be read stays. The oldest comes first, so that of two versions
+    /// of a bar the newer one has the greater number. A row keeps the time of its receipt, by which it is recognised upstream:
+    /// see ``ReceiptOrder``.
     ///
     /// - Returns: The letters that were put back, with their new numbers.
     public func requeue(
         _ letters: [DeadLetter]
     ) async throws(StoreError) -> [(letter: DeadLetter, sequence: Int64)] {
-        var placed: [(letter: DeadLetter, sequence: Int64)] = []
+        let letters = letters.sorted { ($0.stream.rawValue, $0.sequence) < ($1.stream.rawValue, $1.sequence) }
+        let numbers = Mutex<[(letter: DeadLetter, sequence: Int64)]>([])
         for start in stride(from: 0, to: letters.count, by: 5000) {
             let settled = letters[start..<min(start + 5000, letters.count)].compactMap { letter in
-                letter.event.map { (letter, SettledLetter(letter, $0)) }
+                letter.event.map { event in
+                    SettledLetter(letter, event) { number in numbers.withLock { $0.append((letter, number)) } }
+                }
             }
-            // Nothing else may give numbers meanwhile, for the new ones are counted from here.
-            if let error = await handOver.flush() { throw error }
-            let before = statistics
-            if let error = await handOver.flush(settled: settled.map(\.1)) { throw error }
-            var last = StreamSequences()
-            for (letter, _) in settled {
-                last[letter.stream] += 1
-                placed.append((letter, before[letter.stream].lastSequence + last[letter.stream]))
-            }
+            if let error = await handOver.flush(settled: settled) { throw error }
         }
-        return placed
+        return numbers.withLock { $0 }
     }
 
     /// Takes dead letters out of the file, counted in `drops`; durable on return. A letter whose row still waits counts

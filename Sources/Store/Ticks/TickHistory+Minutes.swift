@@ -25,10 +25,8 @@ extension TickHistory {
             let earliest = (starts.lowerBound - 86_400_000) * 1000
             found.isComplete = try walk(connection, .bars, pace: pace) { database, range in
                 guard let handle = database.sqliteConnection else { return false }
-                let newest = try PreparedStatement(
-                    "SELECT received_us FROM bars WHERE seq <= ?1 ORDER BY seq DESC LIMIT 1", on: handle, to: "read")
-                newest.bind(range.upperBound, at: 1)
-                if let received = try newest.number(), received < earliest { return false }
+                let received = try ReceiptOrder.receipt(.bars, through: range.upperBound, database)
+                if let received, received < earliest { return false }
                 let rows = try PreparedStatement(
                     """
                     SELECT symbol, start_ms FROM bars

@@ -4,49 +4,107 @@ public import MarketData
 
 /// All rows of a span, for those who write them elsewhere.
 extension TickHistory {
-    /// Hands on the rows of a stream whose event's time is within a span, in the order of their numbers, with the columns
+    /// The numbers of the rows that a stream has now; `nil` when it has none.
+    ///
+    /// - Throws: `.missing` when there is no file, and what reading a file throws.
+    public func sequences(of stream: EventStream) throws(StoreError) -> ClosedRange<Int64>? {
+        try reading { connection in try connection.read { try Self.bounds($0, stream) } }
+    }
+
+    /// Between which of some rows of a stream those of each day are; days without rows are left out.
+    ///
+    /// - Throws: `.missing` when there is no file, and what reading a file throws.
+    public func sequences(
+        of stream: EventStream, among sequences: ClosedRange<Int64>, on days: ClosedRange<TradingDay>,
+        pace: Pace = { _, _ in true }
+    ) throws(StoreError) -> [TradingDay: ClosedRange<Int64>] {
+        try reading { connection in
+            let times = days.lowerBound.span.lowerBound..<days.upperBound.span.upperBound
+            var found: [TradingDay: ClosedRange<Int64>] = [:]
+            var last: (day: TradingDay, span: Range<Int64>, rows: ClosedRange<Int64>)?
+            func keep() {
+                guard let last else { return }
+                let known = found[last.day] ?? last.rows
+                let first = min(known.lowerBound, last.rows.lowerBound)
+                found[last.day] = first...max(known.upperBound, last.rows.upperBound)
+            }
+            _ = try steps(connection, stream, sequences, times, pace) { database, range in
+                try Self.each(database, "seq, \(stream.timeColumn)", of: stream, range, times) { row in
+                    guard let sequence = row.integer(0), let time = row.integer(1) else { return true }
+                    if let known = last, known.span.contains(time) {
+                        last?.rows = known.rows.lowerBound...sequence
+                    } else {
+                        keep()
+                        let day = TradingDay(at: time)
+                        last = (day, day.span, sequence...sequence)
+                    }
+                    return true
+                }
+            }
+            keep()
+            return found
+        }
+    }
+
+    /// Hands on some rows of a stream whose event's time is within a span, in the order of their numbers, with the columns
     /// of the stream in their order; NULL for a column that the file's version lacks.
     ///
     /// - Parameters:
+    ///   - sequences: the rows' numbers.
     ///   - pace: asked between two steps of reading; `false` ends the reading.
     ///   - each: `false` ends the reading too.
     /// - Returns: Whether all were handed on.
     /// - Throws: `.missing` when there is no file, and what reading a file throws.
     public func rows(
-        of stream: EventStream, times: Range<Int64>, pace: Pace = { _, _ in true }, each: (RowColumns) -> Bool
+        of stream: EventStream, among sequences: ClosedRange<Int64>, times: Range<Int64>,
+        pace: Pace = { _, _ in true }, each: (RowColumns) -> Bool
     ) throws(StoreError) -> Bool {
         try reading { connection in
-            guard let bounds = try connection.read({ try Self.bounds($0, stream) }) else { return true }
             let columns = try connection.read { database in
                 let present = Set(try database.columns(in: stream.rawValue).map(\.name))
                 return stream.columns.map { present.contains($0.name) ? $0.name : "NULL" }.joined(separator: ", ")
             }
-            let first = try connection.read { try Self.firstRow(of: stream, in: bounds, near: times.lowerBound, $0) }
-            var after = first - 1
-            while after < bounds.upperBound {
-                let end = min(after + Self.step, bounds.upperBound)
-                let goesOn = try connection.read { database in
-                    guard let handle = database.sqliteConnection else { return false }
-                    let rows = try PreparedStatement(
-                        """
-                        SELECT \(columns) FROM \(stream.rawValue)
-                        WHERE seq > ?1 AND seq <= ?2 AND \(stream.timeColumn) >= ?3 AND \(stream.timeColumn) < ?4
-                        ORDER BY seq
-                        """, on: handle, to: "read")
-                    for (index, bound) in [after, end, times.lowerBound, times.upperBound].enumerated() {
-                        rows.bind(bound, at: Int32(index + 1))
-                    }
-                    defer { rows.reset() }
-                    let row = RowColumns(handle: rows.handle)
-                    while try rows.step() { guard each(row) else { return false } }
-                    return true
-                }
-                guard goesOn else { return false }
-                after = end
-                guard pace(end - first + 1, bounds.upperBound - first + 1) else { return false }
+            return try steps(connection, stream, sequences, times, pace) { database, range in
+                try Self.each(database, columns, of: stream, range, times, each)
             }
-            return true
         }
+    }
+
+    /// Reads rows forwards, a snapshot a step, from where those of a time may be.
+    ///
+    /// - Returns: whether `pace` and `body` never returned `false`.
+    private func steps(
+        _ connection: DatabaseQueue, _ stream: EventStream, _ sequences: ClosedRange<Int64>, _ times: Range<Int64>,
+        _ pace: Pace, _ body: (Database, ClosedRange<Int64>) throws -> Bool
+    ) throws -> Bool {
+        let first = try connection.read { try Self.firstRow(of: stream, in: sequences, near: times.lowerBound, $0) }
+        var next = first
+        while next <= sequences.upperBound {
+            let end = min(next + Self.step - 1, sequences.upperBound)
+            guard try connection.read({ try body($0, next...end) }) else { return false }
+            next = end + 1
+            guard pace(end - first + 1, sequences.upperBound - first + 1) else { return false }
+        }
+        return true
+    }
+
+    private static func each(
+        _ database: Database, _ columns: String, of stream: EventStream, _ sequences: ClosedRange<Int64>,
+        _ times: Range<Int64>, _ body: (RowColumns) -> Bool
+    ) throws -> Bool {
+        guard let handle = database.sqliteConnection else { return false }
+        let rows = try PreparedStatement(
+            """
+            SELECT \(columns) FROM \(stream.rawValue)
+            WHERE seq >= ?1 AND seq <= ?2 AND \(stream.timeColumn) >= ?3 AND \(stream.timeColumn) < ?4
+            ORDER BY seq
+            """, on: handle, to: "read")
+        let bounds = [sequences.lowerBound, sequences.upperBound, times.lowerBound, times.upperBound]
+        for (index, bound) in bounds.enumerated() { rows.bind(bound, at: Int32(index + 1)) }
+        defer { rows.reset() }
+        let row = RowColumns(handle: rows.handle)
+        while try rows.step() { guard body(row) else { return false } }
+        return true
     }
 
     /// The newest events of a stream and of some symbols whose own time is within a span, oldest first.
@@ -90,13 +148,13 @@ extension TickHistory {
         }
     }
 
-    /// The numbers of the rows of bars that start within a span and of which the file has a newer version.
+    /// The numbers of some rows of bars that start within a span and of which there is a newer version among them.
     ///
     /// Holds a bit for each second or minute that a symbol may have a bar of.
     ///
     /// - Throws: `.missing` when there is no file, and what reading a file throws.
     public func supersededBars(
-        starts: Range<Int64>, pace: Pace = { _, _ in true }
+        among sequences: ClosedRange<Int64>, starts: Range<Int64>, pace: Pace = { _, _ in true }
     ) throws(StoreError) -> Set<Int64> {
         struct Key: Hashable {
             let symbol: Symbol
@@ -104,11 +162,10 @@ extension TickHistory {
             let day: Int64
         }
         return try reading { connection in
-            guard let bounds = try connection.read({ try Self.bounds($0, .bars) }) else { return [] }
-            let first = try connection.read { try Self.firstRow(of: .bars, in: bounds, near: starts.lowerBound, $0) }
+            let first = try connection.read { try Self.firstRow(of: .bars, in: sequences, near: starts.lowerBound, $0) }
             var seen: [Key: BitSet] = [:]
             var superseded: Set<Int64> = []
-            _ = try walk(connection, .bars, pace: pace) { database, range in
+            _ = try walk(connection, sequences, pace: pace) { database, range in
                 guard let handle = database.sqliteConnection, range.upperBound >= first else { return false }
                 let rows = try PreparedStatement(
                     """
@@ -158,15 +215,7 @@ extension TickHistory {
     private static func firstRow(
         of stream: EventStream, in bounds: ClosedRange<Int64>, near time: Int64, _ database: Database
     ) throws -> Int64 {
-        let microseconds = (time - 86_400_000) * 1000
-        var (low, high) = (bounds.lowerBound, bounds.upperBound)
-        while low < high {
-            let middle = low + (high - low) / 2
-            let received = try Int64.fetchOne(
-                database, sql: "SELECT received_us FROM \(stream.rawValue) WHERE seq >= ? ORDER BY seq LIMIT 1",
-                arguments: [middle])
-            if received ?? .max >= microseconds { high = middle } else { low = middle + 1 }
-        }
-        return low
+        try ReceiptOrder.first(
+            of: stream, in: bounds, receivedFrom: (min(max(time, 0), 1 << 50) - 86_400_000) * 1000, database)
     }
 }

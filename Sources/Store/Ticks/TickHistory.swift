@@ -74,11 +74,11 @@ public struct TickHistory: Sendable {
             let isComplete = try walk(database, .bars, pace: pace) { database, range in
                 // What was received before a time is of windows that began before it.
                 let earliest = query.from.map { min(max($0, 0), 1 << 50) * 1000 - Self.clockSlack }
-                if let earliest = [earliest, enoughSince.map { $0 - Self.lateness }].compactMap({ $0 }).max() {
-                    let received = try Int64.fetchOne(
-                        database, sql: "SELECT received_us FROM bars WHERE seq <= ? ORDER BY seq DESC LIMIT 1",
-                        arguments: [range.upperBound])
-                    if let received, received < earliest { return false }
+                if let earliest = [earliest, enoughSince.map { $0 - Self.lateness }].compactMap({ $0 }).max(),
+                    let received = try ReceiptOrder.receipt(.bars, through: range.upperBound, database),
+                    received < earliest
+                {
+                    return false
                 }
                 let rows = try Row.fetchCursor(
                     database,
@@ -282,6 +282,14 @@ public struct TickHistory: Sendable {
         _ body: (Database, ClosedRange<Int64>) throws -> Bool
     ) throws -> Bool {
         guard let bounds = try connection.read({ try Self.bounds($0, stream) }) else { return true }
+        return try walk(connection, bounds, pace: pace, body)
+    }
+
+    /// Reads rows backwards, a snapshot a step.
+    func walk(
+        _ connection: DatabaseQueue, _ bounds: ClosedRange<Int64>, pace: Pace,
+        _ body: (Database, ClosedRange<Int64>) throws -> Bool
+    ) throws -> Bool {
         var end = bounds.upperBound
         while end >= bounds.lowerBound {
             let start = max(bounds.lowerBound, end - Self.step + 1)

@@ -76,30 +76,19 @@ final class TickReader: Sendable {
             let opened = try self.open()
             let time = stream.timeColumn
             return try StoreError.translating("read", path: self.file.path) {
-                func row(from sequence: Int64) throws -> Row? {
+                let end = self.board.current[stream].lastSequence
+                let oldest = try opened.queue.unsafeRead { database in
+                    try Row.fetchOne(
+                        database, sql: "SELECT seq, \(time) AS time FROM \(stream.rawValue) ORDER BY seq LIMIT 1")
+                }
+                guard let oldest else { return TickBuffer.Beginning(after: end) }
+                let start: Int64 = try Cells(oldest).required("seq")
+                let first = try ReceiptOrder.first(in: start...max(start, end), receivedFrom: microseconds) { place in
                     try opened.queue.unsafeRead { database in
-                        try Row.fetchOne(
-                            database,
-                            sql: """
-                                SELECT seq, received_us, \(time) AS time FROM \(stream.rawValue)
-                                WHERE seq >= ? ORDER BY seq LIMIT 1
-                                """, arguments: [sequence])
+                        try ReceiptOrder.receipt(stream, through: place, database)
                     }
                 }
-                var end = self.board.current[stream].lastSequence
-                guard let first = try row(from: 0) else { return TickBuffer.Beginning(after: end) }
-                var low: Int64 = try Cells(first).required("seq")
-                let beginning = TickBuffer.Beginning(after: low - 1, oldestEvent: Cells(first)["time"])
-                // The first row at or behind `low` that was received in time; all from `end + 1` on were.
-                while low <= end {
-                    let middle = low + (end - low) / 2
-                    guard let found = try row(from: middle), Cells(found)["received_us"] ?? 0 < microseconds else {
-                        end = middle - 1
-                        continue
-                    }
-                    low = max(middle, Cells(found)["seq"] ?? middle) + 1
-                }
-                return TickBuffer.Beginning(after: max(beginning.after, low - 1), oldestEvent: beginning.oldestEvent)
+                return TickBuffer.Beginning(after: first - 1, oldestEvent: Cells(oldest)["time"])
             }
         }
     }

@@ -180,22 +180,16 @@ extension TickWriter {
         return false
     }
 
-    /// The last sequence whose row was received before the cutoff, by bisection: rows stand in the order received.
+    /// The last sequence whose row was received by the cutoff.
     private func lastExpired(
         _ stream: EventStream, after: Int64, through: Int64, cutoff: Int64
     ) throws(StoreError) -> Int64 {
-        guard let connection else { return after }
-        func isExpired(_ sequence: Int64) throws(StoreError) -> Bool {
-            try connection.notes.received(stream, from: sequence).map { $0 <= cutoff } ?? true
+        guard let connection, after < through else { return after }
+        func receipt(_ sequence: Int64) throws(StoreError) -> Int64? {
+            try connection.notes.receipt(stream, through: sequence)
         }
-        if try isExpired(through) { return through }
-        var low = after
-        var high = through
-        while high - low > 1 {
-            let middle = low + (high - low) / 2
-            if try isExpired(middle) { low = middle } else { high = middle }
-        }
-        return low
+        if try receipt(through) ?? .min <= cutoff { return through }
+        return try ReceiptOrder.first(in: after + 1...through, receivedFrom: cutoff + 1, receipt) - 1
     }
 }
 

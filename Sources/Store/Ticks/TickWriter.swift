@@ -18,6 +18,8 @@ final class TickWriter {
         var last: StreamSequences
         var hasEvents: Bool
         var notes: Int64
+        /// The numbers of the rows that take the place of dead letters, in the order of these.
+        var placed: [Int64] = []
         var deadLetters: Int64?
         /// Dead letters that made room for newer ones.
         var lettersDropped: Int64 = 0
@@ -159,7 +161,12 @@ final class TickWriter {
         try connection.transaction { () throws(StoreError) in
             var position = StreamSequences()
             for stream in EventStream.allCases { position[stream] = statistics[stream].lastSequence }
-            for batch in work.batches + requeued { try connection.inserter.insert(batch, last: &position) }
+            for batch in work.batches { try connection.inserter.insert(batch, last: &position) }
+            for letter in work.settled {
+                guard let batch = letter.batch else { continue }
+                try connection.inserter.insert(batch, last: &position)
+                attempt?.placed.append(position[letter.stream])
+            }
             if let ledger = work.ledger {
                 for stream in ledger.keys {
                     try connection.notes.takeBack(stream, to: statistics[stream].acknowledgedSequence)
@@ -212,6 +219,8 @@ final class TickWriter {
         notes = attempt.notes
         let drops = carried.drops.total
         if hadNotes { carried.areStored() }
+        let placed = work.settled.filter { $0.batch != nil }
+        for (letter, number) in zip(placed, attempt.placed) { letter.placed(number) }
         board.update { statistics in
             for stream in EventStream.allCases {
                 let before = statistics[stream].lastSequence

@@ -58,7 +58,7 @@ final class ReadHandle {
     }
 }
 
-/// The row that a statement stands on.
+/// The current row of a statement.
 struct RowReading {
     let handle: OpaquePointer
 

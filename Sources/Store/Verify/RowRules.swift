@@ -2,7 +2,7 @@ import MarketData
 
 /// What a row of a stream's table may hold, as SQL conditions that are true for a right value.
 struct RowRules {
-    /// A rule and how it is told.
+    /// A rule and how it is reported.
     struct Rule {
         let name: String
         let condition: String

@@ -6,12 +6,12 @@ import Synchronization
 /// SQLite's own look at every page of a file, with an eye on how long it keeps its snapshot.
 ///
 /// `PRAGMA integrity_check` reads each page once for the trees and each row once more for the values: about twice the
-/// file. All of it stands in one snapshot, which keeps a running collector from emptying its log; so it is given up
+/// file. All of it is one snapshot, which keeps a running collector from emptying its log; so it is given up
 /// when that log has grown by ``mostLog`` since.
 struct StructureCheck {
     /// How much the log of a running collector may grow meanwhile, in bytes.
     static let mostLog: Int64 = 32 << 20
-    /// How many faults are told one by one.
+    /// How many faults are reported one by one.
     static let mostFaults = 50
 
     private struct Target: @unchecked Sendable {

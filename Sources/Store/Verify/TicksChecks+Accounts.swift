@@ -107,7 +107,7 @@ extension TicksChecks {
         for (place, text) in found.prefix(Self.mostTold) { result.find(.warning, .accounts, at: place, text) }
     }
 
-    /// Runs `body`; damage that it meets is told as the table's.
+    /// Runs `body`; damage that it meets is reported as the table's.
     private mutating func reading(
         _ table: String, _ body: (inout TicksChecks) throws(StoreError) -> Void
     ) throws(StoreError) {

@@ -4,7 +4,7 @@ import MarketData
 struct TicksChecks {
     /// Rows that are looked at in one snapshot.
     static let step: Int64 = 20_000
-    /// Findings of one kind that are told one by one.
+    /// Findings of one kind that are reported one by one.
     static let mostTold = 20
 
     let handle: ReadHandle
@@ -104,7 +104,7 @@ struct TicksChecks {
         result.predecessors = predecessors
     }
 
-    /// Damage is told and the rest is looked at; anything else ends the verification.
+    /// Damage is reported and the rest is looked at; anything else ends the verification.
     mutating func noteDamage(_ error: StoreError, at place: String) throws(StoreError) {
         guard error.reason == .damaged else { throw error }
         result.find(

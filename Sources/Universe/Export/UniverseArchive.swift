@@ -68,7 +68,7 @@ public enum UniverseArchive {
             guard known.insert(identity).inserted else {
                 throw UniverseArchiveError(
                     .malformed,
-                    "the backup is damaged: the \(identity.type) group \(quoted(identity.name)) stands in it twice")
+                    "the backup is damaged: the \(identity.type) group \(quoted(identity.name)) is in it twice")
             }
             guard !group.record.members.contains(where: \.symbol.isEmpty) else {
                 throw UniverseArchiveError(

@@ -1,5 +1,5 @@
 import MarketData
-public import Store
+import Store
 
 /// Reads the members of a group from a file as it comes: a plain list of symbols, or the holdings that a fund company
 /// publishes. Which it is, the content tells, not the file's name. Pure: the caller reads the file.
@@ -61,9 +61,6 @@ public struct HoldingsImport: Sendable, Equatable {
 
     /// Where each symbol is among the entries.
     private var places: [String: Int] = [:]
-
-    /// The members as the mirror keeps them.
-    public var members: [GroupMember] { entries.map { GroupMember(symbol: $0.symbol, weight: $0.weight) } }
 
     /// The sum of the weights in percent; `nil` when there are none.
     public var weightSum: Double? {

@@ -2,9 +2,9 @@ import MarketData
 public import Store
 
 /// What the mirror holds, in figures: groups by type, the universes and what they share, sectors, the last pull. Pure.
-public struct UniverseReport: Sendable, Equatable, Encodable {
+public struct UniverseReport: Sendable, Equatable, Codable {
     /// A group type's figures.
-    public struct TypeRow: Sendable, Equatable, Encodable {
+    public struct TypeRow: Sendable, Equatable, Codable {
         /// The type.
         public var type: String
         /// How many groups there are.
@@ -18,7 +18,7 @@ public struct UniverseReport: Sendable, Equatable, Encodable {
     }
 
     /// A group's figures.
-    public struct GroupRow: Sendable, Equatable, Encodable {
+    public struct GroupRow: Sendable, Equatable, Codable {
         /// Its name.
         public var name: String
         /// Its type.
@@ -43,7 +43,7 @@ public struct UniverseReport: Sendable, Equatable, Encodable {
     }
 
     /// What two universes share.
-    public struct Overlap: Sendable, Equatable, Encodable {
+    public struct Overlap: Sendable, Equatable, Codable {
         /// The smaller one.
         public var first: String
         /// The larger one.
@@ -55,7 +55,7 @@ public struct UniverseReport: Sendable, Equatable, Encodable {
     }
 
     /// A sector's figures.
-    public struct SectorRow: Sendable, Equatable, Encodable {
+    public struct SectorRow: Sendable, Equatable, Codable {
         /// Its name.
         public var name: String
         /// How many stocks it has.

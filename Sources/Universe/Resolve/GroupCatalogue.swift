@@ -3,7 +3,7 @@ import Store
 
 /// The groups that a key may name, by name; decides which of them it does name. Pure.
 struct GroupCatalogue {
-    /// The groups that a part stands for: one, or two when a UNIVERSE and an ETF share a name.
+    /// The groups that a part means: one, or two when a UNIVERSE and an ETF share a name.
     struct Match {
         var part: String
         var groups: [GroupHeading]

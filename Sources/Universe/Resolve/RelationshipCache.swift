@@ -116,7 +116,7 @@ public final class RelationshipCache: Sendable {
         }
     }
 
-    /// What each of some universe keys stands for, or why that can't be said.
+    /// What each of some universe keys means, or why that can't be said.
     public func resolutions(of keys: [String]) async -> [String: Result<Resolution, UniverseError>] {
         var found: [String: Result<Resolution, UniverseError>] = [:]
         for key in keys {
@@ -204,24 +204,19 @@ public final class RelationshipCache: Sendable {
         if isOther { invalidate(.all) }
     }
 
-    /// Loads what is likely to be asked for, in one snapshot of the file: all ETFs, sectors, themes and stocks, the
-    /// groups by type, and the universe keys given. Keys that can't be resolved are passed over.
+    /// Loads what is likely to be asked for, in one snapshot of the file: all ETFs, sectors, themes and stocks, and
+    /// the groups by type.
     ///
     /// - Returns: How many answers were loaded.
     @discardableResult
-    public func warmUp(universeKeys: [String] = []) async throws(StoreError) -> Int {
+    public func warmUp() async throws(StoreError) -> Int {
         let (generation, environment) = state.withLock { ($0.generation, $0.environment) }
         let loaded: Result<[(CacheKey, CacheValue)], StoreError> = await withCheckedContinuation { continuation in
             queue.async { [mirror] in
                 continuation.resume(
                     returning: Result { () throws(StoreError) in
                         try mirror.withSnapshot { snapshot in
-                            let loader = RelationshipLoader(snapshot: snapshot, environment: environment)
-                            var answers = try loader.all()
-                            for key in universeKeys.map({ CacheKey(.universe, $0) }) {
-                                if let value = try? loader.load(key) { answers.append((key, value)) }
-                            }
-                            return answers
+                            try RelationshipLoader(snapshot: snapshot, environment: environment).all()
                         }
                     })
             }

@@ -1,7 +1,7 @@
 public import MarketData
 public import Store
 
-/// What a universe key stands for.
+/// What a universe key means.
 public struct Resolution: Sendable, Equatable {
     /// A group that the key, or a part of it, names.
     public struct Part: Sendable, Equatable {

@@ -67,16 +67,16 @@ public struct SymbolSelection: Sendable, Equatable {
     public var parts: [Resolution.Part]
     /// What to log, in order.
     public var remarks: [Remark]
-    /// Why the target is not all that the universe key stands for, in one line; `nil` when it is, or there is no key.
+    /// Why the target is not all that the universe key means, in one line; `nil` when it is, or there is no key.
     public var problem: String?
 
     /// Decides.
     ///
     /// - Parameters:
     ///   - universeKey: The connection's universe key, as written; `nil` or blank when none is set.
-    ///   - list: The connection's plain list, as ``SymbolList`` reads it; `*` stands for every symbol.
+    ///   - list: The connection's plain list, as ``SymbolList`` reads it; `*` means every symbol.
     ///   - fallback: What to do when the key gives nothing and there is no list.
-    ///   - resolution: What the key stands for, as ``RelationshipCache/resolution(of:)`` says; `nil` without a key.
+    ///   - resolution: What the key means, as ``RelationshipCache/resolution(of:)`` says; `nil` without a key.
     /// - Throws: The key's error when it gives nothing, no list is set, and the fallback is a refusal.
     public init(
         universeKey: String?, list: String?, fallback: Fallback, resolution: Result<Resolution, UniverseError>?

@@ -3,7 +3,7 @@ public import Store
 
 /// Turns universe keys into symbols, from the local groups alone: neither database nor network is needed.
 ///
-/// A key that is a group's whole name stands for that group; otherwise each part names one and the result is the
+/// A key that is a group's whole name means that group; otherwise each part names one and the result is the
 /// union. Names are taken as written first and regardless of case after that. Only groups of type UNIVERSE and ETF in
 /// the resolver's environment count.
 public struct UniverseResolver: Sendable {

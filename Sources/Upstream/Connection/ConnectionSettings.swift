@@ -67,7 +67,7 @@ struct ConnectionSettings: Sendable {
         }
         warnings =
             isRemote && mode != "verify-full"
-            ? ["sslmode=\(mode) doesn't prove who the server is; without it in DATABASE_URI verify-full is used"] : []
+            ? ["sslmode=\(mode) doesn't prove who the server is; without it verify-full is used"] : []
 
         // Kerberos encryption would be tried first where a ticket is at hand; everything here is TLS or local.
         options["gssencmode"] = "disable"

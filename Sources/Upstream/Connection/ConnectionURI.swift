@@ -21,10 +21,10 @@ enum ConnectionURI {
 
     private static let tlsModes = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
 
-    /// What the options of other clients mean here.
+    /// What the options of other clients do there, and what does it here.
     private static let foreign: [String: String] = {
         let pooling = "sets up that client's own pool"
-        let search = "chooses the schema there: write options=-csearch_path%3DNAME in its place"
+        let search = "chooses the schema, as options=-csearch_path%3DNAME does here"
         let prepared = "is about prepared statements, and none are used here"
         return [
             "pgbouncer": prepared, "prepareThreshold": prepared, "prepared_statements": prepared,
@@ -34,28 +34,29 @@ enum ConnectionURI {
             "connection_limit": pooling, "pool_timeout": pooling, "pool_size": pooling, "max_overflow": pooling,
             "pool_max_conns": pooling, "pool_min_conns": pooling, "max_conns": pooling, "workaround": pooling,
             "supa": pooling, "reserve": pooling,
-            "socket_timeout": "limits answers there: SYNC_STATEMENT_TIMEOUT does here",
-            "command_timeout": "limits answers there: SYNC_STATEMENT_TIMEOUT does here",
-            "statement_timeout": "limits answers there: SYNC_STATEMENT_TIMEOUT does here",
-            "socketTimeout": "limits answers there: SYNC_STATEMENT_TIMEOUT does here",
-            "connectTimeout": "is connect_timeout here", "timeout": "is connect_timeout here",
-            "ApplicationName": "is application_name here", "targetServerType": "is target_session_attrs here",
-            "sslaccept": "is about certificates there: use sslmode and sslrootcert",
-            "sslidentity": "is sslcert and sslkey here",
-            "sslfactory": "is about certificates there: use sslmode and sslrootcert",
-            "ssl_check_hostname": "is about certificates there: use sslmode and sslrootcert",
-            "uselibpqcompat": "has that client read sslmode as it is read here",
+            "socket_timeout": "limits answers, as SYNC_STATEMENT_TIMEOUT does here",
+            "command_timeout": "limits answers, as SYNC_STATEMENT_TIMEOUT does here",
+            "statement_timeout": "limits answers, as SYNC_STATEMENT_TIMEOUT does here",
+            "socketTimeout": "limits answers, as SYNC_STATEMENT_TIMEOUT does here",
+            "connectTimeout": "is what connect_timeout is here", "timeout": "is what connect_timeout is here",
+            "ApplicationName": "is what application_name is here",
+            "targetServerType": "is what target_session_attrs is here",
+            "sslaccept": "is about certificates, as sslmode and sslrootcert are here",
+            "sslidentity": "is what sslcert and sslkey are here",
+            "sslfactory": "is about certificates, as sslmode and sslrootcert are here",
+            "ssl_check_hostname": "is about certificates, as sslmode and sslrootcert are here",
+            "uselibpqcompat": "has sslmode read as it is read here",
             "reWriteBatchedInserts": "is about that client alone",
             "server_settings": "sets what only that client sends", "async_fallback": "is about that client alone",
         ]
     }()
 
     static func error(_ text: String) -> UpstreamError {
-        UpstreamError(.configuration, "read DATABASE_URI", text)
+        UpstreamError(.configuration, "read the database's URI", text)
     }
 
     /// What the URI sets, and what libpq adds from the environment and by itself. The environment is held to the same
-    /// rules: what it sets counts as if it stood in the URI.
+    /// rules: what it sets counts as if the URI said it.
     static func parse(_ uri: String) throws(UpstreamError) -> (given: [String: String], defaults: [String: String]) {
         try checkScheme(uri)
         let (uri, foreignFaults) = withoutForeignOptions(uri)
@@ -106,7 +107,7 @@ enum ConnectionURI {
         let kept = uri[uri.index(after: mark)...].split(separator: "&").filter { option in
             let name = String(option.prefix { $0 != "=" })
             if let meaning = foreign[name] {
-                faults.append("the option \(name) is another client's and \(meaning): leave it out")
+                faults.append("the option \(name) is another client's: leave it out (there it \(meaning))")
                 return false
             }
             if name == "sslmode", option.hasSuffix("=no-verify") {
@@ -177,12 +178,12 @@ enum ConnectionURI {
         where !overridden.contains(option) {
             let named = "the environment variable \(variable)"
             guard allowed.contains(option) else {
-                throw error("\(named) sets what DATABASE_URI may not set either; unset it")
+                throw error("\(named) sets what the URI may not set either; unset it")
             }
             if option == "hostaddr", given["host"] != nil, given["hostaddr"] == nil {
                 throw error(
-                    "\(named) would lead the connection to another server than DATABASE_URI names; unset it, or write "
-                        + "hostaddr into DATABASE_URI")
+                    "\(named) would lead the connection to another server than the URI names; unset it, or write "
+                        + "hostaddr into the URI")
             }
             guard given[option] == nil else { continue }
             if let fault = faults(in: [option: value]).first { throw error("\(named): \(fault)") }

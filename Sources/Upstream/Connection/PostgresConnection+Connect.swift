@@ -117,6 +117,6 @@ extension PostgresConnection {
         let refusal = ConnectionRefusal(lastMessage, needsPassword: PQconnectionNeedsPassword(handle) == 1)
         let reason = refusal.reason(duringTLS: stage == CONNECTION_SSL_STARTUP)
         finish()
-        return UpstreamError(reason, operation, refusal.text, sqlState: refusal.sqlState)
+        return UpstreamError(reason, operation, refusal.text, sqlState: refusal.sqlState, role: role)
     }
 }

@@ -1,4 +1,5 @@
 import CPostgres
+import MarketData
 
 /// What one statement answered.
 struct StatementResult {
@@ -77,9 +78,9 @@ extension StatementResult {
 enum SQLText {
     /// A string constant, whatever `standard_conforming_strings` is.
     static func literal(_ text: String) -> String {
-        let doubled = text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "''")
-        guard doubled.contains("\\") else { return "'\(doubled)'" }
-        return " E'" + doubled.split(separator: "\\", omittingEmptySubsequences: false).joined(separator: "\\\\") + "'"
+        let doubled = text.escaping("'", with: "'")
+        guard doubled.utf8.contains(UInt8(ascii: "\\")) else { return "'\(doubled)'" }
+        return " E'" + doubled.escaping("\\", with: "\\") + "'"
     }
 
     /// A name as people write it: in quotes only where it must be.
@@ -95,6 +96,6 @@ enum SQLText {
 
     /// A name.
     static func identifier(_ text: String) -> String {
-        "\"" + text.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
+        "\"" + text.escaping("\"", with: "\"") + "\""
     }
 }

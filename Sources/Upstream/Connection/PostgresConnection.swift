@@ -16,6 +16,8 @@ final class PostgresConnection {
     let sessionSQL: [String]
     /// What the tables of bars call their columns.
     let barColumns: BarColumns
+    /// Which database it is.
+    let role: UpstreamRole
     /// Whether ticks go only into tables that have an identity.
     let needsIdentity: Bool
 
@@ -27,6 +29,7 @@ final class PostgresConnection {
         sessionSQL = configuration.sessionSQL
         barColumns = configuration.barColumns
         needsIdentity = configuration.needsIdentity
+        role = configuration.role
     }
 
     deinit { finish() }
@@ -55,7 +58,7 @@ final class PostgresConnection {
 
     /// Ends the connection for good and says why.
     func discarded(_ reason: UpstreamError.Reason, _ operation: String, _ text: String) -> UpstreamError {
-        let error = UpstreamError(reason, operation, secrets.mask(text))
+        let error = UpstreamError(reason, operation, secrets.mask(text), role: role)
         finish()
         return error
     }
@@ -124,6 +127,7 @@ final class PostgresConnection {
         }
         return UpstreamError(
             UpstreamError.Reason(sqlState: sqlState), operation, message.isEmpty ? lastMessage : secrets.mask(message),
-            sqlState: sqlState, object: object.isEmpty ? nil : secrets.mask(object), constraint: named[2].1)
+            sqlState: sqlState, object: object.isEmpty ? nil : secrets.mask(object), constraint: named[2].1,
+            role: role)
     }
 }

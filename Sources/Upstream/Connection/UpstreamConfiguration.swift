@@ -53,7 +53,11 @@ public struct UpstreamConfiguration: Sendable {
         guard connectTimeout > .zero, statementTimeout > .zero else {
             throw UpstreamError(.configuration, "read the timeouts", "a timeout must be longer than 0")
         }
-        settings = try ConnectionSettings(uri: uri)
+        do {
+            settings = try ConnectionSettings(uri: uri)
+        } catch {
+            throw UpstreamError(error.reason, error.operation, error.text, role: role)
+        }
         self.collector = collector
         self.connectTimeout = settings.connectTimeout ?? connectTimeout
         self.statementTimeout = statementTimeout

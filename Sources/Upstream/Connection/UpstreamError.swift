@@ -49,10 +49,12 @@ public struct UpstreamError: Error, Sendable, Equatable {
     public let object: String?
     /// The constraint's name alone; `nil` when the server named none.
     let constraint: String?
+    /// Which database it came from; its setting is named in what to do.
+    let role: UpstreamRole
 
     init(
         _ reason: Reason, _ operation: String, _ text: String, sqlState: String? = nil, object: String? = nil,
-        constraint: String? = nil
+        constraint: String? = nil, role: UpstreamRole = .main
     ) {
         self.reason = reason
         self.operation = operation
@@ -60,6 +62,7 @@ public struct UpstreamError: Error, Sendable, Equatable {
         self.sqlState = sqlState
         self.object = object
         self.constraint = constraint
+        self.role = role
     }
 
     /// Whether the same batch may simply be sent again, after a short wait.
@@ -97,13 +100,29 @@ public struct UpstreamError: Error, Sendable, Equatable {
 
     /// The same error, of which is known that the server needed more time than it has.
     func asTooSlow() -> UpstreamError {
-        UpstreamError(.tooSlow, operation, text, sqlState: sqlState, object: object, constraint: constraint)
+        UpstreamError(
+            .tooSlow, operation, text, sqlState: sqlState, object: object, constraint: constraint, role: role)
     }
 }
 
 extension UpstreamError: CustomStringConvertible {
     /// One line: what was tried, what went wrong, the SQLSTATE and object, what to do.
-    public var description: String {
+    public var description: String { line(advice) }
+
+    /// As ``description``, for a command that doesn't try again by itself.
+    public var lastDescription: String {
+        switch reason {
+        case .connectionLost: line("is the server up and reachable?")
+        case .deadline: line("is the server overloaded or the network cut?")
+        case .busy: line("run it again")
+        case .limit: line("raise the limit named above")
+        case .tooSlow: line("raise SYNC_STATEMENT_TIMEOUT")
+        case .deadLetters: line("look at the data directory's disk, and run it again")
+        case .schema, .login, .readOnly, .data, .refused, .ledger, .tls, .configuration, .cancelled: description
+        }
+    }
+
+    private func line(_ advice: String) -> String {
         var details: [String] = []
         if let sqlState { details.append("SQLSTATE \(sqlState)") }
         if let object { details.append(object) }
@@ -119,12 +138,12 @@ extension UpstreamError: CustomStringConvertible {
         case .limit: "it is tried again in smaller parts; raise the limit named above if it stays"
         case .tooSlow: "it is tried again in smaller parts; raise SYNC_STATEMENT_TIMEOUT if it stays"
         case .schema: schemaAdvice
-        case .login: "check user, password and database in DATABASE_URI, and the server's pg_hba.conf"
+        case .login: "check user, password and database in \(role.setting), and the server's pg_hba.conf"
         case .readOnly:
             object == Self.readOnlySetting
                 ? "somebody set it for the server, the database or the role, as where the disk is full: ALTER ROLE … or "
                     + "DATABASE … SET default_transaction_read_only = off"
-                : "point DATABASE_URI at the primary, or list all servers with target_session_attrs=read-write"
+                : "point \(role.setting) at the primary, or list all servers with target_session_attrs=read-write"
         case .data:
             sqlState == nil
                 ? "nothing was changed" : "the row can't be stored as it is; look at the target's constraints"
@@ -134,8 +153,11 @@ extension UpstreamError: CustomStringConvertible {
         case .ledger:
             "rows are kept and collection goes on; see Backups and copies in docs/operations.md: `edgetick sync --again --from …` "
                 + "sends rows again, and takes the upload over from another copy"
-        case .tls: "check the server's certificate, or sslrootcert and sslmode in DATABASE_URI"
-        case .configuration: "correct DATABASE_URI"
+        case .tls where text.contains("does not support SSL"):
+            "turn on TLS at the server (ssl = on); or, on a line that nobody else can read, write sslmode=disable in "
+                + "\(role.setting)"
+        case .tls: "check the server's certificate, or sslrootcert and sslmode in \(role.setting)"
+        case .configuration: "correct \(role.setting)"
         case .cancelled: "nothing is lost: what wasn't committed is sent again"
         case .deadLetters: "it is tried again with the same rows; look at the data directory's disk"
         }
@@ -147,7 +169,8 @@ extension UpstreamError: CustomStringConvertible {
     private var schemaAdvice: String {
         switch sqlState {
         case nil where object == "table edgetick_uploads": "run `edgetick migrate`"
-        case "42501": "grant the right named above to the user in DATABASE_URI"
+        case nil where object == nil: "nothing was changed"
+        case "42501": "grant the right named above to the user in \(role.setting)"
         case "42P01", "3F000": "run `edgetick migrate`, or check the search_path"
         default: "compare the table with `edgetick migrate --print`"
         }

@@ -6,7 +6,7 @@ struct DistributionPlanner {
     let ours: Set<String>
 
     /// - Parameter named: The tables that it is about; empty for all that `migrate` made.
-    /// - Throws: reason `schema` where the database can't do it; reason `configuration` for a table that isn't there.
+    /// - Throws: reason `schema` where the database can't do it; reason `data` for a table that isn't there.
     func plan(naming named: Set<String>) throws(UpstreamError) -> StatementPlan {
         guard let facts else {
             throw refusal(
@@ -18,8 +18,11 @@ struct DistributionPlanner {
         guard catalog.timescale == nil else {
             throw refusal(.schema, "Citus does not spread TimescaleDB's hypertables: use a database of its own")
         }
+        guard !catalog.tables.isEmpty else {
+            throw refusal(.schema, "there are no tables yet: run `edgetick migrate` first, which makes them")
+        }
         for name in named.sorted() where catalog.tables[name] == nil {
-            throw refusal(.configuration, "there is no table \(name); edgetick migrate makes those that are missing")
+            throw refusal(.data, "there is no table \(name); edgetick migrate makes those that are missing")
         }
         var plan = StatementPlan()
         if facts.workers == 0 {

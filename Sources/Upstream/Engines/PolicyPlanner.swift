@@ -37,7 +37,7 @@ struct PolicyPlanner {
     let ours: Set<String>
     let barTimestamp: BarTimestamp
 
-    /// - Throws: reason `schema` where the database can't do it; reason `configuration` for a wish that makes no sense.
+    /// - Throws: reason `schema` where the database can't do it; reason `data` for a wish that makes no sense.
     func plan(_ wishes: PolicyWishes) throws(UpstreamError) -> StatementPlan {
         guard let facts else {
             throw refusal(.schema, "the database has no TimescaleDB extension, whose policies these are")
@@ -47,6 +47,9 @@ struct PolicyPlanner {
                 .schema,
                 "TimescaleDB \(facts.version) is here without the part under its own licence (timescaledb.license is not "
                     + "timescale), which has the columnstore, retention policies and continuous aggregates")
+        }
+        guard !facts.hypertables.isEmpty else {
+            throw refusal(.schema, "there is no hypertable yet: run `edgetick migrate` first, which makes the tables")
         }
         try check(wishes, facts)
         var plan = StatementPlan()
@@ -68,17 +71,17 @@ struct PolicyPlanner {
     private func check(_ wishes: PolicyWishes, _ facts: TimescaleFacts) throws(UpstreamError) {
         for name in wishes.tables.union(wishes.retention.keys).sorted() where facts.hypertables[name] == nil {
             let known = facts.hypertables.keys.sorted().joined(separator: ", ")
-            throw refusal(.configuration, "\(name) is no hypertable here; there are: \(known)")
+            throw refusal(.data, "\(name) is no hypertable here; there are: \(known)")
         }
         for (name, days) in wishes.retention where days < Self.shortestRetention {
             throw refusal(
-                .configuration,
+                .data,
                 "\(name)=\(days): rows of the last \(Self.shortestRetention) days may still be corrected or filled; keep "
                     + "them at least so long")
         }
         for name in wishes.retention.keys where !isMeant(name, wishes) {
             throw refusal(
-                .configuration, "\(name) is another program's table: name it with --table \(name) as well")
+                .data, "\(name) is another program's table: name it with --table \(name) as well")
         }
     }
 

@@ -27,6 +27,8 @@ struct TimescaleFacts: Sendable, Equatable {
     var aggregates: [String: Aggregate] = [:]
     /// Jobs of these tables whose last run failed.
     var failingJobs: [String] = []
+    /// What the last of their failures was, where the server tells it.
+    var jobError: String?
 }
 
 extension TimescaleFacts {
@@ -75,6 +77,11 @@ extension TimescaleFacts {
             }
             if row[6] == "Failed" { failingJobs.append("job \(row[7] ?? "") of \(subject)") }
         }
+        if !failingJobs.isEmpty {
+            let sql = "SELECT err_message FROM timescaledb_information.job_errors ORDER BY finish_time DESC LIMIT 1"
+            jobError =
+                (try? connection.ask(sql, "ask TimescaleDB for its jobs' errors"))?.last?.rows.first?.first ?? nil
+        }
     }
 
     /// A function of the extension, for SQL.
@@ -108,9 +115,12 @@ extension TimescaleFacts {
         if !hypertables.isEmpty, hypertables.values.allSatisfy({ $0.columnstoreAfter == nil }) {
             lines.append(.note("no policy is set: edgetick migrate --policies prints what it would set"))
         }
-        for job in failingJobs {
+        if let job = failingJobs.first {
+            let more = failingJobs.count > 1 ? " (and \(failingJobs.count - 1) more)" : ""
+            let error = jobError.map { ": \($0)" } ?? ""
             lines.append(
-                .warning("TimescaleDB's \(job) failed the last time: see timescaledb_information.job_errors"))
+                .warning(
+                    "TimescaleDB's \(job)\(more) failed the last time\(error); see timescaledb_information.job_errors"))
         }
         return lines
     }

@@ -200,19 +200,29 @@ public actor FleetTable {
             extract(epoch FROM clock_timestamp() - seen),
             CASE WHEN backend IS NOT NULL AND NOT pg_is_in_recovery()
                 THEN backend IN (SELECT pid FROM pg_stat_activity) END
-        FROM \(table)\(group.map { " WHERE \"group\" = \(SQLText.literal($0))" } ?? "") ORDER BY id
+        FROM \(table)
+        WHERE isfinite(seen) AND isfinite(started) AND isfinite(last_event) IS NOT FALSE
+            \(group.map { "AND \"group\" = \(SQLText.literal($0))" } ?? "") ORDER BY id
         """
     }
 }
 
 extension FleetRow {
+    /// More than any box has, and no more than can be reckoned with: the table takes what anybody writes.
+    private static let most = Double(1 << 50)
+
     /// Reads a row of ``FleetTable/readSQL(_:_:)``; `nil` where a column has no value of its kind.
     fileprivate init?(_ row: [String?]) {
         guard row.count == 23, let id = row[0], let host = row[2], let version = row[3], let word = row[5],
-            let file = row[16], let seen = row[20].flatMap({ Int64($0) }), let age = row[21].flatMap({ Double($0) })
+            let file = row[16], let seen = row[20].flatMap({ Int64($0) })
         else { return nil }
-        func whole(_ place: Int) -> Int64? { row[place].flatMap { Int64($0) } }
-        func number(_ place: Int) -> Double { row[place].flatMap { Double($0) } ?? 0 }
+        func whole(_ place: Int) -> Int64? {
+            row[place].flatMap { Int64($0) }.map { min(max($0, -Int64(Self.most)), Int64(Self.most)) }
+        }
+        func number(_ place: Int) -> Double {
+            guard let number = row[place].flatMap({ Double($0) }), number.isFinite else { return 0 }
+            return min(max(number, -Self.most), Self.most)
+        }
         var report = FleetReport(id: id, group: row[1], host: host, version: version, fileID: file)
         report.uptime = number(4)
         // A word of a newer version is taken for trouble, and shown with its reason.
@@ -230,6 +240,6 @@ extension FleetRow {
         report.clockOffset = whole(17)
         report.isPushedOut = row[18] == "t"
         report.sharesWith = row[19].map { $0.split(separator: ",").map(String.init) }
-        self.init(report: report, seen: seen, age: max(0, age), isConnected: row[22].map { $0 == "t" })
+        self.init(report: report, seen: seen, age: max(0, number(21)), isConnected: row[22].map { $0 == "t" })
     }
 }

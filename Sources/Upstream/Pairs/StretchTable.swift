@@ -71,7 +71,7 @@ public actor StretchTable {
                    (extract(epoch FROM through) * 1000)::bigint, array_to_string(symbols, ' ')
             FROM \(Self.table) WHERE "group" = \(SQLText.literal(group))
             AND collector <> \(SQLText.literal(configuration.collector))
-            AND since <= \(Self.moment(span.upperBound)) AND through >= \(Self.moment(span.lowerBound))
+            AND isfinite(since) AND isfinite(through) AND since <= \(Self.moment(span.upperBound)) AND through >= \(Self.moment(span.lowerBound))
             """, operation)
         var found: [String: [Stretch]] = [:]
         for row in results.last?.rows ?? [] {

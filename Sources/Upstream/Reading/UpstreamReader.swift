@@ -17,9 +17,6 @@ public actor UpstreamReader {
         self.configuration = configuration
     }
 
-    /// The server, port, database and user, without any secret.
-    public nonisolated var target: String { configuration.target }
-
     /// Closes the connection; a later reading opens it again.
     public func disconnect() {
         connection?.finish()

@@ -54,13 +54,13 @@ public enum IdentityMaker {
         try await UpstreamSchemaSession().identities(configuration, kinds)
     }
 
-    /// Which tables of ticks of these kinds of events are there without an identity. For a start that waits for it:
-    /// connecting and the answer may take `limit` each.
+    /// Which tables of ticks of these kinds of events are there without an identity, and which are not there. For a start
+    /// that waits for it: connecting and the answer may take `limit` each.
     ///
     /// - Throws: ``UpstreamError`` when the database can't be asked.
     public static func lacking(
         _ configuration: UpstreamConfiguration, for kinds: Set<EventKind>, within limit: Duration
-    ) async throws(UpstreamError) -> [String] {
+    ) async throws(UpstreamError) -> (identity: [String], table: [String]) {
         try await UpstreamSchemaSession().tablesLackingIdentity(configuration.hurried(limit), kinds)
     }
 
@@ -186,15 +186,16 @@ extension UpstreamSchemaSession {
 
     func tablesLackingIdentity(
         _ configuration: UpstreamConfiguration, _ kinds: Set<EventKind>
-    ) async throws(UpstreamError) -> [String] {
+    ) async throws(UpstreamError) -> (identity: [String], table: [String]) {
         try await interruptible(by: interrupt) { () throws(UpstreamError) in
             let connection = try PostgresConnection.connect(configuration, interrupt: interrupt)
             defer { connection.finish() }
             let shapes = Self.shapes(kinds)
             let catalog = try connection.readCatalog(of: shapes.map(\.name))
-            return shapes.filter { shape in
+            let unfit = shapes.filter { shape in
                 catalog.tables[shape.name].map { shape.identity(in: $0)?.isWhole != true } ?? false
-            }.map(\.name)
+            }
+            return (unfit.map(\.name), shapes.map(\.name).filter { catalog.tables[$0] == nil })
         }
     }
 
@@ -272,14 +273,17 @@ extension UpstreamSchemaSession {
             try connection.begin("ISOLATION LEVEL READ COMMITTED", operation)
             // Uploads queue behind a lock that is waited for.
             let patience = max(1, configuration.statementTimeout.settingMilliseconds / 2)
-            try connection.run("SET LOCAL lock_timeout = \(patience); \(sql.lockSQL)", operation)
+            // One statement at a time: Citus hands on to its workers what it was sent, all of it.
+            try connection.run("SET LOCAL lock_timeout = \(patience)", operation)
+            try connection.run(sql.lockSQL, operation)
             var removed: Int64 = 0
             if removingDoubles {
                 let found = try connection.run("\(sql.findSQL); \(IdentitySQL.countSQL(limit: 1))", operation)
                 removed = found[1].rows.first?.first.flatMap { $0 }.flatMap { Int64($0) } ?? 0
-                if removed > 0 { try connection.run(sql.removeSQL.joined(separator: "; "), operation) }
+                if removed > 0 { for statement in sql.removeSQL { try connection.run(statement, operation) } }
             }
-            try connection.run("\(sql.indexSQL()); COMMIT", operation)
+            try connection.run(sql.indexSQL(), operation)
+            try connection.run("COMMIT", operation)
             return removed
         }
     }

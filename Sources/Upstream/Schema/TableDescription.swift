@@ -22,6 +22,8 @@ struct TableDescription: Sendable, Equatable {
         var canInsert: Bool
         var canUpdate: Bool
         var canSelect: Bool
+        /// The sequence that the default takes its numbers from and the user may not use, as SQL names it.
+        var closedSequence: String?
     }
 
     struct Key: Sendable, Hashable {
@@ -39,6 +41,7 @@ struct TableDescription: Sendable, Equatable {
     var keys: Set<Key>
     /// Whether policies decide what the user sees and writes.
     var hasRowSecurity = false
+    var canDelete = true
 
     /// The name for statements that people read: quoted where it must be.
     var namedBySQL: String { SQLText.name(schema) + "." + SQLText.name(name) }
@@ -97,6 +100,7 @@ extension PostgresConnection {
     /// Reads the descriptions of the tables named, as the search_path finds them.
     func readCatalog(of tables: [String]) throws(UpstreamError) -> Catalog {
         let operation = "read the tables' columns"
+        let tables = tables.isEmpty ? [""] : tables
         let names = tables.map { "(\(SQLText.literal($0)))" }.joined(separator: ",")
         let found = "(VALUES \(names)) w(name) JOIN pg_class c ON c.oid = to_regclass(quote_ident(w.name))"
         let results = try ask(
@@ -110,13 +114,22 @@ extension PostgresConnection {
                        SELECT 1 FROM part p JOIN pg_class c ON c.oid = p.oid WHERE c.relkind = 'f'),
                    coalesce(has_schema_privilege(current_schema(), 'CREATE'), false), current_schema(),
                    current_database(), (SELECT extversion FROM pg_extension WHERE extname = 'citus');
-            SELECT w.name, n.nspname, c.relname, c.relkind, row_security_active(c.oid)
+            SELECT w.name, n.nspname, c.relname, c.relkind, row_security_active(c.oid),
+                   has_table_privilege(c.oid, 'DELETE')
             FROM \(found) JOIN pg_namespace n ON n.oid = c.relnamespace;
             SELECT w.name, a.attname, coalesce(b.typname, t.typname), format_type(a.atttypid, a.atttypmod),
                    a.attnotnull AND NOT a.atthasdef AND a.attidentity = '',
                    a.attgenerated <> '' OR a.attidentity = 'a',
                    has_column_privilege(c.oid, a.attnum, 'INSERT'), has_column_privilege(c.oid, a.attnum, 'UPDATE'),
-                   has_column_privilege(c.oid, a.attnum, 'SELECT')
+                   has_column_privilege(c.oid, a.attnum, 'SELECT'),
+                   (SELECT min(format('%I.%I', n.nspname, s.relname))
+                    FROM pg_attrdef f
+                    JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid
+                         AND d.refclassid = 'pg_class'::regclass
+                    JOIN pg_class s ON s.oid = d.refobjid
+                    JOIN pg_namespace n ON n.oid = s.relnamespace
+                    WHERE f.adrelid = c.oid AND f.adnum = a.attnum
+                        AND CASE s.relkind WHEN 'S' THEN NOT has_sequence_privilege(s.oid, 'USAGE, UPDATE') END)
             FROM \(found)
             JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
             JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_type b ON b.oid = t.typbasetype
@@ -150,7 +163,8 @@ extension PostgresConnection {
         }
         for row in results[1].rows.map(\.texts) {
             catalog.tables[row[0]] = TableDescription(
-                schema: row[1], name: row[2], kind: row[3], columns: [], keys: [], hasRowSecurity: row[4] == "t")
+                schema: row[1], name: row[2], kind: row[3], columns: [], keys: [], hasRowSecurity: row[4] == "t",
+                canDelete: row[5] == "t")
         }
         let columns = Dictionary(grouping: results[2].rows.map(\.texts)) { $0[0] }
         let barNames = columns.mapValues { rows in barColumns(of: rows[0][0]).inForce(among: Set(rows.map { $0[1] })) }
@@ -186,6 +200,7 @@ extension TableDescription.Column {
         canInsert = row[6] == "t"
         canUpdate = row[7] == "t"
         canSelect = row[8] == "t"
+        closedSequence = row[9].isEmpty ? nil : row[9]
     }
 }
 

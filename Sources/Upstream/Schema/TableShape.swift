@@ -23,6 +23,7 @@ struct TableShape: Sendable {
         case insert = "INSERT"
         case update = "UPDATE"
         case select = "SELECT"
+        case delete = "DELETE"
     }
 
     /// The column of a name.
@@ -50,8 +51,7 @@ struct TableShape: Sendable {
                 if isNeeded { faults.append("column \(column.name) has the type \(existing.typeText)") }
             }
         }
-        let known = Set(columns.map(\.name))
-        for column in table.columns where column.isRequired && !known.contains(column.name) {
+        for column in strangers(in: table) where column.isRequired {
             faults.append("column \(column.name) is NOT NULL without a default, and nothing is known to put there")
         }
         if !key.isEmpty, !table.hasKey(on: key) {
@@ -61,6 +61,9 @@ struct TableShape: Sendable {
         for right in rights where lacks(right, table) {
             faults.append(
                 "the user \(user) \(Self.lacksRight) \(right.rawValue) (\(grant([right.rawValue], table, catalog)))")
+        }
+        for grant in sequenceGrants(table, catalog) {
+            faults.append("the user \(user) \(Self.lacksRight) USAGE on a default's sequence (\(grant))")
         }
         return faults
     }
@@ -93,6 +96,7 @@ struct TableShape: Sendable {
             remedies.append(
                 grant(missing + ([Self.ledger.name, Self.fleet.name].contains(name) ? ["DELETE"] : []), table, catalog))
         }
+        remedies += sequenceGrants(table, catalog)
         if !key.isEmpty, !table.hasKey(on: key), key.allSatisfy({ table.column($0) != nil }) {
             let columns = key.map { SQLText.name(table.column($0)?.ownName ?? $0) }.joined(separator: ", ")
             remedies.append("CREATE UNIQUE INDEX ON \(table.namedBySQL) (\(columns))")
@@ -107,6 +111,19 @@ struct TableShape: Sendable {
 
     private func grant(_ rights: [String], _ table: TableDescription, _ catalog: Catalog) -> String {
         "GRANT \(rights.joined(separator: ", ")) ON \(table.namedBySQL) TO \(SQLText.name(catalog.user))"
+    }
+
+    /// The columns that aren't known here, to which their defaults are left.
+    private func strangers(in table: TableDescription) -> [TableDescription.Column] {
+        table.columns.filter { column($0.name) == nil }
+    }
+
+    /// The rights to the sequences of `serial` columns that are left to their defaults.
+    private func sequenceGrants(_ table: TableDescription, _ catalog: Catalog) -> [String] {
+        guard rights.contains(.insert) else { return [] }
+        return strangers(in: table).compactMap(\.closedSequence).map {
+            "GRANT USAGE ON SEQUENCE \($0) TO \(SQLText.name(catalog.user))"
+        }
     }
 
     /// The table as it was found.
@@ -126,19 +143,37 @@ struct TableShape: Sendable {
 
     /// What works but isn't as this program would make it, a line each.
     func differences(in table: TableDescription) -> [String] {
-        columns.compactMap { column in
-            guard let existing = table.column(column.name) else {
-                return column.isRequired ? nil : "column \(column.name) is missing: its values are not sent"
-            }
-            guard let form = ColumnForm(column.content, typeName: existing.typeName) else {
-                return column.isRequired || existing.isRequired
-                    ? nil : "column \(column.name) has the type \(existing.typeText): its values are not sent"
-            }
-            if existing.isGenerated { return column.isRequired ? nil : "column \(column.name) is generated: not sent" }
-            if form == .plainTime { return "column \(column.name) has no time zone: times are written in UTC" }
-            if existing.typeName == "float4" { return "column \(column.name) keeps 6 digits only" }
-            return nil
-        } + rounded(in: table)
+        let missing = columns.filter { table.column($0.name) == nil && !$0.isRequired }.map(\.name)
+        let unzoned = columns.filter {
+            form(of: $0, in: table) == .plainTime && table.column($0.name)?.isGenerated == false
+        }.map(\.name)
+        return [
+            Self.sentence(missing, "is missing: its values are not sent", "are missing: their values are not sent"),
+            Self.sentence(
+                unzoned, "has no time zone: times are written in UTC", "have no time zone: times are written in UTC"),
+        ].compactMap { $0 }
+            + columns.compactMap { column in
+                guard let existing = table.column(column.name) else { return nil }
+                guard form(of: column, in: table) != nil else {
+                    return column.isRequired || existing.isRequired
+                        ? nil : "column \(column.name) has the type \(existing.typeText): its values are not sent"
+                }
+                if existing.isGenerated {
+                    return column.isRequired ? nil : "column \(column.name) is generated: not sent"
+                }
+                return existing.typeName == "float4" ? "column \(column.name) keeps 6 digits only" : nil
+            } + rounded(in: table)
+    }
+
+    private func form(of column: Column, in table: TableDescription) -> ColumnForm? {
+        table.column(column.name).flatMap { ColumnForm(column.content, typeName: $0.typeName) }
+    }
+
+    /// A line about columns; `nil` for none.
+    private static func sentence(_ columns: [String], _ one: String, _ several: String) -> String? {
+        guard !columns.isEmpty else { return nil }
+        return columns.count == 1
+            ? "column \(columns[0]) \(one)" : "columns \(columns.joined(separator: ", ")) \(several)"
     }
 
     /// Columns that keep fewer decimals of a price than prices have, a line each.
@@ -154,7 +189,8 @@ struct TableShape: Sendable {
     private static let weight = "weight"
 
     private func lacks(_ right: Right, _ table: TableDescription) -> Bool {
-        columns.contains { column in
+        if right == .delete { return !table.canDelete }
+        return columns.contains { column in
             guard let existing = table.column(column.name), column.isRequired || existing.isRequired else {
                 return false
             }
@@ -162,6 +198,7 @@ struct TableShape: Sendable {
             case .insert: !existing.canInsert
             case .update: !existing.canUpdate
             case .select: !existing.canSelect
+            case .delete: false
             }
         }
     }
@@ -245,7 +282,7 @@ extension TableShape {
             ("collector", .text), ("kind", .text), ("since", .instant), ("through", .instant), ("symbols", .list),
             ("group", .text),
         ],
-        key: ["collector", "kind", "since"], rights: [.insert, .update, .select])
+        key: ["collector", "kind", "since"], rights: [.insert, .update, .select, .delete])
 
     /// Whether its rows are bars, of which newer versions replace older ones.
     var holdsBars: Bool { self.name == Self.minuteBars.name || self.name == Self.secondBars.name }

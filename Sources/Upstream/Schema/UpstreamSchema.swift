@@ -27,6 +27,8 @@ public struct SchemaChange: Sendable, Equatable {
     public internal(set) var versions: String?
     /// Of a table of ticks that is there, whether a unique key tells its events apart.
     public internal(set) var hasIdentity: Bool?
+    /// The command that makes the table where it is missing.
+    public internal(set) var maker = "edgetick migrate"
     /// What works and is hardly meant, a line each: prices that are rounded, bars under another moment.
     public internal(set) var warnings: [String] = []
     /// Statements for whoever owns the tables, that have the faults away.
@@ -62,7 +64,7 @@ extension SchemaChange: CustomStringConvertible {
         case .present: "\(table): present\(rule)"
         case .differs(let lines): "\(table): present, differs: \(lines.joined(separator: "; "))\(rule)"
         case .unusable(let lines): "\(table): can't be used: \(lines.joined(separator: "; "))"
-        case .missing where isNeeded: "\(table): missing; run `edgetick migrate`"
+        case .missing where isNeeded: "\(table): missing; run `\(maker)`"
         case .missing: "\(table): missing, and not needed as things are set"
         }
     }

@@ -130,6 +130,7 @@ extension TableShape {
     fileprivate func change(in catalog: Catalog, isNew: Bool, _ conflict: BarConflict?) -> SchemaChange {
         var change = state(in: catalog, isNew: isNew)
         change.remedies = remedies(in: catalog)
+        if catalog.needsIdentity, holdsTicks { change.maker += " --tick-identity" }
         if let table = catalog.tables[name] {
             change.warnings = rounded(in: table)
             if holdsTicks { change.hasIdentity = identity(in: table)?.isWhole == true }

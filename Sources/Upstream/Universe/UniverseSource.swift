@@ -34,9 +34,6 @@ public actor UniverseSource {
         self.configuration = configuration
     }
 
-    /// The server, port, database and user, without any secret.
-    public nonisolated var target: String { configuration.target }
-
     /// Reads everything in one REPEATABLE READ, READ ONLY transaction.
     ///
     /// - Parameter progress: is told how many of how many memberships have come.

@@ -21,7 +21,7 @@ final class CommitGroup {
         waiting.count < Self.limit && since.map { now - $0 < Self.longest } ?? true
     }
 
-    /// Takes a committed batch and answers those that are settled now.
+    /// Takes a committed batch and returns those that are settled now.
     func add(_ batch: SettledBatch, by ledger: Ledger, token: String? = nil, isLazy: Bool) -> [SettledBatch] {
         waiting.append(batch)
         self.ledger = ledger
@@ -31,7 +31,7 @@ final class CommitGroup {
         return []
     }
 
-    /// The server's disk has everything: answers what was waiting.
+    /// The server's disk has everything: returns what was waiting.
     func settle() -> [SettledBatch] {
         defer { (waiting, since) = ([], nil) }
         return waiting

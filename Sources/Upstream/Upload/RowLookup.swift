@@ -5,13 +5,16 @@ struct RowLookup<Field: RowField> {
     private let table: TableDescription
     private let columns: [PlannedColumn<Field>]
     private let types: [String]
+    /// Whether Citus is asked, which joins a list of values and runs no subquery for each of them.
+    private let joins: Bool
     /// Whether a row can't be taken for another collector's, or need not be told from it.
     let isCertain: Bool
 
     /// - Parameter whose: Whether rows of anybody count, where a key tells their events apart.
     /// - Throws: reason `schema` when the table can't be read.
-    init(_ target: UploadTarget<Field>, of whose: RowOwner) throws(UpstreamError) {
+    init(_ target: UploadTarget<Field>, of whose: RowOwner, in catalog: Catalog) throws(UpstreamError) {
         table = target.table
+        joins = catalog.citus != nil
         let isOnce = whose == .anybody && target.identity?.isWhole == true
         columns =
             isOnce ? target.told : target.columns.filter { !$0.roles.isDisjoint(with: [.key, .identity, .lookedUp]) }
@@ -54,7 +57,8 @@ struct RowLookup<Field: RowField> {
         do throws(UpstreamError) {
             let results = try connection.ask(before + sql(fields, part) + after, operation)
             for row in results.lazy.flatMap(\.rows) {
-                guard row.count == 2, let place = row[0].flatMap({ Int($0) }), let count = row[1].flatMap({ Int($0) })
+                guard row.count == 2, let place = row[0].flatMap({ Int($0) }), let count = row[1].flatMap({ Int($0) }),
+                    found.indices.contains(place)
                 else { continue }
                 found[place].upstream = count
             }
@@ -78,10 +82,13 @@ struct RowLookup<Field: RowField> {
             let sign = columns[index].roles.contains(.required) && index < 2 ? "=" : "IS NOT DISTINCT FROM"
             return "t.\(name) \(sign) v.c\(index)::\(types[index])"
         }
-        return """
-            SELECT v.place, (SELECT count(*) FROM \(table.sqlName) t WHERE \(conditions.joined(separator: " AND ")))
-            FROM (VALUES \(values.joined(separator: ", "))) AS v(place, \(names))
-            """
+        let condition = conditions.joined(separator: " AND ")
+        let asked = "(VALUES \(values.joined(separator: ", "))) AS v(place, \(names))"
+        if joins {
+            return "SELECT v.place, count(*) FROM \(asked) JOIN \(table.sqlName) t ON \(condition) GROUP BY v.place"
+        }
+        // Row by row, so that the index is used whatever the server thinks of the table's size.
+        return "SELECT v.place, (SELECT count(*) FROM \(table.sqlName) t WHERE \(condition)) FROM \(asked)"
     }
 
     /// A value as COPY has it, as a constant: its escapes are those of an escape string.
@@ -92,7 +99,7 @@ struct RowLookup<Field: RowField> {
         column.field.write(row, as: column.form, in: context, to: &copy)
         let text = String(decoding: copy.bytes, as: UTF8.self)
         guard text != "\\N" else { return "NULL" }
-        return "E'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "''") + "'"
+        return "E'" + text.escaping("'", with: "'") + "'"
     }
 }
 
@@ -143,7 +150,7 @@ extension Uploader {
             _ rows: [Buffered<Field.Event>], _ shape: TableShape, _: Field.Type
         ) throws(UpstreamError) {
             guard !rows.isEmpty else { return }
-            let lookup = try RowLookup(UploadTarget<Field>(shape, in: catalog), of: whose)
+            let lookup = try RowLookup(UploadTarget<Field>(shape, in: catalog), of: whose, in: catalog)
             found.rows += try lookup.copies(rows, context, over: connection)
             found.isCertain = found.isCertain && lookup.isCertain
         }

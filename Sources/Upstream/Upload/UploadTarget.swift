@@ -49,14 +49,40 @@ struct UploadTarget<Field: RowField>: Sendable {
 
     fileprivate static var staging: String { "pg_temp.edgetick_staging" }
 
-    /// A temporary table of the target's own column types, so that rounding is the target's, and COPY into it.
-    func stageSQL(isBinary: Bool) -> String {
+    /// A temporary table of the target's own column types, so that rounding is the target's, and COPY into it; with
+    /// numbers of its rows where these are needed.
+    func stageSQL(isBinary: Bool, isNumbered: Bool = false) -> String {
         let types = columns.map { column in
             "\(column.name) \(table.column(column.field.rawValue)?.typeText ?? "text")"
         }
         return """
-            CREATE TEMPORARY TABLE edgetick_staging (\(types.joined(separator: ", "))) ON COMMIT DROP;
+            CREATE TEMPORARY TABLE edgetick_staging (\(types.joined(separator: ", "))\(isNumbered ? Self.number : "")) \
+            ON COMMIT DROP;
             \(Self.copy(into: Self.staging, columnList, isBinary))
+            """
+    }
+
+    private static var number: String { ", edgetick_number integer GENERATED ALWAYS AS IDENTITY" }
+
+    /// Leaves out those staged rows whose event is there within a millisecond, for rows of the REST API: its times are cut
+    /// off and the stream's are rounded. `nil` where the sequence can't tell events apart.
+    var leaveOutSQL: String? {
+        guard told.contains(where: { $0.field.rawValue == "sequence" }) else { return nil }
+        let time = table.quoted("time")
+        let conditions = told.compactMap { column -> String? in
+            let name = column.name
+            switch column.field.rawValue {
+            case "time":
+                return "t.\(time) BETWEEN s.\(time) - interval '1 millisecond' AND s.\(time) + interval '1 millisecond'"
+            case "symbol", "sequence": return "t.\(name) = s.\(name)"
+            default: return "t.\(name) IS NOT DISTINCT FROM s.\(name)"
+            }
+        }
+        // A number, and the staged rows in a query of their own, because Citus joins them only so.
+        return """
+            DELETE FROM \(Self.staging) WHERE edgetick_number IN (
+            SELECT s.edgetick_number FROM (SELECT * FROM \(Self.staging) OFFSET 0) s
+            JOIN \(table.sqlName) t ON \(conditions.joined(separator: " AND ")))
             """
     }
 
@@ -97,7 +123,7 @@ extension UploadTarget where Field == BarField {
     ///
     /// What the REST aggregates don't have keeps its value where they bring the rows.
     ///
-    /// Answers the number of rows written and, with `tellsNew`, how many of them were new. An inserted row has no
+    /// Returns the number of rows written and, with `tellsNew`, how many of them were new. An inserted row has no
     /// xmax; partitioned tables don't give system columns away.
     func mergeSQL(tellsNew: Bool, versions: BarVersions, from source: EventSource) -> String {
         let merge = """

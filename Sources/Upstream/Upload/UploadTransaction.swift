@@ -92,7 +92,7 @@ final class UploadTransaction {
     /// Where the ledger's row is when this is committed.
     var end: LedgerPosition { LedgerPosition(sequence: last, token: token) }
 
-    /// Begins, and answers the last sequence that is upstream.
+    /// Begins, and returns the last sequence that is upstream.
     func begin() throws(UpstreamError) -> Int64 {
         for result in try connection.run(beginSQL, "lock the ledger") { try lock(result) }
         guard let settledSequence else { throw unreadable }
@@ -286,11 +286,14 @@ final class UploadTransaction {
     ) throws(UpstreamError) {
         try needTemporary()
         let operation = "insert into \(target.table.displayName)"
+        let rest = context.connections.firstIndex(of: EventSource.backfill.rawValue).map(Int32.init)
+        let leaveOut = part.contains { rows[Int($0)].connection == rest } ? target.leaveOutSQL : nil
         var written = 0
         try attempt { sql throws(UpstreamError) in
             try self.send(rows, part, to: target, context, "COPY for \(target.table.displayName)") {
-                sql + target.stageSQL(isBinary: $0)
+                sql + target.stageSQL(isBinary: $0, isNumbered: leaveOut != nil)
             }
+            if let leaveOut { try self.connection.run(leaveOut, operation) }
             let checked = identity.isNarrow ? "\(target.missingSQL); " : ""
             let results = try self.connection.run(
                 "\(target.insertSQL); \(checked)\(UploadTarget<Field>.unstageSQL)", operation)

@@ -200,7 +200,7 @@ extension Uploader {
     /// The connection, where it was not given up.
     var standing: PostgresConnection? { connection.flatMap { $0.isUsable ? $0 : nil } }
 
-    /// The connection and what was read of the tables, both made anew where necessary.
+    /// The connection and what was read of the tables, both made again where necessary.
     func connected() throws(UpstreamError) -> (PostgresConnection, Catalog) {
         if let connection, connection.isUsable, let catalog { return (connection, catalog) }
         if connection?.isUsable != true {

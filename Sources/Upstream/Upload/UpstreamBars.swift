@@ -33,23 +33,17 @@ extension Uploader {
 }
 
 extension Uploader {
-    /// The streams of ticks in which the database recognises events that are there, by a unique index over what the feed
-    /// says of them.
+    /// The streams of ticks in which the database recognises events that are there: their table has a ``TickIdentity``.
     ///
     /// - Throws: any ``UpstreamError/Reason``.
     public func identifiedStreams() async throws(UpstreamError) -> Set<EventStream> {
         try await inTurn { () throws(UpstreamError) in
-            let (connection, _) = try self.connected()
-            let results = try connection.ask(
-                """
-                SELECT w.name FROM (VALUES ('trades'), ('quotes')) w(name)
-                WHERE EXISTS (SELECT 1 FROM pg_index i
-                    JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey) AND a.attname = 'sequence'
-                    WHERE i.indrelid = to_regclass(quote_ident(w.name)) AND i.indisunique AND i.indisvalid)
-                """, "read the tables' keys")
+            let (_, catalog) = try self.connected()
             return Set(
-                (results.last?.rows ?? []).compactMap { $0.first.flatMap(\.self).flatMap { EventStream(rawValue: $0) } }
-            )
+                self.configuration.streams.filter { stream in
+                    let shape = TableShape.table(of: stream.kinds[0])
+                    return catalog.tables[shape.name].flatMap(shape.identity)?.isWhole == true
+                })
         }
     }
 }

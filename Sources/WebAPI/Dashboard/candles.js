@@ -34,7 +34,7 @@ export class Candles {
   #readout = el('output', { class: 'readout' });
   #paint = painter(() => this.#draw());
 
-  // `moved` is told {count, to} when the person looks elsewhere; `older` that bars before the first are wanted.
+  // `moved` is called with {count, to} when the person looks elsewhere; `older` when bars before the first are wanted.
   constructor({ moved, older }) {
     this.#moved = moved;
     this.#older = older;
@@ -266,7 +266,7 @@ export class Candles {
     });
     context.fillStyle = color('muted');
     context.textAlign = 'left';
-    context.fillText(format.compact(most), width - RIGHT + 6, ground - 2);
+    context.fillText(`vol ${format.compact(most)}`, width - RIGHT + 6, ground - 2, RIGHT - 8);
     if (known.length) this.#drawAverage(context, average, first, x, y);
     const last = bars.at(-1);
     if (this.isFollowing) this.#drawLast(context, last, y, width);

@@ -41,9 +41,9 @@ class Column {
     this.button.setAttribute('aria-label', `Symbols of ${state.name}`);
     const symbols = state.takes_all
       ? 'all'
-      : `${format.count(state.confirmed_tickers)} of ${format.count(state.assigned_tickers)} confirmed`;
+      : `${format.count(state.confirmed_tickers)} of ${format.count(state.assigned_tickers)}`;
     const pairs = [
-      ['Symbols', symbols],
+      ['Confirmed', symbols],
       ['Events/s, 1 s · 60 s', `${format.rate(state.rates.one_second)} · ${format.rate(state.rates.one_minute)}`],
       ['Events', format.count(state.message_count)],
       ['Last event', state.last_event_ms === null ? 'none yet' : format.ago((now - state.last_event_ms) / 1000)],
@@ -63,7 +63,7 @@ class Column {
     }
     this.facts.replaceChildren(facts(pairs));
     setLevel(this.note, state.status !== 'connected' ? 'failing' : problem === null ? 'unknown' : 'degraded');
-    const error = state.last_error ? `${format.moment(state.last_error_ms)}: ${state.last_error}` : '';
+    const error = state.last_error ? `Last error, ${format.moment(state.last_error_ms)}: ${state.last_error}` : '';
     setText(this.note, [problem, error].filter(Boolean).join(' · '));
   }
 }
@@ -84,7 +84,7 @@ export class Connections {
       if (!agreed) return;
       await act(button, async () => {
         const { count } = await load('/api/websocket/rebalance', { method: 'POST' });
-        return count === 0 ? 'The load is even already; nothing moved.' : `${format.plural(count, 'symbol')} moved.`;
+        return count === 0 ? 'The load was already even; nothing moved.' : `${format.plural(count, 'symbol')} moved.`;
       });
     });
   }
@@ -122,7 +122,7 @@ export class Connections {
     this.#columns.delete(id);
   }
 
-  // Events of the stream: they tell sooner than the next metrics when something last came.
+  // Events of the stream: they say sooner than the next metrics when something last came.
   heard(events) {
     for (const column of this.#columns.values()) {
       const last = events.findLast((event) => event.connection === column.state.name);

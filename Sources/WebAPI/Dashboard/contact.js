@@ -47,11 +47,11 @@ export class Contact {
     setText(byId('contact-text'), words[state]);
     const banner = byId('banner');
     if (state === 'lost') {
-      // What was so is no news of what is so.
+      // What was last seen says nothing about now.
       setLevel(byId('verdict'), 'unknown');
-      setText(byId('verdict'), 'Not known');
+      setText(byId('verdict'), 'Unknown');
       delete byId('verdict-detail').dataset.text;
-      setText(byId('verdict-detail'), 'No word from the collector; the rest is what it said last.');
+      setText(byId('verdict-detail'), 'No contact with the collector: below is its last known state.');
     }
     if (state !== 'lost') {
       banner.hidden = true;
@@ -61,7 +61,7 @@ export class Contact {
     const seen = this.#sample === null ? '' : ` What you see is from ${format.moment(this.#sample * 1000)} ${zone.name}.`;
     setText(banner, isOld
       ? `The collector sends no new state.${seen}`
-      : `No contact with the collector since ${format.moment(this.#since * 1000)} ${zone.name}. ${this.#reason}${seen} The page tries again by itself.`);
+      : `No contact with the collector since ${format.moment(this.#since * 1000)} ${zone.name}. ${this.#reason}${seen} The page keeps trying to reconnect.`);
     banner.hidden = false;
   }
 }

@@ -9,6 +9,7 @@ import { zone } from './zone.js';
 
 const DAYS = 42;
 const AGE = 60000;
+const HINT = 'Point at a minute to read it; a click opens the symbol there.';
 const ROW = 13;
 const NAMES = 76;
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
@@ -32,10 +33,11 @@ export class Coverage {
   #paint = painter(() => this.#draw());
   #isVisible = false;
 
-  // `choose` is told a symbol, and the moment that was picked.
+  // `choose` is called with a symbol, and the moment that was picked.
   constructor(choose) {
     this.#choose = choose;
     this.#box.append(this.#canvas);
+    setText(this.#readout, HINT);
     new ResizeObserver(([entry]) => { this.#width = entry.contentRect.width; this.#paint(); }).observe(this.#box);
     new IntersectionObserver(([entry]) => {
       this.#isVisible = entry.isIntersecting;
@@ -73,25 +75,36 @@ export class Coverage {
 
   #drawCalendar(periods) {
     const first = periods.length ? new Date(`${periods[0].from}T00:00:00Z`) : null;
+    const words = (day) => `${Number(day.slice(8))} ${MONTHS[Number(day.slice(5, 7)) - 1]}`;
+    setText(byId('coverage-span'), periods.length ? `${words(periods[0].from)} to ${words(periods.at(-1).to)}` : 'Days');
     const blanks = first ? (first.getUTCDay() + 6) % 7 : 0;
     byId('coverage-days').replaceChildren(
       ...['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'].map((name) => el('li', { class: 'weekday', 'aria-hidden': 'true' }, name)),
       ...Array.from({ length: blanks }, () => el('li', { 'aria-hidden': 'true' })),
       ...periods.map((period) => {
         const [, month, day] = period.from.split('-').map(Number);
-        const known = period.minutes.b + period.minutes.n;
-        const all = known + period.minutes.g + period.minutes.u;
-        const share = all ? `, ${Math.floor((known / all) * 1000) / 10} % of the minutes known` : '';
-        const label = `${period.from}: ${STATES[period.state] ?? period.state}${period.symbols ? `, ${format.plural(period.symbols, 'symbol')}${share}` : ''}`;
-        return el('li', {}, el(
+        const button = el(
           'button',
           {
-            type: 'button', class: 'day', 'data-state': period.symbols || period.state === 'closed' ? period.state : 'nothing', 'data-day': period.from,
-            title: label, 'aria-label': label, disabled: period.state === 'closed',
+            type: 'button', class: 'day', 'data-day': period.from, disabled: period.state === 'closed',
             onclick: () => { route.set({ day: period.from }, { panel: 'completeness' }); this.#open(period.from); },
           },
-          day === 1 ? MONTHS[month - 1] : String(day)));
+          day === 1 ? MONTHS[month - 1] : String(day));
+        this.#color(button, period);
+        return el('li', {}, button);
       }));
+  }
+
+  // What is known of a day; where one day is asked about, the database is asked too and may know more.
+  #color(button, period) {
+    const known = period.minutes.b + period.minutes.n;
+    const all = known + period.minutes.g + period.minutes.u;
+    const share = all ? `, ${Math.floor((known / all) * 1000) / 10} % of the minutes known` : '';
+    const has = period.symbols > 0 || period.state === 'closed';
+    const label = `${period.from}: ${has ? STATES[period.state] ?? period.state : 'nothing in the file'}${period.symbols ? `, ${format.plural(period.symbols, 'symbol')}${share}` : ''}`;
+    button.dataset.state = has ? period.state : 'nothing';
+    button.title = label;
+    button.setAttribute('aria-label', label);
   }
 
   async #open(day) {
@@ -106,8 +119,12 @@ export class Coverage {
       if (this.#day !== day) return;
       this.#found = found;
       const [period] = found.periods;
-      setText(byId('coverage-title'), `${day}: ${STATES[period?.state] ?? ''}${period?.symbols ? `, ${format.count(period.reconciled_symbol_days)} of ${format.plural(period.symbols, 'symbol')} compared with the tape` : ''}`);
-      byId('coverage-legend').replaceChildren(...Object.entries(found.legend).map(([letter, meaning]) => el(
+      byId('coverage-controls').hidden = !period?.symbols;
+      const state = period?.symbols || period?.state === 'closed' ? STATES[period.state] : 'nothing was collected';
+      setText(byId('coverage-title'), `${day}: ${state}${period?.symbols ? `; ${format.count(period.reconciled_symbol_days)} of ${format.plural(period.symbols, 'symbol')} compared with the tape` : ''}`);
+      const button = byId('coverage-days').querySelector(`[data-day="${day}"]`);
+      if (button && period?.symbols) this.#color(button, period);
+      byId('coverage-legend').replaceChildren(...Object.keys(FILLS).map((letter) => [letter, found.legend[letter]]).map(([letter, meaning]) => el(
         'li', {}, el('span', { class: `swatch ${FILLS[letter] ?? 'sunken'}`, 'aria-hidden': 'true' }), `${meaning}: ${format.count(period?.minutes[letter])}`)));
       this.#arrange();
     } catch (error) {
@@ -137,10 +154,14 @@ export class Coverage {
     context.font = '11px system-ui, sans-serif';
     context.fillStyle = color('muted');
     if (!session || !shown.length) {
-      context.fillText(this.#found ? 'Nothing is known of this day.' : 'Loading…', 0, 16);
+      this.#box.dataset.count = 0;
+      const isNone = this.#found?.symbols.length && this.#search.value.trim();
+      context.font = '13px system-ui, sans-serif';
+      context.fillText(!this.#found ? 'Loading…' : isNone ? 'No symbol matches.' : 'No bar of this day is in the file or the database.', 0, 16);
       return;
     }
     const step = (width - NAMES) / session;
+    context.fillText(zone.name, 0, 12, NAMES - 8);
     for (let minute = 0; minute < session; minute += 60) {
       context.fillText(format.hour(this.#found.session_start_ms + minute * 60000), NAMES + minute * step, 12);
     }
@@ -169,7 +190,10 @@ export class Coverage {
 
   #point(event) {
     const { row, minute } = this.#at(event);
-    if (!row) return;
+    if (!row) {
+      setText(this.#readout, HINT);
+      return;
+    }
     let at = minute;
     const letter = row.runs.find(([, count]) => { at -= count; return at < 0; })?.[0];
     setText(this.#readout, `${row.symbol}, ${format.hour(this.#found.session_start_ms + minute * 60000)} ${zone.name}: ${this.#found.legend[letter] ?? '–'}${row.is_reconciled ? ' · the day was compared with the tape' : ''}`);

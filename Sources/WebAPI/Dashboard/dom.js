@@ -38,13 +38,16 @@ export function facts(pairs) {
   return el('dl', { class: 'facts' }, pairs.map(([name, value]) => [el('dt', {}, name), el('dd', {}, value)]).flat());
 }
 
-// A table with a head that stays, in a box of its own that scrolls.
+// A table with a head that stays, in a box of its own that scrolls. A column is a name, or a name and a class.
 export function table(title, columns, rows) {
   return el(
     'div', { class: 'scroll records', tabindex: '0', role: 'region', 'aria-label': title },
     el(
       'table', {},
-      el('thead', {}, el('tr', {}, columns.map((name) => el('th', { scope: 'col' }, name)))),
+      el('thead', {}, el('tr', {}, columns.map((column) => {
+        const [name, style] = [column].flat();
+        return el('th', { scope: 'col', class: style }, name);
+      }))),
       el('tbody', {}, rows)));
 }
 

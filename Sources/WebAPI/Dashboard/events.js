@@ -1,4 +1,4 @@
-// The newest events, followed or standing still, with a filter.
+// The newest events, followed or paused, with a filter.
 
 import { load, query } from './api.js';
 import { byId, debounce, el, setText } from './dom.js';
@@ -44,13 +44,13 @@ export class Events {
   #note = byId('events-note');
   #pause = byId('pause');
   #symbols = byId('events-symbols');
-  #stands = false; // stands still by the button
-  #isReading = false; // stands still because somebody scrolled down
+  #isPaused = false; // by the button
+  #isReading = false; // paused because somebody scrolled down
   #missed = 0;
   #waiting = [];
   #follow;
 
-  // `follow` is told the stream's filter whenever it changes.
+  // `follow` is called with the stream's filter whenever it changes.
   constructor(follow) {
     this.#follow = follow;
     this.#pause.addEventListener('click', () => this.#toggle());
@@ -107,7 +107,7 @@ export class Events {
     if (this.#nothingChosen()) return;
     if (this.#isStill) {
       this.#missed += seen;
-      setText(this.#note, `${format.plural(this.#missed, 'event')} passed since the list stands still.`);
+      setText(this.#note, `${format.plural(this.#missed, 'event')} passed since the list was paused.`);
       return;
     }
     this.#waiting.push(...events);
@@ -116,7 +116,7 @@ export class Events {
     this.#draw();
   }
 
-  get #isStill() { return this.#stands || this.#isReading; }
+  get #isStill() { return this.#isPaused || this.#isReading; }
 
   #draw() {
     if (document.hidden || this.#waiting.length === 0) return;
@@ -134,7 +134,7 @@ export class Events {
     if (!isEmpty) return;
     const { symbol } = this.filter;
     setText(this.#empty, this.#nothingChosen()
-      ? 'Choose at least one kind of events.'
+      ? 'Choose at least one kind of event.'
       : symbol
         ? `No event of ${symbol} yet. Is it subscribed? See the connections' symbols.`
         : 'No event yet. Minute bars come a few seconds after each minute while the market is open.');
@@ -142,18 +142,18 @@ export class Events {
 
   #toggle() {
     if (this.#isStill) {
-      this.#stands = false;
+      this.#isPaused = false;
       this.#box.scrollTop = 0;
       this.#isReading = false;
       this.#missed = 0;
       this.refill();
     } else {
-      this.#stands = true;
+      this.#isPaused = true;
     }
     this.#showStill();
   }
 
-  // Who scrolls down reads: the list stands still until it is at its top again.
+  // Who scrolls down reads: the list is paused until it is at its top again.
   #scrolled() {
     const isReading = this.#box.scrollTop > 8;
     if (isReading === this.#isReading) return;
@@ -167,8 +167,8 @@ export class Events {
 
   #showStill() {
     this.#pause.setAttribute('aria-pressed', String(this.#isStill));
-    this.#pause.textContent = this.#isStill ? 'Follow' : 'Stand still';
-    setText(this.#note, this.#isStill ? 'The list stands still.' : '');
+    this.#pause.textContent = this.#isStill ? 'Resume' : 'Pause';
+    setText(this.#note, this.#isStill ? 'The list is paused.' : '');
   }
 
   // Takes the filter from the address.

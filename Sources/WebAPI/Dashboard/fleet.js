@@ -9,12 +9,14 @@ const AGE = 5000;
 
 export class Fleet {
   #loadedAt = 0;
+  latest = null; // what was last read
 
   async refresh() {
     if (document.hidden || Date.now() - this.#loadedAt < AGE) return;
     this.#loadedAt = Date.now();
     try {
-      this.#draw(await load('/api/fleet'));
+      this.latest = await load('/api/fleet');
+      this.#draw(this.latest);
     } catch (error) {
       setText(byId('fleet-note'), error.message);
     }
@@ -24,16 +26,21 @@ export class Fleet {
     byId('fleet').hidden = fleet.boxes.length < 2 && !fleet.problem;
     setLevel(byId('fleet-badge'), fleet.status);
     setText(byId('fleet-badge'), fleet.status);
-    const age = fleet.age_seconds === null ? 'not read yet' : `read ${format.ago(fleet.age_seconds)}`;
-    setText(byId('fleet-note'), [fleet.headline, ...fleet.remarks, fleet.problem, age].filter(Boolean).join(' · '));
-    const head = ['Box', 'State', 'Seen', 'Symbols', 'Events/s', 'To upload', 'Oldest', 'Gaps', 'Letters', 'Disk free', `Last event, ${zone.name}`, 'Version'];
+    const age = fleet.age_seconds === null ? 'not read yet' : fleet.age_seconds < 1.5 ? 'read just now' : `read ${format.ago(fleet.age_seconds)}`;
+    setText(byId('fleet-note'), [format.plural(fleet.boxes.length, 'box', 'boxes'), ...fleet.remarks, fleet.problem, age].filter(Boolean).join(' · '));
+    const isShared = fleet.boxes.some((box) => box.shares_with);
+    const head = [
+      'Box, host, version', 'State', ['Seen', 'num'], ['Behind', 'num'], ['To upload', 'num'], ['Symbols', 'num'], ['Events/s', 'num'], ['Gaps', 'num'], ['Letters', 'num'],
+      ['Clock', 'num'], ['Disk free', 'num'], [`Last event, ${zone.name}`, 'num'], ...(isShared ? ['Shares with'] : []),
+    ];
+    const number = (text) => el('td', { class: 'num keep' }, text);
     byId('fleet-table').replaceChildren(table('Boxes', head, fleet.boxes.map((box) => el(
       'tr', {},
-      el('td', {}, box.id === fleet.collector ? el('strong', {}, `${box.id} (this one)`) : box.id, el('span', { class: 'muted small block' }, [box.group, box.host].filter(Boolean).join(' · '))),
-      el('td', {}, el('span', { class: 'badge', 'data-level': box.status }, box.standing === 'live' ? box.status : box.standing), box.detail ? el('span', { class: 'small block' }, box.detail) : null),
-      el('td', { class: 'keep' }, format.ago(box.seen_age_seconds)),
-      el('td', {}, box.symbols ? format.count(box.symbols) : 'all'), el('td', {}, format.rate(box.events_per_second)), el('td', {}, format.count(box.rows_pending)),
-      el('td', { class: 'keep' }, format.duration(box.oldest_pending_seconds)), el('td', {}, format.count(box.gaps_open)), el('td', {}, format.count(box.dead_letters)),
-      el('td', { class: 'keep' }, format.bytes(box.disk_free_bytes)), el('td', { class: 'keep' }, format.moment(box.last_event_ms)), el('td', {}, box.version)))));
+      el('td', { class: 'box' }, box.id === fleet.collector ? el('strong', {}, `${box.id} (this one)`) : box.id, el('span', { class: 'muted small block' }, [box.group, box.host, box.version].filter(Boolean).join(' · '))),
+      el('td', { class: 'wide' }, el('span', { class: 'badge', 'data-level': box.status }, box.standing === 'live' ? box.status : box.standing), box.detail ? el('span', { class: 'small block' }, box.detail) : null),
+      number(format.ago(box.seen_age_seconds)), number(box.rows_pending ? format.duration(box.oldest_pending_seconds) : '0 s'), number(format.count(box.rows_pending)),
+      number(box.symbols ? format.count(box.symbols) : 'all'), number(format.rate(box.events_per_second)), number(format.count(box.gaps_open)), number(format.count(box.dead_letters)),
+      number(box.clock_offset_ms === null ? '–' : `${format.count(box.clock_offset_ms)} ms`), number(format.bytes(box.disk_free_bytes)), number(format.moment(box.last_event_ms)),
+      isShared ? el('td', {}, box.shares_with?.filter((id) => id !== box.id).join(', ') || '–') : null))));
   }
 }

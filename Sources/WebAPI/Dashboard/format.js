@@ -59,4 +59,5 @@ export const moment = (milliseconds) => (
 export const instant = (milliseconds) => withDay(milliseconds, zone.formats.fine);
 
 export const ago = (seconds) => (seconds < 1.5 ? 'now' : `${duration(seconds)} ago`);
+export const within = (seconds) => (seconds < 0.5 ? 'now' : `in ${seconds < 60 ? `${whole.format(seconds)} s` : duration(seconds)}`);
 export const plural = (number, noun, several = `${noun}s`) => `${count(number)} ${number === 1 ? noun : several}`;

@@ -1,33 +1,44 @@
-// How fresh every symbol is: a map of cells, one a symbol, by connection, and those that have been silent longest.
+// How fresh every symbol is: a map of cells, one a symbol, by connection or by group, and those that have been silent longest.
 
 import { load, query } from './api.js';
 import { byId, debounce, el, empty, setText } from './dom.js';
 import * as format from './format.js';
 import { groupPath } from './universes.js';
-import { color, onRecolor, painter, sized } from './palette.js';
+import { color, contrast, onRecolor, painter, sized } from './palette.js';
 import { route } from './route.js';
 import { zone } from './zone.js';
 
-const BEAT = 700;
+const BEAT = 500;
 const WHOLE = 60000; // everything is read again, for symbols that came or went
-const CELL = 13;
-const GAP = 2;
 const HEAD = 22;
+const ASIDE = 24; // between columns of groups
+const HIGHEST = 448; // the map, in pixels, before it scrolls
+// The cells' sizes, the best first: with the symbol's name where there is room for all.
+const SIZES = [
+  { width: 56, height: 22, gap: 3, isNamed: true }, { width: 20, height: 20, gap: 2 }, { width: 16, height: 16, gap: 2 }, { width: 13, height: 13, gap: 2 },
+];
+const TYPES = { UNIVERSE: 'universe', ETF: 'ETF', SECTOR: 'sector', THEME: 'theme', SEGMENT: 'segment', CUSTOM: 'custom group' };
+const AT_ONCE = 6; // groups whose members are asked for
 // The upper ends in seconds; what each age looks like.
 const AGES = [
   { to: 1.2, label: '1 s', fill: 'age-1' }, { to: 10, label: '10 s', fill: 'age-2' }, { to: 65, label: '1 min', fill: 'age-3' },
   { to: 300, label: '5 min', fill: 'age-4' }, { to: 3600, label: '1 h', fill: 'age-5' }, { to: Infinity, label: 'older', fill: 'age-6' },
 ];
-const LISTED = 8;
+const LISTED = 12;
 
 export class Freshness {
   #entries = new Map();
   #sorted = [];
   #names = new Map(); // connections
   #only = null; // the members of the chosen group
+  #groups = []; // all that there are
+  #by = ''; // the type of groups that the map is divided by; empty: by connection
+  #members = new Map(); // of the groups of that type, by name
+  #blocks = []; // {title, entries}, as drawn
   #at = 0; // when what is shown was so
   #wholeAt = 0;
-  #cells = []; // {symbol, x, y}
+  #cells = []; // {entry, x, y}
+  #cell = SIZES.at(-1);
   #cursor = -1;
   #visible = new Set(); // the parts of the page in view that show ages
   #timer = null;
@@ -38,10 +49,11 @@ export class Freshness {
   #box = byId('fresh-map');
   #search = byId('fresh-search');
   #group = byId('fresh-group');
+  #division = byId('fresh-by');
   #readout = byId('fresh-readout');
   #paint = painter(() => this.#draw());
 
-  // `choose` is told a symbol that was picked, `changed` that other symbols are collected.
+  // `choose` is called with a symbol that was picked, `changed` when other symbols are collected.
   constructor({ choose, changed }) {
     this.#choose = choose;
     this.#changed = changed;
@@ -70,6 +82,10 @@ export class Freshness {
       route.set({ of: this.#group.value });
       this.follow();
     });
+    this.#division.addEventListener('change', () => {
+      route.set({ by: this.#division.value });
+      this.follow();
+    });
     byId('fresh-legend').replaceChildren(...AGES.map(({ label, fill }, index) => el(
       'li', {}, el('span', { class: `swatch ${fill}`, 'aria-hidden': 'true' }), index === AGES.length - 1 ? label : `≤ ${label}`)),
       el('li', {}, el('span', { class: 'swatch age-none', 'aria-hidden': 'true' }), 'none yet'));
@@ -91,6 +107,10 @@ export class Freshness {
   // The groups to choose from.
   groups(groups) {
     const chosen = route.get('of');
+    this.#groups = groups;
+    const types = Object.entries(TYPES).filter(([type]) => groups.some((group) => group.type === type));
+    this.#division.replaceChildren(el('option', { value: '' }, 'connection'), ...types.map(([type, name]) => el('option', { value: type }, name)));
+    this.#divide();
     this.#group.replaceChildren(el('option', { value: '' }, 'all symbols'), ...groups.map((group) => {
       const value = `${group.type}/${group.name}`;
       return el('option', { value, selected: value === chosen }, `${group.name} (${group.type.toLowerCase()})`);
@@ -103,6 +123,7 @@ export class Freshness {
     this.#search.value = route.get('find');
     this.#group.value = key;
     this.#only = null;
+    this.#divide();
     if (key) {
       try {
         const { members } = await load(groupPath(key));
@@ -111,6 +132,26 @@ export class Freshness {
         setText(this.#readout, error.message);
       }
     }
+    this.#arrange();
+  }
+
+  // Reads who is in the groups that the map is divided by.
+  async #divide() {
+    const by = route.get('by');
+    this.#division.value = by;
+    this.#by = by;
+    const names = this.#groups.filter((group) => group.type === by).map((group) => group.name);
+    const members = new Map();
+    try {
+      for (let index = 0; index < names.length; index += AT_ONCE) {
+        const found = await Promise.all(names.slice(index, index + AT_ONCE).map((name) => load(groupPath(`${by}/${name}`))));
+        for (const group of found) members.set(group.name, new Set(group.members.map((member) => member.symbol)));
+      }
+    } catch (error) {
+      setText(this.#readout, error.message);
+    }
+    if (this.#by !== by) return;
+    this.#members = members;
     this.#arrange();
   }
 
@@ -143,16 +184,34 @@ export class Freshness {
     this.#timer = setTimeout(() => this.#beat(), BEAT);
   }
 
-  // Takes the symbols that are shown, in the order of the map.
+  // Takes the symbols that are shown, and divides them.
   #arrange() {
-    const order = [...this.#names.keys()];
-    const place = (entry) => { const at = order.indexOf(entry.connections[0]); return at === -1 ? order.length : at; };
     this.#sorted = [...this.#entries.values()].filter((entry) => !this.#only || this.#only.has(entry.symbol))
-      .map((entry) => [place(entry), entry])
-      .sort(([first, one], [second, other]) => first - second || (one.symbol < other.symbol ? -1 : 1)).map(([, entry]) => entry);
+      .sort((one, other) => (one.symbol < other.symbol ? -1 : 1));
+    this.#blocks = this.#by ? this.#byGroup() : this.#byConnection();
     if (!this.#visible.has('freshness')) return;
     this.#tell();
     this.#paint();
+  }
+
+  #byConnection() {
+    const blocks = new Map([...this.#names].map(([id, title]) => [id, { title, entries: [] }]));
+    for (const entry of this.#sorted) {
+      const id = entry.connections[0] ?? '';
+      if (!blocks.has(id)) blocks.set(id, { title: id || 'no connection', entries: [] });
+      blocks.get(id).entries.push(entry);
+    }
+    const found = [...blocks.values()].filter(({ entries }) => entries.length);
+    if (this.#names.size < 2) for (const block of found) block.title = null;
+    return found;
+  }
+
+  // A symbol is shown in each of its groups.
+  #byGroup() {
+    const blocks = [...this.#members].map(([title, symbols]) => ({ title, entries: this.#sorted.filter((entry) => symbols.has(entry.symbol)) }));
+    const rest = this.#sorted.filter((entry) => ![...this.#members.values()].some((symbols) => symbols.has(entry.symbol)));
+    blocks.push({ title: `in no ${TYPES[this.#by] ?? 'group'}`, entries: rest });
+    return blocks.filter(({ entries }) => entries.length);
   }
 
   get #wanted() { return this.#search.value.trim().toUpperCase(); }
@@ -171,7 +230,7 @@ export class Freshness {
     const parts = AGES.filter(({ label }) => counts.get(label)).map(({ label }, index) => `${format.count(counts.get(label))} ${label === 'older' ? 'older than an hour' : `${index ? 'up to' : 'within'} ${label}`}`);
     if (counts.get('none')) parts.push(`${format.count(counts.get('none'))} without an event yet`);
     setText(byId('fresh-summary'), this.#sorted.length
-      ? `${format.plural(this.#sorted.length, 'symbol')}; last event: ${parts.join(', ')}.` : 'No symbol is collected.');
+      ? `${format.plural(this.#sorted.length, 'symbol')}: ${parts.join(', ')}` : 'No symbol is collected.');
     this.#box.dataset.fresh = counts.get('1 s') ?? 0;
     const slowest = this.#sorted.filter((entry) => entry.last_event_ms !== null)
       .sort((one, other) => one.last_event_ms - other.last_event_ms).slice(0, LISTED);
@@ -182,65 +241,72 @@ export class Freshness {
         el('span', { class: 'name' }, entry.symbol), el('span', { class: 'muted small' }, format.duration(this.#age(entry))))))) : empty('None yet.'));
   }
 
+  // Where each cell is, for the largest cells that leave the map in view; returns the map's height.
+  #place(width) {
+    // Many groups are side by side, each in the column that is shortest so far.
+    const columns = this.#blocks.length > 3 ? Math.max(1, Math.floor(width / 420)) : 1;
+    const wide = (width - (columns - 1) * ASIDE) / columns;
+    for (const size of SIZES) {
+      const [across, down] = [size.width + size.gap, size.height + size.gap];
+      const perRow = Math.max(1, Math.floor((wide + size.gap) / across));
+      const ends = Array.from({ length: columns }, () => 0);
+      const cells = [];
+      for (const block of this.#blocks) {
+        const column = ends.indexOf(Math.min(...ends));
+        const head = block.title === null ? 0 : HEAD;
+        [block.x, block.y] = [column * (wide + ASIDE), ends[column]];
+        block.entries.forEach((entry, place) => cells.push({ entry, x: block.x + (place % perRow) * across, y: block.y + head + Math.floor(place / perRow) * down }));
+        ends[column] += head + Math.ceil(block.entries.length / perRow) * down;
+      }
+      const height = Math.max(20, ...ends);
+      if (height > HIGHEST && size !== SIZES.at(-1)) continue;
+      [this.#cell, this.#cells] = [size, cells];
+      return height;
+    }
+    return 20;
+  }
+
   #draw() {
     const width = this.#width;
     if (width < 40) return;
-    const step = CELL + GAP;
-    const perRow = Math.max(1, Math.floor(width / step));
-    const isGrouped = this.#names.size > 1;
-    let y = 0;
-    let column = 0;
-    let connection = null;
-    const heads = [];
-    this.#cells = this.#sorted.map((entry) => {
-      const own = entry.connections[0] ?? '';
-      if (isGrouped && own !== connection) {
-        if (column > 0) y += step;
-        connection = own;
-        column = 0;
-        heads.push({ y: y + 14, text: this.#names.get(own) ?? (own || 'no connection') });
-        y += HEAD;
-      }
-      if (column === perRow) {
-        column = 0;
-        y += step;
-      }
-      const cell = { symbol: entry.symbol, x: column * step, y };
-      column += 1;
-      return cell;
-    });
-    const height = Math.max(20, y + step);
+    const height = this.#place(width);
+    const { width: wide, height: high, isNamed } = this.#cell;
     this.#canvas.style.height = `${height}px`;
     const context = sized(this.#canvas, width, height);
     context.font = '12px system-ui, sans-serif';
     context.fillStyle = color('muted');
-    for (const head of heads) context.fillText(head.text, 0, head.y);
+    for (const { title, entries, x, y } of this.#blocks) if (title !== null) context.fillText(`${title} · ${format.count(entries.length)}`, x, y + 14);
+    context.font = '11px system-ui, sans-serif';
     const isSearching = this.#wanted !== '';
-    this.#sorted.forEach((entry, index) => {
-      const { x, y: top } = this.#cells[index];
+    for (const { entry, x, y } of this.#cells) {
       const age = this.#age(entry);
+      const look = age === null ? null : AGES.find((each) => age <= each.to);
       context.globalAlpha = !isSearching || this.#fits(entry) ? 1 : 0.15;
-      if (age === null) {
-        context.strokeStyle = color('edge');
-        context.strokeRect(x + 0.5, top + 0.5, CELL - 1, CELL - 1);
+      if (look) {
+        context.fillStyle = color(look.fill);
+        context.fillRect(x, y, wide, high);
       } else {
-        context.fillStyle = color(AGES.find((each) => age <= each.to).fill);
-        context.fillRect(x, top, CELL, CELL);
+        context.strokeStyle = color('edge');
+        context.strokeRect(x + 0.5, y + 0.5, wide - 1, high - 1);
+      }
+      if (isNamed) {
+        context.fillStyle = look ? contrast(look.fill) : color('muted');
+        context.fillText(entry.symbol, x + 5, y + high / 2 + 4, wide - 10);
       }
       if (!entry.is_confirmed) {
         context.fillStyle = color('bad');
-        context.fillRect(x, top + CELL - 3, CELL, 3);
+        context.fillRect(x, y + high - 3, wide, 3);
       }
-    });
+    }
     context.globalAlpha = 1;
     const chosen = this.#cells[this.#cursor];
     if (chosen) {
       context.strokeStyle = color('text');
       context.lineWidth = 2;
-      context.strokeRect(chosen.x - 1, chosen.y - 1, CELL + 2, CELL + 2);
+      context.strokeRect(chosen.x, chosen.y, wide, high);
       context.lineWidth = 1;
     }
-    this.#box.dataset.count = this.#cells.length;
+    Object.assign(this.#box.dataset, { count: this.#cells.length, blocks: this.#blocks.map(({ title }) => title ?? '').join('\n'), cell: `${wide}×${high}` });
   }
 
   #listen() {
@@ -248,30 +314,45 @@ export class Freshness {
     const at = (event) => {
       const area = this.#canvas.getBoundingClientRect();
       const [x, y] = [event.clientX - area.left, event.clientY - area.top];
-      return this.#cells.findIndex((cell) => x >= cell.x && x < cell.x + CELL + GAP && y >= cell.y && y < cell.y + CELL + GAP);
+      const { width, height, gap } = this.#cell;
+      return this.#cells.findIndex((cell) => x >= cell.x && x < cell.x + width + gap && y >= cell.y && y < cell.y + height + gap);
     };
     box.addEventListener('pointermove', (event) => this.#move(at(event)));
     box.addEventListener('pointerleave', () => this.#move(-1));
     box.addEventListener('blur', () => this.#move(-1));
     box.addEventListener('click', (event) => {
       const cell = this.#cells[at(event)];
-      if (cell) this.#choose(cell.symbol);
+      if (cell) this.#choose(cell.entry.symbol);
     });
     box.addEventListener('keydown', (event) => {
-      const perRow = Math.max(1, Math.floor(this.#width / (CELL + GAP)));
-      const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -perRow, ArrowDown: perRow, Home: -Infinity, End: Infinity };
-      if (event.key === 'Enter' && this.#cells[this.#cursor]) return this.#choose(this.#cells[this.#cursor].symbol);
+      const cursor = this.#cursor;
+      const steps = {
+        ArrowLeft: () => cursor - 1, ArrowRight: () => cursor + 1, ArrowUp: () => this.#beside(-1), ArrowDown: () => this.#beside(1),
+        Home: () => 0, End: () => this.#cells.length - 1,
+      };
+      if (event.key === 'Enter' && this.#cells[cursor]) return this.#choose(this.#cells[cursor].entry.symbol);
       if (!(event.key in steps)) return undefined;
       event.preventDefault();
-      return this.#move(Math.min(this.#cells.length - 1, Math.max(0, this.#cursor + steps[event.key])));
+      return this.#move(Math.min(this.#cells.length - 1, Math.max(0, steps[event.key]())));
     });
+  }
+
+  // The nearest cell of the row below (1) or above (-1) the chosen one.
+  #beside(way) {
+    const here = this.#cells[this.#cursor];
+    if (!here) return 0;
+    const rows = this.#cells.filter(({ y }) => (y - here.y) * way > 0);
+    if (!rows.length) return this.#cursor;
+    const next = rows.reduce((nearest, { y }) => (Math.abs(y - here.y) < Math.abs(nearest - here.y) ? y : nearest), rows[0].y);
+    const row = rows.filter(({ y }) => y === next);
+    return this.#cells.indexOf(row.reduce((best, cell) => (Math.abs(cell.x - here.x) < Math.abs(best.x - here.x) ? cell : best)));
   }
 
   #move(index) {
     if (index === this.#cursor) return;
     this.#cursor = index;
     const cell = this.#cells[index];
-    const entry = cell && this.#entries.get(cell.symbol);
+    const entry = cell && this.#entries.get(cell.entry.symbol);
     if (entry) {
       const age = this.#age(entry);
       const names = entry.connections.map((id) => this.#names.get(id) ?? id).join(', ');
@@ -280,7 +361,7 @@ export class Freshness {
         entry.last_price === null ? null : format.price(entry.last_price), entry.is_confirmed ? null : 'not confirmed',
       ].filter(Boolean).join(' · '));
       const top = cell.y - this.#box.scrollTop;
-      if (document.activeElement === this.#box && (top < 0 || top > this.#box.clientHeight - CELL)) this.#box.scrollTop = cell.y - this.#box.clientHeight / 2;
+      if (document.activeElement === this.#box && (top < 0 || top > this.#box.clientHeight - this.#cell.height)) this.#box.scrollTop = cell.y - this.#box.clientHeight / 2;
     } else {
       setText(this.#readout, 'Point at a cell, or use the arrow keys; a click or Enter opens the symbol.');
     }

@@ -12,11 +12,14 @@ const CAUSES = {
   down: 'collector not running',
   unsubscribed: 'not subscribed',
   damaged: 'file damaged',
-  paused: 'machine or process stood still',
+  paused: 'machine or process paused',
   shard_moved: 'moved to another box',
 };
 const STATES = {
-  open: 'not filled yet', filled: 'filled', empty: 'nothing was traded', unfillable: "can't be filled", covered: 'covered by another box',
+  open: 'not filled yet', filled: 'filled', partial: 'filled in part', empty: 'nothing was traded', unfillable: "can't be filled", covered: 'covered by another box',
+};
+const KINDS = {
+  minute_bar: 'minute bars', AM: 'minute bars', A: 'second bars', T: 'trades', Q: 'quotes', LULD: 'price bands', NOI: 'imbalances', FMV: 'fair values',
 };
 const LISTED = 6;
 const AGE = 5000; // what becomes of a gap changes no count
@@ -30,13 +33,17 @@ function symbols(gap) {
 export const cause = (gap) => CAUSES[gap.cause] ?? gap.cause.replaceAll('_', ' ');
 
 export function gapTable(gaps, { title = 'Gaps', pick } = {}) {
-  const bars = (gap) => (gap.filled_bars ? `: ${format.plural(gap.filled_bars, 'bar')}` : '');
-  return table(title, [`Since, ${zone.name}`, 'Lasted', 'Cause', 'What became of it', 'Connection', 'Symbols'], gaps.map((gap) => el(
+  const filled = (gap) => {
+    const parts = [gap.filled_bars ? format.plural(gap.filled_bars, 'bar') : '', gap.filled_ticks ? format.plural(gap.filled_ticks, 'tick') : ''].filter(Boolean);
+    return parts.length ? `: ${parts.join(', ')}` : '';
+  };
+  return table(title, [`Since, ${zone.name}`, 'Lasted', 'Missed', 'Cause', 'Outcome', 'Connection', 'Symbols'], gaps.map((gap) => el(
     'tr', { 'data-gap': gap.id },
     el('td', { class: 'keep' }, format.moment(gap.from_ms)),
     el('td', { class: 'keep' }, gap.to_ms === null ? 'under way' : `${format.duration((gap.to_ms - gap.from_ms) / 1000)}${gap.is_uncertain ? ' ?' : ''}`),
+    el('td', {}, gap.events.map((kind) => KINDS[kind] ?? kind).join(', ')),
     el('td', {}, cause(gap)),
-    el('td', { title: gap.detail }, `${STATES[gap.state] ?? gap.state}${bars(gap)}`, gap.detail ? el('span', { class: 'muted small block' }, gap.detail) : null),
+    el('td', { title: gap.detail }, `${STATES[gap.state] ?? gap.state}${filled(gap)}`, gap.detail ? el('span', { class: 'muted small block' }, gap.detail) : null),
     el('td', {}, gap.connection),
     el('td', {}, pick && gap.symbols.length
       ? gap.symbols.slice(0, LISTED).map((symbol) => el('button', { type: 'button', class: 'link', onclick: () => pick(symbol, gap) }, symbol))
@@ -51,7 +58,7 @@ export class Gaps {
   #pick;
   #changed;
 
-  // `pick` is told a symbol and its gap, `changed` the gaps whenever they were read.
+  // `pick` is called with a symbol and its gap, `changed` with the gaps whenever they were read.
   constructor({ pick, changed }) {
     this.#pick = pick;
     this.#changed = changed;

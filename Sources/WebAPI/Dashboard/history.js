@@ -11,6 +11,21 @@ import { zone } from './zone.js';
 const POINTS = 720;
 const HINT = 'A point comes every five seconds';
 
+// Spans that touch become one: a connection that is cut has a gap for each kind of event.
+function joined(marks) {
+  const result = [];
+  for (const mark of marks.sort((one, other) => one.from - other.from)) {
+    const last = result.at(-1);
+    if (!last || mark.from > last.to) result.push(mark);
+    else {
+      last.to = Math.max(last.to, mark.to);
+      last.isOpen ||= mark.isOpen;
+      last.texts = last.texts.union(mark.texts);
+    }
+  }
+  return result.map((mark) => ({ ...mark, text: [...mark.texts].join(', ') }));
+}
+
 export class History {
   #points = [];
   #marks = [];
@@ -34,9 +49,9 @@ export class History {
 
   // What was missed, from the file: it is known after a restart too.
   mark(gaps) {
-    this.#marks = gaps.map((gap) => ({
-      from: gap.from_ms / 1000, to: (gap.to_ms ?? Date.now()) / 1000, isOpen: gap.to_ms === null, text: `${gap.connection}: ${cause(gap)}`,
-    }));
+    this.#marks = joined(gaps.map((gap) => ({
+      from: gap.from_ms / 1000, to: (gap.to_ms ?? Date.now()) / 1000, isOpen: gap.to_ms === null, texts: new Set([`${gap.connection}: ${cause(gap)}`]),
+    })));
     this.#draw();
   }
 
@@ -57,6 +72,7 @@ export class History {
     const ids = [...new Set(points.flatMap((point) => Object.keys(point.rates)))].sort();
     for (const chart of [this.#rates, this.#pending, this.#lag, this.#latency]) chart.mark(this.#marks);
     this.#lag.element.hidden = !this.#uploads;
+    this.#pending.unit = this.#uploads ? 'rows to upload' : 'rows kept';
     const total = Object.values(last.rates).reduce((sum, rate) => sum + rate, 0);
     this.#rates.update(
       points.map((point) => ({ time: point.time_ms / 1000, values: point.rates })),

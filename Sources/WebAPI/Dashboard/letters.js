@@ -1,4 +1,4 @@
-// What upstream refused, by why it did; sent again or given up from here.
+// What upstream refused, by why it did; retried or discarded from here.
 
 import { load } from './api.js';
 import { act, confirm } from './dialogs.js';
@@ -9,8 +9,8 @@ import { zone } from './zone.js';
 
 const LIMIT = 500;
 const WORDS = {
-  22001: 'text too long', 22003: 'number out of range', 22007: 'time not understood', 22021: 'bytes that are no text', 23502: 'a value is missing',
-  23503: 'not in the other table', 23505: 'is there already', 23514: 'a check says no', 22000: 'data error', 23000: 'constraint',
+  22001: 'text too long', 22003: 'number out of range', 22007: 'invalid time', 22021: 'invalid text encoding', 23502: 'a value is missing',
+  23503: 'foreign key not found', 23505: 'duplicate key', 23514: 'check constraint failed', 22000: 'data error', 23000: 'constraint violated',
 };
 
 const keyOf = (group) => [group.stream, group.sqlstate, group.constraint ?? ''].join(' ');
@@ -74,8 +74,8 @@ export class Letters {
     const isOpen = key === this.#open;
     const what = `${group.stream}, ${group.sqlstate}${group.constraint ? `, ${group.constraint}` : ''}`;
     const choice = { stream: group.stream, sqlstate: group.sqlstate, constraint: group.constraint ?? undefined };
-    const retry = el('button', { type: 'button', 'aria-label': `Send again: ${what}`, disabled: !this.#isUploading }, 'Send again…');
-    const discard = el('button', { type: 'button', 'aria-label': `Give up: ${what}` }, 'Give up…');
+    const retry = el('button', { type: 'button', 'aria-label': `Retry: ${what}`, disabled: !this.#isUploading }, 'Retry…');
+    const discard = el('button', { type: 'button', 'aria-label': `Discard: ${what}` }, 'Discard…');
     retry.addEventListener('click', () => this.#retry(retry, choice, group.count, what));
     discard.addEventListener('click', () => this.#discard(discard, choice, group.count, what));
     return el(
@@ -94,8 +94,8 @@ export class Letters {
     const letters = this.#found.dead_letters.filter((letter) => isOf(letter, group));
     if (!letters.length) return empty('None of them is among the newest rows. “edgetick dead-letters list” has them all.');
     const rows = letters.map((letter) => {
-      const retry = el('button', { type: 'button', class: 'link', 'aria-label': `Send ${letter.letter} again`, disabled: !this.#isUploading }, 'Send again');
-      const discard = el('button', { type: 'button', class: 'link', 'aria-label': `Give ${letter.letter} up` }, 'Give up');
+      const retry = el('button', { type: 'button', class: 'link', 'aria-label': `Retry ${letter.letter}`, disabled: !this.#isUploading }, 'Retry');
+      const discard = el('button', { type: 'button', class: 'link', 'aria-label': `Discard ${letter.letter}` }, 'Discard');
       retry.addEventListener('click', () => this.#retry(retry, { letters: [letter.letter] }, 1, letter.letter));
       discard.addEventListener('click', () => this.#discard(discard, { letters: [letter.letter] }, 1, letter.letter));
       return el(
@@ -104,7 +104,7 @@ export class Letters {
         el('td', {}, el('details', {}, el('summary', {}, 'Reason and row'), el('p', { class: 'small' }, letter.reason), el('pre', {}, letter.row))),
         el('td', { class: 'keep' }, retry, discard));
     });
-    const list = table(`Rows: ${group.stream} ${group.sqlstate}`, [`Refused, ${zone.name}`, 'Letter', 'Symbol', 'Details', 'What to do'], rows);
+    const list = table(`Rows: ${group.stream} ${group.sqlstate}`, [`Refused, ${zone.name}`, 'Letter', 'Symbol', 'Details', 'Action'], rows);
     list.classList.add('letters-scroll');
     const more = letters.length < group.count ? el('p', { class: 'muted small' }, `The newest ${format.count(letters.length)} of ${format.count(group.count)}.`) : null;
     return el('div', {}, list, more);
@@ -119,9 +119,9 @@ export class Letters {
 
   async #retry(button, choice, count, what) {
     const agreed = await confirm(
-      `Send ${format.plural(count, 'row')} again?`,
+      `Retry ${format.plural(count, 'row')}?`,
       `The rows (${what}) go back to the end of the queue and are uploaded, each exactly once. What upstream refuses again comes back here.`,
-      'Send again');
+      'Retry');
     if (!agreed) return;
     await act(button, async () => {
       const result = await load('/api/dead-letters/retry', { method: 'POST', body: choice });
@@ -136,15 +136,15 @@ export class Letters {
 
   async #discard(button, choice, count, what) {
     const agreed = await confirm(
-      `Give ${format.plural(count, 'row')} up for good?`,
+      `Discard ${format.plural(count, 'row')} for good?`,
       `The rows (${what}) leave the file and count as discarded. Your browser keeps them as a download of JSON lines.`,
-      'Give up');
+      'Discard');
     if (!agreed) return;
     await act(button, async () => {
       const { discarded_count: gone, rows } = await load('/api/dead-letters/discard', { method: 'POST', body: choice });
       await this.#read();
       if (gone) save('discarded.ndjson', new Blob([`${rows.join('\n')}\n`], { type: 'application/x-ndjson' }));
-      return `${format.plural(gone, 'row')} ${gone === 1 ? 'is' : 'are'} given up.`;
+      return `${format.plural(gone, 'row')} discarded.`;
     });
   }
 }

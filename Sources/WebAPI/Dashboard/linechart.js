@@ -10,6 +10,7 @@ const LEFT = 52;
 const RIGHT = 8;
 const TOP = 8;
 const BOTTOM = 20;
+const BREAK = 16; // seconds without a point
 
 export class LineChart {
   #points = [];
@@ -58,6 +59,8 @@ export class LineChart {
       },
     });
   }
+
+  set unit(text) { setText(this.#unit, text); }
 
   // `points` are {time, values: {key: number|null}}; `series` are {key, label, area}.
   update(points, series, current) {
@@ -142,9 +145,12 @@ export class LineChart {
       const line = path(drawn, key, x, y);
       if (!line) return;
       if (area) {
-        const filled = drawn.filter((point) => typeof point.values[key] === 'number');
-        const outline = `${line}L${x(filled.at(-1).time).toFixed(1)} ${y(0)}L${x(filled[0].time).toFixed(1)} ${y(0)}Z`;
-        parts.push(svg('path', { class: `area ${name}`, d: outline }));
+        // Each unbroken piece is filled down to zero.
+        const pieces = line.split('M').filter(Boolean).map((piece) => {
+          const ends = piece.split('L').map((place) => place.split(' ')[0]);
+          return `M${piece}L${ends.at(-1)} ${y(0)}L${ends[0]} ${y(0)}Z`;
+        });
+        parts.push(svg('path', { class: `area ${name}`, d: pieces.join('') }));
       }
       parts.push(svg('path', { class: `line ${name}`, d: line }));
     });
@@ -173,11 +179,15 @@ function sum(point) {
   return Object.values(point.values).reduce((total, value) => total + (value ?? 0), 0);
 }
 
+// Lines over what is known: where points are missing, as over a restart, they are broken.
 function path(points, key, x, y) {
   let text = '';
   let isOpen = false;
+  let before = 0;
   for (const point of points) {
     const value = point.values[key];
+    if (point.time - before > BREAK) isOpen = false;
+    before = point.time;
     if (typeof value !== 'number') {
       isOpen = false;
       continue;

@@ -117,7 +117,7 @@ stream.addEventListener('connection_status_update', ({ detail }) => {
 stream.addEventListener('metrics_update', ({ detail }) => {
   offset = detail.timestamp_ms - Date.now();
   contact.heard();
-  overview.show(detail, groupCount);
+  overview.show(detail, groupCount, fleet.latest);
   connections.show(detail.connections, detail.timestamp_ms);
   history.take(detail.point, detail.connections, detail.sync.is_configured);
   freshness.connections(detail.connections);

@@ -5,13 +5,12 @@ import { load } from './api.js';
 import { act, confirm } from './dialogs.js';
 import { byId, el, facts, setLevel, setText } from './dom.js';
 import * as format from './format.js';
-import { zone } from './zone.js';
 
 const ORDER = ['failing', 'degraded', 'ok'];
 
 function verdict(level, connections) {
   if (level === 'ok') return 'Collecting';
-  if (level === 'degraded') return 'Collecting, with trouble';
+  if (level === 'degraded') return 'Collecting, with problems';
   return connections.some((each) => each.status === 'connected') ? 'Not collecting everything' : 'Not collecting';
 }
 
@@ -48,6 +47,7 @@ class Card {
     this.badge = el('span', { class: 'badge', 'data-level': 'unknown' }, '…');
     this.value = el('span', {}, '–');
     this.unit = el('span', { class: 'unit' });
+    this.figure = el('div', { class: 'figure' }, this.value, this.unit);
     this.facts = el('div');
     this.noteBox = el('div', { class: 'notes' });
     this.foot = el('div', { class: 'card-foot' }, this.noteBox);
@@ -55,18 +55,18 @@ class Card {
       'article',
       { class: 'card', id: `card-${title.toLowerCase()}`, tabindex: '-1' },
       el('div', { class: 'card-head' }, el('h3', {}, title), this.badge),
-      el('div', { class: 'figure' }, this.value, this.unit),
+      this.figure,
       this.facts,
       this.foot,
     );
   }
 
-  // `off` says that it is off by the settings, which is neither good nor bad.
-  show(value, unit, pairs, health, { off = null } = {}) {
+  // `off` says that it is off by the settings, which is neither good nor bad; `more` are further checks, by name.
+  show(value, unit, pairs, health, { off = null, more = {} } = {}) {
     setText(this.value, value);
     setText(this.unit, unit);
     this.facts.replaceChildren(facts(pairs));
-    const found = this.checks.map((name) => [name, health.checks[name]]).filter(([, check]) => check);
+    const found = [...this.checks.map((name) => [name, health.checks[name]]), ...Object.entries(more)].filter(([, check]) => check);
     const level = worst(found.map(([, check]) => check));
     const isOff = off !== null && level === 'ok';
     setLevel(this.badge, isOff ? 'off' : level);
@@ -85,16 +85,16 @@ class Card {
         this.notes.set(name, new Note());
         this.noteBox.append(this.notes.get(name).element);
       }
-      const isNamed = wrong.length > 0 && name !== this.checks[0];
+      const isNamed = check.status !== 'ok' && name !== this.checks[0] && name in health.checks;
       this.notes.get(name).show(`${isNamed ? `${name}: ` : ''}${check.detail ?? ''}`, check.status);
     }
   }
 }
 
 export class Overview {
-  #feed = new Card('Feed', ['feed', 'symbols', 'decoding', 'pairs', 'shards']);
+  #feed = new Card('Feed', ['feed', 'symbols', 'decoding']);
   #buffer = new Card('Buffer', ['buffer', 'disk']);
-  #upload = new Card('Upload', ['sync', 'uploads', 'ledger']);
+  #upload = new Card('Upload', ['sync', 'sync_ticks']);
   #universes = new Card('Universes', ['universes']);
   #process = new Card('Process', ['loops']);
   #relay = new Card('Relay', ['relay']);
@@ -105,18 +105,21 @@ export class Overview {
   #meter = el('span');
   #open;
 
-  // `open` is told the id of a card that somebody wants to see.
+  // `open` is called with the id of a card that somebody wants to see.
   constructor(open) {
     this.#open = open;
-    this.#upload.foot.append(this.#push);
-    this.#buffer.foot.before(el('div', { class: 'meter', 'aria-hidden': 'true' }, this.#meter));
+    this.#upload.figure.append(this.#push);
+    this.#relay.foot.append(el('a', { href: '#relay', class: 'small' }, 'Clients'));
+    this.#fleet.foot.append(el('a', { href: '#fleet', class: 'small' }, 'Boxes'));
+    this.#buffer.facts.before(el('div', { class: 'meter', 'aria-hidden': 'true' }, this.#meter));
     byId('cards').append(...this.#cards.map((card) => card.element));
     for (const card of [this.#relay, this.#fleet, this.#others]) card.element.hidden = true;
     this.#push.hidden = true;
     this.#push.addEventListener('click', () => this.#pushNow());
   }
 
-  show(status, groups) {
+  // `fleet` is what was last read of the boxes that share the database; null before.
+  show(status, groups, fleet) {
     const { buffer, sync, health, process, cache, relay } = status;
     this.#showVerdict(status);
 
@@ -125,7 +128,7 @@ export class Overview {
     const assigned = status.connections.reduce((sum, each) => sum + each.assigned_tickers, 0);
     const isAll = status.connections.some((each) => each.takes_all);
     this.#feed.show(format.rate(events), 'events/s', [
-      ['Symbols confirmed', isAll ? 'all of the market' : `${format.count(symbols)} of ${format.count(assigned)}`],
+      ['Confirmed', isAll ? 'all of the market' : `${format.count(symbols)} of ${format.count(assigned)}`],
       ['Latency, median', format.duration(status.latency.p50_seconds)],
       ['Latency, p99', format.duration(status.latency.p99_seconds)],
     ], health);
@@ -133,7 +136,8 @@ export class Overview {
     const share = buffer.maximum_bytes > 0 ? buffer.used_bytes / buffer.maximum_bytes : 0;
     this.#meter.style.width = `${Math.min(100, share * 100).toFixed(1)}%`;
     this.#buffer.show(format.count(buffer.pending), sync.is_configured ? `${buffer.pending === 1 ? 'row' : 'rows'} to upload` : `${buffer.pending === 1 ? 'row' : 'rows'} kept`, [
-      ['In use', `${format.bytes(buffer.used_bytes)} of ${format.bytes(buffer.maximum_bytes)}`],
+      ['In use', format.bytes(buffer.used_bytes)],
+      ['Cap', format.bytes(buffer.maximum_bytes)],
       ['Write-ahead log', format.bytes(buffer.wal_bytes)],
       ['Disk free', buffer.disk_free_bytes === null ? '–' : format.bytes(buffer.disk_free_bytes)],
       ['Dropped events', format.count(buffer.drops)],
@@ -141,11 +145,11 @@ export class Overview {
 
     const isOn = sync.is_configured;
     const isTrouble = sync.failure !== null;
-    const next = sync.next_pass_ms === null ? 'under way' : `${format.time(sync.next_pass_ms)} ${zone.name}`;
+    const next = sync.next_pass_ms === null ? 'under way' : format.within((sync.next_pass_ms - status.timestamp_ms) / 1000);
     this.#upload.show(isOn ? format.duration(sync.lag_seconds) : 'off', isOn ? 'behind' : '', isOn ? [
       ['Rows uploaded', format.count(sync.rows_uploaded)],
       ['Rows refused', format.count(sync.rows_refused)],
-      ['Last caught up', sync.last_success_age_seconds === null ? 'never' : format.ago(sync.last_success_age_seconds)],
+      ['Caught up', sync.last_success_age_seconds === null ? 'never' : format.ago(sync.last_success_age_seconds)],
       [isTrouble ? 'Next try' : 'Next pass', next],
     ] : [], health, { off: isOn ? null : 'DATABASE_URI is not set: what is collected stays in the file, until its cap.' });
     this.#push.hidden = !isOn;
@@ -166,17 +170,38 @@ export class Overview {
       this.#relay.show(format.count(relay.clients.length), `of ${format.plural(relay.maximum_clients, 'client')}`, [
         ['Events sent', format.count(relay.events)],
         ['Replayed', format.count(relay.replayed_events)],
-        ['Closed as too slow', format.count(relay.slow_clients)],
+        ['Too slow, closed', format.count(relay.slow_clients)],
+        ['Furthest behind', format.bytes(Math.max(0, ...relay.clients.map((client) => client.waiting_bytes)))],
       ], health);
     }
     this.#fleet.element.hidden = !status.fleet;
-    if (status.fleet) this.#fleet.show(health.checks.fleet?.status ?? 'ok', '', [], health);
+    if (status.fleet) this.#showFleet(status, fleet);
 
     // A check that no card knows still has a place.
     const known = new Set(this.#cards.flatMap((card) => (card === this.#others ? [] : card.checks)));
     this.#others.checks = Object.keys(health.checks).filter((name) => !known.has(name));
     this.#others.element.hidden = this.#others.checks.length === 0;
     if (this.#others.checks.length) this.#others.show(format.count(this.#others.checks.length), 'checks', [], health);
+  }
+
+  // Green only while the other boxes are well too.
+  #showFleet({ fleet: own, shard, health }, fleet) {
+    const boxes = fleet?.boxes ?? [];
+    const others = boxes.filter((box) => box.id !== fleet.collector && box.status !== 'ok');
+    const live = boxes.filter((box) => box.standing === 'live').length;
+    const problem = own.problem ?? fleet?.problem;
+    const more = {};
+    if (others.length) {
+      more.boxes = { status: others[0].status, detail: `${others[0].id} ${others[0].standing === 'live' ? others[0].status : others[0].standing}${others.length > 1 ? ` and ${format.plural(others.length - 1, 'more box', 'more boxes')}` : ''}` };
+    }
+    if (problem) more.database = { status: 'degraded', detail: problem };
+    const versions = [...new Set(boxes.map((box) => box.version))];
+    this.#fleet.show(boxes.length ? format.count(live) : '–', `of ${format.plural(boxes.length, 'box', 'boxes')} live`, [
+      ['Furthest behind', boxes.length ? format.duration(Math.max(...boxes.map((box) => box.oldest_pending_seconds))) : '–'],
+      [versions.length > 1 ? 'Versions' : 'Version', versions.join(', ') || '–'],
+      ['Clock offset', own.clock_offset_ms === null ? '–' : `${format.count(own.clock_offset_ms)} ms`],
+      ...(shard ? [['Share', `${format.count(shard.symbols)} of ${format.plural(shard.symbols_total, 'symbol')}`]] : []),
+    ], health, { more });
   }
 
   #showVerdict(status) {
@@ -186,6 +211,7 @@ export class Overview {
     setText(byId('verdict'), verdict(level, status.connections));
     document.title = `${level === 'ok' ? '' : level === 'degraded' ? '(!) ' : '(!!) '}${status.collector} · EdgeTick`;
     setText(byId('collector'), status.collector);
+    byId('collector').title = status.collector;
     setText(byId('version'), `EdgeTick ${status.version} · ${status.environment}`);
     const troubles = checks.filter(([, check]) => check.status !== 'ok')
       .sort(([, one], [, other]) => ORDER.indexOf(one.status) - ORDER.indexOf(other.status));
@@ -202,7 +228,7 @@ export class Overview {
     const [first, ...rest] = troubles;
     box.replaceChildren(...(first ? [link(first, true)] : []));
     byId('troubles').replaceChildren(...(rest.length ? [
-      el('li', { class: 'muted' }, `and ${format.plural(rest.length, 'more trouble')}:`), ...rest.map((trouble) => el('li', {}, link(trouble, false))),
+      el('li', { class: 'muted' }, `and ${format.plural(rest.length, 'more problem')}:`), ...rest.map((trouble) => el('li', {}, link(trouble, false))),
     ] : []));
   }
 

@@ -30,6 +30,12 @@ export function color(name) {
   return found;
 }
 
+// Black or white, whichever is read better on one of the colours.
+export function contrast(name) {
+  const [red, green, blue] = color(name).match(/[\d.]+/g).map((value) => (value / 255) ** 2.2);
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.18 ? '#000' : '#fff';
+}
+
 // A canvas of the element's size, ready to be drawn in CSS pixels.
 export function sized(canvas, width, height) {
   const ratio = window.devicePixelRatio || 1;

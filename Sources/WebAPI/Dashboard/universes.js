@@ -30,7 +30,7 @@ export class Universes {
   #names;
   #loaded;
 
-  // `choose` is told a symbol that was picked, `loaded` the groups; `freshness` and `names` say what last came of a symbol and
+  // `choose` is called with a symbol that was picked, `loaded` with the groups; `freshness` and `names` say what last came of a symbol and
   // what a connection is called.
   constructor({ choose, freshness, names, loaded }) {
     this.#choose = choose;

@@ -48,8 +48,6 @@ final class EventClients: Sendable {
         state.withLock { $0.dropped += Int64(count) }
     }
 
-    /// The readers now.
-    var all: [EventClient] { state.withLock { Array($0.clients.values) } }
     /// The number of readers.
     var count: Int { state.withLock { $0.clients.count } }
     /// Messages that made room for newer ones, since the start.

@@ -32,14 +32,13 @@ enum EventShape: String, CaseIterable, Sendable {
 
     /// `tick_update`: one message, or one an event.
     func ticks(_ events: [StoredEvent], seen: UInt64, of sample: StatusBoard.Sample, place: String) -> ByteBuffer {
-        let newest = events.suffix(EventBroadcast.eventsPerMessage)
+        let newest = events.newest(EventBroadcast.eventsPerMessage)
+        let ids = sample.connectionIDs
         switch self {
         case .own:
             return ByteBuffer(
-                event: .tick, place: place, data: WireJSON.bytes(of: TickUpdateJSON(newest, seen: seen)))
+                event: .tick, place: place, data: WireJSON.bytes(of: TickUpdateJSON(newest, seen: seen, ids: ids)))
         case .platform:
-            let ids = Dictionary(
-                sample.snapshot.connections.map { ($0.name, $0.id) }, uniquingKeysWith: { first, _ in first })
             var messages = ByteBuffer()
             for event in newest {
                 let data = WireJSON.bytes(of: PlatformJSON.Tick(event, connection: ids[event.connection]))
@@ -48,6 +47,30 @@ enum EventShape: String, CaseIterable, Sendable {
             }
             return messages
         }
+    }
+}
+
+extension StatusBoard.Sample {
+    /// The connections' ids by their names, which is what events know.
+    var connectionIDs: [String: String] {
+        Dictionary(snapshot.connections.map { ($0.name, $0.id) }, uniquingKeysWith: { first, _ in first })
+    }
+}
+
+extension [StoredEvent] {
+    /// At most `limit` events, the newest of each connection in turn, in the order in which they came.
+    ///
+    /// Minute bars come in one burst: of all connections' newest only the one that was read last would be seen.
+    func newest(_ limit: Int) -> [StoredEvent] {
+        guard count > limit else { return self }
+        var counts: [String: Int] = [:]
+        let places = indices.reversed().map { index in
+            let newer = counts[self[index].connection, default: 0]
+            counts[self[index].connection] = newer + 1
+            return (newer: newer, index: index)
+        }
+        let chosen = places.sorted { ($0.newer, $1.index) < ($1.newer, $0.index) }.prefix(limit)
+        return chosen.map(\.index).sorted().map { self[$0] }
     }
 }
 

@@ -7,7 +7,7 @@ import Wire
 
 /// The metrics: names, units and meaning, each from the newest sample.
 ///
-/// Labels are bounded: `connection` (the configured names), `stream`, `database`, `kind`, `reason` and `check`; never a symbol.
+/// Labels are bounded: `connection` (the configured names), `stream`, `database`, `kind`, `reason`, `found` and `check`; never a symbol.
 enum CollectorMetrics {
     static func text(
         _ sample: StatusBoard.Sample, clients: Int, dropped: Int64, refusals: [RefusalCounts.Reason: Int64]
@@ -31,6 +31,7 @@ enum CollectorMetrics {
         }
         if let cache = snapshot.cache { write(cache, &text) }
         if let relay = snapshot.relay { write(relay, &text) }
+        if let reconcile = snapshot.reconcile { write(reconcile, &text) }
         if let fleet = snapshot.fleet { write(fleet, &text) }
         if let shard = snapshot.shard { write(shard, &text) }
         process(sample, &text)
@@ -59,6 +60,26 @@ enum CollectorMetrics {
         text.metric(
             "edgetick_shard_members", .gauge, "Members that share the symbols, by SHARD.",
             Int64(shard.share.map.members.count))
+    }
+
+    private static func write(_ reconcile: ReconcileState, _ text: inout MetricsText) {
+        text.metric(
+            "edgetick_reconcile_open_days", .gauge,
+            "Of the last days that were compared with the tape, those that are not complete.",
+            Int64(reconcile.open.count))
+        guard let last = reconcile.days.first else { return }
+        text.metric(
+            "edgetick_reconcile_timestamp_seconds", .gauge, "When the newest of them was compared, in Unix time.",
+            Double(last.at) / 1000)
+        text.metric("edgetick_reconcile_bars", .gauge, "The newest day's minute bars, by what was found.")
+        text.sample(Int64(last.totals.tape), ["found": "tape"])
+        text.sample(Int64(last.totals.added), ["found": "added"])
+        text.sample(Int64(last.totals.corrected), ["found": "corrected"])
+        text.sample(Int64(last.totals.extra), ["found": "not_on_tape"])
+        text.sample(Int64(last.totals.missing), ["found": "open"])
+        text.metric(
+            "edgetick_reconcile_failed_symbols", .gauge, "Symbols of the newest day that could not be compared.",
+            Int64(last.failures))
     }
 
     private static func write(_ relay: RelayState, _ text: inout MetricsText) {
@@ -105,32 +126,26 @@ enum CollectorMetrics {
 
     private static func feed(_ sample: StatusBoard.Sample, _ text: inout MetricsText) {
         let connections = sample.snapshot.connections
-        func each(
-            _ name: String, _ kind: MetricsText.Kind, _ help: String, _ value: (ConnectionState) -> Int64,
-            _ text: inout MetricsText
-        ) {
-            text.metric(name, kind, help)
-            for connection in connections { text.sample(value(connection), ["connection": connection.name]) }
+        text.counts("edgetick_connection_up", .gauge, "1 while logged in and subscribed.", of: connections) {
+            $0.status == .connected ? 1 : 0
         }
-        each(
-            "edgetick_connection_up", .gauge, "1 while logged in and subscribed.", { $0.status == .connected ? 1 : 0 },
-            &text)
-        each(
+        text.counts(
             "edgetick_connection_error", .gauge, "1 while the connection needs a person or fails on and on.",
-            { $0.status == .error ? 1 : 0 }, &text)
-        each(
-            "edgetick_connection_symbols_assigned", .gauge, "Symbols the connection is to bring.",
-            { Int64($0.feed.assigned.count) }, &text)
-        each(
-            "edgetick_connection_symbols_confirmed", .gauge, "Symbols whose subscription stands.",
-            { Int64($0.feed.confirmed.count) }, &text)
-        each(
-            "edgetick_connection_symbols_refused", .gauge, "Symbols the feed's plan does not cover.",
-            { Int64($0.feed.refused.count) }, &text)
-        each(
+            of: connections
+        ) { $0.status == .error ? 1 : 0 }
+        text.counts(
+            "edgetick_connection_symbols_assigned", .gauge, "Symbols the connection is to bring.", of: connections
+        ) { Int64($0.feed.assigned.count) }
+        text.counts(
+            "edgetick_connection_symbols_confirmed", .gauge, "Symbols whose subscription is confirmed.", of: connections
+        ) { Int64($0.feed.confirmed.count) }
+        text.counts(
+            "edgetick_connection_symbols_refused", .gauge, "Symbols the feed's plan does not cover.", of: connections
+        ) { Int64($0.feed.refused.count) }
+        text.counts(
             "edgetick_connection_symbols_not_as_set", .gauge,
-            "1 while the connection collects something else than its settings name.",
-            { $0.assignment?.problem == nil ? 0 : 1 }, &text)
+            "1 while the connection collects something else than its settings name.", of: connections
+        ) { $0.assignment?.problem == nil ? 0 : 1 }
         text.metric("edgetick_feed_events_total", .counter, "Events taken from the feed.")
         for connection in connections {
             for stream in EventStream.allCases {
@@ -138,16 +153,38 @@ enum CollectorMetrics {
                 text.sample(count, ["connection": connection.name, "stream": stream.rawValue])
             }
         }
-        each("edgetick_feed_frames_total", .counter, "Text messages read.", \.feed.frames, &text)
-        each("edgetick_feed_received_bytes_total", .counter, "Bytes of text messages read.", \.feed.bytes, &text)
-        each("edgetick_feed_reconnects_total", .counter, "Connections opened again.", \.feed.reconnects, &text)
-        each(
+        text.counts("edgetick_feed_frames_total", .counter, "Text messages read.", of: connections, \.feed.frames)
+        text.counts(
+            "edgetick_feed_received_bytes_total", .counter, "Bytes of text messages read.", of: connections,
+            \.feed.bytes)
+        text.counts(
+            "edgetick_feed_reconnects_total", .counter, "Connections opened again.", of: connections, \.feed.reconnects)
+        text.counts(
             "edgetick_feed_errors_total", .counter, "Connections lost or refused, and errors the feed reported.",
-            \.feed.errors, &text)
-        each("edgetick_feed_binary_frames_total", .counter, "Binary messages skipped.", \.feed.binaryFrames, &text)
-        each(
+            of: connections, \.feed.errors)
+        text.counts(
+            "edgetick_feed_binary_frames_total", .counter, "Binary messages skipped.", of: connections,
+            \.feed.binaryFrames)
+        text.counts(
             "edgetick_feed_overflow_events_total", .counter, "Events lost because the buffer had no room.",
-            \.feed.overflowed, &text)
+            of: connections, \.feed.overflowed)
+        decoding(connections, &text)
+        text.metric(
+            "edgetick_feed_last_message_timestamp_seconds", .gauge, "When anything was last read, in Unix seconds.",
+            of: connections
+        ) { $0.feed.lastMessage.map { Double($0) / 1000 } }
+        text.metric(
+            "edgetick_feed_last_event_timestamp_seconds", .gauge, "When events were last taken, in Unix seconds.",
+            of: connections
+        ) { $0.feed.lastEvent.map { Double($0) / 1000 } }
+        text.metric(
+            "edgetick_feed_quiet_seconds", .gauge,
+            "Time without an event while subscribed; only during New York's regular session.", of: connections,
+            \.quietFor)
+        latency(sample, &text)
+    }
+
+    private static func decoding(_ connections: [ConnectionState], _ text: inout MetricsText) {
         text.metric("edgetick_feed_decode_errors_total", .counter, "Events that could not be decoded, by reason.")
         for connection in connections {
             for reason in DecodeRejects.Reason.allCases where connection.feed.rejects[reason] > 0 {
@@ -156,41 +193,19 @@ enum CollectorMetrics {
                     ["connection": connection.name, "reason": reason.rawValue])
             }
         }
-        text.metric("edgetick_feed_rejected_events_total", .counter, "Events that could not be decoded, by kind.")
-        for connection in connections {
-            for (kind, count) in connection.feed.rejects.events.byWord.sorted(by: { $0.key < $1.key }) {
-                text.sample(Int64(count), ["connection": connection.name, "kind": kind])
+        func byKind(_ tally: (DecodeRejects) -> DecodeRejects.Tally, _ text: inout MetricsText) {
+            for connection in connections {
+                for (kind, count) in tally(connection.feed.rejects).byWord.sorted(by: { $0.key < $1.key }) {
+                    text.sample(Int64(count), ["connection": connection.name, "kind": kind])
+                }
             }
         }
+        text.metric("edgetick_feed_rejected_events_total", .counter, "Events that could not be decoded, by kind.")
+        byKind(\.events, &text)
         text.metric(
             "edgetick_feed_left_out_fields_total", .counter,
             "Optional fields left out of events because of their form, by the event's kind.")
-        for connection in connections {
-            for (kind, count) in connection.feed.rejects.fields.byWord.sorted(by: { $0.key < $1.key }) {
-                text.sample(Int64(count), ["connection": connection.name, "kind": kind])
-            }
-        }
-        text.metric(
-            "edgetick_feed_last_message_timestamp_seconds", .gauge, "When anything was last read, in Unix seconds.")
-        for connection in connections {
-            if let time = connection.feed.lastMessage {
-                text.sample(Double(time) / 1000, ["connection": connection.name])
-            }
-        }
-        text.metric(
-            "edgetick_feed_last_event_timestamp_seconds", .gauge, "When events were last taken, in Unix seconds.")
-        for connection in connections {
-            if let time = connection.feed.lastEvent {
-                text.sample(Double(time) / 1000, ["connection": connection.name])
-            }
-        }
-        text.metric(
-            "edgetick_feed_quiet_seconds", .gauge,
-            "Time without an event while subscribed; only during New York's regular session.")
-        for connection in connections {
-            if let seconds = connection.quietFor { text.sample(seconds, ["connection": connection.name]) }
-        }
-        latency(sample, &text)
+        byKind(\.fields, &text)
     }
 
     private static func placement(_ placement: SetSnapshot, _ text: inout MetricsText) {
@@ -230,12 +245,9 @@ enum CollectorMetrics {
         }
         text.metric(
             "edgetick_feed_latency_p99_seconds", .gauge,
-            "Age that 99 of 100 events of the last minute stayed below when read; exact to a thirty-second.")
-        for connection in sample.snapshot.connections {
-            if let age = sample.latency(of: connection, quantile: 0.99) {
-                text.sample(age, ["connection": connection.name])
-            }
-        }
+            "Age that 99 of 100 events of the last minute stayed below when read; exact to a thirty-second.",
+            of: sample.snapshot.connections
+        ) { sample.latency(of: $0, quantile: 0.99) }
     }
 
     private static func buffer(_ snapshot: CollectorSnapshot, _ text: inout MetricsText) {
@@ -353,5 +365,26 @@ enum CollectorMetrics {
             "edgetick_bytes_written_total", .counter, "Bytes written to disks, the files' logs and all.",
             sample.usage.writtenBytes.map(Double.init))
         text.metric("edgetick_process_uptime_seconds", .gauge, "Time since the API started.", sample.uptime)
+    }
+}
+
+extension MetricsText {
+    /// A metric with a sample for each connection that has a value.
+    fileprivate mutating func metric(
+        _ name: String, _ kind: Kind, _ help: String, of connections: [ConnectionState],
+        _ value: (ConnectionState) -> Double?
+    ) {
+        metric(name, kind, help)
+        for connection in connections {
+            if let value = value(connection) { sample(value, ["connection": connection.name]) }
+        }
+    }
+
+    /// A metric with a sample of a count for each connection.
+    fileprivate mutating func counts(
+        _ name: String, _ kind: Kind, _ help: String, of connections: [ConnectionState],
+        _ value: (ConnectionState) -> Int64
+    ) {
+        metric(name, kind, help, of: connections) { Double(value($0)) }
     }
 }

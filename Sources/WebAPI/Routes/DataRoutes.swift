@@ -34,7 +34,7 @@ struct DataRoutes: Sendable {
     private static let length = Parameters.word(
         "by", "What is counted together; day when left out", of: CoveragePeriod.Length.self)
     private static let symbols = Parameters.symbols("symbols", "Only these", atMost: 500)
-    private static let universe = Parameters.text("universe", "Only the symbols that this universe key stands for")
+    private static let universe = Parameters.text("universe", "Only the symbols of this universe key")
 
     let source: any CollectorSource
     let board: StatusBoard
@@ -122,7 +122,10 @@ struct DataRoutes: Sendable {
                 origin = .buffer
             }
         }
-        return Reply(RecentEventsJSON(symbol: symbol, source: origin, isComplete: isComplete, events: events))
+        return Reply(
+            RecentEventsJSON(
+                symbol: symbol, source: origin, isComplete: isComplete, events: events, ids: board.sample.connectionIDs)
+        )
     }
 
     @Sendable private func bars(_ call: Call) async throws -> Reply<BarsJSON> {

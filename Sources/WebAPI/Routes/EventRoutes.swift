@@ -66,7 +66,7 @@ struct EventRoutes: Sendable {
             })
     }
 
-    /// What a reader gets at once: how everything stands, and what it missed.
+    /// What a reader gets at once: how everything is, and what it missed.
     private func opening(
         for filter: EventClient.Filter, since last: String?, before nextEvent: UInt64
     ) -> [ByteBuffer] {

@@ -5,7 +5,7 @@ import MarketData
 import NIOCore
 import Wire
 
-/// How everything stands: state, last hour, upload, health, metrics.
+/// How everything is: state, last hour, upload, health, metrics.
 struct StateRoutes: Sendable {
     let source: any CollectorSource
     let board: StatusBoard
@@ -19,9 +19,9 @@ struct StateRoutes: Sendable {
                 Reply(StatusJSON(board.sample, clients: clients.count))
             },
             Route(.get, "/api/history", .data, "history", "The last hour, a point every five seconds") { _ in
-                Reply(HistoryJSON(board.history))
+                Reply(HistoryJSON(board.history.points))
             },
-            Route(.get, "/api/sync", .data, "sync", "How the upload stands") { _ in
+            Route(.get, "/api/sync", .data, "sync", "How the upload is doing") { _ in
                 Reply(SyncJSON(board.sample.snapshot))
             },
             Route(

@@ -24,7 +24,7 @@ struct UniverseRoutes: Sendable {
                         }))
             },
             Route(
-                .get, "/api/universes/{key}", .data, "universe", "What a universe key stands for",
+                .get, "/api/universes/{key}", .data, "universe", "What a universe key means",
                 parameters: [Self.key]
             ) { call in
                 let key = try call.value(of: Self.key)

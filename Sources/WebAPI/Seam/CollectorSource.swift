@@ -40,7 +40,7 @@ public protocol CollectorSource: Sendable {
     /// The groups of the mirror, of every environment.
     func universes() async throws(CollectorProblem) -> [UniverseGroup]
 
-    /// What a universe key stands for; the problem is ``CollectorProblem/Kind/notFound`` when no part names a group.
+    /// What a universe key means; the problem is ``CollectorProblem/Kind/notFound`` when no part names a group.
     func universe(key: String) async throws(CollectorProblem) -> Resolution
 
     /// The newest recorded gaps that are in one of these states, and what became of them.

@@ -27,7 +27,7 @@ struct Parameter<Value: Sendable>: DescribedParameter {
     }
 }
 
-/// Where a parameter stands.
+/// Where a parameter is.
 enum ParameterPlace: String, Encodable, Sendable {
     case path
     case query

@@ -10,7 +10,7 @@ struct Route: Sendable {
         case data
         /// As ``data``, and from no other site's page: it changes something or stays open.
         case guarded
-        /// Everybody who reaches the server: it tells nothing that needs a token.
+        /// Everybody who reaches the server: it shows nothing that needs a token.
         case open
     }
 

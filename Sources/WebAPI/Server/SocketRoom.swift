@@ -63,7 +63,7 @@ final class SocketRoom: Sendable {
 }
 
 /// Bounds how long one socket may take to send the head of a request, however it spreads the bytes, and tells the
-/// ``SocketRoom`` how it stands.
+/// ``SocketRoom`` how far it is.
 final class SocketWatch: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart

@@ -30,9 +30,9 @@ struct CommandFailure: Error {
         case let error as SettingFaults:
             // A mistyped key without a prefix of ours is no fault, and may be why another is missing.
             let warnings = error.remarks.filter { $0.severity == .warning }.map { "warning: \($0)" }
-            self.init(lines: error.faults.map(\.description) + warnings, error.exitStatus)
+            self.init(lines: error.faults.map { "fault: \($0)" } + warnings, error.exitStatus)
         case let error as StoreError: self.init(Self.status(of: error), error.description)
-        case let error as UpstreamError: self.init(Self.status(of: error), error.description)
+        case let error as UpstreamError: self.init(Self.status(of: error), error.lastDescription)
         case let error as BackfillError: self.init(Self.status(of: error), error.description)
         case let error as FeedError: self.init(error.isRetryable ? .unavailable : .configuration, error.description)
         case let error as WebError:
@@ -57,7 +57,8 @@ struct CommandFailure: Error {
         let failures = EventStream.allCases.compactMap { stream in report.failures[stream].map { (stream, $0) } }
         guard let first = failures.first else { return nil }
         self.init(
-            lines: failures.map { "the \($0.rawValue) are not all uploaded: \($1)" }, Self.status(of: first.1))
+            lines: failures.map { "the \($0.rawValue) are not all uploaded: \($1.lastDescription)" },
+            Self.status(of: first.1))
     }
 
     private init(lines: [String], _ status: ExitStatus) {
@@ -69,7 +70,8 @@ struct CommandFailure: Error {
         switch error.reason {
         case .inUse, .busy, .pinned: .tryAgain
         case .damaged, .foreign, .schemaTooNew, .sequenceAhead, .invalid: .badData
-        case .notWritable, .diskFull, .inputOutput, .missing, .closed, .statement: .ioError
+        case .notDirectory: .configuration
+        case .notWritable, .notReadable, .diskFull, .inputOutput, .missing, .closed, .statement: .ioError
         }
     }
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import FoundationEssentials
+import Wire
 
 /// Shows the settings in effect and where each came from.
 struct ConfigCommand: AsyncParsableCommand {
@@ -28,9 +29,9 @@ struct ConfigCommand: AsyncParsableCommand {
             }
             let (snapshot, host) = try options.snapshot()
             let report = SettingsReport(snapshot, host: host, needs: .feed)
-            printNow(json ? try report.json() + "\n" : report.table)
+            printNow(json ? WireJSON.text(of: report.json) + "\n" : report.table)
             for finding in report.findings {
-                printError("edgetick: \(finding.severity.rawValue): \(finding.description.escapingControls)")
+                printError("edgetick: \(finding.severity.json.rawValue): \(finding.description.escapingControls)")
             }
             if report.hasFaults { throw ExitCode(ExitStatus.configuration.rawValue) }
         }

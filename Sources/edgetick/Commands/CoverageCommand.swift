@@ -32,7 +32,7 @@ struct CoverageCommand: AsyncParsableCommand {
             let settings = try options.settings()
             let now = WallClock.milliseconds()
             guard let span = days.chosen(today: TradingDay(at: now)) else { return }
-            let wanted = try await symbols.chosen(settings)
+            let wanted = try await symbols.chosen(settings).map { Set($0) }
             let rows = ProgressLine(title: "reading", unit: "rows", total: 0, quietFor: .seconds(1))
             var evidence = try CoverageEvidence(directory: settings.dataDirectory, days: span) { read, total in
                 rows.update(done: Int(read), total: Int(total))
@@ -43,7 +43,10 @@ struct CoverageCommand: AsyncParsableCommand {
                 let asked = ProgressLine(title: "asking upstream", unit: "days", total: 0, quietFor: .seconds(1))
                 let work = Task<CoverageEvidence, any Error> { [evidence] in
                     var evidence = evidence
-                    await evidence.add(from: reader, symbols: wanted) { asked.update(done: $0, total: $1) }
+                    await evidence.add(from: reader, symbols: wanted) { done, total in
+                        asked.update(done: done, total: total)
+                        return true
+                    }
                     return evidence
                 }
                 evidence = try await Interrupts.cancelling(work)

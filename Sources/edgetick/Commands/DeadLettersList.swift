@@ -33,6 +33,7 @@ struct DeadLettersList: AsyncParsableCommand {
                 let groups = try TickHistory(directory: settings.dataDirectory).deadLetterGroups()
                 return print(WireJSON.text(of: DeadLettersJSON(letters, groups: groups, total: total)))
             }
+            guard !letters.isEmpty else { return printError("edgetick: there is no dead letter") }
             var table = TextTable([
                 ("LETTER", .left), ("REFUSED", .left), ("SYMBOL", .left), ("TIME", .left), ("SQLSTATE", .left),
                 ("REASON", .left),

@@ -23,14 +23,16 @@ struct DemoCommand: AsyncParsableCommand {
             collector is killed and started again, and a database that the demo started is stopped for a while, where
             PostgreSQL is installed. At the end every event that was sent is accounted for.
 
-            Everything is written to a fresh directory, which stays for you to look at. With DATABASE_URI set, what is
-            collected is uploaded there, and that database is left alone.
+            Everything is written to a fresh directory, which stays for you to look at. Of your settings only HTTP_HOST,
+            HTTP_PORT and HTTP_TOKEN count, so that nothing made up gets among real data. --database uploads to a server of
+            yours, into the usual tables of the database that it names: name one for trying.
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
     @Option(help: "End after so many seconds; without it, at Ctrl-C.") var seconds: Int?
-    @Option(help: "Directory for the files; a fresh one below the temporary directory when not given.")
+    @Option(help: "Directory for the files, a new or empty one; one below the temporary directory when not given.")
     var dataDir: String?
+    @Option(help: "A libpq URI of a database to upload to, in place of the demo's own.") var database: String?
 
     func validate() throws {
         if let seconds, seconds < 1 { throw ValidationError("--seconds is a number from 1.") }
@@ -40,46 +42,54 @@ struct DemoCommand: AsyncParsableCommand {
         try await reportingFailures {
             signal(SIGPIPE, SIG_IGN)
             LoggingSystem.bootstrap { LineLogHandler(label: $0, level: .warning, format: .text) }
-            let directory = try dataDir ?? Self.freshDirectory("edgetick-demo")
-            let settings = try ownSettings()
-            let symbols = try Self.importUniverse(into: directory)
-            let simulator = Self.simulator(of: symbols)
-            let port = try await simulator.bind()
-            let database =
-                settings.upload.databaseURI == nil ? await Self.ownDatabase(log: directory + "/database.log") : nil
-            let given = database?.uri ?? settings.upload.databaseURI?.reveal()
-            let collector = try DemoCollector(
-                directory: directory,
-                settings: Self.collectorSettings(settings, directory: directory, feedPort: port, database: given))
+            let (settings, ignored) = try ownSettings()
+            let directory = try DemoDirectory(named: dataDir)
             let stage = DemoStage(
-                simulator: simulator, collector: collector, database: database, isUploading: given != nil,
-                limit: seconds.map { .seconds($0) })
-            do {
-                // A terminal that is closed ends it as Ctrl-C does.
-                try await Interrupts.serving([stage], on: [.sigterm, .sigint, .sighup])
-            } catch {
-                await database?.remove()
-                throw error
+                limit: seconds.map { .seconds($0) },
+                remark: ignored.isEmpty
+                    ? nil : "the demo's own; yours are left alone: \(ignored.joined(separator: ", "))"
+            ) { try await Self.props(settings, directory: directory.path) }
+            // From here on a signal ends it in good order; a terminal that is closed, as Ctrl-C does.
+            try await Interrupts.serving([stage], on: [.sigterm, .sigint, .sighup])
+            guard let balance = stage.balance else {
+                directory.clear()
+                return printError("edgetick: stopped before the first event; nothing is left behind")
             }
-            await database?.remove()
-            if let balance = stage.balance { try Self.printSummary(of: directory, balance) }
+            try Self.printSummary(of: directory.path, balance)
         }
     }
 
-    /// The few settings of the surroundings that count here: where to upload, and where the page is.
-    private func ownSettings() throws -> Settings {
+    /// The few settings of the surroundings that count here, and the names of those that don't.
+    private func ownSettings() throws -> (settings: Settings, ignored: [String]) {
         let (snapshot, host) = try options.snapshot()
+        let own = [\Settings.http.host, \.http.port, \.http.token] as [PartialKeyPath<Settings>]
         var values: [String: SettingsSnapshot.Value] = [:]
-        for path in [\Settings.upload.databaseURI, \.http.host, \.http.port, \.http.token] as [PartialKeyPath<Settings>]
-        {
-            values[Settings.setting(path).name] = snapshot[path]
+        for path in own { values[Settings.setting(path).name] = snapshot[path] }
+        let ignored = snapshot.values.keys.filter { values[$0] == nil }.sorted()
+        if let database {
+            values[Settings.setting(\.upload.databaseURI).name] = .init(text: database, origin: .defaultValue)
         }
         var settings = try Settings.validate(SettingsSnapshot(values: values), host: host).settings
         // A port that nobody asked for gives way when it is taken.
         if snapshot[\.http.port] == nil, (try? WebListener.configuration(settings).checkAddress()) == nil {
             settings.http.port = 0
         }
-        return settings
+        return (settings, ignored)
+    }
+
+    private static func props(_ settings: Settings, directory: String) async throws -> DemoProps {
+        let symbols = try importUniverse(into: directory)
+        let simulator = simulator(of: symbols)
+        let port = try await simulator.bind()
+        let given = settings.upload.databaseURI?.reveal()
+        let database = given == nil ? await ownDatabase(log: directory + "/database.log") : nil
+        let collector = try DemoCollector(
+            directory: directory,
+            settings: collectorSettings(
+                settings, directory: directory, feedPort: port, database: given ?? database?.uri))
+        return DemoProps(
+            simulator: simulator, collector: collector, database: database,
+            givenDatabase: settings.upload.displayedURI)
     }
 
     private static func collectorSettings(
@@ -89,6 +99,7 @@ struct DemoCommand: AsyncParsableCommand {
             (\.feed.apiKey, "demo"), (\.feed.url, "ws://127.0.0.1:\(feedPort)/stocks"),
             (\.feed.restURL, "http://127.0.0.1:\(feedPort)"), (\.feed.events, "AM,A,T,Q"),
             (\.feed.reconnectDelay, "300ms"), (\.connections.universeKey, "demo"), (\.dataDirectory, directory),
+            (\.collectorID, "edgetick-demo"),
             (\.upload.databaseURI, database), (\.upload.interval, "1"), (\.universe.pullInterval, "0"),
             (\.http.host, settings.http.host), (\.http.port, "\(settings.http.port)"),
             (\.http.token, settings.http.token?.reveal()),
@@ -109,17 +120,6 @@ struct DemoCommand: AsyncParsableCommand {
             )
             return nil
         }
-    }
-
-    /// A new directory below the temporary one, for this user alone.
-    static func freshDirectory(_ name: String) throws -> String {
-        let parent = ProcessInfo.processInfo.environment["TMPDIR"].flatMap { $0.hasPrefix("/") ? $0 : nil } ?? "/tmp"
-        var template = Array("\(parent)/\(name)-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else {
-            throw CommandFailure(
-                .ioError, "no directory can be made in \(parent): \(String(cString: strerror(errno)))")
-        }
-        return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
     /// Gives the group `demo` to a directory, and returns its symbols.
@@ -147,8 +147,8 @@ struct DemoCommand: AsyncParsableCommand {
         print(
             """
             Look at it:
-              sqlite3 \(directory)/ticks.sqlite "select symbol, datetime(start_ms/1000,'unixepoch') as start_utc,
-                open, high, low, close, volume from bars order by seq desc limit 8" -box
+              sqlite3 -readonly -box \(directory)/ticks.sqlite "select symbol, start_utc, open, high, low, close,
+                volume from bars_utc order by start_ms desc limit 8"
               EDGETICK_DATA_DIR=\(directory) edgetick status
               EDGETICK_DATA_DIR=\(directory) edgetick gaps
             """)

@@ -20,7 +20,7 @@ struct DoctorCommand: AsyncParsableCommand {
         try await reportingFailures {
             let findings = try await examine()
             if json {
-                print(WireJSON.text(of: findings))
+                print(WireJSON.text(of: findings.map(\.json)))
             } else {
                 let paint = Paint.ofStandardOutput()
                 for finding in findings { print(Self.line(finding, paint)) }

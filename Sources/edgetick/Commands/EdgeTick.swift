@@ -17,13 +17,28 @@ struct EdgeTick: AsyncParsableCommand {
             Exit codes: 0 done, 64 usage, 65 bad data, 69 unavailable, 74 I/O, 75 try again, 78 configuration.
             """.unwrapped,
         version: Version.text,
-        subcommands: [
-            RunCommand.self, DemoCommand.self, SyncCommand.self, StatusCommand.self, TailCommand.self,
-            QueryCommand.self, ExportCommand.self, CoverageCommand.self, GapsCommand.self, BackfillCommand.self,
-            ReconcileCommand.self, DeadLettersCommand.self, DoctorCommand.self, FleetCommand.self, JoinCommand.self,
-            VerifyCommand.self, RepairCommand.self, UniverseCommand.self, SettingsCommand.self, MigrateCommand.self,
-            SimulateCommand.self,
-            CaptureCommand.self, ConfigCommand.self,
+        groupedSubcommands: [
+            CommandGroup(
+                name: "Collection", subcommands: [RunCommand.self, DemoCommand.self, SyncCommand.self]),
+            CommandGroup(
+                name: "Reading",
+                subcommands: [StatusCommand.self, TailCommand.self, QueryCommand.self, ExportCommand.self]),
+            CommandGroup(
+                name: "Completeness",
+                subcommands: [
+                    GapsCommand.self, BackfillCommand.self, CoverageCommand.self, ReconcileCommand.self,
+                    DeadLettersCommand.self,
+                ]),
+            CommandGroup(
+                name: "Setup",
+                subcommands: [
+                    ConfigCommand.self, DoctorCommand.self, MigrateCommand.self, JoinCommand.self, UniverseCommand.self,
+                    SettingsCommand.self,
+                ]),
+            CommandGroup(
+                name: "Upkeep", subcommands: [FleetCommand.self, VerifyCommand.self, RepairCommand.self]),
+            CommandGroup(
+                name: "Simulation", subcommands: [SimulateCommand.self, CaptureCommand.self]),
         ])
 
     static func main() async {

@@ -25,8 +25,10 @@ struct ExportCommand: AsyncParsableCommand {
             Files are data/trades/day=2026-11-24/trades.parquet, and with --partition symbol
             data/trades/day=2026-11-24/symbol=AAPL/trades.parquet. A day is the New York date of the events' own time. A file
             has its name only when it is whole, and replaces one that is there; an export that was stopped is run again. Bars
-            are in their newest version. The columns are those of the local file (docs/columns.md); Parquet has times as
-            timestamps and prices as decimals. --watch stays and writes each day a quarter of an hour after its trading.
+            are in their newest version. The columns are those of the local file (docs/columns.md), and adjustment for trades that
+            their conditions say are cancelled, corrected or wrong; Parquet has times as timestamps and prices as decimals.
+            --watch stays and writes each day a quarter of an hour after its trading; started again, it goes on after the
+            last day that it wrote.
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
@@ -56,27 +58,40 @@ struct ExportCommand: AsyncParsableCommand {
             let job = ExportJob(
                 options: ExportOptions(
                     streams: EventStream.allCases.filter { stream.isEmpty || stream.contains($0) }, days: span,
-                    symbols: try await symbols.chosen(settings), format: format, isCompressed: compress, layout: layout,
+                    symbols: try await symbols.chosen(settings).map { Set($0) }, format: format, isCompressed: compress,
+                    layout: layout,
                     directory: output),
                 buffer: settings.dataDirectory,
                 databases: source == .upstream ? try settings.upstreams() : [])
             guard watch else {
-                let report = try await Interrupts.cancelling(Task { try await job.write(span) })
-                return Self.tell(report)
+                do {
+                    return Self.tell(try await Interrupts.cancelling(Task { try await job.write(span) }), span)
+                } catch let failure as CommandFailure where failure.status == .tryAgain {
+                    throw CommandFailure(.tryAgain, "stopped; files that were not whole are gone: run it again")
+                }
             }
-            let first = days.from == nil ? TradingDay.lastFinal(at: now) : span.lowerBound
+            let mark = WatchMark(job.options)
+            // What was missed while nobody watched is written too.
+            let next = mark.day?.after ?? TradingDay.lastFinal(at: now)
+            let first = days.from == nil ? next : mark.day == nil ? span.lowerBound : max(span.lowerBound, next)
             try await Interrupts.serving([
                 DayWatch(plan: WatchPlan(from: first), logger: Logger(label: "export")) { day in
-                    Self.tell(try await job.write(day...day))
+                    Self.tell(try await job.write(day...day), day...day)
+                    try mark.note(day)
                 }
             ])
         }
     }
 
-    private static func tell(_ report: ExportReport) {
-        if report.files.isEmpty { printError("edgetick: there are no such events on these days") }
+    private static func tell(_ report: ExportReport, _ days: ClosedRange<TradingDay>) {
+        if report.files.isEmpty {
+            let (first, last) = (days.lowerBound, days.upperBound)
+            printError(
+                "edgetick: there are no such events \(first == last ? "on \(first)" : "from \(first) to \(last)"); "
+                    + "a day is New York's")
+        }
         for file in report.files { printNow("\(file.path)  \(file.rows.grouped) rows".escapingControls + "\n") }
-        printError("\(report.rows.grouped) rows in \(report.files.count.grouped) files")
+        printError("\(report.rows.counted("row", "rows")) in \(report.files.count.counted("file", "files"))")
         for (stream, days) in report.partial.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
             guard let first = days.first, let last = days.last else { continue }
             let span = first == last ? "\(first)" : "\(first) to \(last)"

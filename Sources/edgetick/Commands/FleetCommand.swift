@@ -17,7 +17,7 @@ struct FleetCommand: AsyncParsableCommand {
             needed. live: heard of. gone: its connection to the database has ended. stale: not seen for a minute. stopped:
             it said that it stops. CLOCK is how far a box's clock is ahead of the database's.
 
-            With --check one line says how the fleet stands, and the exit code is 0 when all boxes are well, 1 when one is
+            With --check one line says how the fleet is, and the exit code is 0 when all boxes are well, 1 when one is
             degraded, 2 when one is failing or not heard of. Other failures exit as every command does.
             """.unwrapped)
 
@@ -70,7 +70,10 @@ struct FleetCommand: AsyncParsableCommand {
         if json {
             printNow(WireJSON.text(of: FleetJSON(fleet)) + "\n")
         } else {
-            let text = isEmpty ? "no box has written its row" : "\(fleet.boxes.count) boxes, all are well"
+            let text =
+                isEmpty
+                ? "no box has written its row"
+                : fleet.boxes.count == 1 ? "the one box is well" : "\(fleet.boxes.count) boxes, all are well"
             print("\(standing.word): \((fleet.headline ?? text).escapingControls)")
         }
         guard standing == .ok else { throw ExitCode(standing.rawValue) }
@@ -79,6 +82,9 @@ struct FleetCommand: AsyncParsableCommand {
     private func page(_ table: FleetTable) async throws -> String {
         let fleet = Fleet(try await table.rows())
         return json
-            ? WireJSON.text(of: FleetJSON(fleet)) + "\n" : FleetText(fleet: fleet, paint: .ofStandardOutput()).page
+            ? WireJSON.text(of: FleetJSON(fleet)) + "\n"
+            : FleetText(
+                fleet: fleet, paint: .ofStandardOutput(), width: TerminalScreen.columns()
+            ).page
     }
 }

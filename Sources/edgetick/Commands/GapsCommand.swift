@@ -12,14 +12,15 @@ struct GapsCommand: AsyncParsableCommand {
         discussion: """
             Example: edgetick gaps --state open
 
-            open: not filled yet. filled: what the REST API has is in the buffer. empty: nothing was traded then, or the
+            open: not filled yet. filled: what the REST API has is in the buffer. partial: some of
+            it is, and DETAIL says what is missing. empty: nothing was traded then, or the
             market was closed. unfillable: the REST API does not have it, or may not be asked; DETAIL says why. covered: other
             boxes of the COLLECTOR_GROUP missed nothing then, and their rows are in the database. Times are the events' own.
             TO is "under way" while events are missed; a "?" behind it says that the clock was wrong and the ends may be off.
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
-    @Option(help: "Only those in this state: open, filled, empty, unfillable or covered.") var state: String?
+    @Option(help: "Only those in this state: open, filled, partial, empty, unfillable or covered.") var state: String?
     @Option(help: "The newest so many.") var limit = 100
     @Flag(help: "Print JSON.") var json = false
 
@@ -39,6 +40,7 @@ struct GapsCommand: AsyncParsableCommand {
                 let total = try BufferReport.read(directory: settings.dataDirectory).gaps
                 return print(WireJSON.text(of: GapsJSON(records, total: total)))
             }
+            guard !records.isEmpty else { return printError("edgetick: there is no such gap") }
             var table = TextTable([
                 ("GAP", .right), ("STATE", .left), ("FROM", .left), ("TO", .left), ("CONNECTION", .left),
                 ("CAUSE", .left), ("EVENTS", .left), ("SYMBOLS", .left), ("DETAIL", .left),

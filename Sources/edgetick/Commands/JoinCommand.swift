@@ -19,7 +19,7 @@ struct JoinCommand: AsyncParsableCommand {
             Looks at this machine and the database as doctor does, makes the tables that are missing where that is allowed,
             pulls the groups, and writes a file of settings that this user alone may read: DATABASE_URI, what the options
             say, and the keys that are set in the environment, such as MASSIVE_API_KEY. With - the URI is read from standard
-            input, so that its password is in no list of processes. Nothing is written when something fails before.
+            input, so that its password is in no list of processes. Nothing is written when something fails before, or when --universe names no group.
             """.unwrapped)
 
     @Argument(help: "The database's libpq URI; - reads it from standard input.") var uri: String
@@ -51,9 +51,10 @@ struct JoinCommand: AsyncParsableCommand {
             try await check(settings)
             try await migrate(upstream, settings)
             let groups = try await pull(upstream, settings)
+            try await checkUniverse(settings)
             let text = EnvironmentFile.text(kept(environment).merging(values) { $1 })
             try write(text)
-            print("\nwrote \(file), which this user alone may read".escapingControls)
+            print("\n" + "wrote \(file), which this user alone may read".escapingControls)
             tellWhatIsNext(settings, groups)
         }
     }
@@ -125,8 +126,24 @@ struct JoinCommand: AsyncParsableCommand {
             say(.warning("universes", "not pulled: \(failure.description); edgetick universe pull tries it again"))
         }
         let groups = try mirror.groups(environment: settings.universe.environment.rawValue)
-        say(.ok("universes", "\(groups.count.grouped) groups in \(settings.dataDirectory)"))
+        say(.ok("universes", "\(groups.count.counted("group", "groups")) in \(settings.dataDirectory)"))
         return groups
+    }
+
+    /// Makes sure that --universe names something: a box that collects nothing, or something else, isn't set up.
+    private func checkUniverse(_ settings: Settings) async throws {
+        guard let universe else { return }
+        let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
+        let resolution: Resolution
+        do throws(UniverseError) {
+            resolution = try await settings.relationshipCache(mirror).resolution(of: universe)
+        } catch {
+            throw CommandFailure(
+                .configuration,
+                "\(file) was not written: --universe \(universe): \(error.description); edgetick universe "
+                    + "import FILE.csv --name NAME does. Or name another group, or leave --universe out")
+        }
+        for warning in resolution.warnings { say(.warning("universes", warning)) }
     }
 
     private func write(_ text: String) throws {

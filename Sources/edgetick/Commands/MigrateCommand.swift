@@ -15,7 +15,7 @@ struct MigrateCommand: AsyncParsableCommand {
             Tables that exist are checked and never altered. Where one that FEED_EVENTS needs can't be used, the exit code
             is 78, and the statements that help are printed for whoever owns the tables.
 
-            --tick-identity adds a unique index to each table of ticks that FEED_EVENTS needs, so that an event is there
+            --tick-identity adds a unique index to each table of ticks, whatever FEED_EVENTS is, so that an event is there
             once whoever sends it and however often: two boxes of a COLLECTOR_GROUP need it. Events that are there more than
             once are counted and shown, and all but the first received removed once you say so. The tables are read whole. A
             plain table takes rows meanwhile; a hypertable, a partitioned or distributed one, and one of which rows are
@@ -44,7 +44,6 @@ struct MigrateCommand: AsyncParsableCommand {
         guard [tickIdentity, policies, distributed].count(where: \.self) <= 1 else {
             throw ValidationError("one at a time: --tick-identity, --policies or --distributed")
         }
-        if print, tickIdentity { throw ValidationError("--print shows the tables: leave out --tick-identity") }
         if yes, !tickIdentity, !policies, !distributed {
             throw ValidationError("--yes goes with --tick-identity, --policies or --distributed")
         }
@@ -59,10 +58,14 @@ struct MigrateCommand: AsyncParsableCommand {
             if let change = try engineChange() {
                 return try await carryOut(change, try options.settings(needing: .database))
             }
-            if self.print { return Swift.print(UpstreamSchema.sql) }
+            if self.print, !tickIdentity { return Swift.print(UpstreamSchema.sql) }
             let settings = try options.settings(needing: .database)
             var unusable: [String] = []
             let upstreams = try settings.upstreams()
+            if self.print {
+                for upstream in upstreams { try await makeIdentities(upstream) }
+                return
+            }
             for var upstream in upstreams {
                 // Here it is about to be made.
                 if tickIdentity { upstream.needsIdentity = false }
@@ -76,20 +79,26 @@ struct MigrateCommand: AsyncParsableCommand {
                     .configuration, "these tables can't be used as they are: \(unusable.joined(separator: ", "))")
             }
             if tickIdentity {
-                for upstream in upstreams { try await makeIdentities(upstream, for: settings.feed.events) }
+                for upstream in upstreams { try await makeIdentities(upstream) }
             }
         }
     }
 
-    private func makeIdentities(_ upstream: UpstreamConfiguration, for kinds: Set<EventKind>) async throws {
-        let kinds = kinds.filter { upstream.streams.contains($0.stream) }
+    private func makeIdentities(_ upstream: UpstreamConfiguration) async throws {
+        let kinds = Set(EventKind.allCases.filter { upstream.streams.contains($0.stream) })
         let findings = try await IdentityMaker.look(upstream, for: kinds)
-        if findings.isEmpty { tell("FEED_EVENTS has no ticks: nothing needs an identity") }
+        if findings.isEmpty { tell("this database holds no ticks: nothing needs an identity") }
         for finding in findings {
             switch finding.state {
-            case .present: tell("\(finding.table): a unique key tells events apart")
+            case .present: tell("\(finding.table): a unique key identifies events")
+            case .unusable(let why) where self.print: tell("-- \(finding.table) can't have an identity: \(why)")
             case .unusable(let why):
                 throw CommandFailure(.configuration, "\(finding.table) can't have an identity: \(why)")
+            case .missing where self.print:
+                if finding.doubledRows > 0 {
+                    tell("-- \(finding.table): \(finding.doubledRows.grouped) rows too many, which are removed first")
+                }
+                tell(finding.sql + ";")
             case .missing: try await makeIdentity(finding, upstream)
             }
         }

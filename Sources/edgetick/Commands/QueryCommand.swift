@@ -28,8 +28,7 @@ struct QueryCommand: AsyncParsableCommand {
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
-    @Argument(help: "Tickers, in any usual spelling.") var symbols: [String] = []
-    @Option(help: "A universe key: its symbols too.") var universe: String?
+    @OptionGroup var symbols: SymbolOptions
     @Option(help: "bars, trades, quotes, luld, imbalances or fair_values.") var stream = EventStream.bars
     @Option(parsing: .unconditional, help: "First moment; the file's beginning when not given.") var from: String?
     @Option(parsing: .unconditional, help: "Moment before which events are; the file's end when not given.")
@@ -40,10 +39,7 @@ struct QueryCommand: AsyncParsableCommand {
     @Option(help: "table, csv or json.") var format = Format.table
 
     func validate() throws {
-        for symbol in symbols where Symbol(spelled: symbol) == nil {
-            throw ValidationError("\"\(symbol.escapingControls)\" is not a symbol; write AAPL or BRK.B")
-        }
-        if symbols.isEmpty, universe == nil { throw ValidationError("name a symbol, or a --universe") }
+        if !symbols.areGiven { throw ValidationError("name a symbol, or a --universe") }
         guard Bar.Interval(rawValue: Int32(clamping: interval)) != nil else {
             throw ValidationError("--interval is 60 (minute bars) or 1 (second bars)")
         }
@@ -57,6 +53,10 @@ struct QueryCommand: AsyncParsableCommand {
             guard let text, MomentText.milliseconds(text, now: now) == nil else { continue }
             throw ValidationError("\(name) \"\(text.escapingControls)\" is no moment; write \(MomentText.syntax)")
         }
+        let ends = [from, to].map { text in text.flatMap { MomentText.milliseconds($0, now: now) } }
+        if let first = ends[0], let last = ends[1], first >= last {
+            throw ValidationError("--from is not before --to: there is nothing between them")
+        }
     }
 
     func run() async throws {
@@ -67,7 +67,7 @@ struct QueryCommand: AsyncParsableCommand {
                 from: from.flatMap { MomentText.milliseconds($0, now: now) },
                 to: to.flatMap { MomentText.milliseconds($0, now: now) }
             )
-            let wanted = try await chosen(settings)
+            let wanted = try await symbols.chosen(settings) ?? []
             let history = TickHistory(directory: settings.dataDirectory)
             let isEmpty: Bool
             if stream == .bars {
@@ -77,15 +77,6 @@ struct QueryCommand: AsyncParsableCommand {
             }
             if isEmpty { printError("edgetick: the buffer has no such \(stream.rawValue) of \(Self.names(wanted))") }
         }
-    }
-
-    /// The symbols, in the order in which they are named.
-    private func chosen(_ settings: Settings) async throws -> [Symbol] {
-        var chosen = symbols.compactMap { Symbol(spelled: $0) }
-        let members = try await SymbolOptions.members(of: universe, settings)
-        chosen += members.filter { !chosen.contains($0) }
-        var seen: Set<Symbol> = []
-        return chosen.filter { seen.insert($0).inserted }
     }
 
     private static func names(_ symbols: [Symbol]) -> String {
@@ -188,29 +179,33 @@ struct QueryCommand: AsyncParsableCommand {
         let columns = stream.columns.filter(\.isBrief)
         var titles: [(title: String, alignment: TextTable.Alignment)] = [("TIME", .left), ("SYMBOL", .left)]
         for column in columns { titles.append((column.name.uppercased(), column.content.isText ? .left : .right)) }
+        if stream == .trades { titles.append(("ADJUSTMENT", .left)) }
         var table = TextTable(titles)
         for event in events {
             let values = event.valuesByName
             table.add(
                 [MomentText.text(event.time), event.symbol.description]
-                    + columns.map { values[$0.name].map(\.plainText) ?? "-" })
+                    + columns.map { values[$0.name].map(\.plainText) ?? "-" }
+                    + (stream == .trades ? [event.adjustment?.rawValue ?? ""] : []))
         }
         return table.text
     }
 
-    /// Every column that the feed fills, behind the time in words.
+    /// Every column that the feed fills, behind the time in words; of trades also what their conditions say of them.
     static func csv(_ events: [StoredEvent], of stream: EventStream) -> String {
         let columns = stream.columns.filter { !$0.fields.isEmpty }
-        var text = (["time"] + columns.map(\.name)).joined(separator: ",") + "\n"
+        let added = stream == .trades ? ["adjustment"] : []
+        var text = (["time"] + columns.map(\.name) + added).joined(separator: ",") + "\n"
         for event in events {
             let values = event.valuesByName
             let cells = columns.map { column -> String in
                 guard let value = values[column.name] else { return "" }
                 let text = value.plainText
                 let isPlain = text.utf8.allSatisfy { $0 >= 0x20 && $0 != UInt8(ascii: ",") && $0 != UInt8(ascii: "\"") }
-                return isPlain ? text : "\"" + text.replacing("\"", with: "\"\"") + "\""
+                return isPlain ? text : "\"" + text.escaping("\"", with: "\"") + "\""
             }
-            text += ([MomentText.text(event.time)] + cells).joined(separator: ",") + "\n"
+            let mark = stream == .trades ? [event.adjustment?.rawValue ?? ""] : []
+            text += ([MomentText.text(event.time)] + cells + mark).joined(separator: ",") + "\n"
         }
         return text
     }

@@ -22,7 +22,7 @@ struct ReconcileCommand: AsyncParsableCommand {
             (minute_aggs_v1). Every bar of it is compared with the file and, where DATABASE_URI is set, with the database:
             what is missing is added, what is different is corrected, and bars that the tape lacks are listed and stay. What
             the tape doesn't say of a bar keeps its value. Minutes without a bar on the tape had no trades; those in a trading
-            halt are told apart where LULD is collected.
+            halt are counted apart where LULD is collected.
 
             What was found is kept in the file, so --resume leaves out the symbols that are complete. Doing it again changes
             nothing. The exit code is 65 while a bar of the tape is missing or different, or a symbol could not be compared.
@@ -64,7 +64,6 @@ struct ReconcileCommand: AsyncParsableCommand {
             let upstream = try settings.upstream()
             let client = fromFile == nil ? try settings.aggregatesClient() : nil
             do {
-                let list = try await chosen(settings, day)
                 let buffer = try TickBuffer.open(
                     directory: settings.dataDirectory, options: settings.toolBufferOptions,
                     logger: Logger(label: "buffer"))
@@ -72,8 +71,8 @@ struct ReconcileCommand: AsyncParsableCommand {
                     Uploader(configuration: $0, bufferID: buffer.id, logger: Logger(label: "upload"))
                 }
                 do {
-                    let reconciler = reconciler(settings, client, buffer, uploader)
-                    try await compare(reconciler, day, list)
+                    let list = try await chosen(settings, day)
+                    try await compare(reconciler(settings, client, buffer, uploader), day, list)
                 } catch {
                     await uploader?.disconnect()
                     await buffer.close()
@@ -140,7 +139,7 @@ struct ReconcileCommand: AsyncParsableCommand {
         if let symbols {
             all = Self.list(symbols) ?? []
         } else {
-            let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
+            let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
             let cache = settings.relationshipCache(mirror)
             if let universe {
                 let resolution = try await cache.resolution(of: universe)
@@ -187,7 +186,7 @@ enum ReconcileText {
         ].compactMap(\.self).joined(separator: ", ")
         return findings.flatMap(lines) + [
             "\(day): \(totals.have.grouped) of \(totals.tape.grouped) bars of the tape (\(totals.percent) %) in "
-                + "\(totals.symbols.grouped) symbols, \(what)"
+                + "\(totals.symbols.counted("symbol", "symbols")), \(what)"
         ]
     }
 

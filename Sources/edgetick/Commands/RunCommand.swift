@@ -11,21 +11,23 @@ struct RunCommand: AsyncParsableCommand {
         discussion: """
             Example: SYMBOLS=AAPL,MSFT MASSIVE_API_KEY=… edgetick run
 
-            SIGTERM and Ctrl-C stop the connections, commit what is held, upload what they can and exit within 10 s.
+            SIGTERM and Ctrl-C stop the connections, commit what is held, upload what they can and exit within 10 s. So does
+            closing the terminal, unless it was started with nohup. kill -HUP has the symbols' settings read again.
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
 
     func run() async throws {
         try await reportingFailures {
-            Interrupts.ignoreHarmless()
+            let endsWithTerminal = Interrupts.ignoreHarmless()
             let settings = try options.settings(needing: .feed)
             let logger = Logger(label: "edgetick")
             try await settings.refuseDoubledTicks(logger)
             let simulator = try await settings.builtInSimulator()
             let options = options
             let collector = try await CollectorAssembly.open(
-                settings, simulator: simulator, reread: { try options.settingsAgain(needing: .feed) }, logger: logger)
+                settings, simulator: simulator, reread: { try options.settingsAgain(needing: .feed) },
+                endsWithTerminal: endsWithTerminal, logger: logger)
             logger.notice(
                 "collecting",
                 metadata: [

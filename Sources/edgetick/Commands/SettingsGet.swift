@@ -26,7 +26,7 @@ struct SettingsGet: AsyncParsableCommand {
             let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
             let environment = settings.universe.environment.rawValue
             if CacheEntryRecord.legacyTypes.contains(type) {
-                return try answerLegacy(mirror, environment)
+                return try printLegacy(mirror, environment)
             }
             let ofType = try mirror.entries(environment: environment, type: type)
             let found = ofType.filter { $0.name == name && (key == nil || $0.key == key) }
@@ -38,7 +38,7 @@ struct SettingsGet: AsyncParsableCommand {
                         + "environment \(environment)"
                         + (near.isEmpty ? "" : ": did you mean \(near.joined(separator: ", "))?"))
             }
-            if json { return print(WireJSON.text(of: found.map(SettingAnswer.init))) }
+            if json { return print(WireJSON.text(of: found.map(CacheEntryJSON.init))) }
             for entry in found {
                 let value = (entry.value ?? "").escapingControls
                 print(key == nil && found.count > 1 ? "\(entry.key.escapingControls)\t\(value)" : value)
@@ -46,8 +46,8 @@ struct SettingsGet: AsyncParsableCommand {
         }
     }
 
-    /// Answers from the groups, with a warning, as long as there is one that the old entry became.
-    private func answerLegacy(_ mirror: UniverseMirror, _ environment: String) throws {
+    /// Prints the groups' symbols, with a warning, as long as there is one that the old entry became.
+    private func printLegacy(_ mirror: UniverseMirror, _ environment: String) throws {
         let keys = LegacyMigration.keys(
             of: CacheEntryRecord(type: type, name: name, key: key ?? "", value: nil, environment: environment))
         LegacyNotice.warn(of: type, key: keys.first)

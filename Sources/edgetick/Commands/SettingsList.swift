@@ -22,7 +22,7 @@ struct SettingsList: AsyncParsableCommand {
             let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
             let entries = try mirror.entries(
                 environment: all ? nil : settings.universe.environment.rawValue, type: type)
-            if json { return print(WireJSON.text(of: entries.map(SettingAnswer.init))) }
+            if json { return print(WireJSON.text(of: entries.map(CacheEntryJSON.init))) }
             guard !entries.isEmpty else {
                 return printError("No settings in the mirror. They come from the database: edgetick universe pull")
             }
@@ -38,25 +38,6 @@ struct SettingsList: AsyncParsableCommand {
             }
             printNow(table.text)
         }
-    }
-}
-
-/// A cache entry for `--json`; the value is the text that the table holds, a JSON document as a rule.
-struct SettingAnswer: Encodable {
-    let type: String
-    let name: String
-    let key: String
-    let value: String?
-    let environment: String
-    let updated_ms: Int64?
-
-    init(_ entry: CacheEntryRecord) {
-        type = entry.type
-        name = entry.name
-        key = entry.key
-        value = entry.value
-        environment = entry.environment
-        updated_ms = entry.updatedAt
     }
 }
 

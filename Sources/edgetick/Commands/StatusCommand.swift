@@ -126,18 +126,25 @@ struct StatusCommand: AsyncParsableCommand {
         var instance: StatusJSON?
         var remark: String?
         if report.holder != nil, let api = LocalAPI(directory: settings.dataDirectory, token: settings.http.token) {
-            do throws(LocalAPI.Failure) {
+            do {
                 let status = try await api.get("/api/status", as: StatusJSON.self)
                 if !json {
-                    return (StatusText(status: status, address: api.address, paint: .ofStandardOutput()).page, nil)
+                    let text = StatusText(
+                        status: status, gaps: try GapCounts(directory: settings.dataDirectory), address: api.address,
+                        paint: .ofStandardOutput(), width: TerminalScreen.columns())
+                    return (text.page, nil)
                 }
                 instance = status
-            } catch {
+            } catch let error as LocalAPI.Failure {
                 remark = error.description
             }
         }
         if json { return (WireJSON.text(of: FilesJSON(report, instance: instance)) + "\n", nil) }
-        return (FileStatus(report).page, remark.map { "edgetick: \($0.escapingControls); the files say:" })
+        let page = FileStatus(
+            report, gaps: try GapCounts(directory: settings.dataDirectory),
+            isUploading: settings.upload.databaseURI != nil
+        ).page
+        return (page, remark.map { "edgetick: \($0.escapingControls); the files say:" })
     }
 }
 

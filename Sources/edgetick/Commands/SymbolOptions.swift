@@ -5,26 +5,37 @@ import Universe
 
 /// Which symbols a command is about.
 struct SymbolOptions: ParsableArguments {
-    @Option(help: "Symbols, separated by commas, in any usual spelling.") var symbols: String?
+    @Argument(help: ArgumentHelp("Symbols, in any usual spelling.", valueName: "symbol")) var names: [String] = []
+    @Option(help: "The same, separated by commas.") var symbols: String?
     @Option(help: "A universe key: the symbols of one group, or of several joined by colons.") var universe: String?
 
+    /// What is named one by one.
+    private var list: SymbolList { SymbolList((names + [symbols ?? ""]).joined(separator: ",")) }
+
     func validate() throws {
-        guard let symbols else { return }
-        let list = SymbolList(symbols)
-        guard !list.symbols.isEmpty, !list.isWildcard, list.refused.isEmpty else {
+        let list = list
+        // A name with blanks in it is one name here, and no list.
+        let misspelt = names.first { !$0.contains(",") && Symbol(spelled: $0) == nil }
+        if let refused = misspelt ?? list.refused.first {
+            throw ValidationError("\"\(refused.escapingControls)\" is not a symbol; write AAPL or BRK.B")
+        }
+        guard !list.isWildcard, symbols == nil || !list.symbols.isEmpty else {
             throw ValidationError("--symbols: allowed: symbols separated by commas, such as AAPL,BRK.B")
         }
     }
 
-    /// The symbols; `nil` where none are named.
-    func chosen(_ settings: Settings) async throws -> Set<Symbol>? {
-        var chosen = symbols.map { Set(SymbolList($0).symbols) }
-        if universe != nil { chosen = (chosen ?? []).union(try await Self.members(of: universe, settings)) }
-        return chosen
+    /// Whether anything is named.
+    var areGiven: Bool { !names.isEmpty || symbols != nil || universe != nil }
+
+    /// The symbols, each once, in the order in which they are named; `nil` where none are.
+    func chosen(_ settings: Settings) async throws -> [Symbol]? {
+        guard areGiven else { return nil }
+        var seen: Set<Symbol> = []
+        return (list.symbols + (try await Self.members(of: universe, settings))).filter { seen.insert($0).inserted }
     }
 
-    /// The symbols that a universe key stands for; none where there is no key.
-    static func members(of universe: String?, _ settings: Settings) async throws -> [Symbol] {
+    /// The symbols of a universe key; none where there is no key.
+    private static func members(of universe: String?, _ settings: Settings) async throws -> [Symbol] {
         guard let universe else { return [] }
         let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
         let resolution = try await settings.relationshipCache(mirror).resolution(of: universe)

@@ -18,7 +18,7 @@ struct SyncCommand: AsyncParsableCommand {
 
             --again sends rows once more that count as uploaded, because they are gone upstream, and takes the upload over
             from another copy of the file. Rows that are still upstream are left out; where the table has neither received_at nor
-            an identity (edgetick migrate --tick-identity), so that they can't be told from another collector's, they are
+            an identity (edgetick migrate --tick-identity), so that they look like another collector's, they are
             doubled, except bars. It asks first on a terminal; elsewhere --yes is needed.
 
             A running collector uploads by itself and holds the buffer; this command is for a box that collects no more.
@@ -52,8 +52,17 @@ struct SyncCommand: AsyncParsableCommand {
         try await reportingFailures {
             let settings = try options.settings(needing: .database)
             if dryRun { return try describe(settings) }
-            let buffer = try TickBuffer.open(
-                directory: settings.dataDirectory, options: settings.toolBufferOptions, logger: Logger(label: "buffer"))
+            let buffer: TickBuffer
+            do throws(StoreError) {
+                buffer = try TickBuffer.open(
+                    directory: settings.dataDirectory, options: settings.toolBufferOptions,
+                    logger: Logger(label: "buffer"))
+            } catch {
+                throw CommandFailure.heldByCollector(
+                    error,
+                    "it uploads by itself: edgetick status shows how far, and Push now on its page begins at once")
+                    ?? CommandFailure(error)
+            }
             let uploaders = try settings.uploaders(of: buffer.id, settingAside: setAside)
             do {
                 if watch {
@@ -86,7 +95,8 @@ struct SyncCommand: AsyncParsableCommand {
         progress.finish(done: totals.settled)
         for uploader in uploaders { await uploader.disconnect() }
         await buffer.close()
-        print(json ? WireJSON.text(of: UploadJSON(report)) : "uploaded \(totals.rows) rows")
+        let text = "uploaded \(totals.rows) \(totals.rows == 1 ? "row" : "rows")"
+        print(json ? WireJSON.text(of: UploadJSON(report)) : text)
         if totals.refused > 0 {
             printError("edgetick: \(totals.refused.grouped) rows were refused; see edgetick dead-letters list")
         }

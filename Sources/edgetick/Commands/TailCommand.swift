@@ -11,19 +11,16 @@ struct TailCommand: AsyncParsableCommand {
         discussion: """
             Example: edgetick tail AAPL MSFT --kind AM
 
-            Reads the local file beside the collector, so every event is given once, in the order of its stream. Where no
+            Without symbols it prints those of all. Reads the local file beside the collector, so every event is given once, in the order of its stream. Where no
             collector has run yet, it waits for the file.
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
-    @Argument(help: "Tickers; all when none is given.") var symbols: [String] = []
+    @OptionGroup var symbols: SymbolOptions
     @Option(help: "A kind of events, such as AM; repeatable, all when not given.") var kind: [String] = []
     @Flag(help: "Print a JSON object a line.") var json = false
 
     func validate() throws {
-        for symbol in symbols where Symbol(spelled: symbol) == nil {
-            throw ValidationError("\"\(symbol.escapingControls)\" is not a symbol; write AAPL or BRK.B")
-        }
         for kind in kind where EventKind(rawValue: kind.uppercased()) == nil {
             throw ValidationError(
                 "--kind \"\(kind)\" is none of \(EventKind.allCases.map(\.rawValue).joined(separator: ", "))")
@@ -35,7 +32,7 @@ struct TailCommand: AsyncParsableCommand {
             let settings = try options.settings()
             let history = TickHistory(directory: settings.dataDirectory)
             let kinds = Set(kind.compactMap { EventKind(rawValue: $0.uppercased()) })
-            let wanted = Set(symbols.compactMap { Symbol(spelled: $0) })
+            let wanted = Set(try await symbols.chosen(settings) ?? [])
             let follower = Follower(
                 history: history, kinds: kinds.isEmpty ? Set(EventKind.allCases) : kinds, symbols: wanted, isJSON: json)
             try follower.printNew()
@@ -103,14 +100,14 @@ private final class Follower: @unchecked Sendable {
 extension StoredEvent {
     fileprivate var line: String {
         let head = event.head
-        let values = event.values(in: texts).filter(\.column.isBrief).map { "\($0.column.name) \($0.value.brief)" }
+        let values = event.values(in: texts, where: \.isBrief).map { "\($0.column.name) \($0.value.brief)" }
         let start = "\(MomentText.text(head.time).padded(to: 24))  \(head.kind.rawValue.padded(to: 2))"
         let mark = adjustment.map { "  \($0.rawValue)" } ?? ""
         return "\(start)  \(head.symbol.description.padded(to: 6))  \(values.joined(separator: "  "))\(mark)\n"
     }
 
     /// What a trade's conditions say of other trades.
-    private var adjustment: TradeAdjustment? {
+    var adjustment: TradeAdjustment? {
         guard case .trade(let trade) = event, let conditions = trade.conditions else { return nil }
         return TradeAdjustment(conditions: texts[conditions])
     }

@@ -18,8 +18,8 @@ struct UniverseImport: AsyncParsableCommand {
 
             Takes plain lists (with or without a header, symbol or symbol,weight, symbols side by side, an exchange's
             directory, a watch list, a JSON array), the holdings files of SPDR, iShares, Vanguard and other funds, as
-            text or as .xlsx, and what edgetick universe export wrote; the content tells which it is. A file of several
-            funds makes a group of each. A directory stands for every .csv, .tsv, .txt and .xlsx file in it. A bad row
+            text or as .xlsx, and what edgetick universe export wrote; the content shows which it is. A file of several
+            funds makes a group of each. A directory means every .csv, .tsv, .txt and .xlsx file in it. A bad row
             is named with its line and does not stop the rest; a bad file does not stop the others.
             """.unwrapped)
 
@@ -125,7 +125,9 @@ struct UniverseImport: AsyncParsableCommand {
         let result = RestoredJSON(contents, over: held, isDryRun: dryRun)
         if json { return print(WireJSON.text(of: result)) }
         let verb = isSame ? "the mirror has this already:" : dryRun ? "would restore" : "restored"
-        print("\(verb) \(result.groups) groups, \(result.memberships) memberships, \(result.settings) settings")
+        print(
+            "\(verb) \(result.groups.counted("group", "groups")), \(result.memberships.counted("membership", "memberships")), \(result.settings.counted("setting", "settings"))"
+        )
     }
 
     // MARK: - What to say
@@ -163,7 +165,9 @@ struct UniverseImport: AsyncParsableCommand {
 
     private func line(_ report: UniverseImporter.Report) -> String {
         let what =
-            report.group.map { "\($0.name) (\($0.type.rawValue), \($0.environment)): \(report.symbols) symbols" }
+            report.group.map {
+                "\($0.name) (\($0.type.rawValue), \($0.environment)): \(report.symbols.counted("symbol", "symbols"))"
+            }
             ?? report.file
         let format = report.format.map { " from \($0.rawValue) \(report.file)" } ?? ""
         switch report.outcome {

@@ -4,10 +4,10 @@ import Store
 import Universe
 import Wire
 
-/// Shows which symbols a universe key stands for.
+/// Shows the symbols of a universe key.
 struct UniverseResolve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "resolve", abstract: "Print the symbols that a universe key stands for.",
+        commandName: "resolve", abstract: "Print the symbols of a universe key.",
         discussion: "Example: edgetick universe resolve sp500:nasdaq100")
 
     @OptionGroup var options: SettingsOptions
@@ -25,7 +25,7 @@ struct UniverseResolve: AsyncParsableCommand {
             } else {
                 for symbol in resolution.symbols { print(symbol) }
                 let parts = resolution.parts.map { "\($0.group) \($0.count)" }.joined(separator: ", ")
-                printError("\(resolution.symbols.count) symbols (\(parts.escapingControls))")
+                printError("\(resolution.symbols.count.counted("symbol", "symbols")) (\(parts.escapingControls))")
             }
         }
     }

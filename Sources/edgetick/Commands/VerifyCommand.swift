@@ -16,9 +16,9 @@ struct VerifyCommand: AsyncParsableCommand {
                       edgetick verify --file /var/lib/edgetick/ticks-bad-20260801T093000Z.sqlite --no-upstream
 
             Reads only, also while a collector runs, and reads each file about three times; --quick looks at its ends and
-            accounts alone. With DATABASE_URI set, the ledger upstream is compared too, and unless --quick every uploaded row.
-            Ends with 65 when there are faults, 74 when a file can't be read, 69 when --upstream was asked for and the
-            database can't be reached.
+            accounts alone. With DATABASE_URI set, the database is asked too: for the ledger, and unless --quick for every
+            uploaded row. --no-upstream leaves that out.
+            Ends with 65 when there are faults, 74 when a file can't be read, 69 when the database can't be asked.
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
@@ -26,7 +26,7 @@ struct VerifyCommand: AsyncParsableCommand {
     @Flag(help: "Do not read every row and page.") var quick = false
     @Flag(
         inversion: .prefixedNo,
-        help: "Compare with the ledger upstream (default: when DATABASE_URI is set and it can be reached).")
+        help: "Compare with the database (default: when DATABASE_URI is set).")
     var upstream: Bool?
     @Flag(help: "Print JSON.") var json = false
 
@@ -34,9 +34,10 @@ struct VerifyCommand: AsyncParsableCommand {
         try await reportingFailures {
             let settings = try options.settings(needing: upstream == true ? .database : [])
             var results: [FileVerification] = []
+            var failure: UpstreamError?
             for (path, kind) in try targets(settings) {
                 var result = try verify(path, kind)
-                if kind == .ticks, upstream != false { try await compare(&result, settings) }
+                if kind == .ticks, upstream != false { failure = try await compare(&result, settings) ?? failure }
                 results.append(result)
             }
             if json {
@@ -46,6 +47,11 @@ struct VerifyCommand: AsyncParsableCommand {
                 for result in results { printNow(Self.page(result, paint)) }
             }
             if results.contains(where: { !$0.isSound }) { throw ExitCode(ExitStatus.badData.rawValue) }
+            if let failure {
+                let status = CommandFailure(failure).status
+                throw CommandFailure(
+                    status, "the files were not compared with the database; --no-upstream looks at the files alone")
+            }
         }
     }
 
@@ -84,24 +90,32 @@ struct VerifyCommand: AsyncParsableCommand {
         return result
     }
 
-    private func compare(_ result: inout FileVerification, _ settings: Settings) async throws {
-        guard let id = result.id else { return }
+    /// Adds what a comparison with the databases finds.
+    ///
+    /// - Returns: Why one of them can't be asked; the others are compared all the same.
+    private func compare(_ result: inout FileVerification, _ settings: Settings) async throws -> UpstreamError? {
+        guard let id = result.id else { return nil }
+        var failure: UpstreamError?
         for uploader in try settings.uploaders(of: id) {
+            let role = uploader.configuration.role
+            let place = "the database in \(role.setting)"
             do {
                 result.compare(
                     with: try await uploader.ledger(of: result.ledgerIDs), of: uploader.configuration.streams)
                 if !quick { try await compareRows(&result, uploader) }
-            } catch let error as UpstreamError {
-                await uploader.disconnect()
-                guard upstream != true else { throw error }
-                let name = uploader.configuration.role.setting
                 result.findings.append(
                     FileFinding(
-                        .warning, .ledger, at: "the database in \(name)", "it can't be asked: \(error.description)"))
-                continue
+                        .note, .ledger, at: place,
+                        "\(settings.upload.displayedURI(of: role)) was asked for "
+                            + (quick ? "the ledger alone" : "the ledger and every uploaded row")))
+            } catch let error as UpstreamError {
+                failure = error
+                result.findings.append(
+                    FileFinding(.warning, .ledger, at: place, "it can't be asked: \(error.lastDescription)"))
             }
             await uploader.disconnect()
         }
+        return failure
     }
 
     private func compareRows(_ result: inout FileVerification, _ uploader: Uploader) async throws {
@@ -137,8 +151,11 @@ struct VerifyCommand: AsyncParsableCommand {
             let text = "\(finding.check.rawValue): \(finding.place): \(finding.text)\(advice)"
             lines.append("  \(word) \(text.escapingControls)")
         }
-        let verdict = result.isSound ? paint("sound", .good) : paint("\(result.count(.fault)) faults", .bad)
-        lines.append("  \(verdict), \(result.rows.grouped) rows read, \(result.count(.warning)) warnings\n")
+        let verdict =
+            result.isSound ? paint("sound", .good) : paint(result.count(.fault).counted("fault", "faults"), .bad)
+        lines.append(
+            "  \(verdict), \(result.rows.counted("row", "rows")) read, "
+                + result.count(.warning).counted("warning", "warnings") + "\n")
         return lines.joined(separator: "\n")
     }
 }

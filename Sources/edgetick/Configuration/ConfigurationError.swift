@@ -1,4 +1,4 @@
-/// Why a file of settings was not taken; one line, without anything that stands in the file.
+/// Why a file of settings was not taken; one line, without anything that is in the file.
 struct ConfigurationError: Error, Sendable, Equatable {
     enum Reason: Sendable, Equatable {
         /// The file that was asked for is not there.

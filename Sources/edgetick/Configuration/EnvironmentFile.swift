@@ -28,11 +28,6 @@ struct EnvironmentFile: Sendable, Equatable, ConcealsContents {
     private(set) var entries: [String: Entry] = [:]
     private(set) var remarks: [Remark] = []
 
-    /// A file without entries.
-    init(path: String) {
-        self.path = path
-    }
-
     /// Reads a file's bytes.
     ///
     /// - Parameter environment: Variables that values may name, besides those of earlier lines.

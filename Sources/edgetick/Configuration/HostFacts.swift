@@ -24,9 +24,10 @@ struct HostFacts: Sendable, Equatable {
             hostName = String(decoding: bytes, as: UTF8.self)
         }
         let state = environment["STATE_DIRECTORY"]?.split(separator: ":").first.map { String($0) }
-        let home = environment["HOME"].flatMap { $0.hasPrefix("/") ? $0 : nil }
+        // cron and the like leave HOME out; the user's entry has it.
+        let home = environment["HOME"] ?? getpwuid(geteuid()).map { String(cString: $0.pointee.pw_dir) } ?? ""
         return HostFacts(
-            hostName: hostName, homeDirectory: home, stateDirectory: state,
+            hostName: hostName, homeDirectory: home.hasPrefix("/") ? home : nil, stateDirectory: state,
             workingDirectory: FileManager.default.currentDirectoryPath)
     }
 

@@ -1,17 +1,12 @@
-/// Something worth telling about the configuration; holds no secret.
+/// What was found about a setting; holds no secret.
 struct SettingFinding: Sendable, Equatable {
-    enum Severity: String, Sendable, Comparable {
+    enum Severity: Sendable, Comparable {
         /// Good to know.
         case note
         /// Probably not what the user wants.
         case warning
         /// The start is refused.
         case fault
-
-        static func < (left: Severity, right: Severity) -> Bool {
-            let order: [Severity] = [.note, .warning, .fault]
-            return order.firstIndex(of: left) ?? 0 < order.firstIndex(of: right) ?? 0
-        }
     }
 
     var severity: Severity

@@ -213,7 +213,7 @@ extension SettingKind<String> {
     static var path: SettingKind {
         SettingKind("a path", display: .path) { text, host throws(SettingRefusal) in
             if text.hasPrefix("~"), host.homeDirectory == nil || !(text == "~" || text.hasPrefix("~/")) {
-                throw SettingRefusal("this ~ stands for no directory known here: write the whole path")
+                throw SettingRefusal("this ~ means no directory known here: write the whole path")
             }
             return host.absolutePath(text)
         }

@@ -47,7 +47,8 @@ extension Settings {
                     "hosts and domains, separated by commas, to reach without the proxy; * = all"),
                 Setting("FEED_EVENTS", \.feed.events, .events, "AM", "kinds of events"),
                 Setting(
-                    "USE_SYNTHETIC_DATA", \.feed.isSynthetic, .flag, "false", "use the built-in simulator as the feed"),
+                    "USE_SYNTHETIC_DATA", \.feed.isSynthetic, .flag, "false",
+                    "use the built-in simulator as the feed: into the directory synthetic, without a database"),
             ]),
         Section(
             title: "Symbols and connections",

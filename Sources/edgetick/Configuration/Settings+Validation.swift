@@ -40,6 +40,7 @@ extension Settings {
             reader.fault(
                 \.dataDirectory, "must be set: there is neither a home directory (HOME) nor STATE_DIRECTORY")
         }
+        settings.keepSyntheticApart(&reader, needs)
         for finding in UnknownKeys.findings(in: snapshot) { reader.add(finding) }
         return (settings, reader.findings)
     }
@@ -70,6 +71,20 @@ extension Settings {
         let isProviders = ServerAddress(feed.url)?.host.hasSuffix(".massive.com") == true
         backfill.mayAsk = isProviders || reader.isSet(\.feed.restURL)
         backfill.isAutomatic = backfill.isEnabled && backfill.mayAsk
+    }
+
+    /// Keeps made-up events from real ones: they have a data directory of their own, and are never uploaded.
+    private mutating func keepSyntheticApart(_ reader: inout SettingReader, _ needs: Needs) {
+        guard feed.source == .simulator, !dataDirectory.isEmpty else { return }
+        dataDirectory += "/synthetic"
+        guard !needs.isEmpty else { return }
+        reader.add(.note, \.feed.isSynthetic, "what is made up has a data directory of its own: \(dataDirectory)")
+        if reader.isSet(\.upload.databaseURI) {
+            reader.fault(
+                \.feed.isSynthetic,
+                "what is made up would get into DATABASE_URI: leave one of the two out. To see an upload: edgetick demo"
+            )
+        }
     }
 
     private mutating func checkDatabase(_ reader: inout SettingReader, _ needs: Needs) {
@@ -106,6 +121,9 @@ extension Settings {
         }
         if relay.isOnDemand, relay.port == nil {
             reader.add(.warning, \.relay.isOnDemand, "collects nothing without RELAY_PORT")
+        }
+        if let port = relay.port, port == http.port, port != 0 {
+            reader.fault(\.relay.port, "HTTP_PORT is \(port) too: give the relay a port of its own")
         }
         guard !ServerAddress.isLoopback(relay.host) else { return }
         if relay.keys.isEmpty {

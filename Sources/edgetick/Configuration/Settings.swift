@@ -6,8 +6,8 @@ import Upstream
 
 /// The checked configuration. Made by ``Settings/validate(_:host:needs:)`` and never changed after.
 ///
-/// Each property that has a key is written by the key's line in ``Settings/sections``; what it holds before is never
-/// seen.
+/// Each property that has a key is written by the key's line in ``Settings/sections``; what it holds before is a
+/// placeholder that nobody sees. The default is the key's too.
 struct Settings: Sendable {
     /// What a command cannot do without.
     struct Needs: OptionSet, Sendable {
@@ -30,7 +30,7 @@ struct Settings: Sendable {
     }
 
     struct Feed: Sendable {
-        var isUsed = true
+        var isUsed = false
         var isSynthetic = false
         var apiKey: Secret?
         var url = ""
@@ -201,7 +201,7 @@ struct Settings: Sendable {
     /// `nil` = all symbols.
     var shard: Shard?
     /// How many boxes take each symbol.
-    var shardReplicas = 1
+    var shardReplicas = 0
     var buffer = Buffer()
     var backfill = Backfill()
     var upload = Upload()

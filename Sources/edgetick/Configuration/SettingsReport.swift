@@ -1,4 +1,4 @@
-import FoundationEssentials
+import Wire
 
 /// What is in effect and where each value came from, for `edgetick config`. Holds no secret.
 struct SettingsReport: Sendable, Equatable {
@@ -10,7 +10,7 @@ struct SettingsReport: Sendable, Equatable {
         var meaning: String
     }
 
-    /// One row a key; the keys of numbered connections stand where they are set or used.
+    /// One row a key; the keys of numbered connections are where they are set or used.
     let rows: [Row]
     /// Faults, warnings and notes.
     let findings: [SettingFinding]
@@ -67,54 +67,40 @@ struct SettingsReport: Sendable, Equatable {
         }.joined()
     }
 
-    /// The report as JSON: `{"settings":[…],"findings":[…]}`.
-    func json() throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(self), as: UTF8.self)
+    /// The report for `--json`.
+    var json: ConfigJSON {
+        ConfigJSON(
+            settings: rows.map { row in
+                let (origin, file, line) = row.origin.parts
+                return ConfigJSON.Setting(
+                    key: row.key, value: row.value, origin: origin, file: file, line: line, meaning: row.meaning)
+            },
+            findings: findings.map { finding in
+                let (origin, file, line) = finding.origin.parts
+                return ConfigJSON.Finding(
+                    severity: finding.severity.json, key: finding.key, origin: origin, file: file, line: line,
+                    text: finding.text)
+            })
     }
 }
 
-extension SettingsReport: Encodable {
-    private enum Keys: String, CodingKey {
-        case settings, findings
-    }
-
-    private enum RowKeys: String, CodingKey {
-        case key, value, origin, file, line, meaning, severity, text
-    }
-
-    func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: Keys.self)
-        var list = container.nestedUnkeyedContainer(forKey: .settings)
-        for row in rows {
-            var object = list.nestedContainer(keyedBy: RowKeys.self)
-            try object.encode(row.key, forKey: .key)
-            try object.encode(row.value, forKey: .value)
-            try encode(row.origin, in: &object)
-            try object.encode(row.meaning, forKey: .meaning)
-        }
-        list = container.nestedUnkeyedContainer(forKey: .findings)
-        for finding in findings {
-            var object = list.nestedContainer(keyedBy: RowKeys.self)
-            try object.encode(finding.severity.rawValue, forKey: .severity)
-            try object.encode(finding.key, forKey: .key)
-            try encode(finding.origin, in: &object)
-            try object.encode(finding.text, forKey: .text)
+extension SettingFinding.Severity {
+    var json: ConfigJSON.Finding.Severity {
+        switch self {
+        case .note: .note
+        case .warning: .warning
+        case .fault: .fault
         }
     }
+}
 
-    private func encode(_ origin: SettingOrigin, in object: inout KeyedEncodingContainer<RowKeys>) throws {
-        switch origin {
-        case .defaultValue: try object.encode("default", forKey: .origin)
-        case .environment: try object.encode("environment", forKey: .origin)
-        case .file(let path, let line):
-            try object.encode("file", forKey: .origin)
-            try object.encode(path, forKey: .file)
-            try object.encode(line, forKey: .line)
-        case .secretFile(let path):
-            try object.encode("secret_file", forKey: .origin)
-            try object.encode(path, forKey: .file)
+extension SettingOrigin {
+    fileprivate var parts: (ConfigJSON.Origin, file: String?, line: Int?) {
+        switch self {
+        case .defaultValue: (.default, nil, nil)
+        case .environment: (.environment, nil, nil)
+        case .file(let path, let line): (.file, path, line)
+        case .secretFile(let path): (.secret_file, path, nil)
         }
     }
 }

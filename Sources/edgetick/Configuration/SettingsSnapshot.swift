@@ -90,7 +90,7 @@ struct SettingsSnapshot: Sendable, Equatable, ConcealsContents {
         var text = entries[name]?.value ?? ""
         if let set = environment[name] {
             text = set
-            // What docker --env-file hands over is the line as it stands, with its quotes and its comment.
+            // What docker --env-file hands over is the line as it is, with its quotes and its comment.
             let trimmed = set[...].trimmingBlanks()
             if let first = trimmed.first, "\"'`".contains(first) || trimmed.contains(" #"),
                 let value = try? WrittenValue(trimmed, variables: nil), value.text != set
@@ -140,7 +140,7 @@ struct SettingsSnapshot: Sendable, Equatable, ConcealsContents {
         }
     }
 
-    /// Takes what stands under others' names.
+    /// Takes what has others' names.
     private mutating func adopt(_ foreign: [String: Value]) {
         for (name, key) in PlatformKeys.renamed {
             guard let value = foreign[name] else { continue }

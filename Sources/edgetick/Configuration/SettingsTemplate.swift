@@ -1,7 +1,7 @@
 /// A settings file to begin with, out of the keys' own list: what everybody needs first, then every other key, off and at
 /// its default.
 enum SettingsTemplate {
-    /// The keys that are written out, with what stands beside them.
+    /// The keys that are written out, with what is written beside them.
     private static let first: [(path: any PartialKeyPath<Settings> & Sendable, example: String, isOn: Bool)] = [
         (\.feed.apiKey, "", true),
         (\.connections.symbols, "AAPL,MSFT", true),
@@ -39,7 +39,7 @@ enum SettingsTemplate {
     }
 
     private static func entry<Root>(_ setting: Setting<Root>, _ value: String, isOn: Bool = false) -> String {
-        // A default that depends on the machine is told, not written.
+        // A default that depends on the machine is described, not written.
         let words = setting.defaultValue.isEmpty ? setting.defaultDescription.map { "; default: \($0)" } ?? "" : ""
         return "# \(setting.meaning) (\(setting.allowed)\(words))\n\(isOn ? "" : "#")\(setting.name)=\(value)\n"
     }

@@ -3,9 +3,9 @@ import MarketData
 /// Finds mistyped keys among the names that were set.
 ///
 /// In a file of settings a name with one of EdgeTick's prefixes can only be meant for EdgeTick, so an unknown one is a
-/// fault. The process environment is shared with every other program and no place to be strict in (a container's
-/// platform adds names of its own): there it is a warning. Names without such a prefix are nobody's business unless
-/// they nearly are a known key that is not set itself; these get a warning.
+/// fault. Names without such a prefix are nobody's business unless they nearly are a known key that is not set itself:
+/// then the key was meant, and what it says would be missing in silence. The process environment is shared with every
+/// other program and no place to be strict in (a container's platform adds names of its own): there both are warnings.
 enum UnknownKeys {
     /// The beginnings of names that are EdgeTick's.
     static let prefixes = [
@@ -16,6 +16,9 @@ enum UnknownKeys {
 
     /// Names that other programs' conventions give a meaning.
     private static let foreign: Set = ["HTTP_PROXY"]
+
+    /// Such names that may have been meant for EdgeTick all the same.
+    private static let ambiguous: Set = ["DATABASE_URL"]
 
     /// A finding for each name that seems mistyped, in the order of names; without values, which may be secret.
     static func findings(in snapshot: SettingsSnapshot) -> [SettingFinding] {
@@ -44,7 +47,7 @@ enum UnknownKeys {
             case .some(let key): "nearest: \(key)"
             case nil: "`edgetick config` lists the keys"
             }
-        let isFault = isOurs && origin != .environment
+        let isFault = origin != .environment && !ambiguous.contains(capitals)
         return SettingFinding(
             severity: isFault ? .fault : .warning, key: name, value: nil, origin: origin,
             text: "no such key; \(advice)")

@@ -1,7 +1,7 @@
 /// A value as people write it: in quotes or without, with a comment behind it, naming other variables.
 ///
 /// Between double quotes `\"`, `\\`, `\n`, `\t` and `\$` are escapes; between single quotes and backticks everything
-/// stands for itself. Without quotes the value ends before a `#` that follows a blank, and a last `;` is left out. Outside
+/// means itself. Without quotes the value ends before a `#` that follows a blank, and a last `;` is left out. Outside
 /// single quotes and backticks `${NAME}`, `${NAME:-otherwise}` and `$NAME` stand for variables that are set.
 struct WrittenValue: ConcealsContents {
     /// Why a value can't be read; never holds a part of it.
@@ -48,7 +48,7 @@ struct WrittenValue: ConcealsContents {
         return "\"\(String(escaped))\""
     }
 
-    /// What stands between the quotes.
+    /// What is between the quotes.
     private static func quoted(_ written: Substring, _ quote: Character) throws(Fault) -> Substring {
         let start = written.index(after: written.startIndex)
         var index = start

@@ -61,7 +61,7 @@ struct DemoBalance: Equatable {
         return table.text + """
 
             In a gap: on their way when the collector was killed. The file records the gap with its symbols and times;
-            its bars are fetched from the REST API.
+            a collector that goes on fetches its bars from the REST API half a minute later.
 
             """
     }

@@ -22,7 +22,7 @@ struct DemoDatabase {
     init(binaries: String, log: String) async throws {
         self.binaries = binaries
         self.log = log
-        directory = try DemoCommand.freshDirectory("edgetick-demo-database")
+        directory = try DemoDirectory.fresh("edgetick-demo-database")
         if geteuid() == 0, let user = getpwnam("postgres") {
             chown(directory, user.pointee.pw_uid, user.pointee.pw_gid)
         }

@@ -6,8 +6,20 @@ import ServiceLifecycle
 import Store
 import Synchronization
 
-/// A demo from its first event to its last: lets the script's acts happen, shows what is stored meanwhile, and at the end
-/// lets everything that was sent arrive.
+/// What a demo is played with.
+struct DemoProps: Sendable {
+    let simulator: FeedSimulator
+    let collector: DemoCollector
+    /// The demo's own; `nil` without one.
+    let database: DemoDatabase?
+    /// The database that --database names, without its password.
+    let givenDatabase: String?
+
+    var isUploading: Bool { database != nil || givenDatabase != nil }
+}
+
+/// A demo from its preparation to its last event: lets the script's acts happen, shows what is stored meanwhile, and at the
+/// end lets everything that was sent arrive.
 ///
 /// One line redraws itself on a terminal; a pipe gets a line every five seconds.
 final class DemoStage: Service {
@@ -17,68 +29,75 @@ final class DemoStage: Service {
         var isDatabaseUp: Bool
     }
 
-    private let simulator: FeedSimulator
-    private let collector: DemoCollector
-    private let database: DemoDatabase?
-    private let isUploading: Bool
+    private let prepare: @Sendable () async throws -> DemoProps
+    private let remark: String?
     private let limit: Duration?
     private let isTerminal = isatty(STDOUT_FILENO) == 1
     private let found = Mutex<DemoBalance?>(nil)
 
     /// - Parameters:
-    ///   - database: The demo's own; `nil` without one.
-    ///   - isUploading: Whether there is a database, the demo's own or another.
     ///   - limit: How long it goes on; `nil` until a graceful shutdown.
-    init(
-        simulator: FeedSimulator, collector: DemoCollector, database: DemoDatabase?, isUploading: Bool, limit: Duration?
-    ) {
-        self.simulator = simulator
-        self.collector = collector
-        self.database = database
-        self.isUploading = isUploading
+    ///   - remark: What is to be said beside where things are.
+    ///   - prepare: Makes what it is played with. What comes too early to be played is removed again.
+    init(limit: Duration?, remark: String?, prepare: @escaping @Sendable () async throws -> DemoProps) {
+        self.prepare = prepare
+        self.remark = remark
         self.limit = limit
     }
 
-    /// What came of every event; `nil` before the end.
+    /// What came of every event; `nil` before the end, and where it was stopped before the first event.
     var balance: DemoBalance? { found.withLock { $0 } }
 
     func run() async throws {
-        let feed = Task { [simulator] in try await simulator.run() }
-        if database != nil { try await collector.run("migrate") }
-        let (process, address) = try await collector.start(port: nil)
-        welcome(address)
-        let port = URL(string: address)?.port
+        let props = try await prepare()
+        do {
+            let balance = try await perform(props)
+            found.withLock { $0 = balance }
+        } catch {
+            await props.database?.remove()
+            throw error
+        }
+        await props.database?.remove()
+    }
+
+    private func perform(_ props: DemoProps) async throws -> DemoBalance? {
+        guard !Task.isShuttingDownGracefully else { return nil }
+        let feed = Task { [simulator = props.simulator] in try await simulator.run() }
+        defer { feed.cancel() }
+        if props.database != nil { try await props.collector.run("migrate") }
+        guard !Task.isShuttingDownGracefully else { return nil }
+        let (process, address) = try await props.collector.start(port: nil)
         var cast = Cast(collector: process, isDatabaseUp: true)
         do {
-            try await play(&cast, port: port)
-            printNow(isTerminal ? "\n" : "")
+            if welcome(address, props) { try await play(&cast, props, port: URL(string: address)?.port) }
+            _ = say(isTerminal ? "\n" : "")
             feed.cancel()
             // Ends when the collector has read everything and has closed the connection.
             try await feed.value
             await cast.collector?.end(SIGTERM)
             cast.collector = nil
-            let balance = try await accounts(cast)
-            found.withLock { $0 = balance }
+            guard props.simulator.statistics.eventsSent > 0 else { return nil }
+            return try await accounts(cast, props)
         } catch {
-            feed.cancel()
             await cast.collector?.end(SIGKILL)
             throw error
         }
     }
 
-    private func play(_ cast: inout Cast, port: Int?) async throws {
-        var script = DemoScript(limit: limit, hasDatabase: database != nil)
+    private func play(_ cast: inout Cast, _ props: DemoProps, port: Int?) async throws {
+        var script = DemoScript(limit: limit, hasDatabase: props.database != nil)
         let started = ContinuousClock.now
         var lastLine = Duration.zero - .seconds(5)
-        while true {
+        var isHeard = true
+        while isHeard {
             let elapsed = ContinuousClock.now - started
             if let limit, elapsed >= limit { break }
             if let act = script.next(after: elapsed) {
-                printNow((isTerminal ? "\r\u{1B}[2K" : "") + "\(seconds(elapsed)) s  \(act.words)\n")
-                try await perform(act, &cast, port: port)
+                isHeard = say((isTerminal ? "\r\u{1B}[2K" : "") + "\(DemoLine.seconds(elapsed))  \(act.words)\n")
+                try await perform(act, &cast, props, port: port)
             }
             if isTerminal || elapsed - lastLine >= .seconds(5) {
-                show(after: elapsed)
+                isHeard = show(props, after: elapsed) && isHeard
                 lastLine = elapsed
             }
             let wasStopped = await cancelWhenGracefulShutdown {
@@ -86,47 +105,47 @@ final class DemoStage: Service {
             }
             if wasStopped { break }
         }
-        show(after: ContinuousClock.now - started)
+        _ = show(props, after: ContinuousClock.now - started)
     }
 
-    private func perform(_ act: DemoScript.Act, _ cast: inout Cast, port: Int?) async throws {
+    private func perform(_ act: DemoScript.Act, _ cast: inout Cast, _ props: DemoProps, port: Int?) async throws {
         switch act {
-        case .cutFeed: simulator.dropClients()
+        case .cutFeed: props.simulator.dropClients()
         case .killCollector:
             await cast.collector?.end(SIGKILL)
             cast.collector = nil
-        case .startCollector: cast.collector = try await collector.start(port: port).process
+        case .startCollector: cast.collector = try await props.collector.start(port: port).process
         case .stopDatabase:
-            try await database?.stop()
+            try await props.database?.stop()
             cast.isDatabaseUp = false
         case .startDatabase:
-            try await database?.start()
+            try await props.database?.start()
             cast.isDatabaseUp = true
         }
     }
 
     /// Uploads what is left, and counts.
-    private func accounts(_ cast: Cast) async throws -> DemoBalance {
+    private func accounts(_ cast: Cast, _ props: DemoProps) async throws -> DemoBalance {
         var upstream: [EventStream: (rows: Int, events: Int)]?
-        if let database {
+        if let database = props.database {
             if !cast.isDatabaseUp { try await database.start() }
-            try await collector.run("sync")
+            try await props.collector.run("sync")
             upstream = try await database.counts()
-        } else if isUploading {
+        } else if props.isUploading {
             // Another database may hold other rows: the file says what it has confirmed.
-            try? await collector.run("sync")
-            let report = try BufferReport.read(directory: collector.directory)
+            try? await props.collector.run("sync")
+            let report = try BufferReport.read(directory: props.collector.directory)
             upstream = Dictionary(
                 uniqueKeysWithValues: EventStream.allCases.map {
                     ($0, (Int(report[$0].acknowledgedSequence), Int(report[$0].acknowledgedSequence)))
                 })
         }
         return DemoBalance(
-            sent: simulator.statistics.events, audit: try BufferAudit.read(directory: collector.directory),
-            upstream: upstream)
+            sent: props.simulator.statistics.events,
+            audit: try BufferAudit.read(directory: props.collector.directory), upstream: upstream)
     }
 
-    private func welcome(_ address: String) {
+    private func welcome(_ address: String, _ props: DemoProps) -> Bool {
         var text = "\nDashboard: \(address)\n"
         let environment = ProcessInfo.processInfo.environment
         if let here = environment["SSH_CONNECTION"]?.split(separator: " "), here.count == 4,
@@ -135,31 +154,47 @@ final class DemoStage: Service {
             let user = environment["USER"].map { "\($0)@" } ?? ""
             text += "You are logged in from elsewhere. There: ssh -L \(port):127.0.0.1:\(port) \(user)\(here[2])\n"
         }
-        text += "Files:     \(collector.directory)\n"
-        if let database {
-            text += "Database:  \(database.uri)\n"
-        } else if isUploading {
-            text += "Database:  DATABASE_URI, which is left alone\n"
-        } else {
-            text += "Database:  none; install PostgreSQL to see one stopped, or set DATABASE_URI\n"
-        }
-        printNow(text + (limit == nil ? "Ctrl-C ends it and counts.\n\n" : "\n"))
+        text += "Files:     \(props.collector.directory)\n"
+        text +=
+            "Database:  "
+            + (props.database?.uri ?? props.givenDatabase.map { "\($0), which is not stopped" }
+                ?? "none; install PostgreSQL to see one stopped, or name one with --database") + "\n"
+        if let remark { text += "Settings:  \(remark)\n" }
+        return say(text + (limit == nil ? "Ctrl-C ends it and counts.\n\n" : "\n"))
     }
 
-    private func show(after elapsed: Duration) {
-        guard let report = try? BufferReport.read(directory: collector.directory) else { return }
-        let rows = EventStream.allCases.map { "\(report[$0].lastSequence.grouped) \($0.rawValue)" }
-        var parts = ["\(seconds(elapsed)) s"] + rows
-        if isUploading {
-            parts.append("\(report.streams.values.reduce(0) { $0 + $1.acknowledgedSequence }.grouped) uploaded")
-        }
-        let statistics = simulator.statistics
-        parts.append(statistics.subscriptions > 0 ? "feed connected" : "feed disconnected")
-        let line = parts.joined(separator: "  ")
-        printNow(isTerminal ? "\r\u{1B}[2K\(line)" : line + "\n")
+    private func show(_ props: DemoProps, after elapsed: Duration) -> Bool {
+        guard let report = try? BufferReport.read(directory: props.collector.directory) else { return true }
+        let line = DemoLine(
+            elapsed: elapsed, isConnected: props.simulator.statistics.subscriptions > 0,
+            rows: EventStream.allCases.map { ($0, report[$0].lastSequence) },
+            uploaded: props.isUploading ? report.streams.values.reduce(0) { $0 + $1.acknowledgedSequence } : nil)
+        // One column is left free: a line that fills the last one wraps.
+        return say(
+            isTerminal ? "\r\u{1B}[2K" + line.text.cut(to: TerminalScreen.size().columns - 1) : line.text + "\n")
     }
 
-    private func seconds(_ elapsed: Duration) -> String {
-        Int(elapsed / .seconds(1)).description.aligned(to: 3)
+    /// Prints; `false` where nobody reads any more. The demo has things to put away then, so it ends in good order.
+    private func say(_ text: String) -> Bool { StandardStream.write(Array(text.utf8), to: 1).code == 0 }
+}
+
+/// How far a demo is, in a line that begins with what matters. Pure.
+struct DemoLine {
+    var elapsed: Duration
+    var isConnected: Bool
+    /// How many rows the file has of each stream.
+    var rows: [(stream: EventStream, count: Int64)]
+    /// `nil` without a database.
+    var uploaded: Int64?
+
+    var text: String {
+        var parts = [Self.seconds(elapsed), isConnected ? "feed connected" : "feed disconnected"]
+        if let uploaded { parts.append("\(uploaded.grouped) uploaded") }
+        parts += rows.filter { $0.count > 0 }.map { "\($0.count.grouped) \($0.stream.rawValue)" }
+        return parts.joined(separator: "  ")
+    }
+
+    static func seconds(_ elapsed: Duration) -> String {
+        Int(elapsed / .seconds(1)).description.aligned(to: 3) + " s"
     }
 }

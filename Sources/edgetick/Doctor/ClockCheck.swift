@@ -23,7 +23,7 @@ struct ClockCheck: Sendable, Equatable {
         return answered < shown ? answered - shown : 0
     }
 
-    /// What to tell.
+    /// What doctor prints.
     var finding: Finding {
         guard abs(offset) >= Self.tolerance else {
             let middle = asked + (answered - asked) / 2 - shown - coarseness / 2

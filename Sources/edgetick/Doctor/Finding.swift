@@ -1,6 +1,8 @@
+import Wire
+
 /// What `doctor` found out about one thing.
-struct Finding: Sendable, Equatable, Encodable {
-    enum Level: String, Sendable, Encodable {
+struct Finding: Sendable, Equatable {
+    enum Level: Sendable {
         case ok
         case note
         case warning
@@ -32,7 +34,15 @@ struct Finding: Sendable, Equatable, Encodable {
         return .failure(subject, failure.lines.joined(separator: "; "), failure.status)
     }
 
-    private enum CodingKeys: String, CodingKey {
-        case subject, level, text
+    /// The finding for `--json`.
+    var json: DoctorFindingJSON {
+        let word: DoctorFindingJSON.Level =
+            switch level {
+            case .ok: .ok
+            case .note: .note
+            case .warning: .warning
+            case .failure: .failure
+            }
+        return DoctorFindingJSON(subject: subject, level: word, text: text)
     }
 }

@@ -120,7 +120,7 @@ struct NetworkChecks {
     /// This machine's clock against the REST server's and the database's.
     func clock() async -> [Finding] {
         var checks: [ClockCheck] = []
-        // The one that answers also tells that it can be reached; what can't be is told elsewhere.
+        // Whether each can be reached is another check's.
         if settings.feed.source == .feed, settings.backfill.isAutomatic, let client = try? settings.aggregatesClient() {
             let asked = WallClock.milliseconds()
             if let shown = try? await client.serverTime() {
@@ -192,7 +192,7 @@ struct NetworkChecks {
             await table.disconnect()
             let live = fleet.boxes.count { $0.standing == .live }
             let others = fleet.boxes.filter { $0.level > .ok && $0.row.report.id != settings.collectorID }
-            return [.ok("fleet", "\(fleet.boxes.count) boxes, \(live) of them live")]
+            return [.ok("fleet", "\(fleet.boxes.count.counted("box", "boxes")), \(live) live")]
                 + fleet.remarks.map { .warning("fleet", $0) }
                 + others.map { .warning("fleet", "\($0.row.report.id): \($0.detail ?? $0.standing.rawValue)") }
         } catch {

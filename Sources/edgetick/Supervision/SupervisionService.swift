@@ -41,7 +41,7 @@ struct SupervisionService: Service {
         return (verdict.isLive ? "WATCHDOG=1\n" : "") + "STATUS=" + String(text)
     }
 
-    /// The first to hear of a shutdown: tells the supervisor.
+    /// The first to hear of a shutdown: informs the supervisor.
     struct StopNotice: Service {
         let socket: SupervisorSocket
 

@@ -1,3 +1,4 @@
+import Collector
 import FoundationEssentials
 import MarketData
 import Store
@@ -5,9 +6,14 @@ import Store
 /// The state of the collector's files, as text.
 struct FileStatus {
     private let report: BufferReport
+    private let gaps: GapCounts
+    private let isUploading: Bool
 
-    init(_ report: BufferReport) {
+    /// - Parameter isUploading: Whether there is a database that rows wait for.
+    init(_ report: BufferReport, gaps: GapCounts, isUploading: Bool) {
         self.report = report
+        self.gaps = gaps
+        self.isUploading = isUploading
     }
 
     /// The page, a line feed after each line.
@@ -16,21 +22,22 @@ struct FileStatus {
         lines.append(
             "buffer     \(report.path.escapingControls), \(report.fileBytes.bytesText) + WAL \(report.walBytes.bytesText)"
         )
-        lines.append("gaps \(report.gaps.grouped)  dead letters \(report.deadLetters.grouped)\n")
+        lines.append("losses     \(gaps.text), dead letters \(report.deadLetters.grouped)\n")
         var table = TextTable([
             ("STREAM", .left), ("ROWS", .right), ("TO UPLOAD", .right), ("OLDEST WAITING", .left), ("NEWEST", .left),
         ])
         for stream in EventStream.allCases {
             let counts = report[stream]
             table.add([
-                stream.rawValue, counts.rows.grouped, counts.pending.grouped,
-                counts.oldestPendingMilliseconds.map(Self.time) ?? "-", counts.newestMilliseconds.map(Self.time) ?? "-",
+                stream.rawValue, counts.rows.grouped, isUploading ? counts.pending.grouped : "-",
+                (isUploading ? counts.oldestPendingMilliseconds : nil).map(Self.time) ?? "-",
+                counts.newestMilliseconds.map(Self.time) ?? "-",
             ])
         }
         var text = lines.joined(separator: "\n") + "\n" + table.text
         for drop in report.drops {
             text +=
-                "DROPPED \(drop.count.grouped) \(drop.stream.rawValue) of \(drop.symbols) symbols: "
+                "DROPPED \(drop.count.grouped) \(drop.stream.rawValue) of \(drop.symbols.counted("symbol", "symbols")): "
                 + "\(drop.reason), \(drop.from.map(Self.time) ?? "?") to \(drop.to.map(Self.time) ?? "?")\n"
         }
         for path in report.setAside {
@@ -42,18 +49,4 @@ struct FileStatus {
     }
 
     private static func time(_ milliseconds: Int64) -> String { WallClock.text(milliseconds: milliseconds) }
-}
-
-extension Int64 {
-    /// A size for people: `1.5 MiB`.
-    var bytesText: String {
-        var value = Double(self)
-        for unit in ["B", "KiB", "MiB", "GiB"] {
-            if value < 1024 || unit == "GiB" {
-                return unit == "B" ? "\(self) B" : "\(value.oneDecimal) \(unit)"
-            }
-            value /= 1024
-        }
-        return "\(self) B"
-    }
 }

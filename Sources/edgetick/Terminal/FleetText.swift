@@ -4,23 +4,45 @@ import Upstream
 
 /// The boxes of a fleet as a table, the worst first, and below it what is wrong. Pure.
 struct FleetText {
+    private static let columns: [(title: String, alignment: TextTable.Alignment)] = [
+        ("BOX", .left), ("GROUP", .left), ("STATE", .left), ("SEEN", .right), ("SYMBOLS", .right),
+        ("EVENTS/S", .right), ("PENDING", .right), ("LAG", .right), ("LAST EVENT", .right), ("GAPS", .right),
+        ("DROPS", .right), ("LETTERS", .right), ("DISK", .right), ("CLOCK", .right), ("VERSION", .left),
+    ]
+    /// What a narrow window leaves out, the first first.
+    private static let dispensable = [
+        "VERSION", "CLOCK", "DISK", "GROUP", "SYMBOLS", "LAST EVENT", "EVENTS/S", "LETTERS", "DROPS", "GAPS", "PENDING",
+    ]
+
     let fleet: Fleet
     let paint: Paint
+    /// The window's columns; `nil` for a pipe, which gets everything.
+    let width: Int?
 
     /// The page, a line feed after each line.
     var page: String {
         guard !fleet.boxes.isEmpty else { return "no box has written its row\n" }
-        var table = TextTable([
-            ("BOX", .left), ("GROUP", .left), ("STATE", .left), ("SEEN", .right), ("SYMBOLS", .right),
-            ("EVENTS/S", .right), ("PENDING", .right), ("LAG", .right), ("LAST EVENT", .right), ("GAPS", .right),
-            ("DROPS", .right), ("LETTERS", .right), ("DISK", .right), ("CLOCK", .right), ("VERSION", .left),
-        ])
-        for box in fleet.boxes { table.add(cells(box)) }
+        var left: [String] = []
+        var table = table(without: left)
+        while let width, table.width > width, left.count < Self.dispensable.count {
+            left.append(Self.dispensable[left.count])
+            table = self.table(without: left)
+        }
         let details =
             fleet.remarks
             + fleet.boxes.compactMap { box in box.detail.map { "\(box.row.report.id): \($0)" } }
         return table.text + (details.isEmpty ? "" : "\n")
             + details.map { paint($0.escapingControls, level) + "\n" }.joined()
+    }
+
+    private func table(without left: [String]) -> TextTable {
+        let kept = Self.columns.indices.filter { !left.contains(Self.columns[$0].title) }
+        var table = TextTable(kept.map { Self.columns[$0] })
+        for box in fleet.boxes {
+            let cells = cells(box)
+            table.add(kept.map { cells[$0] })
+        }
+        return table
     }
 
     private var level: Paint.Level {

@@ -21,19 +21,32 @@ enum Interrupts {
 
     /// Leaves signals without effect that would end the process though nothing is wrong: SIGPIPE of a log that nobody
     /// reads any more, and SIGHUP before ``HangUps`` listens.
-    static func ignoreHarmless() {
+    ///
+    /// - Returns: Whether the process is to end with its terminal: it has one, and nobody said `nohup`.
+    static func ignoreHarmless() -> Bool {
         signal(SIGPIPE, SIG_IGN)
-        signal(SIGHUP, SIG_IGN)
+        let wasIgnored = signal(SIGHUP, SIG_IGN).map { unsafeBitCast($0, to: Int.self) == 1 } ?? false
+        return !wasIgnored && hasTerminal
     }
 
-    /// Does something on each SIGHUP.
-    struct HangUps: Service {
-        private let action: @Sendable () -> Void
+    /// Whether a terminal controls this process. One that was closed does no longer.
+    private static var hasTerminal: Bool {
+        let descriptor = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC)
+        guard descriptor >= 0 else { return false }
+        close(descriptor)
+        return true
+    }
 
-        init(_ action: @escaping @Sendable () -> Void) { self.action = action }
+    /// Does something on each SIGHUP that a person or program sends, and ends with the terminal whose closing sent one.
+    struct HangUps: Service {
+        let endsWithTerminal: Bool
+        let action: @Sendable () -> Void
 
         func run() async throws {
-            for await _ in await UnixSignalsSequence(trapping: .sighup).cancelOnGracefulShutdown() { action() }
+            for await _ in await UnixSignalsSequence(trapping: .sighup).cancelOnGracefulShutdown() {
+                if endsWithTerminal, !Interrupts.hasTerminal { return }
+                action()
+            }
         }
     }
 

@@ -56,8 +56,8 @@ struct LineLogHandler: LogHandler {
         var line = "\(time) \(level.rawValue.uppercased().padded(to: 7)) \(label): \(message.escapingControls)"
         for (key, value) in metadata {
             let text = value.description.escapingControls
-            let needsQuotes = text.isEmpty || text.contains { $0 == " " || $0 == "\"" || $0 == "=" }
-            line += " \(key)=" + (needsQuotes ? "\"\(text.replacing("\"", with: "\\\""))\"" : text)
+            let needsQuotes = text.isEmpty || text.unicodeScalars.contains { " \"=".unicodeScalars.contains($0) }
+            line += " \(key)=" + (needsQuotes ? "\"\(text.escaping("\"", with: "\\"))\"" : text)
         }
         return line + "\n"
     }

@@ -38,7 +38,7 @@ final class ProgressLine: Sendable {
         let pause: Duration = isTerminal ? .milliseconds(100) : .seconds(2)
         let total: Int? = state.withLock { state in
             state.total = max(state.total, newTotal ?? 0, done)
-            if now < started + quietFor { return nil }
+            if now < started + quietFor || state.total == 0 { return nil }
             if let drawn = state.drawn, now < drawn + pause { return nil }
             state.drawn = now
             return state.total
@@ -50,7 +50,7 @@ final class ProgressLine: Sendable {
     /// Says the end: the last figures, and on a terminal the line's end.
     func finish(done: Int) {
         let (total, isShown) = state.withLock { (max($0.total, done), $0.drawn != nil) }
-        guard isShown || quietFor == .zero else { return }
+        guard isShown || quietFor == .zero, total > 0 else { return }
         write(line(done: done, total: total, elapsed: .now - started), final: true)
     }
 
@@ -96,6 +96,11 @@ extension BinaryInteger {
         }
         return (self < 0 ? "-" : "") + String(digits)
     }
+}
+
+extension BinaryInteger {
+    /// The number and what it counts: `1 group`, `1,024 groups`.
+    func counted(_ one: String, _ many: String) -> String { "\(grouped) \(self == 1 ? one : many)" }
 }
 
 extension Double {

@@ -33,7 +33,12 @@ enum StandardStream {
         if fflush(nil) != 0 { endUnwritten(errno) }
     }
 
+    /// A reader that has enough (`| head`) is no error: the process ends as others do then, by SIGPIPE and without a word.
     private static func endUnwritten(_ code: Int32) {
+        if code == EPIPE {
+            signal(SIGPIPE, SIG_DFL)
+            raise(SIGPIPE)
+        }
         printError("edgetick: standard output can't be written: \(String(cString: strerror(code)))")
         exit(ExitStatus.ioError.rawValue)
     }

@@ -1,14 +1,17 @@
 import Collector
 import Feed
 import MarketData
+import Store
 import Wire
 
-/// A running collector's state as a page of text, 80 columns wide. Pure.
+/// A running collector's state as a page of text: what is wrong first, what is well last. Pure.
 struct StatusText {
-    static let width = 80
+    /// The width of the tables.
+    private static let tableWidth = 80
     /// The order of the checks; those of a newer collector follow.
     private static let order = [
-        "feed", "symbols", "decoding", "buffer", "disk", "sync", "sync_ticks", "universes", "relay", "fleet", "loops",
+        "feed", "symbols", "decoding", "buffer", "disk", "sync", "sync_ticks", "universes", "relay", "reconcile",
+        "fleet", "loops",
     ]
 
     /// The names of checks, as they are shown.
@@ -17,39 +20,49 @@ struct StatusText {
     }
 
     let status: StatusJSON
+    let gaps: GapCounts
     let address: String
     let paint: Paint
+    /// The window's columns, which no line goes past; `nil` for a pipe, where no text is cut.
+    let width: Int?
 
-    /// The page, every line at most ``width`` characters, a line feed after each.
+    /// The page, a line feed after each line. A low window cuts it off from below: what matters least is there.
     var page: String {
-        (head + [""] + checks + [""] + connections + [""] + streams + [""] + figures).joined(separator: "\n") + "\n"
+        let sections = [head, checks { $0 != .ok }, vital, connections, streams, figures, checks { $0 == .ok }]
+        let lines = sections.filter { !$0.isEmpty }.joined(separator: [""])
+        return lines.map { line in (width.map { line.cut(toColumns: $0) } ?? line) + "\n" }.joined()
+    }
+
+    /// A text in lines of the window's width, indented where it goes on.
+    private func lines(_ text: String, from margin: Int, atMost limit: Int) -> [String] {
+        width.map { text.escapingControls.lines(of: max($0 - margin, 20), atMost: limit) } ?? [text.escapingControls]
     }
 
     private var head: [String] {
+        let edge = max(min(width ?? Self.tableWidth, Self.tableWidth), 40)
         let words = level == .bad ? "NOT COLLECTING" : level == .warning ? "COLLECTING, WITH TROUBLE" : "COLLECTING"
         let left =
             "\(status.collector.escapingControls)  EdgeTick \(status.version)  up \(Self.span(status.uptime_seconds))"
-            .cut(to: Self.width - words.count - 2)
-        return [left.padded(to: Self.width - words.count) + paint(words, level), paint(address, .faint)]
-            + (status.health.headline.map { [paint($0.escapingControls.cut(to: Self.width), level)] } ?? [])
+            .cut(to: edge - words.count - 2)
+        return [left.padded(to: edge - words.count) + paint(words, level), paint(address, .faint)]
+            + (status.health.headline.map { lines($0, from: 0, atMost: 4).map { paint($0, level) } } ?? [])
     }
 
     private var level: Paint.Level {
         Self.level(of: status.health.status)
     }
 
-    private var checks: [String] {
+    /// The checks that came out so, the worst first.
+    private func checks(_ isShown: (Health.Level) -> Bool) -> [String] {
         let names = Self.inOrder(status.health.checks.keys)
-        // The worst first: a low window cuts off what is well.
-        let worstFirst = [Health.Level.failing, .degraded].flatMap { level -> [String] in
+        let worstFirst = [Health.Level.failing, .degraded, .ok].flatMap { level -> [String] in
             names.filter { status.health.checks[$0]?.status == level }
         }
-        return (worstFirst + names.filter { !worstFirst.contains($0) }).flatMap { name -> [String] in
-            guard let check = status.health.checks[name] else { return [] }
+        return worstFirst.flatMap { name -> [String] in
+            guard let check = status.health.checks[name], isShown(check.status) else { return [] }
             let word = paint(check.status.rawValue.padded(to: 8), Self.level(of: check.status))
             // What is wrong is told with what to do about it, on as many lines as that takes.
-            let detail = (check.detail ?? "").escapingControls.lines(
-                of: Self.width - 20, atMost: check.status == .ok ? 1 : 5)
+            let detail = lines(check.detail ?? "", from: 20, atMost: check.status == .ok ? 1 : 5)
             let margin = String(repeating: " ", count: 20)
             return detail.enumerated().map { ($0 == 0 ? "\(name.padded(to: 9)) \(word)  " : margin) + $1 }
         }
@@ -71,27 +84,29 @@ struct StatusText {
                     + symbols.aligned(to: 10) + Self.rate(connection.messages_per_second).aligned(to: 10) + " "
                     + columns.joined(separator: " "))
             if connection.status != .connected, let error = connection.last_error {
-                lines.append("  " + paint(error.escapingControls.cut(to: Self.width - 2), .bad))
+                lines += self.lines(error, from: 2, atMost: 2).map { "  " + paint($0, .bad) }
             }
         }
         return lines
     }
 
     private var streams: [String] {
-        var lines = ["STREAM           SINCE START     TO UPLOAD"]
+        let isUploading = status.sync.state != .off
+        var lines: [String] = []
         for stream in EventStream.allCases {
-            guard let counts = status.buffer.streams[stream.rawValue] else { continue }
+            guard let counts = status.buffer.streams[stream.rawValue], counts.appended > 0 || counts.pending > 0
+            else { continue }
             lines.append(
                 stream.rawValue.padded(to: 14) + counts.appended.grouped.aligned(to: 14)
-                    + counts.pending.grouped.aligned(to: 14))
+                    + (isUploading ? counts.pending.grouped : "-").aligned(to: 14))
         }
-        return lines
+        return lines.isEmpty ? [] : ["STREAM           SINCE START     TO UPLOAD"] + lines
     }
 
-    private var figures: [String] {
+    /// What is lost, and what the database has.
+    private var vital: [String] {
         let buffer = status.buffer
-        let lost =
-            "dropped \(buffer.drops.grouped), gaps \(buffer.gaps.grouped), dead letters \(buffer.dead_letters.grouped)"
+        let lost = "dropped \(buffer.drops.grouped), \(gaps.text), dead letters \(buffer.dead_letters.grouped)"
         let upload =
             status.sync.state == .off
             ? "off: DATABASE_URI is not set"
@@ -99,19 +114,23 @@ struct StatusText {
                 (status.sync.databases.count > 1 ? "\(database.name): " : "")
                     + "\(database.rows_uploaded.grouped) rows up, \(Self.span(database.lag_seconds)) behind"
             }.joined(separator: "; ")
-        return [
-            "buffer   \(buffer.used_bytes.bytesText) of \(buffer.maximum_bytes.bytesText) in use, "
-                + "WAL \(buffer.wal_bytes.bytesText)"
-                + (buffer.disk_free_bytes.map { ", disk \($0.bytesText) free" } ?? ""),
-            "losses   " + (buffer.drops > 0 ? paint(lost, .warning) : lost),
-        ]
+        return ["losses   " + (buffer.drops > 0 || gaps.unfillable > 0 ? paint(lost, .warning) : lost)]
             + buffer.set_aside.map { path in
                 // The end of a path is what tells files apart.
                 let text = path.escapingControls
-                return "aside    " + paint(text.count > 71 ? "…" + text.suffix(70) : text, .warning)
-            } + [
-                "upload   \(upload)"
-            ] + (status.relay.map { [relay($0)] } ?? []) + [
+                let room = max((width ?? .max) - 9, 20)
+                return "aside    " + paint(text.count > room ? "…" + text.suffix(room - 1) : text, .warning)
+            } + ["upload   \(upload)"]
+    }
+
+    private var figures: [String] {
+        let buffer = status.buffer
+        return [
+            "buffer   \(buffer.used_bytes.bytesText) of \(buffer.maximum_bytes.bytesText) in use, "
+                + "WAL \(buffer.wal_bytes.bytesText)"
+                + (buffer.disk_free_bytes.map { ", disk \($0.bytesText) free" } ?? "")
+        ]
+            + (status.relay.map { [relay($0)] } ?? []) + [
                 "process  \(status.process.resident_bytes.bytesText) memory, "
                     + "\(Self.span(status.process.cpu_seconds)) of processor time"
             ]
@@ -122,7 +141,7 @@ struct StatusText {
         return
             "relay    \(relay.clients.count) of \(relay.maximum_clients) clients, \(relay.events.grouped) events sent"
             + (behind > 0 ? ", \(Int64(behind).bytesText) behind" : "")
-            + (relay.on_demand.map { ", \($0.symbols.count) symbols on demand" } ?? "")
+            + (relay.on_demand.map { ", \($0.symbols.count.counted("symbol", "symbols")) on demand" } ?? "")
     }
 
     private static func level(of level: Health.Level) -> Paint.Level {
@@ -163,5 +182,27 @@ struct StatusText {
         case ..<172_800: return "\(whole / 3600) h \(whole % 3600 / 60) min"
         default: return "\(whole / 86_400) days"
         }
+    }
+}
+
+/// The gaps that matter to who looks: those of a closed market, and what was filled, are no damage.
+struct GapCounts {
+    var open: Int64
+    var unfillable: Int64
+
+    init(open: Int64 = 0, unfillable: Int64 = 0) {
+        self.open = open
+        self.unfillable = unfillable
+    }
+
+    /// Counts those of a buffer's file.
+    init(directory: String) throws(StoreError) {
+        open = try GapLog.count(directory: directory, states: [.open])
+        unfillable = try GapLog.count(directory: directory, states: [.unfillable])
+    }
+
+    var text: String {
+        "\(open.grouped) open \(open == 1 ? "gap" : "gaps")"
+            + (unfillable > 0 ? ", \(unfillable.grouped) unfillable" : "")
     }
 }

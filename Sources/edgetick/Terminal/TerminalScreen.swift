@@ -6,21 +6,75 @@ struct TerminalScreen {
 
     static func leave() { printNow("\u{1B}[?25h\u{1B}[?1049l") }
 
-    /// Draws a page over the last one.
-    static func draw(_ page: String) {
+    /// The window that standard output is shown in; 80 by 24 where it doesn't say.
+    static func size() -> (columns: Int, rows: Int) {
         var size = winsize()
-        let isKnown = ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_row > 0
-        printNow(frame(page, rows: isKnown ? Int(size.ws_row) : 24))
+        let isKnown = ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_row > 0 && size.ws_col > 0
+        return isKnown ? (Int(size.ws_col), Int(size.ws_row)) : (80, 24)
     }
 
-    /// What draws a page on a window of so many rows: what doesn't fit is counted in the last one. Pure.
-    static func frame(_ page: String, rows: Int) -> String {
+    /// The window's columns; `nil` where standard output is no terminal.
+    static func columns() -> Int? { isatty(STDOUT_FILENO) == 1 ? size().columns : nil }
+
+    /// Draws a page over the last one.
+    static func draw(_ page: String) {
+        let size = size()
+        printNow(frame(page, columns: size.columns, rows: size.rows))
+    }
+
+    /// What draws a page on a window: a line that is too long is cut, since wrapped ones would push the page's head out,
+    /// and lines that don't fit are counted in the last one. Pure.
+    static func frame(_ page: String, columns: Int, rows: Int) -> String {
         var lines = page.split(separator: "\n", omittingEmptySubsequences: false).map { String($0) }
         if lines.last == "" { lines.removeLast() }
         if lines.count > rows {
             let hidden = lines.count - rows + 1
             lines = Array(lines.prefix(max(0, rows - 1))) + ["… \(hidden) more lines: a taller window shows them"]
         }
-        return "\u{1B}[H" + lines.joined(separator: "\u{1B}[K\r\n") + "\u{1B}[K\u{1B}[J"
+        return "\u{1B}[H" + lines.map { $0.cut(toColumns: columns) }.joined(separator: "\u{1B}[K\r\n")
+            + "\u{1B}[K\u{1B}[J"
+    }
+}
+
+extension String {
+    /// The text in at most so many columns of a terminal; its colours take none, and end where it is cut.
+    func cut(toColumns limit: Int) -> String {
+        var total = 0
+        eachCharacter { total += $1 }
+        guard total > limit else { return self }
+        var (kept, columns, isColoured) = ("", 0, false)
+        eachCharacter { character, width in
+            guard width > 0 else {
+                if columns < limit { kept.append(character) }
+                isColoured = isColoured || character == "\u{1B}"
+                return
+            }
+            if columns + width < limit { kept.append(character) }
+            columns += width
+        }
+        return kept + "…" + (isColoured ? "\u{1B}[0m" : "")
+    }
+
+    /// Calls `body` with each character and the columns that it takes: none in a colour's code.
+    private func eachCharacter(_ body: (Character, Int) -> Void) {
+        var isColour = false
+        for character in self {
+            if character == "\u{1B}" { isColour = true }
+            body(character, isColour ? 0 : character.columns)
+            if isColour, character == "m" { isColour = false }
+        }
+    }
+}
+
+extension Character {
+    private static let wide: [ClosedRange<UInt32>] = [
+        0x1100...0x115F, 0x2E80...0xA4CF, 0xAC00...0xD7A3, 0xF900...0xFAFF, 0xFE30...0xFE6F, 0xFF00...0xFF60,
+        0xFFE0...0xFFE6, 0x1F300...0x1F64F, 0x1F900...0x1F9FF, 0x20000...0x3FFFD,
+    ]
+
+    /// How many columns a terminal gives it: two for most characters of East Asia.
+    fileprivate var columns: Int {
+        guard let value = unicodeScalars.first?.value, value >= 0x1100 else { return 1 }
+        return Self.wide.contains { $0.contains(value) } ? 2 : 1
     }
 }

@@ -17,6 +17,9 @@ struct TextTable {
         rows.append(cells.map(\.escapingControls))
     }
 
+    /// How wide its widest line is.
+    var width: Int { text.split(separator: "\n").map(\.count).max() ?? 0 }
+
     /// The table, a line a row, the titles first.
     var text: String {
         var widths = columns.map(\.title.count)

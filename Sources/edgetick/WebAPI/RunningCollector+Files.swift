@@ -32,7 +32,7 @@ extension RunningCollector {
         }
     }
 
-    /// Asks the database too where one day is asked about: an answer about many would take too long for the API.
+    /// Asks the database too, about as many days as there is time for.
     func coverage(
         days: ClosedRange<TradingDay>, symbols: Set<Symbol>?
     ) async throws(CollectorProblem) -> CoverageReport {
@@ -41,7 +41,10 @@ extension RunningCollector {
             let end = ContinuousClock.now + Self.readingTime / 2
             return try CoverageEvidence(directory: directory, days: days) { _, _ in ContinuousClock.now < end }
         }
-        if let upstream, days.lowerBound == days.upperBound { await evidence.add(from: upstream, symbols: symbols) }
+        if let upstream {
+            let end = ContinuousClock.now + Self.readingTime / 2
+            await evidence.add(from: upstream, symbols: symbols) { done, _ in done == 0 || ContinuousClock.now < end }
+        }
         return evidence.report(symbols: symbols, now: WallClock.milliseconds())
     }
 

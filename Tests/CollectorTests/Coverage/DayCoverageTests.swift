@@ -84,8 +84,8 @@ import Testing
         evidence.isWhole = true
         let contradicted = DayCoverage(day, symbols: nil, evidence: evidence, now: evening(of: day))
         #expect(try row(contradicted, Self.apple)[199...200] == [.unknown, .bar])
-        // The day itself stays what the comparison found.
-        #expect(CoveragePeriod.periods(of: [partial], by: .day).map(\.state) == [.complete])
+        // What was compared once and isn't found now is not called complete.
+        #expect(CoveragePeriod.periods(of: [partial, contradicted], by: .day).map(\.state) == [.unchecked])
     }
 
     @Test func `a gap's minutes are those whose bars were sent while it lasted`() throws {

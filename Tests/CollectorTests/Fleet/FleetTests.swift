@@ -32,6 +32,13 @@ import Upstream
         #expect(box(row("a", age: 50, isConnected: nil)).standing == .live)
     }
 
+    @Test func `a clock that is as wrong as a number can be is told like others`() {
+        for offset in [Int64.min, Int64.max] {
+            let box = box(row("a", change: { $0.clockOffset = offset }))
+            #expect(box.level == .degraded && box.detail?.contains("\(offset.magnitude) ms") == true)
+        }
+    }
+
     @Test func `a box that stopped is said to be, however long ago, and how it is taken off the list`() {
         let stopped = box(row("a", .stopped, age: 10_000, isConnected: false))
         #expect(stopped.standing == .stopped && stopped.level == .degraded)

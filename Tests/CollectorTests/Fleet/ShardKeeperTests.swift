@@ -197,6 +197,19 @@ import Upstream
         for symbol in own { #expect(group.keepers["b"]?.lossStart(of: symbol) == limit) }
     }
 
+    @Test func `the loss of a box whose row was removed begins where it was last seen`() {
+        var group = settled("a", "b")
+        let own = Self.symbols.filter { group.takers(of: $0) == ["b"] }
+        let seen = group.milliseconds
+        group.kill("b")
+        group.pass(10)
+        // As `fleet --forget b` does.
+        group.table["b"] = nil
+        group.pass(10)
+        #expect(group.keepers["a"]?.map.members == ["a"])
+        for symbol in own { #expect(group.keepers["a"]?.lossStart(of: symbol) == seen) }
+    }
+
     @Test func `who takes no part in the sharing is no member`() {
         var group = settled("a", "b")
         group.table["monitor"] = (group.time, nil, false)

@@ -35,7 +35,8 @@ import Universe
         #expect(health.level == .ok)
         #expect(
             health.checks.map(\.name) == [
-                "feed", "symbols", "decoding", "buffer", "disk", "sync", "universes", "relay", "fleet", "loops",
+                "feed", "symbols", "decoding", "buffer", "disk", "sync", "universes", "relay", "reconcile", "fleet",
+                "loops",
             ])
     }
 
@@ -48,7 +49,7 @@ import Universe
             }, age: 0.5)
         #expect(health.isReady && health.level == .degraded)
         let check = health.checks.first { $0.name == "universes" }
-        #expect(check?.detail.contains("120 minutes") == true && check?.detail.contains("refused") == true)
+        #expect(check?.detail.contains("2 hours ago") == true && check?.detail.contains("refused") == true)
         #expect(level("universes") { $0.mirror = UniverseStatus() } == .ok)
     }
 
@@ -60,6 +61,31 @@ import Universe
         #expect(level("relay") { $0.relay = relay } == .degraded)
         relay.secondsSinceOverflow = 600
         #expect(level("relay") { $0.relay = relay } == .ok)
+    }
+
+    @Test func `a day that stayed open is degraded until it is complete, with what is missing and why`() {
+        #expect(level("reconcile") { $0.reconcile = nil } == .ok)
+        var state = ReconcileState(minute: 21 * 60)
+        #expect(level("reconcile") { $0.reconcile = state } == .ok)
+        let symbol = Symbol("AAPL")!
+        var day = ReconciledDay(symbol: symbol, day: TradingDay("2026-11-24")!, at: 1)
+        (day.tape, day.missing) = (390, 2)
+        var outcome = ReconcileState.Outcome(day: day.day, at: 1)
+        outcome.totals = DayTotals([day])
+        state.note(outcome, atMost: 7)
+        state.note(ReconcileState.Outcome(day: TradingDay("2026-11-25")!, at: 2), atMost: 7)
+        let health = Health(snapshot { $0.reconcile = state }, age: 0.5)
+        let detail = health.checks.first { $0.name == "reconcile" }?.detail ?? ""
+        #expect(health.level == .degraded && health.isReady)
+        #expect(detail.contains("2026-11-24 is not complete, 388 of 390") && detail.contains("missing or different: 2"))
+        outcome.totals = DayTotals([])
+        (outcome.failures, outcome.problem) = (3, "the plan does not cover them")
+        state.note(outcome, atMost: 7)
+        #expect(level("reconcile") { $0.reconcile = state } == .degraded)
+        (outcome.failures, outcome.problem) = (0, nil)
+        state.note(outcome, atMost: 7)
+        #expect(level("reconcile") { $0.reconcile = state } == .ok)
+        #expect(state.days.map(\.day.description) == ["2026-11-25", "2026-11-24"])
     }
 
     @Test func `with one of two connections down the collector is up, degraded, and names it`() throws {
@@ -121,7 +147,7 @@ import Universe
             }, age: 0.5)
         let feed = try #require(health.checks.first)
         #expect(feed.level == .degraded, "its symbols are with the other, and it is not as the settings say")
-        #expect(feed.detail.contains("1 of 2 connections do not collect: n2 stands by and has an error"))
+        #expect(feed.detail.contains("1 of 2 connections do not collect: n2 is idle and has an error"))
         let standby = Health(
             snapshot {
                 $0.connections[1].feed.assigned = []
@@ -225,8 +251,8 @@ import Universe
                 $0.buffer.state = .failing(message: "disk gone")
                 $0.buffer.setAside = ["/data/ticks-bad-1.sqlite"]
             }, age: 0.5)
-        #expect(health.headline == "buffer failing (and 2 more troubles): disk gone")
-        #expect(HealthVerdict(health).text == "not collecting; buffer failing (and 2 more troubles): disk gone")
+        #expect(health.headline == "buffer failing: disk gone (and 2 more troubles)")
+        #expect(HealthVerdict(health).text == "not collecting; buffer failing: disk gone (and 2 more troubles)")
     }
 
     @Test func `a stuck loop is neither live nor ready`() {

@@ -1,6 +1,7 @@
 import FeedSimulator
 import Foundation
 import GRDB
+import LedgerSupport
 import MarketData
 
 /// The buffer's file, read as any SQLite program may: over a connection that can't write.

@@ -1,5 +1,6 @@
 import FeedSimulator
 import Foundation
+import LedgerSupport
 import MarketData
 
 /// What the columns of a row must hold, from the event's number alone. Numbers are compared as decimal texts.

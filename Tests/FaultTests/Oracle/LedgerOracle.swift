@@ -1,5 +1,6 @@
 import FeedSimulator
 import Foundation
+import LedgerSupport
 import MarketData
 
 /// Compares what was sent with what the buffer's file and the database hold, event by event.

@@ -1,5 +1,6 @@
 import FeedSimulator
 import Foundation
+import LedgerSupport
 import Logging
 import MarketData
 import Synchronization

@@ -1,6 +1,7 @@
 import FeedSimulator
 import Foundation
 import GRDB
+import LedgerSupport
 import MarketData
 import TestSupport
 

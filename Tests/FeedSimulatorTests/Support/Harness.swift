@@ -1,3 +1,4 @@
+import LedgerSupport
 import Logging
 import MarketData
 import Synchronization
@@ -41,16 +42,15 @@ func configuration(_ source: SimulatorConfiguration.Source, _ faults: [String] =
     return configuration
 }
 
+/// A configuration of a feed that sends these frames.
 func configuration(lines: [String], _ faults: [String] = []) throws -> SimulatorConfiguration {
-    try configuration(.captures(.text(lines)), faults)
-}
-
-extension CaptureReplay {
-    static func text(_ lines: [String], passes: Int? = 1, times: Times = .asRecorded) -> CaptureReplay {
-        CaptureReplay(
-            captures: [.text(name: "lines", Array((lines.joined(separator: "\n") + "\n").utf8))], passes: passes,
-            times: times)
+    var time: Int64 = 0
+    let frames = lines.map { line in
+        let text = Array(line.utf8)
+        time = max(time, text.withUnsafeBytes { FrameScan.time(of: $0) } ?? 0)
+        return SimulatorConfiguration.Frame(text: text, time: time)
     }
+    return try configuration(.frames { frames.indices.contains($0) ? frames[$0] : nil }, faults)
 }
 
 /// Frames of numbered events, one a line.

@@ -153,7 +153,7 @@ import Testing
     }
 }
 
-/// A process or machine that stands still.
+/// A process or machine that is suspended.
 @Suite(.timeLimit(.minutes(3))) struct PauseTests {
     @Test func `a timer that is five seconds late shows a pause, a little late it shows none`() {
         var watch = PauseWatch(now: .seconds(10))
@@ -173,7 +173,7 @@ import Testing
         }
         // Still for 150 s. What lay in the sockets' buffers comes first, then what is sent now.
         #expect(
-            feed.at(200) { $0.alive($1) } == ["note stoodStill(150.0 seconds)", "incident stood still"])
+            feed.at(200) { $0.alive($1) } == ["note suspended(150.0 seconds)", "incident suspended"])
         #expect(feed.trade("A", at: 200, late: 148) == [])
         #expect(feed.trade("A", at: 200.1, late: 146) == [])
         #expect(feed.trade("B", at: 200.2) == ["gap A,B T 54100-200200 paused"])

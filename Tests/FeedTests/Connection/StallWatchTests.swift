@@ -39,7 +39,7 @@ import Testing
         #expect(watch.deadline == .seconds(615))
     }
 
-    @Test func `a process that stood still asks for a sign of life before it gives up`() {
+    @Test func `a process that was suspended asks for a sign of life before it gives up`() {
         var watch = watch()
         #expect(watch.tick(now: .seconds(15)) == .ping)
         #expect(watch.tick(now: .seconds(330)) == .ping)

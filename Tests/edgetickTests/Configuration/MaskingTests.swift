@@ -1,5 +1,6 @@
 import MarketData
 import Testing
+import Wire
 
 @testable import edgetick
 
@@ -77,7 +78,7 @@ import Testing
 
         let report = SettingsReport(snapshot, host: sampleHost, needs: [.feed, .database])
         expectClean(report.table, "table")
-        expectClean(try report.json(), "JSON")
+        expectClean(WireJSON.text(of: report.json), "JSON")
         expectClean("\(report)", "report")
         for finding in report.findings { expectClean(finding.description, "finding") }
         do throws(SettingFaults) {

@@ -14,6 +14,13 @@ import Testing
         #expect(few.remarks.isEmpty)
     }
 
+    @Test func `relay and API have a port each`() throws {
+        let found = faults(["RELAY_PORT": "8080"])
+        #expect(found.map(\.key) == ["RELAY_PORT"] && found[0].text.contains("HTTP_PORT"))
+        #expect(faults(["RELAY_PORT": "8080", "HTTP_PORT": "8081"]).isEmpty)
+        #expect(faults(["RELAY_PORT": "0", "HTTP_PORT": "0"]).isEmpty)
+    }
+
     @Test func `demand without a relay is warned of`() throws {
         let (settings, remarks) = try validate(["RELAY_ON_DEMAND": "true"])
         #expect(settings.relay.onDemand == nil)

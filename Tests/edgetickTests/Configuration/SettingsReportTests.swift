@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Testing
+import Wire
 
 @testable import edgetick
 
@@ -53,29 +54,14 @@ import Testing
     }
 
     @Test func `the JSON says the same`() throws {
-        struct Document: Decodable {
-            struct Setting: Decodable {
-                var key: String
-                var value: String?
-                var origin: String
-                var file: String?
-                var line: Int?
-            }
-            struct Finding: Decodable {
-                var severity: String
-                var key: String
-            }
-            var settings: [Setting]
-            var findings: [Finding]
-        }
-        let text = try report(["HTTP_PORT": "x"], "LOG_LEVEL=debug").json()
-        let document = try JSONDecoder().decode(Document.self, from: Data(text.utf8))
+        let text = WireJSON.text(of: try report(["HTTP_PORT": "x"], "LOG_LEVEL=debug").json)
+        let document = try JSONDecoder().decode(ConfigJSON.self, from: Data(text.utf8))
         #expect(document.settings.count == Settings.all.count)
         let level = try #require(document.settings.first { $0.key == "LOG_LEVEL" })
-        #expect(level.value == "debug" && level.origin == "file" && level.file == "my.env" && level.line == 1)
-        #expect(document.settings.first { $0.key == "HTTP_PORT" }?.origin == "environment")
+        #expect(level.value == "debug" && level.origin == .file && level.file == "my.env" && level.line == 1)
+        #expect(document.settings.first { $0.key == "HTTP_PORT" }?.origin == .environment)
         #expect(document.findings.map(\.key) == ["HTTP_PORT"])
-        #expect(document.findings.map(\.severity) == ["fault"])
-        #expect(text.contains(#""value" : null"#))
+        #expect(document.findings.map(\.severity) == [.fault])
+        #expect(text.contains(#""value":null"#))
     }
 }

@@ -239,6 +239,17 @@ func faults(
         #expect(without.remarks.contains { $0.severity == .warning && $0.key == "USE_MASSIVE_API" })
     }
 
+    @Test func `what is made up has a directory of its own, and no way into a database`() throws {
+        let synthetic = try validate(["USE_SYNTHETIC_DATA": "true", "EDGETICK_DATA_DIR": "/data"], needs: .feed)
+        #expect(synthetic.settings.dataDirectory == "/data/synthetic")
+        #expect(synthetic.remarks.contains { $0.severity == .note && $0.text.contains("/data/synthetic") })
+        let both = ["USE_SYNTHETIC_DATA": "true", "DATABASE_URI": "postgresql://localhost/market"]
+        #expect(faults(both, needs: .feed).map(\.key) == ["USE_SYNTHETIC_DATA"])
+        #expect(faults(both, needs: .database).map(\.key) == ["USE_SYNTHETIC_DATA"])
+        #expect(faults(both).isEmpty, "who only reads is not in the way")
+        #expect(try validate(["EDGETICK_DATA_DIR": "/data"]).settings.dataDirectory == "/data")
+    }
+
     @Test func `a database for ticks goes beside the one for bars, and each gets its streams`() throws {
         let two = try validate([
             "DATABASE_URI": "postgresql://a@localhost/bars",
@@ -311,11 +322,11 @@ func faults(
     }
 
     @Test func `this machine's facts are found`() {
+        #expect(HostFacts.current(environment: [:]).homeDirectory != nil, "cron leaves HOME out")
         let facts = HostFacts.current(environment: ["HOME": "/home/x", "STATE_DIRECTORY": "/var/lib/a:/var/lib/b"])
         #expect(facts.workingDirectory.hasPrefix("/"))
         #expect(facts.hostName?.isEmpty == false)
         #expect(facts.stateDirectory == "/var/lib/a")
         #expect(facts.homeDirectory == "/home/x")
-        #expect(HostFacts.current(environment: [:]).defaultDataDirectory == nil)
     }
 }

@@ -1,5 +1,7 @@
+import Foundation
 import MarketData
 import Store
+import TestSupport
 import Testing
 
 @testable import edgetick
@@ -61,5 +63,36 @@ import Testing
         #expect(balance(events: 100, rows: 101, upstream: nil).lines.first { $0.stream == .trades }?.doubled == 1)
         #expect(balance(events: 100, upstream: (102, 100)).lines.first { $0.stream == .trades }?.doubled == 2)
         #expect(!balance(events: 100, upstream: (102, 100)).isKept)
+    }
+
+    @Test func `the live line begins with the feed, and leaves out what there is none of`() {
+        let line = DemoLine(
+            elapsed: .seconds(6), isConnected: false, rows: [(.bars, 1234), (.trades, 9), (.quotes, 0)], uploaded: 7)
+        #expect(line.text == "  6 s  feed disconnected  7 uploaded  1,234 bars  9 trades")
+        let many = DemoLine(
+            elapsed: .seconds(9999), isConnected: true, rows: EventStream.allCases.map { ($0, 123_456_789) },
+            uploaded: 987_654_321)
+        #expect(many.text.count > 100 && many.text.cut(to: 59).count == 59)
+    }
+
+    @Test func `a directory with anything in it is not the demo's`() throws {
+        let place = try Workspace()
+        let kept = try place.write("real", to: "ticks.sqlite")
+        #expect(throws: CommandFailure.self) { _ = try DemoDirectory(named: place.path) }
+        #expect(FileManager.default.fileExists(atPath: kept))
+    }
+
+    @Test func `what came to nothing leaves nothing behind`() throws {
+        let place = try Workspace()
+        try FileManager.default.createDirectory(atPath: place.file("old"), withIntermediateDirectories: false)
+        for (name, stays) in [("new", false), ("old", true)] {
+            let path = place.file(name)
+            let directory = try DemoDirectory(named: path)
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+            _ = try place.write("x", to: name + "/universe.sqlite")
+            directory.clear()
+            #expect(FileManager.default.fileExists(atPath: path) == stays)
+            if stays { #expect(try FileManager.default.contentsOfDirectory(atPath: path).isEmpty) }
+        }
     }
 }

@@ -1,3 +1,4 @@
+import ArgumentParser
 import Testing
 
 @testable import edgetick
@@ -6,6 +7,8 @@ import Testing
     @Test(arguments: [
         (["stauts"], "there is no command \"edgetick stauts\"; did you mean status?"),
         (["universe", "imprt", "x.csv"], "there is no command \"edgetick universe imprt\"; did you mean import?"),
+        (["help", "statsu"], "there is no command \"edgetick statsu\"; did you mean status?"),
+        (["--verison"], "there is no option --verison; did you mean --version?"),
         (["quit"], "there is no command \"edgetick quit\"; edgetick --help lists them"),
     ])
     func `a mistyped command is told the nearest`(arguments: [String], remark: String) {
@@ -14,7 +17,8 @@ import Testing
 
     @Test(
         arguments: [
-            [], ["--version"], ["help", "stauts"], ["status", "--watch"], ["tail", "AAPL"], ["universe", "--json"],
+            [], ["--version"], ["--help"], ["help"], ["help", "status"], ["--generate-completion-script", "bash"],
+            ["status", "--watch"], ["tail", "AAPL"], ["universe", "--json"],
             ["universe", "resolve", "nasdaq100"],
         ] as [[String]])
     func `what exists is left to its own parser`(arguments: [String]) {
@@ -22,13 +26,41 @@ import Testing
     }
 
     @Test func `a page that fits its window is drawn whole, and no line of an older one stays`() {
-        #expect(TerminalScreen.frame("one\ntwo\n", rows: 2) == "\u{1B}[Hone\u{1B}[K\r\ntwo\u{1B}[K\u{1B}[J")
+        #expect(
+            TerminalScreen.frame("one\ntwo\n", columns: 80, rows: 2) == "\u{1B}[Hone\u{1B}[K\r\ntwo\u{1B}[K\u{1B}[J")
     }
 
     @Test func `a page that is too tall says how much is hidden`() {
-        let frame = TerminalScreen.frame("one\ntwo\nthree\nfour\n", rows: 3)
+        let frame = TerminalScreen.frame("one\ntwo\nthree\nfour\n", columns: 80, rows: 3)
         #expect(frame.contains("two") && !frame.contains("three"))
         #expect(frame.contains("… 2 more lines"))
         #expect(frame.split(separator: "\r\n").count == 3)
+    }
+
+    @Test(arguments: [
+        ("plain", 5, "plain"), ("plainer", 5, "plai…"), ("\u{1B}[31mred\u{1B}[0m", 3, "\u{1B}[31mred\u{1B}[0m"),
+        ("\u{1B}[31mredder\u{1B}[0m", 4, "\u{1B}[31mred…\u{1B}[0m"), ("東京証券", 5, "東京…"), ("東京", 4, "東京"),
+    ])
+    func `a line is cut by what a terminal shows of it, and its colour ends there`(
+        line: String, columns: Int, cut: String
+    ) {
+        #expect(line.cut(toColumns: columns) == cut)
+        #expect(TerminalScreen.frame(line + "\n", columns: columns, rows: 2) == "\u{1B}[H\(cut)\u{1B}[K\u{1B}[J")
+    }
+
+    @Test func `no command's help is wrapped before the terminal wraps it`() {
+        var commands: [any ParsableCommand.Type] = [EdgeTick.self]
+        while let command = commands.popLast() {
+            let configuration = command.configuration
+            let name = configuration.commandName ?? ""
+            #expect(configuration.discussion == configuration.discussion.unwrapped, "\(name)")
+            #expect(!configuration.abstract.contains("\n"), "\(name)")
+            commands += configuration.subcommands
+        }
+    }
+
+    @Test(arguments: [(0, "0 boxes"), (1, "1 box"), (2, "2 boxes"), (1024, "1,024 boxes")])
+    func `one is one, and more are many`(count: Int, text: String) {
+        #expect(count.counted("box", "boxes") == text)
     }
 }

@@ -55,14 +55,21 @@ import Testing
         return status
     }
 
-    @Test(arguments: [true, false])
-    func `every line fits eighty columns, whatever the names and numbers`(failing: Bool) {
+    private static func page(_ status: StatusJSON, isPainted: Bool = false, width: Int? = 80) -> String {
+        StatusText(
+            status: status, gaps: GapCounts(), address: "http://x/", paint: Paint(isOn: isPainted), width: width
+        ).page
+    }
+
+    @Test(arguments: [true, false], [40, 60, 80, 160])
+    func `every line fits its window, whatever the names and numbers`(failing: Bool, columns: Int) {
         for name in ["box", String(repeating: "name", count: 30)] {
             let page = StatusText(
-                status: Self.status(name: name, failing: failing), address: "http://127.0.0.1:8080/",
-                paint: Paint(isOn: false)
+                status: Self.status(name: name, failing: failing),
+                gaps: GapCounts(open: 1_000_000, unfillable: 1_000_000),
+                address: "http://127.0.0.1:8080/", paint: Paint(isOn: false), width: columns
             ).page
-            for line in page.split(separator: "\n") { #expect(line.count <= 80, "\(line.count): \(line)") }
+            for line in page.split(separator: "\n") { #expect(line.count <= columns, "\(line.count): \(line)") }
         }
     }
 
@@ -71,7 +78,7 @@ import Testing
         let words = (1...30).map { "word\($0)" }.joined(separator: " ")
         status.health.checks["feed"] = .init(status: .failing, detail: words)
         status.health.checks["buffer"] = .init(status: .ok, detail: words)
-        let page = StatusText(status: status, address: "http://x/", paint: Paint(isOn: false)).page
+        let page = Self.page(status, isPainted: false)
         let lines = page.split(separator: "\n")
         #expect(page.contains("word30\n"))
         #expect(lines.filter { $0.contains("word1 ") }.count == 2)
@@ -79,15 +86,40 @@ import Testing
         #expect(lines.contains { $0.hasPrefix("aside    …") && $0.hasSuffix("/ticks-bad-1.sqlite") })
     }
 
-    @Test func `the headline stands above all, cut to the width`() {
+    @Test func `the headline stands above all: in a window's width, and whole in a pipe`() {
         var status = Self.status(name: "box", failing: true)
-        #expect(!StatusText(status: status, address: "http://x/", paint: Paint(isOn: false)).page.contains("trouble"))
-        status.health.headline = "feed failing (and 2 more troubles): nothing comes"
-        let page = StatusText(status: status, address: "http://x/", paint: Paint(isOn: false)).page
-        #expect(page.split(separator: "\n")[2] == "feed failing (and 2 more troubles): nothing comes")
-        status.health.headline = String(repeating: "long ", count: 60)
-        let long = StatusText(status: status, address: "http://x/", paint: Paint(isOn: false)).page
-        #expect(long.split(separator: "\n")[2].count <= 80)
+        #expect(!Self.page(status).contains("trouble"))
+        let headline = "feed failing: " + String(repeating: "long ", count: 20) + "end (and 2 more troubles)"
+        status.health.headline = headline
+        for width in [60, 80, 160] {
+            let lines = Self.page(status, width: width).split(separator: "\n").map { String($0) }
+            let shown = lines[2...].prefix((headline.count + width - 10) / (width - 5))
+            #expect(shown.joined(separator: " ").contains("end (and 2 more troubles)"), "\(width): \(shown)")
+        }
+        #expect(Self.page(status, width: nil).split(separator: "\n")[2] == headline)
+    }
+
+    @Test func `a low window cuts off what is well, before losses and upload`() throws {
+        let lines = Self.page(Self.status(name: "box", failing: true)).split(separator: "\n").map { String($0) }
+        func place(_ start: String) throws -> Int { try #require(lines.firstIndex { $0.hasPrefix(start) }, "\(start)") }
+        let order = try [
+            "feed", "sync", "losses", "upload", "CONNECTION", "STREAM", "buffer   5", "buffer    ok", "loops",
+        ]
+        .map(place)
+        #expect(order == order.sorted(), "\(order)")
+        #expect(!lines.contains { $0.hasPrefix("trades") }, "a stream without rows has no line")
+    }
+
+    @Test func `rows don't wait for a database that there is none of`() {
+        var status = Self.status(name: "box", failing: false)
+        status.sync.state = .off
+        #expect(Self.page(status).contains("9,999,999,999             -\n"))
+    }
+
+    @Test func `gaps that are no damage aren't counted as such`() {
+        #expect(GapCounts().text == "0 open gaps")
+        #expect(GapCounts(open: 1).text == "1 open gap")
+        #expect(GapCounts(open: 2, unfillable: 3).text == "2 open gaps, 3 unfillable")
     }
 
     @Test(arguments: [
@@ -99,10 +131,7 @@ import Testing
     }
 
     @Test func `a pipe gets no escape, neither ours nor one from outside`() {
-        let page = StatusText(
-            status: Self.status(name: "box", failing: true), address: "http://127.0.0.1:8080/",
-            paint: Paint(isOn: false)
-        ).page
+        let page = Self.page(Self.status(name: "box", failing: true))
         #expect(!page.contains("\u{1B}"))
         #expect(page.contains("NOT COLLECTING"))
         #expect(page.contains(#"\u{1b}[31mred"#))
@@ -110,8 +139,8 @@ import Testing
 
     @Test func `a terminal gets colours beside words, never colours alone`() {
         let status = Self.status(name: "box", failing: true)
-        let plain = StatusText(status: status, address: "http://x/", paint: Paint(isOn: false)).page
-        let painted = StatusText(status: status, address: "http://x/", paint: Paint(isOn: true)).page
+        let plain = Self.page(status, isPainted: false)
+        let painted = Self.page(status, isPainted: true)
         #expect(painted.contains("\u{1B}[31;1mfailing"))
         let bare = painted.replacing(/\u{1B}\[[0-9;]*m/, with: "")
         #expect(bare == plain)

@@ -7,10 +7,8 @@ extension Health.Check {
         guard let free = buffer.diskFreeBytes, let size = buffer.diskSizeBytes else {
             return Self("disk", ok: "not looked at yet")
         }
-        let room = "\(megabytes(free)) of \(megabytes(size)) MiB free"
+        let room = "\(free.bytesText) of \(size.bytesText) free"
         guard buffer.diskIsLow else { return Self("disk", ok: room) }
         return Self("disk", .degraded, "\(room): make room before it is full; then events are lost, whatever the cap")
     }
-
-    private static func megabytes(_ bytes: Int64) -> Int64 { bytes >> 20 }
 }

@@ -73,7 +73,7 @@ extension Health.Check {
             case .connecting, .disconnected: "is \(connection.status.rawValue)"
             }
         let error = connection.feed.lastError.map { ": \($0)" } ?? ""
-        return "\(connection.name) \(connection.hasWork ? "" : "stands by and ")\(state)\(error)"
+        return "\(connection.name) \(connection.hasWork ? "" : "is idle and ")\(state)\(error)"
     }
 }
 

@@ -21,7 +21,7 @@ extension Health.Check {
                     text: "the database can't be asked who else shares the symbols, so the last assignment stays: "
                         + problem))
         }
-        // Who may not write the row is told once by the log, and by doctor: nothing is lost.
+        // That the row may not be written is reported once by the log, and by doctor: nothing is lost.
         let summary = fleet.problem.map { "the row is not written: \($0)" } ?? "the row is written"
         return Self("fleet", ok: summary, troubles: troubles)
     }

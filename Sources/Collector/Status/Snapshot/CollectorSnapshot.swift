@@ -37,6 +37,8 @@ public struct CollectorSnapshot: Sendable, Equatable {
     public var cache: CacheStatistics?
     /// The relay; `nil` where there is none.
     public var relay: RelayState?
+    /// The daily comparison with the tape; `nil` where there is none.
+    public var reconcile: ReconcileState?
     /// The place of the box in the fleet; `nil` where there is no upstream.
     public var fleet: FleetBoard.Status?
     /// How much of the symbols the box takes; `nil` without SHARD.

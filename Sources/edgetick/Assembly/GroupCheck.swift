@@ -3,7 +3,7 @@ import MarketData
 import Upstream
 
 extension Settings {
-    /// How long the start waits for the database to say whether it tells events apart.
+    /// How long the start waits for the database to say whether it can recognise an event.
     private static let patience: Duration = .seconds(3)
 
     /// Refuses to start where another box of the group would send the same ticks, and the database would store them twice.
@@ -13,11 +13,13 @@ extension Settings {
     /// - Throws: ``CommandFailure`` with what to do.
     func refuseDoubledTicks(_ logger: Logger) async throws {
         guard let collectorGroup else { return }
-        var lacking: [String] = []
+        var (lacking, missing): ([String], [String]) = ([], [])
         do throws(UpstreamError) {
             for upstream in try upstreams() {
                 let kinds = feed.events.filter { upstream.streams.contains($0.stream) }
-                lacking += try await IdentityMaker.lacking(upstream, for: kinds, within: Self.patience)
+                let found = try await IdentityMaker.lacking(upstream, for: kinds, within: Self.patience)
+                lacking += found.identity
+                missing += found.table
             }
         } catch {
             logger.warning(
@@ -25,11 +27,16 @@ extension Settings {
                 metadata: ["group": "\(collectorGroup)", "error": "\(error)"])
             return
         }
+        if !missing.isEmpty {
+            logger.warning(
+                "tables are missing in the database: no ticks are uploaded before `edgetick migrate --tick-identity` has made them",
+                metadata: ["group": "\(collectorGroup)", "tables": "\(missing.joined(separator: ", "))"])
+        }
         guard lacking.isEmpty else {
             throw CommandFailure(
                 .configuration,
                 "COLLECTOR_GROUP=\(collectorGroup): the other boxes send the same events, and the database would store them "
-                    + "again: no unique key tells those of \(lacking.joined(separator: ", ")) apart. "
+                    + "again: no unique key identifies those of \(lacking.joined(separator: ", ")). "
                     + "Run `edgetick migrate --tick-identity`, or leave COLLECTOR_GROUP out")
         }
     }

@@ -31,6 +31,17 @@ extension Settings {
     /// Whether several connections without symbols gave way to the one of SYMBOL_UNIVERSE_KEY.
     func gaveWay(_ plan: SymbolPlan) -> Bool { plan.wishes != wishes }
 
+    /// The mirror, open for the collector.
+    func mirror(_ logger: Logger) throws(StoreError) -> UniverseMirror {
+        let mirror = try UniverseMirror.open(directory: dataDirectory, access: .readWrite)
+        if let name = mirror.setAside {
+            logger.error(
+                "universe.sqlite could not be read and was set aside; pull or import the universes again",
+                metadata: ["file": "\(name)"])
+        }
+        return mirror
+    }
+
     /// The relationship cache before a mirror.
     func relationshipCache(_ mirror: UniverseMirror) -> RelationshipCache {
         RelationshipCache(
@@ -106,5 +117,18 @@ extension Settings {
         UniverseService.Settings(
             environment: universe.environment.rawValue, cacheTimeToLive: universe.cacheTTL,
             pullInterval: universe.pullInterval, wishes: wishes)
+    }
+
+    /// Reads the same again. Which connections there are stays until the next start; one that several gave way to stays
+    /// alone.
+    func rereading(
+        _ reread: (@Sendable () throws -> Settings)?, since plan: SymbolPlan
+    ) -> (@Sendable () throws -> UniverseService.Settings)? {
+        guard let reread else { return nil }
+        let gaveWay = gaveWay(plan)
+        return {
+            let settings = try reread()
+            return settings.universes(gaveWay ? settings.singleWish.map { [$0] } ?? [] : settings.wishes)
+        }
     }
 }

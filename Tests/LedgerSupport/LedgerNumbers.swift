@@ -1,3 +1,5 @@
+import FeedSimulator
+
 /// A decimal as whole number and places: what is sent, and exactly what it reads as.
 struct ExactDecimal: Equatable {
     var mantissa: Int64

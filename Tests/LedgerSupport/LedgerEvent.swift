@@ -1,3 +1,4 @@
+import FeedSimulator
 public import MarketData
 
 /// An event whose every field follows from its number and the plan, so that a comparer can rebuild what was sent.

@@ -1,3 +1,5 @@
+public import FeedSimulator
+
 /// Events numbered from 0 without gaps, each of which can be rebuilt from its number: see ``LedgerEvent``.
 public struct LedgerFeed: Sendable, Equatable {
     /// What the events look like.
@@ -22,4 +24,24 @@ public struct LedgerFeed: Sendable, Equatable {
         self.eventsPerFrame = eventsPerFrame
         self.eventsPerSecond = eventsPerSecond
     }
+
+    /// A frame of the feed; `nil` at its end.
+    func frame(_ number: Int) -> SimulatorConfiguration.Frame? {
+        let first = number * eventsPerFrame
+        let end = min(first + eventsPerFrame, count ?? .max)
+        guard first < end else { return nil }
+        var text: [UInt8] = []
+        for number in first..<end {
+            text.append(UInt8(ascii: number == first ? "[" : ","))
+            text.append(contentsOf: plan.event(firstID + UInt64(number)).json)
+        }
+        text.append(UInt8(ascii: "]"))
+        return SimulatorConfiguration.Frame(
+            text: text, time: plan.start + Int64(Double(end) * 1000 / eventsPerSecond))
+    }
+}
+
+extension SimulatorConfiguration.Source {
+    /// The frames of numbered events.
+    public static func ledger(_ feed: LedgerFeed) -> Self { .frames { feed.frame($0) } }
 }

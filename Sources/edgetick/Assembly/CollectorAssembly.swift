@@ -24,23 +24,25 @@ struct CollectorAssembly {
     private let relay: RelayService?
     private let probe: CollectorProbe
     private let board: StatusBoard
+    private let hour: HistoryKeeper
     private let backfill: BackfillService?
     private let reconcile: ReconcileService?
     private let pair: PairService?
     private let simulator: FeedSimulator?
     private let supervisor: SupervisorSocket?
-    /// Whether SIGHUP has the settings read again.
-    private let rereads: Bool
+    /// What SIGHUP does; `nil` where the signal is left alone.
+    private let hangUps: Interrupts.HangUps?
     private let logger: Logger
 
     /// Opens the files, resolves the symbols and prepares the connections.
     ///
     /// - Parameter simulator: A feed to use in place of the one in the settings; bound, not yet running.
     /// - Parameter reread: Reads the settings again when SIGHUP comes; without it the signal is left alone.
+    /// - Parameter endsWithTerminal: Whether the SIGHUP of a terminal that is closed ends the collector.
     /// - Throws: What the modules throw; nothing stays open then.
     static func open(
         _ settings: Settings, simulator: (feed: FeedSimulator, url: String)? = nil,
-        reread: (@Sendable () throws -> Settings)? = nil, logger: Logger
+        reread: (@Sendable () throws -> Settings)? = nil, endsWithTerminal: Bool = false, logger: Logger
     ) async throws -> CollectorAssembly {
         let url = simulator?.url ?? settings.feed.url
         let webConfiguration = try WebListener.configuration(settings)
@@ -50,12 +52,7 @@ struct CollectorAssembly {
         do {
             // Behind the files, so that a second collector hears of the first and not of a port.
             try webConfiguration.checkAddress()
-            let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
-            if let name = mirror.setAside {
-                logger.error(
-                    "universe.sqlite could not be read and was set aside; pull or import the universes again",
-                    metadata: ["file": "\(name)"])
-            }
+            let mirror = try settings.mirror(logger)
             let relayed = settings.relayConfiguration.map { ($0, RelayTap(before: buffer)) }
             let tap = EventTap(before: relayed?.1 ?? buffer as any EventSink)
             let seen = try? mirror.changeCounter()
@@ -75,19 +72,11 @@ struct CollectorAssembly {
             if uploads.isEmpty {
                 logger.notice("DATABASE_URI is not set: events are collected and not uploaded")
             }
-            var again: (@Sendable () throws -> UniverseService.Settings)?
-            if let reread {
-                // Which connections there are stays until the next start; one that several gave way to stays alone.
-                let gaveWay = settings.gaveWay(plan)
-                again = {
-                    let settings = try reread()
-                    return settings.universes(gaveWay ? settings.singleWish.map { [$0] } ?? [] : settings.wishes)
-                }
-            }
             let universes = UniverseService(
                 mirror: mirror, seen: seen, symbols: symbols,
                 source: upstream.map { UniverseSource(configuration: $0) },
-                settings: settings.universes(plan.wishes), reread: again, giveBackMemory: FreedMemory.giveBack,
+                settings: settings.universes(plan.wishes), reread: settings.rereading(reread, since: plan),
+                giveBackMemory: FreedMemory.giveBack,
                 logger: Logger(label: "universes"))
             let relay = relayed.map { configuration, tap in
                 RelayService(
@@ -97,11 +86,18 @@ struct CollectorAssembly {
             var relayState: (@Sendable () -> RelayState)?
             if let relay { relayState = { relay.state } }
             let fleetBoard = fleetTable.map { _ in FleetBoard(isSharing: shardStart != nil) }
+            let reconcile = try settings.reconcileService(
+                buffer: buffer, symbols: symbols, sync: uploads.first { $0.role == .main }, upstream: upstream)
+            var reconcileState: (@Sendable () -> ReconcileState)?
+            if let reconcile { reconcileState = { reconcile.state } }
             let probe = CollectorProbe(
                 collector: settings.collectorID, version: Version.number, maximumBytes: settings.buffer.maximumBytes,
                 feedDelay: Double(settings.feedDelay) / 1000, buffer: buffer, connections: connections,
-                uploads: uploads, symbols: symbols, universes: universes, relay: relayState, fleet: fleetBoard)
+                uploads: uploads, symbols: symbols, universes: universes, relay: relayState,
+                reconcile: reconcileState, fleet: fleetBoard)
             let board = StatusBoard(collector: { probe.snapshot() }, latency: { tap.latency })
+            let hour = HistoryKeeper(
+                board: board, directory: settings.dataDirectory, logger: Logger(label: "history"))
             let web = WebListener(
                 configuration: webConfiguration, board: board,
                 collector: RunningCollector(
@@ -113,27 +109,11 @@ struct CollectorAssembly {
                 tap: tap, directory: settings.dataDirectory)
             var fleet: FleetService?
             if let fleetTable, let fleetBoard {
-                let (directory, group) = (settings.dataDirectory, settings.collectorGroup ?? "")
-                fleet = FleetService(
-                    table: fleetTable, board: fleetBoard, identity: identity, status: board, directory: directory,
-                    sharing: shardStart.map { start in
-                        FleetService.Sharing(
-                            start, symbols: symbols, events: settings.feed.events, feedDelay: settings.feedDelay,
-                            record: { buffer.record($0) },
-                            keep: { ShardMembers.write($0, directory: directory, group: group) })
-                    }, logger: Logger(label: "fleet"))
+                fleet = settings.fleetService(
+                    fleetTable, fleetBoard, identity, shardStart, status: board, symbols: symbols, buffer: buffer)
             }
             let backfill = try settings.backfillService(buffer: buffer)
-            let reconcile = try settings.reconcileService(
-                buffer: buffer, symbols: symbols, sync: uploads.first { $0.role == .main }, upstream: upstream)
-            let pair = settings.collectorGroup.flatMap { group in
-                upstream.map { configuration in
-                    PairService(
-                        buffer: buffer, directory: settings.dataDirectory,
-                        symbols: { connections.snapshot.subscribed },
-                        table: StretchTable(configuration: configuration, group: group), logger: Logger(label: "group"))
-                }
-            }
+            let pair = settings.pairService(buffer: buffer, connections: connections, upstream: upstream)
             // Last, since nothing closes it before the services run.
             do {
                 try await relay?.bind()
@@ -144,10 +124,12 @@ struct CollectorAssembly {
             }
             return CollectorAssembly(
                 buffer: buffer, connections: connections, uploads: uploads, fleet: fleet, universes: universes,
-                web: web, relay: relay, probe: probe, board: board, backfill: backfill, reconcile: reconcile,
-                pair: pair, simulator: simulator?.feed,
+                web: web, relay: relay, probe: probe, board: board, hour: hour, backfill: backfill,
+                reconcile: reconcile, pair: pair, simulator: simulator?.feed,
                 supervisor: SupervisorSocket(environment: ProcessInfo.processInfo.environment, process: getpid()),
-                rereads: reread != nil, logger: logger)
+                hangUps: reread.map { _ in
+                    Interrupts.HangUps(endsWithTerminal: endsWithTerminal) { universes.rereadNow() }
+                }, logger: logger)
         } catch {
             await buffer.close()
             throw error
@@ -155,8 +137,8 @@ struct CollectorAssembly {
     }
 
     /// The services in the order in which they stop last: connections first, then the upload, the buffer, the API.
-    func serviceGroup(watching: [any Service] = [], stopsOnSignals: Bool = true) -> ServiceGroup {
-        var services: [any Service] = [StatusBeat(board: board)]
+    func serviceGroup() -> ServiceGroup {
+        var services: [any Service] = [StatusBeat(board: board), hour]
         if let supervisor {
             services.append(
                 SupervisionService(
@@ -176,10 +158,9 @@ struct CollectorAssembly {
         if let relay { services.append(relay) }
         if let simulator { services.append(simulator) }
         services.append(universes)
-        if rereads { services.append(Interrupts.HangUps { [universes] in universes.rereadNow() }) }
+        if let hangUps { services.append(hangUps) }
         services.append(CodePages.ReleaseService())
         services.append(connections)
-        services += watching
         if let fleet { services.append(fleet.stopNotice) }
         services.append(WebListener.StopNotice(probe: probe))
         if let supervisor { services.append(SupervisionService.StopNotice(socket: supervisor)) }
@@ -189,7 +170,7 @@ struct CollectorAssembly {
                     service: $0, successTerminationBehavior: .gracefullyShutdownGroup,
                     failureTerminationBehavior: .gracefullyShutdownGroup)
             },
-            gracefulShutdownSignals: stopsOnSignals ? [.sigterm, .sigint] : [], logger: logger)
+            gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         configuration.maximumGracefulShutdownDuration = .seconds(9)
         return ServiceGroup(configuration: configuration)
     }

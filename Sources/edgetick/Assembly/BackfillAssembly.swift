@@ -28,8 +28,7 @@ extension Settings {
     /// - Throws: `BackfillError` and `UpstreamError`.
     func backfillService(buffer: TickBuffer) throws -> BackfillService? {
         guard feed.source == .feed, backfill.isAutomatic, feed.apiKey != nil else {
-            Logger(label: "backfill").info(
-                "gaps are recorded and not filled; MASSIVE_REST_URL and BACKFILL_ENABLED say so")
+            Logger(label: "backfill").info("gaps are recorded and not filled: \(whyGapsStay)")
             return nil
         }
         var configuration = BackfillService.Configuration(directory: dataDirectory)
@@ -37,6 +36,16 @@ extension Settings {
         return BackfillService(
             configuration: configuration, client: try aggregatesClient(), buffer: buffer,
             identified: Self.identified(try upstreams(), buffer.id), logger: Logger(label: "backfill"))
+    }
+
+    /// Why no gap is filled without being asked to.
+    private var whyGapsStay: String {
+        if feed.source == .simulator { return "what is made up is at no REST API" }
+        if !backfill.isEnabled { return "BACKFILL_ENABLED is false" }
+        if !backfill.mayAsk {
+            return "the key is sent to no REST server but the feed's own; MASSIVE_REST_URL names the one of this feed"
+        }
+        return "there is no feed with a key"
     }
 
     /// Asks the databases in which of their streams they recognise events that are there; in none while they can't be asked.

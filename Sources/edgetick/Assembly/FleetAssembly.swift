@@ -1,4 +1,5 @@
 import Collector
+import Feed
 import FoundationEssentials
 import Logging
 import MarketData
@@ -34,6 +35,32 @@ extension Settings {
                 metadata: ["error": "\(problem)"])
         }
         return start
+    }
+
+    /// The box's part in the fleet: its row, and with a start its share of the symbols.
+    func fleetService(
+        _ table: FleetTable, _ board: FleetBoard, _ identity: FleetReport, _ start: ShardStart?, status: StatusBoard,
+        symbols: Symbols, buffer: TickBuffer
+    ) -> FleetService {
+        let (directory, group) = (dataDirectory, collectorGroup ?? "")
+        return FleetService(
+            table: table, board: board, identity: identity, status: status, directory: directory,
+            sharing: start.map { start in
+                FleetService.Sharing(
+                    start, symbols: symbols, events: feed.events, feedDelay: feedDelay, record: { buffer.record($0) },
+                    keep: { ShardMembers.write($0, directory: directory, group: group) })
+            }, logger: Logger(label: "fleet"))
+    }
+
+    /// What the boxes of a group cover of each other's gaps; `nil` without COLLECTOR_GROUP or a database.
+    func pairService(
+        buffer: TickBuffer, connections: ConnectionSet, upstream: UpstreamConfiguration?
+    ) -> PairService? {
+        guard let collectorGroup, let upstream else { return nil }
+        return PairService(
+            buffer: buffer, directory: dataDirectory, symbols: { connections.snapshot.subscribed }, kinds: feed.events,
+            feedDelay: feedDelay,
+            table: StretchTable(configuration: upstream, group: collectorGroup), logger: Logger(label: "group"))
     }
 }
 

@@ -1,0 +1,28 @@
+import MarketData
+import Store
+
+extension Health.Check {
+    /// Whether the last days that were compared with the tape are complete.
+    static func reconcile(_ snapshot: CollectorSnapshot) -> Self {
+        guard let state = snapshot.reconcile else { return Self("reconcile", ok: "off: RECONCILE_AT is not set") }
+        let daily = "every day at \(state.timeOfDay) in New York"
+        guard let last = state.days.first else {
+            return Self("reconcile", ok: state.underWay.map { "\($0) is being compared" } ?? "\(daily); no day yet")
+        }
+        return Self(
+            "reconcile", ok: "\(last.day) is complete: \(have(last)); \(daily)",
+            troubles: state.open.map { day in
+                let wrong = [
+                    day.totals.missing > 0 ? "missing or different: \(day.totals.missing)" : nil,
+                    day.failures > 0 ? "symbols that could not be compared: \(day.failures)" : nil, day.problem,
+                ].compactMap(\.self).joined(separator: "; ")
+                let again = state.underWay == day.day ? "it is being tried again" : "it is tried again"
+                return .init(
+                    level: .degraded, text: "\(day.day) is not complete, \(have(day)): \(wrong); \(again)")
+            })
+    }
+
+    private static func have(_ day: ReconcileState.Outcome) -> String {
+        "\(day.totals.have) of \(day.totals.tape) bars of the tape (\(day.totals.percent) %)"
+    }
+}

@@ -1,0 +1,29 @@
+import FoundationEssentials
+public import MarketData
+
+/// The last day that `export --watch` wrote, kept beside the days: after a restart it goes on with the next one.
+public struct WatchMark: Sendable {
+    private let directory: String
+    private let path: String
+
+    /// The mark of an export.
+    public init(_ options: ExportOptions) {
+        directory = options.directory
+        path = options.markPath
+    }
+
+    /// The day; `nil` where none was written, or what is there is no day.
+    public var day: TradingDay? {
+        (try? String(contentsOfFile: path, encoding: .utf8)).flatMap { TradingDay(String($0.prefix { !$0.isNewline })) }
+    }
+
+    /// Notes that a day was written.
+    public func note(_ day: TradingDay) throws(ExportError) {
+        try ExportError.makeDirectory(directory)
+        do {
+            try Data("\(day)\n".utf8).write(to: URL(filePath: path), options: .atomic)
+        } catch {
+            throw ExportError(path: path, cause: "\(error)")
+        }
+    }
+}

@@ -1,0 +1,55 @@
+public import MarketData
+
+/// Where the daily comparison with the tape is (`RECONCILE_AT`).
+public struct ReconcileState: Sendable, Equatable {
+    /// What became of a day.
+    public struct Outcome: Sendable, Equatable {
+        /// The day.
+        public var day: TradingDay
+        /// When it was found, in milliseconds since the Unix epoch.
+        public var at: Int64
+        /// What was found, over the symbols that are collected and were compared.
+        public var totals = DayTotals([])
+        /// Symbols that could not be compared.
+        public var failures = 0
+        /// Why one of them, or the day, could not be compared.
+        public var problem: String?
+
+        /// Whether every bar of the tape is here as it is there.
+        public var isComplete: Bool { problem == nil && totals.missing == 0 }
+
+        /// A day of which nothing is known yet.
+        public init(day: TradingDay, at: Int64) {
+            self.day = day
+            self.at = at
+        }
+    }
+
+    /// The minute of New York's day at which the last day that is over is compared.
+    public var minute: Int
+    /// The day that is being compared.
+    public var underWay: TradingDay?
+    /// What became of the last days, the newest first.
+    public private(set) var days: [Outcome] = []
+    /// When a day is compared next, in milliseconds since the Unix epoch; `nil` before that is known.
+    public var next: Int64?
+
+    /// Nothing was compared yet.
+    public init(minute: Int) { self.minute = minute }
+
+    /// Those of the days that are not complete.
+    public var open: [Outcome] { days.filter { !$0.isComplete } }
+
+    /// Notes what became of a day.
+    public mutating func note(_ outcome: Outcome, atMost count: Int) {
+        underWay = nil
+        days = (days.filter { $0.day != outcome.day } + [outcome]).sorted { $0.day > $1.day }
+        days = Array(days.prefix(count))
+    }
+
+    /// The time of day, as it is set: `21:00`.
+    public var timeOfDay: String {
+        let (hour, minute) = minute.quotientAndRemainder(dividingBy: 60)
+        return "\(hour < 10 ? "0" : "")\(hour):\(minute < 10 ? "0" : "")\(minute)"
+    }
+}

@@ -1,0 +1,54 @@
+import FoundationEssentials
+import Glibc
+
+/// Where a demo's files are: a directory that holds nothing else, so that nothing made up gets among real data.
+struct DemoDirectory: Sendable {
+    let path: String
+    private let isNew: Bool
+
+    /// A directory that a person names, or a new one.
+    ///
+    /// - Throws: ``CommandFailure`` where there is something in it already.
+    init(named path: String?) throws {
+        guard let named = path else {
+            self.path = try Self.fresh("edgetick-demo")
+            isNew = true
+            return
+        }
+        let path = named.hasPrefix("/") ? named : FileManager.default.currentDirectoryPath + "/" + named
+        self.path = path
+        isNew = access(path, F_OK) != 0
+        guard !isNew else { return }
+        let contents: [String]
+        do {
+            contents = try FileManager.default.contentsOfDirectory(atPath: path)
+        } catch {
+            throw CommandFailure(.usage, "--data-dir \(path): \(error.systemText)")
+        }
+        guard contents.isEmpty else {
+            throw CommandFailure(
+                .usage,
+                "--data-dir \(path) is not empty: the demo's events are made up, and must not get among others. "
+                    + "Name a new or an empty directory, or leave --data-dir out")
+        }
+    }
+
+    /// Removes what the demo has made.
+    func clear() {
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? [] {
+            try? FileManager.default.removeItem(atPath: path + "/" + name)
+        }
+        if isNew { rmdir(path) }
+    }
+
+    /// A new directory below the temporary one, for this user alone.
+    static func fresh(_ name: String) throws -> String {
+        let parent = ProcessInfo.processInfo.environment["TMPDIR"].flatMap { $0.hasPrefix("/") ? $0 : nil } ?? "/tmp"
+        var template = Array("\(parent)/\(name)-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else {
+            throw CommandFailure(
+                .ioError, "no directory can be made in \(parent): \(String(cString: strerror(errno)))")
+        }
+        return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+}

@@ -1,0 +1,55 @@
+import Collector
+import Dispatch
+import FoundationEssentials
+import Glibc
+import Logging
+import MarketData
+import ServiceLifecycle
+import Store
+
+/// Keeps the last hour of the charts in a small file, so that it survives a restart.
+struct HistoryKeeper: Service {
+    private let board: StatusBoard
+    private let path: String
+    private let interval: Duration
+    private let logger: Logger
+    /// The disk may hang; nothing else waits for it.
+    private let queue = DispatchQueue(label: "edgetick.history")
+
+    /// Reads into the board what an earlier life left in the directory.
+    init(board: StatusBoard, directory: String, interval: Duration = .seconds(60), logger: Logger) {
+        self.board = board
+        self.interval = interval
+        self.logger = logger
+        path = directory + "/charts.hour"
+        guard let text = try? String(contentsOfFile: path, encoding: .utf8) else { return }
+        board.recall(History(text: text, now: WallClock.milliseconds()))
+    }
+
+    /// Writes the hour until graceful shutdown, and once more then.
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            var isFailing = false
+            while !Task.isCancelled {
+                try? await Task.sleep(for: interval)
+                let failure = await write()
+                if let failure, !isFailing {
+                    logger.warning(
+                        "the charts' last hour can't be written and will not survive a restart; the rest goes on",
+                        metadata: ["file": "\(path)", "error": "\(failure)"])
+                }
+                isFailing = failure != nil
+            }
+        }
+    }
+
+    private func write() async -> String? {
+        let bytes = Array(board.history.text.utf8)
+        return await withCheckedContinuation { continuation in
+            queue.async { [path] in
+                let isWritten = PrivateFile.replace(path, with: bytes)
+                continuation.resume(returning: isWritten ? nil : String(cString: strerror(errno)))
+            }
+        }
+    }
+}

@@ -1,0 +1,142 @@
+import GRDB
+import MarketData
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Store
+
+/// Rows are found by the time of their receipt, also where refused ones were put back under their old one.
+@Suite(.timeLimit(.minutes(5))) struct ReceiptOrderTests {
+    private static let minute: Int64 = 60_000
+    private let symbol = Symbol("AAPL")!
+    /// Three hours ago, at a full minute.
+    private let base = (now() / 1000 - 180 * minute) / minute * minute
+
+    private func bar(_ minute: Int64, of symbol: String = "AAPL") -> Bar {
+        let start = base + minute * Self.minute
+        return Bar(
+            symbol: Symbol(symbol)!, interval: .minute, start: start, end: start + Self.minute, open: 1, high: 1,
+            low: 1, close: 1, volume: 1)
+    }
+
+    /// Two hours of bars, one a minute, received a second after their ends.
+    private func collect(_ buffer: TickBuffer) async throws {
+        for minute in 0..<120 as Range<Int64> {
+            var batch = EventBatch(
+                connection: "primary", receivedMicroseconds: (bar(minute).end + 1000) * 1000)
+            batch.bars = [bar(minute)]
+            #expect(buffer.offer(batch) != .refused)
+        }
+        try await buffer.flush()
+    }
+
+    /// Letters of bars that were received thirty hours before.
+    private func letters(_ count: Int64, of symbol: String = "OLD") -> [DeadLetter] {
+        (0..<count).map { number in
+            let bar = bar(-1800 + number % 60, of: symbol)
+            return DeadLetter(
+                stream: .bars, sequence: -number, sqlState: "23514", reason: "check",
+                row: """
+                    {"seq":\(-number),"interval_s":60,"symbol":"\(symbol)","start_ms":\(bar.start),"end_ms":\(bar.end),
+                    "open":1,"high":1,"low":1,"close":1,"volume":\(number),"received_us":\((bar.end + 1000) * 1000),
+                    "connection":"primary","source":"stream"}
+                    """)
+        }
+    }
+
+    private func expectFound(_ directory: String, _ buffer: TickBuffer) async throws {
+        let middle = base + 60 * Self.minute
+        let history = TickHistory(directory: directory)
+        let bars = try history.bars(.init(symbol: symbol, interval: .minute, from: middle, limit: 1000))
+        #expect(bars.isComplete && bars.values.count == 60)
+        var minutes: Set<Int64> = []
+        let reading = try history.minuteBars(starts: base..<base + 120 * Self.minute) { symbol, start in
+            if symbol == self.symbol { minutes.insert(start) }
+        }
+        #expect(reading.isComplete && minutes.count == 120)
+        // The bar of the minute before is received in the middle minute.
+        let beginning = try await buffer.beginning(of: .bars, receivedFrom: middle * 1000)
+        #expect(beginning.after == 59)
+        let starts = try GapLog.barStarts(
+            directory: directory, symbols: [symbol], interval: .minute, starts: middle...base + 119 * Self.minute,
+            received: middle)
+        #expect(starts[symbol]?.count == 60)
+    }
+
+    @Test func `rows that are put back hide none that were received before them`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        try await collect(buffer)
+        #expect(try await buffer.requeue(letters(300)).count == 300)
+        try await expectFound(scratch.path, buffer)
+        // By its receipt such a row is recognised upstream.
+        #expect(
+            try scratch.number(
+                "SELECT count(*) FROM bars WHERE symbol = 'OLD' AND received_us = (end_ms + 1000) * 1000")
+                == 300)
+        await buffer.close()
+    }
+
+    @Test func `uploaded rows stay as long as they are to be kept, whatever was put back behind them`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open { $0.retention = .seconds(7200) }
+        try await collect(buffer)
+        let rows = Int64(try await buffer.requeue(letters(300)).count + 120)
+        _ = try await buffer.nextBatch(of: .bars, limit: 1000)
+        try await buffer.acknowledge(.bars, through: rows)
+        try await Waiting.until("the first hour is deleted") {
+            try scratch.number(
+                "SELECT count(*) FROM bars WHERE start_ms < \(base + 58 * Self.minute) AND symbol = 'AAPL'")
+                == 0
+        }
+        #expect(try scratch.number("SELECT count(*) FROM bars WHERE symbol = 'AAPL'") ?? 0 > 50)
+        await buffer.close()
+    }
+
+    @Test func `the numbers of rows that are put back are theirs, while others are collected`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open { $0.commitInterval = .milliseconds(1) }
+        let isDone = Mutex(false)
+        let collecting = Task {
+            var part = 0
+            while !isDone.withLock({ $0 }) {
+                try await buffer.take(.bars(50, symbol: "LIVE", from: part * 50))
+                part += 1
+            }
+        }
+        for round in 0..<20 {
+            let placed = try await buffer.requeue(letters(100, of: "R\(round)"))
+            #expect(placed.count == 100)
+            for (letter, sequence) in placed {
+                let row = try #require(
+                    try scratch.rows("SELECT symbol, volume FROM bars WHERE seq = \(sequence)").first)
+                #expect(row["symbol"] == "R\(round)" && row["volume"] == Double(-letter.sequence))
+            }
+        }
+        isDone.withLock { $0 = true }
+        try await collecting.value
+        await buffer.close()
+    }
+
+    @Test func `of two versions of a bar that are put back the newer one has the greater number`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        // The newest comes first, as the list of letters has them.
+        let (older, newer) = (letters(121)[120], letters(61)[60])
+        #expect(older.sequence < newer.sequence)
+        let placed = try await buffer.requeue([newer, older])
+        #expect(placed.map(\.letter) == [older, newer] && placed.map(\.sequence) == [1, 2])
+        await buffer.close()
+    }
+
+    @Test func `a place is found among rows with holes, and behind them where none was received later`() {
+        let rows: [(sequence: Int64, received: Int64)] = [(3, 10), (4, 10), (9, 20), (10, 30)]
+        func first(_ time: Int64) -> Int64 {
+            ReceiptOrder.first(in: 3...10, receivedFrom: time) { place in
+                rows.last { $0.sequence <= place }?.received
+            }
+        }
+        #expect([0, 10, 11, 20, 21, 30, 31].map(first) == [3, 3, 9, 9, 10, 10, 11])
+    }
+}
