@@ -1,4 +1,5 @@
 import FeedServer
+import MarketData
 import Synchronization
 
 /// Sends a share of another source's bars twice: with half the volume in their place, and as they are some frames

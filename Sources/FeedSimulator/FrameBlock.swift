@@ -1,4 +1,5 @@
 import FeedServer
+import MarketData
 import NIOCore
 
 /// A run of frames in the form they are sent: each a WebSocket header and the text.

@@ -1,4 +1,5 @@
 import FeedServer
+import MarketData
 
 /// Makes a frame out of another one's events, changed or left out.
 enum FrameEditor {

@@ -1,4 +1,5 @@
 import FeedServer
+import MarketData
 
 /// How many events of each kind.
 struct KindCounts: Sendable, Equatable {

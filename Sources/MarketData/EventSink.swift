@@ -6,8 +6,8 @@ public protocol EventSink: AnyObject, Sendable {
     /// Calls `resume` once, on any thread, when the queue has room again; at once when it has room now.
     func whenRoom(_ resume: @escaping @Sendable () -> Void)
 
-    /// Whether batches are to hold the events as the feed sent them; asked at each read.
-    var wantsSentEvents: Bool { get }
+    /// The kinds of which batches are to hold the events as the feed sent them; asked at each read.
+    var wantedText: KindSet { get }
 
     /// Keeps the knowledge that events were missed; does not block.
     func record(_ gap: Gap)
@@ -21,7 +21,7 @@ public protocol EventSink: AnyObject, Sendable {
 
 extension EventSink {
     /// For a sink to which the values are enough.
-    public var wantsSentEvents: Bool { false }
+    public var wantedText: KindSet { [] }
 
     /// For a sink that keeps nothing of a gap before it is over.
     public func record(_ change: GapChange) {

@@ -1,8 +1,10 @@
 /// The JSON of a batch's events as the feed sent it: where each object lies in the frames that brought them.
 ///
-/// Kept only while somebody wants it (``EventSink/wantsSentEvents``), since a frame is copied for it.
+/// Kept only of the kinds that somebody wants (``EventSink/wantedText``), since a frame is copied for it.
 public struct SentEvents: Sendable, Equatable {
-    /// The frames, one after the other.
+    /// The kinds whose objects are kept; of others the ranges are empty.
+    public let kinds: KindSet
+    /// The frames with such events, one after the other.
     public private(set) var text = TextArena()
     /// The objects of ``EventBatch/bars``, in their order.
     public var bars: [TextRange] = []
@@ -18,10 +20,11 @@ public struct SentEvents: Sendable, Equatable {
     public var fairValues: [TextRange] = []
 
     /// Makes an empty one.
-    public init() {}
+    public init(_ kinds: KindSet = .market) { self.kinds = kinds }
 
     /// An empty one with room for as much as another has, for `most` events of a kind at most.
     init(asIn other: SentEvents, most: Int) {
+        self.init(other.kinds)
         text.reserve(min(other.byteCount, most * 256))
         bars.reserveCapacity(min(other.bars.count, most))
         trades.reserveCapacity(min(other.trades.count, most))
@@ -34,26 +37,55 @@ public struct SentEvents: Sendable, Equatable {
     /// The memory that the frames take.
     public var byteCount: Int { text.bytes.count }
 
-    /// Keeps a frame, and returns where it begins.
-    public mutating func keep(_ frame: UnsafeRawBufferPointer) -> Int { Int(text.append(frame).offset) }
+    /// Keeps a frame, behind those that are kept already.
+    public mutating func keep(_ frame: UnsafeRawBufferPointer) { _ = text.append(frame) }
 }
 
 extension EventBatch {
     /// Notes where the event lies that was appended last, if one was since the call before.
-    public mutating func noteSent(_ range: TextRange) {
+    ///
+    /// - Returns: Whether its kind is wanted.
+    public mutating func noteSent(_ range: TextRange) -> Bool {
         // Looked at in place: a copy would make each append one of all that came before.
+        guard let kinds = sent?.kinds else { return false }
+        func text(of kind: KindSet) -> TextRange { kinds.contains(kind) ? range : .none }
         if let count = sent?.bars.count, count < bars.count {
-            sent?.bars.append(range)
-        } else if let count = sent?.trades.count, count < trades.count {
-            sent?.trades.append(range)
-        } else if let count = sent?.quotes.count, count < quotes.count {
-            sent?.quotes.append(range)
-        } else if let count = sent?.limitBands.count, count < limitBands.count {
-            sent?.limitBands.append(range)
-        } else if let count = sent?.imbalances.count, count < imbalances.count {
-            sent?.imbalances.append(range)
-        } else if let count = sent?.fairValues.count, count < fairValues.count {
-            sent?.fairValues.append(range)
+            let text = text(of: bars[count].interval == .minute ? .minuteBar : .secondBar)
+            sent?.bars.append(text)
+            return text != .none
         }
+        if let count = sent?.trades.count, count < trades.count {
+            let text = text(of: .trade)
+            sent?.trades.append(text)
+            return text != .none
+        }
+        if let count = sent?.quotes.count, count < quotes.count {
+            let text = text(of: .quote)
+            sent?.quotes.append(text)
+            return text != .none
+        }
+        if let count = sent?.limitBands.count, count < limitBands.count {
+            let text = text(of: .limitBand)
+            sent?.limitBands.append(text)
+            return text != .none
+        }
+        if let count = sent?.imbalances.count, count < imbalances.count {
+            let text = text(of: .imbalance)
+            sent?.imbalances.append(text)
+            return text != .none
+        }
+        if let count = sent?.fairValues.count, count < fairValues.count {
+            let text = text(of: .fairValue)
+            sent?.fairValues.append(text)
+            return text != .none
+        }
+        return false
+    }
+
+    /// Whether it may hold events of some kinds.
+    public func mayHold(_ kinds: KindSet) -> Bool {
+        !bars.isEmpty && !kinds.isDisjoint(with: .bars) || !trades.isEmpty && kinds.contains(.trade)
+            || !quotes.isEmpty && kinds.contains(.quote) || !limitBands.isEmpty && kinds.contains(.limitBand)
+            || !imbalances.isEmpty && kinds.contains(.imbalance) || !fairValues.isEmpty && kinds.contains(.fairValue)
     }
 }

@@ -6,6 +6,9 @@ public struct TextRange: Sendable, Equatable, BitwiseCopyable {
     /// The number of bytes.
     public var count: UInt32
 
+    /// No text.
+    public static let none = TextRange(offset: 0, count: 0)
+
     /// Makes a range of `count` bytes at `offset`.
     @inlinable
     public init(offset: UInt32, count: UInt32) {

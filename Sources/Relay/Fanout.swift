@@ -9,31 +9,42 @@ struct Fanout {
     private var text = RowText()
 
     mutating func pack(_ batch: EventBatch, for index: LaneIndex) {
-        // Clients may be there and want nothing.
-        guard !index.isEmpty else { return }
-        let sent = batch.sent
-        for (place, bar) in batch.bars.enumerated() {
-            let kind: EventKind = bar.interval == .minute ? .minuteBar : .secondBar
-            deliver(kind, bar.symbol, index, sent, sent?.bars, place) { $0.write(bar) }
-        }
-        for (place, trade) in batch.trades.enumerated() {
-            deliver(.trade, trade.symbol, index, sent, sent?.trades, place) { $0.write(trade, text: batch.text) }
-        }
-        for (place, quote) in batch.quotes.enumerated() {
-            deliver(.quote, quote.symbol, index, sent, sent?.quotes, place) { $0.write(quote, text: batch.text) }
-        }
-        for (place, event) in batch.limitBands.enumerated() {
-            deliver(.limitBand, event.symbol, index, sent, sent?.limitBands, place) {
-                $0.write(event, text: batch.text)
+        // Clients may be there and want nothing, or nothing of a kind.
+        let (sent, kinds) = (batch.sent, index.kinds)
+        if !kinds.isDisjoint(with: .bars) {
+            for (place, bar) in batch.bars.enumerated() {
+                let kind: EventKind = bar.interval == .minute ? .minuteBar : .secondBar
+                deliver(kind, bar.symbol, index, sent, sent?.bars, place) { $0.write(bar) }
             }
         }
-        for (place, event) in batch.imbalances.enumerated() {
-            deliver(.imbalance, event.symbol, index, sent, sent?.imbalances, place) {
-                $0.write(event, text: batch.text)
+        if kinds.contains(.trade) {
+            for (place, trade) in batch.trades.enumerated() {
+                deliver(.trade, trade.symbol, index, sent, sent?.trades, place) { $0.write(trade, text: batch.text) }
             }
         }
-        for (place, event) in batch.fairValues.enumerated() {
-            deliver(.fairValue, event.symbol, index, sent, sent?.fairValues, place) { $0.write(event) }
+        if kinds.contains(.quote) {
+            for (place, quote) in batch.quotes.enumerated() {
+                deliver(.quote, quote.symbol, index, sent, sent?.quotes, place) { $0.write(quote, text: batch.text) }
+            }
+        }
+        if kinds.contains(.limitBand) {
+            for (place, event) in batch.limitBands.enumerated() {
+                deliver(.limitBand, event.symbol, index, sent, sent?.limitBands, place) {
+                    $0.write(event, text: batch.text)
+                }
+            }
+        }
+        if kinds.contains(.imbalance) {
+            for (place, event) in batch.imbalances.enumerated() {
+                deliver(.imbalance, event.symbol, index, sent, sent?.imbalances, place) {
+                    $0.write(event, text: batch.text)
+                }
+            }
+        }
+        if kinds.contains(.fairValue) {
+            for (place, event) in batch.fairValues.enumerated() {
+                deliver(.fairValue, event.symbol, index, sent, sent?.fairValues, place) { $0.write(event) }
+            }
         }
     }
 
@@ -51,10 +62,10 @@ struct Fanout {
                 touched[ObjectIdentifier(lane)] = lane
             }
         }
-        if let sent, let ranges, place < ranges.count {
+        if let sent, let ranges, place < ranges.count, ranges[place] != .none {
             sent.text.withUTF8(ranges[place]) { put(UnsafeRawBufferPointer($0)) }
         } else {
-            // The first reader came while the event was on its way, and its text was not kept.
+            // The kind's first reader came while the event was on its way, and its text was not kept.
             render(&text)
             let object = text.bytes
             object.withUnsafeBytes { put($0) }

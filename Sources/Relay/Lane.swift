@@ -41,17 +41,21 @@ final class Lane {
 struct LaneIndex {
     private var wildcards: [EventKind: [Lane]] = [:]
     private var symbols: [FeedChannel: [Lane]] = [:]
+    /// How many symbols of a kind are wanted by name.
+    private var named: [EventKind: Int] = [:]
 
-    /// Whether nobody wants anything.
-    var isEmpty: Bool { wildcards.isEmpty && symbols.isEmpty }
+    /// The kinds of which anything is wanted.
+    private(set) var kinds: KindSet = []
 
     mutating func add(_ lane: Lane, to channel: FeedChannel) {
         if channel.symbol == nil {
             lane.wildcards.insert(channel.kind)
             wildcards[channel.kind, default: []].append(lane)
         } else {
+            if symbols[channel] == nil { named[channel.kind, default: 0] += 1 }
             symbols[channel, default: []].append(lane)
         }
+        kinds.insert(KindSet(channel.kind))
     }
 
     mutating func remove(_ lane: Lane, from channel: FeedChannel) {
@@ -61,7 +65,13 @@ struct LaneIndex {
             if wildcards[channel.kind]?.isEmpty == true { wildcards[channel.kind] = nil }
         } else {
             symbols[channel]?.removeAll { $0 === lane }
-            if symbols[channel]?.isEmpty == true { symbols[channel] = nil }
+            if symbols[channel]?.isEmpty == true {
+                symbols[channel] = nil
+                named[channel.kind, default: 1] -= 1
+            }
+        }
+        if wildcards[channel.kind] == nil, named[channel.kind, default: 0] == 0 {
+            kinds.remove(KindSet(channel.kind))
         }
     }
 

@@ -128,7 +128,8 @@ final class RelayDesk {
             board.update { $0.channelsRefused += 1 }
         } else {
             // What comes after the confirmation is the reader's.
-            tap.listen(true)
+            let (wanted, kind) = (tap.wantedText, KindSet(channel.kind))
+            if !wanted.contains(kind) { tap.listen(wanted.union(kind)) }
         }
         return refusal
     }
@@ -221,15 +222,15 @@ final class RelayDesk {
         reading[symbol] = count > 1 ? count - 1 : nil
     }
 
-    /// Has events kept while somebody reads some, or is about to: programs subscribe as soon as they are logged in, and
-    /// the events that are on their way then have their text already.
+    /// Has events kept of the kinds that somebody reads, and all while somebody is about to: programs subscribe as soon
+    /// as they are logged in, and the events that are on their way then have their text already.
     func listen() {
         let fresh = ContinuousClock.now - configuration.loginTimeout
-        tap.listen(
-            readers.values.contains { reader in
-                guard let loggedInAt = reader.loggedInAt, !reader.client.isEnding else { return false }
-                return reader.readsSomething || loggedInAt > fresh
-            })
+        let isAnyAwaited = readers.values.contains { reader in
+            guard let loggedInAt = reader.loggedInAt, !reader.client.isEnding else { return false }
+            return loggedInAt > fresh || !reader.joining.isEmpty
+        }
+        tap.listen(isAnyAwaited ? .market : index.kinds)
     }
 
     // MARK: Live events

@@ -91,7 +91,7 @@ public final class RelayService: Service, Sendable {
         try await bind()
         try? await gracefulShutdown()
         guard let opened = opened.withLock({ $0 }) else { return }
-        tap.listen(false)
+        tap.listen([])
         // "Service restart": on 1000 and 1001 the official clients end for good.
         await opened.server.close(code: 1012, reason: "the collector stops", timeout: configuration.goodbye)
         tap.attach {}

@@ -16,7 +16,8 @@ public final class RelayTap: EventSink {
     }
 
     private struct State {
-        var isListening = false
+        /// The kinds that readers want.
+        var kinds: KindSet = []
         var items: [Item] = []
         var bytes = 0
         /// Events that were thrown away since the queue was taken.
@@ -27,7 +28,7 @@ public final class RelayTap: EventSink {
     private let buffer: TickBuffer
     private let limit: Int
     private let state = Mutex(State())
-    private let wantsText = Atomic(false)
+    private let kinds = Atomic<KindSet.RawValue>(0)
 
     /// A tap before `buffer` whose queue holds at most `limit` bytes.
     public init(before buffer: TickBuffer, limit: Int = 64 << 20) {
@@ -35,17 +36,19 @@ public final class RelayTap: EventSink {
         self.limit = limit
     }
 
-    /// Whether a reader wants the events as the feed sent them.
-    public var wantsSentEvents: Bool { wantsText.load(ordering: .relaxed) }
+    /// The kinds of which a reader wants the events as the feed sent them.
+    public var wantedText: KindSet { KindSet(rawValue: kinds.load(ordering: .relaxed)) }
 
-    /// Hands a batch on, and keeps it for the readers when it was taken.
+    /// Hands a batch on, and keeps it for the readers when it was taken and they want some of it.
     public func offer(_ batch: EventBatch) -> Admission {
         var stored = batch
         stored.sent = nil
         // One lock around both, so that the readers' order is the buffer's.
         let (admission, wake) = state.withLock { state -> (Admission, (@Sendable () -> Void)?) in
             let admission = buffer.offer(stored)
-            guard state.isListening, admission != .refused else { return (admission, nil) }
+            guard !state.kinds.isEmpty, admission != .refused, batch.mayHold(state.kinds) else {
+                return (admission, nil)
+            }
             let size = batch.approximateBytes + (batch.sent?.byteCount ?? 0)
             guard state.bytes + size <= limit || state.items.isEmpty else {
                 for case .batch(let lost) in state.items { state.overflowed += Int64(lost.count) }
@@ -82,12 +85,12 @@ public final class RelayTap: EventSink {
         state.withLock { $0.wake = wake }
     }
 
-    /// Starts or ends keeping events.
-    func listen(_ isListening: Bool) {
-        wantsText.store(isListening, ordering: .relaxed)
+    /// Has events of these kinds kept, and no others.
+    func listen(_ kinds: KindSet) {
+        self.kinds.store(kinds.rawValue, ordering: .relaxed)
         state.withLock { state in
-            state.isListening = isListening
-            if !isListening {
+            state.kinds = kinds
+            if kinds.isEmpty {
                 state.items = []
                 state.bytes = 0
             }

@@ -40,8 +40,8 @@ import Testing
         var second = batch(1...5)
         var sent = SentEvents()
         for text in ["one", "two", "three", "four", "five"] {
-            let start = Array(text.utf8).withUnsafeBytes { sent.keep($0) }
-            sent.trades.append(TextRange(offset: UInt32(start), count: UInt32(text.utf8.count)))
+            sent.trades.append(TextRange(offset: UInt32(sent.byteCount), count: UInt32(text.utf8.count)))
+            Array(text.utf8).withUnsafeBytes { sent.keep($0) }
         }
         second.sent = sent
         sightings.filter(&second, from: 1, now: .zero)

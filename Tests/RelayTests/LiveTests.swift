@@ -65,30 +65,30 @@ import Testing
 
     @Test func `cost nothing without a reader: no text is kept`() async throws {
         try await RelayRig.run(configured { $0.loginTimeout = .seconds(4) }) { rig in
-            #expect(!rig.tap.wantsSentEvents)
+            #expect(rig.tap.wantedText.isEmpty)
             let client = try await TestClient.connect(port: rig.port)
             try await client.wait { $0.texts.count == 1 }
             // Connected is not enough.
-            #expect(!rig.tap.wantsSentEvents)
+            #expect(rig.tap.wantedText.isEmpty)
             try await client.login()
-            #expect(rig.tap.wantsSentEvents)
+            #expect(rig.tap.wantedText == .market)
             // One that wants nothing costs nothing after a while, until it does.
-            try await Waiting.until("no text for an idle reader", within: .seconds(60)) { !rig.tap.wantsSentEvents }
+            try await Waiting.until("no text for an idle reader", within: .seconds(60)) { rig.tap.wantedText.isEmpty }
             let plan = plan(["AAPL"], kinds: [.trade])
             try rig.take(plan, 0..<10)
             #expect(rig.tap.queuedBytes == 0)
             try await client.subscribe("T.*")
-            #expect(rig.tap.wantsSentEvents)
+            #expect(rig.tap.wantedText == .trade)
             try rig.take(plan, 10..<20)
             try await client.wait { $0.objects == texts(plan, 10..<20) }
             try await client.send(#"{"action":"unsubscribe","params":"T.*"}"#)
             try await Waiting.until("no text after the last channel", within: .seconds(60)) {
-                !rig.tap.wantsSentEvents
+                rig.tap.wantedText.isEmpty
             }
             try await client.send(#"{"action":"subscribe","params":"T.*"}"#)
-            try await Waiting.until("text again", within: .seconds(60)) { rig.tap.wantsSentEvents }
+            try await Waiting.until("text again", within: .seconds(60)) { rig.tap.wantedText == .trade }
             try await client.close()
-            try await Waiting.until("no text without a reader", within: .seconds(60)) { !rig.tap.wantsSentEvents }
+            try await Waiting.until("no text without a reader", within: .seconds(60)) { rig.tap.wantedText.isEmpty }
             try rig.take(plan, 20..<30)
             #expect(rig.tap.queuedBytes == 0)
         }

@@ -90,7 +90,7 @@ final class RelayRig: Sendable {
         var decoder = FrameDecoder()
         var statuses: [FeedStatus] = []
         var batch = EventBatch(connection: "primary", receivedMicroseconds: WallClock.microseconds())
-        if tap.wantsSentEvents { batch.sent = SentEvents() }
+        if !tap.wantedText.isEmpty { batch.sent = SentEvents(tap.wantedText) }
         for frame in frames {
             Array(frame.utf8).withUnsafeBytes { decoder.decode($0, into: &batch, statuses: &statuses) }
         }

@@ -46,7 +46,7 @@ public final class EventTap: EventSink {
     }
 
     /// As the sink does.
-    public var wantsSentEvents: Bool { sink.wantsSentEvents }
+    public var wantedText: KindSet { sink.wantedText }
 
     /// As the sink does.
     public func whenRoom(_ resume: @escaping @Sendable () -> Void) {

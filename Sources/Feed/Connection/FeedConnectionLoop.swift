@@ -85,7 +85,7 @@ final class FeedConnectionLoop {
 
     /// A read burst begins.
     func readBegan() {
-        intake.begin(keepsSent: sink.wantsSentEvents)
+        intake.begin(keeping: sink.wantedText)
         let now = now
         let actions = machine.alive(now)
         if !actions.isEmpty { perform(actions) }

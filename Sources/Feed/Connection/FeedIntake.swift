@@ -28,9 +28,9 @@ struct FeedIntake {
 
     /// A read begins: its bytes were just taken from the socket.
     ///
-    /// - Parameter keepsSent: Whether the events' JSON is kept too.
-    mutating func begin(keepsSent: Bool) {
-        if batch.isEmpty, keepsSent != (batch.sent != nil) { batch.sent = keepsSent ? SentEvents() : nil }
+    /// - Parameter kinds: The kinds whose events' JSON is kept too.
+    mutating func begin(keeping kinds: KindSet) {
+        if batch.isEmpty, kinds != batch.sent?.kinds ?? [] { batch.sent = kinds.isEmpty ? nil : SentEvents(kinds) }
         batch.receivedMicroseconds = WallClock.microseconds()
         // A clock that was set back doesn't make the feed's times wrong.
         decoder.times = FrameDecoder.believableTimes(now: max(batch.receivedMicroseconds / 1000, newestTime))

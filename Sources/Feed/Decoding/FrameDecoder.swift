@@ -27,8 +27,10 @@ public struct FrameDecoder: Sendable {
     /// How many are, after one that is not: a feed that writes its bars in another way is not slowed down.
     private static let unusualRun = 15
 
-    /// Where the frame begins in what the batch keeps of it; `nil` when it keeps nothing.
+    /// Where the frame begins in what the batch keeps, if it does; `nil` when it keeps nothing.
     private var sentStart: Int?
+    /// Whether the frame brought an event whose text the batch keeps.
+    private var hasWanted = false
 
     /// How many bytes of text a batch may hold: what 32-bit offsets address.
     private let textLimit: Int
@@ -53,7 +55,8 @@ public struct FrameDecoder: Sendable {
         _ frame: UnsafeRawBufferPointer, into batch: inout EventBatch, statuses: inout [FeedStatus]
     ) {
         rejects.beginFrame()
-        sentStart = batch.sent?.keep(frame)
+        sentStart = batch.sent?.byteCount
+        hasWanted = false
         guard let base = frame.baseAddress, frame.count > 0 else {
             rejects.record(.malformedJSON, piece: frame)
             return
@@ -63,6 +66,7 @@ public struct FrameDecoder: Sendable {
             guard let slots = slots.baseAddress else { return }
             decode(bytes, EventFields(slots: slots), into: &batch, statuses: &statuses)
         }
+        if hasWanted { batch.sent?.keep(frame) }
     }
 
     private mutating func decode(
@@ -129,9 +133,9 @@ public struct FrameDecoder: Sendable {
 
     /// Keeps where the event lies that was decoded last.
     @inline(never)
-    private func noteSent(from start: Int, to end: Int, in batch: inout EventBatch) {
+    private mutating func noteSent(from start: Int, to end: Int, in batch: inout EventBatch) {
         guard let sentStart else { return }
-        batch.noteSent(TextRange(offset: UInt32(sentStart + start), count: UInt32(end - start)))
+        if batch.noteSent(TextRange(offset: UInt32(sentStart + start), count: UInt32(end - start))) { hasWanted = true }
     }
 
     /// Decodes the element at `place` and returns the place behind it; one that is JSON and no event is counted.

@@ -49,7 +49,7 @@ final class Confluence: Sendable {
         }
     }
 
-    var wantsSentEvents: Bool { sink.wantsSentEvents }
+    var wantedText: KindSet { sink.wantedText }
 
     func whenRoom(_ resume: @escaping @Sendable () -> Void) { sink.whenRoom(resume) }
 

@@ -27,7 +27,7 @@ final class Inlet: EventSink {
         return confluence.offer(batch, from: slot)
     }
 
-    var wantsSentEvents: Bool { confluence.wantsSentEvents }
+    var wantedText: KindSet { confluence.wantedText }
 
     func whenRoom(_ resume: @escaping @Sendable () -> Void) { confluence.whenRoom(resume) }
 

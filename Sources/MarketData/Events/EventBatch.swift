@@ -153,6 +153,6 @@ public struct EventBatch: Sendable, Equatable {
         imbalances.removeAll(keepingCapacity: true)
         fairValues.removeAll(keepingCapacity: true)
         text.removeAll()
-        if sent != nil { sent = SentEvents() }
+        sent = sent.map { SentEvents($0.kinds) }
     }
 }

@@ -53,6 +53,9 @@ struct LedgerOracle {
     /// Events before this number may be gone, because someone damaged the file that held them.
     var lostBefore: UInt64 = 0
 
+    /// The gaps of files that were set aside, which a person still has.
+    var toldBefore: [BufferFile.RecordedGap] = []
+
     /// Compares the file, and the database where there is one.
     func compare(_ file: BufferFile, _ upstream: UpstreamTables?) throws -> Findings {
         var findings = Findings()
@@ -79,8 +82,11 @@ struct LedgerOracle {
             }
         }
         let there = try upstream.map { try compare($0, with: found, refused, deleted, &findings) } ?? []
-        // What was uploaded may have been deleted to make room.
-        let gone = Set(there.filter { deleted[plan.event($0).kind.stream] ?? 0 > 0 && !found.contains($0) })
+        // What was uploaded may have been deleted to make room, or be in a file that was set aside.
+        let gone = Set(
+            there.filter {
+                (allowsLostFile || deleted[plan.event($0).kind.stream] ?? 0 > 0) && !found.contains($0)
+            })
         findings.explained += gone.count
         try explainHoles(found, gone, file, drops, &findings)
         return findings
@@ -135,7 +141,7 @@ struct LedgerOracle {
         _ found: Set<UInt64>, _ gone: Set<UInt64>, _ file: BufferFile, _ drops: [BufferFile.RecordedDrop],
         _ findings: inout Findings
     ) throws {
-        let gaps = try file.gaps()
+        let gaps = try file.gaps() + toldBefore
         let last = allowsTail ? found.max() ?? 0 : end
         for hole in max(first, lostBefore)..<max(first, lostBefore, last)
         where !found.contains(hole) && !gone.contains(hole) {

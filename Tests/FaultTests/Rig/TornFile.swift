@@ -96,10 +96,13 @@ struct TornFile {
         oracle.lostBefore = source.end
         oracle.allowsLostFile = true
         oracle.allowsTail = true
+        for name in setAside(rig) {
+            oracle.toldBefore += (try? BufferFile(path: rig.box.data + "/" + name).gaps()) ?? []
+        }
         let findings: LedgerOracle.Findings
         do {
             // The last command may have found the bad page and set the file aside; the next one to write makes a fresh one.
-            if !damage.isNoticed, !FileManager.default.fileExists(atPath: rig.file.path), hasSetAside(rig) {
+            if !damage.isNoticed, !FileManager.default.fileExists(atPath: rig.file.path), !setAside(rig).isEmpty {
                 outcome.isUnreadable = true
                 findings = try oracle.compare(rig.upstream)
             } else {
@@ -144,9 +147,9 @@ struct TornFile {
         }
     }
 
-    private func hasSetAside(_ rig: FaultRig) -> Bool {
+    private func setAside(_ rig: FaultRig) -> [String] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: rig.box.data)) ?? []
-        return names.contains { $0.contains("-bad-") && $0.hasSuffix(".sqlite") }
+        return names.filter { $0.contains("-bad-") && $0.hasSuffix(".sqlite") }
     }
 
     /// A bad file is put aside as it is, never written over.

@@ -4,11 +4,11 @@ import Testing
 @testable import Feed
 
 @Suite(.timeLimit(.minutes(1))) struct `The events as the feed sent them` {
-    private func decode(_ frames: [String], keeping: Bool = true) -> EventBatch {
+    private func decode(_ frames: [String], keeping kinds: KindSet = .market) -> EventBatch {
         var decoder = FrameDecoder()
         var statuses: [FeedStatus] = []
         var batch = EventBatch(connection: "test", receivedMicroseconds: 1)
-        if keeping { batch.sent = SentEvents() }
+        if !kinds.isEmpty { batch.sent = SentEvents(kinds) }
         for frame in frames {
             Array(frame.utf8).withUnsafeBytes { decoder.decode($0, into: &batch, statuses: &statuses) }
         }
@@ -31,7 +31,16 @@ import Testing
         #expect(batch.bars.count == 2 && batch.trades.count == 1 && batch.quotes.count == 2)
     }
 
+    @Test func `are kept of wanted kinds alone, and no frame without one`() throws {
+        let batch = decode(
+            ["[\(Self.trade)]", "[\(Self.bar),\(Self.trade)]", "[\(Self.quote)]", Self.bar], keeping: .minuteBar)
+        let sent = try #require(batch.sent)
+        #expect(sent.bars.map { sent.text[$0] } == [Self.bar, Self.bar])
+        #expect(sent.trades == [.none, .none] && sent.quotes == [.none])
+        #expect(sent.byteCount == "[\(Self.bar),\(Self.trade)]".utf8.count + Self.bar.utf8.count)
+    }
+
     @Test func `are not kept unless somebody wants them`() {
-        #expect(decode(["[\(Self.bar)]"], keeping: false).sent == nil)
+        #expect(decode(["[\(Self.bar)]"], keeping: []).sent == nil)
     }
 }

@@ -1,5 +1,3 @@
-public import MarketData
-
 /// A set of event kinds, with places for what no channel of the feed covers.
 @frozen
 public struct KindSet: OptionSet, Sendable, Hashable {
