@@ -50,7 +50,7 @@ public struct ExportOptions: Sendable {
     /// Where a file goes: `trades/day=2026-11-24/trades.parquet`, or with `symbol=AAPL` a level below the day.
     public func path(of stream: EventStream, _ day: TradingDay, _ symbol: Symbol?) -> String {
         let name = stream.rawValue
-        let folder = symbol.map { "/symbol=\(Self.percentEncoded($0.description))" } ?? ""
+        let folder = symbol.map { "/symbol=\($0.description.percentEncoded(keeping: "."))" } ?? ""
         return "\(directory)/\(name)/day=\(day)\(folder)/\(name)\(suffix)"
     }
 
@@ -62,17 +62,6 @@ public struct ExportOptions: Sendable {
         let names = streams == EventStream.allCases ? [] : streams.map(\.rawValue).sorted()
         let parts = ["written"] + names + (layout == .symbol ? [layout.rawValue] : [])
         return "\(directory)/.\(parts.joined(separator: "-"))\(suffix)"
-    }
-
-    /// A symbol as a part of a path: what isn't a letter, a digit or a point becomes `%2F`.
-    private static func percentEncoded(_ text: String) -> String {
-        text.utf8.map { byte in
-            let isPlain =
-                UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte || UInt8(ascii: "A")...UInt8(ascii: "Z") ~= byte
-                || UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte || byte == UInt8(ascii: ".")
-            let digits = String(byte, radix: 16, uppercase: true)
-            return isPlain ? String(UnicodeScalar(byte)) : "%" + (digits.utf8.count < 2 ? "0" : "") + digits
-        }.joined()
     }
 }
 

@@ -25,7 +25,7 @@ public struct Exporter: Sendable {
 
     /// Exports rows of a buffer's file: bars each in their newest version. Blocks on the disk.
     ///
-    /// - Parameter progress: is told of rows read and of those there are of a stream.
+    /// - Parameter progress: is called with rows read and those there are of a stream.
     /// - Throws: ``ExportError``, ``StoreError``, and `CancellationError` when the task was cancelled.
     public func export(
         fileIn directory: String,
@@ -101,7 +101,7 @@ public struct Exporter: Sendable {
     ///
     /// - Parameters:
     ///   - readers: The database of each stream.
-    ///   - progress: is told of days done and of those there are.
+    ///   - progress: is called with days done and those there are.
     /// - Throws: ``ExportError``, ``UpstreamError``, and `CancellationError` when the task was cancelled.
     public func export(
         upstream readers: [EventStream: UpstreamReader],

@@ -83,7 +83,7 @@ extension [UInt8] {
         append(UInt8(rest))
     }
 
-    /// The length of a text, as it stands before one.
+    /// The length of a text, as it is written before one.
     mutating func append(length: Int) {
         Swift.withUnsafeBytes(of: UInt32(length).littleEndian) { append(contentsOf: $0) }
     }

@@ -31,7 +31,7 @@ import Testing
             ),
         ])
     func `a change of the tables under a running upload pauses it until it is fixed`(
-        harm: String, mend: String, sqlState: String?, named: String
+        harm: String, fix: String, sqlState: String?, named: String
     ) async throws {
         let sandbox = try await Sandbox.migrated()
         let user = "writer_\(sandbox.database)"
@@ -50,7 +50,7 @@ import Testing
         #expect(second?.reason == .schema && second?.pausesUpload == true)
         #expect(second?.sqlState == sqlState)
         #expect(second?.description.contains(named) == true)
-        try sandbox.run(mend.replacing("writer", with: user))
+        try sandbox.run(fix.replacing("writer", with: user))
         #expect(try await uploader.upload(trades(3)).inserted == 1)
         #expect(try sandbox.run("SELECT max(trade_id) FROM trades") == "3")
     }

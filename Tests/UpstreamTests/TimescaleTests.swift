@@ -46,7 +46,7 @@ struct TimescaleTests {
         }
     }
 
-    /// The aggregate made from the bars anew, by SQL that knows nothing of TimescaleDB.
+    /// The aggregate made from the bars again, by SQL that knows nothing of TimescaleDB.
     private func expected(_ window: String) -> String {
         """
         SELECT symbol, \(window), (array_agg(open ORDER BY start_ms))[1], max(high), min(low),

@@ -275,7 +275,7 @@ enum FillVerdict {
 extension Bar {
     /// This bar with what late trades added, keeping what the aggregates lack; `nil` when they added nothing.
     fileprivate func corrected(by later: Bar) -> Bar? {
-        // The stream tells fractions of shares, the aggregates need not.
+        // The stream has fractions of shares, the aggregates need not.
         later.volume - volume >= 1 ? taking(later) : nil
     }
 }

@@ -19,7 +19,7 @@ struct AggregateScan {
             return (results, scan.place - base)
         }
         guard let found else { return nil }
-        // What stands around the array is a few words.
+        // What is around the array is a few words.
         let rest = Array(bytes[..<opening.upperBound]) + bytes[found.end...]
         guard var answer = try? JSONDecoder().decode(AggregateAnswer.self, from: Data(rest)) else { return nil }
         answer.results = found.results
@@ -89,7 +89,7 @@ struct AggregateScan {
             return nil
         }
         if let plain = plainNumber() { return plain }
-        // The object's end stands behind every number, so that the reading ends within the bytes.
+        // The object's end is behind every number, so that the reading ends within the bytes.
         var after: UnsafeMutablePointer<CChar>?
         let start = UnsafeRawPointer(place).assumingMemoryBound(to: CChar.self)
         let value = strtod(start, &after)

@@ -106,18 +106,6 @@ public final class AggregatesClient: Sendable {
         try? await client.shutdown()
     }
 
-    /// Text as a part of a path: all but ASCII letters and digits as `%2E`.
-    private static func percentEncoded(_ text: String) -> String {
-        text.utf8.map { byte in
-            switch byte {
-            case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "a")...UInt8(ascii: "z"):
-                String(UnicodeScalar(byte))
-            default: (byte < 16 ? "%0" : "%") + String(byte, radix: 16, uppercase: true)
-            }
-        }.joined()
-    }
-
     /// Asks for the bars of a symbol that start within a span, oldest first, and hands on each page as it comes.
     ///
     /// - Throws: `.keyRefused`, `.notAuthorized`, the others when all tries failed, and what `page` throws. The pages that
@@ -126,7 +114,7 @@ public final class AggregatesClient: Sendable {
         of symbol: Symbol, interval: Bar.Interval, starts: ClosedRange<Int64>,
         page: (_ bars: [Bar]) async throws(BackfillError) -> Void
     ) async throws(BackfillError) {
-        let name = Self.percentEncoded(symbol.description)
+        let name = symbol.description.percentEncoded()
         let unit = interval == .minute ? "minute" : "second"
         let question = "/v2/aggs/ticker/\(name)/range/1/\(unit)/\(starts.lowerBound)/\(starts.upperBound)"
         try await pages(
@@ -145,7 +133,7 @@ public final class AggregatesClient: Sendable {
         of symbol: Symbol, times: ClosedRange<Int64>,
         page: (_ ticks: [Tick]) async throws(BackfillError) -> Bool
     ) async throws(BackfillError) {
-        let name = Self.percentEncoded(symbol.description)
+        let name = symbol.description.percentEncoded()
         let span = "timestamp.gte=\(times.lowerBound)000000&timestamp.lt=\(times.upperBound + 1)000000"
         try await pages(
             of: symbol, "/v3/\(Tick.route)/\(name)?\(span)&order=asc&limit=50000", Tick.route

@@ -87,7 +87,7 @@ struct DayComparison: Sendable {
 extension DayBar {
     /// Whether the tape has other numbers.
     ///
-    /// The tape's volume may lack the fractions of shares that the stream tells, and its average price may be rounded
+    /// The tape's volume may lack the fractions of shares that the stream has, and its average price may be rounded
     /// otherwise: less than a share, or a ten-thousandth of the price, is no difference.
     func differs(from bar: DayBar, rounding: Double) -> Bool {
         func isOff(_ price: Double, _ other: Double) -> Bool { !(abs(price - other) <= rounding) }

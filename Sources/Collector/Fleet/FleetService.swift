@@ -257,7 +257,7 @@ extension FleetService {
         round.open += lost
         sharing.record(GapChange(gaps: lost))
         logger.warning(
-            "symbols of a box that is gone are taken over; a gap is recorded until they stand",
+            "symbols of a box that is gone are taken over; a gap is recorded until they are subscribed",
             metadata: ["symbols": "\(lost.reduce(0) { $0 + $1.symbols.count })"])
     }
 

@@ -67,7 +67,7 @@ struct ShardKeeper: Sendable, Equatable {
     let member: String
     let pace: ShardPace
     private(set) var map: ShardMap
-    /// Whether the symbols of ``map`` stand.
+    /// Whether the symbols of ``map`` are subscribed.
     private(set) var isTaken = false
     private var older: [ShardMap] = []
     /// The map before this one; `nil` where nobody took anything before.

@@ -54,7 +54,7 @@ public struct PairService: Service {
                 } catch {
                     if !Task.isCancelled, let count = failures.occurred("", "\(error)", now: .now) {
                         logger.warning(
-                            "gaps that other boxes of the group cover can't be told; it is tried again",
+                            "gaps that other boxes of the group cover can't be looked up; it is tried again",
                             metadata: ["error": "\(error)", "occurrences": "\(count)"])
                     }
                 }
@@ -74,7 +74,7 @@ public struct PairService: Service {
             unsaid.removeAll { $0.kind == stretch.kind && $0.since == stretch.since }
             unsaid.append(stretch)
         }
-        // What can't be told for long is given up, the oldest first: then less is covered than could be.
+        // What can't be published for long is given up, the oldest first: then less is covered than could be.
         unsaid.removeFirst(max(0, unsaid.count - Self.mostUnsaid))
         let left = records.filter {
             $0.gap.to != nil && (GapState.unsettled.contains($0.state) || $0.state == .unfillable)

@@ -479,7 +479,7 @@ struct SetMachine: Sendable {
         stations[slot]?.isSettled = false
         stations[slot]?.fresh.insert(symbol)
         leaving[Place(symbol: symbol, slot: slot)] = nil
-        // Where everything comes already nothing is asked for, so no answer will show that it stands.
+        // Where everything comes already nothing is asked for, so no answer will show that it is subscribed.
         if !isFirst { joining[Place(symbol: symbol, slot: slot)] = .some(stands(symbol, slot) ? now : nil) }
     }
 

@@ -1,6 +1,6 @@
 import GRDBSQLite
 
-/// The row that a statement stands at, by the places of its columns.
+/// The row that a statement is at, by the places of its columns.
 ///
 /// Valid until the statement moves on.
 public struct RowColumns {

@@ -151,7 +151,7 @@ public final class TickBuffer: EventSink, Sendable {
             visitors: visitors, file: file)
         let writer = TickWriter(
             file: file, lock: lock, options: options, opened: opened, handOver: handOver, board: board, logger: logger)
-        try writer.findOldestPending(anew: true)
+        try writer.findOldestPending(again: true)
         try WriterThread.start(writer)
         return buffer
     }

@@ -162,7 +162,7 @@ extension TickWriter {
         if first != nil {
             logDrops(tally.total - carried.drops.total, stream: stream)
             stored(tally)
-            try findOldestPending(anew: true)
+            try findOldestPending(again: true)
         }
     }
 

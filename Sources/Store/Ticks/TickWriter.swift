@@ -238,7 +238,7 @@ final class TickWriter {
         if attempt.lettersDropped > 0 { logLettersDropped(attempt.lettersDropped) }
         if hadNotes { board.notesChanged() }
         do {
-            try findOldestPending(anew: work.acknowledged || work.ledger != nil)
+            try findOldestPending(again: work.acknowledged || work.ledger != nil)
         } catch {
             // The rows are durable; the next write meets the same trouble and deals with it.
             logger.debug("The oldest waiting row could not be read", metadata: ["error": "\(error)"])
@@ -246,7 +246,7 @@ final class TickWriter {
     }
 
     /// Looks up when the streams' first waiting rows were received: one row by its number, and only when it changed.
-    func findOldestPending(anew: Bool) throws(StoreError) {
+    func findOldestPending(again: Bool) throws(StoreError) {
         guard let connection else { return }
         for stream in EventStream.allCases {
             let marks = board.current[stream]
@@ -256,7 +256,7 @@ final class TickWriter {
                 }
                 continue
             }
-            guard anew || marks.oldestPendingMilliseconds == nil else { continue }
+            guard again || marks.oldestPendingMilliseconds == nil else { continue }
             let first = max(marks.acknowledgedSequence, marks.deletedThrough) + 1
             let received = try connection.perform { () throws(StoreError) in
                 try connection.notes.received(stream, from: first)

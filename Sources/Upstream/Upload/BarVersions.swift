@@ -104,7 +104,7 @@ struct BarVersions: Sendable, Equatable {
             ? "coalesce(\(row).\(decimalVolume), \(row).\(volume), 0)" : "coalesce(\(row).\(volume), 0)"
     }
 
-    /// What stands in the column source of a bar that filled a gap.
+    /// What is in the column source of a bar that filled a gap.
     static let fill = EventSource.backfill.rawValue
 
     /// The rule in words, for people.

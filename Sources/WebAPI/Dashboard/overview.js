@@ -41,7 +41,7 @@ class Note {
 class Card {
   notes = new Map();
 
-  // `checks` are the health checks that it stands for.
+  // `checks` are the health checks that it shows.
   constructor(title, checks) {
     this.checks = checks;
     this.badge = el('span', { class: 'badge', 'data-level': 'unknown' }, '…');
