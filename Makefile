@@ -25,7 +25,8 @@ demo: ## Simulator, collector and its SQLite file at work, and what they survive
 day: ## The whole captured day through a release build, also in company and on Citus and TimescaleDB; CITUS_ROUNDS=20 kills
 	@.ci/packages test
 	EDGETICK_TEST_WHOLE_DAY=1 CITUS_ROUNDS="$(or $(CITUS_ROUNDS),20)" \
-		$(SWIFT) test -c release -Xswiftc -enable-testing --filter 'CapturedDayTests|CompanyDayTests|EngineDayTests'
+		$(SWIFT) test -c release -Xswiftc -enable-testing \
+		--filter 'CapturedDayTests|CompleteDayTests|CompanyDayTests|EngineDayTests'
 
 # A few tests at a time: they wait for real sockets, servers and files, and a crowd of them on few cores waits too long.
 # The store's come apart: its tests of kills watch every child of the process that runs them, also those of others.

@@ -171,8 +171,9 @@ let package = Package(
         .testTarget(
             name: "BackfillTests",
             dependencies: [
-                "Backfill", "Feed", "FeedSimulator", "LedgerSupport", "MarketData", "Store", "TestSupport", "Upstream",
-                logging,
+                "Backfill", "Feed", "FeedServer", "FeedSimulator", "LedgerSupport", "MarketData", "Store",
+                "TestSupport",
+                "Upstream", logging,
             ],
             swiftSettings: strict),
         .testTarget(
@@ -204,7 +205,8 @@ let package = Package(
             name: "FeedServerTests", dependencies: ["FeedServer", "MarketData", "TestSupport", nioCore],
             swiftSettings: strict),
         .testTarget(
-            name: "WireTests", dependencies: ["Collector", "MarketData", "TestSupport", "Wire"], swiftSettings: strict),
+            name: "WireTests", dependencies: ["Collector", "MarketData", "TestSupport", "Universe", "Wire"],
+            swiftSettings: strict),
         .testTarget(
             name: "FeedSimulatorTests",
             dependencies: [
@@ -216,7 +218,8 @@ let package = Package(
             name: "RelayTests",
             dependencies: [
                 "Collector", "Feed", "FeedServer", "FeedServerSupport", "FeedSimulator", "LedgerSupport", "MarketData",
-                "Relay", "Store", "TestSupport", "Universe", logging, nioCore, nioWebSocket, serviceLifecycle,
+                "Relay", "Store", "TestSupport", "Universe", "edgetick", logging, nioCore, nioWebSocket,
+                serviceLifecycle,
             ],
             swiftSettings: strict),
         .target(
@@ -248,7 +251,8 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "IntegrationTests", dependencies: ["TestSupport", "WebAPISupport", "edgetick"], swiftSettings: strict),
+            name: "IntegrationTests", dependencies: ["MarketData", "TestSupport", "WebAPISupport", "edgetick"],
+            swiftSettings: strict),
         .testTarget(
             name: "FaultTests",
             dependencies: [

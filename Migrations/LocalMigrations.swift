@@ -10,6 +10,7 @@ public enum LocalMigrations {
         Migration(6, PackageResources.ticks_0006_sql),
         Migration(7, PackageResources.ticks_0007_sql),
         Migration(8, PackageResources.ticks_0008_sql),
+        Migration(9, PackageResources.ticks_0009_sql),
     ]
 
     /// `universe.sqlite`: the mirror of groups and memberships.

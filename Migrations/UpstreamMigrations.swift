@@ -40,5 +40,11 @@ public enum UpstreamMigrations {
         UpstreamMigration(
             migration: Migration(15, PackageResources.upstream_0015_edgetick_stretches_sql),
             table: "edgetick_stretches"),
+        UpstreamMigration(
+            migration: Migration(16, PackageResources.upstream_0016_trades_participant_time_sql),
+            table: "trades", columns: ["participant_time"]),
+        UpstreamMigration(
+            migration: Migration(17, PackageResources.upstream_0017_quotes_participant_time_sql),
+            table: "quotes", columns: ["participant_time"]),
     ]
 }

@@ -7,8 +7,9 @@
 //                                   one client's events
 //     relay nats EVENTS             the same through nats-server, a message an event
 //     relay hold                    the first client wants all and reads nothing, the second reads a byte a second of
-//                                   it, the third never logs in, the fourth asks for channels without end; the others
-//                                   read minute bars
+//                                   it, the third never logs in, the fourth asks for channels as fast as it may; the
+//                                   others read minute bars
+//     relay stand CLIENTS           stands in for a relay before the clients of `hold`, and sends them no events
 //     relay replay CHANNELS FILE    one client asks for all past events, then reads live ones for a second; prints the
 //                                   seconds until the replay was complete and what the relay counted, and leaves what came
 //                                   in FILE
@@ -118,8 +119,8 @@ static void say(int socket, const char *status, const char *message) {
     put(socket, frame, start + length);
 }
 
-// Serves whoever subscribes to T.* first; others only see the greeting.
-static int serve(int listener) {
+// Serves a client until it has asked for what `last` says.
+static int serve(int listener, const char *last) {
     int client = nodelay(accept(listener, NULL, NULL));
     size_t length = 0;
     char *key;
@@ -156,8 +157,11 @@ static int serve(int listener) {
         if ((head[0] & 15) != 1) continue;
         if (strstr((char *)text, "auth")) {
             say(client, "auth_success", "authenticated");
-        } else if (strstr((char *)text, "T.*")) {
-            say(client, "success", "subscribed to: T.*");
+            if (!strcmp(last, "auth")) return client;
+        } else if (strstr((char *)text, last)) {
+            char message[64];
+            snprintf(message, sizeof message, "subscribed to: %s", last);
+            say(client, "success", message);
             return client;
         }
     }
@@ -169,19 +173,18 @@ static int clients[MOST_CLIENTS], count;
 static long received[MOST_CLIENTS];
 static double bytes;
 
-// Sends a request; returns 0 when the relay has closed the connection.
-static int asked(int socket, const char *text) {
-    // Masked with zeros.
-    char frame[4200] = {(char)0x81};
+// A request as a client sends it, masked with zeros.
+static size_t masked(char *frame, const char *text) {
     size_t length = strlen(text), start = header(frame, length);
     frame[1] |= (char)0x80;
     memset(frame + start, 0, 4);
     memcpy(frame + start + 4, text, length);
-    return send(socket, frame, start + 4 + length, MSG_NOSIGNAL) >= 0;
+    return start + 4 + length;
 }
 
 static void request(int socket, const char *text) {
-    if (!asked(socket, text)) fail("write");
+    char frame[4200];
+    put(socket, frame, masked(frame, text));
 }
 
 static int client(int port, const char *subscription) {
@@ -198,7 +201,7 @@ static int client(int port, const char *subscription) {
     until(end, "auth_success");
     if (subscription) {
         request(end, subscription);
-        if (!strstr(subscription, "from")) until(end, "subscribed to: T.*");
+        if (!strstr(subscription, "from")) until(end, "subscribed to: ");
     }
     return end;
 }
@@ -318,7 +321,7 @@ static int ascending(const void *left, const void *right) {
 static void latency(long rate, double seconds, int listener) {
     long frames = rate * seconds / EACH_LATENCY, all = frames * EACH_LATENCY;
     int port = order();
-    int feed = serve(listener);
+    int feed = serve(listener, "T.*");
     for (int i = 0; i < count; i++) clients[i] = client(port, ALL);
     watch();
     sent = calloc(frames, sizeof *sent);
@@ -346,7 +349,7 @@ static void latency(long rate, double seconds, int listener) {
 
 static void pass(int port, int wanted, int listener) {
     int feed = client(port, ALL);
-    for (count = 0; count < wanted; count++) clients[count] = serve(listener);
+    for (count = 0; count < wanted; count++) clients[count] = serve(listener, "T.*");
     for (ssize_t length; (length = recv(feed, buffer, sizeof buffer, 0)) > 0;)
         for (int i = 0; i < count; i++) put(clients[i], buffer, length);
 }
@@ -363,7 +366,7 @@ static void fan(long all, int isNATS, int listener) {
         until(feed, "PONG");
         for (int i = 0; i < count; i++) clients[i] = subscriber(port);
     } else {
-        feed = serve(listener);
+        feed = serve(listener, "T.*");
         port = order();
         for (int i = 0; i < count; i++) clients[i] = client(port, ALL);
     }
@@ -417,29 +420,37 @@ static void drop(int socket) {
     while (recv(socket, buffer, sizeof buffer, MSG_DONTWAIT) > 0) {}
 }
 
+enum { MUTE, SLOW, STRANGER, FLOOD };
+
 static void hold(void) {
-    enum { MUTE, SLOW, STRANGER, FLOOD };
     int port = order();
     for (int i = 0; i < count; i++)
         if (i == STRANGER) clients[i] = dial(port);
-        else clients[i] = client(port, i < STRANGER ? ALL : NULL);
-    for (int i = FLOOD + 1; i < count; i++) {
-        request(clients[i], "{\"action\":\"subscribe\",\"params\":\"AM.*\"}");
-        until(clients[i], "subscribed to: AM.*");
-    }
-    char flood[4096] = "{\"action\":\"subscribe\",\"params\":\"T.X0";
-    for (int i = 1; i < 400; i++) sprintf(flood + strlen(flood), ",T.X%d", i);
-    strcat(flood, "\"}");
+        else clients[i] = client(port, i < STRANGER ? ALL : i == FLOOD ? NULL : "{\"action\":\"subscribe\",\"params\":\"AM.*\"}");
+    char text[4096] = "{\"action\":\"subscribe\",\"params\":\"T.X0", frame[4200];
+    for (int i = 1; i < 400; i++) sprintf(text + strlen(text), ",T.X%d", i);
+    strcat(text, "\"}");
+    size_t length = masked(frame, text), done = 0;
     printf("holding\n");
     fflush(stdout);
     struct pollfd input = {.fd = 0, .events = POLLIN};
-    int floods = count > FLOOD;
     for (long tick = 0; poll(&input, 1, 10) == 0; tick++) {
         char one;
-        if (tick % 100 == 0 && count > SLOW) recv(clients[SLOW], &one, 1, MSG_DONTWAIT);
+        if (tick % 100 == 0) recv(clients[SLOW], &one, 1, MSG_DONTWAIT);
         for (int i = FLOOD; i < count; i++) drop(clients[i]);
-        for (int i = 0; i < 16 && floods; i++) floods = asked(clients[FLOOD], flood);
+        for (int i = 0; i < 16; i++) {
+            ssize_t some = send(clients[FLOOD], frame + done, length - done, MSG_NOSIGNAL | MSG_DONTWAIT);
+            if (some < 0) break;
+            done = (done + some) % length;
+        }
     }
+}
+
+static void stand(int wanted, int listener) {
+    for (count = 0; count < wanted; count++)
+        if (count == STRANGER) clients[count] = accept(listener, NULL, NULL);
+        else clients[count] = serve(listener, count < STRANGER ? "T.*" : count == FLOOD ? "auth" : "AM.*");
+    while (getchar() != EOF) {}
 }
 
 static void replay(const char *channels, const char *path) {
@@ -478,7 +489,7 @@ static void replay(const char *channels, const char *path) {
 int main(int argc, char **argv) {
     int port, listener = opened(&port);
     const char *what = argc > 1 ? argv[1] : "";
-    if (!strcmp(what, "latency") || !strcmp(what, "fan") || !strcmp(what, "pass")) {
+    if (!strcmp(what, "latency") || !strcmp(what, "fan") || !strcmp(what, "pass") || !strcmp(what, "stand")) {
         printf("listening on %d\n", port);
         fflush(stdout);
     }
@@ -487,6 +498,7 @@ int main(int argc, char **argv) {
     else if (!strcmp(what, "fan") && argc == 3) fan(atol(argv[2]), 0, listener);
     else if (!strcmp(what, "nats") && argc == 3) fan(atol(argv[2]), 1, listener);
     else if (!strcmp(what, "hold")) hold();
+    else if (!strcmp(what, "stand") && argc == 3) stand(atoi(argv[2]), listener);
     else if (!strcmp(what, "replay") && argc == 4) replay(argv[2], argv[3]);
     else {
         fprintf(stderr, "usage: see the head of relay.c\n");

@@ -7,12 +7,12 @@ comes now and then; a frame holds one event or many.
 
 import random
 import string
-from typing import Iterator
+from typing import Callable, Iterator
 
 SEED = 20251008
 SYMBOLS = 900
 # As many events as a day of four real symbols has.
-EVENTS = {"AM": 6_000, "A": 48_000, "T": 600_000}
+EVENTS = {"AM": 6_000, "A": 48_000, "T": 600_000, "Q": 1_500_000}
 START = 1_759_930_200_000  # 2025-10-08 09:30 in New York, in Unix milliseconds
 EXPONENTS = 20_000  # one number in so many is written in exponent form
 CONDITIONS = ([37], [37], [14, 41], [14, 37, 41], [12, 37], [52], [2], [10, 41], [53], [15], [0])
@@ -59,13 +59,13 @@ def number(value: float, chance: random.Random) -> str:
 
 
 def frames(kind: str, names: list[str] | None = None, events: int | None = None) -> Iterator[str]:
-    """Frames of AM, A or T, until there are at least so many events, in the order of their times."""
+    """Frames of AM, A, T or Q, until there are at least so many events, in the order of their times."""
     names = names or symbols()
     chance = random.Random(f"{SEED}-{kind}-{names[0]}")
     stocks = [Stock(name, chance) for name in names]
-    make = _trades if kind == "T" else _bars
+    make = {"T": _trade, "Q": _quote}.get(kind)
     left = events or EVENTS[kind]
-    for group in make(kind, stocks, chance):
+    for group in _ticks(make, stocks, chance) if make else _bars(kind, stocks, chance):
         yield "[" + ",".join(group) + "]"
         left -= len(group)
         if left <= 0:
@@ -104,16 +104,18 @@ def _bar(kind: str, stock: Stock, start: int, length: int, chance: random.Random
         f'"s":{start},"e":{start + length}{otc}}}')
 
 
-def _trades(kind: str, stocks: list[Stock], chance: random.Random) -> Iterator[list[str]]:
-    """Bursts, one to a few hundred trades a frame; a few stocks have most of them."""
-    # Far more than there are trades a round: drawn once, since a draw by weight is slow.
+def _ticks(
+        make: Callable[[Stock, int, int, random.Random], str], stocks: list[Stock], chance: random.Random
+) -> Iterator[list[str]]:
+    """Bursts, one to a few hundred trades or quotes a frame; a few stocks have most of them."""
+    # Far more than there are events a round: drawn once, since a draw by weight is slow.
     popular = chance.choices(stocks, [1 / (rank + 3) for rank in range(len(stocks))], k=1 << 16)
     time, sequence = START, 0
     while True:
         group = []
         for _ in range(min(300, 1 + int(chance.expovariate(0.1)))):
             sequence += chance.randrange(1, 4)
-            group.append(_trade(popular[chance.randrange(1 << 16)], time, sequence, chance))
+            group.append(make(popular[chance.randrange(1 << 16)], time, sequence, chance))
             time += chance.random() < 0.3
         yield group
         time += chance.randrange(1, 12)
@@ -133,3 +135,16 @@ def _trade(stock: Stock, time: int, sequence: int, chance: random.Random) -> str
     return (
         f'{{"ev":"T","sym":"{stock.symbol}","x":{exchange},"i":"{stock.trades}","z":{stock.tape},'
         f'"p":{number(price, chance)},"s":{size}{exact}{conditions},"t":{time},"q":{sequence}{report}}}')
+
+
+def _quote(stock: Stock, time: int, sequence: int, chance: random.Random) -> str:
+    bid = stock.step(chance)
+    ask = round(bid + chance.choice((1, 1, 1, 2, 5)) / stock.ticks, 4)
+    exchanges = [chance.choice((1, 7, 8, 10, 11, 12, 15, 19, 20)) for _ in range(2)]
+    sizes = [100 * chance.randrange(1, 40) for _ in range(2)]
+    condition = f',"c":{chance.choice((0, 1, 1, 1))}' if chance.random() < 0.9 else ""
+    indicators = ',"i":[604]' if chance.random() < 0.05 else ""
+    return (
+        f'{{"ev":"Q","sym":"{stock.symbol}","bx":{exchanges[0]},"bp":{number(bid, chance)},"bs":{sizes[0]},'
+        f'"ax":{exchanges[1]},"ap":{number(ask, chance)},"as":{sizes[1]}{condition}{indicators},"t":{time},'
+        f'"q":{sequence},"z":{stock.tape}}}')

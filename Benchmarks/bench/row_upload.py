@@ -232,9 +232,10 @@ CORRECTED = 181
 
 
 def correct(directory: str) -> None:
-    """Leaves each twentieth bar in the buffer, with more volume and received later."""
+    """Leaves each twentieth bar in the buffer, numbered without holes, with more volume and received later."""
     with sqlite3.connect(os.path.join(directory, "ticks.sqlite")) as database:
         database.execute(f"delete from bars where seq % {EVERY} <> 0")
         database.execute(
-            f"update bars set volume = volume + 1, average_size = {CORRECTED}, received_us = received_us + 1000000")
+            f"update bars set seq = seq / {EVERY}, volume = volume + 1, average_size = {CORRECTED}, "
+            "received_us = received_us + 1000000")
     database.close()

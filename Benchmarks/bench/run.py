@@ -15,19 +15,21 @@ SUBJECT = os.path.join(ROOT, "Benchmarks/.build/release/subject")
 LIMITS = os.path.join(ROOT, "Benchmarks/.build/limits")
 
 
-def output(*command: str, core: int | None = None, env: dict | None = None) -> str:
+def output(*command: str, core: int | None = None, env: dict | None = None, stdout: int = subprocess.PIPE) -> str:
     """A program's output; fails with what it said when it fails."""
     full = (machine.pinned(core) if core is not None else []) + list(command)
-    done = subprocess.run(full, capture_output=True, text=True, env={**os.environ, **(env or {})})
+    done = subprocess.run(
+        full, stdout=stdout, stderr=subprocess.PIPE, text=True, env={**os.environ, **(env or {})})
+    said = done.stdout or ""
     if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(full)}: status {done.returncode}\n{done.stdout}{done.stderr}")
-    return done.stdout.strip()
+        raise RuntimeError(f"{' '.join(full)}: status {done.returncode}\n{said}{done.stderr}")
+    return said.strip()
 
 
 def seconds(*command: str, core: int | None = None, env: dict | None = None) -> float:
-    """How long a program takes from start to end."""
+    """How long a program takes from start to end; nobody reads what it prints."""
     start = time.monotonic()
-    output(*command, core=core, env=env)
+    output(*command, core=core, env=env, stdout=subprocess.DEVNULL)
     return time.monotonic() - start
 
 

@@ -71,7 +71,7 @@ class RunTests(unittest.TestCase):
 
 class ReplayTests(unittest.TestCase):
     def test_a_hole_or_a_double_among_the_replayed_events_is_found(self) -> None:
-        frames = [frame for kind in ("A", "T") for frame in generated.frames(kind, events=50)]
+        frames = [frame for kind in ("A", "T", "Q") for frame in generated.frames(kind, events=50)]
         day = [event for frame in frames for event in json.loads(frame)]
         sent = identities("".join(frames).encode())
         self.assertEqual(sum(map(len, sent.values())), len(day))
@@ -96,6 +96,7 @@ class GeneratedTests(unittest.TestCase):
     def test_every_frame_is_an_array_of_whole_events_in_the_order_of_time(self) -> None:
         needed = {
             "T": {"ev", "sym", "x", "i", "z", "p", "s", "t", "q"},
+            "Q": {"ev", "sym", "bx", "bp", "bs", "ax", "ap", "as", "t", "q", "z"},
             "A": {"ev", "sym", "v", "av", "op", "vw", "o", "c", "h", "l", "a", "z", "s", "e"},
         }
         for kind in generated.EVENTS:
@@ -103,8 +104,8 @@ class GeneratedTests(unittest.TestCase):
             for frame in generated.frames(kind, events=2_000):
                 for event in json.loads(frame):
                     self.assertEqual(event["ev"], kind)
-                    self.assertLessEqual(needed["T" if kind == "T" else "A"], event.keys())
-                    time = event["t" if kind == "T" else "s"]
+                    self.assertLessEqual(needed.get(kind, needed["A"]), event.keys())
+                    time = event["t" if kind in "TQ" else "s"]
                     self.assertGreaterEqual(time, last)
                     last = time
 

@@ -22,8 +22,17 @@ extension TickBuffer {
     }
 
     /// Waits until what was taken is durable.
-    func durable() async throws(BackfillError) {
-        do { try await flush() } catch { throw BackfillError(.buffer, "\(error)") }
+    ///
+    /// - Parameter turnedAway: As ``turnedAway`` was before the first batch that must have found room; `nil` when none must.
+    func durable(since turnedAway: Int? = nil) async throws(BackfillError) {
+        do {
+            try await flush()
+            guard turnedAway ?? self.turnedAway == self.turnedAway else {
+                throw StoreError(.full, operation: "append to", path: directory)
+            }
+        } catch {
+            throw BackfillError(.buffer, "\(error)")
+        }
     }
 }
 

@@ -1,3 +1,5 @@
+import MarketData
+
 /// What a name may be that appears in logs, file rows and metric labels: a collector's or a connection's.
 public enum CollectorName {
     /// The most characters.
@@ -16,9 +18,11 @@ public enum CollectorName {
         (1...maximumLength).contains(text.unicodeScalars.count) && text.unicodeScalars.allSatisfy(isAllowed)
     }
 
-    /// Whether a text is a name for a connection, which may have blanks between words.
+    /// Whether a text is a name for a connection, which may have blanks between words. What fills gaps has a connection's
+    /// place in the rows, so its names are taken.
     public static func isConnectionName(_ text: String) -> Bool {
         (1...maximumLength).contains(text.unicodeScalars.count)
             && text.split(separator: " ", omittingEmptySubsequences: false).allSatisfy { isName(String($0)) }
+            && EventSource(rawValue: text) ?? .stream == .stream
     }
 }

@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Glibc
 public import MarketData
 
@@ -30,13 +31,16 @@ public struct ExportOptions: Sendable {
     public var isCompressed: Bool
     /// What one file holds.
     public var layout: Layout
+    /// Whether a day of which the file has let rows go replaces what was written of it before.
+    public var replacesWhole: Bool
     /// The directory that the files go to.
     public var directory: String
 
     /// Makes options; see the properties for meaning.
     public init(
         streams: [EventStream] = EventStream.allCases, days: ClosedRange<TradingDay>, symbols: Set<Symbol>? = nil,
-        format: Format = .parquet, isCompressed: Bool = false, layout: Layout = .day, directory: String
+        format: Format = .parquet, isCompressed: Bool = false, layout: Layout = .day,
+        replacesWhole: Bool = false, directory: String
     ) {
         self.streams = streams
         self.days = days
@@ -44,15 +48,37 @@ public struct ExportOptions: Sendable {
         self.format = format
         self.isCompressed = isCompressed
         self.layout = layout
+        self.replacesWhole = replacesWhole
         self.directory = directory
     }
 
     /// Where a file goes: `trades/day=2026-11-24/trades.parquet`, or with `symbol=AAPL` a level below the day.
     public func path(of stream: EventStream, _ day: TradingDay, _ symbol: Symbol?) -> String {
-        let name = stream.rawValue
-        let folder = symbol.map { "/symbol=\($0.description.percentEncoded(keeping: "."))" } ?? ""
-        return "\(directory)/\(name)/day=\(day)\(folder)/\(name)\(suffix)"
+        let folder = symbol.map { "/\(Self.symbolPrefix)\($0.description.percentEncoded(keeping: "."))" } ?? ""
+        return "\(folderPath(of: stream, day))\(folder)/\(stream.rawValue)\(suffix)"
     }
+
+    private static let symbolPrefix = "symbol="
+
+    private func folderPath(of stream: EventStream, _ day: TradingDay) -> String {
+        "\(directory)/\(stream.rawValue)/day=\(day)"
+    }
+
+    /// A file that a day has already, in a layout.
+    func written(of stream: EventStream, _ day: TradingDay, in layout: Layout) -> String? {
+        let folder = folderPath(of: stream, day)
+        let places =
+            switch layout {
+            case .day: [""]
+            case .symbol:
+                ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [])
+                    .filter { $0.hasPrefix(Self.symbolPrefix) }.map { "/" + $0 }
+            }
+        return places.lazy.map { "\(folder)\($0)/\(stream.rawValue)\(suffix)" }.first { access($0, F_OK) == 0 }
+    }
+
+    /// The layout that this one is not.
+    var otherLayout: Layout { layout == .day ? .symbol : .day }
 
     /// How the names of the files end.
     private var suffix: String { ".\(format.rawValue)\(isCompressed && format != .parquet ? ".gz" : "")" }
@@ -91,6 +117,8 @@ public struct ExportReport: Sendable, Equatable {
     public var unreadable = 0
     /// Streams and days of which the file has let rows go, so that what was written may lack some.
     public var partial: [EventStream: [TradingDay]] = [:]
+    /// Streams and days of which the same is so and a file is there already, which was left as it is.
+    public var kept: [EventStream: [TradingDay]] = [:]
 
     /// The rows of all files.
     public var rows: Int { files.reduce(0) { $0 + $1.rows } }

@@ -60,8 +60,10 @@ public struct Exporter: Sendable {
                 let total = days.values.reduce(0) { $0 + $1.upperBound - $1.lowerBound + 1 }
                 var before: Int64 = 0
                 for (day, rows) in days.sorted(by: { $0.key < $1.key }) {
-                    try export(stream, day, rows, without: superseded, history, &run) { read in
-                        progress(stream, before + read, total)
+                    if !keeps(stream, day, &run.report) {
+                        try export(stream, day, rows, without: superseded, history, &run) { read in
+                            progress(stream, before + read, total)
+                        }
                     }
                     before += rows.upperBound - rows.lowerBound + 1
                 }
@@ -140,11 +142,21 @@ public struct Exporter: Sendable {
         }
     }
 
-    /// Notes the days with trading of which rows may have gone already.
+    /// Notes the days of which rows may have gone already.
     private func note(heldSince: Int64?, of stream: EventStream, _ report: inout ExportReport) {
         guard let heldSince else { return }
-        let days = options.days.filter { day in day.session.map { $0.open < heldSince } ?? false }
+        let days = options.days.filter { ($0.session?.open ?? $0.span.lowerBound) < heldSince }
         if !days.isEmpty { report.partial[stream] = days }
+    }
+
+    /// Whether a day stays as it was written, since the file has less of it by now; notes it then.
+    private func keeps(_ stream: EventStream, _ day: TradingDay, _ report: inout ExportReport) -> Bool {
+        guard !options.replacesWhole, report.partial[stream]?.contains(day) == true,
+            options.written(of: stream, day, in: options.layout) != nil
+        else { return false }
+        report.partial[stream]?.removeAll { $0 == day }
+        report.kept[stream, default: []].append(day)
+        return true
     }
 }
 
@@ -185,7 +197,7 @@ private struct Run<Encoder: RowEncoder> {
             report.unreadable += 1
             return
         }
-        let file = file(of: stream, time, options.layout == .symbol ? symbol : nil)
+        let file = try file(of: stream, time, options.layout == .symbol ? symbol : nil)
         held += try file.append(row)
         while held > mostBytes, let largest = files.values.max(by: { $0.heldBytes < $1.heldBytes }) {
             let freed = try largest.flush()
@@ -204,19 +216,31 @@ private struct Run<Encoder: RowEncoder> {
 
     private mutating func file(
         of stream: EventStream, _ time: Int64, _ symbol: Symbol?
-    ) -> PartitionFile<Encoder> {
+    ) throws(ExportError) -> PartitionFile<Encoder> {
         if let last, last.span.contains(time), last.key.symbol == symbol { return last.file }
         let day = last.flatMap { $0.span.contains(time) ? $0.key.day : nil } ?? TradingDay(at: time)
         let key = Key(day: day, symbol: symbol)
         let span = last.flatMap { $0.key.day == day ? $0.span : nil } ?? day.span
-        let file =
-            files[key]
-            ?? PartitionFile(
-                stream, day, path: options.path(of: stream, day, symbol),
-                encoder: Encoder(stream, format: options.format, isCompressed: options.isCompressed))
+        // ?? throws any error.
+        let file: PartitionFile<Encoder>
+        if let known = files[key] { file = known } else { file = try begin(stream, day, symbol) }
         files[key] = file
         last = (key, span, file)
         return file
+    }
+
+    private func begin(
+        _ stream: EventStream, _ day: TradingDay, _ symbol: Symbol?
+    ) throws(ExportError) -> PartitionFile<Encoder> {
+        let path = options.path(of: stream, day, symbol)
+        if files.isEmpty, let other = options.written(of: stream, day, in: options.otherLayout) {
+            throw ExportError(
+                path: path,
+                cause: "\(other) is there, and a reader of both would have the rows twice; write to another directory")
+        }
+        return PartitionFile(
+            stream, day, path: path,
+            encoder: Encoder(stream, format: options.format, isCompressed: options.isCompressed))
     }
 
     /// Gives every file its name.

@@ -54,14 +54,4 @@ public final class ChangeSignal: Sendable {
         state.withLock { _ = $0.cancelled.remove(id) }
         try Task.checkCancellation()
     }
-
-    /// As ``wait(past:)``, but returns at `deadline` at the latest.
-    public func wait(past version: UInt64, until deadline: ContinuousClock.Instant) async throws {
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await self.wait(past: version) }
-            group.addTask { try await Task.sleep(until: deadline, clock: .continuous) }
-            defer { group.cancelAll() }
-            try await group.next()
-        }
-    }
 }

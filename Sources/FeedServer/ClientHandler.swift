@@ -14,10 +14,16 @@ final class ClientHandler: ChannelInboundHandler {
     private var pinging: RepeatedTask?
 
     private var allowance: RequestAllowance?
+    /// Set while nothing is read of a client that asked for too much.
+    private var resting: Scheduled<Void>?
+    private var hasRested = false
     private var lastSign = NIODeadline.now()
 
-    init(server: FeedServer, agent: String?) {
+    private let loop: any EventLoop
+
+    init(server: FeedServer, agent: String?, loop: any EventLoop) {
         self.server = server
+        self.loop = loop
         self.agent = agent
         dialogue = Dialogue(offersReplays: server.configuration.offersReplays)
         allowance = server.configuration.requestAllowance.map { RequestAllowance($0) }
@@ -27,14 +33,14 @@ final class ClientHandler: ChannelInboundHandler {
         let client = server.add(context.channel, agent: agent)
         self.client = client
         server.logger.info("client connected", metadata: ["client": "\(client.id)"])
-        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
-        let loopBoundContext = NIOLoopBound(context, eventLoop: context.eventLoop)
-        loginTimer = context.eventLoop.scheduleTask(in: TimeAmount(server.configuration.loginTimeout)) {
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        let loopBoundContext = NIOLoopBound(context, eventLoop: loop)
+        loginTimer = loop.scheduleTask(in: TimeAmount(server.configuration.loginTimeout)) {
             let handler = bound.value
             handler.perform(handler.dialogue.loginTimeEnded())
         }
         let interval = TimeAmount(server.configuration.pingInterval)
-        pinging = context.eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in
+        pinging = loop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in
             guard loopBoundContext.value.channel.isActive else { return }
             bound.value.ping()
         }
@@ -52,7 +58,11 @@ final class ClientHandler: ChannelInboundHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let frame = unwrapInboundIn(data)
         lastSign = .now()
-        if allowance?.takes(frame.length, now: lastSign) == false {
+        switch allowance?.take(frame.length, now: lastSign) {
+        case nil, .within: break
+        case .wait(let delay): rest(delay, context)
+        case .tooMuch:
+            // More than the socket's buffers bring after reading has stopped.
             client?.close(code: 1008, reason: "too many requests")
             return
         }
@@ -77,6 +87,7 @@ final class ClientHandler: ChannelInboundHandler {
             } else {
                 client?.close(code: 1002, reason: "invalid frame")
             }
+        case let fault as ClientFrameRules.Fault: client?.close(code: 1002, reason: fault.rawValue)
         case is NIOWebSocketFrameAggregator.Error: client?.close(code: 1002, reason: "invalid fragments")
         default: context.close(promise: nil)
         }
@@ -87,13 +98,39 @@ final class ClientHandler: ChannelInboundHandler {
         server.host.requested(by: client)
         guard !client.isEnding else { return }
         perform(
-            dialogue.received(request) { [host = server.host] channel, replayed in
-                host.refusal(of: channel, to: client, replayed: replayed)
+            dialogue.received(request) { [host = server.host] channels, replayed in
+                host.refusals(of: channels, to: client, replayed: replayed)
             })
     }
 
+    /// Reads no more for a while: what the client sends then waits in its own socket.
+    private func rest(_ delay: TimeAmount, _ context: ChannelHandlerContext) {
+        guard resting == nil else { return }
+        if !hasRested {
+            hasRested = true
+            server.logger.warning(
+                "a client sends requests too fast: it is read slowly", metadata: ["client": "\(client?.address ?? "")"])
+        }
+        let bound = NIOLoopBound((self, context), eventLoop: loop)
+        setReads(false, context)
+        resting = loop.scheduleTask(in: delay) {
+            let (handler, context) = bound.value
+            handler.resting = nil
+            // What the last read had brought is to be earned too.
+            if let more = handler.allowance?.wait(now: .now()) { return handler.rest(more, context) }
+            handler.lastSign = .now()
+            handler.setReads(true, context)
+        }
+    }
+
+    private func setReads(_ reads: Bool, _ context: ChannelHandlerContext) {
+        _ = context.channel.setOption(.autoRead, value: reads)
+    }
+
     private func ping() {
-        if let limit = server.configuration.silenceLimit, NIODeadline.now() - lastSign > TimeAmount(limit) {
+        if resting == nil, let limit = server.configuration.silenceLimit,
+            NIODeadline.now() - lastSign > TimeAmount(limit)
+        {
             // Nobody is there to answer a close.
             client?.reset()
             return
@@ -113,13 +150,27 @@ final class ClientHandler: ChannelInboundHandler {
                     loginTimer?.cancel()
                 }
                 server.logger.info("login", metadata: ["client": "\(client.id)", "verdict": "\(verdict)"])
-                perform(dialogue.loginDecided(verdict))
+                if verdict == .refused, let delay = server.configuration.refusalDelay {
+                    refuse(after: TimeAmount(delay))
+                } else {
+                    perform(dialogue.loginDecided(verdict))
+                }
             case .replay(let channels, let span): server.host.replay(channels, span, to: client)
             case .subscriptionsChanged(let channels):
                 client.subscribed(to: dialogue.subscriptions)
                 server.host.subscriptionsChanged(of: client, channels)
             case .close(let code, let reason): client.close(code: code, reason: reason)
             }
+        }
+    }
+
+    /// A program that tries again at once is not let to do so without end.
+    private func refuse(after delay: TimeAmount) {
+        loginTimer?.cancel()
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        loginTimer = loop.scheduleTask(in: delay) {
+            let handler = bound.value
+            handler.perform(handler.dialogue.loginDecided(.refused))
         }
     }
 
@@ -137,8 +188,12 @@ final class ClientHandler: ChannelInboundHandler {
 
     /// Answers a close with the same code, or ends the connection when this is the client's answer to ours.
     private func answerClose(_ payload: ByteBuffer, _ context: ChannelHandlerContext) {
-        let code = payload.getInteger(at: payload.readerIndex, as: UInt16.self) ?? 1000
-        client?.close(code: code == 1005 ? 1000 : code, reason: "")
+        var payload = payload
+        let isEmpty = payload.readableBytes == 0
+        let code = isEmpty ? 1000 : payload.readInteger(as: UInt16.self) ?? 0
+        // 1005 and the like are never sent.
+        let isSound = (1000...1003).contains(code) || (1007...1014).contains(code) || (3000...4999).contains(code)
+        client?.close(code: isSound ? code : 1002, reason: "")
         // The queue is first in, first out: this write ends after the close message.
         let channel = context.channel
         channel.writeAndFlush(ByteBuffer()).whenComplete { _ in channel.close(promise: nil) }
@@ -147,6 +202,7 @@ final class ClientHandler: ChannelInboundHandler {
     private func end() {
         loginTimer?.cancel()
         pinging?.cancel()
+        resting?.cancel()
         guard let client else { return }
         self.client = nil
         server.remove(client)
@@ -157,10 +213,20 @@ final class ClientHandler: ChannelInboundHandler {
 
 /// What a client may still ask for; reads no clock.
 struct RequestAllowance {
+    /// What a message comes to.
+    enum Verdict: Equatable {
+        case within
+        /// Nothing more is to be read for so long.
+        case wait(TimeAmount)
+        /// A burst more than was allowed.
+        case tooMuch
+    }
+
     /// What every message costs at least, in bytes.
     static let leastBytes = 64
 
     private let allowance: FeedServerConfiguration.Allowance
+    /// Below zero is owed.
     private var left: Int
     private var last: NIODeadline?
 
@@ -169,14 +235,32 @@ struct RequestAllowance {
         left = allowance.burstBytes
     }
 
-    /// Takes a message of a length; returns `false` when it is too much.
-    mutating func takes(_ length: Int, now: NIODeadline) -> Bool {
-        if let last {
-            let earned = (now - last).nanoseconds / 1000 * Int64(allowance.bytesPerSecond) / 1_000_000
-            left = min(allowance.burstBytes, left + Int(clamping: max(0, earned)))
-        }
-        last = now
+    /// Takes a message of a length.
+    mutating func take(_ length: Int, now: NIODeadline) -> Verdict {
+        earn(now)
         left -= max(length, Self.leastBytes)
-        return left >= 0
+        guard left >= -allowance.burstBytes else { return .tooMuch }
+        return debt.map { .wait($0) } ?? .within
+    }
+
+    /// How long it takes to earn what is owed; `nil` when nothing is.
+    mutating func wait(now: NIODeadline) -> TimeAmount? {
+        earn(now)
+        return debt
+    }
+
+    private var debt: TimeAmount? {
+        guard left < 0 else { return nil }
+        // Never so short that nothing would be earned.
+        return .milliseconds(max(1, Int64(-left) * 1000 / Int64(allowance.bytesPerSecond)))
+    }
+
+    private mutating func earn(_ now: NIODeadline) {
+        guard let last else { return self.last = now }
+        let earned = (now - last).nanoseconds / 1000 * Int64(allowance.bytesPerSecond) / 1_000_000
+        // A moment too short to earn anything counts with the next.
+        guard earned > 0 else { return }
+        left = min(allowance.burstBytes, left + Int(clamping: earned))
+        self.last = now
     }
 }

@@ -18,6 +18,8 @@ struct Dialogue {
 
     private enum Phase {
         case awaitingLogin
+        /// A login is being decided; until then nothing else is taken.
+        case deciding
         case loggedIn
         case ended
     }
@@ -40,30 +42,36 @@ struct Dialogue {
 
     /// The client has sent a text message.
     ///
-    /// - Parameter refusal: Why a channel may not be subscribed to; `nil` when it may.
+    /// - Parameter refusals: Why some channels may not be subscribed to; the others may.
     mutating func received(
-        _ request: ClientRequest, refusal: (FeedChannel, _ replayed: Bool) -> StatusMessage? = { _, _ in nil }
+        _ request: ClientRequest,
+        refusals: ([FeedChannel], _ replayed: Bool) -> [FeedChannel: StatusMessage] = { _, _ in [:] }
     ) -> [Step] {
         switch (phase, request) {
-        case (.ended, _): []
-        case (_, .malformed(let why)): [.send([.error(why)])]
-        case (.awaitingLogin, .login(let key)): [.decideLogin(key: key)]
-        case (.loggedIn, .login): [.send([.error("already authenticated")])]
-        case (.awaitingLogin, _): [.send([.error("authentication required")])]
-        case (.loggedIn, .subscribe(let names, let span)): subscribe(names, offersReplays ? span : nil, refusal)
-        case (.loggedIn, .unsubscribe(let names)): unsubscribe(names)
+        case (.deciding, _), (.ended, _): return []
+        case (_, .malformed(let why)): return [.send([.error(why)])]
+        case (.awaitingLogin, .login(let key)):
+            phase = .deciding
+            return [.decideLogin(key: key)]
+        case (.loggedIn, .login): return [.send([.error("already authenticated")])]
+        case (.awaitingLogin, _): return [.send([.error("authentication required")])]
+        case (.loggedIn, .subscribe(let names, let span)):
+            return subscribe(names, offersReplays ? span : nil, refusals)
+        case (.loggedIn, .unsubscribe(let names)): return unsubscribe(names)
         }
     }
 
     /// A login has been decided.
     mutating func loginDecided(_ verdict: LoginVerdict) -> [Step] {
-        guard case .awaitingLogin = phase else { return [] }
+        guard phase == .awaitingLogin || phase == .deciding else { return [] }
         switch verdict {
         case .accepted:
             phase = .loggedIn
             return [.send([.authenticated])]
         case .refused: return end(.loginFailed)
-        case .ignored: return []
+        case .ignored:
+            phase = .awaitingLogin
+            return []
         }
     }
 
@@ -79,10 +87,11 @@ struct Dialogue {
     }
 
     private mutating func subscribe(
-        _ names: [String], _ span: ReplaySpan?, _ refusal: (FeedChannel, Bool) -> StatusMessage?
+        _ names: [String], _ span: ReplaySpan?, _ refusals: ([FeedChannel], Bool) -> [FeedChannel: StatusMessage]
     ) -> [Step] {
         var replayed: [FeedChannel] = []
         var seen: Set<FeedChannel> = []
+        let refusals = refusals(names.compactMap { FeedChannel($0) }, span != nil)
         var answers: [StatusMessage] = []
         var changed: [FeedChannel] = []
         for name in names {
@@ -90,7 +99,7 @@ struct Dialogue {
                 answers.append(.error("unknown channel '\(name.prefix(40))'"))
                 continue
             }
-            if let refusal = refusal(channel, span != nil) {
+            if let refusal = refusals[channel] {
                 answers.append(refusal)
             } else if span?.to != nil {
                 if seen.insert(channel).inserted { replayed.append(channel) }

@@ -24,9 +24,13 @@ public final class FeedClient: Sendable {
     private let channel: any Channel
     private let closeTimeout: TimeAmount
     private let host: any FeedHost
+    private let backlog: Backlog
     private let state = Mutex(State())
 
-    init(id: Int, agent: String?, channel: any Channel, closeTimeout: Duration, host: any FeedHost) {
+    init(
+        id: Int, agent: String?, channel: any Channel, closeTimeout: Duration, host: any FeedHost, backlog: Backlog
+    ) {
+        self.backlog = backlog
         self.id = id
         self.agent = agent
         self.channel = channel
@@ -45,7 +49,10 @@ public final class FeedClient: Sendable {
     /// The number of bytes that wait to be written to its socket.
     public var pendingBytes: Int { state.withLock { $0.pendingBytes } }
 
-    /// The number of events among them.
+    /// The number of bytes that wait for all clients of its server.
+    public var allPendingBytes: Int { backlog.bytes.load(ordering: .relaxed) }
+
+    /// The number of events among its own.
     public var pendingEvents: Int { state.withLock { $0.pendingEvents } }
 
     /// What it has subscribed to.
@@ -74,8 +81,10 @@ public final class FeedClient: Sendable {
             state.pendingBytes += count
             state.pendingEvents += events
         }
+        backlog.bytes.add(count, ordering: .relaxed)
         let promise = channel.eventLoop.makePromise(of: Void.self)
         promise.futureResult.whenComplete { [self] _ in
+            backlog.bytes.subtract(count, ordering: .relaxed)
             state.withLock { state in
                 state.pendingBytes -= count
                 state.pendingEvents -= events
@@ -134,4 +143,9 @@ public final class FeedClient: Sendable {
             channel.closeFuture.whenComplete { _ in timer.cancel() }
         }
     }
+}
+
+/// What waits for all clients of a server.
+final class Backlog: Sendable {
+    let bytes = Atomic(0)
 }

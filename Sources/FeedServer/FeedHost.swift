@@ -4,6 +4,9 @@ public import MarketData
 ///
 /// Called on the clients' event loops; nothing here may block.
 public protocol FeedHost: AnyObject, Sendable {
+    /// Why a request is refused before anything else, one for an upgrade too; `nil` when it is not.
+    func refusal(of request: PlainRequest) -> PlainAnswer?
+
     /// A client has connected and was greeted.
     func connected(_ client: FeedClient)
 
@@ -16,10 +19,10 @@ public protocol FeedHost: AnyObject, Sendable {
     /// Decides about a login.
     func login(of client: FeedClient, key: String) -> LoginVerdict
 
-    /// Why a client may not subscribe to a channel, as it is told; `nil` when it may.
+    /// Why a client may not subscribe to channels of one request, as it is told; to the others it may.
     ///
     /// - Parameter replayed: Whether past events are asked for.
-    func refusal(of channel: FeedChannel, to client: FeedClient, replayed: Bool) -> StatusMessage?
+    func refusals(of channels: [FeedChannel], to client: FeedClient, replayed: Bool) -> [FeedChannel: StatusMessage]
 
     /// A client asks for past events of channels; without an end, those channels are subscribed to with it.
     func replay(_ channels: [FeedChannel], _ span: ReplaySpan, to client: FeedClient)
@@ -39,6 +42,9 @@ public protocol FeedHost: AnyObject, Sendable {
 }
 
 extension FeedHost {
+    /// No request is refused.
+    public func refusal(of request: PlainRequest) -> PlainAnswer? { nil }
+
     /// Nothing has to be done before an answer.
     public func requested(by client: FeedClient) {}
 
@@ -62,7 +68,7 @@ public enum LoginVerdict: Sendable, Equatable {
     case ignored
 }
 
-/// A request over plain HTTP.
+/// A request over HTTP.
 public struct PlainRequest: Sendable, Equatable {
     /// The path and query.
     public var target: String
@@ -70,6 +76,10 @@ public struct PlainRequest: Sendable, Equatable {
     public var authorization: String?
     /// The server's own address as the client wrote it, for links.
     public var origin: String
+    /// The server's name as the client wrote it; `nil` where it wrote none, or several.
+    public var host: String?
+    /// Whether a browser sent it for a web page.
+    public var isOfPage = false
 }
 
 /// An answer over plain HTTP, a JSON document.

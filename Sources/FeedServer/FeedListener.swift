@@ -14,7 +14,7 @@ struct FeedListener {
     /// Starts listening; throws when the address can't be used or a TLS file is wrong.
     func listen() async throws(FeedServerError) -> any Channel {
         let tls = try tlsContext()
-        let upgrader = FeedUpgrader(server: server)
+        let upgrader = FeedUpgrader(server: server, isTLS: tls != nil)
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 64)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)

@@ -22,6 +22,7 @@ public final class FeedServer: Sendable {
     let logger: Logger
     private let group: MultiThreadedEventLoopGroup
     private let state = Mutex(State())
+    private let backlog = Backlog()
 
     /// Makes a server; nothing is opened yet.
     ///
@@ -102,7 +103,7 @@ public final class FeedServer: Sendable {
         state.withLock { state in
             let client = FeedClient(
                 id: state.nextID, agent: agent.map { String($0.prefix(80)) }, channel: channel,
-                closeTimeout: configuration.closeTimeout, host: host)
+                closeTimeout: configuration.closeTimeout, host: host, backlog: backlog)
             state.nextID += 1
             state.clients.append(client)
             return client
@@ -119,7 +120,9 @@ private final class Nobody: FeedHost {
     func connected(_ client: FeedClient) {}
     func disconnected(_ client: FeedClient) {}
     func login(of client: FeedClient, key: String) -> LoginVerdict { .refused }
-    func refusal(of channel: FeedChannel, to client: FeedClient, replayed: Bool) -> StatusMessage? { .notAuthorized }
+    func refusals(of channels: [FeedChannel], to client: FeedClient, replayed: Bool) -> [FeedChannel: StatusMessage] {
+        [:]
+    }
     func subscriptionsChanged(of client: FeedClient, _ channels: [FeedChannel]) {}
     func progressed(_ client: FeedClient) {}
 }

@@ -16,7 +16,7 @@ public struct FeedServerConfiguration: Sendable {
 
     /// How many bytes of requests a client may send.
     public struct Allowance: Sendable, Equatable {
-        /// So many at once.
+        /// So many at once; more than a quarter of a megabyte, which one read may bring.
         public var burstBytes: Int
         /// So many a second from then on.
         public var bytesPerSecond: Int
@@ -36,6 +36,9 @@ public struct FeedServerConfiguration: Sendable {
     public var tls: TLSFiles?
     /// How long a client has for its login before it gets `auth_timeout`.
     public var loginTimeout: Duration = .seconds(30)
+    /// How long a client whose login is refused waits for the answer, so that a program that tries again at once does
+    /// little harm; `nil` answers at once.
+    public var refusalDelay: Duration?
     /// How often the server pings its clients.
     public var pingInterval: Duration = .seconds(20)
     /// How long a client has to answer a close before the socket is closed under it.
@@ -44,7 +47,7 @@ public struct FeedServerConfiguration: Sendable {
     public var maximumRequestBytes = 1 << 20
     /// A client for which more bytes than this wait is cut off when it asks for something.
     public var maximumBacklogBytes = 32 << 20
-    /// What a client may ask for; more closes it. `nil` sets no limit.
+    /// What a client may ask for; beyond it the client is read as slowly as it earns more. `nil` sets no limit.
     public var requestAllowance: Allowance?
     /// A client from which nothing comes for so long, no pong either, is closed; `nil` lets it be.
     public var silenceLimit: Duration?

@@ -10,18 +10,23 @@ final class FeedUpgrader: HTTPServerProtocolUpgrader, Sendable {
     let requiredUpgradeHeaders: [String] = []
 
     private let server: FeedServer
+    private let isTLS: Bool
     private let negotiation = NIOWebSocketServerUpgrader(
         shouldUpgrade: { channel, _ in channel.eventLoop.makeSucceededFuture(HTTPHeaders()) },
         upgradePipelineHandler: { channel, _ in channel.eventLoop.makeSucceededVoidFuture() })
 
-    init(server: FeedServer) {
+    init(server: FeedServer, isTLS: Bool) {
         self.server = server
+        self.isTLS = isTLS
     }
 
     func buildUpgradeResponse(
         channel: any Channel, upgradeRequest: HTTPRequestHead, initialResponseHeaders: HTTPHeaders
     ) -> EventLoopFuture<HTTPHeaders> {
-        negotiation.buildUpgradeResponse(
+        guard server.host.refusal(of: PlainRequest(upgradeRequest, isTLS: isTLS)) == nil else {
+            return channel.eventLoop.makeFailedFuture(NIOWebSocketUpgradeError.unsupportedWebSocketTarget)
+        }
+        return negotiation.buildUpgradeResponse(
             channel: channel, upgradeRequest: upgradeRequest, initialResponseHeaders: initialResponseHeaders)
     }
 
@@ -30,12 +35,14 @@ final class FeedUpgrader: HTTPServerProtocolUpgrader, Sendable {
         let maximumBytes = server.configuration.maximumRequestBytes
         return context.eventLoop.makeCompletedFuture { [server] in
             try pipeline.addHandler(ByteToMessageHandler(WebSocketFrameDecoder(maxFrameSize: maximumBytes)))
+            try pipeline.addHandler(ClientFrameRules())
             try pipeline.addHandler(
                 NIOWebSocketFrameAggregator(
                     minNonFinalFragmentSize: 0, maxAccumulatedFrameCount: 1024,
                     maxAccumulatedFrameSize: maximumBytes))
             try pipeline.addHandler(
-                ClientHandler(server: server, agent: upgradeRequest.headers.first(name: "user-agent")))
+                ClientHandler(
+                    server: server, agent: upgradeRequest.headers.first(name: "user-agent"), loop: context.eventLoop))
         }
     }
 }
@@ -47,13 +54,13 @@ final class PlainRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
     typealias OutboundOut = HTTPServerResponsePart
 
     private let server: FeedServer
-    private let scheme: String
+    private let isTLS: Bool
     private var request: HTTPRequestHead?
     private var timer: Scheduled<Void>?
 
     init(server: FeedServer, isTLS: Bool) {
         self.server = server
-        scheme = isTLS ? "https" : "http"
+        self.isTLS = isTLS
     }
 
     func handlerAdded(context: ChannelHandlerContext) { closes(after: .seconds(10), context) }
@@ -71,9 +78,11 @@ final class PlainRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
     }
 
     private func answer(_ request: HTTPRequestHead, _ context: ChannelHandlerContext) {
-        let wanted = PlainRequest(
-            target: request.uri, authorization: request.headers.first(name: "authorization"),
-            origin: "\(scheme)://\(request.headers.first(name: "host") ?? "127.0.0.1")")
+        let wanted = PlainRequest(request, isTLS: isTLS)
+        if let refusal = server.host.refusal(of: wanted) {
+            reply(refusal, keepsAlive: false, context)
+            return
+        }
         guard server.beginsAnswer() else {
             reply(.fault(429, "too many requests at once", retryAfter: 1), keepsAlive: request.isKeepAlive, context)
             return
@@ -123,10 +132,10 @@ final class PlainRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
     }
 
     private func explain(_ context: ChannelHandlerContext) -> EventLoopFuture<Void> {
-        let text = ByteBuffer(string: "This is a market-data feed: connect with a WebSocket client.\n")
+        let text = ByteBuffer(string: "This is a market-data feed: connect with a WebSocket client of version 13.\n")
         let headers: HTTPHeaders = [
             "Content-Type": "text/plain", "Content-Length": "\(text.readableBytes)", "Upgrade": "websocket",
-            "Connection": "close",
+            "Sec-WebSocket-Version": "13", "Connection": "close",
         ]
         let head = HTTPResponseHead(version: .http1_1, status: .upgradeRequired, headers: headers)
         context.write(wrapOutboundOut(.head(head)), promise: nil)
@@ -137,5 +146,21 @@ final class PlainRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
         return sent
     }
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // An upgrade that lacks something is told as one that was not asked for.
+        if error is NIOWebSocketUpgradeError { return }
+        context.close(promise: nil)
+    }
+}
+
+extension PlainRequest {
+    fileprivate init(_ head: HTTPRequestHead, isTLS: Bool) {
+        let hosts = head.headers["host"]
+        let site = head.headers.first(name: "sec-fetch-site") ?? "none"
+        self.init(
+            target: head.uri, authorization: head.headers.first(name: "authorization"),
+            origin: "\(isTLS ? "https" : "http")://\(hosts.first ?? "127.0.0.1")",
+            host: hosts.count == 1 ? hosts[0] : nil,
+            isOfPage: head.headers.contains(name: "origin") || !["none", "same-origin"].contains(site))
+    }
 }

@@ -37,10 +37,4 @@ public struct ReplaySpan: Sendable, Equatable {
     public var from: Moment
     /// The last events' time; without one the live events follow.
     public var to: Moment?
-
-    /// Makes a span.
-    public init(from: Moment, to: Moment? = nil) {
-        self.from = from
-        self.to = to
-    }
 }

@@ -80,10 +80,14 @@ final class ClientRegistry: FeedHost {
 
     func progressed(_ client: FeedClient) { signal.changed() }
 
-    func refusal(of channel: FeedChannel, to client: FeedClient, replayed: Bool) -> StatusMessage? {
-        guard let symbol = channel.symbol, configuration.faults.contains(.refuseSymbol(symbol)) else { return nil }
-        count(.refuseSymbol(symbol))
-        return .notAuthorized
+    func refusals(of channels: [FeedChannel], to client: FeedClient, replayed: Bool) -> [FeedChannel: StatusMessage] {
+        var refusals: [FeedChannel: StatusMessage] = [:]
+        for channel in channels {
+            guard let symbol = channel.symbol, configuration.faults.contains(.refuseSymbol(symbol)) else { continue }
+            count(.refuseSymbol(symbol))
+            refusals[channel] = .notAuthorized
+        }
+        return refusals
     }
 
     func answersPing(of client: FeedClient) -> Bool {

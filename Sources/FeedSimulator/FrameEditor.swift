@@ -38,6 +38,7 @@ enum FrameEditor {
                 kind.isSubset(of: .bars)
                 ? ObjectFields.matches(event, key, "s") || ObjectFields.matches(event, key, "e")
                 : ObjectFields.matches(event, key, "t") || ObjectFields.matches(event, key, "trft")
+                    || ObjectFields.matches(event, key, "pt")
             guard isTime, let time = ObjectFields.integer(event[value]) else { return true }
             output.append(contentsOf: event[copied..<value.lowerBound])
             output.append(contentsOf: String(time + shift * (FrameScan.isNanoseconds(time) ? 1_000_000 : 1)).utf8)

@@ -1,5 +1,4 @@
 import FeedServer
-import NIOCore
 
 /// Cuts out of a frame the events that a client has subscribed to.
 struct FrameFilter {

@@ -1,4 +1,3 @@
-import FeedServer
 import Glibc
 import MarketData
 

@@ -1,4 +1,3 @@
-import FeedServer
 import MarketData
 
 /// How many events of each kind.

@@ -23,14 +23,6 @@ public struct SimulatorError: Error, Sendable, Equatable, CustomStringConvertibl
     /// What to do about it.
     public let advice: String
 
-    /// Makes an error; see the properties for meaning.
-    public init(reason: Reason, operation: String, underlying: String, advice: String) {
-        self.reason = reason
-        self.operation = operation
-        self.underlying = underlying
-        self.advice = advice
-    }
-
     /// Whether the same call may succeed later without a change: none may.
     public var isRetryable: Bool { false }
 

@@ -1,4 +1,3 @@
-import FeedServer
 import MarketData
 
 /// The rarer events of a synthetic ticker: price bands and halts, imbalances before an auction, fair values.

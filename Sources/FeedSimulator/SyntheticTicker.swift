@@ -1,4 +1,3 @@
-import FeedServer
 import MarketData
 
 /// One ticker of a synthetic market. Prices are counted in 1/10000 dollar and sizes in 1/1000 share, so that sums and

@@ -1,4 +1,3 @@
-import FeedServer
 import Synchronization
 
 /// The frames that a function writes, from number 0 on.

@@ -40,4 +40,7 @@ public enum Admission: Sendable, Equatable {
     case acceptedStopReading
     /// The queue is full and the batch was not taken: close the connection and record a gap.
     case refused
+    /// The batch came too late to tell copies of what another connection brought from new events, and was not taken:
+    /// connect again and record a gap.
+    case outdated
 }

@@ -4,7 +4,7 @@ public struct Gap: Sendable, Hashable {
     public enum Cause: String, Sendable, CaseIterable, Codable {
         /// The connection was closed or lost.
         case disconnected
-        /// The connection was open and silent for too long.
+        /// The connection was open and silent for too long, or silent for a while and then went on later.
         case stalled
         /// The buffer had no room and the connection was dropped.
         case overflow
@@ -12,7 +12,7 @@ public struct Gap: Sendable, Hashable {
         case down
         /// The symbol was not subscribed: refused, or moved.
         case unsubscribed
-        /// The events were in a damaged part of the buffer's file.
+        /// The events could not be read: in a damaged part of the buffer's file, or as the feed sent them.
         case damaged
         /// This process or its machine was suspended, and the feed did not keep the events.
         case paused

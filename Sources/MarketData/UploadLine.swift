@@ -101,15 +101,12 @@ public struct UploadMove: Sendable, Equatable {
 public struct UploadMarks: Sendable, Equatable {
     /// Rows through this sequence are upstream.
     public var acknowledged: Int64
-    /// Rows through this sequence are no longer in the file.
-    public var deletedThrough: Int64
     /// The last sequence given.
     public var last: Int64
 
     /// Makes marks; see the properties for meaning.
-    public init(acknowledged: Int64 = 0, deletedThrough: Int64 = 0, last: Int64 = 0) {
+    public init(acknowledged: Int64 = 0, last: Int64 = 0) {
         self.acknowledged = acknowledged
-        self.deletedThrough = deletedThrough
         self.last = last
     }
 }

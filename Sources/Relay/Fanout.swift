@@ -55,20 +55,22 @@ struct Fanout {
         let isWanted = !index.all(kind).isEmpty
         let named = index.hasSymbols ? index.named(kind, symbol) : []
         guard isWanted || !named.isEmpty else { return }
-        func put(_ event: UnsafeRawBufferPointer) {
-            if isWanted { wildcards[kind, default: EventFrames()].append(event) }
-            for lane in named where !lane.wildcards.contains(kind) {
-                lane.append(event)
-                touched[ObjectIdentifier(lane)] = lane
-            }
-        }
         if let sent, let ranges, place < ranges.count, ranges[place] != .none {
-            sent.text.withUTF8(ranges[place]) { put(UnsafeRawBufferPointer($0)) }
-        } else {
-            // The kind's first reader came while the event was on its way, and its text was not kept.
-            render(&text)
-            let object = text.bytes
-            object.withUnsafeBytes { put($0) }
+            return sent.text.withUTF8(ranges[place]) { put(UnsafeRawBufferPointer($0), kind, isWanted, named) }
+        }
+        // It was read from the feed before its kind had a reader: only one that has what came before it gets it.
+        let (isMissed, missing) = (index.all(kind).contains { $0.followsReplay }, named.filter(\.followsReplay))
+        guard isMissed || !missing.isEmpty else { return }
+        render(&text)
+        let object = text.bytes
+        object.withUnsafeBytes { put($0, kind, isMissed, missing) }
+    }
+
+    private mutating func put(_ event: UnsafeRawBufferPointer, _ kind: EventKind, _ isWanted: Bool, _ named: [Lane]) {
+        if isWanted { wildcards[kind, default: EventFrames()].append(event) }
+        for lane in named where !lane.wildcards.contains(kind) {
+            lane.append(event)
+            touched[ObjectIdentifier(lane)] = lane
         }
     }
 

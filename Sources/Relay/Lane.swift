@@ -13,10 +13,13 @@ final class Lane {
     private var sharedEvents = 0
     /// The kinds that are wanted whatever the symbol.
     var wildcards: Set<EventKind> = []
+    /// Whether past events came before the live ones, so that none between them may be missing.
+    var followsReplay: Bool
 
     init(reader: Int, replay: Int? = nil) {
         self.reader = reader
         self.replay = replay
+        followsReplay = replay != nil
     }
 
     func append(_ event: UnsafeRawBufferPointer) { frames.append(event) }

@@ -17,6 +17,8 @@ public struct RelayConfiguration: Sendable {
     public var clientBufferBytes = 16 << 20
     /// How long a reader has for its login.
     public var loginTimeout: Duration = .seconds(10)
+    /// How many bytes may wait for all readers; beyond, those for which most waits are closed.
+    public var allClientsBufferBytes = 256 << 20
     /// How often readers are pinged; one that gives no sign of life for three times as long is closed.
     public var pingInterval: Duration = .seconds(20)
     /// The kinds of events that are collected.
@@ -29,6 +31,8 @@ public struct RelayConfiguration: Sendable {
     public var maximumOnDemand: Int?
     /// The most channels of one reader.
     public var maximumChannels = 100_000
+    /// What a reader may ask for: as many channels at once as it may have, then what a person's program asks for.
+    public var requests = FeedServerConfiguration.Allowance(burstBytes: 1 << 20, bytesPerSecond: 64 << 10)
 
     /// Makes the configuration of a relay on a free port of the loopback.
     public init() {}
@@ -40,11 +44,11 @@ public struct RelayConfiguration: Sendable {
         server.port = port
         server.tls = tls
         server.loginTimeout = loginTimeout
+        server.refusalDelay = .seconds(1)
         server.pingInterval = pingInterval
         server.silenceLimit = pingInterval * 3
         server.maximumBacklogBytes = clientBufferBytes
-        // A login and a few requests at once, then as many as a person's program makes.
-        server.requestAllowance = .init(burstBytes: 4 << 20, bytesPerSecond: 256 << 10)
+        server.requestAllowance = requests
         server.maximumSockets = maximumClients + 32
         server.offersReplays = true
         // An answer may hold 50,000 bars in memory.

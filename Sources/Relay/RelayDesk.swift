@@ -17,7 +17,7 @@ final class RelayDesk {
         var channels: Set<FeedChannel> = []
         /// The channels whose replay is under way, and which one it is.
         var joining: [FeedChannel: Int] = [:]
-        var loggedInAt: ContinuousClock.Instant?
+        var isLoggedIn = false
         /// Some of its channels, by name; `nil` when they have to be chosen again.
         var sample: [String]?
         var events: Int64 = 0
@@ -42,6 +42,7 @@ final class RelayDesk {
         let id: Int
         var channels: [FeedChannel]
         let span: ReplaySpan
+        let kinds: KindSet
         let lane: Lane
         var isHolding = false
         /// Live events that wait for the rows before them.
@@ -54,6 +55,7 @@ final class RelayDesk {
             self.id = id
             self.channels = channels
             self.span = span
+            kinds = channels.reduce([]) { $0.union(KindSet($1.kind)) }
             lane = Lane(reader: reader, replay: id)
         }
     }
@@ -70,12 +72,15 @@ final class RelayDesk {
     private let board: RelayBoard
     private var readers: [Int: Reader] = [:]
     private var replays: [Int: Replay] = [:]
+    /// What waits for rows of replays.
+    private var heldBytes = 0
     private var nextReplay = 1
     private var index = LaneIndex()
     private var lastOverflow: ContinuousClock.Instant?
     /// How many channels of readers name a symbol.
     private var reading: [Symbol: Int] = [:]
     private var demand = DemandReview()
+    private var warnings = LogThrottle<String, ContinuousClock.Instant>()
 
     init(
         configuration: RelayConfiguration, tap: RelayTap, buffer: TickBuffer, board: RelayBoard,
@@ -95,9 +100,7 @@ final class RelayDesk {
         board.update { $0.connections += 1 }
         guard readers.count < configuration.maximumClients else {
             board.update { $0.turnedAway += 1 }
-            logger.warning(
-                "a reader was turned away: there are as many as RELAY_MAX_CLIENTS",
-                metadata: ["client": "\(client.address)", "readers": "\(readers.count)"])
+            warn("a reader was turned away: there are as many as RELAY_MAX_CLIENTS", of: client)
             client.close(code: 1008, reason: "too many clients", status: .tooManyConnections)
             return
         }
@@ -113,33 +116,48 @@ final class RelayDesk {
     func login(of client: FeedClient, key: String) -> LoginVerdict {
         guard configuration.admits(key) else {
             board.update { $0.loginsRefused += 1 }
-            logger.warning(
-                "a login was refused: the key is not in RELAY_KEYS", metadata: ["client": "\(client.address)"])
+            warn("a login was refused: the key is not in RELAY_KEYS", of: client)
             return .refused
         }
-        readers[client.id]?.loggedInAt = .now
-        listen()
+        readers[client.id]?.isLoggedIn = true
         return .accepted
     }
 
-    func refusal(of channel: FeedChannel, to client: FeedClient, replayed: Bool) -> StatusMessage? {
-        let refusal = reason(against: channel, of: client, replayed: replayed)
-        if refusal != nil {
-            board.update { $0.channelsRefused += 1 }
-        } else {
-            // What comes after the confirmation is the reader's.
-            let (wanted, kind) = (tap.wantedText, KindSet(channel.kind))
-            if !wanted.contains(kind) { tap.listen(wanted.union(kind)) }
-        }
-        return refusal
+    /// Warns of what a program may bring about again and again.
+    private func warn(_ message: Logger.Message, of client: FeedClient) {
+        guard let times = warnings.occurred("\(message)", client.address, now: .now) else { return }
+        logger.warning(message, metadata: ["client": "\(client.address)", "times": "\(times)"])
     }
 
-    private func reason(against channel: FeedChannel, of client: FeedClient, replayed: Bool) -> StatusMessage? {
+    func refusals(of channels: [FeedChannel], to client: FeedClient, replayed: Bool) -> [FeedChannel: StatusMessage] {
+        guard let reader = readers[client.id] else { return [:] }
+        var refusals: [FeedChannel: StatusMessage] = [:]
+        var granted: [FeedChannel] = []
+        for channel in channels {
+            if let refusal = reason(against: channel, of: reader, beside: granted.count, replayed: replayed) {
+                refusals[channel] = refusal
+            } else {
+                granted.append(channel)
+            }
+        }
+        // Last, since it may have symbols collected.
+        for (channel, why) in symbols.admit(granted) {
+            refusals[channel] = .error("\(channel) is not collected: \(why)")
+        }
+        if !refusals.isEmpty { board.update { $0.channelsRefused += Int64(refusals.count) } }
+        // What comes after the confirmation is the reader's.
+        let kinds = granted.reduce(tap.wantedText) { refusals[$1] == nil ? $0.union(KindSet($1.kind)) : $0 }
+        if kinds != tap.wantedText { tap.listen(kinds) }
+        return refusals
+    }
+
+    private func reason(
+        against channel: FeedChannel, of reader: Reader, beside granted: Int, replayed: Bool
+    ) -> StatusMessage? {
         guard configuration.kinds.contains(channel.kind) else {
             return .error("\(channel) is not collected: FEED_EVENTS does not name \(channel.kind.rawValue)")
         }
-        guard let reader = readers[client.id] else { return nil }
-        guard reader.channels.count + reader.joining.count < configuration.maximumChannels else {
+        guard reader.channels.count + reader.joining.count + granted < configuration.maximumChannels else {
             return .error("\(channel): no more than \(configuration.maximumChannels) channels a client")
         }
         // What two subscriptions cover would come from the replay and live.
@@ -152,8 +170,7 @@ final class RelayDesk {
         {
             return .error("\(channel) can't be replayed while \(other) is subscribed to: unsubscribe first")
         }
-        // Last, since it may have the symbol collected.
-        return symbols.admit(channel).map { .error("\(channel) is not collected: \($0)") }
+        return nil
     }
 
     /// Another of some channels that brings events of a channel too. Only a wildcard has them all looked through.
@@ -170,6 +187,7 @@ final class RelayDesk {
     func subscriptionsChanged(of client: FeedClient, _ channels: [FeedChannel]) {
         let wanted = client.subscriptions.channels
         guard let reader = readers[client.id] else { return }
+        var live: Set<FeedChannel> = []
         for channel in channels {
             if !wanted.contains(channel) {
                 ends(channel)
@@ -182,10 +200,20 @@ final class RelayDesk {
                 begins(channel)
                 guard reader.joining[channel] == nil, reader.channels.insert(channel).inserted else { continue }
                 index.add(reader.live, to: channel)
+                live.insert(channel)
             }
         }
         reader.sample = nil
         listen()
+        tell(tap.openGaps, of: live, to: reader)
+    }
+
+    /// Tells a reader what is missed of its channels, in the same order as events.
+    private func tell(_ gaps: some Sequence<Gap>, of channels: Set<FeedChannel>? = nil, to reader: Reader) {
+        let channels = channels ?? reader.channels.union(reader.joining.keys)
+        for notice in gaps.compactMap({ GapNotice($0, of: channels) }) {
+            for message in notice.messages { reader.client.send(StatusMessage(GapNotice.status, message)) }
+        }
     }
 
     func progressed(_ client: FeedClient) { readers[client.id]?.room.changed() }
@@ -222,15 +250,9 @@ final class RelayDesk {
         reading[symbol] = count > 1 ? count - 1 : nil
     }
 
-    /// Has events kept of the kinds that somebody reads, and all while somebody is about to: programs subscribe as soon
-    /// as they are logged in, and the events that are on their way then have their text already.
+    /// Has the text of events kept, of the kinds that somebody reads or is about to.
     func listen() {
-        let fresh = ContinuousClock.now - configuration.loginTimeout
-        let isAnyAwaited = readers.values.contains { reader in
-            guard let loggedInAt = reader.loggedInAt, !reader.client.isEnding else { return false }
-            return loggedInAt > fresh || !reader.joining.isEmpty
-        }
-        tap.listen(isAnyAwaited ? .market : index.kinds)
+        tap.listen(replays.values.reduce(index.kinds) { $1.span.to == nil ? $0.union($1.kinds) : $0 })
     }
 
     // MARK: Live events
@@ -250,6 +272,9 @@ final class RelayDesk {
                 guard let replay = replays[id] else { continue }
                 replay.isHolding = true
                 for channel in replay.channels { index.add(replay.lane, to: channel) }
+            case .gaps(let gaps):
+                deliver(fanout.finish(index))
+                for reader in readers.values where !reader.client.isEnding { tell(gaps, to: reader) }
             }
         }
         deliver(fanout.finish(index))
@@ -265,6 +290,7 @@ final class RelayDesk {
                 guard let replay = replays[id] else { continue }
                 replay.held += parts
                 replay.heldBytes += bytes
+                heldBytes += bytes
                 replay.heldEvents += events
             } else {
                 reader.client.send(parts, events: events)
@@ -273,6 +299,7 @@ final class RelayDesk {
             let waiting = reader.client.pendingBytes + (reader.current?.heldBytes ?? 0)
             if waiting > configuration.clientBufferBytes { dismiss(reader, waiting: waiting) }
         }
+        boundAll()
         guard total.events > 0 else { return }
         board.update { state in
             state.events += total.events
@@ -288,15 +315,31 @@ final class RelayDesk {
         total.bytes += Int64(bytes)
     }
 
+    /// Closes the readers for which most waits where too much waits for all together: at once, since until its socket is
+    /// closed a reader takes the memory.
+    private func boundAll() {
+        // One reader may always have its own share.
+        let most = max(configuration.allClientsBufferBytes, configuration.clientBufferBytes)
+        guard let any = readers.values.first, any.client.allPendingBytes + heldBytes > most else { return }
+        let waiting = readers.values.filter { !$0.client.isEnding }.map {
+            (reader: $0, bytes: $0.client.pendingBytes + ($0.current?.heldBytes ?? 0))
+        }
+        var total = waiting.reduce(0) { $0 + $1.bytes }
+        for (reader, bytes) in waiting.sorted(by: { $0.bytes > $1.bytes }) where total > most {
+            dismiss(reader, waiting: bytes, timeout: .zero)
+            total -= bytes
+        }
+    }
+
     /// Closes a reader that can't keep up.
-    private func dismiss(_ reader: Reader, waiting: Int) {
+    private func dismiss(_ reader: Reader, waiting: Int, timeout: Duration? = nil) {
         board.update { $0.slowReaders += 1 }
         logger.warning(
             "a reader was closed: it reads too slowly",
             metadata: [
                 "client": "\(reader.client.address)", "waiting_bytes": "\(waiting)", "events": "\(reader.events)",
             ])
-        reader.client.close(code: 1008, reason: "slow consumer", status: .tooSlow)
+        reader.client.close(code: 1008, reason: "slow consumer", status: .tooSlow, timeout: timeout)
         forget(reader)
         publish()
     }
@@ -317,7 +360,8 @@ final class RelayDesk {
 
     func replay(_ channels: [FeedChannel], _ span: ReplaySpan, to client: FeedClient) {
         guard let reader = readers[client.id], !client.isEnding else { return }
-        guard reader.waiting.count < Self.maximumReplays else {
+        let waiting = reader.waiting.reduce(channels.count) { $0 + $1.channels.count }
+        guard reader.waiting.count < Self.maximumReplays, waiting <= configuration.maximumChannels else {
             client.send(.error("too many replays at once: nothing is replayed"))
             return
         }
@@ -383,11 +427,13 @@ final class RelayDesk {
             }
         }
         if replay.span.to == nil {
+            reader.live.followsReplay = true
             for channel in replay.channels {
                 reader.joining[channel] = nil
                 if reader.channels.insert(channel).inserted { index.add(reader.live, to: channel) }
             }
         }
+        heldBytes -= replay.heldBytes
         replays[id] = nil
         reader.current = nil
         startNext(of: reader)
@@ -417,7 +463,7 @@ final class RelayDesk {
     private func end(_ replay: Replay, of reader: Reader) {
         replay.task?.cancel()
         if replay.isHolding { for channel in replay.channels { index.remove(replay.lane, from: channel) } }
-        replays[replay.id] = nil
+        if replays.removeValue(forKey: replay.id) != nil { heldBytes -= replay.heldBytes }
     }
 
     // MARK: Symbols on demand
@@ -455,7 +501,7 @@ final class RelayDesk {
             }
             return RelayState.Reader(
                 id: reader.client.id, address: reader.client.address, agent: reader.client.agent,
-                isLoggedIn: reader.loggedInAt != nil, connectedSince: reader.since,
+                isLoggedIn: reader.isLoggedIn, connectedSince: reader.since,
                 channels: reader.channels.count + reader.joining.count, sample: reader.sample ?? [],
                 events: reader.events, bytes: reader.bytes, replayed: reader.replayed,
                 waitingBytes: reader.client.pendingBytes + (reader.current?.heldBytes ?? 0),

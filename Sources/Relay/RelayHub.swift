@@ -8,11 +8,15 @@ final class RelayHub: FeedHost {
     private let loop: any EventLoop
     private let desk: NIOLoopBound<RelayDesk>
     private let history: BarHistory
+    /// `nil` where keys keep strangers out.
+    private let pages: PageRule?
 
     /// To be called on the event loop that serves the clients.
     init(_ desk: RelayDesk, history: BarHistory, on loop: any EventLoop) {
         self.loop = loop
         self.history = history
+        let configuration = history.configuration
+        pages = configuration.keys.isEmpty ? PageRule(host: configuration.host) : nil
         self.desk = NIOLoopBound(desk, eventLoop: loop)
         desk.hub = self
     }
@@ -27,6 +31,8 @@ final class RelayHub: FeedHost {
         loop.execute { [desk] in body(desk.value) }
     }
 
+    func refusal(of request: PlainRequest) -> PlainAnswer? { pages?.refusal(of: request) }
+
     func connected(_ client: FeedClient) { desk.value.connected(client) }
 
     func disconnected(_ client: FeedClient) { desk.value.disconnected(client) }
@@ -35,8 +41,8 @@ final class RelayHub: FeedHost {
 
     func login(of client: FeedClient, key: String) -> LoginVerdict { desk.value.login(of: client, key: key) }
 
-    func refusal(of channel: FeedChannel, to client: FeedClient, replayed: Bool) -> StatusMessage? {
-        desk.value.refusal(of: channel, to: client, replayed: replayed)
+    func refusals(of channels: [FeedChannel], to client: FeedClient, replayed: Bool) -> [FeedChannel: StatusMessage] {
+        desk.value.refusals(of: channels, to: client, replayed: replayed)
     }
 
     func subscriptionsChanged(of client: FeedClient, _ channels: [FeedChannel]) {

@@ -13,6 +13,8 @@ public final class RelayTap: EventSink {
         case batch(EventBatch)
         /// What comes behind this is behind the buffer's mark of a replay.
         case mark(replay: Int)
+        /// What became known of gaps; events before it came before.
+        case gaps([Gap])
     }
 
     private struct State {
@@ -22,7 +24,15 @@ public final class RelayTap: EventSink {
         var bytes = 0
         /// Events that were thrown away since the queue was taken.
         var overflowed: Int64 = 0
+        /// The gaps that began and are not over.
+        var openGaps: Set<Gap> = []
         var wake: (@Sendable () -> Void)?
+
+        /// Adds an item, and returns whom to wake for it.
+        mutating func add(_ item: Item) -> (@Sendable () -> Void)? {
+            items.append(item)
+            return items.count == 1 ? wake : nil
+        }
     }
 
     private let buffer: TickBuffer
@@ -31,7 +41,7 @@ public final class RelayTap: EventSink {
     private let kinds = Atomic<KindSet.RawValue>(0)
 
     /// A tap before `buffer` whose queue holds at most `limit` bytes.
-    public init(before buffer: TickBuffer, limit: Int = 64 << 20) {
+    public init(before buffer: TickBuffer, limit: Int) {
         self.buffer = buffer
         self.limit = limit
     }
@@ -57,10 +67,8 @@ public final class RelayTap: EventSink {
                 state.bytes = 0
                 return (admission, nil)
             }
-            let wasEmpty = state.items.isEmpty
-            state.items.append(.batch(batch))
             state.bytes += size
-            return (admission, wasEmpty ? state.wake : nil)
+            return (admission, state.add(.batch(batch)))
         }
         wake?()
         return admission
@@ -69,11 +77,20 @@ public final class RelayTap: EventSink {
     /// As the buffer does.
     public func whenRoom(_ resume: @escaping @Sendable () -> Void) { buffer.whenRoom(resume) }
 
-    /// As the buffer does.
-    public func record(_ gap: Gap) { buffer.record(gap) }
+    /// As the buffer does; readers are told.
+    public func record(_ gap: Gap) { record(GapChange(gaps: [gap])) }
 
-    /// As the buffer does.
-    public func record(_ change: GapChange) { buffer.record(change) }
+    /// As the buffer does; readers are told.
+    public func record(_ change: GapChange) {
+        let wake = state.withLock { state -> (@Sendable () -> Void)? in
+            buffer.record(change)
+            state.openGaps.subtract(change.ended)
+            state.openGaps.formUnion(change.gaps.filter { $0.to == nil })
+            guard !state.kinds.isEmpty, !change.gaps.isEmpty else { return nil }
+            return state.add(.gaps(change.gaps))
+        }
+        wake?()
+    }
 
     /// As the buffer does.
     public func record(_ incident: Incident) { buffer.record(incident) }
@@ -97,6 +114,9 @@ public final class RelayTap: EventSink {
         }
     }
 
+    /// The gaps that began and are not over.
+    var openGaps: Set<Gap> { state.withLock { $0.openGaps } }
+
     /// The bytes that wait.
     var queuedBytes: Int { state.withLock { $0.bytes } }
 
@@ -118,9 +138,7 @@ public final class RelayTap: EventSink {
     func mark(replay: Int, _ reached: @escaping @Sendable (StreamSequences?) -> Void) {
         let wake = state.withLock { state in
             buffer.mark(reached)
-            let wasEmpty = state.items.isEmpty
-            state.items.append(.mark(replay: replay))
-            return wasEmpty ? state.wake : nil
+            return state.add(.mark(replay: replay))
         }
         wake?()
     }

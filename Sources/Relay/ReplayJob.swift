@@ -2,6 +2,7 @@ import FeedServer
 import Logging
 import MarketData
 import NIOCore
+import NIOPosix
 import Store
 import Synchronization
 
@@ -56,6 +57,7 @@ struct ReplayJob: Sendable {
         progress.want(channels)
         let drops = buffer.statistics.drops
         do {
+            try await tellGaps(from...max(from, to ?? .max))
             try await start(from, &progress)
             try await chase(from...max(from, to ?? .max), &progress)
             if to == nil { try await join(from, &progress) }
@@ -69,9 +71,12 @@ struct ReplayJob: Sendable {
         }
         let dropped = buffer.statistics.drops - drops
         if dropped > 0 {
-            await tell("replay_gap", "the buffer dropped \(dropped) events during the replay: some may be missing")
+            await tell(
+                "replay_gap", "the buffer dropped \(dropped.counted("event")) during the replay: some may be missing")
         }
-        let what = channels.count == 1 ? channels[0].description : "\(channels.count) channels"
+        // Some may have been given up meanwhile.
+        let rest = Array(progress.subscriptions.channels)
+        let what = rest.count == 1 ? rest[0].description : rest.count.counted("channel")
         let message = StatusMessage("replay_complete", "\(what): \(progress.events) events replayed")
         _ = await hub.ask { [id] in $0.complete(id, message) }
     }
@@ -79,6 +84,19 @@ struct ReplayJob: Sendable {
     private var streams: [EventStream] {
         let kinds = Set(channels.map(\.kind))
         return EventStream.allCases.filter { stream in kinds.contains { $0.stream == stream } }
+    }
+
+    /// Says which events the buffer never got: those of gaps that nothing has filled.
+    private func tellGaps(_ times: ClosedRange<Int64>) async throws {
+        let directory = buffer.directory
+        let gaps = try await NIOThreadPool.singleton.runIfActive {
+            try GapLog.read(directory: directory, states: [.open, .partial, .unfillable, .covered])
+        }
+        for gap in gaps.map(\.gap) where (gap.from...max(gap.from, gap.to ?? .max)).overlaps(times) {
+            for message in GapNotice(gap, of: Set(channels))?.messages ?? [] {
+                await tell(GapNotice.status, message)
+            }
+        }
     }
 
     /// Finds where to begin, and says from when there is data.

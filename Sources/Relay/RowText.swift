@@ -39,6 +39,7 @@ struct RowText {
         add("q", trade.sequence)
         add("trfi", trade.trfID.map(Int64.init))
         add("trft", trade.trfTime)
+        add("pt", trade.participantTime)
         close()
     }
 
@@ -55,6 +56,7 @@ struct RowText {
         add("t", quote.time)
         add("q", quote.sequence)
         add("z", quote.tape.map(Int64.init))
+        add("pt", quote.participantTime)
         close()
     }
 

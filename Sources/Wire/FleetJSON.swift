@@ -1,5 +1,4 @@
 package import Collector
-import MarketData
 package import Upstream
 
 /// The boxes that share a database, the worst first: `/api/fleet` and `edgetick fleet --json`.

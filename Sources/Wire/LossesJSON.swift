@@ -57,13 +57,21 @@ package struct GapsJSON: WireObject {
     }
 
     package var total: Int64
+    package var is_complete: Bool
     package var gaps: [Gap]
 
-    package static let meanings = ["total": "All that are recorded", "gaps": "Newest first"]
+    package static let meanings = [
+        "total": "All that are recorded",
+        "is_complete": "false where older gaps of the symbol weren't looked for",
+        "gaps": "Newest first",
+    ]
 
-    /// - Parameter symbolLimit: the most symbols that one gap names; the count is always there.
-    package init(_ records: [GapRecord], total: Int64, symbolLimit: Int = .max) {
+    /// - Parameters:
+    ///   - isComplete: whether all gaps were looked at among which these were searched.
+    ///   - symbolLimit: the most symbols that one gap names; the count is always there.
+    package init(_ records: [GapRecord], total: Int64, isComplete: Bool = true, symbolLimit: Int = .max) {
         self.total = total
+        is_complete = isComplete
         gaps = records.sorted { $0.id > $1.id }.map { Gap($0, symbolLimit: symbolLimit) }
     }
 }

@@ -20,7 +20,8 @@ package struct StatusJSON: WireObject {
             "unplaced_tickers": "Their names, a hundred at most",
             "moving": "Symbols on their way from one connection to another",
             "duplicate_events": "Events left out because another connection had brought them",
-            "forgotten_events": "Events forgotten too early to tell a second copy",
+            "forgotten_events":
+                "Events forgotten while a connection still owed its copy; that connection is opened again",
         ]
 
         init(_ placement: SetSnapshot) {

@@ -1,5 +1,7 @@
 import Feed
+import FeedServer
 import FeedSimulator
+import Foundation
 import LedgerSupport
 import Logging
 import MarketData
@@ -142,7 +144,7 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
     private static let plan = LedgerPlan(kinds: [.minuteBar], symbols: symbols)
 
     private func rig(
-        key: Secret? = nil, refusals: Int = 0,
+        key: Secret? = nil, refusals: Int = 0, tls: FeedServerConfiguration.TLSFiles? = nil,
         _ body: @Sendable (FeedSimulator, Int, Workspace, TickBuffer) async throws -> Void
     ) async throws {
         var configuration = SimulatorConfiguration(
@@ -152,6 +154,7 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
         configuration.servesAggregates = true
         configuration.aggregateRefusals = refusals
         configuration.apiKey = key
+        configuration.tls = tls
         let simulator = FeedSimulator(configuration: configuration, logger: quiet)
         let port = try await simulator.bind()
         let workspace = try Workspace()
@@ -213,6 +216,39 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
         }
     }
 
+    @Test func `over a proxy TLS goes through to the REST API, and the proxy sees neither key nor question`()
+        async throws
+    {
+        let certificates = try TestCertificates(directory: Workspace().path)
+        try certificates.makeServer("good", alternativeNames: "DNS:localhost,IP:127.0.0.1")
+        let files = certificates.server("good")
+        let tls = FeedServerConfiguration.TLSFiles(certificateFile: files.certificate, keyFile: files.key)
+        try await rig(key: Secret("canary-key"), tls: tls) { simulator, port, _, _ in
+            let proxy = try ConnectProxy(credentials: "bWU6cEBzcw==")
+            func client(_ login: String) throws -> AggregatesClient {
+                var configuration = AggregatesClient.Configuration(
+                    url: "https://localhost:\(port)", apiKey: Secret("canary-key"), caFile: certificates.authority)
+                configuration.proxy = HTTPProxy("http://\(login)127.0.0.1:\(proxy.port)")
+                configuration.tries = 1
+                return try AggregatesClient(configuration: configuration, logger: quiet)
+            }
+            let allowed = try client("me:p%40ss@")
+            let bars = try? await allowed.all(of: Self.symbols[0], starts: span)
+            await allowed.shutdown()
+            #expect(bars?.count == 100)
+            #expect(proxy.heads.first?.hasPrefix("CONNECT localhost:\(port) HTTP/1.1\r\n") == true)
+            #expect(proxy.heads.allSatisfy { !$0.contains("canary") && !$0.contains("AAPL") })
+            let refused = try client("")
+            let error = await #expect(throws: BackfillError.self) {
+                _ = try await refused.all(of: Self.symbols[0], starts: span)
+            }
+            #expect(error?.reason == .unreachable)
+            #expect(error?.message.contains("asked through the proxy 127.0.0.1:\(proxy.port)") == true)
+            await refused.shutdown()
+            #expect(simulator.statistics.aggregateRequests == 1)
+        }
+    }
+
     @Test func `nobody there is told in one line`() async throws {
         var configuration = AggregatesClient.Configuration(url: "http://127.0.0.1:1", apiKey: Secret("k"))
         configuration.tries = 1
@@ -248,7 +284,7 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
                     from: Self.plan.start + 200 * 60_000, to: Self.plan.start + 210 * 60_000, cause: .stalled))
             try await buffer.flush()
             let client = try client(port)
-            let filler = GapFiller(client: client, buffer: buffer, directory: workspace.path)
+            let filler = GapFiller(client: client, buffer: buffer)
             let records = try GapLog.read(directory: workspace.path)
             #expect(try await filler.fill(records[0]) == .filled)
             #expect(try await filler.fill(records[1]) == .empty)
@@ -280,7 +316,7 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
             let fresh = try #require(try GapLog.read(directory: workspace.path).first)
             try await buffer.settle([GapFill(of: fresh, symbols: [(Self.symbols[0], 100)], event: .minuteBar)])
             let client = try client(port)
-            let filler = GapFiller(client: client, buffer: buffer, directory: workspace.path)
+            let filler = GapFiller(client: client, buffer: buffer)
             let record = try #require(try GapLog.read(directory: workspace.path).first)
             #expect(try await filler.fill(record) == .filled)
             #expect(simulator.statistics.aggregateRequests == 2)
@@ -289,9 +325,82 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
         }
     }
 
+    @Test func `a gap of a file that was found damaged is filled by the file that took its place`() async throws {
+        try await rig { _, port, _, _ in
+            let workspace = try Workspace()
+            func open() throws -> TickBuffer {
+                try TickBuffer.open(
+                    directory: workspace.path, options: .init(collector: "tests", commitInterval: .milliseconds(5)),
+                    logger: quiet)
+            }
+            let first = try open()
+            var batch = EventBatch(connection: "witness", receivedMicroseconds: Self.plan.start * 1000)
+            batch.bars = [Self.plan.event(0).bar].compactMap(\.self)
+            #expect(first.offer(batch) == .accepted)
+            let gap = Gap(
+                connection: "primary", symbols: Self.symbols, events: [.minuteBar], from: Self.plan.start + 60_000,
+                to: Self.plan.start + 100 * 60_000, cause: .disconnected)
+            first.record(gap)
+            try await first.flush()
+            await first.close()
+            let path = workspace.file(TickBuffer.fileName)
+            var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+            let page = try #require(bytes.range(of: Data("witness".utf8))?.lowerBound) / 4096 * 4096
+            bytes.replaceSubrange(page..<page + 4096, with: Data(repeating: 0xA5, count: 4096))
+            try bytes.write(to: URL(fileURLWithPath: path))
+
+            let second = try open()
+            #expect(second.statistics.setAside.count == 1)
+            let record = try #require(try GapLog.read(directory: workspace.path).first)
+            #expect(record.gap == gap && record.state == .open)
+            let client = try client(port)
+            let filler = GapFiller(client: client, buffer: second)
+            #expect(try await filler.fill(record) == .filled)
+            #expect(try await Self.bars(second).count == 300)
+            await client.shutdown()
+            await second.close()
+        }
+    }
+
+    @Test func `a gap for whose bars the file has no room stays open`() async throws {
+        try await rig { _, port, _, _ in
+            let workspace = try Workspace()
+            let buffer = try TickBuffer.open(
+                directory: workspace.path,
+                options: .init(
+                    collector: "tests", commitInterval: .milliseconds(5), maximumBytes: 1 << 20, fullPolicy: .rejectNew),
+                logger: quiet)
+            var batch = EventBatch(connection: "primary", receivedMicroseconds: Self.plan.start * 1000)
+            let bar = try #require(Self.plan.event(0).bar)
+            for size in [500, 50, 5] {
+                for _ in 0..<40 {
+                    batch.bars = Array(repeating: bar, count: size)
+                    _ = buffer.offer(batch)
+                    try await buffer.flush()
+                }
+            }
+            let drops = buffer.statistics.drops
+            #expect(drops > 0)
+            buffer.record(
+                Gap(
+                    connection: "primary", symbols: [Self.symbols[1]], events: [.minuteBar],
+                    from: Self.plan.start + 60_000, to: Self.plan.start + 100 * 60_000, cause: .disconnected))
+            try await buffer.flush()
+            let record = try #require(try GapLog.read(directory: workspace.path).first)
+            let client = try client(port)
+            let filler = GapFiller(client: client, buffer: buffer)
+            let error = await #expect(throws: BackfillError.self) { try await filler.fill(record) }
+            #expect(error?.reason == .buffer && error?.message.contains("takes nothing new") == true)
+            let after = try #require(try GapLog.read(directory: workspace.path).first)
+            #expect(after.state == .open && after.settled.isEmpty && buffer.statistics.drops == drops)
+            await client.shutdown()
+            await buffer.close()
+        }
+    }
+
     @Test func `the service fills what just happened by itself`() async throws {
         try await rig { simulator, port, workspace, buffer in
-            var configuration = BackfillService.Configuration(directory: workspace.path)
+            var configuration = BackfillService.Configuration()
             configuration.settleTime = .zero
             configuration.reach = .seconds(1_000_000_000)
             let service = BackfillService(
@@ -356,7 +465,7 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
             #expect(before > 0 && before < count)
             #expect(try GapLog.read(directory: workspace.path).count > 3)
             let client = try client(port)
-            let filler = GapFiller(client: client, buffer: buffer, directory: workspace.path)
+            let filler = GapFiller(client: client, buffer: buffer)
             let result = try await filler.fill(
                 symbols, [.minuteBar], from: plan.start, to: plan.start + 960 * 60_000)
             #expect(result.rows == count - before)

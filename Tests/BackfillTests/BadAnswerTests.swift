@@ -33,7 +33,7 @@ import Testing
             client = try AggregatesClient(configuration: configuration, logger: log.logger)
         }
 
-        var filler: GapFiller { GapFiller(client: client, buffer: buffer, directory: workspace.path) }
+        var filler: GapFiller { GapFiller(client: client, buffer: buffer) }
 
         func record(_ symbols: [Symbol], minutes: Int64 = 10) {
             buffer.record(
@@ -64,7 +64,7 @@ import Testing
         rig.record(Array(Self.symbols[...1]))
         rig.record([Self.symbols[2]])
         try await rig.buffer.flush()
-        var configuration = BackfillService.Configuration(directory: rig.workspace.path)
+        var configuration = BackfillService.Configuration()
         configuration.reach = .seconds(1_000_000_000)
         let service = BackfillService(
             configuration: configuration, client: rig.client, buffer: rig.buffer,

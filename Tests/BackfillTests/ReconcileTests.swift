@@ -252,6 +252,50 @@ private func bar(_ minute: Int, close: Double = 10, volume: Double = 100, vwap: 
         #expect(found.count == 260 && found.values.count { $0.count == 3 } == 250)
     }
 
+    @Test(arguments: ["\u{FEFF}", ""], ["\n", "\r\n"])
+    func `a byte order mark, another order of the columns and lines that end with CRLF are read`(
+        mark: String, end: String
+    ) async throws {
+        let workspace = try Workspace()
+        let lines =
+            ["window_start,transactions,low,high,close,open,volume,ticker"]
+            + (0..<3).map { "\((opening + Int64($0) * 60_000) * 1_000_000),12,10.25,11,10.75,10.5,1500,AAPL" }
+        let path = try workspace.write(mark + lines.joined(separator: end) + end, to: "day.csv")
+        let found = try await read(path, ["AAPL"])
+        #expect(found["AAPL"]?.map(\.start) == (0..<3).map { opening + $0 * 60_000 })
+        #expect(found["AAPL"]?.first?.volume == 1500)
+    }
+
+    @Test func `of a symbol behind the end of a sorted file nobody knows whether it had no trades`() async throws {
+        let workspace = try Workspace()
+        let lines = ["AAPL", "BRK.B", "MSFT"].map { line($0, 1) }
+        let path = try workspace.write(([Self.header] + lines).joined(separator: "\n") + "\n", to: "day.csv")
+        let symbols = ["AAPL", "GOOG", "NVDA", "TSLA"].compactMap { Symbol($0) }
+        let tape = try FlatFileTape(path: path, symbols, starts: starts) { _ in }
+        let group = try #require(try await tape.next().get())
+        #expect(group.bars.mapValues(\.count) == [symbols[0]: 1, symbols[1]: 0])
+        #expect(Set(group.failures.keys) == Set(symbols[2...]))
+        #expect(group.failures[symbols[2]]?.message.contains("ends with MSFT") == true)
+        let rest = try await tape.next().get()
+        #expect(rest?.bars.count == nil)
+    }
+
+    @Test func `a file whose tickers are not together, or that is cut short, is refused before anything is compared`()
+        async throws
+    {
+        let workspace = try Workspace()
+        let symbols = (0..<100).map { "S\($0)" }
+        let byTime = [Self.header] + (0..<2).flatMap { minute in symbols.map { line($0, minute) } }
+        let path = try workspace.write(byTime.joined(separator: "\n") + "\n", to: "day.csv")
+        let error = await #expect(throws: BackfillError.self) { _ = try await read(path, symbols) }
+        #expect(error?.reason == .badFile && error?.message.contains("line 102: S0 had lines before") == true)
+        #expect(throws: BackfillError.self) {
+            try FlatFileTape(path: path, symbols.compactMap { Symbol($0) }, starts: starts) { _ in }
+        }
+        let directory = await #expect(throws: BackfillError.self) { _ = try await read(workspace.path, symbols) }
+        #expect(directory?.message.contains("Is a directory") == true, "\(directory?.message ?? "")")
+    }
+
     @Test func `a file of another day, of something else, or cut short is refused by name`() async throws {
         let workspace = try Workspace()
         func refusal(_ text: String, cut: Int? = nil) async throws -> BackfillError? {
@@ -297,7 +341,7 @@ private func bar(_ minute: Int, close: Double = 10, volume: Double = 100, vwap: 
         }
 
         func reconciler(_ target: Reconciler.Target? = nil) -> Reconciler {
-            Reconciler(source: .aggregates(client), buffer: buffer, directory: workspace.path, target: target)
+            Reconciler(source: .aggregates(client), buffer: buffer, target: target)
         }
 
         func offer(_ bars: [Bar]) async throws {
@@ -342,6 +386,56 @@ private func bar(_ minute: Int, close: Double = 10, volume: Double = 100, vwap: 
         #expect(second.findings.allSatisfy { $0.added.isEmpty && $0.corrected.isEmpty })
         let log = try DayLog.reconciled(directory: rig.workspace.path)
         #expect(log.map(\.symbol) == symbols && log.allSatisfy(\.isComplete) && log[0].tape == 5)
+        await rig.close()
+    }
+
+    @Test(arguments: [
+        #"{"status":"ERROR","error":"an error"}"#, #"{"status":"NOT_AUTHORIZED","message":"upgrade"}"#, "{}",
+        #"{"status":"ERROR","results":[]}"#, #"{"status":"• odd •"}"#,
+        #"{"status":"OK","resultsCount":0,"missing":{"reason":"the status of the buffer"}}"#,
+    ])
+    func `an answer that gives nothing is no day without trades`(body: String) async throws {
+        let rig = try Rig { _ in (200, body) }
+        let report = try await rig.reconciler().run(day, [Symbol("AAPL")!])
+        let error = try #require(report.failures[Symbol("AAPL")!])
+        #expect(!report.isComplete && report.findings.isEmpty)
+        #expect(error.reason == .badAnswer && !error.message.contains("buffer"), "\(error)")
+        #expect(error.message.utf8.allSatisfy { 0x20..<0x7F ~= $0 })
+        #expect(try DayLog.reconciled(directory: rig.workspace.path).isEmpty)
+        await rig.close()
+    }
+
+    @Test(arguments: [1, 200])
+    func `a day of which the server has no bar of any symbol was not compared`(count: Int) async throws {
+        let rig = try Rig { _ in (200, #"{"status":"OK","resultsCount":0}"#) }
+        let symbols = (0..<count).compactMap { Symbol("S\($0)") }
+        let error = await #expect(throws: BackfillError.self) { try await rig.reconciler().run(day, symbols) }
+        #expect(error?.reason == .badAnswer && error?.message.contains("has no bar of 2024-01-02") == true)
+        #expect(rig.server.requests.count == count)
+        #expect(try DayLog.reconciled(directory: rig.workspace.path).isEmpty)
+        await rig.close()
+    }
+
+    @Test func `symbols without trades are complete once another symbol shows that the server has the day`()
+        async throws
+    {
+        let rig = try Rig(Self.answer)
+        let quiet = (0..<170).compactMap { Symbol("S\($0)") }
+        let report = try await rig.reconciler().run(day, quiet + [Symbol("AAPL")!])
+        #expect(report.isComplete && report.findings.count == 171)
+        #expect(report.findings.count { $0.day.tape == 0 } == 170)
+        #expect(try DayLog.reconciled(directory: rig.workspace.path).count == 171)
+        await rig.close()
+    }
+
+    @Test func `pages that bring nothing and name another come to an end`() async throws {
+        let rig = try Rig { target in
+            let next = (Int(target.split(separator: "=").last ?? "") ?? 0) + 1
+            return (200, #"{"status":"OK","results":[],"next_url":"/v2/aggs/ticker/AAPL?cursor=\#(next)"}"#)
+        }
+        let report = try await rig.reconciler().run(day, [Symbol("AAPL")!])
+        #expect(report.failures[Symbol("AAPL")!]?.message.contains("have no end") == true)
+        #expect(rig.server.requests.count == 20)
         await rig.close()
     }
 

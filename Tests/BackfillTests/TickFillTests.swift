@@ -128,6 +128,7 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
                 #expect(seen.insert(id).inserted && row.event.time == sent.time && row.event.price == sent.price)
                 #expect(
                     row.event.size == sent.size && row.event.exchange == sent.exchange && row.event.tape == sent.tape)
+                #expect(row.event.participantTime == sent.participantTime)
                 #expect(row.event.tradeID.map { batch.text[$0] } == sent.tradeID.map { texts[$0] })
                 #expect(row.event.conditions.map { batch.text[$0] } == sent.conditions.map { texts[$0] })
             }
@@ -145,7 +146,7 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
     {
         try await rig { _, client, directory, buffer in
             try await stream(buffer, without: gap())
-            let filler = GapFiller(client: client, buffer: buffer, directory: directory)
+            let filler = GapFiller(client: client, buffer: buffer)
             let record = try #require(try GapLog.read(directory: directory).first)
             #expect(record.state == .open && record.lacksTicks)
             let access = try await filler.access(record.gap) { [] }
@@ -169,7 +170,7 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
             let record = try #require(try GapLog.read(directory: directory).first)
             let requests = FillPlan(record, everything: []).requests
             // The edges alone are more than that.
-            let filler = TickFiller(client: client, buffer: buffer, directory: directory, mostKnown: 1)
+            let filler = TickFiller(client: client, buffer: buffer, mostKnown: 1)
             let first = try await filler.bring(requests, of: record, within: nil)
             #expect(first.rows == 149 * 4 && !first.isCut)
             try await expectAll(buffer)
@@ -182,7 +183,7 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
     @Test func `a budget that is used up leaves the rest to a person, also after a restart`() async throws {
         try await rig { _, client, directory, buffer in
             try await stream(buffer, without: gap())
-            let filler = GapFiller(client: client, buffer: buffer, directory: directory)
+            let filler = GapFiller(client: client, buffer: buffer)
             let record = try #require(try GapLog.read(directory: directory).first)
             var access = TickAccess.all
             access.budget = TickAccess.Budget()
@@ -201,7 +202,7 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
     @Test func `a plan without ticks is told, and the gap says so`() async throws {
         try await rig(refusesTicks: true) { simulator, client, directory, buffer in
             try await stream(buffer, without: gap([.trade]))
-            let filler = GapFiller(client: client, buffer: buffer, directory: directory)
+            let filler = GapFiller(client: client, buffer: buffer)
             let record = try #require(try GapLog.read(directory: directory).first)
             var told: [EventKind] = []
             #expect(try await filler.fill(record, uncovered: { told.append($0) }) == .unfillable)
@@ -247,12 +248,12 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
         let server = try ScriptedREST { _ in (200, #"{"status":"OK","results":[]}"#) }
         let client = try AggregatesClient(
             configuration: .init(url: "http://127.0.0.1:\(server.port)", apiKey: Secret("key")), logger: quiet)
-        let filler = GapFiller(client: client, buffer: buffer, directory: workspace.path)
+        let filler = GapFiller(client: client, buffer: buffer)
         let record = try #require(try GapLog.read(directory: workspace.path).first)
         #expect(try await filler.fill(record) == .empty)
         #expect(server.requests.count == 2 && server.requests.contains { $0.contains("/trades/IBM") })
         let detail = try GapLog.read(directory: workspace.path).first?.detail
-        #expect(detail == "nothing was traded; 2 symbols of the last day and of the universes were asked for")
+        #expect(detail == "nothing was traded; asked for 2 symbols of the last day and of the universes")
         await client.shutdown()
         await buffer.close()
     }
@@ -272,7 +273,7 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
         try await buffer.flush()
         let client = try AggregatesClient(
             configuration: .init(url: "http://127.0.0.1:\(server.port)", apiKey: Secret("key")), logger: quiet)
-        let filler = GapFiller(client: client, buffer: buffer, directory: workspace.path)
+        let filler = GapFiller(client: client, buffer: buffer)
         let record = try #require(try GapLog.read(directory: workspace.path).first)
         #expect(try await filler.fill(record) == .filled)
         #expect(server.requests.first?.contains("order=asc&limit=50000") == true)

@@ -93,6 +93,12 @@ struct Browser: Sendable {
         _ = try await call("POST", "/url", ["url": url])
     }
 
+    /// Runs a script in each page that is opened from now on, before the page's own, and has each load ask for every file.
+    func prepare(_ script: String) async throws {
+        try await command("Network.setCacheDisabled", ["cacheDisabled": true])
+        try await command("Page.addScriptToEvaluateOnNewDocument", ["source": script])
+    }
+
     /// Makes the page so wide and high, in CSS pixels.
     func resize(width: Int, height: Int) async throws {
         try await command(

@@ -15,7 +15,7 @@ import WebAPISupport
     .timeLimit(.minutes(5)))
 struct DeskTests {
     static let isLive = "document.getElementById('contact').dataset.state === 'live'"
-    private static let readout = "document.querySelector('#candles .readout').textContent.replaceAll('\\u00a0', ' ')"
+    static let readout = "document.querySelector('#candles .readout').textContent.replaceAll('\\u00a0', ' ')"
     static let shown = "Number(document.querySelector('.candles').dataset.shown)"
     /// 2026-01-05, 10:00 in New York.
     static let start: Int64 = 1_767_625_200_000
@@ -512,9 +512,9 @@ enum Axe {
     }()
 }
 
-/// Set once.
-private final class Flag: Sendable {
+/// Set by one task, read by another.
+final class Flag: Sendable {
     private let state = Mutex(false)
     var isSet: Bool { state.withLock { $0 } }
-    func set() { state.withLock { $0 = true } }
+    func set(_ value: Bool = true) { state.withLock { $0 = value } }
 }

@@ -30,19 +30,7 @@ struct IdentityTests {
             pass = UploadPass(buffer: buffer, uploader: uploader, batchRows: 700)
         }
 
-        /// Buffers trades, each of which says in its id which one it is.
-        func collect(_ ids: ClosedRange<Int>) async throws {
-            var batch = EventBatch(
-                connection: "primary", receivedMicroseconds: Int64(Date().timeIntervalSince1970 * 1_000_000))
-            for id in ids {
-                batch.trades.append(
-                    Trade(
-                        symbol: Symbol("IBM")!, time: 1_380_000_000_000 + Int64(id), price: Double(id) / 100, size: 100,
-                        tradeID: batch.text.append("\(id)"), sequence: Int64(id)))
-            }
-            #expect(buffer.offer(batch) != .refused)
-            try await buffer.flush()
-        }
+        func collect(_ ids: ClosedRange<Int>) async throws { try await buffer.collect(trades: ids) }
 
         func upload() async throws { _ = try await pass.run() }
 
@@ -411,20 +399,4 @@ struct IdentityTests {
         let count = try #require(Int(rows.trimmingCharacters(in: .whitespacesAndNewlines)))
         #expect(count <= UploadLine.mostPredecessors + 1)
     }
-}
-
-/// One batch.
-private actor OneBatch: UploadSource {
-    private var batch: BufferedBatch?
-
-    init(_ batch: BufferedBatch) { self.batch = batch }
-
-    func nextBatch() async throws -> BufferedBatch? {
-        defer { batch = nil }
-        return batch
-    }
-
-    func keep(_ refused: [RefusedRow], of stream: EventStream) async throws {}
-    func settled(_ batch: SettledBatch) async throws {}
-    func failed(_ stream: EventStream, _ error: UpstreamError) async {}
 }

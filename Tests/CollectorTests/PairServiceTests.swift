@@ -29,8 +29,8 @@ struct PairServiceTests {
             uploader = Uploader(configuration: configuration, bufferID: buffer.id, logger: quiet)
             let pair = PairService(
                 buffer: buffer, directory: directory, symbols: { symbols }, kinds: [.trade],
-                table: StretchTable(configuration: configuration, group: group), interval: .milliseconds(20),
-                patience: .milliseconds(40), logger: quiet)
+                tables: [StretchTable(configuration: configuration, group: group)], interval: .milliseconds(20),
+                patience: .milliseconds(40), recheck: .milliseconds(50), logger: quiet)
             service = Task { try await pair.run() }
         }
 
@@ -153,5 +153,50 @@ struct PairServiceTests {
         try await Waiting.until(within: .seconds(20)) { try first.states().last == .covered }
         #expect(try first.states().map { $0 == .covered } == [true, false, false, false, false, true])
         for box in [first, second, stranger] { await box.stop() }
+    }
+
+    @Test func `a database that was restored covers no gap with rows that it lost, until they are there again`()
+        async throws
+    {
+        let workspace = try Workspace()
+        let cluster = try PostgresCluster.shared()
+        let database = try cluster.makeDatabase()
+        let uri = cluster.uri(database)
+        _ = try await UpstreamSchema.migrate(try UpstreamConfiguration(uri: uri, collector: "nyc-a"))
+        let said = Said(cluster: cluster, database: database)
+        let first = try Box("nyc-a", group: "nyc", workspace.file("a"), uri, symbols: [symbol])
+        let second = try Box("nyc-b", group: "nyc", workspace.file("b"), uri, symbols: [symbol])
+        // Of events as old as the others of this suite no gap is looked at again.
+        func now() -> Int64 { WallClock.milliseconds() - Self.start }
+        func live(until condition: () throws -> Bool) async throws {
+            let deadline = ContinuousClock.now + .seconds(20)
+            while try !condition(), .now < deadline {
+                let moment = now()
+                try await second.collect(moment...moment, symbol)
+            }
+            try #require(try condition())
+        }
+        try await live { try said.through("nyc-b") > 0 }
+        let tables = ["trades", "edgetick_uploads", "edgetick_stretches"]
+        for table in tables { try cluster.psql("CREATE TABLE kept_\(table) AS TABLE \(table)", database: database) }
+        let from = now() + 1
+        try await live { now() > from + 20 }
+        let to = now()
+        try await live { try said.through("nyc-b") > to }
+        first.buffer.record(gap(from, to))
+        try await Waiting.until { try first.states() == [.covered] }
+
+        let restoring = tables.map { "TRUNCATE \($0); INSERT INTO \($0) SELECT * FROM kept_\($0)" }
+        try cluster.psql(
+            "BEGIN; " + restoring.joined(separator: "; ") + "; COMMIT", database: database)
+        try await Waiting.until { try first.states() == [.open] }
+        #expect(try said.through("nyc-b") < to)
+        #expect(
+            try GapLog.read(directory: first.directory).first?.detail
+                == "what covered it is not in the database any more")
+        // The other box finds out with its next rows, and brings them again.
+        try await live { try said.through("nyc-b") > to }
+        try await Waiting.until { try first.states() == [.covered] }
+        for box in [first, second] { await box.stop() }
     }
 }

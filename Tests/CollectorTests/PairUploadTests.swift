@@ -27,18 +27,7 @@ struct PairUploadTests {
         }
 
         /// Buffers trades as this box received them.
-        func collect(_ ids: ClosedRange<Int>) async throws {
-            var batch = EventBatch(
-                connection: "primary", receivedMicroseconds: Int64(Date().timeIntervalSince1970 * 1_000_000))
-            for id in ids {
-                batch.trades.append(
-                    Trade(
-                        symbol: Symbol("IBM")!, time: 1_380_000_000_000 + Int64(id), price: Double(id) / 100, size: 100,
-                        exchange: 4, tradeID: batch.text.append("\(id)"), sequence: Int64(id)))
-            }
-            #expect(buffer.offer(batch) != .refused)
-            try await buffer.flush()
-        }
+        func collect(_ ids: ClosedRange<Int>) async throws { try await buffer.collect(trades: ids) }
 
         func stop() async {
             await uploader.disconnect()

@@ -1,6 +1,7 @@
 import MarketData
 import Store
 import Testing
+import Upstream
 
 @testable import Collector
 
@@ -35,14 +36,18 @@ struct StretchLogTests {
         Stretch(kind: .trade, symbols: symbols, since: since, through: through)
     }
 
+    private func claim(_ since: Int64, _ through: Int64, _ symbols: Set<Symbol>?, row: Int64?) -> StretchClaim {
+        StretchClaim(stretch(since, through, symbols), row: row)
+    }
+
     @Test
     mutating func `what was newest is vouched for once its rows are upstream and no loss can come to light any more`() {
         #expect(log.look(sight(0, newest: 1000, rows: 10, upstream: 0)).isEmpty)
         #expect(log.look(sight(80, newest: 5000, rows: 50, upstream: 50)).isEmpty)
         // The first mark was the beginning itself.
         #expect(log.look(sight(95, newest: 6000, rows: 60, upstream: 55)).isEmpty)
-        #expect(log.look(sight(186, newest: 9000, rows: 90, upstream: 59)) == [stretch(1000, 5000, [a, b])])
-        #expect(log.look(sight(190, newest: 9500, rows: 95, upstream: 60)) == [stretch(1000, 6000, [a, b])])
+        #expect(log.look(sight(186, newest: 9000, rows: 90, upstream: 59)) == [claim(1000, 5000, [a, b], row: 50)])
+        #expect(log.look(sight(190, newest: 9500, rows: 95, upstream: 60)) == [claim(1000, 6000, [a, b], row: 60)])
     }
 
     @Test
@@ -53,14 +58,16 @@ struct StretchLogTests {
         #expect(log.look(sight(101, newest: 600_000, rows: 20, upstream: 20, symbols: all, time: 600_000)).isEmpty)
         #expect(
             log.look(sight(192, newest: 700_000, rows: 30, upstream: 30, symbols: all, time: 700_000))
-                == [stretch(500_000, 600_000, all)])
+                == [claim(500_000, 600_000, all, row: 20)])
         // Of a replay of old events the clock says nothing.
         var replay = StretchLog(patience: .seconds(90))
         let year: Int64 = 365 * 86_400_000
         _ = replay.look(sight(0, newest: 1000, rows: 10, upstream: 10, time: year))
         _ = replay.look(sight(91, newest: 5000, rows: 50, upstream: 50, time: year))
         #expect(
-            replay.look(sight(182, newest: 9000, rows: 90, upstream: 90, time: year)) == [stretch(1000, 5000, [a, b])])
+            replay.look(sight(182, newest: 9000, rows: 90, upstream: 90, time: year)) == [
+                claim(1000, 5000, [a, b], row: 50)
+            ])
     }
 
     @Test mutating func `while the database is away nothing is vouched for, and what was seen then counts afterwards`()
@@ -70,21 +77,23 @@ struct StretchLogTests {
             #expect(second == 0 || log.look(now).isEmpty)
         }
         let back = log.look(sight(10_000, newest: 10_000_000, rows: 10_000, upstream: 10_000))
-        #expect(back == [stretch(10_000, 320_000, [a, b])])
+        #expect(back == [claim(10_000, 320_000, [a, b], row: 320)])
     }
 
     @Test mutating func `a gap begins a new stretch behind it, and ends the old one where the loss began`() {
         _ = log.look(sight(0, newest: 1000, rows: 10, upstream: 10))
         _ = log.look(sight(91, newest: 5000, rows: 50, upstream: 50))
-        #expect(log.look(sight(182, newest: 9000, rows: 90, upstream: 90)) == [stretch(1000, 5000, [a, b])])
+        #expect(log.look(sight(182, newest: 9000, rows: 90, upstream: 90)) == [claim(1000, 5000, [a, b], row: 50)])
         // It turned out later than it should.
         let lost = gap(4000, 12_000, [a])
         #expect(
-            log.look(sight(190, newest: 13_000, rows: 99, upstream: 99, gaps: [lost])) == [stretch(1000, 4000, [a, b])])
+            log.look(sight(190, newest: 13_000, rows: 99, upstream: 99, gaps: [lost])) == [
+                claim(1000, 4000, [a, b], row: nil)
+            ])
         _ = log.look(sight(281, newest: 20_000, rows: 120, upstream: 120, gaps: [lost]))
         #expect(
             log.look(sight(372, newest: 21_000, rows: 130, upstream: 130, gaps: [lost]))
-                == [stretch(13_000, 20_000, [a, b])])
+                == [claim(13_000, 20_000, [a, b], row: 120)])
     }
 
     @Test mutating func `a loss that lasts takes its symbols out, and one of all leaves nothing to vouch for`() {
@@ -92,7 +101,7 @@ struct StretchLogTests {
         _ = log.look(sight(0, newest: 1000, rows: 10, upstream: 10, gaps: [lasting]))
         _ = log.look(sight(91, newest: 5000, rows: 50, upstream: 50, gaps: [lasting]))
         let news = log.look(sight(182, newest: 9000, rows: 90, upstream: 90, gaps: [lasting]))
-        #expect(news == [stretch(1000, 5000, [a])])
+        #expect(news == [claim(1000, 5000, [a], row: 50)])
         for second in 200...500 {
             let all = gap(9000, nil, [])
             #expect(log.look(sight(second, newest: 9999, rows: 99, upstream: 99, gaps: [all])).isEmpty)
@@ -107,7 +116,7 @@ struct StretchLogTests {
             _ = log.look(sight(273, newest: 4000, rows: 40, upstream: 40, symbols: symbols, drops: drops))
             #expect(
                 log.look(sight(364, newest: 5000, rows: 50, upstream: 50, symbols: symbols, drops: drops))
-                    == [stretch(3000, 4000, symbols)])
+                    == [claim(3000, 4000, symbols, row: 40)])
             log = StretchLog(patience: .seconds(90))
         }
     }

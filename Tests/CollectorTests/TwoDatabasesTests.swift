@@ -46,7 +46,8 @@ struct TwoDatabasesTests {
     @Test func `each stream goes to its database alone, and each ledger knows its own`() async throws {
         let pair = try await Pair()
         #expect(
-            try pair.tables(pair.ticks) == "edgetick_schema edgetick_uploads fair_values imbalances luld quotes trades")
+            try pair.tables(pair.ticks)
+                == "edgetick_schema edgetick_stretches edgetick_uploads fair_values imbalances luld quotes trades")
         for stream in EventStream.allCases { try await pair.rig.append(200, to: stream) }
         for uploader in pair.uploaders {
             let report = await UploadPass(buffer: pair.rig.buffer, uploader: uploader, batchRows: 70).report()

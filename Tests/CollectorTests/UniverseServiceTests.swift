@@ -1,5 +1,6 @@
 import Feed
 import FeedSimulator
+import Foundation
 import Logging
 import MarketData
 import Store
@@ -29,6 +30,23 @@ import Upstream
             try await Waiting.until(within: .seconds(30)) { owner.interest("two") == .symbols(symbols("D")) }
             let told = rig.log.filter { $0.contains("the universes have changed") }
             #expect(told.count { $0.contains("connection=one") } == 1 && told.count == 2, "\(told)")
+        }
+    }
+
+    @Test func `a mirror that is removed is told, and the file that comes in its place is followed`() async throws {
+        let rig = try SymbolsRig([wish("one", "a")])
+        try rig.add("a", "A")
+        let (owner, service, _) = try await rig.open()
+        try await service.running {
+            for end in ["", "-wal", "-shm"] {
+                try? FileManager.default.removeItem(atPath: rig.workspace.file(UniverseMirror.fileName + end))
+            }
+            try await Waiting.until(within: .seconds(30)) { service.status.unreadable != nil }
+            #expect(owner.interest("one") == .symbols(symbols("A")))
+            try rig.add("a", "A", "B")
+            try await Waiting.until(within: .seconds(30)) { owner.interest("one") == .symbols(symbols("A", "B")) }
+            #expect(service.status.unreadable == nil)
+            #expect(rig.log.contains { $0.contains("can't be read") } && rig.log.contains { $0.contains("read again") })
         }
     }
 

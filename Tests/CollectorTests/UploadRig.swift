@@ -125,3 +125,36 @@ final class UploadRig {
         proxy.stop()
     }
 }
+
+/// A batch that is uploaded and that nobody notes.
+actor OneBatch: UploadSource {
+    private var batch: BufferedBatch?
+
+    init(_ batch: BufferedBatch) { self.batch = batch }
+
+    func nextBatch() async throws -> BufferedBatch? {
+        defer { batch = nil }
+        return batch
+    }
+
+    func keep(_ refused: [RefusedRow], of stream: EventStream) async throws {}
+
+    func settled(_ batch: SettledBatch) async throws {}
+
+    func failed(_ stream: EventStream, _ error: UpstreamError) {}
+}
+
+extension TickBuffer {
+    /// Buffers trades that were just received, each of which says in its id which one it is.
+    func collect(trades ids: ClosedRange<Int>) async throws {
+        var batch = EventBatch(connection: "primary", receivedMicroseconds: WallClock.microseconds())
+        for id in ids {
+            batch.trades.append(
+                Trade(
+                    symbol: Symbol("IBM")!, time: 1_380_000_000_000 + Int64(id), price: Double(id) / 100, size: 100,
+                    exchange: 4, tradeID: batch.text.append("\(id)"), sequence: Int64(id)))
+        }
+        #expect(offer(batch) != .refused)
+        try await flush()
+    }
+}

@@ -17,7 +17,7 @@ public enum EventLine {
         "trade \(trade.symbol) \(trade.time) \(text(trade.price)) \(text(trade.size)) \(text(trade.exchange))"
             + " \(text(trade.tape)) \(text(trade.tradeID.map { arena[$0] }.debugDescription))"
             + " \(text(trade.conditions.map { arena[$0] })) \(text(trade.sequence)) \(text(trade.trfID))"
-            + " \(text(trade.trfTime))"
+            + " \(text(trade.trfTime)) \(text(trade.participantTime))"
     }
 
     /// The event's line.
@@ -25,6 +25,7 @@ public enum EventLine {
         "quote \(quote.symbol) \(quote.time) \(text(quote.bid)) \(text(quote.bidSize)) \(text(quote.bidExchange))"
             + " \(text(quote.ask)) \(text(quote.askSize)) \(text(quote.askExchange)) \(text(quote.condition))"
             + " \(text(quote.indicators.map { arena[$0] })) \(text(quote.tape)) \(text(quote.sequence))"
+            + " \(text(quote.participantTime))"
     }
 
     /// The line of an event of any other kind.

@@ -69,7 +69,12 @@ public enum FoundationDecoder {
                     tape: try ifOfType(small, "z"), tradeID: tradeID, conditions: conditions,
                     sequence: try ifOfType(whole, "q"),
                     trfID: try ifOfType(small, "trfi"),
-                    trfTime: try ifOfType(whole, "trft").flatMap { $0 < 0 ? nil : $0 }), arena)
+                    trfTime: try ifOfType(whole, "trft").flatMap { $0 < 0 ? nil : $0 },
+                    participantTime: try ownTime()), arena)
+        }
+
+        func ownTime() throws -> Int64? {
+            try ifOfType(whole, "pt").flatMap { $0 < 0 ? nil : $0 < 100_000_000_000_000_000 ? $0 : $0 / 1_000_000 }
         }
 
         func quote() throws -> String {
@@ -82,7 +87,8 @@ public enum FoundationDecoder {
                     bidExchange: try ifOfType(small, "bx"), ask: try ifOfType(number, "ap"),
                     askSize: try ifOfType(number, "as"),
                     askExchange: try ifOfType(small, "ax"), condition: try ifOfType(small, "c"), indicators: indicators,
-                    tape: try ifOfType(small, "z"), sequence: try ifOfType(whole, "q")), arena)
+                    tape: try ifOfType(small, "z"), sequence: try ifOfType(whole, "q"), participantTime: try ownTime()),
+                arena)
         }
 
         func need<Value>(_ value: Value?) throws -> Value {

@@ -78,13 +78,13 @@ public enum FrameMaker {
                 ("ev", "\"T\""), ("sym", symbol), ("x", whole(20, &random)),
                 ("i", "\"\(whole(1_000_000, &random))\""),
                 ("z", "1"), ("p", price(&random)), ("s", whole(10000, &random)), ("c", "[0,\(whole(60, &random))]"),
-                ("t", time), ("q", whole(1_000_000, &random)), ("trfi", "202"), ("trft", time),
+                ("t", time), ("q", whole(1_000_000, &random)), ("trfi", "202"), ("trft", time), ("pt", time),
             ]
         case 4:
             fields = [
                 ("ev", "\"Q\""), ("sym", symbol), ("bx", "11"), ("bp", price(&random)), ("bs", whole(900, &random)),
                 ("ax", "12"), ("ap", price(&random)), ("as", whole(900, &random)), ("c", "0"), ("i", "[604]"),
-                ("t", time), ("q", whole(1_000_000, &random)), ("z", "3"),
+                ("t", time), ("q", whole(1_000_000, &random)), ("z", "3"), ("pt", "\(time)123456"),
             ]
         default:
             fields = [("ev", "\"status\""), ("status", "\"success\""), ("message", "\"subscribed to: AM.SPY\"")]

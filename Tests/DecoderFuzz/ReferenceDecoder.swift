@@ -94,6 +94,7 @@ public enum ReferenceDecoder {
             trade.sequence = try? integer("q")
             trade.trfID = try? small("trfi")
             trade.trfTime = (try? integer("trft")).flatMap { $0 < 0 ? nil : $0 }
+            trade.participantTime = ownTime()
             return EventLine.line(trade, arena)
         }
 
@@ -110,7 +111,14 @@ public enum ReferenceDecoder {
             quote.indicators = (try? integers("i")).map { arena.append($0) }
             quote.tape = try? small("z")
             quote.sequence = try? integer("q")
+            quote.participantTime = ownTime()
             return EventLine.line(quote, arena)
+        }
+
+        /// The exchange's own time in milliseconds; what is larger than any year in milliseconds is in nanoseconds.
+        func ownTime() -> Int64? {
+            guard let time = try? integer("pt"), time >= 0 else { return nil }
+            return time < 100_000_000_000_000_000 ? time : time / 1_000_000
         }
 
         func limitBand() throws -> String {

@@ -219,6 +219,24 @@ import Testing
                 == "out/trades/day=2026-01-05/symbol=A%2F..%2FB/trades.parquet")
     }
 
+    @Test(arguments: [ExportOptions.Layout.day, .symbol])
+    func `a day that has files of the other layout is refused, since its rows would be read twice`(
+        layout: ExportOptions.Layout
+    ) async throws {
+        let workspace = try Workspace()
+        _ = try await Self.fill(workspace)
+        _ = try export(workspace, .csv, streams: [.trades], layout: layout == .day ? .symbol : .day)
+        let before = try files(workspace)
+        let error = #expect(throws: ExportError.self) {
+            try export(workspace, .csv, streams: [.trades], layout: layout)
+        }
+        #expect(error?.cause.contains("write to another directory") == true)
+        #expect(try files(workspace) == before)
+        // Of another format, stream or day there are none.
+        #expect(try export(workspace, .json, streams: [.trades], layout: layout).rows > 0)
+        #expect(try export(workspace, .csv, streams: [.quotes], layout: layout).rows > 0)
+    }
+
     @Test func `compressed text is gzip that others read`() async throws {
         let workspace = try Workspace()
         _ = try await Self.fill(workspace)
@@ -288,6 +306,31 @@ import Testing
         try queue.close()
         let report = try export(workspace, .csv)
         #expect(report.partial == [.trades: [Self.day]])
+    }
+
+    @Test(arguments: [ExportOptions.Layout.day, .symbol])
+    func `what was written of a day stays where the file has let rows of it go`(layout: ExportOptions.Layout)
+        async throws
+    {
+        let workspace = try Workspace()
+        _ = try await Self.fill(workspace)
+        let first = try export(workspace, .csv, streams: [.trades, .quotes], layout: layout)
+        let before = try first.files.filter { $0.stream == .trades }.map { try text($0.path) }
+        let queue = try DatabaseQueue(path: workspace.path + "/ticks.sqlite")
+        try await queue.write { database in
+            try database.execute(sql: "DELETE FROM trades WHERE seq = 1")
+            try database.execute(sql: "UPDATE streams SET deleted_through = 1 WHERE stream = 'trades'")
+        }
+        try queue.close()
+        let second = try export(workspace, .csv, streams: [.trades, .quotes], layout: layout)
+        #expect(second.kept == [.trades: [Self.day]] && second.files.allSatisfy { $0.stream == .quotes })
+        #expect(try first.files.filter { $0.stream == .trades }.map { try text($0.path) } == before)
+        var options = ExportOptions(
+            streams: [.trades], days: Self.day...Self.day, format: .csv, layout: layout,
+            directory: workspace.path + "/out")
+        options.replacesWhole = true
+        let third = try Exporter(options).export(fileIn: workspace.path)
+        #expect(third.kept.isEmpty && third.partial == [.trades: [Self.day]] && third.rows == 1)
     }
 
     @Test(.enabled(if: PythonData.interpreter != nil, "\(PythonData.need)"), arguments: [false, true])

@@ -131,6 +131,48 @@ struct GapFaultTests {
         if days > 0 { #expect(gaps.contains { $0.isUncertain }) }
     }
 
+    /// A box without a clock of its own: it goes on from the time of its last shutdown.
+    @Test func `a clock that stood still while the box was off hides none of the downtime`() async throws {
+        let feed = try await LedgerServer(misses: true)
+        let rig = try await FaultRig(feed, cluster: .shared())
+        let clock = try ClockShim()
+        let (collector, _) = try await rig.box.collect(settings: clock.settings)
+        try await rig.collected(more: 400)
+        collector.send(SIGTERM)
+        #expect(try await collector.exit(within: .seconds(30)) == 0)
+        let off = Date()
+        // Longer than what a clock may be off.
+        try await missed(feed, more: 3000)
+        try clock.step(to: off.addingTimeInterval(1))
+        let (again, port) = try await rig.box.collect(settings: clock.settings)
+        try await rig.freshEvent(port)
+        let findings = try await rig.settle(again)
+        #expect(findings.isClean, "\(findings)")
+        #expect(findings.explained > 20_000)
+        let gaps = try rig.file.gaps()
+        #expect(gaps.contains { $0.cause == "down" && $0.isUncertain }, "\(gaps)")
+    }
+
+    @Test func `a clock that is behind all the time hides none of the downtime`() async throws {
+        let feed = try await LedgerServer(misses: true)
+        let rig = try await FaultRig(feed, cluster: .shared())
+        let clock = try ClockShim()
+        try clock.step(to: .seconds(-90))
+        let (collector, _) = try await rig.box.collect(settings: clock.settings)
+        try await rig.collected(more: 400)
+        collector.send(SIGTERM)
+        #expect(try await collector.exit(within: .seconds(30)) == 0)
+        try await missed(feed, more: 300)
+        let (again, port) = try await rig.box.collect(settings: clock.settings)
+        try await rig.freshEvent(port)
+        let findings = try await rig.settle(again)
+        #expect(findings.isClean, "\(findings)")
+        #expect(findings.explained > 2000)
+        let gaps = try rig.file.gaps()
+        #expect(try longest(rig) < 60_000, "\(gaps)")
+        #expect(gaps.contains { $0.isUncertain })
+    }
+
     @Test func `a clock that steps back in an outage leaves the gap its length`() async throws {
         let feed = try await LedgerServer(misses: true)
         let line = try TCPProxy(to: feed.port)

@@ -240,3 +240,15 @@ extension TestClient.Frame {
         }
     }
 }
+
+extension ChangeSignal {
+    /// As ``wait(past:)``, but returns at `deadline` at the latest.
+    fileprivate func wait(past version: UInt64, until deadline: ContinuousClock.Instant) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await self.wait(past: version) }
+            group.addTask { try await Task.sleep(until: deadline, clock: .continuous) }
+            defer { group.cancelAll() }
+            try await group.next()
+        }
+    }
+}

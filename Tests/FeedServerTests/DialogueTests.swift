@@ -50,6 +50,15 @@ import Testing
         #expect(ReplaySpan.Moment("-100000000d")?.milliseconds(now: 1_704_205_800_000) == 0)
     }
 
+    @Test func `nothing is taken while a login is being decided`() {
+        var dialogue = Dialogue()
+        #expect(dialogue.received(.login(key: "a guess")) == [.decideLogin(key: "a guess")])
+        #expect(dialogue.received(.login(key: "another")) == [])
+        #expect(dialogue.received(.subscribe(["AM.*"])) == [])
+        #expect(dialogue.loginDecided(.ignored) == [])
+        #expect(dialogue.received(.login(key: "another")) == [.decideLogin(key: "another")])
+    }
+
     @Test func `a login in time is not timed out`() {
         var dialogue = Dialogue()
         #expect(dialogue.loginDecided(.ignored) == [])

@@ -11,10 +11,14 @@ import Testing
 
 /// Real sockets against the simulated feed.
 @Suite(.timeLimit(.minutes(3))) struct ConnectionSetTests {
-    private func ledger(_ symbols: [Symbol], _ count: Int, perSecond: Double = 10_000) -> LedgerFeed {
+    /// - Parameter after: how many seconds from now the events begin: later than two connections are confirmed, so that
+    ///   each covers what the other misses from its first event on.
+    private func ledger(
+        _ symbols: [Symbol], _ count: Int, perSecond: Double = 10_000, after: Double = 0
+    ) -> LedgerFeed {
         // Events happen when they are sent, as on a real feed.
         let plan = LedgerPlan(
-            kinds: [.trade], symbols: symbols, start: Int64(Date().timeIntervalSince1970 * 1000),
+            kinds: [.trade], symbols: symbols, start: Int64((Date().timeIntervalSince1970 + after) * 1000),
             step: Int64(Double(symbols.count) * 1000 / perSecond))
         return LedgerFeed(plan: plan, count: count, eventsPerFrame: 20, eventsPerSecond: perSecond)
     }
@@ -179,7 +183,8 @@ import Testing
         let all = symbols(20)
         let count = 60_000
         try await SetRig.simulate(
-            .ledger(ledger(all, count, perSecond: 20_000)), pace: .speed(1), starts: .subscriptions(clients: 2)
+            .ledger(ledger(all, count, perSecond: 20_000, after: 10)), pace: .speed(1),
+            starts: .subscriptions(clients: 2)
         ) { simulator, rig in
             let proxy = try TCPProxy(to: rig.port)
             let members = try [rig.member(1, all), rig.member(2, all, port: proxy.port)]
@@ -201,6 +206,38 @@ import Testing
                 #expect(set.snapshot.duplicates > 0)
             }
             #expect(rig.sink.gaps.isEmpty, "nothing was missed, so there is no gap")
+        }
+    }
+
+    @Test func `a connection that lags by more than is remembered is opened again, and nothing is doubled`()
+        async throws
+    {
+        let all = symbols(20)
+        let count = 100_000
+        try await SetRig.simulate(
+            .ledger(ledger(all, count, perSecond: 10_000, after: 10)), pace: .speed(1),
+            starts: .subscriptions(clients: 2)
+        ) { simulator, rig in
+            let proxy = try TCPProxy(to: rig.port)
+            let members = try [rig.member(1, all), rig.member(2, all, port: proxy.port)]
+            var configuration = SetConfiguration()
+            configuration.redundant = .all
+            configuration.memoryLimit = 1000
+            try await rig.run(configuration, members) { set in
+                try await Waiting.until("both confirmed") { set.snapshot.confirmed == 2 * all.count }
+                try await Waiting.until("events of both") { set.snapshot.duplicates > 1000 }
+                #expect(set.snapshot.forgotten == 0)
+                proxy.set(.holdAnswers)
+                try await Waiting.until("too many") { set.snapshot.forgotten > 2000 }
+                proxy.set(.pass)
+                try await Waiting.until("another connection") { set.snapshot.members[1].feed.reconnects > 0 }
+                #expect(set.snapshot.members[1].feed.lastError?.reason == .fellBehind)
+                let before = set.snapshot.duplicates
+                try await Waiting.until("both again") { set.snapshot.duplicates > before + 1000 }
+                try await Waiting.until("all events") { rig.sink.events >= count }
+                #expect(rig.sink.now.faults(of: count) == (0, 0))
+            }
+            #expect(rig.sink.gaps.isEmpty, "the other connection brought everything")
         }
     }
 
@@ -457,7 +494,7 @@ private struct CoreParts {
 
     init(log: CapturedLog) throws {
         core = SetCore(machine: SetMachine(policy: SetConfiguration().policy), logger: log.logger)
-        confluence = Confluence(sink: rig.sink)
+        confluence = Confluence(sink: rig.sink, memory: .seconds(120), limit: 1 << 17)
     }
 
     @discardableResult

@@ -28,13 +28,13 @@ import Testing
     }
 
     @Test func `what one connection alone brings passes as it is, twice when it came twice`() {
-        var sightings = Sightings()
+        var sightings = Sightings(memory: .seconds(120), limit: 1 << 17)
         #expect(times(&sightings, [1, 1, 2], 0) == [1, 1, 2])
         #expect(sightings.remembered == 0 && sightings.duplicates == 0)
     }
 
     @Test func `what is left out of the columns is left out beside them`() {
-        var sightings = Sightings()
+        var sightings = Sightings(memory: .seconds(120), limit: 1 << 17)
         sightings.share([shared()])
         #expect(times(&sightings, [2, 4], 0) == [2, 4])
         var second = batch(1...5)
@@ -50,7 +50,7 @@ import Testing
     }
 
     @Test func `each event is kept once whichever connection is ahead`() {
-        var sightings = Sightings()
+        var sightings = Sightings(memory: .seconds(120), limit: 1 << 17)
         sightings.share([shared()])
         #expect(times(&sightings, 1...5, 0) == [1, 2, 3, 4, 5])
         #expect(times(&sightings, 3...7, 1) == [6, 7])
@@ -63,7 +63,7 @@ import Testing
 
     @Test(arguments: EventStream.allCases)
     func `an event of any stream is kept once`(stream: EventStream) {
-        var sightings = Sightings()
+        var sightings = Sightings(memory: .seconds(120), limit: 1 << 17)
         let symbols = ["BRK.B", "IBM"].compactMap { Symbol($0) }
         sightings.share(symbols.map { .init(symbol: $0, slots: [0, 1], ended: []) })
         let sent = stream.fullAndBareEvents()
@@ -76,14 +76,14 @@ import Testing
     }
 
     @Test func `the same event twice on each connection is two events`() {
-        var sightings = Sightings()
+        var sightings = Sightings(memory: .seconds(120), limit: 1 << 17)
         sightings.share([shared()])
         #expect(times(&sightings, [1, 1, 2], 0) == [1, 1, 2])
         #expect(times(&sightings, [1, 1, 1, 2], 1) == [1])
     }
 
     @Test func `a corrected bar is another event, and the newer version comes last`() {
-        var sightings = Sightings()
+        var sightings = Sightings(memory: .seconds(120), limit: 1 << 17)
         sightings.share([shared()])
         func bar(_ volume: Double) -> Bar {
             Bar(
@@ -101,7 +101,7 @@ import Testing
     }
 
     @Test func `texts tell trades apart`() {
-        var sightings = Sightings()
+        var sightings = Sightings(memory: .seconds(120), limit: 1 << 17)
         sightings.share([shared()])
         func batch(_ identifier: String, padding: String) -> EventBatch {
             var batch = EventBatch(connection: "x", receivedMicroseconds: 0)
@@ -120,7 +120,7 @@ import Testing
     }
 
     @Test func `once a place has ended, the other one's new events are not remembered, and a straggler's are`() {
-        var sightings = Sightings()
+        var sightings = Sightings(memory: .seconds(120), limit: 1 << 17)
         sightings.share([shared()])
         #expect(times(&sightings, 1...4, 0) == [1, 2, 3, 4])
         sightings.share([shared(ended: [0])])
@@ -133,7 +133,7 @@ import Testing
     }
 
     @Test func `a batch that the sink refused was brought by nobody`() {
-        var sightings = Sightings()
+        var sightings = Sightings(memory: .seconds(120), limit: 1 << 17)
         sightings.share([shared()])
         #expect(times(&sightings, 1...3, 0) == [1, 2, 3])
         sightings.undo()
@@ -143,17 +143,62 @@ import Testing
         #expect(times(&sightings, 2...3, 1) == [])
     }
 
-    @Test func `memory is bounded in time and number`() {
+    private func take(_ sightings: inout Sightings, _ numbers: some Sequence<Int>, _ slot: Int, at seconds: Double)
+        -> Int
+    {
+        var batch = batch(numbers)
+        sightings.filter(&batch, from: slot, now: .seconds(seconds))
+        return batch.count
+    }
+
+    @Test func `memory is bounded in time and number, and what everybody brought takes no part of it`() {
         var sightings = Sightings(memory: .seconds(10), limit: 100)
         sightings.share([shared()])
-        var first = batch(1...50)
-        sightings.filter(&first, from: 0, now: .zero)
-        var later = batch(51...60)
-        sightings.filter(&later, from: 0, now: .seconds(11))
+        _ = take(&sightings, 1...50, 0, at: 0)
+        _ = take(&sightings, 51...60, 0, at: 11)
         #expect(sightings.remembered == 10 && sightings.forgotten == 0)
-        var many = batch(100..<400)
-        sightings.filter(&many, from: 0, now: .seconds(12))
-        #expect(sightings.remembered == 100 && sightings.forgotten == 210)
+        _ = take(&sightings, 100..<400, 0, at: 12)
+        // Nobody who stands owes them.
+        #expect(sightings.remembered == 100 && sightings.forgotten == 0 && sightings.behind.isEmpty)
+        var steady = Sightings(memory: .seconds(10), limit: 100)
+        steady.share([shared()])
+        for slot in 0...1 { steady.observe(slot, line: 0, now: .zero) }
+        #expect(take(&steady, 0..<60, 0, at: 1) == 60)
+        for number in 60..<20_000 {
+            let kept = (take(&steady, [number], 0, at: 1), take(&steady, [number - 60], 1, at: 1))
+            #expect(kept == (1, 0))
+        }
+        #expect(steady.remembered == 60 && steady.forgotten == 0 && steady.behind.isEmpty)
+    }
+
+    @Test func `a connection that owes what had to be forgotten is behind until it is another one`() {
+        var sightings = Sightings(memory: .seconds(120), limit: 100)
+        sightings.share([shared()])
+        for slot in 0...1 { sightings.observe(slot, line: 0, now: .zero) }
+        _ = take(&sightings, 0..<130, 0, at: 1)
+        #expect(sightings.behind == [1] && sightings.forgotten == 30)
+        sightings.observe(1, line: 0, now: .seconds(2))
+        #expect(sightings.behind == [1])
+        sightings.observe(1, line: 1, now: .seconds(3))
+        #expect(sightings.behind.isEmpty)
+        // What came before it stood it does not owe.
+        _ = take(&sightings, 130..<160, 0, at: 4)
+        #expect(sightings.behind.isEmpty && sightings.forgotten == 30)
+        _ = take(&sightings, 160..<300, 0, at: 5)
+        #expect(sightings.behind == [1])
+        sightings.observe(1, line: nil, now: .seconds(6))
+        #expect(sightings.behind.isEmpty)
+    }
+
+    @Test func `one that comes half the memory's time late is behind as well, before anything is doubled`() {
+        var sightings = Sightings(memory: .seconds(120), limit: 1 << 17)
+        sightings.share([shared()])
+        for slot in 0...1 { sightings.observe(slot, line: 0, now: .zero) }
+        #expect(take(&sightings, 1...9, 0, at: 1) == 9)
+        #expect(take(&sightings, 1...2, 1, at: 61) == 0)
+        #expect(sightings.behind.isEmpty)
+        #expect(take(&sightings, 3...9, 1, at: 62) == 0)
+        #expect(sightings.behind == [1])
     }
 
     /// Two connections bring random runs of one sequence at random speeds.
@@ -161,7 +206,7 @@ import Testing
         var random = SeededRandom(seed: UInt64(seed))
         // Some events occur twice in the feed itself.
         let sequence = (0..<400).map { Int.random(in: 0..<8, using: &random) == 0 ? max(0, $0 - 1) : $0 }
-        var sightings = Sightings()
+        var sightings = Sightings(memory: .seconds(120), limit: 1 << 17)
         sightings.share([shared()])
         let begin = Int.random(in: 1..<100, using: &random)
         let end = Int.random(in: 250..<400, using: &random)

@@ -94,9 +94,17 @@ import WebAPISupport
         let feed = try await SimulatedFeed(captures: [try MadeDay.write(in: workspace)], options: ["--aggregates"])
         let rest = feed.url.replacing("ws://", with: "http://").replacing("/stocks", with: "")
         let box = try Box(feed: feed.url, more: ["MASSIVE_REST_URL": rest, "SYMBOLS": "AAPL,NVDA"])
-        let fresh = try await box.edgetick("reconcile", "--date", "2026-01-05")
+        let lines = ["AAPL", "NVDA"].map { "\($0),100,10,10.5,11,9.5,1767623400000000000,3" }
+        let file = try box.workspace.write(
+            (["ticker,volume,open,close,high,low,window_start,transactions"] + lines).joined(separator: "\n") + "\n",
+            to: "2026-01-05.csv")
+        let fresh = try await box.edgetick("reconcile", "--from-file", file)
         #expect(fresh.0 == 0, "\(fresh.1)")
-        #expect(fresh.1.last?.contains("in 2 symbols") == true, "\(fresh.1)")
+        #expect(fresh.1.last?.contains("2 of 2 bars of the tape (100 %) in 2 symbols, 2 added") == true, "\(fresh.1)")
+        // Nobody has asked for the feed, so that no bar has passed yet: the day is not there, and not without trades.
+        let early = try await box.edgetick("reconcile", "--date", "2026-01-05")
+        #expect(early.0 == 65, "\(early.1)")
+        #expect(early.1.contains { $0.contains("has no bar of 2026-01-05 of any of these symbols") }, "\(early.1)")
         for day in ["2026-01-04", "2026-12-25", "2026-13-01", "2999-01-04"] {
             let refused = try await box.edgetick("reconcile", "--date", day)
             #expect(refused.0 == 64, "\(refused.1)")
@@ -127,6 +135,14 @@ import WebAPISupport
         let month = try await box.edgetick("coverage", "--from", "2013-09-23", "--to", "2013-10-02", "--by", "week").1
         #expect(month.count == 3 && month[1].contains("2013-09-23 – 2013-09-29"))
         #expect(try await box.edgetick("coverage", "--date", "2013-02-30").0 == 64)
+        // What the settings name counts too, since the file was made.
+        let named = try Box(feed: "ws://127.0.0.1:9/stocks", more: ["SYMBOLS": "AAPL,NVDA"])
+        try FileManager.default.copyItem(atPath: box.workspace.file("data"), toPath: named.workspace.file("data"))
+        for (day, symbols) in [("2013-09-24", ["AAPL", "NVDA"]), ("2013-09-23", [])] {
+            let answer = try await named.edgetick("coverage", "--date", day, "--json").1
+            let rows = try #require((try json(answer) as? [String: Any])?["symbols"] as? [[String: Any]])
+            #expect(rows.map { $0["symbol"] as? String } == symbols)
+        }
     }
 
     @Test(.enabled(if: PostgresCluster.isInstalled))
@@ -139,7 +155,7 @@ import WebAPISupport
         let minute = """
             INSERT INTO bars (seq, interval_s, symbol, start_ms, end_ms, open, high, low, close, volume, received_us,
                 connection, source)
-            VALUES (9, 60, 'AAPL', 1380029400000, 1380029460000, 1, 1, 1, 1, 1, 1380029461000000, 'primary', 'stream')
+            VALUES (5, 60, 'AAPL', 1380029400000, 1380029460000, 1, 1, 1, 1, 1, 1380029461000000, 'primary', 'stream')
             """
         try Command.run(
             ["/usr/bin/sqlite3", box.data + "/ticks.sqlite", ".read \(schema)", "PRAGMA journal_mode = WAL", minute])

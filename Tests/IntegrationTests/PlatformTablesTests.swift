@@ -68,14 +68,14 @@ import Testing
 
         let mine = try first.workspace.write(
             "symbol,weight\nAAPL,20.653019\nMSFT,70.123456\nNVDA,9.223525\n", to: "mine.csv")
-        let ghosts = try first.workspace.write("symbol\nAAPL\nGHOST\nSPECTRE\n", to: "ghosts.csv")
-        let long = try first.workspace.write("symbol\nABCDEFGHIJKLM\nAAPL\n", to: "long.csv")
+        let ghosts = try first.workspace.write("symbol\nAAPL\nGHOST\nSPOOK\n", to: "ghosts.csv")
+        let long = try first.workspace.write("symbol\nABCDE.WS.ABC\nAAPL\n", to: "long.csv")
         #expect(try await first.edgetick("universe", "import", mine, ghosts, long).0 == 0)
         let pushed = try await first.edgetick("universe", "push")
         #expect(pushed.0 == 65, "\(pushed.1)")
         for words in [
-            ["FAILED", "ghosts", "2 of its symbols are not in symbols", "GHOST, SPECTRE"],
-            ["FAILED", "long", "ABCDEFGHIJKLM", "takes 10"], ["create", "mine", "written as CUSTOM"],
+            ["FAILED", "ghosts", "2 of its symbols are not in symbols", "GHOST, SPOOK"],
+            ["FAILED", "long", "ABCDE.WS.ABC", "takes 10"], ["create", "mine", "written as CUSTOM"],
             ["1 of 3 groups written"], ["takes no UNIVERSE", "don't find"],
         ] {
             #expect(pushed.1.contains { line in words.allSatisfy(line.contains) }, "\(words): \(pushed.1)")

@@ -1,4 +1,5 @@
 import Foundation
+import MarketData
 import TestSupport
 import Testing
 import WebAPISupport
@@ -61,6 +62,6 @@ struct RefusedUploadTests {
         let upstream = try cluster.psql("SELECT count(*) FROM trades", database: database)
             .trimmingCharacters(in: .whitespacesAndNewlines)
         #expect(upstream == file && file != "0")
-        #expect(sent.output.contains { $0.contains("uploaded \(file) rows") }, "\(sent.output)")
+        #expect(sent.output.contains { $0.contains("uploaded \(Int64(file)?.grouped ?? file) rows") }, "\(sent.output)")
     }
 }

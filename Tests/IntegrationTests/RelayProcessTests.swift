@@ -53,6 +53,51 @@ import Testing
         try await reader.exit(within: .seconds(20))
     }
 
+    @Test func `what this one misses is a gap behind the relay too, and behind that one's`() async throws {
+        let market = try await SimulatedMarket(rate: 40)
+        var boxes: [CollectorBox] = []
+        var processes: [ChildProcess] = []
+        var feed = market.url
+        for name in ["first", "second", "third"] {
+            let box = try CollectorBox(feed: feed, settings: ["RELAY_PORT": "0", "COLLECTOR_ID": name])
+            let (process, _) = try await box.collect()
+            feed = "ws://127.0.0.1:\(try await port(of: process))/stocks"
+            boxes.append(box)
+            processes.append(process)
+        }
+        let last = try #require(boxes.last)
+        try await Waiting.until("rows behind both relays", within: .seconds(120)) {
+            (try? self.rows(last).count > 100) ?? false
+        }
+        try await market.kill()
+        @Sendable func gaps(_ box: CollectorBox, _ condition: String) throws -> Set<String> {
+            let text = try Command.run([
+                "/usr/bin/sqlite3", "-readonly", box.data + "/ticks.sqlite",
+                "SELECT symbols, cause, from_ms, to_ms FROM gaps WHERE cause = 'disconnected' AND \(condition)",
+            ])
+            return Set(text.split(separator: "\n").map(String.init))
+        }
+        for box in boxes {
+            try await Waiting.until("a gap that began", within: .seconds(60)) {
+                try !gaps(box, "to_ms IS NULL").isEmpty
+            }
+        }
+        let again = try await SimulatedMarket(rate: 40, port: market.port)
+        for box in boxes {
+            try await Waiting.until("a gap that is over", within: .seconds(120)) {
+                try !gaps(box, "to_ms IS NOT NULL").isEmpty && gaps(box, "to_ms IS NULL").isEmpty
+            }
+        }
+        // The same gaps, and the lines between the boxes were never cut.
+        let first = try gaps(boxes[0], "true")
+        #expect(try first == gaps(boxes[1], "true") && first == gaps(boxes[2], "true"))
+        for process in processes.reversed() {
+            process.send(SIGTERM)
+            try await process.exit(within: .seconds(20))
+        }
+        withExtendedLifetime(again) {}
+    }
+
     @Test func `a symbol that only a collector behind the relay asks for is collected on demand, and shown`()
         async throws
     {

@@ -29,8 +29,7 @@ struct RequestMatrixTests {
             rows.append(Row(path: path, token: token, status: 200))
             rows.append(Row(path: path, host: "evil.example", token: token, status: 421))
             rows.append(Row(path: path, host: "localhost", token: token, status: 200))
-            // Reading across origins is the browser's matter: no answer allows it.
-            rows.append(Row(path: path, origin: "http://evil.example", token: token, status: 200))
+            rows.append(Row(path: path, origin: "http://evil.example", token: token, status: 403))
             rows.append(Row(method: "PUT", path: path, token: token, status: 405))
         }
         for path in ["/", "/admin/websockets", "/health/live", "/api/openapi.json", "/assets/main.js"] {

@@ -166,7 +166,7 @@ import WebAPISupport
         let metrics = try await http.send("GET", "/metrics").text
         #expect(metrics.contains(#"edgetick_feed_rejected_events_total{connection="primary",kind="T"}"#))
         let status = try await box.run("status")
-        #expect(status.output.contains { $0.hasPrefix("decoding  degraded") }, "\(status.output)")
+        #expect(status.output.contains { $0.hasPrefix("decoding degraded") }, "\(status.output)")
         try await http.until("/api/status") { $0.appended >= 2 }
         collector.send(SIGTERM)
         #expect(try await collector.exit() == 0)

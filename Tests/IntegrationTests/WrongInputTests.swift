@@ -4,12 +4,19 @@ import Testing
 
 /// What a user can get wrong, each answered by one line that says what to do, and the documented exit code.
 @Suite(.timeLimit(.minutes(5))) struct WrongInputTests {
-    @Test func `an unreadable or half-written .env is named with its line and ends with 78`() async throws {
+    @Test func `an unreadable or half-written .env is named with its lines and ends with 78, and doctor goes on`()
+        async throws
+    {
         let box = try Box(feed: "ws://127.0.0.1:9/stocks")
         _ = try box.workspace.write("SYMBOLS=AAPL\nMASSIVE_API_KEY=\"unterminated\nLOG_LEVEL", to: ".env")
         let (status, output) = try await box.edgetick("run")
         #expect(status == 78)
-        #expect(output.count == 1 && output[0].contains(".env:"), "\(output)")
+        let doctor = try await box.edgetick("doctor")
+        #expect(doctor.0 == 78 && doctor.1.contains { $0.contains("sqlite") }, "\(doctor.1)")
+        for line in [".env:2: ", ".env:3: "] {
+            #expect(output.contains { $0.contains(line) }, "\(output)")
+            #expect(doctor.1.contains { $0.contains(line) }, "\(doctor.1)")
+        }
         let missing = try await box.edgetick("run", "--env-file", "nowhere.env")
         #expect(missing.0 == 78)
         #expect(missing.1.count == 1 && missing.1[0].contains("nowhere.env"), "\(missing.1)")

@@ -52,7 +52,7 @@ public struct LedgerEvent: Sendable, Equatable {
             symbol: symbol, time: time, price: numbers.price.double, size: numbers.size.double,
             exchange: Int32(numbers.exchange), tape: Int32(numbers.tape), tradeID: text.append(String(id)),
             conditions: text.append("[\(numbers.conditions.map(String.init).joined(separator: ","))]"),
-            sequence: Int64(id))
+            sequence: Int64(id), participantTime: numbers.participantTime)
     }
 
     /// The quote; `nil` for a bar or trade.
@@ -63,7 +63,7 @@ public struct LedgerEvent: Sendable, Equatable {
             symbol: symbol, time: time, bid: numbers.bid.double, bidSize: Double(numbers.bidSize),
             bidExchange: Int32(numbers.bidExchange), ask: numbers.ask.double, askSize: Double(numbers.askSize),
             askExchange: Int32(numbers.askExchange), condition: Int32(numbers.condition), tape: Int32(numbers.tape),
-            sequence: Int64(id))
+            sequence: Int64(id), participantTime: numbers.participantTime)
     }
 
     /// The price bands, their texts added to `text`; `nil` for another kind.

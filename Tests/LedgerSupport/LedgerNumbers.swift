@@ -87,7 +87,7 @@ struct BarNumbers {
 /// The numbers of a numbered trade.
 struct TradeNumbers {
     let price, size: ExactDecimal
-    let exchange, tape: Int64
+    let exchange, tape, participantTime: Int64
     let conditions: [Int]
 
     init(_ event: LedgerEvent) {
@@ -97,6 +97,7 @@ struct TradeNumbers {
         exchange = Int64(1 + random.below(20))
         tape = Int64(1 + random.below(3))
         conditions = Array([0, 12, 37, 41].prefix(random.below(4)))
+        participantTime = event.time - Int64(random.below(40))
     }
 
     func write(_ event: LedgerEvent, to text: inout EventText) {
@@ -108,13 +109,14 @@ struct TradeNumbers {
         text.add("c", conditions)
         text.add("t", event.time)
         text.add("q", Int64(event.id))
+        text.add("pt", participantTime)
     }
 }
 
 /// The numbers of a numbered quote.
 struct QuoteNumbers {
     let bid, ask: ExactDecimal
-    let bidSize, askSize, bidExchange, askExchange, condition, tape: Int64
+    let bidSize, askSize, bidExchange, askExchange, condition, tape, participantTime: Int64
 
     init(_ event: LedgerEvent) {
         var random = event.random
@@ -126,6 +128,7 @@ struct QuoteNumbers {
         askExchange = Int64(1 + random.below(20))
         condition = Int64(random.below(3))
         tape = Int64(1 + random.below(3))
+        participantTime = event.time - Int64(random.below(40))
     }
 
     func write(_ event: LedgerEvent, to text: inout EventText) {
@@ -139,6 +142,7 @@ struct QuoteNumbers {
         text.add("t", event.time)
         text.add("q", Int64(event.id))
         text.add("z", tape)
+        text.add("pt", participantTime)
     }
 }
 

@@ -64,16 +64,11 @@ import Testing
     }
 
     @Test func `cost nothing without a reader: no text is kept`() async throws {
-        try await RelayRig.run(configured { $0.loginTimeout = .seconds(4) }) { rig in
+        try await RelayRig.run { rig in
             #expect(rig.tap.wantedText.isEmpty)
-            let client = try await TestClient.connect(port: rig.port)
-            try await client.wait { $0.texts.count == 1 }
-            // Connected is not enough.
+            // To be there and logged in is not enough.
+            let client = try await rig.client()
             #expect(rig.tap.wantedText.isEmpty)
-            try await client.login()
-            #expect(rig.tap.wantedText == .market)
-            // One that wants nothing costs nothing after a while, until it does.
-            try await Waiting.until("no text for an idle reader", within: .seconds(60)) { rig.tap.wantedText.isEmpty }
             let plan = plan(["AAPL"], kinds: [.trade])
             try rig.take(plan, 0..<10)
             #expect(rig.tap.queuedBytes == 0)
@@ -91,6 +86,33 @@ import Testing
             try await Waiting.until("no text without a reader", within: .seconds(60)) { rig.tap.wantedText.isEmpty }
             try rig.take(plan, 20..<30)
             #expect(rig.tap.queuedBytes == 0)
+        }
+    }
+
+    @Test
+    func
+        `that were read from the feed before their kind had a reader are not in its bytes, and come after a replay only`()
+        async throws
+    {
+        try await RelayRig.run { rig in
+            let plan = plan(["AAPL"], kinds: [.trade])
+            let before = (0..<3).map { rig.batch(frames(plan, $0 * 10..<$0 * 10 + 10)) }
+            try #require(before.allSatisfy { $0.sent == nil })
+            let client = try await rig.client()
+            try await client.subscribe("T.*")
+            #expect(rig.tap.offer(before[0]) != .refused)
+            try rig.take(plan, 30..<40)
+            let live = try await client.wait { $0.eventCount >= 10 }
+            #expect(live.objects == texts(plan, 30..<40))
+            for channel in ["T.AAPL", "T.*"] {
+                let client = try await rig.client()
+                try await client.send(#"{"action":"subscribe","params":"\#(channel)","from":0}"#)
+                let count = try await client.wait { $0.replaysDone > 0 }.eventCount
+                #expect(rig.tap.offer(before[channel == "T.*" ? 1 : 2]) != .refused)
+                let joined = try await client.wait { $0.eventCount >= count + 10 }
+                let numbers: Range<UInt64> = channel == "T.*" ? 10..<20 : 20..<30
+                #expect(try joined.objects.suffix(10).map(fields) == texts(plan, numbers).map(fields))
+            }
         }
     }
 

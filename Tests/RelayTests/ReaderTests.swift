@@ -1,4 +1,5 @@
 import Collector
+import FeedServer
 import FeedServerSupport
 import FeedSimulator
 import Foundation
@@ -17,9 +18,13 @@ import Testing
     @Test func `log in with one of the keys`() async throws {
         try await RelayRig.run(configured { $0.keys = Self.keys }) { rig in
             let wrong = try await TestClient.connect(port: rig.port)
+            let began = ContinuousClock.now
             try await wrong.send(#"{"action":"auth","params":"first-key-0123457"}"#)
+            // One guess a connection, and not at once.
+            try await wrong.send(#"{"action":"auth","params":"first-key-0123456"}"#)
             let received = try await wrong.wait { $0.isClosed }
             #expect(received.messages("auth_failed").count == 1 && received.closeCode == 1008)
+            #expect(received.messages("auth_success").isEmpty && ContinuousClock.now - began > .milliseconds(900))
             _ = try await rig.client(key: "second-key-012345")
             #expect(rig.service.state.loginsRefused == 1)
         }
@@ -71,6 +76,35 @@ import Testing
             try await slow.setReads(true)
             try await slow.wait { !$0.messages("slow_consumer").isEmpty || $0.isClosed }
             try await Waiting.until(within: .seconds(60)) { rig.service.state.readers.count == 1 }
+        }
+    }
+
+    @Test func `for all of whom too much waits are closed, the slowest first`() async throws {
+        let limits = configured {
+            $0.clientBufferBytes = 4 << 20
+            $0.allClientsBufferBytes = 6 << 20
+        }
+        try await RelayRig.run(limits) { rig in
+            var slow: [TestClient] = []
+            for _ in 0..<4 {
+                let client = try await rig.client()
+                try await client.subscribe("T.*")
+                try await client.setReads(false)
+                slow.append(client)
+            }
+            let good = try await rig.client()
+            try await good.subscribe("T.AAPL")
+            let plan = plan(["AAPL", "MSFT"], kinds: [.trade])
+            var next: UInt64 = 0
+            while rig.service.state.slowReaders < 3 {
+                try #require(next < 1_000_000)
+                try rig.take(plan, next..<next + 200)
+                next += 200
+                let count = Int(next) / 2
+                try await good.wait { $0.eventCount >= count }
+                let waiting = rig.service.state.readers.reduce(0) { $0 + $1.waitingBytes }
+                #expect(waiting <= limits.allClientsBufferBytes + 256 << 10)
+            }
         }
     }
 
@@ -132,7 +166,6 @@ import Testing
                 #expect(state.queuedBytes <= batch)
             }
             try await stranger.wait { !$0.messages("auth_timeout").isEmpty }
-            try await flood.wait { $0.isClosed || $0.closeCode == 1008 }
             try rig.take(plan, next..<next + 320)
             let sent = lanes(texts(plan, 0..<next + 320))
             for client in others {
@@ -141,7 +174,8 @@ import Testing
                 #expect(came.count == 1 && came.allSatisfy { sent[$0.key] == $0.value })
             }
             #expect(rig.service.state.overflowed == 0)
-            try await Waiting.until(within: .seconds(60)) { rig.service.state.readers.count == symbols.count }
+            // The one that floods is there still.
+            try await Waiting.until(within: .seconds(60)) { rig.service.state.readers.count == symbols.count + 1 }
         }
     }
 
@@ -154,18 +188,115 @@ import Testing
         }
     }
 
-    @Test func `that flood with requests are closed`() async throws {
-        try await RelayRig.run { rig in
+    /// A burst is more than one read brings.
+    private static let slowly = FeedServerConfiguration.Allowance(burstBytes: 400_000, bytesPerSecond: 200_000)
+
+    @Test func `that flood with requests are read slowly, and go on`() async throws {
+        try await RelayRig.run(configured { $0.requests = Self.slowly }) { rig in
             let client = try await rig.client()
-            let requests = String(repeating: "no request", count: 20_000)
+            let request = String(repeating: "no request", count: 2000)
             let flooding = Task {
-                while !client.snapshot.isClosed, !Task.isCancelled { try await client.send(requests) }
+                while !Task.isCancelled { try await client.send(request) }
             }
-            let received = try await client.wait { $0.isClosed || $0.closeCode != nil }
-            flooding.cancel()
-            #expect(received.closeCode == 1008)
+            defer { flooding.cancel() }
+            let began = ContinuousClock.now
+            try await client.wait { $0.statuses.count >= 100 }
+            // Of 2 MB a burst is free, one read comes too early, and the rest takes its time.
+            #expect(ContinuousClock.now - began > .seconds(5))
             let other = try await rig.client()
             try await other.subscribe("T.*")
+            let plan = plan(["AAPL"], kinds: [.trade])
+            try rig.take(plan, 0..<10)
+            try await other.wait { $0.eventCount == 10 }
+            #expect(!client.snapshot.isClosed && client.snapshot.closeCode == nil)
+        }
+    }
+
+    @Test func `that send more than that in one read are closed`() async throws {
+        try await RelayRig.run(configured { $0.requests = Self.slowly }) { rig in
+            let wire = try RawSocket(port: rig.port)
+            try wire.shakeHands(port: rig.port)
+            // Pongs that nobody asked for.
+            for _ in 0..<10 { wire.write((0..<20_000).flatMap { _ in [0x8A, 0x80, 0, 0, 0, 0] as [UInt8] }) }
+            var last = try wire.frame()
+            while last.opcode != 8 { last = try wire.frame() }
+            #expect(last.payload.starts(with: [0x03, 0xF0]), "1008")
+            try await Waiting.until("its end", within: .seconds(60)) { rig.service.state.readers.isEmpty }
+        }
+    }
+
+    @Test(
+        arguments: [
+            ([0x81, 2, 0x5B, 0x5D], "the frame is not masked"),
+            ([0xC1, 0x80, 0, 0, 0, 0], "no extension was agreed on, such as compression"),
+            ([0x83, 0x80, 0, 0, 0, 0], "unknown opcode"), ([0x80, 0x80, 0, 0, 0, 0], "invalid fragments"),
+            ([0x89, 0xFE, 0, 126, 0, 0, 0, 0] + [UInt8](repeating: 0, count: 126), "invalid frame"),
+            ([0x09, 0x80, 0, 0, 0, 0], "invalid frame"),
+        ] as [([UInt8], String)])
+    func `that break the rules of WebSocket are closed, and told which`(frame: [UInt8], rule: String) async throws {
+        try await RelayRig.run { rig in
+            let wire = try RawSocket(port: rig.port)
+            try wire.shakeHands(port: rig.port)
+            _ = try wire.message()
+            wire.write(frame)
+            let (opcode, payload) = try wire.frame()
+            #expect(opcode == 8 && payload == [0x03, 0xEA] + Array(rule.utf8), "1002")
+        }
+    }
+
+    /// What the server says to an upgrade with these headers.
+    private func upgrade(_ headers: String, _ port: Int) throws -> String? {
+        let wire = try RawSocket(port: port)
+        wire.write(
+            "GET /stocks HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\(headers)\r\n\r\n")
+        return try wire.head().first
+    }
+
+    @Test(arguments: [
+        ("Host: rebound.evil.example", "HTTP/1.1 421 Misdirected Request"),
+        ("Host: 127.0.0.1\r\nHost: other", "HTTP/1.1 400 Bad Request"), ("X-Host: none", "HTTP/1.1 400 Bad Request"),
+        ("Host: localhost\r\nOrigin: https://evil.example", "HTTP/1.1 403 Forbidden"),
+        ("Host: localhost\r\nOrigin: null", "HTTP/1.1 403 Forbidden"),
+        ("Host: localhost\r\nSec-Fetch-Site: cross-site", "HTTP/1.1 403 Forbidden"),
+        ("Host: localhost:9999", "HTTP/1.1 101 Switching Protocols"),
+    ])
+    func `are programs of this machine and no web pages, unless there are keys`(headers: String, line: String)
+        async throws
+    {
+        try await RelayRig.run { rig in
+            #expect(try upgrade(headers, rig.port) == line)
+            let wire = try RawSocket(port: rig.port)
+            wire.write("GET /v2/aggs/ticker/AAPL/range/1/minute/0/1 HTTP/1.1\r\n\(headers)\r\n\r\n")
+            #expect(try wire.head().first == (line.contains("101") ? "HTTP/1.1 200 OK" : line))
+        }
+        try await RelayRig.run(configured { $0.keys = Self.keys }) { rig in
+            let answer = try upgrade(headers, rig.port)
+            #expect(answer == "HTTP/1.1 101 Switching Protocols")
+        }
+    }
+
+    @Test func `whose upgrade lacks something are told what is expected`() async throws {
+        try await RelayRig.run { rig in
+            let wire = try RawSocket(port: rig.port)
+            wire.write("GET /stocks HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+            let head = try wire.head()
+            #expect(head.first == "HTTP/1.1 426 Upgrade Required" && head.contains("Sec-WebSocket-Version: 13"))
+        }
+    }
+
+    @Test func `have so many channels and no more, also of one request`() async throws {
+        try await RelayRig.run(configured { $0.maximumChannels = 5 }) { rig in
+            let client = try await rig.client()
+            try await client.subscribe("T.A,T.B,T.C")
+            try await client.send(#"{"action":"subscribe","params":"T.D,T.E,T.F,T.G"}"#)
+            let received = try await client.wait { $0.statuses.contains("T.G: no more than 5 channels a client") }
+            #expect(received.statuses.contains("subscribed to: T.E"))
+            #expect(received.statuses.contains("T.F: no more than 5 channels a client"))
+            try await Waiting.until(within: .seconds(60)) { rig.service.state.readers.first?.channels == 5 }
+            // One that is given up makes room.
+            try await client.send(#"{"action":"unsubscribe","params":"T.A"}"#)
+            try await client.subscribe("T.F")
         }
     }
 

@@ -40,12 +40,17 @@ final class RelayRig: Sendable {
     struct Fixed: RelayedSymbols {
         var collected: Set<Symbol>?
 
-        func admit(_ channel: FeedChannel) -> String? {
-            guard let symbol = channel.symbol, let collected, !collected.contains(symbol) else { return nil }
-            return "nobody asked for \(symbol)"
+        func admit(_ channels: [FeedChannel]) -> [FeedChannel: String] {
+            let others = channels.filter { !collects($0) }
+            return Dictionary(others.map { ($0, "nobody asked for \($0.symbol?.description ?? "")") }) { first, _ in
+                first
+            }
         }
 
-        func collects(_ channel: FeedChannel) -> Bool { admit(channel) == nil }
+        func collects(_ channel: FeedChannel) -> Bool {
+            guard let symbol = channel.symbol, let collected else { return true }
+            return collected.contains(symbol)
+        }
 
         func reviewDemand(isRead: (Symbol) -> Bool) -> DemandReview { DemandReview() }
     }

@@ -109,12 +109,7 @@ import Testing
         #expect(first.offer(.bars(20_000)) == .accepted)
         try await first.flush()
         await first.close()
-        // Overwrites pages in the middle of the table.
-        let handle = try FileHandle(forUpdating: URL(fileURLWithPath: scratch.ticks))
-        let size = try handle.seekToEnd()
-        try handle.seek(toOffset: size / 2 / 4096 * 4096)
-        try handle.write(contentsOf: Data(repeating: 0xA5, count: 40 * 4096))
-        try handle.close()
+        try scratch.damageMiddle()
 
         let buffer = try scratch.open()
         let id = buffer.id

@@ -23,6 +23,32 @@ import Testing
         }
     }
 
+    @Test func `the file says of every column of every table what it means`() async throws {
+        let scratch = try Scratch()
+        await (try scratch.open()).close()
+        let tables = try scratch.rows(
+            "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'")
+        #expect(tables.count == 16)
+        for table in tables {
+            let name = table["name"] as String
+            let lines = (table["sql"] as String).split(separator: "\n")
+            let columns = try scratch.rows("SELECT name FROM pragma_table_info('\(name)')").map { $0["name"] as String }
+            #expect(lines[1].hasPrefix("    -- "), "\(name)")
+            let meanings = columns.map { column in
+                lines.first { $0.hasPrefix("    \(column) ") }.flatMap { line in
+                    line.firstRange(of: " -- ").map { line[$0.upperBound...] }
+                }
+            }
+            #expect(!meanings.contains(nil), "\(name): \(zip(columns, meanings).filter { $1 == nil }.map(\.0))")
+            guard let stream = EventStream(rawValue: name) else { continue }
+            for (column, meaning) in zip(stream.columns, meanings) {
+                let list = ", as a JSON array"
+                #expect(meaning?.contains(list) == (column.content == .list))
+                #expect(meaning?.replacing(list, with: "") == column.meaning[...], "\(name).\(column.name)")
+            }
+        }
+    }
+
     @Test(arguments: EventStream.allCases)
     func `the inserter, the upload's reader and the history have each value in its column`(
         stream: EventStream
@@ -75,7 +101,9 @@ import Testing
 
     @Test(arguments: EventStream.allCases)
     func `a record of a damaged file is known for a row of its stream alone`(stream: EventStream) {
-        func record(_ row: [MarketData.Column], _ change: (MarketData.Column) -> RecordValue?) -> TreeWalk.Row {
+        func record(_ row: some Collection<MarketData.Column>, _ change: (MarketData.Column) -> RecordValue?)
+            -> TreeWalk.Row
+        {
             TreeWalk.Row(rowid: 7, values: row.map { change($0) ?? $0.record })
         }
         let right = record(stream.columns) { _ in nil }
@@ -85,6 +113,10 @@ import Testing
             let row = record(stream.columns) { $0 == wrong ? .blob([0]) : nil }
             #expect(!EventRecord.isRow(row, of: stream), "\(wrong.name)")
         }
+        // As the version before wrote it, without the columns that were added since, and shorter than any was.
+        let first = stream.columns.filter { $0.since == 1 }
+        #expect(EventRecord.stream(of: record(first) { _ in nil }) == stream)
+        #expect(EventRecord.stream(of: record(first.dropLast()) { _ in nil }) == nil)
     }
 }
 

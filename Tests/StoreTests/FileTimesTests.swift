@@ -27,7 +27,24 @@ import Testing
     @Test func `a stop while the clock was 400 days behind makes no gap of 400 days`() {
         let back = now - 400 * day
         let life = file([(now - 60_000, back - 60_000)], alive: back).life(now: now)
-        #expect(life == PreviousLife(end: now - 60_000, newest: [.trade: now - 60_000]))
+        #expect(life == PreviousLife(end: now - 60_000, newest: [.trade: now - 60_000], isUncertain: true))
+    }
+
+    @Test func `while the clock was behind the events tell where they had come to, and the receipts are unsure`() {
+        let rows = (0..<20).map { (event: now - 20_000 + $0 * 500, received: now - 110_000 + $0 * 500) }
+        // Whether the clock is right now, or behind as before.
+        for clock in [now, now - 90_000] {
+            let life = file(rows, alive: now - 100_000).life(now: clock)
+            #expect(
+                life == PreviousLife(end: now - 10_500, newest: [.trade: now - 10_500], isUncertain: true))
+        }
+        // One event from the future moves nothing then either.
+        let odd = file(rows + [(now + 7_200_000, now - 100_000)], alive: nil)
+        #expect(odd.life(now: now)?.newest == [.trade: now - 10_000])
+        #expect(odd.newest == [.trade: now - 10_000])
+        // A delayed feed's events are received later than they happened in any case.
+        let delayed = file(rows.map { ($0.event - 900_000, $0.received) }, alive: nil).life(now: now)
+        #expect(delayed?.newest == [.trade: now - 910_500] && delayed?.isUncertain == false)
     }
 
     @Test func `a stop while the clock was ahead makes a gap all the same, and it is unsure`() {

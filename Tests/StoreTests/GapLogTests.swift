@@ -166,7 +166,10 @@ import Testing
             DROP TABLE luld; DROP TABLE imbalances; DROP TABLE fair_values;
             DELETE FROM streams WHERE stream IN ('luld', 'imbalances', 'fair_values');
             ALTER TABLE gaps DROP COLUMN uncertain; ALTER TABLE gaps DROP COLUMN state; ALTER TABLE gaps DROP COLUMN detail;
-            ALTER TABLE gaps DROP COLUMN settled_us; ALTER TABLE buffer DROP COLUMN alive_us;
+            ALTER TABLE gaps DROP COLUMN settled_us;
+            ALTER TABLE trades DROP COLUMN participant_time_ms; ALTER TABLE quotes DROP COLUMN participant_time_ms;
+            CREATE TABLE first AS SELECT id, collector, created_us, notes_seq FROM buffer;
+            DROP TABLE buffer; ALTER TABLE first RENAME TO buffer;
             PRAGMA user_version = 1;
             """)
         let again = try scratch.open()

@@ -103,6 +103,31 @@ import Testing
         await last.close()
     }
 
+    @Test func `a gap that was looked after hides no later loss of a feed that lags`() async throws {
+        let now = now() / 1000
+        for isLookedAfter in [false, true] {
+            let scratch = try Scratch()
+            let buffer = try scratch.open { $0.isCollecting = false }
+            var gap = gap(from: now - 90_000, to: now - 20_000)
+            gap.events = [.trade]
+            buffer.record(gap)
+            try await buffer.flush()
+            let record = try #require(try GapLog.read(directory: scratch.path).first)
+            if isLookedAfter { try await buffer.settle([GapFill(of: record, state: .filled)]) }
+            // The stream goes on within the gap, since its events are a minute late.
+            var batch = trade(at: now - 60_000)
+            batch.receivedMicroseconds = (now - 5000) * 1000
+            _ = buffer.offer(batch)
+            try await buffer.flush()
+            await buffer.close()
+            let again = try scratch.open()
+            let missed = again.previousLife?.ends.missedSince(.trade, Symbol("A")!)
+            // One that nobody looked after is still to be filled to its end.
+            #expect(missed == (isLookedAfter ? now - 60_000 : now - 20_000))
+            await again.close()
+        }
+    }
+
     @Test func `a symbol that is refused on one connection after the other has one gap`() async throws {
         let scratch = try Scratch()
         let buffer = try scratch.open()

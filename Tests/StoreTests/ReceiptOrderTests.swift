@@ -85,7 +85,8 @@ import Testing
         let rows = Int64(try await buffer.requeue(letters(300)).count + 120)
         _ = try await buffer.nextBatch(of: .bars, limit: 1000)
         try await buffer.acknowledge(.bars, through: rows)
-        try await Waiting.until("the first hour is deleted") {
+        // Retention is looked at every half minute.
+        try await Waiting.until("the first hour is deleted", within: .seconds(60)) {
             try scratch.number(
                 "SELECT count(*) FROM bars WHERE start_ms < \(base + 58 * Self.minute) AND symbol = 'AAPL'")
                 == 0
@@ -128,6 +129,49 @@ import Testing
         let placed = try await buffer.requeue([newer, older])
         #expect(placed.map(\.letter) == [older, newer] && placed.map(\.sequence) == [1, 2])
         await buffer.close()
+    }
+
+    @Test func `a bar of which the file holds a newer version stays a letter, however many are put back`() async throws
+    {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        let older = letters(61)[60]
+        var batch = EventBatch(connection: "primary", receivedMicroseconds: now())
+        batch.bars = [bar(-1800, of: "OLD")]
+        #expect(buffer.offer(batch) == .accepted)
+        try await buffer.flush()
+        #expect(try await buffer.requeue([older]).isEmpty)
+        // Those that are put back together, in several transactions, are no newer versions of one another.
+        let many = (0..<6000 as Range<Int64>).map { number in
+            var letter = letters(60, of: "MANY")[Int(number % 60)]
+            letter.sequence = number - 6000
+            return letter
+        }
+        #expect(try await buffer.requeue(many).map(\.letter) == many)
+        await buffer.close()
+    }
+
+    @Test func `a newer version that comes while a bar is put back has the greater number`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open { $0.commitInterval = .seconds(60) }
+        var batch = EventBatch(connection: "primary", receivedMicroseconds: now())
+        batch.bars = [bar(-1800, of: "OLD")]
+        // Waits for the same transaction as the letter.
+        #expect(buffer.offer(batch) == .accepted)
+        let letter = letters(61)[60]
+        #expect(try await buffer.requeue([letter]).map(\.sequence) == [1])
+        #expect(try scratch.number("SELECT seq FROM bars WHERE volume = 1") == 2)
+        await buffer.close()
+
+        // Written after the look for it and before the letter.
+        var connection: TickConnection? = try TickConnection.open(
+            StoreFile(path: scratch.ticks, schema: .ticks), synchronous: "FULL",
+            identity: .init(id: buffer.id, collector: "tests"), seed: .init())
+        func standing(_ through: Int64) throws -> Int? {
+            try connection?.standing([SettledLetter(letter, letter.event, lookedThrough: through)], through: 2).count
+        }
+        #expect(try standing(1) == 0 && standing(2) == 1)
+        try TickConnection.close(&connection)
     }
 
     @Test func `a place is found among rows with holes, and behind them where none was received later`() {

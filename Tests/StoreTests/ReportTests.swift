@@ -59,7 +59,6 @@ import Testing
         #expect(open.pending == 15)
         #expect(open.gaps == 1)
         #expect(open.deadLetters == 1)
-        #expect(open.usedBytes > 0)
         #expect(buffer.statistics.pending == 15)
         await buffer.close()
 

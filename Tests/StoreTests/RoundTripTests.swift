@@ -63,14 +63,15 @@ import Testing
         batch.trades = [
             Trade(
                 symbol: Symbol("AIG")!, time: 1, price: 48.7301, size: 0.5, exchange: 4, tape: 3, tradeID: identifier,
-                conditions: conditions, sequence: 3_681_328, trfID: 202, trfTime: 1_380_000_000_001),
+                conditions: conditions, sequence: 3_681_328, trfID: 202, trfTime: 1_380_000_000_001,
+                participantTime: 1_379_999_999_999),
             Trade(symbol: Symbol("AIG")!, time: 2, price: 48.73, size: 100, tradeID: empty),
             Trade(symbol: Symbol("BAC")!, time: 3, price: 13.8, size: 100),
         ]
         batch.quotes = [
             Quote(
                 symbol: Symbol("SPY")!, time: 4, bid: 165.41, bidSize: 3, bidExchange: 12, ask: 165.42, askSize: 0,
-                askExchange: 11, condition: 1, indicators: indicators, tape: 2, sequence: 9),
+                askExchange: 11, condition: 1, indicators: indicators, tape: 2, sequence: 9, participantTime: 3),
             Quote(symbol: Symbol("SPY")!, time: 5),
         ]
         #expect(buffer.offer(batch) == .accepted)

@@ -67,6 +67,8 @@ struct SchemaUpgradeTests {
         let before = try make(.ticks, old, in: scratch)
         let shape = try columns(scratch.ticks)
         #expect(try FileVerifier.verify(scratch.ticks, as: .ticks).isSound)
+        // Read as it is, without the columns that were added since.
+        #expect(try TickHistory(directory: scratch.path).events(of: .trades, after: 0, limit: 10).events.count == 1)
         let buffer = try scratch.open { $0.retention = .seconds(1_000_000_000) }
         let id = "6f1c2a34-0b1d-4c55-9a7e-1234567890ab"
         #expect(buffer.id != id && buffer.line.predecessors.contains { $0.id == id })

@@ -51,6 +51,15 @@ extension Workspace {
         try queue.close()
     }
 
+    /// Overwrites pages in the middle of the file.
+    func damageMiddle() throws {
+        let handle = try FileHandle(forUpdating: URL(fileURLWithPath: ticks))
+        let size = try handle.seekToEnd()
+        try handle.seek(toOffset: size / 2 / 4096 * 4096)
+        try handle.write(contentsOf: Data(repeating: 0xA5, count: 40 * 4096))
+        try handle.close()
+    }
+
     private static func log(_ label: String) -> any LogHandler { SwiftLogNoOpLogHandler() }
 }
 

@@ -109,7 +109,7 @@ import Testing
         try await buffer.flush()
         await buffer.close()
         try scratch.execute(
-            "INSERT INTO trades VALUES (3, 'not, a symbol', 9, 1, 1, 1, 1, NULL, NULL, NULL, NULL, NULL, 1, 'x')")
+            "INSERT INTO trades VALUES (3, 'not, a symbol', 9, 1, 1, 1, 1, NULL, NULL, NULL, NULL, NULL, 1, 'x', NULL)")
         let again = try scratch.open()
         #expect(again.offer(.trades(1)) == .accepted)
         try await again.flush()
@@ -128,7 +128,8 @@ import Testing
         await buffer.close()
         for sequence in 3...4 {
             try scratch.execute(
-                "INSERT INTO trades VALUES (\(sequence), '', 9, 1, 1, 1, 1, NULL, NULL, NULL, NULL, NULL, 1, 'x')")
+                "INSERT INTO trades VALUES (\(sequence), '', 9, 1, 1, 1, 1, NULL, NULL, NULL, NULL, NULL, 1, 'x', NULL)"
+            )
         }
         let again = try scratch.open()
         for _ in 0..<3 { #expect(try await again.nextBatch(of: .trades, limit: 10)?.count == 2) }

@@ -259,6 +259,29 @@ import Testing
         #expect(try mirror.changeCounter() != after)
     }
 
+    @Test func `a file that takes the mirror's place is read from then on, and one that is gone is told`() throws {
+        let (scratch, elsewhere) = (try Scratch(), try Scratch())
+        let mirror = try mirror(scratch)
+        try mirror.replaceGroup(.init(name: "g", type: .custom), members: [.init(symbol: "G")])
+        let before = try mirror.changeCounter()
+        for end in ["", "-wal", "-shm"] {
+            try? FileManager.default.removeItem(atPath: scratch.path + "/universe.sqlite" + end)
+        }
+        #expect(throws: StoreError.self) { try mirror.changeCounter() }
+        #expect(try mirror.groups(environment: nil).map(\.name) == ["g"])
+        let other = try UniverseMirror.open(directory: elsewhere.path, access: .readWrite)
+        try other.replaceGroup(.init(name: "h", type: .custom), members: [.init(symbol: "H")])
+        try FileManager.default.moveItem(
+            atPath: elsewhere.path + "/universe.sqlite", toPath: scratch.path + "/universe.sqlite")
+        let after = try mirror.changeCounter()
+        #expect(after != before)
+        #expect(try mirror.groups(environment: nil).map(\.name) == ["h"])
+        #expect(try mirror.changeCounter() == after)
+        try mirror.replaceGroup(.init(name: "i", type: .custom), members: [.init(symbol: "I")])
+        #expect(try mirror.changeCounter() != after)
+        #expect(try mirror.groups(environment: nil).map(\.name) == ["h", "i"])
+    }
+
     @Test func `a mirror of the first version is brought up to date, also when opened to read`() throws {
         for access in [UniverseMirror.Access.readWrite, .readOnly] {
             let scratch = try Scratch()

@@ -21,6 +21,8 @@ public final class TCPProxy: Sendable {
         case halfClose
         /// Passes so many of the client's bytes on and holds the rest until another mode is set.
         case holdAfter(bytes: Int)
+        /// Passes the client's bytes on and holds the server's until another mode is set.
+        case holdAnswers
         /// Passes everything on, with the codes of a COPY's errors made XX000, as Citus has them. Set before a connection
         /// is made.
         case hideCopyCodes
@@ -223,6 +225,7 @@ public final class TCPProxy: Sendable {
             case .refuse:
                 Self.reset(to)
                 return
+            case .holdAnswers: if isAnswer, !waitWhileHeld() { return }
             case .blackhole: continue
             case .halfClose: if isAnswer { continue }
             case .slice(let bytes, let time):
@@ -245,12 +248,13 @@ public final class TCPProxy: Sendable {
         }
     }
 
-    /// Waits while more bytes have come than may pass; `false` when the connections are to be cut.
+    /// Waits while bytes are held; `false` when the connections are to be cut.
     private func waitWhileHeld() -> Bool {
         while true {
             let (isHeld, isCut) = state.withLock { state -> (Bool, Bool) in
                 if case .holdAfter(let limit) = state.mode { return (state.passed > limit, state.isClosed) }
                 if case .refuse = state.mode { return (false, true) }
+                if case .holdAnswers = state.mode { return (true, state.isClosed) }
                 return (false, state.isClosed)
             }
             if isCut { return false }

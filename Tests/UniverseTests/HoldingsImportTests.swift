@@ -177,3 +177,12 @@ import Testing
         }
     }
 }
+
+extension HoldingsImport {
+    /// The one group of a file.
+    init(csv: [UInt8], strict: Bool = false) throws(SymbolListError) {
+        let funds = try Self.read(csv, strict: strict)
+        #expect(funds.count == 1)
+        self = funds[0]
+    }
+}

@@ -74,7 +74,7 @@ import Universe
     }
 
     @Test func `repeated and oddly spelt symbols are reported and do not make a strict list fail`() throws {
-        let list = try read("aapl\nAAPL\nBRK/B\nBRK B\nBF-B\nAapl\nBACpL\n$X", strict: true)
+        let list = try read("aapl\nAAPL\nBRK/B\nBRK B\nBF-B\n$AAPL\nBACpL\n$X", strict: true)
         #expect(symbols(list) == ["AAPL", "BRK.B", "BF.B", "BACpL", "X"])
         #expect(list.problems.filter { $0.consequence == .repeated }.map(\.line) == [2, 4, 6])
         #expect(Set(list.problems.filter { $0.consequence == .remarked }.map(\.line)) == [1, 3, 4, 5, 6, 8])

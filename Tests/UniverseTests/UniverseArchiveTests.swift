@@ -112,7 +112,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ("\n", "line 2: 1 columns"), ("DEFAULT,ETF, ,A,,,\n# no comment\n", "line 3: 1 columns"),
+        ("\n", "line 2: 1 column"), ("DEFAULT,ETF, ,A,,,\n# no comment\n", "line 3: 1 column instead"),
         ("DEFAULT,ETF,\"a\nb\" ,A,,,\n", "line 2: text follows"), ("DEFAULT,ETF,\"a\n", "line 2: a quote"),
     ])
     func `every line of a backup is a row, in which blanks count`(line: String, fault: String) throws {

@@ -69,10 +69,26 @@ import Testing
     }
 
     @Test(arguments: [
+        // Rows that begin far to the right.
+        String(repeating: "<row><c r=\"SR1\"><v>1</v></c></row>", count: 60_000),
+        // Cells that name a long text.
+        "<row>" + String(repeating: "<c t=\"s\"><v>0</v></c>", count: 300) + "</row>",
+    ])
+    func `a small sheet that says a lot is refused before it takes the memory`(rows: String) throws {
+        var book = WorkbookBuilder(sheets: [("s", [["Ticker"]])])
+        book.add("xl/sharedStrings.xml", "<sst><si><t>\(String(repeating: "A", count: 100_000))</t></si></sst>")
+        book.add("xl/worksheets/sheet1.xml", "<worksheet><sheetData>\(rows)</sheetData></worksheet>")
+        let bytes = book.bytes()
+        #expect(bytes.count < 20_000)
+        #expect(fault(bytes).contains("\(Workbook.maximumText >> 20) MiB as text"), "\(fault(bytes))")
+    }
+
+    @Test(arguments: [
         ("<!DOCTYPE x [<!ENTITY a \"b\">]><worksheet/>", "document type"), ("<worksheet>&lol;</worksheet>", "entity"),
         ("<worksheet><row r=\"5\"></row><row r=\"2\"></row></worksheet>", "not in order"),
         ("<worksheet><row r=\"99999999\"></row></worksheet>", "not in order"), ("<worksheet><row>", "cut short"),
-        ("<worksheet></row>", "no XML"), (String(repeating: "<a>", count: 100), "no XML"),
+        ("<worksheet></row>", "no XML"), ("<row \((0..<300).map { "a\($0)=\"\"" }.joined(separator: " "))/>", "no XML"),
+        (String(repeating: "<a>", count: 100), "no XML"),
         ("<worksheet><row><c t=\"s\"><v>7</v></c></row></worksheet>", "not there"),
     ])
     func `a sheet that no spreadsheet program writes is refused with a reason`(sheet: String, reason: String) throws {

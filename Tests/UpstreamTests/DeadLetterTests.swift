@@ -37,7 +37,8 @@ import Testing
             await box.rows.first?.rowJSON
                 == #"{"seq":9,"symbol":"MSFT","time_ms":1381239000000,"price":0.4372,"size":0.25,"exchange":11,"tape":3,"#
                 + #""trade_id":"poison \"\\\n","conditions":"[0,12]","sequence":900000000000,"trf_id":202,"#
-                + #""trf_time_ms":1381239000005,"received_us":1381239000000007,"connection":"primary","source":"stream"}"#
+                + #""trf_time_ms":1381239000005,"participant_time_ms":1381238999997,"received_us":1381239000000007,"#
+                + #""connection":"primary","source":"stream"}"#
         )
     }
 

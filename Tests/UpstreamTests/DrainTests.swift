@@ -74,7 +74,7 @@ import Testing
                 on: connection, catalog: catalog, ledger: ledger, batch: batch, from: before?.end ?? start)
             let context = RowContext(
                 collector: "edge-1", connections: batch.connections, text: batch.text, barTimestamp: .start)
-            transaction.begin(after: before, isLazy: true) { [before] in #expect(before?.isCommitted != false) }
+            transaction.begin(after: before, isLazy: true) { #expect($0.isCommitted) }
             (transaction.rows, transaction.last) = (batch.count, batch.lastSequence ?? 0)
             try transaction.load(batch.trades, (0..<10).map { Int32($0) }[...], into: target, context)
             committed = before

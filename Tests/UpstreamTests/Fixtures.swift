@@ -74,8 +74,8 @@ extension Uploader {
     /// The last sequence of `stream` that is upstream, by the ledger, and on the server's disk; 0 when none is.
     func uploadedSequence(of stream: EventStream) async throws(UpstreamError) -> Int64 {
         try await inTurn { () throws(UpstreamError) in
-            let (connection, catalog) = try self.connected()
-            return try self.settledRow(stream, try self.ledger(in: catalog), connection)?.sequence ?? 0
+            let (connection, catalog) = try self.session.connected()
+            return try self.session.settledRow(stream, try self.session.ledger(in: catalog), connection)?.sequence ?? 0
         }
     }
 
@@ -179,7 +179,8 @@ func batch(trades: [(symbol: String, price: Double, id: String)], from sequence:
         let event = Trade(
             symbol: Symbol(trade.symbol)!, time: opening + Int64(index), price: trade.price, size: 0.25, exchange: 11,
             tape: 3, tradeID: batch.text.append(trade.id), conditions: batch.text.append("[0,12]"),
-            sequence: 900_000_000_000 + Int64(index), trfID: 202, trfTime: opening + 5)
+            sequence: 900_000_000_000 + Int64(index), trfID: 202, trfTime: opening + 5,
+            participantTime: opening - 3)
         batch.trades.append(
             Buffered(
                 sequence: sequence + Int64(index), event: event, receivedMicroseconds: opening * 1000 + 7,

@@ -55,6 +55,25 @@ import Testing
         #expect(try sandbox.run("SELECT created FROM edgetick_schema WHERE table_name = 'ohlcv_1min'") == "f")
     }
 
+    @Test func `a column that came later is added to a table that was made here, and to no other`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        // As an earlier version made them, and quotes as somebody else did.
+        try sandbox.run(
+            """
+            ALTER TABLE trades DROP COLUMN participant_time; ALTER TABLE quotes DROP COLUMN participant_time;
+            COMMENT ON COLUMN quotes.indicators IS NULL
+            """)
+        for _ in 0..<2 {
+            let changes = try await UpstreamSchema.migrate(sandbox.configuration())
+            let states = Dictionary(uniqueKeysWithValues: changes.map { ($0.table, $0.state) })
+            #expect(states["trades"] == .present)
+            #expect(states["quotes"] == .differs(["column participant_time is missing: its values are not sent"]))
+        }
+        #expect(try await sandbox.uploader().upload(batch(trades: [("MSFT", 1, "1")])).inserted == 1)
+        #expect(try await sandbox.uploader().upload(quotes(1)).inserted == 1)
+        #expect(try sandbox.run("SELECT participant_time IS NOT NULL FROM trades") == "t")
+    }
+
     @Test func `a table that was dropped is made again`() async throws {
         let sandbox = try await Sandbox.migrated()
         try sandbox.run("DROP TABLE quotes")
@@ -107,9 +126,18 @@ import Testing
         try sandbox.run("REVOKE ALL ON edgetick_stretches FROM \(user)")
         for line in try await recipe() { try sandbox.run(line) }
         #expect(try await recipe() == [])
+        try sandbox.run(
+            """
+            GRANT SELECT ON edgetick_uploads TO \(user);
+            INSERT INTO edgetick_uploads (buffer_id, collector, stream, last_sequence, rows, updated_at)
+            VALUES ('00000000-0000-4000-8000-000000000001', 'nyc-a', 'trades', 7, 7, now())
+            """)
         let stretch = Stretch(kind: .trade, symbols: nil, since: opening, through: opening + 1)
         let table = StretchTable(configuration: configuration, group: "nyc")
-        #expect(try await table.exchange([stretch], reaching: opening...opening + 1) == [:])
+        let line = UploadLine(id: "00000000-0000-4000-8000-000000000001")
+        let others = try await table.exchange(
+            [StretchClaim(stretch, row: 7)], of: line, reaching: opening...opening + 1)
+        #expect(others == [:])
         #expect(try sandbox.run("SELECT count(*) FROM edgetick_stretches") == "1")
     }
 

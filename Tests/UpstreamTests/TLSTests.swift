@@ -7,14 +7,15 @@ import Testing
 @Suite(.timeLimit(.minutes(5))) struct TLSTests {
     private static let setUp = Result { try SetUp() }
 
-    /// A server with a certificate for localhost, one with a certificate for another name and one whose certificate
-    /// has expired; an authority that signed them and one that did not.
+    /// A server with a certificate for localhost, one with a certificate for another name, one whose certificate has a
+    /// common name alone and one whose certificate has expired; an authority that signed them and one that did not.
     private struct SetUp: Sendable {
         let workspace: Workspace
         let authority: String
         let strangeAuthority: String
         let good: PostgresCluster
         let misnamed: PostgresCluster
+        let commonName: PostgresCluster
         let expired: PostgresCluster
 
         init() throws {
@@ -22,17 +23,21 @@ import Testing
             let certificates = try TestCertificates(directory: workspace.file("ca"))
             try certificates.makeServer("good", alternativeNames: "DNS:localhost,IP:127.0.0.1")
             try certificates.makeServer("misnamed", alternativeNames: "DNS:db.example")
+            try certificates.makeServer("plain", alternativeNames: nil, commonName: "localhost")
             try certificates.makeServer("expired", alternativeNames: "DNS:localhost,IP:127.0.0.1", days: -1)
             authority = certificates.authority
             strangeAuthority = try TestCertificates(directory: workspace.file("strange")).authority
             good = try PostgresCluster(tls: certificates.server("good"))
             misnamed = try PostgresCluster(tls: certificates.server("misnamed"))
+            commonName = try PostgresCluster(tls: certificates.server("plain"))
             expired = try PostgresCluster(tls: certificates.server("expired"))
         }
     }
 
-    private func check(_ cluster: PostgresCluster, _ parameters: String) async throws -> [SchemaChange] {
-        let uri = cluster.uri("postgres", password: "canary4711", parameters: parameters)
+    private func check(
+        _ cluster: PostgresCluster, _ parameters: String, host: String = "127.0.0.1"
+    ) async throws -> [SchemaChange] {
+        let uri = cluster.uri("postgres", password: "canary4711", host: host, parameters: parameters)
         return try await UpstreamSchema.check(try UpstreamConfiguration(uri: uri, collector: "c"))
     }
 
@@ -71,6 +76,14 @@ import Testing
         #expect(error?.text.contains("db.example") == true)
         // The chain alone is right.
         #expect(try await check(setUp.misnamed, "sslmode=verify-ca&sslrootcert=\(setUp.authority)").count > 10)
+    }
+
+    @Test func `a certificate without alternative names counts by its common name, as for psql`() async throws {
+        let setUp = try Self.setUp.get()
+        let proof = "sslmode=verify-full&sslrootcert=\(setUp.authority)"
+        #expect(try await check(setUp.commonName, proof, host: "localhost").count > 10)
+        let error = await refusal(setUp.commonName, proof)
+        #expect(error?.text.contains("does not match host name") == true, "\(error?.text ?? "")")
     }
 
     @Test func `an expired certificate is refused`() async throws {

@@ -40,6 +40,42 @@ struct TickIdentityTests {
                 == "nyc-a|\(rows.count)\nnyc-b|\(rows.count)")
     }
 
+    @Test func `events go up by symbol, time and sequence, in one order however they came`() {
+        let ids = ["9", "7", "8"]
+        var events: [(Trade, String)] = []
+        for (symbol, exchange) in [("MSFT", 4), ("AAPL", 11), ("AAPL", 4)] as [(String, Int32)] {
+            for (number, id) in ids.enumerated() {
+                let (time, sequence) = (opening + Int64(number / 2), Int64(number % 2))
+                events.append(
+                    (
+                        Trade(
+                            symbol: Symbol(symbol)!, time: time, price: 1, size: 1, exchange: exchange,
+                            sequence: sequence), id
+                    ))
+            }
+        }
+        /// The events as they go up, when they came in this order.
+        func order(_ events: [(Trade, String)]) -> [String] {
+            var batch = BufferedBatch(stream: .trades)
+            for (place, (trade, id)) in events.enumerated() {
+                var event = trade
+                event.tradeID = batch.text.append(id)
+                batch.trades.append(
+                    Buffered(
+                        sequence: Int64(place), event: event, receivedMicroseconds: 0, connection: 0, source: .stream))
+            }
+            return TickOrder.places(of: batch.trades, in: 0..<batch.count, batch.text).map { place in
+                let trade = batch.trades[Int(place)].event
+                let id = trade.tradeID.map { batch.text[$0] } ?? ""
+                return "\(trade.symbol) \(trade.time - opening) \(trade.sequence ?? -1) \(trade.exchange ?? 0) \(id)"
+            }
+        }
+        let expected = order(events)
+        #expect(expected.first?.hasPrefix("AAPL 0 0 ") == true && expected.last == "MSFT 1 0 4 8")
+        var random = SeededRandom(seed: 7)
+        for _ in 0..<50 { #expect(order(events.shuffled(using: &random)) == expected) }
+    }
+
     @Test func `an event that a batch has twice is kept twice without an identity and once with it`() async throws {
         var twice = trades(3)
         let again = twice.trades[1]

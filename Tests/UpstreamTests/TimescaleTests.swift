@@ -137,6 +137,35 @@ struct TimescaleTests {
         await uploader.disconnect()
     }
 
+    @Test func `a batch that reaches into the columnstore is merged at once, however many rows it opens`() async throws
+    {
+        let sandbox = try await sandbox()
+        try await setUp(sandbox)
+        let first = try sandbox.uploader(buffer: "00000000-0000-4000-8000-000000000001")
+        let new = try await first.upload(batch(bars(0..<400)))
+        #expect(new.path == .direct)
+        await first.disconnect()
+        try sandbox.run("SELECT compress_chunk(c) FROM show_chunks('ohlcv_1min') c")
+        // A limit that a single row exceeds.
+        try sandbox.run(
+            """
+            ALTER DATABASE "\(sandbox.database)"
+            SET timescaledb.max_tuples_decompressed_per_dml_transaction = 10
+            """)
+        let second = try sandbox.uploader(buffer: "00000000-0000-4000-8000-000000000002")
+        var corrections = bars(0..<400)
+        for index in corrections.indices { corrections[index].volume += 1 }
+        let outcome = try await second.upload(batch(corrections))
+        #expect(outcome.path == .staging && outcome.updated == corrections.count)
+        // What comes after the last chunk of the columnstore goes directly.
+        let week = Int64(7 * 24 * 60)
+        let late = bars(2 * week..<2 * week + 10)
+        #expect(try await second.upload(batch(late, from: 5000)).path == .direct)
+        let volume = (corrections + late).reduce(0) { $0 + Int($1.volume) }
+        #expect(try sandbox.run("SELECT sum(volume) FROM ohlcv_1min") == "\(volume)")
+        await second.disconnect()
+    }
+
     @Test func `trades that come late go into chunks of the columnstore`() async throws {
         let sandbox = try await sandbox()
         try await setUp(sandbox)

@@ -87,8 +87,8 @@ import Testing
         #expect(snapshot.records.groups.map(\.metadata) == [nil, nil, "{\"k\": \"v\"}"])
         #expect(snapshot.records.membershipCount == 2)
         #expect(snapshot.remarks.contains { $0.contains("cache_entries") })
-        #expect(snapshot.remarks.contains { $0.contains("belong to no group") })
-        #expect(snapshot.remarks.contains { $0.contains("have no symbol") })
+        #expect(snapshot.remarks.contains { $0.contains("1 row belongs to no group") })
+        #expect(snapshot.remarks.contains { $0.contains("1 row has no symbol") })
     }
 
     @Test func `a user without rights is told what to grant`() async throws {
@@ -124,6 +124,34 @@ import Testing
         var reordered = groups
         reordered[1].metadata = "{\"aa\":[1,2.0],\"b\":1}"
         #expect(try await push.plan(reordered).isEmpty)
+    }
+
+    @Test func `a push without the rights to write says all that is to be granted, sequences too, and then works`()
+        async throws
+    {
+        let sandbox = try await Sandbox.prepared(
+            """
+            CREATE TABLE definition_groups (id serial PRIMARY KEY, name text, type text, environment text,
+                UNIQUE (name, type, environment));
+            CREATE TABLE group_memberships (id bigserial PRIMARY KEY, group_id integer, symbol text, weight numeric,
+                UNIQUE (group_id, symbol))
+            """)
+        let user = "pusher_\(sandbox.database)"
+        try sandbox.run(
+            "CREATE ROLE \(user) LOGIN; GRANT SELECT ON definition_groups, group_memberships, cache_entries TO \(user)")
+        let push = UniversePush(configuration: try sandbox.configuration(user: user))
+        let mine = [group("mine", members("AAPL", "IBM"))]
+        #expect(try await push.plan(mine).groups.map(\.action) == [.create])
+        let error = try #require(await #expect(throws: UpstreamError.self) { try await push.push(mine) })
+        for part in [
+            "INSERT, UPDATE ON public.definition_groups", "USAGE ON SEQUENCE public.definition_groups_id_seq",
+            "INSERT, DELETE ON public.group_memberships", "USAGE ON SEQUENCE public.group_memberships_id_seq",
+        ] {
+            #expect(error.text.contains("GRANT \(part) TO \(user);"), "\(error.text)")
+        }
+        try sandbox.run(String(error.text.drop { $0 != ":" }.dropFirst()))
+        #expect(try await push.push(mine).failed.isEmpty)
+        #expect(try sandbox.run("SELECT count(*) FROM group_memberships") == "2")
     }
 
     @Test func `a push writes the difference, keeps what others wrote, and asks before it rewrites a group`()

@@ -25,10 +25,10 @@ import Testing
             try sandbox.run(
                 """
                 SELECT symbol, time, price, size, exchange, tape, trade_id = E'a\\tb\\\\c\\nd\\re''"é', conditions,
-                       sequence, trf_id, trf_time, received_at, collector, connection FROM trades
+                       sequence, trf_id, trf_time, received_at, collector, connection, participant_time FROM trades
                 """)
                 == "BRK.B|2013-10-08 13:30:00+00|150.0701|0.25|11|3|t|[0,12]|900000000000|202|"
-                + "2013-10-08 13:30:00.005+00|2013-10-08 13:30:00.000007+00|edge-1|primary")
+                + "2013-10-08 13:30:00.005+00|2013-10-08 13:30:00.000007+00|edge-1|primary|2013-10-08 13:29:59.997+00")
     }
 
     @Test func `every column of a quote arrives as it was sent, and an absent one as NULL`() async throws {
@@ -37,7 +37,8 @@ import Testing
         quotes.connections = ["primary"]
         let full = Quote(
             symbol: Symbol("IBM")!, time: opening + 1, bid: 181.01, bidSize: 3, bidExchange: 4, ask: 181.02,
-            askSize: 0, askExchange: 12, condition: 1, indicators: quotes.text.append("[604]"), tape: 1, sequence: 42)
+            askSize: 0, askExchange: 12, condition: 1, indicators: quotes.text.append("[604]"), tape: 1, sequence: 42,
+            participantTime: opening)
         quotes.quotes = [full, Quote(symbol: Symbol("IBM")!, time: opening + 2)].enumerated().map {
             Buffered(
                 sequence: Int64($0 + 1), event: $1, receivedMicroseconds: opening * 1000, connection: 0,
@@ -47,8 +48,8 @@ import Testing
         #expect(
             try sandbox.run("SELECT * FROM quotes ORDER BY time")
                 == "IBM|2013-10-08 13:30:00.001+00|181.01|3|4|181.02|0|12|1|[604]|1|42|2013-10-08 13:30:00+00|edge-1|"
-                + "primary\nIBM|2013-10-08 13:30:00.002+00||||||||||| 2013-10-08 13:30:00+00|edge-1|primary"
-                .replacing("| 2013", with: "|2013"))
+                + "primary|2013-10-08 13:30:00+00\n"
+                + "IBM|2013-10-08 13:30:00.002+00|||||||||||2013-10-08 13:30:00+00|edge-1|primary|")
     }
 
     @Test func `timestamp is the end of the window when it is set so`() async throws {

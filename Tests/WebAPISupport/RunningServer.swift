@@ -29,30 +29,8 @@ public struct RunningServer: Sendable {
         var configuration = try configuration ?? WebConfiguration(port: port)
         if configuration.beat == .milliseconds(500) { configuration.beat = .milliseconds(50) }
         let tap = EventTap(before: collector)
-        var logger = Logger(label: "test")
-        logger.logLevel = .critical
-        let board = StatusBoard(collector: { collector.snapshot() }, latency: { tap.latency })
-        let server = WebServer(configuration: configuration, board: board, source: collector, tap: tap, logger: logger)
-        let group = ServiceGroup(
-            configuration: .init(
-                services: [StatusBeat(board: board, interval: configuration.beat), server], logger: logger))
-        try await withThrowingTaskGroup(of: Void.self) { tasks in
-            tasks.addTask { try await group.run() }
-            guard let port = await server.port else {
-                try await tasks.next()
-                throw DidNotStart()
-            }
-            let running = RunningServer(collector: collector, tap: tap, port: port) {
-                await group.triggerGracefulShutdown()
-            }
-            do {
-                try await body(running)
-            } catch {
-                await group.triggerGracefulShutdown()
-                throw error
-            }
-            await group.triggerGracefulShutdown()
-            try await tasks.waitForAll()
+        try await serve(collector, tap, configuration) { port, stop in
+            try await body(RunningServer(collector: collector, tap: tap, port: port, stop: stop))
         }
     }
 }
@@ -100,9 +78,17 @@ extension RunningServer {
         source: any SampledSource, configuration: WebConfiguration,
         _ body: @Sendable (RawHTTP) async throws -> Void
     ) async throws {
+        try await serve(source, EventTap(before: StagedCollector()), configuration) { port, _ in
+            try await body(RawHTTP(port: port))
+        }
+    }
+
+    private static func serve(
+        _ source: any SampledSource, _ tap: EventTap, _ configuration: WebConfiguration,
+        _ body: @Sendable (_ port: Int, _ stop: @escaping @Sendable () async -> Void) async throws -> Void
+    ) async throws {
         var logger = Logger(label: "test")
         logger.logLevel = .critical
-        let tap = EventTap(before: StagedCollector())
         let board = StatusBoard(collector: { source.snapshot() }, latency: { tap.latency })
         let server = WebServer(configuration: configuration, board: board, source: source, tap: tap, logger: logger)
         let group = ServiceGroup(
@@ -110,10 +96,13 @@ extension RunningServer {
                 services: [StatusBeat(board: board, interval: configuration.beat), server], logger: logger))
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await group.run() }
-            guard let port = await server.port else { throw DidNotStart() }
+            guard let port = await server.port else {
+                try await tasks.next()
+                throw DidNotStart()
+            }
             let result: Result<Void, any Error>
             do {
-                result = .success(try await body(RawHTTP(port: port)))
+                result = .success(try await body(port) { await group.triggerGracefulShutdown() })
             } catch {
                 result = .failure(error)
             }

@@ -37,13 +37,14 @@ import WebAPISupport
         }
     }
 
-    @Test func `another site's page changes nothing and follows no events`() async throws {
+    @Test func `another site's page changes nothing, follows no events and has no answer made`() async throws {
         try await RunningServer.run { server in
             let http = RawHTTP(port: server.port)
             let guarded = [
                 ("POST", "/api/sync"), ("POST", "/api/websocket/rebalance"), ("POST", "/api/websocket/subscriptions"),
                 ("DELETE", "/api/websocket/subscriptions"), ("POST", "/api/websocket/connections/connection_3"),
                 ("DELETE", "/api/websocket/connections/connection_1"), ("GET", "/api/events"),
+                ("GET", "/api/coverage?days=400&by=month"), ("GET", "/api/bars?symbol=AAPL"), ("GET", "/metrics"),
             ]
             for (method, target) in guarded {
                 for headers in [
@@ -58,6 +59,15 @@ import WebAPISupport
             #expect(server.collector.snapshot().connections.count == 2)
             let own = try await http.send("POST", "/api/sync", headers: ["Origin": "http://127.0.0.1:\(server.port)"])
             #expect(own.status == 202)
+            // A link leads to the page, and monitors of other sites may look whether it is up.
+            for target in ["/", "/assets/main.js", "/health/live"] {
+                let reply = try await http.send("GET", target, headers: ["Sec-Fetch-Site": "cross-site"])
+                #expect(reply.status == 200, "\(target)")
+            }
+            for site in ["same-origin", "none"] {
+                let reply = try await http.send("GET", "/api/status", headers: ["Sec-Fetch-Site": site])
+                #expect(reply.status == 200, "\(site)")
+            }
         }
     }
 

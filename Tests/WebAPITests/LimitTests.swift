@@ -180,6 +180,25 @@ import WebAPISupport
         }
     }
 
+    @Test func `coverage that waits for a database takes no place from what the file has`() async throws {
+        let limits = try configuration {
+            $0.calls = 1
+            $0.callTimeout = .milliseconds(150)
+        }
+        try await RunningServer.run(limits) { server in
+            let http = RawHTTP(port: server.port)
+            server.collector.change { $0.fileDelay = .seconds(60) }
+            var statuses: [Int] = []
+            for _ in 0..<2 { statuses.append(try await http.send("GET", "/api/coverage").status) }
+            server.collector.change { $0.fileDelay = .zero }
+            // Those two keep the places of coverage, and no other.
+            for target in ["/api/coverage", "/api/bars?symbol=AAPL"] {
+                statuses.append(try await http.send("GET", target).status)
+            }
+            #expect(statuses == [503, 503, 503, 200])
+        }
+    }
+
     @Test func `a collector that hangs is reported, and health still answers`() async throws {
         let collector = HangingCollector(.market())
         try await RunningServer.run(source: collector, configuration: WebConfiguration(port: 0)) { http in

@@ -331,8 +331,20 @@ import WebAPISupport
                     from: Int64(index), to: Int64(index) + 1, cause: .stalled))
         }
         try await RunningServer.run(collector: collector) { server in
-            let found = try await RawHTTP(port: server.port).send("GET", "/api/gaps?symbol=AAPL&limit=2").json
+            let http = RawHTTP(port: server.port)
+            let found = try await http.send("GET", "/api/gaps?symbol=AAPL&limit=2").json
             #expect((found["gaps"] as? [[String: Any]])?.compactMap { $0["id"] as? Int } == [3, 1])
+            #expect(found["is_complete"] as? Bool == true)
+            // So many of another symbol since that the old ones aren't reached.
+            for _ in 0..<2000 {
+                collector.record(
+                    Gap(
+                        connection: "primary", symbols: [Symbol("MSFT")!], events: [.trade], from: 9, to: 10,
+                        cause: .stalled))
+            }
+            let cut = try await http.send("GET", "/api/gaps?symbol=AAPL&limit=2").json
+            #expect((cut["gaps"] as? [Any])?.isEmpty == true && cut["is_complete"] as? Bool == false)
+            #expect(try await http.send("GET", "/api/gaps?limit=2").json["is_complete"] as? Bool == true)
         }
     }
 

@@ -1,6 +1,7 @@
 import Collector
 import Foundation
 import MarketData
+import TestSupport
 import Testing
 
 @testable import Wire

@@ -36,7 +36,7 @@ import Testing
                 SupervisorSocket(
                     environment: ["NOTIFY_SOCKET": inbox.address, "WATCHDOG_USEC": "60000"], process: getpid())),
             verdict: {
-                isLive.withLock { HealthVerdict(isLive: $0, isReady: $0, text: $0 ? "collecting" : "stuck\nfast") }
+                isLive.withLock { HealthVerdict(isLive: $0, text: $0 ? "collecting" : "stuck\nfast") }
             }, logger: Logger(label: "test"))
         #expect(service.interval == .milliseconds(20))
         let task = Task { try await service.run() }

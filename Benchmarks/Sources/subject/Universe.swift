@@ -16,7 +16,8 @@ func universeFigures(directory: String) async throws -> [(name: String, value: D
 
     let before = residentBytes()
     let cache = RelationshipCache(mirror: mirror, options: .init(environment: "DEFAULT"))
-    try await cache.warmUp(universeKeys: ["all", Market.join])
+    try await cache.warmUp()
+    for key in ["all", Market.join] { _ = try await cache.symbols(of: key) }
     let memory = residentBytes() - before
 
     let resolver = UniverseResolver(mirror: mirror, environment: "DEFAULT")

@@ -7,8 +7,6 @@ public import Store
 public struct BackfillService: Service {
     /// What is filled, and when.
     public struct Configuration: Sendable {
-        /// The buffer's directory.
-        public var directory: String
         /// How long after a gap's end its last bars may still come from the stream.
         public var settleTime: Duration = .seconds(30)
         /// How far back to reach; what is older is left to `edgetick backfill`.
@@ -17,9 +15,7 @@ public struct BackfillService: Service {
         public var refusedPause: Duration = .seconds(3600)
 
         /// Makes a configuration with the defaults.
-        public init(directory: String) {
-            self.directory = directory
-        }
+        public init() {}
     }
 
     private let configuration: Configuration
@@ -52,7 +48,7 @@ public struct BackfillService: Service {
     public func close() async { await client.shutdown() }
 
     private func work() async {
-        let filler = GapFiller(client: client, buffer: buffer, directory: configuration.directory)
+        let filler = GapFiller(client: client, buffer: buffer)
         var queue = GapQueue(
             rules: .init(
                 settleTime: configuration.settleTime.milliseconds, reach: configuration.reach.milliseconds,
@@ -77,7 +73,7 @@ public struct BackfillService: Service {
     ) async -> Duration? {
         let open: [GapRecord]
         do {
-            open = try GapLog.read(directory: configuration.directory, states: [.open], limit: 1000)
+            open = try GapLog.read(directory: buffer.directory, states: [.open], limit: 1000)
         } catch {
             logger.debug("the gaps can't be read", metadata: ["error": "\(error)"])
             return .seconds(5)

@@ -21,13 +21,12 @@ public struct GapFiller: Sendable {
 
     private let client: AggregatesClient
     private let buffer: TickBuffer
-    private let directory: String
+    private var directory: String { buffer.directory }
 
     /// Makes a filler.
-    public init(client: AggregatesClient, buffer: TickBuffer, directory: String) {
+    public init(client: AggregatesClient, buffer: TickBuffer) {
         self.client = client
         self.buffer = buffer
-        self.directory = directory
     }
 
     /// Fills one gap, from where it was left, and stores what became of it.
@@ -46,7 +45,7 @@ public struct GapFiller: Sendable {
     ) async throws(BackfillError) -> GapState {
         var everything: Set<Symbol> = []
         if record.gap.symbols.isEmpty {
-            everything = try Self.everySymbol(of: record.gap.events, directory: directory)
+            everything = try everySymbol(of: record.gap.events)
         }
         let plan = FillPlan(record, everything: everything, earliest: earliest, ticks: access)
         if let verdict = plan.verdict {
@@ -63,7 +62,7 @@ public struct GapFiller: Sendable {
             return .open
         }
         let result = try await bring(bars, received: received, gap: record, progress)
-        let ticks = try await TickFiller(client: client, buffer: buffer, directory: directory).bring(
+        let ticks = try await TickFiller(client: client, buffer: buffer).bring(
             plan.requests.filter { $0.event.stream != .bars }, of: record, within: access.budget)
         for kind in ticks.uncovered { uncovered(kind) }
         let (state, detail) = FillVerdict.of(record, result, ticks, access, asked: everything.count)
@@ -73,9 +72,7 @@ public struct GapFiller: Sendable {
 
     /// The symbols that a connection which takes everything may have had: those of the file's last day, and all of the
     /// universes.
-    public static func everySymbol(
-        of events: [EventKind], directory: String
-    ) throws(BackfillError) -> Set<Symbol> {
+    public func everySymbol(of events: [EventKind]) throws(BackfillError) -> Set<Symbol> {
         do throws(StoreError) {
             var symbols: Set<Symbol> = []
             for stream in Set(events.map(\.stream)) {
@@ -215,8 +212,9 @@ public struct GapFiller: Sendable {
             for bar in bars { haul.rows[bar.symbol, default: 0] += 1 }
             progress.rows += bars.count
             progress.present += haul.bars.count - bars.count
+            let turnedAway = buffer.turnedAway
             try await buffer.take(bars, as: .backfill)
-            try await buffer.durable()
+            try await buffer.durable(since: turnedAway)
         }
         let fills = haul.finished.map { (symbol: $0, rows: haul.rows.removeValue(forKey: $0) ?? 0) }
         if let gap, !fills.isEmpty { try await settle([GapFill(of: gap, symbols: fills, event: haul.event)]) }
@@ -243,19 +241,19 @@ enum FillVerdict {
         let rows = (bars: record.rows + bars.rows, ticks: record.ticks + ticks.rows)
         let cameBefore = bars.present > 0 || ticks.present > 0 || !record.settled.isEmpty
         var parts: [String] = []
-        if rows.bars > 0 { parts.append("\(rows.bars) bars") }
-        if rows.ticks > 0 { parts.append("\(rows.ticks) trades and quotes") }
+        if rows.bars > 0 { parts.append(rows.bars.counted("bar")) }
+        if rows.ticks > 0 { parts.append(rows.ticks.counted("trade or quote", "trades and quotes")) }
         if parts.isEmpty, cameBefore {
             parts.append(kinds.isDisjoint(with: TickAccess.possible) ? "every bar had come" : "everything had come")
         }
-        if ticks.withdrawn > 0 { parts.append("\(ticks.withdrawn) cancelled or wrong trades left out") }
+        if ticks.withdrawn > 0 { parts.append("\(ticks.withdrawn.counted("cancelled or wrong trade")) left out") }
         let asked =
             kinds.contains { $0.stream == .bars }
             || !access.kinds.subtracting(ticks.uncovered).isDisjoint(with: kinds)
         let isEmpty = parts.isEmpty
         if isEmpty, asked { parts.append("nothing was traded") }
         if asked, record.gap.symbols.isEmpty {
-            parts.append("\(symbols) symbols of the last day and of the universes were asked for")
+            parts.append("asked for \(symbols.counted("symbol")) of the last day and of the universes")
         }
         var missing: [String] = []
         if ticks.isCut { missing.append("the rest of the trades and quotes is left to 'edgetick backfill'") }

@@ -26,12 +26,10 @@ struct TickFiller: Sendable {
 
     let client: AggregatesClient
     let buffer: TickBuffer
-    let directory: String
 
-    init(client: AggregatesClient, buffer: TickBuffer, directory: String, mostKnown: Int = 1_000_000) {
+    init(client: AggregatesClient, buffer: TickBuffer, mostKnown: Int = 1_000_000) {
         self.client = client
         self.buffer = buffer
-        self.directory = directory
         self.mostKnown = mostKnown
     }
 
@@ -78,7 +76,7 @@ struct TickFiller: Sendable {
         let received = record.gap.isUncertain ? nil : times.lowerBound - 60_000
         do {
             try GapLog.forEachEvent(
-                of: first.event.stream, directory: directory, symbols: wanted,
+                of: first.event.stream, directory: buffer.directory, symbols: wanted,
                 times: times.lowerBound - 1...times.upperBound + 1, received: received
             ) { event in
                 guard wanted.contains(event.symbol), let key = TickKey(event.event, in: event.texts) else { return }
@@ -131,6 +129,7 @@ struct TickFiller: Sendable {
         try await client.ticks(of: request.symbol, times: request.starts) {
             (ticks: [Tick]) async throws(BackfillError) in
             var stored = 0
+            let turnedAway = buffer.turnedAway
             for start in stride(from: 0, to: ticks.count, by: Self.rowsAtOnce) {
                 var batch = EventBatch(
                     connection: EventSource.backfill.rawValue, receivedMicroseconds: WallClock.microseconds())
@@ -149,7 +148,7 @@ struct TickFiller: Sendable {
             }
             rows += stored
             outcome.rows += stored
-            try await buffer.durable()
+            try await buffer.durable(since: turnedAway)
             budget?.requests -= 1
             budget?.rows -= stored
             guard let left = budget, left.requests <= 0 || left.rows <= 0 else { return true }

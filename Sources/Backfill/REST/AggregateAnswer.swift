@@ -4,6 +4,12 @@ import MarketData
 
 /// One page of a route's answer.
 protocol PagedAnswer: Decodable {
+    /// `OK`, or `DELAYED` where the plan has it later; `nil` where the server says nothing.
+    var status: String? { get }
+    /// How many results the page has; `nil` for a page without a list of them.
+    var count: Int? { get }
+    /// Whether the server says that it lacks a part of what was asked for, as a relay does whose buffer begins later.
+    var isPartial: Bool { get }
     /// Where the next page is; `nil` on the last.
     var nextURL: String? { get }
     /// Reads a page.
@@ -11,8 +17,20 @@ protocol PagedAnswer: Decodable {
 }
 
 extension PagedAnswer {
+    var isPartial: Bool { false }
+
     /// Reads a page.
     static func read(_ bytes: [UInt8], _ what: String) throws(BackfillError) -> Self { try decode(bytes, what) }
+
+    /// Whether the server says that it gives what was asked for: without results that is an answer too, there were no trades.
+    var isGiven: Bool { status.map { ["OK", "DELAYED"].contains($0) } ?? (count != nil) }
+
+    /// The status where it is a word, which may be shown.
+    var statusWord: String {
+        guard let status, 1...32 ~= status.utf8.count, status.allSatisfy({ $0.isASCII && $0.isLetter || $0 == "_" })
+        else { return "unknown" }
+        return status
+    }
 
     static func decode(_ bytes: [UInt8], _ what: String) throws(BackfillError) -> Self {
         do {
@@ -37,13 +55,22 @@ struct AggregateAnswer: PagedAnswer {
         var otc: Bool?
     }
 
+    /// What the server lacks, whatever it says of it.
+    struct Missing: Decodable {
+        init(from decoder: any Decoder) {}
+    }
+
     var status: String?
     var results: [Result]?
+    var missing: Missing?
     var nextURL: String?
+    var count: Int? { results?.count }
+    var isPartial: Bool { missing != nil }
 
     enum CodingKeys: String, CodingKey {
         case status
         case results
+        case missing
         case nextURL = "next_url"
     }
 

@@ -42,6 +42,8 @@ public final class AggregatesClient: Sendable {
     private let pacer: Mutex<RequestPacer>
     private let isAsked = Atomic(false)
     private static let connectSeconds: Int64 = 10
+    /// So many pages in a row may be empty and have another after them.
+    private static let mostEmptyPages = 20
     /// The longest answer that is read: 50,000 bars take about 6 MB.
     private static let maximumBytes = 64 << 20
 
@@ -148,13 +150,26 @@ public final class AggregatesClient: Sendable {
     ) async throws(BackfillError) {
         var next: String? = "\(base)\(prefix)\(question)"
         var asked: Set<String> = []
+        var empty = 0
         while let url = next {
-            guard asked.insert(url).inserted, asked.count < 10_000 else {
+            guard asked.insert(url).inserted, asked.count < 10_000, empty < Self.mostEmptyPages else {
                 throw BackfillError(
                     .badAnswer, "the REST server's pages for \(symbol) have no end; what was read is kept")
             }
             let answer = try Answer.read(try await get(url, what), what)
-            guard try await page(answer), let link = answer.nextURL else { return }
+            guard answer.isGiven else {
+                throw BackfillError(
+                    .badAnswer,
+                    "the REST server's answer has no \(what) and the status \(answer.statusWord); check MASSIVE_REST_URL, "
+                        + "the key and the plan")
+            }
+            empty = answer.count ?? 0 == 0 ? empty + 1 : 0
+            let goesOn = try await page(answer)
+            guard !answer.isPartial else {
+                throw BackfillError(
+                    .badAnswer, "the REST server lacks a part of what was asked of \(symbol); what was read is kept")
+            }
+            guard goesOn, let link = answer.nextURL else { return }
             next = PageLink.address(link, base: base, prefix: prefix)
             guard next != nil else {
                 throw BackfillError(
@@ -176,7 +191,7 @@ public final class AggregatesClient: Sendable {
             let response = try await client.execute(request, timeout: .seconds(Self.connectSeconds))
             return response.headers.first(name: "date").flatMap(HTTPDate.milliseconds)
         } catch {
-            throw BackfillError(.unreachable, "\(base) can't be reached; check the network and the address")
+            throw BackfillError(.unreachable, "\(place) can't be reached; check the network and the address")
         }
     }
 
@@ -184,6 +199,11 @@ public final class AggregatesClient: Sendable {
         let port = origin.port.map { ":\($0)" } ?? ""
         let host = origin.host() ?? ""
         return "\(origin.scheme ?? "https")://\(host.contains(":") ? "[\(host)]" : host)\(port)"
+    }
+
+    /// The server and the way to it, for errors.
+    private var place: String {
+        configuration.proxy.map { "\(base), asked through the proxy \($0) (HTTPS_PROXY)," } ?? base
     }
 
     /// The path that all routes stand below, without a slash at its end.
@@ -267,7 +287,7 @@ public final class AggregatesClient: Sendable {
                     body: Array(buffer: body)))
         } catch let error as HTTPClientError {
             return .failure(
-                BackfillError(.unreachable, "\(base) did not answer (\(error.shortDescription)); check the network"))
+                BackfillError(.unreachable, "\(place) did not answer (\(error.shortDescription)); check the network"))
         } catch is NIOSSLError {
             return .failure(
                 BackfillError(.unreachable, "\(base) has no certificate that is trusted for it; check MASSIVE_REST_URL")
@@ -281,7 +301,7 @@ public final class AggregatesClient: Sendable {
         } catch is NIOTooManyBytesError {
             return .failure(BackfillError(.badAnswer, "\(base) sent an answer that is too long"))
         } catch {
-            return .failure(BackfillError(.unreachable, "\(base) can't be reached; check the network and the address"))
+            return .failure(BackfillError(.unreachable, "\(place) can't be reached; check the network and the address"))
         }
     }
 
@@ -292,8 +312,11 @@ public final class AggregatesClient: Sendable {
             BackfillError(.keyRefused, "the REST server refused the key: check MASSIVE_API_KEY and the account")
         case 403:
             BackfillError(.notAuthorized, "the account's plan does not cover these \(what): have it extended")
-        case 429: BackfillError(.tooManyRequests, "the REST server asks for fewer requests: lower the rate")
-        case 500...: BackfillError(.serverTrouble, "the REST server answered HTTP \(status); trying again later")
+        case 429:
+            BackfillError(
+                .tooManyRequests, "the REST server asks for fewer requests: lower BACKFILL_REQUESTS_PER_MINUTE")
+        case 500...:
+            BackfillError(.serverTrouble, "the REST server answered HTTP \(status): it has trouble, try again later")
         default: BackfillError(.badAnswer, "the REST server answered HTTP \(status); check MASSIVE_REST_URL")
         }
     }

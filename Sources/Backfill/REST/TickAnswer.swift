@@ -29,10 +29,13 @@ extension RESTTick {
 
 /// One page of a route of ticks.
 struct TickAnswer<Tick: RESTTick>: PagedAnswer {
+    var status: String?
     var results: [Tick]?
     var nextURL: String?
+    var count: Int? { results?.count }
 
     enum CodingKeys: String, CodingKey {
+        case status
         case results
         case nextURL = "next_url"
     }
@@ -109,6 +112,7 @@ struct RESTTrade: RESTTick {
     static let route = "trades"
 
     var sip_timestamp: Int64
+    var participant_timestamp: Int64?
     var price: Double
     var size: Double
     var exchange: Int32?
@@ -130,7 +134,8 @@ struct RESTTrade: RESTTick {
         Trade(
             symbol: symbol, time: milliseconds, price: price, size: size, exchange: exchange, tape: tape,
             tradeID: id.map { texts.append($0.text) }, conditions: conditions.map { texts.append($0.jsonArray) },
-            sequence: sequence_number, trfID: trf_id, trfTime: trf_timestamp.map { $0 / 1_000_000 })
+            sequence: sequence_number, trfID: trf_id, trfTime: trf_timestamp.map { $0 / 1_000_000 },
+            participantTime: participant_timestamp.map { $0 / 1_000_000 })
     }
 }
 
@@ -139,6 +144,7 @@ struct RESTQuote: RESTTick {
     static let route = "quotes"
 
     var sip_timestamp: Int64
+    var participant_timestamp: Int64?
     var bid_price: Double?
     var bid_size: Double?
     var bid_exchange: Int32?
@@ -157,7 +163,8 @@ struct RESTQuote: RESTTick {
         Quote(
             symbol: symbol, time: milliseconds, bid: bid_price, bidSize: bid_size, bidExchange: bid_exchange,
             ask: ask_price, askSize: ask_size, askExchange: ask_exchange, condition: conditions?.first,
-            indicators: indicators.map { texts.append($0.jsonArray) }, tape: tape, sequence: sequence_number)
+            indicators: indicators.map { texts.append($0.jsonArray) }, tape: tape, sequence: sequence_number,
+            participantTime: participant_timestamp.map { $0 / 1_000_000 })
     }
 }
 

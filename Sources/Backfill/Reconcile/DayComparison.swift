@@ -1,6 +1,5 @@
 import MarketData
 import Store
-import Upstream
 
 /// Compares a symbol's minute bars of a day with the tape's. Pure.
 ///

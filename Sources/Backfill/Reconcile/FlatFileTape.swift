@@ -5,7 +5,8 @@ import MarketData
 /// A day's minute bars from one of the provider's flat files (`minute_aggs_v1`): CSV, packed by gzip or not, a ticker's
 /// lines together.
 ///
-/// Read line by line, so that the whole market takes no more memory than fifty symbols.
+/// Read line by line, so that the whole market takes no more memory than fifty symbols; and twice, so that nothing is compared
+/// with a file that is cut short or sorted otherwise.
 actor FlatFileTape: Tape {
     private let path: String
     private let starts: Range<Int64>
@@ -17,8 +18,10 @@ actor FlatFileTape: Tape {
     private var hasRows = false
     private var isOver = false
     private let count: Int
+    /// The last ticker of a file that has them in their order.
+    private let last: Symbol?
 
-    /// Opens the file and reads its first line.
+    /// Opens the file and looks through it.
     init(
         path: String, _ symbols: [Symbol], starts: Range<Int64>, tell: @escaping @Sendable (Int) -> Void
     ) throws(BackfillError) {
@@ -35,6 +38,31 @@ actor FlatFileTape: Tape {
                     + "minute_aggs_v1")
         }
         self.columns = columns
+        last = try Self.check(path, columns)
+    }
+
+    /// Finds out whether the file can be read to its end, and each ticker's lines are together.
+    ///
+    /// - Returns: the last ticker, where they are in their order as the provider has them.
+    private static func check(_ path: String, _ columns: FlatFileColumns) throws(BackfillError) -> Symbol? {
+        let lines = try GzipLines(path: path)
+        _ = try lines.next()
+        var seen: Set<Symbol> = []
+        var last: Symbol?
+        var isSorted = true
+        while let line = try lines.next() {
+            // A line that is no bar is told when it is read.
+            guard let symbol = columns.symbol(in: line), symbol != last else { continue }
+            guard seen.insert(symbol).inserted else {
+                throw BackfillError(
+                    .badFile,
+                    "\(path), line \(lines.number): \(symbol) had lines before, and others since; sort the file by ticker"
+                )
+            }
+            isSorted = isSorted && last.map { $0 < symbol } ?? true
+            last = symbol
+        }
+        return isSorted ? last : nil
     }
 
     func next() async -> Result<TapeGroup?, BackfillError> {
@@ -65,7 +93,7 @@ actor FlatFileTape: Tape {
                 break
             }
             guard let row = columns.bar(in: line) else {
-                guard line.allSatisfy({ $0 == 0x0D }) else {
+                guard line.isEmpty else {
                     throw BackfillError(.badFile, "\(path), line \(lines.number): it is no bar; get the file again")
                 }
                 continue
@@ -81,14 +109,19 @@ actor FlatFileTape: Tape {
             current?.bars.append(DayBar(row))
         }
         if isOver {
-            // A symbol that the file lacks had no trades.
+            // A symbol that the file lacks had no trades; of one behind the file's end that isn't known.
             for symbol in wanted.sorted().prefix(max(0, TapeGroup.size - group.bars.count)) {
                 wanted.remove(symbol)
-                group.bars[symbol] = []
+                if let last, last < symbol {
+                    group.failures[symbol] = BackfillError(
+                        .badFile, "\(path) ends with \(last), which is before it: the file may be cut short")
+                } else {
+                    group.bars[symbol] = []
+                }
             }
             tell(count - wanted.count)
         }
-        return group.bars.isEmpty ? nil : group
+        return group.bars.isEmpty && group.failures.isEmpty ? nil : group
     }
 }
 
@@ -102,7 +135,7 @@ struct FlatFileColumns: Sendable {
 
     /// Finds the columns; `nil` when one is missing.
     init?(header: ArraySlice<UInt8>) {
-        let found = String(decoding: header, as: UTF8.self).split { $0 == "," || $0.isNewline }.map(String.init)
+        let found = String(decoding: header, as: UTF8.self).split(separator: ",").map(String.init)
         var places: [Int] = []
         for name in Self.names {
             guard let place = found.firstIndex(of: name) else { return nil }
@@ -110,6 +143,16 @@ struct FlatFileColumns: Sendable {
         }
         self.places = places
         count = found.count
+    }
+
+    /// The ticker of a line; `nil` for a line without.
+    func symbol(in line: ArraySlice<UInt8>) -> Symbol? {
+        var cell = line
+        for _ in 0..<places[0] {
+            guard let comma = cell.firstIndex(of: UInt8(ascii: ",")) else { return nil }
+            cell = cell[(comma + 1)...]
+        }
+        return cell.prefix { $0 != UInt8(ascii: ",") }.withUnsafeBytes { Symbol(utf8: $0) }
     }
 
     /// The bar of a line; `nil` for a line that is none.
@@ -121,7 +164,7 @@ struct FlatFileColumns: Sendable {
         }
         guard let symbol = Symbol(String(decoding: cells[places[0]], as: UTF8.self)), let volume = number(1),
             let open = number(2), let close = number(3), let high = number(4), let low = number(5),
-            let window = Int64(String(decoding: cells[places[6]].filter { $0 != 0x0D }, as: UTF8.self)),
+            let window = Int64(String(decoding: cells[places[6]], as: UTF8.self)),
             window % 60_000_000_000 == 0
         else { return nil }
         let start = window / 1_000_000
@@ -154,8 +197,15 @@ final class GzipLines {
 
     deinit { gzclose(file) }
 
-    /// The next line without its end, valid until the next call; `nil` after the last.
+    /// The next line without its end (LF or CRLF) and the first without a byte order mark, valid until the next call; `nil`
+    /// after the last.
     func next() throws(BackfillError) -> ArraySlice<UInt8>? {
+        guard var line = try rawLine() else { return nil }
+        if number == 1 { line = ByteOrderMark.dropped(from: line) }
+        return line.last == 0x0D ? line.dropLast() : line
+    }
+
+    private func rawLine() throws(BackfillError) -> ArraySlice<UInt8>? {
         var searched = place
         while true {
             if let end = buffer[searched...].firstIndex(of: UInt8(ascii: "\n")) {
@@ -177,6 +227,9 @@ final class GzipLines {
             buffer.removeLast(Self.chunk - Int(max(0, count)))
             var code: CInt = Z_OK
             _ = gzerror(file, &code)
+            guard code != Z_ERRNO else {
+                throw BackfillError(.badFile, "\(path) can't be read: \(String(cString: strerror(errno)))")
+            }
             guard count >= 0, code == Z_OK || code == Z_STREAM_END else {
                 throw BackfillError(.badFile, "\(path) is damaged or cut short; get the file again")
             }

@@ -22,13 +22,13 @@ public final class ReconcileService: Service {
     ///   - minute: the minute of New York's day.
     ///   - symbols: what is collected now; `nil` when that is everything.
     public init(
-        client: AggregatesClient, buffer: TickBuffer, directory: String, target: Reconciler.Target?, minute: Int,
+        client: AggregatesClient, buffer: TickBuffer, target: Reconciler.Target?, minute: Int,
         symbols: @escaping @Sendable () -> [Symbol]?, logger: Logger
     ) {
-        reconciler = Reconciler(source: .aggregates(client), buffer: buffer, directory: directory, target: target)
+        reconciler = Reconciler(source: .aggregates(client), buffer: buffer, target: target)
         self.target = target
         self.client = client
-        self.directory = directory
+        directory = buffer.directory
         self.minute = minute
         self.symbols = symbols
         self.logger = logger

@@ -43,18 +43,15 @@ public struct Reconciler: Sendable {
 
     private let source: Source
     private let buffer: TickBuffer
-    private let directory: String
+    private var directory: String { buffer.directory }
     private let target: Target?
 
     /// Makes a reconciler.
     ///
-    /// - Parameters:
-    ///   - directory: the buffer's.
-    ///   - target: the database; `nil` compares the file alone.
-    public init(source: Source, buffer: TickBuffer, directory: String, target: Target?) {
+    /// - Parameter target: the database; `nil` compares the file alone.
+    public init(source: Source, buffer: TickBuffer, target: Target?) {
         self.source = source
         self.buffer = buffer
-        self.directory = directory
         self.target = target
     }
 
@@ -151,6 +148,7 @@ public struct Reconciler: Sendable {
     private func write(_ comparisons: [DayComparison]) async throws(BackfillError) {
         let changed = comparisons.filter { !$0.changes.isEmpty }
         guard !changed.isEmpty else { return }
+        let turnedAway = buffer.turnedAway
         for comparison in changed {
             let own = try reading { () throws(StoreError) in
                 try DayLog.bars(directory: directory, sequences: comparison.changes.compactMap(\.sequence))
@@ -161,7 +159,7 @@ public struct Reconciler: Sendable {
                     return change.sequence.flatMap { own[$0] }?.taking(bar) ?? bar
                 }, as: .reconcile)
         }
-        try await buffer.durable()
+        try await buffer.durable(since: turnedAway)
     }
 
     private func reading<Result>(_ body: () throws(StoreError) -> Result) throws(BackfillError) -> Result {

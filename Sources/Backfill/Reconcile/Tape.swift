@@ -19,6 +19,9 @@ struct TapeGroup: Sendable {
 }
 
 /// The REST aggregates of a day, some requests at a time.
+///
+/// A server that hasn't loaded the day yet has no bar of any symbol, as if nothing had been traded. So symbols without bars
+/// wait for one with bars, and where none comes, none was compared.
 actor AggregateTape: Tape {
     private static let requestsAtOnce = 4
     /// So many bad answers without a good one are taken for the server's fault.
@@ -29,6 +32,9 @@ actor AggregateTape: Tape {
     private let tell: @Sendable (Int) -> Void
     private var rest: ArraySlice<Symbol>
     private var asked = 0
+    private var hasBars = false
+    /// Symbols without bars, while there are no others.
+    private var quiet: [Symbol] = []
 
     /// - Parameter tell: hears how many symbols were asked for.
     init(
@@ -41,13 +47,36 @@ actor AggregateTape: Tape {
     }
 
     func next() async -> Result<TapeGroup?, BackfillError> {
-        let symbols = rest.prefix(TapeGroup.size)
-        guard !symbols.isEmpty else { return .success(nil) }
-        rest = rest.dropFirst(symbols.count)
-        defer { asked += symbols.count }
-        return await Self.group(symbols, starts.lowerBound...(starts.upperBound - 1), client) { [tell, asked] in
-            tell(asked + $0)
+        while true {
+            let symbols = rest.prefix(TapeGroup.size)
+            guard !symbols.isEmpty else {
+                guard quiet.isEmpty else { return .failure(noBars) }
+                return .success(nil)
+            }
+            rest = rest.dropFirst(symbols.count)
+            let result = await Self.group(symbols, starts.lowerBound...(starts.upperBound - 1), client) {
+                [tell, asked] in tell(asked + $0)
+            }
+            asked += symbols.count
+            guard case .success(var group?) = result else { return result }
+            hasBars = hasBars || group.bars.values.contains { !$0.isEmpty }
+            if hasBars {
+                for symbol in quiet { group.bars[symbol] = [] }
+                quiet = []
+            } else {
+                quiet += group.bars.keys
+                group.bars = [:]
+            }
+            if !group.bars.isEmpty || !group.failures.isEmpty { return .success(group) }
         }
+    }
+
+    private var noBars: BackfillError {
+        BackfillError(
+            .badAnswer,
+            "the REST server has no bar of \(TradingDay(at: starts.lowerBound)) of any of these symbols, as of a day that it "
+                + "hasn't loaded: nothing was compared; if they had no trades, name one that had, such as SPY, with them"
+        )
     }
 
     private static func group(

@@ -13,10 +13,13 @@ public struct CoverageEvidence: Sendable {
 
     /// Reads what a buffer's file knows. Blocks on the disk.
     ///
-    /// - Parameter pace: asked between two steps of reading; `false` ends it, and the report is marked as not complete.
+    /// - Parameters:
+    ///   - collected: symbols of which something should be known of every day since the file was made.
+    ///   - pace: asked between two steps of reading; `false` ends it, and the report is marked as not complete.
     /// - Throws: `.missing` when there is no file, and what reading throws.
     public init(
-        directory: String, days span: ClosedRange<TradingDay>, pace: TickHistory.Pace = { _, _ in true }
+        directory: String, days span: ClosedRange<TradingDay>, collected: Set<Symbol> = [],
+        pace: TickHistory.Pace = { _, _ in true }
     ) throws(StoreError) {
         self.span = span
         sessions = span.compactMap { day in day.session.map { (day, $0.regularOpen..<$0.regularClose) } }
@@ -42,7 +45,11 @@ public struct CoverageEvidence: Sendable {
             bars[place][symbol, default: BitSet()].insert(minute)
         }
         isComplete = reading.isComplete
+        let made = try DayLog.made(directory: directory) ?? .max
         for (place, (day, session)) in sessions.enumerated() {
+            if session.upperBound > made {
+                for symbol in collected where bars[place][symbol] == nil { bars[place][symbol] = BitSet() }
+            }
             days[day]?.bars = bars[place]
             days[day]?.isWhole = reading.isComplete && (reading.heldSince ?? .min) <= session.lowerBound
         }

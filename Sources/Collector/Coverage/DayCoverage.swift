@@ -20,6 +20,17 @@ public struct DayCoverage: Sendable, Equatable {
         /// It isn't over yet.
         case ahead = "a"
 
+        /// Where it is among all.
+        fileprivate var place: Int {
+            switch self {
+            case .bar: 0
+            case .noTrade: 1
+            case .gap: 2
+            case .unknown: 3
+            case .ahead: 4
+            }
+        }
+
         /// What it means, for people.
         public var meaning: String {
             switch self {
@@ -32,14 +43,48 @@ public struct DayCoverage: Sendable, Equatable {
         }
     }
 
-    /// What is known of one symbol's minutes.
+    /// What is known of one symbol's minutes; worked out when it is asked, so that a year of rows stays small.
     public struct Row: Sendable, Equatable {
         /// The symbol.
         public let symbol: Symbol
-        /// The session's minutes in order.
-        public let minutes: [Minute]
         /// Whether the day was compared with the tape and nothing stayed open.
         public let isReconciled: Bool
+        fileprivate let bars: BitSet
+        fileprivate let checked: BitSet
+        fileprivate let missing: BitSet
+        fileprivate let everyone: BitSet
+        /// Whether a bar that anybody collected would be among ``bars``.
+        fileprivate let isWhole: Bool
+        /// How many minutes the session has, and how many of them are over.
+        fileprivate let count: Int
+        fileprivate let over: Int
+
+        /// The session's minutes in order.
+        public var minutes: [Minute] { (0..<count).map(minute) }
+
+        /// How many minutes there are of each kind; none with 0.
+        public var counts: [Minute: Int] {
+            var counts = Minute.allCases.map { ($0, 0) }
+            if isBlank {
+                counts[Minute.unknown.place].1 = over
+                counts[Minute.ahead.place].1 = count - over
+            } else {
+                for place in 0..<count { counts[minute(place).place].1 += 1 }
+            }
+            return Dictionary(uniqueKeysWithValues: counts.filter { $0.1 > 0 })
+        }
+
+        /// Whether nothing is known: of a year, and of symbols that were never collected, most rows are so.
+        private var isBlank: Bool {
+            !isReconciled && bars.count == 0 && checked.count == 0 && missing.count == 0 && everyone.count == 0
+        }
+
+        private func minute(_ place: Int) -> Minute {
+            if bars.contains(place) { return .bar }
+            if place >= over { return .ahead }
+            if isReconciled || checked.contains(place) { return isWhole ? .noTrade : .unknown }
+            return missing.contains(place) || everyone.contains(place) ? .gap : .unknown
+        }
     }
 
     /// What the coverage of a day is decided from.
@@ -80,6 +125,7 @@ public struct DayCoverage: Sendable, Equatable {
             rows = []
             return
         }
+        let over = Int(max(0, min(Int64(count), (now - session.lowerBound) / Self.length)))
         /// The minutes whose bars are sent in a span: those that end after its begin, up to its end.
         func minutes(after from: Int64, through to: Int64) -> Range<Int> {
             let first = (from - session.lowerBound) / Self.length
@@ -95,9 +141,11 @@ public struct DayCoverage: Sendable, Equatable {
             guard !span.isEmpty else { continue }
             let asked = record.settled[.minuteBar] ?? []
             for symbol in asked { for minute in span { checked[symbol, default: BitSet()].insert(minute) } }
+            // Another box has what there was, in the database.
+            guard record.state != .covered else { continue }
             guard !record.gap.symbols.isEmpty else {
                 // A gap of a connection that takes everything, settled: those that nobody asked for had no bars before.
-                if record.state == .open || record.state == .unfillable {
+                if GapState.unsettled.contains(record.state) || record.state == .unfillable {
                     for minute in span { everyone.insert(minute) }
                 }
                 continue
@@ -120,17 +168,11 @@ public struct DayCoverage: Sendable, Equatable {
         rows = named.sorted().map { symbol in
             let bars = evidence.bars[symbol] ?? BitSet()
             let present = evidence.reconciled[symbol]
-            // Bars that were there when the day was compared and aren't found now are somewhere else.
-            let isWhole = evidence.isWhole && bars.count >= present ?? 0
-            let found = (0..<count).map { minute -> Minute in
-                if bars.contains(minute) { return .bar }
-                if session.lowerBound + Int64(minute + 1) * Self.length > now { return .ahead }
-                let isChecked = present != nil || checked[symbol]?.contains(minute) == true
-                if isChecked { return isWhole ? .noTrade : .unknown }
-                let isMissing = missing[symbol]?.contains(minute) == true || everyone.contains(minute)
-                return isMissing ? .gap : .unknown
-            }
-            return Row(symbol: symbol, minutes: found, isReconciled: present != nil)
+            return Row(
+                symbol: symbol, isReconciled: present != nil, bars: bars, checked: checked[symbol] ?? BitSet(),
+                missing: missing[symbol] ?? BitSet(), everyone: everyone,
+                // Bars that were there when the day was compared and aren't found now are somewhere else.
+                isWhole: evidence.isWhole && bars.count >= present ?? 0, count: count, over: over)
         }
     }
 
@@ -216,7 +258,7 @@ public struct CoveragePeriod: Sendable, Equatable {
         symbolDays += day.rows.count
         for row in day.rows {
             reconciled += row.isReconciled ? 1 : 0
-            for minute in row.minutes { minutes[minute, default: 0] += 1 }
+            minutes.merge(row.counts, uniquingKeysWith: +)
         }
     }
 }

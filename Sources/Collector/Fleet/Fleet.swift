@@ -59,7 +59,29 @@ public struct Fleet: Sendable, Equatable {
         boxes = rows.map(Box.init).sorted {
             ($1.level, $0.row.report.id) < ($0.level, $1.row.report.id)
         }
-        remarks = Self.rivals(boxes)
+        remarks = Self.rivals(boxes) + boxes.compactMap { [boxes] in Self.groupProblem(of: $0, among: boxes) }
+    }
+
+    /// What is wrong with a box's group, in one line; `nil` when nothing is.
+    public func groupProblem(of id: String) -> String? {
+        boxes.first { $0.row.report.id == id }.flatMap { Self.groupProblem(of: $0, among: boxes) }
+    }
+
+    /// A box is alone in its group, beside boxes without one that collect as many symbols: the group was set on one of them.
+    private static func groupProblem(of box: Box, among boxes: [Box]) -> String? {
+        let report = box.row.report
+        guard let group = report.group, box.standing == .live,
+            boxes.count(where: { $0.row.report.group == group }) == 1
+        else { return nil }
+        let others = boxes.filter {
+            $0.standing == .live && $0.row.report.group == nil && $0.row.report.symbols == report.symbols
+        }.map(\.row.report.id).sorted()
+        guard let first = others.first else { return nil }
+        let names = others.count > 1 ? "\(first) and \(others.count - 1) more" : first
+        return
+            "\(report.id) is alone in the group \(group), and \(names), with as many symbols, "
+            + "\(others.count > 1 ? "have" : "has") no COLLECTOR_GROUP: give boxes that collect the same symbols one group, "
+            + "or none of them"
     }
 
     /// Boxes of one group that push each other off the account's connections.

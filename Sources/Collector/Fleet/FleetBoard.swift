@@ -4,7 +4,7 @@ import Upstream
 
 /// What is known of the fleet, from memory: whoever asks waits for nothing.
 ///
-/// ``FleetService`` writes it. The whole fleet is read only while somebody looks at it.
+/// ``FleetService`` writes it. The whole fleet is read while somebody looks at it, and every few minutes by a box of a group.
 public final class FleetBoard: Sendable {
     /// The place of the box in the fleet.
     public struct Status: Sendable, Equatable {
@@ -16,6 +16,8 @@ public final class FleetBoard: Sendable {
         public var clockOffset: Int64?
         /// Whether another box writes the same row.
         public var hasNamesake = false
+        /// What is wrong with its group, in one line; `nil` while nothing is, or before the fleet was read.
+        public var groupProblem: String?
         /// Whether the box takes its share of the symbols by what the database says (`SHARD=auto`).
         public var isSharing = false
 
@@ -100,9 +102,14 @@ public final class FleetBoard: Sendable {
         }
     }
 
-    func read(_ rows: [FleetRow]) {
+    /// When the whole fleet was last read.
+    var readAt: ContinuousClock.Instant? { state.withLock(\.readAt) }
+
+    /// The whole fleet was read by the box `id`.
+    func read(_ rows: [FleetRow], by id: String) {
         state.withLock { state in
             state.view.fleet = Fleet(rows)
+            state.status.groupProblem = state.view.fleet.groupProblem(of: id)
             state.view.problem = nil
             state.readAt = .now
         }

@@ -19,6 +19,8 @@ public final class FleetService: Service {
         public var look: Duration = .seconds(1)
         /// Between two reports while symbols change hands, and two reads while somebody looks at the fleet.
         public var busy: Duration = .seconds(2)
+        /// Between two reads of the whole fleet by a box of a group while nobody looks.
+        public var fleet: Duration = .seconds(300)
         /// How long the last report, at a stop, may take.
         public var farewell: Duration = .seconds(2)
 
@@ -163,7 +165,8 @@ public final class FleetService: Service {
                 logger.notice("the fleet's table can be written again")
                 round.told = nil
             }
-            if board.isLookedAt { board.read(try await table.rows()) }
+            let isDue = identity.group != nil && board.readAt.map { .now - $0 >= pace.fleet } ?? true
+            if board.isLookedAt || isDue { board.read(try await table.rows(), by: identity.id) }
             if round.sharing != nil, !sample.snapshot.isStopping {
                 hear(try await table.rows(ofGroup: identity.group), offset: written.clockOffset, &round)
             }

@@ -2,14 +2,11 @@ import MarketData
 public import Upstream
 
 /// How long a share of the symbols lasts.
-public struct ShardPace: Sendable, Equatable {
+struct ShardPace: Sendable, Equatable {
     /// Who was not seen for so many seconds is no member.
-    public var stale = Fleet.staleLimit
+    var stale = Fleet.staleLimit
     /// How long symbols that others take are kept at most.
-    public var handOver: Duration = .seconds(60)
-
-    /// The usual pace.
-    public init() {}
+    var handOver: Duration = .seconds(60)
 }
 
 /// What a box with SHARD=auto takes at its start.
@@ -29,7 +26,7 @@ public struct ShardStart: Sendable {
     ///   - kept: the members of the last assignment, where there was one.
     /// - Returns: the start, and why the database can't be asked, where it can't.
     public static func find(
-        _ identity: FleetReport, in table: FleetTable, replicas: Int, kept: [String]?, pace: ShardPace = ShardPace()
+        _ identity: FleetReport, in table: FleetTable, replicas: Int, kept: [String]?
     ) async -> (start: ShardStart, problem: String?) {
         var answer: (rows: [FleetRow], offset: Int64)?
         var problem: String?
@@ -52,7 +49,7 @@ public struct ShardStart: Sendable {
             problem = String(describing: error)
         }
         let keeper = ShardKeeper(
-            member: identity.id, replicas: replicas, pace: pace, kept: kept, rows: answer?.rows, now: .now,
+            member: identity.id, replicas: replicas, kept: kept, rows: answer?.rows, now: .now,
             time: WallClock.milliseconds(), offset: answer?.offset ?? 0)
         return (ShardStart(keeper: keeper), problem)
     }

@@ -41,7 +41,7 @@ public final class EventTap: EventSink {
     /// Hands the batch on and, when it was taken, looks at it.
     public func offer(_ batch: EventBatch) -> Admission {
         let admission = sink.offer(batch)
-        if admission != .refused { look(at: batch) }
+        if admission == .accepted || admission == .acceptedStopReading { look(at: batch) }
         return admission
     }
 

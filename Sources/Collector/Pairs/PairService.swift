@@ -13,9 +13,10 @@ public struct PairService: Service {
     private let symbols: @Sendable () -> Set<Symbol>?
     private let kinds: Set<EventKind>
     private let feedDelay: Int64
-    private let table: StretchTable
+    private let tables: [StretchTable]
     private let interval: Duration
     private let patience: Duration
+    private let recheck: Duration
     private let logger: Logger
 
     /// A service that looks every `interval`.
@@ -24,20 +25,24 @@ public struct PairService: Service {
     ///   - symbols: What is subscribed now; `nil` for everything.
     ///   - kinds: The kinds that are collected.
     ///   - feedDelay: How late the feed's events are, in milliseconds.
+    ///   - tables: One in each database.
     ///   - patience: How long after an event was the newest a loss before it may still come to light.
+    ///   - recheck: How often gaps that are covered are looked at again.
     public init(
         buffer: TickBuffer, directory: String, symbols: @escaping @Sendable () -> Set<Symbol>?,
-        kinds: Set<EventKind>, feedDelay: Int64 = 0, table: StretchTable,
-        interval: Duration = .seconds(10), patience: Duration = .seconds(90), logger: Logger
+        kinds: Set<EventKind>, feedDelay: Int64 = 0, tables: [StretchTable],
+        interval: Duration = .seconds(10), patience: Duration = .seconds(90), recheck: Duration = .seconds(300),
+        logger: Logger
     ) {
         self.buffer = buffer
         self.directory = directory
         self.symbols = symbols
         self.kinds = kinds
         self.feedDelay = feedDelay
-        self.table = table
+        self.tables = tables
         self.interval = interval
         self.patience = patience
+        self.recheck = recheck
         self.logger = logger
     }
 
@@ -45,11 +50,16 @@ public struct PairService: Service {
     public func run() async throws {
         await cancelWhenGracefulShutdown {
             var log = StretchLog(patience: patience)
-            var unsaid: [Stretch] = []
+            var unsaid: [StretchClaim] = []
+            var checked: ContinuousClock.Instant?
             var failures = LogThrottle<String, ContinuousClock.Instant>()
             while !Task.isCancelled {
                 do {
                     try await look(&log, &unsaid)
+                    if checked.map({ .now - $0 >= recheck }) ?? true {
+                        try await lookAgain()
+                        checked = .now
+                    }
                     if failures.ended("") { logger.notice("the boxes of the group hear of each other again") }
                 } catch {
                     if !Task.isCancelled, let count = failures.occurred("", "\(error)", now: .now) {
@@ -63,27 +73,35 @@ public struct PairService: Service {
         }
     }
 
-    private func look(_ log: inout StretchLog, _ unsaid: inout [Stretch]) async throws {
+    private func look(_ log: inout StretchLog, _ unsaid: inout [StretchClaim]) async throws {
         // In this order: what is newest was in the file before the rest was looked at.
         let newest = try GapLog.newestEvents(directory: directory).filter { kinds.contains($0.key) }
-        let records = try GapLog.read(directory: directory, limit: 1000)
+        let records = try GapLog.read(directory: directory, limit: Self.mostGaps)
         let sight = StretchLog.Sight(
             newest: newest, buffer: buffer.statistics, gaps: records.map(\.gap), symbols: symbols(),
             now: Self.start.duration(to: .now), time: WallClock.milliseconds() - feedDelay)
-        for stretch in log.look(sight) {
-            unsaid.removeAll { $0.kind == stretch.kind && $0.since == stretch.since }
-            unsaid.append(stretch)
+        for claim in log.look(sight) {
+            unsaid.removeAll { $0.stretch.kind == claim.stretch.kind && $0.stretch.since == claim.stretch.since }
+            unsaid.append(claim)
         }
         // What can't be published for long is given up, the oldest first: then less is covered than could be.
         unsaid.removeFirst(max(0, unsaid.count - Self.mostUnsaid))
         let left = records.filter {
             $0.gap.to != nil && (GapState.unsettled.contains($0.state) || $0.state == .unfillable)
         }
-        let span = left.compactMap { record in record.gap.to.map { (record.gap.from, $0) } }
         guard !unsaid.isEmpty || !left.isEmpty else { return }
-        let reach = span.map(\.0).min().flatMap { first in span.map(\.1).max().map { first...max(first, $0) } }
-        let others = try await table.exchange(unsaid, reaching: reach)
-        unsaid = []
+        var others: [String: [Stretch]] = [:]
+        var failure: (any Error)?
+        for table in tables {
+            let own = unsaid.filter { table.streams.contains($0.stretch.kind.stream) }
+            do {
+                let found = try await table.exchange(own, of: buffer.line, reaching: left.span)
+                others.merge(found) { $0 + $1 }
+                unsaid.removeAll { table.streams.contains($0.stretch.kind.stream) }
+            } catch {
+                failure = failure ?? error
+            }
+        }
         let fills = left.compactMap { record -> GapFill? in
             guard let boxes = record.gap.covering(others) else { return nil }
             return GapFill(
@@ -94,10 +112,39 @@ public struct PairService: Service {
         for fill in fills {
             logger.notice("a gap is covered", metadata: ["gap": "\(fill.gap)", "detail": "\(fill.detail ?? "")"])
         }
+        if let failure { throw failure }
     }
 
+    /// Opens gaps again of which the database doesn't say any more that they are covered: it was restored, or made anew.
+    private func lookAgain() async throws {
+        // Older stretches are deleted.
+        let oldest = WallClock.milliseconds() - Int64(StretchTable.kept - 1) * 86_400_000
+        let covered = try GapLog.read(directory: directory, states: [.covered], limit: Self.mostGaps)
+            .filter { ($0.gap.to ?? 0) >= oldest }
+        guard let span = covered.span else { return }
+        var others: [String: [Stretch]] = [:]
+        for table in tables { others.merge(try await table.stretches(reaching: span)) { $0 + $1 } }
+        let fills = covered.filter { $0.gap.covering(others) == nil }.map { record in
+            GapFill(of: record, state: .open, detail: "what covered it is not in the database any more")
+        }
+        try await buffer.settle(fills)
+        guard !fills.isEmpty else { return }
+        logger.warning(
+            "gaps are open again: the database, restored perhaps, has not what covered them any more",
+            metadata: ["gaps": "\(fills.count)"])
+    }
+    private static let mostGaps = 1000
     private static let mostUnsaid = 256
     private static let start = ContinuousClock.now
+}
+
+extension [GapRecord] {
+    /// From where the first of them begins to where the last ends; `nil` where none has ended.
+    fileprivate var span: ClosedRange<Int64>? {
+        let ended = compactMap { record in record.gap.to.map { (record.gap.from, $0) } }
+        guard let first = ended.map(\.0).min(), let last = ended.map(\.1).max() else { return nil }
+        return first...Swift.max(first, last)
+    }
 }
 
 extension SetSnapshot {

@@ -1,5 +1,6 @@
 import MarketData
 import Store
+import Upstream
 
 /// Decides what a box may say of itself: of which span it has all events of a kind upstream. Reads no clock.
 ///
@@ -53,11 +54,11 @@ struct StretchLog {
     /// Takes a look.
     ///
     /// - Returns: What is new: stretches that reach further, and those that turned out to end earlier than was said.
-    mutating func look(_ sight: Sight) -> [Stretch] {
+    mutating func look(_ sight: Sight) -> [StretchClaim] {
         sight.newest.sorted { $0.key.rawValue < $1.key.rawValue }.flatMap { look($0.key, newest: $0.value, sight) }
     }
 
-    private mutating func look(_ kind: EventKind, newest: Int64, _ sight: Sight) -> [Stretch] {
+    private mutating func look(_ kind: EventKind, newest: Int64, _ sight: Sight) -> [StretchClaim] {
         let gaps = sight.gaps.filter { $0.events.contains(kind) }
         let lasting = gaps.filter { $0.to == nil }
         let symbols = sight.symbols.map { $0.subtracting(lasting.flatMap(\.symbols)) }
@@ -74,14 +75,14 @@ struct StretchLog {
             courses[kind] = begin(kind, newest, symbols, gaps, given, sight)
             return shortened
         }
-        var news: [Stretch] = []
+        var news: [StretchClaim] = []
         let stream = sight.buffer[kind.stream]
         let ripe = course.marks.prefix {
             sight.now - $0.at >= patience && stream.acknowledgedSequence >= $0.sequence
         }
         if let mark = ripe.last, mark.newest > course.stretch.through {
             course.stretch.through = mark.newest
-            news = [course.stretch]
+            news = [StretchClaim(course.stretch, row: mark.sequence)]
         }
         course.marks.removeFirst(ripe.count)
         if course.marks.count < Self.mostMarks {
@@ -105,12 +106,12 @@ struct StretchLog {
     }
 
     /// Ends a stretch, earlier than was said where a gap began earlier.
-    private mutating func end(_ kind: EventKind, _ gaps: [Gap]) -> [Stretch] {
+    private mutating func end(_ kind: EventKind, _ gaps: [Gap]) -> [StretchClaim] {
         guard var stretch = courses.removeValue(forKey: kind)?.stretch else { return [] }
         let breaks = gaps.filter { ($0.to ?? .max) > stretch.since && $0.concerns(stretch.symbols) }.map(\.from)
         guard let first = breaks.min(), first < stretch.through else { return [] }
         stretch.through = max(stretch.since, first)
-        return [stretch]
+        return [StretchClaim(stretch)]
     }
 }
 

@@ -90,6 +90,7 @@ public final class CollectorProbe: Sendable {
         snapshot.shard = symbols.shard
         snapshot.cache = symbols.cache.statistics
         if universes.isPulling { snapshot.mirror = universes.status }
+        snapshot.unreadableMirror = universes.status.unreadable
 
         snapshot.decoding = watches.withLock { $0.decoding.troubles(snapshot.connections, now: now) }
         let commitAge = watches.withLock { watches in

@@ -13,15 +13,6 @@ public struct DecodeTrouble: Sendable, Equatable {
     public var taken: Int64
     /// What such an event looks like, with secrets masked.
     public var sample: String?
-
-    /// Makes a trouble; see the properties for meaning.
-    public init(kind: EventKind?, rejected: Int64, leftOutFields: Int64, taken: Int64, sample: String?) {
-        self.kind = kind
-        self.rejected = rejected
-        self.leftOutFields = leftOutFields
-        self.taken = taken
-        self.sample = sample
-    }
 }
 
 /// Notices that a kind of event can't be decoded, from the counts of all connections. Reads no clock.

@@ -6,17 +6,17 @@
 ///
 /// | check | failing | degraded |
 /// |---|---|---|
-/// | feed | no connection has symbols; of those that have some, none is connected with a confirmed symbol | a connection is not, whether it has symbols now or not; symbols refused or unconfirmed; reading paused; no event for 15 minutes of New York's regular session |
+/// | feed | no connection has symbols; of those that have some, none is connected with a confirmed symbol | a connection is not, whether it has symbols now or not; symbols, or kinds of events of all symbols, refused or unconfirmed; reading paused; no event for 15 minutes of New York's regular session, or none of a kind while bars come |
 /// | symbols | – | symbols have no room on any connection; a universe key gives nothing, or not all, and something else is collected |
 /// | decoding | – | of the events of a kind, more than one in a hundred of the last 30 s, or all of the last 10 s, can't be decoded, or lack a field because of its form |
 /// | buffer | commits fail; the cap or the disk is reached, so that events are dropped or rejected | four fifths of the cap used; a damaged file was set aside and still lies there |
 /// | disk | – | less than 1 GiB free, and less than a twentieth of a small disk |
 /// | sync | – | an upload failure lasts; nothing was settled for 30 s while rows wait; the oldest row waits for more than 15 minutes; a dead letter is left |
 /// | sync_ticks | – | the same of the database in DATABASE_URI_TICKS, where there is one, but for dead letters |
-/// | universes | – | pulling them fails, so that the last good copy is used |
+/// | universes | – | pulling them fails, so that the last good copy is used; universe.sqlite can't be read |
 /// | relay | – | in the last ten minutes it fell behind and closed its clients |
 /// | reconcile | – | one of the last days that were compared with the tape is not complete |
-/// | fleet | – | another box writes the same row; with SHARD=auto the database can't be asked who else shares the symbols |
+/// | fleet | – | another box writes the same row; it is alone in its group, beside boxes without one; with SHARD=auto the database can't be asked who else shares the symbols |
 /// | loops | one is stuck | – |
 ///
 /// A failing check makes the collector not ready. A degraded one does not: while upstream is away the collector does

@@ -2,15 +2,12 @@
 public struct HealthVerdict: Sendable, Equatable {
     /// Whether all loops go round.
     public var isLive: Bool
-    /// Whether the collector collects.
-    public var isReady: Bool
     /// The state in one line, with the worst that is wrong and what to do.
     public var text: String
 
     /// Makes a verdict; see the properties for meaning.
-    public init(isLive: Bool, isReady: Bool, text: String) {
+    public init(isLive: Bool, text: String) {
         self.isLive = isLive
-        self.isReady = isReady
         self.text = text
     }
 
@@ -18,6 +15,6 @@ public struct HealthVerdict: Sendable, Equatable {
     public init(_ health: Health) {
         let word = health.isReady ? "collecting" : "not collecting"
         self.init(
-            isLive: health.isLive, isReady: health.isReady, text: word + (health.headline.map { "; \($0)" } ?? ""))
+            isLive: health.isLive, text: word + (health.headline.map { "; \($0)" } ?? ""))
     }
 }

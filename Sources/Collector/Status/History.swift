@@ -14,19 +14,6 @@ public struct History: Sendable {
         public var latencyMedian: Double?
         /// 99 of 100 events since the point before were younger when read, in seconds; `nil` without events.
         public var latencyHigh: Double?
-
-        /// Makes a point; see the properties for units.
-        public init(
-            time: Int64, rates: [String: Double], pending: Int64, lag: Double, latencyMedian: Double? = nil,
-            latencyHigh: Double? = nil
-        ) {
-            self.time = time
-            self.rates = rates
-            self.pending = pending
-            self.lag = lag
-            self.latencyMedian = latencyMedian
-            self.latencyHigh = latencyHigh
-        }
     }
 
     /// Seconds between points.

@@ -18,9 +18,6 @@ public struct LatencyHistogram: Sendable, Equatable {
     /// A histogram of no events.
     public init() {}
 
-    /// Events recorded.
-    public var total: Int64 { counts.reduce(0, +) }
-
     /// Counts an event's age in milliseconds; an age below zero (a clock behind the feed's) counts as zero.
     public mutating func record(milliseconds: Double) {
         let age = max(0, milliseconds)

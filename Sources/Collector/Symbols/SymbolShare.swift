@@ -47,7 +47,7 @@ public struct ShardState: Sendable, Equatable {
     public var summary: String {
         let others = share.map.members.filter { $0 != share.member }
         let names = others.prefix(5).joined(separator: ", ") + (others.count > 5 ? " and \(others.count - 5) more" : "")
-        return "shard \(number) of \(share.map.members.count): \(symbols) of \(total) symbols"
+        return "shard \(number) of \(share.map.members.count): \(symbols) of \(total.counted("symbol"))"
             + (share.isAutomatic ? others.isEmpty ? ", no other box takes part" : ", shared with \(names)" : "")
             + (share.older.isEmpty ? "" : "; some are kept until the others have them")
     }

@@ -206,25 +206,39 @@ public final class Symbols: Sendable {
 
     // MARK: The relay's readers
 
-    /// Why nothing comes of a channel that a reader of the relay asks for, in words; `nil` when it is collected. Waits
-    /// for nothing.
+    /// Why nothing comes of channels that a reader of the relay asks for, in words; of the others it does. Waits for
+    /// nothing.
     ///
-    /// A symbol that nobody asked for is collected from now on, where ``Rules/maximumOnDemand`` has room for it.
-    public func admit(_ channel: FeedChannel) -> String? {
-        if connections.isRefused(channel) { return "the account's plan does not cover it" }
-        guard let symbol = channel.symbol else { return nil }
-        let (isNew, refusal) = book.withLock { book -> (Bool, String?) in
-            if book.plan.inForce.contains(where: { $0.interest == .all }) { return (false, nil) }
-            if connections.wanting(symbol) == nil {
-                let refusal = demand(symbol, &book)
-                return (refusal == nil, refusal)
-            }
-            if book.demand.contains(symbol) { book.demand.ask(for: symbol, now: .now) }
-            let hasPlace = !connections.connections(of: symbol).isEmpty
-            return (false, hasPlace ? nil : "no connection has room for \(symbol)")
+    /// Symbols that nobody asked for are collected from now on, as far as ``Rules/maximumOnDemand`` has room for them; all
+    /// in one step, since each step takes as long as there are symbols.
+    public func admit(_ channels: [FeedChannel]) -> [FeedChannel: String] {
+        var refusals: [FeedChannel: String] = [:]
+        for channel in channels where connections.isRefused(channel) {
+            refusals[channel] = "the account's plan does not cover it"
         }
-        if isNew { logger.notice("a symbol is collected on demand", metadata: ["symbol": "\(symbol)"]) }
-        return refusal
+        var asked: [Symbol: [FeedChannel]] = [:]
+        for channel in channels where refusals[channel] == nil {
+            if let symbol = channel.symbol { asked[symbol, default: []].append(channel) }
+        }
+        let new = book.withLock { book -> [Symbol] in
+            if book.plan.inForce.contains(where: { $0.interest == .all }) { return [] }
+            let unknown = asked.keys.filter { connections.wanting($0) == nil }.sorted()
+            let refused = demand(unknown, &book)
+            for (symbol, why) in refused { for channel in asked[symbol] ?? [] { refusals[channel] = why } }
+            let new = unknown.filter { refused[$0] == nil }
+            for symbol in Set(asked.keys).subtracting(unknown) {
+                if book.demand.contains(symbol) { book.demand.ask(for: symbol, now: .now) }
+                guard connections.connections(of: symbol).isEmpty else { continue }
+                for channel in asked[symbol] ?? [] { refusals[channel] = "no connection has room for \(symbol)" }
+            }
+            return new
+        }
+        if !new.isEmpty {
+            logger.notice(
+                "symbols are collected on demand",
+                metadata: ["symbols": "\(DisplayText.list(new.map(\.description)))", "count": "\(new.count)"])
+        }
+        return refusals
     }
 
     /// Whether a channel is collected, by whomever it is asked for. Waits for nothing.
@@ -234,24 +248,35 @@ public final class Symbols: Sendable {
             || channel.symbol.map { connections.wanting($0) != nil } ?? true
     }
 
-    private func demand(_ symbol: Symbol, _ book: inout Book) -> String? {
+    /// Has symbols collected that nobody asked for before, and returns why of those where that can't be.
+    private func demand(_ symbols: [Symbol], _ book: inout Book) -> [Symbol: String] {
+        guard !symbols.isEmpty else { return [:] }
         guard let maximum = rules.maximumOnDemand else {
-            return "nobody asked for \(symbol): add it to the symbols or a universe, "
-                + "POST /api/websocket/subscriptions, or set RELAY_ON_DEMAND=true"
+            return Dictionary(
+                uniqueKeysWithValues: symbols.map { symbol in
+                    (
+                        symbol,
+                        "nobody asked for \(symbol): add it to the symbols or a universe, "
+                            + "POST /api/websocket/subscriptions, or set RELAY_ON_DEMAND=true"
+                    )
+                })
         }
-        guard book.demand.count < maximum else {
-            return "\(book.demand.count) symbols are collected on demand already, "
-                + "as many as RELAY_ON_DEMAND_MAX allows; one is given up a minute after its last reader"
-        }
+        let room = symbols.prefix(max(0, maximum - book.demand.count))
+        var refused: [Symbol: String] = [:]
         do throws(FeedError) {
-            guard try connections.subscribe([symbol], waiting: false)[""] == nil else {
-                return "no connection has room for \(symbol)"
+            for symbol in try connections.subscribe(Array(room), waiting: false)[""] ?? [] {
+                refused[symbol] = "no connection has room for \(symbol)"
             }
         } catch {
-            return error.message
+            for symbol in room { refused[symbol] = error.message }
         }
-        book.demand.ask(for: symbol, now: .now)
-        return nil
+        for symbol in room where refused[symbol] == nil { book.demand.ask(for: symbol, now: .now) }
+        for symbol in symbols.dropFirst(room.count) {
+            refused[symbol] =
+                "\(book.demand.count.counted("symbol is", "symbols are")) collected on demand already, "
+                + "as many as RELAY_ON_DEMAND_MAX allows; one is given up a minute after its last reader"
+        }
+        return refused
     }
 
     /// Gives up the symbols on demand that nobody has read for a minute, and returns what goes on.
@@ -264,8 +289,10 @@ public final class Symbols: Sendable {
             connections.release(over.filter { book.plan.singles[$0] == nil })
             return (over, book.demand.symbols)
         }
-        for symbol in over {
-            logger.notice("a symbol on demand is given up: nobody reads it", metadata: ["symbol": "\(symbol)"])
+        if !over.isEmpty {
+            logger.notice(
+                "symbols on demand are given up: nobody reads them",
+                metadata: ["symbols": "\(DisplayText.list(over.map(\.description)))", "count": "\(over.count)"])
         }
         guard !symbols.isEmpty else { return DemandReview() }
         let suspects = Set(connections.snapshot.members.flatMap(\.feed.refused))
@@ -309,11 +336,14 @@ public final class Symbols: Sendable {
         }
         guard wishes.count < rules.maximum else {
             throw CollectorProblem(
-                .conflict, "There are \(wishes.count) connections, as many as WEBSOCKET_CONNECTIONS_MAX allows.")
+                .conflict,
+                "WEBSOCKET_CONNECTIONS_MAX allows \(wishes.count.counted("connection")), and there are as many.")
         }
         guard CollectorName.isConnectionName(wish.name), !wishes.contains(where: { $0.name == wish.name }) else {
             throw CollectorProblem(
-                .invalid, "The name is taken, or is not up to \(CollectorName.maximumLength) letters and digits.")
+                .invalid,
+                "The name is taken, as backfill and reconcile are, or is not up to \(CollectorName.maximumLength) letters "
+                    + "and digits.")
         }
         var next = plan
         let selection: SymbolSelection

@@ -123,12 +123,13 @@ public final class UniverseService: Service {
 
     private func watch() async {
         var counter = seen
+        var failures = LogThrottle<String, ContinuousClock.Instant>()
         while !Task.isCancelled {
             if take(\.wantsReread), await rereadSettings() {
                 shared.withLock { $0.hasNewInterval = true }
                 pullBell.ring()
             }
-            await lookForChanges(since: &counter)
+            await lookForChanges(since: &counter, &failures)
             await watchBell.sleep(upTo: Self.lookInterval)
         }
     }
@@ -255,9 +256,11 @@ public final class UniverseService: Service {
 
     // MARK: - Following
 
-    private func lookForChanges(since counter: inout Int64?) async {
+    private func lookForChanges(
+        since counter: inout Int64?, _ failures: inout LogThrottle<String, ContinuousClock.Instant>
+    ) async {
         let isAsked = take(\.wantsFollowing)
-        if let now = try? mirror.changeCounter(), now != counter {
+        if let now = readCounter(&failures), now != counter {
             counter = now
             cache.invalidate(.all)
             noteAge()
@@ -265,6 +268,27 @@ public final class UniverseService: Service {
             giveBackMemory()
         } else if isAsked {
             await symbols.follow(because: "the universes were read again")
+        }
+    }
+
+    private func readCounter(_ failures: inout LogThrottle<String, ContinuousClock.Instant>) -> Int64? {
+        do throws(StoreError) {
+            let counter = try mirror.changeCounter()
+            shared.withLock { $0.status.unreadable = nil }
+            if failures.ended("look") { logger.notice("the local universes can be read again") }
+            return counter
+        } catch {
+            let description = String(describing: error)
+            shared.withLock { shared in
+                let since = shared.status.unreadable?.since ?? .now
+                shared.status.unreadable = .init(description: description, since: since)
+            }
+            if let occurrences = failures.occurred("look", description, now: .now) {
+                logger.warning(
+                    "the local universes can't be read; the symbols stay as they are",
+                    metadata: ["error": "\(description)", "occurrences": "\(occurrences)"])
+            }
+            return nil
         }
     }
 

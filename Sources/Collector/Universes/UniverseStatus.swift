@@ -1,6 +1,6 @@
 /// The state of the local universes.
 public struct UniverseStatus: Sendable, Equatable {
-    /// A pull's failure that lasts.
+    /// A failure that lasts.
     public struct Failure: Sendable, Equatable {
         /// What went wrong and what to do, in one line.
         public var description: String
@@ -13,8 +13,10 @@ public struct UniverseStatus: Sendable, Equatable {
     /// When the mirror was last found to be as the database, by whichever process, in milliseconds since the Unix
     /// epoch; `nil` when there was never a pull.
     public var mirrorPulledAt: Int64?
-    /// The failure under way, if any.
+    /// The pull's failure under way, if any.
     public var failure: Failure?
+    /// Why the mirror can't be read now, if it can't; what was read before stays in use.
+    public var unreadable: Failure?
 
     /// The status of universes that were never pulled.
     public init() {}

@@ -82,11 +82,13 @@ public struct DeadLetterRetry: Sendable {
         let waiting = letters.map(\.name).filter { !standing.contains($0) }
         let letters = letters.filter { standing.contains($0.name) }
         result.unreadable = letters.filter { $0.event == nil }
+        let readable = letters.filter { $0.event != nil }
         let bars = uploaders.first { $0.configuration.streams.contains(.bars) }
-        let held = try await superseded(letters, uploader: bars, directory: directory)
-        result.superseded = letters.filter { held.contains($0.name) }
-        let sending = letters.filter { $0.event != nil && !held.contains($0.name) }
-        let placed = try await buffer.requeue(sending)
+        let held = try await superseded(readable, uploader: bars)
+        // The file comes last: what is collected meanwhile counts too.
+        let placed = try await buffer.requeue(readable.filter { !held.contains($0.name) })
+        let returned = Set(placed.map(\.letter.name))
+        result.superseded = readable.filter { !returned.contains($0.name) }
         let places = Set(placed.map { "\($0.letter.stream.rawValue):\($0.sequence)" } + waiting)
         result.requeued = places.count
         return (result, places)
@@ -104,10 +106,8 @@ public struct DeadLetterRetry: Sendable {
         return letters
     }
 
-    /// The names of bars that would replace a newer version, here or upstream.
-    private static func superseded(
-        _ letters: [DeadLetter], uploader: Uploader?, directory: String
-    ) async throws -> Set<String> {
+    /// The names of bars that would replace a newer version upstream.
+    private static func superseded(_ letters: [DeadLetter], uploader: Uploader?) async throws -> Set<String> {
         var late: [(name: String, bar: LateBar)] = []
         for letter in letters where letter.stream == .bars {
             guard let batch = letter.event?.batch, let bar = batch.bars.first else { continue }
@@ -117,9 +117,7 @@ public struct DeadLetterRetry: Sendable {
                     LateBar(bar: bar, receivedMicroseconds: batch.receivedMicroseconds, source: batch.source)
                 ))
         }
-        let upstream = try await uploader?.superseded(late.map(\.bar)) ?? []
-        // The file comes last: what is collected meanwhile counts too.
-        let here = try TickHistory(directory: directory).superseded(among: letters)
-        return Set(upstream.filter(late.indices.contains).map { late[$0].name } + here.map(\.name))
+        let found = try await uploader?.superseded(late.map(\.bar)) ?? []
+        return Set(found.filter(late.indices.contains).map { late[$0].name })
     }
 }

@@ -74,7 +74,8 @@ public struct UploadedRows: Sendable {
         }
         if let doubled {
             result.find(
-                .fault, at: "\(name) from \(doubled.first)", "\(doubled.count) rows are upstream more than once",
+                .fault, at: "\(name) from \(doubled.first)",
+                "\(doubled.count.counted("row is", "rows are")) upstream more than once",
                 advice: "delete all but one of each there")
         }
         if !isCertain, count > 0 {

@@ -12,10 +12,4 @@ extension DisplayText {
         }
         return shown + rest
     }
-
-    /// The first few of `names` and how many there are in all: `AM.A, AM.B and 498 more`.
-    static func list(_ names: some Collection<String>, showing limit: Int = 5) -> String {
-        let shown = names.prefix(limit).joined(separator: ", ")
-        return names.count > limit ? "\(shown) and \(names.count - limit) more" : shown
-    }
 }

@@ -94,6 +94,7 @@ final class FeedChannelHandler: ChannelInboundHandler {
     }
 
     private func take(_ message: ByteBuffer) {
+        owner.messageBegins()
         let isValid = message.withUnsafeReadableBytes { bytes in
             guard UTF8Check.isValid(bytes) else { return false }
             owner.intake.take(bytes)

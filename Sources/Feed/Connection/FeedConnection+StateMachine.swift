@@ -51,6 +51,8 @@ extension FeedConnection {
         private(set) var state = State.idle
         private(set) var subscription: Subscription
         private var losses = LossLedger()
+        /// Those among them that the feed, a relay, has told of: it misses the events itself, and the channels stand.
+        private var told: Set<FeedChannel> = []
         private var policy: ReconnectPolicy
         private var stall: StallWatch
         /// Since when the subscription stands, on both clocks.
@@ -63,13 +65,15 @@ extension FeedConnection {
         private var times = EventTimes()
         /// Whether an event came on the connection that is open.
         private var hasEvents = false
+        /// Gaps of the time before this process that the clock alone has ended, and when it did.
+        private var unproven: [(gap: Gap, ended: FeedMoment)] = []
         /// Whether losses wait for an event to tell when they ended, because the clock can't.
         private var awaitsEvents = false
         private var pauses: PauseWatch?
         /// When reading was stopped by this side.
         private var pausedSince: FeedMoment?
-        /// What to look at after a pause; `nil` when there was none or all events have come past it.
-        private(set) var jumps: JumpWatch?
+        /// What to look at after a pause, or after events that could not be decoded.
+        private(set) var jumps = JumpWatch()
         private var refusalsToReport: [FeedChannel] = []
         private var interest: Interest
         private(set) var opens: Int64 = 0
@@ -148,7 +152,7 @@ extension FeedConnection {
             guard case .connecting = state else { return [] }
             opens += 1
             hasEvents = false
-            jumps = nil
+            jumps = JumpWatch()
             subscription.reset()
             stall = StallWatch(
                 pingInterval: configuration.pingInterval, stallTimeout: configuration.stallTimeout,
@@ -159,6 +163,7 @@ extension FeedConnection {
 
         /// A frame of any kind was read.
         mutating func seen(_ now: FeedMoment) {
+            if stall.isOverdue(now: now.monotonic) { watchForJumps(because: .stalled, now) }
             stall.seen(now: now.monotonic)
         }
 
@@ -190,6 +195,16 @@ extension FeedConnection {
                 .overflow, "read",
                 "the buffer has no room for more events; connecting again when it has: check the disk and its load", now
             )
+        }
+
+        /// Drops the connection because the sink can't tell its copies of another connection's events from new ones.
+        mutating func fellBehind(_ now: FeedMoment) -> [Action] {
+            if case .stopping = state { noteLosses(.disconnected, now) }
+            guard case .subscribed = state else { return [] }
+            return abandon(
+                .fellBehind, "read",
+                "its events come so long after another connection's that copies can't be told from new events; connecting "
+                    + "again: find out what slows this connection down, or give it fewer symbols", now)
         }
 
         /// The peer broke the protocol.
@@ -305,6 +320,8 @@ extension FeedConnection {
                 return confirmed(status.message, now)
             case ("error", .subscribed) where status.isNotAuthorized:
                 return notAuthorized(status.message, now)
+            case (GapNotice.status, .subscribed):
+                return [.note(.remark(status: GapNotice.status, message: detail))] + missed(status.message, now)
             case ("error", _) where isOpen:
                 return [
                     fault(
@@ -333,19 +350,25 @@ extension FeedConnection {
         /// Events were handed over and taken.
         mutating func took(_ batch: EventBatch, _ now: FeedMoment) -> [Action] {
             guard !batch.isEmpty else { return [] }
-            var actions = noteJumps(batch)
+            var actions = noteJumps(batch, now)
             times.took(batch, now)
             hasEvents = true
+            if !unproven.isEmpty { actions += prove(now) }
             guard case .subscribed = state else { return actions }
-            if !subscription.pending.isEmpty { actions += stands(subscription.shown(by: batch), now) }
+            if subscription.awaitsEvents { actions += stands(subscription.shown(by: batch), now) }
             if awaitsEvents { actions += settle(now) }
             return actions
+        }
+
+        /// Events of these kinds came that can't be decoded; the next that can show how much is missing.
+        mutating func rejected(_ kinds: [EventKind], _ now: FeedMoment) {
+            watchForJumps(of: kinds, because: .damaged, now)
         }
 
         /// The process runs; called at least every ``PauseWatch/interval``, and before what was read is looked at.
         mutating func alive(_ now: FeedMoment) -> [Action] {
             guard let length = pauses?.seen(now.boot) else { return [] }
-            watchForJumps(now)
+            watchForJumps(because: .paused, now)
             return [
                 .note(.suspended(length)),
                 .incident(
@@ -366,7 +389,9 @@ extension FeedConnection {
         /// Reading goes on.
         mutating func resumed(_ now: FeedMoment) {
             stall.resumed(now: now.monotonic)
-            if let since = pausedSince, now.boot - since.boot > PauseWatch.tolerance { watchForJumps(now) }
+            if let since = pausedSince, now.boot - since.boot > PauseWatch.tolerance {
+                watchForJumps(because: .paused, now)
+            }
             pausedSince = nil
         }
 
@@ -379,7 +404,7 @@ extension FeedConnection {
                 FeedChannel.channels(of: interest, events: configuration.events), wall: now.wall)
             guard !added.isEmpty || !removed.isEmpty else { return [] }
             let machine = self
-            let ended = losses.ended(removed, connection: configuration.name) { _, loss, noted in
+            let ended = endTold(removed + told.filter { !machine.isWanted($0) }) { _, loss, noted in
                 machine.lossEnd(loss, noted: noted, stood: now.wall, now)
             }
             // The others' losses were noted when the last try ended.
@@ -499,6 +524,31 @@ extension FeedConnection {
             refusalsToReport += channels
         }
 
+        /// The feed is a relay and says what it misses itself.
+        private mutating func missed(_ message: String, _ now: FeedMoment) -> [Action] {
+            guard let notice = GapNotice(message) else { return [] }
+            // What is lost here for a reason of its own stays so until its channel stands.
+            let channels = notice.channels.filter { isWanted($0) && (told.contains($0) || !losses.contains($0)) }
+            for channel in channels { losses.lost(channel, from: notice.from, cause: notice.cause, now) }
+            guard let to = notice.to else {
+                told.formUnion(channels)
+                return record([])
+            }
+            return record(endTold(channels) { _, _, _ in LossLedger.End(time: to) })
+        }
+
+        /// Whether a channel is among those that are wanted, by name or by a wildcard.
+        private func isWanted(_ channel: FeedChannel) -> Bool {
+            subscription.wants(channel) || subscription.wants(FeedChannel(kind: channel.kind, symbol: nil))
+        }
+
+        private mutating func endTold(
+            _ channels: some Sequence<FeedChannel>, at end: (FeedChannel, LossLedger.Loss, FeedMoment) -> LossLedger.End
+        ) -> [Gap] {
+            told.subtract(channels)
+            return losses.ended(channels, connection: configuration.name, at: end)
+        }
+
         /// Draws the consequences of what is answered: the status, refusals to tell, and gaps that ended.
         private mutating func settle(_ now: FeedMoment) -> [Action] {
             guard case .subscribed = state, subscription.isSettled else { return [] }
@@ -511,7 +561,7 @@ extension FeedConnection {
                 awaitsEvents = false
                 var over: [FeedChannel] = []
                 for channel in subscription.wanted where subscription.standsSince(channel) != nil {
-                    guard losses.contains(channel) else { continue }
+                    guard losses.contains(channel), !told.contains(channel) else { continue }
                     if losses.contains(channel, where: { loss, noted in needsEvent(loss, noted: noted, now) }) {
                         awaitsEvents = true
                     } else {
@@ -523,6 +573,7 @@ extension FeedConnection {
                     let stood = machine.subscription.standsSince(channel) ?? now.wall
                     return machine.lossEnd(loss, noted: noted, stood: stood, now)
                 }
+                if times.feedTime(now) == nil { unproven += ended.filter { $0.cause == .down }.map { ($0, now) } }
                 actions += record(ended)
             }
             if subscription.confirmedCount > 0 || subscription.wanted.isEmpty { actions += becomeConnected(now) }
@@ -536,19 +587,21 @@ extension FeedConnection {
             return [.note(.connected(confirmed: subscription.confirmedCount, wanted: subscription.wanted.count))]
         }
 
-        private mutating func watchForJumps(_ now: FeedMoment) {
+        private mutating func watchForJumps(
+            of kinds: [EventKind] = EventKind.allCases, because cause: Gap.Cause, _ now: FeedMoment
+        ) {
             guard case .subscribed = state, let present = times.presentTime(now, delay: configuration.feedDelay) else {
                 return
             }
-            let watch = JumpWatch(times: times, resumed: present)
-            jumps = watch.isOver ? nil : watch
+            jumps.watch(kinds, times, until: present, because: cause)
         }
 
         /// Where the feed went on later than it had stopped, the channels that stood have a gap.
-        private mutating func noteJumps(_ batch: EventBatch) -> [Action] {
-            guard let found = jumps?.took(batch) else { return [] }
-            if jumps?.isOver ?? true { jumps = nil }
+        private mutating func noteJumps(_ batch: EventBatch, _ now: FeedMoment) -> [Action] {
+            guard !jumps.isOver else { return [] }
+            let found = jumps.took(batch)
             guard !found.isEmpty else { return [] }
+            let isBehind = times.feedTime(now).map { $0 - now.wall + configuration.feedDelay > Self.clockTolerance }
             let gaps = found.compactMap { jump -> Gap? in
                 let channels = subscription.wanted.filter { channel in
                     channel.kind == jump.kind && subscription.standsSince(channel) != nil && !losses.contains(channel)
@@ -557,7 +610,8 @@ extension FeedConnection {
                 let isAll = channels.contains { $0.symbol == nil }
                 return Gap(
                     connection: configuration.name, symbols: isAll ? [] : channels.compactMap(\.symbol).sorted(),
-                    events: [jump.kind], from: jump.from, to: jump.to, cause: .paused)
+                    events: [jump.kind], from: jump.from, to: jump.to, cause: jump.cause, isUncertain: isBehind ?? false
+                )
             }
             return gaps.isEmpty ? [] : [.record(GapChange(gaps: gaps))]
         }
@@ -596,6 +650,8 @@ extension FeedConnection {
         }
 
         private mutating func ended(_ ending: FeedEnding, _ now: FeedMoment, jitter: Double) -> [Action] {
+            let machine = self
+            let over = endTold(told) { _, loss, noted in machine.lossEnd(loss, noted: noted, stood: now.wall, now) }
             noteLosses(ending.gapCause, now)
             outage = ending.gapCause
             let healthyFor = connectedSince.map { now.monotonic - $0.monotonic } ?? .zero
@@ -613,7 +669,7 @@ extension FeedConnection {
             }
             let needsRoom = ending.error.reason == .overflow
             state = .waiting(until: now.monotonic + delay, needsRoom: needsRoom)
-            return record([]) + [fault(ending.error, retry: delay, now)] + (needsRoom ? [.awaitRoom] : [])
+            return record(over) + [fault(ending.error, retry: delay, now)] + (needsRoom ? [.awaitRoom] : [])
         }
 
         private mutating func stopped(_ now: FeedMoment) -> [Action] {
@@ -689,6 +745,27 @@ extension FeedConnection {
             end.time = max(end.time, loss.from)
             if abs(end.time - told) > Self.clockTolerance { end.isUncertain = true }
             return end
+        }
+
+        /// Compares what the clock said of the end of the downtime with the first events, as they come: on a box without a
+        /// clock of its own it may have shown the time of the last shutdown. What lies between is missing too.
+        private mutating func prove(_ now: FeedMoment) -> [Action] {
+            guard let feed = times.feedTime(now) else { return [] }
+            var missing: [Gap] = []
+            unproven.removeAll { gap, ended in
+                guard let told = gap.to else { return true }
+                let stood = feed - now.elapsed(since: ended)
+                if stood - told > Self.clockTolerance {
+                    var rest = gap
+                    rest.from = told
+                    rest.to = feed
+                    rest.isUncertain = true
+                    missing.append(rest)
+                }
+                // An event that comes late proves nothing yet.
+                return told - stood <= Self.clockTolerance
+            }
+            return missing.isEmpty ? [] : [.record(GapChange(gaps: missing))]
         }
 
         /// Whether just an event can tell when a loss ended: the clock shows a time before its start, or long after.

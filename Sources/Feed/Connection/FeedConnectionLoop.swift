@@ -26,6 +26,8 @@ final class FeedConnectionLoop {
     /// Their texts are the feed's to choose.
     var remarks = LogThrottle<String, MonotonicTime>(variety: 8)
     private var rejectLog = RejectLog()
+    /// What could not be decoded until the last read.
+    private var rejected = DecodeRejects.Tally()
     private var seenVersion = -1
     private var shownVersion = -1
     private var interestNumber: Int
@@ -85,11 +87,19 @@ final class FeedConnectionLoop {
 
     /// A read burst begins.
     func readBegan() {
-        intake.begin(keeping: sink.wantedText)
+        intake.begin()
         let now = now
         let actions = machine.alive(now)
         if !actions.isEmpty { perform(actions) }
         machine.seen(now)
+    }
+
+    /// A message is next: whoever has begun to wait for the events' text gets it from here on.
+    func messageBegins() {
+        let kinds = sink.wantedText
+        guard kinds != intake.keptKinds else { return }
+        offer()
+        intake.keep(kinds)
     }
 
     /// Part of a frame was read.
@@ -107,6 +117,10 @@ final class FeedConnectionLoop {
         for status in intake.takeStatuses() { perform(machine.received(status, now)) }
         let counts = intake.takeCounts()
         let rejects = intake.decoder.rejects
+        if rejects.events != rejected {
+            machine.rejected(EventKind.allCases.filter { rejects.events[$0] > rejected[$0] }, now)
+            rejected = rejects.events
+        }
         state.update { snapshot in
             snapshot.frames += counts.frames
             snapshot.bytes += counts.bytes
@@ -133,15 +147,19 @@ final class FeedConnectionLoop {
     private func offer() {
         guard !intake.batch.isEmpty else { return }
         let batch = intake.takeBatch()
+        // The rest of a read in which the connection was dropped lies within its gap.
+        guard handler != nil else { return }
         let admission = sink.offer(batch)
-        guard admission != .refused else {
+        switch admission {
+        case .accepted, .acceptedStopReading: break
+        case .refused:
             state.update { $0.overflowed += Int64(batch.count) }
-            perform(machine.overflowed(now))
-            return
+            return perform(machine.overflowed(now))
+        case .outdated: return perform(machine.fellBehind(now))
         }
         let latency = batch.newestEnd.map { batch.receivedMicroseconds / 1000 - $0 }
         state.update { snapshot in
-            batch.forEachCount { snapshot.add($0, $1) }
+            batch.forEachCount { snapshot.add($0, $1, at: batch.receivedMicroseconds / 1000) }
             snapshot.latency = latency
             snapshot.lastEvent = batch.receivedMicroseconds / 1000
         }
@@ -314,8 +332,10 @@ final class FeedConnectionLoop {
 }
 
 extension FeedSnapshot {
-    fileprivate mutating func add(_ kind: EventKind, _ count: Int) {
-        if count > 0 { events[kind, default: 0] += Int64(count) }
+    fileprivate mutating func add(_ kind: EventKind, _ count: Int, at time: Int64) {
+        guard count > 0 else { return }
+        events[kind, default: 0] += Int64(count)
+        lastEvents[kind] = time
     }
 }
 

@@ -40,6 +40,8 @@ public struct FeedError: Error, Sendable, Equatable {
         case protocolViolation
         /// The buffer had no room and the connection was dropped.
         case overflow
+        /// The events came too long after another connection's to tell copies from new ones.
+        case fellBehind
         /// The connection object was used in a way that it does not allow.
         case misuse
     }

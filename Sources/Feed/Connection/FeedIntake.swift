@@ -26,11 +26,14 @@ struct FeedIntake {
         batch = EventBatch(connection: name, receivedMicroseconds: 0)
     }
 
+    /// The kinds whose events' JSON is kept too.
+    var keptKinds: KindSet { batch.sent?.kinds ?? [] }
+
+    /// Has the JSON of events of these kinds kept in the batches from now on; the last one is to be taken out before.
+    mutating func keep(_ kinds: KindSet) { batch.sent = kinds.isEmpty ? nil : SentEvents(kinds) }
+
     /// A read begins: its bytes were just taken from the socket.
-    ///
-    /// - Parameter kinds: The kinds whose events' JSON is kept too.
-    mutating func begin(keeping kinds: KindSet) {
-        if batch.isEmpty, kinds != batch.sent?.kinds ?? [] { batch.sent = kinds.isEmpty ? nil : SentEvents(kinds) }
+    mutating func begin() {
         batch.receivedMicroseconds = WallClock.microseconds()
         // A clock that was set back doesn't make the feed's times wrong.
         decoder.times = FrameDecoder.believableTimes(now: max(batch.receivedMicroseconds / 1000, newestTime))

@@ -59,6 +59,8 @@ public struct FeedSnapshot: Sendable, Equatable {
     public var lastMessage: Int64?
     /// When the newest events were handed over, in milliseconds since the Unix epoch.
     public var lastEvent: Int64?
+    /// The same of each kind of which events came.
+    public var lastEvents: [EventKind: Int64] = [:]
     /// When the subscription came to stand, in milliseconds since the Unix epoch; `nil` while it does not.
     public var connectedSince: Int64?
     /// The newest failure.

@@ -23,7 +23,8 @@ struct PauseWatch: Sendable {
     }
 }
 
-/// After a pause: finds where the feed went on later than it had stopped, because it threw away what waited meanwhile.
+/// Finds where the feed went on later than it had stopped: after a pause, of this process or of the line, because it threw
+/// away what waited meanwhile; and behind events that could not be decoded.
 ///
 /// What lay in the sockets' buffers comes first, so the jump may come long after the pause. A quiet market makes a jump
 /// too; a gap says that events *may* have been missed.
@@ -33,23 +34,29 @@ struct JumpWatch: Sendable {
         var kind: EventKind
         var from: Int64
         var to: Int64
+        var cause: Gap.Cause
     }
 
-    /// The pause's end, in milliseconds since the Unix epoch: what happens later is not affected.
-    private let resumed: Int64
-    private var last: [EventKind: Int64]
+    private struct Course {
+        /// The newest event's time.
+        var newest: Int64
+        /// What happens later, in milliseconds since the Unix epoch, is not affected.
+        var until: Int64
+        var cause: Gap.Cause
+    }
 
-    /// Watches the kinds of which events came before.
-    init(times: EventTimes, resumed: Int64) {
-        self.resumed = resumed
-        last = [:]
-        for kind in EventKind.allCases {
-            if let mark = times[kind], mark.lossStart < resumed { last[kind] = mark.lossStart }
+    private var courses: [EventKind: Course] = [:]
+
+    /// Whether nothing is watched: every kind has come past what happened.
+    var isOver: Bool { courses.isEmpty }
+
+    /// Watches kinds of which events came before, until they come from after `until`.
+    mutating func watch(_ kinds: [EventKind], _ times: EventTimes, until: Int64, because cause: Gap.Cause) {
+        for kind in kinds {
+            guard let start = times[kind]?.lossStart, start < until else { continue }
+            courses[kind, default: Course(newest: start, until: until, cause: cause)].until = until
         }
     }
-
-    /// Whether every kind has come past the pause.
-    var isOver: Bool { last.isEmpty }
 
     /// Looks at the events that come.
     mutating func took(_ batch: EventBatch) -> [Jump] {
@@ -59,9 +66,11 @@ struct JumpWatch: Sendable {
     }
 
     private mutating func look(_ kind: EventKind, _ time: Int64, _ jumps: inout [Jump]) {
-        guard let before = last[kind], time > before else { return }
-        if time - before > JumpWatch.allowed(kind) { jumps.append(Jump(kind: kind, from: before, to: time)) }
-        last[kind] = time < resumed ? time : nil
+        guard let course = courses[kind], time > course.newest else { return }
+        if time - course.newest > JumpWatch.allowed(kind) {
+            jumps.append(Jump(kind: kind, from: course.newest, to: time, cause: course.cause))
+        }
+        if time < course.until { courses[kind]?.newest = time } else { courses[kind] = nil }
     }
 
     /// The longest that two events of a kind may be apart without anything being missed.

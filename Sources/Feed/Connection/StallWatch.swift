@@ -40,6 +40,11 @@ struct StallWatch: Sendable {
         seen(now: now)
     }
 
+    /// Whether a ping has waited for its answer for so long that what the peer had to send meanwhile may be gone.
+    func isOverdue(now: Duration) -> Bool {
+        !isPaused && lastPing != nil && now - lastSeen > pingInterval + PauseWatch.tolerance
+    }
+
     /// When ``tick(now:)`` has something to say; `nil` while paused.
     var deadline: Duration? {
         guard !isPaused else { return nil }

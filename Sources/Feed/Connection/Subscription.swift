@@ -28,6 +28,18 @@ struct Subscription: Sendable {
         var progress = Progress.unasked
     }
 
+    /// One request, and what is left of it.
+    private struct Ask {
+        /// Not answered yet.
+        var channels: Set<FeedChannel>
+        /// How often they were asked for, or reported.
+        var rounds = 1
+        var deadline: Duration
+
+        /// Whether they were reported.
+        var isReported: Bool { rounds >= 3 }
+    }
+
     let confirmTimeout: Duration
     let unconfirmedRetry: Duration
     /// The wanted channels in the order given.
@@ -35,14 +47,17 @@ struct Subscription: Sendable {
     /// Asked for and not answered.
     private(set) var pending: Set<FeedChannel> = []
     private(set) var confirmedCount = 0
-    private(set) var refused: Set<FeedChannel> = []
+    private(set) var refused: Set<FeedChannel> = [] {
+        didSet { if refused.isEmpty { refusedKinds = [] } }
+    }
+    /// The kinds of what is refused, and maybe of what was: few events are of these.
+    private var refusedKinds: KindSet = []
     /// No longer wanted, and the feed has not said yet that they ended.
     private(set) var leaving: Set<FeedChannel> = []
-    /// When ``tick(now:)`` has something to say.
-    private(set) var deadline: Duration?
     private var entries: [FeedChannel: Entry] = [:]
+    /// Each with a time of its own, so that new requests put off no older one.
+    private var asks: [Ask] = []
     private var namelessRefusals = 0
-    private var rounds = 0
     /// Changes whenever anything here does.
     private(set) var version = 0
 
@@ -50,6 +65,9 @@ struct Subscription: Sendable {
         self.confirmTimeout = confirmTimeout
         self.unconfirmedRetry = unconfirmedRetry
     }
+
+    /// When ``tick(now:)`` has something to say.
+    var deadline: Duration? { asks.lazy.map(\.deadline).min() }
 
     /// Whether a channel is wanted.
     func wants(_ channel: FeedChannel) -> Bool { entries[channel] != nil }
@@ -81,12 +99,11 @@ struct Subscription: Sendable {
         for channel in removed {
             if standsSince(channel) != nil { confirmedCount -= 1 }
             entries[channel] = nil
-            pending.remove(channel)
+            answered(channel)
             refused.remove(channel)
         }
         for channel in added { entries[channel] = Entry(wantedSince: wall) }
         wanted = channels
-        settleIfAnswered()
         return (added, removed)
     }
 
@@ -96,11 +113,10 @@ struct Subscription: Sendable {
         for channel in wanted { entries[channel]?.progress = .unasked }
         leaving.removeAll()
         pending.removeAll()
+        asks.removeAll()
         refused.removeAll()
         confirmedCount = 0
         namelessRefusals = 0
-        rounds = 0
-        deadline = nil
     }
 
     /// Notes that the end of subscriptions is being asked for.
@@ -118,12 +134,14 @@ struct Subscription: Sendable {
     /// Notes that a new subscription to `channels` is being sent.
     mutating func asked(_ channels: [FeedChannel], now: Duration, wall: Int64) {
         version += 1
+        var asked: Set<FeedChannel> = []
         for channel in channels where entries[channel] != nil {
+            answered(channel)
             entries[channel]?.progress = .asked(at: wall)
-            pending.insert(channel)
+            asked.insert(channel)
         }
-        rounds = 1
-        deadline = pending.isEmpty ? nil : now + confirmTimeout
+        pending.formUnion(asked)
+        if !asked.isEmpty { asks.append(Ask(channels: asked, deadline: now + confirmTimeout)) }
     }
 
     /// Takes the feed's confirmation, or an event that shows the same.
@@ -137,10 +155,12 @@ struct Subscription: Sendable {
         if case .asked(let time) = entry.progress { asked = time }
         entries[channel]?.progress = .confirmed(at: wall, asked: asked)
         confirmedCount += 1
-        pending.remove(channel)
         refused.remove(channel)
-        if rounds < 3, deadline != nil { deadline = now + confirmTimeout }
-        settleIfAnswered()
+        // The others of the request may be on their way.
+        if let ask = asks.firstIndex(where: { $0.channels.contains(channel) }), !asks[ask].isReported {
+            asks[ask].deadline = now + confirmTimeout
+        }
+        answered(channel)
         return true
     }
 
@@ -152,9 +172,9 @@ struct Subscription: Sendable {
         if case .confirmed = entry.progress { confirmedCount -= 1 }
         version += 1
         entries[channel]?.progress = .refused
-        pending.remove(channel)
+        answered(channel)
         refused.insert(channel)
-        settleIfAnswered()
+        refusedKinds.insert(KindSet(channel.kind))
         return true
     }
 
@@ -171,16 +191,21 @@ struct Subscription: Sendable {
         return unanswered.filter { refuse($0) }
     }
 
-    /// The unanswered channels that the events of a batch show to stand.
+    /// Whether there are channels that events may show to stand: unanswered ones, and refused ones.
+    var awaitsEvents: Bool { !pending.isEmpty || !refused.isEmpty }
+
+    /// The unanswered and refused channels that the events of a batch show to stand.
     func shown(by batch: EventBatch) -> Set<FeedChannel> {
         var found: Set<FeedChannel> = []
-        let awaitsAll = EventKind.allCases.contains { pending.contains(FeedChannel(kind: $0, symbol: nil)) }
+        func awaits(_ channel: FeedChannel) -> Bool { pending.contains(channel) || refused.contains(channel) }
+        let awaitsAll = EventKind.allCases.contains { awaits(FeedChannel(kind: $0, symbol: nil)) }
         func look(_ kind: EventKind, _ symbol: Symbol) {
+            guard !pending.isEmpty || refusedKinds.contains(KindSet(kind)) else { return }
             let own = FeedChannel(kind: kind, symbol: symbol)
-            if pending.contains(own) { found.insert(own) }
+            if awaits(own) { found.insert(own) }
             guard awaitsAll else { return }
             let all = FeedChannel(kind: kind, symbol: nil)
-            if pending.contains(all) { found.insert(all) }
+            if awaits(all) { found.insert(all) }
         }
         batch.forEachHead { look($0.kind, $0.symbol) }
         return found
@@ -188,26 +213,17 @@ struct Subscription: Sendable {
 
     /// Says what is due, and counts it as done.
     mutating func tick(now: Duration) -> Step? {
-        guard let due = deadline, now >= due else { return nil }
-        let unanswered = wanted.filter(pending.contains)
+        guard let due = asks.firstIndex(where: { now >= $0.deadline }) else { return nil }
+        let unanswered = wanted.filter(asks[due].channels.contains)
         let singly = namelessRefusals > 0 && unanswered.count <= 500
         namelessRefusals = 0
-        rounds += 1
-        switch rounds {
-        case 2:
-            deadline = now + confirmTimeout
-            return .askAgain(unanswered, singly: singly)
-        case 3:
-            deadline = now + unconfirmedRetry
-            return .report(unanswered)
-        default:
-            deadline = now + unconfirmedRetry
-            return .askAgain(unanswered, singly: singly)
-        }
+        asks[due].rounds += 1
+        asks[due].deadline = now + (asks[due].isReported ? unconfirmedRetry : confirmTimeout)
+        return asks[due].rounds == 3 ? .report(unanswered) : .askAgain(unanswered, singly: singly)
     }
 
     /// Whether every channel was answered, or those that were not have been reported.
-    var isSettled: Bool { pending.isEmpty || rounds >= 3 }
+    var isSettled: Bool { asks.allSatisfy(\.isReported) }
 
     /// The symbols whose every channel stands, in the order given.
     var confirmedSymbols: [Symbol] {
@@ -228,9 +244,11 @@ struct Subscription: Sendable {
         }
     }
 
-    private mutating func settleIfAnswered() {
-        guard pending.isEmpty else { return }
-        namelessRefusals = 0
-        deadline = nil
+    /// A channel is no longer waited for.
+    private mutating func answered(_ channel: FeedChannel) {
+        guard pending.remove(channel) != nil else { return }
+        for ask in asks.indices { asks[ask].channels.remove(channel) }
+        asks.removeAll(where: \.channels.isEmpty)
+        if pending.isEmpty { namelessRefusals = 0 }
     }
 }

@@ -58,6 +58,9 @@ public struct DecodeRejects: Sendable, Equatable {
     public struct Tally: Sendable, Equatable {
         private var counts = [Int](repeating: 0, count: kinds.count)
         private var newest = [Sample?](repeating: nil, count: kinds.count)
+        /// How many frames are still to go without another sample.
+        private var wait = 0
+        private static let samplingInterval = 64
 
         /// How many of all kinds.
         public var total: Int { counts.reduce(0, +) }
@@ -70,7 +73,16 @@ public struct DecodeRejects: Sendable, Equatable {
 
         fileprivate mutating func count(_ kind: EventKind?, _ count: Int) { counts[Self.index(kind)] += count }
 
-        fileprivate mutating func keep(_ sample: Sample, of kind: EventKind?) { newest[Self.index(kind)] = sample }
+        fileprivate mutating func beginFrame() { if wait > 0 { wait -= 1 } }
+
+        /// Whether a sample is to be kept: the first of a kind, and then one now and then, since writing one costs more
+        /// than counting thousands.
+        fileprivate func isSampleDue(_ kind: EventKind?) -> Bool { wait == 0 || newest[Self.index(kind)] == nil }
+
+        fileprivate mutating func keep(_ sample: Sample, of kind: EventKind?) {
+            newest[Self.index(kind)] = sample
+            wait = Self.samplingInterval
+        }
 
         private static func index(_ kind: EventKind?) -> Int { kind?.index ?? kinds.count - 1 }
     }
@@ -93,19 +105,7 @@ public struct DecodeRejects: Sendable, Equatable {
     /// The kinds that are counted apart; `nil` for what names none.
     public static let kinds: [EventKind?] = EventKind.allCases.map(Optional.some) + [nil]
 
-    /// How many samples of each reason are kept.
-    public static let samplesPerReason = 4
-
     private var counts = [Int](repeating: 0, count: Reason.allCases.count)
-    private var rings = [[Sample]](repeating: [], count: Reason.allCases.count)
-    /// How many frames each reason is still to go without a sample: writing one costs more than counting thousands.
-    private var waits = [Int](repeating: 0, count: Reason.allCases.count)
-    private static let samplingInterval = 64
-    /// The reasons that already have a sample of the frame being decoded, by ``Reason/index``: a frame full of
-    /// rejects costs one sample for each reason.
-    private var sampled: UInt32 = 0
-    /// How many events with fields left out are still to go without a sample.
-    private var leftOutWait = 0
 
     /// The events, or pieces that should have been one, that were left out.
     public private(set) var events = Tally()
@@ -121,52 +121,29 @@ public struct DecodeRejects: Sendable, Equatable {
     /// How many were left out for a reason.
     public subscript(_ reason: Reason) -> Int { counts[reason.index] }
 
-    /// The kept samples, from the first rejects on and then now and then: at most ``samplesPerReason`` of each reason, oldest first within a reason.
-    public var samples: [Sample] { rings.flatMap { $0 } }
-
-    /// Allows each reason one sample more.
+    /// Notes that a frame begins.
     mutating func beginFrame() {
-        sampled = 0
+        events.beginFrame()
+        fields.beginFrame()
     }
 
-    /// Counts `count` pieces, and keeps the first of a frame as a sample if it is time for one.
+    /// Counts `count` pieces, and keeps one as a sample if it is time for one.
     mutating func record(
         _ reason: Reason, field: FieldKey? = nil, kind: EventKind? = nil, count: Int = 1,
         piece: UnsafeRawBufferPointer
     ) {
         counts[reason.index] += count
         events.count(kind, count)
-        func sample() -> Sample {
-            let sample = Sample(reason: reason, field: field?.name, text: RedactedText.excerpt(of: piece))
-            events.keep(sample, of: kind)
-            return sample
-        }
-        // Each kind has a sample from its first reject on.
-        let first = events.sample(of: kind) == nil ? sample() : nil
-        let bit: UInt32 = 1 << UInt32(reason.index)
-        guard sampled & bit == 0 else { return }
-        sampled |= bit
-        guard rings[reason.index].count < DecodeRejects.samplesPerReason || waits[reason.index] == 0 else {
-            waits[reason.index] -= 1
-            return
-        }
-        waits[reason.index] = DecodeRejects.samplingInterval - 1
-        if rings[reason.index].count == DecodeRejects.samplesPerReason {
-            rings[reason.index].removeFirst()
-        }
-        rings[reason.index].append(first ?? sample())
+        guard events.isSampleDue(kind) else { return }
+        events.keep(Sample(reason: reason, field: field?.name, text: RedactedText.excerpt(of: piece)), of: kind)
     }
 
-    /// Counts the fields that an event was taken without, and now and then keeps the event as a sample.
+    /// Counts the fields that an event was taken without, and keeps the event as a sample if it is time for one.
     ///
     /// - Parameter reason: The ``Reason/index`` of the last of them.
     mutating func leaveOut(keys: UInt64, reason: UInt64, kind: EventKind?, piece: UnsafeRawBufferPointer) {
         fields.count(kind, keys.nonzeroBitCount)
-        guard fields.sample(of: kind) == nil || leftOutWait == 0 else {
-            leftOutWait -= 1
-            return
-        }
-        leftOutWait = DecodeRejects.samplingInterval - 1
+        guard fields.isSampleDue(kind) else { return }
         fields.keep(
             Sample(
                 reason: Reason.allCases[Int(reason)], field: FieldKey(firstOf: keys).name,

@@ -100,7 +100,7 @@ extension EventReader {
         var trade = Trade(
             symbol: try symbol(), time: try requiredTime("t"), price: try requiredNumber("p"), size: size,
             exchange: smallInteger("x"), tape: smallInteger("z"), sequence: integer("q"), trfID: smallInteger(.trfi),
-            trfTime: time(.trft, atLeast: 0))
+            trfTime: time(.trft, atLeast: 0), participantTime: moment(.pt))
         let kept = arena.bytes.count
         do {
             trade.tradeID = try keptText("i", in: &arena, limit: limit)
@@ -119,7 +119,7 @@ extension EventReader {
             symbol: try symbol(), time: try requiredTime("t"), bid: number(.bp), bidSize: number(.bs),
             bidExchange: smallInteger(.bx), ask: number(.ap), askSize: number(.as), askExchange: smallInteger(.ax),
             condition: smallInteger("c"), indicators: try integers("i", in: &arena, limit: limit),
-            tape: smallInteger("z"), sequence: integer("q"))
+            tape: smallInteger("z"), sequence: integer("q"), participantTime: moment(.pt))
     }
 
     /// An `LULD` message; its texts go to the arena.

@@ -160,6 +160,17 @@ struct EventReader {
         return optional({ key throws(Rejection) in try presentTime(key, in: least...Int64.max) }, key)
     }
 
+    /// A time in milliseconds, from nanoseconds where it is sent so; `nil` when absent or left out.
+    @inline(__always)
+    func moment(_ key: FieldKey) -> Int64? {
+        time(key, atLeast: 0).map { Self.isNanoseconds($0) ? $0 / 1_000_000 : $0 }
+    }
+
+    /// Whether a time's size shows that it is in nanoseconds: the year 1973, in milliseconds some three million years from
+    /// now.
+    @inline(__always)
+    private static func isNanoseconds(_ time: Int64) -> Bool { time >= 100_000_000_000_000_000 }
+
     /// A time that an event may have, in milliseconds, and that must be there.
     @inline(__always)
     func requiredTime(_ key: FieldKey) throws(Rejection) -> Int64 {
@@ -173,8 +184,7 @@ struct EventReader {
         guard has(key), let value = try presentTime(key, in: .min ... .max) else {
             throw Rejection(.missingField, key)
         }
-        // The year 1973 in nanoseconds; in milliseconds some three million years from now.
-        let isNanoseconds = value >= 100_000_000_000_000_000
+        let isNanoseconds = Self.isNanoseconds(value)
         let milliseconds = isNanoseconds ? value / 1_000_000 : value
         guard times.contains(milliseconds) else { throw Rejection(.badTime, key) }
         return (milliseconds, isNanoseconds ? value : nil)

@@ -45,12 +45,13 @@ struct FieldKey: Equatable, ExpressibleByUnicodeScalarLiteral {
     @inline(__always) static var at: FieldKey { FieldKey(index: 46) }
     /// `T`: the ticker of events that don't have `sym`.
     @inline(__always) static var ticker: FieldKey { FieldKey(index: 47) }
+    @inline(__always) static var pt: FieldKey { FieldKey(index: 48) }
     /// Any name that no event of ours has.
     @inline(__always) static var unknown: FieldKey { FieldKey(index: 63) }
 
     private static let longNames = [
         "ev", "sym", "av", "dv", "op", "vw", "ds", "bx", "bp", "bs", "ax", "ap", "as", "dav", "otc", "trfi", "trft",
-        "status", "message", "fmv", "at", "T",
+        "status", "message", "fmv", "at", "T", "pt",
     ]
 
     /// The name as the feed writes it.
@@ -76,6 +77,7 @@ struct FieldKey: Equatable, ExpressibleByUnicodeScalarLiteral {
         case FieldKey.pair("a", "x"): self = .ax
         case FieldKey.pair("a", "p"): self = .ap
         case FieldKey.pair("a", "s"): self = .as
+        case FieldKey.pair("p", "t"): self = .pt
         default: self = .unknown
         }
     }

@@ -17,9 +17,9 @@ final class Confluence: Sendable {
     private let isShared = Atomic(false)
     private let sightings: Mutex<Sightings>
 
-    init(sink: any EventSink, memory: Duration = .seconds(120)) {
+    init(sink: any EventSink, memory: Duration, limit: Int) {
         self.sink = sink
-        sightings = Mutex(Sightings(memory: memory))
+        sightings = Mutex(Sightings(memory: memory, limit: limit))
     }
 
     /// Takes over who brings what; in force on return.
@@ -28,6 +28,12 @@ final class Confluence: Sendable {
             sightings.share(changes)
             isShared.store(!sightings.isEmpty, ordering: .sequentiallyConsistent)
         }
+    }
+
+    /// Takes over whether a connection stands, and how often it was connected again before.
+    func observe(_ slot: Int, line: Int64?) {
+        let now = MonotonicTime.now().sinceBoot
+        sightings.withLock { $0.observe(slot, line: line, now: now) }
     }
 
     var counts: Counts {
@@ -40,6 +46,7 @@ final class Confluence: Sendable {
         guard isShared.load(ordering: .acquiring) else { return sink.offer(batch) }
         let now = MonotonicTime.now().sinceBoot
         return sightings.withLock { sightings in
+            guard !sightings.behind.contains(slot) else { return .outdated }
             var batch = batch
             sightings.filter(&batch, from: slot, now: now)
             guard !batch.isEmpty else { return .accepted }

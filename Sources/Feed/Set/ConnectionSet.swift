@@ -35,7 +35,8 @@ public final class ConnectionSet: Service, Sendable {
         self.configuration = configuration
         self.logger = logger
         sharesLoad = !isFixed
-        confluence = Confluence(sink: sink, memory: configuration.memory)
+        confluence = Confluence(
+            sink: sink, memory: configuration.memory, limit: configuration.memoryLimit)
         eventLoop = MultiThreadedEventLoopGroup.singleton.next()
         var machine = SetMachine(policy: configuration.policy)
         machine.weights = configuration.firstGuess
@@ -246,20 +247,16 @@ public final class ConnectionSet: Service, Sendable {
     /// What the set knows of itself, from memory.
     public var snapshot: SetSnapshot {
         let counts = confluence.counts
-        let now = moment
         return core.withLock { core in
             let failed = core.hasOthers ? core.machine.failover.failed : []
             let members = core.members.map { slot, entry -> SetSnapshot.Member in
-                let feed = entry.connection.snapshot
-                let uptime = feed.connectedSince.map { max(0, Double(now.wall - $0) / 1000) } ?? 0
                 var member = SetSnapshot.Member(
-                    id: entry.member.id, feed: feed, priority: entry.member.priority, capacity: entry.member.capacity)
+                    id: entry.member.id, feed: entry.connection.snapshot, priority: entry.member.priority)
                 member.isFailedOver = configuration.failsOver && failed.contains(slot)
                 member.eventsPerSecond = entry.meter.eventRate(over: .seconds(1))
                 member.eventsPer5Seconds = entry.meter.eventRate(over: .seconds(5))
                 member.eventsPerMinute = entry.meter.eventRate(over: .seconds(60))
                 member.errorRate = entry.meter.errorRate
-                member.uptime = uptime
                 return member
             }
             var snapshot = SetSnapshot()

@@ -37,6 +37,7 @@ struct EventFingerprint: Hashable, Sendable {
         folder.add(trade.price.bitPattern, trade.size.bitPattern)
         folder.add(Folder.bits(trade.exchange), Folder.bits(trade.tape))
         folder.add(Folder.bits(trade.trfID), Folder.bits(trade.trfTime))
+        folder.add(Folder.bits(trade.participantTime), 0)
         folder.add(trade.tradeID, text)
         folder.add(trade.conditions, text)
         self.init(folder)
@@ -50,6 +51,7 @@ struct EventFingerprint: Hashable, Sendable {
         folder.add(Folder.bits(quote.ask), Folder.bits(quote.askSize))
         folder.add(Folder.bits(quote.bidExchange), Folder.bits(quote.askExchange))
         folder.add(Folder.bits(quote.condition), Folder.bits(quote.tape))
+        folder.add(Folder.bits(quote.participantTime), 0)
         folder.add(quote.indicators, text)
         self.init(folder)
     }

@@ -28,6 +28,8 @@ public struct SetConfiguration: Sendable {
     public var limit: Int?
     /// How long events are remembered that a second connection may bring again.
     public var memory: Duration = .seconds(120)
+    /// How many of them at most; a connection that owes more is opened again.
+    public var memoryLimit = 1 << 19
 
     /// Makes a configuration with the defaults.
     public init() {}
@@ -82,8 +84,6 @@ public struct SetSnapshot: Sendable, Equatable {
         public var feed: FeedSnapshot
         /// 1 comes first.
         public var priority: Int
-        /// The most symbols that it takes.
-        public var capacity: Int?
         /// Whether it was down for too long and its symbols are with the others, until it is trusted again.
         public var isFailedOver = false
         /// Events a second over about the last second.
@@ -94,15 +94,12 @@ public struct SetSnapshot: Sendable, Equatable {
         public var eventsPerMinute = 0.0
         /// Errors among events and errors of about the last minute, 0 to 1.
         public var errorRate = 0.0
-        /// Seconds since the subscription came to stand; 0 while it does not.
-        public var uptime = 0.0
 
         /// Makes the state of a connection that did nothing yet.
-        public init(id: String, feed: FeedSnapshot, priority: Int = 1, capacity: Int? = nil) {
+        public init(id: String, feed: FeedSnapshot, priority: Int = 1) {
             self.id = id
             self.feed = feed
             self.priority = priority
-            self.capacity = capacity
         }
     }
 
@@ -118,7 +115,8 @@ public struct SetSnapshot: Sendable, Equatable {
     public var moving = 0
     /// Events left out because another connection had brought them.
     public var duplicates: Int64 = 0
-    /// Events that were forgotten too early to tell a second copy, because too many were remembered.
+    /// Events that were forgotten while a connection that stands still owed its copy, because too many were remembered;
+    /// that connection is opened again.
     public var forgotten: Int64 = 0
 
     /// Makes the snapshot of a set without connections.

@@ -109,13 +109,14 @@ struct SetCore: Sendable {
 
     /// Brings the machine up to date with the connections, and does what it decides.
     mutating func advance(now: FeedMoment, confluence: Confluence, cover: GapCover) {
-        for (slot, entry) in entries { observe(slot, entry, now, cover) }
+        for (slot, entry) in entries { observe(slot, entry, now, confluence, cover) }
         for action in machine.advance(now: now.monotonic) {
             switch action {
             case .share(let sharings): confluence.share(sharings)
             case .interest(let slot, let interest): entries[slot]?.connection.setInterest(interest)
             case .stop(let slot):
                 cover.remove(slot)
+                confluence.observe(slot, line: nil)
                 guard let entry = entries.removeValue(forKey: slot) else { continue }
                 entry.connection.stop()
                 ending.append(entry.connection)
@@ -123,9 +124,12 @@ struct SetCore: Sendable {
         }
     }
 
-    private mutating func observe(_ slot: Int, _ entry: Entry, _ now: FeedMoment, _ cover: GapCover) {
+    private mutating func observe(
+        _ slot: Int, _ entry: Entry, _ now: FeedMoment, _ confluence: Confluence, _ cover: GapCover
+    ) {
         let feed = entry.connection.snapshot
         let isUp = feed.status == .connected
+        confluence.observe(slot, line: isUp ? feed.reconnects : nil)
         let standing = isUp ? Set(feed.confirmed) : []
         machine.observe(
             slot,

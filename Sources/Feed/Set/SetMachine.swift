@@ -68,7 +68,6 @@ struct SetMachine: Sendable {
         /// Joined since the feed last answered everything: what is known to stand is from before.
         var fresh: Set<Symbol> = []
         var isSettled = false
-        var isQuiet = true
         /// Since when the connection is being removed.
         var removedSince: Duration?
         var count = 0
@@ -117,8 +116,8 @@ struct SetMachine: Sendable {
     // MARK: What is wanted
 
     /// Adds a connection.
-    mutating func add(_ seat: Router.Seat, takesAll: Bool = false, now: Duration) {
-        stations[seat.slot] = Station(seat: seat, takesAll: takesAll)
+    mutating func add(_ seat: Router.Seat, now: Duration) {
+        stations[seat.slot] = Station(seat: seat)
         failover.add(seat.slot, now: now)
         isDirty = true
     }
@@ -250,7 +249,6 @@ struct SetMachine: Sendable {
         stations[slot]?.standing = observation.isUp ? observation.standing.subtracting(fresh) : []
         stations[slot]?.standsAll = observation.isUp && observation.standsAll
         stations[slot]?.isSettled = observation.isUp && observation.isSettled
-        stations[slot]?.isQuiet = observation.isQuiet
         if station.removedSince == nil { failover.observe(slot, isUp: observation.isUp, now: now) }
         for place in joining.keys where place.slot == slot {
             if !stands(place.symbol, slot) {
@@ -312,7 +310,6 @@ struct SetMachine: Sendable {
             actions.append(.interest(slot, asking.contains(slot) ? .all : .symbols(symbols)))
             stations[slot]?.standsAll = false
             stations[slot]?.isSettled = false
-            stations[slot]?.isQuiet = false
         }
         for (slot, station) in stations {
             guard let since = station.removedSince else { continue }

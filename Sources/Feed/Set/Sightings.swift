@@ -8,21 +8,31 @@ import MarketData
 /// own connection exceeds all counts before. Within one time of sharing this neither misses nor doubles an event,
 /// whichever connection is ahead, and the first arrivals come in the feed's order.
 ///
-/// What every connection has brought is forgotten at once; what one of them still owes is remembered for a while.
+/// What every connection has brought is forgotten at once; what one of them still owes is remembered for a while. A
+/// connection that comes so late that what it owes may be forgotten is ``behind``: nothing more is to be taken from it
+/// until it is connected again, because its copies would pass for new events.
 struct Sightings: Sendable {
     private struct Sighting {
         /// How many times each connection brought the event.
         var counts = SIMD16<UInt8>()
-        /// The greatest of them.
+        /// When it came first.
+        var since: MonotonicTime
+        /// Those that were to bring it then.
+        var owing: SlotSet
+        /// The greatest count.
         var kept: UInt8 = 0
-        /// Told apart from an older entry of the same event.
-        var number: UInt64
     }
 
     private struct Due {
         var fingerprint: EventFingerprint
-        var number: UInt64
-        var until: Duration
+        /// Of the sighting: tells it apart from an older one of the same event.
+        var since: MonotonicTime
+    }
+
+    /// A connection that stands, told apart from its earlier ones.
+    private struct Line {
+        var number: Int64
+        var since: MonotonicTime
     }
 
     private struct Sharing {
@@ -33,22 +43,24 @@ struct Sightings: Sendable {
 
     /// How long an event is remembered that not all connections brought.
     let memory: Duration
-    /// The most events remembered.
+    /// The most events remembered that not all connections brought.
     let limit: Int
+    /// The connections whose copies can't be told from new events any more.
+    private(set) var behind: SlotSet = []
+    private var lines = [Line?](repeating: nil, count: SlotSet.capacity)
     private var sharings: [Symbol: Sharing] = [:]
     private var seen: [EventFingerprint: Sighting] = [:]
     private var dues: [Due] = []
     private var firstDue = 0
     /// What the last batch changed, for taking it back.
     private var journal: [(fingerprint: EventFingerprint, before: Sighting?)] = []
-    private var numbers: UInt64 = 0
     private var eras: UInt32 = 0
     /// Events left out because another connection had brought them.
     private(set) var duplicates: Int64 = 0
-    /// Events forgotten before their time because there were too many.
+    /// Events forgotten before their time because there were too many, while a connection that stands owed them.
     private(set) var forgotten: Int64 = 0
 
-    init(memory: Duration = .seconds(120), limit: Int = 1 << 17) {
+    init(memory: Duration, limit: Int) {
         self.memory = memory
         self.limit = limit
     }
@@ -58,6 +70,15 @@ struct Sightings: Sendable {
 
     /// How many events are remembered.
     var remembered: Int { seen.count }
+
+    /// Takes over whether a connection stands.
+    ///
+    /// - Parameter line: the number of times that it was connected again; `nil` while it does not stand.
+    mutating func observe(_ slot: Int, line: Int64?, now: Duration) {
+        guard lines[slot]?.number != line else { return }
+        lines[slot] = line.map { Line(number: $0, since: MonotonicTime(sinceBoot: now)) }
+        behind.remove(slot)
+    }
 
     /// Takes over who brings what.
     mutating func share(_ changes: [SetMachine.Sharing]) {
@@ -77,12 +98,14 @@ struct Sightings: Sendable {
             seen = [:]
             dues = []
             firstDue = 0
+            behind = []
         }
     }
 
     /// Leaves out of a batch what another connection brought before.
     mutating func filter(_ batch: inout EventBatch, from slot: Int, now: Duration) {
         let before = batch.count
+        let now = MonotonicTime(sinceBoot: now)
         journal.removeAll(keepingCapacity: true)
         // Taken out, so that what lies beside the columns is thinned in place.
         var taken: SentEvents?
@@ -129,24 +152,25 @@ struct Sightings: Sendable {
     }
 
     private mutating func isNew(
-        _ fingerprint: EventFingerprint, _ sharing: Sharing, _ slot: Int, _ now: Duration
+        _ fingerprint: EventFingerprint, _ sharing: Sharing, _ slot: Int, _ now: MonotonicTime
     ) -> Bool {
         guard var sighting = seen[fingerprint] else {
+            let owing = sharing.slots.subtracting(sharing.ended).subtracting([slot])
             // Nobody else brings any more what comes for the first time now.
-            if sharing.slots.subtracting(sharing.ended).subtracting([slot]).isEmpty { return true }
-            numbers += 1
-            var sighting = Sighting(number: numbers)
+            if owing.isEmpty { return true }
+            var sighting = Sighting(since: now, owing: owing, kept: 1)
             sighting.counts[slot] = 1
-            sighting.kept = 1
             seen[fingerprint] = sighting
             journal.append((fingerprint, nil))
-            dues.append(Due(fingerprint: fingerprint, number: numbers, until: now + memory))
+            dues.append(Due(fingerprint: fingerprint, since: now))
             return true
         }
         journal.append((fingerprint, sighting))
         let count = sighting.counts[slot] &+ (sighting.counts[slot] == .max ? 0 : 1)
         sighting.counts[slot] = count
         let isNew = count > sighting.kept
+        // What came so late in a steady stream is soon followed by what comes too late.
+        if !isNew, owes(sighting, slot), now.since(sighting.since) > memory / 2 { behind.insert(slot) }
         sighting.kept = max(sighting.kept, count)
         // What everybody brought as often is settled; when it comes once more it is another event.
         let isSettled = !isNew && sharing.slots.allSatisfy { sighting.counts[$0] == sighting.kept }
@@ -154,20 +178,30 @@ struct Sightings: Sendable {
         return isNew
     }
 
-    private mutating func forget(_ now: Duration) {
+    /// Whether a connection was to bring an event when it came first, and has stood since.
+    private func owes(_ sighting: Sighting, _ slot: Int) -> Bool {
+        guard sighting.owing.contains(slot), let line = lines[slot] else { return false }
+        return !(sighting.since < line.since)
+    }
+
+    private mutating func forget(_ now: MonotonicTime) {
         while firstDue < dues.count {
             let due = dues[firstDue]
-            let isOver = dues.count - firstDue > limit
-            guard isOver || now >= due.until else { break }
+            let isOld = now.since(due.since) >= memory
+            guard isOld || seen.count > limit else { break }
             firstDue += 1
-            guard let sighting = seen[due.fingerprint], sighting.number == due.number else { continue }
+            guard let sighting = seen[due.fingerprint], sighting.since == due.since else { continue }
             seen[due.fingerprint] = nil
-            if now < due.until { forgotten += 1 }
+            guard !isOld else { continue }
+            let late = sighting.owing.filter { sighting.counts[$0] < sighting.kept && owes(sighting, $0) }
+            behind = behind.union(SlotSet(late))
+            if !late.isEmpty { forgotten += 1 }
         }
-        if firstDue > 4096, firstDue * 2 > dues.count {
-            dues.removeFirst(firstDue)
-            firstDue = 0
-        }
+        // What was settled meanwhile is left out once it is more than half.
+        guard dues.count > 4096, dues.count > 2 * seen.count else { return }
+        dues.removeFirst(firstDue)
+        dues.removeAll { seen[$0.fingerprint]?.since != $0.since }
+        firstDue = 0
     }
 }
 

@@ -95,6 +95,8 @@ public struct Column: Sendable, Equatable {
     public let isRequired: Bool
     /// Whether an event in one line shows it.
     public let isBrief: Bool
+    /// The version of the file's schema that added it to its table; 1 where the table was made with it.
+    public let since: Int
     /// The fields of the feed's message that have the value, the exact one first; empty for what the feed doesn't send.
     public let fields: [String]
     /// The column that this one's value must be greater than.
@@ -104,18 +106,18 @@ public struct Column: Sendable, Equatable {
     /// What it means, for people.
     public let meaning: String
 
-    /// Whether it distinguishes events: it is part of ``EventStream/identity``.
+    /// Whether it distinguishes events, wherever they come from and however often; of bars, the key does.
     public var isIdentity: Bool { targets.contains { !$0.roles.isDisjoint(with: [.key, .identity]) } }
 
     init(
-        _ name: String, _ content: Content, isRequired: Bool = true, isBrief: Bool = false, fields: [String] = [],
-        follows: String? = nil,
-        targets: [Target] = [], _ meaning: String
+        _ name: String, _ content: Content, isRequired: Bool = true, isBrief: Bool = false, since version: Int = 1,
+        fields: [String] = [], follows: String? = nil, targets: [Target] = [], _ meaning: String
     ) {
         self.name = name
         self.content = content
         self.isRequired = isRequired
         self.isBrief = isBrief
+        since = version
         self.fields = fields
         self.follows = follows
         self.targets = targets
@@ -136,7 +138,7 @@ public struct Column: Sendable, Equatable {
     /// Which connection brought a row.
     static let connection = Column(
         "connection", .name, targets: [Target(name: "connection", content: .name, roles: [])],
-        "the connection that brought it")
+        "the connection that brought it; backfill or reconcile where none did")
 
     /// What brought a row.
     static let source = Column(
@@ -157,9 +159,6 @@ extension EventStream {
         }
     }
 
-    /// The columns that distinguish an event, wherever it comes from and however often; of bars, the key.
-    public var identity: [Column] { columns.filter(\.isIdentity) }
-
     /// The columns' names, as a SELECT lists them.
     public var columnList: String { columns.map(\.name).joined(separator: ", ") }
 
@@ -174,8 +173,11 @@ extension EventStream {
     private static let imbalanceColumns = tickColumns(Imbalance.columns)
     private static let fairValueColumns = tickColumns(FairValue.columns)
 
-    /// Without a key, the time of receipt distinguishes rows from those of another collector.
+    /// Without a key, the time of receipt distinguishes rows from those of another collector. What a later version added is at
+    /// the end of a row.
     private static func tickColumns<Event>(_ columns: [EventColumn<Event>]) -> [Column] {
-        [.sequence] + columns.map(\.column) + [.received(.lookedUp), .connection]
+        let all = columns.map(\.column)
+        return [.sequence] + all.filter { $0.since == 1 } + [.received(.lookedUp), .connection]
+            + all.filter { $0.since > 1 }
     }
 }

@@ -23,13 +23,13 @@ public struct EventColumn<Event: Sendable>: Sendable {
     private let place: Place
 
     init(
-        _ name: String, _ place: Place, isBrief: Bool = false, feed fields: String..., follows: String? = nil,
-        upstream targets: [EventTarget] = [], _ meaning: String
+        _ name: String, _ place: Place, isBrief: Bool = false, since version: Int = 1, feed fields: String...,
+        follows: String? = nil, upstream targets: [EventTarget] = [], _ meaning: String
     ) {
         self.place = place
         let (content, isRequired) = place.form
         column = Column(
-            name, content, isRequired: isRequired, isBrief: isBrief, fields: fields, follows: follows,
+            name, content, isRequired: isRequired, isBrief: isBrief, since: version, fields: fields, follows: follows,
             targets: targets.map {
                 Column.Target(name: $0.name ?? name, content: $0.content ?? content, roles: $0.roles)
             }, meaning)

@@ -19,8 +19,6 @@ extension FairValue: MarketEvent {
 
     /// `FMV`.
     @inlinable public var kind: EventKind { .fairValue }
-    /// The event's time.
-    @inlinable public var end: Int64 { time }
 
     /// The same as an event of any stream.
     public var any: AnyMarketEvent { .fairValue(self) }

@@ -34,8 +34,6 @@ extension Imbalance: MarketEvent {
 
     /// `NOI`.
     @inlinable public var kind: EventKind { .imbalance }
-    /// The event's time.
-    @inlinable public var end: Int64 { time }
 
     /// The same as an event of any stream.
     public var any: AnyMarketEvent { .imbalance(self) }

@@ -29,8 +29,6 @@ extension LimitBand: MarketEvent {
 
     /// `LULD`.
     @inlinable public var kind: EventKind { .limitBand }
-    /// The event's time.
-    @inlinable public var end: Int64 { time }
 
     /// The same as an event of any stream.
     public var any: AnyMarketEvent { .limitBand(self) }

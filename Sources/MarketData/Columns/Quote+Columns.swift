@@ -27,6 +27,9 @@ extension Quote: MarketEvent {
             "tape", .small(\.tape), feed: "z", upstream: [.to()], "1 NYSE, 2 NYSE Arca and regional, 3 NASDAQ"),
         EventColumn(
             "sequence", .whole(\.sequence), feed: "q", upstream: [.to(.identity)], "the order of events of one ticker"),
+        EventColumn(
+            "participant_time_ms", .optionalMoment(\.participantTime), since: 9, feed: "pt",
+            upstream: [.to("participant_time")], "when the exchange made it"),
     ]
 
     /// A quote without sides.
@@ -36,8 +39,6 @@ extension Quote: MarketEvent {
 
     /// `Q`.
     @inlinable public var kind: EventKind { .quote }
-    /// The time of the quote.
-    @inlinable public var end: Int64 { time }
 
     /// The quote as an event of any stream.
     public var any: AnyMarketEvent { .quote(self) }

@@ -24,6 +24,9 @@ extension Trade: MarketEvent {
         EventColumn(
             "trf_time_ms", .optionalMoment(\.trfTime), feed: "trft", upstream: [.to("trf_time")],
             "when the trade reporting facility received it"),
+        EventColumn(
+            "participant_time_ms", .optionalMoment(\.participantTime), since: 9, feed: "pt",
+            upstream: [.to("participant_time")], "when the exchange or reporting facility made it"),
     ]
 
     /// A trade without price and size.
@@ -33,8 +36,6 @@ extension Trade: MarketEvent {
 
     /// `T`.
     @inlinable public var kind: EventKind { .trade }
-    /// The time of the trade.
-    @inlinable public var end: Int64 { time }
 
     /// The trade as an event of any stream.
     public var any: AnyMarketEvent { .trade(self) }

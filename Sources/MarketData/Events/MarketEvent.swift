@@ -22,6 +22,9 @@ public protocol MarketEvent: Sendable, Equatable, BitwiseCopyable {
 }
 
 extension MarketEvent {
+    /// Its time; a bar's end is its own.
+    @inlinable public var end: Int64 { time }
+
     /// The event whose columns have these values; `nil` when a required one has none or one that it can't have.
     ///
     /// - Parameters:

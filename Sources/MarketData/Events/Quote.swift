@@ -27,13 +27,16 @@ public struct Quote: Sendable, Equatable, BitwiseCopyable {
     public var tape: Int32?
     /// The order of events of one ticker (`q`).
     public var sequence: Int64?
+    /// When the exchange made it, in milliseconds since the Unix epoch (`pt`).
+    public var participantTime: Int64?
 
     /// Makes a quote; see the properties for meaning and units.
     @inlinable
     public init(
         symbol: Symbol, time: Int64, bid: Double? = nil, bidSize: Double? = nil, bidExchange: Int32? = nil,
         ask: Double? = nil, askSize: Double? = nil, askExchange: Int32? = nil, condition: Int32? = nil,
-        indicators: TextRange? = nil, tape: Int32? = nil, sequence: Int64? = nil
+        indicators: TextRange? = nil, tape: Int32? = nil, sequence: Int64? = nil,
+        participantTime: Int64? = nil
     ) {
         self.symbol = symbol
         self.time = time
@@ -47,5 +50,6 @@ public struct Quote: Sendable, Equatable, BitwiseCopyable {
         self.indicators = indicators
         self.tape = tape
         self.sequence = sequence
+        self.participantTime = participantTime
     }
 }

@@ -26,13 +26,15 @@ public struct Trade: Sendable, Equatable, BitwiseCopyable {
     public var trfID: Int32?
     /// When the trade reporting facility received it, in milliseconds since the Unix epoch (`trft`).
     public var trfTime: Int64?
+    /// When the exchange or reporting facility made it, in milliseconds since the Unix epoch (`pt`).
+    public var participantTime: Int64?
 
     /// Makes a trade; see the properties for meaning and units.
     @inlinable
     public init(
         symbol: Symbol, time: Int64, price: Double, size: Double, exchange: Int32? = nil, tape: Int32? = nil,
         tradeID: TextRange? = nil, conditions: TextRange? = nil, sequence: Int64? = nil, trfID: Int32? = nil,
-        trfTime: Int64? = nil
+        trfTime: Int64? = nil, participantTime: Int64? = nil
     ) {
         self.symbol = symbol
         self.time = time
@@ -45,5 +47,6 @@ public struct Trade: Sendable, Equatable, BitwiseCopyable {
         self.sequence = sequence
         self.trfID = trfID
         self.trfTime = trfTime
+        self.participantTime = participantTime
     }
 }

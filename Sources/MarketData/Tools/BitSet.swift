@@ -5,11 +5,6 @@ public struct BitSet: Sendable, Equatable {
     /// No number.
     public init() {}
 
-    /// The numbers of a sequence, none of them less than 0.
-    public init(_ numbers: some Sequence<Int>) {
-        for number in numbers { insert(number) }
-    }
-
     /// Whether a number is in the set.
     public func contains(_ number: Int) -> Bool {
         number >> 6 < words.count && words[number >> 6] & (1 << UInt64(number & 63)) != 0

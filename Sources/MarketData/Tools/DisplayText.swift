@@ -46,6 +46,12 @@ public enum DisplayText {
         }
         return escaped(shown + rest, limit: limit)
     }
+
+    /// The first few of `names` and how many there are in all: `AM.A, AM.B and 498 more`.
+    public static func list(_ names: some Collection<String>, showing limit: Int = 5) -> String {
+        let shown = names.prefix(limit).joined(separator: ", ")
+        return names.count > limit ? "\(shown) and \(names.count - limit) more" : shown
+    }
 }
 
 extension Unicode.Scalar {

@@ -4,7 +4,8 @@ import MarketData
 /// The times that a file's newest rows show, and what is believed of them. Reads no clock.
 ///
 /// The feed's own times come from a good clock, this machine's may have been anything. So a gap begins at the newest
-/// event of its kind; a time that is still to come is not believed.
+/// event of its kind. One event from the future moves nothing: it happened at its receipt at the latest. Where most events
+/// were received before they happened, it is the clock that was behind, and receipts count so much later.
 struct FileTimes: Sendable, Equatable {
     /// A row's times in milliseconds since the Unix epoch.
     struct Times: Sendable, Equatable {
@@ -12,8 +13,12 @@ struct FileTimes: Sendable, Equatable {
         var event: Int64
         var received: Int64
 
-        /// When the event had come at the latest, and had happened: a clock a day and more behind is not believed.
-        var known: Int64 { event - received > FileTimes.day ? event : min(event, received) }
+        /// When the event had come at the latest, and had happened, by a clock that was so much behind: one that was a day
+        /// and more behind still is not believed.
+        func known(behind: Int64) -> Int64 {
+            let latest = received + behind
+            return event - latest > FileTimes.day ? event : min(event, latest)
+        }
     }
 
     /// The newest rows of each kind, a few hundred at most.
@@ -33,18 +38,52 @@ struct FileTimes: Sendable, Equatable {
         // A little later than now: the clock was set a little back, and the time is none that is still to come.
         let latest = now + Self.tolerance
         for (kind, rows) in rows {
-            let known = rows.map(\.known).filter(Self.possible.contains)
+            let behind = behind(kind)
+            let known = rows.map { $0.known(behind: behind) }.filter(Self.possible.contains)
             // All still to come: this machine's clock is behind.
-            newest[kind] = known.filter { $0 <= latest }.max() ?? known.min()
+            newest[kind] = known.filter { $0 <= latest + behind }.max() ?? known.min()
+            if behind > 0 { isUncertain = true }
         }
         let others = rows.values.joined().map(\.received) + [alive].compactMap(\.self)
-        isUncertain = (others + newest.values).contains { $0 > latest }
+        if (others + newest.values).contains(where: { $0 > latest }) { isUncertain = true }
         let past = others.filter { $0 <= latest }.max()
         // Where every time is still to come there is nothing better than the least.
         guard let end = (Array(newest.values) + [past].compactMap(\.self)).max() ?? others.min() else { return nil }
         return PreviousLife(
             end: end, newest: newest, told: told.filter { ($0.to ?? .max) <= max(now, end) }, isUncertain: isUncertain)
     }
+
+    /// The time of the newest event of each kind; one that was still to come when it was received is not believed.
+    var newest: [EventKind: Int64] {
+        rows.reduce(into: [:]) { newest, entry in
+            let behind = behind(entry.key)
+            newest[entry.key] = entry.value.map { $0.known(behind: behind) }.max()
+        }
+    }
+
+    /// How far the clock was behind when the rows of a kind were received, in milliseconds, as most of them show; 0 for a
+    /// few seconds. Where there are few of the kind, most of all show it.
+    private func behind(_ kind: EventKind) -> Int64 {
+        var leads = leads(rows[kind] ?? [])
+        if leads.count < 3 { leads = self.leads(rows.values.joined()) }
+        guard !leads.isEmpty else { return 0 }
+        let usual = leads.sorted()[(leads.count - 1) / 2]
+        return usual > Self.tolerance ? usual : 0
+    }
+
+    /// How long after their receipt the events happened.
+    private func leads(_ rows: some Sequence<Times>) -> [Int64] {
+        rows.filter { Self.possible.contains($0.event) }.map { $0.event - $0.received }
+    }
+}
+
+extension PreviousLife {
+    /// Where losses that were under way end in the file, in milliseconds since the Unix epoch; what comes after is the
+    /// downtime's. A clock that is days ahead of the events may be wrong.
+    var lossesEnd: Int64 { min(end, newest.values.max().map { $0 + FileTimes.day } ?? end) }
+
+    /// How far the events had come, in milliseconds since the Unix epoch.
+    var missedSince: Int64 { min(end, newest.values.max() ?? end) }
 }
 
 extension FileTimes {

@@ -16,6 +16,8 @@ struct LostFile: Sendable, Equatable {
     var waiting: [EventStream: Waiting] = [:]
     /// Whether it is known how many rows waited.
     var isCounted = false
+    /// What its successor is to fill.
+    var gaps = UnfilledGaps.unknown
 
     /// A file of which nothing can be read.
     ///
@@ -31,6 +33,12 @@ struct LostFile: Sendable, Equatable {
         // Of a file without bytes SQLite would remove the log, which may hold everything.
         guard StoreFile.size(of: path) > 0, let reader = try? StoreConnection.openReader(path) else { return }
         defer { try? reader.close() }
+        if let times = try? reader.read({ try FileTimes($0) }), var known = times.life(now: now) {
+            known.isUncertain = true
+            life = known
+        }
+        gaps = reader.unsafeRead { UnfilledGaps($0) }
+        gaps.end(at: life?.lossesEnd ?? now)
         guard let contents = try? reader.read(TickConnection.contents) else { return }
         isCounted = true
         for stream in EventStream.allCases {
@@ -50,10 +58,6 @@ struct LostFile: Sendable, Equatable {
             if let from = ends?.0, let to = ends?.1, from <= to { (waiting.from, waiting.to) = (from, to) }
             self.waiting[stream] = waiting
         }
-        if let times = try? reader.read({ try FileTimes($0) }), var known = times.life(now: now) {
-            known.isUncertain = true
-            life = known
-        }
     }
 
     /// The rows that waited, as drops; the numbers that they had are not those of the fresh file.
@@ -69,8 +73,13 @@ struct LostFile: Sendable, Equatable {
 
     /// In words, for the log and the incident.
     var text: String {
-        guard isCounted else { return "how many rows waited for upload in it is not known" }
         let count = waiting.values.reduce(0) { $0 + $1.count }
-        return count == 0 ? "no row waited for upload in it" : "\(count) rows waited for upload in it"
+        let rows =
+            switch (isCounted, count) {
+            case (false, _): "how many rows waited for upload in it is not known"
+            case (true, 0): "no row waited for upload in it"
+            case (true, _): "\(count.counted("row")) waited for upload in it"
+            }
+        return "\(rows); \(gaps.text)"
     }
 }

@@ -1,3 +1,4 @@
+import GRDB
 import GRDBSQLite
 
 /// A statement on the writer's or a reader's connection, used through SQLite's own functions.
@@ -20,25 +21,23 @@ final class PreparedStatement {
         self.operation = operation
     }
 
+    /// Prepares a query on a connection of GRDB's.
+    convenience init(reading sql: String, on database: Database) throws(StoreError) {
+        guard let handle = database.sqliteConnection else { throw StoreError(.closed, operation: "read") }
+        try self.init(sql, on: handle, to: "read")
+    }
+
     deinit {
         sqlite3_finalize(handle)
     }
 
-    /// Binds a number or NULL; the first parameter is 1.
-    func bind(_ value: Int64?, at index: Int32) {
-        if let value { sqlite3_bind_int64(handle, index, value) } else { sqlite3_bind_null(handle, index) }
+    /// Binds its parameters, in turn, to copies of values; values behind the last parameter are left out.
+    func bind(_ values: [any StatementBinding]) {
+        for (place, value) in zip(Int32(1)..., values) { _ = value.bind(to: handle, at: place) }
     }
 
-    /// Binds a copy of a text.
-    func bind(_ value: String, at index: Int32) {
-        var value = value
-        value.withUTF8 { bytes in
-            let copies = unsafeBitCast(-1, to: sqlite3_destructor_type.self)
-            bytes.withMemoryRebound(to: CChar.self) { characters in
-                _ = sqlite3_bind_text(handle, index, characters.baseAddress, Int32(characters.count), copies)
-            }
-        }
-    }
+    /// The row that it is at, valid until the next step.
+    var row: RowColumns { RowColumns(handle: handle) }
 
     /// Goes to the next row; `false` after the last one.
     func step() throws(StoreError) -> Bool {
@@ -58,16 +57,30 @@ final class PreparedStatement {
     }
 
     /// Runs a statement that has no rows.
-    func run() throws(StoreError) {
+    ///
+    /// - Returns: how many rows it changed, if it is one that changes any.
+    @discardableResult
+    func run(_ values: [any StatementBinding] = []) throws(StoreError) -> Int64 {
+        try rows(values) { _ in true }
+        return Int64(sqlite3_changes(database))
+    }
+
+    /// Runs a statement, and hands out its rows until `body` returns `false`.
+    ///
+    /// - Returns: whether these were all.
+    @discardableResult
+    func rows(_ values: [any StatementBinding] = [], _ body: (RowColumns) -> Bool) throws(StoreError) -> Bool {
+        bind(values)
         defer { reset() }
-        while try step() {}
+        while try step() { guard body(row) else { return false } }
+        return true
     }
 
     /// Runs a statement that has one row of one number; `nil` when it has no row or the number is NULL.
-    func number() throws(StoreError) -> Int64? {
+    func number(_ values: [any StatementBinding] = []) throws(StoreError) -> Int64? {
+        bind(values)
         defer { reset() }
-        guard try step(), sqlite3_column_type(handle, 0) != SQLITE_NULL else { return nil }
-        return sqlite3_column_int64(handle, 0)
+        return try step() ? row.integer(0) : nil
     }
 }
 

@@ -16,6 +16,8 @@ public struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
         case notDirectory
         /// The file system has no room.
         case diskFull
+        /// The buffer has no room and takes nothing new.
+        case full
         /// A read, write or sync failed.
         case inputOutput
         /// The file's content is damaged.
@@ -60,7 +62,7 @@ public struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
     /// Whether the same call may succeed later without anybody changing the file or the program.
     public var isRetryable: Bool {
         switch reason {
-        case .inUse, .notWritable, .notReadable, .diskFull, .inputOutput, .busy, .pinned: true
+        case .inUse, .notWritable, .notReadable, .diskFull, .full, .inputOutput, .busy, .pinned: true
         case .notDirectory, .damaged, .foreign, .schemaTooNew, .missing, .closed, .sequenceAhead, .invalid, .statement:
             false
         }
@@ -83,6 +85,7 @@ public struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
         case .notReadable: "this user may not read it"
         case .notDirectory: "it is not a directory"
         case .diskFull: "the disk is full"
+        case .full: "it has no room and takes nothing new (BUFFER_FULL_POLICY=reject-new)"
         case .inputOutput: "the disk reports an error"
         case .damaged: "the file is damaged"
         case .foreign: "the file belongs to another program"
@@ -105,6 +108,7 @@ public struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
         case .notReadable: "run it as the collector's user, or with sudo"
         case .notDirectory: "EDGETICK_DATA_DIR names the directory that holds the files: correct it"
         case .diskFull: "make room on the file system, or lower BUFFER_MAX_BYTES"
+        case .full: "upload what waits in it, make room on the disk, or raise BUFFER_MAX_BYTES"
         case .inputOutput: "check the disk and the kernel's log"
         case .damaged: "run edgetick verify"
         case .foreign: "move it away, or set another EDGETICK_DATA_DIR"

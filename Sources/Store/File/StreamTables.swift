@@ -11,4 +11,9 @@ extension EventStream {
 
     /// The streams that a file of a version has tables of.
     static func inFile(ofVersion version: Int) -> [EventStream] { allCases.filter { $0.since <= version } }
+
+    /// What a SELECT lists of a file of a version: the stream's columns, and NULL for those that the version lacks.
+    func selection(inFileOfVersion version: Int) -> String {
+        columns.map { $0.since <= version ? $0.name : "NULL" }.joined(separator: ", ")
+    }
 }

@@ -57,10 +57,11 @@ struct PullGuard {
         guard before.groups > 0 else { return nil }
         if after.groups == 0 { return "the database has no groups, the mirror \(before.groups): it would be emptied" }
         if after.groups * 2 < before.groups {
-            return "the database has \(after.groups) groups, the mirror \(before.groups): more than half would go"
+            return
+                "the database has \(after.groups.counted("group")), the mirror \(before.groups): more than half would go"
         }
         if after.memberships * 2 < before.memberships {
-            return "the database has \(after.memberships) memberships, the mirror \(before.memberships): "
+            return "the database has \(after.memberships.counted("membership")), the mirror \(before.memberships): "
                 + "more than half would go"
         }
         for (environment, amount) in held.sorted(by: { $0.key < $1.key }) where amount.memberships > 0 {

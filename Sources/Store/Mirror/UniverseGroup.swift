@@ -103,14 +103,6 @@ public struct GroupHeading: Sendable, Hashable {
     public let type: GroupType
     /// Which environment it belongs to.
     public let environment: String
-
-    /// Makes a heading.
-    public init(id: Int64, name: String, type: GroupType, environment: String) {
-        self.id = id
-        self.name = name
-        self.type = type
-        self.environment = environment
-    }
 }
 
 /// A group's members as the feed's symbols.

@@ -37,7 +37,7 @@ extension UniverseMirror.Snapshot {
             entries.append(
                 CacheEntryRecord(
                     type: row.text(0), name: row.text(1), key: row.text(2), value: row.optionalText(3),
-                    environment: row.text(4), updatedAt: row.optionalInteger(5)))
+                    environment: row.text(4), updatedAt: row.integer(5)))
         }
         return entries
     }
@@ -48,8 +48,10 @@ extension UniverseMirror.Snapshot {
         let sql = "SELECT source, pulled_at, checksum, group_rows, membership_rows, entry_rows FROM mirror_info"
         try rows(sql) { row in
             note = PullNote(
-                source: row.text(0), pulledAt: row.integer(1), checkedAt: row.integer(1), checksum: row.text(2),
-                groups: Int(row.integer(3)), memberships: Int(row.integer(4)), entries: Int(row.integer(5)))
+                source: row.text(0), pulledAt: row.integer(1) ?? 0, checkedAt: row.integer(1) ?? 0,
+                checksum: row.text(2),
+                groups: Int(row.integer(3) ?? 0), memberships: Int(row.integer(4) ?? 0),
+                entries: Int(row.integer(5) ?? 0))
         }
         if let pulledAt = note?.pulledAt, let checkedAt = PullMark.read(besides: path), checkedAt > pulledAt {
             note?.checkedAt = checkedAt
@@ -61,7 +63,8 @@ extension UniverseMirror.Snapshot {
     public func importNote(of groupID: Int64) throws(StoreError) -> ImportNote? {
         var note: ImportNote?
         try rows("SELECT source, format, checksum, imported_at FROM group_imports WHERE group_id = ?", groupID) {
-            note = ImportNote(source: $0.text(0), format: $0.text(1), checksum: $0.text(2), importedAt: $0.integer(3))
+            note = ImportNote(
+                source: $0.text(0), format: $0.text(1), checksum: $0.text(2), importedAt: $0.integer(3) ?? 0)
         }
         return note
     }
@@ -90,7 +93,7 @@ extension UniverseMirror.Snapshot {
     func memberCounts() throws(StoreError) -> [Int64: Int] {
         var counts: [Int64: Int] = [:]
         try rows("SELECT group_id, count(*) FROM group_memberships GROUP BY group_id") { row in
-            counts[row.integer(0)] = Int(row.integer(1))
+            counts[row.integer(0) ?? 0] = Int(row.integer(1) ?? 0)
         }
         return counts
     }
@@ -110,9 +113,10 @@ extension UniverseMirror.Snapshot {
             let record = GroupRecord(
                 identity: .init(name: row.text(1), type: row.text(2), environment: row.text(3)),
                 description: row.optionalText(4), metadata: row.optionalText(5), liquidityFilter: row.optionalText(6),
-                createdAt: row.optionalInteger(7), updatedAt: row.optionalInteger(8), lastUpdate: row.optionalInteger(9)
+                createdAt: row.integer(7), updatedAt: row.integer(8), lastUpdate: row.integer(9)
             )
-            found.append((row.integer(0), .init(record: record, origin: GroupOrigin(rawValue: row.text(10)) ?? .local)))
+            found.append(
+                (row.integer(0) ?? 0, .init(record: record, origin: GroupOrigin(rawValue: row.text(10)) ?? .local)))
         }
         return found
     }
@@ -131,7 +135,7 @@ extension UniverseMirror.Snapshot {
             members.append(
                 MemberRecord(
                     symbol: row.text(0), weight: row.number(1), metadata: row.optionalText(2),
-                    createdAt: row.optionalInteger(3)))
+                    createdAt: row.integer(3)))
         }
         return members
     }

@@ -121,12 +121,6 @@ struct GroupWriter {
     /// Whether a group that a pull had brought became local.
     private(set) var hasTakenPulled = false
 
-    init(database: Database, path: String, now: Int64) {
-        self.database = database
-        self.path = path
-        self.now = now
-    }
-
     private var snapshot: UniverseMirror.Snapshot { UniverseMirror.Snapshot(database: database, path: path) }
 
     mutating func apply(_ change: GroupChange) throws -> Int64 {

@@ -2,15 +2,17 @@ import MarketData
 
 /// Judges whether a record read from a damaged file is a row of a stream, by what such a row can hold.
 enum EventRecord {
-    /// The stream whose rows have as many columns, and whose row this is; `nil` when it is none's.
+    /// The stream whose row this is; `nil` when it is none's.
     static func stream(of row: TreeWalk.Row) -> EventStream? {
         EventStream.allCases.first { isRow(row, of: $0) }
     }
 
     /// Whether a record is a row of a stream.
     static func isRow(_ row: TreeWalk.Row, of stream: EventStream) -> Bool {
+        let row = row.completed(for: stream)
         let columns = stream.columns
-        guard row.rowid > 0, columns.count == row.values.count else { return false }
+        guard row.rowid > 0, TickConnection.possibleSequences ~= row.rowid, columns.count == row.values.count
+        else { return false }
         return zip(columns, row.values).allSatisfy(fits)
     }
 
@@ -38,5 +40,14 @@ enum EventRecord {
 
     private static func isUTF8(_ bytes: [UInt8]) -> Bool {
         String(validating: bytes, as: UTF8.self) != nil && !bytes.contains(0)
+    }
+}
+
+extension TreeWalk.Row {
+    /// The record with the columns that were added to the stream since it was written.
+    fileprivate func completed(for stream: EventStream) -> TreeWalk.Row {
+        let added = stream.columns.dropFirst(values.count)
+        guard !added.isEmpty, added.allSatisfy({ $0.since > 1 }) else { return self }
+        return TreeWalk.Row(rowid: rowid, values: values + added.map { _ in .null })
     }
 }

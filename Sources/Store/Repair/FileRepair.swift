@@ -59,7 +59,7 @@ public enum FileRepair {
         let salvage = try fill(draft, from: path, kind, options, &report, now: now, progress)
         guard report.outcome != .identityLost else { return report }
         if salvage.image.failedReads > 0 {
-            report.remarks.append("the disk could not read \(salvage.image.failedReads) pages; look at dmesg")
+            report.remarks.append("the disk could not read \(salvage.image.failedReads.counted("page")); look at dmesg")
         }
         guard report.kept > 0 else {
             report.outcome = found.isSound ? .sound : .hopeless

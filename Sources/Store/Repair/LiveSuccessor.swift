@@ -20,8 +20,9 @@ struct LiveSuccessor {
                     sql: """
                         SELECT EXISTS (SELECT 1 FROM buffer WHERE id = ?1) OR EXISTS (
                             SELECT 1 FROM predecessors, incidents WHERE predecessors.id = ?1
-                            AND what = 'set aside' AND substr(detail, 1, length(?2)) = ?2)
-                        """, arguments: [id, path.split(separator: "/").last.map { "\($0):" } ?? ""])
+                            AND what = ?3 AND instr(detail, ?2) > 0)
+                        """,
+                    arguments: [id, path.split(separator: "/").last.map { "/\($0): " } ?? "", Incident.setAside])
                 guard isSuccessor == true else { return nil }
                 return try Row.fetchAll(
                     database,

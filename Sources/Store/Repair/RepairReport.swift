@@ -68,11 +68,6 @@ public struct RepairReport: Sendable, Equatable {
     /// What else is to be known, a line each.
     public var remarks: [String] = []
 
-    init(path: String, kind: LocalFile) {
-        self.path = path
-        self.kind = kind
-    }
-
     /// Rows in the fresh file.
     public var kept: Int64 { tables.reduce(0) { $0 + $1.kept } }
 

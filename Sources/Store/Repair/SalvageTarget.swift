@@ -1,5 +1,4 @@
 import GRDB
-import GRDBSQLite
 
 /// Puts salvaged rows into a table of the fresh file; a row that is there already stays as it is.
 final class SalvageTarget {
@@ -24,23 +23,17 @@ final class SalvageTarget {
             return
         }
         let statement = try statement(count)
-        for (index, value) in row.values.enumerated() {
-            let place = Int32(index + 1)
-            if index == layout.rowidColumn {
-                statement.bind(row.rowid, at: place)
-                continue
-            }
+        let values = row.values.enumerated().map { index, value -> any StatementBinding in
+            if index == layout.rowidColumn { return row.rowid }
             switch value {
-            case .null: statement.bind(nil, at: place)
-            case .integer(let number): statement.bind(number, at: place)
-            case .real(let number): sqlite3_bind_double(statement.handle, place, number)
-            case .text(let bytes): statement.bind(String(decoding: bytes, as: UTF8.self), at: place)
-            case .blob: statement.bind(nil, at: place)
+            case .integer(let number): return number
+            case .real(let number): return number
+            case .text(let bytes): return String(decoding: bytes, as: UTF8.self)
+            case .null, .blob: return DatabaseValue.null
             }
         }
         do throws(StoreError) {
-            try statement.run()
-            kept += Int64(sqlite3_changes(database))
+            kept += try statement.run(values)
         } catch {
             // A value that the table's rules forbid; what the disk refuses ends the repair.
             guard error.reason == .statement else { throw error }

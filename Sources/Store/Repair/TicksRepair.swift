@@ -41,7 +41,8 @@ struct TicksRepair {
         try database.execute(
             sql: "INSERT INTO incidents (at_us, what, detail) VALUES (?, 'repaired', ?)",
             arguments: [
-                now, "\(report.id ?? "a file of unknown id"): \(report.kept) rows kept, \(report.lost) lost",
+                now,
+                "\(report.id ?? "a file of unknown id"): \(report.kept.counted("row")) kept, \(report.lost.grouped) lost",
             ])
     }
 

@@ -1,4 +1,5 @@
 import GRDB
+import MarketData
 
 /// Fills a fresh `universe.sqlite` from a damaged one.
 enum UniverseRepair {
@@ -14,7 +15,7 @@ enum UniverseRepair {
         try database.execute(
             sql: "DELETE FROM group_imports WHERE group_id NOT IN (SELECT id FROM definition_groups)")
         if orphans > 0 {
-            report.remarks.append("\(orphans) members belong to groups that can't be read; they are left out")
+            report.remarks.append("\(orphans.counted("member")) of groups that can't be read left out")
             if let place = report.tables.firstIndex(where: { $0.name == "group_memberships" }) {
                 report.tables[place].kept -= Int64(orphans)
                 report.tables[place].unreadable += Int64(orphans)

@@ -7,20 +7,26 @@ struct BatchRun {
     var unreadable = DropTally()
     /// The last row's sequence; `nil` when there was no row.
     var end: Int64?
+    /// Numbers between the rows, and before the first, that no row has.
+    private(set) var holes: [ClosedRange<Int64>] = []
     /// Unreadable rows through this sequence were counted by an earlier reading.
     private let countedThrough: Int64
+    private var last: Int64?
     private var lastConnection: (bytes: [UInt8], index: Int32)?
 
-    init(stream: EventStream, countedThrough: Int64 = 0) {
+    /// - Parameter after: The row before the first one; `nil` when that is none's business.
+    init(stream: EventStream, after: Int64? = nil, countedThrough: Int64 = 0) {
         batch = BufferedBatch(stream: stream)
+        last = after
         self.countedThrough = countedThrough
     }
 
     /// Takes the statement's row.
-    mutating func append(_ handle: OpaquePointer) {
-        let row = RowColumns(handle: handle)
+    mutating func append(_ row: RowColumns) {
         let sequence = row.integer(0) ?? 0
         end = sequence
+        if let last, sequence > last + 1 { holes.append(last + 1...sequence - 1) }
+        last = sequence
         switch batch.stream {
         case .bars: appendBar(row, sequence)
         case .trades: appendTrade(row, sequence)
@@ -41,7 +47,7 @@ struct BatchRun {
             close: row.number(8) ?? .nan, volume: row.number(9) ?? .nan, vwap: row.number(10),
             dayVolume: row.number(11), dayOpen: row.number(12), dayVWAP: row.number(13), averageSize: row.number(14),
             isOTC: row.integer(15).map { $0 != 0 })
-        // The first letter tells the sources apart without making a text.
+        // The first letter identifies the source without making a text.
         let source: EventSource =
             switch row.bytes(18).first {
             case UInt8(ascii: "b"): .backfill
@@ -59,7 +65,8 @@ struct BatchRun {
         let trade = Trade(
             symbol: symbol, time: row.integer(2) ?? 0, price: row.number(3) ?? .nan, size: row.number(4) ?? .nan,
             exchange: row.smallInteger(5), tape: row.smallInteger(6), tradeID: text(row, 7), conditions: text(row, 8),
-            sequence: row.integer(9), trfID: row.smallInteger(10), trfTime: row.integer(11))
+            sequence: row.integer(9), trfID: row.smallInteger(10), trfTime: row.integer(11),
+            participantTime: row.integer(14))
         batch.trades.append(
             Buffered(
                 sequence: sequence, event: trade, receivedMicroseconds: row.integer(12) ?? 0,
@@ -72,7 +79,7 @@ struct BatchRun {
             symbol: symbol, time: row.integer(2) ?? 0, bid: row.number(3), bidSize: row.number(4),
             bidExchange: row.smallInteger(5), ask: row.number(6), askSize: row.number(7),
             askExchange: row.smallInteger(8), condition: row.smallInteger(9), indicators: text(row, 10),
-            tape: row.smallInteger(11), sequence: row.integer(12))
+            tape: row.smallInteger(11), sequence: row.integer(12), participantTime: row.integer(15))
         batch.quotes.append(
             Buffered(
                 sequence: sequence, event: quote, receivedMicroseconds: row.integer(13) ?? 0,
@@ -123,7 +130,7 @@ struct BatchRun {
         row.isNull(column) ? nil : batch.text.append(row.bytes(column))
     }
 
-    /// The place of a connection's name; rows of one connection stand together.
+    /// The place of a connection's name; rows of one connection come together.
     private mutating func connection(_ name: UnsafeRawBufferPointer) -> Int32 {
         if let lastConnection, lastConnection.bytes.elementsEqual(name) { return lastConnection.index }
         let text = String(decoding: name, as: UTF8.self)

@@ -7,8 +7,6 @@ public struct BufferReport: Sendable, Equatable {
     public struct Stream: Sendable, Equatable {
         /// Rows in the table.
         public var rows: Int64 = 0
-        /// The first row's sequence; `nil` when the table is empty.
-        public var firstSequence: Int64?
         /// The last sequence ever given.
         public var lastSequence: Int64 = 0
         /// The last sequence known to be upstream.
@@ -59,8 +57,6 @@ public struct BufferReport: Sendable, Equatable {
     public var gaps: Int64
     /// Rows in `dead_letters`.
     public var deadLetters: Int64
-    /// The part of the file in use, in bytes.
-    public var usedBytes: Int64
     /// The file's size on disk, in bytes.
     public var fileBytes: Int64
     /// The size of the write-ahead log's file on disk, in bytes.
@@ -82,20 +78,8 @@ public struct BufferReport: Sendable, Equatable {
     ///   user may not read it.
     public static func read(directory: String) throws(StoreError) -> BufferReport {
         let file = StoreFile(path: "\(directory)/\(TickBuffer.fileName)", schema: .ticks)
-        switch try file.inspect() {
-        case .ours: break
-        case .fresh: throw StoreError(.missing, operation: "read", path: file.path)
-        case .bad(let why):
-            throw StoreError(
-                why == StoreFile.foreign ? .foreign : .damaged, operation: "read", path: file.path, underlying: why)
-        }
         let holder = FileLock.holder(of: file.path + ".lock")?.processID
-        let reader = try StoreConnection.openReader(file.path)
-        return try StoreError.translating("read", path: file.path) {
-            let report = try reader.read { database in try BufferReport(database, file: file, holder: holder) }
-            try reader.close()
-            return report
-        }
+        return try GapLog.reading(directory) { try BufferReport($0, file: file, holder: holder) }
     }
 
     private init(_ database: Database, file: StoreFile, holder: Int32?) throws {
@@ -107,10 +91,6 @@ public struct BufferReport: Sendable, Equatable {
         schemaVersion = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
         gaps = try Int64.fetchOne(database, sql: "SELECT count(*) FROM gaps") ?? 0
         deadLetters = try Int64.fetchOne(database, sql: "SELECT count(*) FROM dead_letters") ?? 0
-        let pages = try Int64.fetchOne(database, sql: "PRAGMA page_count") ?? 0
-        let freePages = try Int64.fetchOne(database, sql: "PRAGMA freelist_count") ?? 0
-        let pageSize = try Int64.fetchOne(database, sql: "PRAGMA page_size") ?? 0
-        usedBytes = (pages - freePages) * pageSize
         fileBytes = StoreFile.size(of: file.path)
         walBytes = StoreFile.size(of: file.path + "-wal")
         setAside = file.filesSetAside()
@@ -160,7 +140,6 @@ public struct BufferReport: Sendable, Equatable {
             let start: Int64 = try Cells(first).required("seq")
             let end: Int64 = try Cells(last).required("seq")
             let received: Int64 = try Cells(last).required("received_us")
-            result.firstSequence = start
             result.rows = end - start + 1
             result.newestMilliseconds = received / 1000
         }

@@ -7,9 +7,11 @@ struct CarriedLosses {
 
     private(set) var drops = DropTally()
     private(set) var incidents: [Incident] = []
+    /// Those of a file that was given up, which the next one takes over.
+    private(set) var gaps: [Gap] = []
     private var episode: (number: Int64, lastDrop: MonotonicTime)?
 
-    var isEmpty: Bool { drops.isEmpty && incidents.isEmpty }
+    var isEmpty: Bool { drops.isEmpty && incidents.isEmpty && gaps.isEmpty }
 
     mutating func add(_ more: DropTally) { drops.add(more) }
 
@@ -21,13 +23,21 @@ struct CarriedLosses {
 
     mutating func add(_ more: [Incident]) { incidents += more }
 
+    mutating func add(_ unfilled: UnfilledGaps) { gaps += unfilled.gaps }
+
+    mutating func add(_ lost: LostFile) {
+        drops.add(lost.drops)
+        add(lost.gaps)
+    }
+
     /// The drops are in the file, or counted where no file takes them.
     mutating func dropsAreStored() { drops = DropTally() }
 
-    /// Everything is in the file.
+    /// Everything is in the file, or in the log where no file takes it.
     mutating func areStored() {
         drops = DropTally()
         incidents = []
+        gaps = []
     }
 
     /// The number of the running episode of drops, or of a new one, which begins at `wall`, in microseconds since the
@@ -38,4 +48,11 @@ struct CarriedLosses {
         episode = (number, now)
         return number
     }
+}
+
+extension Incident {
+    /// A bad file was renamed, and a fresh one was started.
+    static let setAside = "set aside"
+    /// A file that had been used had no bytes.
+    static let foundEmpty = "found empty"
 }

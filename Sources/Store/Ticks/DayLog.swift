@@ -1,5 +1,4 @@
 import GRDB
-import GRDBSQLite
 public import MarketData
 
 /// Reads from a buffer's file what is known of whole days: without the lock, whether a collector runs or not.
@@ -27,31 +26,21 @@ public enum DayLog {
         directory: String, symbols: Set<Symbol>, starts: Range<Int64>
     ) throws(StoreError) -> [Symbol: [DayBar]] {
         try GapLog.reading(directory) { database in
-            guard let handle = database.sqliteConnection else { return [:] }
             let first = try GapLog.sequence(receivedFrom: (starts.lowerBound - 86_400_000) * 1000, database)
-            let statement = try PreparedStatement(
-                """
-                SELECT seq, start_ms, symbol, open, high, low, close, volume, vwap FROM bars
-                WHERE seq >= ?1 AND interval_s = 60 AND start_ms >= ?2 AND start_ms < ?3 ORDER BY seq
-                """, on: handle, to: "read")
-            statement.bind(first, at: 1)
-            statement.bind(starts.lowerBound, at: 2)
-            statement.bind(starts.upperBound, at: 3)
-            defer { statement.reset() }
+            let bars = try PreparedStatement(
+                reading: """
+                    SELECT seq, start_ms, symbol, open, high, low, close, volume, vwap FROM bars
+                    WHERE seq >= ?1 AND interval_s = 60 AND start_ms >= ?2 AND start_ms < ?3 ORDER BY seq
+                    """, on: database)
             var found: [Symbol: [DayBar]] = [:]
-            while try statement.step() {
-                let row = statement.handle
-                let name = UnsafeRawBufferPointer(
-                    start: sqlite3_column_text(row, 2), count: Int(sqlite3_column_bytes(row, 2)))
-                guard let symbol = Symbol(utf8: name), symbols.contains(symbol) else { continue }
-                func number(_ column: Int32) -> Double? {
-                    sqlite3_column_type(row, column) == SQLITE_NULL ? nil : sqlite3_column_double(row, column)
-                }
+            try bars.rows([first, starts.lowerBound, starts.upperBound]) { row in
+                guard let symbol = Symbol(utf8: row.bytes(2)), symbols.contains(symbol) else { return true }
                 found[symbol, default: []].append(
                     DayBar(
-                        start: sqlite3_column_int64(row, 1), open: number(3) ?? .nan, high: number(4) ?? .nan,
-                        low: number(5) ?? .nan, close: number(6) ?? .nan, volume: number(7) ?? .nan, vwap: number(8),
-                        sequence: sqlite3_column_int64(row, 0)))
+                        start: row.integer(1) ?? 0, open: row.number(3) ?? .nan, high: row.number(4) ?? .nan,
+                        low: row.number(5) ?? .nan, close: row.number(6) ?? .nan, volume: row.number(7) ?? .nan,
+                        vwap: row.number(8), sequence: row.integer(0) ?? 0))
+                return true
             }
             return found
         }

@@ -6,13 +6,19 @@ struct SettledLetter: Sendable {
     let stream: EventStream
     let sequence: Int64
     let batch: EventBatch?
+    /// No bar through this row is a newer version of this one.
+    let lookedThrough: Int64
     /// Called with the number that the event has in the queue, once it is durable there.
     let placed: @Sendable (Int64) -> Void
 
-    init(_ letter: DeadLetter, _ event: DeadLetter.Event?, placed: @escaping @Sendable (Int64) -> Void = { _ in }) {
+    init(
+        _ letter: DeadLetter, _ event: DeadLetter.Event?, lookedThrough: Int64 = .max,
+        placed: @escaping @Sendable (Int64) -> Void = { _ in }
+    ) {
         stream = letter.stream
         sequence = letter.sequence
         batch = event?.batch
+        self.lookedThrough = lookedThrough
         self.placed = placed
     }
 }

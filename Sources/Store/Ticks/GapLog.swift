@@ -176,7 +176,7 @@ public enum GapLog {
     /// epoch; a kind of which no row is near the end is left out. A time that is still to come is not believed.
     public static func newestEvents(directory: String) throws(StoreError) -> [EventKind: Int64] {
         try reading(directory) { database in
-            try FileTimes(database, guesses: false).rows.compactMapValues { rows in rows.map(\.known).max() }
+            try FileTimes(database, guesses: false).newest
         }
     }
 
@@ -200,16 +200,21 @@ public enum GapLog {
         }
     }
 
-    /// Whether rows of a stream were deleted, and the time of the first that is there, in milliseconds since the Unix epoch.
+    /// Whether rows of a stream are no longer here, since they were deleted or another file had them before this one, and
+    /// the time of the first that is there, in milliseconds since the Unix epoch.
     public static func beginning(
         of stream: EventStream, directory: String
     ) throws(StoreError) -> (hasForgotten: Bool, oldest: Int64?) {
         try reading(directory) { database in
-            let deleted = try Int64.fetchOne(
-                database, sql: "SELECT deleted_through FROM streams WHERE stream = ?", arguments: [stream.rawValue])
+            let hasForgotten = try Bool.fetchOne(
+                database,
+                sql: """
+                    SELECT deleted_through > 0 OR EXISTS (SELECT 1 FROM incidents WHERE what IN (?2, ?3))
+                    FROM streams WHERE stream = ?1
+                    """, arguments: [stream.rawValue, Incident.setAside, Incident.foundEmpty])
             let oldest = try Int64.fetchOne(
                 database, sql: "SELECT \(stream.timeColumn) FROM \(stream.rawValue) ORDER BY seq LIMIT 1")
-            return ((deleted ?? 0) > 0, oldest)
+            return (hasForgotten ?? false, oldest)
         }
     }
 

@@ -6,23 +6,15 @@ import Synchronization
 /// Offering takes a lock for a few instructions and never waits. What the writer took keeps counting until it is
 /// durable, so the bound holds for the memory of both.
 final class HandOver: Sendable {
-    /// What the writer makes durable in one transaction.
+    /// What the writer makes durable in one transaction; the notes are its members too.
+    @dynamicMemberLookup
     struct Work: Sendable {
         var batches: [EventBatch] = []
         var events = 0
         var bytes = 0
-        var gaps = GapChange(gaps: [])
-        var incidents: [Incident] = []
-        var letters: [DeadLetter] = []
-        var fills: [GapFill] = []
-        var settled: [SettledLetter] = []
-        var reconciled: [ReconciledDay] = []
-        var drops = DropTally()
+        var notes = Notes()
+        /// Whether marks of the upload have moved.
         var acknowledged = false
-        /// What the ledger upstream says, to be agreed with; `nil` when it wasn't asked.
-        var ledger: [EventStream: Int64]?
-        /// What is to be written down of the uploads.
-        var line = LineChange()
         /// Damage that a reader came upon.
         var damage: StoreError?
         /// Everything up to this ticket is in this work or was before.
@@ -47,11 +39,14 @@ final class HandOver: Sendable {
             return pieces + [piece]
         }
 
-        var isEmpty: Bool {
-            batches.isEmpty && gaps.isEmpty && letters.isEmpty && fills.isEmpty && settled.isEmpty && drops.isEmpty
-                && reconciled.isEmpty && !acknowledged && ledger == nil && line.isEmpty && incidents.isEmpty
-                && damage == nil
+        subscript<Value>(dynamicMember path: WritableKeyPath<Notes, Value>) -> Value {
+            get { notes[keyPath: path] }
+            set { notes[keyPath: path] = newValue }
         }
+
+        subscript<Value>(dynamicMember path: KeyPath<Notes, Value>) -> Value { notes[keyPath: path] }
+
+        var isEmpty: Bool { batches.isEmpty && notes.isEmpty && !acknowledged && damage == nil }
     }
 
     /// What the writer is to do next.
@@ -61,16 +56,6 @@ final class HandOver: Sendable {
         case idle
         /// The buffer is closing and the queue is empty.
         case end
-    }
-
-    /// Past this many gaps in memory, further ones are merged.
-    static let maximumGaps = 1000
-    /// Past this many incidents in memory, further ones are left to the log.
-    static let maximumIncidents = 100
-
-    struct LetterKey: Hashable {
-        var stream: EventStream
-        var sequence: Int64
     }
 
     struct Waiter {
@@ -100,17 +85,9 @@ final class HandOver: Sendable {
         var eventsTaken = 0
         var bytesTaken = 0
         var isWorking = false
-        var gaps = GapChange(gaps: [])
-        var incidents: [Incident] = []
-        var letters: [LetterKey: DeadLetter] = [:]
-        var fills: [GapFill] = []
-        var settled: [SettledLetter] = []
-        var reconciled: [ReconciledDay] = []
-        var drops = DropTally()
+        var notes = Notes()
         var refusedBatches: Int64 = 0
         var acknowledged = false
-        var ledger: [EventStream: Int64]?
-        var line = LineChange()
         var damage: StoreError?
         var tickets: UInt64 = 0
         var pace: CommitPace
@@ -132,27 +109,30 @@ final class HandOver: Sendable {
         var roomWaiters: [@Sendable () -> Void] = []
 
         var hasWork: Bool {
-            !batches.isEmpty || !gaps.isEmpty || !letters.isEmpty || !fills.isEmpty || !settled.isEmpty
-                || !reconciled.isEmpty || !drops.isEmpty || acknowledged || ledger != nil || !line.isEmpty
-                || !incidents.isEmpty
-                || damage != nil || !marks.isEmpty
+            !batches.isEmpty || !notes.isEmpty || acknowledged || damage != nil || !marks.isEmpty
         }
     }
 
-    let limit: Int
     /// This many events are written without waiting for the interval's end.
-    let muchEvents: Int
+    private static let muchEvents = 10_000
     /// About this many events go into one transaction.
-    let mostEvents: Int
+    private static let mostEvents = 40_000
+
+    private let limit: Int
     private let state: Mutex<State>
+    private let away = Atomic(0)
     private let wake = WakeSignal()
 
-    init(limit: Int, interval: CommitInterval, muchEvents: Int = 10_000, mostEvents: Int = 40_000) {
+    init(limit: Int, interval: CommitInterval) {
         self.limit = limit
         state = Mutex(State(pace: CommitPace(interval)))
-        self.muchEvents = muchEvents
-        self.mostEvents = mostEvents
     }
+
+    /// How many batches found no room in the file though the queue had taken them, of those whose owner has them still.
+    var turnedAway: Int { away.load(ordering: .relaxed) }
+
+    /// Notes such batches.
+    func turnAway(_ count: Int) { away.add(count, ordering: .relaxed) }
 
     /// Takes a batch.
     ///
@@ -167,13 +147,13 @@ final class HandOver: Sendable {
             // A batch that is greater than the whole queue is taken when it comes alone.
             guard held + size <= limit || held == 0 else {
                 guard counts else { return (.refused, false) }
-                state.drops.add(batch, .queueFull)
+                state.notes.drops.add(batch, .queueFull)
                 state.refusedBatches += 1
                 return (.refused, note(&state))
             }
             state.events += count
             state.bytes += size
-            let wakes = note(&state, urgent: state.events >= muchEvents)
+            let wakes = note(&state, urgent: state.events >= Self.muchEvents)
             state.batches.append((state.tickets, batch))
             return (held + size < limit / 2 ? .accepted : .acceptedStopReading, wakes)
         }
@@ -193,7 +173,7 @@ final class HandOver: Sendable {
     func record(_ change: GapChange) {
         let wakes = state.withLock { state in
             guard !state.isClosed else { return false }
-            state.gaps.add(change, limit: HandOver.maximumGaps)
+            state.notes.add(change)
             return note(&state)
         }
         if wakes { wake.signal() }
@@ -201,8 +181,8 @@ final class HandOver: Sendable {
 
     func record(_ incident: Incident) {
         let wakes = state.withLock { state in
-            guard !state.isClosed, state.incidents.count < HandOver.maximumIncidents else { return false }
-            state.incidents.append(incident)
+            guard !state.isClosed, state.notes.incidents.count < Notes.maximumIncidents else { return false }
+            state.notes.incidents.append(incident)
             return note(&state)
         }
         if wakes { wake.signal() }
@@ -212,7 +192,7 @@ final class HandOver: Sendable {
     func record(_ drops: DropTally) {
         let wakes = state.withLock { state in
             guard !state.isClosed else { return false }
-            state.drops.add(drops)
+            state.notes.drops.add(drops)
             return note(&state)
         }
         if wakes { wake.signal() }
@@ -250,28 +230,14 @@ final class HandOver: Sendable {
         if wakes { wake.signal() }
     }
 
-    /// Waits until everything handed over before the call, and what is given, is durable.
-    func flush(
-        letters: [DeadLetter] = [], fills: [GapFill] = [], settled: [SettledLetter] = [],
-        reconciled: [ReconciledDay] = [], drops: DropTally = DropTally(), ledger: [EventStream: Int64]? = nil,
-        line: LineChange = LineChange(),
-        incidents: [Incident] = []
-    ) async -> StoreError? {
-        await withCheckedContinuation { continuation in
+    /// Waits until everything handed over before the call, and what is added, is durable.
+    func flush(adding add: @Sendable (inout Notes) -> Void = { _ in }) async throws(StoreError) {
+        let failure: StoreError? = await withCheckedContinuation { continuation in
             let answer = state.withLock { state -> (isDone: Bool, error: StoreError?, wakes: Bool) in
                 guard !state.isClosed else {
                     return (true, StoreError(.closed, operation: "flush the buffer"), false)
                 }
-                for letter in letters {
-                    state.letters[LetterKey(stream: letter.stream, sequence: letter.sequence)] = letter
-                }
-                state.fills += fills
-                state.settled += settled
-                state.reconciled += reconciled
-                state.drops.add(drops)
-                if let ledger { state.ledger = ledger }
-                state.line.add(line)
-                state.incidents += incidents
+                add(&state.notes)
                 guard state.hasWork || state.isWorking else { return (true, nil, false) }
                 let wakes = state.hasWork && note(&state, urgent: true)
                 state.waiters.append(Waiter(ticket: state.tickets, continuation: continuation))
@@ -280,6 +246,7 @@ final class HandOver: Sendable {
             if answer.wakes { wake.signal() }
             if answer.isDone { continuation.resume(returning: answer.error) }
         }
+        if let failure { throw failure }
     }
 
     /// Has the writer write what is queued, and end after `patience` at the latest.
@@ -306,7 +273,7 @@ final class HandOver: Sendable {
     var load: (events: Int, bytes: Int, drops: Int64, refusedBatches: Int64) {
         state.withLock { state in
             (
-                state.events + state.eventsTaken, state.bytes + state.bytesTaken, state.drops.total,
+                state.events + state.eventsTaken, state.bytes + state.bytesTaken, state.notes.drops.total,
                 state.refusedBatches
             )
         }
@@ -337,7 +304,7 @@ final class HandOver: Sendable {
         var count = 0
         // What lies behind a mark is written later, so that the numbers after this work are the mark's.
         let barrier = state.marks.first?.ticket ?? .max
-        while count < state.batches.count, work.events < mostEvents, state.batches[count].ticket <= barrier {
+        while count < state.batches.count, work.events < Self.mostEvents, state.batches[count].ticket <= barrier {
             let batch = state.batches[count].batch
             work.events += batch.count
             work.bytes += batch.approximateBytes
@@ -356,22 +323,9 @@ final class HandOver: Sendable {
         state.bytes -= work.bytes
         state.eventsTaken = work.events
         state.bytesTaken = work.bytes
-        swap(&work.gaps, &state.gaps)
-        swap(&work.incidents, &state.incidents)
-        work.letters = state.letters.values.sorted {
-            ($0.stream.rawValue, $0.sequence) < ($1.stream.rawValue, $1.sequence)
-        }
-        state.letters = [:]
-        swap(&work.fills, &state.fills)
-        swap(&work.reconciled, &state.reconciled)
-        swap(&work.settled, &state.settled)
-        swap(&work.drops, &state.drops)
-        work.acknowledged = state.acknowledged
-        state.acknowledged = false
-        swap(&work.ledger, &state.ledger)
-        swap(&work.line, &state.line)
-        work.damage = state.damage
-        state.damage = nil
+        swap(&work.notes, &state.notes)
+        swap(&work.acknowledged, &state.acknowledged)
+        swap(&work.damage, &state.damage)
         return work
     }
 
@@ -417,7 +371,7 @@ final class HandOver: Sendable {
     }
 
     /// Whether something waits that must not wait longer.
-    var isQuiet: Bool { state.withLock { !$0.isUrgent && $0.events < muchEvents } }
+    var isQuiet: Bool { state.withLock { !$0.isUrgent && $0.events < Self.muchEvents } }
 
     /// When the writer must have ended; `nil` while the buffer is open.
     var closesAt: MonotonicTime? { state.withLock { $0.closesAt } }
@@ -472,15 +426,12 @@ final class HandOver: Sendable {
                 state.waiters = []
                 state.roomWaiters = []
             }
-            var rest = Work()
-            // At least once: a gap may wait without an event.
-            repeat {
+            var rest = take(&state)
+            while !state.batches.isEmpty {
                 let more = take(&state)
                 rest.batches += more.batches
                 rest.events += more.events
-                rest.drops.add(more.drops)
-                rest.gaps.add(more.gaps, limit: HandOver.maximumGaps)
-            } while !state.batches.isEmpty
+            }
             return (rest, state.waiters, marks, state.roomWaiters)
         }
         for mark in marks { mark.reached(StoreError(.closed, operation: "mark a place in the buffer")) }

@@ -6,9 +6,4 @@ struct LineChange: Sendable {
     var forgotten: [(id: String, stream: EventStream)] = []
 
     var isEmpty: Bool { moves.isEmpty && forgotten.isEmpty }
-
-    mutating func add(_ other: LineChange) {
-        moves += other.moves
-        forgotten += other.forgotten
-    }
 }

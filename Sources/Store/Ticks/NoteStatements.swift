@@ -1,10 +1,11 @@
-import GRDBSQLite
+import GRDB
 import MarketData
 
 /// The writer's statements beside the appends: acknowledgements, deletions, gaps, drops, dead letters, incidents.
 final class NoteStatements {
     private let streams: [EventStream: StreamStatements]
     private let gap: PreparedStatement
+    private let sameGap: PreparedStatement
     private let gapEnd: PreparedStatement
     private let gapCut: PreparedStatement
     private let gapRemoval: PreparedStatement
@@ -23,7 +24,6 @@ final class NoteStatements {
     private let move: PreparedStatement
     private let oldMoves: PreparedStatement
     private let forgotten: [PreparedStatement]
-    private let database: OpaquePointer
 
     private struct StreamStatements {
         let marks: PreparedStatement
@@ -61,11 +61,15 @@ final class NoteStatements {
                     on: database))
         }
         self.streams = streams
-        self.database = database
         gap = try PreparedStatement(
             """
             INSERT INTO gaps (connection, symbols, events, from_ms, to_ms, cause, uncertain, recorded_us, state, detail)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+            """, on: database)
+        sameGap = try PreparedStatement(
+            """
+            SELECT 1 FROM gaps WHERE connection = ?1 AND symbols = ?2 AND events = ?3 AND from_ms = ?4 AND to_ms IS ?5
+            AND cause = ?6 LIMIT 1
             """, on: database)
         // A gap that went on from an earlier row has that row's start.
         let underWay = """
@@ -146,56 +150,39 @@ final class NoteStatements {
 
     /// Raises a stream's marks; lower values change nothing.
     func mark(_ stream: EventStream, acknowledged: Int64, deletedThrough: Int64) throws(StoreError) {
-        guard let statement = streams[stream]?.marks else { return }
-        statement.bind(acknowledged, at: 1)
-        statement.bind(deletedThrough, at: 2)
-        try statement.run()
+        try streams[stream]?.marks.run([acknowledged, deletedThrough])
     }
 
     /// Sets a stream's acknowledged sequence, also to a lower one, and takes out dead letters of the rows behind it: those
     /// are sent, and judged, again.
     func takeBack(_ stream: EventStream, to acknowledged: Int64) throws(StoreError) {
-        for statement in [streams[stream]?.lowering, streams[stream]?.unsettledLetters].compactMap(\.self) {
-            statement.bind(acknowledged, at: 1)
-            try statement.run()
-        }
+        try streams[stream]?.lowering.run([acknowledged])
+        try streams[stream]?.unsettledLetters.run([acknowledged])
     }
 
     /// Deletes a stream's rows up to a sequence; the caller raises the mark in the same transaction.
     func delete(_ stream: EventStream, through sequence: Int64) throws(StoreError) {
-        guard let statement = streams[stream]?.delete else { return }
-        statement.bind(sequence, at: 1)
-        try statement.run()
+        try streams[stream]?.delete.run([sequence])
     }
 
     /// When a stream's first row from a sequence on was received, in microseconds since the Unix epoch.
     func received(_ stream: EventStream, from sequence: Int64) throws(StoreError) -> Int64? {
-        guard let statement = streams[stream]?.received else { return nil }
-        statement.bind(sequence, at: 1)
-        return try statement.number()
+        try streams[stream]?.received.number([sequence])
     }
 
     /// When a stream's rows through a sequence were received: see ``ReceiptOrder``.
     func receipt(_ stream: EventStream, through sequence: Int64) throws(StoreError) -> Int64? {
-        guard let statement = streams[stream]?.receipt else { return nil }
-        statement.bind(sequence, at: 1)
-        return try statement.number()
+        try streams[stream]?.receipt.number([sequence])
     }
 
     /// Counts a stream's rows after a sequence and through another.
     func count(
         _ stream: EventStream, after: Int64, through: Int64, as reason: DropReason, into tally: inout DropTally
     ) throws(StoreError) {
-        guard let statement = streams[stream]?.summary else { return }
-        statement.bind(after, at: 1)
-        statement.bind(through, at: 2)
-        defer { statement.reset() }
-        while try statement.step() {
-            let text = UnsafeRawBufferPointer(
-                start: sqlite3_column_text(statement.handle, 1), count: Int(sqlite3_column_bytes(statement.handle, 1)))
+        try streams[stream]?.summary.rows([after, through]) { row in
             tally.add(
-                stream, Symbol(utf8: text), reason, time: sqlite3_column_int64(statement.handle, 2),
-                sequence: sqlite3_column_int64(statement.handle, 0))
+                stream, Symbol(utf8: row.bytes(1)), reason, time: row.integer(2), sequence: row.integer(0) ?? 0)
+            return true
         }
     }
 
@@ -208,17 +195,11 @@ final class NoteStatements {
         for gap in change.gaps {
             if gap.to != nil, let place = ended.firstIndex(where: { $0.isBeginning(of: gap) }) {
                 ended.remove(at: place)
-                bindAll(gap, to: gapEnd)
-                if try changes(gapEnd) { continue }
+                if try gapEnd.run(values(of: gap)) > 0 { continue }
             }
             if try add(gap, now: microseconds) { added += 1 }
         }
-        for gap in ended {
-            bind(gap, to: gapCut)
-            if try changes(gapCut) { continue }
-            bind(gap, to: gapRemoval)
-            if try changes(gapRemoval) { added -= 1 }
-        }
+        for gap in ended where try gapCut.run(values(of: gap)) == 0 { added -= try gapRemoval.run(values(of: gap)) }
         return added
     }
 
@@ -228,138 +209,74 @@ final class NoteStatements {
     ///   gap, which goes on.
     @discardableResult
     func add(_ value: Gap, now microseconds: Int64) throws(StoreError) -> Bool {
-        if value.cause == .unsubscribed {
-            bindAll(value, to: gapGoesOn)
-            if try changes(gapGoesOn) { return false }
-        }
-        bindAll(value, to: gap)
-        gap.bind(microseconds, at: 8)
+        if value.cause == .unsubscribed, try gapGoesOn.run(values(of: value)) > 0 { return false }
         // The REST API has nothing else.
         let isFillable = value.events.contains { [.bars, .trades, .quotes].contains($0.stream) }
-        gap.bind(isFillable ? GapState.open.rawValue : GapState.unfillable.rawValue, at: 9)
-        if isFillable {
-            gap.bind(nil, at: 10)
-        } else {
-            gap.bind("only bars, trades and quotes can be had again", at: 10)
-        }
-        try gap.run()
+        let state = isFillable ? GapState.open : .unfillable
+        let detail = isFillable ? nil : "only bars, trades and quotes can be had again"
+        try gap.run(values(of: value) + [microseconds, state.rawValue, detail])
         return true
     }
 
     /// Losses for want of a subscription that are no further apart are one.
     private static let sameGapMilliseconds = 60_000
 
-    private func bind(_ value: Gap, to statement: PreparedStatement) {
-        statement.bind(value.connection, at: 1)
-        statement.bind(value.symbols.isEmpty ? "*" : value.symbols.map(\.description).joined(separator: ","), at: 2)
-        statement.bind(value.events.map(\.rawValue).joined(separator: ","), at: 3)
-        statement.bind(value.from, at: 4)
-        statement.bind(value.cause.rawValue, at: 6)
-    }
-
-    private func bindAll(_ value: Gap, to statement: PreparedStatement) {
-        bind(value, to: statement)
-        statement.bind(value.to, at: 5)
-        statement.bind(value.isUncertain ? 1 : 0, at: 7)
-    }
-
-    /// Runs a statement, and returns whether it changed a row.
-    private func changes(_ statement: PreparedStatement) throws(StoreError) -> Bool {
-        try statement.run()
-        return sqlite3_changes(database) > 0
+    /// The parameters 1 to 7 of the gaps' statements.
+    private func values(of gap: Gap) -> [any StatementBinding] {
+        [
+            gap.connection, gap.symbols.isEmpty ? "*" : gap.symbols.map(\.description).joined(separator: ","),
+            gap.events.map(\.rawValue).joined(separator: ","), gap.from, gap.to, gap.cause.rawValue, gap.isUncertain,
+        ]
     }
 
     /// Stores a step of filling a gap; a gap that went on meanwhile stays as it is.
     func add(_ value: GapFill, now microseconds: Int64) throws(StoreError) {
         for (symbol, rows) in value.symbols {
-            fill.bind(value.gap, at: 1)
-            fill.bind(symbol.description, at: 2)
-            fill.bind(value.event.rawValue, at: 3)
-            fill.bind(Int64(rows), at: 4)
-            fill.bind(microseconds, at: 5)
-            fill.bind(value.to, at: 6)
-            try fill.run()
+            try fill.run([value.gap, symbol.description, value.event.rawValue, rows, microseconds, value.to])
         }
         guard let state = value.state else { return }
-        settle.bind(value.gap, at: 1)
-        settle.bind(state.rawValue, at: 2)
-        if let detail = value.detail { settle.bind(detail, at: 3) } else { settle.bind(nil, at: 3) }
-        settle.bind(microseconds, at: 4)
-        settle.bind(value.to, at: 5)
-        try settle.run()
+        try settle.run([value.gap, state.rawValue, value.detail, microseconds, value.to])
     }
 
     /// Stores what comparing a day with the tape found, in place of what was found before.
     func add(_ value: ReconciledDay) throws(StoreError) {
-        reconciled.bind(value.symbol.description, at: 1)
-        reconciled.bind(value.day.description, at: 2)
-        for (place, count) in zip(3..., value.counts) { reconciled.bind(Int64(count), at: Int32(place)) }
-        reconciled.bind(value.at, at: 12)
-        try reconciled.run()
+        try reconciled.run([value.symbol.description, value.day.description] + value.counts + [value.at])
     }
 
     /// Stores that a collector was alive.
     func noteAlive(now microseconds: Int64) throws(StoreError) {
-        alive.bind(microseconds, at: 1)
-        try alive.run()
+        try alive.run([microseconds])
     }
 
     /// Stores a transaction of the upload, and takes out those that can't come back.
     func add(_ value: UploadMove, under id: String) throws(StoreError) {
-        move.bind(id, at: 1)
-        move.bind(value.stream.rawValue, at: 2)
-        move.bind(value.token, at: 3)
-        move.bind(value.through, at: 4)
-        try move.run()
-        guard let settled = value.settled else { return }
-        oldMoves.bind(id, at: 1)
-        oldMoves.bind(value.stream.rawValue, at: 2)
-        oldMoves.bind(settled, at: 3)
-        try oldMoves.run()
+        try move.run([id, value.stream.rawValue, value.token, value.through])
+        if let settled = value.settled { try oldMoves.run([id, value.stream.rawValue, settled]) }
     }
 
     /// Forgets an earlier identifier.
     func forget(_ id: String, _ stream: EventStream) throws(StoreError) {
-        for statement in forgotten {
-            statement.bind(id, at: 1)
-            statement.bind(stream.rawValue, at: 2)
-            try statement.run()
-        }
+        for statement in forgotten { try statement.run([id, stream.rawValue]) }
     }
 
     /// Stores counts of events given up.
     func add(_ tally: DropTally, episode: Int64, now microseconds: Int64) throws(StoreError) {
         for (key, entry) in tally.entries {
-            drop.bind(episode, at: 1)
-            drop.bind(key.stream.rawValue, at: 2)
-            drop.bind(key.symbol?.description ?? "*", at: 3)
-            drop.bind(key.reason.rawValue, at: 4)
-            drop.bind(entry.from, at: 5)
-            drop.bind(entry.to, at: 6)
-            drop.bind(entry.firstSequence, at: 7)
-            drop.bind(entry.lastSequence, at: 8)
-            drop.bind(entry.count, at: 9)
-            drop.bind(microseconds, at: 10)
-            try drop.run()
+            try drop.run([
+                episode, key.stream.rawValue, key.symbol?.description ?? "*", key.reason.rawValue, entry.from, entry.to,
+                entry.firstSequence, entry.lastSequence, entry.count, microseconds,
+            ])
         }
     }
 
     /// Stores a dead letter, or brings the one of the same row up to date.
     func add(_ value: DeadLetter) throws(StoreError) {
-        letter.bind(value.stream.rawValue, at: 1)
-        letter.bind(value.sequence, at: 2)
-        letter.bind(value.sqlState, at: 3)
-        letter.bind(value.reason, at: 4)
-        letter.bind(value.row, at: 5)
-        letter.bind(value.time, at: 6)
-        try letter.run()
+        try letter.run([value.stream.rawValue, value.sequence, value.sqlState, value.reason, value.row, value.time])
     }
 
     /// Takes a dead letter out.
     func removeLetter(_ stream: EventStream, _ sequence: Int64) throws(StoreError) {
-        removal.bind(stream.rawValue, at: 1)
-        removal.bind(sequence, at: 2)
-        try removal.run()
+        try removal.run([stream.rawValue, sequence])
     }
 
     /// The number of dead letters.
@@ -373,33 +290,41 @@ final class NoteStatements {
     func deleteOldestLetters(
         _ count: Int64, settled statistics: BufferStatistics, into tally: inout DropTally
     ) throws(StoreError) {
-        oldestLetters.bind(count, at: 1)
-        for (place, stream) in zip(2..., EventStream.allCases) {
-            oldestLetters.bind(statistics[stream].acknowledgedSequence, at: Int32(place))
+        let acknowledged = EventStream.allCases.map { statistics[$0].acknowledgedSequence }
+        try oldestLetters.rows([count] + acknowledged) { row in
+            if let stream = EventStream(rawValue: row.text(0)) {
+                tally.add(
+                    stream, Symbol(row.text(2)), .letterDropped, time: row.integer(3), sequence: row.integer(1) ?? 0)
+            }
+            return true
         }
-        defer { oldestLetters.reset() }
-        let handle = oldestLetters.handle
-        while try oldestLetters.step() {
-            guard let text = sqlite3_column_text(handle, 0), let stream = EventStream(rawValue: String(cString: text))
-            else { continue }
-            let sequence = sqlite3_column_int64(handle, 1)
-            let symbol = sqlite3_column_text(handle, 2).flatMap { Symbol(String(cString: $0)) }
-            let time = sqlite3_column_type(handle, 3) == SQLITE_INTEGER ? sqlite3_column_int64(handle, 3) : nil
-            tally.add(stream, symbol, .letterDropped, time: time, sequence: sequence)
+    }
+
+    /// Stores what was given up and what befell the file.
+    ///
+    /// - Returns: how many gaps more there are.
+    func add(_ carried: CarriedLosses, episode: @autoclosure () -> Int64, now microseconds: Int64) throws(StoreError)
+        -> Int64
+    {
+        var gaps: Int64 = 0
+        for gap in carried.gaps {
+            // The next file may be a copy of the one before.
+            if try sameGap.number(values(of: gap)) == nil, try add(gap, now: microseconds) { gaps += 1 }
         }
+        for incident in carried.incidents {
+            try add(incident: incident.what, detail: incident.detail, now: microseconds)
+        }
+        if !carried.drops.isEmpty { try add(carried.drops, episode: episode(), now: microseconds) }
+        return gaps
     }
 
     /// Stores what happened to the file.
     func add(incident what: String, detail: String, now microseconds: Int64) throws(StoreError) {
-        incident.bind(microseconds, at: 1)
-        incident.bind(what, at: 2)
-        incident.bind(detail, at: 3)
-        try incident.run()
+        try incident.run([microseconds, what, detail])
     }
 
     /// Stores the number of transactions with notes, by which one of unknown outcome is recognised.
     func count(notes: Int64) throws(StoreError) {
-        counted.bind(notes, at: 1)
-        try counted.run()
+        try counted.run([notes])
     }
 }

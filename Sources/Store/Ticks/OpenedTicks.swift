@@ -14,31 +14,37 @@ struct OpenedTicks {
     let greatestReceipt: Int64
     /// What the file knows of its uploads.
     let line: UploadLine
+    /// What befell the file before, as far as the disk had no room for it.
+    let carried: CarriedLosses
 
     /// Opens the file, of which `lock` is held; a bad one is set aside first.
     static func open(
         _ file: StoreFile, lock: FileLock, options: TickBuffer.Options, logger: Logger
     ) throws(StoreError) -> OpenedTicks {
-        var incidents: [(what: String, detail: String)] = []
+        var carried = CarriedLosses()
         var lost: LostFile?
         func putAway(_ why: String) throws(StoreError) {
             let now = WallClock.microseconds()
             let found = LostFile(file.path, lastHeld: lock.lastHeld, now: now / 1000)
             let name = try file.setAside(now: now / 1_000_000)
             lost = found
-            incidents.append(("set aside", "\(name): \(why); \(found.text)"))
+            carried.add(found)
+            carried.add([Incident(Incident.setAside, detail: "\(name): \(why); \(found.text)")])
             logger.error(
                 "The buffer's file was bad and was set aside; a fresh one is started; edgetick repair brings back what it held",
                 metadata: [
-                    "path": "\(file.path)", "set-aside": "\(name)", "reason": "\(why)", "waiting": "\(found.text)",
+                    "path": "\(file.path)", "set-aside": "\(name)", "reason": "\(why)", "held": "\(found.text)",
                 ])
         }
         if case .bad(let why) = try file.inspect() { try putAway(why) }
         if lost == nil, lock.lastHeld != nil, FilePlaces.Entry(file.path)?.bytes == 0 {
             lost = LostFile(lastHeld: lock.lastHeld)
-            incidents.append(("found empty", "\(file.path) had no bytes, though a collector had used it before"))
+            carried.add([
+                Incident(
+                    Incident.foundEmpty, detail: "\(file.path) had no bytes, though a collector had used it before")
+            ])
             logger.error(
-                "The buffer's file was emptied while no collector ran; what waited for upload in it is gone",
+                "The buffer's file was emptied while no collector ran; what waited for upload in it is gone, and so are its gaps",
                 metadata: ["path": "\(file.path)"])
         }
         var attempt = 0
@@ -46,9 +52,10 @@ struct OpenedTicks {
             do throws(StoreError) {
                 let identity = TickConnection.Identity(
                     id: UUID().uuidString.lowercased(), collector: options.collector)
+                // Whoever collects next must know since when, also when this process doesn't, or ends at once.
                 let connection = try TickConnection.open(
                     file, synchronous: options.synchronous.rawValue, identity: identity,
-                    seed: TickConnection.Contents())
+                    seed: TickConnection.Contents(missedSince: lost?.life?.missedSince))
                 var contents = try connection.contents()
                 try connection.checkPending(contents)
                 let isFresh = contents.id == identity.id
@@ -58,9 +65,10 @@ struct OpenedTicks {
                 if !isFresh { contents = try connection.renamed(contents, to: identity.id) }
                 let life = isFresh ? lost?.life : try connection.endPreviousLife(now: WallClock.microseconds() / 1000)
                 do throws(StoreError) {
-                    try connection.note(incidents, lost?.drops ?? DropTally())
+                    try connection.note(carried)
+                    carried.areStored()
                 } catch {
-                    // A full disk must not keep a collector from starting; the log has it.
+                    // A full disk must not keep a collector from starting; it is written when there is room.
                     guard error.reason != .damaged else { throw error }
                 }
                 return OpenedTicks(
@@ -68,7 +76,7 @@ struct OpenedTicks {
                     identity: TickConnection.Identity(id: contents.id, collector: options.collector),
                     contents: contents, totals: try connection.totals(),
                     previousLife: life, greatestReceipt: greatestReceipt,
-                    line: try connection.line())
+                    line: try connection.line(), carried: carried)
             } catch {
                 // Damage may hide behind a sound header, in any page that is read to begin with.
                 guard error.reason == .damaged, attempt == 0 else { throw error }
@@ -81,13 +89,10 @@ struct OpenedTicks {
 
 extension TickConnection {
     /// Writes down what happened to the file before, at once: nothing else may be written for a long time.
-    fileprivate func note(_ incidents: [(what: String, detail: String)], _ drops: DropTally) throws(StoreError) {
-        guard !incidents.isEmpty || !drops.isEmpty else { return }
+    fileprivate func note(_ carried: CarriedLosses) throws(StoreError) {
+        guard !carried.isEmpty else { return }
         let now = WallClock.microseconds()
-        try transaction { () throws(StoreError) in
-            for incident in incidents { try notes.add(incident: incident.what, detail: incident.detail, now: now) }
-            try notes.add(drops, episode: now, now: now)
-        }
+        try transaction { () throws(StoreError) in _ = try notes.add(carried, episode: now, now: now) }
     }
 
     /// Reads the first row of each stream that waits for upload, as the writer does as soon as it starts.

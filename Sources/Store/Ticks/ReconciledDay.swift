@@ -122,6 +122,6 @@ public struct DayTotals: Sendable, Equatable {
         }
     }
 
-    /// The share of the tape's bars that are here, in whole percent, rounded down: 100 means all.
-    public var percent: Int { tape == 0 ? 100 : have * 100 / tape }
+    /// The share of the tape's bars that are here, in whole percent, rounded down: 100 means all; 0 where nothing was compared.
+    public var percent: Int { symbols == 0 ? 0 : tape == 0 ? 100 : have * 100 / tape }
 }

@@ -51,9 +51,9 @@ public struct StoredEvent: Sendable, Equatable {
 }
 
 extension MarketEvent {
-    /// The event of a row that has the columns of its stream.
+    /// The event of a row that has the columns of its stream, but for those that the file's version lacks.
     init?(_ row: Row, texts: inout TextArena) {
-        self.init(texts: &texts) { ColumnValue(row[$0] as DatabaseValue) }
+        self.init(texts: &texts) { name in (row[name] as DatabaseValue?).flatMap { ColumnValue($0) } }
     }
 }
 

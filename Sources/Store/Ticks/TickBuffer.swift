@@ -38,14 +38,14 @@ public final class TickBuffer: EventSink, Sendable {
         /// Who goes when the limit is reached.
         public var fullPolicy: FullPolicy
         /// How many dead letters the file keeps; the oldest go first, and before any row that waits.
-        public var maximumLetters: Int64
+        public var maximumLetters: Int64 = 100_000
         /// How long uploaded rows stay for local queries, from when they were received.
         public var retention: Duration
         /// The limit of what waits in memory, in bytes; from half of it on, sockets are asked to pause.
         public var queueBytes: Int
         /// The write-ahead log's limit in bytes, for when a reader's open snapshot keeps it from being emptied: past a
         /// quarter at most 64 MiB it is reported, at the limit nothing more is written until the reader is gone.
-        public var maximumLogBytes: Int64
+        public var maximumLogBytes: Int64 = 256 << 20
 
         /// Whether events are collected: then the file is told from time to time that a collector is alive.
         public var isCollecting = true
@@ -55,7 +55,7 @@ public final class TickBuffer: EventSink, Sendable {
             collector: String, commitInterval: CommitInterval = .fixed(.milliseconds(50)),
             synchronous: Synchronous = .full,
             maximumBytes: Int64 = 8 << 30, fullPolicy: FullPolicy = .dropOldest, retention: Duration = .seconds(86_400),
-            queueBytes: Int = 32 << 20, maximumLogBytes: Int64 = 256 << 20, maximumLetters: Int64 = 100_000
+            queueBytes: Int = 32 << 20
         ) {
             self.collector = collector
             self.commitInterval = commitInterval
@@ -64,8 +64,6 @@ public final class TickBuffer: EventSink, Sendable {
             self.fullPolicy = fullPolicy
             self.retention = retention
             self.queueBytes = queueBytes
-            self.maximumLogBytes = maximumLogBytes
-            self.maximumLetters = maximumLetters
         }
     }
 
@@ -162,17 +160,20 @@ public final class TickBuffer: EventSink, Sendable {
     }
 
     /// Takes a batch that its owner can bring again, and waits until there is room: collecting goes first. Cancellation
-    /// doesn't end the wait.
+    /// doesn't end the wait. Whether the file had room for it shows after ``flush()``, by ``turnedAway``.
     ///
     /// - Throws: `.closed`, and what keeps the buffer from being written; nothing is taken or counted as lost then.
     public func take(_ batch: EventBatch) async throws(StoreError) {
         await withCheckedContinuation { continuation in whenRoom { continuation.resume() } }
         // What is collected may take the room first.
         while handOver.offer(batch, countsRefusal: false) == .refused {
-            if let error = await handOver.flush() { throw error }
+            try await handOver.flush()
             guard handOver.closesAt == nil else { throw StoreError(.closed, operation: "append to", path: file.path) }
         }
     }
+
+    /// How many batches that were taken so found no room in the file.
+    public var turnedAway: Int { handOver.turnedAway }
 
     /// Calls `resume` once, on any thread, when the queue is less than half full; at once when it is now.
     public func whenRoom(_ resume: @escaping @Sendable () -> Void) {
@@ -204,7 +205,7 @@ public final class TickBuffer: EventSink, Sendable {
     ///
     /// - Throws: What made an attempt to write fail. The events stay queued and are tried again.
     public func flush() async throws(StoreError) {
-        if let error = await handOver.flush() { throw error }
+        try await handOver.flush()
     }
 
     /// The data directory that the file is in.
@@ -276,14 +277,10 @@ public final class TickBuffer: EventSink, Sendable {
     ///
     /// The same rows come again until ``acknowledge(_:through:)`` is called for them.
     ///
+    /// - Parameter sequence: the rows after it, to read ahead while a batch is under way.
     /// - Throws: `.damaged` after the file turned out to be unreadable (it is then set aside), `.inputOutput`.
-    public func nextBatch(of stream: EventStream, limit: Int) async throws(StoreError) -> BufferedBatch? {
-        try await nextBatch(of: stream, after: nil, limit: limit)
-    }
-
-    /// As ``nextBatch(of:limit:)``, of the rows after a sequence too: to read ahead while a batch is under way.
     public func nextBatch(
-        of stream: EventStream, after sequence: Int64?, limit: Int
+        of stream: EventStream, after sequence: Int64? = nil, limit: Int
     ) async throws(StoreError) -> BufferedBatch? {
         guard handOver.closesAt == nil else { throw StoreError(.closed, operation: "read", path: file.path) }
         return try await reader.nextBatch(of: stream, after: sequence, limit: limit)
@@ -322,7 +319,7 @@ public final class TickBuffer: EventSink, Sendable {
         let statistics = board.current
         let isBehind = uploaded.contains { $1 < statistics[$0].acknowledgedSequence }
         guard isBehind || statistics.deadLetters > 0 && mayHaveUnsettledLetters.load(ordering: .relaxed) else { return }
-        if let error = await handOver.flush(ledger: uploaded) { throw error }
+        try await handOver.flush { $0.agree(with: uploaded) }
         if uploaded.count == EventStream.allCases.count { mayHaveUnsettledLetters.store(false, ordering: .relaxed) }
     }
 
@@ -332,15 +329,14 @@ public final class TickBuffer: EventSink, Sendable {
     /// Writes a transaction of the upload down before its COMMIT is sent; durable on return.
     public func prepare(_ move: UploadMove) async throws(StoreError) {
         board.updateLine { $0.add(move) }
-        if let error = await handOver.flush(line: LineChange(moves: [move])) { throw error }
+        try await handOver.flush { $0.line.moves.append(move) }
     }
 
     /// Forgets earlier identifiers of a stream; durable on return.
     public func forget(_ ids: [String], of stream: EventStream) async throws(StoreError) {
         guard !ids.isEmpty else { return }
         board.updateLine { $0.forget(ids, of: stream) }
-        let change = LineChange(forgotten: ids.map { ($0, stream) })
-        if let error = await handOver.flush(line: change) { throw error }
+        try await handOver.flush { $0.line.forgotten += ids.map { ($0, stream) } }
     }
 
     /// Rows that are in the file after one sequence and through another, at most `limit`, uploaded or not.
@@ -375,22 +371,22 @@ public final class TickBuffer: EventSink, Sendable {
 
     /// Stores what happened to the file, such as rows that are gone upstream; durable on return.
     public func note(incident what: String, detail: String) async throws(StoreError) {
-        if let error = await handOver.flush(incidents: [Incident(what, detail: detail)]) { throw error }
+        try await handOver.flush { $0.incidents.append(Incident(what, detail: detail)) }
     }
 
     /// Stores rows that the database will never take; durable on return. The same row again replaces its reason.
     public func addDeadLetters(_ letters: [DeadLetter]) async throws(StoreError) {
         guard !letters.isEmpty else { return }
         mayHaveUnsettledLetters.store(true, ordering: .relaxed)
-        if let error = await handOver.flush(letters: letters) { throw error }
+        try await handOver.flush { $0.add(letters) }
     }
 
     /// Puts dead letters back into the queue, under new numbers at its end; durable on return.
     ///
     /// Letter and row change places in one transaction, and the upload sends the row as any other, so that it is never
-    /// lost and never sent twice. A letter whose row can't be read stays. The oldest comes first, so that of two versions
-    /// of a bar the newer one has the greater number. A row keeps the time of its receipt, by which it is recognised upstream:
-    /// see ``ReceiptOrder``.
+    /// lost and never sent twice. A letter whose row can't be read stays, and so does a bar of which the file holds a newer
+    /// version. The oldest comes first, so that of two versions of a bar the newer one has the greater number. A row keeps
+    /// the time of its receipt, by which it is recognised upstream: see ``ReceiptOrder``.
     ///
     /// - Returns: The letters that were put back, with their new numbers.
     public func requeue(
@@ -398,13 +394,24 @@ public final class TickBuffer: EventSink, Sendable {
     ) async throws(StoreError) -> [(letter: DeadLetter, sequence: Int64)] {
         let letters = letters.sorted { ($0.stream.rawValue, $0.sequence) < ($1.stream.rawValue, $1.sequence) }
         let numbers = Mutex<[(letter: DeadLetter, sequence: Int64)]>([])
+        var newer = NewerBars(
+            letters.lazy.filter { $0.stream == .bars }.compactMap { letter in
+                letter.event?.batch.bars.first.map { (sequence: letter.sequence, bar: $0) }
+            })
         for start in stride(from: 0, to: letters.count, by: 5000) {
-            let settled = letters[start..<min(start + 5000, letters.count)].compactMap { letter in
+            let own = numbers.withLock { Set($0.filter { $0.letter.stream == .bars }.map(\.sequence)) }
+            newer = try await visitors.look(for: newer, except: own)
+            let looked = newer
+            let part = letters[start..<min(start + 5000, letters.count)]
+            let settled = part.filter { $0.stream != .bars || !looked.found.contains($0.sequence) }.compactMap {
+                letter in
                 letter.event.map { event in
-                    SettledLetter(letter, event) { number in numbers.withLock { $0.append((letter, number)) } }
+                    SettledLetter(letter, event, lookedThrough: looked.through) { number in
+                        numbers.withLock { $0.append((letter, number)) }
+                    }
                 }
             }
-            if let error = await handOver.flush(settled: settled) { throw error }
+            try await handOver.flush { $0.settled += settled }
         }
         return numbers.withLock { $0 }
     }
@@ -419,21 +426,22 @@ public final class TickBuffer: EventSink, Sendable {
             let event = letter.event
             tally.add(letter.stream, event?.symbol, .discarded, time: event?.time, sequence: letter.sequence)
         }
-        if let error = await handOver.flush(settled: letters.map { SettledLetter($0, nil) }, drops: tally) {
-            throw error
+        try await handOver.flush { [tally] notes in
+            notes.settled += letters.map { SettledLetter($0, nil) }
+            notes.drops.add(tally)
         }
     }
 
     /// Stores how far the filling of gaps has come; durable on return. Call ``flush()`` before for the bars themselves.
     public func settle(_ fills: [GapFill]) async throws(StoreError) {
         guard !fills.isEmpty else { return }
-        if let error = await handOver.flush(fills: fills) { throw error }
+        try await handOver.flush { $0.fills += fills }
     }
 
     /// Stores what comparing days with the tape found; durable on return. Call ``flush()`` before for the bars themselves.
     public func record(_ days: [ReconciledDay]) async throws(StoreError) {
         guard !days.isEmpty else { return }
-        if let error = await handOver.flush(reconciled: days) { throw error }
+        try await handOver.flush { $0.reconciled += days }
     }
 
     /// Commits what is queued, empties the log into the file and releases the lock; later calls answer `.closed`.

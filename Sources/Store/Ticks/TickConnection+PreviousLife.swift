@@ -17,23 +17,27 @@ extension TickConnection {
             // A full disk must not keep a collector from starting; the next start ends them.
             guard error.reason != .damaged else { throw error }
         }
-        // Others say nothing of the time since the newest events.
         let start = min(life.end, life.newest.values.min() ?? life.end)
+        // Others say nothing of the time since the newest events. Nor does one that was looked after: of a feed that lags,
+        // what happened before its end may have been still to come.
         let told = try StoreError.translating("read", path: path) {
             try queue.read { database in
                 try Row.fetchAll(
-                    database, sql: "SELECT * FROM gaps WHERE to_ms >= ? ORDER BY id DESC LIMIT \(Self.recentGaps)",
-                    arguments: [start]
+                    database,
+                    sql: """
+                        SELECT * FROM gaps WHERE to_ms >= ? AND settled_us IS NULL
+                        AND NOT EXISTS (SELECT 1 FROM gap_fills WHERE gap = gaps.id)
+                        ORDER BY id DESC LIMIT \(Self.recentGaps)
+                        """, arguments: [start]
                 ).map { Gap($0) }
             }
         }
         return times.life(now: now, told: told)
     }
 
-    /// Ends the gaps that are under way; what comes after is the downtime's.
+    /// Ends the gaps that are under way.
     private func endGaps(of life: PreviousLife) throws(StoreError) {
-        // A clock that is days ahead of the events may be wrong; the downtime begins where this ends.
-        let end = min(life.end, life.newest.values.max().map { $0 + FileTimes.day } ?? life.end)
+        let end = life.lossesEnd
         let isUncertain = life.isUncertain || end < life.end
         try StoreError.translating("use", path: path) {
             try queue.inTransaction(.immediate) { database in
@@ -45,6 +49,9 @@ extension TickConnection {
             }
         }
     }
+
+    /// What the next file is to fill when this one is gone.
+    func unfilledGaps() -> UnfilledGaps { queue.unsafeRead { UnfilledGaps($0) } }
 
     /// The greatest time at which a row was received, in microseconds since the Unix epoch: no later row has a smaller one.
     func greatestReceipt() throws(StoreError) -> Int64 {

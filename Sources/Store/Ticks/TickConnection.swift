@@ -27,12 +27,17 @@ final class TickConnection {
         var deletedThrough = StreamSequences()
         /// What a fresh file that goes on for another takes over of its uploads.
         var line: UploadLine?
+        /// Since when events may be missing that a fresh file knows nothing of, as it took the place of another; in
+        /// milliseconds since the Unix epoch.
+        var missedSince: Int64?
     }
 
     /// A frame of the log: a page and its header.
     static let frameBytes: Int64 = 4096 + 24
     /// What is in front of the frames.
     static let logHeaderBytes: Int64 = 32
+    /// The numbers that rows and marks can have; others are damage, and could not be counted on from.
+    static let possibleSequences: Range<Int64> = 0..<1 << 62
 
     let path: String
     let inserter: TickInserter
@@ -189,7 +194,13 @@ final class TickConnection {
         let version = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
         for stream in EventStream.inFile(ofVersion: version) {
             let greatest = try Int64.fetchOne(database, sql: "SELECT max(seq) FROM \(stream.rawValue)") ?? 0
-            contents.last[stream] = max(greatest, contents.acknowledged[stream], contents.deletedThrough[stream])
+            let numbers = [greatest, contents.acknowledged[stream], contents.deletedThrough[stream]]
+            guard numbers.allSatisfy(possibleSequences.contains) else {
+                throw StoreError(
+                    .damaged, operation: "read",
+                    underlying: "\(stream.rawValue) has a row number or mark that was never given")
+            }
+            contents.last[stream] = numbers.max() ?? 0
         }
         return contents
     }
@@ -211,8 +222,11 @@ final class TickConnection {
         guard try Int.fetchOne(database, sql: "SELECT count(*) FROM buffer") == 0 else { return }
         try database.inTransaction(.immediate) {
             try database.execute(
-                sql: "INSERT INTO buffer (id, collector, created_us, notes_seq) VALUES (?, ?, ?, ?)",
-                arguments: [identity.id, identity.collector, WallClock.microseconds(), seed.notes])
+                sql: "INSERT INTO buffer (id, collector, created_us, notes_seq, alive_us) VALUES (?, ?, ?, ?, ?)",
+                arguments: [
+                    identity.id, identity.collector, WallClock.microseconds(), seed.notes,
+                    seed.missedSince.map { $0 * 1000 },
+                ])
             for stream in EventStream.allCases {
                 try database.execute(
                     sql: "UPDATE streams SET acknowledged = ?, deleted_through = ? WHERE stream = ?",

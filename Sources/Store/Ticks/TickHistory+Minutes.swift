@@ -24,22 +24,18 @@ extension TickHistory {
             // A bar is received after its window; the clock may have been wrong by a day.
             let earliest = (starts.lowerBound - 86_400_000) * 1000
             found.isComplete = try walk(connection, .bars, pace: pace) { database, range in
-                guard let handle = database.sqliteConnection else { return false }
                 let received = try ReceiptOrder.receipt(.bars, through: range.upperBound, database)
                 if let received, received < earliest { return false }
-                let rows = try PreparedStatement(
-                    """
-                    SELECT symbol, start_ms FROM bars
-                    WHERE seq BETWEEN ?1 AND ?2 AND interval_s = 60 AND start_ms >= ?3 AND start_ms < ?4
-                    """, on: handle, to: "read")
-                let bounds = [range.lowerBound, range.upperBound, starts.lowerBound, starts.upperBound]
-                for (index, bound) in bounds.enumerated() { rows.bind(bound, at: Int32(index + 1)) }
-                defer { rows.reset() }
-                let row = RowColumns(handle: rows.handle)
-                while try rows.step() {
+                let bars = try PreparedStatement(
+                    reading: """
+                        SELECT symbol, start_ms FROM bars
+                        WHERE seq BETWEEN ?1 AND ?2 AND interval_s = 60 AND start_ms >= ?3 AND start_ms < ?4
+                        """, on: database)
+                return try bars.rows([range.lowerBound, range.upperBound, starts.lowerBound, starts.upperBound]) {
+                    row in
                     if let symbol = Symbol(utf8: row.bytes(0)), let start = row.integer(1) { each(symbol, start) }
+                    return true
                 }
-                return true
             }
             return found
         }

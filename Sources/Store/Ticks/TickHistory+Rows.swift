@@ -1,5 +1,4 @@
 import GRDB
-import GRDBSQLite
 public import MarketData
 
 /// All rows of a span, for those who write them elsewhere.
@@ -92,19 +91,14 @@ extension TickHistory {
         _ database: Database, _ columns: String, of stream: EventStream, _ sequences: ClosedRange<Int64>,
         _ times: Range<Int64>, _ body: (RowColumns) -> Bool
     ) throws -> Bool {
-        guard let handle = database.sqliteConnection else { return false }
-        let rows = try PreparedStatement(
-            """
-            SELECT \(columns) FROM \(stream.rawValue)
-            WHERE seq >= ?1 AND seq <= ?2 AND \(stream.timeColumn) >= ?3 AND \(stream.timeColumn) < ?4
-            ORDER BY seq
-            """, on: handle, to: "read")
-        let bounds = [sequences.lowerBound, sequences.upperBound, times.lowerBound, times.upperBound]
-        for (index, bound) in bounds.enumerated() { rows.bind(bound, at: Int32(index + 1)) }
-        defer { rows.reset() }
-        let row = RowColumns(handle: rows.handle)
-        while try rows.step() { guard body(row) else { return false } }
-        return true
+        let statement = try PreparedStatement(
+            reading: """
+                SELECT \(columns) FROM \(stream.rawValue)
+                WHERE seq >= ?1 AND seq <= ?2 AND \(stream.timeColumn) >= ?3 AND \(stream.timeColumn) < ?4
+                ORDER BY seq
+                """, on: database)
+        return try statement.rows(
+            [sequences.lowerBound, sequences.upperBound, times.lowerBound, times.upperBound], body)
     }
 
     /// The newest events of a stream and of some symbols whose own time is within a span, oldest first.
@@ -166,29 +160,23 @@ extension TickHistory {
             var seen: [Key: BitSet] = [:]
             var superseded: Set<Int64> = []
             _ = try walk(connection, sequences, pace: pace) { database, range in
-                guard let handle = database.sqliteConnection, range.upperBound >= first else { return false }
-                let rows = try PreparedStatement(
-                    """
-                    SELECT seq, interval_s, symbol, start_ms FROM bars
-                    WHERE seq BETWEEN ?1 AND ?2 AND start_ms >= ?3 AND start_ms < ?4 ORDER BY seq DESC
-                    """, on: handle, to: "read")
-                for (index, bound) in [range.lowerBound, range.upperBound, starts.lowerBound, starts.upperBound]
-                    .enumerated()
-                {
-                    rows.bind(bound, at: Int32(index + 1))
-                }
-                defer { rows.reset() }
-                let row = RowColumns(handle: rows.handle)
-                while try rows.step() {
+                guard range.upperBound >= first else { return false }
+                let bars = try PreparedStatement(
+                    reading: """
+                        SELECT seq, interval_s, symbol, start_ms FROM bars
+                        WHERE seq BETWEEN ?1 AND ?2 AND start_ms >= ?3 AND start_ms < ?4 ORDER BY seq DESC
+                        """, on: database)
+                return try bars.rows([range.lowerBound, range.upperBound, starts.lowerBound, starts.upperBound]) {
+                    row in
                     guard let symbol = Symbol(utf8: row.bytes(2)), let sequence = row.integer(0),
                         let start = row.integer(3), let interval = row.integer(1), interval > 0
-                    else { continue }
+                    else { return true }
                     let (day, rest) = start.quotientAndRemainder(dividingBy: 86_400_000)
                     let key = Key(symbol: symbol, interval: interval, day: day)
                     let isNewest = seen[key, default: BitSet()].insert(Int(rest / 1000 / interval))
                     if !isNewest { superseded.insert(sequence) }
+                    return true
                 }
-                return true
             }
             return superseded
         }

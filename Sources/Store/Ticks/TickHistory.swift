@@ -217,55 +217,6 @@ public struct TickHistory: Sendable {
         return groups
     }
 
-    /// Those of some refused bars of which the file holds a newer version.
-    ///
-    /// - Throws: `.missing` when there is no file, and what reading a file throws.
-    public func superseded(among letters: [DeadLetter]) throws(StoreError) -> [DeadLetter] {
-        var wanted: [BarKey: [DeadLetter]] = [:]
-        for letter in letters where letter.stream == .bars {
-            guard let bar = letter.event?.batch.bars.first else { continue }
-            wanted[BarKey(bar), default: []].append(letter)
-        }
-        guard let first = wanted.values.joined().map(\.sequence).min() else { return [] }
-        return try reading { database in
-            try database.read { database in
-                var found: [DeadLetter] = []
-                let rows = try Row.fetchCursor(
-                    database, sql: "SELECT seq, symbol, interval_s, start_ms FROM bars WHERE seq > ? ORDER BY seq",
-                    arguments: [first])
-                while let row = try rows.next() {
-                    guard let key = BarKey(row), let letters = wanted[key] else { continue }
-                    let sequence: Int64 = try Cells(row).required("seq")
-                    found += letters.filter { $0.sequence < sequence }
-                    wanted[key] = letters.filter { $0.sequence >= sequence }
-                }
-                return found
-            }
-        }
-    }
-
-    private struct BarKey: Hashable {
-        let symbol: Symbol
-        let interval: Int32
-        let start: Int64
-
-        init(_ bar: Bar) {
-            symbol = bar.symbol
-            interval = bar.interval.rawValue
-            start = bar.start
-        }
-
-        init?(_ row: Row) {
-            let row = Cells(row)
-            guard let symbol = row["symbol"].flatMap({ (name: String) in Symbol(name) }),
-                let interval: Int32 = row["interval_s"], let start: Int64 = row["start_ms"]
-            else { return nil }
-            self.symbol = symbol
-            self.interval = interval
-            self.start = start
-        }
-    }
-
     func reading<Value>(_ body: (DatabaseQueue) throws -> Value) throws(StoreError) -> Value {
         guard file.inode != nil else { throw StoreError(.missing, operation: "read", path: file.path) }
         let connection = try StoreConnection.openReader(file.path)

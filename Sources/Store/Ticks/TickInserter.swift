@@ -99,6 +99,7 @@ final class TickInserter {
             row.bind(trade.trfTime, 12)
             row.bind(frame.received, 13)
             row.bind(frame.connection, 14)
+            row.bind(trade.participantTime, 15)
         }
     }
 
@@ -121,6 +122,7 @@ final class TickInserter {
             row.bind(quote.sequence, 13)
             row.bind(frame.received, 14)
             row.bind(frame.connection, 15)
+            row.bind(quote.participantTime, 16)
         }
     }
 

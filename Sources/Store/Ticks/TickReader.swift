@@ -1,6 +1,5 @@
 import Dispatch
 import GRDB
-import GRDBSQLite
 import Glibc
 import MarketData
 import Synchronization
@@ -93,6 +92,23 @@ final class TickReader: Sendable {
         }
     }
 
+    /// Looks whether the rows that came since the last look are newer versions of some refused bars. Each step is a snapshot
+    /// of its own.
+    func look(for newer: NewerBars, except own: Set<Int64>) async throws(StoreError) -> NewerBars {
+        try await onQueue { () throws(StoreError) in
+            let opened = try self.open()
+            return try StoreError.translating("read", path: self.file.path) {
+                var newer = newer
+                // What comes meanwhile is the writer's to look at.
+                let last = self.board.current[.bars].lastSequence
+                while newer.through < last {
+                    try opened.queue.unsafeRead { try newer.look($0, through: last, except: own) }
+                }
+                return newer
+            }
+        }
+    }
+
     /// Rows that upstream refused: dead letters, and those that were discarded.
     func refusedRows(
         of stream: EventStream, after: Int64, through: Int64
@@ -164,7 +180,8 @@ final class TickReader: Sendable {
         let marks = board.current[stream]
         var after = max(sequence ?? 0, marks.acknowledgedSequence)
         while after < marks.lastSequence {
-            let run = try readAgainIfDamaged(stream, after: after, through: marks.lastSequence, limit: limit)
+            let run = try readAgainIfDamaged(
+                stream, after: after, through: marks.lastSequence, limit: limit, missesNone: true)
             if !run.unreadable.isEmpty { handOver.record(run.unreadable) }
             guard let end = run.end else {
                 // Rows of which none is left: somebody deleted them.
@@ -182,12 +199,17 @@ final class TickReader: Sendable {
     }
 
     /// Reads again over a new connection before damage is believed; the writer then sets the file aside.
+    ///
+    /// - Parameter missesNone: Whether a number that no row has, and nothing in the file explains, is damage too: a page may
+    ///   be readable and lack rows.
     private func readAgainIfDamaged(
-        _ stream: EventStream, after: Int64, through: Int64, limit: Int
+        _ stream: EventStream, after: Int64, through: Int64, limit: Int, missesNone: Bool = false
     ) throws(StoreError) -> BatchRun {
         for attempt in 0..<2 {
             do {
-                return try readRun(stream, after: after, through: through, limit: limit)
+                let run = try readRun(stream, after: after, through: through, limit: limit)
+                if missesNone, !run.holes.isEmpty { try explain(run.holes, of: stream) }
+                return run
             } catch {
                 let generation = board.generation
                 drop()
@@ -208,14 +230,12 @@ final class TickReader: Sendable {
         guard let statement = opened.statements[stream] else { return BatchRun(stream: stream) }
         return try StoreError.translating("read", path: file.path) {
             try opened.queue.unsafeRead { _ in
-                statement.bind(after, at: 1)
-                statement.bind(through, at: 2)
-                statement.bind(Int64(limit), at: 3)
+                statement.bind([after, through, limit])
                 defer { statement.reset() }
-                var run = BatchRun(stream: stream, countedThrough: countedThrough)
+                var run = BatchRun(stream: stream, after: after, countedThrough: countedThrough)
                 run.batch.reserve(min(limit, Int(through - after)))
                 do throws(StoreError) {
-                    while try statement.step() { run.append(statement.handle) }
+                    while try statement.step() { run.append(statement.row) }
                 } catch {
                     // What is before the damage is good.
                     guard error.reason == .damaged, run.batch.count > 0 else { throw error }
@@ -225,6 +245,35 @@ final class TickReader: Sendable {
         }
     }
 
+    /// Sees to it that rows which are not there were deleted, or are counted as lost.
+    ///
+    /// - Throws: `.damaged` when they are neither.
+    private func explain(_ holes: [ClosedRange<Int64>], of stream: EventStream) throws(StoreError) {
+        let opened = try open()
+        let known: [ClosedRange<Int64>] = try StoreError.translating("read", path: file.path) {
+            // One snapshot of both: rows may be deleted at this moment.
+            try opened.queue.read { database in
+                let deleted = try Int64.fetchOne(
+                    database, sql: "SELECT deleted_through FROM streams WHERE stream = ?", arguments: [stream.rawValue])
+                let lost = try Row.fetchAll(
+                    database, sql: "SELECT first_seq, last_seq FROM drops WHERE stream = ? AND first_seq IS NOT NULL",
+                    arguments: [stream.rawValue]
+                ).compactMap { row -> ClosedRange<Int64>? in
+                    guard let first: Int64 = Cells(row)["first_seq"], let last: Int64 = Cells(row)["last_seq"] else {
+                        return nil
+                    }
+                    return first <= last ? first...last : nil
+                }
+                return lost + [0...max(0, deleted ?? 0)]
+            }
+        }
+        let accounted = SequenceSpans(known)
+        guard let hole = holes.first(where: { !accounted.cover($0) }) else { return }
+        throw StoreError(
+            .damaged, operation: "read", path: file.path,
+            underlying: "the rows \(hole.lowerBound) to \(hole.upperBound) of \(stream.rawValue) are not there")
+    }
+
     private func open() throws(StoreError) -> Connection {
         let generation = board.generation
         if let current = connection.withLock({ $0?.connection }), current.generation == generation { return current }
@@ -232,16 +281,13 @@ final class TickReader: Sendable {
         let queue = try StoreConnection.openReader(file.path)
         let opened: Connection = try StoreError.translating("open", path: file.path) {
             try queue.unsafeRead { database in
-                guard let handle = database.sqliteConnection else {
-                    throw StoreError(.closed, operation: "read", path: file.path)
-                }
                 var statements: [EventStream: PreparedStatement] = [:]
                 for stream in EventStream.allCases {
                     statements[stream] = try PreparedStatement(
-                        """
-                        SELECT \(stream.columnList) FROM \(stream.rawValue)
-                        WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3
-                        """, on: handle, to: "read")
+                        reading: """
+                            SELECT \(stream.columnList) FROM \(stream.rawValue)
+                            WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3
+                            """, on: database)
                 }
                 return Connection(queue: queue, statements: statements, generation: generation)
             }

@@ -137,6 +137,7 @@ extension TickWriter {
         let statistics = board.current
         seed.notes = notes
         seed.line = board.line
+        seed.missedSince = options.isCollecting ? WallClock.microseconds() / 1000 : missedSince
         for stream in EventStream.allCases {
             seed.last[stream] = statistics[stream].lastSequence
             seed.acknowledged[stream] = statistics[stream].acknowledgedSequence
@@ -233,19 +234,21 @@ extension TickWriter {
     }
 
     /// Puts a bad file out of the way and counts the rows that waited in it; the next try starts a fresh file, which
-    /// counts on where the old one ended.
+    /// counts on where the old one ended and has the gaps that it was still to fill.
     func setAside(because error: StoreError) {
         closeAfterFailure()
         attempt = nil
         do {
+            let gaps = UnfilledGaps(file.path, id: identity.id)
             let name = try file.setAside(now: WallClock.microseconds() / 1_000_000)
             writeOffWaitingRows(.fileSetAside)
             noteFilesSetAside()
-            carried.add([Incident("set aside", detail: "\(name): \(error)")])
+            carried.add(gaps)
+            carried.add([Incident(Incident.setAside, detail: "\(name): \(error); \(gaps.text)")])
             board.fileChanged()
             logger.error(
                 "The buffer's file was bad and was set aside; a fresh one is started",
-                metadata: ["error": "\(error)", "set-aside": "\(name)"])
+                metadata: ["error": "\(error)", "set-aside": "\(name)", "gaps": "\(gaps.text)"])
         } catch {
             logger.error("The buffer's bad file could not be set aside", metadata: ["error": "\(error)"])
         }

@@ -48,9 +48,10 @@ extension TickWriter {
         if !room.isFull { publishState() }
     }
 
-    /// Counts new events and forgets them.
+    /// Counts new events and forgets them. What was fetched is not lost by that: who brought it hears that it has no room.
     private func reject(_ work: inout HandOver.Work) {
-        for batch in work.batches { carried.add(batch, .newRejected) }
+        for batch in work.batches where batch.source == .stream { carried.add(batch, .newRejected) }
+        handOver.turnAway(work.batches.count { $0.source != .stream })
         work.batches = []
         work.events = 0
         room.rejected()

@@ -55,6 +55,7 @@ extension TickWriter {
         try holdLock()
         if connection == nil {
             if try !reopen() { attempt = nil }
+            try storeCarried()
             recovered()
         }
         lookAtDisk()
@@ -132,7 +133,13 @@ extension TickWriter {
             guard try connection.checkpoint(SQLITE_CHECKPOINT_TRUNCATE) else { throw pinnedError(length: log) }
             if fault == .logReplaced { try file.setLogAside(now: WallClock.microseconds() / 1_000_000) }
         }
-        handOver.record(Incident("file changed", detail: "\(file.path): \(fault.text) while a collector ran"))
+        var detail = "\(file.path): \(fault.text) while a collector ran"
+        if fault == .missing || fault == .replaced {
+            let gaps = connection.unfilledGaps()
+            carried.add(gaps)
+            detail += "; \(gaps.text)"
+        }
+        handOver.record(Incident("file changed", detail: detail))
         try connection.leaveFiles()
         throw StoreError(reason, operation: "write", path: file.path, underlying: fault.text)
     }

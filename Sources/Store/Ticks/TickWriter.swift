@@ -18,8 +18,8 @@ final class TickWriter {
         var last: StreamSequences
         var hasEvents: Bool
         var notes: Int64
-        /// The numbers of the rows that take the place of dead letters, in the order of these.
-        var placed: [Int64] = []
+        /// The dead letters that gave way to a row, and its number.
+        var placed: [(letter: SettledLetter, number: Int64)] = []
         var deadLetters: Int64?
         /// Dead letters that made room for newer ones.
         var lettersDropped: Int64 = 0
@@ -42,9 +42,11 @@ final class TickWriter {
     var backoff = WriteBackoff()
     var troubles = LogThrottle<Trouble, MonotonicTime>()
     var reserve: DiskReserve
-    var carried = CarriedLosses()
+    var carried: CarriedLosses
     var room = RoomState()
     var isPinned = false
+    /// Since when events were missed when the file was opened, in milliseconds since the Unix epoch.
+    let missedSince: Int64?
     /// No row is given an earlier receipt than another before it, whatever the clock does.
     private var greatestReceipt: Int64
     var places: FilePlaces
@@ -64,6 +66,8 @@ final class TickWriter {
         connection = opened.connection
         notes = opened.contents.notes
         greatestReceipt = opened.greatestReceipt
+        carried = opened.carried
+        missedSince = opened.previousLife?.missedSince
         checkpoints = CheckpointPolicy()
         checkpoints.maximumBytes = options.maximumLogBytes
         checkpoints.reportedBytes = min(checkpoints.reportedBytes, options.maximumLogBytes / 2)
@@ -154,19 +158,21 @@ final class TickWriter {
             || !work.reconciled.isEmpty || !carried.isEmpty || work.ledger != nil || !work.line.isEmpty
         let noteCount = notes + (hasNotes ? 1 : 0)
         let now = WallClock.microseconds()
-        let requeued = work.settled.compactMap(\.batch)
+        let settled = try connection.standing(work.settled, through: statistics[.bars].lastSequence)
+        let requeued = settled.compactMap(\.batch)
         for batch in work.batches + requeued { last.advance(by: batch) }
         guard hasNotes || work.acknowledged || work.events > 0 else { return }
         attempt = Attempt(last: last, hasEvents: work.events > 0 || !requeued.isEmpty, notes: noteCount)
         try connection.transaction { () throws(StoreError) in
             var position = StreamSequences()
             for stream in EventStream.allCases { position[stream] = statistics[stream].lastSequence }
-            for batch in work.batches { try connection.inserter.insert(batch, last: &position) }
-            for letter in work.settled {
+            // What is put back first: of a bar that just came, the newer version has the greater number.
+            for letter in settled {
                 guard let batch = letter.batch else { continue }
                 try connection.inserter.insert(batch, last: &position)
-                attempt?.placed.append(position[letter.stream])
+                attempt?.placed.append((letter, position[letter.stream]))
             }
+            for batch in work.batches { try connection.inserter.insert(batch, last: &position) }
             if let ledger = work.ledger {
                 for stream in ledger.keys {
                     try connection.notes.takeBack(stream, to: statistics[stream].acknowledgedSequence)
@@ -182,21 +188,28 @@ final class TickWriter {
             guard hasNotes else { return handOver.committing() }
             for move in work.line.moves { try connection.notes.add(move, under: identity.id) }
             for (id, stream) in work.line.forgotten { try connection.notes.forget(id, stream) }
-            attempt?.gaps = try connection.notes.add(work.gaps, now: now)
+            // First the gaps of a file that was given up: some of them may be over by now.
+            let taken = try connection.notes.add(carried, episode: currentEpisode(), now: now)
+            attempt?.gaps = try connection.notes.add(work.gaps, now: now) + taken
             for fill in work.fills { try connection.notes.add(fill, now: now) }
             for day in work.reconciled { try connection.notes.add(day) }
-            for letter in work.settled { try connection.notes.removeLetter(letter.stream, letter.sequence) }
+            for letter in settled { try connection.notes.removeLetter(letter.stream, letter.sequence) }
             for letter in work.letters { try connection.notes.add(letter) }
             if !work.letters.isEmpty || !work.settled.isEmpty || work.ledger != nil {
                 attempt?.deadLetters = try connection.notes.letterCount()
             }
             try boundLetters(statistics, now: now)
-            for incident in carried.incidents {
-                try connection.notes.add(incident: incident.what, detail: incident.detail, now: now)
-            }
-            if !carried.drops.isEmpty { try connection.notes.add(carried.drops, episode: currentEpisode(), now: now) }
             try connection.notes.count(notes: noteCount)
         }
+    }
+
+    /// Stores what befell the file without waiting for events.
+    func storeCarried() throws(StoreError) {
+        guard !carried.isEmpty else { return }
+        let nothing = HandOver.Work()
+        let start = MonotonicTime.now()
+        try commit(nothing)
+        publish(nothing, took: MonotonicTime.now().since(start), isCounted: false)
     }
 
     /// Has the oldest dead letters make room for newer ones, in the transaction under way.
@@ -219,8 +232,7 @@ final class TickWriter {
         notes = attempt.notes
         let drops = carried.drops.total
         if hadNotes { carried.areStored() }
-        let placed = work.settled.filter { $0.batch != nil }
-        for (letter, number) in zip(placed, attempt.placed) { letter.placed(number) }
+        for (letter, number) in attempt.placed { letter.placed(number) }
         board.update { statistics in
             for stream in EventStream.allCases {
                 let before = statistics[stream].lastSequence
@@ -268,6 +280,10 @@ final class TickWriter {
     /// Closes the file for good.
     private func end() {
         do {
+            if !carried.isEmpty {
+                if connection == nil { _ = try reopen() }
+                try storeCarried()
+            }
             if connection != nil, options.isCollecting { try signLife() }
             if let connection, try !connection.checkpoint(SQLITE_CHECKPOINT_TRUNCATE) {
                 logger.debug("A reader kept the write-ahead log from being emptied; the next start does it")
@@ -279,24 +295,25 @@ final class TickWriter {
         }
         reserve.release()
         let rest = handOver.end()
-        if !rest.isEmpty { giveUp(rest) }
+        if !rest.isEmpty || !carried.isEmpty { giveUp(rest) }
         lock.release()
         handOver.writerEnded()
     }
 
     /// Says what a closing buffer could not write any more.
     private func giveUp(_ work: HandOver.Work) {
-        guard work.events > 0 || !work.gaps.isEmpty || !carried.drops.isEmpty else { return }
+        guard work.events > 0 || !work.gaps.isEmpty || !carried.drops.isEmpty || !carried.gaps.isEmpty else { return }
         var lost = DropTally()
-        for batch in work.batches { lost.add(batch, .closed) }
+        for batch in work.batches where batch.source == .stream { lost.add(batch, .closed) }
         board.update { $0.drops += lost.total + carried.drops.total }
         logger.error(
             "Events were lost, because the buffer could not be written before it closed",
             metadata: [
-                "events": "\(lost.total)", "gaps": "\(work.gaps.gaps.count)", "earlier-drops": "\(carried.drops.total)",
+                "events": "\(lost.total)", "gaps": "\(work.gaps.gaps.count + carried.gaps.count)",
+                "earlier-drops": "\(carried.drops.total)",
                 "symbols": "\(Set(lost.entries.keys.map(\.symbol)).count)", "path": "\(file.path)",
             ])
-        carried.dropsAreStored()
+        carried.areStored()
         attempt = nil
     }
 

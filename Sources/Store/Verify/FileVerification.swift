@@ -43,11 +43,6 @@ public struct FileVerification: Sendable, Equatable {
     /// What was found, in the order in which it was looked at.
     public var findings: [FileFinding] = []
 
-    init(path: String, kind: LocalFile) {
-        self.path = path
-        self.kind = kind
-    }
-
     /// Whether no fault was found.
     public var isSound: Bool { !findings.contains { $0.severity == .fault } }
 

@@ -47,30 +47,15 @@ final class ReadHandle {
     }
 
     /// Runs a query and hands out its rows.
-    func rows(_ sql: String, _ body: (RowReading) -> Void) throws(StoreError) {
-        let statement = try statement(sql)
-        while try statement.step() { body(RowReading(handle: statement.handle)) }
+    func rows(_ sql: String, _ body: (RowColumns) -> Void) throws(StoreError) {
+        try statement(sql).rows { row in
+            body(row)
+            return true
+        }
     }
 
     /// One number; `nil` when there is none.
     func number(_ sql: String) throws(StoreError) -> Int64? {
         try statement(sql).number()
-    }
-}
-
-/// The current row of a statement.
-struct RowReading {
-    let handle: OpaquePointer
-
-    /// A number, `nil` for NULL.
-    func integer(_ column: Int32) -> Int64? {
-        sqlite3_column_type(handle, column) == SQLITE_NULL ? nil : sqlite3_column_int64(handle, column)
-    }
-
-    /// A text, empty for NULL.
-    func text(_ column: Int32) -> String {
-        let count = Int(sqlite3_column_bytes(handle, column))
-        guard let start = sqlite3_column_text(handle, column) else { return "" }
-        return String(decoding: UnsafeBufferPointer(start: start, count: count), as: UTF8.self)
     }
 }

@@ -10,8 +10,8 @@ struct RowRules {
 
     let rules: [Rule]
 
-    init(_ stream: EventStream) {
-        rules = stream.columns.flatMap { column in
+    init(_ stream: EventStream, inFileOfVersion version: Int) {
+        rules = stream.columns.filter { $0.since <= version }.flatMap { column in
             let follows = column.follows.map {
                 Rule(name: "\(column.name) is not after \($0)", condition: "\(column.name) > \($0)")
             }

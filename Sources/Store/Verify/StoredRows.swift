@@ -1,9 +1,9 @@
-import GRDBSQLite
 public import MarketData
 
 /// The rows of a `ticks.sqlite` that is verified, a batch at a time.
 public final class StoredRows {
     private let handle: ReadHandle
+    private let version: Int
 
     /// Opens a file for reading. Blocks on the disk.
     ///
@@ -11,6 +11,7 @@ public final class StoredRows {
     public init(_ verified: FileVerification) throws(StoreError) {
         let isAtRest = verified.holder == nil && StoreFile.size(of: verified.path + "-wal") == 0
         handle = try ReadHandle(path: verified.path, isAtRest: isAtRest)
+        version = verified.schemaVersion ?? 0
     }
 
     /// Rows of a stream after one sequence and through another, at most `limit`.
@@ -21,14 +22,14 @@ public final class StoredRows {
     ) throws(StoreError) -> BufferedBatch {
         let statement = try handle.statement(
             """
-            SELECT \(stream.columnList) FROM \(stream.rawValue)
+            SELECT \(stream.selection(inFileOfVersion: version)) FROM \(stream.rawValue)
             WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3
             """)
-        statement.bind(after, at: 1)
-        statement.bind(through, at: 2)
-        statement.bind(Int64(limit), at: 3)
         var run = BatchRun(stream: stream)
-        while try statement.step() { run.append(statement.handle) }
+        try statement.rows([after, through, limit]) { row in
+            run.append(row)
+            return true
+        }
         return run.batch
     }
 

@@ -35,10 +35,13 @@ extension TicksChecks {
         for hole in (holes[stream] ?? []).prefix(Self.mostTold) {
             let place = "\(stream.rawValue) \(hole.lowerBound)…\(hole.upperBound)"
             if accounted.cover(hole) {
-                result.find(.note, .sequences, at: place, "\(hole.count) rows are missing, as the table drops says")
+                result.find(
+                    .note, .sequences, at: place,
+                    "\(hole.count.counted("row is", "rows are")) missing, as the table drops says")
             } else {
                 result.find(
-                    .fault, .sequences, at: place, "\(hole.count) rows are missing, and nothing says why",
+                    .fault, .sequences, at: place,
+                    "\(hole.count.counted("row is", "rows are")) missing, and nothing says why",
                     advice: "another program may have deleted them; edgetick gaps and backfill bring bars back")
             }
         }
@@ -126,7 +129,7 @@ struct SequenceSpans {
     init(_ spans: [ClosedRange<Int64>]) {
         var joined: [ClosedRange<Int64>] = []
         for span in spans.sorted(by: { $0.lowerBound < $1.lowerBound }) {
-            if let last = joined.last, span.lowerBound <= last.upperBound + 1 {
+            if let last = joined.last, last.upperBound == .max || span.lowerBound <= last.upperBound + 1 {
                 joined[joined.count - 1] = last.lowerBound...max(last.upperBound, span.upperBound)
             } else {
                 joined.append(span)

@@ -5,7 +5,7 @@ extension TicksChecks {
     /// Reads a stream's rows in steps, each in a snapshot of its own, and goes on behind rows that can't be read.
     mutating func walk(_ stream: EventStream, progress: (Int64) -> Void) throws(StoreError) {
         guard let marks = result.streams[stream], let first = marks.first, let last = marks.last else { return }
-        let rules = RowRules(stream)
+        let rules = RowRules(stream, inFileOfVersion: version)
         let name = stream.rawValue
         let count = try handle.statement(
             """
@@ -48,12 +48,13 @@ extension TicksChecks {
         _ statement: PreparedStatement, after: Int64, through: Int64
     ) throws(StoreError) -> Step {
         // By the first number wanted: a search for what lies behind the last one would touch the page that holds it.
-        statement.bind(after + 1, at: 1)
-        statement.bind(through, at: 2)
-        defer { statement.reset() }
-        guard try statement.step() else { return Step() }
-        let row = RowReading(handle: statement.handle)
-        return Step(rows: row.integer(0) ?? 0, first: row.integer(1), last: row.integer(2), broken: row.integer(3) ?? 0)
+        var step = Step()
+        try statement.rows([after + 1, through]) { row in
+            step = Step(
+                rows: row.integer(0) ?? 0, first: row.integer(1), last: row.integer(2), broken: row.integer(3) ?? 0)
+            return true
+        }
+        return step
     }
 
     /// Counts the rows up to the first one that can't be read, and returns the last of them.
@@ -65,7 +66,7 @@ extension TicksChecks {
         var rows: Int64 = 0
         do throws(StoreError) {
             while try statement.step() {
-                guard let sequence = RowReading(handle: statement.handle).integer(0), sequence > good else { break }
+                guard let sequence = statement.row.integer(0), sequence > good else { break }
                 good = sequence
                 rows += 1
             }
@@ -103,7 +104,7 @@ extension TicksChecks {
     private mutating func noteUnreadable(_ stream: EventStream, _ range: ClosedRange<Int64>) {
         result.find(
             .fault, .structure, at: "\(stream.rawValue) \(range.lowerBound)…\(range.upperBound)",
-            "\(range.count) rows can't be read", advice: FileVerifier.repairAdvice)
+            "\(range.count.counted("row")) can't be read", advice: FileVerifier.repairAdvice)
     }
 
     private mutating func findHoles(_ stream: EventStream, from: Int64, through: Int64) throws(StoreError) {

@@ -6,11 +6,6 @@ struct UniverseChecks {
     /// What to do with a mirror that is wrong.
     static let advice = "run edgetick repair, then edgetick universe pull, or import the groups again"
 
-    init(handle: ReadHandle, result: FileVerification) {
-        self.handle = handle
-        self.result = result
-    }
-
     /// Looks at everything.
     mutating func run() throws(StoreError) {
         try check("definition_groups") { checks throws(StoreError) in

@@ -137,7 +137,7 @@ extension UniverseArchive {
                 .malformed, "\(name): line 1 must be \(columns.joined(separator: ","))")
         }
         for row in rows where row.fields.count != columns.count {
-            throw row.fault("\(row.fields.count) columns instead of \(columns.count)")
+            throw row.fault("\(row.fields.count.counted("column")) instead of \(columns.count)")
         }
         return rows
     }

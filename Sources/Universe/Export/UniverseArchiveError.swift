@@ -15,9 +15,6 @@ public struct UniverseArchiveError: Error, Sendable, Equatable, CustomStringConv
     /// One line: what is wrong, where, and what to do.
     public let description: String
 
-    /// Never: the backup must be another one.
-    public var isRetryable: Bool { false }
-
     init(_ reason: Reason, _ text: String) {
         self.reason = reason
         description = text

@@ -68,19 +68,6 @@ public struct HoldingsImport: Sendable, Equatable {
         return weights.isEmpty ? nil : weights.reduce(0, +)
     }
 
-    /// Reads a file of one group.
-    ///
-    /// - Parameter strict: Whether one wrong row refuses the whole file.
-    /// - Throws: as ``read(_:strict:)``, and when the file has several funds.
-    public init(csv: [UInt8], strict: Bool = false) throws(SymbolListError) {
-        let funds = try Self.read(csv, strict: strict)
-        guard let first = funds.first, funds.count == 1 else {
-            throw SymbolListError(
-                .wrongRows, text: "the file has the holdings of \(funds.count) funds where one is expected")
-        }
-        self = first
-    }
-
     /// Reads a file: a plain list, or the holdings of one fund or several.
     ///
     /// - Parameter strict: Whether one wrong row refuses the whole file.
@@ -104,7 +91,7 @@ public struct HoldingsImport: Sendable, Equatable {
         entries = list.entries.map {
             Entry(symbol: $0.symbol.description, weight: $0.weight, sector: nil, industry: nil, line: $0.line)
         }
-        if list.testRows > 0 { remarks.append("\(list.testRows) symbols that exchanges use for tests left out") }
+        if list.testRows > 0 { remarks.append("\(list.testRows.counted("symbol")) for tests of exchanges left out") }
         if let preamble { readSectors(text, preamble) }
         judgeWeights()
     }
@@ -148,7 +135,7 @@ public struct HoldingsImport: Sendable, Equatable {
             }
             if let column = preamble.columns.fund, column < fields.count {
                 let name = HoldingsRow.text(fields[column]).uppercased()
-                if HoldingsPreamble.isFundTicker(name) {
+                if HoldingsPreamble.isFundTicker(name), !ListWord.isSurely(name) {
                     if indices.isEmpty { funds[0].fund = name }
                     current = indices[name] ?? (indices.isEmpty ? 0 : funds.count)
                     indices[name] = current
@@ -214,7 +201,7 @@ public struct HoldingsImport: Sendable, Equatable {
             return add(line, .remarked, "\(reason), and is left out")
         case .symbol(let read, let remark):
             symbol = read.description
-            if let remark { add(line, .remarked, remark) }
+            if let remark { add(line, .init(reading: ticker), remark) }
         }
         let weight = weight(in: fields, line, preamble, of: symbol)
         if let place = places[symbol] {

@@ -54,10 +54,15 @@ struct HoldingsPreamble {
             }
             return nil
         }
-        let named = lines.joined().lazy.compactMap(Self.tickerInParentheses).first
-        let ticker = value("ticker symbol", "fund ticker", "ticker", "fund ticker symbol") ?? named
+        // Above the title may be what a spreadsheet needs (`sep=;`).
+        let alone = lines.compactMap { fields in
+            fields.count(where: { !$0.isEmpty }) == 1 ? fields.first { !$0.isEmpty } : nil
+        }
+        title = value("fund name", "fund", "name") ?? alone.first { !$0.hasPrefix("sep=") }
+        let ticker =
+            value("ticker symbol", "fund ticker", "ticker", "fund ticker symbol")
+            ?? title.flatMap(Self.tickerInParentheses)
         fund = ticker.flatMap { Symbol(spelled: $0)?.description }
-        title = value("fund name", "fund", "name") ?? lines.first { $0.count(where: { !$0.isEmpty }) == 1 }?.first
         speaksOfFund = fund != nil || ["fund", "holding", "etf", "trust"].contains(where: text.contains)
         if text.contains("ishares") || text.contains("fund holdings as of")
             || columns.has("asset class") && columns.has("notional value", "market currency", "fx rate")
@@ -75,11 +80,13 @@ struct HoldingsPreamble {
         }
     }
 
-    /// `VOO` of `Vanguard S&P 500 ETF (VOO)`.
-    private static func tickerInParentheses(_ text: String) -> String? {
-        guard let open = text.lastIndex(of: "("), let close = text[open...].firstIndex(of: ")") else { return nil }
-        let inside = String(text[text.index(after: open)..<close])
-        return isFundTicker(inside) ? inside : nil
+    /// `VOO` of `Vanguard S&P 500 ETF (VOO)`; the last of several.
+    private static func tickerInParentheses(_ title: String) -> String? {
+        title.split(separator: "(").dropFirst().compactMap { part -> String? in
+            guard let end = part.firstIndex(of: ")") else { return nil }
+            let inside = String(part[..<end])
+            return isFundTicker(inside) && ListWord.canNameFund(inside) ? inside : nil
+        }.last
     }
 
     /// Whether a text has the form of a fund's ticker.

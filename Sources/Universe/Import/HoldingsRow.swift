@@ -31,6 +31,8 @@ enum HoldingsRow: Equatable {
         } else if SymbolSpelling.isMissing(ticker) || ticker.lowercased() == "na" {
             let isTotal = name.isEmpty || ["total", "fund balance"].contains(where: name.lowercased().hasPrefix)
             self = isTotal ? .remainder : .unlisted(name)
+        } else if ListWord.isSurely(ticker), !ListWord.isMoney(ticker) {
+            self = ListWord.isKnown(ticker) ? .remainder : .unlisted(name.isEmpty ? ticker : name)
         } else {
             self = .share(HoldingsRow.withClass(HoldingsRow.withWholeExchange(ticker, name: name), name: name))
         }
@@ -50,30 +52,26 @@ enum HoldingsRow: Equatable {
         fields.first.map { $0.starts(with: "File Creation Time".utf8) } ?? false
     }
 
-    private static let currencies: Set = [
-        "USD", "EUR", "GBP", "JPY", "CAD", "CHF", "AUD", "HKD", "SEK", "NOK", "DKK", "XTSLA", "MARGIN_USD",
-    ]
-
     private static func isCash(ticker: String, name: String, assetClass: String) -> Bool {
         let shares = ["equity", "stock", "receipt", "reit", "share"]
         let others = [
             "cash", "money", "future", "collateral", "currency", "forward", "swap", "option", "derivative", "fixed",
             "bond", "treasury", "short term", "short-term",
         ]
-        if others.contains(where: assetClass.contains), !shares.contains(where: assetClass.contains) { return true }
+        let isShare = shares.contains(where: assetClass.contains)
+        if others.contains(where: assetClass.contains), !isShare { return true }
         let upper = ticker.uppercased().filter { $0 != "$" }
-        if currencies.contains(upper) && !shares.contains(where: assetClass.contains) || upper.hasPrefix("CASH_")
-            || upper.hasPrefix("CASH&") || upper.hasSuffix("_USD")
-        {
+        let saysCash =
+            name.isEmpty || ListWord.isMoney(name) || name.uppercased().contains("MONEY MARKET")
+            || name.uppercased().split { !$0.isLetter }.contains { ["CASH", "DOLLAR", "DOLLARS"].contains($0) }
+        if SymbolSpelling.isMissing(ticker) { return saysCash && !name.isEmpty }
+        // CASH is a company's ticker too.
+        if upper == "CASH" { return saysCash }
+        if !isShare, ListWord.isMoney(upper) || ListWord.isMoney(upper, named: name) || upper.hasSuffix("_USD") {
             return true
         }
         // Tickers of money-market funds end so.
-        if upper.count == 5, upper.hasSuffix("XX"), SymbolSpelling.isUsual(upper) { return true }
-        let words = name.uppercased().split { !$0.isLetter }
-        let saysCash = words.contains("CASH") || words.contains("DOLLAR") || words.contains("DOLLARS")
-        // CASH is a company's ticker too.
-        return (SymbolSpelling.isMissing(ticker) || upper == "CASH")
-            && (saysCash || name.uppercased().contains("MONEY MARKET"))
+        return upper.count == 5 && upper.hasSuffix("XX") && SymbolSpelling.isUsual(upper)
     }
 
     /// Bloomberg's exchange cut short: `GRMN U` is no unit unless its name says so.

@@ -2,9 +2,13 @@ import MarketData
 
 /// The text of a list as UTF-8, whatever form the file came in. Pure.
 enum ListText {
+    /// The directory of all exchanges takes a tenth of it. Rows are held while they are read, and take many times as much
+    /// memory: a file of ticks by mistake must not take the machine's.
+    static let maximumBytes = 16 << 20
+
     /// Returns a file's bytes as separated text: UTF-16 decoded, the rows of a workbook, the entries of an array.
     ///
-    /// - Throws: ``SymbolListError`` when the bytes are no text, or a workbook that can't be read.
+    /// - Throws: ``SymbolListError`` when the bytes are no text, too many, or a workbook that can't be read.
     static func separated(_ bytes: [UInt8]) throws(SymbolListError) -> [UInt8] {
         if Workbook.isWorkbook(bytes) {
             do {
@@ -20,6 +24,13 @@ enum ListText {
         if bytes.starts(with: "<".utf8) || bytes.starts(with: [0xEF, 0xBB, 0xBF] + "<".utf8) {
             throw SymbolListError(
                 .notText, text: "the file is a page or an XML document, no list: save it as .xlsx or as CSV in UTF-8")
+        }
+        guard bytes.count <= maximumBytes else {
+            throw SymbolListError(
+                .tooLarge,
+                text:
+                    "the file has \(bytes.count >> 20) MiB, more than any list of symbols: it is something else, or import "
+                    + "it in parts")
         }
         if let text = utf16(bytes) { return text }
         guard !bytes.prefix(64).contains(0) else {
@@ -41,7 +52,7 @@ enum ListText {
     /// The entries of a JSON array, or of a Python list, a line each.
     private static func array(_ bytes: [UInt8]) -> [UInt8]? {
         let start = bytes.firstIndex { ![0x20, 0x0A, 0x0D, 0x09, 0xEF, 0xBB, 0xBF].contains($0) }
-        guard let start, bytes[start] == UInt8(ascii: "["), bytes.count < 16 << 20 else { return nil }
+        guard let start, bytes[start] == UInt8(ascii: "[") else { return nil }
         let text = String(decoding: bytes[start...], as: UTF8.self)
         guard case .array(let items)? = JSONValue(parsing: text) ?? JSONValue(parsing: text.replacing("'", with: "\""))
         else { return nil }
@@ -58,22 +69,37 @@ enum ListText {
         return [symbol]
     }
 
-    /// Rows as separated text, a row a line whatever stands in its cells.
-    static func text(of rows: [[String]]) -> [UInt8] {
-        var bytes: [UInt8] = []
+    private static func text(of rows: [[String]]) -> [UInt8] {
+        var text = SeparatedText()
         for row in rows {
-            for (index, cell) in row.enumerated() {
-                if index > 0 { bytes.append(UInt8(ascii: ",")) }
-                guard !cell.isEmpty else { continue }
-                bytes.append(UInt8(ascii: "\""))
-                for byte in cell.utf8 {
-                    if byte == UInt8(ascii: "\"") { bytes.append(byte) }
-                    bytes.append(byte == 0x0A || byte == 0x0D ? 0x20 : byte)
-                }
-                bytes.append(UInt8(ascii: "\""))
-            }
-            bytes.append(0x0A)
+            for cell in row { text.add(cell, at: text.column) }
+            text.endRow()
         }
-        return bytes
+        return text.bytes
+    }
+}
+
+/// Cells as separated text, a row a line whatever is in its cells.
+struct SeparatedText {
+    private(set) var bytes: [UInt8] = []
+    /// The column behind the row's last cell, from 0.
+    private(set) var column = 0
+
+    /// Adds a cell to the row; the columns before it that have none stay empty.
+    mutating func add(_ cell: String, at place: Int) {
+        for _ in 0..<place - max(column, 1) + 1 { bytes.append(UInt8(ascii: ",")) }
+        column = place + 1
+        guard !cell.isEmpty else { return }
+        bytes.append(UInt8(ascii: "\""))
+        for byte in cell.utf8 {
+            if byte == UInt8(ascii: "\"") { bytes.append(byte) }
+            bytes.append(byte == 0x0A || byte == 0x0D ? 0x20 : byte)
+        }
+        bytes.append(UInt8(ascii: "\""))
+    }
+
+    mutating func endRow() {
+        bytes.append(0x0A)
+        column = 0
     }
 }

@@ -71,7 +71,7 @@ public struct SectorDerivation: Sendable, Equatable {
         }
         let without = entries.filter { $0.sector == nil }.map(\.symbol)
         if !assignments.isEmpty, !without.isEmpty {
-            remarks.append("\(without.count) rows name no sector: \(Self.sample(without))")
+            remarks.append("\(without.count.counted("row")) with no sector: \(Self.sample(without))")
         }
     }
 

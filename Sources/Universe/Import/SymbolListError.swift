@@ -4,6 +4,8 @@ public struct SymbolListError: Error, Sendable, Equatable {
     public enum Reason: Sendable, Equatable {
         /// The bytes are no text and no workbook.
         case notText
+        /// The file is larger than any list.
+        case tooLarge
         /// The header has no symbol column.
         case noSymbolColumn
         /// There is no symbol in the list.
@@ -21,19 +23,16 @@ public struct SymbolListError: Error, Sendable, Equatable {
 
     private var text: String
 
-    /// Never: the list must be corrected.
-    public var isRetryable: Bool { false }
-
     init(_ reason: Reason, text: String, problems: [SymbolListImport.Problem] = []) {
         self.reason = reason
         self.text = text
         self.problems = problems
     }
 
-    /// Judges what was read: a fault when a strict list has a wrong row, or most rows are wrong; `nil` when it may be
-    /// taken.
+    /// Judges what was read: a fault when a strict list has a wrong row or one whose reading is a guess, or most rows are
+    /// wrong; `nil` when it may be taken.
     init?(judging problems: [SymbolListImport.Problem], taken: Int, strict: Bool, header: String) {
-        let faults = problems.filter(\.isFault)
+        let faults = problems.filter(\.isDoubt)
         if strict, let first = faults.first {
             let rest = faults.count > 1 ? " (and \(faults.count - 1) more)" : ""
             self.init(

@@ -30,6 +30,8 @@ public struct SymbolListImport: Sendable, Equatable {
             case repeated
             /// The row is taken; its spelling was changed, or is unusual.
             case remarked
+            /// The row is taken; that its word is a symbol is a guess.
+            case guessed
         }
 
         /// The row's line, from 1.
@@ -39,8 +41,11 @@ public struct SymbolListImport: Sendable, Equatable {
         /// What is the matter, in a few words.
         public var text: String
 
-        /// Whether the row is wrong, so that a strict import is refused.
+        /// Whether the row is wrong.
         public var isFault: Bool { consequence == .leftOut || consequence == .weightLeftOut }
+
+        /// Whether a strict import is refused for it.
+        var isDoubt: Bool { isFault || consequence == .guessed }
 
         /// One line with the line's number.
         public var description: String { "line \(line): \(text)" }
@@ -65,7 +70,7 @@ public struct SymbolListImport: Sendable, Equatable {
     ///   - csv: The file's bytes.
     ///   - strict: Whether one wrong row refuses the whole list.
     /// - Throws: ``SymbolListError`` when the bytes are no text, a header names no symbol column, no symbol is found,
-    ///   most rows have none, or a strict list has a wrong row.
+    ///   most rows have none, or a strict list has a wrong row or one whose reading is a guess.
     public init(csv: [UInt8], strict: Bool = false) throws(SymbolListError) {
         let text = try ListText.separated(csv)
         try self.init(text: text, HoldingsPreamble(text), strict: strict)
@@ -97,6 +102,12 @@ public struct SymbolListImport: Sendable, Equatable {
     private mutating func readRows(_ text: [UInt8], _ preamble: HoldingsPreamble, _ firstLines: inout [Symbol: Int]) {
         let columns = preamble.columns
         var rows = SeparatedRows(text, separator: preamble.separator)
+        var ahead = rows
+        var last = 0
+        while let (line, row) = ahead.next() {
+            guard case .fields(let fields) = row, columns.symbol < fields.count else { continue }
+            if Self.canBeSymbol(HoldingsRow.text(fields[columns.symbol])) { last = line }
+        }
         while let (line, row) = rows.next() {
             guard line > preamble.headerLine else { continue }
             guard case .fields(let fields) = row else {
@@ -111,8 +122,14 @@ public struct SymbolListImport: Sendable, Equatable {
                 testRows += 1
                 continue
             }
-            guard let symbol = take(field(columns.symbol) ?? "", line, &firstLines), let text = field(columns.weight)
-            else { continue }
+            let written = field(columns.symbol) ?? ""
+            if line > last,
+                Self.isEnd(written, beside: fields.indices.filter { $0 != columns.symbol }.compactMap(field))
+            {
+                leaveOut(written, line, isEnd: true)
+                continue
+            }
+            guard let symbol = take(written, line, &firstLines), let text = field(columns.weight) else { continue }
             switch WeightText(text, decimalComma: preamble.hasDecimalCommas) {
             case .none: break
             case .value(let value): entries[entries.count - 1].weight = value
@@ -144,6 +161,7 @@ public struct SymbolListImport: Sendable, Equatable {
                         + "columns so")
             }
         }
+        let symbols = texts.filter { Self.canBeSymbol($0.cells[0]) }.map(\.line)
         let isSpread = Self.holdNothingButSymbols(texts.map(\.cells))
         let isWatchList = texts.allSatisfy { $0.cells.count > 3 && ["DES", "SYM"].contains($0.cells[0]) }
         var next = texts.startIndex
@@ -160,6 +178,10 @@ public struct SymbolListImport: Sendable, Equatable {
                 _ = take(cells[1], line, &firstLines)
             } else if let words = Self.words(of: cells) {
                 for word in words { _ = take(word, line, &firstLines) }
+            } else if line > symbols.last ?? 0, Self.isEnd(cells[0], beside: cells.dropFirst()) {
+                leaveOut(cells[0], line, isEnd: true)
+            } else if line < symbols.first ?? 0, ListWord.isKnown(cells[0]) {
+                leaveOut(cells[0], line, isEnd: false)
             } else if take(cells[0], line, &firstLines) != nil, cells.count > 1,
                 case .value(let weight) = WeightText(cells[1])
             {
@@ -198,12 +220,42 @@ public struct SymbolListImport: Sendable, Equatable {
         }
     }
 
+    // MARK: - Titles and ends
+
+    /// Whether a cell is none of the words that titles, totals and cash are written with.
+    private static func canBeSymbol(_ text: String) -> Bool {
+        !SymbolSpelling.isMissing(text) && !ListWord.isKnown(text) && !ListWord.isMoney(text)
+    }
+
+    /// Whether what comes after the last symbol ends the list: a total, or cash with numbers alone beside it.
+    private static func isEnd(_ text: String, beside others: some Collection<String>) -> Bool {
+        if ListWord.isKnown(text) { return true }
+        let cells = others.filter { !$0.isEmpty }
+        return ListWord.isMoney(text) && !cells.isEmpty
+            && cells.allSatisfy { cell in
+                if case .value = WeightText(cell) { true } else { false }
+            }
+    }
+
+    /// Leaves a word out. A total is usual; a title that isn't known as one must be corrected.
+    private mutating func leaveOut(_ text: String, _ line: Int, isEnd: Bool) {
+        add(
+            line, isEnd ? .remarked : .leftOut,
+            isEnd
+                ? "\(quoted(text)) after the last symbol is taken for a total or cash and is left out"
+                : "\(quoted(text)) is a word and no symbol: call the column `symbol`")
+    }
+
     // MARK: - One symbol
 
     /// Takes a symbol; returns it when it is a new member.
     private mutating func take(_ text: String, _ line: Int, _ firstLines: inout [Symbol: Int]) -> Symbol? {
         if !text.isEmpty, SymbolSpelling.isMissing(text) {
             add(line, .remarked, "\(quoted(text)) is no symbol and is left out")
+            return nil
+        }
+        if ListWord.isSurely(text) {
+            add(line, .leftOut, "\(quoted(text)) is a word and no symbol")
             return nil
         }
         let symbol: Symbol
@@ -213,7 +265,7 @@ public struct SymbolListImport: Sendable, Equatable {
             return nil
         case .symbol(let read, let remark):
             symbol = read
-            if let remark { add(line, .remarked, remark) }
+            if let remark { add(line, .init(reading: text), remark) }
         }
         if let first = firstLines[symbol] {
             add(line, .repeated, "\(symbol) is on line \(first) already; the first row counts")
@@ -227,6 +279,11 @@ public struct SymbolListImport: Sendable, Equatable {
     private mutating func add(_ line: Int, _ consequence: Problem.Consequence, _ text: String) {
         problems.append(Problem(line: line, consequence: consequence, text: text))
     }
+}
+
+extension SymbolListImport.Problem.Consequence {
+    /// What it means that a text is read as a symbol of another spelling.
+    init(reading text: String) { self = SymbolSpelling.isBegunWord(text) ? .guessed : .remarked }
 }
 
 extension SeparatedRows {

@@ -75,6 +75,11 @@ enum SymbolSpelling: Equatable {
         return rest.isEmpty
     }
 
+    /// Whether a text is written as a text editor begins a word: a capital, then small letters.
+    static func isBegunWord(_ text: String) -> Bool {
+        text.first?.isUppercase == true && text.count > 1 && text.dropFirst().allSatisfy { ("a"..."z").contains($0) }
+    }
+
     private static func fault(in spelling: String, written: String) -> String {
         if spelling.utf8.count > Symbol.maximumLength {
             return "\(quoted(written)) is no symbol: longer than \(Symbol.maximumLength) characters"
@@ -117,13 +122,8 @@ extension SymbolSpelling {
         if let what = identifier(text) { return .elsewhere(what) }
         if let reading = withExchange(text) { return reading }
         if let reading = withSuffix(text) { return reading }
-        // A word as a text editor begins one: no symbol of the feed is written so.
-        let tail = text.dropFirst()
-        if (2...5).contains(text.count), text.first?.isUppercase == true, !isUsual(text),
-            tail.allSatisfy({ ("a"..."z").contains($0) })
-        {
-            return .symbol(text.uppercased())
-        }
+        // No symbol of the feed is written so.
+        if (2...5).contains(text.count), isBegunWord(text), !isUsual(text) { return .symbol(text.uppercased()) }
         return nil
     }
 

@@ -160,9 +160,13 @@ public struct UniverseImporter: Sendable {
         var report = Report(
             file: file.name, group: group, format: list.format, symbols: list.entries.count, outcome: .written,
             problems: list.problems, remarks: list.remarks)
-        if list.cashRows > 0 { report.remarks.append("\(list.cashRows) rows of cash, futures and the like left out") }
+        if list.cashRows > 0 {
+            report.remarks.append("\(list.cashRows.counted("row")) of cash, futures and the like left out")
+        }
         if list.elsewhereRows > 0 {
-            report.remarks.append("\(list.elsewhereRows) holdings that are no US stocks left out")
+            report.remarks.append(
+                "\(list.elsewhereRows.counted("holding that is no US stock", "holdings that are no US stocks")) left out"
+            )
         }
         if let other = taken.updateValue(file.name, forKey: .init(group)) {
             report.outcome = .failed(
@@ -189,7 +193,7 @@ public struct UniverseImporter: Sendable {
         }
         if difference.isDrastic, !options.force {
             report.outcome = .refused(
-                "\(difference.added.count) symbols would join and \(difference.removed.count) of \(difference.before) "
+                "\(difference.added.count.counted("symbol")) would join and \(difference.removed.count) of \(difference.before) "
                     + "leave \(quoted(group.name)): more than half; add --force if that is right")
             return report
         }
@@ -267,7 +271,9 @@ private struct GroupGuess {
     /// Words that file names have beside a fund's ticker.
     private static let words: Set = [
         "fund", "funds", "etf", "full", "daily", "all", "top", "my", "us", "en", "raw", "data", "csv", "xlsx", "list",
-        "export", "detail", "the", "of", "as",
+        "export", "detail", "the", "of", "as", "best", "copy", "final", "month", "new", "old", "test", "today", "week",
+        "year", "jan", "feb", "mar", "march", "apr", "april", "may", "jun", "june", "jul", "july", "aug", "sep", "sept",
+        "oct", "nov", "dec",
     ]
 
     /// The ticker in the name of a file of holdings, the word before `holdings` or else behind it: `IVV_holdings (1)`,
@@ -277,7 +283,7 @@ private struct GroupGuess {
         guard let place = words.lastIndex(where: { $0.lowercased().hasSuffix("holdings") }) else { return nil }
         func isTicker(_ word: Substring) -> Bool {
             (2...5).contains(word.count) && word.allSatisfy { $0.isLetter && $0.isASCII }
-                && !Self.words.contains(word.lowercased())
+                && !Self.words.contains(word.lowercased()) && ListWord.canNameFund(word.uppercased())
         }
         let before = words[..<place].last { !Self.words.contains($0.lowercased()) }
         let behind = words[words.index(after: place)...].first(where: isTicker)

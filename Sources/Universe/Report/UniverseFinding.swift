@@ -1,5 +1,3 @@
-import Store
-
 /// Something that `universe validate` has found.
 public struct UniverseFinding: Sendable, Equatable, CustomStringConvertible {
     /// How bad it is.

@@ -1,3 +1,5 @@
+import MarketData
+
 extension UniverseReport {
     /// The report as Markdown.
     public var markdown: String {
@@ -5,7 +7,7 @@ extension UniverseReport {
         let pull =
             source.map { "last pull from \(Self.escaped($0)), \(UniverseAge.text(.seconds(pullAgeSeconds ?? 0))) ago" }
             ?? "never pulled"
-        lines.append("\(symbols) symbols, \(entries) settings; \(pull).")
+        lines.append("\(symbols.counted("symbol")), \(entries.counted("setting")); \(pull).")
         Self.add(
             "By type", ["Type", "Groups", "Local", "Memberships", "Symbols"],
             types.map { [$0.type, "\($0.groups)", "\($0.local)", "\($0.memberships)", "\($0.symbols)"] }, to: &lines)

@@ -84,7 +84,8 @@ public struct UniverseValidation: Sendable {
         if !malformed.isEmpty {
             add(
                 .fault, .malformed, record,
-                "\(malformed.count) members are no symbols the feed could send: \(sample(malformed)); correct them")
+                "\(malformed.count.counted("member is no symbol", "members are no symbols")) that the feed could send: \(sample(malformed)); correct them"
+            )
         }
         let isFixable = group.origin == .local
         let advice = isFixable ? "" : "; correct it in the database, the next pull brings it"
@@ -92,11 +93,13 @@ public struct UniverseValidation: Sendable {
             let pairs = respelled.sorted { $0.key < $1.key }.map { "\(quoted($0.key)) for \($0.value)" }
             add(
                 .fault, .malformed, record,
-                "\(pairs.count) members are not spelt as the feed spells them: \(sample(pairs))\(advice)",
+                "\(pairs.count.counted("member is", "members are")) not spelt as the feed spells them: \(sample(pairs))\(advice)",
                 isFixable: isFixable)
         }
         if !unusual.isEmpty {
-            add(.note, .unusual, record, "\(unusual.count) members have an unusual spelling: \(sample(unusual))")
+            add(
+                .note, .unusual, record,
+                "\(unusual.count.counted("member has", "members have")) an unusual spelling: \(sample(unusual))")
         }
         let doubled = spellings.filter { $0.value.count > 1 }.sorted { $0.key < $1.key }
         if !doubled.isEmpty {
@@ -201,7 +204,8 @@ public struct UniverseValidation: Sendable {
         for (environment, names) in lonely.sorted(by: { $0.key < $1.key }) {
             add(
                 .note, .environment, nil,
-                "\(names.count) groups exist in \(environment) only: \(sample(names.sorted()))")
+                "\(names.count.counted("group exists", "groups exist")) in \(environment) only: \(sample(names.sorted()))"
+            )
         }
     }
 
@@ -234,7 +238,8 @@ public struct UniverseValidation: Sendable {
                 if !unknown.isEmpty {
                     add(
                         .warning, .unknown, group.record,
-                        "\(unknown.count) members are not in the list of known symbols: \(sample(unknown))")
+                        "\(unknown.count.counted("member is", "members are")) not in the list of known symbols: \(sample(unknown))"
+                    )
                 }
             }
             return
@@ -250,7 +255,7 @@ public struct UniverseValidation: Sendable {
                 if !unknown.isEmpty {
                     add(
                         .note, .unknown, group.record,
-                        "\(unknown.count) members are in no universe and no ETF of \(environment): \(sample(unknown))"
+                        "\(unknown.count.counted("member is", "members are")) in no universe and no ETF of \(environment): \(sample(unknown))"
                     )
                 }
             }

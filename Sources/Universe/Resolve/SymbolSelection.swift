@@ -130,7 +130,7 @@ public struct SymbolSelection: Sendable, Equatable {
         let amount =
             switch target {
             case .everything: "every symbol of the feed"
-            case .symbols(let symbols): symbols.count == 1 ? "1 symbol" : "\(symbols.count) symbols"
+            case .symbols(let symbols): symbols.count.counted("symbol")
             case .nothing: "no symbols"
             }
         switch origin {

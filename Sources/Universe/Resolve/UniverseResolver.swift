@@ -123,7 +123,7 @@ public struct UniverseResolver: Sendable {
     private static func describe(_ refused: [Resolution.RefusedMember]) -> String {
         let samples = refused.prefix(5).map { "\(quoted($0.text)) of \(quoted($0.group))" }.joined(separator: ", ")
         let rest = refused.count > 5 ? ", …" : ""
-        return "\(refused.count) members are no symbols the feed knows how to send and are left out: \(samples)\(rest)"
+        return "left out \(refused.count.counted("member")) that the feed has no symbol for: \(samples)\(rest)"
     }
 
     private static func failure(

@@ -125,3 +125,21 @@ extension TimescaleFacts {
         return lines
     }
 }
+
+extension PostgresConnection {
+    /// Reads what an upload must know of TimescaleDB's columnstore.
+    func readColumnstore(into catalog: inout Catalog) throws(UpstreamError) {
+        let results = try ask(
+            """
+            SELECT coalesce(current_setting('timescaledb.max_tuples_decompressed_per_dml_transaction', true), '0') <> '0';
+            SELECT hypertable_schema, hypertable_name, (extract(epoch FROM max(range_end)) * 1000)::bigint
+            FROM timescaledb_information.chunks WHERE is_compressed AND isfinite(range_end) GROUP BY 1, 2
+            """, "ask TimescaleDB for its columnstore")
+        guard results.count == 2 else { return }
+        catalog.limitsOpening = results[0].rows.first?.first == "t"
+        for (name, table) in catalog.tables {
+            let row = results[1].rows.first { $0[0] == table.schema && $0[1] == table.name }
+            catalog.columnstoreEnds[name] = row?[2].flatMap { Int64($0) }
+        }
+    }
+}

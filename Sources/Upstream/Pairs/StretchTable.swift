@@ -1,17 +1,39 @@
 public import MarketData
 
+/// A stretch as a box claims it, and what must be upstream for that.
+public struct StretchClaim: Sendable, Equatable {
+    /// The stretch.
+    public var stretch: Stretch
+    /// The last row of the kind's stream that the stretch relies on: the ledger must have rows through it. `nil` where a
+    /// stretch ends earlier than was said, which needs no proof.
+    public var row: Int64?
+
+    /// Makes a claim; see the properties for meaning.
+    public init(_ stretch: Stretch, row: Int64? = nil) {
+        self.stretch = stretch
+        self.row = row
+    }
+}
+
 /// The table in which the boxes of a group say what they have whole, over a connection of its own: rows never wait for it.
+///
+/// Each database has one, about the streams that go there, beside their ledger. What a box says is written only where the
+/// ledger proves it in the same transaction. So a database that was restored never holds a stretch without its rows.
 public actor StretchTable {
+    /// How long stretches are kept, in days; a gap that is older is not covered any more.
+    public static let kept = 30
+
     private let configuration: UpstreamConfiguration
     private let group: String
     private let executor = QueueExecutor(label: "edgetick.stretches")
     private let interrupt = Wakeup()
-    private static let table = "edgetick_stretches"
-    /// How long stretches are kept, in days; a gap that is older is not covered any more.
-    private static let kept = 30
+    private static let table = TableShape.stretches.name
 
     /// Runs on a dispatch queue of its own, because the work blocks.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    /// The streams of whose events it speaks.
+    public nonisolated var streams: [EventStream] { configuration.streams }
 
     /// The table as the box `configuration.collector` of a group sees it.
     public init(configuration: UpstreamConfiguration, group: String) {
@@ -22,34 +44,55 @@ public actor StretchTable {
     /// Says what this box has, and returns what the others of its group have that reaches into a span of the events' own
     /// time, by their names; nothing without a span. One transaction.
     ///
+    /// - Parameters:
+    ///   - own: What the ledger does not prove is not said.
+    ///   - line: The identifiers of this box's file.
     /// - Throws: ``UpstreamError`` when the database can't be asked, or the table is missing.
     public func exchange(
-        _ own: [Stretch], reaching span: ClosedRange<Int64>?
+        _ own: [StretchClaim], of line: UploadLine, reaching span: ClosedRange<Int64>?
     ) async throws(UpstreamError) -> [String: [Stretch]] {
+        try await inTransaction { connection throws(UpstreamError) in
+            for claim in own { try say(claim, of: line, over: connection) }
+            return try span.map { span throws(UpstreamError) in try read(span, of: group, over: connection) } ?? [:]
+        }
+    }
+
+    /// What other boxes of any group have that reaches into a span of the events' own time, by their names.
+    ///
+    /// - Throws: ``UpstreamError`` when the database can't be asked, or the table is missing.
+    public func stretches(reaching span: ClosedRange<Int64>) async throws(UpstreamError) -> [String: [Stretch]] {
+        try await inTransaction { connection throws(UpstreamError) in try read(span, of: nil, over: connection) }
+    }
+
+    private static let operation = "tell the group what is whole"
+
+    private func inTransaction<Value: Sendable>(
+        _ body: (PostgresConnection) throws(UpstreamError) -> Value
+    ) async throws(UpstreamError) -> Value {
         try await interruptible(by: interrupt) { () throws(UpstreamError) in
             let connection = try PostgresConnection.connect(configuration, interrupt: interrupt)
             defer { connection.finish() }
-            let operation = "tell the group what is whole"
-            try connection.begin("ISOLATION LEVEL READ COMMITTED", operation)
-            for stretch in own { try say(stretch, over: connection, operation) }
-            let found =
-                try span.map { span throws(UpstreamError) in try read(span, over: connection, operation) } ?? [:]
-            try connection.run("COMMIT", operation)
-            return found
+            try connection.begin("ISOLATION LEVEL READ COMMITTED", Self.operation)
+            let value = try body(connection)
+            try connection.run("COMMIT", Self.operation)
+            return value
         }
     }
 
     private func say(
-        _ stretch: Stretch, over connection: PostgresConnection, _ operation: String
+        _ claim: StretchClaim, of line: UploadLine, over connection: PostgresConnection
     ) throws(UpstreamError) {
+        let stretch = claim.stretch
         let key = "\(SQLText.literal(configuration.collector)), \(SQLText.literal(stretch.kind.rawValue))"
         let (since, through) = (Self.moment(stretch.since), Self.moment(stretch.through))
+        if let row = claim.row {
+            guard try isUpstream(row, of: stretch.kind.stream, line, over: connection) else { return }
+        }
         let updated = try connection.run(
-            """
-            UPDATE \(Self.table) SET through = \(through)
-            WHERE (collector, kind, since) = (\(key), \(since))
-            """, operation)
-        guard updated.last?.affected == 0 else { return }
+            "UPDATE \(Self.table) SET through = \(through) WHERE (collector, kind, since) = (\(key), \(since))",
+            Self.operation)
+        // What ends earlier than was said is of no use where it is not said at all.
+        guard updated.last?.affected == 0, claim.row != nil else { return }
         let symbols = stretch.symbols.map { names in
             "ARRAY[\(names.sorted().map { SQLText.literal($0.description) }.joined(separator: ", "))]::text[]"
         }
@@ -59,24 +102,38 @@ public actor StretchTable {
             AND through < now() - interval '\(Self.kept) days';
             INSERT INTO \(Self.table) (collector, kind, since, through, symbols, "group")
             VALUES (\(key), \(since), \(through), \(symbols ?? "NULL"), \(SQLText.literal(group)))
-            """, operation)
+            """, Self.operation)
+    }
+
+    /// Whether the ledger has rows through one, under an identifier that the file had when it had that row.
+    private func isUpstream(
+        _ row: Int64, of stream: EventStream, _ line: UploadLine, over connection: PostgresConnection
+    ) throws(UpstreamError) -> Bool {
+        let ids = line.predecessors(of: stream).filter { $0.through >= row }.map(\.id) + [line.id]
+        let results = try connection.run(
+            """
+            SELECT count(*) > 0 FROM \(TableShape.ledger.name) WHERE stream = \(SQLText.literal(stream.rawValue))
+            AND buffer_id IN (\(ids.map(SQLText.literal).joined(separator: ", "))) AND last_sequence >= \(row)
+            """, Self.operation)
+        return results.last?.rows.first?.first == "t"
     }
 
     private func read(
-        _ span: ClosedRange<Int64>, over connection: PostgresConnection, _ operation: String
+        _ span: ClosedRange<Int64>, of group: String?, over connection: PostgresConnection
     ) throws(UpstreamError) -> [String: [Stretch]] {
         let results = try connection.run(
             """
             SELECT collector, kind, (extract(epoch FROM since) * 1000)::bigint,
                    (extract(epoch FROM through) * 1000)::bigint, array_to_string(symbols, ' ')
-            FROM \(Self.table) WHERE "group" = \(SQLText.literal(group))
-            AND collector <> \(SQLText.literal(configuration.collector))
-            AND isfinite(since) AND isfinite(through) AND since <= \(Self.moment(span.upperBound)) AND through >= \(Self.moment(span.lowerBound))
-            """, operation)
+            FROM \(Self.table) WHERE \(group.map { "\"group\" = \(SQLText.literal($0)) AND" } ?? "")
+            collector <> \(SQLText.literal(configuration.collector)) AND isfinite(since) AND isfinite(through)
+            AND since <= \(Self.moment(span.upperBound)) AND through >= \(Self.moment(span.lowerBound))
+            """, Self.operation)
         var found: [String: [Stretch]] = [:]
         for row in results.last?.rows ?? [] {
             guard row.count == 5, let box = row[0], let kind = row[1].flatMap({ EventKind(rawValue: $0) }),
-                let since = row[2].flatMap({ Int64($0) }), let through = row[3].flatMap({ Int64($0) })
+                streams.contains(kind.stream), let since = row[2].flatMap({ Int64($0) }),
+                let through = row[3].flatMap({ Int64($0) })
             else { continue }
             let symbols = row[4].map { names in Set(names.split(separator: " ").compactMap { Symbol(String($0)) }) }
             found[box, default: []].append(Stretch(kind: kind, symbols: symbols, since: since, through: through))

@@ -68,6 +68,10 @@ struct Catalog: Sendable, Equatable {
     var tables: [String: TableDescription] = [:]
     /// TimescaleDB's version; `nil` where the extension isn't installed in the database.
     var timescale: String?
+    /// Where the newest chunk of a hypertable's columnstore ends, in milliseconds since the Unix epoch, by the name asked for.
+    var columnstoreEnds: [String: Int64] = [:]
+    /// Whether TimescaleDB keeps a statement from opening more than so many rows of the columnstore.
+    var limitsOpening = false
     /// Citus's version; `nil` where the extension isn't installed in the database.
     var citus: String?
     /// Whether rows may go to another disk than the ledger, so that a COMMIT must wait for all of them: with Citus, and
@@ -181,6 +185,7 @@ extension PostgresConnection {
         for row in results[4].rows.map(\.texts) {
             catalog.elsewhere[row[0], default: []].append(.init(schema: row[1], isUsable: row[2] == "t"))
         }
+        if catalog.timescale != nil { try readColumnstore(into: &catalog) }
         return catalog
     }
 

@@ -305,8 +305,8 @@ extension TableShape {
         let streams = configuration.streams
         let ticks = streams.filter { $0 != .bars }.map { TableShape.table(of: $0.kinds[0]) }
         let bars = streams.contains(.bars) ? [minuteBars, secondBars] : []
-        let others = configuration.role == .main ? [groups, memberships, cacheEntries, fleet, stretches] : []
-        return bars + ticks + others + [ledger]
+        let others = configuration.role == .main ? [groups, memberships, cacheEntries, fleet] : []
+        return bars + ticks + others + [stretches, ledger]
     }
 
     /// The tables that an upload works with.

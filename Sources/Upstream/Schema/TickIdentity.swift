@@ -10,6 +10,14 @@ struct TickIdentity: Sendable, Equatable {
     let isNarrow: Bool
 }
 
+extension Catalog {
+    /// How the table of a stream knows events that are there already; `nil` when it does not, as tables of bars.
+    func identity(of stream: EventStream) -> TickIdentity? {
+        let shape = TableShape.table(of: stream.kinds[0])
+        return tables[shape.name].flatMap(shape.identity)
+    }
+}
+
 extension TableShape {
     /// The columns that tell the events of a table of ticks apart; empty for all other tables.
     var identity: [String] { columns.filter { $0.roles.contains(.identity) }.map(\.name) }

@@ -42,11 +42,6 @@ public struct SchemaChange: Sendable, Equatable {
         }
     }
 
-    init(table: String, state: State) {
-        self.table = table
-        self.state = state
-    }
-
     /// The statements that have all faults away, as a script for whoever owns the tables; empty when there are none.
     public static func recipe(_ changes: [SchemaChange]) -> [String] {
         var seen: Set<String> = []

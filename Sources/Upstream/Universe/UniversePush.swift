@@ -95,7 +95,7 @@ public actor UniversePush {
             if let drastic = plan.drastic.first, !force {
                 throw UpstreamError(
                     .data, "push universes",
-                    "\(plan.drastic.count) groups would change by more than half, such as \(drastic.identity.name) "
+                    "\(plan.drastic.count.counted("group")) would change by more than half, such as \(drastic.identity.name) "
                         + "(+\(drastic.added.count), -\(drastic.removed.count) of \(drastic.before)); look at "
                         + "--dry-run and add --force", object: "group \(drastic.identity.name)")
             }

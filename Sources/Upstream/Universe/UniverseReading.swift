@@ -133,15 +133,19 @@ struct UniverseReading {
             }
             progress(done, count)
         }
-        if strays > 0 { remarks.append("group_memberships: \(strays) rows belong to no group and are left out") }
-        if symbols > 0 { remarks.append("group_memberships: \(symbols) rows have no symbol and are left out") }
+        if strays > 0 {
+            remarks.append("group_memberships: \(strays.counted("row belongs", "rows belong")) to no group: left out")
+        }
+        if symbols > 0 {
+            remarks.append("group_memberships: \(symbols.counted("row has", "rows have")) no symbol: left out")
+        }
         for index in groups.indices {
             let repeated = groups[index].members.sortAndUnite()
             if repeated > 0 {
                 let identity = groups[index].identity
                 remarks.append(
                     "group_memberships: \(identity.type) \(identity.name) (\(identity.environment)) names "
-                        + "\(repeated) symbols twice; each counts once")
+                        + "\(repeated.counted("symbol")) twice; each counts once")
             }
         }
     }

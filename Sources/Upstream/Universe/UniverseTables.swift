@@ -4,11 +4,13 @@ struct UniverseTables: Sendable {
     let memberships: TableDescription
     /// `nil` where there is none.
     let entries: TableDescription?
+    private let user: String
 
     private static let names = ["definition_groups", "group_memberships", "cache_entries"]
 
     init(_ connection: PostgresConnection) throws(UpstreamError) {
         let catalog = try connection.readCatalog(of: Self.names)
+        user = catalog.user
         groups = try Self.table("definition_groups", needing: ["id", "name", "type"], in: catalog)
         memberships = try Self.table("group_memberships", needing: ["group_id", "symbol"], in: catalog)
         entries =
@@ -39,6 +41,34 @@ struct UniverseTables: Sendable {
         return table
     }
 
+    /// Makes sure that the user may write groups.
+    ///
+    /// - Throws: reason `schema`, with the GRANTs that are missing, all at once.
+    func checkWriting() throws(UpstreamError) {
+        let made = [
+            "name", "type", "environment", "liquidity_filter", "description", "metadata", "updated_at", "last_update",
+        ]
+        // The lock that a push takes asks for the right to UPDATE as well.
+        let inGroups = [
+            groups.allows(\.canInsert, made) ? nil : "INSERT", groups.allows(\.canUpdate, made) ? nil : "UPDATE",
+        ]
+        let inMemberships = [
+            memberships.allows(\.canInsert, ["group_id", "symbol", "weight", "metadata"]) ? nil : "INSERT",
+            memberships.canDelete ? nil : "DELETE",
+        ]
+        var grants: [String] = []
+        for (table, missing) in [(groups, inGroups), (memberships, inMemberships)] {
+            let rights = missing.compactMap { $0 }.joined(separator: ", ")
+            if !rights.isEmpty { grants.append("\(rights) ON \(table.namedBySQL)") }
+            grants += table.columns.compactMap(\.closedSequence).map { "USAGE ON SEQUENCE \($0)" }
+        }
+        guard !grants.isEmpty else { return }
+        throw UpstreamError(
+            .schema, "push universes",
+            "the user may not write groups: "
+                + grants.map { "GRANT \($0) TO \(SQLText.name(user));" }.joined(separator: " "), sqlState: "42501")
+    }
+
     /// An expression that gives a column as text, NULL where the table has no such column or it may not be read.
     static func text(_ column: String, of table: TableDescription, _ alias: String) -> String {
         guard let found = table.column(column), found.canSelect else { return "NULL::text" }
@@ -57,6 +87,13 @@ struct UniverseTables: Sendable {
     static func environment(of table: TableDescription, _ alias: String) -> String {
         table.column("environment") == nil
             ? "'DEFAULT'" : "coalesce(\(alias).environment::text, 'DEFAULT')"
+    }
+}
+
+extension TableDescription {
+    /// Whether the user has a right to those of the columns that are there.
+    fileprivate func allows(_ right: (Column) -> Bool, _ columns: [String]) -> Bool {
+        columns.allSatisfy { column($0).map(right) ?? true }
     }
 }
 

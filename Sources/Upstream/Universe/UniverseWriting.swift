@@ -15,6 +15,7 @@ struct UniverseWriting {
         self.connection = connection
         tables = try UniverseTables(connection)
         if !isReadOnly {
+            try tables.checkWriting()
             try connection.run(
                 "LOCK TABLE \(tables.groups.sqlName), \(tables.memberships.sqlName) IN SHARE ROW EXCLUSIVE MODE",
                 "lock the universes")

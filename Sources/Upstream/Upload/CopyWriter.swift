@@ -59,6 +59,10 @@ extension CopyWriter {
         if let value { append(value) } else { appendNull() }
     }
 
+    mutating func append(milliseconds: Int64?, zoned: Bool) {
+        if let milliseconds { append(milliseconds: milliseconds, zoned: zoned) } else { appendNull() }
+    }
+
     mutating func append(_ range: TextRange?, as form: ColumnForm, in arena: TextArena) {
         guard let range else { return appendNull() }
         arena.withUTF8(range) { text in

@@ -17,6 +17,7 @@ enum QuoteField: String, RowField {
     case receivedAt = "received_at"
     case collector
     case connection
+    case participantTime = "participant_time"
 
     @inline(__always)
     func write(_ row: Buffered<Quote>, as form: ColumnForm, in context: RowContext, to copy: inout some CopyWriter) {
@@ -37,6 +38,7 @@ enum QuoteField: String, RowField {
         case .receivedAt: copy.append(microseconds: row.receivedMicroseconds, zoned: form == .zonedTime)
         case .collector: copy.append(context.collectorText)
         case .connection: copy.append(connection: row.connection, in: context)
+        case .participantTime: copy.append(milliseconds: quote.participantTime, zoned: form == .zonedTime)
         }
     }
 }

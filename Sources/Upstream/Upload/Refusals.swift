@@ -41,7 +41,8 @@ struct Refusals: Sendable, Equatable {
     /// The error that has a stream wait for a person: what `error` says, of all the rows like that one.
     func pause(because error: UpstreamError) -> UpstreamError {
         let count = error.sqlState.flatMap { counts[$0] }
-        let rows = count.map { "\($0.rows) rows of \($0.symbols.count) symbols are refused alike: " } ?? ""
+        let rows =
+            count.map { "\($0.rows.counted("row")) of \($0.symbols.count.counted("symbol")) are refused alike: " } ?? ""
         return UpstreamError(
             .refused, error.operation, rows + error.text, sqlState: error.sqlState, object: error.object,
             constraint: error.constraint)

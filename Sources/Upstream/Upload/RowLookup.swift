@@ -119,11 +119,6 @@ public struct RowCopies: Sendable, Equatable {
     public let alike: Int
     /// How many rows upstream are alike.
     public internal(set) var upstream = 0
-
-    init(sequence: Int64, alike: Int) {
-        self.sequence = sequence
-        self.alike = alike
-    }
 }
 
 /// What became of a batch's rows upstream.
@@ -137,22 +132,24 @@ public struct RowsUpstream: Sendable {
     public var present: Set<Int64> { Set(rows.lazy.filter { $0.upstream > 0 }.map(\.sequence)) }
 }
 
-extension Uploader {
-    /// Which rows of a batch are in their table, and how often.
-    func rowsUpstream(
-        _ batch: BufferedBatch, of whose: RowOwner = .anybody, over connection: PostgresConnection, in catalog: Catalog
-    ) throws(UpstreamError) -> RowsUpstream {
+extension RowsUpstream {
+    /// Looks up which rows of a batch are in their table, and how often.
+    ///
+    /// - Throws: any ``UpstreamError/Reason``; `schema` when the table can't be read.
+    init(
+        _ batch: BufferedBatch, of whose: RowOwner = .anybody, by configuration: UpstreamConfiguration,
+        over connection: PostgresConnection, in catalog: Catalog
+    ) throws(UpstreamError) {
         let context = RowContext(
             collector: configuration.collector, connections: batch.connections, text: batch.text,
             barTimestamp: configuration.barTimestamp)
-        var found = RowsUpstream()
         func find<Field: RowField>(
             _ rows: [Buffered<Field.Event>], _ shape: TableShape, _: Field.Type
         ) throws(UpstreamError) {
             guard !rows.isEmpty else { return }
             let lookup = try RowLookup(UploadTarget<Field>(shape, in: catalog), of: whose, in: catalog)
-            found.rows += try lookup.copies(rows, context, over: connection)
-            found.isCertain = found.isCertain && lookup.isCertain
+            self.rows += try lookup.copies(rows, context, over: connection)
+            isCertain = isCertain && lookup.isCertain
         }
         switch batch.stream {
         case .trades: try find(batch.trades, .trades, TradeField.self)
@@ -164,6 +161,5 @@ extension Uploader {
             try find(batch.bars.filter { $0.event.interval == .minute }, .minuteBars, BarField.self)
             try find(batch.bars.filter { $0.event.interval == .second }, .secondBars, BarField.self)
         }
-        return found
     }
 }

@@ -16,6 +16,7 @@ enum TradeField: String, RowField {
     case receivedAt = "received_at"
     case collector
     case connection
+    case participantTime = "participant_time"
 
     @inline(__always)
     func write(_ row: Buffered<Trade>, as form: ColumnForm, in context: RowContext, to copy: inout some CopyWriter) {
@@ -31,15 +32,11 @@ enum TradeField: String, RowField {
         case .conditions: copy.append(trade.conditions, as: form, in: context.text)
         case .sequence: copy.append(trade.sequence)
         case .trfID: copy.append(trade.trfID)
-        case .trfTime:
-            if let time = trade.trfTime {
-                copy.append(milliseconds: time, zoned: form == .zonedTime)
-            } else {
-                copy.appendNull()
-            }
+        case .trfTime: copy.append(milliseconds: trade.trfTime, zoned: form == .zonedTime)
         case .receivedAt: copy.append(microseconds: row.receivedMicroseconds, zoned: form == .zonedTime)
         case .collector: copy.append(context.collectorText)
         case .connection: copy.append(connection: row.connection, in: context)
+        case .participantTime: copy.append(milliseconds: trade.participantTime, zoned: form == .zonedTime)
         }
     }
 }

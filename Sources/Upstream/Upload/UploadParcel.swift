@@ -8,25 +8,39 @@ struct UploadParcel: Sendable {
     let bars: BarSelection
     /// Of the other streams, all.
     let ticks: [Int32]
+    /// Whether the ticks are in the order of what identifies them, and not as they came.
+    private let isByIdentity: Bool
 
-    init(_ batch: BufferedBatch, collector: String, barTimestamp: BarTimestamp) {
+    /// - Parameter isByIdentity: Whether the batch's table has each event once.
+    init(_ batch: BufferedBatch, collector: String, barTimestamp: BarTimestamp, isByIdentity: Bool) {
         self.init(
             batch, rows: 0..<batch.count,
             context: RowContext(
-                collector: collector, connections: batch.connections, text: batch.text, barTimestamp: barTimestamp))
+                collector: collector, connections: batch.connections, text: batch.text, barTimestamp: barTimestamp),
+            isByIdentity: isByIdentity)
     }
 
-    private init(_ batch: BufferedBatch, rows: Range<Int>, context: RowContext) {
+    private init(_ batch: BufferedBatch, rows: Range<Int>, context: RowContext, isByIdentity: Bool) {
         self.batch = batch
         self.context = context
-        let isBars = batch.stream == .bars
-        bars = BarSelection(batch.bars, in: isBars ? rows : 0..<0, timestamp: context.barTimestamp)
-        ticks = isBars ? [] : rows.map { Int32($0) }
+        self.isByIdentity = isByIdentity
+        bars = BarSelection(
+            batch.bars, in: batch.stream == .bars ? rows : 0..<0, timestamp: context.barTimestamp)
+        ticks =
+            switch batch.stream {
+            case .bars: []
+            case _ where !isByIdentity: rows.map { Int32($0) }
+            case .trades: TickOrder.places(of: batch.trades, in: rows, batch.text)
+            case .quotes: TickOrder.places(of: batch.quotes, in: rows, batch.text)
+            case .luld: TickOrder.places(of: batch.limitBands, in: rows, batch.text)
+            case .imbalances: TickOrder.places(of: batch.imbalances, in: rows, batch.text)
+            case .fairValues: TickOrder.places(of: batch.fairValues, in: rows, batch.text)
+            }
     }
 
     /// The same batch, of which only these rows go.
     func part(_ rows: Range<Int>) -> UploadParcel {
-        UploadParcel(batch, rows: rows, context: context)
+        UploadParcel(batch, rows: rows, context: context, isByIdentity: isByIdentity)
     }
 }
 

@@ -86,12 +86,11 @@ struct UploadTarget<Field: RowField>: Sendable {
             """
     }
 
-    /// Inserts those staged rows whose event is not there, and returns how many; all boxes in one order, so that no two
-    /// wait for each other's rows in a circle.
+    /// Inserts those staged rows whose event is not there, in the order in which they were staged: see ``TickOrder``.
     var insertSQL: String {
         """
         INSERT INTO \(table.sqlName) (\(columnList)) SELECT \(columnList) FROM \(Self.staging)
-        ORDER BY \(list(told)) ON CONFLICT DO NOTHING
+        ON CONFLICT DO NOTHING
         """
     }
 

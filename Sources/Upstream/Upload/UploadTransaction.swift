@@ -22,11 +22,10 @@ final class UploadTransaction {
     /// The first error that made a row a refused one although it may be the server's fault.
     private var doubtful: UpstreamError?
     private var lastRefusal: UpstreamError?
-    private var hasRaisedLimit = false
     private var hasComparedTables = false
     /// The transaction whose COMMIT travels with this one's beginning, and what to do when it is answered.
     private var before: UploadTransaction?
-    private var onCommit: () -> Void = {}
+    private var onCommit: (UploadTransaction) -> Void = { _ in }
     /// The last sequence that is upstream, once the ledger's row is locked.
     private(set) var settledSequence: Int64?
     /// The identifiers of the batch's file, now and before.
@@ -99,9 +98,9 @@ final class UploadTransaction {
         return settledSequence
     }
 
-    /// Begins with the first statement that loads rows, and commits `before` with it; `onCommit` is called once that is
+    /// Begins with the first statement that loads rows, and commits `before` with it; `onCommit` hears of it once that is
     /// answered. When rows of the batch turn out to be upstream already, nothing is loaded and ``overlaps`` is set.
-    func begin(after before: UploadTransaction?, isLazy: Bool, onCommit: @escaping () -> Void) {
+    func begin(after before: UploadTransaction?, isLazy: Bool, onCommit: @escaping (UploadTransaction) -> Void) {
         self.before = before
         self.onCommit = onCommit
         pending = before.map { $0.commitSQL(isLazy: isLazy) + "; " } ?? ""
@@ -109,8 +108,13 @@ final class UploadTransaction {
     }
 
     private var beginSQL: String {
-        let begin = ledger.beginSQL(batch.stream)
-        return batch.stream == .bars ? "\(begin); \(ledger.othersSQL(besides: fileIDs))" : begin
+        var statements = [ledger.beginSQL(batch.stream)]
+        if batch.stream == .bars { statements.append(ledger.othersSQL(besides: fileIDs)) }
+        // The limit keeps a careless statement from opening a whole table; this one opens what its rows need.
+        if catalog.limitsOpening {
+            statements.append("SET LOCAL timescaledb.max_tuples_decompressed_per_dml_transaction = 0")
+        }
+        return statements.joined(separator: "; ")
     }
 
     /// Moves the ledger on and commits; on return the server's disk has this and every lazy COMMIT before.
@@ -132,10 +136,10 @@ final class UploadTransaction {
         if let before, !before.isCommitted {
             try before.committed(answer)
             guard before.isCommitted else { return }
-            onCommit()
+            onCommit(before)
             // Its rows are upstream; whoever kept it would keep all batches, each by the next.
             self.before = nil
-            onCommit = {}
+            onCommit = { _ in }
         } else if settledSequence != nil {
             try lock(answer)
         } else {
@@ -213,8 +217,11 @@ final class UploadTransaction {
         _ rows: [Buffered<Bar>], _ order: ArraySlice<Int32>, into target: UploadTarget<BarField>,
         by versions: BarVersions, from source: EventSource, _ context: RowContext, choice: inout UploadPathChoice
     ) throws(UpstreamError) {
-        guard !order.isEmpty else { return }
-        var direct = choice.path == .direct
+        guard let first = order.first else { return }
+        let oldest = rows[Int(first)].event.time(as: context.barTimestamp)
+        // In the columnstore a direct COPY opens the chunks only to find that a key is there, and the merge opens them again.
+        let isShut = catalog.columnstoreEnds[target.table.name].map { oldest < $0 } ?? false
+        var direct = choice.path == .direct && !isShut
         let startedDirect = direct
         try loadHalving(order, into: target, rows: rows, context) { part throws(UpstreamError) in
             if direct {
@@ -372,9 +379,6 @@ final class UploadTransaction {
         } catch {
             // Before the ledger's row is locked there is no savepoint to go back to, and no row to blame.
             guard settledSequence != nil, !overlaps else { throw error }
-            if error.reason == .limit, try raiseLimit(error) {
-                return try loadHalving(part, into: target, rows: rows, context, load)
-            }
             if hidesCode(error), narrowing == nil {
                 narrowing = (error.sqlState, NarrowingBudget(isSlow: false, limit: connection.responseLimit))
             }
@@ -407,14 +411,6 @@ final class UploadTransaction {
             return false
         }
         return narrowing?.budget.failed() ?? false
-    }
-
-    /// Lifts TimescaleDB's limit on decompressed rows for this transaction; `false` when that can't help (any more).
-    private func raiseLimit(_ error: UpstreamError) throws(UpstreamError) -> Bool {
-        guard catalog.timescale != nil, !hasRaisedLimit else { return false }
-        hasRaisedLimit = true
-        pending += "SET LOCAL timescaledb.max_tuples_decompressed_per_dml_transaction = 0; "
-        return true
     }
 
     /// Makes sure, before the first row is refused, that the table is still the one that was read: after an ALTER

@@ -11,30 +11,9 @@ public actor Uploader {
 
     /// Where the rows go, and which.
     public nonisolated let configuration: UpstreamConfiguration
-    let bufferID: String
-    private let logger: Logger
+    let session: UploadSession
+    private let memory: UploadMemory
     private let executor = QueueExecutor(label: "edgetick.upload")
-    private let interrupt = Wakeup()
-    private var connection: PostgresConnection?
-    /// What was read of the tables; `nil` when it must be read (again).
-    private var catalog: Catalog?
-    var choices: [BarGroup: UploadPathChoice] = [:]
-    /// Batches at the head of their streams that did not go up.
-    var stumbles: [EventStream: Stumble] = [:]
-    /// What was refused since a row of the stream last went through.
-    var refusals: [EventStream: Refusals] = [:]
-    /// Whether refused rows become dead letters, however many they are.
-    let setsAside: Bool
-    /// Where the ledger's rows are, of streams that were settled over this connection.
-    var positions: [EventStream: LedgerPosition] = [:]
-    /// Streams that were settled over this connection, also those that have no row in the ledger yet.
-    var settled: Set<EventStream> = []
-    /// Rows through these sequences may be upstream although the ledger's row is before them: a person has them sent again.
-    var sentAgain: [EventStream: Int64] = [:]
-    /// The tokens of transactions that were made or tried, from the newest that is on the server's disk on.
-    var made: [EventStream: [String]] = [:]
-    /// Whether the bars of others were looked at, once in the process's life.
-    private var hasLooked = false
     private var isBusy = false
     private var waiting: [CheckedContinuation<Void, Never>] = []
 
@@ -48,10 +27,9 @@ public actor Uploader {
     public init(
         configuration: UpstreamConfiguration, bufferID: String, settingAside: Bool = false, logger: Logger
     ) {
-        setsAside = settingAside
         self.configuration = configuration
-        self.bufferID = bufferID
-        self.logger = logger
+        session = UploadSession(configuration: configuration, bufferID: bufferID, logger: logger)
+        memory = UploadMemory(setsAside: settingAside)
     }
 
     /// Connects, unless connected already, and reads and checks the tables.
@@ -62,7 +40,7 @@ public actor Uploader {
     /// - Throws: any ``UpstreamError/Reason``.
     public func connect() async throws(UpstreamError) {
         try await inTurn { () throws(UpstreamError) in
-            _ = try self.connected()
+            _ = try self.session.connected()
         }
     }
 
@@ -72,10 +50,10 @@ public actor Uploader {
     /// - Throws: any ``UpstreamError/Reason``.
     public func ledger(of bufferIDs: [String]) async throws(UpstreamError) -> [String: [EventStream: Int64]] {
         try await inTurn { () throws(UpstreamError) in
-            let (connection, catalog) = try self.connected()
+            let (connection, catalog) = try self.session.connected()
             var found: [String: [EventStream: Int64]] = [:]
             for id in bufferIDs {
-                let ledger = try self.ledger(in: catalog, of: id)
+                let ledger = try self.session.ledger(in: catalog, of: id)
                 for stream in self.configuration.streams {
                     let rows = try connection.ask(ledger.readSQL(stream, of: id), "read the ledger").last?.rows
                     guard let row = rows?.first.flatMap({ LedgerRow($0[...]) }) else { continue }
@@ -86,25 +64,48 @@ public actor Uploader {
         }
     }
 
-    /// The stream's row of the ledger, from the server's disk: read behind a lock, when no transaction holds it any more.
-    func settledRow(
-        _ stream: EventStream, _ ledger: Ledger, _ connection: PostgresConnection
-    ) throws(UpstreamError) -> LedgerRow? {
-        do throws(UpstreamError) {
-            let row = ledger.readSQL(stream, of: bufferID) + " FOR UPDATE"
-            let sql = [ledger.beginSQL, row, Ledger.waitSQL, "COMMIT"].joined(separator: "; ")
-            let answers = try connection.run(sql, "read the ledger")
-            return answers.lazy.compactMap { $0.rows.first.flatMap { LedgerRow($0[...]) } }.first
-        } catch {
-            abandon()
-            throw error
+    /// Sends all that `source` has: each batch's rows and the ledger in one transaction (in several, one after the
+    /// other, when a limit of the server makes that necessary).
+    ///
+    /// The server never waits for a batch to be read: that happens while it loads the one before. Its COMMIT travels
+    /// with the next batch's beginning, so a far server costs two exchanges a batch, and most COMMITs don't wait for the
+    /// server's disk: see ``CommitGroup``. Rows that the ledger has already are skipped. Each transaction is written down
+    /// in the file while its rows are loaded.
+    ///
+    /// A stream that fails while the connection stands is left out from then on; `source` hears of it, and the other
+    /// streams go on.
+    ///
+    /// - Throws: What ends the drain for all streams: a lost connection, a ledger that can't be used,
+    ///   `CancellationError`, what `source` throws; else, when everything else is upstream, the first stream's failure. The
+    ///   transaction under way is rolled back, or its end is unknown and the ledger tells: draining again from the first
+    ///   batch that was not settled is always right. What was read ahead is dropped.
+    ///
+    /// - Parameter file: The file that the rows come from; without one, what this uploader did is all that is known of them.
+    public func drain(_ source: some UploadSource, of file: (any UploadFile)? = nil) async throws {
+        let file = file ?? NoFile(id: session.bufferID)
+        try await inTurn { try await Drain(source, of: file, over: self.session, self.memory).run() }
+    }
+
+    /// Settles a stream with the ledger; returns at once when that was done over this connection.
+    ///
+    /// - Parameter isTakeover: Whether a person decided: what another copy took over is taken back. Each row that waits
+    ///   then is looked up before it goes, and left out where it is upstream.
+    /// - Throws: reason `ledger` when a person must decide; any ``UpstreamError/Reason``.
+    public func settle(
+        _ stream: EventStream, with file: some UploadFile, isTakeover: Bool = false
+    ) async throws(UpstreamError) {
+        try await inTurn { () throws(UpstreamError) in
+            _ = try self.session.connected()
+            guard isTakeover || !self.session.places.isSettled(stream) else { return }
+            try await Settlement(of: stream, with: file, over: self.session, isTakeover: isTakeover).run()
+            if isTakeover { self.session.places.sendAgain(stream, through: file.marks(of: stream).last) }
         }
     }
 
     /// Has every stream settled again, as over a new connection.
     public func settleAgain() async {
         await takeTurn()
-        forgetPositions()
+        session.places.forget()
         endTurn()
     }
 
@@ -113,8 +114,8 @@ public actor Uploader {
     /// - Throws: any ``UpstreamError/Reason``.
     public func lookUp(_ batch: BufferedBatch) async throws(UpstreamError) -> RowsUpstream {
         try await inTurn { () throws(UpstreamError) in
-            let (connection, catalog) = try self.connected()
-            return try self.rowsUpstream(batch, over: connection, in: catalog)
+            let (connection, catalog) = try self.session.connected()
+            return try RowsUpstream(batch, by: self.configuration, over: connection, in: catalog)
         }
     }
 
@@ -123,7 +124,7 @@ public actor Uploader {
     /// - Throws: any ``UpstreamError/Reason``.
     public func superseded(_ bars: [LateBar]) async throws(UpstreamError) -> Set<Int> {
         try await inTurn { () throws(UpstreamError) in
-            let (connection, catalog) = try self.connected()
+            let (connection, catalog) = try self.session.connected()
             var found: Set<Int> = []
             for (interval, shape) in [(Bar.Interval.minute, TableShape.minuteBars), (.second, .secondBars)] {
                 let rows = bars.enumerated().filter { $1.bar.interval == interval }.map { (place: $0, late: $1) }
@@ -142,12 +143,12 @@ public actor Uploader {
     /// Closes the connection; an upload under way ends first.
     public func disconnect() async {
         await takeTurn()
-        drop()
+        session.drop()
         endTurn()
     }
 }
 
-// MARK: - Turns and connection
+// MARK: - Turns
 
 extension Uploader {
     func inTurn<Value: Sendable, Failure: Error>(
@@ -155,7 +156,7 @@ extension Uploader {
     ) async throws(Failure) -> Value {
         await takeTurn()
         defer { endTurn() }
-        return try await interruptible(by: interrupt, body)
+        return try await interruptible(by: session.interrupt, body)
     }
 
     private func takeTurn() async {
@@ -168,72 +169,5 @@ extension Uploader {
 
     private func endTurn() {
         if waiting.isEmpty { isBusy = false } else { waiting.removeFirst().resume() }
-    }
-
-    /// Leaves no transaction open; gives the connection up when even that doesn't work. Tables are read again.
-    func abandon() {
-        catalog = nil
-        guard let connection, connection.isUsable else { return drop() }
-        guard connection.isInTransaction else { return }
-        do {
-            try connection.run("ROLLBACK", "roll back")
-        } catch {
-            drop()
-        }
-    }
-
-    private func drop() {
-        connection?.finish()
-        connection = nil
-        catalog = nil
-        forgetPositions()
-    }
-
-    /// Where the ledger's rows are isn't known any more.
-    func forgetPositions(of streams: [EventStream] = EventStream.allCases) {
-        for stream in streams {
-            positions[stream] = nil
-            settled.remove(stream)
-        }
-    }
-
-    /// The connection, where it was not given up.
-    var standing: PostgresConnection? { connection.flatMap { $0.isUsable ? $0 : nil } }
-
-    /// The connection and what was read of the tables, both made again where necessary.
-    func connected() throws(UpstreamError) -> (PostgresConnection, Catalog) {
-        if let connection, connection.isUsable, let catalog { return (connection, catalog) }
-        if connection?.isUsable != true {
-            drop()
-            let connection = try PostgresConnection.connect(configuration, interrupt: interrupt)
-            self.connection = connection
-            logger.info(
-                "connected to upstream",
-                metadata: [
-                    "target": "\(configuration.target)", "encrypted": "\(connection.isEncrypted)",
-                    "version": "\(connection.serverVersion / 10000).\(connection.serverVersion % 10000)",
-                ])
-        }
-        guard let connection else { throw UpstreamError(.connectionLost, "connect", "not connected") }
-        let catalog = try connection.readCatalog(of: TableShape.targets.map(\.name))
-        _ = try ledger(in: catalog)
-        if !hasLooked {
-            hasLooked = true
-            if let warning = try connection.barTimestampWarning(in: catalog, configuration.barTimestamp) {
-                logger.warning("ohlcv_1min: \(warning)")
-            }
-        }
-        self.catalog = catalog
-        return (connection, catalog)
-    }
-
-    func ledger(in catalog: Catalog, of id: String? = nil) throws(UpstreamError) -> Ledger {
-        let bufferID = id ?? bufferID
-        guard bufferID.utf8.count <= 38, bufferID.allSatisfy({ $0.isHexDigit || $0 == "-" }), !bufferID.isEmpty else {
-            throw UpstreamError(.configuration, "read the buffer's id", "it is not a UUID")
-        }
-        let table = try TableShape.ledger.usable(in: catalog)
-        return Ledger(
-            table: table, bufferID: bufferID, collector: configuration.collector, sessionSQL: configuration.sessionSQL)
     }
 }

@@ -25,7 +25,7 @@ extension Uploader {
         of symbols: [Symbol], starts: Range<Int64>
     ) async throws(UpstreamError) -> UpstreamBars {
         try await inTurn { () throws(UpstreamError) in
-            let (connection, catalog) = try self.connected()
+            let (connection, catalog) = try self.session.connected()
             let target = try UploadTarget<BarField>(.minuteBars, in: catalog)
             return try connection.minuteBars(of: symbols, starts, in: target, self.configuration.barTimestamp)
         }
@@ -38,12 +38,8 @@ extension Uploader {
     /// - Throws: any ``UpstreamError/Reason``.
     public func identifiedStreams() async throws(UpstreamError) -> Set<EventStream> {
         try await inTurn { () throws(UpstreamError) in
-            let (_, catalog) = try self.connected()
-            return Set(
-                self.configuration.streams.filter { stream in
-                    let shape = TableShape.table(of: stream.kinds[0])
-                    return catalog.tables[shape.name].flatMap(shape.identity)?.isWhole == true
-                })
+            let (_, catalog) = try self.session.connected()
+            return Set(self.configuration.streams.filter { catalog.identity(of: $0)?.isWhole == true })
         }
     }
 }

@@ -62,7 +62,8 @@ export class Coverage {
       byId('coverage').hidden = false;
       setText(byId('coverage-note'), problem ?? '');
       this.#drawCalendar(periods);
-      const last = periods.findLast((period) => period.state !== 'closed' && period.symbols > 0);
+      const isOpen = (period) => period.state !== 'closed';
+      const last = periods.findLast((period) => isOpen(period) && period.symbols > 0) ?? periods.findLast(isOpen);
       this.#open(route.get('day') || last?.from || periods.at(-1)?.from || '');
     } catch (error) {
       setText(byId('coverage-note'), error.message);
@@ -120,6 +121,7 @@ export class Coverage {
       this.#found = found;
       const [period] = found.periods;
       byId('coverage-controls').hidden = !period?.symbols;
+      this.#readout.hidden = !period?.symbols;
       const state = period?.symbols || period?.state === 'closed' ? STATES[period.state] : 'nothing was collected';
       setText(byId('coverage-title'), `${day}: ${state}${period?.symbols ? `; ${format.count(period.reconciled_symbol_days)} of ${format.plural(period.symbols, 'symbol')} compared with the tape` : ''}`);
       const button = byId('coverage-days').querySelector(`[data-day="${day}"]`);

@@ -24,6 +24,11 @@ export function svg(name, attributes = {}, ...children) {
   return fill(document.createElementNS(SVG, name), attributes, children);
 }
 
+// Shows or hides a section, which not every collector has, and the way to it.
+export function showSection(id, isShown) {
+  for (const part of [byId(id), document.querySelector(`nav a[href="#${id}"]`)]) part.hidden = !isShown;
+}
+
 // Changes a text only when it differs, so that nothing is announced or laid out for nothing.
 export function setText(element, text) {
   const wanted = String(text ?? '');
@@ -35,11 +40,16 @@ export function setLevel(element, level) {
 }
 
 export function facts(pairs) {
-  return el('dl', { class: 'facts' }, pairs.map(([name, value]) => [el('dt', {}, name), el('dd', {}, value)]).flat());
+  return el('dl', { class: 'facts' }, pairs.map(([name, value]) => el('div', {}, el('dt', {}, name), el('dd', {}, value))));
 }
 
-// A table with a head that stays, in a box of its own that scrolls. A column is a name, or a name and a class.
+// A table with a head that stays, in a box of its own that scrolls. A column is a name, or a name and a class. On a narrow
+// screen each row is a block of lines, and a line begins with its column's name.
 export function table(title, columns, rows) {
+  const names = columns.map((column) => [column].flat()[0]);
+  for (const { cells } of rows) {
+    if (cells.length === names.length) names.forEach((name, place) => { cells[place].dataset.name = name; });
+  }
   return el(
     'div', { class: 'scroll records', tabindex: '0', role: 'region', 'aria-label': title },
     el(

@@ -137,8 +137,10 @@ export class Freshness {
 
   // Reads who is in the groups that the map is divided by.
   async #divide() {
-    const by = route.get('by');
-    this.#division.value = by;
+    // An address may name a type of which there is no group here.
+    this.#division.value = route.get('by');
+    if (this.#division.selectedIndex === -1) this.#division.value = '';
+    const by = this.#division.value;
     this.#by = by;
     const names = this.#groups.filter((group) => group.type === by).map((group) => group.name);
     const members = new Map();

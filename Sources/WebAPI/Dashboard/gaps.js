@@ -54,7 +54,7 @@ export function gapTable(gaps, { title = 'Gaps', pick } = {}) {
 export class Gaps {
   #count = -1;
   #loaded = 0;
-  #gaps = [];
+  latest = []; // the newest
   #pick;
   #changed;
 
@@ -67,13 +67,13 @@ export class Gaps {
 
   // Reads again when the count says that something is new, and, while a gap is not settled, what became of it.
   async refresh(count) {
-    const isUnsettled = this.#gaps.some((gap) => gap.to_ms === null || gap.state === 'open');
+    const isUnsettled = this.latest.some((gap) => gap.to_ms === null || gap.state === 'open');
     if (count === this.#count && !(count > 0 && Date.now() - this.#loaded > (isUnsettled ? AGE : AGE * 6))) return;
     this.#count = count;
     this.#loaded = Date.now();
     try {
       const { gaps, total } = await load('/api/gaps?limit=200');
-      this.#gaps = gaps;
+      this.latest = gaps;
       setText(byId('gaps-count'), total ? `${format.count(total)}${total > gaps.length ? `, the newest ${gaps.length} shown` : ''}` : '');
       this.#draw();
       this.#changed(gaps);
@@ -88,11 +88,11 @@ export class Gaps {
 
   #draw() {
     const box = byId('gaps-panel');
-    if (this.#gaps.length === 0) return box.replaceChildren(empty('No gaps: no event is known to be missed.'));
+    if (this.latest.length === 0) return box.replaceChildren(empty('No gaps: no event is known to be missed.'));
     if (box.matches(':focus-within')) return undefined;
     // A list that somebody reads stays where it is.
     const top = box.firstElementChild?.scrollTop ?? 0;
-    box.replaceChildren(gapTable(this.#gaps, { pick: this.#pick }));
+    box.replaceChildren(gapTable(this.latest, { pick: this.#pick }));
     box.firstElementChild.scrollTop = top;
     return undefined;
   }

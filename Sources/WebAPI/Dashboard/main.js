@@ -23,6 +23,7 @@ import { zone } from './zone.js';
 
 let offset = 0; // the collector's clock minus this one's, in milliseconds
 let groupCount = null;
+let latest = null; // the last state that the stream brought
 const now = () => Date.now() + offset;
 
 if (route.get('tz')) zone.choose(route.get('tz'), { keeps: false });
@@ -39,14 +40,17 @@ const gaps = new Gaps({
     route.set({ symbol, to: (gap.to_ms ?? now()) + 30 * 60000, every: '' }, { panel: 'symbol' });
     follow();
   },
-  changed: (found) => history.mark(found),
+  changed: (found) => {
+    history.mark(found);
+    showOverview();
+  },
 });
 const letters = new Letters();
 const coverage = new Coverage((symbol, moment) => {
   route.set({ symbol, to: moment + 60 * 60000, every: '' }, { panel: 'symbol' });
   follow();
 });
-const fleet = new Fleet();
+const fleet = new Fleet(() => showOverview());
 const tickers = new Tickers(showSymbol);
 const connections = new Connections((state) => tickers.open(state));
 const names = (id) => connections.nameOf(id);
@@ -58,6 +62,10 @@ const universes = new Universes({
   },
 });
 const events = new Events((filter) => stream.follow(filter));
+
+function showOverview() {
+  if (latest) overview.show(latest, { groups: groupCount, fleet: fleet.latest, gaps: gaps.latest });
+}
 
 // Brings a part of the page into view and makes it the place where the keyboard goes on.
 function open(id) {
@@ -117,7 +125,8 @@ stream.addEventListener('connection_status_update', ({ detail }) => {
 stream.addEventListener('metrics_update', ({ detail }) => {
   offset = detail.timestamp_ms - Date.now();
   contact.heard();
-  overview.show(detail, groupCount, fleet.latest);
+  latest = detail;
+  showOverview();
   connections.show(detail.connections, detail.timestamp_ms);
   history.take(detail.point, detail.connections, detail.sync.is_configured);
   freshness.connections(detail.connections);

@@ -99,16 +99,19 @@ export class Overview {
   #process = new Card('Process', ['loops']);
   #relay = new Card('Relay', ['relay']);
   #fleet = new Card('Fleet', ['fleet']);
+  #completeness = new Card('Completeness', ['reconcile']);
   #others = new Card('Other', []);
-  #cards = [this.#feed, this.#buffer, this.#upload, this.#universes, this.#process, this.#relay, this.#fleet, this.#others];
+  #cards = [this.#feed, this.#buffer, this.#upload, this.#completeness, this.#universes, this.#process, this.#relay, this.#fleet, this.#others];
   #push = el('button', { type: 'button', id: 'push' }, 'Push now…');
+  #letters = el('a', { href: '#dead-letters', class: 'small' }, 'Dead letters');
   #meter = el('span');
   #open;
 
   // `open` is called with the id of a card that somebody wants to see.
   constructor(open) {
     this.#open = open;
-    this.#upload.figure.append(this.#push);
+    this.#upload.foot.append(this.#letters, this.#push);
+    this.#completeness.foot.append(el('a', { href: '#gaps', class: 'small' }, 'Gaps'));
     this.#relay.foot.append(el('a', { href: '#relay', class: 'small' }, 'Clients'));
     this.#fleet.foot.append(el('a', { href: '#fleet', class: 'small' }, 'Boxes'));
     this.#buffer.facts.before(el('div', { class: 'meter', 'aria-hidden': 'true' }, this.#meter));
@@ -118,8 +121,8 @@ export class Overview {
     this.#push.addEventListener('click', () => this.#pushNow());
   }
 
-  // `fleet` is what was last read of the boxes that share the database; null before.
-  show(status, groups, fleet) {
+  // What was last read beside the state: the number of groups and the boxes that share the database, null before; the newest gaps.
+  show(status, { groups, fleet, gaps }) {
     const { buffer, sync, health, process, cache, relay } = status;
     this.#showVerdict(status);
 
@@ -135,7 +138,7 @@ export class Overview {
 
     const share = buffer.maximum_bytes > 0 ? buffer.used_bytes / buffer.maximum_bytes : 0;
     this.#meter.style.width = `${Math.min(100, share * 100).toFixed(1)}%`;
-    this.#buffer.show(format.count(buffer.pending), sync.is_configured ? `${buffer.pending === 1 ? 'row' : 'rows'} to upload` : `${buffer.pending === 1 ? 'row' : 'rows'} kept`, [
+    this.#buffer.show(format.count(buffer.pending), `${buffer.pending === 1 ? 'row' : 'rows'} ${sync.is_configured ? 'to upload' : 'kept'}`, [
       ['In use', format.bytes(buffer.used_bytes)],
       ['Cap', format.bytes(buffer.maximum_bytes)],
       ['Write-ahead log', format.bytes(buffer.wal_bytes)],
@@ -153,6 +156,14 @@ export class Overview {
       [isTrouble ? 'Next try' : 'Next pass', next],
     ] : [], health, { off: isOn ? null : 'DATABASE_URI is not set: what is collected stays in the file, until its cap.' });
     this.#push.hidden = !isOn;
+    this.#letters.hidden = buffer.dead_letters === 0;
+
+    const inState = (...states) => format.count(gaps.filter((gap) => states.includes(gap.state)).length) + (buffer.gaps > gaps.length ? ' or more' : '');
+    this.#completeness.show(format.count(buffer.gaps), buffer.gaps === 1 ? 'gap' : 'gaps', buffer.gaps ? [
+      ['Filled', inState('filled', 'empty', 'covered')],
+      ['Not all filled', inState('open', 'partial')],
+      ["Can't be filled", inState('unfillable')],
+    ] : [], health, { off: status.reconcile ? null : 'No day is checked: RECONCILE_AT is not set.' });
 
     this.#universes.show(groups === null ? '–' : format.count(groups), groups === 1 ? 'group' : 'groups', [
       ['Environment', status.environment],
@@ -186,17 +197,18 @@ export class Overview {
 
   // Green only while the other boxes are well too.
   #showFleet({ fleet: own, shard, health }, fleet) {
-    const boxes = fleet?.boxes ?? [];
+    if (!fleet) return this.#fleet.show('–', 'boxes', [], { checks: {} });
+    const { boxes } = fleet;
     const others = boxes.filter((box) => box.id !== fleet.collector && box.status !== 'ok');
     const live = boxes.filter((box) => box.standing === 'live').length;
-    const problem = own.problem ?? fleet?.problem;
+    const problem = own.problem ?? fleet.problem;
     const more = {};
     if (others.length) {
       more.boxes = { status: others[0].status, detail: `${others[0].id} ${others[0].standing === 'live' ? others[0].status : others[0].standing}${others.length > 1 ? ` and ${format.plural(others.length - 1, 'more box', 'more boxes')}` : ''}` };
     }
     if (problem) more.database = { status: 'degraded', detail: problem };
     const versions = [...new Set(boxes.map((box) => box.version))];
-    this.#fleet.show(boxes.length ? format.count(live) : '–', `of ${format.plural(boxes.length, 'box', 'boxes')} live`, [
+    return this.#fleet.show(format.count(live), `of ${format.plural(boxes.length, 'box', 'boxes')} live`, [
       ['Furthest behind', boxes.length ? format.duration(Math.max(...boxes.map((box) => box.oldest_pending_seconds))) : '–'],
       [versions.length > 1 ? 'Versions' : 'Version', versions.join(', ') || '–'],
       ['Clock offset', own.clock_offset_ms === null ? '–' : `${format.count(own.clock_offset_ms)} ms`],
@@ -240,7 +252,7 @@ export class Overview {
     if (!agreed) return;
     await act(this.#push, async () => {
       const state = await load('/api/sync', { method: 'POST' });
-      return `The upload was asked to start; ${format.plural(state.rows_pending, 'row')} ${state.rows_pending === 1 ? 'waits' : 'wait'}.`;
+      return `The upload was asked to start; ${format.plural(state.rows_pending, 'row waits', 'rows wait')}.`;
     });
   }
 }

@@ -1,6 +1,6 @@
 // Who reads over the relay, and how far behind.
 
-import { byId, el, empty, setText, table } from './dom.js';
+import { byId, el, empty, setText, showSection, table } from './dom.js';
 import * as format from './format.js';
 import { zone } from './zone.js';
 
@@ -11,7 +11,7 @@ function state(client) {
 }
 
 export function showRelay(relay) {
-  byId('relay').hidden = !relay;
+  showSection('relay', relay);
   if (!relay) return;
   const closed = relay.slow_clients === 1 ? '1 client closed because it read too slowly' : `${format.count(relay.slow_clients)} clients closed because they read too slowly`;
   const totals = [
@@ -39,7 +39,7 @@ export function showRelay(relay) {
       el('td', {}, client.agent ?? client.address, client.agent ? el('span', { class: 'muted small block' }, client.address) : null),
       el('td', { class: 'keep' }, el('span', { class: 'badge', 'data-level': level }, word)),
       el('td', {}, `${format.count(client.channels)}${client.sample_channels.length ? `: ${client.sample_channels.join(', ')}${client.channels > client.sample_channels.length ? ' …' : ''}` : ''}`),
-      number(client.waiting_events ? `${format.plural(client.waiting_events, 'event')}, ${format.bytes(client.waiting_bytes)}` : client.waiting_bytes ? format.bytes(client.waiting_bytes) : 'nothing'),
+      el('td', { class: 'num wraps' }, client.waiting_events ? `${format.plural(client.waiting_events, 'event')}, ${format.bytes(client.waiting_bytes)}` : client.waiting_bytes ? format.bytes(client.waiting_bytes) : 'nothing'),
       number(format.count(client.events)), number(format.count(client.replayed_events)), number(format.bytes(client.bytes)),
       number(format.moment(client.connected_since_ms)));
   })));

@@ -1,10 +1,8 @@
 import Collector
 import Feed
-import MarketData
 import NIOCore
 import ServiceLifecycle
 import Store
-import Wire
 
 /// The beat of the pages: keeps the last hour and feeds the readers of the event stream.
 struct EventBroadcast: Service {

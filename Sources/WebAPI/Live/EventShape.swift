@@ -1,5 +1,4 @@
 import Collector
-import MarketData
 import NIOCore
 import Store
 import Wire

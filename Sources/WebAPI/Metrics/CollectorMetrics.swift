@@ -221,7 +221,7 @@ enum CollectorMetrics {
             "Events left out because another connection had brought them.", placement.duplicates)
         text.metric(
             "edgetick_feed_forgotten_events_total", .counter,
-            "Events forgotten too early to tell a second copy.", placement.forgotten)
+            "Events forgotten while a connection still owed its copy; it is opened again.", placement.forgotten)
     }
 
     private static func latency(_ sample: StatusBoard.Sample, _ text: inout MetricsText) {

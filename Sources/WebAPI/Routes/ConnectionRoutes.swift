@@ -40,12 +40,12 @@ struct ConnectionRoutes: Sendable {
                 return Reply(ConnectionJSON(try connection(call.value(of: Self.known), in: sample), in: sample))
             },
             Route(
-                .post, one, .guarded, "addConnection", "Adds a connection; the change lasts until restart",
+                .post, one, .data, "addConnection", "Adds a connection; the change lasts until restart",
                 parameters: [Self.new],
                 body: Route.Body(schema: .of(ConnectionRequestJSON.self), isRequired: false), statuses: [201],
                 answer: add),
             Route(
-                .delete, one, .guarded, "removeConnection", "Removes a connection; the change lasts until restart",
+                .delete, one, .data, "removeConnection", "Removes a connection; the change lasts until restart",
                 parameters: [Self.known], answer: remove),
             Route(
                 .get, one + "/tickers", .data, "tickers", "A connection's symbols", parameters: [Self.known]
@@ -53,10 +53,10 @@ struct ConnectionRoutes: Sendable {
                 Reply(TickersJSON(try connection(call.value(of: Self.known), in: board.sample)))
             },
             Route(
-                .post, "/api/websocket/rebalance", .guarded, "rebalance", "Moves symbols so that the load is even",
+                .post, "/api/websocket/rebalance", .data, "rebalance", "Moves symbols so that the load is even",
                 answer: rebalance),
             Route(
-                .post, subscriptions, .guarded, "subscribe", "Adds symbols; the change lasts until restart",
+                .post, subscriptions, .data, "subscribe", "Adds symbols; the change lasts until restart",
                 body: change
             ) { call in
                 try await self.change(call) { (source, symbols, connection) throws(CollectorProblem) in
@@ -64,7 +64,7 @@ struct ConnectionRoutes: Sendable {
                 }
             },
             Route(
-                .delete, subscriptions, .guarded, "unsubscribe", "Removes symbols; the change lasts until restart",
+                .delete, subscriptions, .data, "unsubscribe", "Removes symbols; the change lasts until restart",
                 body: change
             ) { call in
                 try await self.change(call) { (source, symbols, connection) throws(CollectorProblem) in

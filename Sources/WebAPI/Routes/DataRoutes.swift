@@ -40,6 +40,7 @@ struct DataRoutes: Sendable {
     let board: StatusBoard
     let tap: EventTap
     let calls: BoundedCalls
+    let coverages: BoundedCalls
     let body: BodyReader
     /// For what waits until the upload has a moment; one at a time, so that no letter is given up twice.
     let retries: BoundedCalls
@@ -77,7 +78,7 @@ struct DataRoutes: Sendable {
                 .get, "/api/dead-letters", .data, "deadLetters", "Rows that upstream refused, newest first",
                 parameters: [Self.limit], answer: deadLetters),
             Route(
-                .post, "/api/dead-letters/retry", .guarded, "retryDeadLetters",
+                .post, "/api/dead-letters/retry", .data, "retryDeadLetters",
                 "Puts refused rows back into the queue, to be sent once more", body: choice, statuses: [202]
             ) { call in
                 let choice = try await self.choice(call)
@@ -89,7 +90,7 @@ struct DataRoutes: Sendable {
                 return Reply(DeadLetterRequeueJSON(result), status: .accepted)
             },
             Route(
-                .post, "/api/dead-letters/discard", .guarded, "discardDeadLetters",
+                .post, "/api/dead-letters/discard", .data, "discardDeadLetters",
                 "Takes refused rows out of the file for good", body: choice
             ) { call in
                 let choice = try await self.choice(call)
@@ -148,10 +149,15 @@ struct DataRoutes: Sendable {
             try await source.gaps(
                 states: states.isEmpty ? Set(GapState.allCases) : states, limit: symbol == nil ? limit : Self.searched)
         }
+        var isComplete = true
         if let symbol {
+            let isAll = gaps.count < Self.searched
             gaps = Array(gaps.filter { $0.gap.symbols.isEmpty || $0.gap.symbols.contains(symbol) }.prefix(limit))
+            isComplete = isAll || gaps.count == limit
         }
-        return Reply(GapsJSON(gaps, total: board.sample.snapshot.buffer.gaps, symbolLimit: Self.listed))
+        return Reply(
+            GapsJSON(
+                gaps, total: board.sample.snapshot.buffer.gaps, isComplete: isComplete, symbolLimit: Self.listed))
     }
 
     @Sendable private func coverage(_ call: Call) async throws -> Reply<CoverageJSON> {
@@ -161,7 +167,7 @@ struct DataRoutes: Sendable {
         let key = try call.value(of: Self.universe)
         let length = try call.value(of: Self.length) ?? .day
         let source = source
-        let report = try await calls.run("the buffer") { () throws(CollectorProblem) in
+        let report = try await coverages.run("the buffer or the database") { () throws(CollectorProblem) in
             var wanted = listed
             if let key { wanted.formUnion(try await source.universe(key: key).symbols) }
             return try await source.coverage(days: first...last, symbols: wanted.isEmpty ? nil : wanted)

@@ -27,7 +27,7 @@ struct EventRoutes: Sendable {
                 + "still holds")
         return [
             Route(
-                .get, "/api/events", .guarded, "events",
+                .get, "/api/events", .data, "events",
                 "Live server-sent events: " + EventName.allCases.map(\.rawValue).joined(separator: ", "),
                 parameters: [Self.types, Self.symbols, Self.kinds, Self.shape], answers: [200: stream], answer: events)
         ]

@@ -54,7 +54,7 @@ struct RelationshipRoutes: Sendable {
                 "Which connection brings a symbol, and why it is collected", parameters: [Self.symbol],
                 answer: placement),
             Route(
-                .post, "/api/universes/refresh", .guarded, "refreshUniverses",
+                .post, "/api/universes/refresh", .data, "refreshUniverses",
                 "Forgets what the relationship cache knows, and has the connections follow what the mirror says",
                 parameters: [Self.kind, Self.key], answer: refresh),
         ]

@@ -25,7 +25,7 @@ struct StateRoutes: Sendable {
                 Reply(SyncJSON(board.sample.snapshot))
             },
             Route(
-                .post, "/api/sync", .guarded, "pushNow", "Asks the upload to start a pass now", statuses: [202],
+                .post, "/api/sync", .data, "pushNow", "Asks the upload to start a pass now", statuses: [202],
                 answer: push),
             Route(.get, "/api/relay", .data, "relay", "Who reads over the relay, and what was sent") { _ in
                 guard let relay = board.sample.snapshot.relay else {

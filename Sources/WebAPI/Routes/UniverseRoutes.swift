@@ -1,6 +1,5 @@
 import Collector
 import HTTPTypes
-import MarketData
 import Store
 import Wire
 

@@ -1,4 +1,3 @@
-import Collector
 import FoundationEssentials
 import HTTPTypes
 import Hummingbird

@@ -4,9 +4,9 @@ import MarketData
 /// Who may come in: decides from a request's head alone.
 ///
 /// - The request's form must leave no doubt about its host and its end.
-/// - `Host` must be one of ours, else a page on a foreign name that resolves to this machine could read everything
-///   (DNS rebinding). The port is not looked at, so that a tunnel to another local port works.
-/// - A browser's request that changes something, or opens the event stream, must come from our own page.
+/// - `Host` must be one of ours (``ServedHosts``).
+/// - A browser's request, but for the page's own files and the health routes, must come from our own page: another site's
+///   could not read the answer, but it could have a costly one made as often as it likes.
 /// - Where a token is set, every request must carry it, but for the page's own files and the health routes.
 struct RequestGate: Sendable {
     /// What of a request's head matters here.
@@ -20,15 +20,12 @@ struct RequestGate: Sendable {
         var authorization: String?
     }
 
-    private let names: Set<String>
-    private let takesAnyAddress: Bool
+    private let hosts: ServedHosts
     private let token: [UInt8]?
 
     /// A gate for these settings.
     init(_ configuration: WebConfiguration) {
-        let own = [configuration.host] + configuration.names
-        names = Set(["localhost", "127.0.0.1", "::1"] + own.compactMap { HostName($0)?.name })
-        takesAnyAddress = configuration.host == "0.0.0.0" || configuration.host == "::"
+        hosts = ServedHosts(host: configuration.host, others: configuration.names)
         token = configuration.token.map { Array($0.reveal().utf8) }
     }
 
@@ -51,7 +48,7 @@ struct RequestGate: Sendable {
         guard let text = head.host, let host = HostName(text) else {
             throw Problem(.badRequest, "The request has no valid Host header.")
         }
-        guard names.contains(host.name) || (takesAnyAddress && host.isAddress) else {
+        guard hosts.contain(host) else {
             throw Problem(
                 .misdirectedRequest, slug: "foreign-host",
                 "This server does not answer for the name in the Host header. "

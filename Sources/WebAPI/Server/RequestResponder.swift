@@ -44,7 +44,7 @@ struct RequestResponder: HTTPResponder {
         guard let route = try route(request.method, path) else {
             return Response(status: .noContent, headers: [.allow: try allowed(path)])
         }
-        if route.route.access == .guarded { try gate.checkOrigin(head) }
+        if route.route.access != .open { try gate.checkOrigin(head) }
         let isAuthorized = gate.isAuthorized(head)
         guard isAuthorized || route.route.access == .open else { throw Problem.unauthorized }
         return try await route.route.answer(

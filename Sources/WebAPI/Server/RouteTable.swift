@@ -6,10 +6,8 @@ import Wire
 struct Route: Sendable {
     /// Who may call it.
     enum Access: Sendable {
-        /// Whoever may read data.
+        /// Whoever has the token, and no other site's page: it shows what is collected.
         case data
-        /// As ``data``, and from no other site's page: it changes something or stays open.
-        case guarded
         /// Everybody who reaches the server: it shows nothing that needs a token.
         case open
     }

@@ -21,6 +21,9 @@ public struct WebConfiguration: Sendable {
         public var retryTimeout = Duration.seconds(20)
         /// Answers that may wait for a file at the same time.
         public var calls = 8
+        /// Answers about the coverage of days at the same time: one page's calendar and its day. They take the longest, and
+        /// ask the database too, so that they have places of their own.
+        public var coverageCalls = 2
         /// Readers of the event stream at the same time.
         public var eventClients = 32
         /// Sockets at the same time; for one more, the one that has waited longest for its request is closed.

@@ -2,7 +2,6 @@ public import Collector
 import Hummingbird
 import HummingbirdCore
 public import Logging
-import MarketData
 import NIOCore
 public import ServiceLifecycle
 import Synchronization
@@ -48,7 +47,9 @@ public final class WebServer: Service {
             StateRoutes(source: source, board: board, clients: clients, refusals: refusals, actions: actions).routes
             + ConnectionRoutes(source: source, board: board, body: BodyReader(limits: limits), actions: actions).routes
             + DataRoutes(
-                source: source, board: board, tap: tap, calls: calls, body: BodyReader(limits: limits),
+                source: source, board: board, tap: tap, calls: calls,
+                coverages: BoundedCalls(width: limits.coverageCalls, limit: limits.callTimeout),
+                body: BodyReader(limits: limits),
                 retries: BoundedCalls(width: 1, limit: limits.retryTimeout)
             ).routes
             + UniverseRoutes(source: source, calls: calls).routes

@@ -6,11 +6,6 @@ package indirect enum Schema: Sendable, Equatable {
         package var name: String
         /// The members in their order.
         package var members: [Member]
-
-        package init(name: String, members: [Member]) {
-            self.name = name
-            self.members = members
-        }
     }
 
     /// A member of an object.

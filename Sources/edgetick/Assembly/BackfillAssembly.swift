@@ -1,5 +1,4 @@
 import Backfill
-import Collector
 import Logging
 import MarketData
 import Store
@@ -23,6 +22,10 @@ extension Settings {
         ServerAddress(feed.url)?.isDelayed == true ? 15 * 60_000 : 0
     }
 
+    /// How long after its time the REST server has a bar for sure, in milliseconds: it is as late as the feed, and may count
+    /// its delay in whole minutes. A gap that is asked for earlier would be settled as one without trades.
+    var restDelay: Int64 { feedDelay > 0 ? feedDelay + 60_000 : 0 }
+
     /// The service that fills gaps soon after they happened; `nil` when it is off.
     ///
     /// - Throws: `BackfillError` and `UpstreamError`.
@@ -31,8 +34,9 @@ extension Settings {
             Logger(label: "backfill").info("gaps are recorded and not filled: \(whyGapsStay)")
             return nil
         }
-        var configuration = BackfillService.Configuration(directory: dataDirectory)
+        var configuration = BackfillService.Configuration()
         configuration.reach = backfill.reach
+        configuration.settleTime += .milliseconds(restDelay)
         return BackfillService(
             configuration: configuration, client: try aggregatesClient(), buffer: buffer,
             identified: Self.identified(try upstreams(), buffer.id), logger: Logger(label: "backfill"))

@@ -53,7 +53,7 @@ struct CollectorAssembly {
             // Behind the files, so that a second collector hears of the first and not of a port.
             try webConfiguration.checkAddress()
             let mirror = try settings.mirror(logger)
-            let relayed = settings.relayConfiguration.map { ($0, RelayTap(before: buffer)) }
+            let relayed = settings.relayConfiguration.map { ($0, RelayTap(before: buffer, limit: $0.queueBytes)) }
             let tap = EventTap(before: relayed?.1 ?? buffer as any EventSink)
             let seen = try? mirror.changeCounter()
             let cache = settings.relationshipCache(mirror)
@@ -113,7 +113,8 @@ struct CollectorAssembly {
                     fleetTable, fleetBoard, identity, shardStart, status: board, symbols: symbols, buffer: buffer)
             }
             let backfill = try settings.backfillService(buffer: buffer)
-            let pair = settings.pairService(buffer: buffer, connections: connections, upstream: upstream)
+            let pair = settings.pairService(
+                buffer: buffer, connections: connections, upstreams: try settings.upstreams())
             // Last, since nothing closes it before the services run.
             do {
                 try await relay?.bind()

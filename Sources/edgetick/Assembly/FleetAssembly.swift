@@ -54,13 +54,14 @@ extension Settings {
 
     /// What the boxes of a group cover of each other's gaps; `nil` without COLLECTOR_GROUP or a database.
     func pairService(
-        buffer: TickBuffer, connections: ConnectionSet, upstream: UpstreamConfiguration?
+        buffer: TickBuffer, connections: ConnectionSet, upstreams: [UpstreamConfiguration]
     ) -> PairService? {
-        guard let collectorGroup, let upstream else { return nil }
+        guard let collectorGroup, !upstreams.isEmpty else { return nil }
         return PairService(
             buffer: buffer, directory: dataDirectory, symbols: { connections.snapshot.subscribed }, kinds: feed.events,
             feedDelay: feedDelay,
-            table: StretchTable(configuration: upstream, group: collectorGroup), logger: Logger(label: "group"))
+            tables: upstreams.map { StretchTable(configuration: $0, group: collectorGroup) },
+            logger: Logger(label: "group"))
     }
 }
 

@@ -1,6 +1,7 @@
 import Collector
 import Feed
 import Logging
+import MarketData
 import Store
 import Universe
 import Upstream
@@ -93,6 +94,21 @@ extension Settings {
         return (try await open(logger), true)
     }
 
+    /// The symbols that the settings name, as far as the mirror knows their keys; none where everything is collected.
+    func namedSymbols() async -> Set<Symbol> {
+        let mirror = try? UniverseMirror.open(directory: dataDirectory, access: .readOnly)
+        let all = wishes + [singleWish].compactMap(\.self)
+        let resolutions = await mirror.map(relationshipCache)?.resolutions(of: SymbolPlan.keys(of: all)) ?? [:]
+        func plan(_ wishes: [SymbolWish]) -> SymbolPlan {
+            var plan = SymbolPlan()
+            for wish in wishes { _ = try? plan.add(wish, resolutions) }
+            return plan
+        }
+        var decided = plan(wishes)
+        if !decided.hasSymbols, let singleWish { decided = plan([singleWish]) }
+        return Set(decided.inForce.symbols ?? [])
+    }
+
     /// Warns of connections that bring nothing because others name all of their symbols.
     func tellCovered(_ plan: SymbolPlan, _ logger: Logger) {
         for text in coveredTexts(plan) { logger.warning("\(text)") }
@@ -106,7 +122,8 @@ extension Settings {
         let covered = plan.covered { id in connections.list.first { $0.id == id }?.priority ?? 1 }
         return covered.map { assignment, others in
             guard case .symbols(let symbols) = assignment.interest else { return "" }
-            return "\(assignment.wish.name) brings nothing, as all of its \(symbols.count) symbols come on "
+            return
+                "\(assignment.wish.name) brings nothing, as all that it names (\(symbols.count.counted("symbol"))) comes on "
                 + "\(others.joined(separator: " and ")) already: a symbol is subscribed once, unless "
                 + "WEBSOCKET_REDUNDANT_SYMBOLS names it"
         }

@@ -33,8 +33,8 @@ struct BackfillCommand: AsyncParsableCommand {
 
     @OptionGroup var options: SettingsOptions
     @OptionGroup var symbols: SymbolOptions
-    @Option(parsing: .unconditional, help: "Start of a span.") var from: String?
-    @Option(parsing: .unconditional, help: "End of the span; now unless given.") var to: String?
+    @Option(help: "Start of a span.") var from: String?
+    @Option(help: "End of the span; now unless given.") var to: String?
     @Flag(help: "Fetch the trades and quotes of every gap that lacks them, closed or not.") var ticks = false
     @Flag(help: "Print JSON.") var json = false
 
@@ -53,39 +53,22 @@ struct BackfillCommand: AsyncParsableCommand {
         try await reportingFailures {
             let settings = try options.settings(needing: .feed)
             let client = try settings.aggregatesClient()
-            do {
-                let buffer: TickBuffer
-                do throws(StoreError) {
-                    buffer = try TickBuffer.open(
-                        directory: settings.dataDirectory, options: settings.toolBufferOptions,
-                        logger: Logger(label: "buffer"))
-                } catch {
-                    throw CommandFailure.heldByCollector(error, "it fills gaps by itself: see edgetick gaps")
-                        ?? CommandFailure(error)
-                }
-                do {
+            try await closing({ await client.shutdown() }) {
+                try await settings.withBuffer(heldAdvice: "it fills gaps by itself: see edgetick gaps") { buffer in
                     try await fill(settings, client, buffer)
-                } catch {
-                    await buffer.close()
-                    throw error
                 }
-                await buffer.close()
-            } catch {
-                await client.shutdown()
-                throw error
             }
-            await client.shutdown()
         }
     }
 
     private func fill(_ settings: Settings, _ client: AggregatesClient, _ buffer: TickBuffer) async throws {
-        let filler = GapFiller(client: client, buffer: buffer, directory: settings.dataDirectory)
+        let filler = GapFiller(client: client, buffer: buffer)
         let now = WallClock.milliseconds()
         if let from, let start = MomentText.milliseconds(from, now: now) {
             let end = to.flatMap { MomentText.milliseconds($0, now: now) } ?? now
             try await fillSpan(settings, filler, start, end)
         } else {
-            try await fillGaps(settings, filler, try identified(settings, buffer))
+            try await fillGaps(settings, filler, Settings.identified(try settings.upstreams(), buffer.id))
         }
     }
 
@@ -94,7 +77,7 @@ struct BackfillCommand: AsyncParsableCommand {
         let kinds = [EventKind.minuteBar, .secondBar].filter(settings.feed.events.contains)
         let list =
             try await symbols.chosen(settings)
-            ?? GapFiller.everySymbol(of: kinds, directory: settings.dataDirectory).sorted()
+            ?? filler.everySymbol(of: kinds).sorted()
         guard !list.isEmpty, !kinds.isEmpty else {
             throw CommandFailure(.configuration, "there is nothing to ask for: name --symbols, and bars in FEED_EVENTS")
         }
@@ -107,21 +90,24 @@ struct BackfillCommand: AsyncParsableCommand {
         print(
             json
                 ? WireJSON.text(of: BackfillJSON(added: result.rows, present: result.present))
-                : "added \(result.rows) bars, \(result.present) were there")
-    }
-
-    private func identified(
-        _ settings: Settings, _ buffer: TickBuffer
-    ) throws -> @Sendable () async -> Set<EventStream> {
-        Settings.identified(try settings.upstreams(), buffer.id)
+                : "added \(result.rows.counted("bar")), \(result.present.counted("was", "were")) there")
     }
 
     private func fillGaps(
         _ settings: Settings, _ filler: GapFiller, _ identified: @escaping @Sendable () async -> Set<EventStream>
     ) async throws {
         let states = ticks ? Set(GapState.allCases) : GapState.unsettled
-        let records = try GapLog.read(directory: settings.dataDirectory, states: states).filter { record in
+        let unsettled = try GapLog.read(directory: settings.dataDirectory, states: states).filter { record in
             GapState.unsettled.contains(record.state) || record.lacksTicks
+        }
+        let latest = WallClock.milliseconds() - settings.restDelay
+        let records = unsettled.filter { record in
+            settings.restDelay == 0 || record.gap.to.map { $0 <= latest } ?? true
+        }
+        if records.count < unsettled.count {
+            printError(
+                "edgetick: \(unsettled.count - records.count) of \(unsettled.count) gaps are too new: the plan is delayed, and the REST "
+                    + "server may not have their bars yet; run it again in \(settings.restDelay / 60_000) minutes")
         }
         let progress = ProgressLine(title: "backfilling", unit: "gaps", total: records.count)
         let work = Task { [ticks] in

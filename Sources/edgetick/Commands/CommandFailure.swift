@@ -68,7 +68,7 @@ struct CommandFailure: Error {
 
     private static func status(of error: StoreError) -> ExitStatus {
         switch error.reason {
-        case .inUse, .busy, .pinned: .tryAgain
+        case .inUse, .busy, .pinned, .full: .tryAgain
         case .damaged, .foreign, .schemaTooNew, .sequenceAhead, .invalid: .badData
         case .notDirectory: .configuration
         case .notWritable, .notReadable, .diskFull, .inputOutput, .missing, .closed, .statement: .ioError

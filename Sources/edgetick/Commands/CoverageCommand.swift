@@ -16,7 +16,8 @@ struct CoverageCommand: AsyncParsableCommand {
 
             Counts the minutes of the regular session, 390 or on a half day 210 a symbol: those with a bar, those without
             trades as the REST aggregates said, those of a gap or a drop, and those that nobody checked. A day is complete
-            only when every symbol was reconciled (edgetick reconcile). Without symbols, all that are known of then count.
+            only when every symbol was reconciled (edgetick reconcile). Without symbols, those that the settings name count and
+            all that are known of then.
             Reads the local file and, with DATABASE_URI set, the database.
             """.unwrapped)
 
@@ -34,7 +35,10 @@ struct CoverageCommand: AsyncParsableCommand {
             guard let span = days.chosen(today: TradingDay(at: now)) else { return }
             let wanted = try await symbols.chosen(settings).map { Set($0) }
             let rows = ProgressLine(title: "reading", unit: "rows", total: 0, quietFor: .seconds(1))
-            var evidence = try CoverageEvidence(directory: settings.dataDirectory, days: span) { read, total in
+            let collected = wanted == nil ? await settings.namedSymbols() : []
+            var evidence = try CoverageEvidence(
+                directory: settings.dataDirectory, days: span, collected: collected
+            ) { read, total in
                 rows.update(done: Int(read), total: Int(total))
                 return true
             }
@@ -88,20 +92,19 @@ struct CoverageCommand: AsyncParsableCommand {
             ("UNKNOWN", .right), ("MISSING IN NEW YORK", .left),
         ])
         for row in day.rows {
-            let counts = [DayCoverage.Minute.bar, .noTrade, .gap, .unknown].map { kind in
-                row.minutes.count { $0 == kind }.grouped
-            }
-            table.add([row.symbol.description, row.isReconciled ? "yes" : "no"] + counts + [spans(of: row)])
+            let counts = row.counts
+            let cells = [DayCoverage.Minute.bar, .noTrade, .gap, .unknown].map { (counts[$0] ?? 0).grouped }
+            table.add([row.symbol.description, row.isReconciled ? "yes" : "no"] + cells + [spans(of: row.minutes)])
         }
         return table.text
     }
 
     /// The first missing spans, as `10:31–10:35`; the regular session begins at 9:30.
-    private static func spans(of row: DayCoverage.Row) -> String {
+    private static func spans(of minutes: [DayCoverage.Minute]) -> String {
         var spans: [String] = []
         var index = 0
-        while let start = row.minutes[index...].firstIndex(of: .gap) {
-            let end = row.minutes[start...].firstIndex { $0 != .gap } ?? row.minutes.count
+        while let start = minutes[index...].firstIndex(of: .gap) {
+            let end = minutes[start...].firstIndex { $0 != .gap } ?? minutes.count
             spans.append(end - start == 1 ? clock(start) : "\(clock(start))–\(clock(end - 1))")
             index = end
         }

@@ -58,16 +58,3 @@ struct DeadLetterSelection: ParsableArguments {
         return chosen
     }
 }
-
-extension CommandFailure {
-    /// A running collector holds the buffer, which alone may change it.
-    ///
-    /// - Parameter advice: What to do instead.
-    static func heldByCollector(
-        _ error: StoreError, _ advice: String = "do this on its page, or stop it, do this, and start it again"
-    ) -> CommandFailure? {
-        guard case .inUse(let holder) = error.reason else { return nil }
-        let process = holder.map { ", process \($0)," } ?? ""
-        return CommandFailure(.tryAgain, "a running collector\(process) holds the buffer; \(advice)")
-    }
-}

@@ -1,6 +1,5 @@
 import ArgumentParser
 import FoundationEssentials
-import Logging
 import MarketData
 import Store
 
@@ -24,26 +23,12 @@ struct DeadLettersDiscard: AsyncParsableCommand {
             let settings = try options.settings()
             let letters = try selection.found(in: settings.dataDirectory)
             guard !letters.isEmpty else { return printError("edgetick: there is no dead letter") }
-            guard try yes || Confirmation.isGiven("Discard \(letters.count.grouped) rows for good?") else {
+            guard try yes || Confirmation.isGiven("Discard \(letters.count.counted("row")) for good?") else {
                 return printError("edgetick: nothing was discarded")
             }
-            let buffer: TickBuffer
-            do throws(StoreError) {
-                buffer = try TickBuffer.open(
-                    directory: settings.dataDirectory, options: settings.toolBufferOptions,
-                    logger: Logger(label: "buffer"))
-            } catch {
-                throw CommandFailure.heldByCollector(error) ?? CommandFailure(error)
-            }
-            do {
-                try await buffer.discard(letters)
-            } catch {
-                await buffer.close()
-                throw error
-            }
-            await buffer.close()
+            try await settings.withBuffer { try await $0.discard(letters) }
             for letter in letters { print(letter.row) }
-            printError("discarded \(letters.count.grouped) rows")
+            printError("discarded \(letters.count.counted("row"))")
         }
     }
 }

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Collector
-import Logging
 import MarketData
 import Store
 import Upstream
@@ -28,27 +27,11 @@ struct DeadLettersRetry: AsyncParsableCommand {
             let settings = try options.settings(needing: .database)
             let letters = try selection.found(in: settings.dataDirectory)
             guard !letters.isEmpty else { return printError("edgetick: there is no dead letter") }
-            let buffer: TickBuffer
-            do throws(StoreError) {
-                buffer = try TickBuffer.open(
-                    directory: settings.dataDirectory, options: settings.toolBufferOptions,
-                    logger: Logger(label: "buffer"))
-            } catch {
-                throw CommandFailure.heldByCollector(error) ?? CommandFailure(error)
-            }
-            let uploaders = try settings.uploaders(of: buffer.id, settingAside: true)
-            let result: DeadLetterRetry
-            do {
-                result = try await DeadLetterRetry.run(
+            let result = try await settings.withUploaders(settingAside: true) { buffer, uploaders in
+                try await DeadLetterRetry.run(
                     letters, buffer: buffer, uploaders: uploaders, directory: settings.dataDirectory,
                     batchRows: settings.upload.batchRows)
-            } catch {
-                for uploader in uploaders { await uploader.disconnect() }
-                await buffer.close()
-                throw error
             }
-            for uploader in uploaders { await uploader.disconnect() }
-            await buffer.close()
             try report(result)
         }
     }
@@ -57,7 +40,7 @@ struct DeadLettersRetry: AsyncParsableCommand {
         if json {
             print(WireJSON.text(of: DeadLetterRetryJSON(result)))
         } else {
-            print("sent \(result.sent.grouped) rows")
+            print("sent \(result.sent.counted("row"))")
             for letter in result.refusedAgain {
                 print("refused again: \(letter.name): \(letter.reason) (SQLSTATE \(letter.sqlState))".escapingControls)
             }

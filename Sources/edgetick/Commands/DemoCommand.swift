@@ -62,6 +62,8 @@ struct DemoCommand: AsyncParsableCommand {
     /// The few settings of the surroundings that count here, and the names of those that don't.
     private func ownSettings() throws -> (settings: Settings, ignored: [String]) {
         let (snapshot, host) = try options.snapshot()
+        let faults = snapshot.findings.filter { $0.severity == .fault && $0.key.isEmpty }
+        guard faults.isEmpty else { throw SettingFaults(faults: faults, remarks: []) }
         let own = [\Settings.http.host, \.http.port, \.http.token] as [PartialKeyPath<Settings>]
         var values: [String: SettingsSnapshot.Value] = [:]
         for path in own { values[Settings.setting(path).name] = snapshot[path] }

@@ -43,10 +43,11 @@ struct EdgeTick: AsyncParsableCommand {
 
     static func main() async {
         LargeBlocks.returnWhenFreed()
-        if let remark = MistypedCommand.remark(Array(CommandLine.arguments.dropFirst()), root: self) {
+        let arguments = Array(CommandLine.arguments.dropFirst())
+        if let remark = MistypedCommand.remark(arguments, root: self) {
             printError("edgetick: \(remark.escapingControls)")
             Glibc.exit(ExitStatus.usage.rawValue)
         }
-        await main(nil)
+        await main(MistypedCommand.joined(arguments))
     }
 }

@@ -24,7 +24,8 @@ struct ExportCommand: AsyncParsableCommand {
 
             Files are data/trades/day=2026-11-24/trades.parquet, and with --partition symbol
             data/trades/day=2026-11-24/symbol=AAPL/trades.parquet. A day is the New York date of the events' own time. A file
-            has its name only when it is whole, and replaces one that is there; an export that was stopped is run again. Bars
+            has its name only when it is whole, and replaces one that is there; an export that was stopped is run again. A day
+            of which the local file has let rows go replaces nothing, unless with --force, and the exit code is 65. Bars
             are in their newest version. The columns are those of the local file (docs/columns.md), and adjustment for trades that
             their conditions say are cancelled, corrected or wrong; Parquet has times as timestamps and prices as decimals.
             --watch stays and writes each day a quarter of an hour after its trading; started again, it goes on after the
@@ -41,6 +42,7 @@ struct ExportCommand: AsyncParsableCommand {
     var layout = ExportOptions.Layout.day
     @Option(help: "file: the local buffer; upstream: the database.") var source = Source.file
     @Option(help: "The directory to write to.") var output: String
+    @Flag(help: "Replace what was written of a day, also where the local file has let rows of it go.") var force = false
     @Flag(help: "Stay, and write each day when it is finished.") var watch = false
 
     func validate() throws {
@@ -59,13 +61,15 @@ struct ExportCommand: AsyncParsableCommand {
                 options: ExportOptions(
                     streams: EventStream.allCases.filter { stream.isEmpty || stream.contains($0) }, days: span,
                     symbols: try await symbols.chosen(settings).map { Set($0) }, format: format, isCompressed: compress,
-                    layout: layout,
-                    directory: output),
+                    layout: layout, replacesWhole: force, directory: output),
                 buffer: settings.dataDirectory,
                 databases: source == .upstream ? try settings.upstreams() : [])
             guard watch else {
                 do {
-                    return Self.tell(try await Interrupts.cancelling(Task { try await job.write(span) }), span)
+                    let report = try await Interrupts.cancelling(Task { try await job.write(span) })
+                    Self.tell(report, span)
+                    guard report.kept.isEmpty else { throw CommandFailure(.badData, Self.words(kept: report.kept)) }
+                    return
                 } catch let failure as CommandFailure where failure.status == .tryAgain {
                     throw CommandFailure(.tryAgain, "stopped; files that were not whole are gone: run it again")
                 }
@@ -76,22 +80,34 @@ struct ExportCommand: AsyncParsableCommand {
             let first = days.from == nil ? next : mark.day == nil ? span.lowerBound : max(span.lowerBound, next)
             try await Interrupts.serving([
                 DayWatch(plan: WatchPlan(from: first), logger: Logger(label: "export")) { day in
-                    Self.tell(try await job.write(day...day), day...day)
+                    let report = try await job.write(day...day)
+                    Self.tell(report, day...day)
+                    if !report.kept.isEmpty { printError("edgetick: warning: \(Self.words(kept: report.kept))") }
                     try mark.note(day)
                 }
             ])
         }
     }
 
+    /// What was left as it was written before.
+    private static func words(kept: [EventStream: [TradingDay]]) -> String {
+        let days = kept.sorted { $0.key.rawValue < $1.key.rawValue }.map { stream, days in
+            let ends = [days.first, days.count > 1 ? days.last : nil].compactMap { $0?.description }
+            return "\(stream.rawValue) of \(ends.joined(separator: " to "))"
+        }
+        return "the local file has let rows go after their upload, and what was written of them before stays: "
+            + days.joined(separator: "; ") + "; --source upstream has all, --force replaces it"
+    }
+
     private static func tell(_ report: ExportReport, _ days: ClosedRange<TradingDay>) {
-        if report.files.isEmpty {
+        if report.files.isEmpty, report.kept.isEmpty {
             let (first, last) = (days.lowerBound, days.upperBound)
             printError(
                 "edgetick: there are no such events \(first == last ? "on \(first)" : "from \(first) to \(last)"); "
                     + "a day is New York's")
         }
-        for file in report.files { printNow("\(file.path)  \(file.rows.grouped) rows".escapingControls + "\n") }
-        printError("\(report.rows.counted("row", "rows")) in \(report.files.count.counted("file", "files"))")
+        for file in report.files { printNow("\(file.path)  \(file.rows.counted("row"))".escapingControls + "\n") }
+        printError("\(report.rows.counted("row")) in \(report.files.count.counted("file"))")
         for (stream, days) in report.partial.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
             guard let first = days.first, let last = days.last else { continue }
             let span = first == last ? "\(first)" : "\(first) to \(last)"
@@ -101,16 +117,16 @@ struct ExportCommand: AsyncParsableCommand {
         }
         if report.rounded > 0 {
             printError(
-                "edgetick: warning: \(report.rounded.grouped) numbers had more decimals than the columns, and are rounded"
+                "edgetick: warning: rounded \(report.rounded.counted("number")) with more decimals than the columns"
             )
         }
         if report.tooLarge > 0 {
             printError(
-                "edgetick: warning: \(report.tooLarge.grouped) numbers are too large for the columns, and are left out")
+                "edgetick: warning: left out \(report.tooLarge.counted("number")) too large for the columns")
         }
         if report.unreadable > 0 {
             printError(
-                "edgetick: warning: \(report.unreadable.grouped) rows can't be read, and are left out: see edgetick verify"
+                "edgetick: warning: \(report.unreadable.counted("row")) can't be read: see edgetick verify"
             )
         }
     }
@@ -140,15 +156,8 @@ private struct ExportJob: Sendable {
         for (database, reader) in zip(databases, readers) {
             for stream in database.streams { holders[stream] = reader }
         }
-        do {
-            let report = try await exporter.export(upstream: holders) { _, done, total in
-                line.update(done: done, total: total)
-            }
-            for reader in readers { await reader.disconnect() }
-            return report
-        } catch {
-            for reader in readers { await reader.disconnect() }
-            throw error
+        return try await closing({ for reader in readers { await reader.disconnect() } }) {
+            try await exporter.export(upstream: holders) { _, done, total in line.update(done: done, total: total) }
         }
     }
 }

@@ -40,7 +40,7 @@ struct GapsCommand: AsyncParsableCommand {
                 let total = try BufferReport.read(directory: settings.dataDirectory).gaps
                 return print(WireJSON.text(of: GapsJSON(records, total: total)))
             }
-            guard !records.isEmpty else { return printError("edgetick: there is no such gap") }
+            guard !records.isEmpty else { return printError("edgetick: there is no \(state == nil ? "" : "such ")gap") }
             var table = TextTable([
                 ("GAP", .right), ("STATE", .left), ("FROM", .left), ("TO", .left), ("CONNECTION", .left),
                 ("CAUSE", .left), ("EVENTS", .left), ("SYMBOLS", .left), ("DETAIL", .left),

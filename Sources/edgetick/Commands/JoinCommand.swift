@@ -126,7 +126,7 @@ struct JoinCommand: AsyncParsableCommand {
             say(.warning("universes", "not pulled: \(failure.description); edgetick universe pull tries it again"))
         }
         let groups = try mirror.groups(environment: settings.universe.environment.rawValue)
-        say(.ok("universes", "\(groups.count.counted("group", "groups")) in \(settings.dataDirectory)"))
+        say(.ok("universes", "\(groups.count.counted("group")) in \(settings.dataDirectory)"))
         return groups
     }
 

@@ -96,7 +96,7 @@ struct MigrateCommand: AsyncParsableCommand {
                 throw CommandFailure(.configuration, "\(finding.table) can't have an identity: \(why)")
             case .missing where self.print:
                 if finding.doubledRows > 0 {
-                    tell("-- \(finding.table): \(finding.doubledRows.grouped) rows too many, which are removed first")
+                    tell("-- \(finding.table): \(finding.doubledRows.counted("row")) too many, which are removed first")
                 }
                 tell(finding.sql + ";")
             case .missing: try await makeIdentity(finding, upstream)
@@ -108,22 +108,22 @@ struct MigrateCommand: AsyncParsableCommand {
         let table = finding.table
         if finding.doubledRows > 0 {
             tell(
-                "\(table): \(finding.doubledRows.grouped) rows too many, of events that are there more than once, such as"
+                "\(table): \(finding.doubledRows.counted("row")) too many, of events that are there more than once, such as"
             )
-            for event in finding.sample { tell("  \(event.count) times \(event.identity)") }
+            for event in finding.sample { tell("  \(event.count.counted("time")) \(event.identity)") }
         }
         let locks = finding.locks ? "the table takes no rows meanwhile" : "the table takes rows meanwhile"
         tell("\(table): the look took \(finding.looked.spoken); the index takes about as long, and \(locks)")
         tell("\(table): \(finding.sql)")
         if finding.doubledRows > 0 {
-            let question = "Remove \(finding.doubledRows.grouped) rows of \(table) for good?"
+            let question = "Remove \(finding.doubledRows.counted("row")) of \(table) for good?"
             guard try yes || Confirmation.isGiven(question) else {
                 throw CommandFailure(.usage, "nothing was removed, and \(table) has no identity")
             }
         }
         let began = ContinuousClock.now
         let removed = try await IdentityMaker.make(finding, upstream, removingDoubles: finding.doubledRows > 0)
-        let rows = removed > 0 ? "; \(removed.grouped) rows removed" : ""
+        let rows = removed > 0 ? "; \(removed.counted("row")) removed" : ""
         tell("\(table): index made in \((ContinuousClock.now - began).spoken)\(rows)")
     }
 

@@ -1,7 +1,7 @@
 import ArgumentParser
 import MarketData
 
-/// A command that doesn't exist, and those that may have been meant. Pure.
+/// A command or option that doesn't exist, and those that may have been meant. Pure.
 enum MistypedCommand {
     /// What the parser adds to the root, the ones that people type first.
     private static let ownOptions = [
@@ -15,6 +15,12 @@ enum MistypedCommand {
         if let option = arguments.first, option.hasPrefix("--"), !ownOptions.contains(option) {
             let near = NearestNames.nearest(to: option, among: ownOptions.prefix(2))
             return near.isEmpty ? nil : "there is no option \(option); did you mean \(near.joined(separator: " or "))?"
+        }
+        if let option = clusters(arguments).first {
+            return "there is no option \(option); "
+                + (isNumber(option)
+                    ? "a number or a time follows its option, such as --from -2h"
+                    : "options of several letters begin with two hyphens: -\(option)")
         }
         var command = root
         var path = root.configuration.commandName ?? ""
@@ -32,5 +38,29 @@ enum MistypedCommand {
             path += " " + argument
         }
         return nil
+    }
+
+    /// The arguments with `--from -2h` as `--from=-2h`: by themselves, `-2h` are an option `2` and the `h` of help.
+    static func joined(_ arguments: [String]) -> [String] {
+        var result: [String] = []
+        for (place, argument) in arguments.enumerated() {
+            if result.contains("--") { return result + arguments[place...] }
+            if isNumber(argument), let option = result.last, option.hasPrefix("--"), !option.contains("=") {
+                result[result.count - 1] = "\(option)=\(argument)"
+            } else {
+                result.append(argument)
+            }
+        }
+        return result
+    }
+
+    /// What has several letters behind one hyphen, which no option has. The parser takes them for options one by one, and
+    /// prints the help where an `h` is among them.
+    private static func clusters(_ arguments: [String]) -> [String] {
+        joined(arguments).prefix { $0 != "--" }.filter { $0.hasPrefix("-") && !$0.hasPrefix("--") && $0.count > 2 }
+    }
+
+    private static func isNumber(_ argument: String) -> Bool {
+        argument.hasPrefix("-") && argument.dropFirst().first?.isNumber == true
     }
 }

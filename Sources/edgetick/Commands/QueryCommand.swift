@@ -30,8 +30,8 @@ struct QueryCommand: AsyncParsableCommand {
     @OptionGroup var options: SettingsOptions
     @OptionGroup var symbols: SymbolOptions
     @Option(help: "bars, trades, quotes, luld, imbalances or fair_values.") var stream = EventStream.bars
-    @Option(parsing: .unconditional, help: "First moment; the file's beginning when not given.") var from: String?
-    @Option(parsing: .unconditional, help: "Moment before which events are; the file's end when not given.")
+    @Option(help: "First moment; the file's beginning when not given.") var from: String?
+    @Option(help: "Moment before which events are; the file's end when not given.")
     var to: String?
     @Option(help: "Length of the bars in seconds: 60 or 1.") var interval = 60
     @Option(help: "Puts bars together: 5m, 1h or 1d.") var every: String?

@@ -63,28 +63,18 @@ struct ReconcileCommand: AsyncParsableCommand {
             let day = self.day ?? TradingDay.lastFinal(at: WallClock.milliseconds())
             let upstream = try settings.upstream()
             let client = fromFile == nil ? try settings.aggregatesClient() : nil
-            do {
-                let buffer = try TickBuffer.open(
-                    directory: settings.dataDirectory, options: settings.toolBufferOptions,
-                    logger: Logger(label: "buffer"))
-                let uploader = upstream.map {
-                    Uploader(configuration: $0, bufferID: buffer.id, logger: Logger(label: "upload"))
+            let advice = "it does this by itself at RECONCILE_AT; or stop it, do this, and start it again"
+            try await closing({ await client?.shutdown() }) {
+                try await settings.withBuffer(heldAdvice: advice) { buffer in
+                    let uploader = upstream.map {
+                        Uploader(configuration: $0, bufferID: buffer.id, logger: Logger(label: "upload"))
+                    }
+                    try await closing({ await uploader?.disconnect() }) {
+                        let list = try await chosen(settings, day)
+                        try await compare(reconciler(settings, client, buffer, uploader), day, list)
+                    }
                 }
-                do {
-                    let list = try await chosen(settings, day)
-                    try await compare(reconciler(settings, client, buffer, uploader), day, list)
-                } catch {
-                    await uploader?.disconnect()
-                    await buffer.close()
-                    throw error
-                }
-                await uploader?.disconnect()
-                await buffer.close()
-            } catch {
-                await client?.shutdown()
-                throw error
             }
-            await client?.shutdown()
         }
     }
 
@@ -108,7 +98,7 @@ struct ReconcileCommand: AsyncParsableCommand {
         }
         return Reconciler(
             source: client.map { .aggregates($0) } ?? .file(path: fromFile ?? ""), buffer: buffer,
-            directory: settings.dataDirectory, target: target)
+            target: target)
     }
 
     private func compare(_ reconciler: Reconciler, _ day: TradingDay, _ list: [Symbol]) async throws {
@@ -125,7 +115,8 @@ struct ReconcileCommand: AsyncParsableCommand {
         if json {
             print(WireJSON.text(of: ReconcileJSON(day, findings, failures: report.failures.mapValues { "\($0)" })))
         } else {
-            printNow(ReconcileText.lines(day, findings).joined(separator: "\n") + "\n")
+            let lines = ReconcileText.lines(day, findings, notCompared: report.failures.count)
+            printNow(lines.joined(separator: "\n") + "\n")
         }
         for (symbol, error) in report.failures.sorted(by: { $0.key < $1.key }) {
             printError("edgetick: \(symbol) could not be compared: \("\(error)".escapingControls)")
@@ -178,15 +169,16 @@ enum ReconcileText {
     private static let mostNamed = 20
 
     /// A line for each symbol with what was done, one for each group of bars, and the total.
-    static func lines(_ day: TradingDay, _ findings: [DayFinding]) -> [String] {
+    static func lines(_ day: TradingDay, _ findings: [DayFinding], notCompared: Int = 0) -> [String] {
         let totals = DayTotals(findings.map(\.day))
         let what = [
             counted(totals.added, "added"), counted(totals.corrected, "corrected"),
             counted(totals.extra, "not on the tape"), "\(totals.missing.grouped) open",
+            counted(notCompared, "not compared"),
         ].compactMap(\.self).joined(separator: ", ")
         return findings.flatMap(lines) + [
-            "\(day): \(totals.have.grouped) of \(totals.tape.grouped) bars of the tape (\(totals.percent) %) in "
-                + "\(totals.symbols.counted("symbol", "symbols")), \(what)"
+            "\(day): \(totals.have.grouped) of \(totals.tape.counted("bar")) of the tape (\(totals.percent) %) in "
+                + "\(totals.symbols.counted("symbol")), \(what)"
         ]
     }
 

@@ -89,7 +89,7 @@ struct RepairCommand: AsyncParsableCommand {
         switch report.outcome {
         case .sound: return "\(path): no fault, nothing to repair\n"
         case .repaired:
-            lines.append("\(path): repaired, \(report.kept.grouped) rows kept, \(report.lost.grouped) lost")
+            lines.append("\(path): repaired, \(report.kept.counted("row")) kept, \(report.lost.grouped) lost")
             if let old = report.setAside { lines.append("  the damaged file is kept as \(old.escapingControls)") }
             if let output = report.output, output != report.path {
                 lines.append("  the repaired copy is \(output.escapingControls)")
@@ -100,20 +100,21 @@ struct RepairCommand: AsyncParsableCommand {
             }
         case .dryRun:
             lines.append(
-                "\(path): \(report.kept.grouped) rows would be kept, \(report.lost.grouped) lost; nothing was changed")
+                "\(path): \(report.kept.counted("row")) would be kept, \(report.lost.grouped) lost; nothing was changed"
+            )
         case .identityLost:
-            lines.append("\(path): \(report.kept.grouped) rows can be read, and the file's identifier can't")
+            lines.append("\(path): \(report.kept.counted("row")) can be read, and the file's identifier can't")
             lines.append("  name it with --id: SELECT DISTINCT buffer_id, collector FROM edgetick_uploads")
             lines.append("  or give --send-again: rows that only the ledger knew to be upstream come twice then")
         case .hopeless:
             lines.append("\(path): not one row can be read; a collector sets it aside and starts a fresh file")
         }
         for table in report.tables where table.kept > 0 || table.unreadable > 0 {
-            let lost = table.unreadable > 0 ? ", \(table.unreadable.grouped) places can't be read" : ""
-            lines.append("  \(table.name): \(table.kept.grouped) rows\(lost)")
+            let lost = table.unreadable > 0 ? ", \(table.unreadable.counted("place")) can't be read" : ""
+            lines.append("  \(table.name): \(table.kept.counted("row"))\(lost)")
         }
         for loss in report.losses {
-            var line = "  lost: \(loss.stream.rawValue) \(loss.first)…\(loss.last), \(loss.count.grouped) rows"
+            var line = "  lost: \(loss.stream.rawValue) \(loss.first)…\(loss.last), \(loss.count.counted("row"))"
             if let from = loss.from { line += ", after \(WallClock.text(milliseconds: from))" }
             if let to = loss.to { line += ", before \(WallClock.text(milliseconds: to))" }
             if !loss.symbolsAround.isEmpty { line += ", among \(loss.symbolsAround.joined(separator: ","))" }

@@ -8,7 +8,7 @@ struct SettingsCommand: AsyncParsableCommand {
         discussion: """
             Example: edgetick settings get app_settings theme
 
-            edgetick config shows EdgeTick's own settings.
+            EdgeTick's own settings are shown by edgetick config.
             """.unwrapped,
         subcommands: [SettingsList.self, SettingsGet.self], defaultSubcommand: SettingsList.self)
 }

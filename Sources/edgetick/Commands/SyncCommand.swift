@@ -52,28 +52,13 @@ struct SyncCommand: AsyncParsableCommand {
         try await reportingFailures {
             let settings = try options.settings(needing: .database)
             if dryRun { return try describe(settings) }
-            let buffer: TickBuffer
-            do throws(StoreError) {
-                buffer = try TickBuffer.open(
-                    directory: settings.dataDirectory, options: settings.toolBufferOptions,
-                    logger: Logger(label: "buffer"))
-            } catch {
-                throw CommandFailure.heldByCollector(
-                    error,
-                    "it uploads by itself: edgetick status shows how far, and Push now on its page begins at once")
-                    ?? CommandFailure(error)
-            }
-            let uploaders = try settings.uploaders(of: buffer.id, settingAside: setAside)
-            do {
+            let advice = "it uploads by itself: edgetick status shows how far, and Push now on its page begins at once"
+            try await settings.withUploaders(settingAside: setAside, heldAdvice: advice) { buffer, uploaders in
                 if watch {
                     try await Self.watch(settings, buffer, uploaders)
                 } else {
                     try await once(settings, buffer, uploaders)
                 }
-            } catch {
-                for uploader in uploaders { await uploader.disconnect() }
-                await buffer.close()
-                throw error
             }
         }
     }
@@ -93,12 +78,12 @@ struct SyncCommand: AsyncParsableCommand {
         let report = try await Interrupts.cancelling(work)
         let totals = report.totals
         progress.finish(done: totals.settled)
-        for uploader in uploaders { await uploader.disconnect() }
         await buffer.close()
-        let text = "uploaded \(totals.rows) \(totals.rows == 1 ? "row" : "rows")"
+        let text = "uploaded \(totals.rows.counted("row"))"
         print(json ? WireJSON.text(of: UploadJSON(report)) : text)
         if totals.refused > 0 {
-            printError("edgetick: \(totals.refused.grouped) rows were refused; see edgetick dead-letters list")
+            printError(
+                "edgetick: \(totals.refused.counted("row was", "rows were")) refused; see edgetick dead-letters list")
         }
         for text in report.missing.values.sorted() { printError("edgetick: \(text)") }
         if let failure = CommandFailure(report) { throw failure }
@@ -113,7 +98,7 @@ struct SyncCommand: AsyncParsableCommand {
             starts.append((stream, max(first, buffer.statistics[stream].deletedThrough + 1)))
         }
         let counts = starts.map { ($0.stream, max(0, buffer.statistics[$0.stream].lastSequence - $0.sequence + 1)) }
-        let text = counts.map { "\($0.1.grouped) rows of \($0.0.rawValue)" }.joined(separator: ", ")
+        let text = counts.map { "\($0.1.counted("row")) of \($0.0.rawValue)" }.joined(separator: ", ")
         guard counts.contains(where: { $0.1 > 0 }) else {
             throw CommandFailure(.badData, "the file has no rows from \(from ?? "") on")
         }
@@ -159,7 +144,7 @@ struct SyncCommand: AsyncParsableCommand {
         let report = try BufferReport.read(directory: settings.dataDirectory)
         if json { return print(WireJSON.text(of: PendingJSON(report))) }
         for stream in EventStream.allCases {
-            print("\(stream.rawValue): \(report[stream].pending.grouped) rows to upload")
+            print("\(stream.rawValue): \(report[stream].pending.counted("row")) to upload")
         }
     }
 }

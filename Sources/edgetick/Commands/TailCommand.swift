@@ -2,7 +2,6 @@ import ArgumentParser
 import FoundationEssentials
 import MarketData
 import Store
-import Universe
 
 /// Prints events as they become durable.
 struct TailCommand: AsyncParsableCommand {

@@ -44,7 +44,7 @@ struct UniverseExport: AsyncParsableCommand {
             }
             let memberships = contents.groups.reduce(0) { $0 + $1.record.members.count }
             printError(
-                "\(contents.groups.count.counted("group", "groups")), \(memberships.counted("membership", "memberships")), \(contents.entries.count.counted("setting", "settings"))"
+                "\(contents.groups.count.counted("group")), \(memberships.counted("membership")), \(contents.entries.count.counted("setting"))"
                     + (output.map { " → \($0)" } ?? ""))
         }
     }

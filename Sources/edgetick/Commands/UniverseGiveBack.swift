@@ -58,7 +58,7 @@ struct UniverseGiveBack: AsyncParsableCommand {
             if json { return print(WireJSON.text(of: GivenBackJSON(theirs, difference))) }
             let change = difference.summary
             print(
-                "given back: \(identity.text) has the database's \(theirs.members.count) members"
+                "given back: \(identity.text) has the database's \(theirs.members.count.counted("member"))"
                     + (change.isEmpty ? "" : " (\(change))"))
         }
     }

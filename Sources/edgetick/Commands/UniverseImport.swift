@@ -39,7 +39,7 @@ struct UniverseImport: AsyncParsableCommand {
     var mode = "full"
     @Flag(help: "Make SECTOR groups of the columns sector and industry too.") var sectors = false
     @Flag(help: "Derive the sectors from the holdings of the eleven sector ETFs, XLB to XLY.") var sectorEtfs = false
-    @Flag(help: "Refuse a file that has a bad row.") var strict = false
+    @Flag(help: "Refuse a file that has a bad row, or a word that is only guessed to be a symbol.") var strict = false
     @Flag(help: "Let groups change by more than half, stocks change their sector, a backup replace everything.")
     var force = false
     @Flag(help: "Say what would change and change nothing.") var dryRun = false
@@ -117,7 +117,7 @@ struct UniverseImport: AsyncParsableCommand {
         guard isSame || isEmpty || force || dryRun else {
             throw CommandFailure(
                 .badData,
-                "the backup has \(contents.groups.count) groups and replaces everything in the mirror, which has "
+                "the backup has \(contents.groups.count.counted("group")) and replaces everything in the mirror, which has "
                     + "\(held.groups.count): add --force if that is right (edgetick universe export keeps what is there)"
             )
         }
@@ -126,7 +126,7 @@ struct UniverseImport: AsyncParsableCommand {
         if json { return print(WireJSON.text(of: result)) }
         let verb = isSame ? "the mirror has this already:" : dryRun ? "would restore" : "restored"
         print(
-            "\(verb) \(result.groups.counted("group", "groups")), \(result.memberships.counted("membership", "memberships")), \(result.settings.counted("setting", "settings"))"
+            "\(verb) \(result.groups.counted("group")), \(result.memberships.counted("membership")), \(result.settings.counted("setting"))"
         )
     }
 
@@ -166,7 +166,7 @@ struct UniverseImport: AsyncParsableCommand {
     private func line(_ report: UniverseImporter.Report) -> String {
         let what =
             report.group.map {
-                "\($0.name) (\($0.type.rawValue), \($0.environment)): \(report.symbols.counted("symbol", "symbols"))"
+                "\($0.name) (\($0.type.rawValue), \($0.environment)): \(report.symbols.counted("symbol"))"
             }
             ?? report.file
         let format = report.format.map { " from \($0.rawValue) \(report.file)" } ?? ""

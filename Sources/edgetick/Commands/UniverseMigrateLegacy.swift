@@ -39,7 +39,7 @@ struct UniverseMigrateLegacy: AsyncParsableCommand {
                 for row in migration.rows { tell(row) }
                 let made = migration.changes.count
                 print(
-                    "\(made.counted("group", "groups")) \(dryRun ? "would be " : "")written from \(migration.rows.count.counted("row", "rows"))"
+                    "\(made.counted("group")) \(dryRun ? "would be " : "")written from \(migration.rows.count.counted("row"))"
                 )
             }
             if migration.rows.contains(where: { $0.fault != nil }) { throw ExitCode(ExitStatus.badData.rawValue) }
@@ -58,7 +58,7 @@ struct UniverseMigrateLegacy: AsyncParsableCommand {
                 }
             let definition = group.definition
             let name = "\(definition.type.rawValue) \(definition.name) (\(definition.environment))"
-            print("\(row.source) → \(name), \(group.symbols.counted("symbol", "symbols")): \(outcome)".escapingControls)
+            print("\(row.source) → \(name), \(group.symbols.counted("symbol")): \(outcome)".escapingControls)
         }
         if !row.refused.isEmpty {
             let names = row.refused.prefix(5).joined(separator: ", ") + (row.refused.count > 5 ? ", …" : "")

@@ -67,7 +67,7 @@ struct UniversePull: AsyncParsableCommand {
         if json { return print(WireJSON.text(of: PullJSON(changes, of: snapshot))) }
         let records = snapshot.records
         let size =
-            "\(records.groups.count.counted("group", "groups")), \(records.membershipCount.counted("membership", "memberships")), "
+            "\(records.groups.count.counted("group")), \(records.membershipCount.counted("membership")), "
             + "\(records.entries.count) settings"
         guard let changes else { return print("unchanged: \(size)") }
         for group in changes.added { print("new      \(group.text)".escapingControls) }

@@ -96,16 +96,18 @@ struct UniversePushCommand: AsyncParsableCommand {
             for symbol in group.reweighted + group.redescribed { print("  ~ \(symbol)".escapingControls) }
         }
         let changed = plan.groups.count { $0.action != .unchanged && $0.failure == nil }
-        print("\(changed) of \(plan.groups.count) groups \(dryRun ? "would be " : "")written to \(plan.target)")
+        print(
+            "\(changed) of \(plan.groups.count.counted("group")) \(dryRun ? "would be " : "")written to \(plan.target)")
         let disguised = plan.groups.count { $0.writtenAs != nil }
         if disguised > 0 {
             printError(
-                "edgetick: the check of definition_groups.type takes no UNIVERSE, so \(disguised) groups are written as "
+                "edgetick: the check of definition_groups.type takes no UNIVERSE, so \(disguised.counted("group is", "groups are")) written as "
                     + "CUSTOM: EdgeTick reads them back as universes, other programs that look for UNIVERSE don't find "
                     + "them; let the check take UNIVERSE and push again")
         }
         if dryRun, !plan.drastic.isEmpty {
-            printError("edgetick: \(plan.drastic.count) groups would change by more than half: that needs --force")
+            printError(
+                "edgetick: \(plan.drastic.count.counted("group")) would change by more than half: that needs --force")
         }
     }
 }

@@ -35,7 +35,7 @@ struct UniverseRemove: AsyncParsableCommand {
             try mirror.removeGroups([identity])
             let answer = RemovedGroupJSON(group.record)
             if json { return print(WireJSON.text(of: answer)) }
-            print("removed \(identity.text), \(answer.members) members".escapingControls)
+            print("removed \(identity.text), \(answer.members.counted("member"))".escapingControls)
         }
     }
 }

@@ -34,7 +34,7 @@ struct UniverseReportCommand: AsyncParsableCommand {
         let age = report.pullAgeSeconds.map { UniverseAge.text(.seconds($0)) }
         let pull = report.source.map { "pulled from \($0) \(age ?? "") ago" } ?? "never pulled"
         var text =
-            "\(report.environment): \(report.symbols.counted("symbol", "symbols")), \(report.entries.counted("setting", "settings")), \(pull)"
+            "\(report.environment): \(report.symbols.counted("symbol")), \(report.entries.counted("setting")), \(pull)"
             .escapingControls + "\n"
         func add(_ title: String, _ columns: [(title: String, alignment: TextTable.Alignment)], _ rows: [[String]]) {
             guard !rows.isEmpty else { return }

@@ -25,7 +25,7 @@ struct UniverseResolve: AsyncParsableCommand {
             } else {
                 for symbol in resolution.symbols { print(symbol) }
                 let parts = resolution.parts.map { "\($0.group) \($0.count)" }.joined(separator: ", ")
-                printError("\(resolution.symbols.count.counted("symbol", "symbols")) (\(parts.escapingControls))")
+                printError("\(resolution.symbols.count.counted("symbol")) (\(parts.escapingControls))")
             }
         }
     }

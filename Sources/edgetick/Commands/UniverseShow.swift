@@ -43,7 +43,7 @@ struct UniverseShow: AsyncParsableCommand {
             ", made from \($0.source) (\($0.format)) at \(WallClock.text(milliseconds: $0.importedAt))"
         }
         head.append(
-            "\(record.members.count) members, \(group.origin.rawValue)\(source ?? ""), "
+            "\(record.members.count.counted("member")), \(group.origin.rawValue)\(source ?? ""), "
                 + "updated \(record.updatedAt.map(WallClock.text(milliseconds:)) ?? "never")")
         let hasWeights = record.members.contains { $0.weight != nil }
         var table = TextTable(hasWeights ? [("SYMBOL", .left), ("WEIGHT %", .right)] : [("SYMBOL", .left)])

@@ -44,9 +44,9 @@ struct UniverseValidate: AsyncParsableCommand {
                 print(WireJSON.text(of: ValidationJSON(validation, fixed: fixed)))
             } else {
                 for finding in validation.findings { print(finding.description.escapingControls) }
-                if fix { print("\(fixed.counted("group", "groups")) fixed") }
+                if fix { print("\(fixed.counted("group")) fixed") }
                 print(
-                    "\(validation.count(.fault).counted("fault", "faults")), \(validation.count(.warning).counted("warning", "warnings")), "
+                    "\(validation.count(.fault).counted("fault")), \(validation.count(.warning).counted("warning")), "
                         + "\(validation.count(.note)) notes")
             }
             let isBad = validation.count(.fault) > 0 || strict && validation.count(.warning) > 0

@@ -152,10 +152,10 @@ struct VerifyCommand: AsyncParsableCommand {
             lines.append("  \(word) \(text.escapingControls)")
         }
         let verdict =
-            result.isSound ? paint("sound", .good) : paint(result.count(.fault).counted("fault", "faults"), .bad)
+            result.isSound ? paint("sound", .good) : paint(result.count(.fault).counted("fault"), .bad)
         lines.append(
-            "  \(verdict), \(result.rows.counted("row", "rows")) read, "
-                + result.count(.warning).counted("warning", "warnings") + "\n")
+            "  \(verdict), \(result.rows.counted("row")) read, "
+                + result.count(.warning).counted("warning") + "\n")
         return lines.joined(separator: "\n")
     }
 }

@@ -5,15 +5,13 @@ struct ConfigurationError: Error, Sendable, Equatable {
         case missing
         /// The file is there and cannot be read.
         case unreadable
-        /// The file is no list of settings, or breaks off in one.
+        /// The file is no list of settings.
         case malformed
     }
 
     var reason: Reason
     /// The file as the user named it.
     var path: String
-    /// The line, from 1, where one is at fault.
-    var line: Int?
     /// What is wrong and what to do.
     var text: String
 
@@ -22,7 +20,5 @@ struct ConfigurationError: Error, Sendable, Equatable {
 }
 
 extension ConfigurationError: CustomStringConvertible {
-    var description: String {
-        if let line { "\(path):\(line): \(text)" } else { "\(path): \(text)" }
-    }
+    var description: String { "\(path): \(text)" }
 }

@@ -8,8 +8,7 @@ extension EnvironmentFile {
     ///
     /// - Parameter environment: Variables that the file's values may name.
     /// - Returns: `nil` when no file was named and there is no `.env`.
-    /// - Throws: ``ConfigurationError`` when the named file is not there, and when a file cannot be read or is no list
-    ///   of settings.
+    /// - Throws: ``ConfigurationError`` when the named file is not there, and when a file cannot be read.
     static func read(
         named name: String?, environment: [String: String] = [:]
     ) throws(ConfigurationError) -> EnvironmentFile? {
@@ -20,19 +19,19 @@ extension EnvironmentFile {
         } catch {
             guard let code = error as? Errno else {
                 throw ConfigurationError(
-                    reason: .malformed, path: path, line: nil,
+                    reason: .malformed, path: path,
                     text: "larger than 1 MiB, so no list of settings: name another file with --env-file")
             }
             if code == .noSuchFileOrDirectory || code == .notDirectory {
                 guard name != nil else { return nil }
                 throw ConfigurationError(
-                    reason: .missing, path: path, line: nil, text: "no such file: correct --env-file or leave it out")
+                    reason: .missing, path: path, text: "no such file: correct --env-file or leave it out")
             }
             throw ConfigurationError(
-                reason: .unreadable, path: path, line: nil,
+                reason: .unreadable, path: path,
                 text: "cannot be read (\(code)): make it a file this user may read, or name another with --env-file")
         }
-        return try EnvironmentFile(path: path, bytes: bytes, environment: environment)
+        return EnvironmentFile(path: path, bytes: bytes, environment: environment)
     }
 
     /// Reads a file that holds one secret. Blocks.
@@ -52,7 +51,6 @@ extension EnvironmentFile {
     private struct TooLarge: Error {}
 
     /// A file's bytes, as far as it is no larger than a list of settings may be.
-
     static func contents(of path: String) throws -> [UInt8] {
         let file = try FileDescriptor.open(FilePath(path), .readOnly, options: .closeOnExec)
         return try file.closeAfter {

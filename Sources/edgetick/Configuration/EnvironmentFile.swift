@@ -16,6 +16,13 @@ struct EnvironmentFile: Sendable, Equatable, ConcealsContents {
         var fault: String?
     }
 
+    /// A line that can't be read; holds nothing of it.
+    struct Fault: Sendable, Equatable {
+        var line: Int
+        /// What is wrong and what to do.
+        var text: String
+    }
+
     /// A remark that does not stop the start; holds no value.
     struct Remark: Sendable, Equatable {
         var line: Int
@@ -27,14 +34,13 @@ struct EnvironmentFile: Sendable, Equatable, ConcealsContents {
     let path: String
     private(set) var entries: [String: Entry] = [:]
     private(set) var remarks: [Remark] = []
+    private(set) var faults: [Fault] = []
 
     /// Reads a file's bytes.
     ///
     /// - Parameter environment: Variables that values may name, besides those of earlier lines.
-    /// - Throws: ``ConfigurationError`` for the first line at fault, with the number of further ones.
-    init(path: String, bytes: [UInt8], environment: [String: String] = [:]) throws(ConfigurationError) {
+    init(path: String, bytes: [UInt8], environment: [String: String] = [:]) {
         self.path = path
-        var faults: [(line: Int, text: String)] = []
         var number = 0
         for var line in ByteOrderMark.dropped(from: bytes).split(
             separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
@@ -44,12 +50,9 @@ struct EnvironmentFile: Sendable, Equatable, ConcealsContents {
             do {
                 try read(line, number, environment)
             } catch {
-                faults.append((number, error.text))
+                faults.append(Fault(line: number, text: error.text))
             }
         }
-        guard let first = faults.first else { return }
-        let rest = faults.count > 1 ? " (\(faults.count - 1) more such lines follow)" : ""
-        throw ConfigurationError(reason: .malformed, path: path, line: first.line, text: first.text + rest)
     }
 
     private typealias LineFault = WrittenValue.Fault

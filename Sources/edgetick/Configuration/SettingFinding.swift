@@ -10,6 +10,7 @@ struct SettingFinding: Sendable, Equatable {
     }
 
     var severity: Severity
+    /// Empty where it is about a line that can't be read.
     var key: String
     /// The value as shown; `nil` where it is not what matters.
     var value: String?
@@ -21,6 +22,7 @@ struct SettingFinding: Sendable, Equatable {
 extension SettingFinding: CustomStringConvertible {
     /// One line: `HTTP_PORT=99999 (.env:7): …`.
     var description: String {
+        guard !key.isEmpty else { return "\(origin): \(text)" }
         let shown = value.map { "\(key)=\($0)" } ?? key
         return origin == .defaultValue ? "\(shown): \(text)" : "\(shown) (\(origin)): \(text)"
     }

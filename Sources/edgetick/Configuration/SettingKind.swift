@@ -228,8 +228,9 @@ extension SettingKind<String> {
 
     /// A connection's name, which may have blanks in it.
     static var connectionName: SettingKind {
-        SettingKind("up to \(CollectorName.maximumLength) letters, digits, blanks, dots, hyphens, underscores") {
-            text in
+        SettingKind(
+            "up to \(CollectorName.maximumLength) letters, digits, blanks, dots, hyphens, underscores; not backfill or reconcile"
+        ) { text in
             CollectorName.isConnectionName(text) ? text : nil
         }
     }

@@ -209,7 +209,8 @@ extension Settings {
                 Setting(
                     "RELAY_CLIENT_BUFFER", \.relay.clientBuffer,
                     .size((64 << 10)...(1 << 30), shown: "from 64KiB to 1GiB"), "16MiB",
-                    "how much may wait for one client before it is closed as too slow"),
+                    "how much may wait for one client before it is closed as too slow; for all together 256MiB, or this if it is more"
+                ),
                 Setting(
                     "RELAY_ON_DEMAND", \.relay.isOnDemand, .flag, "false",
                     "collect a symbol that nobody else asks for while a client of the relay reads it, and a minute longer"

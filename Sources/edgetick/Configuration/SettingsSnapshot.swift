@@ -39,6 +39,7 @@ struct SettingsSnapshot: Sendable, Equatable, ConcealsContents {
     ) {
         let path = file?.path ?? ""
         let entries = file?.entries ?? [:]
+        for fault in file?.faults ?? [] { add(.fault, "", .file(path: path, line: fault.line), fault.text) }
         for remark in file?.remarks ?? [] where Self.concerns(remark.key) {
             add(.warning, remark.key, .file(path: path, line: remark.line), remark.text)
         }

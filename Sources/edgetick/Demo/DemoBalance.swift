@@ -1,4 +1,3 @@
-import FeedSimulator
 import MarketData
 import Store
 

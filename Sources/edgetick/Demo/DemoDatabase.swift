@@ -78,8 +78,8 @@ struct DemoDatabase {
     }
 
     private func command(_ name: String, _ arguments: String...) async throws {
-        // PostgreSQL refuses to run as root.
-        let user = geteuid() == 0 ? ["runuser", "-u", "postgres", "--"] : []
+        // PostgreSQL refuses to run as root, whose PATH need not have /usr/sbin.
+        let user = geteuid() == 0 ? ["/usr/sbin/runuser", "-u", "postgres", "--"] : []
         var environment = ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"]
         environment["HOME"] = directory
         let process = try DemoProcess(user + [binaries + "/" + name] + arguments, environment: environment, log: log)

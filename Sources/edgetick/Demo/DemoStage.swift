@@ -50,14 +50,10 @@ final class DemoStage: Service {
 
     func run() async throws {
         let props = try await prepare()
-        do {
+        try await closing({ await props.database?.remove() }) {
             let balance = try await perform(props)
             found.withLock { $0 = balance }
-        } catch {
-            await props.database?.remove()
-            throw error
         }
-        await props.database?.remove()
     }
 
     private func perform(_ props: DemoProps) async throws -> DemoBalance? {
@@ -154,6 +150,7 @@ final class DemoStage: Service {
             let user = environment["USER"].map { "\($0)@" } ?? ""
             text += "You are logged in from elsewhere. There: ssh -L \(port):127.0.0.1:\(port) \(user)\(here[2])\n"
         }
+        text += "Candles:   \(address)#symbol?symbol=AAPL&every=1\n"
         text += "Files:     \(props.collector.directory)\n"
         text +=
             "Database:  "

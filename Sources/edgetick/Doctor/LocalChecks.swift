@@ -30,20 +30,21 @@ struct LocalChecks {
             findings.append(
                 .ok(
                     "files",
-                    "ticks.sqlite: schema \(report.schemaVersion), \(report.pending.grouped) rows to upload"
+                    "ticks.sqlite: schema \(report.schemaVersion), \(report.pending.counted("row")) to upload"
                         + (report.holder.map { ", held by process \($0)" } ?? "")))
             if report.deadLetters > 0 {
                 findings.append(
                     .warning(
                         "files",
-                        "\(report.deadLetters.grouped) rows were refused upstream; see edgetick dead-letters list"))
+                        "\(report.deadLetters.counted("row was", "rows were")) refused upstream; see edgetick dead-letters list"
+                    ))
             }
             let drops = report.drops.reduce(0) { $0 + $1.count }
             if drops > 0 {
                 findings.append(
                     .warning(
                         "files",
-                        "\(drops.grouped) events were dropped; the table drops of ticks.sqlite says which, when and why"
+                        "\(drops.counted("event was", "events were")) dropped; the table drops of ticks.sqlite says which, when and why"
                     ))
             }
         } catch {

@@ -56,13 +56,13 @@ struct NetworkChecks {
         guard !isRunning else { return [] }
         do {
             try await configuration.check()
-            let keys = configuration.keys.isEmpty ? "every key is let in" : "\(configuration.keys.count) keys"
+            let keys = configuration.keys.isEmpty ? "every key is let in" : configuration.keys.count.counted("key")
             return [
                 .ok(
                     "relay",
                     "\(configuration.host):\(configuration.port) is free; \(keys), "
                         + (configuration.tls == nil ? "without TLS" : "over TLS")
-                        + (configuration.maximumOnDemand.map { "; up to \($0) symbols on demand" } ?? ""))
+                        + (configuration.maximumOnDemand.map { "; up to \($0.counted("symbol")) on demand" } ?? ""))
             ]
         } catch {
             return [.failure("relay", error)]

@@ -37,7 +37,7 @@ struct FileStatus {
         var text = lines.joined(separator: "\n") + "\n" + table.text
         for drop in report.drops {
             text +=
-                "DROPPED \(drop.count.grouped) \(drop.stream.rawValue) of \(drop.symbols.counted("symbol", "symbols")): "
+                "DROPPED \(drop.count.grouped) \(drop.stream.rawValue) of \(drop.symbols.counted("symbol")): "
                 + "\(drop.reason), \(drop.from.map(Self.time) ?? "?") to \(drop.to.map(Self.time) ?? "?")\n"
         }
         for path in report.setAside {

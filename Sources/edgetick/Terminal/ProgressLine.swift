@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Glibc
+import MarketData
 import Synchronization
 
 /// Shows how far a long job is: a bar that redraws itself on a terminal, a plain line every few seconds in a pipe.
@@ -83,24 +84,6 @@ final class ProgressLine: Sendable {
         let whole = Int(seconds.rounded())
         return whole < 60 ? "\(whole) s" : "\(whole / 60) min \(whole % 60) s"
     }
-}
-
-extension BinaryInteger {
-    /// The number with its digits in groups of three: `1,819,986`.
-    var grouped: String {
-        var digits = Array(String(magnitude))
-        var place = digits.count - 3
-        while place > 0 {
-            digits.insert(",", at: place)
-            place -= 3
-        }
-        return (self < 0 ? "-" : "") + String(digits)
-    }
-}
-
-extension BinaryInteger {
-    /// The number and what it counts: `1 group`, `1,024 groups`.
-    func counted(_ one: String, _ many: String) -> String { "\(grouped) \(self == 1 ? one : many)" }
 }
 
 extension Double {

@@ -52,14 +52,16 @@ struct StatusText {
         Self.level(of: status.health.status)
     }
 
-    /// The checks that came out so, the worst first.
+    /// The checks that came out so, the worst first; not the one that the headline tells whole.
     private func checks(_ isShown: (Health.Level) -> Bool) -> [String] {
         let names = Self.inOrder(status.health.checks.keys)
         let worstFirst = [Health.Level.failing, .degraded, .ok].flatMap { level -> [String] in
             names.filter { status.health.checks[$0]?.status == level }
         }
         return worstFirst.flatMap { name -> [String] in
-            guard let check = status.health.checks[name], isShown(check.status) else { return [] }
+            guard let check = status.health.checks[name], isShown(check.status),
+                status.health.headline != "\(name) \(check.status.rawValue): \(check.detail ?? "")"
+            else { return [] }
             let word = paint(check.status.rawValue.padded(to: 8), Self.level(of: check.status))
             // What is wrong is told with what to do about it, on as many lines as that takes.
             let detail = lines(check.detail ?? "", from: 20, atMost: check.status == .ok ? 1 : 5)
@@ -112,7 +114,7 @@ struct StatusText {
             ? "off: DATABASE_URI is not set"
             : status.sync.databases.map { database in
                 (status.sync.databases.count > 1 ? "\(database.name): " : "")
-                    + "\(database.rows_uploaded.grouped) rows up, \(Self.span(database.lag_seconds)) behind"
+                    + "\(database.rows_uploaded.counted("row")) up, \(Self.span(database.lag_seconds)) behind"
             }.joined(separator: "; ")
         return ["losses   " + (buffer.drops > 0 || gaps.unfillable > 0 ? paint(lost, .warning) : lost)]
             + buffer.set_aside.map { path in
@@ -139,9 +141,9 @@ struct StatusText {
     private func relay(_ relay: RelayJSON) -> String {
         let behind = relay.clients.map(\.waiting_bytes).max() ?? 0
         return
-            "relay    \(relay.clients.count) of \(relay.maximum_clients) clients, \(relay.events.grouped) events sent"
+            "relay    \(relay.clients.count) of \(relay.maximum_clients.counted("client")), \(relay.events.counted("event")) sent"
             + (behind > 0 ? ", \(Int64(behind).bytesText) behind" : "")
-            + (relay.on_demand.map { ", \($0.symbols.count.counted("symbol", "symbols")) on demand" } ?? "")
+            + (relay.on_demand.map { ", \($0.symbols.count.counted("symbol")) on demand" } ?? "")
     }
 
     private static func level(of level: Health.Level) -> Paint.Level {
@@ -187,22 +189,20 @@ struct StatusText {
 
 /// The gaps that matter to who looks: those of a closed market, and what was filled, are no damage.
 struct GapCounts {
-    var open: Int64
-    var unfillable: Int64
-
-    init(open: Int64 = 0, unfillable: Int64 = 0) {
-        self.open = open
-        self.unfillable = unfillable
-    }
-
-    /// Counts those of a buffer's file.
-    init(directory: String) throws(StoreError) {
-        open = try GapLog.count(directory: directory, states: [.open])
-        unfillable = try GapLog.count(directory: directory, states: [.unfillable])
-    }
+    var open: Int64 = 0
+    var unfillable: Int64 = 0
 
     var text: String {
-        "\(open.grouped) open \(open == 1 ? "gap" : "gaps")"
+        open.counted("open gap")
             + (unfillable > 0 ? ", \(unfillable.grouped) unfillable" : "")
+    }
+}
+
+extension GapCounts {
+    /// Counts those of a buffer's file.
+    init(directory: String) throws(StoreError) {
+        self.init(
+            open: try GapLog.count(directory: directory, states: [.open]),
+            unfillable: try GapLog.count(directory: directory, states: [.unfillable]))
     }
 }

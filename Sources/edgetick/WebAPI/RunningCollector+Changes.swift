@@ -1,7 +1,6 @@
 import Collector
 import Feed
 import MarketData
-import WebAPI
 
 /// What may be changed while running: ``Symbols`` decides about it.
 extension RunningCollector {

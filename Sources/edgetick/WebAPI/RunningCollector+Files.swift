@@ -37,15 +37,20 @@ extension RunningCollector {
         days: ClosedRange<TradingDay>, symbols: Set<Symbol>?
     ) async throws(CollectorProblem) -> CoverageReport {
         let directory = directory
+        let collected = symbols == nil ? Set(self.symbols.collected ?? []) : []
         var evidence = try await reading { () throws(StoreError) in
             let end = ContinuousClock.now + Self.readingTime / 2
-            return try CoverageEvidence(directory: directory, days: days) { _, _ in ContinuousClock.now < end }
+            return try CoverageEvidence(directory: directory, days: days, collected: collected) { _, _ in
+                ContinuousClock.now < end
+            }
         }
         if let upstream {
             let end = ContinuousClock.now + Self.readingTime / 2
             await evidence.add(from: upstream, symbols: symbols) { done, _ in done == 0 || ContinuousClock.now < end }
         }
-        return evidence.report(symbols: symbols, now: WallClock.milliseconds())
+        return try await reading { [evidence] () throws(StoreError) in
+            evidence.report(symbols: symbols, now: WallClock.milliseconds())
+        }
     }
 
     func deadLetters(limit: Int) async throws(CollectorProblem) -> [DeadLetter] {

@@ -2,7 +2,6 @@ import Collector
 import MarketData
 import Store
 import Universe
-import WebAPI
 
 /// What the relationship cache knows, and where a symbol is.
 extension RunningCollector {

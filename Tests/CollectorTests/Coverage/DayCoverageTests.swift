@@ -2,6 +2,7 @@ import Collector
 import Foundation
 import MarketData
 import Store
+import TestSupport
 import Testing
 
 /// What is known of a minute, and what is not taken for known.
@@ -118,6 +119,23 @@ import Testing
         let coverage = DayCoverage(day, symbols: [Self.apple, Self.rare], evidence: evidence, now: evening(of: day))
         #expect(try row(coverage, Self.apple)[..<2] == [.noTrade, .unknown])
         #expect(try row(coverage, Self.rare)[..<2] == [.gap, .unknown])
+        // Some of it came: whoever wasn't asked for may lack it still.
+        evidence.gaps[0].state = .partial
+        let partial = DayCoverage(day, symbols: [Self.apple, Self.rare], evidence: evidence, now: evening(of: day))
+        #expect(partial.rows == coverage.rows)
+    }
+
+    @Test func `what another box covers is not missing, and known only where there is a bar`() throws {
+        let day = try day("2026-07-07")
+        var evidence = DayCoverage.Evidence()
+        evidence.isWhole = true
+        evidence.bars[Self.apple] = BitSet([1])
+        let start = try moment("2026-07-07", 9, 30)
+        for symbols in [[Self.apple], []] {
+            evidence.gaps = [gap(symbols, from: start, to: start + 180_000, state: .covered)]
+            let coverage = DayCoverage(day, symbols: [Self.apple], evidence: evidence, now: evening(of: day))
+            #expect(try row(coverage, Self.apple)[..<3] == [.unknown, .bar, .unknown])
+        }
     }
 
     @Test func `a gap of other events, or of other hours, hides no minute`() throws {
@@ -130,6 +148,27 @@ import Testing
         ]
         let coverage = DayCoverage(day, symbols: [Self.apple], evidence: evidence, now: evening(of: day))
         #expect(try row(coverage, Self.apple).allSatisfy { $0 == .unknown })
+    }
+
+    @Test func `a row's numbers are those of its minutes, whether much is known of it or nothing`() throws {
+        let day = try day("2026-07-07")
+        let start = try moment("2026-07-07", 9, 30)
+        var evidence = DayCoverage.Evidence()
+        evidence.bars[Self.apple] = BitSet(0..<7)
+        evidence.reconciled[Self.apple] = 7
+        evidence.isWhole = true
+        evidence.drops = [(Self.rare, start + 600_000...start + 900_000)]
+        let nobody = try #require(Symbol("NOBODY"))
+        for now in [start - 1, start, start + 90_000, start + 3_600_000, evening(of: day)] {
+            for drops in [evidence.drops, evidence.drops + [(nil, start...start)]] {
+                evidence.drops = drops
+                let coverage = DayCoverage(day, symbols: [Self.apple, Self.rare, nobody], evidence: evidence, now: now)
+                for row in coverage.rows {
+                    #expect(row.minutes.count == 390)
+                    #expect(row.counts == Dictionary(grouping: row.minutes) { $0 }.mapValues(\.count))
+                }
+            }
+        }
     }
 
     @Test func `what is not over yet is neither missing nor complete, and a gap lasts until now`() throws {

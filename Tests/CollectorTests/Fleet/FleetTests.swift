@@ -72,4 +72,18 @@ import Upstream
         #expect(fleet.remarks.first?.hasPrefix("a and b of the group nyc push each other off the feed") == true)
         #expect(fleet.level == .degraded)
     }
+
+    @Test func `a group that was set on one box alone is remarked on, beside boxes that collect as much without one`() {
+        func box(_ id: String, _ group: String?, symbols: Int = 500, age: Double = 3) -> FleetRow {
+            row(id, group: group, age: age, change: { $0.symbols = symbols })
+        }
+        let fleet = Fleet([box("a", "nyc"), box("b", nil), box("c", nil)])
+        #expect(fleet.remarks.count == 1 && fleet.level == .degraded)
+        #expect(fleet.groupProblem(of: "a")?.contains("alone in the group nyc, and b and 1 more") == true)
+        #expect(fleet.groupProblem(of: "b") == nil && fleet.groupProblem(of: "x") == nil)
+        // A box of other symbols is of no concern, nor one that is off, nor where the group has two.
+        #expect(Fleet([box("a", "nyc"), box("b", nil, symbols: 30), box("c", nil, age: 900)]).remarks.isEmpty)
+        #expect(Fleet([box("a", "nyc"), box("z", "nyc", age: 900), box("b", nil)]).remarks.isEmpty)
+        #expect(Fleet([box("b", nil), box("c", nil)]).remarks.isEmpty)
+    }
 }

@@ -51,6 +51,13 @@ import Universe
         let check = health.checks.first { $0.name == "universes" }
         #expect(check?.detail.contains("2 hours ago") == true && check?.detail.contains("refused") == true)
         #expect(level("universes") { $0.mirror = UniverseStatus() } == .ok)
+        // A file that changes places is away for a moment.
+        for (age, expected) in [(5, Health.Level.ok), (11, .degraded)] {
+            let level = level("universes") {
+                $0.unreadableMirror = .init(description: "gone", since: $0.instant - .seconds(age))
+            }
+            #expect(level == expected)
+        }
     }
 
     @Test func `a relay that fell behind is degraded for ten minutes`() {
@@ -128,6 +135,32 @@ import Universe
             $0.connections[0].feed.confirmed = []
         }
         #expect(all == .ok)
+    }
+
+    @Test func `of all symbols, a kind of events that is refused or not confirmed is degraded, and named`() {
+        let health = Health(
+            snapshot {
+                $0.connections[0].feed.takesAll = true
+                $0.connections[0].feed.assigned = []
+                $0.connections[0].feed.channels = 2
+                $0.connections[0].feed.confirmedChannels = 1
+                $0.connections[0].feed.refusedChannels = ["T.*"]
+            }, age: 0.5)
+        #expect(health.isReady && health.level == .degraded)
+        #expect(health.checks.first { $0.name == "feed" }?.detail.contains("1 of 2 kinds") == true)
+        #expect(health.checks.first { $0.name == "feed" }?.detail.contains("T.*") == true)
+    }
+
+    @Test func `a kind that comes no more while bars do is degraded`() {
+        func feed(_ quiet: [EventKind: Double]) -> Health.Level? {
+            level("feed") { $0.connections[0].quietKinds = quiet }
+        }
+        #expect(feed([.minuteBar: 60, .trade: 901]) == .degraded)
+        #expect(feed([.minuteBar: 901, .secondBar: 1]) == .degraded)
+        #expect(feed([.minuteBar: 60, .trade: 899, .limitBand: 5000]) == .ok)
+        // Where hardly anything trades, quotes come alone; and which of them all is silent is another trouble.
+        #expect(feed([.quote: 1, .trade: 5000]) == .ok)
+        #expect(feed([.minuteBar: 901, .trade: 901]) == .ok)
     }
 
     @Test func `nothing to collect is not ready`() {

@@ -52,6 +52,18 @@ import Testing
         #expect(owner.admit(channel(b)) == nil)
     }
 
+    @Test func `many symbols are wanted in one step, as far as the cap goes`() async throws {
+        let rig = try SymbolsRig([wish("one", nil, list: "Z")])
+        let (owner, _, connections) = try await rig.open(maximumOnDemand: 2000, demandPatience: .zero)
+        let many = (0..<3000).map { "S\($0)" }.compactMap { Symbol($0) }
+        let channels = many.flatMap { [channel($0), FeedChannel(kind: .trade, symbol: $0)] }
+        let refused = owner.admit(channels)
+        let taken = many.filter { connections.wanting($0) != nil }
+        #expect(taken.count == 2000 && refused.count == 2000)
+        #expect(Set(refused.keys.map(\.symbol)).isDisjoint(with: taken))
+        #expect(refused.values.allSatisfy { $0.contains("as many as RELAY_ON_DEMAND_MAX allows") })
+    }
+
     @Test func `what the settings name meanwhile stays without readers, and the readers' stays without the settings`()
         async throws
     {
@@ -101,4 +113,9 @@ import Testing
         #expect(owner.admit(channel(b)) == "no connection has room for B")
         #expect(connections.wanting(b) == nil)
     }
+}
+
+extension Symbols {
+    /// Why nothing comes of a channel that a reader asks for.
+    fileprivate func admit(_ channel: FeedChannel) -> String? { admit([channel])[channel] }
 }

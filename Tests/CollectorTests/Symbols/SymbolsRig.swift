@@ -14,7 +14,7 @@ func symbols(_ names: String...) -> [Symbol] { names.compactMap { Symbol($0) } }
 /// A mirror, the connections over it, their owner, and the service that follows the mirror.
 final class SymbolsRig: Sendable {
     let mirror: UniverseMirror
-    private let workspace: Workspace
+    let workspace: Workspace
     private let settings: Mutex<UniverseService.Settings>
     private let lines = CapturedLog()
     private let port: Int

@@ -143,6 +143,44 @@ import Testing
         #expect(feed.open == [])
     }
 
+    /// A start a second after the last one's end by the clock, and ten hours after it by the feed.
+    private func behind(by seconds: Double) throws -> MachineDriver {
+        let end = 1_000_000_000 - Int64(seconds * 1000) - 1000
+        var feed = try MachineDriver(["A"]) { $0.previousLife = PreviousLife(end: end, newest: [.trade: end]) }
+        feed.clockStep = -seconds
+        feed.subscribe()
+        #expect(feed.confirm("T.A", at: 1).first == "gap A T -36001000--35999000 down")
+        #expect(feed.open == [])
+        return feed
+    }
+
+    @Test
+    func `a clock that stood still with the machine does not shorten the downtime: the first event tells the rest`()
+        throws
+    {
+        var feed = try behind(by: 36_000)
+        // One that comes late says nothing yet.
+        #expect(feed.trade("A", at: 2, late: 40_000) == [])
+        #expect(feed.trade("A", at: 3) == ["gap A T -35999000-3000 down uncertain"])
+        #expect(feed.trade("A", at: 5) == [])
+    }
+
+    @Test func `nor when the clock is set right before the first event`() throws {
+        var feed = try behind(by: 36_000)
+        feed.clockStep = 0
+        #expect(feed.trade("A", at: 4) == ["gap A T -35999000-4000 down uncertain"])
+    }
+
+    @Test func `an event that agrees with the clock proves the end of the downtime`() throws {
+        var feed = try MachineDriver(["A"]) {
+            $0.previousLife = PreviousLife(end: 999_970_000, newest: [.trade: 999_970_000])
+        }
+        feed.subscribe()
+        #expect(feed.confirm("T.A", at: 1).first == "gap A T -30000-1000 down")
+        #expect(feed.trade("A", at: 4, late: 1) == [])
+        #expect(feed.trade("A", at: 5, late: -3600) == [])
+    }
+
     @Test func `a delayed feed's gaps are in its events' time`() throws {
         var feed = try MachineDriver(["A"]) { $0.feedDelay = 900_000 }
         feed.subscribe(from: 1000)
@@ -153,7 +191,7 @@ import Testing
     }
 }
 
-/// A process or machine that is suspended.
+/// A process, a machine or a line that is suspended, and events that can't be read.
 @Suite(.timeLimit(.minutes(3))) struct PauseTests {
     @Test func `a timer that is five seconds late shows a pause, a little late it shows none`() {
         var watch = PauseWatch(now: .seconds(10))
@@ -192,7 +230,55 @@ import Testing
         for second in 21...100 {
             #expect(feed.bar("A", at: 100, late: Double(100 - second)).allSatisfy { !$0.hasPrefix("gap") })
         }
-        #expect(feed.bar("A", at: 101) == [] && feed.machine.jumps == nil)
+        #expect(feed.bar("A", at: 101) == [] && feed.machine.jumps.isOver)
+    }
+
+    /// Silent from 20 s to 62 s; two pings are not answered.
+    private func silent() throws -> MachineDriver {
+        var feed = try MachineDriver(["A"])
+        feed.subscribe()
+        _ = feed.confirm("T.A", at: 0)
+        for second in 1...20 { _ = feed.trade("A", at: Double(second)) }
+        for second in 21...61 {
+            _ = feed.at(Double(second)) { $0.alive($1) }
+            #expect(feed.tick(at: Double(second)) == ([35, 50].contains(second) ? ["ping"] : []))
+        }
+        return feed
+    }
+
+    @Test func `a line that hung over pings, and lost what waited in it, leaves a gap`() throws {
+        var feed = try silent()
+        #expect(feed.trade("A", at: 62) == ["gap A T 20000-62000 stalled"])
+        #expect(feed.trade("A", at: 63) == [])
+    }
+
+    @Test func `one that lost nothing leaves none`() throws {
+        var feed = try silent()
+        for second in 21...62 { #expect(feed.trade("A", at: 62, late: Double(62 - second)) == []) }
+        #expect(feed.machine.jumps.isOver)
+    }
+
+    @Test func `events that can't be decoded leave a gap where none could for long, each kind its own`() throws {
+        var feed = try MachineDriver(["A"], events: [.trade, .secondBar])
+        feed.subscribe()
+        _ = feed.confirm("T.A", "A.A", at: 0)
+        func reject(_ kinds: [EventKind], at seconds: Double) {
+            _ = feed.at(seconds) { machine, now in
+                let actions = machine.alive(now)
+                machine.rejected(kinds, now)
+                return actions
+            }
+        }
+        for second in 1...10 {
+            reject([.trade], at: Double(second))
+            #expect(feed.trade("A", at: Double(second)) == [])
+        }
+        _ = feed.bar("A", at: 10)
+        for second in 11...21 { reject([.trade], at: Double(second)) }
+        for second in 22...24 { reject([.trade, .secondBar], at: Double(second)) }
+        #expect(feed.trade("A", at: 24) == ["gap A T 10000-24000 damaged"])
+        #expect(feed.bar("A", at: 24) == ["gap A A 10000-24000 damaged"])
+        #expect(feed.machine.jumps.isOver)
     }
 
     @Test func `reading that this side stopped for long is a pause too`() throws {

@@ -142,4 +142,47 @@ import Testing
         let change = feed.at(21) { $0.want(.symbols([Symbol("B")!]), $1) }
         #expect(change == ["gap A T 0-21000 disconnected", "note interestChanged(added: 0, removed: 1)"])
     }
+
+    // MARK: A relay as the feed
+
+    private func connected(_ symbols: [String] = ["A", "B"]) throws -> MachineDriver {
+        var feed = try MachineDriver(symbols)
+        feed.subscribe()
+        for symbol in symbols { _ = feed.confirm("T.\(symbol)", at: 1) }
+        return feed
+    }
+
+    private let start: Int64 = 1_000_000_000
+
+    @Test func `what a relay missed is a gap here, from its beginning to its end`() throws {
+        var feed = try connected()
+        _ = feed.status("gap", "from \(start + 5000), disconnected: T.A,Q.A,T.C", at: 6)
+        #expect(feed.open == ["gap A T 5000- disconnected"])
+        // Nothing that comes meanwhile ends it.
+        _ = feed.trade("A", at: 7)
+        #expect(feed.confirm("T.B", at: 8) == [])
+        #expect(feed.open == ["gap A T 5000- disconnected"] && feed.machine.status == .connected)
+        #expect(
+            feed.status("gap", "from \(start + 5000) to \(start + 9000), disconnected: T.A", at: 10).last
+                == "gap A T 5000-9000 disconnected")
+        #expect(feed.open.isEmpty)
+        #expect(
+            feed.status("gap", "from \(start + 9000) to \(start + 9500), paused: T.A,T.B", at: 11).last
+                == "gap A,B T 9000-9500 paused")
+    }
+
+    @Test func `what a relay missed is over when its line is lost, and the line's own gap begins`() throws {
+        var feed = try connected()
+        _ = feed.trade("B", at: 4)
+        _ = feed.status("gap", "from \(start + 2000), stalled: T.A", at: 6)
+        let ended = feed.at(8) { $0.closed(nil, $1, jitter: 0.5) }
+        #expect(ended.contains("gap A T 2000-8000 stalled"))
+        #expect(feed.open.count == 1 && feed.open[0].hasPrefix("gap A,B T ") && feed.open[0].hasSuffix("disconnected"))
+    }
+
+    @Test func `what a relay says in other words is shown and nothing more`() throws {
+        var feed = try connected()
+        #expect(feed.status("gap", "a hole", at: 6) == [#"note remark(status: "gap", message: "a hole")"#])
+        #expect(feed.open.isEmpty)
+    }
 }

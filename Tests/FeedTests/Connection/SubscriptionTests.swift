@@ -40,6 +40,22 @@ private func channels(_ names: String...) -> [FeedChannel] { names.compactMap { 
         #expect(subscription.deadline == nil)
     }
 
+    @Test func `new requests put off no older one`() {
+        var subscription = subscription(channels("AM.A"))
+        var reports: [Subscription.Step] = []
+        for second in 1...40 {
+            // Another one is wanted and confirmed every few seconds.
+            let other = FeedChannel("AM.S\(second)")!
+            _ = subscription.want(channels("AM.A") + [other], wall: 1)
+            subscription.asked([other], now: .seconds(second), wall: 1)
+            #expect(subscription.isSettled == false)
+            #expect((subscription.confirmed(other, now: .seconds(second), wall: 1)) == true)
+            #expect(subscription.isSettled == (second > 20))
+            if let step = subscription.tick(now: .seconds(second)) { reports.append(step) }
+        }
+        #expect(reports == [.askAgain(channels("AM.A"), singly: false), .report(channels("AM.A"))])
+    }
+
     @Test func `events show their channel to stand, or the wildcard`() {
         let symbol = Symbol("A")!
         var batch = EventBatch(connection: "", receivedMicroseconds: 0)
@@ -49,6 +65,12 @@ private func channels(_ names: String...) -> [FeedChannel] { names.compactMap { 
         ]
         #expect(subscription(channels("AM.A", "T.A", "T.B")).shown(by: batch) == Set(channels("T.A")))
         #expect(subscription(channels("A.*", "Q.*")).shown(by: batch) == Set(channels("A.*")))
+        // Also one that was refused.
+        var refused = subscription(channels("T.A", "T.B"))
+        for channel in channels("T.A", "T.B") { _ = refused.refuse(channel) }
+        #expect(refused.awaitsEvents && refused.shown(by: batch) == Set(channels("T.A")))
+        #expect((refused.confirmed(FeedChannel("T.A")!, now: .zero, wall: 1)) == true)
+        #expect(refused.refused == Set(channels("T.B")) && refused.confirmedCount == 1)
     }
 
     @Test func `a refusal without a name is held until it accounts for what is unanswered`() {

@@ -90,6 +90,11 @@ struct Decoded: Equatable {
     }
 }
 
+extension DecodeRejects {
+    /// The sample of each kind that has one.
+    var samples: [Sample] { Self.kinds.compactMap(events.sample(of:)) }
+}
+
 extension Double {
     /// The decimal that a price comes out as.
     var decimal: String { DecimalText.string(self) }

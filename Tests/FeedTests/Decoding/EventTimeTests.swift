@@ -47,7 +47,7 @@ import Testing
 
     @Test func `a clock that was set back doesn't make the feed's times wrong`() {
         var intake = FeedIntake(name: "test", tap: nil, newestTime: 2_000_000_000_000)
-        intake.begin(keeping: [])
+        intake.begin()
         Array(Self.event("T", 2_000_000_000_500).utf8).withUnsafeBytes { intake.take($0) }
         #expect(intake.takeBatch().count == 1)
         Array(Self.event("T", 2_000_000_000_000 + 3 * Self.day).utf8).withUnsafeBytes { intake.take($0) }

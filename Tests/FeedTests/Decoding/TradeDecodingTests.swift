@@ -8,7 +8,7 @@ import Testing
         let decoded = Decoded.event(
             """
             {"ev":"T","sym":"MSFT","x":4,"i":"12345","z":3,"p":114.125,"s":100,"ds":"100.5","c":[0,12],\
-            "t":1536036818784,"q":3681328,"trfi":202,"trft":1536036818700}
+            "t":1536036818784,"q":3681328,"trfi":202,"trft":1536036818700,"pt":1536036818690}
             """)
         let trade = try decoded.trade()
         #expect(trade.symbol.description == "MSFT")
@@ -22,6 +22,19 @@ import Testing
         #expect(trade.sequence == 3_681_328)
         #expect(trade.trfID == 202)
         #expect(trade.trfTime == 1_536_036_818_700)
+        #expect(trade.participantTime == 1_536_036_818_690)
+    }
+
+    @Test(
+        arguments: [
+            ("1536036818690", 1_536_036_818_690), ("1536036818690123456", 1_536_036_818_690), ("0", 0), ("-1", nil),
+            ("null", nil), ("\"soon\"", nil),
+        ] as [(String, Int64?)])
+    func `the exchange's own time is taken in milliseconds and in nanoseconds`(sent: String, kept: Int64?) throws {
+        let trade = try Decoded.event(#"{"ev":"T","sym":"SPY","p":1,"s":1,"t":1000,"pt":\#(sent)}"#).trade()
+        #expect(trade.participantTime == kept)
+        let quote = try Decoded.event(#"{"ev":"Q","sym":"SPY","bp":1,"ap":2,"t":1000,"pt":\#(sent)}"#).quote()
+        #expect(quote.participantTime == kept)
     }
 
     @Test(arguments: [#""s":2"#, #""ds":"2""#, #""s":null,"ds":"2""#, #""s":2,"ds":null"#])

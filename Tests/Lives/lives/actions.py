@@ -8,6 +8,9 @@ from .box import Box
 from .life import Life
 from .sequence import Step
 
+# Of SQLite's file, in bytes.
+PAGE = 4096
+
 
 def perform(life: Life, step: Step) -> None:
     """Does one step."""
@@ -196,6 +199,27 @@ def unlock(life: Life, box: Box, seconds: float) -> None:
         other.kill()
 
 
+def damage(life: Life, box: Box, place: float, pages: int, running: bool, sync: bool, down: float) -> None:
+    path = f"{box.data}/ticks.sqlite"
+    if not running:
+        box.kill()
+    size = os.path.getsize(path) // PAGE if os.path.exists(path) else 0
+    # The first two are the file's header and its identifier, without which a person is asked for it.
+    if size > 3:
+        first = 2 + int(place * (size - 2))
+        with open(path, "r+b") as file:
+            file.seek(first * PAGE)
+            file.write(b"\xa5" * PAGE * min(pages, size - first))
+    else:
+        life.note("there is no file yet, or a small one")
+    if sync:
+        life.sleep(down)
+        life.note(f"edgetick sync: {_short(box.run('sync'))}")
+    if not running:
+        life.sleep(down)
+        box.start()
+
+
 def fill(life: Life, box: Box, seconds: float, killed: bool) -> None:
     if not life.disk:
         life.note("there is no small disk")
@@ -228,5 +252,5 @@ def _short(result: tuple[int, str]) -> str:
 ACTIONS = {
     "kill": kill, "stop": stop, "backup": back_up, "restore-file": restore_file, "clone": clone, "snapshot": snapshot,
     "restore-database": restore_database, "truncate": truncate, "pause": pause, "clock": clock, "cut": cut, "lag": lag,
-    "throw": throw, "away": away, "refuse": refuse, "unlock": unlock, "fill": fill, "heal": heal,
+    "throw": throw, "away": away, "refuse": refuse, "unlock": unlock, "damage": damage, "fill": fill, "heal": heal,
 }

@@ -123,6 +123,8 @@ class _Judge:
             for drop in (drop for file in self.files for drop in file.drops):
                 if drop.covers(event, stream, None):
                     return self._explain(f"drop ({drop.reason})")
+            if any(file.lacks_gaps for file in self.files):
+                return self._explain("gaps that can't be read, as an incident says")
             if gaps:
                 return self._lose(event, "in a gap that is said to be filled", {file.box for file in self.files})
         where = ", ".join(

@@ -4,6 +4,7 @@ import glob
 import os
 import sqlite3
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -78,6 +79,8 @@ class File:
     drops: list[Drop] = field(default_factory=list)
     letters: set[tuple[str, int]] = field(default_factory=set)
     acknowledged: dict[str, int] = field(default_factory=dict)
+    # Whether an incident says that gaps of a file that was set aside can't be read.
+    lacks_gaps: bool = False
     wrong: list[str] = field(default_factory=list)
 
 
@@ -91,15 +94,16 @@ class Upstream:
     wrong: list[str] = field(default_factory=list)
 
 
-def read_file(market: Market, box: int, directory: str) -> File:
-    """Reads a box's file, and the accounts of those that were set aside."""
+def read_file(market: Market, box: int, directory: str, saved: Iterable[str] = ()) -> File:
+    """Reads a box's file, and the accounts of those that were set aside and of what was saved of these."""
     file = File(box)
     path = os.path.join(directory, "ticks.sqlite")
     if os.path.exists(path):
         _read(market, path, file)
-    for other in glob.glob(os.path.join(directory, "ticks-bad-*.sqlite")):
+    others = glob.glob(os.path.join(directory, "ticks-bad-*.sqlite"))
+    for other in [*others, *(os.path.join(copy, "ticks.sqlite") for copy in saved)]:
         try:
-            _read_accounts(other, file)
+            _read_accounts(other, file, is_former=True)
         except sqlite3.Error:
             continue
     return file
@@ -128,13 +132,15 @@ def _read(market: Market, path: str, file: File) -> None:
     _read_accounts(path, file)
 
 
-def _read_accounts(path: str, file: File) -> None:
+def _read_accounts(path: str, file: File, is_former: bool = False) -> None:
+    """Reads what a file says is missing. What one that was set aside was still to fill is its successor's to say."""
     base = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)
     try:
         columns = {row[1] for row in base.execute("PRAGMA table_info(gaps)")}
         uncertain = "uncertain" if "uncertain" in columns else "0"
         for symbols, kinds, start, end, doubt, state in base.execute(
             f"SELECT symbols, events, from_ms, to_ms, {uncertain}, state FROM gaps"
+            + (" WHERE cause = 'damaged' OR state NOT IN ('open', 'partial')" if is_former else "")
         ):
             file.gaps.append(Gap(
                 frozenset(symbols.split(",")), frozenset(kinds.split(",")), start, FOREVER if end is None else end,
@@ -144,6 +150,8 @@ def _read_accounts(path: str, file: File) -> None:
         ):
             sequences = (first, last) if first is not None and last is not None else None
             file.drops.append(Drop(stream, symbol, reason, start, end, sequences))
+        for (detail,) in base.execute("SELECT detail FROM incidents"):
+            file.lacks_gaps |= "gaps can't be read" in detail or "but there may be others" in detail
     finally:
         base.close()
 

@@ -37,6 +37,8 @@ class Life:
         self.to_truncate: set[str] = set()
         self.emptied: set[tuple[str, str, int]] = set()
         self.deleted: set[tuple[str, str, int]] = set()
+        # Where what could be read of files that were set aside was saved, by box.
+        self.saved: dict[int, list[str]] = {}
         # What a collector must not do, whatever became of the rows.
         self.broken: list[str] = []
         # The newest version of each minute bar that was upstream, since the database was last put back.

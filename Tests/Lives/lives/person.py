@@ -38,7 +38,7 @@ def obey(life: Life, box: Box, settled: Settled) -> bool:
     if command == AGAIN:
         status, output = _send_again(life, box, words)
     elif command:
-        status, output = _save_set_aside(box) if command == SAVE else box.run(*command)
+        status, output = _save_set_aside(life, box) if command == SAVE else box.run(*command)
     life.note(f"box {box.index} asked ({words[:200]}): edgetick {' '.join(command)}: {status}: {output.strip()[-300:]}")
     settled.asked[-1] += f" → edgetick {' '.join(command)}: {status}"
     start(life, box, settled)
@@ -76,7 +76,7 @@ def _send_again(life: Life, box: Box, words: str) -> tuple[int, str]:
     return worst, "\n".join(outputs)
 
 
-def _save_set_aside(box: Box) -> tuple[int, str]:
+def _save_set_aside(life: Life, box: Box) -> tuple[int, str]:
     """Saves what can be read of each file that was set aside, uploads it, and moves the file away."""
     outputs, worst = [], 0
     aside = os.path.join(box.place, "aside")
@@ -84,8 +84,10 @@ def _save_set_aside(box: Box) -> tuple[int, str]:
     for path in sorted(glob.glob(os.path.join(box.data, "ticks-bad-*.sqlite"))):
         status, output = box.run("repair", "--file", path)
         if match := re.search(r"EDGETICK_DATA_DIR=(\S+)", output):
+            saved = match[1].strip("'`")
+            life.saved.setdefault(box.index, []).append(saved)
             sync = process.finish(
-                [box.tools.edgetick, "sync"], box.environment | {"EDGETICK_DATA_DIR": match[1].strip("'`")}, box.place, 60)
+                [box.tools.edgetick, "sync"], box.environment | {"EDGETICK_DATA_DIR": saved}, box.place, 60)
             output += sync[1]
             status = status or sync[0]
         for file in glob.glob(glob.escape(path) + "*"):

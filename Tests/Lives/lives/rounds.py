@@ -67,7 +67,9 @@ def _play(workshop: Workshop, plan: sequence.Sequence, place: str, started: floa
         life.note("settling")
         settled = settle.settle(life)
         closed = life.feed.closed or 0
-        files = [ledger.read_file(plan.market, box.index, box.data) for box in life.boxes]
+        files = [
+            ledger.read_file(plan.market, box.index, box.data, life.saved.get(box.index, ())) for box in life.boxes
+        ]
         upstream = ledger.read_upstream(plan.market, life.database)
         # What no file has any more can't be sent again.
         life.deleted.update(name for name in life.emptied if not any(name in file.rows for file in files))

@@ -23,6 +23,7 @@ KINDS = {
     "away": (10, "database away"),
     "refuse": (6, "refuse rows"),
     "unlock": (6, "remove the lock"),
+    "damage": (8, "pages go bad"),
     "fill": (25, "fill the disk"),
     "heal": (8, "what is away returns"),
 }
@@ -179,6 +180,14 @@ class _Maker:
 
     def _unlock(self, _: int) -> dict:
         return {"seconds": self._seconds(1.5, 2.5)}
+
+    def _damage(self, _: int) -> dict:
+        running = self.draw.random() < 0.4
+        return {
+            "place": round(self.draw.random(), 3), "pages": self.draw.choice((1, 1, 2, 8)), "running": running,
+            # A person's command may be the first to come upon it.
+            "sync": not running and self.draw.random() < 0.4, "down": self._seconds(0.0, 1.0),
+        }
 
     def _fill(self, _: int) -> dict:
         return {"seconds": self._seconds(0.5, 2.5), "killed": self.draw.random() < 0.2}

@@ -82,6 +82,11 @@ class JudgeTests(unittest.TestCase):
             self.file.gaps = [Gap(frozenset([SYMBOL]), frozenset("A"), OPENED, CLOSED, is_filled=is_filled)]
             self.assertEqual(self.verdict().lost, lost)
 
+    def test_a_gap_that_can_not_be_read_explains_where_an_incident_says_so(self) -> None:
+        self.lose(in_file=False)
+        self.file.lacks_gaps = True
+        self.assertEqual(self.verdict().lost, 0)
+
     def test_a_drop_and_a_dead_letter_explain_the_row_that_they_name(self) -> None:
         self.lose(in_file=True)
         (sequence,) = self.file.rows["T", SYMBOL, self.some]

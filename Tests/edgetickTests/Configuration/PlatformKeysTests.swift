@@ -6,7 +6,7 @@ import Testing
 /// A file of settings that a platform and EdgeTick share.
 @Suite(.timeLimit(.minutes(1))) struct PlatformKeysTests {
     private func validated(_ file: String, needs: Settings.Needs = []) throws -> (Settings, [SettingFinding]) {
-        let file = try EnvironmentFile(path: ".env", bytes: Array(file.utf8))
+        let file = EnvironmentFile(path: ".env", bytes: Array(file.utf8))
         let (settings, remarks) = try Settings.validate(
             SettingsSnapshot(environment: [:], file: file), host: sampleHost, needs: needs)
         return (settings, remarks)

@@ -51,7 +51,7 @@ struct SettingsDocumentTests {
         let on = text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
             line.firstMatch(of: /^#?([A-Z][A-Z_0-9]+=.*)$/).map { String($0.1) } ?? String(line)
         }
-        let file = try EnvironmentFile(path: ".env", bytes: Array(on.joined(separator: "\n").utf8))
+        let file = EnvironmentFile(path: ".env", bytes: Array(on.joined(separator: "\n").utf8))
         let known = Settings.all.map(\.name) + Settings.Connection.settings(1).map(\.name)
         #expect(file.entries.keys.sorted() == known.sorted())
         #expect(on.count { $0.firstMatch(of: /^[A-Z]/) != nil } == known.count, "no key twice")

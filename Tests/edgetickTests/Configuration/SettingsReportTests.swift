@@ -6,7 +6,7 @@ import Wire
 
 @Suite(.timeLimit(.minutes(1))) struct SettingsReportTests {
     private func report(_ environment: [String: String], _ file: String = "") throws -> SettingsReport {
-        let file = try EnvironmentFile(path: "my.env", bytes: Array(file.utf8))
+        let file = EnvironmentFile(path: "my.env", bytes: Array(file.utf8))
         return SettingsReport(SettingsSnapshot(environment: environment, file: file), host: sampleHost)
     }
 

@@ -4,7 +4,7 @@ import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct SettingsSnapshotTests {
     private func snapshot(_ environment: [String: String], _ file: String = "") throws -> SettingsSnapshot {
-        SettingsSnapshot(environment: environment, file: try EnvironmentFile(path: ".env", bytes: Array(file.utf8)))
+        SettingsSnapshot(environment: environment, file: EnvironmentFile(path: ".env", bytes: Array(file.utf8)))
     }
 
     @Test func `the process environment wins over the file`() throws {
@@ -45,7 +45,7 @@ import Testing
 
     private func snapshot(secrets environment: [String: String], _ file: String = "") throws -> SettingsSnapshot {
         SettingsSnapshot(
-            environment: environment, file: try EnvironmentFile(path: ".env", bytes: Array(file.utf8)),
+            environment: environment, file: EnvironmentFile(path: ".env", bytes: Array(file.utf8)),
             reading: secretFile)
     }
 

@@ -60,7 +60,7 @@ import Testing
     }
 
     @Test func `a mistyped key in a file refuses the start`() throws {
-        let file = try EnvironmentFile(path: ".env", bytes: Array("HTTP_PROT=80\nSYMBOLS=A\n".utf8))
+        let file = EnvironmentFile(path: ".env", bytes: Array("HTTP_PROT=80\nSYMBOLS=A\n".utf8))
         #expect(throws: SettingFaults.self) {
             try Settings.validate(SettingsSnapshot(environment: [:], file: file), host: sampleHost)
         }

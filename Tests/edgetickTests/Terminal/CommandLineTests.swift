@@ -1,4 +1,5 @@
 import ArgumentParser
+import MarketData
 import Testing
 
 @testable import edgetick
@@ -10,8 +11,17 @@ import Testing
         (["help", "statsu"], "there is no command \"edgetick statsu\"; did you mean status?"),
         (["--verison"], "there is no option --verison; did you mean --version?"),
         (["quit"], "there is no command \"edgetick quit\"; edgetick --help lists them"),
+        (
+            ["status", "-watch"],
+            "there is no option -watch; options of several letters begin with two hyphens: --watch"
+        ),
+        (
+            ["query", "AAPL", "-2h"],
+            "there is no option -2h; a number or a time follows its option, such as --from -2h"
+        ),
     ])
-    func `a mistyped command is told the nearest`(arguments: [String], remark: String) {
+    func `a mistyped command is told the nearest, and never answered with the help`(arguments: [String], remark: String)
+    {
         #expect(MistypedCommand.remark(arguments, root: EdgeTick.self) == remark)
     }
 
@@ -19,10 +29,37 @@ import Testing
         arguments: [
             [], ["--version"], ["--help"], ["help"], ["help", "status"], ["--generate-completion-script", "bash"],
             ["status", "--watch"], ["tail", "AAPL"], ["universe", "--json"],
-            ["universe", "resolve", "nasdaq100"],
+            ["universe", "resolve", "nasdaq100"], ["query", "AAPL", "--from", "-2h"], ["status", "-h"],
+            ["universe", "import", "--", "-odd.csv"],
         ] as [[String]])
     func `what exists is left to its own parser`(arguments: [String]) {
         #expect(MistypedCommand.remark(arguments, root: EdgeTick.self) == nil)
+    }
+
+    @Test(
+        arguments: [
+            (["query", "AAPL", "--from", "-2h", "--bogus"], ["query", "AAPL", "--from=-2h", "--bogus"]),
+            (["query", "--from", "-2h", "--to", "-1h"], ["query", "--from=-2h", "--to=-1h"]),
+            (["query", "--from=-2h"], ["query", "--from=-2h"]),
+            (["query", "--", "--x", "-2"], ["query", "--", "--x", "-2"]),
+        ] as [([String], [String])])
+    func `a time before now belongs to the option before it`(written: [String], read: [String]) throws {
+        #expect(MistypedCommand.joined(written) == read)
+    }
+
+    @Test(
+        arguments: [
+            ["query", "AAPL", "--from", "-2h", "--bogus"], ["gaps", "--since", "-2h"],
+            ["query", "AAPL", "--limit", "-5"],
+            ["status", "--json", "-2h"],
+        ] as [[String]])
+    func `a wrong argument beside a time before now is a usage error`(arguments: [String]) {
+        do {
+            _ = try EdgeTick.parseAsRoot(MistypedCommand.joined(arguments))
+            Issue.record("parsed")
+        } catch {
+            #expect(EdgeTick.exitCode(for: error) == .validationFailure)
+        }
     }
 
     @Test func `a page that fits its window is drawn whole, and no line of an older one stays`() {

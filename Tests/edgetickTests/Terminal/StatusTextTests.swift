@@ -86,6 +86,16 @@ import Testing
         #expect(lines.contains { $0.hasPrefix("aside    …") && $0.hasSuffix("/ticks-bad-1.sqlite") })
     }
 
+    @Test func `the one thing that is wrong is told once`() {
+        var status = Self.status(name: "box", failing: true)
+        status.health.checks["sync"]?.status = .ok
+        status.health.checks["feed"]?.detail = "no way to the feed"
+        status.health.headline = "feed failing: no way to the feed"
+        #expect(Self.page(status).ranges(of: "no way to the feed").count == 1)
+        status.health.headline = "feed failing: no way to the feed (and 1 more trouble)"
+        #expect(Self.page(status).ranges(of: "no way to the feed").count == 2)
+    }
+
     @Test func `the headline stands above all: in a window's width, and whole in a pipe`() {
         var status = Self.status(name: "box", failing: true)
         #expect(!Self.page(status).contains("trouble"))

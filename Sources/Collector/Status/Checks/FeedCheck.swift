@@ -1,4 +1,5 @@
 import Feed
+import MarketData
 
 extension Health.Check {
     /// A connection without an event for so many seconds of trading makes the feed degraded.
@@ -28,7 +29,9 @@ extension Health.Check {
             troubles.append(
                 .init(
                     level: collecting.isEmpty ? .failing : .degraded,
-                    text: "\(idle.count) of \(connections.count) connections do not collect: "
+                    text: (connections.count == 1
+                        ? "the connection does not collect: "
+                        : "\(idle.count) of \(connections.count) connections do not collect: ")
                         + idle.map(reason).joined(separator: "; ")))
         }
         let paused = collecting.filter(\.feed.isPaused)
@@ -45,21 +48,44 @@ extension Health.Check {
             troubles.append(
                 .init(
                     level: .degraded,
-                    text: "\(missing) symbols are not confirmed, \(refused) of them refused by the feed's plan"))
+                    text:
+                        "\(missing.counted("symbol is", "symbols are")) not confirmed, \(refused) of them refused by the feed's plan"
+                ))
+        }
+        let partial = collecting.filter { $0.feed.takesAll && $0.feed.confirmedChannels < $0.feed.channels }
+        troubles += partial.map { connection in
+            let feed = connection.feed
+            let refused = feed.refusedChannels
+            return .init(
+                level: .degraded,
+                text:
+                    "\(connection.name): \(feed.channels - feed.confirmedChannels) of \(feed.channels) kinds of events are "
+                    + "not confirmed"
+                    + (refused.isEmpty ? "" : ", by the feed's plan: \(refused.joined(separator: ", "))"))
         }
         let quiet = collecting.filter { $0.quietFor ?? 0 > quietLimit }
         if !quiet.isEmpty {
-            let names = quiet.map { "\($0.name) for \(Int(($0.quietFor ?? 0) / 60)) minutes" }
+            let names = quiet.map { "\($0.name) for \(Int(($0.quietFor ?? 0) / 60)) min" }
             troubles.append(
                 .init(
                     level: .degraded,
                     text: "connected, but no event came although New York trades: " + names.joined(separator: ", ")
                         + "; if these symbols do trade, ask the feed's provider"))
         }
+        troubles += collecting.compactMap { connection in
+            let dead = connection.deadKinds
+            guard !dead.isEmpty else { return nil }
+            return .init(
+                level: .degraded,
+                text:
+                    "\(connection.name): bars come, but no \(dead.map(\.plural).joined(separator: " and no ")) any more, for "
+                    + "more than \(Int(quietLimit / 60)) minutes; ask the feed's provider")
+        }
         let standingBy = connections.count - working.count
         return Self(
             "feed",
-            ok: "\(working.count) of \(connections.count) connections collect"
+            ok: (connections.count == 1
+                ? "the connection collects" : "\(working.count) of \(connections.count) connections collect")
                 + (standingBy > 0 ? ", \(standingBy) stand by" : ""),
             troubles: troubles)
     }
@@ -78,6 +104,15 @@ extension Health.Check {
 }
 
 extension ConnectionState {
+    /// The kinds that came before and don't any more, although bars come: where there are bars there are the trades that
+    /// they are made of.
+    fileprivate var deadKinds: [EventKind] {
+        let limit = Health.Check.quietLimit
+        let kinds: [EventKind] = [.minuteBar, .secondBar, .trade, .quote]
+        guard kinds.prefix(2).contains(where: { quietKinds[$0].map { $0 <= limit } ?? false }) else { return [] }
+        return kinds.filter { quietKinds[$0].map { $0 > limit } ?? false }
+    }
+
     /// Whether the connection brings its symbols, or is ready to where it has none.
     fileprivate var doesItsPart: Bool {
         status == .connected && (feed.takesAll || feed.assigned.isEmpty || !feed.confirmed.isEmpty)

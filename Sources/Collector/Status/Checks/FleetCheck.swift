@@ -14,6 +14,7 @@ extension Health.Check {
                     level: .degraded,
                     text: "another box is called \(snapshot.collector) too: give each a COLLECTOR_ID of its own"))
         }
+        if let problem = fleet.groupProblem { troubles.append(.init(level: .degraded, text: problem)) }
         if let problem = fleet.problem, fleet.isSharing, fleet.problemAge > askingLimit {
             troubles.append(
                 .init(

@@ -23,6 +23,6 @@ extension Health.Check {
     }
 
     private static func have(_ day: ReconcileState.Outcome) -> String {
-        "\(day.totals.have) of \(day.totals.tape) bars of the tape (\(day.totals.percent) %)"
+        "\(day.totals.have) of \(day.totals.tape.counted("bar")) of the tape (\(day.totals.percent) %)"
     }
 }

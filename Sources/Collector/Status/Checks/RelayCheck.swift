@@ -1,3 +1,5 @@
+import MarketData
+
 extension Health.Check {
     /// Whether the relay keeps up with what is collected.
     static func relay(_ snapshot: CollectorSnapshot) -> Self {
@@ -8,7 +10,8 @@ extension Health.Check {
                 "it fell behind \(Int(age)) s ago and closed its clients, since the machine was too busy to serve them: "
                     + "fewer or narrower subscriptions need less")
         }
-        let demand = relay.maximumOnDemand.map { ", \(relay.onDemand.symbols.count) of \($0) symbols on demand" } ?? ""
-        return Self("relay", ok: "\(relay.readers.count) of at most \(relay.maximumReaders) clients\(demand)")
+        let demand =
+            relay.maximumOnDemand.map { ", \(relay.onDemand.symbols.count) of \($0.counted("symbol")) on demand" } ?? ""
+        return Self("relay", ok: "\(relay.readers.count) of at most \(relay.maximumReaders.counted("client"))\(demand)")
     }
 }

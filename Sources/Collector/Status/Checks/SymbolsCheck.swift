@@ -16,8 +16,9 @@ extension Health.Check {
             troubles.append(
                 .init(
                     level: .degraded,
-                    text: "\(placement.unplaced.count) of \(placement.wanted) symbols have no room on any connection "
-                        + "and are not collected: \(names)" + (more > 0 ? " and \(more) more" : "")
+                    text:
+                        "\(placement.unplaced.count) of \(placement.wanted.counted("symbol has", "symbols have")) no room on "
+                        + "any connection: \(names)" + (more > 0 ? " and \(more) more" : "")
                         + "; raise a CAPACITY, enable another connection, or name fewer symbols"))
         }
         troubles += snapshot.connections.compactMap { connection in
@@ -35,7 +36,7 @@ extension Health.Check {
             switch assignment.interest {
             case .all: "every symbol is"
             case .symbols(let symbols) where symbols.isEmpty: "nothing is"
-            case .symbols(let symbols): symbols.count == 1 ? "1 symbol is" : "\(symbols.count) symbols are"
+            case .symbols(let symbols): symbols.count.counted("symbol is", "symbols are")
             }
         let source =
             switch assignment.source {

@@ -1,3 +1,4 @@
+import MarketData
 import Store
 import Upstream
 
@@ -17,8 +18,8 @@ extension Health.Check {
         guard letters == 0 else {
             return Self(
                 "sync", .degraded,
-                "\(letters) rows were refused and are not upstream: edgetick dead-letters list shows why; correct the "
-                    + "cause and retry them, or discard them")
+                "\(letters.counted("row was", "rows were")) refused, and not uploaded: edgetick dead-letters list shows why; "
+                    + "correct the cause and retry them, or discard them")
         }
         return Self("sync", ok: "upstream keeps up")
     }

@@ -1,6 +1,14 @@
 extension Health.Check {
+    /// A mirror that can't be read for so many seconds makes the universes degraded: a file may be changing places.
+    static let unreadableLimit = 10.0
+
     /// Whether the local groups are as current as the settings ask for.
     static func universes(_ snapshot: CollectorSnapshot) -> Self {
+        if let failure = snapshot.unreadableMirror, snapshot.age(of: failure.since) > unreadableLimit {
+            return Self(
+                "universes", .degraded,
+                "the symbols stay as they are, for the local groups can't be read: \(failure.description)")
+        }
         guard let mirror = snapshot.mirror else { return Self("universes", ok: "the local ones are used") }
         let age =
             mirror.mirrorPulledAt.map { "pulled \(words(minutes: (snapshot.time - $0) / 60_000))" } ?? "never pulled"

@@ -33,6 +33,8 @@ public struct CollectorSnapshot: Sendable, Equatable {
     public var uploads: [UploadState] = []
     /// The local universes; `nil` where nothing is pulled.
     public var mirror: UniverseStatus?
+    /// Why the local universes can't be read, if they can't, whether they are pulled or not.
+    public var unreadableMirror: UniverseStatus.Failure?
     /// The relationship cache; `nil` where there is none.
     public var cache: CacheStatistics?
     /// The relay; `nil` where there is none.

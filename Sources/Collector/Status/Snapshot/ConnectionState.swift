@@ -10,6 +10,8 @@ public struct ConnectionState: Sendable, Equatable {
     /// How long it has brought no event although it is subscribed and New York's regular session is on, in seconds; `nil`
     /// otherwise.
     public var quietFor: Double?
+    /// The same of each kind that came before.
+    public var quietKinds: [EventKind: Double] = [:]
 
     /// A connection's state, from memory.
     ///
@@ -17,8 +19,11 @@ public struct ConnectionState: Sendable, Equatable {
     public init(_ member: SetSnapshot.Member, assignment: SymbolAssignment? = nil, at time: Int64) {
         self.member = member
         self.assignment = assignment
-        quietFor = Self.quiet(
-            at: time, connectedSince: member.feed.connectedSince, lastEvent: member.feed.lastEvent)
+        func quiet(_ lastEvent: Int64?) -> Double? {
+            Self.quiet(at: time, connectedSince: member.feed.connectedSince, lastEvent: lastEvent)
+        }
+        quietFor = quiet(member.feed.lastEvent)
+        quietKinds = member.feed.lastEvents.compactMapValues(quiet)
     }
 
     /// `connection_1` and so on.

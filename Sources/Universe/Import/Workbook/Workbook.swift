@@ -6,6 +6,11 @@ enum Workbook {
     private static let maximumRows = 1 << 20
     /// As many sheets are looked through for holdings.
     private static let maximumSheets = 32
+    /// As many parts of a book name one another.
+    private static let maximumRelations = 4096
+    /// A sheet that is longer as text is no list of symbols: the whole market with every column takes a quarter of it. What
+    /// bounds the file and its parts doesn't bound this, since a cell may name a long text and a row may begin far right.
+    static let maximumText = 8 << 20
 
     static func isWorkbook(_ bytes: [UInt8]) -> Bool { bytes.starts(with: [0x50, 0x4B, 0x03, 0x04]) }
 
@@ -19,7 +24,7 @@ enum Workbook {
         var first: [UInt8]?
         for path in try sheets(of: book, try archive.content(of: "xl/_rels/workbook.xml.rels") ?? []) {
             guard let sheet = try archive.content(of: path) else { continue }
-            let text = ListText.text(of: try rows(of: sheet, shared))
+            let text = try text(of: sheet, shared)
             if HoldingsPreamble(text) != nil { return text }
             if first == nil { first = text }
         }
@@ -35,6 +40,7 @@ enum Workbook {
             guard event == .start("Relationship"), let id = events.attributes["Id"],
                 let target = events.attributes["Target"]
             else { continue }
+            guard targets.count < maximumRelations else { throw WorkbookError("it has too many parts") }
             targets[id] = target.hasPrefix("/") ? String(target.dropFirst()) : "xl/\(target)"
         }
         var sheets: [String] = []
@@ -58,7 +64,9 @@ enum Workbook {
         while let event = try events.next() {
             switch event {
             case .start("si"): current = ""
-            case .end("si"): texts.append(current)
+            case .end("si"):
+                guard texts.count < maximumRows else { throw WorkbookError("it has too many texts") }
+                texts.append(current)
             case .start("rPh"): isPhonetic = true
             case .end("rPh"): isPhonetic = false
             case .start("t"): isText = !isPhonetic
@@ -70,39 +78,46 @@ enum Workbook {
         return texts
     }
 
-    private static func rows(of sheet: [UInt8], _ shared: [String]) throws(WorkbookError) -> [[String]] {
-        var rows: [[String]] = []
-        var row: [String] = []
+    private static func text(of sheet: [UInt8], _ shared: [String]) throws(WorkbookError) -> [UInt8] {
+        var text = SeparatedText()
+        var rows = 0
         var (type, value, column, isValue) = ("", "", 0, false)
         var events = XMLEvents(sheet)
         while let event = try events.next() {
             switch event {
             case .start("row"):
-                row = []
                 // Rows without cells aren't written.
                 if let number = events.attributes["r"].flatMap(Int.init) {
-                    guard number > rows.count, number <= maximumRows else {
+                    guard number > rows, number <= maximumRows else {
                         throw WorkbookError("its rows are not in order")
                     }
-                    while rows.count < number - 1 { rows.append([]) }
+                    while rows < number - 1 {
+                        text.endRow()
+                        rows += 1
+                    }
                 }
             case .end("row"):
-                guard rows.count < maximumRows else { throw WorkbookError("it has too many rows") }
-                rows.append(row)
+                guard rows < maximumRows else { throw WorkbookError("it has too many rows") }
+                text.endRow()
+                rows += 1
             case .start("c"):
                 (type, value) = (events.attributes["t"] ?? "n", "")
-                column = events.attributes["r"].flatMap(columnNumber) ?? row.count
+                column = events.attributes["r"].flatMap(columnNumber) ?? text.column
             case .start("v"), .start("t"): isValue = true
             case .end("v"), .end("t"): isValue = false
-            case .text(let text): if isValue { value += text }
+            case .text(let part): if isValue { value += part }
             case .end("c"):
-                guard !value.isEmpty, column >= row.count, column < maximumColumns else { break }
-                while row.count < column { row.append("") }
-                row.append(try cell(type, value, shared))
+                guard !value.isEmpty, column >= text.column, column < maximumColumns else { break }
+                let cell = try cell(type, value, shared)
+                guard text.bytes.count + cell.utf8.count <= maximumText else {
+                    throw WorkbookError(
+                        "a sheet of it is longer than \(maximumText >> 20) MiB as text: that is no list of symbols")
+                }
+                text.add(cell, at: column)
             default: break
             }
         }
-        return rows
+        return text.bytes
     }
 
     private static func cell(_ type: String, _ value: String, _ shared: [String]) throws(WorkbookError) -> String {

@@ -14,6 +14,8 @@ struct XMLEvents {
 
     /// No part of a workbook nests deeper.
     private static let maximumDepth = 64
+    /// No element of a workbook has more attributes.
+    private static let maximumAttributes = 256
 
     private let bytes: [UInt8]
     private var place: Int
@@ -88,7 +90,9 @@ struct XMLEvents {
             }
             let key = takeName()
             skipBlanks()
-            guard !key.isEmpty, starts(with: "=") else { throw WorkbookError("a part of it is no XML") }
+            guard !key.isEmpty, starts(with: "="), attributes.count < Self.maximumAttributes else {
+                throw WorkbookError("a part of it is no XML")
+            }
             place += 1
             skipBlanks()
             guard place < bytes.count, bytes[place] == UInt8(ascii: "\"") || bytes[place] == UInt8(ascii: "'"),

@@ -1,6 +1,5 @@
+import MarketData
 import Testing
-
-@testable import WebAPI
 
 @Suite(.timeLimit(.minutes(2))) struct HostNameTests {
     @Test(

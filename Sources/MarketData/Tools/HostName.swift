@@ -1,12 +1,12 @@
 /// A host with an optional port, as `Host` and `Origin` carry it: lower case, without a final dot.
-struct HostName: Equatable, Sendable {
+public struct HostName: Equatable, Sendable {
     /// The name or address; an IPv6 address without its brackets.
-    var name: String
+    public var name: String
     /// The port, where one is written.
-    var port: Int?
+    public var port: Int?
 
     /// Reads `name`, `name:port`, `[address]` or `[address]:port`; `nil` for anything else.
-    init?(_ text: some StringProtocol) {
+    public init?(_ text: some StringProtocol) {
         guard text.utf8.count <= 270, text.utf8.allSatisfy(HostName.isAllowed) else { return nil }
         var rest = Substring(text.lowercased())
         if rest.first == "[" {
@@ -31,14 +31,14 @@ struct HostName: Equatable, Sendable {
     }
 
     /// Whether the name is an IP address: a page cannot make a browser believe that its own name leads here then.
-    var isAddress: Bool {
+    public var isAddress: Bool {
         if name.contains(":") { return true }
         let parts = name.split(separator: ".", omittingEmptySubsequences: false)
         return parts.count == 4 && parts.allSatisfy { UInt8($0) != nil && $0.first != "+" }
     }
 
     /// Whether a name or address means this machine alone.
-    static func isLoopback(_ text: String) -> Bool {
+    public static func isLoopback(_ text: String) -> Bool {
         guard let host = HostName(text) else { return false }
         if host.name == "localhost" || host.name == "::1" { return true }
         return host.isAddress && host.name.hasPrefix("127.")
@@ -55,4 +55,24 @@ struct HostName: Equatable, Sendable {
         default: false
         }
     }
+}
+
+/// The names by which clients may address a server: those of the loopback and its own.
+///
+/// A page on a foreign name that resolves to this machine could read everything (DNS rebinding), so others are refused.
+/// Ports are not looked at, so that a tunnel to another local port works.
+public struct ServedHosts: Sendable {
+    private let names: Set<String>
+    private let takesAnyAddress: Bool
+
+    /// - Parameters:
+    ///   - host: The address that is bound; `0.0.0.0` and `::` bind all.
+    ///   - others: Further names.
+    public init(host: String, others: [String] = []) {
+        names = Set(["localhost", "127.0.0.1", "::1"] + ([host] + others).compactMap { HostName($0)?.name })
+        takesAnyAddress = host == "0.0.0.0" || host == "::"
+    }
+
+    /// Whether a name is one of them.
+    public func contain(_ host: HostName) -> Bool { names.contains(host.name) || (takesAnyAddress && host.isAddress) }
 }

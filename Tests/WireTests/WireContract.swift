@@ -1,20 +1,21 @@
 import Universe
+import Wire
 
 /// Every answer with the places that it comes out of: what docs/json.md prints.
-package enum WireContract {
+enum WireContract {
     /// An answer and who gives it.
-    package struct Answer: Sendable {
-        package let type: any WireObject.Type
-        package let places: [String]
+    struct Answer: Sendable {
+        let type: any WireObject.Type
+        let places: [String]
 
         /// The answer's form.
-        package var object: Schema.Object? {
+        var object: Schema.Object? {
             if case .object(let object) = Schema.of(object: type) { object } else { nil }
         }
     }
 
     /// The answers, in the order of the document.
-    package static let answers: [Answer] = [
+    static let answers: [Answer] = [
         Answer(
             type: StatusJSON.self, places: ["GET /api/status", "metrics_update of /api/events", "instance of Files"]),
         Answer(type: FilesJSON.self, places: ["edgetick status --json"]),
@@ -82,7 +83,7 @@ package enum WireContract {
     ]
 
     /// The document.
-    package static var markdown: String {
+    static var markdown: String {
         var text = """
             # JSON
 

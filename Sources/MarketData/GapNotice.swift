@@ -1,0 +1,77 @@
+/// What a relay says of events that it missed itself: a status `gap`, whose message names the time and the channels, such
+/// as `from 1704205800000 to 1704205860000, disconnected: T.AAPL,T.MSFT`.
+public struct GapNotice: Sendable, Equatable {
+    /// The status word.
+    public static let status = "gap"
+    /// How long the list of channels of one message gets, in bytes; receivers cut long messages.
+    private static let listBytes = 400
+
+    /// The channels of which events are missing.
+    public var channels: [FeedChannel]
+    /// Since when, in milliseconds since the Unix epoch.
+    public var from: Int64
+    /// Until when; `nil` while they still are missed.
+    public var to: Int64?
+    /// Why.
+    public var cause: Gap.Cause
+
+    /// What a gap is to somebody who reads these channels; `nil` when they have no part in it.
+    ///
+    /// Where the gap names symbols, a wildcard's part is those symbols.
+    public init?(_ gap: Gap, of channels: Set<FeedChannel>) {
+        self.init(channels: [], from: gap.from, to: gap.to, cause: gap.cause)
+        for kind in gap.events {
+            if gap.symbols.isEmpty {
+                self.channels += channels.filter { $0.kind == kind }
+            } else {
+                let isAll = channels.contains(FeedChannel(kind: kind, symbol: nil))
+                let missed = gap.symbols.map { FeedChannel(kind: kind, symbol: $0) }
+                self.channels += isAll ? missed : missed.filter(channels.contains)
+            }
+        }
+        if self.channels.isEmpty { return nil }
+    }
+
+    private init(channels: [FeedChannel], from: Int64, to: Int64?, cause: Gap.Cause) {
+        self.channels = channels
+        self.from = from
+        self.to = to
+        self.cause = cause
+    }
+
+    /// The messages; several where there are many channels.
+    public var messages: [String] {
+        let head = "from \(from)\(to.map { " to \($0)" } ?? ""), \(cause.rawValue): "
+        var lists: [String] = []
+        for name in channels.map(\.description).sorted() {
+            if let last = lists.last, last.utf8.count + name.utf8.count < Self.listBytes {
+                lists[lists.count - 1] = "\(last),\(name)"
+            } else {
+                lists.append(name)
+            }
+        }
+        return lists.map { head + $0 }
+    }
+
+    /// Reads a message; `nil` when it is none.
+    public init?(_ message: String) {
+        guard let colon = message.firstIndex(of: ":"), let comma = message[..<colon].firstIndex(of: ",") else {
+            return nil
+        }
+        let times = message[..<comma].split(separator: " ")
+        let names = message[message.index(after: colon)...].split { $0 == "," || $0 == " " }
+        guard times.count == 2 || times.count == 4 && times[2] == "to", times[0] == "from",
+            let from = Self.time(times[1]),
+            let cause = Gap.Cause(rawValue: String(message[comma..<colon].dropFirst(2)))
+        else { return nil }
+        self.init(channels: names.compactMap { FeedChannel($0) }, from: from, to: nil, cause: cause)
+        guard times.count == 4 else { return }
+        guard let to = Self.time(times[3]), to >= from else { return nil }
+        self.to = to
+    }
+
+    /// A time that somebody may mean, with which can be computed.
+    private static func time(_ text: Substring) -> Int64? {
+        Int64(text).flatMap { (0...253_402_300_799_999).contains($0) ? $0 : nil }
+    }
+}

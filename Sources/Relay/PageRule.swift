@@ -1,0 +1,22 @@
+import FeedServer
+import MarketData
+
+/// Keeps the web pages of this machine's browser away from a relay that asks for no key: browsers let any page open a
+/// WebSocket anywhere.
+struct PageRule: Sendable {
+    private let hosts: ServedHosts
+
+    init(host: String) { hosts = ServedHosts(host: host) }
+
+    /// Why a request is refused; `nil` for one that a program sent to this server.
+    func refusal(of request: PlainRequest) -> PlainAnswer? {
+        guard let host = request.host.flatMap({ HostName($0) }) else {
+            return .fault(400, "the request has no valid Host header")
+        }
+        guard hosts.contain(host) else {
+            return .fault(
+                421, "without RELAY_KEYS the relay does not answer for the name in the Host header: use 127.0.0.1")
+        }
+        return request.isOfPage ? .fault(403, "web pages are let in with a key alone: set RELAY_KEYS") : nil
+    }
+}

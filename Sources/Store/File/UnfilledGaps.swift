@@ -1,0 +1,94 @@
+import GRDB
+import MarketData
+
+/// The gaps that wait to be filled in a buffer's file that can't be used any more: its successor takes them over.
+///
+/// What filled a part of one may be lost with the file, so each waits as a whole again.
+struct UnfilledGaps: Sendable, Equatable {
+    /// In the order in which they were recorded.
+    private(set) var gaps: [Gap] = []
+    /// Whether there may be others: a part of the table can't be read, or there are too many.
+    private(set) var isPart = false
+
+    /// So many are taken over at most, the newest.
+    static let most = 1000
+
+    /// Those of a file of which nothing can be read.
+    static let unknown = UnfilledGaps(isPart: true)
+
+    private init(isPart: Bool) { self.isPart = isPart }
+
+    /// Reads a file without changing it, whatever else in it is damaged.
+    ///
+    /// - Parameter id: The file's own, where it is known: another collector's gaps are none of this one.
+    init(_ path: String, id: String? = nil) {
+        self = .unknown
+        // Of a file without bytes SQLite would remove the log, which may hold everything.
+        guard StoreFile.size(of: path) > 0, let reader = try? StoreConnection.openReader(path) else { return }
+        defer { try? reader.close() }
+        self = reader.unsafeRead { database in
+            let row = try? Row.fetchOne(database, sql: "SELECT id FROM buffer")
+            let own: String? = row.flatMap { Cells($0)["id"] }
+            return id == nil || own == nil || own == id ? UnfilledGaps(database) : UnfilledGaps(isPart: false)
+        }
+    }
+
+    /// Reads them over any connection.
+    init(_ database: Database) {
+        self = .unknown
+        guard let columns = try? database.columns(in: "gaps").map(\.name) else { return }
+        let states = GapState.unsettled.map { "'\($0.rawValue)'" }.joined(separator: ",")
+        // The first version of the file had no states.
+        let condition = columns.contains("state") ? "state IN (\(states))" : "TRUE"
+        var found: [Int64: Gap] = [:]
+        func read(_ order: String) throws -> Bool {
+            let rows = try Row.fetchCursor(
+                database, sql: "SELECT * FROM gaps WHERE \(condition) ORDER BY id \(order) LIMIT \(Self.most + 1)")
+            var count = 0
+            while found.count < Self.most, let row = try rows.next() {
+                count += 1
+                if let id: Int64 = Cells(row)["id"], let gap = Self.sound(row) { found[id] = gap }
+            }
+            return try rows.next() == nil && found.count == count
+        }
+        do {
+            isPart = try !read("DESC")
+        } catch {
+            // There may be others on the other side of the damage.
+            _ = try? read("ASC")
+        }
+        gaps = found.sorted { $0.key < $1.key }.map(\.value)
+    }
+
+    /// The years 1970 to 9999.
+    private static let times: ClosedRange<Int64> = 0...253_402_300_799_999
+
+    /// A row's gap; `nil` where damage made of it what no gap is.
+    private static func sound(_ row: Row) -> Gap? {
+        let gap = Gap(row)
+        let symbols: String? = Cells(row)["symbols"]
+        guard symbols == "*" || !gap.symbols.isEmpty, !gap.events.isEmpty, times.contains(gap.from),
+            gap.to.map({ times.contains($0) && $0 >= gap.from }) ?? true
+        else { return nil }
+        return gap
+    }
+
+    /// Ends those that are under way, which nobody else does any more.
+    mutating func end(at time: Int64) {
+        for place in gaps.indices where gaps[place].to == nil {
+            gaps[place].to = max(gaps[place].from, time)
+            gaps[place].isUncertain = true
+        }
+    }
+
+    /// In words, for the log and the incident.
+    var text: String {
+        let advice = "edgetick backfill --from fetches the bars of a time"
+        return switch (gaps.count, isPart) {
+        case (0, true): "its unfilled gaps can't be read: \(advice)"
+        case (0, false): "no gap in it waited to be filled"
+        case (let count, true): "unfilled gaps taken over: \(count), but there may be others: \(advice)"
+        case (let count, false): "unfilled gaps taken over: \(count)"
+        }
+    }
+}

@@ -1,0 +1,385 @@
+import MarketData
+
+/// One run over all that a source has, each batch's rows and the ledger in one transaction: see ``Uploader/drain(_:of:)``.
+final class Drain<Source: UploadSource> {
+    private let session: UploadSession
+    private let memory: UploadMemory
+    private let source: Source
+    private let file: any UploadFile
+    private let ahead: ReadAhead<Source>
+    private let commits = CommitGroup()
+    private var failures: [EventStream: UpstreamError] = [:]
+    /// The failure that the drain ends with, where it ends with one.
+    private var firstFailure: UpstreamError?
+
+    private var configuration: UpstreamConfiguration { session.configuration }
+
+    /// - Throws: any ``UpstreamError/Reason``, when the database can't be asked which events it knows.
+    init(
+        _ source: Source, of file: any UploadFile, over session: UploadSession, _ memory: UploadMemory
+    ) throws(UpstreamError) {
+        let (_, catalog) = try session.connected()
+        self.session = session
+        self.memory = memory
+        self.source = source
+        self.file = file
+        let identified = Set(EventStream.allCases.filter { catalog.identity(of: $0) != nil })
+        ahead = ReadAhead(source) { [configuration = session.configuration] batch in
+            UploadParcel(
+                batch, collector: configuration.collector, barTimestamp: configuration.barTimestamp,
+                isByIdentity: identified.contains(batch.stream))
+        }
+    }
+
+    /// Sends everything.
+    ///
+    /// - Throws: What ends the drain for all streams; else, when everything else is upstream, the first stream's failure.
+    nonisolated(nonsending) func run() async throws {
+        do {
+            try await send()
+            try await settleCommitted()
+        } catch {
+            session.abandon()
+            _ = await ahead.parcel()
+            try? await settleCommitted()
+            // What was committed and is not settled is for the ledger to tell.
+            if !commits.waiting.isEmpty { session.places.forget() }
+            throw error
+        }
+        if let firstFailure { throw firstFailure }
+    }
+
+    private nonisolated(nonsending) func send() async throws {
+        // Loaded, and committed with the next batch's beginning where one follows.
+        var loaded: UploadTransaction?
+        while true {
+            let next = await ahead.parcel()
+            try Task.checkCancellation()
+            if let before = loaded, !mayFollow(next) {
+                loaded = nil
+                try await commit(before)
+            }
+            guard let parcel = try next.get() else { return }
+            guard parcel.batch.count > 0, failures[parcel.batch.stream] == nil else {
+                ahead.readOn(after: [])
+                continue
+            }
+            loaded = try await load(parcel, after: loaded)
+        }
+    }
+
+    /// Whether a batch is there whose tables can be used, and its place in the ledger known; else what was loaded is
+    /// committed alone, before that.
+    private func mayFollow(_ next: Result<UploadParcel?, any Error>) -> Bool {
+        guard case .success(let parcel?) = next, failures[parcel.batch.stream] == nil,
+            session.places.position(of: parcel.batch.stream) != nil, let (_, catalog) = try? session.connected()
+        else { return false }
+        return (try? UploadPlan(parcel, in: catalog)) != nil
+    }
+
+    // MARK: Ends
+
+    /// Commits a batch that none follows.
+    private nonisolated(nonsending) func commit(_ loaded: UploadTransaction) async throws {
+        do throws(UpstreamError) {
+            try loaded.commit()
+        } catch {
+            session.places.forget([loaded.batch.stream])
+            try await giveUp(loaded.batch, because: error, loaded.connection)
+            return
+        }
+        wentUp(loaded, isOnDisk: true)
+        try await settle(loaded.settledBatch, by: loaded.ledger)
+    }
+
+    /// The transaction was committed.
+    private func wentUp(_ transaction: UploadTransaction, isOnDisk: Bool) {
+        memory.wentUp(transaction.batch.stream, transaction.outcome, transaction.refusals)
+        session.places.move(transaction.batch.stream, to: transaction.end, isOnDisk: isOnDisk)
+    }
+
+    /// Settles a batch whose COMMIT has waited for the disk, and with it all before.
+    private nonisolated(nonsending) func settle(_ batch: SettledBatch, by ledger: Ledger) async throws {
+        for batch in commits.add(batch, by: ledger, isLazy: false) { try await source.settled(batch) }
+    }
+
+    /// Settles what was committed before the trouble, when the connection is still there: its server lives then, and
+    /// can be made to wait for its disk.
+    private nonisolated(nonsending) func settleCommitted() async throws {
+        guard let connection = session.standing, let ledger = commits.ledger, let newest = commits.waiting.last,
+            let token = commits.token
+        else { return }
+        // Another server may answer at the same address.
+        guard try session.settledRow(newest.stream, ledger, connection)?.token == token else { return }
+        for stream in Set(commits.waiting.map(\.stream)) { session.places.reachedDisk(stream) }
+        for batch in commits.settle() { try await source.settled(batch) }
+    }
+
+    /// Ends a stream's part in the drain, for a fault that leaves the connection.
+    ///
+    /// - Throws: The error where it ends the drain for all: nothing goes over a connection that is gone, and what was
+    ///   committed lazily over it may be gone too, whatever another one commits.
+    private nonisolated(nonsending) func giveUp(
+        _ batch: BufferedBatch, because error: UpstreamError, _ connection: PostgresConnection
+    ) async throws {
+        session.abandon()
+        guard session.standing === connection else {
+            if error.isLostConnection { await fail(batch.stream, error) }
+            throw error
+        }
+        memory.stumbled(batch, because: error)
+        await fail(batch.stream, error)
+    }
+
+    /// The stream takes no further part.
+    private nonisolated(nonsending) func fail(_ stream: EventStream, _ error: UpstreamError) async {
+        failures[stream] = error
+        firstFailure = firstFailure ?? error
+        await source.failed(stream, error)
+    }
+
+    // MARK: Loading
+
+    /// Loads a batch behind the one before, and commits that one on the way.
+    ///
+    /// - Returns: The transaction to be committed; `nil` when nothing is left to commit.
+    private nonisolated(nonsending) func load(
+        _ parcel: UploadParcel, after before: UploadTransaction?
+    ) async throws -> UploadTransaction? {
+        let stream = parcel.batch.stream
+        let (connection, catalog) = try session.connected()
+        if before == nil { ahead.readOn(after: []) }
+        let plan: UploadPlan
+        let start: LedgerPosition
+        do throws(UpstreamError) {
+            plan = try UploadPlan(parcel, in: catalog)
+            let end = before.flatMap { $0.batch.stream == stream ? $0.end : nil }
+            if let end { start = end } else { start = try await position(of: stream) }
+        } catch {
+            try await giveUp(parcel.batch, because: error, connection)
+            return nil
+        }
+        let transaction = try makeTransaction(parcel.batch, from: start)
+        let isLazy = commits.mayBeLazy() && !memory.hasStumbled(stream) && !catalog.isDistributed
+        let began = ContinuousClock.now
+        do throws(UpstreamError) {
+            transaction.begin(after: before, isLazy: isLazy) { committed in
+                self.wentUp(committed, isOnDisk: !isLazy)
+                let settled = self.commits.add(
+                    committed.settledBatch, by: committed.ledger, token: committed.token, isLazy: isLazy)
+                self.ahead.readOn(after: settled)
+            }
+            memory.prepare(transaction, within: configuration.statementTimeout)
+            transaction.rows = parcel.batch.count
+            transaction.last = parcel.batch.lastSequence ?? 0
+            try await load(parcel, plan, in: transaction)
+            transaction.took = .now - began
+            return transaction
+        } catch {
+            session.abandon()
+            if let before, !before.isCommitted {
+                session.places.forget([before.batch.stream])
+                try await giveUp(before.batch, because: error, before.connection)
+                guard failures[stream] == nil else {
+                    ahead.readOn(after: [])
+                    return nil
+                }
+                return try await load(parcel, after: nil)
+            }
+            let stands = session.standing === transaction.connection
+            if stands, transaction.isElsewhere {
+                try await giveUp(parcel.batch, because: await reason(for: error, stream), connection)
+                return nil
+            }
+            guard stands, transaction.overlaps || mayHelpToSplit(parcel.batch.count, error) else {
+                // Before it locks its row, a stream has met nothing but the ledger, which all share.
+                guard !stands || transaction.settledSequence != nil || error.reason == .busy else { throw error }
+                try await giveUp(parcel.batch, because: timed(error, since: began), transaction.connection)
+                return nil
+            }
+        }
+        return try await loadInParts(parcel, transaction)
+    }
+
+    /// Makes sure that the ledger's row is where uploads of a stream begin.
+    private nonisolated(nonsending) func position(
+        of stream: EventStream
+    ) async throws(UpstreamError) -> LedgerPosition {
+        if let position = session.places.position(of: stream) { return position }
+        try await Settlement(of: stream, with: file, over: session, needsRow: true).run()
+        guard let position = session.places.position(of: stream) else {
+            throw UpstreamError(.ledger, "settle with the ledger", "it has no place for \(stream.rawValue)")
+        }
+        return position
+    }
+
+    /// Why the ledger's row is not where the file left it.
+    private nonisolated(nonsending) func reason(for error: UpstreamError, _ stream: EventStream) async -> UpstreamError
+    {
+        session.places.forget([stream])
+        do throws(UpstreamError) {
+            _ = try await position(of: stream)
+            return error
+        } catch {
+            return error
+        }
+    }
+
+    /// Loads what is not upstream of a batch that overlaps with it, or halves of one that is too large for a limit.
+    private nonisolated(nonsending) func loadInParts(
+        _ parcel: UploadParcel, _ transaction: UploadTransaction
+    ) async throws -> UploadTransaction? {
+        let all = 0..<parcel.batch.count
+        var outcome = UploadOutcome()
+        do throws(UpstreamError) {
+            if transaction.overlaps {
+                let rest = try await loadRest(parcel, all)
+                guard rest.rows == 0 else { return rest }
+                outcome = rest.outcome
+            } else {
+                try await loadHalves(parcel, all, &outcome)
+            }
+        } catch {
+            try await giveUp(parcel.batch, because: error, transaction.connection)
+            return nil
+        }
+        memory.wentUp(parcel.batch.stream, outcome, Refusals())
+        try await settle(SettledBatch(parcel.batch, outcome), by: transaction.ledger)
+        return nil
+    }
+
+    /// The error, where the server ended a statement as one that says whether it was at our own limit.
+    private func timed(_ error: UpstreamError, since began: ContinuousClock.Instant) -> UpstreamError {
+        let isOurs = error.sqlState == UpstreamError.canceled && .now - began >= configuration.statementTimeout * 0.9
+        return isOurs ? error.asTooSlow() : error
+    }
+
+    /// Loads those rows of a range that are not upstream; of none, no transaction is left open.
+    private nonisolated(nonsending) func loadRest(
+        _ parcel: UploadParcel, _ rows: Range<Int>
+    ) async throws(UpstreamError) -> UploadTransaction {
+        let transaction = try makeTransaction(parcel.batch, from: try await position(of: parcel.batch.stream))
+        let fresh = parcel.batch.rows(in: rows, after: try transaction.begin())
+        transaction.outcome.skipped = rows.count - fresh.count
+        transaction.rows = fresh.count
+        transaction.last = parcel.batch.sequence(at: rows.upperBound - 1) ?? 0
+        guard !fresh.isEmpty else {
+            // Not rolled back: the COMMIT waits until the disk has what the ledger told.
+            try transaction.connection.run("COMMIT", "end the transaction")
+            return transaction
+        }
+        let part = parcel.part(fresh)
+        try await load(part, try UploadPlan(part, in: transaction.catalog), in: transaction)
+        return transaction
+    }
+
+    /// Loads and commits halves, and halves of them, each with its place in the ledger.
+    private nonisolated(nonsending) func loadHalves(
+        _ parcel: UploadParcel, _ rows: Range<Int>, _ outcome: inout UploadOutcome
+    ) async throws(UpstreamError) {
+        let stream = parcel.batch.stream
+        let middle = rows.lowerBound + rows.count / 2
+        let connection = session.standing
+        for half in [rows.lowerBound..<middle, middle..<rows.upperBound] {
+            do throws(UpstreamError) {
+                let transaction = try await loadRest(parcel, half)
+                if transaction.rows > 0 {
+                    try transaction.commit()
+                    session.places.move(stream, to: transaction.end, isOnDisk: true)
+                }
+                outcome.add(transaction.outcome)
+            } catch {
+                session.abandon()
+                session.places.forget([stream])
+                guard session.standing === connection, mayHelpToSplit(half.count, error) else { throw error }
+                try await loadHalves(parcel, half, &outcome)
+            }
+        }
+    }
+
+    /// 53400: a smaller transaction may keep to the limit.
+    private func mayHelpToSplit(_ rows: Int, _ error: UpstreamError) -> Bool { error.reason == .limit && rows > 1 }
+
+    private func makeTransaction(
+        _ batch: BufferedBatch, from start: LedgerPosition
+    ) throws(UpstreamError) -> UploadTransaction {
+        let (connection, catalog) = try session.connected()
+        let line = file.line
+        let transaction = UploadTransaction(
+            on: connection, catalog: catalog, ledger: try session.ledger(in: catalog), batch: batch, from: start,
+            fileIDs: [line.id] + line.predecessors.map(\.id))
+        transaction.earlierRefusals = memory.earlierRefusals(of: batch.stream)
+        return transaction
+    }
+
+    /// The places of the parcel's rows, without those that are upstream although the ledger says nothing of them; where they
+    /// can't be told from another collector's, all.
+    private func missing(
+        of parcel: UploadParcel, over connection: PostgresConnection, in catalog: Catalog
+    ) throws(UpstreamError) -> [Int32] {
+        let batch = parcel.batch
+        guard batch.stream != .bars, let end = session.places.sentAgain[batch.stream],
+            batch.firstSequence ?? .max <= end, catalog.allowsReading(batch.stream)
+        else { return parcel.ticks }
+        let found = try RowsUpstream(batch, by: configuration, over: connection, in: catalog)
+        guard found.isCertain else { return parcel.ticks }
+        let there = Set(found.rows.lazy.filter { $0.upstream >= $0.alike }.map(\.sequence))
+        return parcel.ticks.filter { place in
+            batch.sequence(at: Int(place)).map { $0 > end || !there.contains($0) } ?? true
+        }
+    }
+
+    private nonisolated(nonsending) func load(
+        _ parcel: UploadParcel, _ plan: UploadPlan, in transaction: UploadTransaction
+    ) async throws(UpstreamError) {
+        // The file writes the transaction down while the server loads its rows.
+        let (file, move) = (file, session.places.prepare(parcel.batch.stream, to: transaction.end))
+        async let written: Void = file.prepare(move)
+        let ticks = try missing(of: parcel, over: transaction.connection, in: transaction.catalog)
+        transaction.outcome.skipped += parcel.ticks.count - ticks.count
+        switch plan {
+        case _ where parcel.batch.stream != .bars && ticks.isEmpty: try transaction.loadNothing()
+        case .bars(let tables):
+            transaction.outcome.superseded = parcel.bars.superseded
+            for (group, target, order) in tables {
+                try transaction.loadBars(
+                    parcel.batch.bars, order[...], into: target, by: target.versions(configuration.barConflict),
+                    from: group.source, parcel.context, choice: &memory[group])
+            }
+        case .trades(let target):
+            try transaction.load(parcel.batch.trades, ticks[...], into: target, parcel.context)
+        case .quotes(let target):
+            try transaction.load(parcel.batch.quotes, ticks[...], into: target, parcel.context)
+        case .luld(let target):
+            try transaction.load(parcel.batch.limitBands, ticks[...], into: target, parcel.context)
+        case .imbalances(let target):
+            try transaction.load(parcel.batch.imbalances, ticks[...], into: target, parcel.context)
+        case .fairValues(let target):
+            try transaction.load(parcel.batch.fairValues, ticks[...], into: target, parcel.context)
+        }
+        try transaction.confirmRefusals()
+        do {
+            try await written
+        } catch {
+            throw UpstreamError(.deadLetters, "write the upload down", String(describing: error))
+        }
+        guard !transaction.refused.isEmpty else { return }
+        do {
+            try await source.keep(transaction.refused, of: parcel.batch.stream)
+        } catch {
+            throw UpstreamError(
+                .deadLetters, "keep \(transaction.refused.count) refused rows", String(describing: error))
+        }
+    }
+}
+
+extension SettledBatch {
+    fileprivate init(_ batch: BufferedBatch, _ outcome: UploadOutcome, took: Duration = .zero) {
+        self.init(stream: batch.stream, last: batch.lastSequence ?? 0, rows: batch.count, outcome: outcome, took: took)
+    }
+}
+
+extension UploadTransaction {
+    /// What to report when the transaction is committed.
+    fileprivate var settledBatch: SettledBatch { SettledBatch(batch, outcome, took: took) }
+}

@@ -1,0 +1,149 @@
+import MarketData
+
+/// What the ledger's rows of a stream and the rows upstream prove, while the ledger's are locked.
+struct LedgerEvidence {
+    let view: LedgerView
+    let file: any UploadFile
+    let ledger: Ledger
+    let connection: PostgresConnection
+    let catalog: Catalog
+    let configuration: UpstreamConfiguration
+
+    /// What becomes of rows that count as uploaded.
+    enum Proof {
+        case sound
+        /// The rows are there, and the ledger's row is not.
+        case ledgerLost
+        /// Rows behind a sequence are not there any more.
+        case rowsLost(after: Int64)
+    }
+
+    private var stream: EventStream { view.stream }
+
+    /// Bars are the same however often they are sent, and are never looked up.
+    private var isTicks: Bool { stream != .bars }
+
+    /// Whether a row that is sent twice may be there twice.
+    private var mayDouble: Bool { isTicks && catalog.identity(of: stream)?.isWhole != true }
+
+    /// Whether the rows that count as uploaded are upstream.
+    nonisolated(nonsending) func proof() async throws(UpstreamError) -> Proof {
+        let acknowledged = view.marks.acknowledged
+        let proof = view.proof
+        let end = min(proof.through, acknowledged)
+        if !proof.isOurs, isTicks, end > 0 {
+            // A copy may have moved the ledger there: then the last row is one of its own.
+            let found = try await lookUp(after: end - 100, through: end)
+            if found.last == false {
+                throw needsPerson(
+                    "row \(end) counts as uploaded and is not there, and the ledger's position is a copy's")
+            }
+        }
+        guard acknowledged > proof.through else { return .sound }
+        guard isTicks else { return .rowsLost(after: proof.through) }
+        let found = try await lookUp(after: proof.through, through: acknowledged)
+        let there = found.count { $0 }
+        if there == 0 { return .rowsLost(after: proof.through) }
+        guard there < found.count else { return .ledgerLost }
+        guard mayDouble else { return .rowsLost(after: proof.through) }
+        throw needsPerson(
+            "rows through \(acknowledged) count as uploaded, the ledger proves \(proof.through), and of the \(found.count) "
+                + "between, \(there) are there")
+    }
+
+    /// Whether all rows through a position that the file knows nothing of are its own, and upstream: then the move there
+    /// was one of its own, forgotten since, and the database was restored to it. Of a copy's rows, none is in this file.
+    nonisolated(nonsending) func holds(through sequence: Int64) async throws(UpstreamError) -> Bool {
+        guard isTicks, sequence <= view.marks.last else { return false }
+        let found = try await lookUp(after: view.marks.acknowledged, through: sequence, of: .own)
+        return !found.isEmpty && found.allSatisfy { $0 }
+    }
+
+    /// How far what earlier identifiers left is upstream, and those that this file takes it over from.
+    nonisolated(nonsending) func remainder() async throws(UpstreamError) -> (through: Int64, claimed: [String]) {
+        guard let end = view.remainder.map(\.through).max() else { return (view.marks.acknowledged, []) }
+        guard let rival = view.rival else {
+            return (view.settledRemainder, view.remainder.map(\.id).filter { view.rows[$0]?.successor == nil })
+        }
+        // Bars that two copies send are the same bars.
+        guard isTicks else { return (view.marks.acknowledged, []) }
+        let found = try await lookUp(after: view.marks.acknowledged, through: end)
+        guard found.allSatisfy({ $0 }) else { throw try rivalry(with: rival) }
+        return (end, [])
+    }
+
+    /// How far rows that wait are there all the same, sent by a copy of which the ledger knows nothing any more. Rows go up
+    /// in order: if the first ones aren't there, none is.
+    nonisolated(nonsending) func waiting(after start: Int64) async throws(UpstreamError) -> Int64 {
+        let last = view.marks.last
+        guard mayDouble, start < last, catalog.allowsReading(stream) else { return start }
+        var end = start
+        while end < last {
+            let limit = end == start ? 100 : 1000
+            let (found, through) = try await lookUpPart(after: end, through: last, limit: limit)
+            guard let missing = found.firstIndex(where: { !$0.isThere }) else {
+                end = through
+                continue
+            }
+            guard found[missing...].allSatisfy({ !$0.isThere }) else {
+                throw needsPerson("of the rows that wait some are there, with others missing between them")
+            }
+            return missing == 0 ? end : found[missing - 1].sequence
+        }
+        return end
+    }
+
+    /// The error that another copy has taken over, with its name.
+    func rivalry(with id: String) throws(UpstreamError) -> UpstreamError {
+        let row = try connection.ask(ledger.collectorSQL(of: id), "read the ledger").last?.rows.first
+        let name = (row?.first ?? nil).map { "collector \($0), " } ?? ""
+        return UpstreamError(
+            .ledger, "settle with the ledger",
+            "another copy of this file has taken over its upload: \(name)identifier \(id)",
+            object: "table edgetick_uploads")
+    }
+
+    /// Whether the rows are there, of those that were not refused, in order.
+    private nonisolated(nonsending) func lookUp(
+        after start: Int64, through end: Int64, of whose: RowOwner = .anybody
+    ) async throws(UpstreamError) -> [Bool] {
+        var all: [Bool] = []
+        var position = max(0, start)
+        while position < end {
+            let (found, through) = try await lookUpPart(after: position, through: end, limit: 1000, of: whose)
+            all += found.map(\.isThere)
+            position = through
+        }
+        return all
+    }
+
+    private nonisolated(nonsending) func lookUpPart(
+        after start: Int64, through end: Int64, limit: Int, of whose: RowOwner = .anybody
+    ) async throws(UpstreamError) -> (found: [(sequence: Int64, isThere: Bool)], through: Int64) {
+        let batch: BufferedBatch
+        let refused: [ClosedRange<Int64>]
+        do {
+            batch = try await file.rows(of: stream, after: start, through: end, limit: limit)
+            refused = try await file.refusedRows(of: stream, after: start, through: end)
+        } catch {
+            throw UpstreamError(.deadLetters, "read rows to look up", String(describing: error))
+        }
+        guard let last = batch.lastSequence else { return ([], end) }
+        let present = try RowsUpstream(batch, of: whose, by: configuration, over: connection, in: catalog).present
+        let sequences = (0..<batch.count).compactMap { batch.sequence(at: $0) }
+        let found = sequences.filter { sequence in !refused.contains { $0.contains(sequence) } }
+        return (found.map { ($0, present.contains($0)) }, batch.count < limit ? end : last)
+    }
+
+    private func needsPerson(_ text: String) -> UpstreamError {
+        UpstreamError(
+            .ledger, "settle \(stream.rawValue) with the ledger", text, object: "table \(stream.rawValue)")
+    }
+}
+
+extension Catalog {
+    /// Whether this user may look rows of ticks up at all; who may not has never been asked to.
+    func allowsReading(_ stream: EventStream) -> Bool {
+        tables[stream.rawValue]?.columns.allSatisfy(\.canSelect) ?? false
+    }
+}

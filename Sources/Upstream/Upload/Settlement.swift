@@ -1,0 +1,158 @@
+import FoundationEssentials
+import MarketData
+
+/// Finds out how far a stream's uploads are, before its first row goes over a connection: docs/design/ledger.md, "Settling".
+struct Settlement {
+    private let session: UploadSession
+    private let stream: EventStream
+    private let file: any UploadFile
+    private let isTakeover: Bool
+    private let needsRow: Bool
+
+    /// - Parameters:
+    ///   - isTakeover: Whether a person decided: what another copy took over is taken back. Each row that waits then is
+    ///     looked up before it goes, and left out where it is upstream.
+    ///   - needsRow: Whether the ledger's row is made in any case, because rows follow.
+    init(
+        of stream: EventStream, with file: any UploadFile, over session: UploadSession, isTakeover: Bool = false,
+        needsRow: Bool = false
+    ) {
+        self.session = session
+        self.stream = stream
+        self.file = file
+        self.isTakeover = isTakeover
+        self.needsRow = needsRow
+    }
+
+    /// Settles the stream; afterwards the session knows its place.
+    ///
+    /// - Throws: reason `ledger` when a person must decide; any ``UpstreamError/Reason``.
+    nonisolated(nonsending) func run() async throws(UpstreamError) {
+        // Rows that are to be sent again change what is asked for.
+        for _ in 0..<3 {
+            do throws(UpstreamError) {
+                if try await settle() { return }
+            } catch {
+                session.abandon()
+                session.places.forget([stream])
+                throw error
+            }
+        }
+        throw UpstreamError(.busy, "settle with the ledger", "it changes while it is read")
+    }
+
+    /// - Returns: Whether all is settled; `false` when rows wait again.
+    private nonisolated(nonsending) func settle() async throws(UpstreamError) -> Bool {
+        let (connection, catalog) = try session.connected()
+        let ledger = try session.ledger(in: catalog)
+        let view = try lock(ledger, connection)
+        let evidence = LedgerEvidence(
+            view: view, file: file, ledger: ledger, connection: connection, catalog: catalog,
+            configuration: session.configuration)
+        var acknowledged = view.marks.acknowledged
+        var claimed: [String] = []
+        var isRestored = false
+        switch view.standing {
+        case _ where isTakeover: break
+        case .own(let position):
+            try connection.run("\(Ledger.waitSQL); COMMIT", "settle with the ledger")
+            try await tell { try await $0.acknowledge(stream, through: position.sequence) }
+            session.places.settle(stream, at: position)
+            return true
+        case .taken(let id): throw try evidence.rivalry(with: id)
+        case .foreign(let sequence):
+            guard try await evidence.holds(through: sequence) else {
+                throw UpstreamError(
+                    .ledger, "settle \(stream.rawValue) with the ledger",
+                    "another process uploads under this file's identifier, through \(sequence): a machine was copied while it ran",
+                    object: "table edgetick_uploads")
+            }
+            acknowledged = sequence
+            isRestored = true
+        case .unproven:
+            switch try await evidence.proof() {
+            case .sound: break
+            case .ledgerLost: isRestored = true
+            case .rowsLost(let through):
+                try connection.run("ROLLBACK", "roll back")
+                try await tell { try await $0.takeBack(stream, to: through) }
+                return false
+            }
+            if view.rows[view.line.id]?.isUsed != true {
+                (acknowledged, claimed) = try await evidence.remainder()
+                acknowledged = try await evidence.waiting(after: acknowledged)
+            }
+        }
+        guard needsRow || isTakeover || isRestored || acknowledged < view.marks.last || !view.remainder.isEmpty else {
+            try connection.run("ROLLBACK", "roll back")
+            session.places.settle(stream)
+            return true
+        }
+        try await place(view, at: acknowledged, claiming: claimed, ledger, connection)
+        return true
+    }
+
+    /// Locks the stream's row and those of identifiers with rows that are left, and reads the others.
+    private func lock(_ ledger: Ledger, _ connection: PostgresConnection) throws(UpstreamError) -> LedgerView {
+        var line = file.line
+        for token in session.places.tokens(of: stream) { line.add(token, of: stream, under: line.id) }
+        let marks = file.marks(of: stream)
+        let all = line.predecessors(of: stream)
+        let left = all.filter { $0.through > marks.acknowledged }.map(\.id)
+        let others = all.map(\.id).filter { !left.contains($0) }
+        // All boxes lock in one order, oldest first.
+        var sql = [ledger.beginSQL] + (left + [line.id]).map { ledger.lockSQL(stream, of: $0) }
+        if !others.isEmpty { sql.append(ledger.readSQL(stream, of: others)) }
+        let results = try connection.run(sql.joined(separator: "; "), "lock the ledger")
+        var rows: [String: LedgerRow] = [:]
+        let locked = results.filter { $0.tag.hasPrefix("INSERT") }.map(\.rows)
+        for (id, found) in zip(left + [line.id], locked) {
+            guard let row = found.first.flatMap({ LedgerRow($0[...]) }) else {
+                throw UpstreamError(
+                    .schema, "lock the ledger", "its row can't be read back", object: "table edgetick_uploads")
+            }
+            rows[id] = row
+        }
+        for found in others.isEmpty ? [] : results.last?.rows ?? [] {
+            if let id = found.first, let id, let row = LedgerRow(found.dropFirst()) { rows[id] = row }
+        }
+        return LedgerView(line: line, stream: stream, marks: marks, rows: rows)
+    }
+
+    /// Writes the file's own row, takes over what earlier identifiers left, and forgets the oldest of them.
+    private nonisolated(nonsending) func place(
+        _ view: LedgerView, at acknowledged: Int64, claiming claimed: [String], _ ledger: Ledger,
+        _ connection: PostgresConnection
+    ) async throws(UpstreamError) {
+        let position = LedgerPosition(sequence: acknowledged, token: UUID().uuidString.lowercased())
+        let move = session.places.prepare(stream, to: position)
+        try await tell { try await $0.prepare(move) }
+        let forgotten = view.forgotten(acknowledged: acknowledged)
+        var sql = [ledger.placeSQL(stream, at: position)]
+        sql += claimed.map { ledger.claimSQL(stream, from: $0) }
+        sql += forgotten.done.map { ledger.forgetSQL(stream, $0) }
+        do throws(UpstreamError) {
+            try connection.run((sql + [Ledger.waitSQL, "COMMIT"]).joined(separator: "; "), "settle with the ledger")
+        } catch {
+            guard error.sqlState == Ledger.wasNotMoved else { throw error }
+            throw UpstreamError(
+                .schema, "settle with the ledger",
+                "its row was not written: a rule, trigger or policy is in the way", object: "table edgetick_uploads")
+        }
+        try await tell { file throws in
+            try await file.acknowledge(stream, through: acknowledged)
+            try await file.forget(forgotten.ids, of: stream)
+        }
+        session.places.settle(stream, at: position)
+    }
+
+    private nonisolated(nonsending) func tell(
+        _ body: (any UploadFile) async throws -> Void
+    ) async throws(UpstreamError) {
+        do {
+            try await body(file)
+        } catch {
+            throw UpstreamError(.deadLetters, "write down what is uploaded", String(describing: error))
+        }
+    }
+}

@@ -1,0 +1,52 @@
+import Logging
+import Store
+import Upstream
+
+/// Runs `body`, and `close` after it however it ended.
+func closing<Result>(_ close: () async -> Void, after body: () async throws -> Result) async throws -> Result {
+    let result: Result
+    do {
+        result = try await body()
+    } catch {
+        await close()
+        throw error
+    }
+    await close()
+    return result
+}
+
+extension Settings {
+    /// Runs `body` with the buffer, which this process alone has meanwhile, and closes it.
+    ///
+    /// - Parameter advice: what to do instead while a running collector has it.
+    /// - Throws: what opening throws, and what `body` throws.
+    func withBuffer<Result>(
+        heldAdvice advice: String? = nil, _ body: (TickBuffer) async throws -> Result
+    ) async throws -> Result {
+        let buffer: TickBuffer
+        do throws(StoreError) {
+            buffer = try TickBuffer.open(
+                directory: dataDirectory, options: toolBufferOptions, logger: Logger(label: "buffer"))
+        } catch {
+            guard case .inUse(let holder) = error.reason else { throw CommandFailure(error) }
+            let process = holder.map { ", process \($0)," } ?? ""
+            throw CommandFailure(
+                .tryAgain,
+                "a running collector\(process) holds the buffer; "
+                    + (advice ?? "do this on its page, or stop it, do this, and start it again"))
+        }
+        return try await closing({ await buffer.close() }) { try await body(buffer) }
+    }
+
+    /// As ``withBuffer(heldAdvice:_:)``, with what uploads its rows.
+    func withUploaders<Result>(
+        settingAside: Bool, heldAdvice advice: String? = nil, _ body: (TickBuffer, [Uploader]) async throws -> Result
+    ) async throws -> Result {
+        try await withBuffer(heldAdvice: advice) { buffer in
+            let uploaders = try uploaders(of: buffer.id, settingAside: settingAside)
+            return try await closing({ for uploader in uploaders { await uploader.disconnect() } }) {
+                try await body(buffer, uploaders)
+            }
+        }
+    }
+}

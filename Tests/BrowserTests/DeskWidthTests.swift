@@ -1,0 +1,260 @@
+import Collector
+import Feed
+import Foundation
+import MarketData
+import Store
+import TestSupport
+import Testing
+import Upstream
+import WebAPI
+import WebAPISupport
+
+/// The same at the width of a phone, a tablet and a desk's screen.
+extension DeskTests {
+    private static let widths = [390, 1024, 1920]
+
+    @Test(arguments: ["light", "dark"])
+    func `what a desk does works at every width`(scheme: String) async throws {
+        let collector = Self.market(["CNDL", "GO", "STOP", "ZOOM"])
+        collector.record(
+            Gap(
+                connection: "primary", symbols: [try #require(Symbol("CNDL"))], events: [.minuteBar],
+                from: Self.start + 180_000, to: Self.start + 360_000, cause: .disconnected))
+        collector.change { state in
+            state.deadLetters = Self.widths.map { width in
+                DeadLetter(
+                    stream: .trades, sequence: Int64(width), sqlState: "23514",
+                    reason: "new row for relation \"trades\" violates check constraint \"at_\(width)\"", row: "{}",
+                    time: Self.start)
+            }
+            state.snapshot.buffer.deadLetters = Int64(Self.widths.count)
+        }
+        try await RunningServer.run(collector: collector) { server in
+            var batch = EventBatch(connection: "primary", receivedMicroseconds: Self.start * 1000)
+            batch.bars = [
+                try Self.bar("CNDL", 0, 10, 12, 9.5, 11), try Self.bar("CNDL", 1, 11, 11.5, 10, 10.5),
+                try Self.bar("CNDL", 2, 10.5, 14, 10.25, 13.5), try Self.bar("CNDL", 6, 13.5, 13.75, 12, 12.25),
+                try Self.bar("CNDL", 7, 12.25, 13, 12, 12.25),
+            ]
+            batch.bars += try (0..<300).map { try Self.bar("ZOOM", $0, 10, 11, 9, 10.5) }
+            _ = server.tap.offer(batch)
+            let hasStopped = Flag()
+            let trading = Task {
+                while !Task.isCancelled {
+                    let now = WallClock.microseconds()
+                    var batch = EventBatch(connection: "primary", receivedMicroseconds: now)
+                    for name in ["GO", "STOP"] where !(hasStopped.isSet && name == "STOP") {
+                        batch.trades.append(
+                            Trade(symbol: try #require(Symbol(name)), time: now / 1000, price: 10, size: 1))
+                    }
+                    _ = server.tap.offer(batch)
+                    try await Task.sleep(for: .milliseconds(50))
+                }
+            }
+            defer { trading.cancel() }
+            try await Browser.run(scheme: scheme) { browser in
+                try await browser.open(Self.page(server, "#symbol?symbol=CNDL&tz=utc"))
+                try await browser.until(Self.isLive)
+                for width in Self.widths {
+                    try await browser.resize(width: width, height: 900)
+                    try await browser.until("window.innerWidth === \(width)")
+                    try await Self.seeCandles(browser)
+                    try await Self.zoom(browser)
+                    try await Self.seeSilence(browser, hasStopped)
+                    try await Self.retryLetter(browser)
+                }
+                #expect(collector.current.deadLetters.isEmpty)
+                let complaints = try await browser.complaints()
+                #expect(complaints == [])
+            }
+        }
+    }
+
+    private static func go(_ browser: Browser, to view: String) async throws {
+        try await browser.evaluate("location.hash = '\(view)'; return true", as: Bool.self)
+    }
+
+    /// Each candle has its side and its place, and the gap is shaded between them.
+    private static func seeCandles(_ browser: Browser) async throws {
+        try await go(browser, to: "#symbol?symbol=CNDL&tz=utc")
+        let box = "document.querySelector('.candles')"
+        try await browser.until(
+            "\(shown) === 5 && \(box).dataset.gaps && \(box).querySelector('canvas').width === \(box).clientWidth")
+        let candles = try await browser.candles()
+        try #require(candles.map(\.side) == ["up", "down", "up", "down", "muted"], "\(candles)")
+        let step = candles[1].middle - candles[0].middle
+        #expect(abs(candles[3].middle - candles[2].middle - 4 * step) <= 4, "\(candles)")
+        let middle = (candles[2].middle + candles[3].middle) / 2
+        #expect(try await browser.hasColor("warn-soft", in: ".candles", x: middle, y: 120))
+        #expect(try await !browser.hasColor("warn-soft", in: ".candles", x: middle - 2 * step, y: 121))
+    }
+
+    /// The wheel and keys zoom and move, and a reload leads to the same view.
+    private static func zoom(_ browser: Browser) async throws {
+        try await go(browser, to: "#symbol?symbol=ZOOM&tz=utc")
+        try await browser.until("\(shown) === 120")
+        try await browser.click(".candles")
+        try await browser.turnWheel(over: ".candles", by: -120)
+        try await browser.until("\(shown) < 120")
+        try await browser.press("-")
+        try await browser.until("\(shown) > 120")
+        let last = "Number(document.querySelector('.candles').dataset.last)"
+        let before = try await browser.evaluate("return \(last)", as: Double.self)
+        try await browser.press(Keys.left, with: Keys.shift)
+        try await browser.until("\(last) < \(before)")
+        let kept = try await browser.evaluate("return [\(last), \(shown)].join()", as: String.self)
+        try await browser.evaluate("location.reload(); return true", as: Bool.self)
+        try await browser.until("[\(last), \(shown)].join() === '\(kept)'")
+    }
+
+    /// A symbol that stops is seen on the map.
+    private static func seeSilence(_ browser: Browser, _ hasStopped: Flag) async throws {
+        try await go(browser, to: "#freshness")
+        let fresh = "document.getElementById('fresh-map').dataset.fresh"
+        try await browser.until("\(fresh) === '2'")
+        hasStopped.set()
+        try await browser.until("\(fresh) === '1'")
+        hasStopped.set(false)
+    }
+
+    /// The first letter goes back into the queue, once that is confirmed.
+    private static func retryLetter(_ browser: Browser) async throws {
+        try await go(browser, to: "#dead-letters")
+        let letters = "document.querySelectorAll('#dead-letters-panel .letters').length"
+        try await browser.until("\(letters) > 0")
+        let before = try await browser.evaluate("return \(letters)", as: Int.self)
+        try await browser.click("#dead-letters-panel .letters:first-child .buttons button:first-child")
+        try await browser.click("#confirm-yes")
+        try await browser.until(
+            "/1 row is back in the queue/.test(document.getElementById('toast').textContent) && \(letters) === \(before - 1)"
+        )
+    }
+
+    @Test func `nothing scrolls sideways at any width, and each section shown has its way in the head`() async throws {
+        let collector = StagedCollector.market()
+        let trouble = "sync degraded: " + String(repeating: "a row was refused and is not upstream; ", count: 4)
+        let boxes = ["desk-new-york-1", "cellar", "office"]
+        collector.change { state in
+            state.snapshot.fleet = FleetBoard.Status()
+            var view = FleetBoard.View()
+            view.age = 0
+            view.fleet = Fleet(
+                boxes.map { id in
+                    var report = FleetReport(id: id, group: "nyc", host: "host-of-\(id)", version: "1.2.3", fileID: id)
+                    report.state = .degraded
+                    report.reason = trouble
+                    report.symbols = 3000
+                    report.rowsPending = 1_234_567
+                    report.oldestPending = 7300
+                    report.sharesWith = boxes
+                    return FleetRow(report: report, seen: Self.start, age: 7200)
+                })
+            state.fleet = view
+            state.snapshot.relay?.readers = (1...3).map { id in
+                RelayState.Reader(
+                    id: id, address: "127.0.0.1:\(50_000 + id)", agent: "strategy-momentum/2.1 (python 3.11)",
+                    isLoggedIn: true, connectedSince: Self.start, channels: 30,
+                    sample: ["AM.*", "T.AAPL", "T.MSFT", "Q.NVDA"], events: 123_456_789, bytes: 12_345_678_901,
+                    replayed: 1000, waitingBytes: 204_800, waitingEvents: 2048, isReplaying: false)
+            }
+            state.deadLetters = (1...3).map { number in
+                DeadLetter(
+                    stream: .trades, sequence: Int64(1_000_000 + number), sqlState: "23514",
+                    reason: "new row for relation \"trades\" violates check constraint \"sane\"", row: "{}",
+                    time: Self.start)
+            }
+            state.snapshot.buffer.deadLetters = 3
+        }
+        for kind in [EventKind.trade, .quote, .minuteBar] {
+            collector.record(
+                Gap(
+                    connection: "primary", symbols: ["AAPL", "AIG", "BRK.B", "MSFT"].compactMap { Symbol($0) },
+                    events: [kind], from: Self.start, to: Self.start + 5_400_000, cause: .disconnected))
+        }
+        try await RunningServer.run(collector: collector) { server in
+            var batch = EventBatch(connection: "primary", receivedMicroseconds: WallClock.microseconds())
+            let symbol = try #require(Symbol("AAPL"))
+            batch.quotes = (0..<40).map { index in
+                Quote(
+                    symbol: symbol, time: Self.start, bid: 1422.33, bidSize: 1700, ask: 1422.34,
+                    askSize: Double(400 + index))
+            }
+            _ = server.tap.offer(batch)
+            try await Browser.run { browser in
+                try await browser.open(Self.page(server, "#fleet?symbol=AAPL&letters=trades+23514+sane"))
+                try await browser.until(
+                    "document.querySelectorAll('#fleet-table tr.more').length === 3"
+                        + " && document.querySelector('#relay-table td') && document.querySelector('#gaps-panel td')"
+                        + " && document.querySelector('.letters-scroll td') && document.querySelector('#symbol-gaps td')"
+                        + " && document.querySelector('#symbol-events td') && document.querySelector('#events-body td')"
+                )
+                #expect(
+                    try await browser.evaluate(
+                        """
+                        const links = [...document.querySelectorAll('nav a:not([hidden])')].map((link) => link.hash.slice(1));
+                        return ['fleet', 'relay'].every((id) => links.includes(id)) && links.every((id) => document.getElementById(id).checkVisibility());
+                        """, as: Bool.self))
+                for width in Self.widths + [641, 961, 1280, 1501] {
+                    try await browser.resize(width: width, height: 900)
+                    try await browser.until("window.innerWidth === \(width)")
+                    let wide = try await browser.evaluate(
+                        """
+                        return [document.documentElement, ...document.querySelectorAll('.scroll, .card h3')]
+                          .filter((box) => box.checkVisibility() && box.scrollWidth > box.clientWidth + 1)
+                          .map((box) => `${box.id || box.getAttribute('aria-label') || box.textContent}: ${box.scrollWidth} in ${box.clientWidth}`);
+                        """, as: [String].self)
+                    #expect(wide == [], "at \(width)")
+                }
+            }
+        }
+    }
+
+    @Test func `the fleet's card says nothing before the boxes were read`() async throws {
+        let collector = StagedCollector.market()
+        collector.change { $0.snapshot.fleet = FleetBoard.Status() }
+        try await RunningServer.run(collector: collector) { server in
+            try await Browser.run { browser in
+                try await browser.prepare(
+                    """
+                    const ask = window.fetch;
+                    window.fetch = (url, options) => (String(url).endsWith('/api/fleet') ? new Promise(() => {}) : ask(url, options));
+                    """)
+                try await browser.open(Self.page(server))
+                try await browser.until("!document.getElementById('card-fleet').hidden")
+                #expect(
+                    try await browser.evaluate(
+                        "return document.querySelector('#card-fleet .badge').dataset.level", as: String.self)
+                        == "unknown")
+                let text = try await browser.evaluate(
+                    "return document.getElementById('card-fleet').innerText", as: String.self)
+                #expect(!text.contains("0") && !text.contains("ok"), "\(text)")
+            }
+        }
+    }
+
+    @Test func `the card of completeness counts the gaps by what became of them, and leads to them`() async throws {
+        let collector = StagedCollector.market()
+        for state in [GapState.open, .partial, .filled, .covered, .unfillable] {
+            collector.record(
+                Gap(
+                    connection: "primary", symbols: [], events: [.trade], from: Self.start, to: Self.start + 1000,
+                    cause: .stalled))
+            collector.change { $0.gaps[0].state = state }
+        }
+        try await RunningServer.run(collector: collector) { server in
+            try await Browser.run { browser in
+                try await browser.open(Self.page(server))
+                let card = "document.getElementById('card-completeness')"
+                try await browser.until("/Can't be filled\\s*1/.test(\(card).innerText)")
+                let text = try await browser.evaluate("return \(card).innerText", as: String.self)
+                #expect(text.contains(/5\s*gaps/) && text.contains(/Filled\s*2/) && text.contains(/Not all filled\s*2/))
+                // Days are not compared: neither good nor bad.
+                #expect(
+                    try await browser.evaluate("return \(card).querySelector('.badge').dataset.level", as: String.self)
+                        == "off")
+                try await browser.click("#card-completeness a")
+                #expect(try await browser.evaluate("return document.activeElement.id", as: String.self) == "gaps")
+            }
+        }
+    }
+}
