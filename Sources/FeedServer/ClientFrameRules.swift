@@ -6,7 +6,7 @@ final class ClientFrameRules: ChannelInboundHandler {
     typealias InboundIn = WebSocketFrame
     typealias InboundOut = WebSocketFrame
 
-    /// A rule that a frame broke, as the client is told.
+    /// A rule that a frame broke, as the client reads it.
     enum Fault: String, Error {
         case notMasked = "the frame is not masked"
         case reservedBits = "no extension was agreed on, such as compression"

@@ -147,7 +147,7 @@ final class PlainRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // An upgrade that lacks something is told as one that was not asked for.
+        // An upgrade that lacks something gets the answer of one that was not asked for.
         if error is NIOWebSocketUpgradeError { return }
         context.close(promise: nil)
     }

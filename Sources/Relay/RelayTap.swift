@@ -77,10 +77,10 @@ public final class RelayTap: EventSink {
     /// As the buffer does.
     public func whenRoom(_ resume: @escaping @Sendable () -> Void) { buffer.whenRoom(resume) }
 
-    /// As the buffer does; readers are told.
+    /// As the buffer does; readers get a notice.
     public func record(_ gap: Gap) { record(GapChange(gaps: [gap])) }
 
-    /// As the buffer does; readers are told.
+    /// As the buffer does; readers get a notice.
     public func record(_ change: GapChange) {
         let wake = state.withLock { state -> (@Sendable () -> Void)? in
             buffer.record(change)

@@ -158,7 +158,7 @@ import Testing
         _ = take(&sightings, 51...60, 0, at: 11)
         #expect(sightings.remembered == 10 && sightings.forgotten == 0)
         _ = take(&sightings, 100..<400, 0, at: 12)
-        // Nobody who stands owes them.
+        // Nobody who is up owes them.
         #expect(sightings.remembered == 100 && sightings.forgotten == 0 && sightings.behind.isEmpty)
         var steady = Sightings(memory: .seconds(10), limit: 100)
         steady.share([shared()])

@@ -60,14 +60,14 @@ import Testing
         hand.record(GapChange(gaps: [gap(from: 1, to: nil)]))
         hand.record(GapChange(ended: [gap(from: 1, to: nil)], gaps: [gap(from: 1, to: 2)]))
         hand.close(patience: .seconds(1))
-        let gaps: GapChange? = if case .work(let work) = hand.next(idleUntil: .now()) { work.gaps } else { nil }
+        let gaps: GapChange? = if case .work(let work) = hand.next(idleUntil: .now()) { work.notes.gaps } else { nil }
         #expect(gaps == GapChange(gaps: [gap(from: 1, to: 2)]))
     }
 
     @Test func `a gap that nobody will write any more is given back although no event waits`() {
         let hand = HandOver(limit: 1000, interval: .seconds(60))
         hand.record(GapChange(gaps: [gap(from: 1, to: 2)]))
-        #expect(hand.end().gaps == GapChange(gaps: [gap(from: 1, to: 2)]))
+        #expect(hand.end().notes.gaps == GapChange(gaps: [gap(from: 1, to: 2)]))
     }
 
     @Test func `an outage under way at a kill ends with the file's last life, and the next start knows of it`()

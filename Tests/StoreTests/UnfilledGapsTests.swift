@@ -80,7 +80,7 @@ import Testing
         }
     }
 
-    @Test func `what two databases say of their ledgers at once is heard of both`() async throws {
+    @Test func `what two databases say of their ledgers at once counts`() async throws {
         let hand = HandOver(limit: 1000, interval: .seconds(60))
         let flushes = [EventStream.bars, .trades].map { stream in
             Task.immediate { try await hand.flush { $0.agree(with: [stream: 7]) } }
@@ -89,7 +89,7 @@ import Testing
             Issue.record("there is nothing to write")
             return
         }
-        #expect(work.ledger == [.bars: 7, .trades: 7])
+        #expect(work.notes.ledger == [.bars: 7, .trades: 7])
         hand.finished(work)
         for flush in flushes { try await flush.value }
     }

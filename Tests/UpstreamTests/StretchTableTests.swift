@@ -4,7 +4,7 @@ import Testing
 
 @testable import Upstream
 
-/// What a box says of its rows stands in the database only as far as the ledger there proves it.
+/// What a box says of its rows is in the database only as far as the ledger there proves it.
 @Suite(.enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(2)))
 struct StretchTableTests {
     private static let before = "00000000-0000-4000-8000-000000000001"

@@ -51,7 +51,7 @@ actor FlatFileTape: Tape {
         var last: Symbol?
         var isSorted = true
         while let line = try lines.next() {
-            // A line that is no bar is told when it is read.
+            // A line that is no bar is reported when it is read.
             guard let symbol = columns.symbol(in: line), symbol != last else { continue }
             guard seen.insert(symbol).inserted else {
                 throw BackfillError(

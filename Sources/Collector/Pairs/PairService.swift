@@ -115,7 +115,7 @@ public struct PairService: Service {
         if let failure { throw failure }
     }
 
-    /// Opens gaps again of which the database doesn't say any more that they are covered: it was restored, or made anew.
+    /// Opens gaps again of which the database doesn't say any more that they are covered: it was restored, or made again.
     private func lookAgain() async throws {
         // Older stretches are deleted.
         let oldest = WallClock.milliseconds() - Int64(StretchTable.kept - 1) * 86_400_000

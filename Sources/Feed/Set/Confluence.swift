@@ -30,7 +30,7 @@ final class Confluence: Sendable {
         }
     }
 
-    /// Takes over whether a connection stands, and how often it was connected again before.
+    /// Takes over whether a connection is up, and how often it was connected again before.
     func observe(_ slot: Int, line: Int64?) {
         let now = MonotonicTime.now().sinceBoot
         sightings.withLock { $0.observe(slot, line: line, now: now) }

@@ -115,7 +115,7 @@ public struct SetSnapshot: Sendable, Equatable {
     public var moving = 0
     /// Events left out because another connection had brought them.
     public var duplicates: Int64 = 0
-    /// Events that were forgotten while a connection that stands still owed its copy, because too many were remembered;
+    /// Events that were forgotten while a connection that is up still owed its copy, because too many were remembered;
     /// that connection is opened again.
     public var forgotten: Int64 = 0
 

@@ -29,7 +29,7 @@ struct Sightings: Sendable {
         var since: MonotonicTime
     }
 
-    /// A connection that stands, told apart from its earlier ones.
+    /// A connection that is up, distinguished from its earlier ones.
     private struct Line {
         var number: Int64
         var since: MonotonicTime
@@ -57,7 +57,7 @@ struct Sightings: Sendable {
     private var eras: UInt32 = 0
     /// Events left out because another connection had brought them.
     private(set) var duplicates: Int64 = 0
-    /// Events forgotten before their time because there were too many, while a connection that stands owed them.
+    /// Events forgotten before their time because there were too many, while a connection that is up owed them.
     private(set) var forgotten: Int64 = 0
 
     init(memory: Duration, limit: Int) {
@@ -71,9 +71,9 @@ struct Sightings: Sendable {
     /// How many events are remembered.
     var remembered: Int { seen.count }
 
-    /// Takes over whether a connection stands.
+    /// Takes over whether a connection is up.
     ///
-    /// - Parameter line: the number of times that it was connected again; `nil` while it does not stand.
+    /// - Parameter line: the number of times that it was connected again; `nil` while it is not up.
     mutating func observe(_ slot: Int, line: Int64?, now: Duration) {
         guard lines[slot]?.number != line else { return }
         lines[slot] = line.map { Line(number: $0, since: MonotonicTime(sinceBoot: now)) }
@@ -178,7 +178,7 @@ struct Sightings: Sendable {
         return isNew
     }
 
-    /// Whether a connection was to bring an event when it came first, and has stood since.
+    /// Whether a connection was to bring an event when it came first, and has been up since.
     private func owes(_ sighting: Sighting, _ slot: Int) -> Bool {
         guard sighting.owing.contains(slot), let line = lines[slot] else { return false }
         return !(sighting.since < line.since)

@@ -6,8 +6,7 @@ import Synchronization
 /// Offering takes a lock for a few instructions and never waits. What the writer took keeps counting until it is
 /// durable, so the bound holds for the memory of both.
 final class HandOver: Sendable {
-    /// What the writer makes durable in one transaction; the notes are its members too.
-    @dynamicMemberLookup
+    /// What the writer makes durable in one transaction.
     struct Work: Sendable {
         var batches: [EventBatch] = []
         var events = 0
@@ -38,13 +37,6 @@ final class HandOver: Sendable {
             }
             return pieces + [piece]
         }
-
-        subscript<Value>(dynamicMember path: WritableKeyPath<Notes, Value>) -> Value {
-            get { notes[keyPath: path] }
-            set { notes[keyPath: path] = newValue }
-        }
-
-        subscript<Value>(dynamicMember path: KeyPath<Notes, Value>) -> Value { notes[keyPath: path] }
 
         var isEmpty: Bool { batches.isEmpty && notes.isEmpty && !acknowledged && damage == nil }
     }

@@ -99,17 +99,17 @@ final class TickWriter {
     /// Tries until the work is durable, or until a closing buffer's patience ends.
     private func write(_ taken: HandOver.Work) {
         var work = taken
-        carried.add(work.drops)
-        work.drops = DropTally()
-        carried.add(work.incidents)
-        work.incidents = []
+        carried.add(work.notes.drops)
+        work.notes.drops = DropTally()
+        carried.add(work.notes.incidents)
+        work.notes.incidents = []
         for place in work.batches.indices {
             greatestReceipt = max(greatestReceipt, work.batches[place].receivedMicroseconds)
             work.batches[place].receivedMicroseconds = greatestReceipt
         }
         if let damage = work.damage { setAside(because: damage) }
         work.damage = nil
-        if let ledger = work.ledger { agree(with: ledger) }
+        if let ledger = work.notes.ledger { agree(with: ledger) }
         while true {
             do {
                 if connection == nil, try reopen() {
@@ -153,12 +153,10 @@ final class TickWriter {
         let statistics = board.current
         var last = StreamSequences()
         for stream in EventStream.allCases { last[stream] = statistics[stream].lastSequence }
-        let hasNotes =
-            !work.gaps.isEmpty || !work.letters.isEmpty || !work.fills.isEmpty || !work.settled.isEmpty
-            || !work.reconciled.isEmpty || !carried.isEmpty || work.ledger != nil || !work.line.isEmpty
+        let hasNotes = !work.notes.isEmpty || !carried.isEmpty
         let noteCount = notes + (hasNotes ? 1 : 0)
         let now = WallClock.microseconds()
-        let settled = try connection.standing(work.settled, through: statistics[.bars].lastSequence)
+        let settled = try connection.standing(work.notes.settled, through: statistics[.bars].lastSequence)
         let requeued = settled.compactMap(\.batch)
         for batch in work.batches + requeued { last.advance(by: batch) }
         guard hasNotes || work.acknowledged || work.events > 0 else { return }
@@ -173,7 +171,7 @@ final class TickWriter {
                 attempt?.placed.append((letter, position[letter.stream]))
             }
             for batch in work.batches { try connection.inserter.insert(batch, last: &position) }
-            if let ledger = work.ledger {
+            if let ledger = work.notes.ledger {
                 for stream in ledger.keys {
                     try connection.notes.takeBack(stream, to: statistics[stream].acknowledgedSequence)
                 }
@@ -186,16 +184,16 @@ final class TickWriter {
                 }
             }
             guard hasNotes else { return handOver.committing() }
-            for move in work.line.moves { try connection.notes.add(move, under: identity.id) }
-            for (id, stream) in work.line.forgotten { try connection.notes.forget(id, stream) }
+            for move in work.notes.line.moves { try connection.notes.add(move, under: identity.id) }
+            for (id, stream) in work.notes.line.forgotten { try connection.notes.forget(id, stream) }
             // First the gaps of a file that was given up: some of them may be over by now.
             let taken = try connection.notes.add(carried, episode: currentEpisode(), now: now)
-            attempt?.gaps = try connection.notes.add(work.gaps, now: now) + taken
-            for fill in work.fills { try connection.notes.add(fill, now: now) }
-            for day in work.reconciled { try connection.notes.add(day) }
+            attempt?.gaps = try connection.notes.add(work.notes.gaps, now: now) + taken
+            for fill in work.notes.fills { try connection.notes.add(fill, now: now) }
+            for day in work.notes.reconciled { try connection.notes.add(day) }
             for letter in settled { try connection.notes.removeLetter(letter.stream, letter.sequence) }
-            for letter in work.letters { try connection.notes.add(letter) }
-            if !work.letters.isEmpty || !work.settled.isEmpty || work.ledger != nil {
+            for letter in work.notes.letters { try connection.notes.add(letter) }
+            if !work.notes.letters.isEmpty || !work.notes.settled.isEmpty || work.notes.ledger != nil {
                 attempt?.deadLetters = try connection.notes.letterCount()
             }
             try boundLetters(statistics, now: now)
@@ -250,7 +248,7 @@ final class TickWriter {
         if attempt.lettersDropped > 0 { logLettersDropped(attempt.lettersDropped) }
         if hadNotes { board.notesChanged() }
         do {
-            try findOldestPending(again: work.acknowledged || work.ledger != nil)
+            try findOldestPending(again: work.acknowledged || work.notes.ledger != nil)
         } catch {
             // The rows are durable; the next write meets the same trouble and deals with it.
             logger.debug("The oldest waiting row could not be read", metadata: ["error": "\(error)"])
@@ -302,14 +300,16 @@ final class TickWriter {
 
     /// Says what a closing buffer could not write any more.
     private func giveUp(_ work: HandOver.Work) {
-        guard work.events > 0 || !work.gaps.isEmpty || !carried.drops.isEmpty || !carried.gaps.isEmpty else { return }
+        guard work.events > 0 || !work.notes.gaps.isEmpty || !carried.drops.isEmpty || !carried.gaps.isEmpty else {
+            return
+        }
         var lost = DropTally()
         for batch in work.batches where batch.source == .stream { lost.add(batch, .closed) }
         board.update { $0.drops += lost.total + carried.drops.total }
         logger.error(
             "Events were lost, because the buffer could not be written before it closed",
             metadata: [
-                "events": "\(lost.total)", "gaps": "\(work.gaps.gaps.count + carried.gaps.count)",
+                "events": "\(lost.total)", "gaps": "\(work.notes.gaps.gaps.count + carried.gaps.count)",
                 "earlier-drops": "\(carried.drops.total)",
                 "symbols": "\(Set(lost.entries.keys.map(\.symbol)).count)", "path": "\(file.path)",
             ])

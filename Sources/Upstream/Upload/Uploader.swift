@@ -72,7 +72,7 @@ public actor Uploader {
     /// server's disk: see ``CommitGroup``. Rows that the ledger has already are skipped. Each transaction is written down
     /// in the file while its rows are loaded.
     ///
-    /// A stream that fails while the connection stands is left out from then on; `source` hears of it, and the other
+    /// A stream that fails while the connection is up is left out from then on; `source` hears of it, and the other
     /// streams go on.
     ///
     /// - Throws: What ends the drain for all streams: a lost connection, a ledger that can't be used,

@@ -52,7 +52,7 @@ struct StatusText {
         Self.level(of: status.health.status)
     }
 
-    /// The checks that came out so, the worst first; not the one that the headline tells whole.
+    /// The checks that came out so, the worst first; not the one that the headline has whole.
     private func checks(_ isShown: (Health.Level) -> Bool) -> [String] {
         let names = Self.inOrder(status.health.checks.keys)
         let worstFirst = [Health.Level.failing, .degraded, .ok].flatMap { level -> [String] in

@@ -86,7 +86,7 @@ import Testing
         #expect(lines.contains { $0.hasPrefix("aside    …") && $0.hasSuffix("/ticks-bad-1.sqlite") })
     }
 
-    @Test func `the one thing that is wrong is told once`() {
+    @Test func `the one thing that is wrong is reported once`() {
         var status = Self.status(name: "box", failing: true)
         status.health.checks["sync"]?.status = .ok
         status.health.checks["feed"]?.detail = "no way to the feed"
