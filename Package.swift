@@ -225,7 +225,8 @@ let package = Package(
         .target(
             name: "WebAPISupport",
             dependencies: [
-                "Collector", "Feed", "MarketData", "Store", "Universe", "WebAPI", logging, serviceLifecycle,
+                "Collector", "Feed", "MarketData", "Store", "TestSupport", "Universe", "WebAPI", logging,
+                serviceLifecycle,
             ],
             path: "Tests/WebAPISupport", swiftSettings: strict),
         .testTarget(

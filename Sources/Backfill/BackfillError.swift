@@ -27,9 +27,9 @@ public struct BackfillError: Error, Sendable, Equatable {
     /// The kind of failure.
     public var reason: Reason
     /// What happened and what to do.
-    public var message: String
+    var message: String
     /// Whether the same request may succeed later.
-    public var isRetryable: Bool {
+    var isRetryable: Bool {
         switch reason {
         case .tooManyRequests, .unreachable, .serverTrouble, .buffer, .database: true
         case .invalidConfiguration, .keyRefused, .notAuthorized, .badAnswer, .badFile: false

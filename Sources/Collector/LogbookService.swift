@@ -11,20 +11,18 @@ public struct LogbookService: Service {
     private let connections: ConnectionSet
     private let buffer: TickBuffer
     private let uploads: [SyncService]
-    private let interval: Duration
+    private static let interval: Duration = .seconds(60)
     /// How often it looks before the first event.
     private static let firstLook: Duration = .seconds(2)
     private let logger: Logger
 
     /// A logbook of these connections, buffer and, where there are some, uploads.
     public init(
-        connections: ConnectionSet, buffer: TickBuffer, uploads: [SyncService], interval: Duration = .seconds(60),
-        logger: Logger
+        connections: ConnectionSet, buffer: TickBuffer, uploads: [SyncService], logger: Logger
     ) {
         self.connections = connections
         self.buffer = buffer
         self.uploads = uploads
-        self.interval = interval
         self.logger = logger
     }
 
@@ -34,12 +32,12 @@ public struct LogbookService: Service {
             var wasEmpty = true
             var quiet = Duration.zero
             while !Task.isCancelled {
-                let pause = wasEmpty ? min(interval, Self.firstLook) : interval
+                let pause = wasEmpty ? min(Self.interval, Self.firstLook) : Self.interval
                 try? await Task.sleep(for: pause)
                 guard !Task.isCancelled else { return }
                 quiet += pause
                 let isEmpty = buffer.statistics.streams.values.allSatisfy { $0.appended == 0 }
-                guard !isEmpty || quiet >= interval else { continue }
+                guard !isEmpty || quiet >= Self.interval else { continue }
                 write()
                 (wasEmpty, quiet) = (isEmpty, .zero)
             }

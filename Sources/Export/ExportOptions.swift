@@ -20,7 +20,7 @@ public struct ExportOptions: Sendable {
     }
 
     /// The streams.
-    public var streams: [EventStream]
+    var streams: [EventStream]
     /// The days, by the events' own time in New York.
     public var days: ClosedRange<TradingDay>
     /// Only these symbols; all where `nil`.
@@ -28,11 +28,11 @@ public struct ExportOptions: Sendable {
     /// The files' format.
     public var format: Format
     /// Whether gzip makes the files smaller: whole files of CSV and JSON, the pages of Parquet.
-    public var isCompressed: Bool
+    var isCompressed: Bool
     /// What one file holds.
-    public var layout: Layout
+    var layout: Layout
     /// Whether a day of which the file has let rows go replaces what was written of it before.
-    public var replacesWhole: Bool
+    var replacesWhole: Bool
     /// The directory that the files go to.
     public var directory: String
 
@@ -98,9 +98,9 @@ public struct ExportReport: Sendable, Equatable {
         /// Its path.
         public let path: String
         /// Its stream.
-        public let stream: EventStream
+        let stream: EventStream
         /// Its day.
-        public let day: TradingDay
+        let day: TradingDay
         /// Its rows.
         public let rows: Int
         /// Its size.
@@ -130,6 +130,14 @@ public struct ExportError: Error, Sendable, Equatable, CustomStringConvertible {
     public let path: String
     /// What the system says.
     public let cause: String
+    /// Whether another export is writing there, so that it can be tried again.
+    public let isHeld: Bool
+
+    init(path: String, cause: String, isHeld: Bool = false) {
+        self.path = path
+        self.cause = cause
+        self.isHeld = isHeld
+    }
 
     /// One line.
     public var description: String { "\(path) can't be written: \(cause)" }

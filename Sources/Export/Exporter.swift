@@ -172,6 +172,7 @@ private struct Run<Encoder: RowEncoder> {
     private let mostBytes: Int
     private var files: [Key: PartitionFile<Encoder>] = [:]
     private var held = 0
+    private var hold: DirectoryHold?
     /// The file of the row before, and the times that belong to its day.
     private var last: (key: Key, span: Range<Int64>, file: PartitionFile<Encoder>)?
     private var stream: EventStream?
@@ -229,9 +230,10 @@ private struct Run<Encoder: RowEncoder> {
         return file
     }
 
-    private func begin(
+    private mutating func begin(
         _ stream: EventStream, _ day: TradingDay, _ symbol: Symbol?
     ) throws(ExportError) -> PartitionFile<Encoder> {
+        if hold == nil { hold = try DirectoryHold(options.directory) }
         let path = options.path(of: stream, day, symbol)
         if files.isEmpty, let other = options.written(of: stream, day, in: options.otherLayout) {
             throw ExportError(

@@ -13,7 +13,7 @@ public struct AggregateRequest: Sendable, Equatable {
     }
 
     /// The most bars of one answer.
-    public static let maximumLimit = 50_000
+    static let maximumLimit = 50_000
 
     /// The ticker.
     public var symbol: Symbol

@@ -91,11 +91,12 @@ struct Dialogue {
     ) -> [Step] {
         var replayed: [FeedChannel] = []
         var seen: Set<FeedChannel> = []
-        let refusals = refusals(names.compactMap { FeedChannel($0) }, span != nil)
+        let channels = names.map { FeedChannel($0) }
+        let refusals = refusals(channels.compactMap(\.self), span != nil)
         var answers: [StatusMessage] = []
         var changed: [FeedChannel] = []
-        for name in names {
-            guard let channel = FeedChannel(name) else {
+        for (name, channel) in zip(names, channels) {
+            guard let channel else {
                 answers.append(.error("unknown channel '\(name.prefix(40))'"))
                 continue
             }

@@ -71,9 +71,9 @@ public enum LoginVerdict: Sendable, Equatable {
 /// A request over HTTP.
 public struct PlainRequest: Sendable, Equatable {
     /// The path and query.
-    public var target: String
+    var target: String
     /// The header of that name.
-    public var authorization: String?
+    var authorization: String?
     /// The server's own address as the client wrote it, for links.
     public var origin: String
     /// The server's name as the client wrote it; `nil` where it wrote none, or several.
@@ -89,7 +89,7 @@ public struct PlainAnswer: Sendable, Equatable {
     /// The document.
     public var body: [UInt8]
     /// The header `Retry-After`, in seconds.
-    public var retryAfter: Int?
+    var retryAfter: Int?
 
     /// Makes an answer; see the properties for meaning.
     public init(status: Int, body: [UInt8], retryAfter: Int? = nil) {

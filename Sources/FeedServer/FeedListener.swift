@@ -61,10 +61,11 @@ struct FeedListener {
         let key = try read(files.keyFile, "private key without a password") {
             try NIOSSLPrivateKey(file: $0, format: .pem)
         }
+        var tls = TLSConfiguration.makeServerConfiguration(
+            certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
+        tls.minimumTLSVersion = .tlsv12
         do {
-            return try NIOSSLContext(
-                configuration: .makeServerConfiguration(
-                    certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key)))
+            return try NIOSSLContext(configuration: tls)
         } catch {
             throw tlsError("the key of \(files.keyFile) is not that of \(files.certificateFile) (\(error))")
         }

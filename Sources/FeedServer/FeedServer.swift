@@ -47,7 +47,7 @@ public final class FeedServer: Sendable {
     }
 
     /// The connections that are open, in the order in which they were made.
-    public var clients: [FeedClient] { state.withLock { $0.clients } }
+    var clients: [FeedClient] { state.withLock { $0.clients } }
 
     /// Opens the port, and returns it; connections are served from now on.
     ///

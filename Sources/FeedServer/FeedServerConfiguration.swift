@@ -3,9 +3,9 @@ public struct FeedServerConfiguration: Sendable {
     /// A server's certificate and private key, PEM files.
     public struct TLSFiles: Sendable, Equatable {
         /// The path of the certificate chain, the server's own certificate first.
-        public var certificateFile: String
+        var certificateFile: String
         /// The path of the private key.
-        public var keyFile: String
+        var keyFile: String
 
         /// Names the two files.
         public init(certificateFile: String, keyFile: String) {
@@ -17,9 +17,9 @@ public struct FeedServerConfiguration: Sendable {
     /// How many bytes of requests a client may send.
     public struct Allowance: Sendable, Equatable {
         /// So many at once; more than a quarter of a megabyte, which one read may bring.
-        public var burstBytes: Int
+        var burstBytes: Int
         /// So many a second from then on.
-        public var bytesPerSecond: Int
+        var bytesPerSecond: Int
 
         /// Makes an allowance.
         public init(burstBytes: Int, bytesPerSecond: Int) {
@@ -44,7 +44,7 @@ public struct FeedServerConfiguration: Sendable {
     /// How long a client has to answer a close before the socket is closed under it.
     public var closeTimeout: Duration = .seconds(5)
     /// The longest message that a client may send, in bytes, in one frame or in fragments.
-    public var maximumRequestBytes = 1 << 20
+    var maximumRequestBytes = 1 << 20
     /// A client for which more bytes than this wait is cut off when it asks for something.
     public var maximumBacklogBytes = 32 << 20
     /// What a client may ask for; beyond it the client is read as slowly as it earns more. `nil` sets no limit.

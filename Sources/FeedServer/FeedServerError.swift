@@ -11,14 +11,11 @@ public struct FeedServerError: Error, Sendable, Equatable, CustomStringConvertib
     /// What kind of failure it is.
     public let reason: Reason
     /// What was being done: a verb and what it was done to.
-    public let operation: String
+    let operation: String
     /// What the system or the library said.
     public let underlying: String
     /// What to do about it.
-    public let advice: String
-
-    /// Whether the same call may succeed later without a change: only a taken port may become free.
-    public var isRetryable: Bool { reason == .cannotListen }
+    let advice: String
 
     /// The failure as one line.
     public var description: String { "\(operation): \(underlying); \(advice)" }

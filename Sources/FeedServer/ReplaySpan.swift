@@ -8,7 +8,7 @@ public struct ReplaySpan: Sendable, Equatable {
         case ago(Int64)
 
         /// Reads a moment: `1704205800000`, `-15m`, `-90s`, `-2h`, `-1d`; `nil` when the text is none.
-        public init?(_ text: String) {
+        init?(_ text: String) {
             if let milliseconds = Int64(text), ReplaySpan.times.contains(milliseconds) {
                 self = .absolute(milliseconds)
                 return

@@ -1,11 +1,11 @@
-public import MarketData
+import MarketData
 
 /// A status that the server sends.
 public struct StatusMessage: Sendable, Equatable {
     /// The word that says what kind of status it is (`status`).
-    public var status: String
+    var status: String
     /// The explanation (`message`).
-    public var message: String
+    var message: String
 
     /// Makes a status.
     public init(_ status: String, _ message: String) {
@@ -14,13 +14,13 @@ public struct StatusMessage: Sendable, Equatable {
     }
 
     /// The greeting.
-    public static let connected = StatusMessage("connected", "Connected Successfully")
+    static let connected = StatusMessage("connected", "Connected Successfully")
     /// The login was accepted.
-    public static let authenticated = StatusMessage("auth_success", "authenticated")
+    static let authenticated = StatusMessage("auth_success", "authenticated")
     /// The login was refused.
     public static let loginFailed = StatusMessage("auth_failed", "authentication failed")
     /// The login didn't come in time.
-    public static let loginTimedOut = StatusMessage("auth_timeout", "no login within the time allowed")
+    static let loginTimedOut = StatusMessage("auth_timeout", "no login within the time allowed")
     /// The client is one too many.
     public static let tooManyConnections = StatusMessage("max_connections", "maximum number of connections exceeded")
     /// The client doesn't read fast enough.
@@ -29,12 +29,12 @@ public struct StatusMessage: Sendable, Equatable {
     public static let notAuthorized = StatusMessage("error", "not authorized")
 
     /// A channel was subscribed to.
-    public static func subscribed(_ channel: FeedChannel) -> StatusMessage {
+    static func subscribed(_ channel: FeedChannel) -> StatusMessage {
         StatusMessage("success", "subscribed to: \(channel)")
     }
 
     /// A channel was given up.
-    public static func unsubscribed(_ channel: FeedChannel) -> StatusMessage {
+    static func unsubscribed(_ channel: FeedChannel) -> StatusMessage {
         StatusMessage("success", "unsubscribed to: \(channel)")
     }
 

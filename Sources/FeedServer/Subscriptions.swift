@@ -23,7 +23,7 @@ public struct Subscriptions: Sendable {
     }
 
     /// Takes a channel away; returns `false` when it wasn't there.
-    public mutating func remove(_ channel: FeedChannel) -> Bool {
+    mutating func remove(_ channel: FeedChannel) -> Bool {
         guard channels.remove(channel) != nil else { return false }
         let kind = KindSet(channel.kind)
         if let symbol = channel.symbol {

@@ -16,7 +16,7 @@ public struct CaptureReplay: Sendable, Equatable {
     /// it. Several are merged by the time of their frames, and keep their own order.
     public var files: [String]
     /// How many times all is sent; `nil` sends it for ever.
-    public var passes: Int?
+    var passes: Int?
     /// What times the events carry.
     public var times: Times
 

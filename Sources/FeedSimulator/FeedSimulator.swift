@@ -78,11 +78,7 @@ public final class FeedSimulator: Service, Sendable {
         do {
             try await cancelWhenGracefulShutdown { [configuration] in
                 try await replay.run()
-                if configuration.exitsWhenDone {
-                    try await Task.sleep(for: configuration.lingerTime)
-                } else {
-                    while true { try await Task.sleep(for: .seconds(3600)) }
-                }
+                while !configuration.exitsWhenDone { try await Task.sleep(for: .seconds(3600)) }
             }
         } catch is CancellationError {
             await opened.server.close(code: 1001, reason: "shutting down")
@@ -91,8 +87,11 @@ public final class FeedSimulator: Service, Sendable {
             await opened.server.close(code: 1011, reason: "the replay failed")
             throw error
         }
-        await opened.server.close(code: 1000, reason: "the replay is done", timeout: configuration.drainTimeout)
+        await opened.server.close(code: 1000, reason: "the replay is done", timeout: Self.drainTimeout)
     }
+
+    /// How long a client has, at the replay's end, to read what is left and to answer the close.
+    private static let drainTimeout: Duration = .seconds(60)
 
     private func makeSource() throws(SimulatorError) -> any FrameSource {
         var source: any FrameSource

@@ -76,7 +76,7 @@ public struct SimulatorConfiguration: Sendable {
     /// How many logins with one key may be in force at once; one more pushes the oldest out. `nil` sets no limit.
     public var connectionLimit: Int?
     /// What is sent.
-    public var source: Source
+    var source: Source
     /// How fast it is sent.
     public var pace: Pace = .flatOut
     /// When the replay starts.
@@ -94,16 +94,12 @@ public struct SimulatorConfiguration: Sendable {
     public var outboundLimitBytes = 4 << 20
     /// Whether ``FeedSimulator/run()`` returns at the replay's end; else the connections stay open and idle.
     public var exitsWhenDone = false
-    /// How long the connections stay open after the replay's end before ``FeedSimulator/run()`` closes them.
-    public var lingerTime: Duration = .zero
     /// How long a client has for its login before it gets `auth_timeout`.
-    public var loginTimeout: Duration = .seconds(30)
+    var loginTimeout: Duration = .seconds(30)
     /// How often the server pings its clients.
-    public var pingInterval: Duration = .seconds(20)
+    var pingInterval: Duration = .seconds(20)
     /// How long a client has to answer a close before the socket is closed under it.
     public var closeTimeout: Duration = .seconds(5)
-    /// How long a client has, at the replay's end, to read what is left and to answer the close.
-    public var drainTimeout: Duration = .seconds(60)
     /// Whether the bars that have passed are served as REST aggregates too, on the same port.
     public var servesAggregates = false
     /// Whether the trades and quotes that have passed are served as the REST API does; they stay in memory.

@@ -17,14 +17,11 @@ public struct SimulatorError: Error, Sendable, Equatable, CustomStringConvertibl
     /// What kind of failure it is.
     public let reason: Reason
     /// What was being done: a verb and what it was done to, with the file and line where there is one.
-    public let operation: String
+    let operation: String
     /// What the system or the parser said.
-    public let underlying: String
+    let underlying: String
     /// What to do about it.
-    public let advice: String
-
-    /// Whether the same call may succeed later without a change: none may.
-    public var isRetryable: Bool { false }
+    let advice: String
 
     /// The failure as one line.
     public var description: String {

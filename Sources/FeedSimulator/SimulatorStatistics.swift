@@ -7,7 +7,7 @@ public struct SimulatorStatistics: Sendable, Equatable {
         /// Frames taken from the source: sent, filtered out or missed.
         public var frames = 0
         /// The last such frame's time, in milliseconds since the Unix epoch; `nil` before the first.
-        public var eventTime: Int64?
+        var eventTime: Int64?
     }
 
     /// Where the replay is.
@@ -23,9 +23,9 @@ public struct SimulatorStatistics: Sendable, Equatable {
     /// Connections accepted since the start.
     public var connections = 0
     /// Connections open now.
-    public var clients = 0
+    var clients = 0
     /// Logins in force now.
-    public var loggedIn = 0
+    var loggedIn = 0
     /// Logins answered with `auth_failed` since the start.
     public var loginsRefused = 0
     /// Logins pushed out by the connection limit since the start.
@@ -39,11 +39,11 @@ public struct SimulatorStatistics: Sendable, Equatable {
     /// Events sent, by kind, over all connections.
     public var events: [EventKind: Int] = [:]
     /// Events sent whose kind is none of the four.
-    public var otherEvents = 0
+    var otherEvents = 0
     /// Frames that passed while no client was receiving.
     public var missedFrames = 0
     /// Status messages found in captures, and left out.
-    public var skippedStatuses = 0
+    var skippedStatuses = 0
     /// Clients closed because they read too slowly.
     public var slowConsumers = 0
     /// Requests for REST aggregates answered.
@@ -59,5 +59,5 @@ public struct SimulatorStatistics: Sendable, Equatable {
     public var eventsSent: Int { events.values.reduce(otherEvents, +) }
 
     /// Makes empty statistics.
-    public init() {}
+    init() {}
 }

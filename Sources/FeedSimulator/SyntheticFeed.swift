@@ -7,22 +7,22 @@ public struct SyntheticFeed: Sendable, Equatable {
     /// The tickers.
     public var symbols: [Symbol]
     /// The kinds that are sent; bars are made of the trades even where those aren't sent.
-    public var kinds: Set<EventKind>
+    var kinds: Set<EventKind>
     /// Chooses one of the possible markets.
-    public var seed: UInt64
+    var seed: UInt64
     /// How many trades each ticker has in a second, on average.
-    public var tradesPerSecond: Double
+    var tradesPerSecond: Double
     /// How many quotes come before each trade.
-    public var quotesPerTrade: Int
+    var quotesPerTrade: Int
     /// When the market starts, in milliseconds since the Unix epoch; `nil` means when the replay starts.
     public var start: Int64?
     /// How long it lasts, in whole seconds; a minute that isn't complete at the end has no minute bar. `nil` has
     /// no end.
     public var duration: Duration?
     /// How many trades in a million are of fractions of a share (`ds`, and so `dv` and `dav`).
-    public var fractionalTradesPerMillion: Int
+    var fractionalTradesPerMillion: Int
     /// How many events in a million carry a field that receivers don't know.
-    public var novelFieldsPerMillion: Int
+    var novelFieldsPerMillion: Int
 
     /// Makes a market; see the properties for meaning.
     public init(

@@ -10,14 +10,42 @@ final class TickArchive: Sendable {
         var isTrade: Bool
     }
 
-    /// One symbol's events of a kind, as they passed: times in milliseconds, and the feed's own objects.
+    /// One symbol's events of a kind in the order of their times, and in that of their passing where these are equal: times
+    /// in milliseconds, and the feed's own objects.
     private struct Passed {
-        var times: [Int64] = []
-        var ends: [Int] = []
-        var bytes: [UInt8] = []
+        private struct Event {
+            var time: Int64
+            var object: Range<Int>
+        }
 
-        func object(_ index: Int) -> ArraySlice<UInt8> {
-            bytes[(index == 0 ? 0 : ends[index - 1])..<ends[index]]
+        private var events: [Event] = []
+        private var bytes: [UInt8] = []
+
+        mutating func append(_ object: UnsafeRawBufferPointer, time: Int64) {
+            let event = Event(time: time, object: bytes.count..<bytes.count + object.count)
+            bytes.append(contentsOf: object)
+            // Most come in order.
+            let isLast = events.last.map { $0.time <= time } ?? true
+            events.insert(event, at: isLast ? events.endIndex : place(where: { $0 > time }))
+        }
+
+        /// The places of the events of some times.
+        func places(of times: Range<Int64>) -> Range<Int> {
+            place { $0 >= times.lowerBound }..<place { $0 >= times.upperBound }
+        }
+
+        func event(_ place: Int) -> (object: [UInt8], time: Int64) {
+            (Array(bytes[events[place].object]), events[place].time)
+        }
+
+        /// The first place whose time meets a condition that all later ones meet.
+        private func place(where isBehind: (Int64) -> Bool) -> Int {
+            var (low, high) = (0, events.count)
+            while low < high {
+                let middle = (low + high) / 2
+                if isBehind(events[middle].time) { high = middle } else { low = middle + 1 }
+            }
+            return low
         }
     }
 
@@ -35,10 +63,7 @@ final class TickArchive: Sendable {
                             let time = FrameScan.time(of: object, kind: event.kind)
                         else { return }
                         let key = Key(symbol: symbol, isTrade: event.kind == .trade)
-                        passed[key, default: Passed()].times.append(time)
-                        passed[key]?.bytes.append(contentsOf: object)
-                        let end = passed[key]?.bytes.count ?? 0
-                        passed[key]?.ends.append(end)
+                        passed[key, default: Passed()].append(object, time: time)
                     }
                 }
             }
@@ -51,12 +76,13 @@ final class TickArchive: Sendable {
     ) -> (objects: [[UInt8]], hasMore: Bool) {
         passed.withLock { passed in
             guard let all = passed[Key(symbol: symbol, isTrade: isTrade)] else { return ([], false) }
-            var places = all.times.indices.filter { times.contains(all.times[$0]) }
-            places.sort { all.times[$0] == all.times[$1] ? $0 < $1 : all.times[$0] < all.times[$1] }
-            if !ascending { places.reverse() }
-            let page = places.dropFirst(offset).prefix(limit)
-            let objects = page.map { Self.tick(Array(all.object($0)), time: all.times[$0], isTrade: isTrade) }
-            return (objects, places.count > offset + limit)
+            let places = all.places(of: times)
+            let page = ascending ? places.dropFirst(offset).prefix(limit) : places.dropLast(offset).suffix(limit)
+            let objects = page.map { place in
+                let (object, time) = all.event(place)
+                return Self.tick(object, time: time, isTrade: isTrade)
+            }
+            return (ascending ? objects : objects.reversed(), places.count > offset + limit)
         }
     }
 

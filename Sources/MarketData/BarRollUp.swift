@@ -53,7 +53,8 @@ public struct BarRollUp: Sendable, Equatable {
         public var count: Int
     }
 
-    private let length: Length
+    /// How long the longer bars are.
+    public let length: Length
 
     /// A roll-up to a length.
     public init(to length: Length) { self.length = length }
@@ -62,7 +63,7 @@ public struct BarRollUp: Sendable, Equatable {
     public func bars(of bars: [MarketData.Bar]) -> [Bar] {
         var found: [Bar] = []
         var weighted = (price: 0.0, volume: 0.0)
-        for bar in bars {
+        for bar in bars where Self.times.contains(bar.start) {
             if let last = found.last, bar.start < last.end {
                 var last = last
                 last.high = max(last.high, bar.high)
@@ -88,9 +89,23 @@ public struct BarRollUp: Sendable, Equatable {
         return found
     }
 
-    /// Without the last digits that binary sums and quotients have by chance: to six decimals.
+    /// The times of windows, up to the year 9999: a file may have any, and what is computed with it must be a time too.
+    private static let times: ClosedRange<Int64> = 0...253_402_300_799_999
+
+    /// Without the last digits that binary sums and quotients have by chance: to six decimals, below 1 to nine.
     private static func rounded(_ value: Double) -> Double {
-        value.magnitude < 1e9 ? (value * 1e6).rounded() / 1e6 : value
+        let scale = value.magnitude < 1 ? 1e9 : 1e6
+        return value.magnitude < 1e9 ? (value * scale).rounded() / scale : value
+    }
+
+    /// A span of moments with the windows at its ends whole, in milliseconds since the Unix epoch: a part of a window would be
+    /// taken for all of it.
+    public func whole(from: Int64?, to: Int64?) -> (from: Int64?, to: Int64?) {
+        let end = to.map { to in
+            let last = window(of: to)
+            return last.lowerBound == to ? to : last.upperBound
+        }
+        return (from.map { window(of: $0).lowerBound }, end)
     }
 
     /// The window that holds a moment, in milliseconds since the Unix epoch.

@@ -26,7 +26,7 @@ public struct ParquetColumn: Sendable, Equatable {
     /// The column's name.
     public var name: String
     /// What it holds.
-    public var kind: Kind
+    var kind: Kind
 
     /// Makes a column.
     public init(_ name: String, _ kind: Kind) {

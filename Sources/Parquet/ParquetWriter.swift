@@ -12,7 +12,7 @@ public struct ParquetWriter {
     }
 
     /// So many rows are one row group.
-    public static let groupRows = 1 << 17
+    static let groupRows = 1 << 17
 
     private var columns: [ColumnChunk]
     private let compression: Compression

@@ -12,6 +12,7 @@ struct BarHistory: Sendable {
     private static let maximumGaps = 100
 
     let configuration: RelayConfiguration
+    let keys: KeyRing
     let buffer: TickBuffer
     let symbols: any RelayedSymbols
     let logger: Logger
@@ -30,7 +31,7 @@ struct BarHistory: Sendable {
     func answer(_ request: PlainRequest) async -> PlainAnswer? {
         let reading = AggregateRequest.read(request)
         if reading == .elsewhere { return nil }
-        guard configuration.admits(request.key ?? "") else { return .fault(401, "Unknown API Key") }
+        guard keys.admits(request.key ?? "") else { return .fault(401, "Unknown API Key") }
         switch reading {
         case .elsewhere: return nil
         case .fault(let text): return .fault(400, text)
@@ -42,15 +43,15 @@ struct BarHistory: Sendable {
         do {
             // What came before the question is in the answer.
             try await buffer.flush()
-            let oldest = try await buffer.beginning(of: .bars, receivedFrom: 0).oldestEvent
-            return try await NIOThreadPool.singleton.runIfActive { try answer(wanted, oldest: oldest, origin) }
+            let since = try await buffer.beginning(of: .bars, receivedFrom: 0).heldSince
+            return try await NIOThreadPool.singleton.runIfActive { try answer(wanted, heldSince: since, origin) }
         } catch {
             logger.error("bars could not be read for a client", metadata: ["error": "\(error)"])
             return .fault(503, "the buffer can't be read at the moment", retryAfter: 5)
         }
     }
 
-    private func answer(_ wanted: AggregateRequest, oldest: Int64?, _ origin: String) throws -> PlainAnswer {
+    private func answer(_ wanted: AggregateRequest, heldSince: Int64?, _ origin: String) throws -> PlainAnswer {
         let end = ContinuousClock.now + Self.patience
         let found = try TickHistory(directory: buffer.directory).bars(
             TickHistory.BarQuery(
@@ -66,13 +67,13 @@ struct BarHistory: Sendable {
             text.writeAggregate(bar)
             return text.bytes
         }
-        let missing = try missing(wanted, oldest: oldest)
+        let missing = try missing(wanted, heldSince: heldSince)
         return wanted.answer(
             page, next: bars.count > page.count ? bars[page.count].start : nil, origin: origin,
             missing: missing.isEmpty ? nil : "[\(missing.map(\.json).joined(separator: ","))]")
     }
 
-    private func missing(_ wanted: AggregateRequest, oldest: Int64?) throws -> [Missing] {
+    private func missing(_ wanted: AggregateRequest, heldSince: Int64?) throws -> [Missing] {
         let kind: EventKind = wanted.interval == .minute ? .minuteBar : .secondBar
         let channel = FeedChannel(kind: kind, symbol: wanted.symbol)
         var missing: [Missing] = []
@@ -82,18 +83,30 @@ struct BarHistory: Sendable {
         } else if !symbols.collects(channel) {
             missing.append(Missing(starts: wanted.starts, why: "\(wanted.symbol) is not collected"))
         }
-        guard let oldest else { return missing + [Missing(starts: wanted.starts, why: "the buffer holds no bars")] }
-        if wanted.starts.lowerBound < oldest {
-            let end = min(wanted.starts.upperBound, oldest - 1)
-            missing.append(
-                Missing(starts: wanted.starts.lowerBound...end, why: "the buffer holds bars from \(oldest)"))
+        guard let heldSince else {
+            return missing + [Missing(starts: wanted.starts, why: "the buffer holds no bars")]
         }
-        let gaps = try GapLog.read(directory: buffer.directory, states: [.open, .unfillable])
-        for gap in gaps.map(\.gap)
-        where gap.events.contains(kind) && (gap.symbols.isEmpty || gap.symbols.contains(wanted.symbol)) {
-            let span = gap.from...max(gap.from, gap.to ?? .max)
+        if wanted.starts.lowerBound < heldSince {
+            let end = min(wanted.starts.upperBound, heldSince - 1)
+            missing.append(
+                Missing(starts: wanted.starts.lowerBound...end, why: "the buffer holds bars from \(heldSince)"))
+        }
+        for record in try GapLog.read(directory: buffer.directory, states: GapState.lacking) {
+            let gap = record.gap
+            guard gap.events.contains(kind), gap.symbols.isEmpty || gap.symbols.contains(wanted.symbol),
+                record.settled[kind]?.contains(wanted.symbol) != true
+            else { continue }
+            // A bar comes when its window is over, so the first that may be missing began before the gap.
+            let first = gap.from - gap.from % wanted.interval.milliseconds
+            let span = first...max(first, gap.to ?? .max)
             guard span.overlaps(wanted.starts) else { continue }
             missing.append(Missing(starts: span.clamped(to: wanted.starts), why: "a gap: \(gap.cause.rawValue)"))
+        }
+        let drops = try TickHistory(directory: buffer.directory).lostBars(
+            within: wanted.starts.lowerBound..<wanted.starts.upperBound + 1)
+        for drop in drops where drop.symbol == nil || drop.symbol == wanted.symbol {
+            guard drop.starts.overlaps(wanted.starts) else { continue }
+            missing.append(Missing(starts: drop.starts.clamped(to: wanted.starts), why: "given up by the buffer"))
         }
         return Array(missing.suffix(Self.maximumGaps))
     }

@@ -4,88 +4,72 @@ import NIOCore
 
 /// Packs a run of batches for those who want them: each event once a lane, in the batches' order within its kind.
 struct Fanout {
-    private var wildcards: [EventKind: EventFrames] = [:]
-    private var touched: [ObjectIdentifier: Lane] = [:]
+    /// What is packed for all who want every event of a kind, by the kind's place.
+    private var shared = [EventFrames](repeating: EventFrames(), count: EventKind.allCases.count)
+    private var touched: [Lane] = []
     private var text = RowText()
 
     mutating func pack(_ batch: EventBatch, for index: LaneIndex) {
-        // Clients may be there and want nothing, or nothing of a kind.
-        let (sent, kinds) = (batch.sent, index.kinds)
-        if !kinds.isDisjoint(with: .bars) {
-            for (place, bar) in batch.bars.enumerated() {
-                let kind: EventKind = bar.interval == .minute ? .minuteBar : .secondBar
-                deliver(kind, bar.symbol, index, sent, sent?.bars, place) { $0.write(bar) }
-            }
+        let sent = batch.sent
+        for interval in Bar.Interval.allCases {
+            pack(batch.bars, EventKind(interval), batch, sent?.bars, index) { $0.write($1) }
         }
-        if kinds.contains(.trade) {
-            for (place, trade) in batch.trades.enumerated() {
-                deliver(.trade, trade.symbol, index, sent, sent?.trades, place) { $0.write(trade, text: batch.text) }
-            }
-        }
-        if kinds.contains(.quote) {
-            for (place, quote) in batch.quotes.enumerated() {
-                deliver(.quote, quote.symbol, index, sent, sent?.quotes, place) { $0.write(quote, text: batch.text) }
-            }
-        }
-        if kinds.contains(.limitBand) {
-            for (place, event) in batch.limitBands.enumerated() {
-                deliver(.limitBand, event.symbol, index, sent, sent?.limitBands, place) {
-                    $0.write(event, text: batch.text)
-                }
-            }
-        }
-        if kinds.contains(.imbalance) {
-            for (place, event) in batch.imbalances.enumerated() {
-                deliver(.imbalance, event.symbol, index, sent, sent?.imbalances, place) {
-                    $0.write(event, text: batch.text)
-                }
-            }
-        }
-        if kinds.contains(.fairValue) {
-            for (place, event) in batch.fairValues.enumerated() {
-                deliver(.fairValue, event.symbol, index, sent, sent?.fairValues, place) { $0.write(event) }
-            }
-        }
+        pack(batch.trades, .trade, batch, sent?.trades, index) { $0.write($1, text: batch.text) }
+        pack(batch.quotes, .quote, batch, sent?.quotes, index) { $0.write($1, text: batch.text) }
+        pack(batch.limitBands, .limitBand, batch, sent?.limitBands, index) { $0.write($1, text: batch.text) }
+        pack(batch.imbalances, .imbalance, batch, sent?.imbalances, index) { $0.write($1, text: batch.text) }
+        pack(batch.fairValues, .fairValue, batch, sent?.fairValues, index) { $0.write($1) }
     }
 
-    private mutating func deliver(
-        _ kind: EventKind, _ symbol: Symbol, _ index: LaneIndex, _ sent: SentEvents?, _ ranges: [TextRange]?,
-        _ place: Int, _ render: (inout RowText) -> Void
+    private mutating func pack<Event: MarketEvent>(
+        _ events: [Event], _ kind: EventKind, _ batch: EventBatch, _ ranges: [TextRange]?, _ index: LaneIndex,
+        _ render: (inout RowText, Event) -> Void
     ) {
-        let isWanted = !index.all(kind).isEmpty
-        let named = index.hasSymbols ? index.named(kind, symbol) : []
-        guard isWanted || !named.isEmpty else { return }
-        if let sent, let ranges, place < ranges.count, ranges[place] != .none {
-            return sent.text.withUTF8(ranges[place]) { put(UnsafeRawBufferPointer($0), kind, isWanted, named) }
+        // Clients may be there and want nothing, or nothing of a kind.
+        let wishes = index[kind]
+        guard !events.isEmpty, !wishes.isEmpty else { return }
+        let (ranges, isWanted, isMissed) = (
+            ranges ?? [], !wishes.all.isEmpty, wishes.all.contains(where: \.followsReplay)
+        )
+        (batch.sent?.text.bytes ?? []).withUnsafeBytes { bytes in
+            for place in events.indices where events[place].kind == kind {
+                let named = wishes.named.isEmpty ? [] : wishes.named[events[place].symbol] ?? []
+                guard isWanted || !named.isEmpty else { continue }
+                if place < ranges.count, ranges[place] != .none {
+                    let start = Int(ranges[place].offset)
+                    let object = bytes[start..<start + Int(ranges[place].count)]
+                    put(UnsafeRawBufferPointer(rebasing: object), kind, isWanted, named)
+                    continue
+                }
+                // It was read from the feed before its kind had a reader: only one that has what came before it gets it.
+                let missing = named.filter(\.followsReplay)
+                guard isMissed || !missing.isEmpty else { continue }
+                render(&text, events[place])
+                let object = text.bytes
+                object.withUnsafeBytes { put($0, kind, isMissed, missing) }
+            }
         }
-        // It was read from the feed before its kind had a reader: only one that has what came before it gets it.
-        let (isMissed, missing) = (index.all(kind).contains { $0.followsReplay }, named.filter(\.followsReplay))
-        guard isMissed || !missing.isEmpty else { return }
-        render(&text)
-        let object = text.bytes
-        object.withUnsafeBytes { put($0, kind, isMissed, missing) }
     }
 
     private mutating func put(_ event: UnsafeRawBufferPointer, _ kind: EventKind, _ isWanted: Bool, _ named: [Lane]) {
-        if isWanted { wildcards[kind, default: EventFrames()].append(event) }
-        for lane in named where !lane.wildcards.contains(kind) {
+        if isWanted { shared[kind.index].append(event) }
+        for lane in named where !lane.wildcards.contains(KindSet(kind)) {
+            if lane.isEmpty { touched.append(lane) }
             lane.append(event)
-            touched[ObjectIdentifier(lane)] = lane
         }
     }
 
     /// Hands what was packed for everybody to the lanes that want it, and returns the lanes that have something.
     mutating func finish(_ index: LaneIndex) -> [Lane] {
-        for kind in EventKind.allCases {
-            guard let events = wildcards[kind]?.events, events > 0, let buffer = wildcards[kind]?.take() else {
-                continue
-            }
-            for lane in index.all(kind) {
+        for kind in EventKind.allCases where !shared[kind.index].isEmpty {
+            let events = shared[kind.index].events
+            let buffer = shared[kind.index].take()
+            for lane in index[kind].all {
+                if lane.isEmpty { touched.append(lane) }
                 lane.append(shared: buffer, events: events)
-                touched[ObjectIdentifier(lane)] = lane
             }
         }
-        defer { touched = [:] }
-        return Array(touched.values)
+        defer { touched = [] }
+        return touched
     }
 }

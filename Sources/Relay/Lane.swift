@@ -12,7 +12,7 @@ final class Lane {
     private(set) var shared: [ByteBuffer] = []
     private var sharedEvents = 0
     /// The kinds that are wanted whatever the symbol.
-    var wildcards: Set<EventKind> = []
+    var wildcards: KindSet = []
     /// Whether past events came before the live ones, so that none between them may be missing.
     var followsReplay: Bool
 
@@ -21,6 +21,9 @@ final class Lane {
         self.replay = replay
         followsReplay = replay != nil
     }
+
+    /// Whether nothing is packed.
+    var isEmpty: Bool { frames.isEmpty && shared.isEmpty }
 
     func append(_ event: UnsafeRawBufferPointer) { frames.append(event) }
 
@@ -42,48 +45,42 @@ final class Lane {
 
 /// Which lanes want which events.
 struct LaneIndex {
-    private var wildcards: [EventKind: [Lane]] = [:]
-    private var symbols: [FeedChannel: [Lane]] = [:]
-    /// How many symbols of a kind are wanted by name.
-    private var named: [EventKind: Int] = [:]
+    /// Who wants events of a kind.
+    struct Wishes {
+        /// The lanes that want every event.
+        fileprivate(set) var all: [Lane] = []
+        /// The lanes that asked for a symbol by name.
+        fileprivate(set) var named: [Symbol: [Lane]] = [:]
+
+        var isEmpty: Bool { all.isEmpty && named.isEmpty }
+    }
+
+    /// By the kind's place.
+    private var wishes = [Wishes](repeating: Wishes(), count: EventKind.allCases.count)
+
+    subscript(kind: EventKind) -> Wishes { wishes[kind.index] }
 
     /// The kinds of which anything is wanted.
-    private(set) var kinds: KindSet = []
+    var kinds: KindSet {
+        EventKind.allCases.reduce([]) { self[$1].isEmpty ? $0 : $0.union(KindSet($1)) }
+    }
 
     mutating func add(_ lane: Lane, to channel: FeedChannel) {
-        if channel.symbol == nil {
-            lane.wildcards.insert(channel.kind)
-            wildcards[channel.kind, default: []].append(lane)
+        if let symbol = channel.symbol {
+            wishes[channel.kind.index].named[symbol, default: []].append(lane)
         } else {
-            if symbols[channel] == nil { named[channel.kind, default: 0] += 1 }
-            symbols[channel, default: []].append(lane)
+            lane.wildcards.insert(KindSet(channel.kind))
+            wishes[channel.kind.index].all.append(lane)
         }
-        kinds.insert(KindSet(channel.kind))
     }
 
     mutating func remove(_ lane: Lane, from channel: FeedChannel) {
-        if channel.symbol == nil {
-            lane.wildcards.remove(channel.kind)
-            wildcards[channel.kind]?.removeAll { $0 === lane }
-            if wildcards[channel.kind]?.isEmpty == true { wildcards[channel.kind] = nil }
-        } else {
-            symbols[channel]?.removeAll { $0 === lane }
-            if symbols[channel]?.isEmpty == true {
-                symbols[channel] = nil
-                named[channel.kind, default: 1] -= 1
-            }
+        guard let symbol = channel.symbol else {
+            lane.wildcards.remove(KindSet(channel.kind))
+            return wishes[channel.kind.index].all.removeAll { $0 === lane }
         }
-        if wildcards[channel.kind] == nil, named[channel.kind, default: 0] == 0 {
-            kinds.remove(KindSet(channel.kind))
-        }
+        var lanes = wishes[channel.kind.index].named.removeValue(forKey: symbol) ?? []
+        lanes.removeAll { $0 === lane }
+        if !lanes.isEmpty { wishes[channel.kind.index].named[symbol] = lanes }
     }
-
-    /// The lanes that want every event of a kind.
-    func all(_ kind: EventKind) -> [Lane] { wildcards[kind] ?? [] }
-
-    /// Whether some lane wants single symbols.
-    var hasSymbols: Bool { !symbols.isEmpty }
-
-    /// The lanes that asked for a symbol by name.
-    func named(_ kind: EventKind, _ symbol: Symbol) -> [Lane] { symbols[FeedChannel(kind: kind, symbol: symbol)] ?? [] }
 }

@@ -7,7 +7,7 @@ public struct RelayConfiguration: Sendable {
     public var host = "127.0.0.1"
     /// The port to listen on; 0 lets the system choose a free one.
     public var port = 0
-    /// The keys that are let in; none lets every key in.
+    /// The keys that are let in at the start; none lets every key in.
     public var keys: [Secret] = []
     /// Serves TLS with these files; `nil` serves plain text.
     public var tls: FeedServerConfiguration.TLSFiles?
@@ -16,23 +16,23 @@ public struct RelayConfiguration: Sendable {
     /// How many bytes may wait for one reader; one for which more wait gets `slow_consumer`.
     public var clientBufferBytes = 16 << 20
     /// How long a reader has for its login.
-    public var loginTimeout: Duration = .seconds(10)
+    var loginTimeout: Duration = .seconds(10)
     /// How many bytes may wait for all readers; beyond, those for which most waits are closed.
-    public var allClientsBufferBytes = 256 << 20
+    var allClientsBufferBytes = 256 << 20
     /// How often readers are pinged; one that gives no sign of life for three times as long is closed.
-    public var pingInterval: Duration = .seconds(20)
+    var pingInterval: Duration = .seconds(20)
     /// The kinds of events that are collected.
     public var kinds: Set<EventKind> = Set(EventKind.allCases)
     /// How long readers have at the end to read what waits for them.
-    public var goodbye: Duration = .seconds(2)
+    var goodbye: Duration = .seconds(2)
     /// How many bytes of events may wait for the relay's own thread; beyond, its readers are closed.
     public var queueBytes = 64 << 20
     /// How many symbols may be collected because readers ask for them; `nil` where they may not.
     public var maximumOnDemand: Int?
     /// The most channels of one reader.
-    public var maximumChannels = 100_000
+    var maximumChannels = 100_000
     /// What a reader may ask for: as many channels at once as it may have, then what a person's program asks for.
-    public var requests = FeedServerConfiguration.Allowance(burstBytes: 1 << 20, bytesPerSecond: 64 << 10)
+    var requests = FeedServerConfiguration.Allowance(burstBytes: 1 << 20, bytesPerSecond: 64 << 10)
 
     /// Makes the configuration of a relay on a free port of the loopback.
     public init() {}
@@ -58,12 +58,4 @@ public struct RelayConfiguration: Sendable {
 
     /// Tries whether the address can be listened on and the TLS files are right; nothing stays open.
     public func check() async throws(FeedServerError) { try await FeedServer.check(server) }
-
-    /// Whether a key is let in. Takes as long for one that is nearly right as for one that is not.
-    func admits(_ key: String) -> Bool {
-        guard !keys.isEmpty else { return true }
-        var isKnown = false
-        for known in keys where known.matches(key) { isKnown = true }
-        return isKnown
-    }
 }

@@ -17,7 +17,8 @@ final class RelayDesk {
         var channels: Set<FeedChannel> = []
         /// The channels whose replay is under way, and which one it is.
         var joining: [FeedChannel: Int] = [:]
-        var isLoggedIn = false
+        /// What it logged in with; `nil` before.
+        var key: Secret?
         /// Some of its channels, by name; `nil` when they have to be chosen again.
         var sample: [String]?
         var events: Int64 = 0
@@ -65,6 +66,7 @@ final class RelayDesk {
 
     weak var hub: RelayHub?
     private let configuration: RelayConfiguration
+    private let keys: KeyRing
     private let tap: RelayTap
     private let buffer: TickBuffer
     private let symbols: any RelayedSymbols
@@ -83,10 +85,11 @@ final class RelayDesk {
     private var warnings = LogThrottle<String, ContinuousClock.Instant>()
 
     init(
-        configuration: RelayConfiguration, tap: RelayTap, buffer: TickBuffer, board: RelayBoard,
+        configuration: RelayConfiguration, keys: KeyRing, tap: RelayTap, buffer: TickBuffer, board: RelayBoard,
         symbols: any RelayedSymbols, logger: Logger
     ) {
         self.configuration = configuration
+        self.keys = keys
         self.tap = tap
         self.buffer = buffer
         self.board = board
@@ -114,13 +117,26 @@ final class RelayDesk {
     }
 
     func login(of client: FeedClient, key: String) -> LoginVerdict {
-        guard configuration.admits(key) else {
+        guard keys.admits(key) else {
             board.update { $0.loginsRefused += 1 }
             warn("a login was refused: the key is not in RELAY_KEYS", of: client)
             return .refused
         }
-        readers[client.id]?.isLoggedIn = true
+        readers[client.id]?.key = Secret(key)
         return .accepted
+    }
+
+    /// Closes the readers whose keys are no longer let in.
+    func closeRevoked() {
+        for reader in readers.values where !reader.client.isEnding {
+            guard let key = reader.key, !keys.admits(key.reveal()) else { continue }
+            logger.warning(
+                "a reader was closed: its key is no longer in RELAY_KEYS",
+                metadata: ["client": "\(reader.client.address)"])
+            reader.client.close(code: 1008, reason: "the key is not valid any more", status: .loginFailed)
+            forget(reader)
+        }
+        publish()
     }
 
     /// Warns of what a program may bring about again and again.
@@ -501,7 +517,7 @@ final class RelayDesk {
             }
             return RelayState.Reader(
                 id: reader.client.id, address: reader.client.address, agent: reader.client.agent,
-                isLoggedIn: reader.isLoggedIn, connectedSince: reader.since,
+                isLoggedIn: reader.key != nil, connectedSince: reader.since,
                 channels: reader.channels.count + reader.joining.count, sample: reader.sample ?? [],
                 events: reader.events, bytes: reader.bytes, replayed: reader.replayed,
                 waitingBytes: reader.client.pendingBytes + (reader.current?.heldBytes ?? 0),

@@ -8,6 +8,8 @@ final class RelayHub: FeedHost {
     private let loop: any EventLoop
     private let desk: NIOLoopBound<RelayDesk>
     private let history: BarHistory
+    /// In which replays read the file.
+    let turns = Turns()
     /// `nil` where keys keep strangers out.
     private let pages: PageRule?
 
@@ -21,9 +23,10 @@ final class RelayHub: FeedHost {
         desk.hub = self
     }
 
-    /// Has the desk do something, and returns what it says.
+    /// Has the desk do something, and returns what it says; `nil` when nobody waits for it any more.
     func ask<Value: Sendable>(_ body: @escaping @Sendable (RelayDesk) -> Value) async -> Value? {
-        try? await loop.submit { [desk] in body(desk.value) }.get()
+        guard !Task.isCancelled else { return nil }
+        return try? await loop.submit { [desk] in body(desk.value) }.get()
     }
 
     /// Has the desk do something soon.

@@ -1,7 +1,7 @@
 public import Collector
 import FeedServer
 public import Logging
-import MarketData
+public import MarketData
 import NIOCore
 import NIOPosix
 public import ServiceLifecycle
@@ -21,6 +21,7 @@ public final class RelayService: Service, Sendable {
     }
 
     private let configuration: RelayConfiguration
+    private let keys: KeyRing
     private let tap: RelayTap
     private let buffer: TickBuffer
     private let symbols: any RelayedSymbols
@@ -36,6 +37,7 @@ public final class RelayService: Service, Sendable {
         logger: Logger
     ) {
         self.configuration = configuration
+        keys = KeyRing(configuration.keys)
         self.tap = tap
         self.buffer = buffer
         self.symbols = symbols
@@ -49,6 +51,19 @@ public final class RelayService: Service, Sendable {
     /// Who reads, and what was sent; from memory.
     public var state: RelayState { board.current }
 
+    /// Lets in other keys from now on, and closes the readers that came with one that is not among them. Whether a key is
+    /// needed at all stays as it was at the start.
+    public func change(keys new: [Secret]) {
+        switch keys.change(to: new) {
+        case .same: break
+        case .made:
+            logger.notice("the relay's keys have changed", metadata: ["keys": "\(new.count)"])
+            opened.withLock { $0?.hub }?.tell { $0.closeRevoked() }
+        case .needsRestart:
+            logger.error("RELAY_KEYS was set or emptied: whether readers need a key changes with a restart")
+        }
+    }
+
     /// Opens the port, and returns it; readers are served from now on. A second call returns the same port.
     ///
     /// - Throws: `FeedServerError` when the address can't be used or a TLS file is wrong.
@@ -59,9 +74,10 @@ public final class RelayService: Service, Sendable {
         let loop = group.next()
         let hub = try await loop.submit { [self] in
             let desk = RelayDesk(
-                configuration: configuration, tap: tap, buffer: buffer, board: board, symbols: symbols, logger: logger)
+                configuration: configuration, keys: keys, tap: tap, buffer: buffer, board: board, symbols: symbols,
+                logger: logger)
             let history = BarHistory(
-                configuration: configuration, buffer: buffer, symbols: symbols, logger: logger)
+                configuration: configuration, keys: keys, buffer: buffer, symbols: symbols, logger: logger)
             return RelayHub(desk, history: history, on: loop)
         }.get()
         let server = FeedServer(configuration: configuration.server, host: hub, group: group, logger: logger)

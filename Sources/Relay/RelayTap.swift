@@ -59,7 +59,7 @@ public final class RelayTap: EventSink {
             guard !state.kinds.isEmpty, admission != .refused, batch.mayHold(state.kinds) else {
                 return (admission, nil)
             }
-            let size = batch.approximateBytes + (batch.sent?.byteCount ?? 0)
+            let size = batch.approximateBytes
             guard state.bytes + size <= limit || state.items.isEmpty else {
                 for case .batch(let lost) in state.items { state.overflowed += Int64(lost.count) }
                 state.overflowed += Int64(batch.count)

@@ -57,8 +57,10 @@ struct ReplayJob: Sendable {
         progress.want(channels)
         let drops = buffer.statistics.drops
         do {
-            try await tellGaps(from...max(from, to ?? .max))
-            try await start(from, &progress)
+            try await hub.turns.take {
+                try await tellGaps(from...max(from, to ?? .max))
+                try await start(from, &progress)
+            }
             try await chase(from...max(from, to ?? .max), &progress)
             if to == nil { try await join(from, &progress) }
         } catch is Unwanted {
@@ -90,7 +92,7 @@ struct ReplayJob: Sendable {
     private func tellGaps(_ times: ClosedRange<Int64>) async throws {
         let directory = buffer.directory
         let gaps = try await NIOThreadPool.singleton.runIfActive {
-            try GapLog.read(directory: directory, states: [.open, .partial, .unfillable, .covered])
+            try GapLog.read(directory: directory, states: GapState.lacking)
         }
         for gap in gaps.map(\.gap) where (gap.from...max(gap.from, gap.to ?? .max)).overlaps(times) {
             for message in GapNotice(gap, of: Set(channels))?.messages ?? [] {
@@ -104,17 +106,17 @@ struct ReplayJob: Sendable {
         for stream in streams {
             let received = (from - Self.clockSlack) * 1000
             var beginning = try await buffer.beginning(of: stream, receivedFrom: received)
-            if beginning.oldestEvent == nil {
+            if beginning.heldSince == nil {
                 // The first events may be on their way into the file. A failure to write is told at the join.
                 try? await buffer.flush()
                 beginning = try await buffer.beginning(of: stream, receivedFrom: received)
             }
             progress.places[stream] = beginning.after
-            guard let oldest = beginning.oldestEvent else {
+            guard let heldSince = beginning.heldSince else {
                 await tell("replay_from", "the buffer holds no \(stream.rawValue)")
                 continue
             }
-            if from < oldest { await tell("replay_from", "the buffer holds \(stream.rawValue) from \(oldest)") }
+            if from < heldSince { await tell("replay_from", "the buffer holds \(stream.rawValue) from \(heldSince)") }
         }
     }
 
@@ -174,7 +176,9 @@ struct ReplayJob: Sendable {
         while progress.places[stream] < through {
             try await waitForRoom()
             let after = progress.places[stream]
-            let run = try await buffer.read(stream, after: after, through: through, limit: Self.step)
+            let run = try await hub.turns.take {
+                try await buffer.read(stream, after: after, through: through, limit: Self.step)
+            }
             let lost = run.end - after - Int64(run.batch.count)
             if lost > 0 { await tell("replay_gap", "\(lost) \(stream.rawValue) are not in the buffer any more") }
             let frames = pack(run.batch, times, &progress)

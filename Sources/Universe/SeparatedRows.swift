@@ -174,7 +174,8 @@ struct SeparatedRows {
         byte == separator || byte == UInt8(ascii: "\n") || byte == UInt8(ascii: "\r")
     }
 
-    /// The separator of the first line that is no comment: a comma, else a semicolon, a tab or a bar when it has one.
+    /// The separator of the first line that is no comment: a comma, else a semicolon, a tab or a bar when it has one. Where it
+    /// has one of these, commas between digits are decimal ones.
     static func separator(of bytes: [UInt8]) -> UInt8 {
         if let named = namedSeparator(in: bytes) { return named }
         for line in bytes[start(of: bytes)...].split(whereSeparator: {
@@ -183,9 +184,18 @@ struct SeparatedRows {
             guard let first = line.first(where: { $0 != UInt8(ascii: " ") }), first != UInt8(ascii: "#") else {
                 continue
             }
-            return separators.first(where: line.contains) ?? separators[0]
+            let found = separators.filter(line.contains)
+            return found.first { $0 != UInt8(ascii: ",") || found.count == 1 || !hasOnlyDecimalCommas(line) }
+                ?? separators[0]
         }
         return separators[0]
+    }
+
+    private static func hasOnlyDecimalCommas(_ line: ArraySlice<UInt8>) -> Bool {
+        func isDigit(_ place: Int) -> Bool { line.indices.contains(place) && (0x30...0x39).contains(line[place]) }
+        return line.indices.allSatisfy {
+            line[$0] != UInt8(ascii: ",") || isDigit($0 - 1) && isDigit($0 + 1)
+        }
     }
 
     /// What may separate columns, the likeliest first.

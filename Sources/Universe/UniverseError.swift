@@ -17,9 +17,6 @@ public struct UniverseError: Error, Sendable {
     /// What went wrong.
     public var reason: Reason
 
-    /// The key that was to be resolved, as written.
-    public var key: String
-
     /// What was found on the way: unknown parts, empty groups, symbols left out. Each fits a log line.
     public var warnings: [String]
 
@@ -28,14 +25,8 @@ public struct UniverseError: Error, Sendable {
 
     private var text: String
 
-    /// Whether the same call may succeed without anybody changing the key or the mirror.
-    public var isRetryable: Bool {
-        if case .mirror(let error) = reason { error.isRetryable } else { false }
-    }
-
-    init(_ reason: Reason, key: String, text: String, warnings: [String] = [], nearest: [String] = []) {
+    init(_ reason: Reason, text: String, warnings: [String] = [], nearest: [String] = []) {
         self.reason = reason
-        self.key = key
         self.text = text
         self.warnings = warnings
         self.nearest = nearest

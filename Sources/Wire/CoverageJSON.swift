@@ -18,8 +18,9 @@ package struct CoverageJSON: WireObject {
             "from": "The first day, as 2026-11-24 in New York",
             "to": "The last day",
             "state":
-                "closed: no trading; complete: every symbol was reconciled and nothing is missing; gaps: bars are known to "
-                + "be missing; unchecked: nothing is known to be missing, and not everything was checked",
+                "closed: no trading; complete: every symbol was reconciled on each day of trading and nothing is missing; "
+                + "gaps: bars are known to be missing; unchecked: nothing is known to be missing, and not everything was "
+                + "checked",
             "symbols": "The most of one day",
             "symbol_days": "Symbols and trading days, each pair once",
             "reconciled_symbol_days": "Those that were compared with the tape and have nothing open",

@@ -16,11 +16,13 @@ package struct SyncJSON: WireObject {
     package struct Stream: WireObject {
         package var rows_uploaded: Int
         package var rows_refused: Int
+        package var rows_kept_out: Int
         package var failure: String?
         package var failure_age_seconds: Double?
         package var needs_person: Bool
 
         package static let meanings = [
+            "rows_kept_out": "By a trigger of the table, since the start",
             "failure": "What keeps this stream, and no other, from going on",
             "needs_person": "Whether a person must fix it",
         ]
@@ -33,6 +35,7 @@ package struct SyncJSON: WireObject {
         package var streams: [String]
         package var rows_uploaded: Int
         package var rows_refused: Int
+        package var rows_kept_out: Int
         package var rows_pending: Int64
         package var lag_seconds: Double
         package var last_success_age_seconds: Double?
@@ -46,6 +49,7 @@ package struct SyncJSON: WireObject {
             "streams": "Those that go there",
             "rows_uploaded": "Since the start",
             "rows_refused": "Since the start",
+            "rows_kept_out": "By a trigger of their table, since the start",
             "lag_seconds": "How far the database is behind; 0 when it has everything",
             "last_success_age_seconds": "Since a pass last found everything there; null before the first",
             "stalled_seconds": "Time without a row settled while rows wait",
@@ -60,6 +64,7 @@ package struct SyncJSON: WireObject {
             streams = upload.streams.map(\.rawValue)
             rows_uploaded = upload.status.rows
             rows_refused = upload.status.refused
+            rows_kept_out = upload.status.totals.keptOut
             rows_pending = upload.pending(in: snapshot.buffer)
             lag_seconds = upload.lag(in: snapshot)
             last_success_age_seconds = upload.status.lastSuccess.map { snapshot.age(of: $0) }
@@ -74,6 +79,7 @@ package struct SyncJSON: WireObject {
     package var is_configured: Bool
     package var rows_uploaded: Int
     package var rows_refused: Int
+    package var rows_kept_out: Int
     package var rows_pending: Int64
     package var lag_seconds: Double
     package var last_success_age_seconds: Double?
@@ -89,6 +95,7 @@ package struct SyncJSON: WireObject {
         "is_configured": "Whether DATABASE_URI is set",
         "rows_uploaded": "Since the start",
         "rows_refused": "Since the start",
+        "rows_kept_out": "By a trigger of their table, since the start",
         "lag_seconds": "How far upstream is behind; 0 when it has everything",
         "last_success_age_seconds": "Since a pass last found everything upstream; null before the first",
         "stalled_seconds": "Time without a row settled while rows wait",
@@ -107,6 +114,7 @@ package struct SyncJSON: WireObject {
         is_configured = sync != nil
         rows_uploaded = sync?.rows ?? 0
         rows_refused = sync?.refused ?? 0
+        rows_kept_out = sync?.totals.keptOut ?? 0
         rows_pending = snapshot.buffer.pending
         lag_seconds = snapshot.uploadLag
         last_success_age_seconds = sync?.lastSuccess.map { snapshot.age(of: $0) }
@@ -124,7 +132,8 @@ package struct SyncJSON: WireObject {
                     stream.rawValue,
                     Stream(
                         rows_uploaded: sync?.totals[stream].uploaded ?? 0,
-                        rows_refused: sync?.totals[stream].refused ?? 0, failure: failure?.description,
+                        rows_refused: sync?.totals[stream].refused ?? 0,
+                        rows_kept_out: sync?.totals[stream].keptOut ?? 0, failure: failure?.description,
                         failure_age_seconds: failure.map { snapshot.age(of: $0.since) },
                         needs_person: failure?.needsPerson ?? false)
                 )

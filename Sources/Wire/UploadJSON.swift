@@ -8,33 +8,38 @@ package struct UploadJSON: WireObject {
     package struct Stream: WireObject {
         package var uploaded: Int
         package var refused: Int
+        package var kept_out: Int
         package var failure: String?
 
         package static let meanings = [
             "uploaded": "Rows", "refused": "Rows that became dead letters",
+            "kept_out": "Rows that a trigger of the table kept out of it",
             "failure": "What the stream's upload stopped with",
         ]
     }
 
     package var rows: Int
     package var refused: Int
+    package var kept_out: Int
     package var streams: [String: Stream]
 
     package static let meanings = [
         "rows": "Uploaded, of all streams", "refused": "Rows that became dead letters",
+        "kept_out": "Rows that a trigger of their table kept out of it",
         "streams": "By name: bars, trades, quotes",
     ]
 
     package init(_ report: UploadReport) {
         rows = report.totals.rows
         refused = report.totals.refused
+        kept_out = report.totals.keptOut
         streams = Dictionary(
             uniqueKeysWithValues: EventStream.allCases.map { stream in
                 let counts = report.totals[stream]
                 return (
                     stream.rawValue,
                     Stream(
-                        uploaded: counts.uploaded, refused: counts.refused,
+                        uploaded: counts.uploaded, refused: counts.refused, kept_out: counts.keptOut,
                         failure: report.failures[stream].map { String(describing: $0) })
                 )
             })

@@ -11,15 +11,14 @@ import Store
 struct HistoryKeeper: Service {
     private let board: StatusBoard
     private let path: String
-    private let interval: Duration
+    private static let interval: Duration = .seconds(60)
     private let logger: Logger
     /// The disk may hang; nothing else waits for it.
     private let queue = DispatchQueue(label: "edgetick.history")
 
     /// Reads into the board what an earlier life left in the directory.
-    init(board: StatusBoard, directory: String, interval: Duration = .seconds(60), logger: Logger) {
+    init(board: StatusBoard, directory: String, logger: Logger) {
         self.board = board
-        self.interval = interval
         self.logger = logger
         path = directory + "/charts.hour"
         guard let text = try? String(contentsOfFile: path, encoding: .utf8) else { return }
@@ -31,7 +30,7 @@ struct HistoryKeeper: Service {
         await cancelWhenGracefulShutdown {
             var isFailing = false
             while !Task.isCancelled {
-                try? await Task.sleep(for: interval)
+                try? await Task.sleep(for: Self.interval)
                 let failure = await write()
                 if let failure, !isFailing {
                     logger.warning(

@@ -1,46 +1,27 @@
 import Foundation
 import Synchronization
+import TestSupport
 
 /// A REST server on loopback that answers as it is told; one connection a request, each on a thread of its own.
 final class ScriptedREST: Sendable {
     /// The port on 127.0.0.1.
     let port: Int
-    private let listener: Int32
+    private let listener: LoopbackListener
     private let targets = Mutex<[String]>([])
 
     /// The targets that were asked for, in their order.
     var requests: [String] { targets.withLock { $0 } }
 
     init(_ answer: @escaping @Sendable (_ target: String) -> (status: Int, body: String)) throws {
-        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        self.listener = listener
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let isListening = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(listener, $0, length) == 0 && listen(listener, 16) == 0 && getsockname(listener, $0, &length) == 0
+        listener = try LoopbackListener()
+        port = listener.port
+        listener.accept { [weak self] client in
+            guard let self else {
+                close(client)
+                return
             }
+            Thread.detachNewThread { self.serve(client, answer) }
         }
-        guard isListening else { throw POSIXError(.EADDRINUSE) }
-        port = Int(UInt16(bigEndian: address.sin_port))
-        Thread.detachNewThread { [listener, weak self] in
-            while true {
-                let client = accept(listener, nil, nil)
-                guard client >= 0 else { return }
-                guard let self else {
-                    close(client)
-                    return
-                }
-                Thread.detachNewThread { self.serve(client, answer) }
-            }
-        }
-    }
-
-    deinit {
-        shutdown(listener, Int32(SHUT_RDWR))
-        close(listener)
     }
 
     private func serve(_ client: Int32, _ answer: (String) -> (status: Int, body: String)) {

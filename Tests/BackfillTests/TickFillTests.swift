@@ -46,18 +46,54 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
 
     @Test func `the same event a millisecond off is the same, two off is another`() {
         var known = KnownTicks()
-        var texts = TextArena()
-        func key(_ id: String) -> TickKey {
+        let keys = TickKeys<Trade>(.trades)
+        func key(_ id: String, at time: Int64) -> TickKey {
+            var texts = TextArena()
             let trade = Trade(
-                symbol: symbols[0], time: 1000, price: 1, size: 1, exchange: 4, tradeID: texts.append(id), sequence: 7)
-            return TickKey(trade, in: texts)
+                symbol: symbols[0], time: time, price: 1, size: 1, exchange: 4, tradeID: texts.append(id), sequence: 7)
+            return keys.key(of: trade, in: texts)
         }
-        let first = key("a")
-        known.insert(first, 1000)
-        #expect([999, 1000, 1001].allSatisfy { known.contains(first, $0) })
-        #expect(!known.contains(first, 998) && !known.contains(first, 1002))
+        known.insert(key("a", at: 1000))
+        #expect([999, 1000, 1001].allSatisfy { known.contains(key("a", at: $0)) })
+        #expect(!known.contains(key("a", at: 998)) && !known.contains(key("a", at: 1002)))
         // Two trades over the counter may share a sequence.
-        #expect(!known.contains(key("b"), 1000))
+        #expect(!known.contains(key("b", at: 1000)))
+    }
+}
+
+@Suite(.timeLimit(.minutes(1))) struct SymbolSpansTests {
+    private let symbol = symbols[0]
+
+    private func spans(_ all: ClosedRange<Int64>...) -> SymbolSpans {
+        var spans = SymbolSpans()
+        for span in all { spans.insert(span, of: symbol) }
+        return spans
+    }
+
+    @Test func `spans that overlap or touch are one`() {
+        #expect(spans(10...20, 40...50, 21...30) == spans(10...30, 40...50))
+        #expect(spans(40...50, 10...20, 15...45) == spans(10...50))
+        #expect(spans(10...20, 22...30) != spans(10...30))
+        #expect(spans(40...50, 10...20).bounds == 10...50 && spans().bounds == nil)
+    }
+
+    @Test func `what is missing from a span is what no other has`() {
+        let known = spans(10...20, 30...40)
+        #expect(known.missing(from: 0...50, of: symbol) == [0...9, 21...29, 41...50])
+        #expect(known.missing(from: 15...35, of: symbol) == [21...29])
+        #expect(known.missing(from: 12...20, of: symbol).isEmpty)
+        #expect(known.missing(from: 12...20, of: symbols[1]) == [12...20])
+    }
+
+    @Test func `a moment is in a span of its symbol, or in one of every symbol`() {
+        var known = spans(10...20, 30...40)
+        #expect([10, 20, 30, 40].allSatisfy { known.contains($0, of: symbol) })
+        #expect([9, 21, 29, 41].allSatisfy { !known.contains($0, of: symbol) })
+        #expect(known.end(at: 12, of: symbol) == 20 && known.end(at: 25, of: symbol) == nil)
+        known.insert(15...25, of: nil)
+        #expect(known.contains(22, of: symbol) && known.contains(22, of: symbols[1]))
+        #expect(!known.contains(12, of: symbols[1]))
+        #expect(known.end(at: 16, of: symbol) == 25 && known.end(at: 12, of: symbol) == 20)
     }
 }
 
@@ -95,23 +131,25 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
         await buffer.close()
     }
 
-    /// The stream's events outside a gap, its edges included, as a connection brings them.
-    private func stream(_ buffer: TickBuffer, without gap: Gap) async throws {
+    /// The stream's events outside some gaps, their edges included, as a connection brings them.
+    private func stream(_ buffer: TickBuffer, without gaps: Gap...) async throws {
         var batch = EventBatch(connection: "primary", receivedMicroseconds: WallClock.microseconds())
         for id in 0..<UInt64(Self.count) {
             let event = plan.event(id)
-            guard event.time <= gap.from || event.time >= gap.to ?? .max else { continue }
+            guard gaps.allSatisfy({ event.time <= $0.from || event.time >= $0.to ?? .max }) else { continue }
             if let trade = event.trade(text: &batch.text) { batch.trades.append(trade) }
             if let quote = event.quote { batch.quotes.append(quote) }
         }
         #expect(buffer.offer(batch) == .accepted)
-        buffer.record(gap)
+        for gap in gaps { buffer.record(gap) }
         try await buffer.flush()
     }
 
-    private func gap(_ events: [EventKind] = [.trade, .quote]) -> Gap {
+    private func gap(
+        _ events: [EventKind] = [.trade, .quote], from: Int64 = 50, to: Int64 = 200, connection: String = "primary"
+    ) -> Gap {
         Gap(
-            connection: "primary", symbols: symbols, events: events, from: plan.start + 50, to: plan.start + 200,
+            connection: connection, symbols: symbols, events: events, from: plan.start + from, to: plan.start + to,
             cause: .disconnected)
     }
 
@@ -146,7 +184,7 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
     {
         try await rig { _, client, directory, buffer in
             try await stream(buffer, without: gap())
-            let filler = GapFiller(client: client, buffer: buffer)
+            var filler = GapFiller(client: client, buffer: buffer)
             let record = try #require(try GapLog.read(directory: directory).first)
             #expect(record.state == .open && record.lacksTicks)
             let access = try await filler.access(record.gap) { [] }
@@ -164,16 +202,43 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
         }
     }
 
+    @Test func `of gaps that overlap each moment is asked for once`() async throws {
+        try await rig { simulator, client, directory, buffer in
+            // Gaps of several connections stay apart.
+            try await stream(
+                buffer, without: gap(from: 100, to: 120, connection: "a"), gap(connection: "b"),
+                gap(from: 150, to: 220, connection: "c"), gap(from: 60, to: 90, connection: "d"),
+                gap(from: 250, to: 280, connection: "e"))
+            let records = try GapLog.read(directory: directory).sorted { $0.gap.connection < $1.gap.connection }
+            try #require(records.count == 5)
+            var filler = GapFiller(client: client, buffer: buffer, gaps: records)
+            var requests: [Int] = []
+            for record in records {
+                let before = simulator.statistics.aggregateRequests
+                #expect(try await filler.fill(record) == .filled)
+                requests.append(simulator.statistics.aggregateRequests - before)
+            }
+            // Of two kinds and two symbols: before and behind the first gap in the second, the rest of the third alone.
+            #expect(requests == [4, 8, 4, 0, 4])
+            try await expectAll(buffer)
+            let after = try GapLog.read(directory: directory).sorted { $0.gap.connection < $1.gap.connection }
+            #expect(after.map(\.ticks) == [21, 129, 19, 0, 29].map { $0 * 4 })
+            #expect(after[3].detail == "everything had come")
+        }
+    }
+
     @Test func `of a file with many events few are kept in mind at once, and still none is doubled`() async throws {
         try await rig { _, client, directory, buffer in
             try await stream(buffer, without: gap())
             let record = try #require(try GapLog.read(directory: directory).first)
             let requests = FillPlan(record, everything: []).requests
             // The edges alone are more than that.
-            let filler = TickFiller(client: client, buffer: buffer, mostKnown: 1)
+            var filler = TickFiller(client: client, buffer: buffer, mostKnown: 1)
             let first = try await filler.bring(requests, of: record, within: nil)
             #expect(first.rows == 149 * 4 && !first.isCut)
             try await expectAll(buffer)
+            // Another one knows nothing of what this one asked for.
+            filler = TickFiller(client: client, buffer: buffer, mostKnown: 1)
             let again = try await filler.bring(requests, of: record, within: nil)
             #expect(again.rows == 0 && again.present >= 149 * 4)
             try await expectAll(buffer)
@@ -183,7 +248,7 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
     @Test func `a budget that is used up leaves the rest to a person, also after a restart`() async throws {
         try await rig { _, client, directory, buffer in
             try await stream(buffer, without: gap())
-            let filler = GapFiller(client: client, buffer: buffer)
+            var filler = GapFiller(client: client, buffer: buffer)
             let record = try #require(try GapLog.read(directory: directory).first)
             var access = TickAccess.all
             access.budget = TickAccess.Budget()
@@ -194,6 +259,7 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
             let left = try #require(try GapLog.read(directory: directory, states: GapState.unsettled).first)
             #expect(left.state == .partial && left.ticks == 149)
             #expect(left.detail?.contains("is left to 'edgetick backfill'") == true)
+            // What was fetched before the budget was used up is known to whoever goes on.
             #expect(try await filler.fill(left) == .filled)
             try await expectAll(buffer)
         }
@@ -202,7 +268,7 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
     @Test func `a plan without ticks is told, and the gap says so`() async throws {
         try await rig(refusesTicks: true) { simulator, client, directory, buffer in
             try await stream(buffer, without: gap([.trade]))
-            let filler = GapFiller(client: client, buffer: buffer)
+            var filler = GapFiller(client: client, buffer: buffer)
             let record = try #require(try GapLog.read(directory: directory).first)
             var told: [EventKind] = []
             #expect(try await filler.fill(record, uncovered: { told.append($0) }) == .unfillable)
@@ -248,7 +314,7 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
         let server = try ScriptedREST { _ in (200, #"{"status":"OK","results":[]}"#) }
         let client = try AggregatesClient(
             configuration: .init(url: "http://127.0.0.1:\(server.port)", apiKey: Secret("key")), logger: quiet)
-        let filler = GapFiller(client: client, buffer: buffer)
+        var filler = GapFiller(client: client, buffer: buffer)
         let record = try #require(try GapLog.read(directory: workspace.path).first)
         #expect(try await filler.fill(record) == .empty)
         #expect(server.requests.count == 2 && server.requests.contains { $0.contains("/trades/IBM") })
@@ -273,7 +339,7 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
         try await buffer.flush()
         let client = try AggregatesClient(
             configuration: .init(url: "http://127.0.0.1:\(server.port)", apiKey: Secret("key")), logger: quiet)
-        let filler = GapFiller(client: client, buffer: buffer)
+        var filler = GapFiller(client: client, buffer: buffer)
         let record = try #require(try GapLog.read(directory: workspace.path).first)
         #expect(try await filler.fill(record) == .filled)
         #expect(server.requests.first?.contains("order=asc&limit=50000") == true)

@@ -392,10 +392,13 @@ struct DeskTests {
     @Test func `outages are marked in the charts, also those before a restart`() async throws {
         let collector = StagedCollector.market()
         let now = WallClock.milliseconds()
-        collector.record(
-            Gap(
-                connection: "primary", symbols: [], events: [.trade], from: now - 1_200_000, to: now - 900_000,
-                cause: .down))
+        // A lost bar is longer than the outage was.
+        for (kind, from) in [
+            (EventKind.trade, now - 1_200_000), (.minuteBar, now - 2_100_000), (.quote, now - 1_200_000),
+        ] {
+            collector.record(
+                Gap(connection: "primary", symbols: [], events: [kind], from: from, to: now - 900_000, cause: .down))
+        }
         try await RunningServer.run(collector: collector) { server in
             try await Browser.run { browser in
                 try await browser.open(Self.page(server, "#hour"))
@@ -407,6 +410,12 @@ struct DeskTests {
                     return mark.width / chart.width;
                     """, as: Double.self)
                 #expect(share > 0.15 && share < 0.4, "five of twenty minutes")
+                let rows = try await browser.evaluate(
+                    "return [...document.querySelectorAll('#gaps-panel tbody tr')].map((row) => row.innerText)",
+                    as: [String].self)
+                #expect(rows.count == 1, "one outage, whatever was missed")
+                let row = rows.first ?? ""
+                #expect(["trades", "minute bars", "quotes", "5 min 0 s"].allSatisfy(row.contains), "\(row)")
             }
         }
     }
@@ -447,9 +456,16 @@ struct DeskTests {
                     #expect(
                         try await browser.evaluate(
                             """
-                            const nav = document.querySelector('nav').getBoundingClientRect();
-                            return [...document.querySelectorAll('nav a')].every((link) => link.getBoundingClientRect().right <= innerWidth)
-                              && document.documentElement.scrollWidth <= innerWidth && nav.width > 0;
+                            scrollTo({ top: 2000, behavior: 'instant' });
+                            const isInView = (element) => {
+                              const { left, right, top, bottom } = element.getBoundingClientRect();
+                              return left >= 0 && right <= innerWidth && top >= 0 && bottom <= 120;
+                            };
+                            const nav = document.querySelector('nav');
+                            return isInView(nav) && [...nav.querySelectorAll('a:not([hidden])')].every((link) => {
+                              nav.scrollLeft = link.offsetLeft - nav.offsetLeft;
+                              return isInView(link);
+                            }) && document.documentElement.scrollWidth <= innerWidth;
                             """, as: Bool.self), "at \(width)")
                 }
                 let complaints = try await browser.complaints()

@@ -200,6 +200,114 @@ extension DeskTests {
         }
     }
 
+    @Test func `bars are shaded where bars of their kind were missed`() async throws {
+        let collector = Self.market(["SECS"])
+        let symbol = try #require(Symbol("SECS"))
+        func gap(_ kind: EventKind, _ from: Int64) -> Gap {
+            Gap(
+                connection: "primary", symbols: [symbol], events: [kind], from: Self.start + from,
+                to: Self.start + 42_000, cause: .disconnected)
+        }
+        collector.record(gap(.minuteBar, 0))
+        collector.record(gap(.secondBar, 40_000))
+        try await RunningServer.run(collector: collector) { server in
+            var batch = EventBatch(connection: "primary", receivedMicroseconds: Self.start * 1000)
+            batch.bars = (0..<60).map { second in
+                let start = Self.start + Int64(second) * 1000
+                return Bar(
+                    symbol: symbol, interval: .second, start: start, end: start + 1000, open: 10, high: 12, low: 9,
+                    close: 11, volume: 100, vwap: 10)
+            }
+            _ = server.tap.offer(batch)
+            try await Browser.run { browser in
+                try await browser.open(Self.page(server, "#symbol?symbol=SECS&every=1&tz=utc"))
+                let box = "document.querySelector('.candles')"
+                try await browser.until("\(box).dataset.shown === '60' && \(box).dataset.gaps")
+                let spans = try await browser.evaluate("return \(box).dataset.gaps", as: String.self)
+                let ends = spans.split(separator: "-").compactMap { Int($0) }
+                let step = try await browser.evaluate("return (\(box).clientWidth - 70) / 60", as: Double.self)
+                // One span, of two of the sixty seconds.
+                try #require(ends.count == 2, "\(spans)")
+                #expect(abs(Double(ends[1] - ends[0]) - 2 * step) <= 2, "\(spans)")
+            }
+        }
+    }
+
+    @Test func `a page that nobody sees has no stream, and comes back by itself`() async throws {
+        try await RunningServer.run(collector: Self.market(["LIVE"])) { server in
+            let symbol = try #require(Symbol("LIVE"))
+            // A stream is gone for the server once it writes to it in vain.
+            let trading = Task {
+                while !Task.isCancelled {
+                    let now = WallClock.microseconds()
+                    var batch = EventBatch(connection: "primary", receivedMicroseconds: now)
+                    batch.trades.append(Trade(symbol: symbol, time: now / 1000, price: 10, size: 1))
+                    _ = server.tap.offer(batch)
+                    try await Task.sleep(for: .milliseconds(50))
+                }
+            }
+            defer { trading.cancel() }
+            try await Browser.run { browser in
+                try await browser.open(Self.page(server, "#symbol?symbol=LIVE"))
+                func streams(_ count: Int) async throws {
+                    try await Waiting.until("\(count) streams") {
+                        try await browser.evaluate(
+                            """
+                            return fetch('/api/status').then((answer) => answer.json()).then((state) => state.process.event_clients);
+                            """, as: Int.self) == count
+                    }
+                }
+                func seen(_ isSeen: Bool) async throws {
+                    try await browser.evaluate(
+                        """
+                        Object.defineProperty(document, 'hidden', { value: \(!isSeen), configurable: true });
+                        document.dispatchEvent(new Event('visibilitychange'));
+                        return true;
+                        """, as: Bool.self)
+                }
+                try await browser.until(Self.isLive)
+                try await streams(2)
+                try await seen(false)
+                try await streams(0)
+                try await seen(true)
+                try await browser.until(Self.isLive)
+                try await streams(2)
+                // Away from the symbol its own stream rests.
+                try await browser.click("nav a[href='#overview']")
+                try await streams(1)
+                let complaints = try await browser.complaints()
+                #expect(complaints == [])
+            }
+        }
+    }
+
+    @Test func `groups of dead letters stay where they are when newer ones come`() async throws {
+        let collector = StagedCollector.market()
+        @Sendable func letter(_ number: Int64, _ constraint: String) -> DeadLetter {
+            DeadLetter(
+                stream: .trades, sequence: number, sqlState: "23514",
+                reason: "new row for relation \"trades\" violates check constraint \"\(constraint)\"", row: "{}",
+                time: Self.start)
+        }
+        @Sendable func put(_ letters: [DeadLetter]) {
+            collector.change { state in
+                state.deadLetters = letters
+                state.snapshot.buffer.deadLetters = Int64(letters.count)
+            }
+        }
+        put([letter(1, "few"), letter(2, "many"), letter(3, "many")])
+        try await RunningServer.run(collector: collector) { server in
+            try await Browser.run { browser in
+                try await browser.open(Self.page(server, "#dead-letters"))
+                let counts =
+                    "[...document.querySelectorAll('#dead-letters-panel .letters .link')].map((each) => each.textContent.slice(2)).join()"
+                try await browser.until("\(counts) === '2 trades,1 trades'")
+                put([letter(1, "few"), letter(4, "few"), letter(5, "few"), letter(2, "many"), letter(3, "many")])
+                try await browser.until("\(counts) === '2 trades,3 trades'")
+            }
+        }
+    }
+
     @Test func `the footer's links work where a token is needed`() async throws {
         let token = "a-token-of-the-browser-test"
         let configuration = try WebConfiguration(port: 0, token: Secret(token))

@@ -15,7 +15,7 @@ extension DeskTests {
 
     @Test(arguments: ["light", "dark"])
     func `what a desk does works at every width`(scheme: String) async throws {
-        let collector = Self.market(["CNDL", "GO", "STOP", "ZOOM"])
+        let collector = Self.market(["CNDL", "FORM", "GO", "STOP", "ZOOM"])
         collector.record(
             Gap(
                 connection: "primary", symbols: [try #require(Symbol("CNDL"))], events: [.minuteBar],
@@ -59,6 +59,7 @@ extension DeskTests {
                     try await browser.resize(width: width, height: 900)
                     try await browser.until("window.innerWidth === \(width)")
                     try await Self.seeCandles(browser)
+                    try await Self.seeForming(browser, server, at: Double(10_000 + width) / 1000)
                     try await Self.zoom(browser)
                     try await Self.seeSilence(browser, hasStopped)
                     try await Self.retryLetter(browser)
@@ -82,6 +83,9 @@ extension DeskTests {
             "\(shown) === 5 && \(box).dataset.gaps && \(box).querySelector('canvas').width === \(box).clientWidth")
         let candles = try await browser.candles()
         try #require(candles.map(\.side) == ["up", "down", "up", "down", "muted"], "\(candles)")
+        for (candle, dollars) in zip(candles, [2.5, 1.5, 3.75, 1.75, 1]) {
+            #expect(abs(Double(candle.height) / dollars - Double(candles[2].height) / 3.75) < 3, "\(candles)")
+        }
         let step = candles[1].middle - candles[0].middle
         #expect(abs(candles[3].middle - candles[2].middle - 4 * step) <= 4, "\(candles)")
         let middle = (candles[2].middle + candles[3].middle) / 2
@@ -89,15 +93,34 @@ extension DeskTests {
         #expect(try await !browser.hasColor("warn-soft", in: ".candles", x: middle - 2 * step, y: 121))
     }
 
+    /// A trade is the close of the candle that forms.
+    private static func seeForming(_ browser: Browser, _ server: RunningServer, at price: Double) async throws {
+        try await go(browser, to: "#symbol?symbol=FORM&tz=utc")
+        try await browser.until("document.getElementById('symbol-events').textContent !== ''")
+        let now = WallClock.milliseconds()
+        var batch = EventBatch(connection: "primary", receivedMicroseconds: now * 1000)
+        batch.trades = [
+            Trade(symbol: try #require(Symbol("FORM")), time: now, price: price, size: 5, sequence: now)
+        ]
+        _ = server.tap.offer(batch)
+        try await browser.until("/forming/.test(\(readout)) && /C \(price)/.test(\(readout))")
+        try await browser.until("\(shown) >= 1")
+        let candle = try #require(try await browser.candles().last)
+        #expect(candle.height >= 1)
+    }
+
     /// The wheel and keys zoom and move, and a reload leads to the same view.
     private static func zoom(_ browser: Browser) async throws {
         try await go(browser, to: "#symbol?symbol=ZOOM&tz=utc")
-        try await browser.until("\(shown) === 120")
+        // As many as can be told apart.
+        let box = "document.querySelector('.candles')"
+        let usual = "Math.min(120, Math.floor((\(box).clientWidth - 70) / 6))"
+        try await browser.until("\(shown) === \(usual)")
         try await browser.click(".candles")
         try await browser.turnWheel(over: ".candles", by: -120)
-        try await browser.until("\(shown) < 120")
+        try await browser.until("\(shown) < \(usual)")
         try await browser.press("-")
-        try await browser.until("\(shown) > 120")
+        try await browser.until("\(shown) > \(usual)")
         let last = "Number(document.querySelector('.candles').dataset.last)"
         let before = try await browser.evaluate("return \(last)", as: Double.self)
         try await browser.press(Keys.left, with: Keys.shift)
@@ -228,6 +251,33 @@ extension DeskTests {
                 let text = try await browser.evaluate(
                     "return document.getElementById('card-fleet').innerText", as: String.self)
                 #expect(!text.contains("0") && !text.contains("ok"), "\(text)")
+            }
+        }
+    }
+
+    @Test func `what was not read yet is not said to be well`() async throws {
+        let collector = StagedCollector.market()
+        collector.change { state in
+            state.snapshot.buffer.deadLetters = 7
+            state.snapshot.buffer.gaps = 5
+        }
+        try await RunningServer.run(collector: collector) { server in
+            try await Browser.run { browser in
+                try await browser.prepare(
+                    """
+                    const ask = window.fetch;
+                    window.fetch = (url, options) => (/\\/api\\/(dead-letters|gaps)/.test(url) ? new Promise(() => {}) : ask(url, options));
+                    """)
+                try await browser.open(Self.page(server, "#dead-letters?tz=ny"))
+                let card = "document.getElementById('card-completeness')"
+                try await browser.until("/5\\s*gaps/.test(\(card).innerText)")
+                let text = try await browser.evaluate("return \(card).innerText", as: String.self)
+                #expect(text.contains(/Filled\s*–/), "\(text)")
+                for panel in ["dead-letters-panel", "gaps-panel"] {
+                    let text = try await browser.evaluate(
+                        "return document.getElementById('\(panel)').textContent", as: String.self)
+                    #expect(text == "", "\(panel)")
+                }
             }
         }
     }

@@ -148,11 +148,8 @@ struct LivePageTests {
             bar(2, 10.5, 14, 10.25, 13.5, 400), bar(3, 13.5, 13.75, 12, 12.25, 50),
         ]
         let capture = try place.write(bars.map { "[\($0)]\n" }.joined(), to: "known.ndjson")
-        let feed = try ChildProcess(
-            Places.edgetick, ["simulate", "--capture", capture, "--speed", "flat-out", "--port", "0", "--resume"])
-        let url = try await feed.line(containing: "listening on", within: .seconds(60))
-            .replacing("listening on ", with: "")
-        let box = try CollectorBox(feed: url, settings: ["SYMBOLS": "CNDL", "FEED_EVENTS": "AM"])
+        let feed = try await SimulatedMarket(["--capture", capture, "--speed", "flat-out", "--resume"])
+        let box = try CollectorBox(feed: feed.url, settings: ["SYMBOLS": "CNDL", "FEED_EVENTS": "AM"])
         let (collector, port) = try await box.collect()
         try await Browser.run { browser in
             try await browser.open("http://127.0.0.1:\(port)/")

@@ -78,7 +78,7 @@ import Upstream
         -> DeadLetterRetry
     {
         try await DeadLetterRetry.run(
-            letters, buffer: buffer, uploaders: [uploader], directory: workspace.path, batchRows: 100)
+            letters, buffer: buffer, uploaders: [uploader], batchRows: 100)
     }
 
     @Test func `rows whose cause is fixed go upstream once and leave the file's letters`() async throws {
@@ -110,14 +110,13 @@ import Upstream
             buffer: buffer, uploader: uploader, interval: .seconds(600), batchRows: 10, logger: Self.quiet)
         let running = Task { try await service.run() }
         let names = try letters().map(\.name)
-        let directory = workspace.path
         let given = try #require(DeadLetterChoice.Name(names[4]))
         // A backlog that keeps a pass busy meanwhile.
         for start in stride(from: 50, to: 450, by: 50) { _ = buffer.offer(Self.trades(start..<start + 50)) }
         service.pushNow()
-        async let first = service.retry(.all, in: directory).requeued
-        async let second = service.retry(.all, in: directory).requeued
-        async let third = service.discard(.named([given]), in: directory).count
+        async let first = service.retry(.all).requeued
+        async let second = service.retry(.all).requeued
+        async let third = service.discard(.named([given])).count
         // Given up after it was sent again, the letter is not there any more.
         let discarded = (try? await third) ?? 0
         let sent = try await (first, second)
@@ -143,11 +142,11 @@ import Upstream
         let service = SyncService(
             buffer: buffer, uploader: away, interval: .seconds(600), batchRows: 10, logger: Self.quiet)
         let running = Task { try await service.run() }
-        await #expect(throws: UpstreamError.self) { try await service.retry(.all, in: workspace.path) }
+        await #expect(throws: UpstreamError.self) { try await service.retry(.all) }
         #expect(try letters().count == 5)
         running.cancel()
         _ = try? await running.value
-        await #expect(throws: CancellationError.self) { try await service.retry(.all, in: workspace.path) }
+        await #expect(throws: CancellationError.self) { try await service.retry(.all) }
         await buffer.close()
     }
 

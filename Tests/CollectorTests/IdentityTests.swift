@@ -11,40 +11,6 @@ import Upstream
 /// and where that takes a person the upload says so and keeps its rows.
 @Suite(.serialized, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
 struct IdentityTests {
-    /// A directory, and a collector on it.
-    private final class Box {
-        let directory: String
-        let buffer: TickBuffer
-        let uploader: Uploader
-        let pass: UploadPass
-
-        init(_ directory: String, _ cluster: PostgresCluster, _ database: String, retention: Duration) throws {
-            self.directory = directory
-            buffer = try TickBuffer.open(
-                directory: directory,
-                options: .init(collector: "edge", commitInterval: .milliseconds(5), retention: retention), logger: quiet
-            )
-            uploader = Uploader(
-                configuration: try UpstreamConfiguration(uri: cluster.uri(database), collector: "edge"),
-                bufferID: buffer.id, logger: quiet)
-            pass = UploadPass(buffer: buffer, uploader: uploader, batchRows: 700)
-        }
-
-        func collect(_ ids: ClosedRange<Int>) async throws { try await buffer.collect(trades: ids) }
-
-        func upload() async throws { _ = try await pass.run() }
-
-        /// What the upload stops with.
-        func failure() async -> UpstreamError? {
-            await pass.report().failures[.trades]
-        }
-
-        func stop() async {
-            await uploader.disconnect()
-            await buffer.close()
-        }
-    }
-
     private let workspace: Workspace
     private let cluster: PostgresCluster
     private let database: String
@@ -59,8 +25,11 @@ struct IdentityTests {
 
     private func box(
         _ name: String, on database: String? = nil, retention: Duration = .seconds(86_400)
-    ) throws -> Box {
-        try Box(workspace.file(name), cluster, database ?? self.database, retention: retention)
+    ) throws -> UploadBox {
+        let uri = cluster.uri(database ?? self.database)
+        return try UploadBox(
+            workspace.file(name), UpstreamConfiguration(uri: uri, collector: "edge"), retention: retention,
+            batchRows: 700)
     }
 
     /// Copies the buffer's files of a directory, as they are at this moment.
@@ -223,14 +192,14 @@ struct IdentityTests {
     // MARK: - Databases
 
     /// Uploads three times, so that the file forgets the transactions of before: they can't come back but by a restore.
-    private func goOn(_ box: Box, from first: Int) async throws {
+    private func goOn(_ box: UploadBox, from first: Int) async throws {
         for start in [first, first + 100, first + 200] {
             try await box.collect(start...start + 99)
             try await box.upload()
         }
     }
 
-    private func pass(of box: Box, on database: String) throws -> UploadPass {
+    private func pass(of box: UploadBox, on database: String) throws -> UploadPass {
         let uploader = Uploader(
             configuration: try UpstreamConfiguration(uri: cluster.uri(database), collector: "edge"),
             bufferID: box.buffer.id, logger: quiet)

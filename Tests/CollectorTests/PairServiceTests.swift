@@ -28,7 +28,7 @@ struct PairServiceTests {
             self.buffer = buffer
             uploader = Uploader(configuration: configuration, bufferID: buffer.id, logger: quiet)
             let pair = PairService(
-                buffer: buffer, directory: directory, symbols: { symbols }, kinds: [.trade],
+                buffer: buffer, symbols: { symbols }, kinds: [.trade],
                 tables: [StretchTable(configuration: configuration, group: group)], interval: .milliseconds(20),
                 patience: .milliseconds(40), recheck: .milliseconds(50), logger: quiet)
             service = Task { try await pair.run() }

@@ -11,30 +11,6 @@ import Upstream
 /// ledger, and no box takes the other's row for a sign that something is wrong with its own.
 @Suite(.serialized, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
 struct PairUploadTests {
-    /// One box of the pair.
-    private final class Box {
-        let buffer: TickBuffer
-        let uploader: Uploader
-        let pass: UploadPass
-
-        init(_ name: String, _ directory: String, _ uri: String) throws {
-            buffer = try TickBuffer.open(
-                directory: directory, options: .init(collector: name, commitInterval: .milliseconds(5)), logger: quiet)
-            uploader = Uploader(
-                configuration: try UpstreamConfiguration(uri: uri, collector: name, needsIdentity: true),
-                bufferID: buffer.id, logger: quiet)
-            pass = UploadPass(buffer: buffer, uploader: uploader, batchRows: 70)
-        }
-
-        /// Buffers trades as this box received them.
-        func collect(_ ids: ClosedRange<Int>) async throws { try await buffer.collect(trades: ids) }
-
-        func stop() async {
-            await uploader.disconnect()
-            await buffer.close()
-        }
-    }
-
     private let workspace: Workspace
     private let cluster: PostgresCluster
     private let database: String
@@ -50,8 +26,10 @@ struct PairUploadTests {
         }
     }
 
-    private func box(_ name: String) throws -> Box {
-        try Box(name, workspace.file(name), cluster.uri(database))
+    private func box(_ name: String) throws -> UploadBox {
+        try UploadBox(
+            workspace.file(name),
+            UpstreamConfiguration(uri: cluster.uri(database), collector: name, needsIdentity: true), batchRows: 70)
     }
 
     private func sql(_ text: String) throws -> String {

@@ -122,7 +122,7 @@ struct TwoDatabasesTests {
         try cluster.psql("ALTER TABLE trades DROP CONSTRAINT odd", database: ticks)
         let letters = try TickHistory(directory: pair.rig.workspace.path).deadLetters(limit: 10)
         let result = try await DeadLetterRetry.run(
-            letters, buffer: pair.rig.buffer, uploaders: pair.uploaders, directory: pair.rig.workspace.path,
+            letters, buffer: pair.rig.buffer, uploaders: pair.uploaders,
             batchRows: 70)
         #expect(result.sent == 2 && result.refusedAgain.isEmpty)
         #expect(try pair.rows("trades", in: ticks) == "100")

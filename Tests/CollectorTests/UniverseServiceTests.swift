@@ -120,7 +120,7 @@ import Upstream
             }
             #expect(service.status.mirrorPulledAt != nil)
             #expect(owner.interest("one") == .symbols(symbols("A", "B", "C")))
-            #expect(try await owner.cache.symbols(of: "a").count == 3)
+            #expect(try await owner.cache.resolution(of: "a").symbols.count == 3)
         }
     }
 

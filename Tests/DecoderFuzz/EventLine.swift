@@ -2,6 +2,13 @@ public import MarketData
 
 /// Writes events as text, every bit of every field, for comparing.
 public enum EventLine {
+    /// The lines of a batch: bars, then trades, quotes and the others, each in their order.
+    public static func lines(_ batch: EventBatch) -> [String] {
+        batch.bars.map(line) + batch.trades.map { line($0, batch.text) } + batch.quotes.map { line($0, batch.text) }
+            + batch.limitBands.map { line($0, batch.text) } + batch.imbalances.map { line($0, batch.text) }
+            + batch.fairValues.map { line($0, batch.text) }
+    }
+
     /// The event's line.
     public static func line(_ bar: Bar) -> String {
         let numbers: [Double?] = [

@@ -268,6 +268,22 @@ import Testing
         #expect(try export(workspace, .csv, streams: [.trades]).files == first.files)
     }
 
+    @Test func `two exports never write into one directory at once`() async throws {
+        let workspace = try Workspace()
+        _ = try await Self.fill(workspace)
+        let before = try export(workspace, .csv, streams: [.trades])
+        let text = try text(before.files[0].path)
+        var hold: DirectoryHold? = try DirectoryHold(workspace.path + "/out")
+        let error = #expect(throws: ExportError.self) { try export(workspace, .csv, streams: [.trades]) }
+        #expect(error?.isHeld == true && error?.cause.contains("another export is writing there") == true)
+        #expect(try self.text(before.files[0].path) == text)
+        #expect(try files(workspace) == ["trades/day=2026-01-05/trades.csv"])
+        // Elsewhere there is no hindrance, and none once the other has ended.
+        withExtendedLifetime(hold) {}
+        hold = nil
+        #expect(try export(workspace, .csv, streams: [.trades]).files == before.files)
+    }
+
     @Test func `more files than may be held are written in pieces, each row once`() async throws {
         let workspace = try Workspace()
         let buffer = try TickBuffer.open(

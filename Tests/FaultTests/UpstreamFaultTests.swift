@@ -51,6 +51,7 @@ struct UpstreamFaultTests {
         let (collector, port) = try await rig.box.collect()
         try await rig.uploaded(atLeast: 100)
         for fault in ["frozen", "blackhole", "half-close"] {
+            try await http(port, "the upload to work before: \(fault)") { $0["state"] as? String == "ok" }
             switch fault {
             case "frozen": try cluster.freeze()
             case "blackhole": rig.proxy.set(.blackhole)

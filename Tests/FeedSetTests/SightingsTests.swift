@@ -201,6 +201,47 @@ import Testing
         #expect(sightings.behind == [1])
     }
 
+    @Test func `of three connections the one that owes is behind, not those that brought what was forgotten`() {
+        var sightings = Sightings(memory: .seconds(120), limit: 100)
+        sightings.share([shared([0, 1, 2])])
+        for slot in 0...2 { sightings.observe(slot, line: 0, now: .zero) }
+        for number in 0..<130 {
+            _ = take(&sightings, [number], 0, at: 1)
+            _ = take(&sightings, [number], 1, at: 1)
+        }
+        #expect(sightings.behind == [2])
+    }
+
+    @Test func `what comes late is no sign of being behind where it is new, or was never owed`() {
+        var sightings = Sightings(memory: .seconds(120), limit: 1 << 17)
+        sightings.share([shared([0, 1, 2])])
+        for slot in 0...2 { sightings.observe(slot, line: 0, now: .zero) }
+        for slot in 0...1 { _ = take(&sightings, [1], slot, at: 1) }
+        // An event that is like an earlier one.
+        #expect(take(&sightings, [1], 1, at: 100) == 1)
+        #expect(sightings.behind.isEmpty)
+        // The third was opened again after the event came, so that it never owed it.
+        sightings.observe(2, line: 1, now: .seconds(2))
+        #expect(take(&sightings, [1], 2, at: 100) == 0)
+        #expect(sightings.behind.isEmpty)
+        // Of one that was to bring it no more, too.
+        sightings.share([shared([0, 1, 2], ended: [1])])
+        _ = take(&sightings, [9], 0, at: 101)
+        #expect(take(&sightings, [9], 1, at: 200) == 0)
+        #expect(sightings.behind.isEmpty)
+    }
+
+    @Test func `nothing that was shared before makes a connection behind when symbols are shared again`() {
+        var sightings = Sightings(memory: .seconds(120), limit: 100)
+        sightings.share([shared()])
+        for slot in 0...1 { sightings.observe(slot, line: 0, now: .zero) }
+        _ = take(&sightings, 0..<130, 0, at: 1)
+        #expect(sightings.behind == [1])
+        sightings.share([shared([0])])
+        sightings.share([shared()])
+        #expect(sightings.behind.isEmpty)
+    }
+
     /// Two connections bring random runs of one sequence at random speeds.
     @Test(arguments: 0..<40) func `random interleavings lose and double nothing`(seed: Int) {
         var random = SeededRandom(seed: UInt64(seed))

@@ -124,7 +124,7 @@ struct `Replaying a capture` {
             #expect(ContinuousClock.now - before >= .milliseconds(250))
             let received = try await client.wait { $0.events.count >= 21 }
             #expect(ContinuousClock.now - before >= .milliseconds(500))
-            #expect(ContinuousClock.now - after < .milliseconds(2500))
+            #expect(ContinuousClock.now - after < .seconds(10))
             #expect(received.events == lines)
         }
     }
@@ -220,7 +220,6 @@ struct `Replaying a capture` {
             let error = await #expect(throws: FeedServerError.self) { try await second.bind() }
             #expect(error?.reason == .cannotListen)
             #expect(error?.description.contains("127.0.0.1:\(port)") == true)
-            #expect(error?.isRetryable == true)
         }
     }
 

@@ -61,14 +61,13 @@ struct Box {
 
 /// A feed that replays captures.
 struct SimulatedFeed {
-    let process: ChildProcess
-    let url: String
+    private let simulator: SimulatedMarket
+
+    var process: ChildProcess { simulator.process }
+    var url: String { simulator.url }
 
     init(captures: [String], options: [String] = [], key: String = "integration-test-key") async throws {
-        let arguments = ["simulate", "--port", "0", "--capture"] + captures + options
-        process = try ChildProcess(Places.edgetick, arguments, environment: ["SIMULATOR_API_KEY": key])
-        let line = try await process.line(containing: "listening on")
-        url = line.replacing("listening on ", with: "")
+        simulator = try await SimulatedMarket(["--capture"] + captures + options, key: key)
     }
 
     /// Waits until everything is sent; returns how many events that were.

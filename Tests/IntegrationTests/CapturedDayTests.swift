@@ -40,7 +40,7 @@ import Testing
 
         let first = try await box.edgetick("sync", "--json")
         #expect(first.0 == 0, "\(first.1)")
-        #expect(first.1.contains { $0.contains(#""refused":0,"streams""#) }, "\(first.1)")
+        #expect(first.1.contains { $0.contains(#""refused":0,"kept_out":0,"streams""#) }, "\(first.1)")
         let left = try await box.edgetick("sync", "--dry-run", "--json")
         #expect(left.1.contains { $0.contains(#""bars":0"#) }, "\(left.1)")
         try await Oracle.compare(captures: Self.captures, sqlite: box.ticks, postgres: database.uri)

@@ -32,8 +32,12 @@ struct CompleteDayTests {
             try Command.run(["/usr/bin/env", "python3", "-c", Self.cut, path, part])
             return part
         }
-        try await expectComplete(
-            "2013-10-08", [try #require(Self.capture(of: "2013-10-08"))] + parts, within: CapturedDay.isWhole ? 90 : 15)
+        let captures = [try #require(Self.capture(of: "2013-10-08"))] + parts
+        if CapturedDay.isWhole {
+            try await expectComplete("2013-10-08", captures, within: 90, dropEvery: 5000)
+        } else {
+            try await expectComplete("2013-10-08", captures)
+        }
     }
 
     /// The captured day's trades and quotes; `nil` where they are absent.
@@ -51,16 +55,19 @@ struct CompleteDayTests {
                 if events: part.write(json.dumps(events, separators=(",", ":")) + "\\n")
         """
 
-    /// - Parameter seconds: how long the day takes.
-    private func expectComplete(_ day: String, _ captures: [String], within seconds: Double = 15) async throws {
+    /// - Parameters:
+    ///   - seconds: how long the day takes.
+    ///   - frames: after how many the feed drops a connection.
+    private func expectComplete(
+        _ day: String, _ captures: [String], within seconds: Double = 15, dropEvery frames: Int = 120
+    ) async throws {
         let sent = try SentDay(captures)
         let database = try Database(in: .shared())
         let span = Double(sent.lastMinute - sent.firstMinute) / 1000
         let feed = try await SimulatedFeed(
             captures: captures,
             options: [
-                "--speed", "\((span / seconds).rounded())", "--aggregates", "--fault",
-                "drop-every=\(CapturedDay.isWhole ? 5000 : 120)",
+                "--speed", "\((span / seconds).rounded())", "--aggregates", "--fault", "drop-every=\(frames)",
             ])
         let rest = feed.url.replacing("ws://", with: "http://").replacing("/stocks", with: "")
         var more = [

@@ -3,10 +3,13 @@ import TestSupport
 import Testing
 import WebAPISupport
 
-/// `query`, `export` and `coverage`, run as users run them on a file that holds known rows.
+/// `query`, `tail`, `export` and `coverage`, run as users run them on a file that holds known rows.
 @Suite(.timeLimit(.minutes(5))) struct DataCommandTests {
+    /// What went to standard output.
+    private func data(_ output: [String]) -> [String] { output.filter { !$0.hasPrefix("edgetick: ") } }
+
     private func json(_ output: [String]) throws -> Any {
-        try JSONSerialization.jsonObject(with: Data(output.joined(separator: "\n").utf8))
+        try JSONSerialization.jsonObject(with: Data(data(output).joined(separator: "\n").utf8))
     }
 
     @Test func `query prints several symbols, further streams, Unix times and longer bars`() async throws {
@@ -15,7 +18,7 @@ import WebAPISupport
             "query", "AAPL", "BRK.B", "--from", "1380000000", "--format", "csv")
         #expect(status == 0)
         #expect(
-            lines == [
+            data(lines) == [
                 "symbol,start,open,high,low,close,volume,vwap",
                 "AAPL,2013-09-24T05:20:00Z,68.5,68.75,68.25,0.4372,1200,68.4",
                 "BRK.B,2013-09-24T05:20:00Z,113,113.5,112.5,113.25,2.5,",
@@ -27,6 +30,22 @@ import WebAPISupport
         #expect(bar["start_ms"] as? Int == 1_379_995_200_000 && bar["volume"] as? Double == 1200)
         let both = try await box.edgetick("query", "AAPL", "BRK.B", "--format", "json").1
         #expect((try json(both) as? [[String: Any]])?.map { $0["symbol"] as? String } == ["AAPL", "BRK.B"])
+
+        // A part of a longer bar would be taken for all of it.
+        let part = try await box.edgetick(
+            "query", "AAPL", "--every", "1h", "--from", "2013-09-24T05:50", "--to", "2013-09-24T05:51", "--format",
+            "csv")
+        #expect(data(part.1).count == 2 && data(part.1)[1].hasPrefix("AAPL,2013-09-24T05:00:00Z,68.5,"), "\(part.1)")
+        // The quotes have left this file after their upload.
+        for (stream, isLess) in [("quotes", true), ("trades", false)] {
+            let process = try ChildProcess(
+                Places.edgetick, ["query", "IBM", "--stream", stream, "--from", "1380000000"],
+                environment: box.environment, directory: box.workspace.path)
+            #expect(try await process.exit(within: .seconds(60)) == 0)
+            #expect(
+                process.output.contains { $0.contains("let the earliest of these \(stream) go") } == isLess,
+                "\(process.output)")
+        }
 
         let trades = try await box.edgetick(
             "query", "IBM", "--stream", "trades", "--to", "1380000000124", "--format", "csv"
@@ -82,9 +101,40 @@ import WebAPISupport
         #expect(nowhere.0 == 74 && nowhere.1.contains { $0.contains("/proc/none") })
         _ = try box.workspace.write("no directory", to: "file")
         let onFile = try await box.edgetick("export", "--date", "2013-09-24", "--output", "file")
-        #expect(onFile.0 == 74 && onFile.1.contains { $0.contains("file/bars can't be written: Not a directory") })
+        #expect(onFile.0 == 74 && onFile.1.contains { $0.contains("file can't be written: Not a directory") })
         let noDatabase = try await box.edgetick("export", "--source", "upstream", "--output", "out")
         #expect(noDatabase.0 == 78)
+    }
+
+    @Test func `tail follows a file that takes another's place`() async throws {
+        let box = try Box.known()
+        let spare = box.workspace.file("spare.sqlite")
+        try FileManager.default.copyItem(atPath: box.ticks, toPath: spare)
+        let insert = { @Sendable (symbol: String, path: String) throws in
+            _ = try Command.run([
+                "/usr/bin/sqlite3", path,
+                """
+                INSERT INTO trades (seq, symbol, time_ms, price, size, received_us, connection)
+                SELECT max(seq) + 1, '\(symbol)', 1380000000999, 1, 1, 1380000001000000, 'primary' FROM trades
+                """,
+            ])
+        }
+        let tail = try box.start("tail", "--kind", "T")
+        // A look at the file comes five times a second.
+        try await Waiting.until {
+            try insert("OLD", box.ticks)
+            try insert("OLD", box.ticks)
+            return tail.output.contains { $0.contains("OLD") }
+        }
+        for end in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: box.ticks + end) }
+        try FileManager.default.moveItem(atPath: spare, toPath: box.ticks)
+        try await Waiting.until {
+            try insert("NEW", box.ticks)
+            return tail.output.contains { $0.contains("NEW") }
+        }
+        tail.send(SIGINT)
+        #expect(try await tail.exit() == 0)
+        #expect(!tail.output.contains { $0.contains("no such file") }, "\(tail.output)")
     }
 
     @Test func `reconcile needs no file that a collector made, and refuses days that are none or not over`()
@@ -133,8 +183,16 @@ import WebAPISupport
         let rows = try #require(object["symbols"] as? [[String: Any]])
         #expect(rows.map { $0["minutes"] as? String } == ["bgu388"])
         let month = try await box.edgetick("coverage", "--from", "2013-09-23", "--to", "2013-10-02", "--by", "week").1
-        #expect(month.count == 3 && month[1].contains("2013-09-23 – 2013-09-29"))
+        #expect(month.count == 3 && month[1].contains("gaps") && month[2].contains("unchecked"), "\(month)")
+        #expect(month[1].contains("2013-09-23 – 2013-09-29"))
         #expect(try await box.edgetick("coverage", "--date", "2013-02-30").0 == 64)
+        let away = try Box(
+            feed: "ws://127.0.0.1:9/stocks", more: ["DATABASE_URI": "postgresql://u@127.0.0.1:9/d?sslmode=disable"])
+        try FileManager.default.copyItem(atPath: box.workspace.file("data"), toPath: away.workspace.file("data"))
+        for (option, expected) in [("--json", 69), ("--by=day", 69), ("--no-upstream", 0)] as [(String, Int32)] {
+            let half = try await away.edgetick("coverage", "--date", "2013-09-24", option)
+            #expect(half.0 == expected && half.1.contains { $0.contains("could not be asked") } == (expected == 69))
+        }
         // What the settings name counts too, since the file was made.
         let named = try Box(feed: "ws://127.0.0.1:9/stocks", more: ["SYMBOLS": "AAPL,NVDA"])
         try FileManager.default.copyItem(atPath: box.workspace.file("data"), toPath: named.workspace.file("data"))

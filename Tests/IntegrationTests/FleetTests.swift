@@ -143,11 +143,9 @@ struct FleetTests {
     @Test func `boxes that push each other off the feed are named together by fleet and doctor`() async throws {
         let migrated = try await box("owner").run("migrate")
         #expect(migrated.status == 0, "\(migrated.output)")
-        let feed = try ChildProcess(
-            Places.edgetick, ["simulate", "--synthetic", "AAPL", "--rate", "2", "--port", "0", "--limit", "1"])
+        let feed = try await SimulatedMarket(["--synthetic", "AAPL", "--rate", "2", "--limit", "1"])
         // Who is pushed out gives way for half a minute to two.
-        let url = try await feed.line(containing: "listening on").replacing("listening on ", with: "")
-        let settings = ["MASSIVE_WEBSOCKET_URL": url, "SYMBOLS": "AAPL", "COLLECTOR_GROUP": "nyc"]
+        let settings = ["MASSIVE_WEBSOCKET_URL": feed.url, "SYMBOLS": "AAPL", "COLLECTOR_GROUP": "nyc"]
         let boxes = try (box("a", settings), box("b", settings))
         let (a, b) = (try await boxes.0.collect(), try await boxes.1.collect())
         try await Waiting.until("both are named", within: .seconds(150)) {
@@ -210,8 +208,18 @@ struct FleetTests {
         replicas: Int
     ) async throws {
         let settings = ["COLLECTOR_GROUP": "nyc", "SHARD": "auto", "SHARD_REPLICAS": "\(replicas)"]
-        let boxes = try (box("a", settings), box("b", settings), box("c", settings), box("d", settings))
+        let boxes = try (
+            box("a", settings.merging(["RELAY_PORT": "0"]) { $1 }), box("b", settings), box("c", settings),
+            box("d", settings)
+        )
         let (a, b, c) = (try await boxes.0.collect(), try await boxes.1.collect(), try await boxes.2.collect())
+        let line = try await a.process.line(containing: "the relay listens")
+        let relay = try #require(line.firstMatch(of: /port"?[=:]"?([0-9]+)/)?.1)
+        // A reader of all that a brings.
+        let behind = try CollectorBox(
+            feed: "ws://127.0.0.1:\(relay)/stocks",
+            settings: ["COLLECTOR_ID": "reader", "SYMBOLS": "*", "FEED_EVENTS": "AM", "BACKFILL_ENABLED": "false"])
+        let reader = try await behind.collect()
         let three = [a.port, b.port, c.port]
         try await Waiting.until("three share", within: .seconds(90)) {
             try await Self.isSettled(three, replicas: replicas)
@@ -237,6 +245,13 @@ struct FleetTests {
             let gaps = try await Self.gaps(a.port) + Self.gaps(b.port)
             let missed = Set(gaps.flatMap { $0["symbols"] as? [String] ?? [] })
             return missed == (replicas == 1 ? had : []) && gaps.allSatisfy { $0["to_ms"] is NSNumber }
+        }
+        // Those that a took over are told to its relay's readers.
+        try await Waiting.until("the reader hears of the gaps") {
+            let gaps = try await Self.gaps(reader.port)
+            let told = Set(gaps.flatMap { $0["symbols"] as? [String] ?? [] })
+            return told == (replicas == 1 ? after.0.subtracting(before.0) : [])
+                && gaps.allSatisfy { $0["to_ms"] is NSNumber }
         }
         // Whoever comes from now on knows that they have them.
         try await Waiting.until("both say that they have them") {
@@ -267,10 +282,11 @@ struct FleetTests {
         let shard = status["shard"] as? [String: Any]
         #expect(shard?["count"] as? Int == 3 && shard?["symbols_total"] as? Int == Self.names.count)
         #expect(shard?["members"] as? [String] == ["a", "b", "d"], "\(String(describing: shard))")
-        for process in [a.process, b.process, d.process] {
+        for process in [reader.process, a.process, b.process, d.process] {
             process.send(SIGTERM)
             #expect(try await process.exit() == 0)
         }
+        withExtendedLifetime(behind) {}
     }
 
     @Test func `a restart without the database keeps the last assignment`() async throws {

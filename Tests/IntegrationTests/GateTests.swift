@@ -12,6 +12,8 @@ import Testing
                 """
                 echo '◇ Test "a rule that holds" started.'
                 echo '✔ Test "a rule that holds" passed after 0.001 seconds.'
+                echo '◇ Test "a rule that is skipped too" started.'
+                echo '✔ Test "a rule that is skipped too" passed after 0.001 seconds.'
                 echo '◇ Test "a rule that hangs" started.'
                 setsid sh -c 'echo "away $$"; exec sleep 4000' & wait
                 """,
@@ -20,7 +22,7 @@ import Testing
         #expect(try await watchdog.exit(within: .seconds(120)) == 1)
         let told = watchdog.output.drop { !$0.hasPrefix("watchdog: ") }
         #expect(told.contains { $0.hasSuffix("\"a rule that hangs\"") }, "\(told)")
-        #expect(!told.contains { $0.hasSuffix("\"a rule that holds\"") })
+        #expect(!told.contains { $0.hasSuffix("\"a rule that holds\"") || $0.hasSuffix("is skipped too\"") })
         #expect(told.contains { $0.hasSuffix("sleep 4000") })
         #expect(kill(try #require(pid_t(away)), 0) == -1)
     }
@@ -30,6 +32,29 @@ import Testing
             let watchdog = try ChildProcess(Places.repository + "/.ci/watchdog", ["sh", "-c", line])
             #expect(try await watchdog.exit() == Int32(status))
         }
+    }
+
+    @Test func `what failed is said once more at the end, with what explains it`() async throws {
+        let watchdog = try ChildProcess(
+            Places.repository + "/.ci/watchdog",
+            [
+                "sh", "-c",
+                """
+                echo '✘ Test "a rule that was passed over" recorded an issue at Some.swift:1:2: Expectation failed'
+                echo '↳ the reason'
+                echo '◇ Test "a rule that holds" started.'
+                echo '↳ the reason of nothing'
+                exit 1
+                """,
+            ])
+        #expect(try await watchdog.exit() == 1)
+        let told = watchdog.output.drop { !$0.hasPrefix("watchdog: ") }
+        #expect(
+            Array(told) == [
+                "watchdog: what failed:",
+                #"  ✘ Test "a rule that was passed over" recorded an issue at Some.swift:1:2: Expectation failed"#,
+                "  ↳ the reason",
+            ])
     }
 
     @Test(.enabled(if: geteuid() == 0, "a network of one's own takes root"))

@@ -39,7 +39,7 @@ struct JoinTests {
         let secret = "a-very-secret-key-4711"
         let joined = try await edgetick(
             "join", database.uri, "--group", "nyc", "--symbols", "AAPL", "--id", "nyc-1",
-            environment: ["MASSIVE_API_KEY": secret])
+            environment: ["MASSIVE_API_KEY": secret, "WEBSOCKET_CONNECTION_2_SYMBOLS": "MSFT"])
         #expect(joined.status == 0, "\(joined.output)")
         #expect(!joined.output.contains { $0.contains(secret) })
         #expect(try database.value("SELECT count(*) FROM edgetick_collectors") == "0")
@@ -49,7 +49,8 @@ struct JoinTests {
         #expect(config.status == 0, "\(config.output)")
         let text = try String(contentsOfFile: workspace.file(".env"), encoding: .utf8)
         for line in [
-            "MASSIVE_API_KEY=\(secret)", "SYMBOLS=AAPL", "COLLECTOR_GROUP=nyc", "COLLECTOR_ID=nyc-1",
+            "MASSIVE_API_KEY=\(secret)", "WEBSOCKET_CONNECTION_2_SYMBOLS=MSFT", "SYMBOLS=AAPL", "COLLECTOR_GROUP=nyc",
+            "COLLECTOR_ID=nyc-1",
             "EDGETICK_DATA_DIR=\(workspace.file("data"))",
         ] { #expect(text.contains(line + "\n"), "\(line)") }
         #expect(joined.output.last == "next: edgetick doctor && edgetick run")

@@ -53,6 +53,31 @@ import Testing
         try await reader.exit(within: .seconds(20))
     }
 
+    @Test func `a key that is taken out of .env is no longer let in after SIGHUP; others read on`() async throws {
+        let market = try await SimulatedMarket(rate: 40)
+        let (leaked, own) = ("a-key-that-leaked", "a-key-of-its-own")
+        let first = try CollectorBox(feed: market.url, settings: ["RELAY_PORT": "0"])
+        _ = try first.workspace.write("RELAY_KEYS=\(leaked),\(own)\n", to: ".env")
+        let (collector, _) = try await first.collect()
+        let url = "ws://127.0.0.1:\(try await port(of: collector))/stocks"
+        let boxes = try [leaked, own].map {
+            try CollectorBox(feed: url, settings: ["MASSIVE_API_KEY": $0, "COLLECTOR_ID": "behind"])
+        }
+        let (thief, friend) = (try await boxes[0].collect().process, try await boxes[1].collect().process)
+        for reader in [thief, friend] { try await reader.line(containing: "feed connected", within: .seconds(60)) }
+        _ = try first.workspace.write("RELAY_KEYS=\(own)\n", to: ".env")
+        collector.send(SIGHUP)
+        try await collector.line(containing: "its key is no longer in RELAY_KEYS", within: .seconds(60))
+        try await thief.line(containing: "the feed refused the API key", within: .seconds(60))
+        let before = try rows(boxes[1]).count
+        try await Waiting.until("rows for the other", within: .seconds(60)) { try self.rows(boxes[1]).count > before }
+        #expect(friend.output.count { $0.contains("feed connected") } == 1)
+        for process in [thief, friend, collector] {
+            process.send(SIGTERM)
+            try await process.exit(within: .seconds(20))
+        }
+    }
+
     @Test func `what this one misses is a gap behind the relay too, and behind that one's`() async throws {
         let market = try await SimulatedMarket(rate: 40)
         var boxes: [CollectorBox] = []

@@ -48,11 +48,8 @@ import WebAPISupport
             [{"ev":"AM","sym":"CNDL","v":250.5,"vw":11,"o":11,"c":10.5,"h":11.5,"l":10,"s":1700000100000,"e":1700000160000}]
 
             """, to: "known.ndjson")
-        let feed = try ChildProcess(
-            Places.edgetick, ["simulate", "--capture", capture, "--speed", "flat-out", "--port", "0", "--resume"])
-        let url = try await feed.line(containing: "listening on", within: .seconds(60))
-            .replacing("listening on ", with: "")
-        let box = try CollectorBox(feed: url, settings: ["SYMBOLS": "CNDL", "FEED_EVENTS": "AM"])
+        let feed = try await SimulatedMarket(["--capture", capture, "--speed", "flat-out", "--resume"])
+        let box = try CollectorBox(feed: feed.url, settings: ["SYMBOLS": "CNDL", "FEED_EVENTS": "AM"])
         let (collector, _) = try await box.collect()
         let header = "symbol,start,open,high,low,close,volume,vwap"
         let wanted = [

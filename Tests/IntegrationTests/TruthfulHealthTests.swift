@@ -153,11 +153,9 @@ import WebAPISupport
         }
         try frames.joined(separator: "\n").write(toFile: capture, atomically: true, encoding: .utf8)
         let box = try CollectorBox(feed: "ws://127.0.0.1:9/stocks")
-        let simulator = try box.start("simulate", "--capture", capture, "--port", "0", "--loop", "--now")
-        let url = try await simulator.line(containing: "listening on", within: .seconds(60))
-            .replacing("listening on ", with: "")
+        let feed = try await SimulatedMarket(["--capture", capture, "--loop", "--now"])
         let (collector, port) = try await box.collect(
-            settings: ["MASSIVE_WEBSOCKET_URL": url, "SYMBOLS": "AAPL", "FEED_EVENTS": "T"])
+            settings: ["MASSIVE_WEBSOCKET_URL": feed.url, "SYMBOLS": "AAPL", "FEED_EVENTS": "T"])
         let http = RawHTTP(port: port)
         let line = try await collector.line(containing: "can't be decoded", within: .seconds(10))
         #expect(line.contains("missing_field (p)"), "\(line)")
@@ -170,7 +168,7 @@ import WebAPISupport
         try await http.until("/api/status") { $0.appended >= 2 }
         collector.send(SIGTERM)
         #expect(try await collector.exit() == 0)
-        simulator.send(SIGTERM)
+        feed.process.send(SIGTERM)
     }
 
     @Test func `a mistyped universe key is told for as long as the default list is collected instead`() async throws {

@@ -140,7 +140,7 @@ import WebAPISupport
 
     @Test func `a collector starts and collects while the database never answers`() async throws {
         let listener = try CountingListener()
-        let feed = try await Synthetic(symbols: "AAPL,MSFT")
+        let feed = try await SimulatedMarket(symbols: "AAPL,MSFT", key: "integration-test-key")
         let box = try Box(
             feed: feed.url, events: "A", database: "postgresql://user@127.0.0.1:\(listener.port)/market",
             more: ["SYMBOLS": "", "SYMBOL_UNIVERSE_KEY": "u"])
@@ -182,7 +182,7 @@ import WebAPISupport
     }
 
     @Test func `an import and a changed .env reach a running collector without a new connection`() async throws {
-        let feed = try await Synthetic(symbols: "AAPL,MSFT,IBM,XOM")
+        let feed = try await SimulatedMarket(symbols: "AAPL,MSFT,IBM,XOM", key: "integration-test-key")
         let box = try Box(feed: feed.url, events: "A", more: ["SYMBOLS": ""])
         _ = try box.workspace.write("symbol\nAAPL\nMSFT\n", to: "a.csv")
         _ = try box.workspace.write("symbol\nMSFT\nIBM\n", to: "b.csv")
@@ -298,57 +298,22 @@ extension Box {
     }
 }
 
-/// A feed of made-up events.
-private struct Synthetic {
-    let process: ChildProcess
-    let url: String
-
-    init(symbols: String) async throws {
-        process = try ChildProcess(
-            Places.edgetick, ["simulate", "--port", "0", "--synthetic", symbols],
-            environment: ["SIMULATOR_API_KEY": "integration-test-key"])
-        url = try await process.line(containing: "listening on").replacing("listening on ", with: "")
-    }
-}
-
 /// A port that takes connections and never says anything.
 private final class CountingListener: Sendable {
-    let port: Int
-    private let descriptor: Int32
-    private let accepted = Atomic<Int>(0)
+    private let listener: LoopbackListener
+    private let open = Mutex<[Int32]>([])
 
     init() throws {
-        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let descriptor = descriptor
-        let result = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                bind(descriptor, address, length) == 0 && listen(descriptor, 16) == 0
-                    && getsockname(descriptor, address, &length) == 0
-            }
+        listener = try LoopbackListener()
+        listener.accept { [weak self] client in
+            if let self { self.open.withLock { $0.append(client) } } else { close(client) }
         }
-        guard result else { throw Failed(what: "no free port", output: []) }
-        port = Int(UInt16(bigEndian: address.sin_port))
-        let thread = Thread { [weak self] in
-            var open: [Int32] = []
-            while true {
-                let client = accept(descriptor, nil, nil)
-                guard client >= 0 else { break }
-                self?.accepted.add(1, ordering: .relaxed)
-                open.append(client)
-            }
-            for client in open { close(client) }
-        }
-        thread.start()
     }
 
-    var connections: Int { accepted.load(ordering: .relaxed) }
+    var port: Int { listener.port }
+    var connections: Int { open.withLock { $0.count } }
 
     deinit {
-        shutdown(descriptor, Int32(SHUT_RDWR))
-        close(descriptor)
+        for client in open.withLock({ $0 }) { close(client) }
     }
 }

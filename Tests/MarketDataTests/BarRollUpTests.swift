@@ -59,6 +59,40 @@ import Testing
         #expect(halves.contains { $0.start == session.regularOpen } && halves.count == 32)
     }
 
+    @Test func `the windows at the ends of a span are whole`() throws {
+        let start = try open("2026-07-07")
+        func whole(_ length: BarRollUp.Length, _ from: Int64?, _ to: Int64?) -> [Int64?] {
+            let span = BarRollUp(to: length).whole(from: from, to: to)
+            return [span.from, span.to]
+        }
+        let hour = [start - 1_800_000, start + 1_800_000]
+        #expect(whole(.hours(1), start, start + 60_000) == hour)
+        #expect(whole(.hours(1), hour[0], hour[1]) == hour)
+        #expect(whole(.hours(1), nil, nil) == [nil, nil])
+        // The clocks change on that day.
+        let day = try #require(TradingDay("2026-11-01")).span
+        #expect(whole(.day, day.lowerBound + 1, day.upperBound - 1) == [day.lowerBound, day.upperBound])
+    }
+
+    @Test func `the VWAP of a stock below a cent has its digits`() throws {
+        let start = try open("2026-07-07")
+        let bars = [
+            bar(start, 0.0001, 0.0002, 0.0001, 0.0002, 200, 0.0001),
+            bar(start + 60_000, 0.0001, 0.0002, 0.0001, 0.0002, 100, 0.0002),
+        ]
+        #expect(BarRollUp(to: .hours(1)).bars(of: bars).map(\.vwap) == [0.000133333])
+    }
+
+    @Test func `a bar of an impossible time is in no longer one`() throws {
+        let bars = try [.min, -1, open("2026-07-07"), .max].map { start in
+            Bar(
+                symbol: Symbol("AAPL")!, interval: .minute, start: start, end: start, open: 1, high: 1, low: 1,
+                close: 1,
+                volume: 1)
+        }
+        #expect(BarRollUp(to: .day).bars(of: bars).map(\.count) == [1])
+    }
+
     @Test func `bars of two days never share one`() throws {
         let friday = try #require(TradingDay("2026-10-30")?.session).close - 60_000
         let monday = try #require(TradingDay("2026-11-02")?.session).open

@@ -85,6 +85,51 @@ import Testing
         }
     }
 
+    @Test func `what the buffer lacks is named whoever else has it, from the minute in which it begins to lack`()
+        async throws
+    {
+        try await RelayRig.run(configured { $0.kinds = [.minuteBar] }) { rig in
+            let start = (WallClock.milliseconds() / 60_000 - 30) * 60_000
+            try rig.take([
+                #"[{"ev":"AM","sym":"AAPL","v":10,"o":1,"c":2,"h":3,"l":1,"s":\#(start),"e":\#(start + 60_000)}]"#
+            ])
+            let states: [(symbol: String, state: GapState, asked: [String])] = [
+                ("COVERED", .covered, []), ("PARTIAL", .partial, []), ("ASKED", .partial, ["ASKED"]),
+                ("OPEN", .open, []),
+            ]
+            for (symbol, _, _) in states {
+                rig.tap.record(
+                    Gap(
+                        connection: "primary", symbols: [Symbol(symbol)].compactMap { $0 },
+                        events: [.minuteBar, .trade],
+                        from: start + 30_000, to: start + 80_000, cause: .stalled))
+            }
+            try await rig.buffer.flush()
+            let records = try GapLog.read(directory: rig.workspace.path)
+            try #require(records.count == states.count)
+            for (record, (_, state, asked)) in zip(records, states) where state != .open {
+                let symbols = asked.compactMap { Symbol($0) }.map { (symbol: $0, rows: 0) }
+                try await rig.buffer.settle([GapFill(of: record, symbols: symbols, state: state)])
+            }
+            try Command.run([
+                "/usr/bin/sqlite3", rig.workspace.path + "/ticks.sqlite",
+                """
+                INSERT INTO drops (episode, stream, symbol, reason, from_ms, to_ms, count, at_us)
+                VALUES (1, 'bars', 'DROPPED', 'new_rejected', \(start), \(start), 1, 1)
+                """,
+            ])
+            for (symbol, why) in [
+                ("COVERED", "a gap: stalled"), ("PARTIAL", "a gap: stalled"), ("ASKED", nil),
+                ("OPEN", "a gap: stalled"),
+                ("DROPPED", "given up by the buffer"), ("NONE", nil),
+            ] {
+                let (_, answer) = try await ask(rig, "/v2/aggs/ticker/\(symbol)/range/1/minute/\(start)/\(start)")
+                #expect(answer.missing?.map(\.why) == why.map { [$0] }, "\(symbol)")
+                #expect(answer.missing?.first.map { $0.from == start && $0.to == start } != false, "\(symbol)")
+            }
+        }
+    }
+
     @Test func `a request that can't be met is refused in the provider's form`() async throws {
         try await RelayRig.run(configured { $0.keys = [Secret("the-key-of-this-test")] }) { rig in
             let (status, answer) = try await ask(rig, all)

@@ -38,7 +38,7 @@ import Testing
 
         struct Quote: Decodable {
             var sym: String?
-            var bx: Int32?, bs: Int32?, ax: Int32?, c: Int32?, z: Int32?
+            var bx: Int32?, bs: Int32?, ax: Int32?, `as`: Int32?, c: Int32?, z: Int32?
             var bp: Double?, ap: Double?
             var i: [Int32]?
             var t: Int64?, q: Int64?

@@ -30,6 +30,44 @@ import Testing
         }
     }
 
+    @Test func `are closed when their key is no longer let in; others stay, and a new key is let in`() async throws {
+        try await RelayRig.run(configured { $0.keys = Self.keys }) { rig in
+            let gone = try await rig.client(key: "first-key-0123456")
+            try await gone.subscribe("T.*")
+            let stays = try await rig.client(key: "second-key-012345")
+            try await stays.subscribe("T.*")
+            rig.service.change(keys: [Self.keys[1], Secret("third-key-0123456")])
+            let received = try await gone.wait { $0.isClosed }
+            #expect(received.messages("auth_failed").count == 1 && received.closeCode == 1008)
+            let wrong = try await TestClient.connect(port: rig.port)
+            try await wrong.send(#"{"action":"auth","params":"first-key-0123456"}"#)
+            #expect(try await wrong.wait { $0.isClosed }.messages("auth_failed").count == 1)
+            let new = try await rig.client(key: "third-key-0123456")
+            try await new.subscribe("T.*")
+            let plan = plan(["AAPL"], kinds: [.trade])
+            try rig.take(plan, 0..<20)
+            for client in [stays, new] {
+                #expect(try await client.wait { $0.eventCount >= 20 }.objects == texts(plan, 0..<20))
+            }
+        }
+    }
+
+    @Test func `need a key as long as the relay runs, or none`() async throws {
+        try await RelayRig.run(configured { $0.keys = Self.keys }) { rig in
+            rig.service.change(keys: [])
+            let wrong = try await TestClient.connect(port: rig.port)
+            try await wrong.send(#"{"action":"auth","params":"another-key-altogether"}"#)
+            #expect(try await wrong.wait { $0.isClosed }.messages("auth_failed").count == 1)
+            _ = try await rig.client(key: "first-key-0123456")
+        }
+        try await RelayRig.run { rig in
+            let client = try await rig.client()
+            rig.service.change(keys: Self.keys)
+            _ = try await rig.client(key: "another-key-altogether")
+            #expect(!client.snapshot.isClosed)
+        }
+    }
+
     @Test func `that never log in are closed`() async throws {
         try await RelayRig.run(configured { $0.loginTimeout = .milliseconds(100) }) { rig in
             let client = try await TestClient.connect(port: rig.port)

@@ -1,4 +1,5 @@
 import MarketData
+import TestSupport
 import Testing
 
 @testable import Store
@@ -68,6 +69,57 @@ import Testing
             (-5, now - 6000),
         ]
         #expect(file(rows, alive: nil).life(now: now)?.newest == [.trade: now - 8000])
+    }
+
+    @Test func `times that no event can have say nothing, of the clock neither`() {
+        let nowhere: Int64 = 1_795_630_000_000_000
+        let life = file([(nowhere, now - 8000), (nowhere, now - 7000), (now - 6000, now - 6000)], alive: nil)
+            .life(now: now)
+        #expect(life == PreviousLife(end: now - 6000, newest: [.trade: now - 6000]))
+        #expect(file([(-5, now - 6000)], alive: nil).life(now: now) == PreviousLife(end: now - 6000))
+    }
+
+    @Test func `where there are few events of a kind the others show how far the clock was behind`() {
+        var times = file((1...9).map { (now - $0 * 1000, now - $0 * 1000) }, alive: nil)
+        times.rows[.quote] = [.init(event: now + 7_200_000, received: now - 500)]
+        #expect(times.newest == [.trade: now - 1000, .quote: now - 500])
+    }
+
+    @Test
+    func `gaps that end in the future tell of nothing that was missed, and losses end a day after the events at most`()
+    {
+        let times = file([(now - 6000, now - 6000)], alive: now - 5000)
+        let gap = Gap(
+            connection: "c", symbols: [], events: [.trade], from: now - 7000, to: now + 1, cause: .disconnected)
+        #expect(times.life(now: now, told: [gap])?.told == [])
+        #expect(times.life(now: now + 1, told: [gap])?.told == [gap])
+        #expect(times.life(now: now)?.lossesEnd == now - 5000)
+        // A clock that was days ahead of the events.
+        let ahead = file([(now - 6000, now - 6000)], alive: now + 3 * day).life(now: now + 4 * day)
+        #expect(ahead?.lossesEnd == now - 6000 + day)
+    }
+
+    @Test func `a kind whose rows are far back came shortly before those near the end at the latest`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        var batch = EventBatch(connection: "primary", receivedMicroseconds: now * 1000)
+        func bar(_ interval: Bar.Interval, end: Int64) -> Bar {
+            Bar(
+                symbol: Symbol("A")!, interval: interval, start: end - interval.milliseconds, end: end, open: 1,
+                high: 1,
+                low: 1, close: 1, volume: 1)
+        }
+        batch.bars = [bar(.minute, end: now - 600_000)] + (0..<5000).map { bar(.second, end: now - 9000 + $0) }
+        #expect(buffer.offer(batch) != .refused)
+        try await buffer.flush()
+        await buffer.close()
+        try SoundFile.reading(scratch.ticks) { database in
+            let times = try FileTimes(database)
+            #expect(times.rows[.minuteBar] == [.init(event: now - 9000 - 65_000, received: now)])
+            // Of a stream that never had a row nothing is guessed.
+            #expect(times.rows[.secondBar]?.count == 500 && times.rows[.trade] == nil)
+            #expect(try FileTimes(database, guesses: false).rows[.minuteBar] == nil)
+        }
     }
 
     @Test func `what gaps tell of already is not missed again, in a chain of them too`() {

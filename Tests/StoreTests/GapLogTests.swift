@@ -121,10 +121,10 @@ import Testing
         try await buffer.flush()
         let aapl = Symbol("AAPL")!
         func starts(_ range: ClosedRange<Int64>, since: Int64?) throws -> [Int64] {
-            let found = try GapLog.barStarts(
+            let found = try GapLog.bars(
                 directory: scratch.path, symbols: [aapl], interval: .minute, starts: range, received: since)
             #expect(found.keys.allSatisfy { $0 == aapl })
-            return (found[aapl] ?? []).map { $0 / 60_000 }.sorted()
+            return (found[aapl] ?? [:]).keys.map { $0 / 60_000 }.sorted()
         }
         #expect(try starts(120_000...240_000, since: nil) == [2, 3, 4])
         #expect(try starts(0...600_000, since: 7000) == [7, 8, 9])

@@ -1,3 +1,4 @@
+import GRDB
 import MarketData
 import Store
 import TestSupport
@@ -53,6 +54,39 @@ import Testing
         #expect(try history.bars(.init(symbol: symbol, interval: .minute, limit: 100)).values.count == 10)
     }
 
+    @Test func `rows of impossible times, as others may write them, are read as any`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        // More than one step, so that reading has to decide whether to go on.
+        while buffer.offer(.bars(70_000)) == .refused { try await buffer.flush() }
+        try await buffer.flush()
+        await buffer.close()
+        let queue = try DatabaseQueue(path: scratch.path + "/ticks.sqlite")
+        try await queue.write { database in
+            for moment in [Int64.max, -60_000, .min] {
+                try database.execute(
+                    sql: """
+                        INSERT INTO bars (interval_s, symbol, start_ms, end_ms, open, high, low, close, volume, received_us,
+                            connection, source)
+                        VALUES (60, 'AAPL', ?, 1, 1, 1, 1, 1, 1, 1, 'other', 'other')
+                        """, arguments: [moment])
+                try database.execute(
+                    sql: """
+                        INSERT INTO trades (symbol, time_ms, price, size, received_us, connection)
+                        VALUES ('AAPL', ?, 1, 1, 1, 'other')
+                        """, arguments: [moment])
+            }
+        }
+        try queue.close()
+        let history = TickHistory(directory: scratch.path)
+        let symbol = try #require(Symbol("AAPL"))
+        #expect(try history.bars(.init(symbol: symbol, interval: .minute, limit: 1)).values.map(\.start) == [.max])
+        let trades = try history.events(of: .trades, symbols: [symbol], from: nil, to: nil, limit: 1).values
+        #expect(trades.map(\.time) == [.max])
+        let rows = try #require(try history.sequences(of: .bars))
+        #expect(try history.supersededBars(among: rows, starts: .min ..< .max).isEmpty)
+    }
+
     @Test func `a long file is read in steps, and one who stops is told that there was more`() async throws {
         let scratch = try Scratch()
         let buffer = try scratch.open()
@@ -79,6 +113,36 @@ import Testing
         await buffer.close()
     }
 
+    @Test func `the newest are the newest in their own time, also where a backfill brought old ones last`() async throws
+    {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        let (symbol, other) = (try #require(Symbol("AAPL")), try #require(Symbol("MSFT")))
+        let start: Int64 = 1_700_000_040_000
+        // Among others: an hour is more than two steps of rows.
+        for minute in 0..<60 as Range<Int64> {
+            var batch = Self.batch(minute, [try Self.bar("AAPL", minute: minute, close: 1)])
+            batch.bars += EventBatch.bars(2500, symbol: "MSFT", from: Int(minute) * 2500).bars
+            batch.trades = [Trade(symbol: symbol, time: start + minute * 60_000, price: 1, size: 1)]
+            batch.trades += (0..<2500).map { Trade(symbol: other, time: start + $0, price: 1, size: 1) }
+            while buffer.offer(batch) == .refused { try await buffer.flush() }
+        }
+        let old = try (-120..<0 as Range<Int64>).map { try Self.bar("AAPL", minute: $0, close: 2) }
+        var backfilled = Self.batch(61, old)
+        backfilled.trades = old.map { Trade(symbol: symbol, time: $0.start, price: 2, size: 1) }
+        _ = buffer.offer(backfilled)
+        try await buffer.flush()
+        await buffer.close()
+        let history = TickHistory(directory: scratch.path)
+        for limit in [1, 50, 60, 100, 180, 1000] {
+            let expected = (-120..<60 as Range<Int64>).suffix(limit).map { start + $0 * 60_000 }
+            let bars = try history.bars(.init(symbol: symbol, interval: .minute, limit: limit))
+            #expect(bars.values.map(\.start) == expected && bars.isComplete, "\(limit)")
+            let trades = try history.events(of: .trades, symbols: [symbol], from: nil, to: nil, limit: limit)
+            #expect(trades.values.map(\.time) == expected && trades.isComplete, "\(limit)")
+        }
+    }
+
     @Test func `the newest events of all streams are given newest first, and followed from a sequence`() async throws {
         let scratch = try Scratch()
         let buffer = try scratch.open()
@@ -98,6 +162,9 @@ import Testing
         let (fresh, end) = try history.events(of: .trades, after: last, limit: 10)
         #expect(fresh.map(\.sequence) == [4, 5])
         #expect(end == 5)
+        // Another file has taken its place, which has not come so far.
+        #expect(try history.events(of: .trades, after: 500, limit: 10).last == 5)
+        #expect(try history.events(of: .quotes, after: 500, limit: 10).last == 0)
         await buffer.close()
     }
 

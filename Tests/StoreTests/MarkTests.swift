@@ -1,3 +1,4 @@
+import GRDB
 import MarketData
 import Store
 import Synchronization
@@ -47,7 +48,7 @@ import Testing
     @Test func `a beginning is the row before the first that was received in time`() async throws {
         let scratch = try Scratch()
         let buffer = try scratch.open()
-        #expect(try await buffer.beginning(of: .bars, receivedFrom: 0) == .init(after: 0, oldestEvent: nil))
+        #expect(try await buffer.beginning(of: .bars, receivedFrom: 0) == .init(after: 0, heldSince: nil))
         let first = now()
         for step in 0..<200 { #expect(buffer.offer(.bars(7, received: first + Int64(step) * 1000)) == .accepted) }
         try await buffer.flush()
@@ -58,5 +59,25 @@ import Testing
         #expect(try await buffer.beginning(of: .bars, receivedFrom: .max).after == 1400)
         #expect(try await buffer.beginning(of: .bars, receivedFrom: 0).after == 0)
         await buffer.close()
+    }
+
+    @Test func `where rows were deleted, an old event that was brought later is no beginning`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        let received: Int64 = 1_700_000_000_000_000
+        _ = buffer.offer(.bars(3, received: received))
+        try await buffer.flush()
+        let first = try #require(try await buffer.beginning(of: .bars, receivedFrom: 0).heldSince)
+        #expect(first < received / 1000)
+        await buffer.close()
+        let queue = try DatabaseQueue(path: scratch.path + "/ticks.sqlite")
+        try await queue.write { database in
+            try database.execute(sql: "DELETE FROM bars WHERE seq = 1")
+            try database.execute(sql: "UPDATE streams SET acknowledged = 1, deleted_through = 1 WHERE stream = 'bars'")
+        }
+        try queue.close()
+        let again = try scratch.open()
+        #expect(try await again.beginning(of: .bars, receivedFrom: 0).heldSince == received / 1000)
+        await again.close()
     }
 }

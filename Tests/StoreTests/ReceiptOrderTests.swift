@@ -58,10 +58,10 @@ import Testing
         // The bar of the minute before is received in the middle minute.
         let beginning = try await buffer.beginning(of: .bars, receivedFrom: middle * 1000)
         #expect(beginning.after == 59)
-        let starts = try GapLog.barStarts(
+        let found = try GapLog.bars(
             directory: directory, symbols: [symbol], interval: .minute, starts: middle...base + 119 * Self.minute,
             received: middle)
-        #expect(starts[symbol]?.count == 60)
+        #expect(found[symbol]?.count == 60)
     }
 
     @Test func `rows that are put back hide none that were received before them`() async throws {

@@ -97,6 +97,79 @@ import Testing
         #expect(try repair(scratch.ticks, isForced: false).outcome == .sound)
     }
 
+    /// A sound file of which some pages are overwritten, repaired.
+    private func repaired(
+        without pages: Set<Int>, events: Set<EventKind> = [], cut: Bool = false
+    ) async throws -> (scratch: Scratch, report: RepairReport) {
+        let scratch = try Scratch()
+        var bytes = try await Self.sound.value.image
+        for page in pages {
+            bytes.replaceSubrange((page - 1) * 4096..<page * 4096, with: Data(repeating: 0x5A, count: 4096))
+        }
+        if cut { bytes.removeLast(4096) }
+        try bytes.write(to: URL(fileURLWithPath: scratch.ticks))
+        var options = FileRepair.Options()
+        options.events = events
+        return (scratch, try FileRepair.repair(scratch.ticks, as: .ticks, options: options))
+    }
+
+    private func gaps(_ scratch: Scratch, _ events: String) throws -> [(from: Int64, to: Int64, isUncertain: Bool)] {
+        try scratch.rows("SELECT * FROM gaps WHERE cause = 'damaged' AND events = '\(events)'").map {
+            ($0["from_ms"], $0["to_ms"], $0["uncertain"])
+        }
+    }
+
+    @Test func `rows lost at a stream's beginning came between the file's making and the first that is left`()
+        async throws
+    {
+        let pages = try await Self.sound.value.pages["trades"] ?? [:]
+        let (scratch, report) = try await repaired(without: [try #require(pages[1])])
+        let loss = try #require(report.losses.first)
+        #expect(report.losses.count == 1 && loss.stream == .trades && loss.first == 1 && loss.from == nil)
+        let first = try #require(
+            try scratch.rows(
+                "SELECT time_ms, received_us / 1000 AS received, created_us / 1000 AS made FROM trades, buffer LIMIT 1"
+            ).first)
+        let (time, received, made): (Int64, Int64, Int64) = (first["time_ms"], first["received"], first["made"])
+        let gap = try #require(try gaps(scratch, "T").first)
+        #expect(gap.from == time - (received - made) && gap.to == time && !gap.isUncertain && gap.from < gap.to)
+        let drop = try #require(try scratch.rows("SELECT * FROM drops WHERE reason = 'unreadable'").first)
+        #expect([drop["from_ms"], drop["to_ms"]] as [Int64] == [gap.from, gap.to])
+    }
+
+    @Test func `where rows were deleted before them, when they came can only be estimated`() async throws {
+        let pages = try await Self.sound.value.pages["bars"] ?? [:]
+        let (scratch, report) = try await repaired(without: [try #require(pages[601])])
+        #expect(report.losses.map(\.first) == [601])
+        let gap = try #require(try gaps(scratch, "AM").first)
+        #expect(gap.isUncertain && gap.from < gap.to && gap.to == report.losses.first?.to)
+    }
+
+    @Test func `a stream of which no row is left has a gap over the file's time, and it is unsure`() async throws {
+        let sound = try await Self.sound.value
+        let (scratch, _) = try await repaired(without: Set((sound.pages["trades"] ?? [:]).values))
+        #expect(try scratch.number("SELECT count(*) FROM trades") == 0)
+        let found = try gaps(scratch, "T")
+        // As late as the bars that are left.
+        let beginning = try scratch.number(
+            "SELECT start_ms - received_us / 1000 + created_us / 1000 FROM bars, buffer ORDER BY seq LIMIT 1")
+        let alive = try #require(try scratch.number("SELECT alive_us / 1000 FROM buffer"))
+        let gap = try #require(found.first)
+        #expect(found.count == 1 && gap.isUncertain && gap.from == beginning && gap.to >= alive)
+        // Nothing says that there ever were quotes.
+        #expect(try gaps(scratch, "Q").isEmpty)
+    }
+
+    @Test func `of a kind that is collected all may be gone where the file's end is lost`() async throws {
+        let (scratch, report) = try await repaired(without: [], events: [.quote], cut: true)
+        #expect(report.losesEnd)
+        let gap = try #require(try gaps(scratch, "Q").first)
+        #expect(gap.isUncertain && gap.from < gap.to)
+        #expect(try gaps(scratch, "LULD").isEmpty)
+        let other = try await repaired(without: [], cut: true)
+        #expect(try gaps(other.scratch, "Q").isEmpty)
+    }
+
     @Test func `a collector goes on with a repaired file, under an identifier of its own and with numbers that go on`()
         async throws
     {

@@ -70,22 +70,27 @@ public final class CollectorBox: Sendable {
     }
 }
 
-/// The simulator as a process of its own, with a made-up market.
+/// The simulator as a process of its own.
 public final class SimulatedMarket: Sendable {
     /// The running simulator.
     public let process: ChildProcess
     /// Where it listens.
     public let url: String
 
-    /// Starts the simulator; port 0 takes any free one, and without a `key` every key is let in.
-    public init(
-        symbols: String = "AAPL,MSFT,NVDA", rate: Double = 5, port: Int = 0, key: String? = nil
-    ) async throws {
+    /// Starts the simulator; without a `key` every key is let in.
+    public init(_ arguments: [String], port: Int = 0, key: String? = nil) async throws {
         process = try ChildProcess(
-            Places.edgetick, ["simulate", "--synthetic", symbols, "--rate", "\(rate)", "--port", "\(port)"],
+            Places.edgetick, ["simulate", "--port", "\(port)"] + arguments,
             environment: key.map { ["SIMULATOR_API_KEY": $0] } ?? [:])
         url = try await process.line(containing: "listening on", within: .seconds(60))
             .replacing("listening on ", with: "")
+    }
+
+    /// Starts it with a made-up market; port 0 takes any free one.
+    public convenience init(
+        symbols: String = "AAPL,MSFT,NVDA", rate: Double = 5, port: Int = 0, key: String? = nil
+    ) async throws {
+        try await self.init(["--synthetic", symbols, "--rate", "\(rate)"], port: port, key: key)
     }
 
     /// The port it listens on.

@@ -5,11 +5,10 @@ import Synchronization
 public final class ConnectProxy: Sendable {
     /// The port on 127.0.0.1.
     public let port: Int
-    private let listener: Int32
+    private let listener: LoopbackListener
     private let credentials: String?
     private let answer: String?
     private let received = Mutex<[String]>([])
-    private let isStopped = Atomic(false)
 
     /// Listens on a free port.
     ///
@@ -17,41 +16,24 @@ public final class ConnectProxy: Sendable {
     ///   - credentials: What a request must bring, in base 64; `nil` takes all.
     ///   - answer: What is said in place of a way; an empty text closes the connection, another leaves it open.
     public init(credentials: String? = nil, answer: String? = nil) throws {
-        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        self.listener = listener
+        listener = try LoopbackListener()
+        port = listener.port
         self.credentials = credentials
         self.answer = answer
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let (isListening, address) = Self.withAddress(port: 0) { address in
-            bind(listener, address, length) == 0 && listen(listener, 16) == 0
-                && getsockname(listener, address, &length) == 0
-        }
-        guard isListening else { throw POSIXError(.EADDRINUSE) }
-        port = Int(UInt16(bigEndian: address.sin_port))
-        Thread.detachNewThread { [listener, weak self] in
-            while true {
-                let client = accept(listener, nil, nil)
-                guard client >= 0 else { return }
-                guard let self else {
-                    close(client)
-                    return
-                }
-                Thread.detachNewThread { self.serve(client) }
+        listener.accept { [weak self] client in
+            guard let self else {
+                close(client)
+                return
             }
+            Thread.detachNewThread { self.serve(client) }
         }
     }
-
-    deinit { stop() }
 
     /// The heads of the requests.
     public var heads: [String] { received.withLock { $0 } }
 
     /// Takes no further connection.
-    public func stop() {
-        guard !isStopped.exchange(true, ordering: .relaxed) else { return }
-        shutdown(listener, Int32(SHUT_RDWR))
-        close(listener)
-    }
+    public func stop() { listener.stop() }
 
     private func serve(_ client: Int32) {
         defer { close(client) }
@@ -74,12 +56,9 @@ public final class ConnectProxy: Sendable {
             return Self.say("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n", to: client)
         }
         let target = text.split(separator: " ").dropFirst().first?.split(separator: ":").last.flatMap { Int($0) } ?? 0
-        let server = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        let server = LoopbackListener.makeSocket()
         defer { close(server) }
-        let (isConnected, _) = Self.withAddress(port: target) {
-            connect(server, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
-        }
-        guard text.hasPrefix("CONNECT "), isConnected else { return }
+        guard text.hasPrefix("CONNECT "), LoopbackListener.connect(server, to: target) else { return }
         Self.send(Array("HTTP/1.1 200 Connection established\r\nVia: x\r\n\r\n".utf8)[...], to: client)
         let isBack = DispatchSemaphore(value: 0)
         Thread.detachNewThread {
@@ -118,18 +97,5 @@ public final class ConnectProxy: Sendable {
             rest = rest.dropFirst(written)
         }
         return true
-    }
-
-    private static func withAddress(
-        port: Int, _ body: (UnsafeMutablePointer<sockaddr>) -> Bool
-    ) -> (Bool, sockaddr_in) {
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        address.sin_port = UInt16(truncatingIfNeeded: port).bigEndian
-        let result = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0) }
-        }
-        return (result, address)
     }
 }

@@ -336,19 +336,8 @@ extension PostgresCluster {
 
     /// A port of loopback that nobody listens on now.
     public static func freePort() throws(Failure) -> Int {
-        let socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(socket) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let result = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                bind(socket, address, length) == 0 && getsockname(socket, address, &length) == 0
-            }
-        }
-        guard result else { throw Failure(description: "no free port") }
-        return Int(UInt16(bigEndian: address.sin_port))
+        guard let port = LoopbackListener.freePort() else { throw Failure(description: "no free port") }
+        return port
     }
 
     /// The command as the server's user: PostgreSQL refuses to run as root.

@@ -10,7 +10,8 @@ public final class TCPProxy: Sendable {
         /// Passes the client's bytes on and drops the server's as soon as they hold the text; both connections are
         /// then closed. What the client sent before has reached the server.
         case swallowAnswer(containing: String)
-        /// Keeps connections open and passes nothing on.
+        /// Keeps connections open and passes nothing on. One that bytes were lost of is cut when another mode is set: no line
+        /// goes on behind a hole.
         case blackhole
         /// Cuts the connections that are open and closes new ones at once.
         case refuse
@@ -31,6 +32,9 @@ public final class TCPProxy: Sendable {
         /// Resets a connection to PostgreSQL before the message with this number, of either side, counted from 1 since the
         /// mode was set. The connection has to be idle then, and past its login.
         case cutAtMessage(Int)
+        /// Loses the second message of a COPY's rows, and passes everything else on. The connection has to be idle when the
+        /// mode is set, and past its login.
+        case loseCopyData
     }
 
     private struct State {
@@ -48,33 +52,16 @@ public final class TCPProxy: Sendable {
 
     /// The port on 127.0.0.1.
     public let port: Int
-    private let listener: Int32
+    private let listener: LoopbackListener
     private let state: Mutex<State>
 
     /// Listens on a free port and passes connections on to `target` on 127.0.0.1.
     public init(to target: Int) throws {
         state = Mutex(State(target: target))
-        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        self.listener = listener
-        var address = Self.loopback(port: 0)
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let isListening = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
-                bind(listener, generic, length) == 0 && listen(listener, 16) == 0
-                    && getsockname(listener, generic, &length) == 0
-            }
-        }
-        guard isListening else { throw POSIXError(.EADDRINUSE) }
-        port = Int(UInt16(bigEndian: address.sin_port))
-        Thread.detachNewThread { [listener, weak self] in
-            while true {
-                let client = accept(listener, nil, nil)
-                guard client >= 0, let self else {
-                    if client >= 0 { close(client) }
-                    return
-                }
-                self.serve(client)
-            }
+        listener = try LoopbackListener()
+        port = listener.port
+        listener.accept { [weak self] client in
+            if let self { self.serve(client) } else { close(client) }
         }
     }
 
@@ -120,8 +107,7 @@ public final class TCPProxy: Sendable {
         let sockets = state.withLock { state -> Set<Int32> in
             guard !state.isClosed else { return [] }
             state.isClosed = true
-            shutdown(listener, Int32(SHUT_RDWR))
-            close(listener)
+            listener.stop()
             return state.sockets
         }
         for socket in sockets { shutdown(socket, Int32(SHUT_RDWR)) }
@@ -132,14 +118,8 @@ public final class TCPProxy: Sendable {
             close(client)
             return
         }
-        let server = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var address = Self.loopback(port: state.withLock { $0.target })
-        let isConnected = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(server, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
-            }
-        }
-        guard isConnected else {
+        let server = LoopbackListener.makeSocket()
+        guard LoopbackListener.connect(server, to: state.withLock { $0.target }) else {
             close(client)
             close(server)
             return
@@ -171,6 +151,8 @@ public final class TCPProxy: Sendable {
         var framing = PostgresFraming()
         var filter = CopyErrorFilter()
         var settings = 0
+        var loss = CopyDataLoss()
+        var hasHole = false
         while true {
             // So much of it is passed on.
             var count = read(from, &bytes, bytes.count)
@@ -208,8 +190,18 @@ public final class TCPProxy: Sendable {
             var (allowance, total) = (Int.max, 0)
             var slice = count
             var pause = Duration.zero
+            if hasHole {
+                if case .blackhole = action { continue }
+                Self.reset(to)
+                return
+            }
             switch action {
             case .pass, .cutAfter, .cutAtMessage: break
+            case .loseCopyData:
+                guard !isAnswer else { break }
+                let passed = loss.pass(bytes[..<count])
+                bytes.replaceSubrange(..<passed.count, with: passed)
+                count = passed.count
             case .hideCopyCodes:
                 guard isAnswer else { break }
                 let passed = filter.pass(bytes[..<count])
@@ -226,7 +218,9 @@ public final class TCPProxy: Sendable {
                 Self.reset(to)
                 return
             case .holdAnswers: if isAnswer, !waitWhileHeld() { return }
-            case .blackhole: continue
+            case .blackhole:
+                hasHole = true
+                continue
             case .halfClose: if isAnswer { continue }
             case .slice(let bytes, let time):
                 if !isAnswer { (slice, pause) = (bytes, time) }
@@ -267,14 +261,6 @@ public final class TCPProxy: Sendable {
     private static func reset(_ socket: Int32) {
         var option = linger(l_onoff: 1, l_linger: 0)
         setsockopt(socket, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
-    }
-
-    private static func loopback(port: Int) -> sockaddr_in {
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = UInt16(port).bigEndian
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        return address
     }
 
     private final class OpenEnds: Sendable {

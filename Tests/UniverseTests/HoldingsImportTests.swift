@@ -89,6 +89,19 @@ import Testing
         #expect(list.entries.count == 4 && list.cashRows == 2)
     }
 
+    @Test func `a share is no cash because of the name of its industry`() throws {
+        let list = try read(
+            """
+            Ticker,Name,CUSIP,Classification,Weighting
+            T,AT&T Inc,00206R102,Fixed Line Telecommunications,30%
+            JPM,JPMorgan,46625H100,Money Center Banks,30%
+            AAPL,Apple Inc,037833100,Technology Hardware,30%
+            BIL,Bill,1,Fixed Income,5%
+            FUND,Fund,1,Money Market,5%
+            """)
+        #expect(list.entries.map(\.symbol) == ["T", "JPM", "AAPL"] && list.cashRows == 2)
+    }
+
     @Test(arguments: ["\r\n", "\r"])
     func `line ends of other systems and a byte order mark make no difference`(end: String) throws {
         for text in [Self.spdr, Self.ishares, Self.vanguard] {

@@ -44,7 +44,7 @@ import Testing
         func advance(_ seconds: Int64) { clock.now.add(seconds * 1_000_000_000, ordering: .relaxed) }
 
         func names(_ key: String) async throws -> [String] {
-            try await cache.symbols(of: key).map(\.description)
+            try await cache.resolution(of: key).symbols.map(\.description)
         }
 
         /// Changes the file behind the mirror's back.
@@ -129,7 +129,7 @@ import Testing
             #expect(try await cache.members(ofTheme: "ai").map(\.symbol) == ["NVDA"])
             #expect(try await cache.groups(of: .etf).map(\.memberCount) == [1, 2])
             #expect(try await cache.groups().count == 4)
-            #expect(try await cache.symbols(of: "SPY").map(\.description) == ["AAPL", "XOM"])
+            #expect(try await cache.resolution(of: "SPY").symbols.map(\.description) == ["AAPL", "XOM"])
         }
     }
 
@@ -137,7 +137,7 @@ import Testing
         let rig = try Rig()
         try rig.add("a", ["A"])
         for _ in 0..<2 {
-            await #expect(throws: UniverseError.self) { try await rig.cache.symbols(of: "nothing") }
+            await #expect(throws: UniverseError.self) { try await rig.cache.resolution(of: "nothing") }
         }
         #expect(rig.cache.statistics.failures == 2)
         try rig.add("nothing", ["N"])
@@ -187,14 +187,14 @@ import Testing
         rig.advance(61)
         #expect(try await rig.names("a") == ["A"])
         try await rig.loads(2)
-        await #expect(throws: UniverseError.self) { try await rig.cache.symbols(of: "a") }
+        await #expect(throws: UniverseError.self) { try await rig.cache.resolution(of: "a") }
     }
 
     @Test func `concurrent misses read the file once`() async throws {
         let rig = try Rig()
         try rig.add("big", (0..<2000).map { "S\($0)" })
         try await withThrowingTaskGroup(of: Int.self) { group in
-            for _ in 0..<200 { group.addTask { try await rig.cache.symbols(of: "big").count } }
+            for _ in 0..<200 { group.addTask { try await rig.cache.resolution(of: "big").symbols.count } }
             for try await count in group { #expect(count == 2000) }
         }
         let statistics = rig.cache.statistics
@@ -289,7 +289,7 @@ import Testing
                 group.addTask {
                     for _ in 0..<5000 {
                         guard let symbols = rig.cache.cachedSymbols(of: "a") else {
-                            _ = try? await rig.cache.symbols(of: "a")
+                            _ = try? await rig.cache.resolution(of: "a")
                             continue
                         }
                         let prefixes = Set(symbols.map { $0.description.first })

@@ -185,6 +185,27 @@ import Universe
         #expect(try read("ticker\tweight\nA\t7,12%\n").entries.map(\.weight) == [7.12])
     }
 
+    @Test(arguments: [";", "\t", "|"])
+    func `without a header too, a comma between digits separates nothing where something else does`(separator: String)
+        throws
+    {
+        let text = "AAPL;6,37\nMSFT;5,120\nNVDA;3\n".replacing(";", with: separator)
+        let list = try read(text, strict: true)
+        #expect(symbols(list) == ["AAPL", "MSFT", "NVDA"] && list.entries.map(\.weight) == [6.37, 5.12, 3])
+        // A comma that is no decimal one separates, and a row that was not taken apart has no symbol.
+        #expect(failure(Array("AAPL;Apple, Inc;6,3\nMSFT;Microsoft;5,1\n".utf8))?.reason == .mostRefused)
+        #expect(symbols(try read("AAPL,6,a;b\nMSFT,5,c\n")) == ["AAPL", "MSFT"])
+    }
+
+    @Test(arguments: ["AAPL MSFT PM", "AAPL MSFT NVDA IT", "AAPL MSFT US"])
+    func `a line of symbols is no share listed abroad because the last of them could be an exchange`(text: String)
+        throws
+    {
+        let words = text.split(separator: " ").map(String.init)
+        #expect(symbols(try read(text + "\n")) == words)
+        #expect(SymbolList(text).symbols.map(\.description) == words)
+    }
+
     @Test func `a file of which most rows are refused is refused and names its first row`() throws {
         let error = try #require(
             failure(Array("Company Name,Code\nApple Computer Inc,AAPL\nMicrosoft Corporation,MSFT\nVISA,V\n".utf8)))

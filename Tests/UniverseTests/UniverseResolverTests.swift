@@ -161,7 +161,6 @@ import Testing
             let none = try #require(failure(resolver, "sp500"))
             guard case .unknownKey = none.reason else { throw Wrong(none) }
             #expect(none.description.contains("no groups at all"))
-            #expect(!none.isRetryable)
 
             try fixture.add("sp500", ["A"])
             try fixture.add("empty", [])
@@ -183,19 +182,15 @@ import Testing
     }
 
     @Test func `a mirror that cannot be read is an error that says so`() throws {
-        struct Broken: GroupSource {
-            func headings() throws(StoreError) -> [GroupHeading] {
-                throw StoreError(.inputOutput, operation: "read groups from", path: "universe.sqlite")
-            }
-            func symbols(of groupID: Int64) throws(StoreError) -> GroupSymbols { GroupSymbols() }
+        try MirrorFixture.run { fixture in
+            try fixture.add("sp500", ["A"])
+            let file = "\(fixture.directory)/\(UniverseMirror.fileName)"
+            try Command.run(["/usr/bin/sqlite3", file, "DROP TABLE group_memberships"])
+            let error = try #require(
+                failure(UniverseResolver(mirror: fixture.mirror, environment: "DEFAULT"), "sp500"))
+            guard case .mirror = error.reason else { throw Wrong(error) }
+            #expect(error.description.contains(file))
         }
-        let key = try #require(UniverseKey("sp500"))
-        let error = try #require(throws: UniverseError.self) {
-            try UniverseResolver.resolve(key, in: Broken(), environment: "DEFAULT")
-        }
-        guard case .mirror = error.reason else { throw Wrong(error) }
-        #expect(error.isRetryable)
-        #expect(error.description.contains("cannot read groups from universe.sqlite"))
     }
 
     @Test func `names from outside cannot break a log line`() throws {

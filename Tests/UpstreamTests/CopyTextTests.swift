@@ -86,11 +86,11 @@ import Testing
             bar("A", interval: .second), bar("A", minute: 1, close: 3), bar("C", minute: -1),
         ])
         let selection = BarSelection(rows.bars, in: 0..<7, timestamp: .start)
-        #expect(selection.minutes == [6, 2, 5, 0])
-        #expect(selection.seconds == [4])
+        let minutes = BarGroup(interval: .minute, source: .stream)
+        #expect(selection.groups == [minutes: [6, 2, 5, 0], BarGroup(interval: .second, source: .stream): [4]])
         #expect(selection.superseded == 2)
         let rest = BarSelection(rows.bars, in: 1..<4, timestamp: .end)
-        #expect(rest.minutes == [2, 3] && rest.superseded == 1)
+        #expect(rest.groups == [minutes: [2, 3]] && rest.superseded == 1)
     }
 
     @Test func `the staging path is kept the longer the more often a direct try meets a key`() {

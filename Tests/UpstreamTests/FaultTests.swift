@@ -102,7 +102,7 @@ import Testing
             #expect(error?.reason == .deadline && error?.isRetryable == true)
         }
         try sandbox.cluster.thaw()
-        #expect(took > .seconds(1) && took < .seconds(3))
+        #expect(took > .seconds(1) && took < .seconds(10))
         #expect(try await uploader.upload(rows).inserted == 90)
         #expect(try sandbox.run(whole) == "100|100|1|100")
     }
@@ -120,7 +120,7 @@ import Testing
             let error = await #expect(throws: UpstreamError.self) { try await uploader.connect() }
             #expect(error?.reason == .deadline)
         }
-        #expect(took > .milliseconds(350) && took < .seconds(2))
+        #expect(took > .milliseconds(350) && took < .seconds(8))
     }
 
     @Test func `a line that goes dead during the COPY is given up at the deadline`() async throws {
@@ -136,6 +136,37 @@ import Testing
         proxy.set(.pass)
         #expect(try await uploader.upload(rows).inserted == 20_000)
         #expect(try sandbox.run(whole) == "20000|20000|1|20000")
+    }
+
+    @Test func `rows that vanish on the way are noticed by the server's count, and go up whole the next time`()
+        async throws
+    {
+        let sandbox = try await sandbox()
+        let proxy = try TCPProxy(to: sandbox.cluster.port)
+        defer { proxy.stop() }
+        let uploader = try sandbox.uploader(port: proxy.port)
+        try await uploader.connect()
+        proxy.set(.loseCopyData)
+        let rows = trades(20_000)
+        let error = await #expect(throws: UpstreamError.self) { try await uploader.upload(rows) }
+        #expect(error?.reason == .busy && error?.text.contains("20,000 rows were sent and the server stored ") == true)
+        #expect(try sandbox.run("SELECT count(*) FROM trades") == "0")
+        proxy.set(.pass)
+        #expect(try await uploader.upload(rows).inserted == 20_000)
+        #expect(try sandbox.run(whole) == "20000|20000|1|20000")
+    }
+
+    @Test func `rows that a trigger keeps out of their table count as kept out, not as uploaded`() async throws {
+        let sandbox = try await sandbox()
+        try sandbox.run(
+            """
+            CREATE FUNCTION odd() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN IF NEW.trade_id::int % 2 = 1 THEN RETURN NULL; END IF; RETURN NEW; END $$;
+            CREATE TRIGGER odd BEFORE INSERT ON trades FOR EACH ROW EXECUTE FUNCTION odd();
+            """)
+        let outcome = try await sandbox.uploader().upload(trades(1001))
+        #expect(outcome.inserted == 500 && outcome.keptOut == 501)
+        #expect(try sandbox.run("SELECT count(*) FROM trades") == "500")
     }
 
     @Test func `the next server of the list is taken when the first is silent or down`() async throws {
@@ -161,7 +192,7 @@ import Testing
             let error = await #expect(throws: UpstreamError.self) { try await upload.value }
             #expect(error?.reason == .cancelled)
         }
-        #expect(took < .seconds(2))
+        #expect(took < .seconds(10))
         // The server noticed: the lock that its session waited for is wanted by nobody.
         let waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
         let deadline = ContinuousClock.now + .seconds(10)

@@ -87,6 +87,16 @@ struct FleetTableTests {
         try await Waiting.until(within: .seconds(5)) { try await reader.rows().first?.isConnected == false }
     }
 
+    @Test func `a connection that was ended while it was idle is made again at once`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        let table = FleetTable(configuration: try sandbox.configuration())
+        _ = try await table.write(report("a"))
+        #expect(try sandbox.cluster.endSessions(of: sandbox.database) == 1)
+        _ = try await table.write(report("a"))
+        #expect(try await table.rows().first?.isConnected == true)
+        await table.disconnect()
+    }
+
     @Test(.enabled(if: PgBouncer.program != nil, "PgBouncer is not installed"))
     func `behind a pooler whether a box is connected is not known`() async throws {
         let sandbox = try await Sandbox.migrated()

@@ -67,6 +67,46 @@ import Testing
         #expect(await failure(demanding)?.reason == .readOnly)
     }
 
+    @Test func `where a server takes no writes any more, another one of the URI is tried`() async throws {
+        let (first, second) = (try PostgresCluster(), try PostgresCluster())
+        for cluster in [first, second] {
+            try cluster.psql("CREATE DATABASE market", database: "postgres")
+            _ = try await UpstreamSchema.migrate(
+                UpstreamConfiguration(uri: cluster.uri("market"), collector: "edge-1"))
+        }
+        let uri =
+            "postgresql://\(first.superuser)@127.0.0.1:\(first.port),127.0.0.1:\(second.port)/market"
+            + "?target_session_attrs=read-write"
+        let uploader = Uploader(
+            configuration: try UpstreamConfiguration(uri: uri, collector: "edge-1"),
+            bufferID: "2b1f6e0a-93a5-4d0e-8a57-0c1d8a4e5f60", logger: quiet)
+        #expect(try await uploader.upload(trades(3)).inserted == 3)
+        // Sessions that are open stay so, and take no writes from then on.
+        try first.psql("ALTER SYSTEM SET default_transaction_read_only = on", database: "postgres")
+        try first.psql("SELECT pg_reload_conf()", database: "postgres")
+        try await Waiting.until(within: .seconds(30)) {
+            try first.psql("SHOW default_transaction_read_only", database: "market").hasPrefix("on")
+        }
+        #expect(await failure(uploader, quotes(3))?.reason == .readOnly)
+        try await uploader.connect()
+        #expect(try await uploader.upload(quotes(3)).inserted == 3)
+        #expect(try second.psql("SELECT count(*) FROM quotes", database: "market").hasPrefix("3"))
+    }
+
+    @Test func `a key that somebody drops under a running upload is missed within a minute`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        let uploader = try sandbox.uploader()
+        #expect(try await uploader.upload(batch([bar(close: 1)])).inserted == 1)
+        try sandbox.run("ALTER TABLE ohlcv_1min DROP CONSTRAINT ohlcv_1min_pkey")
+        try await uploader.connect(readingTablesAfter: .zero)
+        let error = await failure(uploader, batch([bar(close: 2)], from: 2))
+        #expect(error?.reason == .schema && error?.text.contains("unique key on (symbol, timestamp)") == true)
+        #expect(try sandbox.run("SELECT count(*), max(close) FROM ohlcv_1min") == "1|1")
+        try sandbox.run("ALTER TABLE ohlcv_1min ADD PRIMARY KEY (symbol, timestamp)")
+        _ = try await uploader.upload(batch([bar(close: 2)], from: 2))
+        #expect(try sandbox.run("SELECT count(*), max(close) FROM ohlcv_1min") == "1|2")
+    }
+
     @Test func `a standby takes nothing and is named as such, and once it is promoted takes what waited`() async throws
     {
         let cluster = try PostgresCluster(settings: ["wal_level": "replica"])

@@ -270,6 +270,47 @@ import Testing
         #expect(!change.stopsUpload)
     }
 
+    @Test func `a table that a crash empties, and one without an index to find events by, are told`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        try sandbox.run("ALTER TABLE quotes SET UNLOGGED; DROP INDEX trades_symbol_time")
+        let changes = try await UpstreamSchema.check(sandbox.configuration())
+        let warnings = Dictionary(uniqueKeysWithValues: changes.map { ($0.table, $0.warnings) }).filter {
+            !$0.value.isEmpty
+        }
+        #expect(Set(warnings.keys) == ["quotes", "trades"])
+        #expect(warnings["quotes"]?.first?.hasSuffix("(ALTER TABLE public.quotes SET LOGGED)") == true)
+        #expect(warnings["trades"]?.first?.hasSuffix("(CREATE INDEX ON public.trades (symbol, time))") == true)
+        #expect(changes.allSatisfy { !$0.stopsUpload })
+        for sql in ["ALTER TABLE public.quotes SET LOGGED", "CREATE INDEX ON public.trades (symbol, time)"] {
+            try sandbox.run(sql)
+        }
+        #expect(try await UpstreamSchema.check(sandbox.configuration()).allSatisfy { $0.state == .present })
+    }
+
+    @Test func `rows are looked up by a list that the table keeps as json, too`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        try sandbox.run("ALTER TABLE luld ALTER indicators TYPE json USING indicators::json")
+        let uploader = try sandbox.uploader()
+        let rows = BufferedBatch(EventStream.luld.fullAndBareEvents(), of: .luld)
+        _ = try await uploader.upload(rows)
+        #expect(try await uploader.lookUp(rows).present.count == rows.count)
+    }
+
+    @Test func `rows are looked up in one reading of a table without an index to find them by`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        try sandbox.run("DROP INDEX trades_symbol_time")
+        let uploader = try sandbox.uploader()
+        _ = try await uploader.upload(trades(300))
+        await uploader.disconnect()
+        let scans = "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'trades'"
+        let before = try #require(Int(try sandbox.run(scans)))
+        #expect(try await uploader.lookUp(trades(400)).present == Set(1...300))
+        await uploader.disconnect()
+        // A session says what it did when it ends.
+        try await Waiting.until(within: .seconds(30)) { Int(try sandbox.run(scans)) ?? 0 > before }
+        #expect(try #require(Int(try sandbox.run(scans))) - before <= 4)
+    }
+
     @Test(arguments: [(BarTimestamp.start, 0), (.end, 1)])
     func `bars of another writer tell under which moment they stand`(meaning: BarTimestamp, shift: Int) async throws {
         let sandbox = try await Sandbox.prepared(

@@ -239,6 +239,39 @@ struct TickIdentityTests {
         #expect(try await box(sandbox, "nyc-b", needsIdentity: true).upload(trades(3)).inserted == 3)
     }
 
+    @Test func `an identity that somebody drops under a running upload is missed at once, and nothing is doubled`()
+        async throws
+    {
+        let sandbox = try await identified()
+        let second = try box(sandbox, "nyc-b", needsIdentity: true)
+        #expect(try await box(sandbox, "nyc-a", needsIdentity: true).upload(trades(5)).inserted == 5)
+        #expect(try await second.upload(trades(2)).unchanged == 2)
+        try sandbox.run("DROP INDEX trades_identity")
+        for word in ["unique", "edgetick migrate --tick-identity"] {
+            let error = await #expect(throws: UpstreamError.self) { try await second.upload(trades(5)) }
+            #expect(
+                error?.reason == .schema && error?.description.contains(word) == true, "\(error?.description ?? "")")
+        }
+        #expect(try sandbox.run("SELECT count(*) FROM trades") == "5")
+    }
+
+    @Test func `doubles are not removed where a trigger keeps out what is put back`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        for name in ["nyc-a", "nyc-b"] { _ = try await box(sandbox, name).upload(trades(5)) }
+        let finding = try #require(try await IdentityMaker.look(sandbox.configuration(), for: [.trade]).first)
+        #expect(finding.doubledRows == 5)
+        try sandbox.run(
+            """
+            CREATE FUNCTION skip() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+            CREATE TRIGGER skip BEFORE INSERT ON trades FOR EACH ROW EXECUTE FUNCTION skip()
+            """)
+        let error = await #expect(throws: UpstreamError.self) {
+            try await IdentityMaker.make(finding, sandbox.configuration(), removingDoubles: true)
+        }
+        #expect(error?.text.contains("trigger") == true)
+        #expect(try sandbox.run("SELECT count(*) FROM trades") == "10")
+    }
+
     @Test(.enabled(if: PostgresCluster.offersTimescale, "TimescaleDB is not installed on this machine"))
     func `a hypertable with compressed chunks has each event once, in them too`() async throws {
         let cluster = try PostgresCluster(settings: ["shared_preload_libraries": "timescaledb"])

@@ -137,6 +137,15 @@ import Testing
         #expect(refusal.sqlState == "08P01" && refusal.reason(duringTLS: false) == .configuration)
     }
 
+    @Test(arguments: [
+        "query_wait_timeout", "no more connections allowed (max_client_conn)",
+        "server login has been failing, try again later (server_login_retry)", "pgbouncer cannot connect to server",
+    ])
+    func `what a pooler says while its server is down, or its pool is full, passes by itself`(text: String) {
+        let refusal = ConnectionRefusal("connection failed: FATAL:  08P01: \(text)", needsPassword: false)
+        #expect(refusal.reason(duringTLS: false) == .connectionLost)
+    }
+
     @Test func `the search path and the role may be chosen`() throws {
         let uri = "postgresql://u@localhost/db?options=-csearch_path%3Dmarket%20-c%20role%3Dwriter"
         #expect(try settings(uri).options["options"] == "-csearch_path=market -c role=writer")
@@ -153,7 +162,7 @@ import Testing
 
     @Test func `a secret is masked wherever it stands in a text`() {
         let secrets = SecretTexts(["s3cret", "s3cret-longer", ""])
-        #expect(secrets.mask("a s3cret-longer b s3cret\nc") == "a •••• b •••• c")
+        #expect(secrets.mask("a s3cret-longer b s3cret\n\tc") == "a •••• b •••• c")
     }
 
     @Test func `the code is found in a refusal in any language`() {

@@ -145,13 +145,25 @@ import Testing
         let error = try #require(await #expect(throws: UpstreamError.self) { try await push.push(mine) })
         for part in [
             "INSERT, UPDATE ON public.definition_groups", "USAGE ON SEQUENCE public.definition_groups_id_seq",
-            "INSERT, DELETE ON public.group_memberships", "USAGE ON SEQUENCE public.group_memberships_id_seq",
+            "INSERT, UPDATE, DELETE ON public.group_memberships", "USAGE ON SEQUENCE public.group_memberships_id_seq",
         ] {
             #expect(error.text.contains("GRANT \(part) TO \(user);"), "\(error.text)")
         }
         try sandbox.run(String(error.text.drop { $0 != ":" }.dropFirst()))
         #expect(try await push.push(mine).failed.isEmpty)
         #expect(try sandbox.run("SELECT count(*) FROM group_memberships") == "2")
+    }
+
+    @Test func `a moment without end is no reason to read no groups`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        try sandbox.run(
+            """
+            INSERT INTO definition_groups (name, type, created_at) VALUES ('mine', 'UNIVERSE', 'infinity');
+            INSERT INTO group_memberships (group_id, symbol, created_at) VALUES (1, 'A', '-infinity')
+            """)
+        let group = try #require(try await read(sandbox).records.groups.first)
+        #expect(group.createdAt == nil && group.updatedAt != nil)
+        #expect(group.members.map(\.symbol) == ["A"] && group.members.first?.createdAt == nil)
     }
 
     @Test func `a push writes the difference, keeps what others wrote, and asks before it rewrites a group`()
@@ -161,8 +173,10 @@ import Testing
         try sandbox.run(
             """
             INSERT INTO definition_groups (name, type, description) VALUES ('mine', 'UNIVERSE', 'd'), ('other', 'ETF', 'o');
-            INSERT INTO group_memberships (group_id, symbol, weight, metadata)
-            VALUES (1, 'A', 1, '{"k": "v"}'), (1, 'B', 2, NULL), (1, 'C', NULL, NULL), (2, 'X', 1, NULL);
+            ALTER TABLE group_memberships ADD COLUMN note text;
+            INSERT INTO group_memberships (group_id, symbol, weight, metadata, created_at, note)
+            VALUES (1, 'A', 1, '{"k": "v"}', '2020-01-01', 'by hand'), (1, 'B', 2, NULL, now(), NULL),
+                (1, 'C', NULL, NULL, now(), NULL), (2, 'X', 1, NULL, now(), NULL);
             """)
         let push = UniversePush(configuration: try sandbox.configuration())
         let mine = group("mine", [.init(symbol: "A", weight: 1.5), .init(symbol: "B", weight: 2), .init(symbol: "C")])
@@ -171,6 +185,9 @@ import Testing
         #expect(
             try sandbox.run("SELECT symbol, weight, metadata FROM group_memberships WHERE group_id = 1 ORDER BY 1")
                 == "A|1.5|{\"k\": \"v\"}\nB|2|\nC||")
+        #expect(
+            try sandbox.run("SELECT created_at::date, note FROM group_memberships WHERE symbol = 'A'")
+                == "2020-01-01|by hand")
         #expect(try sandbox.run("SELECT description FROM definition_groups ORDER BY id") == "d\no")
         let large = group("mine", members("A", "Y", "Z"))
         let error = await #expect(throws: UpstreamError.self) { try await push.push([large]) }

@@ -1,4 +1,5 @@
 public import Foundation
+import TestSupport
 
 /// An HTTP client over a plain socket, which sends just the bytes it is told to.
 public struct RawHTTP: Sendable {
@@ -109,7 +110,7 @@ public final class RawSocket {
     /// Connects to a port of 127.0.0.1; reads and writes give up after `timeout` seconds. The kernel keeps about
     /// `receiveBytes` of what is not read yet; by default as it likes, which is megabytes.
     public init(port: Int, timeout: Double = 10, receiveBytes: Int32? = nil) throws {
-        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        descriptor = LoopbackListener.makeSocket()
         guard descriptor >= 0 else { throw RawHTTP.Failure(description: "no socket: \(errno)") }
         var limit = timeval(tv_sec: Int(timeout), tv_usec: Int((timeout - timeout.rounded(.down)) * 1_000_000))
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
@@ -117,16 +118,9 @@ public final class RawSocket {
         if var bytes = receiveBytes {
             setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &bytes, socklen_t(MemoryLayout<Int32>.size))
         }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = in_port_t(UInt16(port)).bigEndian
-        address.sin_addr.s_addr = inet_addr("127.0.0.1")
-        let result = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
+        guard LoopbackListener.connect(descriptor, to: port) else {
+            throw RawHTTP.Failure(description: "cannot connect: \(errno)")
         }
-        guard result == 0 else { throw RawHTTP.Failure(description: "cannot connect: \(errno)") }
     }
 
     deinit { close(descriptor) }

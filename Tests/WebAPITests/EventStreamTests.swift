@@ -177,6 +177,23 @@ import WebAPISupport
         }
     }
 
+    @Test func `a reader of a quiet symbol hears that the stream lives, sooner than the page gives it up`()
+        async throws
+    {
+        try await RunningServer.run { server in
+            let port = server.port
+            let waited = try await RawHTTP.onThread {
+                let socket = try RawSocket(port: port)
+                let target = "/api/events?types=tick_update&symbol=QUIET"
+                try socket.send(Data("GET \(target) HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8))
+                let start = ContinuousClock.now
+                while let line = try socket.line(), line != ": still here" {}
+                return ContinuousClock.now - start
+            }
+            #expect(waited < .seconds(9))
+        }
+    }
+
     @Test func `too many readers are refused, and a place that is free again is given`() async throws {
         var limits = WebConfiguration.Limits()
         limits.eventClients = 1

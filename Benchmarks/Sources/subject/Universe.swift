@@ -17,7 +17,7 @@ func universeFigures(directory: String) async throws -> [(name: String, value: D
     let before = residentBytes()
     let cache = RelationshipCache(mirror: mirror, options: .init(environment: "DEFAULT"))
     try await cache.warmUp()
-    for key in ["all", Market.join] { _ = try await cache.symbols(of: key) }
+    for key in ["all", Market.join] { _ = try await cache.resolution(of: key) }
     let memory = residentBytes() - before
 
     let resolver = UniverseResolver(mirror: mirror, environment: "DEFAULT")
@@ -26,7 +26,7 @@ func universeFigures(directory: String) async throws -> [(name: String, value: D
     for _ in 0..<300 {
         cache.invalidate(.key(.universe, Market.join))
         let start = ContinuousClock.now
-        _ = try await cache.symbols(of: Market.join)
+        _ = try await cache.resolution(of: Market.join)
         misses.append((ContinuousClock.now - start) / .microseconds(1))
     }
 
@@ -36,7 +36,7 @@ func universeFigures(directory: String) async throws -> [(name: String, value: D
     let each = (0..<200_000).map { _ in
         milliseconds { sum &+= cache.cachedSymbols(of: Market.join)?.count ?? 0 } * 1e6
     }
-    let plain = [Market.join: try await cache.symbols(of: Market.join)]
+    let plain = [Market.join: try await cache.resolution(of: Market.join).symbols]
     let lookups = milliseconds { for _ in 0..<count { sum &+= plain[Market.join]?.count ?? 0 } }
     guard sum > 0 else { throw NothingFound() }
     return [

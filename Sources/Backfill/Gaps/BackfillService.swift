@@ -12,7 +12,7 @@ public struct BackfillService: Service {
         /// How far back to reach; what is older is left to `edgetick backfill`.
         public var reach: Duration = .seconds(7 * 86_400)
         /// How long to leave the server alone after a failure that waiting does not end.
-        public var refusedPause: Duration = .seconds(3600)
+        var refusedPause: Duration = .seconds(3600)
 
         /// Makes a configuration with the defaults.
         public init() {}
@@ -48,7 +48,6 @@ public struct BackfillService: Service {
     public func close() async { await client.shutdown() }
 
     private func work() async {
-        let filler = GapFiller(client: client, buffer: buffer)
         var queue = GapQueue(
             rules: .init(
                 settleTime: configuration.settleTime.milliseconds, reach: configuration.reach.milliseconds,
@@ -58,7 +57,7 @@ public struct BackfillService: Service {
         buffer.onNotes { bell.ring() }
         while !Task.isCancelled {
             let begun = ContinuousClock.now
-            let next = await pass(filler, &queue, &uncovered)
+            let next = await pass(&queue, &uncovered)
             await bell.sleep(upTo: next ?? .seconds(3600))
             // Notes may come with every commit, and one look serves many.
             try? await Task.sleep(until: begun + .seconds(1), clock: .continuous)
@@ -68,9 +67,7 @@ public struct BackfillService: Service {
     /// Fills what can be filled now.
     ///
     /// - Returns: how long until something else is due; `nil` when nothing will be by itself.
-    private func pass(
-        _ filler: GapFiller, _ queue: inout GapQueue, _ uncovered: inout Set<EventKind>
-    ) async -> Duration? {
+    private func pass(_ queue: inout GapQueue, _ uncovered: inout Set<EventKind>) async -> Duration? {
         let open: [GapRecord]
         do {
             open = try GapLog.read(directory: buffer.directory, states: [.open], limit: 1000)
@@ -79,8 +76,9 @@ public struct BackfillService: Service {
             return .seconds(5)
         }
         var rest = open
-        for record in queue.due(open, wall: WallClock.milliseconds(), now: Self.now).now
-        where !queue.isResting(now: Self.now) {
+        let due = queue.due(open, wall: WallClock.milliseconds(), now: Self.now).now
+        var filler = GapFiller(client: client, buffer: buffer, gaps: due)
+        for record in due where !queue.isResting(now: Self.now) {
             do throws(BackfillError) {
                 let earliest = WallClock.milliseconds() - configuration.reach.milliseconds
                 let access = try await filler.access(record.gap, uncovered: uncovered, identified: identified)

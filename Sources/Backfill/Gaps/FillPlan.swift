@@ -1,30 +1,30 @@
-public import MarketData
-public import Store
+import MarketData
+import Store
 
 /// Decides what to ask for to fill a gap. Reads no clock, knows no network.
 public struct FillPlan: Sendable, Equatable {
     /// Bars, trades or quotes of one symbol that may be missing.
-    public struct Request: Sendable, Equatable {
+    struct Request: Sendable, Equatable {
         /// The symbol.
         public var symbol: Symbol
         /// Their kind.
         public var event: EventKind
         /// The bars' starts, or the ticks' times, in milliseconds since the Unix epoch.
-        public var starts: ClosedRange<Int64>
+        var starts: ClosedRange<Int64>
 
         /// The bars' length.
         public var interval: Bar.Interval { event == .minuteBar ? .minute : .second }
     }
 
     /// How long a bar is corrected after its window: a correction that came in the gap is of a bar before it.
-    public static let reach: Int64 = 15 * 60_000
+    static let reach: Int64 = 15 * 60_000
 
     /// What is to be asked for.
-    public var requests: [Request] = []
+    var requests: [Request] = []
     /// Whether the gap begins before what may be asked for.
-    public var isCut = false
+    var isCut = false
     /// What became of the gap, when there is nothing to ask for.
-    public var verdict: (state: GapState, detail: String)?
+    var verdict: (state: GapState, detail: String)?
 
     /// Compares all parts.
     public static func == (left: FillPlan, right: FillPlan) -> Bool {
@@ -38,7 +38,7 @@ public struct FillPlan: Sendable, Equatable {
     ///   - everything: the symbols to ask for where the gap names none.
     ///   - earliest: what is before is left alone, in milliseconds since the Unix epoch.
     ///   - ticks: which trades and quotes may be asked for.
-    public init(
+    init(
         _ record: GapRecord, everything: Set<Symbol>, earliest: Int64? = nil, ticks: TickAccess = .all
     ) {
         let gap = record.gap
@@ -85,7 +85,7 @@ public struct FillPlan: Sendable, Equatable {
     }
 
     /// The starts of the bars that were due in a span; `nil` when none was.
-    public static func starts(_ kind: EventKind, from: Int64, to: Int64) -> ClosedRange<Int64>? {
+    static func starts(_ kind: EventKind, from: Int64, to: Int64) -> ClosedRange<Int64>? {
         let length: Int64 = kind == .minuteBar ? 60_000 : 1000
         // The first window that may have been corrected, the last that ends by `to`.
         let first = (from - reach) / length * length

@@ -1,8 +1,8 @@
 public import MarketData
 public import Store
 
-/// Fills gaps from the REST API: asks, leaves out what the stream brought, hands the rest to the buffer, and keeps
-/// in the file how far it came.
+/// Fills gaps from the REST API, one after another: asks, leaves out what the stream brought, hands the rest to the
+/// buffer, and keeps in the file how far it came.
 ///
 /// A bar that is in the buffer already is left out, and one that comes later has the later sequence and wins. One from
 /// shortly before the gap is brought again when late trades have added to it meanwhile: its correction was missed.
@@ -21,12 +21,19 @@ public struct GapFiller: Sendable {
 
     private let client: AggregatesClient
     private let buffer: TickBuffer
+    private var ticks: TickFiller
+    /// The symbols of gaps that name none, by the streams that they lack.
+    private var everything: [Set<EventStream>: Set<Symbol>] = [:]
     private var directory: String { buffer.directory }
 
     /// Makes a filler.
-    public init(client: AggregatesClient, buffer: TickBuffer) {
+    ///
+    /// - Parameter gaps: those that will be filled, in their order. Each must have ended before the first is filled: what
+    ///   is asked for one is not asked again for another, and is looked up in the file together.
+    public init(client: AggregatesClient, buffer: TickBuffer, gaps: [GapRecord] = []) {
         self.client = client
         self.buffer = buffer
+        ticks = TickFiller(client: client, buffer: buffer, gaps: gaps)
     }
 
     /// Fills one gap, from where it was left, and stores what became of it.
@@ -39,13 +46,13 @@ public struct GapFiller: Sendable {
     /// - Returns: what became of it.
     /// - Throws: what asking throws; the gap then stays open, and what was done is not done again.
     @discardableResult
-    public func fill(
+    public mutating func fill(
         _ record: GapRecord, earliest: Int64? = nil, ticks access: TickAccess = .all,
         uncovered: (EventKind) -> Void = { _ in }, progress: @Sendable (Progress) -> Void = { _ in }
     ) async throws(BackfillError) -> GapState {
         var everything: Set<Symbol> = []
         if record.gap.symbols.isEmpty {
-            everything = try everySymbol(of: record.gap.events)
+            everything = try known(record.gap.events)
         }
         let plan = FillPlan(record, everything: everything, earliest: earliest, ticks: access)
         if let verdict = plan.verdict {
@@ -62,12 +69,20 @@ public struct GapFiller: Sendable {
             return .open
         }
         let result = try await bring(bars, received: received, gap: record, progress)
-        let ticks = try await TickFiller(client: client, buffer: buffer).bring(
+        let ticks = try await ticks.bring(
             plan.requests.filter { $0.event.stream != .bars }, of: record, within: access.budget)
         for kind in ticks.uncovered { uncovered(kind) }
         let (state, detail) = FillVerdict.of(record, result, ticks, access, asked: everything.count)
         try await settle([GapFill(of: record, state: state, detail: detail)])
         return state
+    }
+
+    private mutating func known(_ events: [EventKind]) throws(BackfillError) -> Set<Symbol> {
+        let streams = Set(events.map(\.stream))
+        if let known = everything[streams] { return known }
+        let found = try everySymbol(of: events)
+        everything[streams] = found
+        return found
     }
 
     /// The symbols that a connection which takes everything may have had: those of the file's last day, and all of the
@@ -195,20 +210,15 @@ public struct GapFiller: Sendable {
             try await buffer.durable()
             let symbols = Set(haul.bars.map(\.symbol))
             let present = try reading { () throws(StoreError) in
-                try GapLog.barStarts(
+                try GapLog.bars(
                     directory: directory, symbols: symbols, interval: first.interval, starts: starts,
                     received: received)
             }
-            var before: [Symbol: [Int64: Bar]] = [:]
-            if let gap, starts.lowerBound < gap.gap.from {
-                before = try reading { () throws(StoreError) in
-                    try GapLog.bars(
-                        directory: directory, symbols: symbols, interval: first.interval,
-                        starts: starts.lowerBound...min(gap.gap.from - 1, starts.upperBound), received: received)
-                }
+            let bars = haul.bars.compactMap { bar -> Bar? in
+                guard let known = present[bar.symbol]?[bar.start] else { return bar }
+                guard let gap, bar.start < gap.gap.from else { return nil }
+                return known.corrected(by: bar)
             }
-            let missing = haul.bars.filter { present[$0.symbol]?.contains($0.start) != true }
-            let bars = missing + haul.bars.compactMap { before[$0.symbol]?[$0.start]?.corrected(by: $0) }
             for bar in bars { haul.rows[bar.symbol, default: 0] += 1 }
             progress.rows += bars.count
             progress.present += haul.bars.count - bars.count
@@ -239,7 +249,7 @@ enum FillVerdict {
     ) -> (state: GapState, detail: String) {
         let kinds = Set(record.gap.events)
         let rows = (bars: record.rows + bars.rows, ticks: record.ticks + ticks.rows)
-        let cameBefore = bars.present > 0 || ticks.present > 0 || !record.settled.isEmpty
+        let cameBefore = bars.present > 0 || ticks.present > 0 || ticks.isShared || !record.settled.isEmpty
         var parts: [String] = []
         if rows.bars > 0 { parts.append(rows.bars.counted("bar")) }
         if rows.ticks > 0 { parts.append(rows.ticks.counted("trade or quote", "trades and quotes")) }

@@ -1,4 +1,4 @@
-public import MarketData
+import MarketData
 public import Store
 
 /// Which ticks of a gap may be fetched again, why others may not, and how much at most.
@@ -9,21 +9,21 @@ public struct TickAccess: Sendable, Equatable {
     /// How much is fetched for one gap.
     public struct Budget: Sendable, Equatable {
         /// Pages asked for.
-        public var requests = 2000
+        var requests = 2000
         /// Rows stored.
         public var rows = 2_000_000
 
         /// The usual budget.
-        public init() {}
+        init() {}
     }
 
     /// The kinds that the REST API has.
-    public static let possible: Set<EventKind> = [.trade, .quote]
+    static let possible: Set<EventKind> = [.trade, .quote]
 
     /// The kinds that may be asked for.
-    public var kinds: Set<EventKind>
+    var kinds: Set<EventKind>
     /// Why others are not.
-    public var refusals: [EventKind: String] = [:]
+    var refusals: [EventKind: String] = [:]
     /// How much at most; `nil` sets no limit.
     public var budget: Budget?
 
@@ -31,10 +31,9 @@ public struct TickAccess: Sendable, Equatable {
     public static let all = TickAccess(kinds: possible)
 
     /// Makes an access; see the properties for meaning.
-    public init(kinds: Set<EventKind>, refusals: [EventKind: String] = [:], budget: Budget? = nil) {
+    init(kinds: Set<EventKind>, refusals: [EventKind: String] = [:]) {
         self.kinds = kinds
         self.refusals = refusals
-        self.budget = budget
     }
 
     /// Decides for a gap that nobody asked about.

@@ -1,7 +1,10 @@
 import MarketData
 import Store
 
-/// Fetches the trades and quotes of a gap again: page by page into the buffer, but for those that the file has.
+/// Fetches the trades and quotes of gaps again: page by page into the buffer, but for those that the file has.
+///
+/// Gaps overlap, and there may be many: no moment of a symbol is asked for twice, and one reading of the file does for as
+/// many gaps as memory allows.
 struct TickFiller: Sendable {
     /// What became of a gap's ticks.
     struct Outcome: Sendable {
@@ -9,6 +12,8 @@ struct TickFiller: Sendable {
         var rows = 0
         /// Events that were there.
         var present = 0
+        /// Whether a part of them came with an earlier gap.
+        var isShared = false
         /// Trades that the tape has withdrawn, and that were left out.
         var withdrawn = 0
         /// Whether the budget was used up.
@@ -17,41 +22,69 @@ struct TickFiller: Sendable {
         var uncovered: Set<EventKind> = []
     }
 
+    /// Events of the file to look up: of one symbol, or of every one.
+    private struct Piece {
+        var symbol: Symbol?
+        var span: ClosedRange<Int64>
+        /// None of them was received before, in milliseconds since the Unix epoch; `nil` when that is not known.
+        var received: Int64?
+
+        /// With the millisecond before and after that an event may be off.
+        init(_ symbol: Symbol?, _ times: ClosedRange<Int64>, of gap: Gap) {
+            self.symbol = symbol
+            span = times.lowerBound - 1...times.upperBound + 1
+            // Events are received after they happened, unless the clock was wrong.
+            received = gap.isUncertain ? nil : times.lowerBound - 60_000
+        }
+
+        /// The first half; `nil` for a piece that is too short.
+        var half: Piece? {
+            let length = span.upperBound - span.lowerBound
+            guard length > 2 else { return nil }
+            var half = self
+            half.span = span.lowerBound...span.lowerBound + max(2, length / 2)
+            return half
+        }
+    }
+
     /// So many answers in a row that are bad are taken for the server's fault.
     private static let mostFailures = 3
     /// So many rows are handed to the buffer at once.
     private static let rowsAtOnce = 4096
-    /// So many events of the file are kept in mind at once, unless one symbol has more.
+    /// So many events of the file are kept in mind at once, of each kind.
     private let mostKnown: Int
 
-    let client: AggregatesClient
-    let buffer: TickBuffer
+    private let client: AggregatesClient
+    private let buffer: TickBuffer
+    /// The gaps that are filled one after another; each had ended before the first was asked for.
+    private let gaps: [GapRecord]
+    /// What was asked for.
+    private var asked: [EventKind: SymbolSpans] = [:]
+    /// What the file has of what is asked for next.
+    private var known: [EventKind: KnownTicks] = [:]
 
-    init(client: AggregatesClient, buffer: TickBuffer, mostKnown: Int = 1_000_000) {
+    init(client: AggregatesClient, buffer: TickBuffer, gaps: [GapRecord] = [], mostKnown: Int = 500_000) {
         self.client = client
         self.buffer = buffer
+        self.gaps = gaps
         self.mostKnown = mostKnown
     }
 
     /// Brings what is missing, symbol by symbol, and notes each that is done.
     ///
     /// - Throws: what asking throws; what was brought before is in the buffer and is recognised the next time.
-    func bring(
+    mutating func bring(
         _ requests: [FillPlan.Request], of record: GapRecord, within budget: TickAccess.Budget?
     ) async throws(BackfillError) -> Outcome {
         var outcome = Outcome()
         var left = budget
-        for kind in EventKind.allCases where TickAccess.possible.contains(kind) {
-            var requests = requests.filter { $0.event == kind }[...]
+        for kind in EventKind.allCases where TickAccess.possible.contains(kind) && !outcome.isCut {
+            let requests = requests.filter { $0.event == kind }
             do throws(BackfillError) {
-                while !requests.isEmpty, !outcome.isCut {
-                    let (known, some) = try await known(requests, record)
-                    requests = requests.dropFirst(some.count)
-                    if kind == .trade {
-                        try await bring(RESTTrade.self, some, record, known, &left, &outcome)
-                    } else {
-                        try await bring(RESTQuote.self, some, record, known, &left, &outcome)
-                    }
+                if kind == .trade {
+                    try await bring(RESTTrade.self, requests, record, &left, &outcome)
+                } else {
+                    try await bring(RESTQuote.self, requests, record, &left, &outcome)
                 }
             } catch {
                 guard error.reason == .notAuthorized else { throw error }
@@ -61,47 +94,15 @@ struct TickFiller: Sendable {
         return outcome
     }
 
-    /// The events of a gap that are in the file: those of all symbols asked for, or of the first ones where they are many.
-    private func known(
-        _ requests: ArraySlice<FillPlan.Request>, _ record: GapRecord
-    ) async throws(BackfillError) -> (KnownTicks, of: ArraySlice<FillPlan.Request>) {
-        guard let first = requests.first else { return (KnownTicks(), requests) }
-        let times = first.starts
-        var requests = requests
-        // What the stream brought meanwhile must be in the file to be seen.
-        try await buffer.durable()
-        var known = KnownTicks()
-        var wanted = Set(requests.map(\.symbol))
-        // Events are received after they happened, unless the clock was wrong.
-        let received = record.gap.isUncertain ? nil : times.lowerBound - 60_000
-        do {
-            try GapLog.forEachEvent(
-                of: first.event.stream, directory: buffer.directory, symbols: wanted,
-                times: times.lowerBound - 1...times.upperBound + 1, received: received
-            ) { event in
-                guard wanted.contains(event.symbol), let key = TickKey(event.event, in: event.texts) else { return }
-                known.insert(key, event.time)
-                while known.count > mostKnown, requests.count > 1 {
-                    requests = requests.prefix(requests.count / 2)
-                    wanted = Set(requests.map(\.symbol))
-                    known.keep(wanted)
-                }
-            }
-        } catch {
-            throw BackfillError(.buffer, "\(error)")
-        }
-        return (known, requests)
-    }
-
-    private func bring<Tick: RESTTick>(
-        _: Tick.Type, _ requests: ArraySlice<FillPlan.Request>, _ record: GapRecord, _ known: KnownTicks,
+    private mutating func bring<Tick: RESTTick>(
+        _: Tick.Type, _ requests: [FillPlan.Request], _ record: GapRecord,
         _ budget: inout TickAccess.Budget?, _ outcome: inout Outcome
     ) async throws(BackfillError) {
         var failure: BackfillError?
         var failures = 0
-        for request in requests {
+        for place in requests.indices {
             do throws(BackfillError) {
-                guard try await bring(Tick.self, request, record, known, &budget, &outcome) else {
+                guard try await bring(Tick.self, requests[place...], record, &budget, &outcome) else {
                     outcome.isCut = true
                     return
                 }
@@ -117,17 +118,105 @@ struct TickFiller: Sendable {
         if let failure { throw failure }
     }
 
-    /// Brings one symbol's events.
+    /// Brings the first request's events.
+    ///
+    /// - Returns: whether all came; else the budget is used up.
+    private mutating func bring<Tick: RESTTick>(
+        _: Tick.Type, _ requests: ArraySlice<FillPlan.Request>, _ record: GapRecord,
+        _ budget: inout TickAccess.Budget?, _ outcome: inout Outcome
+    ) async throws(BackfillError) -> Bool {
+        guard let request = requests.first else { return true }
+        let kind = request.event
+        let keys = TickKeys<Tick.Event>(kind.stream)
+        let stored = outcome.rows
+        if asked[kind]?.missing(from: request.starts, of: request.symbol) ?? [request.starts] != [request.starts] {
+            outcome.isShared = true
+        }
+        while let missing = asked[kind, default: SymbolSpans()].missing(from: request.starts, of: request.symbol).first
+        {
+            let known = try await known(from: missing.lowerBound, keys, requests, record)
+            let end = known.spans.end(at: missing.lowerBound - 1, of: request.symbol) ?? missing.upperBound + 1
+            let span = missing.lowerBound...min(missing.upperBound, max(missing.lowerBound, end - 1))
+            // Of what is cut off, rows are in the file that are not among these.
+            self.known[kind] = nil
+            guard try await bring(Tick.self, request.symbol, span, keys, known, &budget, &outcome) else { return false }
+            self.known[kind] = known
+            asked[kind, default: SymbolSpans()].insert(span, of: request.symbol)
+        }
+        do {
+            try await buffer.settle([
+                GapFill(of: record, symbols: [(symbol: request.symbol, rows: outcome.rows - stored)], event: kind)
+            ])
+        } catch {
+            throw BackfillError(.buffer, "\(error)")
+        }
+        return true
+    }
+
+    /// The events of the file from a moment of the first request on: with them those of the other requests and of later
+    /// gaps, as far as memory allows, so that the file is not read again for each.
+    private mutating func known<Event: MarketEvent>(
+        from start: Int64, _ keys: TickKeys<Event>, _ requests: ArraySlice<FillPlan.Request>, _ record: GapRecord
+    ) async throws(BackfillError) -> KnownTicks {
+        guard let first = requests.first else { return KnownTicks() }
+        let kind = first.event
+        if let known = known[kind], known.spans.end(at: start - 1, of: first.symbol) ?? start > start { return known }
+        known[kind] = nil
+        // What the stream brought meanwhile must be in the file to be seen.
+        try await buffer.durable()
+        var pieces = [Piece(first.symbol, start...first.starts.upperBound, of: record.gap)]
+        pieces += requests.dropFirst().map { Piece($0.symbol, $0.starts, of: record.gap) }
+        for later in gaps.drop(while: { $0.id != record.id }).dropFirst() where later.gap.events.contains(kind) {
+            let gap = later.gap
+            guard let to = gap.to, gap.from <= to else { continue }
+            let symbols: [Symbol?] = gap.symbols.isEmpty ? [nil] : gap.symbols
+            for symbol in symbols {
+                let left = symbol.flatMap { asked[kind]?.missing(from: gap.from...to, of: $0) } ?? [gap.from...to]
+                pieces += left.map { Piece(symbol, $0, of: gap) }
+            }
+        }
+        func spans(_ pieces: [Piece]) -> SymbolSpans {
+            var spans = SymbolSpans()
+            for piece in pieces { spans.insert(piece.span, of: piece.symbol) }
+            return spans
+        }
+        let all = spans(pieces)
+        let received = pieces.allSatisfy { $0.received != nil } ? pieces.compactMap(\.received).min() : nil
+        var known = KnownTicks(of: all)
+        guard let times = all.bounds else { return known }
+        do {
+            try TickHistory(directory: buffer.directory).rows(
+                of: kind.stream, received: received, times: times.lowerBound..<times.upperBound + 1
+            ) { row in
+                guard let key = keys.key(of: row, in: known.spans) else { return }
+                known.insert(key)
+                while known.count > mostKnown {
+                    if pieces.count > 1 {
+                        pieces = Array(pieces.prefix(pieces.count / 2))
+                    } else if let half = pieces.first?.half {
+                        pieces = [half]
+                    } else {
+                        return
+                    }
+                    known.keep(spans(pieces))
+                }
+            }
+        } catch {
+            throw BackfillError(.buffer, "\(error)")
+        }
+        self.known[kind] = known
+        return known
+    }
+
+    /// Brings one symbol's events of a span.
     ///
     /// - Returns: whether all came; else the budget is used up.
     private func bring<Tick: RESTTick>(
-        _: Tick.Type, _ request: FillPlan.Request, _ record: GapRecord, _ known: KnownTicks,
+        _: Tick.Type, _ symbol: Symbol, _ span: ClosedRange<Int64>, _ keys: TickKeys<Tick.Event>, _ known: KnownTicks,
         _ budget: inout TickAccess.Budget?, _ outcome: inout Outcome
     ) async throws(BackfillError) -> Bool {
-        var rows = 0
         var isAll = true
-        try await client.ticks(of: request.symbol, times: request.starts) {
-            (ticks: [Tick]) async throws(BackfillError) in
+        try await client.ticks(of: symbol, times: span) { (ticks: [Tick]) async throws(BackfillError) in
             var stored = 0
             let turnedAway = buffer.turnedAway
             for start in stride(from: 0, to: ticks.count, by: Self.rowsAtOnce) {
@@ -137,16 +226,18 @@ struct TickFiller: Sendable {
                 for tick in ticks[start..<min(start + Self.rowsAtOnce, ticks.count)] {
                     if tick.isWithdrawn {
                         outcome.withdrawn += 1
-                    } else if known.contains(tick.key(of: request.symbol), tick.milliseconds) {
+                        continue
+                    }
+                    let event = tick.event(of: symbol, texts: &batch.text)
+                    if known.contains(keys.key(of: event, in: batch.text)) {
                         outcome.present += 1
                     } else {
-                        tick.append(to: &batch, request.symbol)
+                        event.append(to: &batch)
                     }
                 }
                 stored += batch.count
                 try await buffer.bring(batch)
             }
-            rows += stored
             outcome.rows += stored
             try await buffer.durable(since: turnedAway)
             budget?.requests -= 1
@@ -155,14 +246,6 @@ struct TickFiller: Sendable {
             isAll = false
             return false
         }
-        guard isAll else { return false }
-        do {
-            try await buffer.settle([
-                GapFill(of: record, symbols: [(symbol: request.symbol, rows: rows)], event: request.event)
-            ])
-        } catch {
-            throw BackfillError(.buffer, "\(error)")
-        }
-        return true
+        return isAll
     }
 }

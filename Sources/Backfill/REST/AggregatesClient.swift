@@ -17,15 +17,15 @@ public final class AggregatesClient: Sendable {
         /// The account's key.
         public var apiKey: Secret
         /// A PEM file of certificates to trust besides the system's.
-        public var caFile: String?
+        var caFile: String?
         /// The proxy to ask through; `nil` for a direct way.
         public var proxy: HTTPProxy?
         /// The most requests a minute; 0 sets no limit.
         public var requestsPerMinute = 300
         /// How long an answer may take.
-        public var timeout: Duration = .seconds(30)
+        var timeout: Duration = .seconds(30)
         /// How often one request is tried.
-        public var tries = 4
+        var tries = 4
 
         /// Makes a configuration with the defaults.
         public init(url: String, apiKey: Secret, caFile: String? = nil) {

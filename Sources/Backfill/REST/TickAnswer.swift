@@ -14,19 +14,6 @@ protocol RESTTick: Decodable, Sendable {
     func event(of symbol: Symbol, texts: inout TextArena) -> Event
 }
 
-extension RESTTick {
-    /// What tells it from others of its time.
-    func key(of symbol: Symbol) -> TickKey {
-        var texts = TextArena()
-        return TickKey(event(of: symbol, texts: &texts), in: texts)
-    }
-
-    /// Appends it to a batch as the stream brings it.
-    func append(to batch: inout EventBatch, _ symbol: Symbol) {
-        event(of: symbol, texts: &batch.text).append(to: &batch)
-    }
-}
-
 /// One page of a route of ticks.
 struct TickAnswer<Tick: RESTTick>: PagedAnswer {
     var status: String?
@@ -38,72 +25,6 @@ struct TickAnswer<Tick: RESTTick>: PagedAnswer {
         case status
         case results
         case nextURL = "next_url"
-    }
-}
-
-/// What tells an event from others of its time: the identity of its stream (``EventStream/identity``) but for the time.
-struct TickKey: Hashable, Sendable {
-    /// The ticker.
-    let symbol: Symbol
-    private let values: [ColumnValue?]
-
-    init<Event: MarketEvent>(_ event: Event, in texts: TextArena) {
-        symbol = event.symbol
-        values = Event.columns.lazy.filter { $0.column.isIdentity && $0.column.content != .milliseconds }
-            .map { $0.value(of: event, in: texts) }
-    }
-
-    /// The key of an event of the file; `nil` for one that is neither trade nor quote.
-    init?(_ event: AnyMarketEvent, in texts: TextArena) {
-        switch event {
-        case .trade(let trade): self.init(trade, in: texts)
-        case .quote(let quote): self.init(quote, in: texts)
-        default: return nil
-        }
-    }
-}
-
-/// The events of some symbols that are there already, by what tells them apart. Times may be a millisecond off: the
-/// stream's are rounded in one way, the REST API's cut off from nanoseconds.
-///
-/// Holds 16 bytes of each, of which millions may be there: two events in a million million million million are mistaken
-/// for one another.
-struct KnownTicks: Sendable {
-    private struct Print: Hashable {
-        let first: Int
-        let second: Int
-
-        init(_ key: TickKey, _ time: Int64) {
-            func hash(_ salt: Int) -> Int {
-                var hasher = Hasher()
-                hasher.combine(salt)
-                hasher.combine(key)
-                hasher.combine(time)
-                return hasher.finalize()
-            }
-            (first, second) = (hash(0), hash(1))
-        }
-    }
-
-    private var prints: [Symbol: Set<Print>] = [:]
-    /// How many events are there.
-    private(set) var count = 0
-
-    /// Whether an event is there.
-    func contains(_ key: TickKey, _ time: Int64) -> Bool {
-        guard let prints = prints[key.symbol] else { return false }
-        return [time, time &- 1, time &+ 1].contains { prints.contains(Print(key, $0)) }
-    }
-
-    /// Adds an event.
-    mutating func insert(_ key: TickKey, _ time: Int64) {
-        if prints[key.symbol, default: []].insert(Print(key, time)).inserted { count += 1 }
-    }
-
-    /// Forgets the events of other symbols.
-    mutating func keep(_ symbols: Set<Symbol>) {
-        prints = prints.filter { symbols.contains($0.key) }
-        count = prints.values.reduce(0) { $0 + $1.count }
     }
 }
 

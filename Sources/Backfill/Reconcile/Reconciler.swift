@@ -19,9 +19,9 @@ public struct Reconciler: Sendable {
     /// The database that the bars are in besides the file.
     public struct Target: Sendable {
         /// Reads it.
-        public var uploader: Uploader
+        var uploader: Uploader
         /// Uploads the bars that the file holds, and returns when they are there.
-        public var push: @Sendable () async throws(BackfillError) -> Void
+        var push: @Sendable () async throws(BackfillError) -> Void
 
         /// Makes a target; see the properties for meaning.
         public init(uploader: Uploader, push: @escaping @Sendable () async throws(BackfillError) -> Void) {

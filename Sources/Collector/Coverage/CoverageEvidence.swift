@@ -58,35 +58,50 @@ public struct CoverageEvidence: Sendable {
     /// So many gaps are looked at: the newest.
     private static let mostGaps = 100_000
 
-    /// Adds what the database has, the newest day first. Where it can't be asked, the report says why and goes by the file.
+    /// Adds what the database has, the newest days first. Where it can't be asked, the report says why and goes by the file.
     ///
-    /// - Parameter pace: asked before each day, with the days that were asked about and those there are; `false` ends it, and
-    ///   the report says so.
+    /// - Parameter pace: asked before each query, with the days that were asked about and those there are: how many days to
+    ///   ask about at once. 0 ends it, and the report says so.
     public mutating func add(
-        from reader: UpstreamReader, symbols: Set<Symbol>?, pace: (_ done: Int, _ total: Int) -> Bool = { _, _ in true }
+        from reader: UpstreamReader, symbols: Set<Symbol>?, pace: (_ done: Int, _ total: Int) -> Int
     ) async {
-        for (place, (day, session)) in sessions.reversed().enumerated() {
-            guard pace(place, sessions.count) else {
-                problem = "there was no time for days before \(day.after): ask for fewer, or use edgetick coverage"
-                askedUpstream = place > 0
+        var finder = SessionFinder(sessions: sessions)
+        var left = sessions[...]
+        while let newest = left.last {
+            let some = left.suffix(pace(sessions.count - left.count, sessions.count))
+            guard let oldest = some.first else {
+                problem =
+                    "there was no time for days before \(newest.day.after): ask for fewer, or use edgetick coverage"
+                askedUpstream = left.count < sessions.count
                 return
             }
             do throws(UpstreamError) {
-                let found = try await reader.minuteBars(starts: session, symbols: symbols?.sorted())
+                let found = try await reader.minuteBars(
+                    starts: oldest.session.lowerBound..<newest.session.upperBound, symbols: symbols?.sorted())
                 for (symbol, starts) in found {
-                    for start in starts where session.contains(start) {
-                        days[day]?.bars[symbol, default: BitSet()]
-                            .insert(Int((start - session.lowerBound) / 60_000))
+                    for start in starts {
+                        guard let (place, minute) = finder.find(start) else { continue }
+                        let day = sessions[place].day
+                        days[day]?.bars[symbol, default: BitSet()].insert(minute)
+                        // A day of which the database has nothing may be one that it keeps no more.
+                        if isComplete { days[day]?.isWhole = true }
                     }
                 }
-                // A day of which the database has nothing may be one that it keeps no more.
-                if isComplete, !found.isEmpty { days[day]?.isWhole = true }
             } catch {
                 problem = error.description
                 return
             }
+            left = left.dropLast(some.count)
         }
         askedUpstream = true
+    }
+
+    /// How many days to ask the database about next, when there is a limit of time: as many as fit into what is left by what
+    /// they took so far, at most as many again.
+    public static func days(after done: Int, in elapsed: Duration, of limit: Duration) -> Int {
+        guard done > 0 else { return 1 }
+        guard elapsed < limit else { return 0 }
+        return min(done, max(1, Int(Double(done) * ((limit - elapsed) / elapsed))))
     }
 
     /// What is known of the days.

@@ -105,7 +105,7 @@ public struct DayCoverage: Sendable, Equatable {
     }
 
     /// The day.
-    public let day: TradingDay
+    let day: TradingDay
     /// The regular session, in milliseconds since the Unix epoch; empty on a closed day.
     public let session: Range<Int64>
     /// The symbols, sorted.
@@ -185,7 +185,7 @@ public struct CoveragePeriod: Sendable, Equatable {
     public enum State: String, Sendable, CaseIterable, Codable {
         /// There was no trading.
         case closed
-        /// Every symbol's days were compared with the tape, and what it had is still there.
+        /// Every symbol's days were compared with the tape, and what it had is still there; no day of trading is left out.
         case complete
         /// Bars are known to be missing.
         case gaps
@@ -223,13 +223,15 @@ public struct CoveragePeriod: Sendable, Equatable {
     public private(set) var reconciled = 0
     /// Minutes by what is known of them, over all symbols.
     public private(set) var minutes: [DayCoverage.Minute: Int] = [:]
+    /// Whether there is a day with trading of which nothing is known of any symbol.
+    private var hasBlankDay = false
 
     /// What the period is.
     public var state: State {
         if tradingDays == 0 { return .closed }
         if minutes[.gap] != nil { return .gaps }
         let isKnown = minutes[.unknown] == nil && minutes[.ahead] == nil
-        return symbolDays > 0 && reconciled == symbolDays && isKnown ? .complete : .unchecked
+        return !hasBlankDay && reconciled == symbolDays && isKnown ? .complete : .unchecked
     }
 
     /// The periods of some days, in order.
@@ -254,6 +256,7 @@ public struct CoveragePeriod: Sendable, Equatable {
         last = day.day
         guard !day.session.isEmpty else { return }
         tradingDays += 1
+        hasBlankDay = hasBlankDay || day.rows.isEmpty
         symbols = max(symbols, day.rows.count)
         symbolDays += day.rows.count
         for row in day.rows {

@@ -30,11 +30,11 @@ public struct Fleet: Sendable, Equatable {
     }
 
     /// A box that was not seen for so many seconds counts as stale, and loses its symbols with SHARD=auto.
-    public static let staleLimit = 60.0
+    static let staleLimit = 60.0
     /// A box whose connection has ended is given so many seconds to come again, before it counts as gone.
-    public static let goneLimit = 2.0
+    static let goneLimit = 2.0
     /// From here on a box's clock is called wrong, in milliseconds.
-    public static let clockTolerance: Int64 = 2000
+    static let clockTolerance: Int64 = 2000
 
     /// The boxes, the worst first.
     public var boxes: [Box]
@@ -63,7 +63,7 @@ public struct Fleet: Sendable, Equatable {
     }
 
     /// What is wrong with a box's group, in one line; `nil` when nothing is.
-    public func groupProblem(of id: String) -> String? {
+    func groupProblem(of id: String) -> String? {
         boxes.first { $0.row.report.id == id }.flatMap { Self.groupProblem(of: $0, among: boxes) }
     }
 

@@ -11,15 +11,15 @@ public final class FleetBoard: Sendable {
         /// Why its row can't be written; `nil` while it can, or before the first try.
         public var problem: String?
         /// For how many seconds.
-        public var problemAge = 0.0
+        var problemAge = 0.0
         /// How far its clock is ahead of the server's, in milliseconds; `nil` before it was measured.
         public var clockOffset: Int64?
         /// Whether another box writes the same row.
         public var hasNamesake = false
         /// What is wrong with its group, in one line; `nil` while nothing is, or before the fleet was read.
-        public var groupProblem: String?
+        var groupProblem: String?
         /// Whether the box takes its share of the symbols by what the database says (`SHARD=auto`).
-        public var isSharing = false
+        var isSharing = false
 
         /// A box that has not written its row yet.
         public init() {}
@@ -58,7 +58,7 @@ public final class FleetBoard: Sendable {
     }
 
     /// The place of the box in the fleet.
-    public var status: Status {
+    var status: Status {
         state.withLock { state in
             var status = state.status
             status.problemAge = state.failingSince.map { (ContinuousClock.now - $0).inSeconds } ?? 0

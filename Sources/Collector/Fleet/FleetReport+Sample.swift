@@ -1,6 +1,6 @@
 import Feed
 import Store
-public import Upstream
+import Upstream
 
 extension FleetReport {
     /// For so many milliseconds a connection that was pushed out is spoken of: two boxes that push each other out soon do
@@ -13,7 +13,7 @@ extension FleetReport {
     /// Takes in what the collector's own sample says.
     ///
     /// - Parameter gapsOpen: gaps that are not settled.
-    public mutating func take(_ sample: StatusBoard.Sample, gapsOpen: Int64) {
+    mutating func take(_ sample: StatusBoard.Sample, gapsOpen: Int64) {
         let snapshot = sample.snapshot
         let health = sample.health
         uptime = sample.uptime

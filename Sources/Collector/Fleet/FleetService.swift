@@ -12,20 +12,17 @@ public import Upstream
 /// connection of its own, and the share stays as it is.
 public final class FleetService: Service {
     /// How often things are done.
-    public struct Pace: Sendable {
+    private enum Pace {
         /// Between two reports where nothing changes. Thirty seconds at most are promised.
-        public var report: Duration = .seconds(10)
+        static let report: Duration = .seconds(10)
         /// Between two looks at what changed, from memory.
-        public var look: Duration = .seconds(1)
+        static let look: Duration = .seconds(1)
         /// Between two reports while symbols change hands, and two reads while somebody looks at the fleet.
-        public var busy: Duration = .seconds(2)
+        static let busy: Duration = .seconds(2)
         /// Between two reads of the whole fleet by a box of a group while nobody looks.
-        public var fleet: Duration = .seconds(300)
+        static let fleet: Duration = .seconds(300)
         /// How long the last report, at a stop, may take.
-        public var farewell: Duration = .seconds(2)
-
-        /// The usual pace.
-        public init() {}
+        static let farewell: Duration = .seconds(2)
     }
 
     /// What SHARD=auto needs.
@@ -61,7 +58,6 @@ public final class FleetService: Service {
     private let identity: FleetReport
     private let status: StatusBoard
     private let directory: String
-    private let pace: Pace
     private let sharing: Sharing?
     private let logger: Logger
     private let gapsOpen = Mutex((count: Int64(0), isCounting: false))
@@ -73,14 +69,13 @@ public final class FleetService: Service {
     ///   - sharing: `nil` without SHARD=auto.
     public init(
         table: FleetTable, board: FleetBoard, identity: FleetReport, status: StatusBoard, directory: String,
-        pace: Pace = Pace(), sharing: Sharing? = nil, logger: Logger
+        sharing: Sharing? = nil, logger: Logger
     ) {
         self.table = table
         self.board = board
         self.identity = identity
         self.status = status
         self.directory = directory
-        self.pace = pace
         self.sharing = sharing
         self.logger = logger
     }
@@ -120,11 +115,11 @@ public final class FleetService: Service {
         while !Task.isCancelled {
             let isBusy = round.sharing?.keeper.isHandingOver == true || board.isLookedAt
             let sample = status.sample
-            if round.isDue(sample, every: isBusy ? pace.busy : pace.report, at: .now) {
+            if round.isDue(sample, every: isBusy ? Pace.busy : Pace.report, at: .now) {
                 await report(sample, &round)
             }
             noteWhatIsTaken(&round)
-            await board.bell.sleep(upTo: pace.look)
+            await board.bell.sleep(upTo: Pace.look)
         }
     }
 
@@ -165,7 +160,7 @@ public final class FleetService: Service {
                 logger.notice("the fleet's table can be written again")
                 round.told = nil
             }
-            let isDue = identity.group != nil && board.readAt.map { .now - $0 >= pace.fleet } ?? true
+            let isDue = identity.group != nil && board.readAt.map { .now - $0 >= Pace.fleet } ?? true
             if board.isLookedAt || isDue { board.read(try await table.rows(), by: identity.id) }
             if round.sharing != nil, !sample.snapshot.isStopping {
                 hear(try await table.rows(ofGroup: identity.group), offset: written.clockOffset, &round)
@@ -209,8 +204,8 @@ public final class FleetService: Service {
         let task = Task { [table] in
             _ = try await table.write(report)
         }
-        let limit = Task { [pace] in
-            try await Task.sleep(for: pace.farewell)
+        let limit = Task {
+            try await Task.sleep(for: Pace.farewell)
             task.cancel()
         }
         do {

@@ -17,7 +17,7 @@ public struct ShardStart: Sendable {
     public var share: SymbolShare { keeper.share }
 
     /// How long a start waits for the database.
-    public static let patience: Duration = .seconds(3)
+    static let patience: Duration = .seconds(3)
 
     /// Says in the database that the box starts, and asks it who else shares the symbols.
     ///

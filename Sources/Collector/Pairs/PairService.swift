@@ -9,7 +9,6 @@ public import Upstream
 /// a gap that others cover is reported as covered.
 public struct PairService: Service {
     private let buffer: TickBuffer
-    private let directory: String
     private let symbols: @Sendable () -> Set<Symbol>?
     private let kinds: Set<EventKind>
     private let feedDelay: Int64
@@ -29,13 +28,12 @@ public struct PairService: Service {
     ///   - patience: How long after an event was the newest a loss before it may still come to light.
     ///   - recheck: How often gaps that are covered are looked at again.
     public init(
-        buffer: TickBuffer, directory: String, symbols: @escaping @Sendable () -> Set<Symbol>?,
-        kinds: Set<EventKind>, feedDelay: Int64 = 0, tables: [StretchTable],
+        buffer: TickBuffer, symbols: @escaping @Sendable () -> Set<Symbol>?, kinds: Set<EventKind>,
+        feedDelay: Int64 = 0, tables: [StretchTable],
         interval: Duration = .seconds(10), patience: Duration = .seconds(90), recheck: Duration = .seconds(300),
         logger: Logger
     ) {
         self.buffer = buffer
-        self.directory = directory
         self.symbols = symbols
         self.kinds = kinds
         self.feedDelay = feedDelay
@@ -75,8 +73,8 @@ public struct PairService: Service {
 
     private func look(_ log: inout StretchLog, _ unsaid: inout [StretchClaim]) async throws {
         // In this order: what is newest was in the file before the rest was looked at.
-        let newest = try GapLog.newestEvents(directory: directory).filter { kinds.contains($0.key) }
-        let records = try GapLog.read(directory: directory, limit: Self.mostGaps)
+        let newest = try GapLog.newestEvents(directory: buffer.directory).filter { kinds.contains($0.key) }
+        let records = try GapLog.read(directory: buffer.directory, limit: Self.mostGaps)
         let sight = StretchLog.Sight(
             newest: newest, buffer: buffer.statistics, gaps: records.map(\.gap), symbols: symbols(),
             now: Self.start.duration(to: .now), time: WallClock.milliseconds() - feedDelay)
@@ -119,7 +117,7 @@ public struct PairService: Service {
     private func lookAgain() async throws {
         // Older stretches are deleted.
         let oldest = WallClock.milliseconds() - Int64(StretchTable.kept - 1) * 86_400_000
-        let covered = try GapLog.read(directory: directory, states: [.covered], limit: Self.mostGaps)
+        let covered = try GapLog.read(directory: buffer.directory, states: [.covered], limit: Self.mostGaps)
             .filter { ($0.gap.to ?? 0) >= oldest }
         guard let span = covered.span else { return }
         var others: [String: [Stretch]] = [:]

@@ -71,7 +71,9 @@ public final class CollectorProbe: Sendable {
     /// The state of everything now.
     public func snapshot() -> CollectorSnapshot {
         let statistics = buffer.statistics
-        let uploads = uploads.map { UploadState(role: $0.role, streams: $0.streams, status: $0.status) }
+        let uploads = uploads.map {
+            UploadState(role: $0.role, streams: $0.streams, status: $0.status, interval: $0.interval.inSeconds)
+        }
         var snapshot = CollectorSnapshot(
             collector: collector, version: version, environment: universes.environment)
         let now = snapshot.instant

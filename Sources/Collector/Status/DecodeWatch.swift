@@ -1,18 +1,18 @@
 import Feed
-public import MarketData
+import MarketData
 
 /// Events of one kind that can't be used as they come.
-public struct DecodeTrouble: Sendable, Equatable {
+struct DecodeTrouble: Sendable, Equatable {
     /// The kind; `nil` for what names none.
-    public var kind: EventKind?
+    var kind: EventKind?
     /// Events that were lost within 30 s.
-    public var rejected: Int64
+    var rejected: Int64
     /// Fields that were left out of events within 30 s.
-    public var leftOutFields: Int64
+    var leftOutFields: Int64
     /// Events that were taken within 30 s; of all kinds where ``kind`` is `nil`.
     public var taken: Int64
     /// What such an event looks like, with secrets masked.
-    public var sample: String?
+    var sample: String?
 }
 
 /// Notices that a kind of event can't be decoded, from the counts of all connections. Reads no clock.

@@ -50,7 +50,7 @@ public struct Health: Sendable, Equatable {
     /// One thing that is wrong.
     public struct Trouble: Sendable, Equatable {
         /// How bad it is.
-        public var level: Level
+        var level: Level
         /// What is wrong and what to do about it, in one line, without secrets.
         public var text: String
     }
@@ -62,7 +62,7 @@ public struct Health: Sendable, Equatable {
         /// What is wrong; empty when all is well.
         public var troubles: [Trouble]
         /// What is so when nothing is wrong.
-        public var summary: String
+        var summary: String
 
         /// The worst trouble's level.
         public var level: Level { troubles.map(\.level).max() ?? .ok }
@@ -103,7 +103,7 @@ public struct Health: Sendable, Equatable {
     public var loops: Check
 
     /// The worst level.
-    public var level: Level { checks.map(\.level).max() ?? .ok }
+    var level: Level { checks.map(\.level).max() ?? .ok }
     /// Whether the collector collects.
     public var isReady: Bool { level < .failing }
 
@@ -123,7 +123,7 @@ public struct Health: Sendable, Equatable {
     }
 
     /// Decides about a snapshot that is `age` seconds old.
-    public init(_ snapshot: CollectorSnapshot, age: Double) {
+    init(_ snapshot: CollectorSnapshot, age: Double) {
         loops = .loops(snapshot, age: age)
         let looked: [Check?] = [
             .feed(snapshot), .symbols(snapshot), .decoding(snapshot), .buffer(snapshot), .disk(snapshot),

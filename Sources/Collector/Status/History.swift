@@ -19,13 +19,13 @@ public struct History: Sendable {
     /// Seconds between points.
     public static let interval = 5.0
     /// Points of an hour.
-    public static let capacity = 720
+    static let capacity = 720
 
     private var ring: [Point] = []
     private var next = 0
 
     /// An hour of which nothing is known yet.
-    public init() {}
+    init() {}
 
     /// The points, oldest first.
     public var points: [Point] {

@@ -29,7 +29,7 @@ public struct LatencyHistogram: Sendable, Equatable {
     }
 
     /// Adds another histogram's events.
-    public mutating func add(_ other: LatencyHistogram) {
+    mutating func add(_ other: LatencyHistogram) {
         for bucket in counts.indices { counts[bucket] += other.counts[bucket] }
         for bucket in fine.indices { fine[bucket] += other.fine[bucket] }
         sum += other.sum
@@ -37,7 +37,7 @@ public struct LatencyHistogram: Sendable, Equatable {
 
     /// The age in seconds that a share of the events recorded since `earlier` stayed below, to a thirty-second of it; `nil` when
     /// there were none.
-    public func quantile(_ share: Double, since earlier: LatencyHistogram? = nil) -> Double? {
+    func quantile(_ share: Double, since earlier: LatencyHistogram? = nil) -> Double? {
         var window = fine
         if let earlier {
             for bucket in window.indices { window[bucket] -= earlier.fine[bucket] }

@@ -12,7 +12,7 @@ public struct ProcessUsage: Sendable, Equatable {
     public var writtenBytes: Int64?
 
     /// The usage of a process that has used nothing.
-    public init() {}
+    init() {}
 
     /// Asks the kernel; touches no disk.
     public static func now() -> ProcessUsage {

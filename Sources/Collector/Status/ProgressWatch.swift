@@ -1,13 +1,13 @@
 /// How long work that waits has made no progress. Reads no clock.
-public struct ProgressWatch: Sendable {
+struct ProgressWatch: Sendable {
     private var count: Int64 = 0
     private var since: ContinuousClock.Instant?
 
     /// A watch that has seen nothing yet.
-    public init() {}
+    init() {}
 
     /// Seconds since `count` last changed while something waits; 0 while nothing does.
-    public mutating func age(_ count: Int64, isWaiting: Bool, now: ContinuousClock.Instant) -> Double {
+    mutating func age(_ count: Int64, isWaiting: Bool, now: ContinuousClock.Instant) -> Double {
         guard isWaiting, count == self.count, let since else {
             self.count = count
             since = now

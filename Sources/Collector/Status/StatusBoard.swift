@@ -18,14 +18,14 @@ public final class StatusBoard: Sendable {
         /// Ages of all events by connection name.
         public var latency: [String: LatencyHistogram] = [:]
         /// Ages of all events by connection name, about a minute ago.
-        public var latencyBefore: [String: LatencyHistogram] = [:]
+        var latencyBefore: [String: LatencyHistogram] = [:]
         /// What the process takes from the machine.
         public var usage: ProcessUsage
         /// Seconds since the process started answering.
         public var uptime: Double
 
         /// Seconds since the sample was taken.
-        public var age: Double { (ContinuousClock.now - instant).inSeconds }
+        var age: Double { (ContinuousClock.now - instant).inSeconds }
         /// Whether the collector does its work, by this sample and its age.
         public var health: Health { Health(snapshot, age: age) }
     }

@@ -1,4 +1,4 @@
-public import MarketData
+import MarketData
 
 /// Who takes which symbol, by rendezvous hashing: for each symbol every member has a weight, and the heaviest take it.
 ///
@@ -12,7 +12,7 @@ public struct ShardMap: Sendable, Equatable {
     private let hashes: [UInt64]
 
     /// A map of these members; `replicas` is at least 1.
-    public init(_ members: some Sequence<String>, replicas: Int) {
+    init(_ members: some Sequence<String>, replicas: Int) {
         self.members = Set(members).sorted()
         self.replicas = max(1, replicas)
         hashes = self.members.map { Self.hash($0.utf8) }
@@ -24,7 +24,7 @@ public struct ShardMap: Sendable, Equatable {
     }
 
     /// The members that take a symbol, the heaviest first.
-    public func owners(of symbol: Symbol) -> [String] {
+    func owners(of symbol: Symbol) -> [String] {
         var best: [(weight: UInt64, member: Int)] = []
         let name = Self.hash(symbol.description.utf8)
         for (member, hash) in hashes.enumerated() {
@@ -39,7 +39,7 @@ public struct ShardMap: Sendable, Equatable {
     }
 
     /// Whether a member takes a symbol.
-    public func gives(_ symbol: Symbol, to member: String) -> Bool { owners(of: symbol).contains(member) }
+    func gives(_ symbol: Symbol, to member: String) -> Bool { owners(of: symbol).contains(member) }
 
     /// FNV-1a, 64 bits, and mixed: names that differ in one letter are far apart.
     static func hash(_ bytes: some Sequence<UInt8>) -> UInt64 {

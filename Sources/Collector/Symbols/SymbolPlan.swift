@@ -47,7 +47,7 @@ public struct SymbolPlan: Sendable {
     private(set) var singles: [Symbol: SingleWish] = [:]
     /// Which of the symbols that the wishes name this box takes; `nil` = all. Symbols that were asked for by themselves
     /// are taken whatever the share.
-    public private(set) var share: SymbolShare?
+    private(set) var share: SymbolShare?
 
     /// A plan without connections.
     public init() {}
@@ -127,7 +127,7 @@ public struct SymbolPlan: Sendable {
     public var wishes: [SymbolWish] { decided.map(\.wish) }
 
     /// The universe keys that the wishes name, as the cache is asked for them.
-    public var keys: [String] { Self.keys(of: wishes) }
+    var keys: [String] { Self.keys(of: wishes) }
 
     /// The universe keys that wishes name, as the cache is asked for them.
     public static func keys(of wishes: [SymbolWish]) -> [String] { Set(wishes.compactMap(key)).sorted() }

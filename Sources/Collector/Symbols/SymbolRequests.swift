@@ -19,7 +19,7 @@ public struct ConnectionRequest: Sendable, Equatable {
     /// The connection's name; `nil` for the id.
     public var name: String?
     /// The universe key that chooses its symbols.
-    public var universeKey: String?
+    var universeKey: String?
     /// Its symbols where no key is given.
     public var symbols: [Symbol]
     /// Its priority.

@@ -44,7 +44,7 @@ public struct ShardState: Sendable, Equatable {
     public var number: Int { (share.map.members.firstIndex(of: share.member) ?? 0) + 1 }
 
     /// `shard 2 of 5: 120 of 600 symbols`, and who the others are where they are found.
-    public var summary: String {
+    var summary: String {
         let others = share.map.members.filter { $0 != share.member }
         let names = others.prefix(5).joined(separator: ", ") + (others.count > 5 ? " and \(others.count - 5) more" : "")
         return "shard \(number) of \(share.map.members.count): \(symbols) of \(total.counted("symbol"))"

@@ -21,7 +21,7 @@ public struct SymbolWish: Sendable, Equatable {
     /// The plain list, separated by commas, as written; counts where the key is absent or can't be resolved.
     public var list: String?
     /// What happens when the key can't be resolved at the start and there is no list.
-    public var fallback: SymbolSelection.Fallback
+    var fallback: SymbolSelection.Fallback
     /// Who asked.
     public var origin: Origin
 

@@ -15,7 +15,7 @@ public final class Symbols: Sendable {
         /// The most connections (`WEBSOCKET_CONNECTIONS_MAX`).
         public var maximum: Int
         /// How symbols are spread (`WEBSOCKET_ROUTING_STRATEGY`).
-        public var strategy: RoutingStrategy
+        var strategy: RoutingStrategy
         /// How many symbols may be collected because the relay's readers ask for them (`RELAY_ON_DEMAND_MAX`); `nil`
         /// where they may not.
         public var maximumOnDemand: Int?
@@ -68,7 +68,7 @@ public final class Symbols: Sendable {
     public var assignments: [SymbolAssignment] { book.withLock { $0.plan.inForce } }
 
     /// How much of the symbols this box takes; `nil` where it takes all. From memory.
-    public var shard: ShardState? { book.withLock { $0.plan }.shard }
+    var shard: ShardState? { book.withLock { $0.plan }.shard }
 
     /// Which connections bring a symbol, and why; `nil` when nobody asked for it. From memory.
     public func placement(of symbol: Symbol) -> SymbolPlacement? {
@@ -213,15 +213,13 @@ public final class Symbols: Sendable {
     /// in one step, since each step takes as long as there are symbols.
     public func admit(_ channels: [FeedChannel]) -> [FeedChannel: String] {
         var refusals: [FeedChannel: String] = [:]
-        for channel in channels where connections.isRefused(channel) {
-            refusals[channel] = "the account's plan does not cover it"
-        }
-        var asked: [Symbol: [FeedChannel]] = [:]
-        for channel in channels where refusals[channel] == nil {
-            if let symbol = channel.symbol { asked[symbol, default: []].append(channel) }
-        }
+        for channel in connections.refused(channels) { refusals[channel] = "the account's plan does not cover it" }
         let new = book.withLock { book -> [Symbol] in
             if book.plan.inForce.contains(where: { $0.interest == .all }) { return [] }
+            var asked: [Symbol: [FeedChannel]] = [:]
+            for channel in channels where refusals[channel] == nil {
+                if let symbol = channel.symbol { asked[symbol, default: []].append(channel) }
+            }
             let unknown = asked.keys.filter { connections.wanting($0) == nil }.sorted()
             let refused = demand(unknown, &book)
             for (symbol, why) in refused { for channel in asked[symbol] ?? [] { refusals[channel] = why } }
@@ -243,7 +241,7 @@ public final class Symbols: Sendable {
 
     /// Whether a channel is collected, by whomever it is asked for. Waits for nothing.
     public func collects(_ channel: FeedChannel) -> Bool {
-        if connections.isRefused(channel) { return false }
+        if !connections.refused([channel]).isEmpty { return false }
         return book.withLock { $0.plan.inForce.contains { $0.interest == .all } }
             || channel.symbol.map { connections.wanting($0) != nil } ?? true
     }
@@ -299,7 +297,7 @@ public final class Symbols: Sendable {
         let channels = symbols.filter(suspects.contains).flatMap { symbol in
             EventKind.allCases.map { FeedChannel(kind: $0, symbol: symbol) }
         }
-        return DemandReview(symbols: symbols, refused: Set(channels.filter(connections.isRefused)))
+        return DemandReview(symbols: symbols, refused: connections.refused(channels))
     }
 
     // MARK: Changes over the API

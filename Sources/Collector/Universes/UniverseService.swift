@@ -17,11 +17,11 @@ public final class UniverseService: Service {
         /// Whose groups count.
         public var environment: String
         /// How long the cache's answers are good.
-        public var cacheTimeToLive: Duration
+        var cacheTimeToLive: Duration
         /// How often the mirror is pulled; `nil` = by hand.
-        public var pullInterval: Duration?
+        var pullInterval: Duration?
         /// What names each connection's symbols.
-        public var wishes: [SymbolWish]
+        var wishes: [SymbolWish]
 
         /// Makes settings.
         public init(environment: String, cacheTimeToLive: Duration, pullInterval: Duration?, wishes: [SymbolWish]) {
@@ -33,10 +33,10 @@ public final class UniverseService: Service {
     }
 
     /// How often the file's change counter is looked at; a few microseconds each time.
-    public static let lookInterval: Duration = .seconds(1)
+    static let lookInterval: Duration = .seconds(1)
 
     /// How long a pull waits after a failure that a person must fix; `edgetick universe pull` is noticed at once.
-    public static let pauseForPeople: Duration = .seconds(600)
+    static let pauseForPeople: Duration = .seconds(600)
 
     private let symbols: Symbols
     private var cache: RelationshipCache { symbols.cache }
@@ -82,13 +82,13 @@ public final class UniverseService: Service {
     }
 
     /// The state of the universes, from memory.
-    public var status: UniverseStatus { shared.withLock { $0.status } }
+    var status: UniverseStatus { shared.withLock { $0.status } }
 
     /// Whose groups count now.
     public var environment: String { shared.withLock { $0.settings.environment } }
 
     /// Whether there is a database to pull from.
-    public var isPulling: Bool { source != nil }
+    var isPulling: Bool { source != nil }
 
     /// Reads the settings again.
     public func rereadNow() {
@@ -305,7 +305,9 @@ public final class UniverseService: Service {
         cache.reconfigure(environment: new.environment, timeToLive: new.cacheTimeToLive)
         shared.withLock { $0.settings = new }
         symbols.adopt(new.wishes)
-        logger.notice("the settings were read again; those about universes are in effect, others after a restart")
+        logger.notice(
+            "the settings were read again; those about universes and the relay's keys are in effect, others after a restart"
+        )
         await symbols.follow(because: "the settings name other symbols")
         return true
     }

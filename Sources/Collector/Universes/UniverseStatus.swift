@@ -3,20 +3,20 @@ public struct UniverseStatus: Sendable, Equatable {
     /// A failure that lasts.
     public struct Failure: Sendable, Equatable {
         /// What went wrong and what to do, in one line.
-        public var description: String
+        var description: String
         /// When it began.
-        public var since: ContinuousClock.Instant
+        var since: ContinuousClock.Instant
     }
 
     /// Pulls that succeeded since the process started, those that found nothing new included.
-    public var pulls = 0
+    var pulls = 0
     /// When the mirror was last found to be as the database, by whichever process, in milliseconds since the Unix
     /// epoch; `nil` when there was never a pull.
     public var mirrorPulledAt: Int64?
     /// The pull's failure under way, if any.
     public var failure: Failure?
     /// Why the mirror can't be read now, if it can't; what was read before stays in use.
-    public var unreadable: Failure?
+    var unreadable: Failure?
 
     /// The status of universes that were never pulled.
     public init() {}

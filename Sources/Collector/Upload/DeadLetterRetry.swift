@@ -53,13 +53,12 @@ public struct DeadLetterRetry: Sendable {
     /// - Throws: `StoreError` and `UpstreamError`. Before the letters left their table nothing is changed; afterwards
     ///   they wait in the queue, and any later upload sends them.
     public static func run(
-        _ letters: [DeadLetter], buffer: TickBuffer, uploaders: [Uploader], directory: String, batchRows: Int
+        _ letters: [DeadLetter], buffer: TickBuffer, uploaders: [Uploader], batchRows: Int
     ) async throws -> DeadLetterRetry {
         let passes = uploaders.map { UploadPass(buffer: buffer, uploader: $0, batchRows: batchRows) }
-        var (result, places) = try await requeue(
-            letters, buffer: buffer, uploaders: uploaders, passes: passes, directory: directory)
+        var (result, places) = try await requeue(letters, buffer: buffer, uploaders: uploaders, passes: passes)
         for pass in passes { _ = try await pass.run() }
-        let left = try TickHistory(directory: directory).deadLetters(limit: Int(Int32.max))
+        let left = try TickHistory(directory: buffer.directory).deadLetters(limit: Int(Int32.max))
         result.refusedAgain = left.filter { places.contains($0.name) }
         result.sent = places.count - result.refusedAgain.count
         return result
@@ -69,16 +68,16 @@ public struct DeadLetterRetry: Sendable {
     ///
     /// - Parameter passes: Those of the letters' streams; none may be under way.
     /// - Returns: The result so far, and the names that the rows have in the queue.
-    /// - Throws: As ``run(_:buffer:uploaders:directory:batchRows:)``.
+    /// - Throws: As ``run(_:buffer:uploaders:batchRows:)``.
     static func requeue(
-        _ letters: [DeadLetter], buffer: TickBuffer, uploaders: [Uploader], passes: [UploadPass], directory: String
+        _ letters: [DeadLetter], buffer: TickBuffer, uploaders: [Uploader], passes: [UploadPass]
     ) async throws -> (DeadLetterRetry, places: Set<String>) {
         var result = DeadLetterRetry()
         for pass in passes {
             if let failure = try await pass.settle(pass.streams).values.first { throw failure }
         }
         // Of a row that was never settled the letter is gone now, and the row is still in the queue.
-        let standing = Set(try TickHistory(directory: directory).deadLetters(limit: Int(Int32.max)).map(\.name))
+        let standing = Set(try TickHistory(directory: buffer.directory).deadLetters(limit: Int(Int32.max)).map(\.name))
         let waiting = letters.map(\.name).filter { !standing.contains($0) }
         let letters = letters.filter { standing.contains($0.name) }
         result.unreadable = letters.filter { $0.event == nil }
@@ -98,10 +97,10 @@ public struct DeadLetterRetry: Sendable {
     ///
     /// - Throws: `StoreError` and ``DeadLettersMissing``; nothing is changed then.
     public static func discard(
-        _ choice: DeadLetterChoice, of streams: [EventStream] = EventStream.allCases, buffer: TickBuffer,
-        directory: String
+        _ choice: DeadLetterChoice, of streams: [EventStream] = EventStream.allCases, buffer: TickBuffer
     ) async throws -> [DeadLetter] {
-        let letters = try DeadLettersMissing.check(choice.found(in: TickHistory(directory: directory), of: streams))
+        let letters = try DeadLettersMissing.check(
+            choice.found(in: TickHistory(directory: buffer.directory), of: streams))
         try await buffer.discard(letters)
         return letters
     }

@@ -1,5 +1,5 @@
 /// Decides how long the upload waits before its next pass. Reads no clock and draws no random number.
-public struct SyncPolicy: Sendable {
+struct SyncPolicy: Sendable {
     /// How a pass ended.
     public enum Outcome: Sendable, Equatable {
         /// Everything that was buffered is upstream.
@@ -11,13 +11,13 @@ public struct SyncPolicy: Sendable {
     }
 
     /// The slowest pace while waiting for a person, and the cap of the backoff.
-    public static let slowest: Duration = .seconds(60)
+    static let slowest: Duration = .seconds(60)
 
     private let interval: Duration
     private var failures = 0
 
     /// A policy that passes every `interval` while all goes well.
-    public init(interval: Duration) {
+    init(interval: Duration) {
         self.interval = interval
     }
 

@@ -1,5 +1,5 @@
 public import Logging
-public import MarketData
+import MarketData
 public import ServiceLifecycle
 public import Store
 import Synchronization
@@ -12,12 +12,13 @@ public import Upstream
 public final class SyncService: Service {
     /// How long a shutdown waits for a pass under way and the last one together. What is not upstream by then goes up
     /// after the next start.
-    public static let shutdownLimit: Duration = .seconds(5)
+    static let shutdownLimit: Duration = .seconds(5)
 
     private let pass: UploadPass
     private let buffer: TickBuffer
     private let uploader: Uploader
-    private let interval: Duration
+    /// How long it waits between two passes while all goes well.
+    public let interval: Duration
     private let logger: Logger
     private let doorbell = Doorbell()
     private let work = Mutex(Work())
@@ -52,7 +53,7 @@ public final class SyncService: Service {
     public var role: UpstreamRole { uploader.configuration.role }
 
     /// The streams that it uploads.
-    public var streams: [EventStream] { pass.streams }
+    var streams: [EventStream] { pass.streams }
 
     /// The state of the upload, from memory.
     public var status: SyncStatus { current.withLock { $0 } }
@@ -82,17 +83,17 @@ public final class SyncService: Service {
         }
     }
 
-    /// Puts dead letters of its streams in a directory's buffer back into the queue and sends them, as `edgetick dead-letters retry`
-    /// does without a collector; returns when they are in the queue. The pass under way ends with its batch to make room.
+    /// Puts dead letters of its streams back into the queue and sends them, as `edgetick dead-letters retry` does
+    /// without a collector; returns when they are in the queue. The pass under way ends with its batch to make room.
     ///
     /// - Throws: `StoreError`, `UpstreamError`, ``DeadLettersMissing``, and `CancellationError` when the task was cancelled
     ///   or the service ended before their turn came. Nothing is changed then.
-    public func retry(_ choice: DeadLetterChoice, in directory: String) async throws -> DeadLetterRetry {
+    public func retry(_ choice: DeadLetterChoice) async throws -> DeadLetterRetry {
         try await interludes.run(ring: doorbell.ring) { [self] in
             let letters = try DeadLettersMissing.check(
-                choice.found(in: TickHistory(directory: directory), of: pass.streams))
+                choice.found(in: TickHistory(directory: buffer.directory), of: pass.streams))
             let (retry, _) = try await DeadLetterRetry.requeue(
-                letters, buffer: buffer, uploaders: [uploader], passes: [pass], directory: directory)
+                letters, buffer: buffer, uploaders: [uploader], passes: [pass])
             logger.notice("dead letters are back in the queue", metadata: ["rows": "\(retry.requeued)"])
             return retry
         }
@@ -100,10 +101,10 @@ public final class SyncService: Service {
 
     /// Gives dead letters up for good, as `edgetick dead-letters discard` does without a collector, and returns them.
     ///
-    /// - Throws: As ``retry(_:in:)``.
-    public func discard(_ choice: DeadLetterChoice, in directory: String) async throws -> [DeadLetter] {
+    /// - Throws: As ``retry(_:)``.
+    public func discard(_ choice: DeadLetterChoice) async throws -> [DeadLetter] {
         try await interludes.run(ring: doorbell.ring) { [self] in
-            try await DeadLetterRetry.discard(choice, of: pass.streams, buffer: buffer, directory: directory)
+            try await DeadLetterRetry.discard(choice, of: pass.streams, buffer: buffer)
         }
     }
 

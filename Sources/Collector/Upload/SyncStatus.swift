@@ -20,13 +20,13 @@ public struct SyncStatus: Sendable, Equatable {
     /// The failures of streams; the other streams go on meanwhile.
     public private(set) var failures: [EventStream: Failure] = [:]
     /// The failure that keeps all streams from going on.
-    public private(set) var trouble: Failure?
+    private(set) var trouble: Failure?
 
     /// When the next pass begins; `nil` while one is under way.
     public internal(set) var nextPass: ContinuousClock.Instant?
 
     /// Rows that were uploaded and are gone, in words, by stream.
-    public private(set) var missing: [EventStream: String] = [:]
+    private(set) var missing: [EventStream: String] = [:]
 
     /// The status of an upload that has done nothing.
     public init() {}

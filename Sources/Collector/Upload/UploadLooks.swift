@@ -57,8 +57,8 @@ final class UploadLooks: Sendable {
                 }
                 if isNew, let text { try await buffer.note(incident: "rows are gone upstream", detail: text) }
             } catch let error as UpstreamError {
-                // Who may not read the table, or has none of it, can't look.
-                guard error.reason == .schema else { throw error }
+                // Who may not read the table, has none of it, or one that can't be read in the time given, can't look.
+                guard error.reason == .schema || error.sqlState == UpstreamError.canceled else { throw error }
             }
         }
         return state.withLock(\.missing)

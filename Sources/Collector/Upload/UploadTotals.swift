@@ -9,6 +9,8 @@ public struct UploadTotals: Sendable, Equatable {
         public var uploaded = 0
         /// Rows that went to the dead letters.
         public var refused = 0
+        /// Rows that a trigger of their table kept out of it.
+        public var keptOut = 0
         /// Batches sent.
         public var batches = 0
     }
@@ -28,15 +30,18 @@ public struct UploadTotals: Sendable, Equatable {
     public var rows: Int { streams.values.reduce(0) { $0 + $1.uploaded } }
     /// Rows of all streams that went to the dead letters.
     public var refused: Int { streams.values.reduce(0) { $0 + $1.refused } }
+    /// Rows of all streams that a trigger of their table kept out of it.
+    public var keptOut: Int { streams.values.reduce(0) { $0 + $1.keptOut } }
     /// Batches of all streams.
     public var batches: Int { streams.values.reduce(0) { $0 + $1.batches } }
-    /// Rows of all streams that the queue has done with: uploaded or refused.
-    public var settled: Int { rows + refused }
+    /// Rows of all streams that the queue has done with: uploaded, refused or kept out.
+    public var settled: Int { rows + refused + keptOut }
 
     mutating func add(_ batch: SettledBatch) {
         self[batch.stream].batches += 1
-        self[batch.stream].uploaded += batch.rows - batch.outcome.refused
+        self[batch.stream].uploaded += batch.rows - batch.outcome.refused - batch.outcome.keptOut
         self[batch.stream].refused += batch.outcome.refused
+        self[batch.stream].keptOut += batch.outcome.keptOut
     }
 
     /// What both moved.
@@ -45,6 +50,7 @@ public struct UploadTotals: Sendable, Equatable {
         for (stream, counts) in right.streams {
             sum[stream].uploaded += counts.uploaded
             sum[stream].refused += counts.refused
+            sum[stream].keptOut += counts.keptOut
             sum[stream].batches += counts.batches
         }
         return sum
@@ -60,7 +66,7 @@ public struct UploadReport: Sendable {
     /// Rows that were uploaded and are gone, in words.
     public internal(set) var missing: [EventStream: String] = [:]
     /// Whether it ended before its time, so that something else could be done.
-    public internal(set) var isCutShort = false
+    var isCutShort = false
     /// What ended the pass for all streams, if anything did.
     public internal(set) var trouble: (any Error)?
 
@@ -76,7 +82,7 @@ public struct UploadReport: Sendable {
     }
 
     /// - Throws: What went wrong: of several streams, the first one's failure.
-    public func get() throws -> UploadTotals {
+    func get() throws -> UploadTotals {
         if let trouble { throw trouble }
         for stream in EventStream.allCases {
             if let failure = failures[stream] { throw failure }

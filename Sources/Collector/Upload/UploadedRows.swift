@@ -7,13 +7,13 @@ public struct UploadedRows: Sendable {
     /// Rows that were looked up.
     public private(set) var count = 0
     /// The first and the last of the rows that are not there, and how many.
-    public private(set) var missing: (first: Int64, last: Int64, count: Int)?
+    private(set) var missing: (first: Int64, last: Int64, count: Int)?
     /// The first of the rows that are there more often than in the file, and how many.
-    public private(set) var doubled: (first: Int64, count: Int)?
+    private(set) var doubled: (first: Int64, count: Int)?
     /// Whether a row that is there comes before one that is missing.
-    public private(set) var isScattered = false
+    private(set) var isScattered = false
     /// Whether rows are told from another collector's.
-    public private(set) var isCertain = true
+    private(set) var isCertain = true
     private var hasFound = false
 
     init() {}

@@ -11,7 +11,7 @@ public struct FeedConfiguration: Sendable {
     /// The account's key, sent as the login.
     public var apiKey: Secret
     /// What the key's setting is called, for messages that say what to correct.
-    public var apiKeyName = "MASSIVE_API_KEY"
+    var apiKeyName = "MASSIVE_API_KEY"
     /// The kinds of events to subscribe to.
     public var events: Set<EventKind>
     /// A PEM file of certificates to trust besides the system's, for a private authority; read at each new connection
@@ -31,8 +31,9 @@ public struct FeedConfiguration: Sendable {
     public var maximumFrameBytes = 16 << 20
     /// The longest message that is sent, in bytes; the feed takes less than 16 KiB.
     public var maximumRequestBytes = 16_000
-    /// How many bytes of decoded events are gathered before they are handed over within one read.
-    public var handOverBytes = 1 << 20
+    /// How many bytes of decoded events are gathered before they are handed over within one read: so few that the
+    /// allocator keeps their memory for the next ones, where a large block would be mapped and cleared for each.
+    public var handOverBytes = 192 << 10
 
     /// Time for name look-up, TCP, TLS and WebSocket handshake together.
     public var connectTimeout: Duration = .seconds(10)
@@ -41,7 +42,7 @@ public struct FeedConfiguration: Sendable {
     /// Time without a further confirmation until unconfirmed channels are asked for again.
     public var confirmTimeout: Duration = .seconds(10)
     /// Time between later requests for channels that stay unconfirmed.
-    public var unconfirmedRetry: Duration = .seconds(300)
+    var unconfirmedRetry: Duration = .seconds(300)
     /// Silence after which a ping is sent, and again.
     public var pingInterval: Duration = .seconds(15)
     /// Silence, pings unanswered, after which the connection counts as lost.
@@ -56,7 +57,7 @@ public struct FeedConfiguration: Sendable {
     /// The longest wait for the first try after a healthy connection ended.
     public var quickReconnect: Duration = .seconds(1)
     /// How long a connection must have stood for earlier failures to be forgotten.
-    public var healthyAfter: Duration = .seconds(60)
+    var healthyAfter: Duration = .seconds(60)
     /// After so many failed tries in a row the status is ``FeedConnectionStatus/error`` and tries go on at the slowest
     /// pace; 0 means never.
     public var maxRetries = 0

@@ -51,8 +51,9 @@ extension FeedConnection {
         private(set) var state = State.idle
         private(set) var subscription: Subscription
         private var losses = LossLedger()
-        /// Those among them that the feed, a relay, has told of: it misses the events itself, and the channels stand.
-        private var told: Set<FeedChannel> = []
+        /// Those among them that stand: the feed, a relay, misses events itself, or they came and can't be decoded.
+        private var amidst: Set<FeedChannel> = []
+        private var spells = UnreadableSpells()
         private var policy: ReconnectPolicy
         private var stall: StallWatch
         /// Since when the subscription stands, on both clocks.
@@ -62,17 +63,17 @@ extension FeedConnection {
         /// Why there is no subscription since the last try ended; `nil` in the first try, and once logged in.
         private var outage: Gap.Cause?
         /// How far the events have come.
-        private var times = EventTimes()
+        private var times: EventTimes
         /// Whether an event came on the connection that is open.
         private var hasEvents = false
-        /// Gaps of the time before this process that the clock alone has ended, and when it did.
-        private var unproven: [(gap: Gap, ended: FeedMoment)] = []
+        /// Gaps of the time before this process that the clock alone has ended.
+        private var unproven = UnprovenGaps()
         /// Whether losses wait for an event to tell when they ended, because the clock can't.
         private var awaitsEvents = false
         private var pauses: PauseWatch?
         /// When reading was stopped by this side.
         private var pausedSince: FeedMoment?
-        /// What to look at after a pause, or after events that could not be decoded.
+        /// What to look at after a pause.
         private(set) var jumps = JumpWatch()
         private var refusalsToReport: [FeedChannel] = []
         private var interest: Interest
@@ -83,6 +84,7 @@ extension FeedConnection {
         init(configuration: FeedConfiguration, interest: Interest) {
             self.configuration = configuration
             self.interest = interest
+            times = EventTimes(delay: configuration.feedDelay)
             subscription = Subscription(
                 confirmTimeout: configuration.confirmTimeout, unconfirmedRetry: configuration.unconfirmedRetry)
             // A wait of nothing, or a cap below the first wait, would make a tight loop or a contradiction.
@@ -153,6 +155,7 @@ extension FeedConnection {
             opens += 1
             hasEvents = false
             jumps = JumpWatch()
+            spells = UnreadableSpells()
             subscription.reset()
             stall = StallWatch(
                 pingInterval: configuration.pingInterval, stallTimeout: configuration.stallTimeout,
@@ -163,7 +166,7 @@ extension FeedConnection {
 
         /// A frame of any kind was read.
         mutating func seen(_ now: FeedMoment) {
-            if stall.isOverdue(now: now.monotonic) { watchForJumps(because: .stalled, now) }
+            if let silence = stall.overdue(now: now.monotonic) { watchForJumps(over: silence, because: .stalled, now) }
             stall.seen(now: now.monotonic)
         }
 
@@ -353,23 +356,59 @@ extension FeedConnection {
             var actions = noteJumps(batch, now)
             times.took(batch, now)
             hasEvents = true
-            if !unproven.isEmpty { actions += prove(now) }
+            if !spells.isEmpty { spells.reached(reached(now)) }
+            let unseen = unproven.prove(by: times, now)
+            if !unseen.isEmpty { actions.append(.record(GapChange(gaps: unseen))) }
             guard case .subscribed = state else { return actions }
             if subscription.awaitsEvents { actions += stands(subscription.shown(by: batch), now) }
             if awaitsEvents { actions += settle(now) }
             return actions
         }
 
-        /// Events of these kinds came that can't be decoded; the next that can show how much is missing.
-        mutating func rejected(_ kinds: [EventKind], _ now: FeedMoment) {
-            watchForJumps(of: kinds, because: .damaged, now)
+        /// Events came that can't be decoded; called before those that came with them are taken.
+        mutating func missed(_ lost: UnreadableEvents, _ now: FeedMoment) -> [Action] {
+            guard case .subscribed = state else { return [] }
+            for kind in EventKind.allCases {
+                let version = subscription.version
+                guard let extent = lost[kind],
+                    !spells.goesOn(kind, extent, version: version, now: now.monotonic)
+                else { continue }
+                let standing = subscription.wanted.filter { $0.kind == kind && subscription.mayFlowSince($0) != nil }
+                guard let from = standing.map(lossStart).min() else { continue }
+                let all = spells.came(kind, extent, from: from, version: version, now: now.monotonic)
+                let channels =
+                    all.extent.isWhole
+                    ? standing : all.extent.symbols.map { FeedChannel(kind: kind, symbol: $0) }.filter(isWanted)
+                for channel in channels where !losses.contains(channel) {
+                    losses.lost(channel, from: all.from, cause: .damaged, now)
+                    amidst.insert(channel)
+                }
+            }
+            return record([])
         }
+
+        /// The gaps of events that can't be decoded and that are over.
+        private mutating func endSpells(_ now: FeedMoment) -> [Action] {
+            guard !spells.isEmpty else { return [] }
+            spells.reached(reached(now))
+            let over = spells.takeEnded(now: now.monotonic)
+            guard !over.isEmpty else { return [] }
+            let channels = amidst.filter { channel in
+                over[channel.kind] != nil && losses.contains(channel) { loss, _ in loss.cause == .damaged }
+            }
+            return record(
+                endAmidst(channels) { channel, loss, _ in LossLedger.End(time: over[channel.kind] ?? loss.from) })
+        }
+
+        /// How far the feed has come in its events' time; as far as the clock says where no event has.
+        private func reached(_ now: FeedMoment) -> Int64 { times.feedTime(now) ?? now.wall - configuration.feedDelay }
 
         /// The process runs; called at least every ``PauseWatch/interval``, and before what was read is looked at.
         mutating func alive(_ now: FeedMoment) -> [Action] {
-            guard let length = pauses?.seen(now.boot) else { return [] }
-            watchForJumps(because: .paused, now)
-            return [
+            let ended = endSpells(now)
+            guard let length = pauses?.seen(now.boot) else { return ended }
+            watchForJumps(over: length, because: .paused, now)
+            return ended + [
                 .note(.suspended(length)),
                 .incident(
                     Incident(
@@ -390,7 +429,7 @@ extension FeedConnection {
         mutating func resumed(_ now: FeedMoment) {
             stall.resumed(now: now.monotonic)
             if let since = pausedSince, now.boot - since.boot > PauseWatch.tolerance {
-                watchForJumps(because: .paused, now)
+                watchForJumps(over: now.boot - since.boot, because: .paused, now)
             }
             pausedSince = nil
         }
@@ -403,10 +442,8 @@ extension FeedConnection {
             let (added, removed) = subscription.want(
                 FeedChannel.channels(of: interest, events: configuration.events), wall: now.wall)
             guard !added.isEmpty || !removed.isEmpty else { return [] }
-            let machine = self
-            let ended = endTold(removed + told.filter { !machine.isWanted($0) }) { _, loss, noted in
-                machine.lossEnd(loss, noted: noted, stood: now.wall, now)
-            }
+            let unwanted = amidst.filter { !isWanted($0) }
+            let ended = endAmidst(removed + unwanted, at: clockEnd(now))
             // The others' losses were noted when the last try ended.
             if let outage {
                 for channel in added { losses.lost(channel, from: lossStart(of: channel), cause: outage, now) }
@@ -528,13 +565,13 @@ extension FeedConnection {
         private mutating func missed(_ message: String, _ now: FeedMoment) -> [Action] {
             guard let notice = GapNotice(message) else { return [] }
             // What is lost here for a reason of its own stays so until its channel stands.
-            let channels = notice.channels.filter { isWanted($0) && (told.contains($0) || !losses.contains($0)) }
+            let channels = notice.channels.filter { isWanted($0) && (amidst.contains($0) || !losses.contains($0)) }
             for channel in channels { losses.lost(channel, from: notice.from, cause: notice.cause, now) }
             guard let to = notice.to else {
-                told.formUnion(channels)
+                amidst.formUnion(channels)
                 return record([])
             }
-            return record(endTold(channels) { _, _, _ in LossLedger.End(time: to) })
+            return record(endAmidst(channels) { _, _, _ in LossLedger.End(time: to) })
         }
 
         /// Whether a channel is among those that are wanted, by name or by a wildcard.
@@ -542,10 +579,10 @@ extension FeedConnection {
             subscription.wants(channel) || subscription.wants(FeedChannel(kind: channel.kind, symbol: nil))
         }
 
-        private mutating func endTold(
+        private mutating func endAmidst(
             _ channels: some Sequence<FeedChannel>, at end: (FeedChannel, LossLedger.Loss, FeedMoment) -> LossLedger.End
         ) -> [Gap] {
-            told.subtract(channels)
+            amidst.subtract(channels)
             return losses.ended(channels, connection: configuration.name, at: end)
         }
 
@@ -561,19 +598,16 @@ extension FeedConnection {
                 awaitsEvents = false
                 var over: [FeedChannel] = []
                 for channel in subscription.wanted where subscription.standsSince(channel) != nil {
-                    guard losses.contains(channel), !told.contains(channel) else { continue }
-                    if losses.contains(channel, where: { loss, noted in needsEvent(loss, noted: noted, now) }) {
+                    guard losses.contains(channel), !amidst.contains(channel) else { continue }
+                    if !hasEvents, losses.contains(channel, where: { times.needsEvent(toEnd: $0, noted: $1, now) }) {
                         awaitsEvents = true
                     } else {
                         over.append(channel)
                     }
                 }
-                let machine = self
-                let ended = losses.ended(over, connection: configuration.name) { channel, loss, noted in
-                    let stood = machine.subscription.standsSince(channel) ?? now.wall
-                    return machine.lossEnd(loss, noted: noted, stood: stood, now)
-                }
-                if times.feedTime(now) == nil { unproven += ended.filter { $0.cause == .down }.map { ($0, now) } }
+                let ended = losses.ended(
+                    over, connection: configuration.name, at: clockEnd(now, stood: subscription.standsSince))
+                if times.feedTime(now) == nil { unproven.add(ended.filter { $0.cause == .down }, now) }
                 actions += record(ended)
             }
             if subscription.confirmedCount > 0 || subscription.wanted.isEmpty { actions += becomeConnected(now) }
@@ -587,13 +621,10 @@ extension FeedConnection {
             return [.note(.connected(confirmed: subscription.confirmedCount, wanted: subscription.wanted.count))]
         }
 
-        private mutating func watchForJumps(
-            of kinds: [EventKind] = EventKind.allCases, because cause: Gap.Cause, _ now: FeedMoment
-        ) {
-            guard case .subscribed = state, let present = times.presentTime(now, delay: configuration.feedDelay) else {
-                return
-            }
-            jumps.watch(kinds, times, until: present, because: cause)
+        /// Watches what comes after a time in which the feed may have thrown events away.
+        private mutating func watchForJumps(over length: Duration, because cause: Gap.Cause, _ now: FeedMoment) {
+            guard case .subscribed = state, let present = times.presentTime(now) else { return }
+            jumps.watch(times, over: present - Int64(length / .milliseconds(1))...present, because: cause)
         }
 
         /// Where the feed went on later than it had stopped, the channels that stood have a gap.
@@ -601,7 +632,6 @@ extension FeedConnection {
             guard !jumps.isOver else { return [] }
             let found = jumps.took(batch)
             guard !found.isEmpty else { return [] }
-            let isBehind = times.feedTime(now).map { $0 - now.wall + configuration.feedDelay > Self.clockTolerance }
             let gaps = found.compactMap { jump -> Gap? in
                 let channels = subscription.wanted.filter { channel in
                     channel.kind == jump.kind && subscription.standsSince(channel) != nil && !losses.contains(channel)
@@ -610,8 +640,8 @@ extension FeedConnection {
                 let isAll = channels.contains { $0.symbol == nil }
                 return Gap(
                     connection: configuration.name, symbols: isAll ? [] : channels.compactMap(\.symbol).sorted(),
-                    events: [jump.kind], from: jump.from, to: jump.to, cause: jump.cause, isUncertain: isBehind ?? false
-                )
+                    events: [jump.kind], from: jump.from, to: jump.to, cause: jump.cause,
+                    isUncertain: times.showClockBehind(now))
             }
             return gaps.isEmpty ? [] : [.record(GapChange(gaps: gaps))]
         }
@@ -650,8 +680,7 @@ extension FeedConnection {
         }
 
         private mutating func ended(_ ending: FeedEnding, _ now: FeedMoment, jitter: Double) -> [Action] {
-            let machine = self
-            let over = endTold(told) { _, loss, noted in machine.lossEnd(loss, noted: noted, stood: now.wall, now) }
+            let over = endAmidst(amidst, at: clockEnd(now))
             noteLosses(ending.gapCause, now)
             outage = ending.gapCause
             let healthyFor = connectedSince.map { now.monotonic - $0.monotonic } ?? .zero
@@ -676,10 +705,7 @@ extension FeedConnection {
             connectedSince = nil
             subscription.reset()
             state = .stopped
-            let machine = self
-            let ended = losses.ended(losses.channels, connection: configuration.name) { _, loss, noted in
-                machine.lossEnd(loss, noted: noted, stood: now.wall, now)
-            }
+            let ended = losses.ended(losses.channels, connection: configuration.name, at: clockEnd(now))
             return record(ended) + [.note(.stopped), .finish]
         }
 
@@ -724,63 +750,20 @@ extension FeedConnection {
             return mark.lossStart
         }
 
+        /// Ends a loss by the clock, as far as it is believed: when its channel stood, or now.
+        private func clockEnd(
+            _ now: FeedMoment, stood: @escaping (FeedChannel) -> Int64? = { _ in nil }
+        ) -> (FeedChannel, LossLedger.Loss, FeedMoment) -> LossLedger.End {
+            { [times] channel, loss, noted in
+                times.end(of: loss, noted: noted, stood: stood(channel) ?? now.wall, now)
+            }
+        }
+
         /// Whether a channel came to stand after the last event of its kind.
         private func isLate(_ channel: FeedChannel) -> Bool {
             guard let since = subscription.standsSince(channel) else { return false }
             return since > times[channel.kind]?.received.wall ?? 0
         }
-
-        /// When a loss ended in the events' own time, by a channel that stood at `stood` of the clock.
-        ///
-        /// The clock may have been set meanwhile. What passed of a clock that can't be set, and where the events are, bound
-        /// what is believed of it.
-        private func lossEnd(
-            _ loss: LossLedger.Loss, noted: FeedMoment, stood: Int64, _ now: FeedMoment
-        ) -> LossLedger.End {
-            let step = now.wall - noted.wall - now.elapsed(since: noted)
-            var end = LossLedger.End(
-                time: stood + max(0, -step) - configuration.feedDelay, isUncertain: abs(step) > Self.clockTolerance)
-            let told = end.time
-            if let feed = times.feedTime(now) { end.time = min(max(end.time, feed), feed + Self.clockDisbelief) }
-            end.time = max(end.time, loss.from)
-            if abs(end.time - told) > Self.clockTolerance { end.isUncertain = true }
-            return end
-        }
-
-        /// Compares what the clock said of the end of the downtime with the first events, as they come: on a box without a
-        /// clock of its own it may have shown the time of the last shutdown. What lies between is missing too.
-        private mutating func prove(_ now: FeedMoment) -> [Action] {
-            guard let feed = times.feedTime(now) else { return [] }
-            var missing: [Gap] = []
-            unproven.removeAll { gap, ended in
-                guard let told = gap.to else { return true }
-                let stood = feed - now.elapsed(since: ended)
-                if stood - told > Self.clockTolerance {
-                    var rest = gap
-                    rest.from = told
-                    rest.to = feed
-                    rest.isUncertain = true
-                    missing.append(rest)
-                }
-                // An event that comes late proves nothing yet.
-                return told - stood <= Self.clockTolerance
-            }
-            return missing.isEmpty ? [] : [.record(GapChange(gaps: missing))]
-        }
-
-        /// Whether just an event can tell when a loss ended: the clock shows a time before its start, or long after.
-        private func needsEvent(_ loss: LossLedger.Loss, noted: FeedMoment, _ now: FeedMoment) -> Bool {
-            let shown = max(now.wall, noted.wall + now.elapsed(since: noted))
-            let length = shown - configuration.feedDelay - loss.from
-            return !hasEvents && (length < 0 || length > Self.longestBelieved)
-        }
-
-        /// How far the clock may be off without a gap's ends being called uncertain, in milliseconds.
-        private static let clockTolerance: Int64 = 5000
-        /// How far the clock may be from the events before it is no longer believed, in milliseconds.
-        private static let clockDisbelief: Int64 = 86_400_000
-        /// A gap that the clock says is longer, in milliseconds, is believed when an event says so too.
-        private static let longestBelieved: Int64 = 7 * 86_400_000
     }
 }
 

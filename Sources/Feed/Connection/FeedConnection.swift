@@ -91,7 +91,7 @@ public final class FeedConnection: Service, Sendable {
     /// Ends the connection as a graceful shutdown does; ``run()`` then returns.
     ///
     /// Before ``run()`` it has that return at once.
-    public func stop() {
+    func stop() {
         stage.withLock { stage in
             if case .unstarted = stage { stage = .revoked }
         }

@@ -26,8 +26,6 @@ final class FeedConnectionLoop {
     /// Their texts are the feed's to choose.
     var remarks = LogThrottle<String, MonotonicTime>(variety: 8)
     private var rejectLog = RejectLog()
-    /// What could not be decoded until the last read.
-    private var rejected = DecodeRejects.Tally()
     private var seenVersion = -1
     private var shownVersion = -1
     private var interestNumber: Int
@@ -117,10 +115,6 @@ final class FeedConnectionLoop {
         for status in intake.takeStatuses() { perform(machine.received(status, now)) }
         let counts = intake.takeCounts()
         let rejects = intake.decoder.rejects
-        if rejects.events != rejected {
-            machine.rejected(EventKind.allCases.filter { rejects.events[$0] > rejected[$0] }, now)
-            rejected = rejects.events
-        }
         state.update { snapshot in
             snapshot.frames += counts.frames
             snapshot.bytes += counts.bytes
@@ -145,6 +139,8 @@ final class FeedConnectionLoop {
     }
 
     private func offer() {
+        // First, since how far the events had come before is where the loss begins.
+        if let lost = intake.takeUnreadable() { perform(machine.missed(lost, now)) }
         guard !intake.batch.isEmpty else { return }
         let batch = intake.takeBatch()
         // The rest of a read in which the connection was dropped lies within its gap.

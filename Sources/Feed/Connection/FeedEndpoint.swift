@@ -6,11 +6,11 @@ import NIOCore
 /// A query may hold a token, so no description shows it.
 public struct FeedEndpoint: Sendable, Equatable {
     /// The host name or address, without the brackets of an IPv6 address.
-    public let host: String
+    let host: String
     /// The TCP port: 443 for `wss`, 80 for `ws` when the URL names none.
-    public let port: Int
+    let port: Int
     /// Whether TLS is used (`wss`).
-    public let usesTLS: Bool
+    let usesTLS: Bool
     /// Whether `ws` was allowed to a host other than this machine.
     public let allowsPlaintext: Bool
     /// The path and query that the handshake asks for.
@@ -46,7 +46,7 @@ public struct FeedEndpoint: Sendable, Equatable {
     }
 
     /// Whether the host is this machine by name or address.
-    public var isLoopback: Bool {
+    var isLoopback: Bool {
         if host.lowercased() == "localhost" { return true }
         return (try? SocketAddress(ipAddress: host, port: port))?.isLoopback ?? false
     }

@@ -60,6 +60,9 @@ struct FeedIntake {
         return next
     }
 
+    /// Takes out which events could not be decoded; `nil` when all could.
+    mutating func takeUnreadable() -> UnreadableEvents? { decoder.takeUnreadable() }
+
     mutating func takeStatuses() -> [FeedStatus] {
         defer { statuses.removeAll(keepingCapacity: true) }
         return statuses

@@ -34,7 +34,7 @@ public struct FeedSnapshot: Sendable, Equatable {
     /// Whether the feed has answered, confirmed or not, all that the present symbols ask for.
     public var isSettled = false
     /// Whether the feed has answered all that the last change of symbols gave up; no event of those comes any more.
-    public var isQuiet = true
+    var isQuiet = true
     /// The refused channels as the feed writes them, `T.AAPL`, sorted.
     public var refusedChannels: [String] = []
 

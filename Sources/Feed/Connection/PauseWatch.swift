@@ -24,7 +24,7 @@ struct PauseWatch: Sendable {
 }
 
 /// Finds where the feed went on later than it had stopped: after a pause, of this process or of the line, because it threw
-/// away what waited meanwhile; and behind events that could not be decoded.
+/// away what waited meanwhile.
 ///
 /// What lay in the sockets' buffers comes first, so the jump may come long after the pause. A quiet market makes a jump
 /// too; a gap says that events *may* have been missed.
@@ -42,6 +42,8 @@ struct JumpWatch: Sendable {
         var newest: Int64
         /// What happens later, in milliseconds since the Unix epoch, is not affected.
         var until: Int64
+        /// How far the next event may be away.
+        var allowed: Int64
         var cause: Gap.Cause
     }
 
@@ -50,11 +52,16 @@ struct JumpWatch: Sendable {
     /// Whether nothing is watched: every kind has come past what happened.
     var isOver: Bool { courses.isEmpty }
 
-    /// Watches kinds of which events came before, until they come from after `until`.
-    mutating func watch(_ kinds: [EventKind], _ times: EventTimes, until: Int64, because cause: Gap.Cause) {
-        for kind in kinds {
-            guard let start = times[kind]?.lossStart, start < until else { continue }
-            courses[kind, default: Course(newest: start, until: until, cause: cause)].until = until
+    /// Watches the kinds of which events came before, until they come from after a pause.
+    mutating func watch(_ times: EventTimes, over pause: ClosedRange<Int64>, because cause: Gap.Cause) {
+        for kind in EventKind.allCases {
+            guard let start = times[kind]?.lossStart else { continue }
+            let (allowed, until) = JumpWatch.rule(kind, pause)
+            guard start < until || allowed == 0 && start == until else { continue }
+            var course = courses[kind] ?? Course(newest: start, until: until, allowed: allowed, cause: cause)
+            course.until = until
+            course.allowed = min(course.allowed, allowed)
+            courses[kind] = course
         }
     }
 
@@ -67,18 +74,29 @@ struct JumpWatch: Sendable {
 
     private mutating func look(_ kind: EventKind, _ time: Int64, _ jumps: inout [Jump]) {
         guard let course = courses[kind], time > course.newest else { return }
-        if time - course.newest > JumpWatch.allowed(kind) {
-            jumps.append(Jump(kind: kind, from: course.newest, to: time, cause: course.cause))
+        if time - course.newest > course.allowed {
+            if let last = jumps.lastIndex(where: { $0.kind == kind }), jumps[last].to == course.newest {
+                jumps[last].to = time
+            } else {
+                jumps.append(Jump(kind: kind, from: course.newest, to: time, cause: course.cause))
+            }
         }
         if time < course.until { courses[kind]?.newest = time } else { courses[kind] = nil }
     }
 
-    /// The longest that two events of a kind may be apart without anything being missed.
-    private static func allowed(_ kind: EventKind) -> Int64 {
+    private static let minute: Int64 = 60_000
+    /// How long the bars of a minute take to come, after its end.
+    private static let burst: Int64 = 15_000
+
+    /// The longest that two events of a kind may be apart without anything being missed, and until when.
+    private static func rule(_ kind: EventKind, _ pause: ClosedRange<Int64>) -> (allowed: Int64, until: Int64) {
         switch kind {
-        case .minuteBar: 65_000
-        case .secondBar: 6000
-        case .trade, .quote, .limitBand, .imbalance, .fairValue: 5000
+        case .minuteBar:
+            // A minute's bars have one time: where they came in a pause, a part of them may be missing without a jump.
+            let last = pause.upperBound / minute * minute
+            return pause.lowerBound - burst < last ? (0, last) : (65_000, pause.upperBound)
+        case .secondBar: return (6000, pause.upperBound)
+        case .trade, .quote, .limitBand, .imbalance, .fairValue: return (5000, pause.upperBound)
         }
     }
 }

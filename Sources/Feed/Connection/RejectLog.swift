@@ -26,14 +26,10 @@ struct RejectLog: Sendable {
         var time: Duration?
     }
 
-    let interval: Duration
+    private static let interval: Duration = .seconds(30)
     private var events = [Entry](repeating: Entry(), count: DecodeRejects.kinds.count)
     private var fields = [Entry](repeating: Entry(), count: DecodeRejects.kinds.count)
     private var logged = 0
-
-    init(interval: Duration = .seconds(30)) {
-        self.interval = interval
-    }
 
     /// The lines that are due, given all counts so far; asked after every socket read.
     mutating func lines(_ rejects: DecodeRejects, now: Duration) -> [Line] {
@@ -51,7 +47,7 @@ struct RejectLog: Sendable {
         _ loss: Line.Loss, _ kind: EventKind?, _ tally: DecodeRejects.Tally, _ entry: inout Entry, _ now: Duration
     ) -> [Line] {
         let count = tally[kind] - entry.count
-        guard count > 0, entry.time.map({ now - $0 >= interval }) ?? true else { return [] }
+        guard count > 0, entry.time.map({ now - $0 >= Self.interval }) ?? true else { return [] }
         entry = Entry(count: tally[kind], time: now)
         return [Line(loss: loss, kind: kind, count: count, sample: tally.sample(of: kind)?.description ?? "")]
     }

@@ -40,9 +40,11 @@ struct StallWatch: Sendable {
         seen(now: now)
     }
 
-    /// Whether a ping has waited for its answer for so long that what the peer had to send meanwhile may be gone.
-    func isOverdue(now: Duration) -> Bool {
-        !isPaused && lastPing != nil && now - lastSeen > pingInterval + PauseWatch.tolerance
+    /// How long nothing came, where a ping has waited for its answer for so long that what the peer had to send meanwhile
+    /// may be gone.
+    func overdue(now: Duration) -> Duration? {
+        let silence = now - lastSeen
+        return !isPaused && lastPing != nil && silence > pingInterval + PauseWatch.tolerance ? silence : nil
     }
 
     /// When ``tick(now:)`` has something to say; `nil` while paused.

@@ -90,9 +90,9 @@ public struct DecodeRejects: Sendable, Equatable {
     /// What one rejected piece looked like.
     public struct Sample: Sendable, Equatable, CustomStringConvertible {
         /// Why it, or a field of it, was left out.
-        public var reason: Reason
+        var reason: Reason
         /// The field at fault, as the feed names it; `nil` when the piece as a whole is.
-        public var field: String?
+        var field: String?
         /// The piece's beginning in printable characters, with anything that looks like a secret masked.
         public var text: String
 
@@ -113,7 +113,7 @@ public struct DecodeRejects: Sendable, Equatable {
     public private(set) var fields = Tally()
 
     /// Makes an empty count.
-    public init() {}
+    init() {}
 
     /// All that was left out: events, or pieces that should have been one.
     public var total: Int { counts.reduce(0, +) }

@@ -47,6 +47,20 @@ extension EventReader {
         }
     }
 
+    /// Whether it is a status message.
+    var isStatus: Bool {
+        guard case .status = try? event() else { return false }
+        return true
+    }
+
+    /// The symbol of a kind's event, which must be there.
+    func symbol(of kind: EventKind) throws(Rejection) -> Symbol {
+        switch kind {
+        case .limitBand, .imbalance: try symbol(.ticker)
+        case .minuteBar, .secondBar, .trade, .quote, .fairValue: try symbol()
+        }
+    }
+
     @inline(never)
     private func otherEvent() throws(Rejection) -> Event {
         guard has(.ev) else { throw Rejection(.missingEvent) }

@@ -1,14 +1,14 @@
 /// A status message of the feed, in its own words: an answer to a login or a subscription, or a warning.
 public struct FeedStatus: Sendable, Equatable {
     /// The longest ``status`` that is kept, in bytes of UTF-8.
-    public static let maximumStatusBytes = 64
+    static let maximumStatusBytes = 64
     /// The longest ``message`` that is kept, in bytes of UTF-8.
-    public static let maximumMessageBytes = 512
+    static let maximumMessageBytes = 512
 
     /// The word that says what kind of message it is (`status`), such as `auth_success`.
-    public var status: String
+    var status: String
     /// The explanation (`message`); empty when not sent.
-    public var message: String
+    var message: String
 
     /// Makes a status; what is longer than the limits is cut.
     public init(status: String, message: String) {

@@ -13,6 +13,9 @@ public struct FrameDecoder: Sendable {
     /// What could not be decoded since the decoder was made.
     public private(set) var rejects = DecodeRejects()
 
+    /// The events that could not be decoded since they were last taken out.
+    private var unreadable = UnreadableEvents()
+
     /// The times that events may have, in milliseconds since the Unix epoch: others are mistakes.
     var times: ClosedRange<Int64> = 1...Int64.max
 
@@ -86,14 +89,12 @@ public struct FrameDecoder: Sendable {
                 if sentStart != nil { noteSent(from: place, to: end, in: &batch) }
                 place = end
             } catch {
-                rejects.record(error.reason, piece: bytes.slice(place, bytes.count))
+                lose(error.reason, bytes.slice(place, bytes.count))
                 return
             }
         }
         place = JSONScan.skipSpace(bytes, place)
-        if place < bytes.count {
-            rejects.record(.malformedJSON, piece: bytes.slice(place, bytes.count))
-        }
+        if place < bytes.count { lose(.malformedJSON, bytes.slice(place, bytes.count)) }
     }
 
     /// Decodes an array's elements; returns the place behind its bracket, or the frame's end when it has none.
@@ -112,7 +113,7 @@ public struct FrameDecoder: Sendable {
                 if sentStart != nil { noteSent(from: place, to: end, in: &batch) }
                 place = JSONScan.skipSpace(bytes, end)
                 guard place < bytes.count else {
-                    rejects.record(.unterminated, piece: bytes.slice(elementStart, bytes.count))
+                    lose(.unterminated, bytes.slice(elementStart, bytes.count))
                     return place
                 }
                 guard bytes[place] == UInt8(ascii: ",") || bytes[place] == UInt8(ascii: "]") else {
@@ -123,6 +124,7 @@ public struct FrameDecoder: Sendable {
                 rejects.record(
                     lost.end == bytes.count && error == .malformed ? .unterminated : error.reason,
                     count: lost.events, piece: bytes.slice(place, bytes.count))
+                unreadable.add(bytes.slice(place, lost.end))
                 place = lost.end
             }
             guard place < bytes.count else { return place }
@@ -146,7 +148,7 @@ public struct FrameDecoder: Sendable {
         let bytes = scan.bytes
         guard place < bytes.count, bytes[place] == UInt8(ascii: "{") else {
             let end = try JSONScan.value(bytes, place, depth: 1).end
-            rejects.record(.notAnObject, piece: bytes.slice(place, end))
+            lose(.notAnObject, bytes.slice(place, end))
             return end
         }
         if UsualBar.isPossible(bytes, at: place) {
@@ -189,6 +191,27 @@ public struct FrameDecoder: Sendable {
         reader.fields.forgetLeftOut()
         rejects.record(
             rejection.reason, field: rejection.field, kind: reader.kind, piece: reader.bytes.slice(start, end))
+        // What names no symbol that there is, or another kind of event, is nobody's.
+        guard rejection.reason != .unknownEvent, !reader.isStatus else { return }
+        guard let kind = reader.kind else { return unreadable.add(reader.bytes.slice(start, end)) }
+        do throws(Rejection) {
+            unreadable.add(kind, try reader.symbol(of: kind))
+        } catch {
+            if error.reason != .badSymbol { unreadable.add(kind, nil) }
+        }
+    }
+
+    /// Counts a piece that is no object, or no JSON.
+    private mutating func lose(_ reason: DecodeRejects.Reason, _ piece: UnsafeRawBufferPointer) {
+        rejects.record(reason, piece: piece)
+        unreadable.add(piece)
+    }
+
+    /// Takes out which events could not be decoded; `nil` when all could.
+    mutating func takeUnreadable() -> UnreadableEvents? {
+        guard !unreadable.isEmpty else { return nil }
+        defer { unreadable = UnreadableEvents() }
+        return unreadable
     }
 
     /// Counts the fields that an event was taken without.

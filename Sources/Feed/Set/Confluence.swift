@@ -9,7 +9,6 @@ final class Confluence: Sendable {
     /// What passed through, since the start.
     struct Counts: Equatable {
         var duplicates: Int64 = 0
-        var remembered = 0
         var forgotten: Int64 = 0
     }
 
@@ -38,7 +37,7 @@ final class Confluence: Sendable {
 
     var counts: Counts {
         sightings.withLock {
-            Counts(duplicates: $0.duplicates, remembered: $0.remembered, forgotten: $0.forgotten)
+            Counts(duplicates: $0.duplicates, forgotten: $0.forgotten)
         }
     }
 

@@ -215,19 +215,25 @@ public final class ConnectionSet: Service, Sendable {
         }
     }
 
-    /// Whether every connection that is to bring a channel has heard from the feed that the account's plan does not cover
-    /// it.
-    public func isRefused(_ channel: FeedChannel) -> Bool {
-        let connections = core.withLock { core in
-            core.members.compactMap { slot, entry in
-                entry.member.interest == .all
-                    || channel.symbol.map { core.machine.placed[$0]?.contains(slot) == true } ?? false
-                    ? entry.connection : nil
+    /// Those of some channels of which every connection that is to bring them has heard from the feed that the account's
+    /// plan does not cover them.
+    public func refused(_ channels: [FeedChannel]) -> Set<FeedChannel> {
+        let connections = core.withLock { $0.entries.mapValues(\.connection) }
+        let refused = connections.mapValues { Set($0.snapshot.refusedChannels) }
+        guard refused.values.contains(where: { !$0.isEmpty }) else { return [] }
+        return core.withLock { core in
+            let members = core.members
+            let found = channels.filter { channel in
+                let names = [channel.description, FeedChannel(kind: channel.kind, symbol: nil).description]
+                let bringing = members.filter { slot, entry in
+                    entry.member.interest == .all
+                        || channel.symbol.map { core.machine.placed[$0]?.contains(slot) == true } ?? false
+                }
+                return !bringing.isEmpty
+                    && bringing.allSatisfy { names.contains(where: (refused[$0.slot] ?? []).contains) }
             }
+            return Set(found)
         }
-        let names = [channel.description, FeedChannel(kind: channel.kind, symbol: nil).description]
-        return !connections.isEmpty
-            && connections.allSatisfy { $0.snapshot.refusedChannels.contains(where: names.contains) }
     }
 
     /// The symbols that a connection is to bring, the most important first; `nil` when there is no such connection.

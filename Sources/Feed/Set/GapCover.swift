@@ -4,9 +4,8 @@ import Synchronization
 /// Leaves out of gaps what another connection brought: knows since when each has brought the symbols that come from two.
 final class GapCover: Sendable {
     private struct State {
-        var since: [Int: [Symbol: Int64]] = [:]
+        var brought = BroughtSymbols()
         var connections: [Int: FeedConnection] = [:]
-        var delays: [Int: Int64] = [:]
     }
 
     private let state = Mutex(State())
@@ -15,36 +14,58 @@ final class GapCover: Sendable {
     func add(_ connection: FeedConnection, slot: Int, delay: Int64) {
         state.withLock { state in
             state.connections[slot] = connection
-            state.delays[slot] = delay
+            state.brought.delays[slot] = delay
         }
     }
 
     func remove(_ slot: Int) {
         state.withLock { state in
-            state.since[slot] = nil
             state.connections[slot] = nil
-            state.delays[slot] = nil
+            state.brought.remove(slot)
         }
     }
 
     /// A connection brings these symbols, all of them redundant, now.
     func confirmed(_ slot: Int, _ symbols: Set<Symbol>, wall: Int64) {
-        state.withLock { state in
-            let before = state.since[slot] ?? [:]
-            state.since[slot] =
-                symbols.isEmpty ? nil : Dictionary(uniqueKeysWithValues: symbols.map { ($0, before[$0] ?? wall) })
-        }
+        state.withLock { $0.brought.confirmed(slot, symbols, wall: wall) }
     }
 
     /// What is left of a gap without the symbols that another connection brought from before its start until now.
     func rest(of gap: Gap, on slot: Int) -> Gap? {
-        let (since, connections, delays) = state.withLock { ($0.since, $0.connections, $0.delays) }
-        guard !since.isEmpty, !gap.symbols.isEmpty else { return gap }
+        let (brought, connections) = state.withLock { ($0.brought, $0.connections) }
+        return brought.rest(of: gap, on: slot) { connections[$0]?.snapshot.connectedSince }
+    }
+}
+
+/// Since when connections have brought the symbols that come from two. Reads no clock.
+struct BroughtSymbols {
+    private var since: [Int: [Symbol: Int64]] = [:]
+    /// How late each connection's events are, in milliseconds.
+    var delays: [Int: Int64] = [:]
+
+    /// A connection brings these symbols, now.
+    mutating func confirmed(_ slot: Int, _ symbols: Set<Symbol>, wall: Int64) {
+        let before = since[slot] ?? [:]
+        since[slot] =
+            symbols.isEmpty ? nil : Dictionary(uniqueKeysWithValues: symbols.map { ($0, before[$0] ?? wall) })
+    }
+
+    mutating func remove(_ slot: Int) {
+        since[slot] = nil
+        delays[slot] = nil
+    }
+
+    /// What is left of a gap of one connection without the symbols that another brought from before its start until now.
+    ///
+    /// - Parameter connectedSince: since when a connection has been up, in milliseconds since the Unix epoch.
+    func rest(of gap: Gap, on slot: Int, connectedSince: (Int) -> Int64?) -> Gap? {
+        // What can't be decoded here can't be on the other either.
+        guard !since.isEmpty, !gap.symbols.isEmpty, gap.cause != .damaged else { return gap }
         var covered: Set<Symbol> = []
         for (other, symbols) in since where other != slot {
             // Gaps are in the events' own time, which a delayed feed's clock is ahead of.
             let start = gap.from + (delays[other] ?? 0)
-            guard let from = connections[other]?.snapshot.connectedSince, from <= start else { continue }
+            guard let from = connectedSince(other), from <= start else { continue }
             covered.formUnion(gap.symbols.filter { symbols[$0].map { $0 <= start } ?? false })
         }
         var rest = gap

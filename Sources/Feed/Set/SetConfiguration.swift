@@ -18,18 +18,18 @@ public struct SetConfiguration: Sendable {
     /// ``RoutingStrategy/loadBalanced`` only, because the others say where a symbol belongs.
     public var rebalances = true
     /// How many times as much the busiest connection may bring as the idlest.
-    public var rebalanceFactor = 1.5
+    var rebalanceFactor = 1.5
     /// How many messages each symbol is expected to bring, in any one unit, before that was seen.
     public var firstGuess: [Symbol: Double] = [:]
     /// How long both places of a symbol that moves stand before the old one is given up.
-    public var overlap: Duration = .milliseconds(500)
+    var overlap: Duration = .milliseconds(500)
     /// The most connections that the feed is asked for at once: one that is added while another still leaves waits for
     /// its end. `nil` sets no limit.
     public var limit: Int?
     /// How long events are remembered that a second connection may bring again.
     public var memory: Duration = .seconds(120)
     /// How many of them at most; a connection that owes more is opened again.
-    public var memoryLimit = 1 << 19
+    var memoryLimit = 1 << 19
 
     /// Makes a configuration with the defaults.
     public init() {}
@@ -60,7 +60,7 @@ public struct SetMember: Sendable {
     /// 1 comes first.
     public var priority: Int
     /// The most symbols that it takes; `nil` sets no limit.
-    public var capacity: Int?
+    var capacity: Int?
 
     /// Makes a member; see the properties for meaning.
     public init(
@@ -134,10 +134,10 @@ public struct FeedTotals: Sendable, Equatable {
     public var errors: Int64 = 0
 
     /// Nothing.
-    public init() {}
+    init() {}
 
     /// Adds what a connection brought.
-    public mutating func add(_ feed: FeedSnapshot) {
+    mutating func add(_ feed: FeedSnapshot) {
         events += feed.events.values.reduce(0, +)
         errors += feed.errors + Int64(feed.rejects.total)
     }

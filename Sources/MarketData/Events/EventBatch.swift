@@ -47,7 +47,7 @@ public struct EventBatch: Sendable, Equatable {
         bars.count * MemoryLayout<Bar>.stride + trades.count * MemoryLayout<Trade>.stride
             + quotes.count * MemoryLayout<Quote>.stride + limitBands.count * MemoryLayout<LimitBand>.stride
             + imbalances.count * MemoryLayout<Imbalance>.stride + fairValues.count * MemoryLayout<FairValue>.stride
-            + text.bytes.count
+            + text.bytes.count + (sent?.byteCount ?? 0)
     }
 
     /// Calls `body` with what all events have, one event after the other, stream by stream.

@@ -79,7 +79,7 @@ public enum AnyMarketEvent: Sendable, Equatable {
     }
 
     /// The text without which the event says little: the indicators of price bands, the kind of an auction.
-    public func detail(in texts: TextArena) -> String? {
+    func detail(in texts: TextArena) -> String? {
         switch self {
         case .limitBand(let event): event.indicators.map { texts[$0] }
         case .imbalance(let event): event.auctionType.map { texts[$0] }

@@ -30,7 +30,7 @@ public struct ContentDigest: Sendable {
     }
 
     /// Adds a text and its end, so that two neighbours can't be mistaken for others; `nil` differs from an empty one.
-    public mutating func add(field text: String?) {
+    mutating func add(field text: String?) {
         guard let text else { return add([0]) }
         add([1])
         add(text.utf8)

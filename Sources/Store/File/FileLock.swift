@@ -13,13 +13,13 @@ public final class FileLock: Sendable {
         /// The process.
         public let processID: Int32
         /// When it took the lock, in seconds since the Unix epoch.
-        public let since: Int64
+        let since: Int64
     }
 
     /// The lock file.
     public let path: String
     /// Whether the holder before did not give the lock up: it was killed, or the machine went down.
-    public let wasAbandoned: Bool
+    let wasAbandoned: Bool
     /// When a holder before is known to have held the lock, in seconds since the Unix epoch: when it gave it up, or, for
     /// one that didn't, when it took it; `nil` for a lock that nobody had before.
     let lastHeld: Int64?

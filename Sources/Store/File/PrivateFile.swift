@@ -22,7 +22,7 @@ public enum PrivateFile {
     }
 
     /// Makes a directory with mode 0700; -1 with `errno` set on failure.
-    public static func makeDirectory(_ path: String) -> Int32 {
+    static func makeDirectory(_ path: String) -> Int32 {
         guard mkdir(path, 0o700) == 0, chmod(path, 0o700) == 0 else { return -1 }
         let descriptor = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
         guard descriptor >= 0 else { return -1 }

@@ -45,11 +45,11 @@ public struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The kind of failure.
     public let reason: Reason
     /// What was being done, such as `open`.
-    public let operation: String
+    let operation: String
     /// The file or directory concerned.
     public let path: String?
     /// The system's or SQLite's own words.
-    public let underlying: String?
+    let underlying: String?
 
     /// Makes an error.
     public init(_ reason: Reason, operation: String, path: String? = nil, underlying: String? = nil) {

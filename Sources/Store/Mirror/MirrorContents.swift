@@ -92,9 +92,9 @@ public struct GroupChange: Sendable, Equatable {
     /// Its members from now on; metadata that is `nil` leaves what the member had.
     public var members: [MemberRecord]
     /// The group's JSON document; `nil` leaves the one there is.
-    public var metadata: String?
+    var metadata: String?
     /// What the group was made from.
-    public var imported: ImportNote?
+    var imported: ImportNote?
 
     /// Makes a change.
     public init(

@@ -36,7 +36,7 @@ public struct PullChanges: Sendable, Equatable {
     public var entries = 0
 
     /// No changes.
-    public init() {}
+    init() {}
 }
 
 /// Decides whether a pull would take so much away that a person should look first. Pure.

@@ -113,7 +113,7 @@ public struct GroupSymbols: Sendable, Equatable {
     public var refused: [String]
 
     /// Makes a list.
-    public init(symbols: [Symbol] = [], refused: [String] = []) {
+    public init(symbols: [Symbol], refused: [String]) {
         self.symbols = symbols
         self.refused = refused
     }
@@ -124,7 +124,7 @@ public struct SymbolMembership: Sendable, Equatable {
     /// The ticker as the mirror has it.
     public var symbol: String
     /// The group's row.
-    public var groupID: Int64
+    var groupID: Int64
     /// Its share of the group in percent, where the source gives one.
     public var weight: Double?
     /// The industry that the membership's document names.

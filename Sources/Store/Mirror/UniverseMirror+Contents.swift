@@ -26,7 +26,7 @@ extension UniverseMirror.Snapshot {
     }
 
     /// Cache entries by type, name, key and environment.
-    public func entries(environment: String?, type: String? = nil) throws(StoreError) -> [CacheEntryRecord] {
+    func entries(environment: String?, type: String? = nil) throws(StoreError) -> [CacheEntryRecord] {
         var entries: [CacheEntryRecord] = []
         let sql = """
             SELECT type, name, key, value, environment, updated_at FROM cache_entries
@@ -43,7 +43,7 @@ extension UniverseMirror.Snapshot {
     }
 
     /// The last pull; `nil` when there was none.
-    public func pullNote() throws(StoreError) -> PullNote? {
+    func pullNote() throws(StoreError) -> PullNote? {
         var note: PullNote?
         let sql = "SELECT source, pulled_at, checksum, group_rows, membership_rows, entry_rows FROM mirror_info"
         try rows(sql) { row in
@@ -60,7 +60,7 @@ extension UniverseMirror.Snapshot {
     }
 
     /// What one file, or legacy row, was last made into a group.
-    public func importNote(of groupID: Int64) throws(StoreError) -> ImportNote? {
+    func importNote(of groupID: Int64) throws(StoreError) -> ImportNote? {
         var note: ImportNote?
         try rows("SELECT source, format, checksum, imported_at FROM group_imports WHERE group_id = ?", groupID) {
             note = ImportNote(

@@ -30,7 +30,7 @@ extension UniverseMirror {
 
         /// A group's members as symbols; none for a group that doesn't exist.
         public func symbols(of groupID: Int64) throws(StoreError) -> GroupSymbols {
-            var result = GroupSymbols()
+            var result = GroupSymbols(symbols: [], refused: [])
             try rows("SELECT symbol FROM group_memberships WHERE group_id = ? ORDER BY symbol", groupID) { row in
                 if let symbol = Symbol(utf8: row.bytes(0)) {
                     result.symbols.append(symbol)

@@ -2,7 +2,7 @@ import FoundationEssentials
 import GRDB
 import GRDBSQLite
 import Glibc
-import MarketData
+public import MarketData
 
 /// Makes a fresh file of what can be read in a damaged one, and puts it in its place; the damaged one is kept.
 ///
@@ -22,6 +22,8 @@ public enum FileRepair {
         public var id: String?
         /// Send every row that is not known to be upstream, although the identifier is lost.
         public var sendsAgain = false
+        /// The kinds that are collected: of a stream of which nothing is left the file may not tell.
+        public var events: Set<EventKind> = []
 
         /// The usual way.
         public init() {}

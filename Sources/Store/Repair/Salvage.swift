@@ -31,7 +31,20 @@ struct Salvage {
     var isOutdated: Bool { image.log.brokenFrames > 0 || image.isCut || image.header == nil || roots.isEmpty }
 
     /// Whether rows may be missing behind the last one that was found.
-    var losesEnd: Bool { isOutdated || unreached.values.contains { $0.contains { $0.upperBound == .max } } }
+    var losesEnd: Bool { EventStream.allCases.contains(where: losesEnd) }
+
+    /// Whether rows of a stream may be missing behind the last one that was found.
+    func losesEnd(of stream: EventStream) -> Bool {
+        isOutdated || unreached[stream]?.contains { $0.upperBound == .max } ?? false
+    }
+
+    /// Whether a stream's own tree could not be read in full.
+    func isDamaged(_ stream: EventStream) -> Bool { unreached[stream]?.isEmpty == false }
+
+    /// Whether rows of a stream may be missing before the first one that was found, and no mark tells how many.
+    func losesBeginning(of stream: EventStream) -> Bool {
+        deletedThrough[stream] == nil && unreached[stream]?.contains { $0.lowerBound == .min } ?? false
+    }
 
     /// Reads where the tables begin.
     mutating func readSchema() throws(StoreError) {

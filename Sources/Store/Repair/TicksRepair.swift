@@ -36,7 +36,7 @@ struct TicksRepair {
         report.losses = try EventStream.allCases.flatMap { stream in
             try losses(of: stream, marks[stream] ?? Marks(acknowledged: 0, deletedThrough: 0))
         }
-        try noteLosses(report)
+        try noteLosses(report, salvage, marks)
         report.tables = salvage.tables
         try database.execute(
             sql: "INSERT INTO incidents (at_us, what, detail) VALUES (?, 'repaired', ?)",
@@ -168,66 +168,65 @@ struct TicksRepair {
     }
 
     /// Writes the losses into `drops` and `gaps`, where users, verification and backfill look for them.
-    private func noteLosses(_ report: RepairReport) throws {
+    private func noteLosses(_ report: RepairReport, _ salvage: Salvage, _ marks: [EventStream: Marks]) throws {
         guard let handle = database.sqliteConnection else { throw StoreError(.closed, operation: "repair") }
         let notes = try NoteStatements(on: handle)
+        let span = try FileSpan(database, collected: options.events, now: now)
+        func note(_ stream: EventStream, at sequence: Int64, from: Int64?, to: Int64?) throws -> Gap? {
+            let (connection, events) = try neighbour(stream, of: sequence, span)
+            let gap = span.gap(
+                of: stream, hasDeleted: marks[stream]?.deletedThrough ?? 0 > 0, connection: connection, events: events,
+                from: from, to: to)
+            if let gap { try notes.add(gap, now: now) }
+            return gap
+        }
         for (index, loss) in report.losses.enumerated() {
+            let gap = try note(loss.stream, at: loss.first, from: loss.from, to: loss.to)
             var tally = DropTally()
             tally.add(
                 DropTally.Key(stream: loss.stream, symbol: nil, reason: .unreadable),
                 DropTally.Entry(
-                    count: loss.count, from: loss.span?.lowerBound, to: loss.span?.upperBound,
-                    firstSequence: loss.first, lastSequence: loss.last))
+                    count: loss.count, from: gap?.from, to: gap?.to, firstSequence: loss.first,
+                    lastSequence: loss.last))
             try notes.add(tally, episode: now + Int64(index), now: now)
-            guard let span = loss.span else { continue }
-            let (connection, events) = try neighbour(loss.stream, of: loss.first)
-            try notes.add(
-                Gap(
-                    connection: connection, symbols: [], events: events, from: span.lowerBound, to: span.upperBound,
-                    cause: .damaged), now: now)
         }
-        if report.losesEnd { try noteLostEnd(notes) }
-    }
-
-    /// The time from the last row that is left to the last sign of life.
-    private func noteLostEnd(_ notes: NoteStatements) throws {
-        let alive = try Int64.fetchOne(database, sql: "SELECT alive_us FROM buffer") ?? 0
+        // Of these it is not known how many rows they had.
         for stream in EventStream.allCases {
-            let row = try Row.fetchOne(
+            let rows = try Row.fetchAll(
                 database,
                 sql: """
-                    SELECT seq, \(stream.timeColumn), received_us FROM \(stream.rawValue)
-                    ORDER BY seq DESC LIMIT 1
-                    """)
-            guard let row, (row[2] as Int64) < alive else { continue }
-            let (connection, events) = try neighbour(stream, of: (row[0] as Int64) + 1)
-            let from: Int64 = row[1]
-            try notes.add(
-                Gap(
-                    connection: connection, symbols: [], events: events, from: from, to: max(from, alive / 1000),
-                    cause: .damaged), now: now)
+                    SELECT seq, time FROM (SELECT seq, \(stream.timeColumn) AS time FROM \(stream.rawValue) ORDER BY seq LIMIT 1)
+                    UNION ALL SELECT * FROM (SELECT seq, \(stream.timeColumn) FROM \(stream.rawValue) ORDER BY seq DESC LIMIT 1)
+                    """
+            ).map { (sequence: $0[0] as Int64, time: $0[1] as Int64) }
+            if salvage.losesBeginning(of: stream), let first = rows.first {
+                _ = try note(stream, at: first.sequence, from: nil, to: first.time)
+            }
+            let isTold = report.losses.contains { $0.stream == stream && $0.to == nil }
+            let isUsed =
+                !rows.isEmpty || salvage.isDamaged(stream) || !span.kinds.isDisjoint(with: stream.kinds)
+            if salvage.losesEnd(of: stream), isUsed, !isTold {
+                _ = try note(stream, at: (rows.last?.sequence ?? 0) + 1, from: rows.last?.time, to: nil)
+            }
         }
     }
 
-    /// The connection and the kinds of events of the rows beside a sequence.
-    private func neighbour(_ stream: EventStream, of sequence: Int64) throws -> (String, [EventKind]) {
+    /// The connection and the kinds of events of the rows beside a sequence; where none is left, those of the file.
+    private func neighbour(
+        _ stream: EventStream, of sequence: Int64, _ span: FileSpan
+    ) throws -> (String, [EventKind]) {
         let interval = stream == .bars ? "interval_s" : "0"
         let sides = [
             "SELECT connection, \(interval) FROM \(stream.rawValue) WHERE seq < ? ORDER BY seq DESC LIMIT 50",
             "SELECT connection, \(interval) FROM \(stream.rawValue) WHERE seq >= ? ORDER BY seq LIMIT 50",
         ]
         let rows = try sides.flatMap { try Row.fetchAll(database, sql: $0, arguments: [sequence]) }
-        let connection: String = rows.first?[0] ?? ""
-        guard stream == .bars else { return (connection, stream.kinds) }
+        guard let row = rows.first else {
+            let kinds = stream.kinds.filter(span.kinds.contains)
+            return (span.connection, kinds.isEmpty ? stream.kinds : kinds)
+        }
+        guard stream == .bars else { return (row[0], stream.kinds) }
         let intervals = Set(rows.compactMap { Bar.Interval(rawValue: $0[1]).map(EventKind.init) })
-        return (connection, stream.kinds.filter(intervals.contains))
-    }
-}
-
-extension RepairReport.Loss {
-    /// The feed times around, in order; `nil` when neither is known.
-    fileprivate var span: ClosedRange<Int64>? {
-        guard let start = from ?? to, let end = to ?? from else { return nil }
-        return min(start, end)...max(start, end)
+        return (row[0], stream.kinds.filter(intervals.contains))
     }
 }

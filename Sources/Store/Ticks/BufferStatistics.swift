@@ -35,7 +35,7 @@ public struct BufferStatistics: Sendable, Equatable {
         var deletableThrough: Int64 { min(acknowledgedSequence, lastSequence - 1) }
 
         /// Makes a stream without rows.
-        public init() {}
+        init() {}
     }
 
     /// The streams.

@@ -5,7 +5,7 @@ public enum DeadLetterChoice: Sendable, Equatable {
     /// What a letter is called: its row's stream and number.
     public struct Name: Sendable, Hashable, CustomStringConvertible {
         /// The row's stream.
-        public var stream: EventStream
+        var stream: EventStream
         /// The row's sequence in the stream.
         public var sequence: Int64
 

@@ -18,6 +18,8 @@ public enum GapState: String, Sendable, Hashable, CaseIterable, Codable {
 
     /// Events are missing that may still come: from the REST API when it is asked again, or from another box.
     public static let unsettled: Set<GapState> = [.open, .partial]
+    /// Events are missing in the buffer's file, whether they may still come or are elsewhere.
+    public static let lacking: Set<GapState> = [.open, .partial, .unfillable, .covered]
 }
 
 /// A gap as the buffer's file has it.
@@ -125,48 +127,28 @@ public enum GapLog {
         }
     }
 
-    /// The starts of the bars that are in the buffer, of some symbols and one length, within a span of their starts.
+    /// The newest versions of the bars that are in the buffer, of some symbols and one length, within a span of their
+    /// starts.
     ///
     /// - Parameter received: no bar of them was received before, in milliseconds since the Unix epoch; `nil` when that
     ///   is not known. All rows since are read.
-    public static func barStarts(
-        directory: String, symbols: Set<Symbol>, interval: Bar.Interval, starts: ClosedRange<Int64>, received: Int64?
-    ) throws(StoreError) -> [Symbol: Set<Int64>] {
-        try reading(directory) { database in
-            let first = try received.map { try sequence(receivedFrom: $0 * 1000, database) } ?? 0
-            let rows = try Row.fetchCursor(
-                database,
-                sql: """
-                    SELECT symbol, start_ms FROM bars
-                    WHERE seq >= ? AND interval_s = ? AND start_ms BETWEEN ? AND ?
-                    """, arguments: [first, interval.rawValue, starts.lowerBound, starts.upperBound])
-            var found: [Symbol: Set<Int64>] = [:]
-            while let row = try rows.next() {
-                let cells = Cells(row)
-                guard let name: String = cells["symbol"], let start: Int64 = cells["start_ms"],
-                    let symbol = Symbol(name), symbols.contains(symbol)
-                else { continue }
-                found[symbol, default: []].insert(start)
-            }
-            return found
-        }
-    }
-
-    /// The newest versions of the bars that are in the buffer, as ``barStarts(directory:symbols:interval:starts:received:)``
-    /// finds them.
     public static func bars(
         directory: String, symbols: Set<Symbol>, interval: Bar.Interval, starts: ClosedRange<Int64>, received: Int64?
     ) throws(StoreError) -> [Symbol: [Int64: Bar]] {
         try reading(directory) { database in
             let first = try received.map { try sequence(receivedFrom: $0 * 1000, database) } ?? 0
-            let rows = try Row.fetchCursor(
-                database,
-                sql: "SELECT * FROM bars WHERE seq >= ? AND interval_s = ? AND start_ms BETWEEN ? AND ? ORDER BY seq",
-                arguments: [first, interval.rawValue, starts.lowerBound, starts.upperBound])
+            let rows = try PreparedStatement(
+                reading: """
+                    SELECT \(EventStream.bars.columnList) FROM bars
+                    WHERE seq >= ?1 AND interval_s = ?2 AND start_ms BETWEEN ?3 AND ?4 ORDER BY seq
+                    """, on: database)
+            var run = BatchRun(stream: .bars)
             var found: [Symbol: [Int64: Bar]] = [:]
-            while let row = try rows.next() {
-                guard let bar = Bar(row), symbols.contains(bar.symbol) else { continue }
-                found[bar.symbol, default: [:]][bar.start] = bar
+            try rows.rows([first, Int64(interval.rawValue), starts.lowerBound, starts.upperBound]) { row in
+                guard let symbol = Symbol(utf8: row.bytes(2)), symbols.contains(symbol) else { return true }
+                run.append(row)
+                if let bar = run.batch.bars.popLast()?.event { found[symbol, default: [:]][bar.start] = bar }
+                return true
             }
             return found
         }
@@ -177,26 +159,6 @@ public enum GapLog {
     public static func newestEvents(directory: String) throws(StoreError) -> [EventKind: Int64] {
         try reading(directory) { database in
             try FileTimes(database, guesses: false).newest
-        }
-    }
-
-    /// Calls `body` with the events of a stream, of some symbols and within a span of time, that are in the buffer.
-    ///
-    /// - Parameter received: none of them was received before, in milliseconds since the Unix epoch; `nil` when that is not
-    ///   known. All rows since are read.
-    public static func forEachEvent(
-        of stream: EventStream, directory: String, symbols: Set<Symbol>, times: ClosedRange<Int64>, received: Int64?,
-        _ body: (StoredEvent) -> Void
-    ) throws(StoreError) {
-        try reading(directory) { database in
-            let first = try received.map { try sequence(receivedFrom: $0 * 1000, of: stream, database) } ?? 0
-            let rows = try Row.fetchCursor(
-                database,
-                sql: "SELECT * FROM \(stream.rawValue) WHERE seq >= ? AND \(stream.timeColumn) BETWEEN ? AND ?",
-                arguments: [first, times.lowerBound, times.upperBound])
-            while let row = try rows.next() {
-                if let event = StoredEvent(row, of: stream), symbols.contains(event.symbol) { body(event) }
-            }
         }
     }
 
@@ -265,11 +227,9 @@ public enum GapLog {
         return record
     }
 
-    /// The first row received at a time or later.
-    static func sequence(
-        receivedFrom microseconds: Int64, of stream: EventStream = .bars, _ database: Database
-    ) throws -> Int64 {
-        guard let bounds = try TickHistory.bounds(database, stream) else { return 0 }
-        return try ReceiptOrder.first(of: stream, in: bounds, receivedFrom: microseconds, database)
+    /// The first row of `bars` received at a time or later.
+    static func sequence(receivedFrom microseconds: Int64, _ database: Database) throws -> Int64 {
+        guard let bounds = try TickHistory.bounds(database, .bars) else { return 0 }
+        return try ReceiptOrder.first(of: .bars, in: bounds, receivedFrom: microseconds, database)
     }
 }

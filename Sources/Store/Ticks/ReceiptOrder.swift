@@ -30,6 +30,8 @@ enum ReceiptOrder {
         _ receipt: (_ through: Int64) throws(Failure) -> Int64?
     ) throws(Failure) -> Int64 {
         var (low, high) = (bounds.lowerBound, bounds.upperBound + 1)
+        // Often asked for, and quicker than the way by halves: everything.
+        if try receipt(low) ?? .min >= microseconds { return low }
         while low < high {
             let middle = low + (high - low) / 2
             if try receipt(middle) ?? .min >= microseconds { high = middle } else { low = middle + 1 }

@@ -91,9 +91,9 @@ public struct DayTotals: Sendable, Equatable {
     /// How many days of symbols.
     public var symbols = 0
     /// Minutes of the regular session.
-    public var regular = 0
+    var regular = 0
     /// Of these, minutes with a bar as the tape has it.
-    public var present = 0
+    var present = 0
     /// Bars of the tape.
     public var tape = 0
     /// Bars that were added.

@@ -1,4 +1,5 @@
 import GRDBSQLite
+public import MarketData
 
 /// The row that a statement is at, by the places of its columns.
 ///
@@ -31,6 +32,12 @@ public struct RowColumns {
     public func bytes(_ column: Int32) -> UnsafeRawBufferPointer {
         let start = sqlite3_column_text(handle, column)
         return UnsafeRawBufferPointer(start: start, count: Int(sqlite3_column_bytes(handle, column)))
+    }
+
+    /// What a column of some content holds; `nil` for NULL.
+    public func value(_ column: Int32, _ content: Column.Content) -> ColumnValue? {
+        if content.isReal { return number(column).map { .real($0) } }
+        return content.isText ? optionalText(column).map { .text($0) } : integer(column).map { .integer($0) }
     }
 
     /// The text; empty for NULL.

@@ -32,7 +32,7 @@ public final class TickBuffer: EventSink, Sendable {
         /// The longest time from an event's arrival to its commit.
         public var commitInterval: CommitInterval
         /// When a commit counts as durable.
-        public var synchronous: Synchronous
+        var synchronous: Synchronous
         /// The limit of the file's used part, in bytes.
         public var maximumBytes: Int64
         /// Who goes when the limit is reached.
@@ -225,18 +225,19 @@ public final class TickBuffer: EventSink, Sendable {
         }
     }
 
-    /// Where a stream's rows of a time begin: the row before them, and the time of the file's first event.
+    /// Where a stream's rows of a time begin: the row before them, and from when the file holds what was collected.
     public struct Beginning: Sendable, Equatable {
         /// The last row before; 0 when there is none.
         public var after: Int64
-        /// The time of the first event that the file holds, a bar's start, in milliseconds since the Unix epoch; `nil`
+        /// The time of the first event that the file holds, a bar's start, in milliseconds since the Unix epoch; where rows
+        /// were deleted, not before the first one's receipt, since it may be an older event that was brought later. `nil`
         /// when it holds none.
-        public var oldestEvent: Int64?
+        public var heldSince: Int64?
 
         /// Names a place; see the properties for meaning.
-        public init(after: Int64, oldestEvent: Int64? = nil) {
+        public init(after: Int64, heldSince: Int64? = nil) {
             self.after = after
-            self.oldestEvent = oldestEvent
+            self.heldSince = heldSince
         }
     }
 

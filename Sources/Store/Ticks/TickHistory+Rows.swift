@@ -27,7 +27,8 @@ extension TickHistory {
                 let first = min(known.lowerBound, last.rows.lowerBound)
                 found[last.day] = first...max(known.upperBound, last.rows.upperBound)
             }
-            _ = try steps(connection, stream, sequences, times, pace) { database, range in
+            let near = try Self.rows(among: sequences, of: stream, near: times.lowerBound, connection)
+            _ = try steps(connection, near, pace) { database, range in
                 try Self.each(database, "seq, \(stream.timeColumn)", of: stream, range, times) { row in
                     guard let sequence = row.integer(0), let time = row.integer(1) else { return true }
                     if let known = last, known.span.contains(time) {
@@ -59,30 +60,69 @@ extension TickHistory {
         pace: Pace = { _, _ in true }, each: (RowColumns) -> Bool
     ) throws(StoreError) -> Bool {
         try reading { connection in
-            let columns = try connection.read { database in
-                let present = Set(try database.columns(in: stream.rawValue).map(\.name))
-                return stream.columns.map { present.contains($0.name) ? $0.name : "NULL" }.joined(separator: ", ")
-            }
-            return try steps(connection, stream, sequences, times, pace) { database, range in
+            let columns = try Self.columns(of: stream, connection)
+            let near = try Self.rows(among: sequences, of: stream, near: times.lowerBound, connection)
+            return try steps(connection, near, pace) { database, range in
                 try Self.each(database, columns, of: stream, range, times, each)
             }
         }
     }
 
-    /// Reads rows forwards, a snapshot a step, from where those of a time may be.
+    /// Hands on the rows of a stream whose event's time is within a span, as ``rows(of:among:times:pace:each:)`` does.
+    ///
+    /// - Parameter received: none of them was received before, in milliseconds since the Unix epoch; `nil` when that is
+    ///   not known. All rows since are read.
+    /// - Throws: `.missing` when there is no file, and what reading a file throws.
+    public func rows(
+        of stream: EventStream, received: Int64?, times: Range<Int64>, each: (RowColumns) -> Void
+    ) throws(StoreError) {
+        try reading { connection in
+            let columns = try Self.columns(of: stream, connection)
+            let all = try connection.read { database in
+                try Self.bounds(database, stream).map { bounds in
+                    guard let received else { return bounds.lowerBound..<bounds.upperBound + 1 }
+                    let first = try ReceiptOrder.first(of: stream, in: bounds, receivedFrom: received * 1000, database)
+                    return first..<bounds.upperBound + 1
+                }
+            }
+            guard let all else { return }
+            _ = try steps(connection, all, { _, _ in true }) { database, range in
+                try Self.each(database, columns, of: stream, range, times) { row in
+                    each(row)
+                    return true
+                }
+            }
+        }
+    }
+
+    private static func columns(of stream: EventStream, _ connection: DatabaseQueue) throws -> String {
+        try connection.read { database in
+            let present = Set(try database.columns(in: stream.rawValue).map(\.name))
+            return stream.columns.map { present.contains($0.name) ? $0.name : "NULL" }.joined(separator: ", ")
+        }
+    }
+
+    /// Where rows are that may be of events from a time on.
+    private static func rows(
+        among sequences: ClosedRange<Int64>, of stream: EventStream, near time: Int64, _ connection: DatabaseQueue
+    ) throws -> Range<Int64> {
+        let first = try connection.read { try firstRow(of: stream, in: sequences, near: time, $0) }
+        return first..<sequences.upperBound + 1
+    }
+
+    /// Reads rows forwards, a snapshot a step.
     ///
     /// - Returns: whether `pace` and `body` never returned `false`.
     private func steps(
-        _ connection: DatabaseQueue, _ stream: EventStream, _ sequences: ClosedRange<Int64>, _ times: Range<Int64>,
-        _ pace: Pace, _ body: (Database, ClosedRange<Int64>) throws -> Bool
+        _ connection: DatabaseQueue, _ sequences: Range<Int64>, _ pace: Pace,
+        _ body: (Database, ClosedRange<Int64>) throws -> Bool
     ) throws -> Bool {
-        let first = try connection.read { try Self.firstRow(of: stream, in: sequences, near: times.lowerBound, $0) }
-        var next = first
-        while next <= sequences.upperBound {
-            let end = min(next + Self.step - 1, sequences.upperBound)
+        var next = sequences.lowerBound
+        while next < sequences.upperBound {
+            let end = min(next + Self.step, sequences.upperBound) - 1
             guard try connection.read({ try body($0, next...end) }) else { return false }
             next = end + 1
-            guard pace(end - first + 1, sequences.upperBound - first + 1) else { return false }
+            guard pace(next - sequences.lowerBound, Int64(sequences.count)) else { return false }
         }
         return true
     }
@@ -110,8 +150,9 @@ extension TickHistory {
         pace: Pace = { _, _ in true }
     ) throws(StoreError) -> Answer<StoredEvent> {
         try reading { connection in
-            var found: [StoredEvent] = []
-            var counts: [Symbol: Int] = [:]
+            var found: [Symbol: [StoredEvent]] = [:]
+            // When the last row was received by which there were enough of each symbol.
+            var enoughSince: Int64?
             guard let bounds = try connection.read({ try Self.bounds($0, stream) }) else { return Answer(values: []) }
             let first = try connection.read { database in
                 try from.map { try Self.firstRow(of: stream, in: bounds, near: $0, database) } ?? bounds.lowerBound
@@ -120,6 +161,12 @@ extension TickHistory {
             let names = symbols.map { "'\($0.description.replacing("'", with: "''"))'" }.joined(separator: ", ")
             let isComplete = try walk(connection, stream, pace: pace) { database, range in
                 guard range.upperBound >= first else { return false }
+                if let enoughSince, let oldest = found.values.compactMap(\.first?.time).min(),
+                    let received = try ReceiptOrder.receipt(stream, through: range.upperBound, database),
+                    received < Self.enough(since: enoughSince, oldest: oldest)
+                {
+                    return false
+                }
                 let rows = try Row.fetchCursor(
                     database,
                     sql: """
@@ -129,16 +176,25 @@ extension TickHistory {
                         ORDER BY seq DESC
                         """, arguments: [range.lowerBound, range.upperBound, from, to])
                 while let row = try rows.next() {
-                    guard let event = StoredEvent(row, of: stream), counts[event.symbol, default: 0] < limit else {
+                    guard let event = StoredEvent(row, of: stream) else { continue }
+                    found[event.symbol, default: []].append(event)
+                }
+                if found.count == symbols.count, found.values.allSatisfy({ $0.count >= limit }) {
+                    enoughSince =
+                        try enoughSince ?? ReceiptOrder.receipt(stream, through: range.lowerBound, database)
+                }
+                for symbol in symbols {
+                    // While there is not enough of another symbol, now and then is often enough.
+                    guard enoughSince != nil || found[symbol, default: []].count / 2 >= max(limit, Int(Self.step))
+                    else {
                         continue
                     }
-                    counts[event.symbol, default: 0] += 1
-                    found.append(event)
+                    found[symbol]?.keepNewest(limit)
                 }
-                return counts.count < symbols.count || counts.values.contains { $0 < limit }
+                return true
             }
-            found.sort { ($0.time, $0.sequence ?? 0) < ($1.time, $1.sequence ?? 0) }
-            return Answer(values: found, isComplete: isComplete)
+            for symbol in symbols { found[symbol]?.keepNewest(limit) }
+            return Answer(values: found.values.joined().sorted(by: StoredEvent.isOlder), isComplete: isComplete)
         }
     }
 
@@ -169,7 +225,7 @@ extension TickHistory {
                 return try bars.rows([range.lowerBound, range.upperBound, starts.lowerBound, starts.upperBound]) {
                     row in
                     guard let symbol = Symbol(utf8: row.bytes(2)), let sequence = row.integer(0),
-                        let start = row.integer(3), let interval = row.integer(1), interval > 0
+                        let start = row.integer(3), start >= 0, let interval = row.integer(1), interval > 0
                     else { return true }
                     let (day, rest) = start.quotientAndRemainder(dividingBy: 86_400_000)
                     let key = Key(symbol: symbol, interval: interval, day: day)
@@ -205,5 +261,19 @@ extension TickHistory {
     ) throws -> Int64 {
         try ReceiptOrder.first(
             of: stream, in: bounds, receivedFrom: (min(max(time, 0), 1 << 50) - 86_400_000) * 1000, database)
+    }
+}
+
+extension [StoredEvent] {
+    /// Leaves the newest, oldest first.
+    fileprivate mutating func keepNewest(_ limit: Int) {
+        sort(by: StoredEvent.isOlder)
+        if count > limit { removeFirst(count - limit) }
+    }
+}
+
+extension StoredEvent {
+    fileprivate static func isOlder(_ one: StoredEvent, _ other: StoredEvent) -> Bool {
+        (one.time, one.sequence ?? 0) < (other.time, other.sequence ?? 0)
     }
 }

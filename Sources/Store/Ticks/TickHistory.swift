@@ -71,10 +71,15 @@ public struct TickHistory: Sendable {
             var newest: [Int64: Bar] = [:]
             // When the last bar that was needed arrived: those shortly before it may still be newer than others found.
             var enoughSince: Int64?
+            // What was received before a time is of windows that began before it.
+            let first = query.from.map { Self.microseconds($0) - Self.clockSlack }
             let isComplete = try walk(database, .bars, pace: pace) { database, range in
-                // What was received before a time is of windows that began before it.
-                let earliest = query.from.map { min(max($0, 0), 1 << 50) * 1000 - Self.clockSlack }
-                if let earliest = [earliest, enoughSince.map { $0 - Self.lateness }].compactMap({ $0 }).max(),
+                let enough = enoughSince.flatMap { since in
+                    newest.keys.sorted().suffix(query.limit).first.map {
+                        Self.enough(since: since - Self.lateness, oldest: $0)
+                    }
+                }
+                if let earliest = [first, enough].compactMap({ $0 }).max(),
                     let received = try ReceiptOrder.receipt(.bars, through: range.upperBound, database),
                     received < earliest
                 {
@@ -138,7 +143,8 @@ public struct TickHistory: Sendable {
 
     /// The rows of a stream after a sequence, in order, at most `limit`; with `nil` only the last sequence is told.
     ///
-    /// - Returns: The events, and the sequence from which to go on.
+    /// - Returns: The events, and the sequence from which to go on; where the file has not come that far, because it is
+    ///   another one by now, that of its last row.
     /// - Throws: `.missing` when there is no file, and what reading a file throws.
     public func events(
         of stream: EventStream, after sequence: Int64?, limit: Int
@@ -151,7 +157,9 @@ public struct TickHistory: Sendable {
                 let rows = try Row.fetchAll(
                     database, sql: "SELECT * FROM \(stream.rawValue) WHERE seq > ? ORDER BY seq LIMIT ?",
                     arguments: [sequence, limit])
-                return (rows.compactMap { StoredEvent($0, of: stream) }, rows.last?["seq"] ?? sequence)
+                let last: Int64? = rows.last?["seq"]
+                let end = try last ?? min(sequence, Self.bounds(database, stream)?.upperBound ?? 0)
+                return (rows.compactMap { StoredEvent($0, of: stream) }, end)
             }
         }
     }
@@ -216,6 +224,20 @@ public struct TickHistory: Sendable {
         }
         return groups
     }
+
+    /// Before which receipt, in microseconds, there is nothing newer than what was found.
+    ///
+    /// What a backfill brought is received last and may be old, so that enough rows need not be the newest.
+    ///
+    /// - Parameters:
+    ///   - received: When the last row of enough was received, in microseconds.
+    ///   - oldest: The time of the oldest event that is kept, in milliseconds.
+    static func enough(since received: Int64, oldest: Int64) -> Int64 {
+        min(received, microseconds(oldest) - clockSlack)
+    }
+
+    /// Milliseconds in microseconds; a row that somebody else wrote may have any time.
+    private static func microseconds(_ milliseconds: Int64) -> Int64 { min(max(milliseconds, 0), 1 << 50) * 1000 }
 
     func reading<Value>(_ body: (DatabaseQueue) throws -> Value) throws(StoreError) -> Value {
         guard file.inode != nil else { throw StoreError(.missing, operation: "read", path: file.path) }

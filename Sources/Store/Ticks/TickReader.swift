@@ -76,18 +76,21 @@ final class TickReader: Sendable {
             let time = stream.timeColumn
             return try StoreError.translating("read", path: self.file.path) {
                 let end = self.board.current[stream].lastSequence
-                let oldest = try opened.queue.unsafeRead { database in
-                    try Row.fetchOne(
+                let (oldest, received) = try opened.queue.unsafeRead { database in
+                    let oldest = try Row.fetchOne(
                         database, sql: "SELECT seq, \(time) AS time FROM \(stream.rawValue) ORDER BY seq LIMIT 1")
+                    return (oldest, try TickHistory.heldSince(stream, database))
                 }
                 guard let oldest else { return TickBuffer.Beginning(after: end) }
                 let start: Int64 = try Cells(oldest).required("seq")
-                let first = try ReceiptOrder.first(in: start...max(start, end), receivedFrom: microseconds) { place in
+                let first: Int64? = Cells(oldest)["time"]
+                let heldSince = first.map { max($0, received ?? .min) }
+                let begin = try ReceiptOrder.first(in: start...max(start, end), receivedFrom: microseconds) { place in
                     try opened.queue.unsafeRead { database in
                         try ReceiptOrder.receipt(stream, through: place, database)
                     }
                 }
-                return TickBuffer.Beginning(after: first - 1, oldestEvent: Cells(oldest)["time"])
+                return TickBuffer.Beginning(after: begin - 1, heldSince: heldSince)
             }
         }
     }

@@ -10,7 +10,7 @@ import MarketData
 final class TickWriter {
     /// What is logged at once and then every half minute.
     enum Trouble {
-        case writing, dropping, pinned
+        case writing, dropping, pinned, clock
     }
 
     /// A transaction whose outcome is not known yet.
@@ -103,10 +103,13 @@ final class TickWriter {
         work.notes.drops = DropTally()
         carried.add(work.notes.incidents)
         work.notes.incidents = []
+        var lead: Int64 = 0
         for place in work.batches.indices {
             greatestReceipt = max(greatestReceipt, work.batches[place].receivedMicroseconds)
+            lead = max(lead, greatestReceipt - work.batches[place].receivedMicroseconds)
             work.batches[place].receivedMicroseconds = greatestReceipt
         }
+        if lead > Self.clockTolerance { noteLead(lead) }
         if let damage = work.damage { setAside(because: damage) }
         work.damage = nil
         if let ledger = work.notes.ledger { agree(with: ledger) }
@@ -142,6 +145,17 @@ final class TickWriter {
                 handOver.pause(error.reason == .pinned ? checkpoints.pause : backoff.failed())
             }
         }
+    }
+
+    /// How far rows may be dated ahead of the clock without a word, in microseconds.
+    private static let clockTolerance: Int64 = 5_000_000
+
+    /// Says that rows are dated as the last ones were, which is later than the clock shows.
+    private func noteLead(_ microseconds: Int64) {
+        guard let count = troubles.occurred(.clock, "", now: .now()) else { return }
+        logger.warning(
+            "The clock was ahead when earlier rows were received, or is behind now; until it has caught up rows are dated as the last of those: see 'edgetick doctor'",
+            metadata: ["ahead-seconds": "\(microseconds / 1_000_000)", "count": "\(count)"])
     }
 
     private var mayTryAgain: Bool {

@@ -16,10 +16,10 @@ public struct FileVerification: Sendable, Equatable {
         public var deletedThrough: Int64 = 0
 
         /// Makes a stream without rows.
-        public init() {}
+        init() {}
 
         /// The last sequence ever given.
-        public var lastGiven: Int64 { max(last ?? 0, acknowledged, deletedThrough) }
+        var lastGiven: Int64 { max(last ?? 0, acknowledged, deletedThrough) }
     }
 
     /// The file.

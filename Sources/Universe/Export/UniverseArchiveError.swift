@@ -1,7 +1,7 @@
 /// Why a backup was not taken.
 public struct UniverseArchiveError: Error, Sendable, Equatable, CustomStringConvertible {
     /// What went wrong.
-    public enum Reason: Sendable, Equatable {
+    enum Reason: Sendable, Equatable {
         /// The bytes are no backup.
         case foreign
         /// The backup was written by a newer EdgeTick.
@@ -11,7 +11,7 @@ public struct UniverseArchiveError: Error, Sendable, Equatable, CustomStringConv
     }
 
     /// What went wrong.
-    public let reason: Reason
+    let reason: Reason
     /// One line: what is wrong, where, and what to do.
     public let description: String
 

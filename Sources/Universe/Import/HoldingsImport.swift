@@ -23,7 +23,7 @@ public struct HoldingsImport: Sendable, Equatable {
         case holdings
 
         /// Whether the file is about a fund.
-        public var isFund: Bool { self != .symbols && self != .weighted }
+        var isFund: Bool { self != .symbols && self != .weighted }
     }
 
     /// A member and what the file says of it.
@@ -31,7 +31,7 @@ public struct HoldingsImport: Sendable, Equatable {
         /// The ticker as the feed writes it.
         public var symbol: String
         /// Its share of the group in percent.
-        public var weight: Double?
+        var weight: Double?
         /// Its sector.
         public var sector: String?
         /// Its industry.
@@ -43,27 +43,27 @@ public struct HoldingsImport: Sendable, Equatable {
     /// What kind of file it is.
     public private(set) var format: Format
     /// The fund's own ticker, where the file names it.
-    public private(set) var fund: String?
+    private(set) var fund: String?
     /// The fund's name, where the file gives it.
-    public private(set) var title: String?
+    private(set) var title: String?
     /// The members, each symbol once, in the order of the file; never empty.
     public private(set) var entries: [Entry] = []
     /// What is worth telling about rows, in the order of the file.
-    public private(set) var problems: [SymbolListImport.Problem] = []
+    private(set) var problems: [SymbolListImport.Problem] = []
     /// What is worth telling about the whole, a line each.
-    public private(set) var remarks: [String] = []
+    private(set) var remarks: [String] = []
     /// Rows of cash, futures and the like that were left out.
-    public private(set) var cashRows = 0
+    private(set) var cashRows = 0
     /// Rows of holdings without a ticker that were left out.
-    public private(set) var unlistedRows = 0
+    private(set) var unlistedRows = 0
     /// Rows of holdings that a feed of US stocks doesn't have, which were left out.
-    public private(set) var elsewhereRows = 0
+    private(set) var elsewhereRows = 0
 
     /// Where each symbol is among the entries.
     private var places: [String: Int] = [:]
 
     /// The sum of the weights in percent; `nil` when there are none.
-    public var weightSum: Double? {
+    var weightSum: Double? {
         let weights = entries.compactMap(\.weight)
         return weights.isEmpty ? nil : weights.reduce(0, +)
     }

@@ -55,8 +55,9 @@ enum HoldingsRow: Equatable {
     private static func isCash(ticker: String, name: String, assetClass: String) -> Bool {
         let shares = ["equity", "stock", "receipt", "reit", "share"]
         let others = [
-            "cash", "money", "future", "collateral", "currency", "forward", "swap", "option", "derivative", "fixed",
-            "bond", "treasury", "short term", "short-term",
+            "cash", "money market", "money mkt", "future", "collateral", "currency", "forward", "swap", "option",
+            "derivative",
+            "fixed income", "fixed-income", "bond", "treasury", "short term", "short-term",
         ]
         let isShare = shares.contains(where: assetClass.contains)
         if others.contains(where: assetClass.contains), !isShare { return true }

@@ -5,13 +5,13 @@ public import Store
 /// sectors and industries. Pure.
 public struct SectorDerivation: Sendable, Equatable {
     /// A stock's place.
-    public struct Assignment: Sendable, Equatable {
+    struct Assignment: Sendable, Equatable {
         /// The sector's name.
         public var sector: String
         /// The industry's name.
         public var industry: String?
         /// The stock's share of the sector's ETF in percent.
-        public var weight: Double?
+        var weight: Double?
     }
 
     /// How many stocks have a sector.
@@ -35,9 +35,9 @@ public struct SectorDerivation: Sendable, Equatable {
     ]
 
     /// The place of each stock, by symbol.
-    public private(set) var assignments: [String: Assignment] = [:]
+    private(set) var assignments: [String: Assignment] = [:]
     /// What is worth telling, a line each.
-    public private(set) var remarks: [String] = []
+    private(set) var remarks: [String] = []
 
     /// Derives from the sector ETFs' holdings, by ETF. A stock in two of them belongs where it weighs more.
     public init(holdings: [String: [GroupMember]]) {
@@ -80,7 +80,7 @@ public struct SectorDerivation: Sendable, Equatable {
     /// - Parameters:
     ///   - existing: The groups of type SECTOR of the environment.
     ///   - replacing: Whether a stock that has a sector already moves to the one derived; else it stays.
-    public func changes(
+    func changes(
         over existing: [MirrorContents.Group], environment: String, replacing: Bool, note: ImportNote
     ) -> [GroupChange] {
         var members: [String: [String: MemberRecord]] = [:]

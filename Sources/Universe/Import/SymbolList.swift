@@ -12,7 +12,7 @@ public struct SymbolList: Sendable, Equatable {
     /// Entries that are no symbols, as written.
     public var refused: [String] = []
     /// What is worth telling about the entries, each fit for a log line.
-    public var remarks: [String] = []
+    var remarks: [String] = []
 
     /// Reads a list. Entries that are no symbols are left out, with a remark.
     public init(_ text: String) {

@@ -86,8 +86,8 @@ public struct SymbolListImport: Sendable, Equatable {
                 + quoted(preamble.columns.titles[preamble.columns.symbol])
             readRows(text, preamble, &firstLines)
         } else {
-            let rows = SeparatedRows.all(of: text)
-            header = try readPlainRows(rows, &firstLines)
+            let hasDecimalCommas = SeparatedRows.separator(of: text) != UInt8(ascii: ",")
+            header = try readPlainRows(SeparatedRows.all(of: text), hasDecimalCommas, &firstLines)
         }
         if let error = SymbolListError(judging: problems, taken: entries.count, strict: strict, header: header) {
             throw error
@@ -145,7 +145,7 @@ public struct SymbolListImport: Sendable, Equatable {
 
     /// Reads rows that no header explains; returns what to say of the first when most are wrong.
     private mutating func readPlainRows(
-        _ rows: [(line: Int, row: SeparatedRows.Row)], _ firstLines: inout [Symbol: Int]
+        _ rows: [(line: Int, row: SeparatedRows.Row)], _ hasDecimalCommas: Bool, _ firstLines: inout [Symbol: Int]
     ) throws(SymbolListError) -> String {
         let texts = rows.compactMap { item -> (line: Int, cells: [String])? in
             guard case .fields(let fields) = item.row else { return nil }
@@ -183,7 +183,7 @@ public struct SymbolListImport: Sendable, Equatable {
             } else if line < symbols.first ?? 0, ListWord.isKnown(cells[0]) {
                 leaveOut(cells[0], line, isEnd: false)
             } else if take(cells[0], line, &firstLines) != nil, cells.count > 1,
-                case .value(let weight) = WeightText(cells[1])
+                case .value(let weight) = WeightText(cells[1], decimalComma: hasDecimalCommas)
             {
                 entries[entries.count - 1].weight = weight
             }

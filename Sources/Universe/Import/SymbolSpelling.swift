@@ -28,7 +28,8 @@ enum SymbolSpelling: Equatable {
         case .symbol(let read): spelling = read
         case nil: break
         }
-        guard let symbol = Symbol(spelling) else {
+        // What separates columns elsewhere is in no symbol: the row was not taken apart.
+        guard let symbol = Symbol(spelling), !spelling.contains(where: { ";|".contains($0) }) else {
             self = .refused(SymbolSpelling.fault(in: spelling, written: written))
             return
         }
@@ -84,7 +85,9 @@ enum SymbolSpelling: Equatable {
         if spelling.utf8.count > Symbol.maximumLength {
             return "\(quoted(written)) is no symbol: longer than \(Symbol.maximumLength) characters"
         }
-        return "\(quoted(written)) is no symbol: spaces, commas, quotes, * and letters beyond ASCII cannot be in one"
+        return
+            "\(quoted(written)) is no symbol: spaces, commas, semicolons, bars, quotes, * and letters beyond ASCII cannot "
+            + "be in one"
     }
 }
 
@@ -169,7 +172,10 @@ extension SymbolSpelling {
     private static func withExchange(_ text: String) -> Reading? {
         var words = text.split(separator: " ")
         if words.count > 2, words.last?.uppercased() == "EQUITY" { words.removeLast() }
-        guard words.count > 1, let code = words.last.map(String.init) else { return nil }
+        // Only a share class is a word of its own; other words are further symbols.
+        guard words.count == 2 || words.count == 3 && words[1].count == 1, let code = words.last.map(String.init) else {
+            return nil
+        }
         let rest = words.dropLast().joined(separator: " ")
         if usCodes.contains(code) { return followed(rest) }
         return foreignCodes.contains(code) ? .elsewhere("listed abroad (\(code))") : nil

@@ -38,8 +38,8 @@ public struct MembershipDifference: Sendable, Equatable {
     }
 
     /// Whether nothing changes.
-    public var isEmpty: Bool { added.isEmpty && removed.isEmpty && reweighted.isEmpty }
+    var isEmpty: Bool { added.isEmpty && removed.isEmpty && reweighted.isEmpty }
 
     /// Whether so many members join or leave that a person should look first: more than half of those there were.
-    public var isDrastic: Bool { before > 0 && (added.count + removed.count) * 2 > before }
+    var isDrastic: Bool { before > 0 && (added.count + removed.count) * 2 > before }
 }

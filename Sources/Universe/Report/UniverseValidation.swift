@@ -10,7 +10,7 @@ public struct UniverseValidation: Sendable {
         /// Now, in milliseconds since the Unix epoch.
         public var now: Int64
         /// How often the mirror is pulled; `nil` = by hand, then a day counts as long ago.
-        public var pullInterval: Duration?
+        var pullInterval: Duration?
         /// Symbols that exist, where a list of them is at hand.
         public var known: Set<String>?
 

@@ -15,9 +15,9 @@ public final class RelationshipCache: Sendable {
         /// Whose groups count, such as `DEFAULT` or `PROD`.
         public var environment: String
         /// How long an answer is good.
-        public var timeToLive: Duration
+        var timeToLive: Duration
         /// The most answers held; those not read for longest go first.
-        public var maximumEntries: Int
+        var maximumEntries: Int
         /// About the most memory that answers may take, in bytes.
         public var maximumBytes: Int
 
@@ -85,14 +85,6 @@ public final class RelationshipCache: Sendable {
 
     // MARK: - Answers
 
-    /// The symbols of a universe key, sorted and distinct.
-    ///
-    /// - Throws: as ``UniverseResolver/resolve(_:)-(String)``.
-    public func symbols(of key: String) async throws(UniverseError) -> [Symbol] {
-        if let symbols = cachedSymbols(of: key) { return symbols }
-        return try await resolution(of: key).symbols
-    }
-
     /// The symbols of a universe key when they are in memory, stale or not; doesn't wait. `nil` starts no load.
     public func cachedSymbols(of key: String) -> [Symbol]? {
         guard case .resolution(let resolution)? = hit(CacheKey(.universe, key)) else { return nil }
@@ -136,7 +128,7 @@ public final class RelationshipCache: Sendable {
     }
 
     /// The ETFs that hold a stock, by name.
-    public func etfs(holding symbol: String) async throws(StoreError) -> [StockETF] {
+    func etfs(holding symbol: String) async throws(StoreError) -> [StockETF] {
         guard case .etfs(let etfs) = try await stored(CacheKey(.stockETFs, symbol)) else { return [] }
         return etfs
     }
@@ -148,7 +140,7 @@ public final class RelationshipCache: Sendable {
     }
 
     /// A stock's sector and industry; ``StockClassification/unknown`` for one that is in no sector.
-    public func classification(of symbol: String) async throws(StoreError) -> StockClassification {
+    func classification(of symbol: String) async throws(StoreError) -> StockClassification {
         guard case .classification(let found) = try await stored(CacheKey(.classification, symbol)) else {
             return .unknown
         }

@@ -42,7 +42,7 @@ public struct Resolution: Sendable, Equatable {
         /// The member as the mirror has it.
         public var text: String
         /// The group that holds it.
-        public var group: String
+        var group: String
     }
 
     /// The distinct symbols of all parts, sorted; never empty.

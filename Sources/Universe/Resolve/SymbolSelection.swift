@@ -64,7 +64,7 @@ public struct SymbolSelection: Sendable, Equatable {
     /// What named the symbols.
     public var origin: Origin
     /// The groups behind a universe key, with the symbols that each brought; empty otherwise.
-    public var parts: [Resolution.Part]
+    var parts: [Resolution.Part]
     /// What to log, in order.
     public var remarks: [Remark]
     /// Why the target is not all that the universe key means, in one line; `nil` when it is, or there is no key.

@@ -42,10 +42,10 @@ public struct UniverseResolver: Sendable {
     }
 
     /// Resolves a key in a given state of the groups; see ``resolve(_:)``.
-    public static func resolve(
-        _ key: UniverseKey, in source: some GroupSource, environment: String
+    static func resolve(
+        _ key: UniverseKey, in snapshot: UniverseMirror.Snapshot, environment: String
     ) throws(UniverseError) -> Resolution {
-        let all = try read(key) { () throws(StoreError) in try source.headings() }
+        let all = try read(key) { () throws(StoreError) in try snapshot.headings() }
         let catalogue = GroupCatalogue(all, environment: environment)
         let choice = catalogue.choose(key)
         var warnings = choice.warnings
@@ -54,7 +54,7 @@ public struct UniverseResolver: Sendable {
         var refused: [Resolution.RefusedMember] = []
         for match in choice.matches {
             for group in match.groups {
-                let own = try read(key) { () throws(StoreError) in try source.symbols(of: group.id) }
+                let own = try read(key) { () throws(StoreError) in try snapshot.symbols(of: group.id) }
                 refused += own.refused.map { .init(text: $0, group: group.name) }
                 parts.append(.init(part: match.part, group: group.name, type: group.type, count: own.symbols.count))
                 symbols = united(symbols, own.symbols)
@@ -75,7 +75,7 @@ public struct UniverseResolver: Sendable {
     static func parse(_ key: String) throws(UniverseError) -> UniverseKey {
         guard let parsed = UniverseKey(key) else {
             throw UniverseError(
-                .emptyKey, key: key,
+                .emptyKey,
                 text:
                     "universe key \(quoted(key)) names no group: write names joined by colons, such as sp500:nasdaq100")
         }
@@ -84,7 +84,7 @@ public struct UniverseResolver: Sendable {
 
     static func unreadable(_ key: String, _ error: StoreError) -> UniverseError {
         UniverseError(
-            .mirror(error), key: key,
+            .mirror(error),
             text: "universe key \(quoted(key)) cannot be resolved, the mirror cannot be read: \(error)")
     }
 
@@ -132,7 +132,7 @@ public struct UniverseResolver: Sendable {
     ) -> UniverseError {
         guard choice.matches.isEmpty else {
             return UniverseError(
-                .noSymbols, key: key.text,
+                .noSymbols,
                 text:
                     "universe key \(quoted(key.text)) brings no symbol: its groups are empty; import or pull members",
                 warnings: warnings)
@@ -146,6 +146,6 @@ public struct UniverseResolver: Sendable {
         } else {
             text += "; nearest: \(nearest.map(quoted).joined(separator: ", "))"
         }
-        return UniverseError(.unknownKey, key: key.text, text: text, warnings: warnings, nearest: nearest)
+        return UniverseError(.unknownKey, text: text, warnings: warnings, nearest: nearest)
     }
 }

@@ -34,12 +34,19 @@ struct ConnectionRefusal {
             && word.contains(where: \.isNumber)
     }
 
+    /// What PgBouncer says of what passes by itself.
+    private static let passing = [
+        "timeout", "server_login_retry", "cannot connect", "server down", "no more connections", "exceeded",
+        "shutting down",
+    ]
+
     /// What kind of trouble it is.
     ///
     /// Without a code only libpq's own words tell a certificate that was refused from a line that was cut.
     func reason(duringTLS: Bool) -> UpstreamError.Reason {
-        // A server, or a pooler before it, that doesn't take what it is told at the start takes it no better again.
-        if sqlState == "08P01" { return .configuration }
+        // A server, or a pooler before it, that doesn't take what it is told at the start takes it no better again. PgBouncer
+        // has no other code for a server that is down and for a pool that is full.
+        if sqlState == "08P01" { return Self.passing.contains(where: text.contains) ? .connectionLost : .configuration }
         if let sqlState { return UpstreamError.Reason(sqlState: sqlState) }
         if needsPassword { return .login }
         if text.contains("read-only") { return .readOnly }

@@ -14,16 +14,16 @@ extension PostgresConnection {
     /// A piece is encoded only when the one before it went to the kernel, so memory stays bounded by one piece, and
     /// encoding overlaps with the server's work by what the socket buffers hold.
     ///
-    /// - Returns: The number of bytes sent.
+    /// - Returns: The number of bytes sent, and of rows that the server says it stored.
     /// - Throws: the first error, after the exchange is over.
     func copy(
         _ sql: String, from source: some CopySource, _ operation: String,
         _ answer: (StatementResult) throws(UpstreamError) -> Void = { _ in }
-    ) throws(UpstreamError) -> Int {
+    ) throws(UpstreamError) -> (bytes: Int, stored: Int) {
         var deadline = Deadline(after: responseLimit)
         try send(sql, until: deadline, operation)
         var source = source
-        var sent = 0
+        var (sent, stored) = (0, 0)
         var copied = false
         var failure: UpstreamError?
         while let result = try nextResult(until: deadline, operation) {
@@ -31,7 +31,9 @@ extension PostgresConnection {
             switch PQresultStatus(result) {
             case PGRES_COMMAND_OK, PGRES_TUPLES_OK:
                 guard failure == nil else { break }
-                do throws(UpstreamError) { try answer(StatementResult(result)) } catch { failure = error }
+                let result = StatementResult(result)
+                if copied { stored = result.affected }
+                do throws(UpstreamError) { try answer(result) } catch { failure = error }
             case PGRES_COPY_IN where !copied:
                 copied = true
                 // The statements before are done; the rows have the whole time.
@@ -46,7 +48,7 @@ extension PostgresConnection {
         }
         if let failure { throw settled(failure) }
         guard copied else { throw discarded(.connectionLost, operation, "the server took no rows") }
-        return sent
+        return (sent, stored)
     }
 
     /// Runs a COPY … TO STDOUT, and hands on each row as the server sent it, without its line's end.

@@ -11,7 +11,8 @@ struct SecretTexts: Sendable {
 
     /// `text` in one line, with every secret masked.
     func mask(_ text: String) -> String {
-        var line = text.split(whereSeparator: \.isNewline).joined(separator: " ")
+        // libpq sets lines in with tabs.
+        var line = text.split { $0.isNewline || $0 == "\t" }.joined(separator: " ")
         for secret in texts {
             line = line.split(separator: secret.reveal(), omittingEmptySubsequences: false)
                 .joined(separator: secret.description)

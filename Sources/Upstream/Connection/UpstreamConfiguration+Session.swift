@@ -19,6 +19,8 @@ extension UpstreamConfiguration {
             "SET LOCAL tcp_keepalives_count = 3",
             "SET LOCAL timezone = 'UTC'", "SET LOCAL datestyle = 'ISO, YMD'",
             "SET LOCAL standard_conforming_strings = on",
+            // Below that, floating-point numbers come rounded.
+            "SET LOCAL extra_float_digits = 1",
             """
             SELECT set_config('client_connection_check_interval', '1s', true)
             WHERE current_setting('client_connection_check_interval') = '0' AND version() LIKE '%linux%'

@@ -13,17 +13,17 @@ public struct UpstreamConfiguration: Sendable {
     /// The collector's name, as the rows and the ledger say it.
     public let collector: String
     /// How long connecting may take in all: names, every address, TLS, login. `connect_timeout` in the URI goes first.
-    public private(set) var connectTimeout: Duration
+    private(set) var connectTimeout: Duration
     /// The server's limit for one statement (`statement_timeout`); our own deadline is ``responseLimit``.
-    public private(set) var statementTimeout: Duration
+    private(set) var statementTimeout: Duration
     /// What `timestamp` of a bar means upstream.
-    public let barTimestamp: BarTimestamp
+    let barTimestamp: BarTimestamp
     /// Whose version of a bar stays where nothing tells its age; `nil`: ``BarConflict/newest`` where the table has the
     /// column received_at, else ``BarConflict/replace``.
-    public let barConflict: BarConflict?
+    let barConflict: BarConflict?
 
     /// What the tables of bars call their columns.
-    public let barColumns: BarColumns
+    let barColumns: BarColumns
     /// Whether other boxes send the same events, so that ticks go only into tables that tell those apart which are there.
     public var needsIdentity: Bool
     /// Which of the databases it is.
@@ -84,7 +84,7 @@ public struct UpstreamConfiguration: Sendable {
 
     /// How long a step may stay unanswered before the connection is given up: the statement timeout and a little
     /// more, so that a server that is alive gets to say its own error first.
-    public var responseLimit: Duration {
+    var responseLimit: Duration {
         statementTimeout + min(.seconds(5), max(.milliseconds(250), statementTimeout / 10))
     }
 

@@ -41,5 +41,5 @@ extension UpstreamError {
     /// A lock that another holds was waited for in vain.
     static let lockTimeout = "55P03"
     /// The server ended a statement: at our own limit, or because a person asked it to.
-    static let canceled = "57014"
+    public static let canceled = "57014"
 }

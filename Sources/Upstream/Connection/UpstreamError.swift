@@ -40,13 +40,13 @@ public struct UpstreamError: Error, Sendable, Equatable {
     /// What kind of trouble it is.
     public let reason: Reason
     /// What was tried.
-    public let operation: String
+    let operation: String
     /// The server's or libpq's words, in one line, without secrets.
     public let text: String
     /// The server's five-character code; `nil` when the error didn't come from the server.
     public let sqlState: String?
     /// The table, column or constraint concerned; `nil` when none is known.
-    public let object: String?
+    let object: String?
     /// The constraint's name alone; `nil` when the server named none.
     let constraint: String?
     /// Which database it came from; its setting is named in what to do.
@@ -74,7 +74,7 @@ public struct UpstreamError: Error, Sendable, Equatable {
     }
 
     /// Whether a person must fix something: the upload pauses and tries again slowly.
-    public var pausesUpload: Bool { !isRetryable }
+    var pausesUpload: Bool { !isRetryable }
 
     /// Whether the connection can't be used any more.
     var endsConnection: Bool {

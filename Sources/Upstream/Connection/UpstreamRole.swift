@@ -1,4 +1,4 @@
-public import MarketData
+import MarketData
 
 /// Which of the databases it is, by what it holds.
 public enum UpstreamRole: String, Sendable, CaseIterable {
@@ -18,7 +18,7 @@ public enum UpstreamRole: String, Sendable, CaseIterable {
     /// The streams that go there.
     ///
     /// - Parameter isAlone: Whether there is no other database.
-    public func streams(isAlone: Bool) -> [EventStream] {
+    func streams(isAlone: Bool) -> [EventStream] {
         switch self {
         case .main: isAlone ? EventStream.allCases : [.bars]
         case .ticks: EventStream.allCases.filter { $0 != .bars }

@@ -3,15 +3,15 @@ public struct StatementPlan: Sendable, Equatable {
     /// One thing that is done.
     public struct Step: Sendable, Equatable {
         /// What, in words.
-        public let title: String
+        let title: String
         /// The statements, without semicolons.
-        public let sql: [String]
+        let sql: [String]
     }
 
     /// What is to be done, in order.
     public internal(set) var steps: [Step] = []
     /// What is there already, what is left out and why, a line each.
-    public internal(set) var notes: [String] = []
+    var notes: [String] = []
 
     mutating func add(_ title: String, _ sql: String...) { steps.append(Step(title: title, sql: sql)) }
 

@@ -39,8 +39,7 @@ public actor FleetTable {
     /// - Throws: any ``UpstreamError/Reason``; `schema` names the GRANT that is missing.
     public func write(_ report: FleetReport) async throws(UpstreamError) -> Written {
         try await interruptible(by: interrupt) { () throws(UpstreamError) in
-            let (connection, table) = try opened(making: true)
-            return try retrying { () throws(UpstreamError) in
+            try withTable(making: true) { (connection, table) throws(UpstreamError) in
                 let (offset, process) = try Self.clock(over: connection)
                 var report = report
                 report.clockOffset = offset
@@ -62,8 +61,7 @@ public actor FleetTable {
     /// - Throws: any ``UpstreamError/Reason``.
     public func rows(ofGroup group: String? = nil) async throws(UpstreamError) -> [FleetRow] {
         try await interruptible(by: interrupt) { () throws(UpstreamError) in
-            let (connection, table) = try opened(making: false)
-            return try retrying { () throws(UpstreamError) in
+            try withTable(making: false) { (connection, table) throws(UpstreamError) in
                 try connection.ask(Self.readSQL(table, group), "read the fleet").last?.rows.compactMap(FleetRow.init)
                     ?? []
             }
@@ -76,8 +74,7 @@ public actor FleetTable {
     /// - Throws: any ``UpstreamError/Reason``.
     public func forget(_ id: String) async throws(UpstreamError) -> Bool {
         try await interruptible(by: interrupt) { () throws(UpstreamError) in
-            let (connection, table) = try opened(making: false)
-            return try retrying { () throws(UpstreamError) in
+            try withTable(making: false) { (connection, table) throws(UpstreamError) in
                 let sql = "DELETE FROM \(table) WHERE id = \(SQLText.literal(id))"
                 return try connection.ask(sql, "remove the box \(id)").last?.affected == 1
             }
@@ -117,16 +114,20 @@ public actor FleetTable {
         return (connection, table.sqlName)
     }
 
-    /// Has the table looked for again after an error, and leaves no transaction open.
-    private func retrying<Value>(
-        _ body: () throws(UpstreamError) -> Value
+    /// Has the table looked for again after an error, and leaves no transaction open. A connection that was ended while nothing
+    /// went over it, as by idle_session_timeout, is made again at once.
+    private func withTable<Value>(
+        making isMaking: Bool, _ body: (PostgresConnection, String) throws(UpstreamError) -> Value
     ) throws(UpstreamError) -> Value {
+        let wasOpen = connection?.isUsable == true
         do throws(UpstreamError) {
-            return try body()
+            let (connection, table) = try opened(making: isMaking)
+            return try body(connection, table)
         } catch {
             disconnect()
-            throw error
+            guard wasOpen, error.reason == .connectionLost else { throw error }
         }
+        return try withTable(making: isMaking, body)
     }
 
     private static func make(over connection: PostgresConnection) throws(UpstreamError) {

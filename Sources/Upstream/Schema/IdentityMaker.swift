@@ -280,7 +280,17 @@ extension UpstreamSchemaSession {
             if removingDoubles {
                 let found = try connection.run("\(sql.findSQL); \(IdentitySQL.countSQL(limit: 1))", operation)
                 removed = found[1].rows.first?.first.flatMap { $0 }.flatMap { Int64($0) } ?? 0
-                if removed > 0 { for statement in sql.removeSQL { try connection.run(statement, operation) } }
+                if removed > 0 {
+                    let steps = try sql.removeSQL.map { statement throws(UpstreamError) in
+                        try connection.run(statement, operation).last?.affected
+                    }
+                    guard steps.first == steps.last else {
+                        throw UpstreamError(
+                            .schema, operation,
+                            "a rule or trigger of the table keeps rows out that are to be put back once",
+                            object: "table \(finding.table)")
+                    }
+                }
             }
             try connection.run(sql.indexSQL(), operation)
             try connection.run("COMMIT", operation)

@@ -42,6 +42,10 @@ struct TableDescription: Sendable, Equatable {
     /// Whether policies decide what the user sees and writes.
     var hasRowSecurity = false
     var canDelete = true
+    /// The columns that an index begins with: rows are found by these without the table being read whole.
+    var indexed: Set<String> = []
+    /// Whether a crash of the server empties it.
+    var isUnlogged = false
 
     /// The name for statements that people read: quoted where it must be.
     var namedBySQL: String { SQLText.name(schema) + "." + SQLText.name(name) }
@@ -79,6 +83,8 @@ struct Catalog: Sendable, Equatable {
     var isDistributed = false
     /// Whether ticks go only into tables that have a ``TickIdentity``.
     var needsIdentity = false
+    /// Whether the server takes no writes now.
+    var isReadOnly = false
     /// Whether temporary tables may be made.
     var allowsTemporary = true
     /// Whether tables may be made in the schema that comes first.
@@ -117,9 +123,10 @@ extension PostgresConnection {
                            UNION SELECT i.inhrelid FROM pg_inherits i JOIN part p ON i.inhparent = p.oid)
                        SELECT 1 FROM part p JOIN pg_class c ON c.oid = p.oid WHERE c.relkind = 'f'),
                    coalesce(has_schema_privilege(current_schema(), 'CREATE'), false), current_schema(),
-                   current_database(), (SELECT extversion FROM pg_extension WHERE extname = 'citus');
+                   current_database(), (SELECT extversion FROM pg_extension WHERE extname = 'citus'),
+                   current_setting('transaction_read_only') = 'on';
             SELECT w.name, n.nspname, c.relname, c.relkind, row_security_active(c.oid),
-                   has_table_privilege(c.oid, 'DELETE')
+                   has_table_privilege(c.oid, 'DELETE'), c.relpersistence = 'u'
             FROM \(found) JOIN pg_namespace n ON n.oid = c.relnamespace;
             SELECT w.name, a.attname, coalesce(b.typname, t.typname), format_type(a.atttypid, a.atttypmod),
                    a.attnotnull AND NOT a.atthasdef AND a.attidentity = '',
@@ -145,13 +152,17 @@ extension PostgresConnection {
             JOIN generate_series(0, i.indnkeyatts - 1) k ON true
             JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[k]
             ORDER BY w.name, i.indexrelid;
+            SELECT DISTINCT w.name, a.attname
+            FROM \(found)
+            JOIN pg_index i ON i.indrelid = c.oid AND i.indisvalid AND i.indpred IS NULL
+            JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0];
             SELECT w.name, n.nspname, has_schema_privilege(n.oid, 'USAGE')
             FROM (VALUES \(names)) w(name)
             JOIN pg_class c ON c.relname = w.name AND c.relkind IN ('r', 'p', 'f', 'v', 'm') AND c.relpersistence <> 't'
             JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname NOT IN ('pg_catalog', 'information_schema')
             WHERE to_regclass(quote_ident(w.name)) IS NULL ORDER BY w.name, n.nspname
             """, operation)
-        guard results.count == 5 else {
+        guard results.count == 6 else {
             throw discarded(.connectionLost, operation, "the server's answer is cut short")
         }
         var catalog = Catalog(needsIdentity: needsIdentity)
@@ -164,11 +175,12 @@ extension PostgresConnection {
             catalog.schema = row[5]
             catalog.database = row[6] ?? ""
             catalog.citus = row[7]
+            catalog.isReadOnly = row[8] == "t"
         }
         for row in results[1].rows.map(\.texts) {
             catalog.tables[row[0]] = TableDescription(
                 schema: row[1], name: row[2], kind: row[3], columns: [], keys: [], hasRowSecurity: row[4] == "t",
-                canDelete: row[5] == "t")
+                canDelete: row[5] == "t", isUnlogged: row[6] == "t")
         }
         let columns = Dictionary(grouping: results[2].rows.map(\.texts)) { $0[0] }
         let barNames = columns.mapValues { rows in barColumns(of: rows[0][0]).inForce(among: Set(rows.map { $0[1] })) }
@@ -183,6 +195,9 @@ extension PostgresConnection {
                     columns: Set(rows.map { names.ours($0[2]) }), holdsForNulls: rows.allSatisfy { $0[3] == "t" }))
         }
         for row in results[4].rows.map(\.texts) {
+            catalog.tables[row[0]]?.indexed.insert((barNames[row[0]] ?? .usual).ours(row[1]))
+        }
+        for row in results[5].rows.map(\.texts) {
             catalog.elsewhere[row[0], default: []].append(.init(schema: row[1], isUsable: row[2] == "t"))
         }
         if catalog.timescale != nil { try readColumnstore(into: &catalog) }

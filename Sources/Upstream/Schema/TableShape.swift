@@ -162,7 +162,7 @@ struct TableShape: Sendable {
                     return column.isRequired ? nil : "column \(column.name) is generated: not sent"
                 }
                 return existing.typeName == "float4" ? "column \(column.name) keeps 6 digits only" : nil
-            } + rounded(in: table)
+            } + warnings(in: table)
     }
 
     private func form(of column: Column, in table: TableDescription) -> ColumnForm? {
@@ -176,8 +176,29 @@ struct TableShape: Sendable {
             ? "column \(columns[0]) \(one)" : "columns \(columns.joined(separator: ", ")) \(several)"
     }
 
+    /// What works and is hardly meant, a line each: prices that are rounded, rows that a crash deletes, events that only a
+    /// reading of the whole table finds.
+    func warnings(in table: TableDescription) -> [String] {
+        var warnings = rounded(in: table)
+        let isOfUpload = holdsBars || holdsTicks || name == Self.ledger.name
+        if isOfUpload, table.isUnlogged {
+            warnings.append(
+                "the table is UNLOGGED: a crash of the server empties it (ALTER TABLE \(table.namedBySQL) SET LOGGED)")
+        }
+        if holdsTicks, !Self.isFound(by: table.indexed) {
+            let columns = ["symbol", "time"].map { SQLText.name(table.column($0)?.ownName ?? $0) }
+            warnings.append(
+                "no index begins with symbol or time, so the table is read whole to look for events "
+                    + "(CREATE INDEX ON \(table.namedBySQL) (\(columns.joined(separator: ", "))))")
+        }
+        return warnings
+    }
+
+    /// Whether indexes that begin with these columns find an event.
+    static func isFound(by indexed: Set<String>) -> Bool { !indexed.isDisjoint(with: ["symbol", "time", "timestamp"]) }
+
     /// Columns that keep fewer decimals of a price than prices have, a line each.
-    func rounded(in table: TableDescription) -> [String] {
+    private func rounded(in table: TableDescription) -> [String] {
         columns.compactMap { column in
             guard column.content == .price, column.name != Self.weight, let existing = table.column(column.name),
                 !existing.isGenerated, let scale = existing.scale, scale < 4

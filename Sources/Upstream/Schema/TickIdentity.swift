@@ -8,6 +8,8 @@ struct TickIdentity: Sendable, Equatable {
     let isWhole: Bool
     /// Whether a key may take an event for one that is another: it has not all columns that tell them apart.
     let isNarrow: Bool
+    /// The columns of the key, where it is the only one.
+    let key: Set<String>?
 }
 
 extension Catalog {
@@ -33,7 +35,8 @@ extension TableShape {
         guard !keys.isEmpty else { return nil }
         return TickIdentity(
             isWhole: keys.contains { $0.holdsForNulls },
-            isNarrow: keys.contains { !$0.columns.isSuperset(of: identity) })
+            isNarrow: keys.contains { !$0.columns.isSuperset(of: identity) },
+            key: keys.count == 1 ? keys.first?.columns : nil)
     }
 
     static let lacksIdentity =

@@ -22,17 +22,17 @@ public struct SchemaChange: Sendable, Equatable {
     /// What was found or done.
     public let state: State
     /// Whether the collector can't do without the table.
-    public internal(set) var isNeeded = true
+    var isNeeded = true
     /// Of a table of bars, which version of a bar stays, in words.
-    public internal(set) var versions: String?
+    var versions: String?
     /// Of a table of ticks that is there, whether a unique key tells its events apart.
-    public internal(set) var hasIdentity: Bool?
+    var hasIdentity: Bool?
     /// The command that makes the table where it is missing.
     public internal(set) var maker = "edgetick migrate"
-    /// What works and is hardly meant, a line each: prices that are rounded, bars under another moment.
+    /// What works and is hardly meant, a line each: prices that are rounded, bars under another moment, an UNLOGGED table.
     public internal(set) var warnings: [String] = []
     /// Statements for whoever owns the tables, that have the faults away.
-    public internal(set) var remedies: [String] = []
+    var remedies: [String] = []
 
     /// Whether the collector needs the table and can't use it.
     public var stopsUpload: Bool {

@@ -132,7 +132,7 @@ extension TableShape {
         change.remedies = remedies(in: catalog)
         if catalog.needsIdentity, holdsTicks { change.maker += " --tick-identity" }
         if let table = catalog.tables[name] {
-            change.warnings = rounded(in: table)
+            change.warnings = warnings(in: table)
             if holdsTicks { change.hasIdentity = identity(in: table)?.isWhole == true }
         }
         guard holdsBars,

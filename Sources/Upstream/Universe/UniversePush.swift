@@ -27,18 +27,16 @@ public struct PushPlan: Sendable, Equatable {
         /// Symbols that get another document.
         public var redescribed: [String] = []
         /// Whether the group's own description or document changes.
-        public var changesDetails = false
+        var changesDetails = false
         /// The type it is written as, where the table's check does not take its own.
         public var writtenAs: String?
         /// How many symbols were upstream before.
         public var before = 0
         /// Why it was not, or could not be, written, in one line; the others are all the same.
         public var failure: String?
-        /// Documents that stay, of members that are written again.
-        var keptDocuments: [String: String] = [:]
 
         /// Whether so many members would change that a person should look first.
-        public var isDrastic: Bool {
+        var isDrastic: Bool {
             failure == nil && action == .update && (added.count + removed.count) * 2 > before && before > 0
         }
     }
@@ -53,7 +51,7 @@ public struct PushPlan: Sendable, Equatable {
     /// The groups that could not be written.
     public var failed: [Group] { groups.filter { $0.failure != nil } }
     /// Whether nothing has to be written.
-    public var isEmpty: Bool { groups.allSatisfy { $0.action == .unchanged && $0.failure == nil } }
+    var isEmpty: Bool { groups.allSatisfy { $0.action == .unchanged && $0.failure == nil } }
 }
 
 /// Writes groups into the database, each in a transaction of its own, so that one that the database can't take doesn't

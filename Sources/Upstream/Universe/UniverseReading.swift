@@ -74,24 +74,7 @@ struct UniverseReading {
         let operation = "read group_memberships"
         let table = tables.memberships
         let weights = try WeightColumn(of: table, connection)
-        let group = UniverseTables.text("group_id", of: table, "m")
-        let counts =
-            try connection.run("SELECT \(group), count(*) FROM \(table.sqlName) m GROUP BY 1", operation).last?.rows
-            ?? []
-        var count = 0
-        // With room from the start no array is copied while it grows.
-        var room: [Int: Int] = [:]
-        for row in counts {
-            let members = row[1].flatMap { Int($0) } ?? 0
-            count += members
-            if let place = row[0].flatMap({ places[$0] }) { room[place, default: 0] += members }
-        }
-        guard count <= UniverseSource.maximumMemberships else {
-            throw UpstreamError(
-                .data, operation,
-                "it has \(count) rows, more than the \(UniverseSource.maximumMemberships) that a "
-                    + "mirror takes", object: "table \(table.displayName)")
-        }
+        let count = try makeRoom(in: &groups, places, operation)
         let columns =
             ["group_id", "symbol", "weight", "metadata"].map { UniverseTables.text($0, of: table, "m") }
             + [UniverseTables.milliseconds("created_at", of: table, "m")]
@@ -100,7 +83,6 @@ struct UniverseReading {
             DECLARE edgetick_members NO SCROLL CURSOR FOR
             SELECT \(columns.joined(separator: ", ")) FROM \(table.sqlName) m
             """, operation)
-        for (place, members) in room { groups[place].members.reserveCapacity(members) }
         var done = 0
         var bytes = 0
         var strays = 0
@@ -139,6 +121,37 @@ struct UniverseReading {
         if symbols > 0 {
             remarks.append("group_memberships: \(symbols.counted("row has", "rows have")) no symbol: left out")
         }
+        unite(&groups, &remarks)
+    }
+
+    /// Counts the rows, and gives each group room for its own: so no array is copied while it grows.
+    private func makeRoom(
+        in groups: inout [GroupRecord], _ places: [String: Int], _ operation: String
+    ) throws(UpstreamError) -> Int {
+        let table = tables.memberships
+        let group = UniverseTables.text("group_id", of: table, "m")
+        let counts =
+            try connection.run("SELECT \(group), count(*) FROM \(table.sqlName) m GROUP BY 1", operation).last?.rows
+            ?? []
+        var count = 0
+        var room: [Int: Int] = [:]
+        for row in counts {
+            let members = row[1].flatMap { Int($0) } ?? 0
+            count += members
+            if let place = row[0].flatMap({ places[$0] }) { room[place, default: 0] += members }
+        }
+        guard count <= UniverseSource.maximumMemberships else {
+            throw UpstreamError(
+                .data, operation,
+                "it has \(count) rows, more than the \(UniverseSource.maximumMemberships) that a "
+                    + "mirror takes", object: "table \(table.displayName)")
+        }
+        for (place, members) in room { groups[place].members.reserveCapacity(members) }
+        return count
+    }
+
+    /// Sorts each group's members, and keeps each once.
+    private func unite(_ groups: inout [GroupRecord], _ remarks: inout [String]) {
         for index in groups.indices {
             let repeated = groups[index].members.sortAndUnite()
             if repeated > 0 {

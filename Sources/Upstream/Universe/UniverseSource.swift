@@ -18,7 +18,7 @@ public struct UniverseSnapshot: Sendable, Equatable {
 /// differ, UNIVERSE may be a type of its own or not (see ``UniversePush``), `cache_entries` may be missing altogether.
 public actor UniverseSource {
     /// More memberships than this are no universe of stocks: a wrong table, or a broken join.
-    public static let maximumMemberships = 5_000_000
+    static let maximumMemberships = 5_000_000
     /// Memberships that take more memory than this are refused: a collector runs where there is little.
     public static let maximumBytes = 256 << 20
 

@@ -54,6 +54,7 @@ struct UniverseTables: Sendable {
         ]
         let inMemberships = [
             memberships.allows(\.canInsert, ["group_id", "symbol", "weight", "metadata"]) ? nil : "INSERT",
+            memberships.allows(\.canUpdate, ["weight", "metadata", "updated_at"]) ? nil : "UPDATE",
             memberships.canDelete ? nil : "DELETE",
         ]
         var grants: [String] = []
@@ -75,12 +76,13 @@ struct UniverseTables: Sendable {
         return "\(alias).\(SQLText.identifier(column))::text"
     }
 
-    /// As ``text(_:of:_:)`` for a moment, in milliseconds since the epoch.
+    /// As ``text(_:of:_:)`` for a moment, in milliseconds since the epoch; NULL for one that is infinite.
     static func milliseconds(_ column: String, of table: TableDescription, _ alias: String) -> String {
         guard let found = table.column(column), found.canSelect,
             ["timestamptz", "timestamp", "date"].contains(found.typeName)
         else { return "NULL::text" }
-        return "floor(extract(epoch from \(alias).\(SQLText.identifier(column))) * 1000)::bigint::text"
+        let moment = "\(alias).\(SQLText.identifier(column))"
+        return "CASE WHEN isfinite(\(moment)) THEN floor(extract(epoch from \(moment)) * 1000)::bigint::text END"
     }
 
     /// The condition for rows that belong to groups of one environment; the tables may not know environments.

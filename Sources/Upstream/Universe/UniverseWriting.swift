@@ -132,8 +132,6 @@ struct UniverseWriting {
             if let weights, !weights.isSame(old.weight, member.weight) { result.reweighted.append(member.symbol) }
             if hasDocuments, let document = member.metadata, !Self.isSameDocument(document, old.metadata) {
                 result.redescribed.append(member.symbol)
-            } else {
-                result.keptDocuments[member.symbol] = old.metadata
             }
         }
         result.removed = before.keys.sorted()
@@ -217,29 +215,42 @@ struct UniverseWriting {
     func write(_ group: GroupRecord, _ plan: PushPlan.Group) throws(UpstreamError) {
         let id = try writeGroup(group, plan)
         let operation = "write the members of \(group.identity.name)"
-        let altered = Set(plan.reweighted).union(plan.redescribed)
-        let gone = plan.removed + altered.sorted()
-        for start in stride(from: 0, to: gone.count, by: Self.chunk) {
-            let symbols = gone[start..<min(start + Self.chunk, gone.count)].map(SQLText.literal)
+        for start in stride(from: 0, to: plan.removed.count, by: Self.chunk) {
+            let symbols = plan.removed[start..<min(start + Self.chunk, plan.removed.count)].map(SQLText.literal)
             try connection.run(
                 "DELETE FROM \(tables.memberships.sqlName) WHERE group_id = \(id) "
                     + "AND symbol IN (\(symbols.joined(separator: ",")))", operation)
         }
-        let new = altered.union(plan.added)
+        let details = ["weight", "metadata"].filter { tables.memberships.column($0) != nil }
+        func value(_ column: String, of member: MemberRecord) -> String {
+            let text =
+                column == "weight"
+                ? member.weight.flatMap { weights?.text(ofPercent: $0) } : member.metadata.map(SQLText.literal)
+            return text ?? "NULL"
+        }
+        // Changed where it is: the row may have columns of other people.
+        let reweighted = Set(plan.reweighted)
+        let redescribed = Set(plan.redescribed)
+        let stamp = tables.memberships.column("updated_at") == nil ? [] : ["updated_at = now()"]
+        let changes = group.members.compactMap { member -> String? in
+            let columns =
+                (reweighted.contains(member.symbol) ? ["weight"] : [])
+                + (redescribed.contains(member.symbol) ? ["metadata"] : [])
+            guard !columns.isEmpty else { return nil }
+            let settings = columns.map { "\($0) = \(value($0, of: member))" } + stamp
+            return "UPDATE \(tables.memberships.sqlName) SET \(settings.joined(separator: ", ")) "
+                + "WHERE group_id = \(id) AND symbol = \(SQLText.literal(member.symbol))"
+        }
+        for start in stride(from: 0, to: changes.count, by: Self.chunk) {
+            let part = changes[start..<min(start + Self.chunk, changes.count)]
+            try connection.run(part.joined(separator: "; "), operation)
+        }
+        let new = Set(plan.added)
         let members = group.members.filter { new.contains($0.symbol) }
-        var columns = ["group_id", "symbol"]
-        for column in ["weight", "metadata"] where tables.memberships.column(column) != nil { columns.append(column) }
-        let names = columns.joined(separator: ", ")
+        let names = (["group_id", "symbol"] + details).joined(separator: ", ")
         for start in stride(from: 0, to: members.count, by: Self.chunk) {
             let rows = members[start..<min(start + Self.chunk, members.count)].map { member in
-                let values = columns.map { column in
-                    switch column {
-                    case "group_id": id
-                    case "symbol": SQLText.literal(member.symbol)
-                    case "weight": member.weight.flatMap { weights?.text(ofPercent: $0) } ?? "NULL"
-                    default: (member.metadata ?? plan.keptDocuments[member.symbol]).map(SQLText.literal) ?? "NULL"
-                    }
-                }
+                let values = [id, SQLText.literal(member.symbol)] + details.map { value($0, of: member) }
                 return "(\(values.joined(separator: ", ")))"
             }
             // A VALUES list of NULLs has no type of its own; one of an INSERT takes the columns'.

@@ -20,10 +20,6 @@ struct BarGroup: Hashable, Sendable {
 struct BarSelection {
     /// Places in the batch, by group; a group without any is left out.
     private(set) var groups: [BarGroup: [Int32]] = [:]
-    /// Places in the batch of the stream's bars for `ohlcv_1min`.
-    var minutes: [Int32] { groups[BarGroup(interval: .minute, source: .stream)] ?? [] }
-    /// Places in the batch of the stream's bars for `ohlcv_1sec`.
-    var seconds: [Int32] { groups[BarGroup(interval: .second, source: .stream)] ?? [] }
     /// How many bars were left out because the batch holds a newer version.
     private(set) var superseded = 0
 

@@ -94,6 +94,7 @@ final class Drain<Source: UploadSource> {
 
     /// The transaction was committed.
     private func wentUp(_ transaction: UploadTransaction, isOnDisk: Bool) {
+        session.note(transaction.outcome, of: transaction.batch.stream)
         memory.wentUp(transaction.batch.stream, transaction.outcome, transaction.refusals)
         session.places.move(transaction.batch.stream, to: transaction.end, isOnDisk: isOnDisk)
     }

@@ -5,7 +5,8 @@ struct RowLookup<Field: RowField> {
     private let table: TableDescription
     private let columns: [PlannedColumn<Field>]
     private let types: [String]
-    /// Whether Citus is asked, which joins a list of values and runs no subquery for each of them.
+    /// Whether the rows are joined as one list: Citus runs no subquery for each of them, and without an index each would read
+    /// the whole table.
     private let joins: Bool
     /// Whether a row can't be taken for another collector's, or need not be told from it.
     let isCertain: Bool
@@ -14,7 +15,7 @@ struct RowLookup<Field: RowField> {
     /// - Throws: reason `schema` when the table can't be read.
     init(_ target: UploadTarget<Field>, of whose: RowOwner, in catalog: Catalog) throws(UpstreamError) {
         table = target.table
-        joins = catalog.citus != nil
+        joins = catalog.citus != nil || !TableShape.isFound(by: table.indexed)
         let isOnce = whose == .anybody && target.identity?.isWhole == true
         columns =
             isOnce ? target.told : target.columns.filter { !$0.roles.isDisjoint(with: [.key, .identity, .lookedUp]) }
@@ -63,6 +64,11 @@ struct RowLookup<Field: RowField> {
                 found[place].upstream = count
             }
         } catch {
+            if error.sqlState == UpstreamError.canceled, !TableShape.isFound(by: table.indexed) {
+                throw UpstreamError(
+                    error.reason, operation, "\(error.text), and no index begins with symbol or time: make one",
+                    sqlState: error.sqlState, object: "table \(table.name)", role: error.role)
+            }
             // A data exception.
             guard error.sqlState?.hasPrefix("22") == true else { throw error }
             if !before.isEmpty { try connection.run("ROLLBACK TO SAVEPOINT edgetick\(after)", operation) }
@@ -80,7 +86,9 @@ struct RowLookup<Field: RowField> {
             let name = columns[index].name
             // Symbol and time come first, and have an index.
             let sign = columns[index].roles.contains(.required) && index < 2 ? "=" : "IS NOT DISTINCT FROM"
-            return "t.\(name) \(sign) v.c\(index)::\(types[index])"
+            // The server compares no documents of the type json, and keeps them as they were written.
+            let text = types[index] == "json" ? "::text" : ""
+            return "t.\(name)\(text) \(sign) v.c\(index)::\(types[index])\(text)"
         }
         let condition = conditions.joined(separator: " AND ")
         let asked = "(VALUES \(values.joined(separator: ", "))) AS v(place, \(names))"

@@ -9,28 +9,31 @@ public struct UploadOutcome: Sendable, Equatable {
     }
 
     /// Rows whose key was new.
-    public internal(set) var inserted = 0
+    var inserted = 0
     /// Bars that replaced another version. On hypertables and partitioned tables new rows of the staging path count
     /// here as well, because the server doesn't tell them apart there.
-    public internal(set) var updated = 0
+    var updated = 0
     /// Rows that were there already: bars with the same values, events that another box or an earlier upload brought.
-    public internal(set) var unchanged = 0
+    var unchanged = 0
     /// Bars that were left out because the batch holds a newer version of them.
-    public internal(set) var superseded = 0
+    var superseded = 0
     /// Rows that the server will not take; they were handed to the dead letters.
     public internal(set) var refused = 0
+    /// Rows that the server took and didn't store in their table, because a trigger of the table keeps them out or puts them
+    /// elsewhere.
+    public internal(set) var keptOut = 0
     /// Rows that an earlier transaction had brought up, says the ledger.
-    public internal(set) var skipped = 0
+    var skipped = 0
     /// Bytes of row data sent.
     public internal(set) var bytes = 0
     /// How the rows went; `nil` when none did.
     public internal(set) var path: Path?
 
     /// Whether any row went into its table.
-    var hasLoaded: Bool { inserted + updated + unchanged > 0 }
+    var hasLoaded: Bool { inserted + updated + unchanged + keptOut > 0 }
 
     /// Outcome of nothing.
-    public init() {}
+    init() {}
 
     mutating func add(_ other: UploadOutcome) {
         inserted += other.inserted
@@ -38,6 +41,7 @@ public struct UploadOutcome: Sendable, Equatable {
         unchanged += other.unchanged
         superseded += other.superseded
         refused += other.refused
+        keptOut += other.keptOut
         skipped += other.skipped
         bytes += other.bytes
         if other.path == .staging || path == nil { path = other.path }

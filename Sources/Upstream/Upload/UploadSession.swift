@@ -12,8 +12,11 @@ final class UploadSession {
     private var connection: PostgresConnection?
     /// What was read of the tables; `nil` when it must be read (again).
     private var catalog: Catalog?
+    private var readAt = ContinuousClock.now
     /// Whether the bars of others were looked at, once in the process's life.
     private var hasLooked = false
+    /// The streams of which it was said that a trigger keeps rows out.
+    private var saidKeptOut: Set<EventStream> = []
 
     init(configuration: UpstreamConfiguration, bufferID: String, logger: Logger) {
         self.configuration = configuration
@@ -37,7 +40,17 @@ final class UploadSession {
             }
         }
         self.catalog = catalog
+        readAt = .now
         return (connection, catalog)
+    }
+
+    /// How long what was read of the tables counts while all goes well.
+    static let tablesLast: Duration = .seconds(60)
+
+    /// Has the tables read again where that was so long ago: a key that somebody dropped keeps nothing apart any more, and
+    /// the server need not say so.
+    func readTablesAgain(after age: Duration) {
+        if .now - readAt >= age { catalog = nil }
     }
 
     private func connect() throws(UpstreamError) -> PostgresConnection {
@@ -71,6 +84,14 @@ final class UploadSession {
         connection = nil
         catalog = nil
         places.forget()
+    }
+
+    /// Says, once for each stream, that rows which the server took are not in their table.
+    func note(_ outcome: UploadOutcome, of stream: EventStream) {
+        guard outcome.keptOut > 0, saidKeptOut.insert(stream).inserted else { return }
+        logger.warning(
+            "A trigger upstream keeps rows out of their table, or puts them elsewhere; they are counted and not looked for",
+            metadata: ["stream": "\(stream.rawValue)", "rows": "\(outcome.keptOut)"])
     }
 
     /// The statements about a file's rows in the ledger; without an identifier, about this file's.

@@ -87,11 +87,16 @@ struct UploadTarget<Field: RowField>: Sendable {
     }
 
     /// Inserts those staged rows whose event is not there, in the order in which they were staged: see ``TickOrder``.
+    ///
+    /// The key is named where that can be: when somebody has dropped it, the server says so and doubles nothing.
     var insertSQL: String {
-        """
-        INSERT INTO \(table.sqlName) (\(columnList)) SELECT \(columnList) FROM \(Self.staging)
-        ON CONFLICT DO NOTHING
-        """
+        let key = table.columns.filter { identity?.key?.contains($0.name) == true }
+        let named = key.allSatisfy(\.canSelect) && !key.isEmpty
+        let names = key.map { SQLText.identifier($0.ownName) }.joined(separator: ", ")
+        return """
+            INSERT INTO \(table.sqlName) (\(columnList)) SELECT \(columnList) FROM \(Self.staging)
+            ON CONFLICT \(named ? "(\(names)) " : "")DO NOTHING
+            """
     }
 
     /// Returns how many staged rows are of events that are not there after all, because a key took them for others. Chunks

@@ -246,35 +246,62 @@ final class UploadTransaction {
         _ rows: [Buffered<Field.Event>], _ part: ArraySlice<Int32>, into target: UploadTarget<Field>,
         _ context: RowContext
     ) throws(UpstreamError) {
+        var keptOut = 0
         try attempt { sql throws(UpstreamError) in
             if let index = part.first, part.count == 1, self.catalog.isDistributed, self.settledSequence != nil {
                 let operation = "INSERT into \(target.table.displayName)"
                 try self.connection.run(sql + target.insertSQL(rows[Int(index)], context), operation)
                 return
             }
-            try self.send(rows, part, to: target, context, "COPY into \(target.table.displayName)") {
+            let operation = "COPY into \(target.table.displayName)"
+            let stored = try self.send(rows, part, to: target, context, operation) {
                 sql + target.copySQL(isBinary: $0)
             }
+            guard stored < part.count else { return }
+            // Of a table on other servers, this one doesn't know the triggers.
+            let mayKeepOut =
+                self.catalog.isDistributed ? true : try self.connection.mayKeepRowsOut(target.table)
+            guard mayKeepOut else {
+                throw self.incomplete(stored, of: part.count, operation)
+            }
+            keptOut = part.count - stored
         }
-        outcome.inserted += part.count
+        outcome.inserted += part.count - keptOut
+        outcome.keptOut += keptOut
         if outcome.path == nil { outcome.path = .direct }
+    }
+
+    /// The error that a COPY ended well and not all of its rows are there.
+    private func incomplete(_ stored: Int, of sent: Int, _ operation: String) -> UpstreamError {
+        UpstreamError(.busy, operation, "\(sent.grouped) rows were sent and the server stored \(stored.grouped)")
+    }
+
+    /// Sends rows to the staging table, which stores each.
+    private func stage<Field: RowField>(
+        _ rows: [Buffered<Field.Event>], _ part: ArraySlice<Int32>, of target: UploadTarget<Field>,
+        _ context: RowContext, _ sql: (_ isBinary: Bool) -> String
+    ) throws(UpstreamError) {
+        let operation = "COPY for \(target.table.displayName)"
+        let stored = try send(rows, part, to: target, context, operation, sql)
+        guard stored == part.count else { throw incomplete(stored, of: part.count, operation) }
     }
 
     /// Sends rows in the binary format where all columns allow it. A row that stands alone goes as text: of one that the
     /// server refuses, the reason then speaks of the value.
+    ///
+    /// - Returns: How many the server says it stored.
     private func send<Field: RowField>(
         _ rows: [Buffered<Field.Event>], _ part: ArraySlice<Int32>, to target: UploadTarget<Field>,
         _ context: RowContext, _ operation: String, _ sql: (_ isBinary: Bool) -> String
-    ) throws(UpstreamError) {
+    ) throws(UpstreamError) -> Int {
         let isBinary = part.count > 1 && target.takesBinary
-        if isBinary {
-            let encoder = CopyEncoder(
-                rows, order: part, columns: target.columns, context: context, as: CopyBinary.self)
-            outcome.bytes += try connection.copy(sql(true), from: encoder, operation, take)
-        } else {
-            let encoder = CopyEncoder(rows, order: part, columns: target.columns, context: context, as: CopyText.self)
-            outcome.bytes += try connection.copy(sql(false), from: encoder, operation, take)
+        func copy(as writer: (some CopyWriter).Type) throws(UpstreamError) -> Int {
+            let encoder = CopyEncoder(rows, order: part, columns: target.columns, context: context, as: writer)
+            let (bytes, stored) = try connection.copy(sql(isBinary), from: encoder, operation, take)
+            outcome.bytes += bytes
+            return stored
         }
+        return isBinary ? try copy(as: CopyBinary.self) : try copy(as: CopyText.self)
     }
 
     private func needTemporary() throws(UpstreamError) {
@@ -297,7 +324,7 @@ final class UploadTransaction {
         let leaveOut = part.contains { rows[Int($0)].connection == rest } ? target.leaveOutSQL : nil
         var written = 0
         try attempt { sql throws(UpstreamError) in
-            try self.send(rows, part, to: target, context, "COPY for \(target.table.displayName)") {
+            try self.stage(rows, part, of: target, context) {
                 sql + target.stageSQL(isBinary: $0, isNumbered: leaveOut != nil)
             }
             if let leaveOut { try self.connection.run(leaveOut, operation) }
@@ -326,9 +353,7 @@ final class UploadTransaction {
         var written = 0
         var new = 0
         try attempt { sql throws(UpstreamError) in
-            try self.send(rows, part, to: target, context, "COPY for \(target.table.displayName)") {
-                sql + target.stageSQL(isBinary: $0)
-            }
+            try self.stage(rows, part, of: target, context) { sql + target.stageSQL(isBinary: $0) }
             var versions = versions
             versions.othersUntil = self.othersUntil
             versions.now = self.serverTime
@@ -446,5 +471,20 @@ final class UploadTransaction {
                 sequence: row.sequence, sqlState: error.sqlState ?? "", reason: error.text + object,
                 rowJSON: RowJSON.text(row, context)))
         outcome.refused += 1
+    }
+}
+
+extension PostgresConnection {
+    /// Whether a trigger may keep a row out of the table that COPY takes.
+    fileprivate func mayKeepRowsOut(_ table: TableDescription) throws(UpstreamError) -> Bool {
+        // Of a trigger's type, 1 is for each row, 2 before, 4 an insertion and 64 in its place; TimescaleDB has its own.
+        let sql = """
+            WITH RECURSIVE part(oid) AS (
+            SELECT \(SQLText.literal(table.sqlName))::regclass::oid
+            UNION SELECT i.inhrelid FROM pg_inherits i JOIN part p ON i.inhparent = p.oid)
+            SELECT count(*) FROM part JOIN pg_trigger t ON t.tgrelid = part.oid WHERE NOT t.tgisinternal
+            AND t.tgenabled <> 'D' AND t.tgname <> 'ts_insert_blocker' AND t.tgtype & 5 = 5 AND t.tgtype & 66 <> 0
+            """
+        return try ask(sql, "look for triggers of \(table.displayName)").last?.rows.first?.first != "0"
     }
 }

@@ -3,11 +3,11 @@ public import MarketData
 /// A bar that is to be sent once more, when it was received, and whence.
 public struct LateBar: Sendable {
     /// The bar.
-    public var bar: Bar
+    var bar: Bar
     /// When it was read from the socket, in microseconds since the Unix epoch.
     public var receivedMicroseconds: Int64
     /// Whence it came.
-    public var source: EventSource
+    var source: EventSource
 
     /// Makes one.
     public init(bar: Bar, receivedMicroseconds: Int64, source: EventSource = .stream) {

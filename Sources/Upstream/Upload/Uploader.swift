@@ -32,14 +32,23 @@ public actor Uploader {
         memory = UploadMemory(setsAside: settingAside)
     }
 
-    /// Connects, unless connected already, and reads and checks the tables.
+    /// Connects, unless connected already to a server that takes writes, and reads and checks the tables.
     ///
     /// A target that can't be used is an error only when rows for it come: who collects minute bars needs no table of
-    /// trades. The ledger must be there.
+    /// trades. The ledger must be there. Tables are read again a minute later.
     ///
     /// - Throws: any ``UpstreamError/Reason``.
     public func connect() async throws(UpstreamError) {
+        try await connect(readingTablesAfter: UploadSession.tablesLast)
+    }
+
+    func connect(readingTablesAfter age: Duration) async throws(UpstreamError) {
         try await inTurn { () throws(UpstreamError) in
+            let wasConnected = self.session.standing != nil
+            self.session.readTablesAgain(after: age)
+            guard try self.session.connected().1.isReadOnly, wasConnected else { return }
+            // Another server of the URI may take writes by now, or another one behind the same name.
+            self.session.drop()
             _ = try self.session.connected()
         }
     }

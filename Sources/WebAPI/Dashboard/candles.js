@@ -16,13 +16,14 @@ const BOTTOM = 22;
 const VOLUME = 0.2; // of the height
 const FEWEST = 10;
 const MOST = 2000;
+const USUAL = 120;
 const HELP = 'Arrow keys read single bars; with Shift they move through time; plus and minus zoom, 0 shows the newest.';
 
 export class Candles {
   #data = { symbol: '', bars: [], every: 60, gaps: [], hint: 'Choose a symbol to see its bars', now: 0 };
   #slots = [];
   #averages = [];
-  #count = 120; // places shown
+  #chosen = null; // places shown, where somebody zoomed
   #right = null; // the start of the last place shown; null follows the newest
   #size = { width: 0, height: 0 };
   #cursor;
@@ -62,9 +63,12 @@ export class Candles {
   get isFollowing() { return this.#right === null; }
   get bars() { return this.#data.bars; }
 
+  // The places shown: as many as can be told apart.
+  get #count() { return this.#chosen ?? Math.min(USUAL, Math.max(30, Math.floor((this.#size.width - LEFT - RIGHT) / 6))); }
+
   // Where to look, as an address says it.
   look({ count, to }) {
-    this.#count = Math.min(MOST, Math.max(FEWEST, count || 120));
+    this.#chosen = count ? Math.min(MOST, Math.max(FEWEST, count)) : null;
     this.#right = to || null;
     this.#paint();
   }
@@ -102,7 +106,7 @@ export class Candles {
     const next = Math.round(Math.min(MOST, Math.max(FEWEST, this.#count * factor)));
     if (next === this.#count) return;
     const end = at + ((first + count - at) / count) * next;
-    this.#count = next;
+    this.#chosen = next;
     this.#goTo(Math.round(end) - 1);
   }
 
@@ -127,7 +131,7 @@ export class Candles {
     this.#paint();
   }
 
-  #tellMoved() { this.#moved({ count: this.#count, to: this.#right }); }
+  #tellMoved() { this.#moved({ count: this.#chosen, to: this.#right }); }
 
   // The places in view.
   #view() {
@@ -166,7 +170,7 @@ export class Candles {
     }, { passive: false });
     box.addEventListener('keydown', (event) => {
       const actions = {
-        '+': () => this.zoom(1 / 1.4), '=': () => this.zoom(1 / 1.4), '-': () => this.zoom(1.4), 0: () => { this.#count = 120; this.newest(); },
+        '+': () => this.zoom(1 / 1.4), '=': () => this.zoom(1 / 1.4), '-': () => this.zoom(1.4), 0: () => { this.#chosen = null; this.newest(); },
       };
       if (event.shiftKey) {
         const step = Math.max(1, Math.round(this.#count * 0.1));
@@ -256,7 +260,8 @@ export class Candles {
     const y = linear(low - pad, high + pad, TOP + plot * (1 - VOLUME), TOP);
     const step = (width - LEFT - RIGHT) / count;
     const x = (place) => LEFT + (place - first + 0.5) * step;
-    this.#drawAxis(context, { low: low - pad, high: high + pad, y, width, ground });
+    const last = bars.at(-1);
+    this.#drawAxis(context, { low: low - pad, high: high + pad, y, width, ground, tag: this.isFollowing ? y(last.close) : null });
     this.#drawAbsence(context, { shown, first, step, ground, width, from: x(first) - step / 2 });
     this.#drawTimes(context, { shown, first, x, step, width, height });
     const most = Math.max(...bars.map((bar) => bar.volume)) || 1;
@@ -268,7 +273,6 @@ export class Candles {
     context.textAlign = 'left';
     context.fillText(`vol ${format.compact(most)}`, width - RIGHT + 6, ground - 2, RIGHT - 8);
     if (known.length) this.#drawAverage(context, average, first, x, y);
-    const last = bars.at(-1);
     if (this.isFollowing) this.#drawLast(context, last, y, width);
     const chosen = this.#cursor.index === null ? -1 : shown.findIndex((slot) => slot.index === this.#cursor.index);
     if (chosen !== -1) {
@@ -278,11 +282,12 @@ export class Candles {
     Object.assign(this.#box.dataset, { first: bars[0].start_ms, last: last.start_ms, shown: bars.length });
   }
 
-  #drawAxis(context, { low, high, y, width, ground }) {
+  #drawAxis(context, { low, high, y, width, ground, tag }) {
     context.textAlign = 'left';
     for (const value of ticks(low, high, 6)) {
       context.fillStyle = color('line');
       context.fillRect(LEFT, Math.round(y(value)), width - LEFT - RIGHT, 1);
+      if (tag !== null && Math.abs(y(value) - tag) < 14) continue;
       context.fillStyle = color('muted');
       context.fillText(format.price(value), width - RIGHT + 6, y(value) + 4);
     }
@@ -342,7 +347,8 @@ export class Candles {
       const own = format.date(slot.start);
       const isNew = own !== day;
       const wanted = isNew || this.#isRound(slot.start, every, step);
-      const text = isNew ? own : every < 60 ? format.time(slot.start) : format.hour(slot.start);
+      const time = every < 60 ? format.time(slot.start) : format.hour(slot.start);
+      const text = day === null ? `${own} ${time}` : isNew ? own : time;
       const half = context.measureText(text).width / 2 + 4;
       if (!wanted || at - half < free || at + half > width - RIGHT + 30) return;
       day = own;

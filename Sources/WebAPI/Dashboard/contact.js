@@ -18,6 +18,13 @@ export class Contact {
     this.tick();
   }
 
+  // Nobody looks: the next look finds out how it is.
+  left() {
+    this.#state = 'connecting';
+    this.#sample = null;
+    this.tick();
+  }
+
   // The token is asked for: that is no trouble of the collector's.
   signedOut() {
     this.#state = 'signed-out';

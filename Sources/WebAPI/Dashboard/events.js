@@ -35,6 +35,9 @@ export function cells(event) {
   ];
 }
 
+// Events of one message come kind by kind.
+export const newestFirst = (events) => events.toReversed().sort((one, other) => other.received_ms - one.received_ms);
+
 const row = (event) => el('tr', {}, cells(event));
 
 export class Events {
@@ -121,7 +124,7 @@ export class Events {
   #draw() {
     if (document.hidden || this.#waiting.length === 0) return;
     const rows = document.createDocumentFragment();
-    for (const event of this.#waiting.reverse()) rows.append(row(event));
+    for (const event of newestFirst(this.#waiting)) rows.append(row(event));
     this.#waiting = [];
     this.#body.prepend(rows);
     while (this.#body.rows.length > ROWS) this.#body.lastElementChild.remove();

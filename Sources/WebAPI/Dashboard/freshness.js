@@ -8,7 +8,7 @@ import { color, contrast, onRecolor, painter, sized } from './palette.js';
 import { route } from './route.js';
 import { zone } from './zone.js';
 
-const BEAT = 500;
+const BEAT = 300; // with the 1.2 s of the first age and the answer's way, silence is seen well within two seconds
 const WHOLE = 60000; // everything is read again, for symbols that came or went
 const HEAD = 22;
 const ASIDE = 24; // between columns of groups
@@ -71,6 +71,7 @@ export class Freshness {
     onRecolor(this.#paint);
     this.#search.addEventListener('input', debounce(150, () => {
       route.set({ find: this.#search.value.trim() }, { replaces: true });
+      setText(this.#readout, this.#hint);
       this.#paint();
     }));
     byId('fresh-form').addEventListener('submit', (event) => {
@@ -220,6 +221,12 @@ export class Freshness {
 
   #fits(entry) { return entry.symbol.toUpperCase().includes(this.#wanted); }
 
+  get #hint() {
+    return this.#wanted === '' || this.#sorted.some((entry) => this.#fits(entry))
+      ? 'Point at a cell, or use the arrow keys; a click or Enter opens the symbol.'
+      : `No symbol shown here has “${this.#search.value.trim()}” in its name.`;
+  }
+
   #age(entry) { return entry.last_event_ms === null ? null : Math.max(0, this.#at - entry.last_event_ms) / 1000; }
 
   #tell() {
@@ -365,7 +372,7 @@ export class Freshness {
       const top = cell.y - this.#box.scrollTop;
       if (document.activeElement === this.#box && (top < 0 || top > this.#box.clientHeight - this.#cell.height)) this.#box.scrollTop = cell.y - this.#box.clientHeight / 2;
     } else {
-      setText(this.#readout, 'Point at a cell, or use the arrow keys; a click or Enter opens the symbol.');
+      setText(this.#readout, this.#hint);
     }
     this.#paint();
   }

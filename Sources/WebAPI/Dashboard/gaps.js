@@ -21,6 +21,7 @@ const STATES = {
 const KINDS = {
   minute_bar: 'minute bars', AM: 'minute bars', A: 'second bars', T: 'trades', Q: 'quotes', LULD: 'price bands', NOI: 'imbalances', FMV: 'fair values',
 };
+const ORDER = Object.keys(KINDS);
 const LISTED = 6;
 const AGE = 5000; // what becomes of a gap changes no count
 
@@ -30,6 +31,30 @@ function symbols(gap) {
   return gap.symbol_count > LISTED ? `${format.count(gap.symbol_count)}: ${names} …` : names || format.count(gap.symbol_count);
 }
 
+const NEAR = 2000; // between the ends of the gaps that one outage leaves
+const ALIKE = ['connection', 'cause', 'state', 'detail', 'symbol_count', 'is_uncertain'];
+const endTogether = (one, other) => one.to_ms === other.to_ms
+  || (one.to_ms !== null && other.to_ms !== null && Math.abs(one.to_ms - other.to_ms) <= NEAR);
+
+// Gaps of different kinds that one outage left are one, as long as the shortest: a lost minute bar is a minute, however short
+// the outage was.
+export function outages(gaps, alike = ['connection', 'cause']) {
+  const found = [];
+  for (const gap of gaps) {
+    const known = found.find((each) => alike.every((key) => each[key] === gap[key]) && endTogether(each, gap)
+      && !gap.events.some((kind) => each.events.includes(kind)));
+    if (!known) {
+      found.push({ ...gap });
+      continue;
+    }
+    if (gap.from_ms > known.from_ms) [known.from_ms, known.to_ms] = [gap.from_ms, gap.to_ms];
+    known.events = [...known.events, ...gap.events].sort((one, other) => ORDER.indexOf(one) - ORDER.indexOf(other));
+    known.filled_bars += gap.filled_bars;
+    known.filled_ticks += gap.filled_ticks;
+  }
+  return found;
+}
+
 export const cause = (gap) => CAUSES[gap.cause] ?? gap.cause.replaceAll('_', ' ');
 
 export function gapTable(gaps, { title = 'Gaps', pick } = {}) {
@@ -37,7 +62,7 @@ export function gapTable(gaps, { title = 'Gaps', pick } = {}) {
     const parts = [gap.filled_bars ? format.plural(gap.filled_bars, 'bar') : '', gap.filled_ticks ? format.plural(gap.filled_ticks, 'tick') : ''].filter(Boolean);
     return parts.length ? `: ${parts.join(', ')}` : '';
   };
-  return table(title, [`Since, ${zone.name}`, 'Lasted', 'Missed', 'Cause', 'Outcome', 'Connection', 'Symbols'], gaps.map((gap) => el(
+  return table(title, [`Since, ${zone.name}`, 'Lasted', 'Missed', 'Cause', 'Outcome', 'Connection', 'Symbols'], outages(gaps, ALIKE).map((gap) => el(
     'tr', { 'data-gap': gap.id },
     el('td', { class: 'keep' }, format.moment(gap.from_ms)),
     el('td', { class: 'keep' }, gap.to_ms === null ? 'under way' : `${format.duration((gap.to_ms - gap.from_ms) / 1000)}${gap.is_uncertain ? ' ?' : ''}`),
@@ -54,7 +79,7 @@ export function gapTable(gaps, { title = 'Gaps', pick } = {}) {
 export class Gaps {
   #count = -1;
   #loaded = 0;
-  latest = []; // the newest
+  latest = null; // the newest; before the first answer nothing is known
   #pick;
   #changed;
 
@@ -67,14 +92,16 @@ export class Gaps {
 
   // Reads again when the count says that something is new, and, while a gap is not settled, what became of it.
   async refresh(count) {
-    const isUnsettled = this.latest.some((gap) => gap.to_ms === null || gap.state === 'open');
+    const isUnsettled = this.latest?.some((gap) => gap.to_ms === null || gap.state === 'open');
     if (count === this.#count && !(count > 0 && Date.now() - this.#loaded > (isUnsettled ? AGE : AGE * 6))) return;
     this.#count = count;
     this.#loaded = Date.now();
     try {
       const { gaps, total } = await load('/api/gaps?limit=200');
       this.latest = gaps;
-      setText(byId('gaps-count'), total ? `${format.count(total)}${total > gaps.length ? `, the newest ${gaps.length} shown` : ''}` : '');
+      const rows = format.plural(outages(gaps, ALIKE).length, 'row');
+      const shown = total > gaps.length ? `, the newest ${gaps.length}` : '';
+      setText(byId('gaps-count'), total ? `${format.plural(total, 'gap')}${shown} in ${rows}` : '');
       this.#draw();
       this.#changed(gaps);
     } catch (error) {
@@ -88,6 +115,7 @@ export class Gaps {
 
   #draw() {
     const box = byId('gaps-panel');
+    if (this.latest === null) return undefined;
     if (this.latest.length === 0) return box.replaceChildren(empty('No gaps: no event is known to be missed.'));
     if (box.matches(':focus-within')) return undefined;
     // A list that somebody reads stays where it is.

@@ -3,7 +3,7 @@
 import { load } from './api.js';
 import { byId } from './dom.js';
 import * as format from './format.js';
-import { cause } from './gaps.js';
+import { cause, outages } from './gaps.js';
 import { LineChart } from './linechart.js';
 
 import { zone } from './zone.js';
@@ -11,7 +11,7 @@ import { zone } from './zone.js';
 const POINTS = 720;
 const HINT = 'A point comes every five seconds';
 
-// Spans that touch become one: a connection that is cut has a gap for each kind of event.
+// Spans that touch become one: several connections may be cut at once.
 function joined(marks) {
   const result = [];
   for (const mark of marks.sort((one, other) => one.from - other.from)) {
@@ -49,7 +49,7 @@ export class History {
 
   // What was missed, from the file: it is known after a restart too.
   mark(gaps) {
-    this.#marks = joined(gaps.map((gap) => ({
+    this.#marks = joined(outages(gaps).map((gap) => ({
       from: gap.from_ms / 1000, to: (gap.to_ms ?? Date.now()) / 1000, isOpen: gap.to_ms === null, texts: new Set([`${gap.connection}: ${cause(gap)}`]),
     })));
     this.#draw();

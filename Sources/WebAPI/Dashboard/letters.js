@@ -19,7 +19,7 @@ const isOf = (letter, group) => letter.stream === group.stream && letter.sqlstat
 
 export class Letters {
   #count = -1;
-  #found = { groups: [], dead_letters: [] };
+  #found = null; // before the first answer
   #open = null;
   #isUploading = true;
 
@@ -40,7 +40,12 @@ export class Letters {
 
   async #read() {
     try {
-      this.#found = await load(`/api/dead-letters?limit=${LIMIT}`);
+      const found = await load(`/api/dead-letters?limit=${LIMIT}`);
+      // A group stays where it is, so that no button slides under the mouse; the largest of the new ones come first.
+      const places = new Map(this.#found?.groups.map((group, place) => [keyOf(group), place]));
+      const placeOf = (group) => places.get(keyOf(group)) ?? places.size;
+      found.groups.sort((one, other) => placeOf(one) - placeOf(other) || other.count - one.count);
+      this.#found = found;
       setText(byId('dead-letters-count'), this.#found.total ? format.plural(this.#found.total, 'row') : '');
       this.#draw();
     } catch (error) {
@@ -58,6 +63,7 @@ export class Letters {
   }
 
   #draw() {
+    if (!this.#found) return undefined;
     const box = byId('dead-letters-panel');
     const { groups } = this.#found;
     if (groups.length === 0) return box.replaceChildren(empty('No dead letters: upstream took every row.'));
@@ -106,7 +112,7 @@ export class Letters {
     });
     const list = table(`Rows: ${group.stream} ${group.sqlstate}`, [`Refused, ${zone.name}`, 'Letter', 'Symbol', 'Details', 'Action'], rows);
     list.classList.add('letters-scroll');
-    const more = letters.length < group.count ? el('p', { class: 'muted small' }, `The newest ${format.count(letters.length)} of ${format.count(group.count)}.`) : null;
+    const more = letters.length < group.count ? el('p', { class: 'muted small' }, `${format.count(letters.length)} of ${format.count(group.count)}: those among the newest ${format.count(LIMIT)} of all. “edgetick dead-letters list” has the others.`) : null;
     return el('div', {}, list, more);
   }
 

@@ -1,5 +1,6 @@
 // Puts the parts together.
 
+import { load } from './api.js';
 import { byId, el } from './dom.js';
 import { Connections } from './connections.js';
 import { Contact } from './contact.js';
@@ -20,6 +21,9 @@ import { startTheme } from './theme.js';
 import { Tickers } from './tickers.js';
 import { Universes } from './universes.js';
 import { zone } from './zone.js';
+
+const UNSEEN = 15000; // between looks for the title of a page that nobody sees
+const SETTLED = 10000; // until then everything was read once
 
 let offset = 0; // the collector's clock minus this one's, in milliseconds
 let groupCount = null;
@@ -116,6 +120,7 @@ stream.addEventListener('open', () => {
   events.refill().then(suggestSymbol);
 });
 stream.addEventListener('lost', ({ detail }) => contact.lost(detail));
+stream.addEventListener('left', () => contact.left());
 stream.addEventListener('signed-out', () => contact.signedOut());
 stream.addEventListener('connection_status_update', ({ detail }) => {
   offset = detail.timestamp_ms - Date.now();
@@ -163,10 +168,18 @@ setInterval(() => {
   symbolView.tick();
   universes.tick();
 }, 1000);
+// A page that nobody sees has no stream; its title goes on saying how it is.
+setInterval(async () => {
+  if (!document.hidden) return;
+  latest = await load('/api/status').catch(() => latest);
+  showOverview();
+}, UNSEEN);
 stream.follow(events.filter);
 follow();
 // What is above the panel grows while it is read for the first time.
-const again = setTimeout(() => byId(route.panel)?.scrollIntoView(), 1500);
+const growth = new ResizeObserver(() => byId(route.panel)?.scrollIntoView({ behavior: 'instant' }));
+growth.observe(byId('main'));
+setTimeout(() => growth.disconnect(), SETTLED);
 for (const name of ['wheel', 'keydown', 'pointerdown', 'touchstart']) {
-  window.addEventListener(name, () => clearTimeout(again), { once: true, passive: true });
+  window.addEventListener(name, () => growth.disconnect(), { once: true, passive: true });
 }

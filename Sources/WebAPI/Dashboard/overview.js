@@ -121,7 +121,7 @@ export class Overview {
     this.#push.addEventListener('click', () => this.#pushNow());
   }
 
-  // What was last read beside the state: the number of groups and the boxes that share the database, null before; the newest gaps.
+  // What was last read beside the state, null before: the number of groups, the boxes that share the database, the newest gaps.
   show(status, { groups, fleet, gaps }) {
     const { buffer, sync, health, process, cache, relay } = status;
     this.#showVerdict(status);
@@ -158,12 +158,12 @@ export class Overview {
     this.#push.hidden = !isOn;
     this.#letters.hidden = buffer.dead_letters === 0;
 
-    const inState = (...states) => format.count(gaps.filter((gap) => states.includes(gap.state)).length) + (buffer.gaps > gaps.length ? ' or more' : '');
+    const inState = (...states) => gaps === null ? '–' : format.count(gaps.filter((gap) => states.includes(gap.state)).length) + (buffer.gaps > gaps.length ? ' or more' : '');
     this.#completeness.show(format.count(buffer.gaps), buffer.gaps === 1 ? 'gap' : 'gaps', buffer.gaps ? [
       ['Filled', inState('filled', 'empty', 'covered')],
       ['Not all filled', inState('open', 'partial')],
       ["Can't be filled", inState('unfillable')],
-    ] : [], health, { off: status.reconcile ? null : 'No day is checked: RECONCILE_AT is not set.' });
+    ] : [], health, { off: status.reconcile ? null : 'No day is compared with the tape: RECONCILE_AT is not set.' });
 
     this.#universes.show(groups === null ? '–' : format.count(groups), groups === 1 ? 'group' : 'groups', [
       ['Environment', status.environment],

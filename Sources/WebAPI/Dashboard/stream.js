@@ -1,12 +1,16 @@
-// The live stream: server-sent events read with fetch, so that a token can go along; comes back by itself.
+// The live stream: server-sent events read with fetch, so that a token can go along; comes back by itself. While nobody looks
+// it lets its connection go: a browser keeps six to a host, for all its pages together, and a page that was left may keep its own.
 
 import { query, Refused, request } from './api.js';
 
 const SILENCE = 12000; // metrics come every five seconds
 const SLOWEST = 10000;
+const PASSING = 5000;
 
 export class LiveStream extends EventTarget {
-  #filter = {};
+  #filter = null;
+  #isIdle = false;
+  #pause = null;
   #lastId = null;
   #abort = null;
   #tries = 0;
@@ -14,16 +18,48 @@ export class LiveStream extends EventTarget {
   #watch = null;
   #heard = 0;
 
+  constructor() {
+    super();
+    document.addEventListener('visibilitychange', () => this.#turn());
+  }
+
   // Follows the stream with a filter; replaces what was followed before.
   follow(filter) {
     this.#filter = filter;
     this.#tries = 0;
-    this.#connect();
+    this.now();
   }
 
   // Tries at once, for instance after signing in.
   now() {
-    this.#connect();
+    if (this.#isWanted) this.#connect();
+  }
+
+  // Whether what it brings is out of view; who only scrolls past keeps it.
+  set isIdle(value) {
+    clearTimeout(this.#pause);
+    this.#pause = setTimeout(() => {
+      this.#isIdle = value;
+      this.#turn();
+    }, value ? PASSING : 0);
+  }
+
+  get #isWanted() { return this.#filter !== null && !this.#isIdle && !document.hidden; }
+
+  #turn() {
+    if (this.#isWanted === (this.#abort !== null)) return;
+    if (this.#isWanted) this.#connect();
+    else this.#leave();
+  }
+
+  #leave() {
+    clearTimeout(this.#retry);
+    clearInterval(this.#watch);
+    this.#abort.abort();
+    this.#abort = null;
+    this.#lastId = null; // who comes back reads everything again
+    this.#tries = 0;
+    this.#tell('left');
   }
 
   async #connect() {

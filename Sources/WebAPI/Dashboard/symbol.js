@@ -3,7 +3,7 @@
 import { load, query } from './api.js';
 import { csv, rollUp, Seconds, windowOf, withForming } from './bars.js';
 import { Candles } from './candles.js';
-import { cells } from './events.js';
+import { cells, newestFirst } from './events.js';
 import { byId, el, empty, facts, save, setText } from './dom.js';
 import * as format from './format.js';
 import { gapTable } from './gaps.js';
@@ -39,7 +39,7 @@ export class SymbolView {
     this.#now = now;
     this.#freshness = freshness;
     this.#chart = new Candles({
-      moved: ({ count, to }) => route.set({ span: count === 120 ? '' : count, to }, { replaces: true }),
+      moved: ({ count, to }) => route.set({ span: count ?? '', to }, { replaces: true }),
       older: () => this.#loadOlder(),
     });
     byId('candles').append(this.#chart.element);
@@ -59,9 +59,13 @@ export class SymbolView {
       png: () => this.#chart.canvas.toBlob((image) => save(`${this.#symbol}.png`, image)),
     };
     for (const [name, action] of Object.entries(buttons)) byId(`chart-${name}`).addEventListener('click', action);
-    document.addEventListener('visibilitychange', () => { if (!document.hidden) this.#load(); });
+    document.addEventListener('visibilitychange', () => { if (!document.hidden) this.#reload(); });
     zone.listen(() => { this.#show(); this.#showEvents(); this.#table(); });
     this.#stream.addEventListener('tick_update', ({ detail }) => this.#live(detail.events));
+    new IntersectionObserver(([{ isIntersecting }]) => {
+      this.#stream.isIdle = !isIntersecting;
+      if (isIntersecting) this.#reload();
+    }, { rootMargin: '100px' }).observe(byId('symbol'));
     this.#chart.update({ symbol: '', bars: [], every: 60, gaps: [], hint: 'Choose a symbol to see its bars', now: this.#now() });
   }
 
@@ -118,6 +122,12 @@ export class SymbolView {
   }
 
   get #base() { return this.#every === 1 ? 1 : 60; }
+
+  // What came while nobody looked is read again.
+  #reload() {
+    this.#events = [];
+    this.#load();
+  }
 
   async #load() {
     clearTimeout(this.#timer);
@@ -182,7 +192,7 @@ export class SymbolView {
       else if (event.kind === 'AM') this.#take(event, 60);
       else if (event.kind === 'T') this.#seconds.trade(event);
     }
-    this.#events = [...events.toReversed(), ...this.#events].slice(0, 100);
+    this.#events = [...newestFirst(events), ...this.#events].slice(0, 100);
     if (document.hidden) return;
     this.#show();
     this.#showEvents();
@@ -205,7 +215,8 @@ export class SymbolView {
     if (this.#every > 60 && bars.length) bars[bars.length - 1].isForming ||= bars.at(-1).start_ms + this.#every * 1000 > now;
     // A minute bar comes some seconds after its minute.
     const due = windowOf(now - 10000, this.#every);
-    this.#chart.update({ symbol: this.#symbol, bars, every: this.#every, gaps: this.#gaps, hint: this.#note || 'Loading…', now: due });
+    const kind = this.#base === 1 ? 'A' : 'AM'; // what is missed of the others leaves these bars whole
+    this.#chart.update({ symbol: this.#symbol, bars, every: this.#every, gaps: this.#gaps.filter((gap) => gap.events.includes(kind)), hint: this.#note || 'Loading…', now: due });
     byId('chart-newest').disabled = this.#chart.isFollowing;
   }
 
@@ -226,10 +237,10 @@ export class SymbolView {
     ]);
     if (symbol !== this.#symbol && symbol.toUpperCase() !== this.#symbol.toUpperCase()) return;
     const places = placement.connections ?? [];
-    const nearest = stock?.nearest?.length ? ` Did you mean ${stock.nearest.join(', ')}?` : '';
+    const nearest = stock?.nearest?.length ? `not collected; did you mean ${stock.nearest.join(', ')}?` : '';
     const words = places.length
       ? places.map((place) => `${place.name}${place.is_refused ? ' (refused by the plan)' : place.is_confirmed ? '' : ' (not confirmed)'}`).join(', ')
-      : `not collected${nearest}`;
+      : nearest || 'not collected';
     const pairs = [['Connection', words]];
     if (stock && stock.sector !== 'unknown') pairs.push(['Sector', `${stock.sector}${stock.industry === 'Unknown' ? '' : `, ${stock.industry}`}`]);
     if (stock?.etfs.length) pairs.push(['ETFs', stock.etfs.map((etf) => (etf.weight === null ? etf.name : `${etf.name} ${etf.weight.toFixed(2)} %`)).join(', ')]);

@@ -1,18 +1,19 @@
 // Light, dark, or as the system says.
 
-import { byId } from './dom.js';
+import { byId, el } from './dom.js';
 
 const KEY = 'edgetick-theme';
 const ORDER = ['automatic', 'light', 'dark'];
-const LABELS = { automatic: '◐ Auto', light: '○ Light', dark: '● Dark' };
+const LABELS = { automatic: ['◐', 'Auto'], light: ['○', 'Light'], dark: ['●', 'Dark'] };
 
 export function startTheme() {
   const button = byId('theme');
   const show = (choice) => {
     if (choice === 'automatic') delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = choice;
-    button.textContent = LABELS[choice];
-    button.setAttribute('aria-label', `${LABELS[choice].slice(2)} theme`);
+    const [sign, word] = LABELS[choice];
+    button.replaceChildren(sign, el('span', { class: 'word' }, ` ${word}`));
+    button.setAttribute('aria-label', `${word} theme`);
     button.title = `Theme: ${choice}`;
   };
   let choice = ORDER.includes(localStorage.getItem(KEY)) ? localStorage.getItem(KEY) : 'automatic';

@@ -39,7 +39,6 @@ struct EventBroadcast: Service {
         var sentThrough: UInt64 = 0
         var seen: UInt64 = 0
         var lastPoint: ContinuousClock.Instant?
-        var lastHeartbeat = ContinuousClock.now
     }
 
     /// One beat.
@@ -78,10 +77,10 @@ struct EventBroadcast: Service {
             round.lastPoint = sample.instant
             let point = board.remember()
             offer(.metrics) { $0.metrics(sample, clients: clients, point: point) }
-        }
-        if sample.instant - round.lastHeartbeat >= .seconds(15) {
-            round.lastHeartbeat = sample.instant
-            for reader in readers { dropped += reader.offer(ServerSentEvent.heartbeat) ? 1 : 0 }
+            // Who takes little else hears as often that the stream lives, and who is gone is noticed.
+            for reader in readers where !reader.filter.takes(.metrics) {
+                dropped += reader.offer(ServerSentEvent.heartbeat) ? 1 : 0
+            }
         }
         clients.countDropped(dropped)
         for reader in readers where sample.instant - reader.lastTaken > Self.patience { reader.cut() }

@@ -310,6 +310,9 @@ enum CollectorMetrics {
             "edgetick_upload_refused_rows_total", .counter, "Rows that upstream refused.",
             Int64(sync?.refused ?? 0))
         text.metric(
+            "edgetick_upload_kept_out_rows_total", .counter,
+            "Rows that upstream took and a trigger of their table kept out of it.", Int64(sync?.totals.keptOut ?? 0))
+        text.metric(
             "edgetick_upload_lag_seconds", .gauge, "How far upstream is behind; 0 when it has everything.",
             sample.snapshot.uploadLag)
         text.metric(

@@ -8,7 +8,7 @@ public struct WebConfiguration: Sendable {
         /// The largest request body, in bytes.
         public var bodyBytes = 256 * 1024
         /// The largest header field, and all header fields together, in bytes.
-        public var headerBytes = 16 * 1024
+        var headerBytes = 16 * 1024
         /// How long a socket may be silent in the middle of a request, and how long it may take to send the next head.
         public var idleTimeout = Duration.seconds(30)
         /// How long a new socket may take to send the head of its first request, in all.
@@ -18,12 +18,12 @@ public struct WebConfiguration: Sendable {
         /// How long an answer may wait for the buffer's or the mirror's file.
         public var callTimeout = Duration.seconds(3)
         /// Dead letters that are to be sent again wait so long for the upload's batch under way.
-        public var retryTimeout = Duration.seconds(20)
+        var retryTimeout = Duration.seconds(20)
         /// Answers that may wait for a file at the same time.
         public var calls = 8
         /// Answers about the coverage of days at the same time: one page's calendar and its day. They take the longest, and
         /// ask the database too, so that they have places of their own.
-        public var coverageCalls = 2
+        var coverageCalls = 2
         /// Readers of the event stream at the same time.
         public var eventClients = 32
         /// Sockets at the same time; for one more, the one that has waited longest for its request is closed.
@@ -36,9 +36,9 @@ public struct WebConfiguration: Sendable {
     /// The address to bind (`HTTP_HOST`): a name or an IP address; `0.0.0.0` and `::` bind all.
     public let host: String
     /// The port to bind (`HTTP_PORT`); 0 lets the system choose.
-    public let port: Int
+    let port: Int
     /// What a client must send as `Authorization: Bearer …` (`HTTP_TOKEN`); `nil` on loopback for no check.
-    public let token: Secret?
+    let token: Secret?
     /// Further names by which clients may address the server, besides ``host`` and the loopback names.
     public let names: [String]
     /// Bounds on what one client can take.
@@ -47,7 +47,7 @@ public struct WebConfiguration: Sendable {
     public var beat = Duration.milliseconds(500)
 
     /// The shortest token that is taken.
-    public static let shortestToken = 16
+    static let shortestToken = 16
 
     /// Checks and keeps the settings.
     ///
@@ -97,18 +97,11 @@ public struct WebError: Error, Sendable, CustomStringConvertible {
 
     /// What sort of failure it is.
     public let reason: Reason
-    /// What was being done.
-    public let operation: String
-    /// What the system said.
-    public let underlying: String
-    /// Whether trying again may help without a change.
-    public var isRetryable: Bool { reason == .ended }
-
     /// One line that says what is wrong and what to do.
     public let description: String
 
     static func configuration(_ description: String) -> WebError {
-        WebError(reason: .configuration, operation: "read the HTTP settings", underlying: "", description: description)
+        WebError(reason: .configuration, description: description)
     }
 
     static func bind(host: String, port: Int, code: Int32, underlying: String) -> WebError {
@@ -120,13 +113,11 @@ public struct WebError: Error, Sendable, CustomStringConvertible {
             default: "check HTTP_HOST and HTTP_PORT"
             }
         return WebError(
-            reason: .bind, operation: "bind", underlying: underlying,
+            reason: .bind,
             description: "cannot listen on \(host):\(port) (\(underlying)): \(advice)")
     }
 
     static func ended(_ underlying: String) -> WebError {
-        WebError(
-            reason: .ended, operation: "serve", underlying: underlying,
-            description: "the HTTP server ended: \(underlying)")
+        WebError(reason: .ended, description: "the HTTP server ended: \(underlying)")
     }
 }

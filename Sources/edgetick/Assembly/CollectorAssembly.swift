@@ -72,17 +72,17 @@ struct CollectorAssembly {
             if uploads.isEmpty {
                 logger.notice("DATABASE_URI is not set: events are collected and not uploaded")
             }
-            let universes = UniverseService(
-                mirror: mirror, seen: seen, symbols: symbols,
-                source: upstream.map { UniverseSource(configuration: $0) },
-                settings: settings.universes(plan.wishes), reread: settings.rereading(reread, since: plan),
-                giveBackMemory: FreedMemory.giveBack,
-                logger: Logger(label: "universes"))
             let relay = relayed.map { configuration, tap in
                 RelayService(
                     configuration: configuration, tap: tap, buffer: buffer, symbols: symbols,
                     logger: Logger(label: "relay"))
             }
+            let universes = UniverseService(
+                mirror: mirror, seen: seen, symbols: symbols,
+                source: upstream.map { UniverseSource(configuration: $0) },
+                settings: settings.universes(plan.wishes), reread: settings.rereading(reread, since: plan, relay),
+                giveBackMemory: FreedMemory.giveBack,
+                logger: Logger(label: "universes"))
             var relayState: (@Sendable () -> RelayState)?
             if let relay { relayState = { relay.state } }
             let fleetBoard = fleetTable.map { _ in FleetBoard(isSharing: shardStart != nil) }
@@ -101,8 +101,8 @@ struct CollectorAssembly {
             let web = WebListener(
                 configuration: webConfiguration, board: board,
                 collector: RunningCollector(
-                    directory: settings.dataDirectory, buffer: buffer, mirror: mirror, uploads: uploads,
-                    symbols: symbols, universes: universes, fleet: fleetBoard,
+                    buffer: buffer, mirror: mirror, uploads: uploads, symbols: symbols, universes: universes,
+                    fleet: fleetBoard,
                     upstream: try settings.upstream(answeringWithin: .seconds(1)).map {
                         UpstreamReader(configuration: $0)
                     }),
@@ -110,7 +110,7 @@ struct CollectorAssembly {
             var fleet: FleetService?
             if let fleetTable, let fleetBoard {
                 fleet = settings.fleetService(
-                    fleetTable, fleetBoard, identity, shardStart, status: board, symbols: symbols, buffer: buffer)
+                    fleetTable, fleetBoard, identity, shardStart, status: board, symbols: symbols, sink: tap)
             }
             let backfill = try settings.backfillService(buffer: buffer)
             let pair = settings.pairService(

@@ -40,14 +40,14 @@ extension Settings {
     /// The box's part in the fleet: its row, and with a start its share of the symbols.
     func fleetService(
         _ table: FleetTable, _ board: FleetBoard, _ identity: FleetReport, _ start: ShardStart?, status: StatusBoard,
-        symbols: Symbols, buffer: TickBuffer
+        symbols: Symbols, sink: any EventSink
     ) -> FleetService {
         let (directory, group) = (dataDirectory, collectorGroup ?? "")
         return FleetService(
             table: table, board: board, identity: identity, status: status, directory: directory,
             sharing: start.map { start in
                 FleetService.Sharing(
-                    start, symbols: symbols, events: feed.events, feedDelay: feedDelay, record: { buffer.record($0) },
+                    start, symbols: symbols, events: feed.events, feedDelay: feedDelay, record: { sink.record($0) },
                     keep: { ShardMembers.write($0, directory: directory, group: group) })
             }, logger: Logger(label: "fleet"))
     }
@@ -58,7 +58,7 @@ extension Settings {
     ) -> PairService? {
         guard let collectorGroup, !upstreams.isEmpty else { return nil }
         return PairService(
-            buffer: buffer, directory: dataDirectory, symbols: { connections.snapshot.subscribed }, kinds: feed.events,
+            buffer: buffer, symbols: { connections.snapshot.subscribed }, kinds: feed.events,
             feedDelay: feedDelay,
             tables: upstreams.map { StretchTable(configuration: $0, group: collectorGroup) },
             logger: Logger(label: "group"))

@@ -2,6 +2,7 @@ import Collector
 import Feed
 import Logging
 import MarketData
+import Relay
 import Store
 import Universe
 import Upstream
@@ -136,15 +137,16 @@ extension Settings {
             pullInterval: universe.pullInterval, wishes: wishes)
     }
 
-    /// Reads the same again. Which connections there are stays until the next start; one that several gave way to stays
-    /// alone.
+    /// Reads the same again, and the relay's keys. Which connections there are stays until the next start; one that
+    /// several gave way to stays alone.
     func rereading(
-        _ reread: (@Sendable () throws -> Settings)?, since plan: SymbolPlan
+        _ reread: (@Sendable () throws -> Settings)?, since plan: SymbolPlan, _ relay: RelayService?
     ) -> (@Sendable () throws -> UniverseService.Settings)? {
         guard let reread else { return nil }
         let gaveWay = gaveWay(plan)
         return {
             let settings = try reread()
+            relay?.change(keys: settings.relay.keys)
             return settings.universes(gaveWay ? settings.singleWish.map { [$0] } ?? [] : settings.wishes)
         }
     }

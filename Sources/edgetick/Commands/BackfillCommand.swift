@@ -62,13 +62,12 @@ struct BackfillCommand: AsyncParsableCommand {
     }
 
     private func fill(_ settings: Settings, _ client: AggregatesClient, _ buffer: TickBuffer) async throws {
-        let filler = GapFiller(client: client, buffer: buffer)
         let now = WallClock.milliseconds()
         if let from, let start = MomentText.milliseconds(from, now: now) {
             let end = to.flatMap { MomentText.milliseconds($0, now: now) } ?? now
-            try await fillSpan(settings, filler, start, end)
+            try await fillSpan(settings, GapFiller(client: client, buffer: buffer), start, end)
         } else {
-            try await fillGaps(settings, filler, Settings.identified(try settings.upstreams(), buffer.id))
+            try await fillGaps(settings, client, buffer)
         }
     }
 
@@ -93,9 +92,7 @@ struct BackfillCommand: AsyncParsableCommand {
                 : "added \(result.rows.counted("bar")), \(result.present.counted("was", "were")) there")
     }
 
-    private func fillGaps(
-        _ settings: Settings, _ filler: GapFiller, _ identified: @escaping @Sendable () async -> Set<EventStream>
-    ) async throws {
+    private func fillGaps(_ settings: Settings, _ client: AggregatesClient, _ buffer: TickBuffer) async throws {
         let states = ticks ? Set(GapState.allCases) : GapState.unsettled
         let unsettled = try GapLog.read(directory: settings.dataDirectory, states: states).filter { record in
             GapState.unsettled.contains(record.state) || record.lacksTicks
@@ -110,7 +107,9 @@ struct BackfillCommand: AsyncParsableCommand {
                     + "server may not have their bars yet; run it again in \(settings.restDelay / 60_000) minutes")
         }
         let progress = ProgressLine(title: "backfilling", unit: "gaps", total: records.count)
+        let identified = Settings.identified(try settings.upstreams(), buffer.id)
         let work = Task { [ticks] in
+            var filler = GapFiller(client: client, buffer: buffer, gaps: records)
             var counts: [GapState: Int] = [:]
             var failure: BackfillError?
             for (index, record) in records.enumerated() {

@@ -25,6 +25,13 @@ struct CaptureCommand: AsyncParsableCommand {
     @Option(help: "Stop after so many frames.") var frames: Int?
     @Option(help: "Stop after so many seconds.") var seconds: Int?
 
+    func validate() throws {
+        for (name, number) in [("--frames", frames), ("--seconds", seconds)] {
+            guard let number, number < 1 else { continue }
+            throw ValidationError("\(name): allowed: a number from 1 on")
+        }
+    }
+
     func run() async throws {
         try await reportingFailures {
             let settings = try options.settings(needing: .feed)
@@ -51,6 +58,10 @@ struct CaptureCommand: AsyncParsableCommand {
             defer { timer?.cancel() }
             _ = try? await Interrupts.cancelling(running)
             let recorded = try recorder.close()
+            guard recorded > 0 else {
+                unlink(file)
+                throw CommandFailure(.unavailable, "no frame came, as the log says why; \(file) is not kept")
+            }
             print("recorded \(recorded) frames in \(file)")
         }
     }

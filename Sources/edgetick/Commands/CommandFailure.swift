@@ -1,6 +1,7 @@
 import ArgumentParser
 import Backfill
 import Collector
+import Export
 import Feed
 import FeedServer
 import FeedSimulator
@@ -41,6 +42,7 @@ struct CommandFailure: Error {
             self.init(error.reason == .tlsFiles ? .configuration : .unavailable, error.description)
         case let error as SimulatorError: self.init(Self.status(of: error), error.description)
         case let error as UniverseError: self.init(lines: [error.description] + error.warnings, .configuration)
+        case let error as ExportError: self.init(error.isHeld ? .tryAgain : .ioError, error.description)
         case let error as UniverseArchiveError: self.init(.badData, error.description)
         case let error as SymbolListError:
             self.init(lines: [error.description] + error.problems.map(\.description), .badData)

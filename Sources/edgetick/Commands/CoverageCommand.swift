@@ -16,9 +16,10 @@ struct CoverageCommand: AsyncParsableCommand {
 
             Counts the minutes of the regular session, 390 or on a half day 210 a symbol: those with a bar, those without
             trades as the REST aggregates said, those of a gap or a drop, and those that nobody checked. A day is complete
-            only when every symbol was reconciled (edgetick reconcile). Without symbols, those that the settings name count and
-            all that are known of then.
-            Reads the local file and, with DATABASE_URI set, the database.
+            only when every symbol was reconciled (edgetick reconcile), a week or month when each of its days is. Without
+            symbols, those that the settings name count and all that are known of then.
+            Reads the local file and, with DATABASE_URI set, the database; where that can't be asked, what is printed goes by the
+            file alone, and the exit code is 69.
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
@@ -27,6 +28,9 @@ struct CoverageCommand: AsyncParsableCommand {
     @Option(help: "What is counted together: day, week or month.") var by = CoveragePeriod.Length.day
     @Flag(inversion: .prefixedNo, help: "Ask the database too.") var upstream = true
     @Flag(help: "Print JSON.") var json = false
+
+    /// The database is asked about so many days at once: a week.
+    private static let daysAtOnce = 5
 
     func run() async throws {
         try await reportingFailures {
@@ -49,7 +53,7 @@ struct CoverageCommand: AsyncParsableCommand {
                     var evidence = evidence
                     await evidence.add(from: reader, symbols: wanted) { done, total in
                         asked.update(done: done, total: total)
-                        return true
+                        return Self.daysAtOnce
                     }
                     return evidence
                 }
@@ -60,11 +64,15 @@ struct CoverageCommand: AsyncParsableCommand {
             if let problem = report.problem {
                 printError("edgetick: the database could not be asked: \(problem.escapingControls)")
             }
-            if json { return print(WireJSON.text(of: CoverageJSON(report, by: by))) }
-            printNow(Self.table(CoveragePeriod.periods(of: report.days, by: by)))
-            if let day = report.days.first, report.days.count == 1, !day.rows.isEmpty {
-                printNow("\n" + Self.table(day))
+            if json {
+                print(WireJSON.text(of: CoverageJSON(report, by: by)))
+            } else {
+                printNow(Self.table(CoveragePeriod.periods(of: report.days, by: by)))
+                if let day = report.days.first, report.days.count == 1, !day.rows.isEmpty {
+                    printNow("\n" + Self.table(day))
+                }
             }
+            if report.problem != nil { throw ExitCode(ExitStatus.unavailable.rawValue) }
         }
     }
 

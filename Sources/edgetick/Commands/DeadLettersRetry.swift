@@ -29,8 +29,7 @@ struct DeadLettersRetry: AsyncParsableCommand {
             guard !letters.isEmpty else { return printError("edgetick: there is no dead letter") }
             let result = try await settings.withUploaders(settingAside: true) { buffer, uploaders in
                 try await DeadLetterRetry.run(
-                    letters, buffer: buffer, uploaders: uploaders, directory: settings.dataDirectory,
-                    batchRows: settings.upload.batchRows)
+                    letters, buffer: buffer, uploaders: uploaders, batchRows: settings.upload.batchRows)
             }
             try report(result)
         }

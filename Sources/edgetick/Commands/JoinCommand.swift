@@ -77,7 +77,7 @@ struct JoinCommand: AsyncParsableCommand {
         return environment.filter { name, value in
             let isFile = name.hasSuffix(SettingsSnapshot.fileSuffix)
             let key = isFile ? String(name.dropLast(SettingsSnapshot.fileSuffix.count)) : name
-            return !value.isEmpty && known.contains(key)
+            return !value.isEmpty && (known.contains(key) || ConnectionKey(name: key) != nil)
         }
     }
 

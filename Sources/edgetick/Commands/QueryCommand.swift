@@ -23,8 +23,9 @@ struct QueryCommand: AsyncParsableCommand {
 
             Moments: \(MomentText.syntax).
             Each bar is given once, in its newest version, oldest first. --every puts bars together: a day is the New York
-            date, minutes and hours count from its midnight, and VWAP is sum(vwap × volume) / sum(volume). Nothing is read
-            but the local file, whether a collector runs or not.
+            date, minutes and hours count from its midnight, and VWAP is sum(vwap × volume) / sum(volume). The longer bars in
+            which --from and --to are count as a whole. Nothing is read but the local file, whether a collector runs or not;
+            where it has let rows go that were asked for, a warning says so.
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
@@ -70,10 +71,21 @@ struct QueryCommand: AsyncParsableCommand {
             let wanted = try await symbols.chosen(settings) ?? []
             let history = TickHistory(directory: settings.dataDirectory)
             let isEmpty: Bool
+            // From where on whoever reads the answer takes it for all that there is.
+            var first = span.from
             if stream == .bars {
-                isEmpty = try printBars(of: wanted, history, span.from, span.to)
+                let rollUp = every.flatMap { BarRollUp.Length($0) }.map { BarRollUp(to: $0) }
+                let whole = rollUp?.whole(from: span.from, to: span.to) ?? span
+                let found = try printBars(of: wanted, history, whole.from, whole.to, rollUp)
+                isEmpty = found == nil
+                first = rollUp == nil ? first : found
             } else {
                 isEmpty = try printEvents(of: wanted, history, span.from, span.to)
+            }
+            if let first, let heldSince = try history.heldSince(stream), first < heldSince {
+                printError(
+                    "edgetick: warning: the local file has let the earliest of these \(stream.rawValue) go after their upload: "
+                        + "edgetick export --source upstream has all")
             }
             if isEmpty { printError("edgetick: the buffer has no such \(stream.rawValue) of \(Self.names(wanted))") }
         }
@@ -95,19 +107,19 @@ struct QueryCommand: AsyncParsableCommand {
 
     // MARK: Bars
 
-    private func printBars(of symbols: [Symbol], _ history: TickHistory, _ from: Int64?, _ to: Int64?) throws -> Bool {
-        guard let interval = Bar.Interval(rawValue: Int32(interval)) else { return true }
+    /// Prints bars; returns the start of the first, `nil` where there is none.
+    private func printBars(
+        of symbols: [Symbol], _ history: TickHistory, _ from: Int64?, _ to: Int64?, _ rollUp: BarRollUp?
+    ) throws -> Int64? {
+        guard let interval = Bar.Interval(rawValue: Int32(interval)) else { return nil }
         var found: [(symbol: Symbol, bars: [BarsJSON.Bar], isComplete: Bool)] = []
         for symbol in symbols {
             let query = TickHistory.BarQuery(
-                symbol: symbol, interval: interval, from: from, to: to, limit: every == nil ? limit : .max)
+                symbol: symbol, interval: interval, from: from, to: to, limit: rollUp == nil ? limit : .max)
             let answer = try reading { pace in try history.bars(query, pace: pace) }
-            let bars: [BarsJSON.Bar]
-            if let length = every.flatMap({ BarRollUp.Length($0) }) {
-                bars = BarRollUp(to: length).bars(of: answer.values).suffix(limit).map { BarsJSON.Bar($0) }
-            } else {
-                bars = answer.values.map { BarsJSON.Bar($0) }
-            }
+            let bars =
+                rollUp.map { $0.bars(of: answer.values).suffix(limit).map { BarsJSON.Bar($0) } }
+                ?? answer.values.map { BarsJSON.Bar($0) }
             found.append((symbol, bars, answer.isComplete))
         }
         switch format {
@@ -117,7 +129,7 @@ struct QueryCommand: AsyncParsableCommand {
             let answers = found.map { part in
                 BarsJSON(
                     symbol: part.symbol,
-                    intervalSeconds: every.flatMap { BarRollUp.Length($0) }?.seconds ?? interval.rawValue,
+                    intervalSeconds: rollUp?.length.seconds ?? interval.rawValue,
                     isComplete: part.isComplete, bars: part.bars)
             }
             if let only = answers.first, answers.count == 1 {
@@ -126,7 +138,7 @@ struct QueryCommand: AsyncParsableCommand {
                 print(WireJSON.text(of: answers))
             }
         }
-        return found.allSatisfy(\.bars.isEmpty)
+        return found.compactMap(\.bars.first?.start_ms).min()
     }
 
     static func table(_ found: [(symbol: Symbol, bars: [BarsJSON.Bar])]) -> String {

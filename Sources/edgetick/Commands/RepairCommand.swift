@@ -43,6 +43,7 @@ struct RepairCommand: AsyncParsableCommand {
             choices.isForced = force
             choices.id = id
             choices.sendsAgain = sendAgain
+            choices.events = settings.feed.events
             var reports: [RepairReport] = []
             for (path, kind) in try targets(settings) {
                 let progress = ProgressLine(

@@ -85,6 +85,11 @@ struct SyncCommand: AsyncParsableCommand {
             printError(
                 "edgetick: \(totals.refused.counted("row was", "rows were")) refused; see edgetick dead-letters list")
         }
+        if totals.keptOut > 0 {
+            printError(
+                "edgetick: \(totals.keptOut.counted("row was", "rows were")) kept out of the table by a trigger of it, or put elsewhere"
+            )
+        }
         for text in report.missing.values.sorted() { printError("edgetick: \(text)") }
         if let failure = CommandFailure(report) { throw failure }
         if totals.refused > 0 { throw ExitCode(ExitStatus.badData.rawValue) }

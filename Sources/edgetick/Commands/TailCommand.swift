@@ -84,14 +84,29 @@ private final class Follower: @unchecked Sendable {
         for (stream, cursor) in cursors {
             var after = cursor
             while true {
-                let (events, last) = try history.events(of: stream, after: after, limit: Self.batch)
+                guard let (events, last) = try rows(of: stream, after: after) else { return }
                 let lines = events.filter { takes($0.event.head) }.map { isJSON ? $0.json + "\n" : $0.line }
                 if !lines.isEmpty { printNow(lines.joined()) }
-                guard last > after else { break }
+                guard last > after else {
+                    after = last
+                    break
+                }
                 after = last
                 if events.count < Self.batch { break }
             }
             cursors[stream] = after
+        }
+    }
+
+    /// The next rows; `nil` while there is no file, since one that is set aside has its successor at once.
+    private func rows(
+        of stream: EventStream, after sequence: Int64
+    ) throws(StoreError) -> (events: [StoredEvent], last: Int64)? {
+        do {
+            return try history.events(of: stream, after: sequence, limit: Self.batch)
+        } catch {
+            guard error.reason == .missing else { throw error }
+            return nil
         }
     }
 }

@@ -89,10 +89,9 @@ extension SettingKind<Duration> {
 
 extension SettingKind<Duration?> {
     /// A duration, or 0 with a meaning of its own.
-    static func duration(
-        per unit: Duration = .seconds(1), _ range: ClosedRange<Duration>, zero: String
-    ) -> SettingKind {
-        SettingKind("\(durationText(unit, range)); 0 = \(zero)") { text in
+    static func duration(_ range: ClosedRange<Duration>, zero: String) -> SettingKind {
+        let unit = Duration.seconds(1)
+        return SettingKind("\(durationText(unit, range)); 0 = \(zero)") { text in
             guard let value = Quantity.duration(text, unit: unit), value == .zero || range.contains(value) else {
                 return nil
             }

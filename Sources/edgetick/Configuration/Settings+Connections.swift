@@ -83,7 +83,15 @@ extension Settings.Connections {
         var list: [Settings.Connection] = []
         for number in 1...maximum {
             let connection = Self.connection(number, &reader)
-            guard connection.isEnabled else { continue }
+            guard connection.isEnabled else {
+                let isSwitched = keys.contains { $0.number == number && $0.field == "ENABLED" }
+                if !isSwitched, connection.universeKey != nil || connection.symbols != nil {
+                    reader.add(
+                        .warning, Self.setting(\.isEnabled, number),
+                        "connection \(number) has symbols, and is not enabled: set this to true to collect them")
+                }
+                continue
+            }
             if let other = list.first(where: { $0.name == connection.name }) {
                 reader.add(
                     .fault, Self.setting(\.name, number),

@@ -185,7 +185,7 @@ struct DemoLine {
     var uploaded: Int64?
 
     var text: String {
-        var parts = [Self.seconds(elapsed), isConnected ? "feed connected" : "feed disconnected"]
+        var parts = [Self.seconds(elapsed), isConnected ? "connected" : "disconnected"]
         if let uploaded { parts.append("\(uploaded.grouped) uploaded") }
         parts += rows.filter { $0.count > 0 }.map { "\($0.count.grouped) \($0.stream.rawValue)" }
         return parts.joined(separator: "  ")

@@ -40,7 +40,7 @@ struct StatusText {
 
     private var head: [String] {
         let edge = max(min(width ?? Self.tableWidth, Self.tableWidth), 40)
-        let words = level == .bad ? "NOT COLLECTING" : level == .warning ? "COLLECTING, WITH TROUBLE" : "COLLECTING"
+        let words = level == .bad ? "NOT COLLECTING" : level == .warning ? "COLLECTING, WITH PROBLEMS" : "COLLECTING"
         let left =
             "\(status.collector.escapingControls)  EdgeTick \(status.version)  up \(Self.span(status.uptime_seconds))"
             .cut(to: edge - words.count - 2)

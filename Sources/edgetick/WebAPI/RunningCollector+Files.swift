@@ -26,7 +26,7 @@ extension RunningCollector {
     }
 
     func gaps(states: Set<GapState>, limit: Int) async throws(CollectorProblem) -> [GapRecord] {
-        let directory = directory
+        let directory = buffer.directory
         return try await reading { () throws(StoreError) in
             try GapLog.read(directory: directory, states: states, limit: limit)
         }
@@ -36,7 +36,7 @@ extension RunningCollector {
     func coverage(
         days: ClosedRange<TradingDay>, symbols: Set<Symbol>?
     ) async throws(CollectorProblem) -> CoverageReport {
-        let directory = directory
+        let directory = buffer.directory
         let collected = symbols == nil ? Set(self.symbols.collected ?? []) : []
         var evidence = try await reading { () throws(StoreError) in
             let end = ContinuousClock.now + Self.readingTime / 2
@@ -45,8 +45,10 @@ extension RunningCollector {
             }
         }
         if let upstream {
-            let end = ContinuousClock.now + Self.readingTime / 2
-            await evidence.add(from: upstream, symbols: symbols) { done, _ in done == 0 || ContinuousClock.now < end }
+            let begun = ContinuousClock.now
+            await evidence.add(from: upstream, symbols: symbols) { done, _ in
+                CoverageEvidence.days(after: done, in: begun.duration(to: .now), of: Self.readingTime / 2)
+            }
         }
         return try await reading { [evidence] () throws(StoreError) in
             evidence.report(symbols: symbols, now: WallClock.milliseconds())
@@ -69,7 +71,7 @@ extension RunningCollector {
         }
         var result = DeadLetterRetry()
         do {
-            for upload in uploads { result.add(try await upload.retry(choice, in: directory)) }
+            for upload in uploads { result.add(try await upload.retry(choice)) }
         } catch {
             throw Self.problem(error)
         }
@@ -79,10 +81,10 @@ extension RunningCollector {
     func discardDeadLetters(_ choice: DeadLetterChoice) async throws(CollectorProblem) -> [DeadLetter] {
         do {
             guard !uploads.isEmpty else {
-                return try await DeadLetterRetry.discard(choice, buffer: buffer, directory: directory)
+                return try await DeadLetterRetry.discard(choice, buffer: buffer)
             }
             var letters: [DeadLetter] = []
-            for upload in uploads { letters += try await upload.discard(choice, in: directory) }
+            for upload in uploads { letters += try await upload.discard(choice) }
             return letters
         } catch {
             throw Self.problem(error)

@@ -13,7 +13,6 @@ final class RunningCollector: CollectorSource {
     let symbols: Symbols
     let universeService: UniverseService
     let history: TickHistory
-    let directory: String
     let uploads: [SyncService]
     let buffer: TickBuffer
     /// For answers that the file alone can't give; it is asked for no longer than an answer may take.
@@ -22,10 +21,9 @@ final class RunningCollector: CollectorSource {
     private let files = DispatchQueue(label: "EdgeTick.web-files", attributes: .concurrent)
 
     init(
-        directory: String, buffer: TickBuffer, mirror: UniverseMirror, uploads: [SyncService], symbols: Symbols,
+        buffer: TickBuffer, mirror: UniverseMirror, uploads: [SyncService], symbols: Symbols,
         universes: UniverseService, fleet: FleetBoard?, upstream: UpstreamReader?
     ) {
-        self.directory = directory
         self.buffer = buffer
         self.mirror = mirror
         self.uploads = uploads
@@ -33,7 +31,7 @@ final class RunningCollector: CollectorSource {
         fleetBoard = fleet
         self.symbols = symbols
         universeService = universes
-        history = TickHistory(directory: directory)
+        history = TickHistory(directory: buffer.directory)
     }
 
     func fleet() -> FleetBoard.View? { fleetBoard?.look() }

@@ -215,4 +215,20 @@ import Testing
         let single = CoveragePeriod.periods(of: days, by: .day)
         #expect(single.count == 10 && single.count { $0.state == .closed } == 4)
     }
+
+    @Test func `a day of trading of which nothing is known keeps a period from green`() throws {
+        let days = try (day("2026-11-02")...day("2026-11-08")).map { day -> DayCoverage in
+            var evidence = DayCoverage.Evidence()
+            if day.description != "2026-11-04" {
+                evidence.isWhole = true
+                evidence.bars = [Self.apple: BitSet(0..<390)]
+                evidence.reconciled = [Self.apple: 390]
+            }
+            return DayCoverage(day, symbols: nil, evidence: evidence, now: evening(of: day))
+        }
+        #expect(CoveragePeriod.periods(of: days, by: .week).map(\.state) == [.unchecked])
+        #expect(CoveragePeriod.periods(of: days.filter { !$0.rows.isEmpty }, by: .week).map(\.state) == [.complete])
+        #expect(
+            CoveragePeriod.periods(of: days, by: .day).prefix(3).map(\.state) == [.complete, .complete, .unchecked])
+    }
 }

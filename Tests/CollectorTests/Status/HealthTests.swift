@@ -254,6 +254,15 @@ import Universe
         #expect(health.checks.contains { $0.detail.contains("needs a person: password rotated") })
         #expect(level("sync") { $0.buffer[.bars].oldestPendingMilliseconds = $0.time - 901_000 } == .degraded)
         #expect(level("sync") { $0.uploads = [] } == .ok)
+        // With uploads an hour apart, rows wait an hour.
+        for (seconds, expected) in [(3590.0, Health.Level.ok), (4600, .degraded)] {
+            let level = level("sync") {
+                $0.uploads = [UploadState(interval: 3600)]
+                $0.uploads[0].stalledFor = seconds
+                $0.buffer[.bars].oldestPendingMilliseconds = $0.time - Int64(seconds * 1000)
+            }
+            #expect(level == expected, "\(seconds)")
+        }
         #expect(level("sync") { $0.buffer.deadLetters = 1 } == .degraded)
     }
 

@@ -60,7 +60,7 @@ import Universe
         let rig = try SymbolsRig([wish("one", nil, list: "Z")])
         try rig.add("a", "A")
         let (owner, _, connections) = try await rig.open()
-        _ = try await owner.cache.symbols(of: "a")
+        _ = try await owner.cache.resolution(of: "a")
         try rig.add("a", "B")
         owner.cache.invalidate(.all)
         async let added: Void = owner.add("connection_2", ConnectionRequest(universeKey: "a"))

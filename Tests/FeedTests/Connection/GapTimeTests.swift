@@ -181,6 +181,48 @@ import Testing
         #expect(feed.trade("A", at: 5, late: -3600) == [])
     }
 
+    @Test func `a first event that comes long after the start proves the end of the downtime too`() throws {
+        var feed = try MachineDriver(["A"]) {
+            $0.previousLife = PreviousLife(end: 999_970_000, newest: [.trade: 999_970_000])
+        }
+        feed.subscribe()
+        #expect(feed.confirm("T.A", at: 1).first == "gap A T -30000-1000 down")
+        for second in stride(from: 4.0, through: 96, by: 4) { _ = feed.at(second) { $0.alive($1) } }
+        #expect(feed.trade("A", at: 100) == [])
+    }
+
+    @Test func `no time was missed between a clock that is behind and the first event, but by a downtime`() throws {
+        var feed = try MachineDriver(["A"])
+        feed.clockStep = -36_000
+        _ = feed.at(0) { $0.start($1) }
+        _ = feed.closed(at: 1)
+        for second in [4.0, 8] { _ = feed.at(second) { $0.alive($1) } }
+        _ = feed.tick(at: 10)
+        feed.subscribe(from: 10)
+        #expect(feed.confirm("T.A", at: 11).first == "gap A T -36000000--35989000 disconnected")
+        #expect(feed.trade("A", at: 12, late: 0) == [])
+    }
+
+    @Test func `a clock that is set back before the first event leaves the downtime its length`() throws {
+        var feed = try MachineDriver(["A"]) {
+            $0.previousLife = PreviousLife(end: 999_970_000, newest: [.trade: 999_970_000])
+        }
+        _ = feed.at(0) { $0.start($1) }
+        _ = feed.closed(at: 1)
+        feed.clockStep = -3600
+        _ = feed.tick(at: 60)
+        feed.subscribe(from: 60)
+        #expect(feed.confirm("T.A", at: 61).first == "gap A T -30000-61000 down uncertain")
+    }
+
+    @Test func `a downtime of weeks, as the clock says, is believed when an event says so too`() throws {
+        let end: Int64 = 1_000_000_000 - 8 * 86_400_000
+        var feed = try MachineDriver(["A"]) { $0.previousLife = PreviousLife(end: end, newest: [.trade: end]) }
+        feed.subscribe()
+        #expect(feed.confirm("T.A", at: 1) == ["note connected(confirmed: 1, wanted: 1)"])
+        #expect(feed.trade("A", at: 2) == ["gap A T -691200000-2000 down"])
+    }
+
     @Test func `a delayed feed's gaps are in its events' time`() throws {
         var feed = try MachineDriver(["A"]) { $0.feedDelay = 900_000 }
         feed.subscribe(from: 1000)
@@ -188,6 +230,31 @@ import Testing
         _ = feed.trade("A", at: 1050, late: 900)
         lost(&feed, at: 1060)
         #expect(feed.confirm("T.A", at: 1066).first == "gap A T 150000-166000 disconnected")
+    }
+}
+
+/// How far the events have come, by a clock that may be wrong. Times in milliseconds.
+@Suite(.timeLimit(.minutes(3))) struct EventTimesTests {
+    private func times(_ event: Int64, at wall: Int64, delay: Int64 = 0) -> EventTimes {
+        var batch = EventBatch(connection: "primary", receivedMicroseconds: 0)
+        batch.trades = [Trade(symbol: Symbol("A")!, time: event, price: 1, size: 1)]
+        var times = EventTimes(delay: delay)
+        times.took(batch, FeedMoment(monotonic: .zero, wall: wall))
+        return times
+    }
+
+    @Test func `an event that is ahead of the clock counts as read just then, unless the clock is a day behind`() {
+        #expect(times(1_003_600_000, at: 1_000_000_000)[.trade]?.lossStart == 1_000_000_000)
+        #expect(times(1_090_000_000, at: 1_000_000_000)[.trade]?.lossStart == 1_090_000_000)
+    }
+
+    @Test func `what the feed's time is follows from the last event, as late as that one was, by ten minutes at most`()
+    {
+        let later = FeedMoment(monotonic: .seconds(7), wall: 0)
+        #expect(times(995_000, at: 1_000_000).presentTime(later) == 1_007_000)
+        #expect(times(95_000, at: 1_000_000, delay: 900_000).presentTime(later) == 107_000)
+        #expect(times(95_000, at: 1_000_000).presentTime(later) == 702_000)
+        #expect(EventTimes(delay: 0).presentTime(later) == nil)
     }
 }
 
@@ -258,26 +325,23 @@ import Testing
         #expect(feed.machine.jumps.isOver)
     }
 
-    @Test func `events that can't be decoded leave a gap where none could for long, each kind its own`() throws {
-        var feed = try MachineDriver(["A"], events: [.trade, .secondBar])
+    /// Minutes end at 20 s, 80 s, and so on; their bars come 3 s later.
+    @Test(arguments: [(pause: 82..<90, gap: "20000-80000"), (84..<92, "80000-140000"), (100..<108, "")])
+    func `where a minute's bars came in a pause a part may be missing, though the next ones come as they should`(
+        pause: Range<Int>, gap: String
+    ) throws {
+        var feed = try MachineDriver(["A", "B"], events: [.minuteBar])
         feed.subscribe()
-        _ = feed.confirm("T.A", "A.A", at: 0)
-        func reject(_ kinds: [EventKind], at seconds: Double) {
-            _ = feed.at(seconds) { machine, now in
-                let actions = machine.alive(now)
-                machine.rejected(kinds, now)
-                return actions
+        _ = feed.confirm("AM.A", "AM.B", at: 0)
+        var found: [String] = []
+        for second in (1...210).filter({ !pause.contains($0) }) {
+            found += feed.at(Double(second)) { $0.alive($1) }
+            for end in [20, 80, 140, 200] {
+                let comes = pause.contains(end + 3) ? pause.upperBound : end + 3
+                if comes == second { found += feed.bar("A", .minute, at: Double(second), late: Double(second - end)) }
             }
         }
-        for second in 1...10 {
-            reject([.trade], at: Double(second))
-            #expect(feed.trade("A", at: Double(second)) == [])
-        }
-        _ = feed.bar("A", at: 10)
-        for second in 11...21 { reject([.trade], at: Double(second)) }
-        for second in 22...24 { reject([.trade, .secondBar], at: Double(second)) }
-        #expect(feed.trade("A", at: 24) == ["gap A T 10000-24000 damaged"])
-        #expect(feed.bar("A", at: 24) == ["gap A A 10000-24000 damaged"])
+        #expect(found.filter { $0.hasPrefix("gap") } == (gap.isEmpty ? [] : ["gap A,B AM \(gap) paused"]))
         #expect(feed.machine.jumps.isOver)
     }
 
@@ -290,5 +354,158 @@ import Testing
         for second in 11...70 { #expect(feed.at(Double(second)) { $0.alive($1) } == []) }
         feed.machine.resumed(feed.now)
         #expect(feed.trade("A", at: 71) == ["gap A T 10000-71000 paused"])
+    }
+}
+
+/// Where the feed went on later than it had stopped. Times in milliseconds; pauses in the events' own time.
+@Suite(.timeLimit(.minutes(3))) struct JumpTests {
+    private let symbol = Symbol("A")!
+
+    private func times(_ time: Int64) -> EventTimes {
+        var times = EventTimes(delay: 0)
+        times.took(batch([time]), FeedMoment(monotonic: .zero, wall: time))
+        return times
+    }
+
+    private func batch(_ times: [Int64]) -> EventBatch {
+        var batch = EventBatch(connection: "primary", receivedMicroseconds: 0)
+        batch.trades = times.map { Trade(symbol: symbol, time: $0, price: 1, size: 1) }
+        return batch
+    }
+
+    private func jumps(_ watch: inout JumpWatch, _ times: Int64...) -> [ClosedRange<Int64>] {
+        watch.took(batch(times)).map { $0.from...$0.to }
+    }
+
+    @Test func `an event that comes late is no way back from which the next one jumps`() {
+        var watch = JumpWatch()
+        watch.watch(times(10_000), over: 11_000...60_000, because: .paused)
+        #expect(jumps(&watch, 14_000, 10_500, 18_000) == [])
+        #expect(jumps(&watch, 24_000) == [18_000...24_000])
+    }
+
+    @Test func `jumps that follow on one another in a batch are one`() {
+        var watch = JumpWatch()
+        watch.watch(times(10_000), over: 11_000...60_000, because: .paused)
+        #expect(jumps(&watch, 20_000, 30_000, 31_000, 40_000) == [10_000...30_000, 31_000...40_000])
+    }
+
+    @Test func `a second pause is watched to its own end`() {
+        var watch = JumpWatch()
+        watch.watch(times(10_000), over: 11_000...20_000, because: .paused)
+        watch.watch(times(10_000), over: 25_000...60_000, because: .paused)
+        #expect(jumps(&watch, 14_000, 18_000, 22_000) == [] && !watch.isOver)
+        #expect(jumps(&watch, 61_000) == [22_000...61_000] && watch.isOver)
+    }
+}
+
+/// Events that can't be decoded are lost, whatever comes beside them.
+@Suite(.timeLimit(.minutes(3))) struct UnreadableTests {
+    private func feed(
+        _ symbols: [String] = ["A", "B"], events: Set<EventKind> = [.trade, .secondBar]
+    ) throws -> MachineDriver {
+        var feed = try MachineDriver(symbols, events: events)
+        feed.subscribe()
+        for symbol in symbols { for kind in events { _ = feed.confirm("\(kind.rawValue).\(symbol)", at: 0) } }
+        return feed
+    }
+
+    /// Trades come once a second.
+    private func trades(_ feed: inout MachineDriver, _ seconds: ClosedRange<Int>) -> [String] {
+        seconds.flatMap { feed.trade("A", at: Double($0)) }
+    }
+
+    @Test func `one among good ones leaves a gap of its symbol and kind, from when it begins`() throws {
+        var feed = try feed()
+        _ = trades(&feed, 1...10)
+        #expect(feed.lose([(.trade, "B")], at: 11) == [])
+        #expect(feed.open == ["gap B T 10000- damaged"])
+        #expect(trades(&feed, 11...100) == [])
+        #expect(trades(&feed, 101...102) == ["gap B T 10000-11000 damaged"])
+        #expect(feed.open == [])
+    }
+
+    @Test func `those that come shortly after one another share a gap, each kind its own`() throws {
+        var feed = try feed()
+        _ = trades(&feed, 1...10)
+        _ = feed.bar("A", at: 10)
+        for second in 11...60 {
+            _ = feed.lose([(.trade, "B"), (.secondBar, "A")], at: Double(second))
+            #expect(trades(&feed, second...second) == [])
+        }
+        _ = feed.lose([(.trade, "A")], at: 61)
+        #expect(trades(&feed, 61...140) == [])
+        #expect(feed.open == ["gap B T 10000- damaged", "gap A AT 10000- damaged"])
+        #expect(trades(&feed, 141...160) == ["gap A A 10000-60000 damaged", "gap A,B T 10000-61000 damaged"])
+    }
+
+    @Test func `one that is bad every minute has its gap closed after a quarter of an hour`() throws {
+        var feed = try feed()
+        var found: [String] = []
+        for second in 1...2000 {
+            if second % 60 == 0 { found += feed.lose([(.trade, "B")], at: Double(second)) }
+            found += trades(&feed, second...second)
+        }
+        #expect(found == ["gap B T 59000-960000 damaged", "gap B T 1019000-1920000 damaged"])
+        #expect(feed.open == ["gap B T 1979000- damaged"])
+    }
+
+    @Test func `a kind of which nothing can be decoded makes gaps that follow on one another`() throws {
+        var feed = try feed(["A"], events: [.trade])
+        _ = trades(&feed, 1...10)
+        var found: [String] = []
+        for second in 11...2000 {
+            found += feed.at(Double(second)) { $0.alive($1) } + feed.lose([(.trade, "A")], at: Double(second))
+        }
+        #expect(found.count == 2 && found.first?.hasPrefix("gap A T 10000-9") == true)
+        let ends = found.compactMap { $0.firstMatch(of: /T ([0-9]+)-([0-9]+)/) }
+        #expect(ends.count == 2 && ends[0].2 == ends[1].1)
+    }
+
+    @Test func `where the symbol, or the kind, can't be told it may be any that is subscribed`() throws {
+        var feed = try feed()
+        _ = trades(&feed, 1...10)
+        _ = feed.lose([(.trade, nil)], at: 11)
+        #expect(feed.open == ["gap A,B T 10000- damaged"])
+        _ = feed.bar("A", at: 12)
+        _ = feed.lose(nil, at: 13)
+        #expect(feed.open == ["gap A,B T 10000- damaged", "gap A,B A 12000- damaged"])
+    }
+
+    @Test func `what is not subscribed is not missed, and beside a wildcard a symbol is named`() throws {
+        var feed = try feed(events: [.trade])
+        _ = trades(&feed, 1...10)
+        _ = feed.lose([(.trade, "C"), (.quote, "A")], at: 11)
+        #expect(feed.open == [])
+        var all = try MachineDriver(events: [.trade])
+        _ = all.at(0) { $0.want(.all, $1) }
+        all.subscribe()
+        _ = all.confirm("T.*", at: 0)
+        _ = trades(&all, 1...10)
+        _ = all.lose([(.trade, "C")], at: 11)
+        #expect(all.open == ["gap C T 10000- damaged"])
+        _ = all.lose([(.trade, nil)], at: 12)
+        #expect(all.open == ["gap C T 10000- damaged", "gap  T 10000- damaged"])
+    }
+
+    @Test func `a channel that is lost already has the one gap, which ends when it stands`() throws {
+        var feed = try feed(events: [.trade])
+        _ = trades(&feed, 1...10)
+        _ = feed.closed(at: 11)
+        _ = feed.tick(at: 17)
+        feed.subscribe(from: 17)
+        _ = feed.lose([(.trade, "B")], at: 18)
+        #expect(feed.open == ["gap A,B T 10000- disconnected"])
+        let ended = feed.confirm("T.A", at: 19) + feed.confirm("T.B", at: 19)
+        #expect(ended.contains { $0.hasPrefix("gap ") && $0.hasSuffix("T 10000-19000 disconnected") }, "\(ended)")
+    }
+
+    @Test func `the connection's end ends their gap`() throws {
+        var feed = try feed(events: [.trade])
+        _ = trades(&feed, 1...10)
+        _ = feed.lose([(.trade, "B")], at: 11)
+        _ = feed.trade("A", at: 12)
+        #expect(feed.closed(at: 13).first == "gap B T 10000-13000 damaged")
+        #expect(feed.open == ["gap A,B T 12000- disconnected"])
     }
 }

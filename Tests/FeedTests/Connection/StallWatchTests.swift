@@ -30,6 +30,18 @@ import Testing
         }
     }
 
+    @Test func `a ping that waits five seconds longer than usual shows a silence in which events may be lost`() {
+        var watch = watch()
+        // Without a ping the feed may just have nothing to send.
+        #expect(watch.overdue(now: .seconds(30)) == nil)
+        _ = watch.tick(now: .seconds(15))
+        #expect(watch.overdue(now: .seconds(20)) == nil && watch.overdue(now: .seconds(21)) == .seconds(21))
+        watch.paused()
+        #expect(watch.overdue(now: .seconds(40)) == nil)
+        watch.resumed(now: .seconds(41))
+        #expect(watch.overdue(now: .seconds(60)) == nil)
+    }
+
     @Test func `while reading is paused nothing is due, and afterwards silence starts again`() {
         var watch = watch()
         watch.paused()

@@ -27,12 +27,7 @@ struct Decoded: Equatable {
         copy.copyBytes(from: frame)
         decoder.decode(UnsafeRawBufferPointer(copy), into: &batch, statuses: &statuses)
         rejects = decoder.rejects
-        events =
-            batch.bars.map(EventLine.line) + batch.trades.map { EventLine.line($0, batch.text) }
-            + batch.quotes.map { EventLine.line($0, batch.text) }
-            + batch.limitBands.map { EventLine.line($0, batch.text) }
-            + batch.imbalances.map { EventLine.line($0, batch.text) }
-            + batch.fairValues.map { EventLine.line($0, batch.text) }
+        events = EventLine.lines(batch)
     }
 
     /// An event decoded alone, and again in front of enough others that nothing is near the frame's end: both must

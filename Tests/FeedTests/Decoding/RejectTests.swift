@@ -128,4 +128,37 @@ import Testing
         clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
         return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
     }
+
+    @Test(arguments: [
+        (#"{"ev":"T","sym":"SPY","p":"x","s":1,"t":1}"#, "T SPY"), (#"{"ev":"T","p":1,"s":1,"t":1}"#, "T any"),
+        (#"{"ev":"LULD","T":"SPY","h":"x"}"#, "LULD SPY"), (#"{"ev":"A","sym":"SPY"}"#, "A SPY"),
+        (#"{"event":"T","sym":"SPY"}"#, "any"), (#"{"ev":5}"#, "any"), ("[[{}]]", "any"), (#"{"ev":"T","x":}"#, "any"),
+        (#"{"ev":"T","x":"#, "any"), (#"{"ev":"T","sym":"a b","p":1}"#, ""), (#"{"ev":"OTHER"}"#, ""), ("5", ""),
+        ("x", ""), (#"{"ev":"status","status":5}"#, ""), ("[1]", ""),
+    ])
+    func `of what can't be decoded it is known which events it may have been`(piece: String, lost: String) {
+        for frame in [piece, "[\(RejectTests.trade),\(piece)]"] {
+            var decoder = FrameDecoder()
+            var batch = EventBatch(connection: "test", receivedMicroseconds: 1)
+            var statuses: [FeedStatus] = []
+            Array(frame.utf8).withUnsafeBytes { decoder.decode($0, into: &batch, statuses: &statuses) }
+            let found = decoder.takeUnreadable()
+            let kinds = EventKind.allCases.compactMap { kind -> String? in
+                guard let extent = found?[kind] else { return nil }
+                return "\(kind.rawValue) " + (extent.isWhole ? "any" : extent.symbols.map(\.description).joined())
+            }
+            #expect((found?.isOfAnyKind == true ? ["any"] : kinds) == (lost.isEmpty ? [] : [lost]), "\(frame)")
+            #expect(decoder.takeUnreadable() == nil && decoder.rejects.total > 0)
+        }
+    }
+
+    @Test func `more symbols than can be told apart are any`() {
+        var extent = UnreadableEvents.Extent()
+        for number in 0..<UnreadableEvents.Extent.mostSymbols { extent.add(Symbol("S\(number)")) }
+        #expect(!extent.isWhole && extent.symbols.count == UnreadableEvents.Extent.mostSymbols)
+        extent.add(Symbol("S0"))
+        #expect(!extent.isWhole)
+        extent.add(Symbol("T"))
+        #expect(extent.isWhole && extent.symbols.isEmpty)
+    }
 }

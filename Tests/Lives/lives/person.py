@@ -4,6 +4,7 @@ import glob
 import os
 import re
 import shutil
+import sqlite3
 
 from . import ledger, process
 from .box import Box
@@ -60,9 +61,15 @@ def _command(words: str, state: State) -> list[str] | None:
 
 def _send_again(life: Life, box: Box, words: str) -> tuple[int, str]:
     """Looks from where on a stream's rows are missing upstream, and has them sent again from there."""
-    file = ledger.read_file(life.sequence.market, box.index, box.data)
-    there = ledger.read_upstream(life.sequence.market, life.database).counts
     outputs, worst = [], 0
+    try:
+        file = ledger.read_file(life.sequence.market, box.index, box.data)
+    except sqlite3.DatabaseError:
+        # A page may have gone bad that the collector had no reason to read.
+        worst, output = box.run("repair")
+        outputs.append(output)
+        file = ledger.read_file(life.sequence.market, box.index, box.data)
+    there = ledger.read_upstream(life.sequence.market, life.database).counts
     for stream in ("bars", "trades", "quotes"):
         if f"{stream}: " not in words:
             continue

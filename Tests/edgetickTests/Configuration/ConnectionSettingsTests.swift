@@ -32,6 +32,22 @@ import Testing
         #expect(found.map(\.key) == ["WEBSOCKET_CONNECTION_1_ENABLED"])
     }
 
+    @Test func `symbols of a connection that nobody switched on are warned of`() throws {
+        let base = ["USE_MULTI_CONNECTION": "true", "WEBSOCKET_CONNECTION_1_SYMBOLS": "A"]
+        func remarks(_ further: [String: String]) throws -> [String] {
+            try validate(base.merging(further) { $1 }).remarks.map { "\($0.severity) \($0.key)" }
+        }
+        #expect(
+            try remarks(["WEBSOCKET_CONNECTION_2_SYMBOLS": "B"]) == ["warning WEBSOCKET_CONNECTION_2_ENABLED"])
+        #expect(
+            try remarks(["WEBSOCKET_CONNECTION_3_UNIVERSE_KEY": "b"]) == ["warning WEBSOCKET_CONNECTION_3_ENABLED"])
+        #expect(try remarks(["WEBSOCKET_CONNECTION_2_NAME": "b"]) == [])
+        for value in ["true", "false"] {
+            #expect(
+                try remarks(["WEBSOCKET_CONNECTION_2_SYMBOLS": "B", "WEBSOCKET_CONNECTION_2_ENABLED": value]) == [])
+        }
+    }
+
     @Test func `the other mode's keys are ignored and named`() throws {
         let single = try validate(["SYMBOLS": "AAPL", "WEBSOCKET_CONNECTION_2_SYMBOLS": "MSFT"])
         #expect(single.settings.connections.list.map(\.symbols) == ["AAPL"])

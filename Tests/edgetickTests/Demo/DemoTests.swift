@@ -68,7 +68,7 @@ import Testing
     @Test func `the live line begins with the feed, and leaves out what there is none of`() {
         let line = DemoLine(
             elapsed: .seconds(6), isConnected: false, rows: [(.bars, 1234), (.trades, 9), (.quotes, 0)], uploaded: 7)
-        #expect(line.text == "  6 s  feed disconnected  7 uploaded  1,234 bars  9 trades")
+        #expect(line.text == "  6 s  disconnected  7 uploaded  1,234 bars  9 trades")
         let many = DemoLine(
             elapsed: .seconds(9999), isConnected: true, rows: EventStream.allCases.map { ($0, 123_456_789) },
             uploaded: 987_654_321)

@@ -22,24 +22,41 @@ extension Health.Check {
                     : "no connection has symbols: set SYMBOLS or a universe key")
         }
         let collecting = working.filter(\.doesItsPart)
-        var troubles: [Health.Trouble] = []
+        let standingBy = connections.count - working.count
+        return Self(
+            "feed",
+            ok: (connections.count == 1
+                ? "the connection collects" : "\(working.count) of \(connections.count) connections collect")
+                + (standingBy > 0 ? ", \(standingBy) stand by" : ""),
+            troubles: idle(connections, collecting.isEmpty) + paused(collecting) + unconfirmed(collecting)
+                + quiet(collecting))
+    }
+
+    private static func idle(_ connections: [ConnectionState], _ isAll: Bool) -> [Health.Trouble] {
         let idle = connections.filter { !$0.doesItsPart }
-        if !idle.isEmpty {
-            // While one collects, the collector does.
-            troubles.append(
-                .init(
-                    level: collecting.isEmpty ? .failing : .degraded,
-                    text: (connections.count == 1
-                        ? "the connection does not collect: "
-                        : "\(idle.count) of \(connections.count) connections do not collect: ")
-                        + idle.map(reason).joined(separator: "; ")))
-        }
-        let paused = collecting.filter(\.feed.isPaused)
-        if !paused.isEmpty {
-            let names = paused.map(\.name).joined(separator: ", ")
-            troubles.append(
-                .init(level: .degraded, text: "reading is paused until the buffer catches up: \(names)"))
-        }
+        guard !idle.isEmpty else { return [] }
+        let which =
+            connections.count == 1
+            ? "the connection does not collect: " : "\(idle.count) of \(connections.count) connections do not collect: "
+        // While one collects, the collector does.
+        return [
+            .init(level: isAll ? .failing : .degraded, text: which + idle.map(reason).joined(separator: "; "))
+        ]
+    }
+
+    private static func paused(_ collecting: [ConnectionState]) -> [Health.Trouble] {
+        let paused = collecting.filter(\.feed.isPaused).map(\.name)
+        guard !paused.isEmpty else { return [] }
+        return [
+            .init(
+                level: .degraded,
+                text: "reading is paused until the buffer catches up: \(paused.joined(separator: ", "))")
+        ]
+    }
+
+    /// What the feed didn't confirm: symbols, or kinds of events where a connection takes all symbols.
+    private static func unconfirmed(_ collecting: [ConnectionState]) -> [Health.Trouble] {
+        var troubles: [Health.Trouble] = []
         let missing = collecting.reduce(0) {
             $0 + ($1.feed.takesAll ? 0 : max(0, $1.feed.assigned.count - $1.feed.confirmed.count))
         }
@@ -52,17 +69,24 @@ extension Health.Check {
                         "\(missing.counted("symbol is", "symbols are")) not confirmed, \(refused) of them refused by the feed's plan"
                 ))
         }
-        let partial = collecting.filter { $0.feed.takesAll && $0.feed.confirmedChannels < $0.feed.channels }
-        troubles += partial.map { connection in
+        for connection in collecting {
             let feed = connection.feed
+            guard feed.takesAll, feed.confirmedChannels < feed.channels else { continue }
             let refused = feed.refusedChannels
-            return .init(
-                level: .degraded,
-                text:
-                    "\(connection.name): \(feed.channels - feed.confirmedChannels) of \(feed.channels) kinds of events are "
-                    + "not confirmed"
-                    + (refused.isEmpty ? "" : ", by the feed's plan: \(refused.joined(separator: ", "))"))
+            troubles.append(
+                .init(
+                    level: .degraded,
+                    text:
+                        "\(connection.name): \(feed.channels - feed.confirmedChannels) of \(feed.channels) kinds of events are "
+                        + "not confirmed"
+                        + (refused.isEmpty ? "" : ", by the feed's plan: \(refused.joined(separator: ", "))")))
         }
+        return troubles
+    }
+
+    /// Connections of which no event comes, or none of a kind any more.
+    private static func quiet(_ collecting: [ConnectionState]) -> [Health.Trouble] {
+        var troubles: [Health.Trouble] = []
         let quiet = collecting.filter { $0.quietFor ?? 0 > quietLimit }
         if !quiet.isEmpty {
             let names = quiet.map { "\($0.name) for \(Int(($0.quietFor ?? 0) / 60)) min" }
@@ -72,22 +96,16 @@ extension Health.Check {
                     text: "connected, but no event came although New York trades: " + names.joined(separator: ", ")
                         + "; if these symbols do trade, ask the feed's provider"))
         }
-        troubles += collecting.compactMap { connection in
-            let dead = connection.deadKinds
-            guard !dead.isEmpty else { return nil }
-            return .init(
-                level: .degraded,
-                text:
-                    "\(connection.name): bars come, but no \(dead.map(\.plural).joined(separator: " and no ")) any more, for "
-                    + "more than \(Int(quietLimit / 60)) minutes; ask the feed's provider")
+        for connection in collecting where !connection.deadKinds.isEmpty {
+            let kinds = connection.deadKinds.map(\.plural).joined(separator: " and no ")
+            troubles.append(
+                .init(
+                    level: .degraded,
+                    text:
+                        "\(connection.name): bars come, but no \(kinds) any more, for more than "
+                        + "\(Int(quietLimit / 60)) minutes; ask the feed's provider"))
         }
-        let standingBy = connections.count - working.count
-        return Self(
-            "feed",
-            ok: (connections.count == 1
-                ? "the connection collects" : "\(working.count) of \(connections.count) connections collect")
-                + (standingBy > 0 ? ", \(standingBy) stand by" : ""),
-            troubles: troubles)
+        return troubles
     }
 
     /// Why a connection does not do its part.

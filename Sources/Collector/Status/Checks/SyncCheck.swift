@@ -3,9 +3,9 @@ import Store
 import Upstream
 
 extension Health.Check {
-    /// Rows that wait while none is settled for so many seconds make the upload degraded.
+    /// Rows that wait while none is settled for so many seconds beyond the interval make the upload degraded.
     static let stallLimit = 30.0
-    /// An oldest row that waits longer than this, in seconds, makes the upload degraded.
+    /// An oldest row that waits longer than this beyond the interval, in seconds, makes the upload degraded.
     static let lagLimit = 900.0
 
     /// Whether upstream gets what is collected.
@@ -21,7 +21,12 @@ extension Health.Check {
                 "\(letters.counted("row was", "rows were")) refused, and not uploaded: edgetick dead-letters list shows why; "
                     + "correct the cause and retry them, or discard them")
         }
-        return Self("sync", ok: "upstream keeps up")
+        let keptOut = snapshot.uploads.reduce(0) { $0 + $1.status.totals.keptOut }
+        guard keptOut > 0 else { return Self("sync", ok: "upstream keeps up") }
+        return Self(
+            "sync",
+            ok: "upstream keeps up; \(keptOut.counted("row was", "rows were")) kept out of the table by a trigger of it"
+        )
     }
 
     /// The same of the database in `DATABASE_URI_TICKS`; `nil` where there is none.
@@ -35,10 +40,10 @@ extension Health.Check {
         if let failure = upload.status.failure {
             return (failure.needsPerson ? "needs a person: " : "trying again: ") + failure.description
         }
-        if upload.stalledFor > stallLimit {
+        if upload.stalledFor > upload.interval + stallLimit {
             return "nothing was uploaded for \(Int(upload.stalledFor)) s while rows wait"
         }
         let lag = upload.lag(in: snapshot)
-        return lag > lagLimit ? "the oldest row waits for \(Int(lag / 60)) minutes" : nil
+        return lag > upload.interval + lagLimit ? "the oldest row waits for \(Int(lag / 60)) minutes" : nil
     }
 }

@@ -16,7 +16,7 @@ public struct CollectorSnapshot: Sendable, Equatable {
     /// When it was taken, on a clock that never jumps.
     public var instant = ContinuousClock.now
     /// Whether the collector is shutting down.
-    public var isStopping = false
+    var isStopping = false
     /// The connections, in the order of their numbers.
     public var connections: [ConnectionState] = []
     /// How the connections share the symbols; its members are those of ``connections``.
@@ -24,7 +24,7 @@ public struct CollectorSnapshot: Sendable, Equatable {
     /// How late the feed's events are by its plan, in seconds: 900 on a delayed feed.
     public var feedDelay = 0.0
     /// The kinds of events that can't be used as they come.
-    public var decoding: [DecodeTrouble] = []
+    var decoding: [DecodeTrouble] = []
     /// The durable queue.
     public var buffer = BufferStatistics()
     /// The cap of the buffer's file in bytes (`BUFFER_MAX_BYTES`).
@@ -34,7 +34,7 @@ public struct CollectorSnapshot: Sendable, Equatable {
     /// The local universes; `nil` where nothing is pulled.
     public var mirror: UniverseStatus?
     /// Why the local universes can't be read, if they can't, whether they are pulled or not.
-    public var unreadableMirror: UniverseStatus.Failure?
+    var unreadableMirror: UniverseStatus.Failure?
     /// The relationship cache; `nil` where there is none.
     public var cache: CacheStatistics?
     /// The relay; `nil` where there is none.

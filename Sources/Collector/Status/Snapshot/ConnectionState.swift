@@ -11,7 +11,7 @@ public struct ConnectionState: Sendable, Equatable {
     /// otherwise.
     public var quietFor: Double?
     /// The same of each kind that came before.
-    public var quietKinds: [EventKind: Double] = [:]
+    var quietKinds: [EventKind: Double] = [:]
 
     /// A connection's state, from memory.
     ///
@@ -43,7 +43,7 @@ public struct ConnectionState: Sendable, Equatable {
     /// Events that could not be decoded, for whatever reason.
     public var rejectCount: Int64 { Int64(feed.rejects.total) }
     /// Whether the connection is meant to bring anything.
-    public var hasWork: Bool { feed.takesAll || !feed.assigned.isEmpty }
+    var hasWork: Bool { feed.takesAll || !feed.assigned.isEmpty }
 
     /// Seconds of the regular session in which a subscribed connection brought nothing; `nil` outside of it. All times
     /// are milliseconds since the Unix epoch.

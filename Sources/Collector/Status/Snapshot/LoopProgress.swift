@@ -3,7 +3,7 @@ public struct LoopProgress: Sendable, Equatable {
     /// The loop's name: `writer`, `upload`.
     public var name: String
     /// Seconds since the loop last went round, on a clock that never jumps.
-    public var age: Double
+    var age: Double
     /// The age in seconds from which the loop counts as stuck.
     public var limit: Double
 
@@ -15,5 +15,5 @@ public struct LoopProgress: Sendable, Equatable {
     }
 
     /// Whether the loop went round in time.
-    public var isAlive: Bool { age <= limit }
+    var isAlive: Bool { age <= limit }
 }

@@ -52,7 +52,7 @@ public struct RelayState: Sendable, Equatable {
     }
 
     /// For so many seconds health says that events were thrown away.
-    public static let overflowMemory = 600.0
+    static let overflowMemory = 600.0
 
     /// The address that it listens on.
     public var host: String

@@ -97,16 +97,27 @@ struct MachineDriver {
         return take(batch, at: seconds)
     }
 
-    /// A second bar comes that ended so many seconds before.
-    mutating func bar(_ symbol: String, at seconds: Double, late: Double = 0) -> [String] {
+    /// A bar comes that ended so many seconds before.
+    mutating func bar(
+        _ symbol: String, _ interval: Bar.Interval = .second, at seconds: Double, late: Double = 0
+    ) -> [String] {
         var batch = EventBatch(connection: "primary", receivedMicroseconds: 0)
         let end = 1_000_000_000 + Int64(((seconds - late) * 1000).rounded())
         batch.bars = [
             Bar(
-                symbol: Symbol(symbol)!, interval: .second, start: end - 1000, end: end, open: 1, high: 1, low: 1,
-                close: 1, volume: 1)
+                symbol: Symbol(symbol)!, interval: interval, start: end - interval.milliseconds, end: end, open: 1,
+                high: 1,
+                low: 1, close: 1, volume: 1)
         ]
         return take(batch, at: seconds)
+    }
+
+    /// Events come that can't be decoded: of a kind, and a symbol where it can be read; `nil` for ones of any kind.
+    mutating func lose(_ events: [(kind: EventKind, symbol: String?)]?, at seconds: Double) -> [String] {
+        var lost = UnreadableEvents()
+        for event in events ?? [] { lost.add(event.kind, event.symbol.flatMap { Symbol($0) }) }
+        if events == nil { Array("{".utf8).withUnsafeBytes { lost.add($0) } }
+        return at(seconds) { $0.missed(lost, $1) }
     }
 
     private mutating func take(_ batch: EventBatch, at seconds: Double) -> [String] {

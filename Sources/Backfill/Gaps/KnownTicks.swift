@@ -1,0 +1,91 @@
+import MarketData
+import Store
+
+/// What distinguishes a trade or quote from others: its symbol, its time, and a hash of the rest of its stream's identity
+/// (``Column/isIdentity``).
+struct TickKey: Hashable, Sendable {
+    /// The ticker.
+    let symbol: Symbol
+    /// Its own time, in milliseconds since the Unix epoch.
+    let time: Int64
+    /// The hash of the other columns, which is this process's own.
+    let rest: Int
+}
+
+/// Makes the keys of a stream's events.
+struct TickKeys<Event: MarketEvent>: Sendable {
+    private let identity = Event.columns.filter { $0.column.distinguishes }
+    private let places: [(place: Int32, content: Column.Content)]
+    private let symbolPlace: Int32
+    private let timePlace: Int32
+
+    init(_ stream: EventStream) {
+        func places(where isWanted: (Column) -> Bool) -> [(place: Int32, content: Column.Content)] {
+            stream.columns.enumerated().filter { isWanted($0.element) }.map { (Int32($0.offset), $0.element.content) }
+        }
+        self.places = places(where: \.distinguishes)
+        symbolPlace = places { $0.content == .symbol }[0].place
+        timePlace = places { $0.name == stream.timeColumn }[0].place
+    }
+
+    /// The key of an event.
+    func key(of event: Event, in texts: TextArena) -> TickKey {
+        var hasher = Hasher()
+        for column in identity { hasher.combine(column.value(of: event, in: texts)) }
+        return TickKey(symbol: event.symbol, time: event.time, rest: hasher.finalize())
+    }
+
+    /// The key of a row of the stream's columns, when it is one of some spans and can be an event.
+    func key(of row: RowColumns, in spans: SymbolSpans) -> TickKey? {
+        guard let symbol = Symbol(utf8: row.bytes(symbolPlace)), let time = row.integer(timePlace),
+            spans.contains(time, of: symbol)
+        else { return nil }
+        var hasher = Hasher()
+        for (place, content) in places { hasher.combine(row.value(place, content)) }
+        return TickKey(symbol: symbol, time: time, rest: hasher.finalize())
+    }
+}
+
+extension Column {
+    /// Whether it distinguishes events of one symbol and time.
+    fileprivate var distinguishes: Bool { isIdentity && content != .symbol && content != .milliseconds }
+}
+
+/// The events that the file has in some spans. Times may be a millisecond off: the stream's are rounded in one way, the
+/// REST API's cut off from nanoseconds.
+///
+/// Holds 16 bytes of each, of which millions may be there: two events of one symbol and millisecond are mistaken for one
+/// another once in a million million million times.
+struct KnownTicks: Sendable {
+    private struct Print: Hashable {
+        let time: Int64
+        let rest: Int
+    }
+
+    /// The spans of which every event is here.
+    private(set) var spans = SymbolSpans()
+    private var prints: [Symbol: Set<Print>] = [:]
+    /// How many events are here.
+    private(set) var count = 0
+
+    /// No event yet, of some spans.
+    init(of spans: SymbolSpans = SymbolSpans()) { self.spans = spans }
+
+    /// Whether an event is here.
+    func contains(_ key: TickKey) -> Bool {
+        guard let prints = prints[key.symbol] else { return false }
+        return [key.time, key.time &- 1, key.time &+ 1].contains { prints.contains(Print(time: $0, rest: key.rest)) }
+    }
+
+    /// Adds an event.
+    mutating func insert(_ key: TickKey) {
+        if prints[key.symbol, default: []].insert(Print(time: key.time, rest: key.rest)).inserted { count += 1 }
+    }
+
+    /// Keeps the events of fewer spans, and forgets the others.
+    mutating func keep(_ spans: SymbolSpans) {
+        self.spans = spans
+        for (symbol, all) in prints { prints[symbol] = all.filter { spans.contains($0.time, of: symbol) } }
+        count = prints.values.reduce(0) { $0 + $1.count }
+    }
+}

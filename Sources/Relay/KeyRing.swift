@@ -1,0 +1,36 @@
+import MarketData
+import Synchronization
+
+/// The keys that are let in; none lets every key in. They may change while the relay runs; from any thread.
+final class KeyRing: Sendable {
+    private let keys: Mutex<[Secret]>
+
+    init(_ keys: [Secret]) { self.keys = Mutex(keys) }
+
+    /// Whether a key is let in. Takes as long for one that is nearly right as for one that is not.
+    func admits(_ key: String) -> Bool {
+        let keys = keys.withLock { $0 }
+        guard !keys.isEmpty else { return true }
+        var isKnown = false
+        for known in keys where known.matches(key) { isKnown = true }
+        return isKnown
+    }
+
+    /// What came of other keys.
+    enum Change: Equatable {
+        case same
+        case made
+        /// Whom a relay without keys lets in is decided where it listens, once.
+        case needsRestart
+    }
+
+    /// Lets in these keys, and no others.
+    func change(to new: [Secret]) -> Change {
+        keys.withLock { keys in
+            guard new != keys else { return .same }
+            guard new.isEmpty == keys.isEmpty else { return .needsRestart }
+            keys = new
+            return .made
+        }
+    }
+}

@@ -1,0 +1,108 @@
+import GRDB
+import MarketData
+
+/// Between which times a damaged file's rows came, and what was collected into it, as far as what is left of it tells.
+///
+/// A hole between two rows lies between their times. One at a stream's beginning or end, or in place of all its rows, is
+/// bounded by this alone.
+struct FileSpan {
+    /// A time in milliseconds since the Unix epoch.
+    struct Bound {
+        var time: Int64
+        /// Whether it is an estimate.
+        var isUncertain: Bool
+    }
+
+    private struct Row {
+        var event: Int64
+        /// In milliseconds since the Unix epoch.
+        var received: Int64
+        /// How long after its time the event was received.
+        var delay: Int64 { max(0, received - event) }
+    }
+
+    /// When the file was made, in milliseconds since the Unix epoch; `nil` when that is lost.
+    private let made: Int64?
+    /// The first rows that are left.
+    private let firsts: [EventStream: Row]
+    /// The last time that the file shows, in milliseconds since the Unix epoch; `nil` when it shows none.
+    private let last: Int64?
+    /// The kinds that were collected.
+    let kinds: Set<EventKind>
+    /// A connection that collected; empty when none is known.
+    let connection: String
+
+    /// Reads what is left.
+    ///
+    /// - Parameters:
+    ///   - collected: the kinds that are known to be collected anyway.
+    ///   - now: in microseconds since the Unix epoch; the repaired file's own time where the damaged one's was lost.
+    init(_ database: Database, collected: Set<EventKind>, now: Int64) throws {
+        let times = try GRDB.Row.fetchOne(database, sql: "SELECT created_us, alive_us FROM buffer").map(Cells.init)
+        let created: Int64? = times?["created_us"]
+        made = created.flatMap { $0 < now ? $0 / 1000 : nil }
+        let alive: Int64? = times?["alive_us"]
+        var firsts: [EventStream: Row] = [:]
+        var received = [alive].compactMap { $0.map { $0 / 1000 } }
+        var kinds = collected
+        var connections: [String] = []
+        for stream in EventStream.allCases {
+            func row(_ order: String) throws -> GRDB.Row? {
+                try GRDB.Row.fetchOne(
+                    database,
+                    sql: """
+                        SELECT \(stream.timeColumn), received_us, connection FROM \(stream.rawValue)
+                        ORDER BY seq \(order) LIMIT 1
+                        """)
+            }
+            guard let first = try row("ASC"), let last = try row("DESC") else { continue }
+            firsts[stream] = Row(event: first[0], received: (first[1] as Int64) / 1000)
+            received.append((last[1] as Int64) / 1000)
+            connections.append(last[2])
+            if stream != .bars { kinds.formUnion(stream.kinds) }
+        }
+        for interval in try Int32.fetchAll(database, sql: "SELECT DISTINCT interval_s FROM bars") {
+            if let interval = Bar.Interval(rawValue: interval) { kinds.insert(EventKind(interval)) }
+        }
+        for gap in try GRDB.Row.fetchAll(database, sql: "SELECT DISTINCT connection, events FROM gaps") {
+            connections.append(gap[0])
+            kinds.formUnion((gap[1] as String).split(separator: ",").compactMap { EventKind(rawValue: String($0)) })
+        }
+        self.firsts = firsts
+        self.kinds = kinds
+        last = received.max()
+        connection = connections.first ?? ""
+    }
+
+    /// Since when rows of a stream may be missing before the first that is left.
+    ///
+    /// - Parameter hasDeleted: whether earlier rows had been deleted before the damage. Rows of all streams are kept equally
+    ///   long, so that the others' first ones tell about when.
+    func beginning(of stream: EventStream, hasDeleted: Bool) -> Bound? {
+        let first = firsts[stream]
+        let delay = first?.delay ?? firsts.values.map(\.delay).max() ?? 0
+        let made = self.made.map { $0 - delay }
+        let others = hasDeleted ? firsts.filter { $0.key != stream }.values.map(\.event).min() : nil
+        // A file can't be younger than its rows: where it seems so, the clock was wrong.
+        let possible = [made, others].compactMap(\.self).filter { $0 <= first?.event ?? .max }
+        guard let time = possible.max() else { return nil }
+        return Bound(time: time, isUncertain: hasDeleted || self.made == nil)
+    }
+
+    /// Until when rows may be missing behind the last one that is left: the file shows to the half minute how long a
+    /// collector was alive, and less where its end is lost.
+    var end: Bound? { last.map { Bound(time: $0, isUncertain: true) } }
+
+    /// The gap of a hole between times of which some may not be known.
+    func gap(
+        of stream: EventStream, hasDeleted: Bool, connection: String, events: [EventKind], from: Int64?, to: Int64?
+    ) -> Gap? {
+        let start = from.map { Bound(time: $0, isUncertain: false) } ?? beginning(of: stream, hasDeleted: hasDeleted)
+        let stop = to.map { Bound(time: $0, isUncertain: false) } ?? end
+        guard let low = start ?? stop, let high = stop ?? start else { return nil }
+        return Gap(
+            connection: connection, symbols: [], events: events, from: min(low.time, high.time),
+            to: max(low.time, high.time), cause: .damaged,
+            isUncertain: start?.isUncertain ?? true || stop?.isUncertain ?? true)
+    }
+}

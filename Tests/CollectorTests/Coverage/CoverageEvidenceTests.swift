@@ -1,0 +1,67 @@
+import Collector
+import Foundation
+import MarketData
+import Store
+import TestSupport
+import Testing
+import Upstream
+
+/// What the database adds to what the file knows.
+@Suite(.timeLimit(.minutes(2))) struct CoverageEvidenceTests {
+    /// Eight days of trading, with a weekend and a half day.
+    private static let span = TradingDay("2026-11-19")!...TradingDay("2026-12-01")!
+
+    @Test(.enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"))
+    func `the database says the same of some days at once as of each alone`() async throws {
+        let workspace = try Workspace()
+        let buffer = try TickBuffer.open(
+            directory: workspace.path, options: .init(collector: "tests", commitInterval: .milliseconds(5)),
+            logger: quiet)
+        await buffer.close()
+        let cluster = try PostgresCluster.shared()
+        let database = try cluster.makeDatabase()
+        // Every seventh minute, day and night, of one symbol; of the other those of two days.
+        _ = try cluster.psql(
+            """
+            CREATE TABLE ohlcv_1min (symbol text, timestamp timestamptz);
+            INSERT INTO ohlcv_1min SELECT 'AAPL', t FROM generate_series(
+                '2026-11-18 00:00+00'::timestamptz, '2026-12-03 00:00+00', '7 minutes') t;
+            INSERT INTO ohlcv_1min SELECT 'RARE', t FROM generate_series(
+                '2026-11-24 20:00+00'::timestamptz, '2026-11-25 15:00+00', '1 minute') t;
+            """, database: database)
+        let reader = UpstreamReader(
+            configuration: try UpstreamConfiguration(uri: cluster.uri(database), collector: "tests"))
+
+        func coverage(_ atOnce: @escaping (_ done: Int) -> Int) async throws -> CoverageReport {
+            var evidence = try CoverageEvidence(directory: workspace.path, days: Self.span)
+            await evidence.add(from: reader, symbols: nil) { done, total in
+                #expect(total == 8)
+                return atOnce(done)
+            }
+            return evidence.report(symbols: nil, now: Self.span.upperBound.span.upperBound)
+        }
+        let alone = try await coverage { _ in 1 }
+        #expect(alone.askedUpstream && alone.problem == nil && alone.days.count == 13)
+        let bars = alone.days.map { day in day.rows.map { $0.counts[.bar] ?? 0 } }
+        #expect(bars == [[56], [56], [], [], [56], [56, 60], [55, 31], [], [30], [], [], [56], [56]])
+        for atOnce in [3, 100] {
+            #expect(try await coverage { _ in atOnce }.days == alone.days)
+        }
+        // Nothing is said of days that nobody asked about.
+        let cut = try await coverage { $0 < 3 ? 3 : 0 }
+        #expect(cut.problem?.contains("no time for days before 2026-11-26") == true && cut.askedUpstream)
+        #expect(cut.days.suffix(5) == alone.days.suffix(5))
+        #expect(cut.days.prefix(8).allSatisfy { $0.rows.allSatisfy { $0.counts[.bar] == nil } })
+        await reader.disconnect()
+    }
+
+    @Test func `the database is asked about as many days as there is time for, at most twice as many as before`() {
+        func days(_ done: Int, _ milliseconds: Int) -> Int {
+            CoverageEvidence.days(after: done, in: .milliseconds(milliseconds), of: .milliseconds(1000))
+        }
+        #expect(days(0, 0) == 1 && days(0, 2000) == 1)
+        #expect(days(1, 10) == 1 && days(4, 40) == 4)
+        #expect(days(10, 800) == 2 && days(3, 900) == 1)
+        #expect(days(5, 1000) == 0 && days(5, 1500) == 0)
+    }
+}

@@ -1,0 +1,96 @@
+import Foundation
+import Synchronization
+
+/// TCP on 127.0.0.1: a free port, and those who connect to it.
+public final class LoopbackListener: Sendable {
+    /// The port.
+    public let port: Int
+    private let socket: ListeningSocket
+
+    /// Listens on a free port. What connects waits until ``accept(_:)`` is called.
+    public init() throws {
+        let descriptor = Self.makeSocket()
+        guard let port = Self.bind(descriptor), listen(descriptor, 16) == 0 else { throw POSIXError(.EADDRINUSE) }
+        self.port = port
+        socket = ListeningSocket(descriptor)
+    }
+
+    deinit { stop() }
+
+    /// Hands each connection on, one after the other, from a thread of its own; who gets one closes it. Called once.
+    public func accept(_ take: @escaping @Sendable (Int32) -> Void) {
+        Thread.detachNewThread { [socket] in
+            while true {
+                let client = Foundation.accept(socket.descriptor, nil, nil)
+                guard client >= 0 else { break }
+                take(client)
+            }
+            socket.close()
+        }
+    }
+
+    /// Takes no further connection.
+    public func stop() { socket.end() }
+
+    /// A socket for ``connect(_:to:)``.
+    public static func makeSocket() -> Int32 {
+        Foundation.socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    }
+
+    /// Connects a socket to a port; `false` where nobody listens.
+    public static func connect(_ descriptor: Int32, to port: Int) -> Bool {
+        withAddress(port: port) { address, length in Foundation.connect(descriptor, address, length) == 0 }.isDone
+    }
+
+    /// A port that nobody listens on now.
+    public static func freePort() -> Int? {
+        let descriptor = makeSocket()
+        defer { close(descriptor) }
+        return bind(descriptor)
+    }
+
+    /// Gives a socket a free port.
+    private static func bind(_ descriptor: Int32) -> Int? {
+        let (isBound, port) = withAddress(port: 0) { address, length in
+            var length = length
+            return Foundation.bind(descriptor, address, length) == 0 && getsockname(descriptor, address, &length) == 0
+        }
+        return isBound ? port : nil
+    }
+
+    private static func withAddress(
+        port: Int, _ body: (UnsafeMutablePointer<sockaddr>, socklen_t) -> Bool
+    ) -> (isDone: Bool, port: Int) {
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = UInt16(truncatingIfNeeded: port).bigEndian
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        let isDone = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                body($0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        return (isDone, Int(UInt16(bigEndian: address.sin_port)))
+    }
+}
+
+/// A socket that one thread reads and closes, and others end: once it is closed, its number may be another's.
+private final class ListeningSocket: Sendable {
+    let descriptor: Int32
+    private let isClosed = Mutex(false)
+
+    init(_ descriptor: Int32) { self.descriptor = descriptor }
+
+    func end() {
+        isClosed.withLock { isClosed in
+            if !isClosed { shutdown(descriptor, Int32(SHUT_RDWR)) }
+        }
+    }
+
+    func close() {
+        isClosed.withLock { isClosed in
+            isClosed = true
+            Foundation.close(descriptor)
+        }
+    }
+}
