@@ -99,10 +99,15 @@ import Testing
 
     /// A sound file of which some pages are overwritten, repaired.
     private func repaired(
-        without pages: Set<Int>, events: Set<EventKind> = [], cut: Bool = false
+        without pages: Set<Int>, events: Set<EventKind> = [], cut: Bool = false, after sql: String? = nil
     ) async throws -> (scratch: Scratch, report: RepairReport) {
         let scratch = try Scratch()
         var bytes = try await Self.sound.value.image
+        if let sql {
+            try bytes.write(to: URL(fileURLWithPath: scratch.ticks))
+            try scratch.execute(sql)
+            bytes = try Data(contentsOf: URL(fileURLWithPath: scratch.ticks))
+        }
         for page in pages {
             bytes.replaceSubrange((page - 1) * 4096..<page * 4096, with: Data(repeating: 0x5A, count: 4096))
         }
@@ -168,6 +173,22 @@ import Testing
         #expect(try gaps(scratch, "LULD").isEmpty)
         let other = try await repaired(without: [], cut: true)
         #expect(try gaps(other.scratch, "Q").isEmpty)
+    }
+
+    @Test func `rows of impossible times, as others may write them, say nothing of when the file's rows came`()
+        async throws
+    {
+        let pages = try await Self.sound.value.pages["trades"] ?? [:]
+        let (scratch, _) = try await repaired(
+            without: Set(pages.values),
+            after: """
+                UPDATE bars SET start_ms = -9223372036854775808, received_us = 9223372036854775807
+                WHERE seq = (SELECT min(seq) FROM bars)
+                """)
+        #expect(try scratch.number("SELECT min(start_ms) FROM bars") == .min)
+        let gaps = try gaps(scratch, "T")
+        #expect(!gaps.isEmpty)
+        #expect(gaps.allSatisfy { $0.from > 0 && $0.from <= $0.to && $0.to < now() / 1000 + 60_000 }, "\(gaps)")
     }
 
     @Test func `a collector goes on with a repaired file, under an identifier of its own and with numbers that go on`()

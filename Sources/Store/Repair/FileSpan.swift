@@ -1,7 +1,7 @@
 import GRDB
 import MarketData
 
-/// Between which times a damaged file's rows came, and what was collected into it, as far as what is left of it tells.
+/// Between which times a damaged file's rows came, and what was collected into it, as far as what is left of it shows.
 ///
 /// A hole between two rows lies between their times. One at a stream's beginning or end, or in place of all its rows, is
 /// bounded by this alone.
@@ -20,6 +20,9 @@ struct FileSpan {
         /// How long after its time the event was received.
         var delay: Int64 { max(0, received - event) }
     }
+
+    /// Times that are believed: to the end of the year 9999.
+    private static let possible: ClosedRange<Int64> = 0...253_402_300_799_999
 
     /// When the file was made, in milliseconds since the Unix epoch; `nil` when that is lost.
     private let made: Int64?
@@ -40,44 +43,54 @@ struct FileSpan {
     init(_ database: Database, collected: Set<EventKind>, now: Int64) throws {
         let times = try GRDB.Row.fetchOne(database, sql: "SELECT created_us, alive_us FROM buffer").map(Cells.init)
         let created: Int64? = times?["created_us"]
-        made = created.flatMap { $0 < now ? $0 / 1000 : nil }
+        made = created.flatMap { $0 >= 0 && $0 < now ? $0 / 1000 : nil }
         let alive: Int64? = times?["alive_us"]
         var firsts: [EventStream: Row] = [:]
-        var received = [alive].compactMap { $0.map { $0 / 1000 } }
+        var received = [alive].compactMap { $0.map { $0 / 1000 } }.filter(Self.possible.contains)
         var kinds = collected
         var connections: [String] = []
         for stream in EventStream.allCases {
-            func row(_ order: String) throws -> GRDB.Row? {
-                try GRDB.Row.fetchOne(
+            // Another program may have written anything: such a row shows nothing.
+            func row(_ order: String) throws -> (Row, connection: String)? {
+                let found = try GRDB.Row.fetchOne(
                     database,
                     sql: """
-                        SELECT \(stream.timeColumn), received_us, connection FROM \(stream.rawValue)
+                        SELECT \(stream.timeColumn) AS event, received_us, connection FROM \(stream.rawValue)
                         ORDER BY seq \(order) LIMIT 1
-                        """)
+                        """
+                ).map(Cells.init)
+                guard let found, let event: Int64 = found["event"], let received: Int64 = found["received_us"],
+                    Self.possible.contains(event), Self.possible.contains(received / 1000)
+                else { return nil }
+                return (Row(event: event, received: received / 1000), found["connection"] ?? "")
             }
-            guard let first = try row("ASC"), let last = try row("DESC") else { continue }
-            firsts[stream] = Row(event: first[0], received: (first[1] as Int64) / 1000)
-            received.append((last[1] as Int64) / 1000)
-            connections.append(last[2])
-            if stream != .bars { kinds.formUnion(stream.kinds) }
+            if let (first, _) = try row("ASC") { firsts[stream] = first }
+            if let (last, connection) = try row("DESC") {
+                received.append(last.received)
+                connections.append(connection)
+                if stream != .bars { kinds.formUnion(stream.kinds) }
+            }
         }
-        for interval in try Int32.fetchAll(database, sql: "SELECT DISTINCT interval_s FROM bars") {
-            if let interval = Bar.Interval(rawValue: interval) { kinds.insert(EventKind(interval)) }
+        for row in try GRDB.Row.fetchAll(database, sql: "SELECT DISTINCT interval_s FROM bars") {
+            let seconds: Int32? = Cells(row)["interval_s"]
+            if let interval = seconds.flatMap(Bar.Interval.init(rawValue:)) { kinds.insert(EventKind(interval)) }
         }
-        for gap in try GRDB.Row.fetchAll(database, sql: "SELECT DISTINCT connection, events FROM gaps") {
-            connections.append(gap[0])
-            kinds.formUnion((gap[1] as String).split(separator: ",").compactMap { EventKind(rawValue: String($0)) })
+        for gap in try GRDB.Row.fetchAll(database, sql: "SELECT DISTINCT connection, events FROM gaps").map(Cells.init)
+        {
+            let events: String = gap["events"] ?? ""
+            connections.append(gap["connection"] ?? "")
+            kinds.formUnion(events.split(separator: ",").compactMap { EventKind(rawValue: String($0)) })
         }
         self.firsts = firsts
         self.kinds = kinds
         last = received.max()
-        connection = connections.first ?? ""
+        connection = connections.first { !$0.isEmpty } ?? ""
     }
 
     /// Since when rows of a stream may be missing before the first that is left.
     ///
     /// - Parameter hasDeleted: whether earlier rows had been deleted before the damage. Rows of all streams are kept equally
-    ///   long, so that the others' first ones tell about when.
+    ///   long, so that the others' first ones show about when.
     func beginning(of stream: EventStream, hasDeleted: Bool) -> Bound? {
         let first = firsts[stream]
         let delay = first?.delay ?? firsts.values.map(\.delay).max() ?? 0

@@ -41,7 +41,7 @@ struct Salvage {
     /// Whether a stream's own tree could not be read in full.
     func isDamaged(_ stream: EventStream) -> Bool { unreached[stream]?.isEmpty == false }
 
-    /// Whether rows of a stream may be missing before the first one that was found, and no mark tells how many.
+    /// Whether rows of a stream may be missing before the first one that was found, and no mark shows how many.
     func losesBeginning(of stream: EventStream) -> Bool {
         deletedThrough[stream] == nil && unreached[stream]?.contains { $0.lowerBound == .min } ?? false
     }
