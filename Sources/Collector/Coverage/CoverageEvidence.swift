@@ -101,7 +101,7 @@ public struct CoverageEvidence: Sendable {
     public static func days(after done: Int, in elapsed: Duration, of limit: Duration) -> Int {
         guard done > 0 else { return 1 }
         guard elapsed < limit else { return 0 }
-        return min(done, max(1, Int(Double(done) * ((limit - elapsed) / elapsed))))
+        return max(1, Int(min(Double(done), Double(done) * ((limit - elapsed) / elapsed))))
     }
 
     /// What is known of the days.

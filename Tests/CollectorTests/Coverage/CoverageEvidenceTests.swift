@@ -59,7 +59,7 @@ import Upstream
         func days(_ done: Int, _ milliseconds: Int) -> Int {
             CoverageEvidence.days(after: done, in: .milliseconds(milliseconds), of: .milliseconds(1000))
         }
-        #expect(days(0, 0) == 1 && days(0, 2000) == 1)
+        #expect(days(0, 0) == 1 && days(0, 2000) == 1 && days(3, 0) == 3)
         #expect(days(1, 10) == 1 && days(4, 40) == 4)
         #expect(days(10, 800) == 2 && days(3, 900) == 1)
         #expect(days(5, 1000) == 0 && days(5, 1500) == 0)
