@@ -199,7 +199,7 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "FeedServerSupport",
-            dependencies: ["FeedServer", nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket],
+            dependencies: ["FeedServer", "TestSupport", nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket],
             path: "Tests/FeedServerSupport", swiftSettings: strict),
         .testTarget(
             name: "FeedServerTests", dependencies: ["FeedServer", "MarketData", "TestSupport", nioCore],

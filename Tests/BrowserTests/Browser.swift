@@ -4,7 +4,7 @@ import WebAPISupport
 
 /// A headless Chromium, driven through chromedriver by the W3C WebDriver protocol.
 struct Browser: Sendable {
-    /// What the driver answered instead of a value, or what did not come in time.
+    /// What the driver answered instead of a value.
     struct Failure: Error, CustomStringConvertible {
         let description: String
     }
@@ -135,7 +135,7 @@ struct Browser: Sendable {
         while try await !evaluate("return Boolean(\(expression))", as: Bool.self) {
             guard ContinuousClock.now < deadline else {
                 let text = try await evaluate("return document.body.innerText.slice(0, 3000)", as: String.self)
-                throw Failure(description: "not in time: \(expression)\n\(text)")
+                throw Waiting.TimedOut("\(expression)\n\(text)")
             }
             try await Task.sleep(for: .milliseconds(50))
         }
@@ -148,7 +148,7 @@ struct Browser: Sendable {
             if let found = try await look() { return found }
             try await Task.sleep(for: .milliseconds(50))
         }
-        throw Failure(description: "not in time: \(what)")
+        throw Waiting.TimedOut("\(what)")
     }
 
     /// Clicks the middle of the element, as a person would: fails when something lies over it.

@@ -113,7 +113,7 @@ struct DiskFaultTests {
             let metrics = try await RawHTTP(port: port).send("GET", "/metrics").text
             if isWanted(metrics) { return }
             guard ContinuousClock.now < deadline else {
-                throw ChildProcess.TimedOut(description: "metrics stay as they are")
+                throw Waiting.TimedOut("metrics stay as they are")
             }
             try await Task.sleep(for: .milliseconds(50))
         }

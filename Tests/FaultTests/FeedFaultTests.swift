@@ -57,10 +57,7 @@ struct FeedFaultTests {
         try await rig.collected(more: 200)
         line.set(.blackhole)
         // Silence is borne for a minute.
-        try await Waiting.until(within: .seconds(150)) {
-            let status = try await RawHTTP(port: port).send("GET", "/api/websocket/connections").text
-            return status.contains("nothing came")
-        }
+        try await collector.line(containing: "nothing came", within: .seconds(150))
         line.set(.pass)
         try await rig.freshEvent(port)
         let findings = try await rig.settle(collector)

@@ -100,7 +100,7 @@ struct UpstreamFaultTests {
             let sync = try await RawHTTP(port: port).send("GET", "/api/sync")
             if isWanted(sync.json) { return }
             guard ContinuousClock.now < deadline else {
-                throw ChildProcess.TimedOut(description: "waited for \(what): \(sync.text)")
+                throw Waiting.TimedOut("for \(what): \(sync.text)")
             }
             _ = try? await RawHTTP(port: port).send("POST", "/api/sync")
             try await Task.sleep(for: .milliseconds(100))

@@ -6,6 +6,7 @@ import NIOPosix
 import NIOSSL
 public import NIOWebSocket
 import Synchronization
+import TestSupport
 
 /// A WebSocket client that keeps what it receives, fragments and all.
 public final class TestClient: Sendable {
@@ -126,15 +127,11 @@ public final class TestClient: Sendable {
             let version = signal.version
             // Tried under the lock: a copy would make the next frame copy all that came before.
             if received.withLock({ condition($0) }) { return snapshot }
-            guard ContinuousClock.now < deadline else { throw Overdue(received: "\(snapshot.texts.suffix(5))") }
+            guard ContinuousClock.now < deadline else {
+                throw Waiting.TimedOut("the frame, the last are \(snapshot.texts.suffix(5))")
+            }
             try await signal.wait(past: version, until: deadline)
         }
-    }
-
-    /// What was waited for did not come.
-    public struct Overdue: Error {
-        /// The last texts.
-        public var received: String
     }
 
     /// Sends a text.

@@ -57,6 +57,38 @@ import Testing
             ])
     }
 
+    @Test func `tests that failed of waits alone run once more, alone, and how that ends counts`() async throws {
+        let place = try Workspace()
+        // Fails like a run of tests the first time; then notes what it was to run.
+        let runner = try place.write(
+            """
+            if [ -e again ]; then echo "$@" >> again; exit "$SECOND"; fi
+            : > again
+            echo "✘ Test \\"it's (slow)\\" recorded an issue at A.swift:1:2: Caught error: waited in vain: the state"
+            echo '✘ Test case passing 1 argument n → 2 to "of two" recorded an issue at A.swift:1:2: Time limit was exceeded: 60.000 seconds'
+            [ -z "$OTHER" ] || echo "$OTHER"
+            echo "✘ Test run with 9 tests in 2 suites failed after 1.0 seconds with ${COUNT:-2} issues."
+            exit 1
+            """, to: "runner")
+        func run(most: Int, _ environment: [String: String]) async throws -> (status: Int32, ran: String?) {
+            try? FileManager.default.removeItem(atPath: place.path + "/again")
+            let watchdog = try ChildProcess(
+                Places.repository + "/.ci/watchdog", ["--again", "\(most)", "sh", runner, "--skip", "some"],
+                environment: environment, directory: place.path)
+            let status = try await watchdog.exit(within: .seconds(60))
+            return (status, try? String(contentsOfFile: place.path + "/again", encoding: .utf8))
+        }
+        let wanted = #"--filter it\'s \(slow\)|of two"# + "\n"
+        #expect(try await run(most: 2, ["SECOND": "0"]) == (0, wanted))
+        #expect(try await run(most: 2, ["SECOND": "1"]) == (1, wanted))
+        // Too many; another fault beside them; one that was counted and not seen.
+        #expect(try await run(most: 1, ["SECOND": "0"]) == (1, ""))
+        let other = #"✘ Test "wrong" recorded an issue at A.swift:1:2: Expectation failed: 1 == 2"#
+        #expect(try await run(most: 9, ["SECOND": "0", "COUNT": "3", "OTHER": other]) == (1, ""))
+        #expect(try await run(most: 9, ["SECOND": "0", "COUNT": "3"]) == (1, ""))
+        #expect(try await run(most: 9, ["SECOND": "0", "OTHER": #"◇ Test "a crash" started."#]) == (1, ""))
+    }
+
     @Test(.enabled(if: geteuid() == 0, "a network of one's own takes root"))
     func `where root runs the tests, no other host can be reached`() async throws {
         let network = try ChildProcess(

@@ -279,7 +279,7 @@ extension RawHTTP {
         while true {
             let reply = try await send("GET", target, headers: headers)
             if isWanted(reply) { return reply }
-            guard ContinuousClock.now < deadline else { throw Failure(description: "\(target) stays \(reply.text)") }
+            guard ContinuousClock.now < deadline else { throw Waiting.TimedOut("\(target) stays \(reply.text)") }
             try await Task.sleep(for: .milliseconds(50))
         }
     }

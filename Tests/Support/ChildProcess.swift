@@ -5,15 +5,6 @@ import Synchronization
 ///
 /// Killed when it goes out of scope, so that a failed test leaves nothing running.
 public final class ChildProcess: Sendable {
-    /// A line that did not come, or an exit that did not happen, in time.
-    public struct TimedOut: Error, CustomStringConvertible {
-        /// What was awaited, and what was seen instead.
-        public let description: String
-
-        /// Says what did not come.
-        public init(description: String) { self.description = description }
-    }
-
     private static let passedOn = [
         "PATH", "HOME", "LANG", "TMPDIR", "TZ", "LLVM_PROFILE_FILE", "LD_PRELOAD", "CLOCKSHIM_FILE",
     ]
@@ -71,8 +62,8 @@ public final class ChildProcess: Sendable {
             }
             if let found { return found }
             guard !ended, ContinuousClock.now < deadline else {
-                throw TimedOut(
-                    description: "no line with \"\(text)\" in:\n" + output.suffix(40).joined(separator: "\n"))
+                throw Waiting.TimedOut(
+                    "no line with \"\(text)\" in:\n" + output.suffix(40).joined(separator: "\n"))
             }
             await change(after: version, until: deadline)
         }
@@ -86,7 +77,7 @@ public final class ChildProcess: Sendable {
             let (status, version) = state.withLock { ($0.exit, $0.version) }
             if let status { return status }
             guard ContinuousClock.now < deadline else {
-                throw TimedOut(description: "still running:\n" + output.suffix(40).joined(separator: "\n"))
+                throw Waiting.TimedOut("still running:\n" + output.suffix(40).joined(separator: "\n"))
             }
             await change(after: version, until: deadline)
         }

@@ -64,7 +64,7 @@ public final class CollectorBox: Sendable {
             Places.edgetick, ["run"], environment: settings.merging(more) { $1 }, directory: workspace.path)
         let line = try await process.line(containing: "HTTP is ready", within: .seconds(60))
         guard let match = line.firstMatch(of: /port"?[=:]"?([0-9]+)/), let port = Int(match.1) else {
-            throw ChildProcess.TimedOut(description: "no port in: \(line)")
+            throw Command.Failure(description: "no port in: \(line)")
         }
         return (process, port)
     }

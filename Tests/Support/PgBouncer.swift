@@ -17,7 +17,7 @@ public final class PgBouncer: Sendable {
 
     /// Starts one before `cluster` with so many sessions for each database, which all clients share.
     public init(before cluster: PostgresCluster, sessions: Int = 1) async throws {
-        guard let program = Self.program else { throw ChildProcess.TimedOut(description: "pgbouncer is not installed") }
+        guard let program = Self.program else { throw Command.Failure(description: "pgbouncer is not installed") }
         let port = try PostgresCluster.freePort()
         self.port = port
         workspace = try Workspace()

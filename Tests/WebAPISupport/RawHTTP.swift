@@ -140,7 +140,7 @@ public final class RawSocket {
         if position == buffer.count {
             var chunk = [UInt8](repeating: 0, count: 65536)
             let count = recv(descriptor, &chunk, chunk.count, 0)
-            guard count >= 0 else { throw RawHTTP.Failure(description: "no answer in time: \(errno)") }
+            guard count >= 0 else { throw Waiting.TimedOut("an answer: errno \(errno)") }
             guard count > 0 else { return nil }
             buffer = Array(chunk[..<count])
             position = 0

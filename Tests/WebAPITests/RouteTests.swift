@@ -2,6 +2,7 @@ import Collector
 import Foundation
 import MarketData
 import Store
+import TestSupport
 import Testing
 import Universe
 import WebAPI
@@ -455,11 +456,11 @@ extension RunningServer {
 
     /// The answer of a route once it is as wanted.
     func reply(_ target: String, until isWanted: ([String: Any]) -> Bool) async throws -> [String: Any] {
-        let deadline = ContinuousClock.now + .seconds(10)
+        let deadline = ContinuousClock.now + .seconds(30)
         while true {
             let json = try await RawHTTP(port: port).send("GET", target).json
             if isWanted(json) { return json }
-            guard ContinuousClock.now < deadline else { throw RawHTTP.Failure(description: "\(target) stays \(json)") }
+            guard ContinuousClock.now < deadline else { throw Waiting.TimedOut("\(target) stays \(json)") }
             try await Task.sleep(for: .milliseconds(20))
         }
     }

@@ -100,8 +100,8 @@ final class FaultRig: Sendable {
             let last = try? (tables ?? upstream).value("select coalesce(max(sequence), 0) from trades")
             if let last, let number = UInt64(last), number > now { return }
             guard ContinuousClock.now < deadline else {
-                throw ChildProcess.TimedOut(
-                    description: "no event sent after \(now) came upstream, the last is \(last ?? "?")")
+                throw Waiting.TimedOut(
+                    "no event sent after \(now) came upstream, the last is \(last ?? "?")")
             }
             try await Task.sleep(for: .milliseconds(30))
         }

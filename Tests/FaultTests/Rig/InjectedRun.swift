@@ -2,6 +2,7 @@ import Foundation
 import GRDB
 import MarketData
 import TestSupport
+import Testing
 import WebAPISupport
 
 /// What strace does to the system call that it is told to hit.
@@ -87,7 +88,7 @@ struct InjectedRun {
         collector.send(SIGTERM)
         _ = try await collector.exit(within: .seconds(30))
         let (synced, output) = try await rig.box.run("sync")
-        guard synced == 0 else { throw ChildProcess.TimedOut(description: output.joined(separator: "\n")) }
+        try #require(synced == 0, "\(output.joined(separator: "\n"))")
         var oracle = LedgerOracle(plan: feed.plan, end: before + 96)
         oracle.reported = rig.watch.reported
         return Outcome(isHit: isHit, findings: try oracle.compare(file, rig.upstream))

@@ -45,7 +45,7 @@ struct Rig: Sendable {
                 try await body(connection)
             } catch let timeout as Waiting.TimedOut {
                 throw Waiting.TimedOut(
-                    description: timeout.description + "; log:\n" + log.lines.joined(separator: "\n"))
+                    timeout.what + "; log:\n" + log.lines.joined(separator: "\n"))
             }
             group.cancelAll()
             try await group.waitForAll()
