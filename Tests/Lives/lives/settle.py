@@ -94,6 +94,13 @@ def _leave(life: Life, box: Box, settled: Settled) -> None:
     status, output = box.run("verify")
     if status != 0:
         settled.verified.append(f"box {box.index}: edgetick verify ended with {status}: {output.strip()[-1500:]}")
+        # A page may have gone bad that the collector had no reason to read; a person does what verify says.
+        if "edgetick repair" in output:
+            for command in ("repair", "sync"):
+                status, output = box.run(command)
+                life.note(f"box {box.index}: edgetick {command}: {status}: {output.strip()[-300:]}")
+                if status != 0:
+                    settled.told[box.index].append(f"edgetick {command} ended with {status}: {output.strip()[-500:]}")
 
 
 def _check(box: Box, settled: Settled) -> None:
