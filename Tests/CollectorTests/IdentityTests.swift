@@ -261,7 +261,7 @@ struct IdentityTests {
         try await first.upload()
         let buffer = first.buffer
         // The newest row stays.
-        try await Waiting.until(within: .seconds(10)) { buffer.statistics[.trades].deletedThrough == 499 }
+        try await Waiting.until(within: .seconds(60)) { buffer.statistics[.trades].deletedThrough == 499 }
         await first.stop()
         let second = try box("one")
         try await second.collect(501...900)

@@ -97,7 +97,7 @@ import Testing
         let scratch = try Scratch()
         let buffer = try scratch.open { $0.commitInterval = .milliseconds(20) }
         #expect(buffer.offer(.bars(3)) == .accepted)
-        try await Waiting.until(within: .seconds(10)) { buffer.statistics[.bars].lastSequence == 3 }
+        try await Waiting.until(within: .seconds(60)) { buffer.statistics[.bars].lastSequence == 3 }
         #expect(try scratch.number("SELECT count(*) FROM bars") == 3)
         await buffer.close()
     }

@@ -54,7 +54,7 @@ public final class ChildProcess: Sendable {
 
     /// Waits for a line that contains `text` and returns it.
     @discardableResult
-    public func line(containing text: String, within limit: Duration = .seconds(20)) async throws -> String {
+    public func line(containing text: String, within limit: Duration = .seconds(45)) async throws -> String {
         let deadline = ContinuousClock.now + limit
         while true {
             let (found, ended, version) = state.withLock { state in
@@ -71,7 +71,7 @@ public final class ChildProcess: Sendable {
 
     /// Waits for the end and returns the exit status; minus the signal's number when a signal ended it.
     @discardableResult
-    public func exit(within limit: Duration = .seconds(20)) async throws -> Int32 {
+    public func exit(within limit: Duration = .seconds(45)) async throws -> Int32 {
         let deadline = ContinuousClock.now + limit
         while true {
             let (status, version) = state.withLock { ($0.exit, $0.version) }

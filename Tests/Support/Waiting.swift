@@ -15,7 +15,7 @@ public enum Waiting {
 
     /// Asks again and again, every few milliseconds, until `condition` holds.
     public static func until(
-        _ what: String = "the state", within limit: Duration = .seconds(30), file: String = #fileID, line: Int = #line,
+        _ what: String = "the state", within limit: Duration = .seconds(45), file: String = #fileID, line: Int = #line,
         _ condition: @Sendable () async throws -> Bool
     ) async throws {
         let deadline = ContinuousClock.now + limit
