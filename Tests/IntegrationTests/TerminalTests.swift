@@ -270,7 +270,8 @@ import WebAPISupport
         let line = try await tail.line(containing: #""kind":"T","symbol":"MSFT""#, within: .seconds(60))
         #expect((try Self.object([line]))["price"] is NSNumber)
         tail.send(SIGINT)
-        #expect(try await tail.exit() == 0)
+        let status = try await tail.exit()
+        #expect(status == 0, "\(tail.output.suffix(20))")
         #expect(!tail.output.contains { $0.contains("AAPL") || $0.contains(#""kind":"Q""#) })
         withExtendedLifetime(collector) {}
     }

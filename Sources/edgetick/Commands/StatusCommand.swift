@@ -161,7 +161,13 @@ struct Repeating: Service {
                 } catch {
                     return
                 }
-                try await body()
+                do {
+                    try await body()
+                } catch {
+                    // What a signal broke off didn't fail.
+                    guard Task.isCancelled else { throw error }
+                    return
+                }
             }
         }
     }

@@ -34,7 +34,7 @@ struct TailCommand: AsyncParsableCommand {
             let wanted = Set(try await symbols.chosen(settings) ?? [])
             let follower = Follower(
                 history: history, kinds: kinds.isEmpty ? Set(EventKind.allCases) : kinds, symbols: wanted, isJSON: json)
-            try follower.printNew()
+            try follower.begin()
             try await Interrupts.serving([
                 Repeating(interval: .milliseconds(200)) { try follower.printNew() }
             ])
@@ -61,7 +61,7 @@ private final class Follower: @unchecked Sendable {
     }
 
     /// Begins behind the newest event, or with the first where there is no file yet.
-    private func begin() throws {
+    func begin() throws {
         do {
             var cursors: [EventStream: Int64] = [:]
             for stream in Set(kinds.map(\.stream)) {

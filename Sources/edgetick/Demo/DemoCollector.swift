@@ -14,7 +14,7 @@ struct DemoCollector {
         log = directory + "/collector.log"
         program = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         var environment = settings
-        for name in ["PATH", "HOME", "TZ", "LD_LIBRARY_PATH"] {
+        for name in ["PATH", "HOME", "TZ", "LD_LIBRARY_PATH", "LD_PRELOAD"] {
             environment[name] = ProcessInfo.processInfo.environment[name]
         }
         self.environment = environment

@@ -4,9 +4,10 @@
 //
 // The file holds a number of milliseconds as text, by which the wall clock differs from the true one. It is read again at
 // each call, so that writing it (in place or by renaming) steps the clock of every program that runs with it; while it is
-// absent or empty the last number holds. The variable's name doesn't begin with EDGETICK_: the product warns of such keys
-// that it doesn't know. The monotonic clocks are left alone. Timers that end at a wall time are passed to the kernel in true
-// time, so that none waits longer or shorter for the difference: libfaketime stops them.
+// absent or empty the last number holds. Without the variable, as in a child that gets an environment of its own, it is
+// `clock` beside the library. The variable's name doesn't begin with EDGETICK_: the product warns of such keys that it
+// doesn't know. The monotonic clocks are left alone. Timers that end at a wall time are passed to the kernel in true time,
+// so that none waits longer or shorter for the difference: libfaketime stops them.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -29,7 +30,14 @@ static int64_t last;
 __attribute__((constructor)) static void remember_path(void)
 {
     const char *name = getenv("CLOCKSHIM_FILE");
-    if (name && strlen(name) < sizeof path) strcpy(path, name);
+    Dl_info library;
+    if (name) {
+        if (strlen(name) < sizeof path) strcpy(path, name);
+    } else if (dladdr((void *)remember_path, &library) && strlen(library.dli_fname) + 8 < sizeof path) {
+        strcpy(path, library.dli_fname);
+        char *end = strrchr(path, '/');
+        strcpy(end ? end + 1 : path, "clock");
+    }
 }
 
 // By plain system calls, which are no cancellation points and can't come back to the functions below.
