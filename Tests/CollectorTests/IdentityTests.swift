@@ -277,6 +277,61 @@ struct IdentityTests {
         await third.stop()
     }
 
+    @Test
+    func `bars that a new, empty database lacks go up again from a copy, though the original moved the ledger there`()
+        async throws
+    {
+        func bars(_ seconds: Range<Int64>, volume: Double, in box: UploadBox) async throws {
+            var batch = EventBatch(connection: "primary", receivedMicroseconds: WallClock.microseconds())
+            for second in seconds {
+                // The same minute each time.
+                for (interval, start) in [
+                    (Bar.Interval.second, 1_700_000_000_000 + second * 1000), (.minute, 1_699_999_980_000),
+                ] {
+                    batch.bars.append(
+                        Bar(
+                            symbol: Symbol("AAPL")!, interval: interval, start: start, end: start + 1000, open: 1,
+                            high: 1,
+                            low: 1, close: 1, volume: volume))
+                }
+            }
+            #expect(box.buffer.offer(batch) != .refused)
+            try await box.buffer.flush()
+        }
+        let original = try box("one", retention: .seconds(10))
+        try await bars(0..<1500, volume: 1, in: original)
+        try await original.upload()
+        let file = "\(original.directory)/ticks.sqlite"
+        try await Waiting.until {
+            try Command.run([
+                "/usr/bin/sqlite3", "-readonly", file,
+                "SELECT acknowledged FROM streams WHERE stream = 'bars'",
+            ]) == "3000\n"
+        }
+        try copy(original.directory, to: "two")
+        // The copy alone has them from now on, and what it holds counts as uploaded.
+        let buffer = original.buffer
+        try await Waiting.until(within: .seconds(60)) { buffer.statistics[.bars].deletedThrough == 2999 }
+        let empty = try cluster.makeDatabase()
+        _ = try await UpstreamSchema.migrate(
+            try UpstreamConfiguration(uri: cluster.uri(empty), collector: "edge"))
+        await original.uploader.disconnect()
+        let pass = try pass(of: original, on: empty)
+        _ = try await pass.run()
+        for round in Int64(1)...3 {
+            try await bars(2000 + 1000 * round..<3000 + 1000 * round, volume: 2, in: original)
+            _ = try await pass.run()
+        }
+        let second = try box("two", on: empty)
+        #expect(second.buffer.statistics[.bars].pending == 0)
+        try await second.upload()
+        let text = try cluster.psql(
+            "SELECT count(*), min(timestamp), (SELECT max(volume) FROM ohlcv_1min) FROM ohlcv_1sec", database: empty)
+        #expect(text.contains("4500|2023-11-14 22:13:20+00|2"), "\(text)")
+        await second.stop()
+        await original.stop()
+    }
+
     @Test func `when the ledger alone is lost, no row goes up again`() async throws {
         let first = try box("one")
         try await first.collect(1...500)

@@ -20,7 +20,7 @@ struct LedgerEvidence {
 
     private var stream: EventStream { view.stream }
 
-    /// Bars are the same however often they are sent, and are never looked up.
+    /// Bars are the same however often they are sent: those that may be missing go up again.
     private var isTicks: Bool { stream != .bars }
 
     /// Whether a row that is sent twice may be there twice.
@@ -31,12 +31,16 @@ struct LedgerEvidence {
         let acknowledged = view.marks.acknowledged
         let proof = view.proof
         let end = min(proof.through, acknowledged)
-        if !proof.isOurs, isTicks, end > 0 {
-            // A copy may have moved the ledger there: then the last row is one of its own.
-            let found = try await lookUp(after: end - 100, through: end)
-            if found.last == false {
-                throw needsPerson(
-                    "row \(end) counts as uploaded and is not there, and the ledger's position is a copy's")
+        // A copy may have moved the ledger there: then the last row is one of its own.
+        if !proof.isOurs, end > 0 {
+            if isTicks {
+                let found = try await lookUp(after: end - 100, through: end)
+                if found.last == false {
+                    throw needsPerson(
+                        "row \(end) counts as uploaded and is not there, and the ledger's position is a copy's")
+                }
+            } else if let start = try await barsLost(through: end) {
+                return .rowsLost(after: start)
             }
         }
         guard acknowledged > proof.through else { return .sound }
@@ -49,6 +53,23 @@ struct LedgerEvidence {
         throw needsPerson(
             "rows through \(acknowledged) count as uploaded, the ledger proves \(proof.through), and of the \(found.count) "
                 + "between, \(there) are there")
+    }
+
+    /// Behind which sequence bars are not there any more; `nil` where the newest are. The copy's newer version of a bar is as
+    /// good, so that the last one alone proves nothing.
+    private nonisolated(nonsending) func barsLost(through end: Int64) async throws(UpstreamError) -> Int64? {
+        var (page, lost, isAnyThere) = (end, Int64?.none, false)
+        while page > 0 {
+            let start = max(0, page - 1000)
+            let (found, _) = try await lookUpPart(after: start, through: page, limit: 1000)
+            guard !found.isEmpty else { break }
+            isAnyThere = isAnyThere || found.contains { $0.isThere }
+            guard let first = found.first(where: { !$0.isThere }) else { return lost }
+            lost = first.sequence - 1
+            page = start
+        }
+        // Where none of those in the file is there, those that it deleted aren't either.
+        return isAnyThere ? lost : lost.map { _ in 0 }
     }
 
     /// Whether all rows through a position that the file knows nothing of are its own, and upstream: then the move there
