@@ -120,6 +120,19 @@ import Testing
         #expect(!lines.contains { $0.hasPrefix("trades") }, "a stream without rows has no line")
     }
 
+    @Test func `a quiet day is told from a quiet feed`() throws {
+        var status = Self.status(name: "box", failing: false)
+        status.market.until_ms = 1_795_770_000_000
+        let texts: [(MarketHours.Session, String)] = [
+            (.closed, "closed until"), (.holiday, "closed, a holiday, until"), (.preMarket, "before the session until"),
+            (.regular, "open until"), (.afterHours, "after the session until"),
+        ]
+        for (session, text) in texts {
+            status.market.session = session
+            #expect(Self.page(status).contains("\nmarket   \(text) 2026-11-27T09:00:00Z\n"))
+        }
+    }
+
     @Test func `rows don't wait for a database that there is none of`() {
         var status = Self.status(name: "box", failing: false)
         status.sync.state = .off
