@@ -75,7 +75,7 @@ struct StatusText {
         for connection in status.connections {
             let symbols =
                 connection.takes_all ? "all" : "\(connection.confirmed_tickers)/\(connection.assigned_tickers)"
-            let age = connection.last_message_ms.map { Double(status.timestamp_ms - $0) / 1000 }
+            let age = connection.last_event_ms.map { Double(status.timestamp_ms - $0) / 1000 }
             let columns = [
                 Self.short(connection.message_count).aligned(to: 12), (age.map { Self.ago($0) } ?? "-").aligned(to: 9),
                 Self.short(connection.error_count, width: 7).aligned(to: 7),

@@ -22,7 +22,7 @@ import Testing
                 feed.status = failing ? .disconnected : .connected
                 (feed.assigned, feed.confirmed, feed.errors) = (symbols, Array(symbols.dropLast()), 42)
                 feed.events = [.trade: 123_456_789_012]
-                feed.lastMessage = 1_767_600_000_000
+                feed.lastEvent = 1_767_600_000_000
                 feed.lastError = FeedError(.closed, operation: "read", message: String(repeating: "x", count: 200))
             },
             connection(2, "all") { feed in
