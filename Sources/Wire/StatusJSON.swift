@@ -80,6 +80,7 @@ package struct StatusJSON: WireObject {
     package var version: String
     package var environment: String
     package var uptime_seconds: Double
+    package var market: MarketHoursJSON
     package var health: HealthJSON
     package var connections: [ConnectionJSON]
     package var placement: Placement
@@ -98,6 +99,7 @@ package struct StatusJSON: WireObject {
     package static let meanings = [
         "collector": "COLLECTOR_ID",
         "environment": "Whose groups are used",
+        "market": "New York's market at this moment",
         "connections": "In the order of their numbers",
         "relay": "Who reads over the relay; null without RELAY_PORT",
         "reconcile": "The daily comparison with the tape; null without RECONCILE_AT",
@@ -115,6 +117,7 @@ package struct StatusJSON: WireObject {
         version = snapshot.version
         environment = snapshot.environment
         uptime_seconds = sample.uptime.rounded(to: 1)
+        market = MarketHoursJSON(MarketHours(at: sample.time))
         health = HealthJSON(sample.health, at: sample.time)
         connections = snapshot.connections.map { ConnectionJSON($0, in: sample) }
         placement = Placement(snapshot.placement)
@@ -133,6 +136,22 @@ package struct StatusJSON: WireObject {
             open_files: sample.usage.openFiles, written_bytes: sample.usage.writtenBytes, event_clients: clients)
         self.point = point.map(PointJSON.init)
         timestamp_ms = sample.time
+    }
+}
+
+/// What New York's market does.
+package struct MarketHoursJSON: WireObject {
+    package var session: MarketHours.Session
+    package var until_ms: Int64
+
+    package static let meanings = [
+        "session": "The part of the day; holiday is a weekday without trading",
+        "until_ms": "When it ends; of closed and holiday, when trading begins, which is at 4:00",
+    ]
+
+    init(_ hours: MarketHours) {
+        session = hours.session
+        until_ms = hours.until
     }
 }
 

@@ -281,7 +281,10 @@ struct DeskTests {
                 try await browser.until(
                     "/6 rows are back in the queue/.test(document.getElementById('toast').textContent)")
                 try await browser.until("document.querySelectorAll('#dead-letters-panel .letters').length === 1")
+                let button = "return document.getElementById('confirm-yes').className"
+                #expect(try await browser.evaluate(button, as: String.self) == "primary")
                 try await browser.click(".letters-scroll tbody tr:first-child td:last-child button:nth-child(2)")
+                #expect(try await browser.evaluate(button, as: String.self) == "final", "what can't be undone looks so")
                 try await browser.click("#confirm-yes")
                 try await browser.until("/1 row discarded/.test(document.getElementById('toast').textContent)")
                 #expect(collector.current.deadLetters.count == 53)
@@ -305,7 +308,7 @@ struct DeskTests {
                 #expect(
                     try await browser.evaluate(
                         "return document.querySelector('#verdict-detail strong').textContent", as: String.self)
-                        == "buffer failing")
+                        == "Buffer failing")
                 try await browser.click("#troubles a")
                 #expect(
                     try await browser.evaluate("return document.activeElement.id", as: String.self) == "card-upload")

@@ -217,9 +217,15 @@ extension DeskTests {
                         const links = [...document.querySelectorAll('nav a:not([hidden])')].map((link) => link.hash.slice(1));
                         return ['fleet', 'relay'].every((id) => links.includes(id)) && links.every((id) => document.getElementById(id).checkVisibility());
                         """, as: Bool.self))
-                for width in Self.widths + [641, 961, 1280, 1501] {
+                for width in Self.widths + [641, 961, 1280, 1440, 1501] {
                     try await browser.resize(width: width, height: 900)
                     try await browser.until("window.innerWidth === \(width)")
+                    let broken = try await browser.evaluate(
+                        """
+                        return [...document.querySelectorAll('.card dt')]
+                          .filter((name) => name.offsetHeight > 24).map((name) => name.textContent);
+                        """, as: [String].self)
+                    #expect(broken == [], "a name in two lines at \(width)")
                     let wide = try await browser.evaluate(
                         """
                         return [document.documentElement, ...document.querySelectorAll('.scroll, .card h3')]
@@ -228,6 +234,109 @@ extension DeskTests {
                         """, as: [String].self)
                     #expect(wide == [], "at \(width)")
                 }
+            }
+        }
+    }
+
+    @Test func `on a phone an event is one line, and its kind is the feed's letter`() async throws {
+        try await RunningServer.run(collector: .market()) { server in
+            let now = WallClock.microseconds()
+            var batch = EventBatch(connection: "primary", receivedMicroseconds: now)
+            let symbol = try #require(Symbol("AAPL"))
+            batch.quotes = [
+                Quote(symbol: symbol, time: now / 1000, bid: 142.33, bidSize: 1700, ask: 142.34, askSize: 400)
+            ]
+            batch.trades = [Trade(symbol: symbol, time: now / 1000, price: 142.33, size: 100)]
+            _ = server.tap.offer(batch)
+            try await Browser.run { browser in
+                try await browser.resize(width: 390, height: 844)
+                try await browser.open(Self.page(server, "#events"))
+                try await browser.until("document.querySelectorAll('#events-body tr').length === 2")
+                let values = try await browser.evaluate(
+                    """
+                    return [...document.querySelectorAll('#events-body .num')].map((cell) => {
+                      const range = document.createRange();
+                      range.selectNodeContents(cell);
+                      return range.getClientRects().length;
+                    });
+                    """, as: [Int].self)
+                #expect(values == [1, 1])
+                let kinds = try await browser.evaluate(
+                    """
+                    return [...document.querySelectorAll('#events-body .kind')]
+                      .map((cell) => [cell.textContent, cell.dataset.code, getComputedStyle(cell).fontSize].join(' ')).sort();
+                    """, as: [String].self)
+                #expect(kinds == ["quote Q 0px", "trade T 0px"])
+            }
+        }
+    }
+
+    @Test(arguments: ["holiday", "regular"])
+    func `silence is trouble only while the market trades, and the head says whether it does`(session: String)
+        async throws
+    {
+        try await RunningServer.run(collector: Self.market(["AAA"])) { server in
+            let old = WallClock.microseconds() - 7200 * 1_000_000
+            var batch = EventBatch(connection: "primary", receivedMicroseconds: old)
+            batch.trades = [Trade(symbol: try #require(Symbol("AAA")), time: old / 1000, price: 10, size: 1)]
+            _ = server.tap.offer(batch)
+            try await Browser.run { browser in
+                try await browser.prepare(
+                    """
+                    const ask = window.fetch;
+                    window.fetch = async (url, options) => {
+                      const answer = await ask(url, options);
+                      if (!String(url).includes('/api/events')) return answer;
+                      const told = (text) => text.replace(/"market":\\{[^}]*\\}/, '"market":{"session":"\(session)","until_ms":1795770000000}');
+                      return new Response(answer.body.pipeThrough(new TextDecoderStream()).pipeThrough(new TransformStream({
+                        transform: (text, stream) => stream.enqueue(told(text)),
+                      })).pipeThrough(new TextEncoderStream()), answer);
+                    };
+                    """)
+                try await browser.open(Self.page(server, "#freshness?tz=utc"))
+                let words = session == "holiday" ? "Market closed, a holiday, until" : "Market open until"
+                try await browser.until("document.getElementById('market').textContent.startsWith('\(words)')")
+                #expect(
+                    try await browser.evaluate("return document.getElementById('market').textContent", as: String.self)
+                        .hasSuffix("27 Nov 09:00 UTC"))
+                try await browser.until("document.getElementById('fresh-map').dataset.count === '1'")
+                // What is drawn follows in the next frame.
+                try await browser.evaluate(
+                    "await new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go))); return true",
+                    as: Bool.self)
+                let color = session == "holiday" ? "cover-none" : "age-6"
+                #expect(try await browser.hasColor(color, in: "#fresh-map", x: 2, y: 2))
+                #expect(
+                    try await browser.evaluate(
+                        "return document.getElementById('fresh-resting').hidden", as: Bool.self)
+                        == (session == "regular"))
+            }
+        }
+    }
+
+    @Test func `a symbol that is not collected is told of without an error, and an only box leads to no fleet`()
+        async throws
+    {
+        let collector = StagedCollector.market()
+        collector.change { state in
+            state.snapshot.fleet = FleetBoard.Status()
+            let report = FleetReport(id: "test-box", group: nil, host: "host", version: "1.2.3", fileID: "1")
+            state.fleet?.fleet = Fleet([FleetRow(report: report, seen: Self.start, age: 1)])
+            state.fleet?.age = 0
+        }
+        try await RunningServer.run(collector: collector) { server in
+            try await Browser.run { browser in
+                try await browser.open(Self.page(server, "#symbol?symbol=NOPE"))
+                try await browser.until(
+                    "document.getElementById('symbol-about').textContent.includes('not collected')"
+                        + " && !document.getElementById('card-fleet').hidden")
+                try await browser.until("document.querySelector('#card-fleet .figure').innerText.includes('of 1 box')")
+                #expect(
+                    try await browser.evaluate(
+                        "return document.querySelector('#card-fleet a').checkVisibility()", as: Bool.self)
+                        == false)
+                let complaints = try await browser.complaints()
+                #expect(complaints == [])
             }
         }
     }
@@ -298,10 +407,16 @@ extension DeskTests {
                 try await browser.until("/Can't be filled\\s*1/.test(\(card).innerText)")
                 let text = try await browser.evaluate("return \(card).innerText", as: String.self)
                 #expect(text.contains(/5\s*gaps/) && text.contains(/Filled\s*2/) && text.contains(/Not all filled\s*2/))
+                #expect(text.contains("1 gap is not filled yet"))
+                let level = "\(card).querySelector('.badge').dataset.level"
+                #expect(try await browser.evaluate("return \(level)", as: String.self) == "degraded")
                 // Days are not compared: neither good nor bad.
-                #expect(
-                    try await browser.evaluate("return \(card).querySelector('.badge').dataset.level", as: String.self)
-                        == "off")
+                collector.change { state in
+                    for index in state.gaps.indices where state.gaps[index].state == .open {
+                        state.gaps[index].state = .empty
+                    }
+                }
+                try await browser.until("\(level) === 'off'")
                 try await browser.click("#card-completeness a")
                 #expect(try await browser.evaluate("return document.activeElement.id", as: String.self) == "gaps")
             }

@@ -137,7 +137,7 @@ public struct UniverseResolver: Sendable {
                     "universe key \(quoted(key.text)) brings no symbol: its groups are empty; import or pull members",
                 warnings: warnings)
         }
-        var text = "universe key \(quoted(key.text)) names no group of environment \(environment)"
+        var text = "universe key \(quoted(key.text)) names no universe or ETF of environment \(environment)"
         let nearest = choice.unknown.flatMap(\.nearest)
         if catalogue.isEmpty {
             text += ", which has no groups at all: import or pull some first"

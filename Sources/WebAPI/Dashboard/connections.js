@@ -44,7 +44,7 @@ class Column {
       : `${format.count(state.confirmed_tickers)} of ${format.count(state.assigned_tickers)}`;
     const pairs = [
       ['Confirmed', symbols],
-      ['Events/s, 1 s · 60 s', `${format.rate(state.rates.one_second)} · ${format.rate(state.rates.one_minute)}`],
+      ['Over a minute', `${format.rate(state.rates.one_minute)}/s`],
       ['Events', format.count(state.message_count)],
       ['Last event', state.last_event_ms === null ? 'none yet' : format.ago((now - state.last_event_ms) / 1000)],
       ['Latency, p99', format.duration(state.latency.p99_seconds)],
@@ -79,7 +79,7 @@ export class Connections {
     button.addEventListener('click', async () => {
       const agreed = await confirm(
         'Rebalance the connections?',
-        'Symbols move between connections until the load is even. A symbol keeps coming while it moves.',
+        'Symbols move between connections until the load is even, also away from where the settings name them; a restart puts these back. A symbol keeps coming while it moves.',
         'Rebalance');
       if (!agreed) return;
       await act(button, async () => {

@@ -14,12 +14,13 @@ export function toast(text, level = 'ok') {
   hideToast = setTimeout(() => { box.hidden = true; }, level === 'ok' ? 6000 : 12000);
 }
 
-// Resolves to whether the person agreed.
-export function confirm(title, text, action) {
+// Resolves to whether the person agreed; `isFinal` marks what can't be undone.
+export function confirm(title, text, action, { isFinal = false } = {}) {
   const dialog = byId('confirm');
   byId('confirm-title').textContent = title;
   byId('confirm-text').textContent = text;
   byId('confirm-yes').textContent = action;
+  byId('confirm-yes').className = isFinal ? 'final' : 'primary';
   dialog.returnValue = 'no';
   dialog.showModal();
   return new Promise((resolve) => {

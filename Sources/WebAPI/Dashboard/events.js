@@ -28,7 +28,7 @@ function value(event) {
 export function cells(event) {
   return [
     el('td', {}, format.instant(event.time_ms)),
-    el('td', { class: 'kind' }, KINDS[event.kind] ?? event.kind),
+    el('td', { class: 'kind', 'data-code': event.kind }, KINDS[event.kind] ?? event.kind),
     el('td', { class: 'ticker' }, event.symbol),
     el('td', { class: 'num' }, value(event)),
     el('td', {}, event.connection),

@@ -41,6 +41,15 @@ export function duration(seconds) {
   return `${whole.format(seconds / 31557600)} years`;
 }
 
+// What an axis up to so many seconds counts in.
+export function durationUnit(seconds) {
+  if (seconds < 1) return { size: 0.001, name: ' ms' };
+  if (seconds < 120) return { size: 1, name: ' s' };
+  if (seconds < 7200) return { size: 60, name: ' min' };
+  if (seconds < 172800) return { size: 3600, name: ' h' };
+  return { size: 86400, name: ' d' };
+}
+
 // Moments are milliseconds since the Unix epoch.
 export const time = (milliseconds) => zone.formats.clock.format(milliseconds);
 export const hour = (milliseconds) => zone.formats.hours.format(milliseconds);
@@ -52,6 +61,8 @@ const withDay = (milliseconds, format) => {
   return text === day(Date.now()) ? format.format(milliseconds) : `${text} ${format.format(milliseconds)}`;
 };
 
+// To the minute.
+export const minute = (milliseconds) => (date(milliseconds) === date(Date.now()) ? hour(milliseconds) : `${date(milliseconds)} ${hour(milliseconds)}`);
 // With the day where it is not today's.
 export const moment = (milliseconds) => (
   milliseconds === null || milliseconds === undefined ? '–' : withDay(milliseconds, zone.formats.clock));

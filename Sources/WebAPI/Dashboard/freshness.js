@@ -19,12 +19,14 @@ const SIZES = [
 ];
 const TYPES = { UNIVERSE: 'universe', ETF: 'ETF', SECTOR: 'sector', THEME: 'theme', SEGMENT: 'segment', CUSTOM: 'custom group' };
 const AT_ONCE = 6; // groups whose members are asked for
+const CALM = 65; // seconds; what is older is coloured as trouble
 // The upper ends in seconds; what each age looks like.
 const AGES = [
-  { to: 1.2, label: '1 s', fill: 'age-1' }, { to: 10, label: '10 s', fill: 'age-2' }, { to: 65, label: '1 min', fill: 'age-3' },
+  { to: 1.2, label: '1 s', fill: 'age-1' }, { to: 10, label: '10 s', fill: 'age-2' }, { to: CALM, label: '1 min', fill: 'age-3' },
   { to: 300, label: '5 min', fill: 'age-4' }, { to: 3600, label: '1 h', fill: 'age-5' }, { to: Infinity, label: 'older', fill: 'age-6' },
 ];
 const LISTED = 12;
+const RESTING = 'cover-none'; // while the market is closed, silence is no trouble
 
 export class Freshness {
   #entries = new Map();
@@ -36,6 +38,9 @@ export class Freshness {
   #members = new Map(); // of the groups of that type, by name
   #blocks = []; // {title, entries}, as drawn
   #at = 0; // when what is shown was so
+  #isClosed = false;
+  #takesAll = false;
+  #collected = Promise.withResolvers(); // once all is known that is collected
   #wholeAt = 0;
   #cells = []; // {entry, x, y}
   #cell = SIZES.at(-1);
@@ -89,12 +94,31 @@ export class Freshness {
     });
     byId('fresh-legend').replaceChildren(...AGES.map(({ label, fill }, index) => el(
       'li', {}, el('span', { class: `swatch ${fill}`, 'aria-hidden': 'true' }), index === AGES.length - 1 ? label : `≤ ${label}`)),
-      el('li', {}, el('span', { class: 'swatch age-none', 'aria-hidden': 'true' }), 'none yet'));
+      el('li', {}, el('span', { class: 'swatch age-none', 'aria-hidden': 'true' }), 'none yet'),
+      el('li', { id: 'fresh-resting', hidden: true }, el('span', { class: `swatch ${RESTING}`, 'aria-hidden': 'true' }), 'market closed'));
     this.#listen();
   }
 
   // What last came of a symbol.
   of(symbol) { return this.#entries.get(symbol); }
+
+  // The first symbol that anything came of.
+  get first() { return this.#sorted.find((entry) => entry.last_event_ms !== null)?.symbol; }
+
+  // Whether a symbol is collected.
+  async collects(symbol) {
+    await this.#collected.promise;
+    return this.#takesAll || [...this.#entries.keys()].some((known) => known.toUpperCase() === symbol.toUpperCase());
+  }
+
+  // What the market does.
+  market({ session }) {
+    const isClosed = session === 'closed' || session === 'holiday';
+    if (isClosed === this.#isClosed) return;
+    this.#isClosed = isClosed;
+    byId('fresh-resting').hidden = !isClosed;
+    this.#paint();
+  }
 
   // The connections' names, and whether what they collect may have changed.
   connections(states) {
@@ -102,7 +126,8 @@ export class Freshness {
     if (shape === this.shape) return;
     this.shape = shape;
     this.#names = new Map(states.map((each) => [each.id, each.name]));
-    this.reload();
+    this.#takesAll = states.some((each) => each.takes_all);
+    this.reload().then(this.#collected.resolve);
   }
 
   // The groups to choose from.
@@ -229,6 +254,11 @@ export class Freshness {
 
   #age(entry) { return entry.last_event_ms === null ? null : Math.max(0, this.#at - entry.last_event_ms) / 1000; }
 
+  #fill(age) {
+    if (age === null) return null;
+    return this.#isClosed && age > CALM ? RESTING : AGES.find((each) => age <= each.to).fill;
+  }
+
   #tell() {
     const counts = new Map();
     for (const entry of this.#sorted) {
@@ -289,17 +319,17 @@ export class Freshness {
     const isSearching = this.#wanted !== '';
     for (const { entry, x, y } of this.#cells) {
       const age = this.#age(entry);
-      const look = age === null ? null : AGES.find((each) => age <= each.to);
+      const fill = this.#fill(age);
       context.globalAlpha = !isSearching || this.#fits(entry) ? 1 : 0.15;
-      if (look) {
-        context.fillStyle = color(look.fill);
+      if (fill) {
+        context.fillStyle = color(fill);
         context.fillRect(x, y, wide, high);
       } else {
         context.strokeStyle = color('edge');
         context.strokeRect(x + 0.5, y + 0.5, wide - 1, high - 1);
       }
       if (isNamed) {
-        context.fillStyle = look ? contrast(look.fill) : color('muted');
+        context.fillStyle = fill ? contrast(fill) : color('muted');
         context.fillText(entry.symbol, x + 5, y + high / 2 + 4, wide - 10);
       }
       if (!entry.is_confirmed) {

@@ -25,10 +25,10 @@ const ORDER = Object.keys(KINDS);
 const LISTED = 6;
 const AGE = 5000; // what becomes of a gap changes no count
 
-function symbols(gap) {
-  if (gap.symbol_count === 0) return 'all';
-  const names = gap.symbols.slice(0, LISTED).join(', ');
-  return gap.symbol_count > LISTED ? `${format.count(gap.symbol_count)}: ${names} …` : names || format.count(gap.symbol_count);
+function symbols(gap, pick) {
+  if (!gap.symbols.length) return gap.symbol_count === 0 ? 'all' : format.count(gap.symbol_count);
+  const names = gap.symbols.slice(0, LISTED).map((symbol) => el('button', { type: 'button', class: 'link', onclick: () => pick(symbol, gap) }, symbol));
+  return gap.symbol_count > LISTED ? [...names, `of ${format.count(gap.symbol_count)}`] : names;
 }
 
 const NEAR = 2000; // between the ends of the gaps that one outage leaves
@@ -57,12 +57,13 @@ export function outages(gaps, alike = ['connection', 'cause']) {
 
 export const cause = (gap) => CAUSES[gap.cause] ?? gap.cause.replaceAll('_', ' ');
 
+// `pick` is called with a symbol and its gap; without it the gaps are one symbol's, and name none.
 export function gapTable(gaps, { title = 'Gaps', pick } = {}) {
   const filled = (gap) => {
     const parts = [gap.filled_bars ? format.plural(gap.filled_bars, 'bar') : '', gap.filled_ticks ? format.plural(gap.filled_ticks, 'tick') : ''].filter(Boolean);
     return parts.length ? `: ${parts.join(', ')}` : '';
   };
-  return table(title, [`Since, ${zone.name}`, 'Lasted', 'Missed', 'Cause', 'Outcome', 'Connection', 'Symbols'], outages(gaps, ALIKE).map((gap) => el(
+  return table(title, [`Since, ${zone.name}`, 'Lasted', 'Missed', 'Cause', 'Outcome', 'Connection', ...(pick ? ['Symbols'] : [])], outages(gaps, ALIKE).map((gap) => el(
     'tr', { 'data-gap': gap.id },
     el('td', { class: 'keep' }, format.moment(gap.from_ms)),
     el('td', { class: 'keep' }, gap.to_ms === null ? 'under way' : `${format.duration((gap.to_ms - gap.from_ms) / 1000)}${gap.is_uncertain ? ' ?' : ''}`),
@@ -70,10 +71,7 @@ export function gapTable(gaps, { title = 'Gaps', pick } = {}) {
     el('td', {}, cause(gap)),
     el('td', { title: gap.detail }, `${STATES[gap.state] ?? gap.state}${filled(gap)}`, gap.detail ? el('span', { class: 'muted small block' }, gap.detail) : null),
     el('td', {}, gap.connection),
-    el('td', {}, pick && gap.symbols.length
-      ? gap.symbols.slice(0, LISTED).map((symbol) => el('button', { type: 'button', class: 'link', onclick: () => pick(symbol, gap) }, symbol))
-        .concat(gap.symbol_count > LISTED ? [`of ${format.count(gap.symbol_count)}`] : [])
-      : symbols(gap)))));
+    pick ? el('td', {}, symbols(gap, pick)) : null)));
 }
 
 export class Gaps {

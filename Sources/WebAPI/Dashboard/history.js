@@ -31,10 +31,10 @@ export class History {
   #marks = [];
   #names = new Map();
   #uploads = true;
-  #rates = new LineChart('Events per second', { show: format.rate, axis: format.compact, unit: 'events/s', hint: HINT, sums: true });
-  #pending = new LineChart('Buffer depth', { show: format.count, axis: format.compact, unit: 'rows to upload', hint: HINT });
-  #lag = new LineChart('Upload lag', { show: format.duration, unit: 'behind', hint: HINT });
-  #latency = new LineChart('Feed latency', { show: format.duration, unit: 'p99', hint: HINT });
+  #rates = new LineChart('Events per second', { show: format.rate, unit: 'events/s', hint: HINT, sums: true });
+  #pending = new LineChart('Buffer depth', { show: format.count, unit: 'rows to upload', hint: HINT });
+  #lag = new LineChart('Upload lag', { show: format.duration, axis: format.durationUnit, unit: 'behind', hint: HINT });
+  #latency = new LineChart('Feed latency', { show: format.duration, axis: format.durationUnit, unit: 'p99', hint: HINT });
 
   constructor() {
     zone.listen(() => this.#draw());

@@ -144,7 +144,7 @@ export class Letters {
     const agreed = await confirm(
       `Discard ${format.plural(count, 'row')} for good?`,
       `The rows (${what}) leave the file and count as discarded. Your browser keeps them as a download of JSON lines.`,
-      'Discard');
+      'Discard', { isFinal: true });
     if (!agreed) return;
     await act(button, async () => {
       const { discarded_count: gone, rows } = await load('/api/dead-letters/discard', { method: 'POST', body: choice });

@@ -30,8 +30,8 @@ export class LineChart {
   #current = '–';
   #scale = null;
 
-  // `show` formats a value, `axis` one beside the lines; `span` is the time drawn, in seconds; `sums` says that the figure is the lines' sum.
-  constructor(title, { show, axis = show, unit = '', span = 3600, hint, sums = false }) {
+  // `show` formats a value, `axis` says what the values beside the lines are counted in, by the highest; `span` is the time drawn, in seconds; `sums` says that the figure is the lines' sum.
+  constructor(title, { show, axis = () => ({ size: 1, name: '' }), unit = '', span = 3600, hint, sums = false }) {
     this.title = title;
     this.sums = sums;
     this.axis = axis;
@@ -123,7 +123,8 @@ export class LineChart {
     const from = Math.max(to - this.#span, Math.min(first, to - 300));
     const drawn = this.#points.filter((point) => point.time >= from);
     const highest = Math.max(...drawn.flatMap((point) => this.#series.map(({ key }) => point.values[key] ?? 0)));
-    const top = ceiling(highest, 3);
+    const { size, name: counted } = this.axis(highest);
+    const top = ceiling(highest / size, 3) * size;
     const x = linear(from, to, LEFT, width - RIGHT);
     const y = linear(0, top, height - BOTTOM, TOP);
     const parts = [];
@@ -132,9 +133,10 @@ export class LineChart {
       const [left, right] = [x(Math.max(from, mark.from)), x(Math.min(to, mark.isOpen ? to : mark.to))];
       parts.push(svg('rect', { class: 'mark', x: left, y: TOP, width: Math.max(2, right - left), height: height - BOTTOM - TOP }));
     }
-    for (const value of ticks(0, top, 3)) {
-      parts.push(svg('line', { class: 'rule', x1: LEFT, x2: width - RIGHT, y1: y(value), y2: y(value) }));
-      parts.push(svg('text', { x: LEFT - 6, y: y(value) + 4, 'text-anchor': 'end' }, this.axis(value)));
+    for (const mark of ticks(0, top / size, 3)) {
+      const place = y(mark * size);
+      parts.push(svg('line', { class: 'rule', x1: LEFT, x2: width - RIGHT, y1: place, y2: place }));
+      parts.push(svg('text', { x: LEFT - 6, y: place + 4, 'text-anchor': 'end' }, `${format.compact(mark)}${counted}`));
     }
     for (const time of timeTicks(from, to, width > 420 ? 5 : 3)) {
       if (x(time) < LEFT + 14 || x(time) > width - RIGHT - 14) continue;

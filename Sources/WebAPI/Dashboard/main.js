@@ -36,7 +36,7 @@ const stream = new LiveStream();
 const contact = new Contact();
 const overview = new Overview(open);
 const history = new History();
-const symbolView = new SymbolView({ now, freshness: (symbol) => freshness.of(symbol) });
+const symbolView = new SymbolView({ now, freshness: (symbol) => freshness.of(symbol), collects: (symbol) => freshness.collects(symbol) });
 const showSymbol = (symbol) => symbolView.choose(symbol, { moves: true });
 const freshness = new Freshness({ choose: showSymbol, changed: (symbols) => symbolView.suggest(symbols) });
 const gaps = new Gaps({
@@ -105,9 +105,9 @@ function startZone() {
   });
 }
 
-// Until somebody chooses a symbol, one that has events is shown.
+// Until somebody chooses a symbol, the first that has events is shown.
 function suggestSymbol(found) {
-  if (!symbolView.isChosen && found?.length) symbolView.choose(found[0].symbol, { keeps: true });
+  if (!symbolView.isChosen && found?.length) symbolView.choose(freshness.first ?? found.map((event) => event.symbol).sort()[0], { keeps: true });
 }
 
 stream.addEventListener('open', () => {
@@ -116,8 +116,7 @@ stream.addEventListener('open', () => {
   letters.forget();
   history.reload().catch(() => {});
   universes.reload();
-  freshness.reload();
-  events.refill().then(suggestSymbol);
+  Promise.all([events.refill(), freshness.reload()]).then(([found]) => suggestSymbol(found));
 });
 stream.addEventListener('lost', ({ detail }) => contact.lost(detail));
 stream.addEventListener('left', () => contact.left());
@@ -134,6 +133,7 @@ stream.addEventListener('metrics_update', ({ detail }) => {
   showOverview();
   connections.show(detail.connections, detail.timestamp_ms);
   history.take(detail.point, detail.connections, detail.sync.is_configured);
+  freshness.market(detail.market);
   freshness.connections(detail.connections);
   gaps.refresh(detail.buffer.gaps);
   letters.refresh(detail.buffer.dead_letters, detail.sync.is_configured);

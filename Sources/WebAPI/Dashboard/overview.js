@@ -5,8 +5,13 @@ import { load } from './api.js';
 import { act, confirm } from './dialogs.js';
 import { byId, el, facts, setLevel, setText } from './dom.js';
 import * as format from './format.js';
+import { zone } from './zone.js';
 
 const ORDER = ['failing', 'degraded', 'ok'];
+const SESSIONS = {
+  closed: 'Market closed until', holiday: 'Market closed, a holiday, until', pre_market: 'Before the session, until', regular: 'Market open until',
+  after_hours: 'After the session, until',
+};
 
 function verdict(level, connections) {
   if (level === 'ok') return 'Collecting';
@@ -43,6 +48,7 @@ class Card {
 
   // `checks` are the health checks that it shows.
   constructor(title, checks) {
+    this.title = title;
     this.checks = checks;
     this.badge = el('span', { class: 'badge', 'data-level': 'unknown' }, '…');
     this.value = el('span', {}, '–');
@@ -104,6 +110,7 @@ export class Overview {
   #cards = [this.#feed, this.#buffer, this.#upload, this.#completeness, this.#universes, this.#process, this.#relay, this.#fleet, this.#others];
   #push = el('button', { type: 'button', id: 'push' }, 'Push now…');
   #letters = el('a', { href: '#dead-letters', class: 'small' }, 'Dead letters');
+  #boxes = el('a', { href: '#fleet', class: 'small' }, 'Boxes');
   #meter = el('span');
   #open;
 
@@ -113,7 +120,7 @@ export class Overview {
     this.#upload.foot.append(this.#letters, this.#push);
     this.#completeness.foot.append(el('a', { href: '#gaps', class: 'small' }, 'Gaps'));
     this.#relay.foot.append(el('a', { href: '#relay', class: 'small' }, 'Clients'));
-    this.#fleet.foot.append(el('a', { href: '#fleet', class: 'small' }, 'Boxes'));
+    this.#fleet.foot.append(this.#boxes);
     this.#buffer.facts.before(el('div', { class: 'meter', 'aria-hidden': 'true' }, this.#meter));
     byId('cards').append(...this.#cards.map((card) => card.element));
     for (const card of [this.#relay, this.#fleet, this.#others]) card.element.hidden = true;
@@ -123,7 +130,7 @@ export class Overview {
 
   // What was last read beside the state, null before: the number of groups, the boxes that share the database, the newest gaps.
   show(status, { groups, fleet, gaps }) {
-    const { buffer, sync, health, process, cache, relay } = status;
+    const { buffer, sync, health, process, relay } = status;
     this.#showVerdict(status);
 
     const events = status.connections.reduce((sum, each) => sum + each.messages_per_second, 0);
@@ -151,23 +158,24 @@ export class Overview {
     const next = sync.next_pass_ms === null ? 'under way' : format.within((sync.next_pass_ms - status.timestamp_ms) / 1000);
     this.#upload.show(isOn ? format.duration(sync.lag_seconds) : 'off', isOn ? 'behind' : '', isOn ? [
       ['Rows uploaded', format.count(sync.rows_uploaded)],
-      ['Rows refused', format.count(sync.rows_refused)],
+      ['Dead letters', format.count(buffer.dead_letters)],
       ['Caught up', sync.last_success_age_seconds === null ? 'never' : format.ago(sync.last_success_age_seconds)],
       [isTrouble ? 'Next try' : 'Next pass', next],
     ] : [], health, { off: isOn ? null : 'DATABASE_URI is not set: what is collected stays in the file, until its cap.' });
     this.#push.hidden = !isOn;
     this.#letters.hidden = buffer.dead_letters === 0;
 
+    const unfilled = gaps?.filter((gap) => gap.state === 'open').length ?? 0;
+    const more = unfilled ? { gaps: { status: 'degraded', detail: `${format.plural(unfilled, 'gap is', 'gaps are')} not filled yet.` } } : {};
     const inState = (...states) => gaps === null ? '–' : format.count(gaps.filter((gap) => states.includes(gap.state)).length) + (buffer.gaps > gaps.length ? ' or more' : '');
     this.#completeness.show(format.count(buffer.gaps), buffer.gaps === 1 ? 'gap' : 'gaps', buffer.gaps ? [
       ['Filled', inState('filled', 'empty', 'covered')],
       ['Not all filled', inState('open', 'partial')],
       ["Can't be filled", inState('unfillable')],
-    ] : [], health, { off: status.reconcile ? null : 'No day is compared with the tape: RECONCILE_AT is not set.' });
+    ] : [], health, { off: status.reconcile ? null : 'No day is compared with the tape: RECONCILE_AT is not set.', more });
 
     this.#universes.show(groups === null ? '–' : format.count(groups), groups === 1 ? 'group' : 'groups', [
       ['Environment', status.environment],
-      ['Cache hit rate', cache?.hit_rate === null || !cache ? '–' : `${(cache.hit_rate * 100).toFixed(1)} %`],
     ], health);
 
     this.#process.show(format.bytes(process.resident_bytes), 'memory', [
@@ -197,6 +205,7 @@ export class Overview {
 
   // Green only while the other boxes are well too.
   #showFleet({ fleet: own, shard, health }, fleet) {
+    this.#boxes.hidden = byId('fleet').hidden;
     if (!fleet) return this.#fleet.show('–', 'boxes', [], { checks: {} });
     const { boxes } = fleet;
     const others = boxes.filter((box) => box.id !== fleet.collector && box.status !== 'ok');
@@ -221,6 +230,8 @@ export class Overview {
     const level = worst(checks.map(([, check]) => check));
     setLevel(byId('verdict'), level);
     setText(byId('verdict'), verdict(level, status.connections));
+    const { session, until_ms: until } = status.market;
+    setText(byId('market'), `${SESSIONS[session]} ${format.minute(until)} ${zone.name}`);
     document.title = `${level === 'ok' ? '' : level === 'degraded' ? '(!) ' : '(!!) '}${status.collector} · EdgeTick`;
     setText(byId('collector'), status.collector);
     byId('collector').title = status.collector;
@@ -229,9 +240,10 @@ export class Overview {
       .sort(([, one], [, other]) => ORDER.indexOf(one.status) - ORDER.indexOf(other.status));
     const link = ([name, check], isWhole) => {
       const card = this.#cards.find((each) => each.checks.includes(name)) ?? this.#others;
+      const title = name === card.checks[0] && card !== this.#others ? card.title : `${card.title}, ${name}`;
       return el(
         'a', { href: `#${card.element.id}`, class: 'trouble', 'data-level': check.status, onclick: (event) => { event.preventDefault(); this.#open(card.element.id); } },
-        el('strong', {}, `${name} ${check.status}`), isWhole && check.detail ? `: ${check.detail}` : '');
+        el('strong', {}, `${title} ${check.status}`), isWhole && check.detail ? `: ${check.detail}` : '');
     };
     const text = troubles.map(([name, check]) => `${name} ${check.status} ${check.detail}`).join();
     const box = byId('verdict-detail');

@@ -33,11 +33,14 @@ export class SymbolView {
   #request = 0;
   #stream = new LiveStream();
   #freshness;
+  #collects;
   #now; // the collector's clock
 
-  constructor({ now, freshness }) {
+  // `freshness` says what last came of a symbol, `collects` whether it is collected.
+  constructor({ now, freshness, collects }) {
     this.#now = now;
     this.#freshness = freshness;
+    this.#collects = collects;
     this.#chart = new Candles({
       moved: ({ count, to }) => route.set({ span: count ?? '', to }, { replaces: true }),
       older: () => this.#loadOlder(),
@@ -226,6 +229,7 @@ export class SymbolView {
     route.set({ symbol: read }, { replaces: true });
     const name = byId('symbol-name');
     if (name.value.trim() === typed) name.value = read;
+    this.#describe();
   }
 
   // What is known of it beside its events.
@@ -233,7 +237,7 @@ export class SymbolView {
     const symbol = this.#symbol;
     const [stock, placement] = await Promise.all([
       load(`/api/stocks/${encodeURIComponent(symbol)}`).catch(() => null),
-      load(`/api/websocket/symbols/${encodeURIComponent(symbol)}`).catch((error) => ({ error })),
+      this.#collects(symbol).then((isCollected) => (isCollected ? load(`/api/websocket/symbols/${encodeURIComponent(symbol)}`) : {})).catch(() => ({})),
     ]);
     if (symbol !== this.#symbol && symbol.toUpperCase() !== this.#symbol.toUpperCase()) return;
     const places = placement.connections ?? [];

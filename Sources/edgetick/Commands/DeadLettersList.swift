@@ -6,7 +6,8 @@ import Wire
 /// Lists the rows that the database refused.
 struct DeadLettersList: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "list", abstract: "List refused rows with the database's reason, newest first.",
+        commandName: "list",
+        abstract: "List refused rows with the database's reason, newest first, and how many were refused alike.",
         discussion: """
             Example: edgetick dead-letters list --stream bars --json
 
@@ -26,11 +27,11 @@ struct DeadLettersList: AsyncParsableCommand {
     func run() async throws {
         try await reportingFailures {
             let settings = try options.settings()
-            let letters = try TickHistory(directory: settings.dataDirectory).deadLetters(
-                of: stream.map(DeadLetterSelection.stream), limit: limit)
+            let history = TickHistory(directory: settings.dataDirectory)
+            let letters = try history.deadLetters(of: stream.map(DeadLetterSelection.stream), limit: limit)
+            let groups = try history.deadLetterGroups()
             if json {
                 let total = try BufferReport.read(directory: settings.dataDirectory).deadLetters
-                let groups = try TickHistory(directory: settings.dataDirectory).deadLetterGroups()
                 return print(WireJSON.text(of: DeadLettersJSON(letters, groups: groups, total: total)))
             }
             guard !letters.isEmpty else { return printError("edgetick: there is no dead letter") }
@@ -45,7 +46,16 @@ struct DeadLettersList: AsyncParsableCommand {
                     event.map { WallClock.text(milliseconds: $0.time) } ?? "?", letter.sqlState, letter.reason,
                 ])
             }
-            printNow(table.text)
+            var alike = TextTable([
+                ("LETTERS", .right), ("STREAM", .left), ("SQLSTATE", .left), ("CONSTRAINT", .left), ("LAST", .left),
+            ])
+            for group in groups where stream.map({ $0 == group.stream.rawValue }) ?? true {
+                alike.add([
+                    group.count.grouped, group.stream.rawValue, group.sqlState, group.constraint ?? "-",
+                    WallClock.text(milliseconds: group.last),
+                ])
+            }
+            printNow(table.text + "\n" + alike.text)
         }
     }
 }

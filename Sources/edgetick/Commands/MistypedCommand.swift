@@ -24,9 +24,12 @@ enum MistypedCommand {
         }
         var command = root
         var path = root.configuration.commandName ?? ""
-        for argument in arguments {
+        for (place, argument) in arguments.enumerated() {
             let children = command.configuration.subcommands
-            guard !children.isEmpty, !argument.hasPrefix("-"), argument != "help" else { return nil }
+            guard !children.isEmpty, !argument.hasPrefix("-"), argument != "help" else {
+                return unknownOption(
+                    arguments[place...], of: command.configuration.defaultSubcommand ?? command, path)
+            }
             guard let child = children.first(where: { $0.configuration.commandName == argument }) else {
                 let near = NearestNames.nearest(
                     to: argument, among: children.compactMap { $0.configuration.commandName })
@@ -38,6 +41,28 @@ enum MistypedCommand {
             path += " " + argument
         }
         return nil
+    }
+
+    /// What to say of an option that the command doesn't have. The parser takes its value for an argument, and finds fault
+    /// with that first.
+    private static func unknownOption(
+        _ arguments: ArraySlice<String>, of command: any ParsableCommand.Type, _ path: String
+    ) -> String? {
+        let names = arguments.prefix { $0 != "--" }.filter { $0.hasPrefix("--") }.map { $0.prefix { $0 != "=" } }
+        guard !names.isEmpty else { return nil }
+        let known = options(of: command) + ownOptions
+        guard let option = names.first(where: { !known.contains(String($0)) }) else { return nil }
+        let near = NearestNames.nearest(to: String(option), among: known)
+        return "there is no option \(option)"
+            + (near.isEmpty ? "; \(path) --help lists them" : "; did you mean \(near.joined(separator: " or "))?")
+    }
+
+    /// The options that a command's help lists, at the beginning of lines: `--upstream/--no-upstream`, `-h, --help`.
+    private static func options(of command: any ParsableCommand.Type) -> [String] {
+        command.helpMessage(for: command, includeHidden: true, columns: 200).split(separator: "\n")
+            .filter { $0.hasPrefix("  -") }
+            .flatMap { $0.dropFirst(2).prefix { $0 != "<" }.split { " ,/".contains($0) } }
+            .filter { $0.hasPrefix("--") }.map { String($0) }
     }
 
     /// The arguments with `--from -2h` as `--from=-2h`: by themselves, `-2h` are an option `2` and the `h` of help.

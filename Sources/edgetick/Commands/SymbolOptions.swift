@@ -17,7 +17,10 @@ struct SymbolOptions: ParsableArguments {
         // A name with blanks in it is one name here, and no list.
         let misspelt = names.first { !$0.contains(",") && Symbol(spelled: $0) == nil }
         if let refused = misspelt ?? list.refused.first {
-            throw ValidationError("\"\(refused.escapingControls)\" is not a symbol; write AAPL or BRK.B")
+            throw ValidationError(
+                "\"\(refused.escapingControls)\" is not a symbol; "
+                    + (TradingDay(refused) == nil
+                        ? "write AAPL or BRK.B" : "a day follows its option, such as --from \(refused)"))
         }
         guard !list.isWildcard, symbols == nil || !list.symbols.isEmpty else {
             throw ValidationError("--symbols: allowed: symbols separated by commas, such as AAPL,BRK.B")

@@ -26,13 +26,15 @@ enum SettingsDocument {
         return text
     }
 
-    /// A line a key for `edgetick config --help`.
+    /// The keys for `edgetick config --help`, each with its meaning below it.
     static var list: String {
         let keys = Settings.sections.flatMap { section in
             section.settings.map { ($0.name, $0.meaning) }
                 + (section.hasConnections ? Settings.Connection.settings(2).map { ($0.name, $0.meaning) } : [])
         }
-        return keys.map { "  \($0): \($1)" }.joined(separator: "\n")
+        return keys.map { name, meaning in
+            "  \(name)\n" + meaning.lines(of: 72, atMost: .max).map { "      \($0)" }.joined(separator: "\n")
+        }.joined(separator: "\n")
     }
 
     private static func table<Root>(_ settings: [Setting<Root>]) -> String {

@@ -75,7 +75,7 @@ struct StatusText {
         for connection in status.connections {
             let symbols =
                 connection.takes_all ? "all" : "\(connection.confirmed_tickers)/\(connection.assigned_tickers)"
-            let age = connection.last_message_ms.map { Double(status.timestamp_ms - $0) / 1000 }
+            let age = connection.last_event_ms.map { Double(status.timestamp_ms - $0) / 1000 }
             let columns = [
                 Self.short(connection.message_count).aligned(to: 12), (age.map { Self.ago($0) } ?? "-").aligned(to: 9),
                 Self.short(connection.error_count, width: 7).aligned(to: 7),
@@ -105,7 +105,7 @@ struct StatusText {
         return lines.isEmpty ? [] : ["STREAM           SINCE START     TO UPLOAD"] + lines
     }
 
-    /// What is lost, and what the database has.
+    /// What is lost, what the database has, and whether events are to be expected.
     private var vital: [String] {
         let buffer = status.buffer
         let lost = "dropped \(buffer.drops.grouped), \(gaps.text), dead letters \(buffer.dead_letters.grouped)"
@@ -122,7 +122,19 @@ struct StatusText {
                 let text = path.escapingControls
                 let room = max((width ?? .max) - 9, 20)
                 return "aside    " + paint(text.count > room ? "…" + text.suffix(room - 1) : text, .warning)
-            } + ["upload   \(upload)"]
+            } + ["upload   \(upload)", "market   \(market)"]
+    }
+
+    private var market: String {
+        let session =
+            switch status.market.session {
+            case .closed: "closed"
+            case .holiday: "closed, a holiday,"
+            case .preMarket: "before the session"
+            case .regular: "open"
+            case .afterHours: "after the session"
+            }
+        return "\(session) until \(WallClock.text(milliseconds: status.market.until_ms))"
     }
 
     private var figures: [String] {

@@ -15,6 +15,13 @@ import Testing
             ["status", "-watch"],
             "there is no option -watch; options of several letters begin with two hyphens: --watch"
         ),
+        (["coverage", "--dte", "2026-11-25"], "there is no option --dte; did you mean --date or --to?"),
+        (["status", "--wach=1"], "there is no option --wach; did you mean --watch?"),
+        (["dead-letters", "discard", "--al"], "there is no option --al; did you mean --all?"),
+        (
+            ["tail", "AAPL", "--something"],
+            "there is no option --something; edgetick tail --help lists them"
+        ),
         (
             ["query", "AAPL", "-2h"],
             "there is no option -2h; a number or a time follows its option, such as --from -2h"
@@ -30,7 +37,8 @@ import Testing
             [], ["--version"], ["--help"], ["help"], ["help", "status"], ["--generate-completion-script", "bash"],
             ["status", "--watch"], ["tail", "AAPL"], ["universe", "--json"],
             ["universe", "resolve", "nasdaq100"], ["query", "AAPL", "--from", "-2h"], ["status", "-h"],
-            ["universe", "import", "--", "-odd.csv"],
+            ["universe", "import", "--", "--odd.csv"], ["coverage", "--no-upstream", "--by=week"],
+            ["run", "--version"],
         ] as [[String]])
     func `what exists is left to its own parser`(arguments: [String]) {
         #expect(MistypedCommand.remark(arguments, root: EdgeTick.self) == nil)

@@ -22,7 +22,7 @@ import Testing
                 feed.status = failing ? .disconnected : .connected
                 (feed.assigned, feed.confirmed, feed.errors) = (symbols, Array(symbols.dropLast()), 42)
                 feed.events = [.trade: 123_456_789_012]
-                feed.lastMessage = 1_767_600_000_000
+                feed.lastEvent = 1_767_600_000_000
                 feed.lastError = FeedError(.closed, operation: "read", message: String(repeating: "x", count: 200))
             },
             connection(2, "all") { feed in
@@ -118,6 +118,19 @@ import Testing
         .map(place)
         #expect(order == order.sorted(), "\(order)")
         #expect(!lines.contains { $0.hasPrefix("trades") }, "a stream without rows has no line")
+    }
+
+    @Test func `a quiet day is told from a quiet feed`() throws {
+        var status = Self.status(name: "box", failing: false)
+        status.market.until_ms = 1_795_770_000_000
+        let texts: [(MarketHours.Session, String)] = [
+            (.closed, "closed until"), (.holiday, "closed, a holiday, until"), (.preMarket, "before the session until"),
+            (.regular, "open until"), (.afterHours, "after the session until"),
+        ]
+        for (session, text) in texts {
+            status.market.session = session
+            #expect(Self.page(status).contains("\nmarket   \(text) 2026-11-27T09:00:00Z\n"))
+        }
     }
 
     @Test func `rows don't wait for a database that there is none of`() {
