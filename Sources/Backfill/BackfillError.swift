@@ -20,7 +20,9 @@ public struct BackfillError: Error, Sendable, Equatable {
         case buffer
         /// The database could not be asked, or did not take the bars.
         case database
-        /// The provider's file can't be read, or is not what it should be.
+        /// The provider's file can't be opened or read.
+        case unreadableFile
+        /// The provider's file is not what it should be.
         case badFile
     }
 
@@ -32,7 +34,7 @@ public struct BackfillError: Error, Sendable, Equatable {
     var isRetryable: Bool {
         switch reason {
         case .tooManyRequests, .unreachable, .serverTrouble, .buffer, .database: true
-        case .invalidConfiguration, .keyRefused, .notAuthorized, .badAnswer, .badFile: false
+        case .invalidConfiguration, .keyRefused, .notAuthorized, .badAnswer, .unreadableFile, .badFile: false
         }
     }
 
@@ -40,7 +42,9 @@ public struct BackfillError: Error, Sendable, Equatable {
     public var concernsRequestAlone: Bool {
         switch reason {
         case .badAnswer, .notAuthorized, .serverTrouble: true
-        case .invalidConfiguration, .keyRefused, .tooManyRequests, .unreachable, .buffer, .database, .badFile: false
+        case .invalidConfiguration, .keyRefused, .tooManyRequests, .unreachable, .buffer, .database, .unreadableFile,
+            .badFile:
+            false
         }
     }
 

@@ -1,3 +1,4 @@
+import Glibc
 public import MarketData
 import Store
 import Synchronization
@@ -240,6 +241,16 @@ private struct Run<Encoder: RowEncoder> {
                 path: path,
                 cause: "\(other) is there, and a reader of both would have the rows twice; write to another directory")
         }
+        if let wanted = options.symbols, options.layout == .day, !options.replacesWhole, access(path, F_OK) == 0 {
+            let lacking = SymbolsNote(of: path).symbols?.subtracting(wanted)
+            guard lacking?.isEmpty == true else {
+                let others = lacking.map { "\($0.count.counted("other symbol"))" } ?? "all symbols"
+                throw ExportError(
+                    path: path,
+                    cause: "it is there with \(others): --force replaces it, --partition symbol writes a file a symbol "
+                        + "(to another directory)")
+            }
+        }
         return PartitionFile(
             stream, day, path: path,
             encoder: Encoder(stream, format: options.format, isCompressed: options.isCompressed))
@@ -249,6 +260,7 @@ private struct Run<Encoder: RowEncoder> {
     mutating func finish() throws(ExportError) {
         for (_, file) in files.sorted(by: { $0.value.path < $1.value.path }) {
             try file.finish()
+            if options.layout == .day { try SymbolsNote(of: file.path).note(options.symbols) }
             report.files.append(
                 .init(path: file.path, stream: file.stream, day: file.day, rows: file.rows, bytes: file.bytes))
             report.rounded += file.encoder.rounded

@@ -68,7 +68,7 @@ public struct AggregateRequest: Sendable, Equatable {
     }
 
     private static func time(_ text: String) -> Int64? {
-        Int64(text).flatMap { ReplaySpan.times.contains($0) ? $0 : nil }
+        Int64(text).flatMap { UnixTime.possible.contains($0) ? $0 : nil }
     }
 
     /// The answer in the provider's form, out of bars in the order asked for, at most ``limit``.

@@ -1,3 +1,5 @@
+import MarketData
+
 /// Which past events a subscription asks for.
 public struct ReplaySpan: Sendable, Equatable {
     /// A moment, as a client writes it.
@@ -9,7 +11,7 @@ public struct ReplaySpan: Sendable, Equatable {
 
         /// Reads a moment: `1704205800000`, `-15m`, `-90s`, `-2h`, `-1d`; `nil` when the text is none.
         init?(_ text: String) {
-            if let milliseconds = Int64(text), ReplaySpan.times.contains(milliseconds) {
+            if let milliseconds = Int64(text), UnixTime.possible.contains(milliseconds) {
                 self = .absolute(milliseconds)
                 return
             }
@@ -28,10 +30,6 @@ public struct ReplaySpan: Sendable, Equatable {
             }
         }
     }
-
-    /// The times that somebody may mean, in milliseconds since the Unix epoch: up to the end of the year 9999, so that
-    /// what is computed with them is a time too.
-    static let times: ClosedRange<Int64> = 0...253_402_300_799_999
 
     /// The first events' time.
     public var from: Moment

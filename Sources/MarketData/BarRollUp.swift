@@ -63,7 +63,7 @@ public struct BarRollUp: Sendable, Equatable {
     public func bars(of bars: [MarketData.Bar]) -> [Bar] {
         var found: [Bar] = []
         var weighted = (price: 0.0, volume: 0.0)
-        for bar in bars where Self.times.contains(bar.start) {
+        for bar in bars where UnixTime.possible.contains(bar.start) {
             if let last = found.last, bar.start < last.end {
                 var last = last
                 last.high = max(last.high, bar.high)
@@ -88,9 +88,6 @@ public struct BarRollUp: Sendable, Equatable {
         }
         return found
     }
-
-    /// The times of windows, up to the year 9999: a file may have any, and what is computed with it must be a time too.
-    private static let times: ClosedRange<Int64> = 0...253_402_300_799_999
 
     /// Without the last digits that binary sums and quotients have by chance: to six decimals, below 1 to nine.
     private static func rounded(_ value: Double) -> Double {

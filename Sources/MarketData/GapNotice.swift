@@ -72,6 +72,6 @@ public struct GapNotice: Sendable, Equatable {
 
     /// A time that somebody may mean, with which can be computed.
     private static func time(_ text: Substring) -> Int64? {
-        Int64(text).flatMap { (0...253_402_300_799_999).contains($0) ? $0 : nil }
+        Int64(text).flatMap { UnixTime.possible.contains($0) ? $0 : nil }
     }
 }

@@ -84,6 +84,25 @@ import Testing
         await rig.close()
     }
 
+    @Test func `bars that can be none are left out, and counted in the log`() async throws {
+        let server = try ScriptedREST { _ in
+            let bars = [(Self.noon, "5"), (Self.noon + 1, "5"), (Self.noon + Self.minute, "-5")].map { start, volume in
+                #"{"t":\#(start),"o":1,"h":1,"l":1,"c":1,"v":\#(volume)}"#
+            }
+            return (200, #"{"status":"OK","results":[\#(bars.joined(separator: ","))]}"#)
+        }
+        let rig = try Rig(server)
+        rig.record([Self.symbols[0]])
+        try await rig.buffer.flush()
+        let gap = try #require(try rig.gaps.first)
+        var filler = rig.filler
+        try await filler.fill(gap)
+        #expect(try await rig.starts() == [Self.noon])
+        let warnings = rig.log.lines(with: "impossible times or numbers")
+        #expect(warnings.count == 1 && warnings.first?.contains("bars=2 of=3 symbol=AAPL") == true, "\(warnings)")
+        await rig.close()
+    }
+
     @Test func `a next page that was read before ends the reading, and what was read is kept`() async throws {
         let server = try ScriptedREST { target in
             let number: Int64 = target.contains("cursor=b") ? 2 : target.contains("cursor=a") ? 1 : 0

@@ -78,6 +78,17 @@ private func bar(_ minute: Int, close: Double = 10, volume: Double = 100, vwap: 
         #expect(found.day.added == 1 && found.day.corrected == 3 && found.day.present == 390)
     }
 
+    @Test func `what is no number is different from any, as a table of the type numeric may hold it`() {
+        var tape = full
+        for index in tape.indices { tape[index].vwap = 10 }
+        var upstream = tape
+        upstream[3].vwap = .nan
+        upstream[4].open = .infinity
+        upstream[5].volume = .nan
+        let changes = compare(tape, tape, upstream: upstream).changes
+        #expect(changes.map(\.bar.start) == [3, 4, 5].map { full[$0].start })
+    }
+
     @Test func `fractions of a share and a column's rounding are no difference`() {
         var file = full
         file[0].volume = 100.75
@@ -131,8 +142,8 @@ private func bar(_ minute: Int, close: Double = 10, volume: Double = 100, vwap: 
         let starts: ClosedRange<Int64> = 0 ... .max
         let symbol = Symbol("AAPL")!
         #expect(
-            quick.bars(of: symbol, interval: .second, starts: starts)
-                == slow.bars(of: symbol, interval: .second, starts: starts))
+            quick.bars(of: symbol, interval: .second, starts: starts).bars
+                == slow.bars(of: symbol, interval: .second, starts: starts).bars)
         #expect(
             quick.nextURL == slow.nextURL && quick.status == slow.status && quick.results?.count == slow.results?.count)
     }
@@ -315,7 +326,7 @@ private func bar(_ minute: Int, close: Double = 10, volume: Double = 100, vwap: 
         let many = ([Self.header] + (0..<2000).map { line("AAPL", $0 % 390) }).joined(separator: "\n")
         #expect(try await refusal(many, cut: 100)?.message.contains("cut short") == true)
         let missing = await #expect(throws: BackfillError.self) { _ = try await read("/nonexistent.csv.gz", ["AAPL"]) }
-        #expect(missing?.reason == .badFile)
+        #expect(missing?.reason == .unreadableFile)
     }
 }
 

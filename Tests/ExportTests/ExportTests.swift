@@ -237,6 +237,31 @@ import Testing
         #expect(try export(workspace, .csv, streams: [.quotes], layout: layout).rows > 0)
     }
 
+    @Test func `an export of some symbols replaces no day's file that has others, unless it is told to`() async throws {
+        let workspace = try Workspace()
+        _ = try await Self.fill(workspace)
+        let (one, other) = try (#require(Symbol("IBM")), #require(Symbol("BRK.B")))
+        func rows(_ symbols: Set<Symbol>?, replacesWhole: Bool = false) throws -> Int {
+            try Exporter(
+                ExportOptions(
+                    streams: [.trades], days: Self.day...Self.day, symbols: symbols, format: .csv,
+                    replacesWhole: replacesWhole, directory: workspace.path + "/out")
+            ).export(fileIn: workspace.path).rows
+        }
+        #expect(try rows([one]) == 1)
+        #expect(try rows([one]) == 1)
+        let error = #expect(throws: ExportError.self) { try rows([other]) }
+        #expect(error?.cause.contains("it is there with 1 other symbol: --force") == true, "\(error?.cause ?? "")")
+        #expect(try rows([one, other]) == 2)
+        #expect(throws: ExportError.self) { try rows([one]) }
+        #expect(try rows([other], replacesWhole: true) == 1)
+        #expect(try rows([other]) == 1)
+        #expect(try rows(nil) == 2)
+        let whole = #expect(throws: ExportError.self) { try rows([one]) }
+        #expect(whole?.cause.contains("it is there with all symbols") == true)
+        #expect(try rows(nil) == 2)
+    }
+
     @Test func `compressed text is gzip that others read`() async throws {
         let workspace = try Workspace()
         _ = try await Self.fill(workspace)

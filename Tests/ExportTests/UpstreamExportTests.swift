@@ -65,4 +65,37 @@ import Upstream
         #expect(none.isEmpty)
         await reader.disconnect()
     }
+
+    @Test
+    func `what others make of a table comes out too: infinite times as none, whole numbers with decimals as whole`()
+        async throws
+    {
+        let workspace = try Workspace()
+        let cluster = try PostgresCluster.shared()
+        let database = try cluster.makeDatabase()
+        let configuration = try UpstreamConfiguration(uri: cluster.uri(database), collector: "tests")
+        _ = try await UpstreamSchema.migrate(configuration)
+        _ = try cluster.psql(
+            """
+            ALTER TABLE trades ALTER COLUMN sequence TYPE numeric(20, 2);
+            INSERT INTO trades (symbol, time, price, size, sequence, received_at, trf_time)
+            VALUES ('AAPL', '2026-01-05 15:00+00', 'NaN', 1, 9007199254740993, 'infinity', '-infinity'),
+                ('AAPL', '2026-01-05 15:01+00', 1, 1, 5.25, '294276-12-31', '4713-01-01 BC');
+            """, database: database)
+        let reader = UpstreamReader(configuration: configuration)
+        let options = ExportOptions(
+            streams: [.trades], days: Self.day...Self.day, format: .csv, directory: workspace.path + "/out")
+        let report = try await Exporter(options).export(upstream: [.trades: reader])
+        await reader.disconnect()
+        let lines = try String(contentsOfFile: options.path(of: .trades, Self.day, nil), encoding: .utf8)
+            .split(separator: "\n").map { $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init) }
+        func values(_ name: String) throws -> [String] {
+            let place = try #require(lines.first?.firstIndex(of: name))
+            return lines.dropFirst().map { $0[place] }.sorted()
+        }
+        #expect(report.rows == 2)
+        #expect(try values("sequence") == ["", "9007199254740993"])
+        #expect(try values("price") == ["", "1"])
+        #expect(try values("received_us") == ["", ""] && values("trf_time_ms") == ["", ""])
+    }
 }

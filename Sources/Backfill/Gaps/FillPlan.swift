@@ -88,7 +88,7 @@ public struct FillPlan: Sendable, Equatable {
     static func starts(_ kind: EventKind, from: Int64, to: Int64) -> ClosedRange<Int64>? {
         let length: Int64 = kind == .minuteBar ? 60_000 : 1000
         // The first window that may have been corrected, the last that ends by `to`.
-        let first = (from - reach) / length * length
+        let first = max(0, from - reach) / length * length
         let last = to / length * length - length
         return first <= last ? first...last : nil
     }

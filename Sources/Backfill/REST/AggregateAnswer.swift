@@ -80,17 +80,22 @@ struct AggregateAnswer: PagedAnswer {
         return try decode(bytes, what)
     }
 
-    /// The bars of a page; those outside the span that was asked for, or with impossible numbers, are left out.
-    func bars(of symbol: Symbol, interval: Bar.Interval, starts: ClosedRange<Int64>) -> [Bar] {
-        (results ?? []).compactMap { result in
+    /// The bars of a page that start within the span that was asked for, and how many of these can be none: they start within
+    /// a window, or have impossible numbers, and are left out.
+    func bars(
+        of symbol: Symbol, interval: Bar.Interval, starts: ClosedRange<Int64>
+    ) -> (bars: [Bar], impossible: Int) {
+        let wanted = (results ?? []).filter { starts.contains($0.t) }
+        let bars = wanted.compactMap { result -> Bar? in
             let numbers = [result.o, result.h, result.l, result.c, result.v]
-            guard starts.contains(result.t), result.t % interval.milliseconds == 0, numbers.allSatisfy(\.isFinite),
-                result.v >= 0
-            else { return nil }
+            guard result.t % interval.milliseconds == 0, numbers.allSatisfy(\.isFinite), result.v >= 0 else {
+                return nil
+            }
             return Bar(
                 symbol: symbol, interval: interval, start: result.t, end: result.t + interval.milliseconds,
                 open: result.o, high: result.h, low: result.l, close: result.c, volume: result.v,
                 vwap: result.vw.flatMap { $0.isFinite ? $0 : nil }, isOTC: result.otc)
         }
+        return (bars, wanted.count - bars.count)
     }
 }

@@ -122,7 +122,13 @@ public final class AggregatesClient: Sendable {
         try await pages(
             of: symbol, question + "?adjusted=false&sort=asc&limit=50000", "aggregates"
         ) { (answer: AggregateAnswer) async throws(BackfillError) in
-            try await page(answer.bars(of: symbol, interval: interval, starts: starts))
+            let (bars, impossible) = answer.bars(of: symbol, interval: interval, starts: starts)
+            if impossible > 0 {
+                logger.warning(
+                    "the REST server sent bars with impossible times or numbers; they are left out",
+                    metadata: ["symbol": "\(symbol)", "bars": "\(impossible)", "of": "\(bars.count + impossible)"])
+            }
+            try await page(bars)
             return true
         }
     }

@@ -95,6 +95,6 @@ extension DayBar {
         }
         guard abs(volume - bar.volume) < 1 else { return true }
         guard let vwap, let other = bar.vwap else { return false }
-        return abs(vwap - other) > abs(other) / 10_000
+        return !(abs(vwap - other) <= abs(other) / 10_000)
     }
 }

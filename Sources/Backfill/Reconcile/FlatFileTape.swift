@@ -188,7 +188,7 @@ final class GzipLines {
 
     init(path: String) throws(BackfillError) {
         guard let file = gzopen(path, "rbe") else {
-            throw BackfillError(.badFile, "\(path) can't be opened: \(String(cString: strerror(errno)))")
+            throw BackfillError(.unreadableFile, "\(path) can't be opened: \(String(cString: strerror(errno)))")
         }
         self.file = file
         self.path = path
@@ -228,7 +228,7 @@ final class GzipLines {
             var code: CInt = Z_OK
             _ = gzerror(file, &code)
             guard code != Z_ERRNO else {
-                throw BackfillError(.badFile, "\(path) can't be read: \(String(cString: strerror(errno)))")
+                throw BackfillError(.unreadableFile, "\(path) can't be read: \(String(cString: strerror(errno)))")
             }
             guard count >= 0, code == Z_OK || code == Z_STREAM_END else {
                 throw BackfillError(.badFile, "\(path) is damaged or cut short; get the file again")

@@ -60,15 +60,13 @@ struct UnfilledGaps: Sendable, Equatable {
         gaps = found.sorted { $0.key < $1.key }.map(\.value)
     }
 
-    /// The years 1970 to 9999.
-    private static let times: ClosedRange<Int64> = 0...253_402_300_799_999
-
     /// A row's gap; `nil` where damage made of it what no gap is.
     private static func sound(_ row: Row) -> Gap? {
         let gap = Gap(row)
-        let symbols: String? = Cells(row)["symbols"]
-        guard symbols == "*" || !gap.symbols.isEmpty, !gap.events.isEmpty, times.contains(gap.from),
-            gap.to.map({ times.contains($0) && $0 >= gap.from }) ?? true
+        let cells = Cells(row)
+        let symbols: String? = cells["symbols"]
+        guard symbols == "*" || !gap.symbols.isEmpty, !gap.events.isEmpty, gap.from == cells["from_ms"] ?? 0,
+            gap.to == cells["to_ms"]
         else { return nil }
         return gap
     }

@@ -21,9 +21,6 @@ struct FileSpan {
         var delay: Int64 { max(0, received - event) }
     }
 
-    /// Times that are believed: to the end of the year 9999.
-    private static let possible: ClosedRange<Int64> = 0...253_402_300_799_999
-
     /// When the file was made, in milliseconds since the Unix epoch; `nil` when that is lost.
     private let made: Int64?
     /// The first rows that are left.
@@ -46,7 +43,7 @@ struct FileSpan {
         made = created.flatMap { $0 >= 0 && $0 < now ? $0 / 1000 : nil }
         let alive: Int64? = times?["alive_us"]
         var firsts: [EventStream: Row] = [:]
-        var received = [alive].compactMap { $0.map { $0 / 1000 } }.filter(Self.possible.contains)
+        var received = [alive].compactMap { $0.map { $0 / 1000 } }.filter(UnixTime.possible.contains)
         var kinds = collected
         var connections: [String] = []
         for stream in EventStream.allCases {
@@ -60,7 +57,7 @@ struct FileSpan {
                         """
                 ).map(Cells.init)
                 guard let found, let event: Int64 = found["event"], let received: Int64 = found["received_us"],
-                    Self.possible.contains(event), Self.possible.contains(received / 1000)
+                    UnixTime.possible.contains(event), UnixTime.possible.contains(received / 1000)
                 else { return nil }
                 return (Row(event: event, received: received / 1000), found["connection"] ?? "")
             }

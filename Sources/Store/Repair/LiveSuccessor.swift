@@ -33,10 +33,11 @@ struct LiveSuccessor {
             return rows
         }
         guard let rows else { return nil }
-        for row in rows {
-            let (first, last): (Int64, Int64) = (row[1], row[2])
-            guard let stream = EventStream(rawValue: row[0]), first <= last else { continue }
-            waiting[stream, default: []].append(first...last)
+        for row in rows.map(Cells.init) {
+            guard let stream = row["stream"].flatMap({ EventStream(rawValue: $0) }),
+                let span = row.sequences("first_seq", "last_seq")
+            else { continue }
+            waiting[stream, default: []].append(span)
         }
     }
 

@@ -49,7 +49,7 @@ struct TicksRepair {
     /// Gives the file its new identifier, and notes the old one.
     private func identify(_ report: inout RepairReport) throws -> Bool {
         let row = try Row.fetchOne(database, sql: "SELECT id FROM buffer ORDER BY rowid LIMIT 1")
-        let found: String? = row.flatMap { BufferID.isValid($0["id"]) ? $0["id"] : nil }
+        let found = row.flatMap { Cells($0)["id"] }.flatMap { BufferID.isValid($0) ? $0 : nil }
         report.id = found ?? options.id?.lowercased()
         if let id = report.id, !BufferID.isValid(id) {
             throw StoreError(.invalid, operation: "repair", path: path, underlying: "\(id) is no UUID")
@@ -133,10 +133,7 @@ struct TicksRepair {
         let known = try Row.fetchAll(
             database, sql: "SELECT first_seq, last_seq FROM drops WHERE stream = ? AND first_seq IS NOT NULL",
             arguments: [table]
-        ).compactMap { row -> ClosedRange<Int64>? in
-            let (first, last): (Int64, Int64) = (row[0], row[1])
-            return first <= last ? first...last : nil
-        }
+        ).compactMap { Cells($0).sequences("first_seq", "last_seq") }
         let accounted = SequenceSpans(known)
         let fresh = holes.filter { !accounted.cover($0) }
         return try fresh.prefix(Self.mostLosses).map { hole in
@@ -198,7 +195,7 @@ struct TicksRepair {
                     SELECT seq, time FROM (SELECT seq, \(stream.timeColumn) AS time FROM \(stream.rawValue) ORDER BY seq LIMIT 1)
                     UNION ALL SELECT * FROM (SELECT seq, \(stream.timeColumn) FROM \(stream.rawValue) ORDER BY seq DESC LIMIT 1)
                     """
-            ).map { (sequence: $0[0] as Int64, time: $0[1] as Int64) }
+            ).map { (sequence: try Cells($0).required("seq") as Int64, time: try Cells($0).required("time") as Int64) }
             if salvage.losesBeginning(of: stream), let first = rows.first {
                 _ = try note(stream, at: first.sequence, from: nil, to: first.time)
             }

@@ -39,10 +39,11 @@ struct BatchRun {
 
     private mutating func appendBar(_ row: RowColumns, _ sequence: Int64) {
         guard let symbol = Symbol(utf8: row.bytes(2)),
-            let interval = Bar.Interval(rawValue: Int32(truncatingIfNeeded: row.integer(1) ?? 0))
+            let interval = row.smallInteger(1).flatMap({ Bar.Interval(rawValue: $0) }), let start = row.integer(3),
+            let end = row.integer(4)
         else { return skip(row, symbolAt: 2, timeAt: 3, sequence) }
         let bar = Bar(
-            symbol: symbol, interval: interval, start: row.integer(3) ?? 0, end: row.integer(4) ?? 0,
+            symbol: symbol, interval: interval, start: start, end: end,
             open: row.number(5) ?? .nan, high: row.number(6) ?? .nan, low: row.number(7) ?? .nan,
             close: row.number(8) ?? .nan, volume: row.number(9) ?? .nan, vwap: row.number(10),
             dayVolume: row.number(11), dayOpen: row.number(12), dayVWAP: row.number(13), averageSize: row.number(14),
@@ -61,9 +62,11 @@ struct BatchRun {
     }
 
     private mutating func appendTrade(_ row: RowColumns, _ sequence: Int64) {
-        guard let symbol = Symbol(utf8: row.bytes(1)) else { return skip(row, symbolAt: 1, timeAt: 2, sequence) }
+        guard let symbol = Symbol(utf8: row.bytes(1)), let time = row.integer(2) else {
+            return skip(row, symbolAt: 1, timeAt: 2, sequence)
+        }
         let trade = Trade(
-            symbol: symbol, time: row.integer(2) ?? 0, price: row.number(3) ?? .nan, size: row.number(4) ?? .nan,
+            symbol: symbol, time: time, price: row.number(3) ?? .nan, size: row.number(4) ?? .nan,
             exchange: row.smallInteger(5), tape: row.smallInteger(6), tradeID: text(row, 7), conditions: text(row, 8),
             sequence: row.integer(9), trfID: row.smallInteger(10), trfTime: row.integer(11),
             participantTime: row.integer(14))
@@ -74,9 +77,11 @@ struct BatchRun {
     }
 
     private mutating func appendQuote(_ row: RowColumns, _ sequence: Int64) {
-        guard let symbol = Symbol(utf8: row.bytes(1)) else { return skip(row, symbolAt: 1, timeAt: 2, sequence) }
+        guard let symbol = Symbol(utf8: row.bytes(1)), let time = row.integer(2) else {
+            return skip(row, symbolAt: 1, timeAt: 2, sequence)
+        }
         let quote = Quote(
-            symbol: symbol, time: row.integer(2) ?? 0, bid: row.number(3), bidSize: row.number(4),
+            symbol: symbol, time: time, bid: row.number(3), bidSize: row.number(4),
             bidExchange: row.smallInteger(5), ask: row.number(6), askSize: row.number(7),
             askExchange: row.smallInteger(8), condition: row.smallInteger(9), indicators: text(row, 10),
             tape: row.smallInteger(11), sequence: row.integer(12), participantTime: row.integer(15))
@@ -87,9 +92,11 @@ struct BatchRun {
     }
 
     private mutating func appendLimitBand(_ row: RowColumns, _ sequence: Int64) {
-        guard let symbol = Symbol(utf8: row.bytes(1)) else { return skip(row, symbolAt: 1, timeAt: 2, sequence) }
+        guard let symbol = Symbol(utf8: row.bytes(1)), let time = row.integer(2) else {
+            return skip(row, symbolAt: 1, timeAt: 2, sequence)
+        }
         let event = LimitBand(
-            symbol: symbol, time: row.integer(2) ?? 0, timeNanoseconds: row.integer(3), high: row.number(4),
+            symbol: symbol, time: time, timeNanoseconds: row.integer(3), high: row.number(4),
             low: row.number(5), indicators: text(row, 6), tape: row.smallInteger(7), sequence: row.integer(8))
         batch.limitBands.append(
             Buffered(
@@ -98,9 +105,11 @@ struct BatchRun {
     }
 
     private mutating func appendImbalance(_ row: RowColumns, _ sequence: Int64) {
-        guard let symbol = Symbol(utf8: row.bytes(1)) else { return skip(row, symbolAt: 1, timeAt: 2, sequence) }
+        guard let symbol = Symbol(utf8: row.bytes(1)), let time = row.integer(2) else {
+            return skip(row, symbolAt: 1, timeAt: 2, sequence)
+        }
         let event = Imbalance(
-            symbol: symbol, time: row.integer(2) ?? 0, timeNanoseconds: row.integer(3),
+            symbol: symbol, time: time, timeNanoseconds: row.integer(3),
             auctionTime: row.smallInteger(4), auctionType: text(row, 5), sequence: row.integer(6),
             exchange: row.smallInteger(7), imbalance: row.number(8), paired: row.number(9),
             clearingPrice: row.number(10))
@@ -111,9 +120,11 @@ struct BatchRun {
     }
 
     private mutating func appendFairValue(_ row: RowColumns, _ sequence: Int64) {
-        guard let symbol = Symbol(utf8: row.bytes(1)) else { return skip(row, symbolAt: 1, timeAt: 2, sequence) }
+        guard let symbol = Symbol(utf8: row.bytes(1)), let time = row.integer(2) else {
+            return skip(row, symbolAt: 1, timeAt: 2, sequence)
+        }
         let event = FairValue(
-            symbol: symbol, time: row.integer(2) ?? 0, timeNanoseconds: row.integer(3), value: row.number(4) ?? .nan)
+            symbol: symbol, time: time, timeNanoseconds: row.integer(3), value: row.number(4) ?? .nan)
         batch.fairValues.append(
             Buffered(
                 sequence: sequence, event: event, receivedMicroseconds: row.integer(5) ?? 0,

@@ -101,7 +101,7 @@ public struct BufferReport: Sendable, Equatable {
         drops = try Row.fetchAll(
             database,
             sql: """
-                SELECT stream, reason, sum(count) AS count, count(DISTINCT symbol) AS symbols, min(from_ms) AS first,
+                SELECT stream, reason, \(DropTally.sum) AS count, count(DISTINCT symbol) AS symbols, min(from_ms) AS first,
                     max(to_ms) AS last
                 FROM drops GROUP BY stream, reason ORDER BY stream, reason
                 """
@@ -132,16 +132,14 @@ public struct BufferReport: Sendable, Equatable {
     ) throws -> Stream {
         var result = Stream()
         let table = stream.rawValue
-        let first = try Row.fetchOne(database, sql: "SELECT seq FROM \(table) ORDER BY seq LIMIT 1")
-        let last = try Row.fetchOne(database, sql: "SELECT seq, received_us FROM \(table) ORDER BY seq DESC LIMIT 1")
         result.lastSequence = contents.last[stream]
         result.acknowledgedSequence = contents.acknowledged[stream]
-        if let first, let last {
-            let start: Int64 = try Cells(first).required("seq")
-            let end: Int64 = try Cells(last).required("seq")
-            let received: Int64 = try Cells(last).required("received_us")
-            result.rows = end - start + 1
-            result.newestMilliseconds = received / 1000
+        if let bounds = try TickHistory.bounds(database, stream) {
+            result.rows = bounds.upperBound - bounds.lowerBound + 1
+            let last = try Row.fetchOne(
+                database, sql: "SELECT received_us FROM \(table) WHERE seq = ?", arguments: [bounds.upperBound])
+            let received: Int64? = last.flatMap { Cells($0)["received_us"] }
+            result.newestMilliseconds = received.map { $0 / 1000 }
         }
         let done = max(contents.acknowledged[stream], contents.deletedThrough[stream])
         result.pending = max(0, contents.last[stream] - done)

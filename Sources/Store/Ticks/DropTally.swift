@@ -49,6 +49,9 @@ struct DropTally: Sendable, Equatable {
     /// How many keys are kept apart.
     static let maximumEntries = 50_000
 
+    /// The events that rows of `drops` count together, in SQL: bounded, since a sum that is too large would be an error.
+    static let sum = "CAST(min(max(total(count), 0), 1e15) AS INTEGER)"
+
     private(set) var entries: [Key: Entry] = [:]
     private(set) var total: Int64 = 0
 

@@ -215,7 +215,7 @@ public enum GapLog {
                 let kind = EventKind(rawValue: event)
             else { continue }
             settled[kind, default: []].insert(symbol)
-            let rows: Int = fill["rows"] ?? 0
+            let rows = fill.count("rows")
             if kind.stream == .bars { count += rows } else { ticks += rows }
         }
         var record = GapRecord(

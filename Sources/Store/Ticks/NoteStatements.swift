@@ -126,11 +126,12 @@ final class NoteStatements {
         fill = try PreparedStatement(
             """
             INSERT INTO gap_fills (gap, symbol, event, rows, at_us)
-            SELECT ?1, ?2, ?3, ?4, ?5 WHERE EXISTS (SELECT 1 FROM gaps WHERE id = ?1 AND to_ms IS ?6)
+            SELECT ?1, ?2, ?3, ?4, ?5 WHERE EXISTS (SELECT 1 FROM gaps WHERE id = ?1 AND \(Self.gapEnd) IS ?6)
             ON CONFLICT (gap, symbol, event) DO UPDATE SET rows = rows + excluded.rows, at_us = excluded.at_us
             """, on: database)
         settle = try PreparedStatement(
-            "UPDATE gaps SET state = ?2, detail = ?3, settled_us = ?4 WHERE id = ?1 AND to_ms IS ?5", on: database)
+            "UPDATE gaps SET state = ?2, detail = ?3, settled_us = ?4 WHERE id = ?1 AND \(Self.gapEnd) IS ?5",
+            on: database)
         reconciled = try PreparedStatement(
             """
             INSERT OR REPLACE INTO reconciled (\(ReconciledDay.columnList)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -217,6 +218,13 @@ final class NoteStatements {
         try gap.run(values(of: value) + [microseconds, state.rawValue, detail])
         return true
     }
+
+    /// A gap's end as it is read from a row: with a possible time.
+    private static let gapEnd: String = {
+        let bounds = UnixTime.possible
+        let times = ["from_ms", "to_ms"].map { "min(max(\($0), \(bounds.lowerBound)), \(bounds.upperBound))" }
+        return "max(\(times.joined(separator: ", ")))"
+    }()
 
     /// Losses for want of a subscription that are no further apart are one.
     private static let sameGapMilliseconds = 60_000

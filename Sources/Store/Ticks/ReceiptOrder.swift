@@ -10,10 +10,15 @@ enum ReceiptOrder {
     static let reach = 20_000
 
     /// The query of a place's time in microseconds since the Unix epoch, with the place as its parameter.
-    static func query(_ stream: EventStream) -> String {
+    static func query(_ stream: EventStream) -> String { greatest(of: stream, last: reach, "WHERE seq <= ?1") }
+
+    /// The query of the greatest time at which some of a stream's last rows were received, in microseconds since the Unix
+    /// epoch. What is no time is another program's, and says nothing.
+    static func greatest(of stream: EventStream, last count: Int, _ condition: String = "") -> String {
         """
         SELECT max(received_us) FROM
-        (SELECT received_us FROM \(stream.rawValue) WHERE seq <= ?1 ORDER BY seq DESC LIMIT \(reach))
+        (SELECT received_us FROM \(stream.rawValue) \(condition) ORDER BY seq DESC LIMIT \(count))
+        WHERE received_us BETWEEN 0 AND \(UnixTime.possible.upperBound)999
         """
     }
 

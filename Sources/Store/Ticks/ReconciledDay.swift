@@ -59,7 +59,7 @@ public struct ReconciledDay: Sendable, Equatable {
             let day = TradingDay(text), let at: Int64 = cells["at_ms"]
         else { return nil }
         self.init(symbol: symbol, day: day, at: at)
-        for (name, path) in zip(Self.countNames, Self.countPaths) { self[keyPath: path] = cells[name] ?? 0 }
+        for (name, path) in zip(Self.countNames, Self.countPaths) { self[keyPath: path] = cells.count(name) }
     }
 }
 

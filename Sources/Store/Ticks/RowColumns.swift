@@ -9,23 +9,25 @@ public struct RowColumns {
 
     func isNull(_ column: Int32) -> Bool { sqlite3_column_type(handle, column) == SQLITE_NULL }
 
-    // NULL reads as zero, so that only a zero needs a second look.
+    // NULL reads as zero, and so does a text without digits, so that only a zero needs a second look.
 
-    /// A whole number; `nil` for NULL.
+    /// A whole number; `nil` for what is none.
     public func integer(_ column: Int32) -> Int64? {
         let value = sqlite3_column_int64(handle, column)
-        return value == 0 && isNull(column) ? nil : value
+        return value == 0 && !isNumber(column) ? nil : value
     }
 
-    func smallInteger(_ column: Int32) -> Int32? {
-        let value = sqlite3_column_int(handle, column)
-        return value == 0 && isNull(column) ? nil : value
-    }
+    func smallInteger(_ column: Int32) -> Int32? { integer(column).flatMap { Int32(exactly: $0) } }
 
-    /// A number; `nil` for NULL.
+    /// A number; `nil` for what is none.
     public func number(_ column: Int32) -> Double? {
         let value = sqlite3_column_double(handle, column)
-        return value == 0 && isNull(column) ? nil : value
+        return value == 0 && !isNumber(column) ? nil : value
+    }
+
+    private func isNumber(_ column: Int32) -> Bool {
+        let type = sqlite3_column_type(handle, column)
+        return type == SQLITE_INTEGER || type == SQLITE_FLOAT
     }
 
     /// The text's bytes; without a base address for NULL.

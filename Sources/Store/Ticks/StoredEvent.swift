@@ -78,15 +78,17 @@ extension ColumnValue {
 }
 
 extension Gap {
+    /// The gap of a row, with possible times.
     init(_ row: Row) {
         let row = Cells(row)
+        let from = UnixTime.bounded(row["from_ms"] ?? 0)
         let symbols: String = row["symbols"] ?? ""
         let events: String = row["events"] ?? ""
         self.init(
             connection: row["connection"] ?? "",
             symbols: symbols == "*" ? [] : symbols.split(separator: ",").compactMap { Symbol(String($0)) },
             events: events.split(separator: ",").compactMap { EventKind(rawValue: String($0)) },
-            from: row["from_ms"] ?? 0, to: row["to_ms"],
+            from: from, to: row["to_ms"].map { max(from, UnixTime.bounded($0)) },
             cause: row["cause"].flatMap { Cause(rawValue: $0) } ?? .disconnected,
             isUncertain: (row["uncertain"] ?? 0 as Int) != 0)
     }

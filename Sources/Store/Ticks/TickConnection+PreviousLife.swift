@@ -58,12 +58,7 @@ extension TickConnection {
         try StoreError.translating("read", path: path) {
             try queue.read { database in
                 try EventStream.allCases.compactMap { stream in
-                    try Int64.fetchOne(
-                        database,
-                        sql: """
-                            SELECT max(received_us) FROM
-                            (SELECT received_us FROM \(stream.rawValue) ORDER BY seq DESC LIMIT 1000)
-                            """)
+                    try Int64.fetchOne(database, sql: ReceiptOrder.greatest(of: stream, last: 1000))
                 }.max() ?? 0
             }
         }

@@ -185,7 +185,8 @@ final class TickConnection {
             throw StoreError(.damaged, operation: "read", underlying: "the table buffer is empty")
         }
         contents.id = try Cells(row).required("id")
-        contents.notes = try Cells(row).required("notes_seq")
+        let notes: Int64 = try Cells(row).required("notes_seq")
+        contents.notes = possibleSequences.contains(notes) ? notes : 0
         for row in try Row.fetchAll(database, sql: "SELECT stream, acknowledged, deleted_through FROM streams") {
             guard let stream = EventStream(rawValue: try Cells(row).required("stream")) else { continue }
             contents.acknowledged[stream] = try Cells(row).required("acknowledged")
@@ -196,13 +197,16 @@ final class TickConnection {
             let greatest = try Int64.fetchOne(database, sql: "SELECT max(seq) FROM \(stream.rawValue)") ?? 0
             let numbers = [greatest, contents.acknowledged[stream], contents.deletedThrough[stream]]
             guard numbers.allSatisfy(possibleSequences.contains) else {
-                throw StoreError(
-                    .damaged, operation: "read",
-                    underlying: "\(stream.rawValue) has a row number or mark that was never given")
+                throw neverGiven(stream)
             }
             contents.last[stream] = numbers.max() ?? 0
         }
         return contents
+    }
+
+    static func neverGiven(_ stream: EventStream) -> StoreError {
+        StoreError(
+            .damaged, operation: "read", underlying: "\(stream.rawValue) has a row number or mark that was never given")
     }
 
     /// The sums that statistics begin with: rows of `gaps` and `dead_letters`, events in `drops`.
@@ -212,7 +216,7 @@ final class TickConnection {
                 (
                     try Int64.fetchOne(database, sql: "SELECT count(*) FROM gaps") ?? 0,
                     try Int64.fetchOne(database, sql: "SELECT count(*) FROM dead_letters") ?? 0,
-                    try Int64.fetchOne(database, sql: "SELECT coalesce(sum(count), 0) FROM drops") ?? 0
+                    try Int64.fetchOne(database, sql: "SELECT \(DropTally.sum) FROM drops") ?? 0
                 )
             }
         }

@@ -41,7 +41,8 @@ extension TickHistory {
         }
     }
 
-    /// Spans of the starts of bars that were given up, by symbol; `nil` where the symbol is not known.
+    /// Spans of the starts of bars that were given up, as far as they are within a span, by symbol; `nil` where the symbol is
+    /// not known.
     ///
     /// - Throws: `.missing` when there is no file, and what reading a file throws.
     public func lostBars(
@@ -59,7 +60,8 @@ extension TickHistory {
                     let row = Cells(row)
                     guard let from: Int64 = row["from_ms"], let to: Int64 = row["to_ms"], from <= to else { return nil }
                     let name: String = row["symbol"] ?? "*"
-                    return (name == "*" ? nil : Symbol(name), from...to)
+                    let starts = (from...to).clamped(to: span.lowerBound...span.upperBound)
+                    return (name == "*" ? nil : Symbol(name), starts)
                 }
             }
         }

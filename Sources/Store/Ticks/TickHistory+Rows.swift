@@ -28,7 +28,7 @@ extension TickHistory {
                 found[last.day] = first...max(known.upperBound, last.rows.upperBound)
             }
             let near = try Self.rows(among: sequences, of: stream, near: times.lowerBound, connection)
-            _ = try steps(connection, near, pace) { database, range in
+            _ = try steps(connection, stream, near, pace) { database, range in
                 try Self.each(database, "seq, \(stream.timeColumn)", of: stream, range, times) { row in
                     guard let sequence = row.integer(0), let time = row.integer(1) else { return true }
                     if let known = last, known.span.contains(time) {
@@ -62,7 +62,7 @@ extension TickHistory {
         try reading { connection in
             let columns = try Self.columns(of: stream, connection)
             let near = try Self.rows(among: sequences, of: stream, near: times.lowerBound, connection)
-            return try steps(connection, near, pace) { database, range in
+            return try steps(connection, stream, near, pace) { database, range in
                 try Self.each(database, columns, of: stream, range, times, each)
             }
         }
@@ -86,7 +86,7 @@ extension TickHistory {
                 }
             }
             guard let all else { return }
-            _ = try steps(connection, all, { _, _ in true }) { database, range in
+            _ = try steps(connection, stream, all, { _, _ in true }) { database, range in
                 try Self.each(database, columns, of: stream, range, times) { row in
                     each(row)
                     return true
@@ -110,18 +110,26 @@ extension TickHistory {
         return first..<sequences.upperBound + 1
     }
 
-    /// Reads rows forwards, a snapshot a step.
+    /// Reads rows forwards, a snapshot a step; numbers that no row has are passed over, however many.
     ///
     /// - Returns: whether `pace` and `body` never returned `false`.
     private func steps(
-        _ connection: DatabaseQueue, _ sequences: Range<Int64>, _ pace: Pace,
+        _ connection: DatabaseQueue, _ stream: EventStream, _ sequences: Range<Int64>, _ pace: Pace,
         _ body: (Database, ClosedRange<Int64>) throws -> Bool
     ) throws -> Bool {
         var next = sequences.lowerBound
         while next < sequences.upperBound {
-            let end = min(next + Self.step, sequences.upperBound) - 1
-            guard try connection.read({ try body($0, next...end) }) else { return false }
-            next = end + 1
+            let goesOn = try connection.read { database in
+                let first = try Int64.fetchOne(
+                    database, sql: "SELECT min(seq) FROM \(stream.rawValue) WHERE seq >= ?", arguments: [next])
+                guard let first, first < sequences.upperBound else {
+                    next = sequences.upperBound
+                    return true
+                }
+                next = min(first + Self.step, sequences.upperBound)
+                return try body(database, first...(next - 1))
+            }
+            guard goesOn else { return false }
             guard pace(next - sequences.lowerBound, Int64(sequences.count)) else { return false }
         }
         return true
@@ -215,7 +223,7 @@ extension TickHistory {
             let first = try connection.read { try Self.firstRow(of: .bars, in: sequences, near: starts.lowerBound, $0) }
             var seen: [Key: BitSet] = [:]
             var superseded: Set<Int64> = []
-            _ = try walk(connection, sequences, pace: pace) { database, range in
+            _ = try walk(connection, .bars, sequences, pace: pace) { database, range in
                 guard range.upperBound >= first else { return false }
                 let bars = try PreparedStatement(
                     reading: """

@@ -255,34 +255,44 @@ public struct TickHistory: Sendable {
         _ body: (Database, ClosedRange<Int64>) throws -> Bool
     ) throws -> Bool {
         guard let bounds = try connection.read({ try Self.bounds($0, stream) }) else { return true }
-        return try walk(connection, bounds, pace: pace, body)
+        return try walk(connection, stream, bounds, pace: pace, body)
     }
 
-    /// Reads rows backwards, a snapshot a step.
+    /// Reads rows backwards, a snapshot a step; numbers that no row has are passed over, however many.
     func walk(
-        _ connection: DatabaseQueue, _ bounds: ClosedRange<Int64>, pace: Pace,
+        _ connection: DatabaseQueue, _ stream: EventStream, _ bounds: ClosedRange<Int64>, pace: Pace,
         _ body: (Database, ClosedRange<Int64>) throws -> Bool
     ) throws -> Bool {
         var end = bounds.upperBound
         while end >= bounds.lowerBound {
-            let start = max(bounds.lowerBound, end - Self.step + 1)
-            guard try connection.read({ try body($0, start...end) }) else { return true }
-            end = start - 1
-            let isOver = end < bounds.lowerBound
-            guard isOver || pace(bounds.upperBound - end, bounds.upperBound - bounds.lowerBound + 1) else {
-                return false
+            let goesOn = try connection.read { database in
+                let last = try Int64.fetchOne(
+                    database, sql: "SELECT max(seq) FROM \(stream.rawValue) WHERE seq <= ?", arguments: [end])
+                guard let last, last >= bounds.lowerBound else { return false }
+                let start = max(bounds.lowerBound, last - Self.step + 1)
+                end = start - 1
+                return try body(database, start...last)
             }
+            let isOver = end < bounds.lowerBound
+            guard goesOn, !isOver else { return true }
+            guard pace(bounds.upperBound - end, bounds.upperBound - bounds.lowerBound + 1) else { return false }
         }
         return true
     }
 
+    /// The first and the last number of a stream's rows; `nil` where it has none. A row before the first number that is ever
+    /// given is another program's, and is none of the stream.
+    ///
+    /// - Throws: `.damaged` where the last number was never given.
     static func bounds(_ database: Database, _ stream: EventStream) throws -> ClosedRange<Int64>? {
         let table = stream.rawValue
         // A file of an older version has not all streams.
         guard try database.tableExists(table),
-            let first = try Int64.fetchOne(database, sql: "SELECT seq FROM \(table) ORDER BY seq LIMIT 1"),
+            let first = try Int64.fetchOne(
+                database, sql: "SELECT seq FROM \(table) WHERE seq > 0 ORDER BY seq LIMIT 1"),
             let last = try Int64.fetchOne(database, sql: "SELECT seq FROM \(table) ORDER BY seq DESC LIMIT 1")
         else { return nil }
+        guard TickConnection.possibleSequences.contains(last) else { throw TickConnection.neverGiven(stream) }
         return first...last
     }
 }

@@ -123,14 +123,12 @@ final class TickReader: Sendable {
                     try Row.fetchAll(
                         database,
                         sql: """
-                            SELECT seq, seq FROM dead_letters WHERE stream = ?1 AND seq > ?2 AND seq <= ?3
+                            SELECT seq AS first_seq, seq AS last_seq FROM dead_letters
+                            WHERE stream = ?1 AND seq > ?2 AND seq <= ?3
                             UNION ALL SELECT first_seq, last_seq FROM drops
                             WHERE stream = ?1 AND reason = ?4 AND last_seq > ?2 AND first_seq <= ?3
                             """, arguments: [stream.rawValue, after, through, DropReason.discarded.rawValue]
-                    ).compactMap { row in
-                        let (first, last): (Int64, Int64) = (row[0], row[1])
-                        return first <= last ? first...last : nil
-                    }
+                    ).compactMap { Cells($0).sequences("first_seq", "last_seq") }
                 }
             }
         }
@@ -261,12 +259,7 @@ final class TickReader: Sendable {
                 let lost = try Row.fetchAll(
                     database, sql: "SELECT first_seq, last_seq FROM drops WHERE stream = ? AND first_seq IS NOT NULL",
                     arguments: [stream.rawValue]
-                ).compactMap { row -> ClosedRange<Int64>? in
-                    guard let first: Int64 = Cells(row)["first_seq"], let last: Int64 = Cells(row)["last_seq"] else {
-                        return nil
-                    }
-                    return first <= last ? first...last : nil
-                }
+                ).compactMap { Cells($0).sequences("first_seq", "last_seq") }
                 return lost + [0...max(0, deleted ?? 0)]
             }
         }

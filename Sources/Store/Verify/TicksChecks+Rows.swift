@@ -13,7 +13,8 @@ extension TicksChecks {
             FROM (SELECT * FROM \(name) WHERE seq >= ?1 AND seq <= ?2 ORDER BY seq LIMIT \(Self.step))
             """)
         var told = 0
-        var after = first - 1
+        // A number before the first that is ever given is told of with the marks.
+        var after = max(first, 1) - 1
         while after < last {
             do throws(StoreError) {
                 let step = try Self.step(count, after: after, through: last)
@@ -33,7 +34,7 @@ extension TicksChecks {
                 noteUnreadable(stream, good + 1...max(good + 1, next - 1))
                 after = max(good + 1, next - 1)
             }
-            progress(after - first + 1)
+            progress(after - max(first, 1) + 1)
         }
     }
 

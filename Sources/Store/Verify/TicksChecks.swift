@@ -24,8 +24,9 @@ struct TicksChecks {
         var done: Int64 = 0
         for stream in streams {
             if !isQuick {
-                try walk(stream) { progress(done + $0, total) }
-                done += span(of: stream)
+                let span = span(of: stream)
+                try walk(stream) { progress(done + min($0, span), total) }
+                done += span
             }
             try checkMarks(of: stream)
         }

@@ -75,7 +75,16 @@ extension UpstreamReader {
         if cell.elementsEqual("\\N".utf8) { return nil }
         let text = String(decoding: CopyText.unescaped(cell), as: UTF8.self)
         if content.isReal { return Double(text).flatMap { $0.isFinite ? .real($0) : nil } }
-        return content.isText ? .text(text) : Int64(text).map { .integer($0) }
+        return content.isText ? .text(text) : whole(text).map { .integer($0) }
+    }
+
+    /// A whole number, as a column of the type numeric writes it too: `5.00`.
+    private static func whole(_ text: String) -> Int64? {
+        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+        guard let number = parts.first, parts.dropFirst().allSatisfy({ $0.allSatisfy { $0 == "0" } }) else {
+            return nil
+        }
+        return Int64(number)
     }
 }
 
@@ -135,15 +144,18 @@ private struct RowSelection {
         case .milliseconds where isMoment:
             let shift = target.name == timeName && isEndOfWindow ? source.interval * 1000 : 0
             return "\(milliseconds(target.name)) - \(shift)"
-        case .microseconds where isMoment: return "(extract(epoch FROM \(name)) * 1000000)::bigint"
+        case .microseconds where isMoment: return Self.number(of: name, perSecond: 1_000_000)
         case .flag where found.typeName == "bool": return "\(name)::int"
         case .list where found.typeName.hasPrefix("_"): return "to_json(\(name))::text"
         default: return name
         }
     }
 
-    private func milliseconds(_ name: String) -> String {
-        "(extract(epoch FROM \(table.quoted(name))) * 1000)::bigint"
+    private func milliseconds(_ name: String) -> String { Self.number(of: table.quoted(name), perSecond: 1000) }
+
+    /// A moment as a number; NULL for one that is infinite, or of which no number can be made.
+    private static func number(of moment: String, perSecond count: Int) -> String {
+        "CASE WHEN \(moment) BETWEEN '0001-01-01' AND '10000-01-01' THEN (extract(epoch FROM \(moment)) * \(count))::bigint END"
     }
 }
 

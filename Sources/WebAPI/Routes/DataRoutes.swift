@@ -16,7 +16,7 @@ struct DataRoutes: Sendable {
     private static let anySymbol = Parameters.anySymbol("symbol", "Only this symbol")
     private static let since = Parameters.number(
         "since_ms", "Only symbols that had an event at this time, in Unix milliseconds, or later; all",
-        0...253_402_300_799_999,
+        0...Int(UnixTime.possible.upperBound),
         standard: 0)
     private static let limit = Parameters.number("limit", "The most to return", 1...1000, standard: 100)
     private static let symbol = Parameters.symbol("symbol", .query, "The symbol")

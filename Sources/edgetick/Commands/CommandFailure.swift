@@ -93,7 +93,7 @@ struct CommandFailure: Error {
         case .tooManyRequests: .tryAgain
         case .unreachable, .serverTrouble, .database: .unavailable
         case .badAnswer, .badFile: .badData
-        case .buffer: .ioError
+        case .buffer, .unreadableFile: .ioError
         }
     }
 

@@ -25,8 +25,8 @@ struct ExportCommand: AsyncParsableCommand {
             Files are data/trades/day=2026-11-24/trades.parquet, and with --partition symbol
             data/trades/day=2026-11-24/symbol=AAPL/trades.parquet. A day is the New York date of the events' own time. A file
             has its name only when it is whole, and replaces one that is there; an export that was stopped is run again. A day
-            of which the local file has let rows go replaces nothing, unless with --force, and the exit code is 65. One
-            export at a time writes to a directory. Bars are in their newest version. The columns are those of the local file
+            of which the local file has let rows go replaces nothing, unless with --force, and the exit code is 65; nor does
+            an export of some symbols replace a day's file that has others. One export at a time writes to a directory. Bars are in their newest version. The columns are those of the local file
             (docs/columns.md), and adjustment for trades that their conditions say are cancelled, corrected or wrong; Parquet
             has times as timestamps and prices as decimals.
             --watch stays and writes each day a quarter of an hour after its trading; started again, it goes on after the
@@ -43,7 +43,8 @@ struct ExportCommand: AsyncParsableCommand {
     var layout = ExportOptions.Layout.day
     @Option(help: "file: the local buffer; upstream: the database.") var source = Source.file
     @Option(help: "The directory to write to.") var output: String
-    @Flag(help: "Replace what was written of a day, also where the local file has let rows of it go.") var force = false
+    @Flag(help: "Replace what was written of a day, also where that has rows or symbols that this has not.")
+    var force = false
     @Flag(help: "Stay, and write each day when it is finished.") var watch = false
 
     func validate() throws {

@@ -34,7 +34,7 @@ enum MomentText {
     static func text(_ milliseconds: Int64) -> String {
         // The formatter cuts off what binary fractions lack: 0.123 would become .122.
         let rest = (milliseconds % 1000 + 1000) % 1000
-        let seconds = Date(timeIntervalSince1970: Double((milliseconds - rest) / 1000))
+        let seconds = Date(timeIntervalSince1970: Double(milliseconds / 1000 - (milliseconds % 1000 < 0 ? 1 : 0)))
         let text = seconds.formatted(Date.ISO8601FormatStyle())
         return rest == 0 ? text : "\(text.dropLast()).\(String(1000 + rest).dropFirst())Z"
     }

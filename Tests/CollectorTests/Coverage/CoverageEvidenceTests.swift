@@ -55,6 +55,28 @@ import Upstream
         await reader.disconnect()
     }
 
+    @Test func `what another program wrote into the file's accounts ends no coverage`() async throws {
+        let workspace = try Workspace()
+        let buffer = try TickBuffer.open(
+            directory: workspace.path, options: .init(collector: "tests", commitInterval: .milliseconds(5)),
+            logger: quiet)
+        await buffer.close()
+        let counts = repeatElement("9223372036854775807", count: 8).joined(separator: ", ")
+        _ = try Command.run([
+            "/usr/bin/sqlite3", workspace.path + "/ticks.sqlite",
+            """
+            INSERT INTO reconciled VALUES ('AAPL', '2026-11-24', \(counts), 0, 1), (x'4141504c', '2026-11-24', \(counts), 0, 1);
+            INSERT INTO gaps (connection, symbols, events, from_ms, to_ms, cause, recorded_us) VALUES
+                ('other', 'AAPL', 'AM', -9223372036854775807 - 1, 9223372036854775807, 'down', 1);
+            INSERT INTO drops VALUES (1, 'bars', 'IBM', 'closed', -9223372036854775807 - 1, 9223372036854775807, 1, 1, 1, 1);
+            """,
+        ])
+        let evidence = try CoverageEvidence(directory: workspace.path, days: Self.span)
+        let report = evidence.report(symbols: nil, now: Self.span.upperBound.span.upperBound)
+        let gaps = report.days.map { day in day.rows.first { $0.symbol == Symbol("IBM") }?.counts[.gap] ?? 0 }
+        #expect(gaps == [390, 390, 0, 0, 390, 390, 390, 0, 210, 0, 0, 390, 390])
+    }
+
     @Test func `the database is asked about as many days as there is time for, at most twice as many as before`() {
         func days(_ done: Int, _ milliseconds: Int) -> Int {
             CoverageEvidence.days(after: done, in: .milliseconds(milliseconds), of: .milliseconds(1000))

@@ -1,0 +1,36 @@
+import FoundationEssentials
+import Glibc
+import MarketData
+
+/// Which symbols a file was written with, kept beside it where these are not all: an export of others must not take the
+/// place of rows that it lacks.
+struct SymbolsNote {
+    private let path: String
+
+    /// The note of a file.
+    init(of file: String) {
+        let folder = file[..<(file.lastIndex(of: "/") ?? file.startIndex)]
+        path = "\(folder)/.\(file[file.index(after: folder.endIndex)...]).symbols"
+    }
+
+    /// The symbols; `nil` for all.
+    var symbols: Set<Symbol>? {
+        (try? String(contentsOfFile: path, encoding: .utf8)).map { text in
+            Set(text.split { $0.isNewline }.compactMap { Symbol(String($0)) })
+        }
+    }
+
+    /// Keeps the symbols; `nil` for all.
+    func note(_ symbols: Set<Symbol>?) throws(ExportError) {
+        guard let symbols else {
+            unlink(path)
+            return
+        }
+        do {
+            let text = symbols.sorted().map { "\($0)\n" }.joined()
+            try Data(text.utf8).write(to: URL(filePath: path), options: .atomic)
+        } catch {
+            throw ExportError(path: path, cause: "\(error)")
+        }
+    }
+}
