@@ -169,6 +169,93 @@ import Testing
         #expect(try sandbox.run("SELECT count(*) FROM trades") == "500")
     }
 
+    @Test(arguments: [
+        "CREATE UNIQUE INDEX ON trades (symbol, time, sequence, exchange, trade_id) NULLS NOT DISTINCT",
+        "ALTER TABLE trades ADD PRIMARY KEY (symbol, time)", "ALTER TABLE trades ADD UNIQUE (symbol, trade_id)",
+    ])
+    func `events that a trigger keeps out count so, and not as events that were there`(key: String) async throws {
+        let sandbox = try await sandbox()
+        try sandbox.run(
+            """
+            \(key);
+            CREATE FUNCTION odd() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN IF NEW.trade_id::int % 2 = 1 THEN RETURN NULL; END IF; RETURN NEW; END $$;
+            CREATE TRIGGER odd BEFORE INSERT ON trades FOR EACH ROW EXECUTE FUNCTION odd();
+            """)
+        let first = try await sandbox.uploader().upload(trades(100))
+        #expect((first.inserted, first.unchanged, first.keptOut) == (50, 0, 50))
+        let second = try await sandbox.uploader(buffer: UUID().uuidString).upload(trades(120))
+        #expect((second.inserted, second.unchanged, second.keptOut) == (10, 50, 60))
+        #expect(try sandbox.run("SELECT count(*) FROM trades") == "60")
+    }
+
+    @Test(arguments: ["", " PARTITION BY RANGE (timestamp)"])
+    func `bars that a trigger keeps out count so, new ones and corrections, and not as bars that stay`(
+        partitions: String
+    ) async throws {
+        let sandbox = try await Sandbox.prepared(
+            """
+            CREATE TABLE ohlcv_1min (symbol text NOT NULL, timestamp timestamptz NOT NULL, open numeric, high numeric,
+                low numeric, close numeric, volume bigint, received_at timestamptz, source text,
+                PRIMARY KEY (symbol, timestamp))\(partitions);
+            \(partitions.isEmpty ? "" : "CREATE TABLE part PARTITION OF ohlcv_1min DEFAULT;")
+            CREATE FUNCTION closed() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN IF NEW.symbol = 'SHUT' THEN RETURN NULL; END IF; NEW.high := round(NEW.high, 1); RETURN NEW; END $$;
+            CREATE FUNCTION still() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN IF NEW.symbol = 'STILL' THEN RETURN NULL; END IF; RETURN NEW; END $$;
+            CREATE TRIGGER closed BEFORE INSERT ON ohlcv_1min FOR EACH ROW EXECUTE FUNCTION closed();
+            CREATE TRIGGER still BEFORE UPDATE ON ohlcv_1min FOR EACH ROW EXECUTE FUNCTION still();
+            """)
+        let uploader = try sandbox.uploader()
+        let bars = ["AAPL", "SHUT", "STILL", "MSFT"].map { bar($0) }
+        let first = try await uploader.upload(batch(bars))
+        #expect((first.inserted, first.keptOut, first.path) == (3, 1, .direct))
+        var corrected = bars
+        for place in 0..<3 { corrected[place].volume += 100 }
+        let second = try await uploader.upload(batch(corrected + [bar("NEW")], from: 5))
+        #expect((second.inserted + second.updated, second.unchanged, second.keptOut) == (2, 1, 2))
+        // What fills a gap replaces no bar of the stream.
+        var filled = batch(corrected, from: 10)
+        for place in filled.bars.indices { filled.bars[place].source = .backfill }
+        let third = try await uploader.upload(filled)
+        #expect((third.inserted + third.updated, third.unchanged, third.keptOut) == (0, 3, 1))
+        #expect(
+            try sandbox.run("SELECT string_agg(symbol || volume, ' ' ORDER BY symbol) FROM ohlcv_1min")
+                == "AAPL1300 MSFT1200 NEW1200 STILL1200")
+    }
+
+    @Test func `a session that the server ended while nothing went up is made again without an error`() async throws {
+        let sandbox = try await sandbox()
+        let uploader = try sandbox.uploader()
+        _ = try await uploader.upload(trades(10))
+        try sandbox.cluster.endSessions(of: sandbox.database)
+        try await Waiting.until("the server's end of the session") { await uploader.hasEnded }
+        try await uploader.connect()
+        #expect(try await uploader.upload(trades(10, from: 11)).inserted == 10)
+        #expect(try sandbox.run(whole) == "20|20|1|20")
+    }
+
+    @Test(arguments: [(1, "idle session"), (20_000, "in mid-COPY")])
+    func `what a server says when it ends the session is what is reported`(count: Int, when: String) async throws {
+        let sandbox = try await sandbox()
+        let uploader = try sandbox.uploader()
+        try await uploader.connect()
+        if count == 1 {
+            try sandbox.cluster.endSessions(of: sandbox.database)
+        } else {
+            try sandbox.run(
+                """
+                CREATE FUNCTION crash() RETURNS trigger LANGUAGE plpgsql AS $$
+                BEGIN IF NEW.trade_id = '100' THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF;
+                RETURN NEW; END $$;
+                CREATE TRIGGER crash BEFORE INSERT ON trades FOR EACH ROW EXECUTE FUNCTION crash()
+                """)
+        }
+        let error = await #expect(throws: UpstreamError.self) { try await uploader.upload(trades(count)) }
+        #expect(error?.reason == .connectionLost && error?.sqlState == "57P01", "\(when): \(error?.description ?? "")")
+        #expect(error?.text == "terminating connection due to administrator command")
+    }
+
     @Test func `the next server of the list is taken when the first is silent or down`() async throws {
         let sandbox = try await sandbox()
         let proxy = try TCPProxy(to: sandbox.cluster.port)

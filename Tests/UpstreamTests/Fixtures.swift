@@ -71,6 +71,9 @@ actor DeadLetterBox {
 }
 
 extension Uploader {
+    /// Whether the server closed the connection.
+    var hasEnded: Bool { session.standing?.isOpen == false }
+
     /// The last sequence of `stream` that is upstream, by the ledger, and on the server's disk; 0 when none is.
     func uploadedSequence(of stream: EventStream) async throws(UpstreamError) -> Int64 {
         try await inTurn { () throws(UpstreamError) in

@@ -7,7 +7,7 @@ import Testing
         arguments: [
             ("08000", .connectionLost), ("08006", .connectionLost), ("08P01", .connectionLost),
             ("57P01", .connectionLost), ("57P02", .connectionLost), ("57P03", .connectionLost),
-            ("57P05", .connectionLost), ("25P03", .connectionLost),
+            ("57P05", .connectionLost), ("25P03", .connectionLost), ("25P04", .deadline),
             ("40001", .busy), ("40P01", .busy), ("55P03", .busy), ("55006", .busy), ("57014", .busy), ("53000", .busy),
             ("53100", .busy), ("53200", .busy), ("53300", .busy), ("58030", .busy), ("XX000", .busy),
             ("53400", .limit),
@@ -24,6 +24,15 @@ import Testing
 
     @Test func `no code means that the connection is gone`() {
         #expect(UpstreamError.Reason(sqlState: nil) == .connectionLost)
+    }
+
+    @Test func `a transaction that the server found too long is tried again in smaller parts, and the limit is named`()
+    {
+        let text = "terminating connection due to transaction timeout"
+        let error = UpstreamError(UpstreamError.Reason(sqlState: "25P04"), "COPY", text, sqlState: "25P04")
+        #expect(error.isSlow && error.isLostConnection)
+        #expect(error.description.hasSuffix("raise the server's transaction_timeout if it stays"))
+        #expect(error.lastDescription.hasSuffix("raise the server's transaction_timeout"))
     }
 
     @Test func `what passes by itself is tried again and the rest waits for a person`() {

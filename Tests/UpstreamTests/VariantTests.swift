@@ -51,6 +51,52 @@ import Testing
     }
 
     @Test(arguments: [
+        ("sequence", "numeric"), ("sequence", "double precision"), ("size", "double precision"), ("size", "bigint"),
+        ("time", "timestamp"), ("exchange", "numeric"),
+    ])
+    func `a column that gets another type under a running upload is never filled with another value`(
+        column: String, type: String
+    ) async throws {
+        let sandbox = try await Sandbox.migrated()
+        let uploader = try sandbox.uploader()
+        var rows = trades(40)
+        for place in rows.trades.indices { rows.trades[place].event.size = 7 }
+        _ = try await uploader.upload(rows)
+        try sandbox.run("ALTER TABLE trades ALTER COLUMN \(column) TYPE \(type)")
+        var more = trades(40, from: 41)
+        for place in more.trades.indices {
+            more.trades[place].event = rows.trades[place].event
+            more.trades[place].event.tradeID = more.text.append("\(place + 1)")
+        }
+        let error = await #expect(throws: UpstreamError.self) { try await uploader.upload(more) }
+        #expect(error?.reason == .busy && error?.text.contains("the table was altered") == true)
+        #expect(try await uploader.upload(more).inserted == 40)
+        #expect(
+            try sandbox.run("SELECT count(*), count(DISTINCT (sequence, size, time, exchange, trade_id)) FROM trades")
+                == "80|40")
+    }
+
+    @Test func `a change of a column's type that an upload waits for is noticed too`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        let uploader = try sandbox.uploader()
+        _ = try await uploader.upload(trades(40))
+        let holder = try ChildProcess(
+            "/usr/bin/env",
+            [
+                "psql", "-X", "-q", "-t", sandbox.cluster.uri(sandbox.database), "-c", "BEGIN", "-c",
+                "ALTER TABLE trades ALTER COLUMN sequence TYPE numeric", "-c", "SELECT 'held'", "-c",
+                "SELECT pg_sleep(1)", "-c", "COMMIT",
+            ])
+        try await holder.line(containing: "held")
+        var inserted = 0
+        for _ in 0..<2 where inserted == 0 {
+            inserted = (try? await uploader.upload(trades(40, from: 41)).inserted) ?? 0
+        }
+        #expect(inserted == 40)
+        #expect(try sandbox.run("SELECT min(sequence) > 0, count(DISTINCT sequence) FROM trades") == "t|40")
+    }
+
+    @Test(arguments: [
         "", "time", "timestamp", "timestamp:", "tme:time", "timestamp:a,timestamp:b", "open:close", "open:x,close:x",
     ])
     func `names that can't be are refused`(text: String) {

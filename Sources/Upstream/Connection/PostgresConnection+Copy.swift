@@ -26,7 +26,7 @@ extension PostgresConnection {
         var (sent, stored) = (0, 0)
         var copied = false
         var failure: UpstreamError?
-        while let result = try nextResult(until: deadline, operation) {
+        while let result = try nextResult(until: deadline, operation, after: failure) {
             defer { PQclear(result) }
             switch PQresultStatus(result) {
             case PGRES_COMMAND_OK, PGRES_TUPLES_OK:

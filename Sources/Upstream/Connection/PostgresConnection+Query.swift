@@ -10,6 +10,9 @@ struct StatementResult {
 
     /// The number of rows in the tag; 0 when it has none.
     var affected: Int { tag.split(separator: " ").last.flatMap { Int($0) } ?? 0 }
+
+    /// The whole number that is its only value; `nil` when it isn't one.
+    var number: Int? { rows.first?.first?.flatMap { Int($0) } }
 }
 
 extension PostgresConnection {
@@ -22,7 +25,7 @@ extension PostgresConnection {
         try send(sql, until: deadline, operation)
         var results: [StatementResult] = []
         var failure: UpstreamError?
-        while let result = try nextResult(until: deadline, operation) {
+        while let result = try nextResult(until: deadline, operation, after: failure) {
             defer { PQclear(result) }
             switch PQresultStatus(result) {
             case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_EMPTY_QUERY: results.append(StatementResult(result))

@@ -49,6 +49,15 @@ final class PostgresConnection {
     /// Whether bytes are encrypted on the way.
     var isEncrypted: Bool { PQsslInUse(handle) != 0 }
 
+    /// Whether the server has not closed the connection while nothing was asked of it; doesn't wait.
+    var isOpen: Bool {
+        var polled = pollfd(fd: PQsocket(handle), events: Int16(POLLIN), revents: 0)
+        while isUsable, poll(&polled, 1, 0) > 0 {
+            guard PQconsumeInput(handle) == 1 else { return false }
+        }
+        return isUsable
+    }
+
     /// Closes the socket and frees the memory. Doesn't block: libpq's farewell is sent if the socket takes it.
     func finish() {
         guard let handle else { return }
@@ -76,7 +85,20 @@ final class PostgresConnection {
 
     /// Takes in what the server sent.
     func consumeInput(_ operation: String) throws(UpstreamError) {
-        guard PQconsumeInput(handle) == 1 else { throw discarded(.connectionLost, operation, lastMessage) }
+        guard PQconsumeInput(handle) == 1 else { throw ended(operation) }
+    }
+
+    /// The error of a connection that is gone: what the server said last, where it said why it ends the session.
+    private func ended(_ operation: String) -> UpstreamError {
+        let text = lastMessage
+        // In the middle of a COPY, libpq looks at what came only when the rows have an end.
+        PQputCopyEnd(handle, nil)
+        while let result = PQgetResult(handle) {
+            defer { PQclear(result) }
+            let error = error(in: result, operation)
+            if error.endsSession { return settled(error) }
+        }
+        return discarded(.connectionLost, operation, text)
     }
 
     /// Hands everything queued to the kernel; what comes in meanwhile is read, or both sides could wait for ever.
@@ -93,10 +115,19 @@ final class PostgresConnection {
     }
 
     /// The next result of the statements sent; `nil` after the last.
-    func nextResult(until deadline: Deadline, _ operation: String) throws(UpstreamError) -> OpaquePointer? {
-        while PQisBusy(handle) == 1 {
-            _ = try waitFor(POLLIN, until: deadline, operation)
-            try consumeInput(operation)
+    ///
+    /// - Parameter failure: The error in a result before: with which the server may have ended the session.
+    func nextResult(
+        until deadline: Deadline, _ operation: String, after failure: UpstreamError? = nil
+    ) throws(UpstreamError) -> OpaquePointer? {
+        do throws(UpstreamError) {
+            while PQisBusy(handle) == 1 {
+                _ = try waitFor(POLLIN, until: deadline, operation)
+                try consumeInput(operation)
+            }
+        } catch {
+            guard let failure, failure.endsSession else { throw error }
+            throw failure
         }
         return PQgetResult(handle)
     }

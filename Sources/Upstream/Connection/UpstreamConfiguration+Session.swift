@@ -25,6 +25,11 @@ extension UpstreamConfiguration {
             SELECT set_config('client_connection_check_interval', '1s', true)
             WHERE current_setting('client_connection_check_interval') = '0' AND version() LIKE '%linux%'
             """,
+            // Of PostgreSQL 17. Each statement has a limit of its own.
+            """
+            SELECT set_config('transaction_timeout', '0', true)
+            WHERE current_setting('transaction_timeout', true) <> '0'
+            """,
             Ledger.waitSQL,
         ]
     }

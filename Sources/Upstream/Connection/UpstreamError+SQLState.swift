@@ -10,7 +10,8 @@ extension UpstreamError.Reason {
         }
         self =
             switch sqlState {
-            case "57P01", "57P02", "57P03", "57P04", "57P05", "25P03", "25P04": .connectionLost
+            case "57P01", "57P02", "57P03", "57P04", "57P05", UpstreamError.idleTimeout: .connectionLost
+            case UpstreamError.transactionTimeout: .deadline
             case "25006": .readOnly
             case "3D000": .login
             case "53400": .limit
@@ -40,6 +41,10 @@ extension UpstreamError {
     static let internalError = "XX000"
     /// A lock that another holds was waited for in vain.
     static let lockTimeout = "55P03"
+    /// The server ended a session that kept a transaction open and asked for nothing.
+    static let idleTimeout = "25P03"
+    /// The server ended a session whose transaction took longer than it allows.
+    static let transactionTimeout = "25P04"
     /// The server ended a statement: at our own limit, or because a person asked it to.
     public static let canceled = "57014"
 }

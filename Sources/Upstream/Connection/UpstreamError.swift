@@ -7,7 +7,8 @@ public struct UpstreamError: Error, Sendable, Equatable {
     public enum Reason: String, Sendable, CaseIterable {
         /// The connection was refused, lost or ended by the server (08xxx, 57P01–57P05, no SQLSTATE at all).
         case connectionLost
-        /// The server didn't answer within the deadline; the connection was discarded.
+        /// The server didn't answer within the deadline, or had a limit of its own for a transaction (25P04); the connection
+        /// was discarded.
         case deadline
         /// A passing condition: a deadlock, a lock, a timeout, no room, too many clients (40xxx, 55P03, 57014, 53xxx …).
         case busy
@@ -84,6 +85,9 @@ public struct UpstreamError: Error, Sendable, Equatable {
         }
     }
 
+    /// Whether the server ended the session with it.
+    var endsSession: Bool { sqlState != nil && isLostConnection }
+
     /// Whether the connection was lost, or given up, while something was on its way.
     public var isLostConnection: Bool { reason == .connectionLost || reason == .deadline }
 
@@ -113,6 +117,7 @@ extension UpstreamError: CustomStringConvertible {
     public var lastDescription: String {
         switch reason {
         case .connectionLost: line("is the server up and reachable?")
+        case .deadline where sqlState == Self.transactionTimeout: line("raise the server's transaction_timeout")
         case .deadline: line("is the server overloaded or the network cut?")
         case .busy: line("run it again")
         case .limit: line("raise the limit named above")
@@ -132,7 +137,11 @@ extension UpstreamError: CustomStringConvertible {
 
     private var advice: String {
         switch reason {
+        case .connectionLost where sqlState == Self.idleTimeout:
+            "it is tried again, nothing is lost: this machine stood still for longer than the server waits"
         case .connectionLost: "it is tried again, nothing is lost; is the server up and reachable?"
+        case .deadline where sqlState == Self.transactionTimeout:
+            "it is tried again in smaller parts; raise the server's transaction_timeout if it stays"
         case .deadline: "the connection was given up and is made again; is the server overloaded or the network cut?"
         case .busy: "it is tried again with the same rows"
         case .limit: "it is tried again in smaller parts; raise the limit named above if it stays"

@@ -46,6 +46,10 @@ struct TableDescription: Sendable, Equatable {
     var indexed: Set<String> = []
     /// Whether a crash of the server empties it.
     var isUnlogged = false
+    /// Whether a trigger may keep a row out that is inserted, or put it elsewhere, and nothing says so but the count.
+    var mayKeepOutInserts = false
+    /// The same of a row that is updated.
+    var mayKeepOutUpdates = false
 
     /// The name for statements that people read: quoted where it must be.
     var namedBySQL: String { SQLText.name(schema) + "." + SQLText.name(name) }
@@ -126,8 +130,10 @@ extension PostgresConnection {
                    current_database(), (SELECT extversion FROM pg_extension WHERE extname = 'citus'),
                    current_setting('transaction_read_only') = 'on';
             SELECT w.name, n.nspname, c.relname, c.relkind, row_security_active(c.oid),
-                   has_table_privilege(c.oid, 'DELETE'), c.relpersistence = 'u'
-            FROM \(found) JOIN pg_namespace n ON n.oid = c.relnamespace;
+                   has_table_privilege(c.oid, 'DELETE'), c.relpersistence = 'u',
+                   coalesce(k.inserts, false), coalesce(k.updates, false)
+            FROM \(found) JOIN pg_namespace n ON n.oid = c.relnamespace
+            CROSS JOIN LATERAL (\(Self.keepers)) k;
             SELECT w.name, a.attname, coalesce(b.typname, t.typname), format_type(a.atttypid, a.atttypmod),
                    a.attnotnull AND NOT a.atthasdef AND a.attidentity = '',
                    a.attgenerated <> '' OR a.attidentity = 'a',
@@ -180,7 +186,8 @@ extension PostgresConnection {
         for row in results[1].rows.map(\.texts) {
             catalog.tables[row[0]] = TableDescription(
                 schema: row[1], name: row[2], kind: row[3], columns: [], keys: [], hasRowSecurity: row[4] == "t",
-                canDelete: row[5] == "t", isUnlogged: row[6] == "t")
+                canDelete: row[5] == "t", isUnlogged: row[6] == "t", mayKeepOutInserts: row[7] == "t",
+                mayKeepOutUpdates: row[8] == "t")
         }
         let columns = Dictionary(grouping: results[2].rows.map(\.texts)) { $0[0] }
         let barNames = columns.mapValues { rows in barColumns(of: rows[0][0]).inForce(among: Set(rows.map { $0[1] })) }
@@ -203,6 +210,17 @@ extension PostgresConnection {
         if catalog.timescale != nil { try readColumnstore(into: &catalog) }
         return catalog
     }
+
+    /// What the triggers of the table `c` and of its parts may do. Of a trigger's type, 1 is for each row, 2 before, 4 an
+    /// insertion, 16 an update and 64 in its place; TimescaleDB has its own.
+    private static let keepers = """
+        WITH RECURSIVE part(oid) AS (
+            SELECT c.oid UNION SELECT i.inhrelid FROM pg_inherits i JOIN part p ON i.inhparent = p.oid)
+        SELECT bool_or(t.tgtype & 4 <> 0) AS inserts, bool_or(t.tgtype & 16 <> 0) AS updates
+        FROM part JOIN pg_trigger t ON t.tgrelid = part.oid
+        WHERE NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgname <> 'ts_insert_blocker'
+            AND t.tgtype & 1 <> 0 AND t.tgtype & 66 <> 0
+        """
 
     private func barColumns(of table: String) -> BarColumns {
         [TableShape.minuteBars.name, TableShape.secondBars.name].contains(table) ? barColumns : .usual

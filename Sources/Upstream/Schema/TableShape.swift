@@ -38,7 +38,9 @@ struct TableShape: Sendable {
         }
         guard table.kind == "r" || table.kind == "p" else { return ["it is not a table but a view or the like"] }
         var faults: [String] = []
-        if table.hasRowSecurity { faults.append("row-level security applies to \(user), and COPY can't go through it") }
+        if table.hasRowSecurity {
+            faults.append("row-level security applies to \(user), and COPY can't go through it (\(bypass(catalog)))")
+        }
         for column in columns {
             guard let existing = table.column(column.name) else {
                 if column.isRequired { faults.append("column \(column.name) is missing") }
@@ -90,7 +92,7 @@ struct TableShape: Sendable {
             if !place.isUsable { remedies.append("GRANT USAGE ON SCHEMA \(SQLText.name(place.schema)) TO \(user)") }
             return remedies + ["ALTER ROLE \(user) SET search_path = \(SQLText.name(place.schema)), public"]
         }
-        if table.hasRowSecurity { remedies.append("ALTER ROLE \(user) BYPASSRLS") }
+        if table.hasRowSecurity { remedies.append(bypass(catalog)) }
         let missing = rights.filter { lacks($0, table) }.map(\.rawValue)
         if !missing.isEmpty {
             remedies.append(
@@ -108,6 +110,8 @@ struct TableShape: Sendable {
         }
         return remedies
     }
+
+    private func bypass(_ catalog: Catalog) -> String { "ALTER ROLE \(SQLText.name(catalog.user)) BYPASSRLS" }
 
     private func grant(_ rights: [String], _ table: TableDescription, _ catalog: Catalog) -> String {
         "GRANT \(rights.joined(separator: ", ")) ON \(table.namedBySQL) TO \(SQLText.name(catalog.user))"

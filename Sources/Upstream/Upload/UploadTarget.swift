@@ -41,7 +41,27 @@ struct UploadTarget<Field: RowField>: Sendable {
     var takesBinary: Bool { columns.allSatisfy { $0.binary != nil } }
 
     /// COPY straight into the table.
-    func copySQL(isBinary: Bool) -> String { Self.copy(into: table.sqlName, columnList, isBinary) }
+    func copySQL(isBinary: Bool) -> String {
+        (isBinary ? typeCheckSQL : "") + Self.copy(into: table.sqlName, columnList, isBinary)
+    }
+
+    /// Fails where a column has another type by now, before rows in the binary format are stored as other values: the server
+    /// takes eight bytes of one type for eight of another. The INSERT of no rows keeps others from altering the table until
+    /// the transaction ends, and needs no right that COPY doesn't.
+    private var typeCheckSQL: String {
+        guard let first = columns.first else { return "" }
+        let types = columns.map { column in
+            let found = table.column(column.field.rawValue)
+            return "(\(SQLText.literal(found?.ownName ?? "")), \(SQLText.literal(found?.typeName ?? "")))"
+        }
+        return """
+            INSERT INTO \(table.sqlName) (\(first.name)) SELECT NULL WHERE false;
+            SELECT 1 / (count(*) = 0)::int FROM (VALUES \(types.joined(separator: ", "))) v(name, type)
+            JOIN pg_attribute a ON a.attrelid = \(SQLText.literal(table.sqlName))::regclass AND a.attname = v.name
+            JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_type b ON b.oid = t.typbasetype
+            WHERE coalesce(b.typname, t.typname) <> v.type
+            """ + "; "
+    }
 
     fileprivate static func copy(into table: String, _ columns: String, _ isBinary: Bool) -> String {
         "COPY \(table) (\(columns)) FROM STDIN\(isBinary ? " (FORMAT binary)" : "")"
@@ -63,6 +83,9 @@ struct UploadTarget<Field: RowField>: Sendable {
     }
 
     private static var number: String { ", edgetick_number integer GENERATED ALWAYS AS IDENTITY" }
+
+    /// Where the numbers come from.
+    fileprivate static var numbers: String { "pg_get_serial_sequence('\(staging)', 'edgetick_number')" }
 
     /// Leaves out those staged rows whose event is there within a millisecond, for rows of the REST API: its times are cut
     /// off and the stream's are rounded. `nil` where the sequence can't tell events apart.
@@ -99,17 +122,32 @@ struct UploadTarget<Field: RowField>: Sendable {
             """
     }
 
-    /// Returns how many staged rows are of events that are not there after all, because a key took them for others. Chunks
-    /// outside the rows' time stay shut.
-    var missingSQL: String {
-        let conditions = told.map { column in
+    /// Returns how many staged rows a trigger kept out of the table, since no row there has their key; `nil` where no
+    /// trigger can, where there are several keys, and where the user may not look.
+    var keptOutSQL: String? {
+        guard table.mayKeepOutInserts, let key = identity?.key else { return nil }
+        let columns = columns.filter { column in
+            key.contains(column.field.rawValue) && table.column(column.field.rawValue)?.canSelect == true
+        }
+        return columns.count == key.count ? missingSQL(by: columns) : nil
+    }
+
+    /// Returns how many staged rows have none in the table that is equal in these columns. Chunks outside the rows' time stay
+    /// shut.
+    func missingSQL(by columns: [PlannedColumn<Field>]) -> String {
+        let conditions = columns.map { column in
             "t.\(column.name) \(column.roles.contains(.required) ? "=" : "IS NOT DISTINCT FROM") s.\(column.name)"
         }
-        let time = table.quoted("time")
+        let time = columns.first { $0.field.rawValue == "time" }?.name
+        let span = time.map { time in
+            """
+             AND t.\(time)
+            BETWEEN (SELECT min(\(time)) FROM \(Self.staging)) AND (SELECT max(\(time)) FROM \(Self.staging))
+            """
+        }
         return """
             SELECT count(*) FROM \(Self.staging) s WHERE NOT EXISTS (
-            SELECT FROM \(table.sqlName) t WHERE \(conditions.joined(separator: " AND ")) AND t.\(time)
-            BETWEEN (SELECT min(\(time)) FROM \(Self.staging)) AND (SELECT max(\(time)) FROM \(Self.staging)))
+            SELECT FROM \(table.sqlName) t WHERE \(conditions.joined(separator: " AND "))\(span ?? ""))
             """
     }
 
@@ -128,11 +166,12 @@ extension UploadTarget where Field == BarField {
     /// What the REST aggregates don't have keeps its value where they bring the rows.
     ///
     /// Returns the number of rows written and, with `tellsNew`, how many of them were new. An inserted row has no
-    /// xmax; partitioned tables don't give system columns away.
-    func mergeSQL(tellsNew: Bool, versions: BarVersions, from source: EventSource) -> String {
+    /// xmax; partitioned tables don't give system columns away. With `countsStaying`, the staged rows are numbered, each row
+    /// of the table that stays takes the next number, and the last one is returned as well.
+    func mergeSQL(tellsNew: Bool, countsStaying: Bool, versions: BarVersions, from source: EventSource) -> String {
         let merge = """
             INSERT INTO \(table.sqlName) AS existing (\(columnList)) SELECT \(columnList) FROM \(Self.staging)
-            ON CONFLICT (\(list(columns.filter { $0.roles.contains(.key) }))) DO \(resolution(versions, from: source))
+            ON CONFLICT (\(list(columns.filter { $0.roles.contains(.key) }))) DO \(resolution(versions, from: source, countsStaying: countsStaying))
             """
         let statement =
             tellsNew
@@ -140,13 +179,16 @@ extension UploadTarget where Field == BarField {
             WITH merged AS (\(merge) RETURNING existing.xmax = 0 AS is_new)
             SELECT count(*), count(*) FILTER (WHERE is_new) FROM merged
             """ : merge
-        return "\(statement); \(Self.unstageSQL)"
+        let last = countsStaying ? "SELECT currval(\(Self.numbers)); " : ""
+        return "\(statement); \(last)\(Self.unstageSQL)"
     }
 
-    private func resolution(_ versions: BarVersions, from source: EventSource) -> String {
-        guard let isNewer = versions.condition(old: "existing", new: "EXCLUDED", from: source) else {
-            return "NOTHING"
-        }
+    /// Whether a trigger may keep rows out, and nothing says so but the count.
+    var mayKeepOut: Bool { table.mayKeepOutInserts || table.mayKeepOutUpdates }
+
+    private func resolution(_ versions: BarVersions, from source: EventSource, countsStaying: Bool) -> String {
+        let isNewer = versions.condition(old: "existing", new: "EXCLUDED", from: source)
+        guard isNewer != nil || countsStaying else { return "NOTHING" }
         let others = columns.filter { !$0.roles.contains(.key) }
         let compared = others.filter { $0.roles.contains(.compared) }
         let assignments = others.map { column in
@@ -154,10 +196,13 @@ extension UploadTarget where Field == BarField {
             return source != .stream && column.roles.contains(.streamOnly)
                 ? "\(name) = coalesce(EXCLUDED.\(name), existing.\(name))" : "\(name) = EXCLUDED.\(name)"
         }
+        let condition = """
+            (\(list(compared, prefix: "existing."))) IS DISTINCT FROM (\(list(compared, prefix: "EXCLUDED.")))
+            AND \(isNewer ?? "false")
+            """
         return """
             UPDATE SET \(assignments.joined(separator: ", "))
-            WHERE (\(list(compared, prefix: "existing."))) IS DISTINCT FROM (\(list(compared, prefix: "EXCLUDED.")))
-            AND \(isNewer)
+            WHERE \(countsStaying ? "CASE WHEN \(condition) THEN true ELSE nextval(\(Self.numbers)) IS NULL END" : condition)
             """
     }
 

@@ -259,9 +259,7 @@ final class UploadTransaction {
             }
             guard stored < part.count else { return }
             // Of a table on other servers, this one doesn't know the triggers.
-            let mayKeepOut =
-                self.catalog.isDistributed ? true : try self.connection.mayKeepRowsOut(target.table)
-            guard mayKeepOut else {
+            guard target.table.mayKeepOutInserts || self.catalog.isDistributed else {
                 throw self.incomplete(stored, of: part.count, operation)
             }
             keptOut = part.count - stored
@@ -322,25 +320,26 @@ final class UploadTransaction {
         let operation = "insert into \(target.table.displayName)"
         let rest = context.connections.firstIndex(of: EventSource.backfill.rawValue).map(Int32.init)
         let leaveOut = part.contains { rows[Int($0)].connection == rest } ? target.leaveOutSQL : nil
-        var written = 0
+        var (written, keptOut) = (0, 0)
         try attempt { sql throws(UpstreamError) in
             try self.stage(rows, part, of: target, context) {
                 sql + target.stageSQL(isBinary: $0, isNumbered: leaveOut != nil)
             }
             if let leaveOut { try self.connection.run(leaveOut, operation) }
-            let checked = identity.isNarrow ? "\(target.missingSQL); " : ""
-            let results = try self.connection.run(
-                "\(target.insertSQL); \(checked)\(UploadTarget<Field>.unstageSQL)", operation)
-            written = results.first?.affected ?? 0
-            let missing = identity.isNarrow ? results[1].rows.first?.first ?? nil : "0"
-            guard missing == "0" else {
+            let looks = [target.keptOutSQL, identity.isNarrow ? target.missingSQL(by: target.told) : nil]
+            let statements = [target.insertSQL] + looks.compactMap(\.self) + [UploadTarget<Field>.unstageSQL]
+            var results = try self.connection.run(statements.joined(separator: "; "), operation)[...]
+            written = results.popFirst()?.affected ?? 0
+            if looks[0] != nil { keptOut = min(results.popFirst()?.number ?? 0, part.count - written) }
+            guard !identity.isNarrow || results.popFirst()?.number == keptOut else {
                 throw UpstreamError(
                     .data, operation, "another event is in its place in a unique key",
                     sqlState: UpstreamError.uniqueViolation, object: "table \(target.table.name)")
             }
         }
         outcome.inserted += written
-        outcome.unchanged += part.count - written
+        outcome.unchanged += part.count - written - keptOut
+        outcome.keptOut += keptOut
         outcome.path = .staging
     }
 
@@ -350,26 +349,31 @@ final class UploadTransaction {
     ) throws(UpstreamError) {
         try needTemporary()
         let tellsNew = target.tellsNew(in: catalog)
-        var written = 0
-        var new = 0
+        let countsStaying = target.mayKeepOut && !catalog.isDistributed
+        var (written, new, keptOut) = (0, 0, 0)
         try attempt { sql throws(UpstreamError) in
-            try self.stage(rows, part, of: target, context) { sql + target.stageSQL(isBinary: $0) }
+            try self.stage(rows, part, of: target, context) {
+                sql + target.stageSQL(isBinary: $0, isNumbered: countsStaying)
+            }
             var versions = versions
             versions.othersUntil = self.othersUntil
             versions.now = self.serverTime
             versions.boxTime = WallClock.milliseconds()
             let results = try self.connection.run(
-                target.mergeSQL(tellsNew: tellsNew, versions: versions, from: source),
+                target.mergeSQL(tellsNew: tellsNew, countsStaying: countsStaying, versions: versions, from: source),
                 "merge into \(target.table.displayName)")
             written = results.first?.affected ?? 0
             if tellsNew, let row = results.first?.rows.first {
                 written = row[0].flatMap { Int($0) } ?? 0
                 new = row[1].flatMap { Int($0) } ?? 0
             }
+            guard countsStaying, let last = results[1].number else { return }
+            keptOut = part.count - written - (last - part.count)
         }
         outcome.inserted += new
         outcome.updated += written - new
-        outcome.unchanged += part.count - written
+        outcome.unchanged += part.count - written - keptOut
+        outcome.keptOut += keptOut
         outcome.path = .staging
     }
 
@@ -471,20 +475,5 @@ final class UploadTransaction {
                 sequence: row.sequence, sqlState: error.sqlState ?? "", reason: error.text + object,
                 rowJSON: RowJSON.text(row, context)))
         outcome.refused += 1
-    }
-}
-
-extension PostgresConnection {
-    /// Whether a trigger may keep a row out of the table that COPY takes.
-    fileprivate func mayKeepRowsOut(_ table: TableDescription) throws(UpstreamError) -> Bool {
-        // Of a trigger's type, 1 is for each row, 2 before, 4 an insertion and 64 in its place; TimescaleDB has its own.
-        let sql = """
-            WITH RECURSIVE part(oid) AS (
-            SELECT \(SQLText.literal(table.sqlName))::regclass::oid
-            UNION SELECT i.inhrelid FROM pg_inherits i JOIN part p ON i.inhparent = p.oid)
-            SELECT count(*) FROM part JOIN pg_trigger t ON t.tgrelid = part.oid WHERE NOT t.tgisinternal
-            AND t.tgenabled <> 'D' AND t.tgname <> 'ts_insert_blocker' AND t.tgtype & 5 = 5 AND t.tgtype & 66 <> 0
-            """
-        return try ask(sql, "look for triggers of \(table.displayName)").last?.rows.first?.first != "0"
     }
 }

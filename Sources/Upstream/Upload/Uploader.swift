@@ -44,6 +44,8 @@ public actor Uploader {
 
     func connect(readingTablesAfter age: Duration) async throws(UpstreamError) {
         try await inTurn { () throws(UpstreamError) in
+            // A server, or a pooler, may end a session that is idle for long: that is no trouble.
+            if self.session.standing?.isOpen == false { self.session.drop() }
             let wasConnected = self.session.standing != nil
             self.session.readTablesAgain(after: age)
             guard try self.session.connected().1.isReadOnly, wasConnected else { return }
