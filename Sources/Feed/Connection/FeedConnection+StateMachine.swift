@@ -87,13 +87,7 @@ extension FeedConnection {
             times = EventTimes(delay: configuration.feedDelay)
             subscription = Subscription(
                 confirmTimeout: configuration.confirmTimeout, unconfirmedRetry: configuration.unconfirmedRetry)
-            // A wait of nothing, or a cap below the first wait, would make a tight loop or a contradiction.
-            let firstDelay = max(configuration.reconnectDelay, .milliseconds(10))
-            policy = ReconnectPolicy(
-                firstDelay: firstDelay, cap: max(configuration.reconnectCap, firstDelay),
-                quickDelay: configuration.quickReconnect, healthyAfter: configuration.healthyAfter,
-                maximumFailures: configuration.maxRetries, refusedKeyDelay: configuration.refusedKeyDelay,
-                connectionLimitDelay: configuration.connectionLimitDelay)
+            policy = ReconnectPolicy(configuration.reconnect)
             stall = StallWatch(
                 pingInterval: configuration.pingInterval, stallTimeout: configuration.stallTimeout, now: .zero)
         }
