@@ -247,8 +247,8 @@ let package = Package(
         .testTarget(
             name: "edgetickTests",
             dependencies: [
-                "Collector", "edgetick", "Feed", "MarketData", "Relay", "Store", "TestSupport", "Upstream", "WebAPI",
-                "Wire", argumentParser, logging, serviceLifecycle,
+                "Backfill", "Collector", "edgetick", "Feed", "MarketData", "Relay", "Store", "TestSupport", "Universe",
+                "Upstream", "WebAPI", "Wire", argumentParser, logging, serviceLifecycle,
             ],
             swiftSettings: strict),
         .testTarget(

@@ -4,63 +4,9 @@ import Logging
 import MarketData
 import NIOCore
 import Store
-import Synchronization
 
 /// The relay's readers: who they are, what they want, and what they get. Lives on the relay's event loop alone.
 final class RelayDesk {
-    /// A client as the relay sees it.
-    private final class Reader {
-        let client: FeedClient
-        let live: Lane
-        let since: Int64
-        /// The channels whose events are sent at once.
-        var channels: Set<FeedChannel> = []
-        /// The channels whose replay is under way, and which one it is.
-        var joining: [FeedChannel: Int] = [:]
-        /// What it logged in with; `nil` before.
-        var key: Secret?
-        /// Some of its channels, by name; `nil` when they have to be chosen again.
-        var sample: [String]?
-        var events: Int64 = 0
-        var bytes: Int64 = 0
-        var replayed: Int64 = 0
-        /// Replays that wait for the one before.
-        var waiting: [Replay] = []
-        var current: Replay?
-        /// Told when less waits for the client.
-        let room = ChangeSignal()
-
-        var readsSomething: Bool { !channels.isEmpty || !joining.isEmpty }
-
-        init(_ client: FeedClient, since: Int64) {
-            self.client = client
-            self.since = since
-            live = Lane(reader: client.id)
-        }
-    }
-
-    private final class Replay {
-        let id: Int
-        var channels: [FeedChannel]
-        let span: ReplaySpan
-        let kinds: KindSet
-        let lane: Lane
-        var isHolding = false
-        /// Live events that wait for the rows before them.
-        var held: [ByteBuffer] = []
-        var heldBytes = 0
-        var heldEvents = 0
-        var task: Task<Void, Never>?
-
-        init(id: Int, reader: Int, channels: [FeedChannel], span: ReplaySpan) {
-            self.id = id
-            self.channels = channels
-            self.span = span
-            kinds = channels.reduce([]) { $0.union(KindSet($1.kind)) }
-            lane = Lane(reader: reader, replay: id)
-        }
-    }
-
     /// The most replays of one reader that wait for one another.
     static let maximumReplays = 100
 
@@ -72,7 +18,7 @@ final class RelayDesk {
     private let symbols: any RelayedSymbols
     private let logger: Logger
     private let board: RelayBoard
-    private var readers: [Int: Reader] = [:]
+    private var readers: [Int: RelayReader] = [:]
     private var replays: [Int: Replay] = [:]
     /// What waits for rows of replays.
     private var heldBytes = 0
@@ -81,7 +27,6 @@ final class RelayDesk {
     private var lastOverflow: ContinuousClock.Instant?
     /// How many channels of readers name a symbol.
     private var reading: [Symbol: Int] = [:]
-    private var demand = DemandReview()
     private var warnings = LogThrottle<String, ContinuousClock.Instant>()
 
     init(
@@ -107,7 +52,7 @@ final class RelayDesk {
             client.close(code: 1008, reason: "too many clients", status: .tooManyConnections)
             return
         }
-        readers[client.id] = Reader(client, since: WallClock.milliseconds())
+        readers[client.id] = RelayReader(client, since: WallClock.milliseconds())
         publish()
     }
 
@@ -168,36 +113,15 @@ final class RelayDesk {
     }
 
     private func reason(
-        against channel: FeedChannel, of reader: Reader, beside granted: Int, replayed: Bool
+        against channel: FeedChannel, of reader: RelayReader, beside granted: Int, replayed: Bool
     ) -> StatusMessage? {
         guard configuration.kinds.contains(channel.kind) else {
             return .error("\(channel) is not collected: FEED_EVENTS does not name \(channel.kind.rawValue)")
         }
-        guard reader.channels.count + reader.joining.count + granted < configuration.maximumChannels else {
+        guard reader.channelCount + granted < configuration.maximumChannels else {
             return .error("\(channel): no more than \(configuration.maximumChannels) channels a client")
         }
-        // What two subscriptions cover would come from the replay and live.
-        if let other = Self.overlap(of: channel, with: reader.joining.keys, has: { reader.joining[$0] != nil }) {
-            return .error("\(channel): wait until the replay of \(other) is complete")
-        }
-        if replayed,
-            let other = reader.channels.contains(channel)
-                ? channel : Self.overlap(of: channel, with: reader.channels, has: reader.channels.contains)
-        {
-            return .error("\(channel) can't be replayed while \(other) is subscribed to: unsubscribe first")
-        }
-        return nil
-    }
-
-    /// Another of some channels that brings events of a channel too. Only a wildcard has them all looked through.
-    private static func overlap(
-        of channel: FeedChannel, with channels: some Sequence<FeedChannel>, has: (FeedChannel) -> Bool
-    ) -> FeedChannel? {
-        guard channel.symbol != nil else {
-            return channels.first { $0.kind == channel.kind && $0 != channel }
-        }
-        let wildcard = FeedChannel(kind: channel.kind, symbol: nil)
-        return has(wildcard) ? wildcard : nil
+        return reader.conflict(with: channel, replayed: replayed)
     }
 
     func subscriptionsChanged(of client: FeedClient, _ channels: [FeedChannel]) {
@@ -221,15 +145,7 @@ final class RelayDesk {
         }
         reader.sample = nil
         listen()
-        tell(tap.openGaps, of: live, to: reader)
-    }
-
-    /// Tells a reader what is missed of its channels, in the same order as events.
-    private func tell(_ gaps: some Sequence<Gap>, of channels: Set<FeedChannel>? = nil, to reader: Reader) {
-        let channels = channels ?? reader.channels.union(reader.joining.keys)
-        for notice in gaps.compactMap({ GapNotice($0, of: channels) }) {
-            for message in notice.messages { reader.client.send(StatusMessage(GapNotice.status, message)) }
-        }
+        reader.tell(tap.openGaps, of: live)
     }
 
     func progressed(_ client: FeedClient) { readers[client.id]?.room.changed() }
@@ -242,14 +158,14 @@ final class RelayDesk {
         }
     }
 
-    private func forget(_ reader: Reader) {
+    private func forget(_ reader: RelayReader) {
         for channel in reader.channels {
             ends(channel)
             index.remove(reader.live, from: channel)
         }
         for channel in reader.joining.keys { ends(channel) }
         reader.channels = []
-        for replay in reader.waiting + [reader.current].compactMap({ $0 }) { end(replay, of: reader) }
+        for replay in reader.waiting + [reader.current].compactMap({ $0 }) { end(replay) }
         reader.waiting = []
         reader.joining = [:]
         // Its replay may wait for room that never comes.
@@ -290,14 +206,14 @@ final class RelayDesk {
                 for channel in replay.channels { index.add(replay.lane, to: channel) }
             case .gaps(let gaps):
                 deliver(fanout.finish(index))
-                for reader in readers.values where !reader.client.isEnding { tell(gaps, to: reader) }
+                for reader in readers.values where !reader.client.isEnding { reader.tell(gaps) }
             }
         }
         deliver(fanout.finish(index))
     }
 
     private func deliver(_ lanes: [Lane]) {
-        var total = (events: Int64(0), bytes: Int64(0))
+        var total = (events: 0, bytes: 0)
         for lane in lanes {
             let (parts, events) = lane.take()
             let bytes = parts.reduce(0) { $0 + $1.readableBytes }
@@ -309,26 +225,15 @@ final class RelayDesk {
                 heldBytes += bytes
                 replay.heldEvents += events
             } else {
-                reader.client.send(parts, events: events)
-                count(events, bytes, of: reader, into: &total)
+                reader.send(parts, events: events, bytes: bytes)
+                total.events += events
+                total.bytes += bytes
             }
-            let waiting = reader.client.pendingBytes + (reader.current?.heldBytes ?? 0)
+            let waiting = reader.waitingBytes
             if waiting > configuration.clientBufferBytes { dismiss(reader, waiting: waiting) }
         }
         boundAll()
-        guard total.events > 0 else { return }
-        board.update { state in
-            state.events += total.events
-            state.bytes += total.bytes
-        }
-    }
-
-    private func count(_ events: Int, _ bytes: Int, of reader: Reader, into total: inout (events: Int64, bytes: Int64))
-    {
-        reader.events += Int64(events)
-        reader.bytes += Int64(bytes)
-        total.events += Int64(events)
-        total.bytes += Int64(bytes)
+        if total.events > 0 { board.sent(events: total.events, bytes: total.bytes) }
     }
 
     /// Closes the readers for which most waits where too much waits for all together: at once, since until its socket is
@@ -337,9 +242,7 @@ final class RelayDesk {
         // One reader may always have its own share.
         let most = max(configuration.allClientsBufferBytes, configuration.clientBufferBytes)
         guard let any = readers.values.first, any.client.allPendingBytes + heldBytes > most else { return }
-        let waiting = readers.values.filter { !$0.client.isEnding }.map {
-            (reader: $0, bytes: $0.client.pendingBytes + ($0.current?.heldBytes ?? 0))
-        }
+        let waiting = readers.values.filter { !$0.client.isEnding }.map { (reader: $0, bytes: $0.waitingBytes) }
         var total = waiting.reduce(0) { $0 + $1.bytes }
         for (reader, bytes) in waiting.sorted(by: { $0.bytes > $1.bytes }) where total > most {
             dismiss(reader, waiting: bytes, timeout: .zero)
@@ -348,7 +251,7 @@ final class RelayDesk {
     }
 
     /// Closes a reader that can't keep up.
-    private func dismiss(_ reader: Reader, waiting: Int, timeout: Duration? = nil) {
+    private func dismiss(_ reader: RelayReader, waiting: Int, timeout: Duration? = nil) {
         board.update { $0.slowReaders += 1 }
         logger.warning(
             "a reader was closed: it reads too slowly",
@@ -365,7 +268,7 @@ final class RelayDesk {
         board.update { $0.overflowed += events }
         lastOverflow = .now
         logger.error("the relay fell behind and its readers are closed", metadata: ["events_lost": "\(events)"])
-        for reader in readers.values where reader.readsSomething {
+        for reader in readers.values where reader.channelCount > 0 {
             reader.client.close(code: 1013, reason: "the relay fell behind", status: .tooSlow)
             forget(reader)
         }
@@ -390,7 +293,7 @@ final class RelayDesk {
         startNext(of: reader)
     }
 
-    private func startNext(of reader: Reader) {
+    private func startNext(of reader: RelayReader) {
         guard reader.current == nil, !reader.waiting.isEmpty, let hub else { return }
         let replay = reader.waiting.removeFirst()
         reader.current = replay
@@ -404,9 +307,7 @@ final class RelayDesk {
     func send(_ part: ByteBuffer, events: Int, of id: Int) -> [FeedChannel] {
         guard let (reader, replay) = current(id) else { return [] }
         guard events > 0 else { return replay.channels }
-        reader.client.send([part], events: events)
-        reader.replayed += Int64(events)
-        reader.bytes += Int64(part.readableBytes)
+        reader.send(row: part, events: events)
         board.update { state in
             state.replayed += Int64(events)
             state.bytes += Int64(part.readableBytes)
@@ -434,13 +335,8 @@ final class RelayDesk {
         reader.client.send(message)
         if replay.isHolding { for channel in replay.channels { index.remove(replay.lane, from: channel) } }
         if !replay.held.isEmpty {
-            var total = (events: Int64(0), bytes: Int64(0))
-            reader.client.send(replay.held, events: replay.heldEvents)
-            count(replay.heldEvents, replay.heldBytes, of: reader, into: &total)
-            board.update { state in
-                state.events += total.events
-                state.bytes += total.bytes
-            }
+            reader.send(replay.held, events: replay.heldEvents, bytes: replay.heldBytes)
+            board.sent(events: replay.heldEvents, bytes: replay.heldBytes)
         }
         if replay.span.to == nil {
             reader.live.followsReplay = true
@@ -455,7 +351,7 @@ final class RelayDesk {
         startNext(of: reader)
     }
 
-    private func current(_ id: Int) -> (Reader, Replay)? {
+    private func current(_ id: Int) -> (RelayReader, Replay)? {
         guard let replay = replays[id], let reader = readers[replay.lane.reader], !reader.client.isEnding else {
             return nil
         }
@@ -463,12 +359,12 @@ final class RelayDesk {
     }
 
     /// A channel is unsubscribed from while its replay is under way.
-    private func give(up channel: FeedChannel, of reader: Reader) {
+    private func give(up channel: FeedChannel, of reader: RelayReader) {
         guard let id = reader.joining.removeValue(forKey: channel), let replay = replays[id] else { return }
         if replay.isHolding { index.remove(replay.lane, from: channel) }
         replay.channels.removeAll { $0 == channel }
         guard replay.channels.isEmpty else { return }
-        end(replay, of: reader)
+        end(replay)
         reader.waiting.removeAll { $0 === replay }
         if reader.current === replay {
             reader.current = nil
@@ -476,7 +372,7 @@ final class RelayDesk {
         }
     }
 
-    private func end(_ replay: Replay, of reader: Reader) {
+    private func end(_ replay: Replay) {
         replay.task?.cancel()
         if replay.isHolding { for channel in replay.channels { index.remove(replay.lane, from: channel) } }
         if replays.removeValue(forKey: replay.id) != nil { heldBytes -= replay.heldBytes }
@@ -487,8 +383,9 @@ final class RelayDesk {
     /// Gives up the symbols on demand that nobody reads any more, and tells readers of what comes no more.
     func reviewDemand() {
         guard configuration.maximumOnDemand != nil else { return }
-        let (before, now) = (demand, symbols.reviewDemand { reading[$0] != nil })
-        demand = now
+        let (before, now) = (board.current.onDemand, symbols.reviewDemand { reading[$0] != nil })
+        // Before a reader hears of it.
+        board.update { $0.onDemand = now }
         for channel in now.refused.subtracting(before.refused) {
             tellReaders(of: channel, "is not collected: the account's plan does not cover it")
         }
@@ -501,7 +398,7 @@ final class RelayDesk {
     }
 
     private func tellReaders(of channel: FeedChannel, _ what: String) {
-        for reader in readers.values where reader.channels.contains(channel) || reader.joining[channel] != nil {
+        for reader in readers.values where reader.reads(channel) {
             reader.client.send(.error("\(channel) \(what)"))
         }
     }
@@ -510,38 +407,13 @@ final class RelayDesk {
 
     /// Brings what is shown up to date.
     func publish() {
-        let shown = readers.values.sorted { $0.client.id < $1.client.id }.map { reader in
-            if reader.sample == nil {
-                let names = reader.channels.map(\.description) + reader.joining.keys.map(\.description)
-                reader.sample = Array(names.sorted().prefix(5))
-            }
-            return RelayState.Reader(
-                id: reader.client.id, address: reader.client.address, agent: reader.client.agent,
-                isLoggedIn: reader.key != nil, connectedSince: reader.since,
-                channels: reader.channels.count + reader.joining.count, sample: reader.sample ?? [],
-                events: reader.events, bytes: reader.bytes, replayed: reader.replayed,
-                waitingBytes: reader.client.pendingBytes + (reader.current?.heldBytes ?? 0),
-                waitingEvents: reader.client.pendingEvents + (reader.current?.heldEvents ?? 0),
-                isReplaying: reader.current != nil)
-        }
+        let shown = readers.values.sorted { $0.client.id < $1.client.id }.map { $0.state() }
         let queued = tap.queuedBytes
         let age = lastOverflow.map { $0.duration(to: .now).inSeconds }
         board.update { state in
             state.secondsSinceOverflow = age
             state.readers = shown
             state.queuedBytes = queued
-            state.onDemand = demand
         }
     }
-}
-
-/// What is shown of the relay; from any thread.
-final class RelayBoard: Sendable {
-    private let state: Mutex<RelayState>
-
-    init(_ state: RelayState) { self.state = Mutex(state) }
-
-    var current: RelayState { state.withLock { $0 } }
-
-    func update(_ change: (inout RelayState) -> Void) { state.withLock { change(&$0) } }
 }

@@ -445,8 +445,8 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
                 name: "connection-\(number)",
                 endpoint: try FeedEndpoint(url: "ws://127.0.0.1:\(port)/stocks", allowsPlaintext: false),
                 apiKey: Secret("a-key"), events: [.minuteBar])
-            configuration.reconnectDelay = .milliseconds(50)
-            configuration.reconnectCap = .milliseconds(100)
+            configuration.reconnect.firstDelay = .milliseconds(50)
+            configuration.reconnect.cap = .milliseconds(100)
             configuration.closeTimeout = .milliseconds(500)
             return SetMember(
                 id: "connection_\(number)", configuration: configuration,

@@ -57,7 +57,7 @@ import Testing
                 rig.member(3, Array(all[20...]), port: 1),
             ]
             var configuration = SetConfiguration()
-            configuration.grace = .seconds(2)
+            configuration.failover.grace = .seconds(2)
             try await rig.run(configuration, members) { set in
                 try await Waiting.until("two up") { set.snapshot.connected == 2 }
                 try await Waiting.until("the third's symbols on the others") {
@@ -82,8 +82,8 @@ import Testing
             }
             var configuration = SetConfiguration()
             configuration.strategy = .roundRobin
-            configuration.grace = .seconds(2)
-            configuration.recovery = .seconds(1)
+            configuration.failover.grace = .seconds(2)
+            configuration.failover.recovery = .seconds(1)
             configuration.overlap = .milliseconds(200)
             try await rig.run(configuration, members) { set in
                 try await Waiting.until("all at home") {
@@ -190,8 +190,8 @@ import Testing
             let members = try [rig.member(1, all), rig.member(2, all, port: proxy.port)]
             var configuration = SetConfiguration()
             configuration.redundant = .all
-            configuration.grace = .milliseconds(200)
-            configuration.recovery = .milliseconds(200)
+            configuration.failover.grace = .milliseconds(200)
+            configuration.failover.recovery = .milliseconds(200)
             try await rig.run(configuration, members) { set in
                 try await Waiting.until("both confirmed") { set.snapshot.confirmed == 2 * all.count }
                 #expect(set.connections(of: all[0]) == ["connection_1", "connection_2"])
@@ -445,7 +445,7 @@ import Testing
             @Sendable func members() throws -> [SetMember] {
                 try (0..<3).map { number in
                     var member = try rig.member(number + 1, Array(all[(number * 2)..<(number * 2 + 2)]))
-                    member.configuration.connectionLimitDelay = .seconds(2) ... .seconds(4)
+                    member.configuration.reconnect.connectionLimitDelay = .seconds(2) ... .seconds(4)
                     return member
                 }
             }
@@ -493,7 +493,7 @@ private struct CoreParts {
     private let cover = GapCover()
 
     init(log: CapturedLog) throws {
-        core = SetCore(machine: SetMachine(policy: SetConfiguration().policy), logger: log.logger)
+        core = SetCore(machine: SetMachine(SetConfiguration()), logger: log.logger)
         confluence = Confluence(sink: rig.sink, memory: .seconds(120), limit: 1 << 17)
     }
 

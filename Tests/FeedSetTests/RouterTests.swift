@@ -139,10 +139,10 @@ extension [Symbol: SlotSet] {
 @Suite(.timeLimit(.minutes(3))) struct FailoverTests {
     private func tick(_ failover: inout Failover, _ now: Duration) -> Bool { failover.tick(now: now) }
 
-    private func policy() -> Failover.Policy { .init(grace: .seconds(10), recovery: .seconds(30)) }
+    private let rules = FailoverRules(grace: .seconds(10), recovery: .seconds(30))
 
     @Test func `a short break gives nothing away`() {
-        var failover = Failover(policy())
+        var failover = Failover(rules)
         failover.add(0, now: .zero)
         failover.observe(0, isUp: true, now: .seconds(1))
         failover.observe(0, isUp: false, now: .seconds(100))
@@ -153,7 +153,7 @@ extension [Symbol: SlotSet] {
     }
 
     @Test func `a long break does, until a healthy period has passed`() {
-        var failover = Failover(policy())
+        var failover = Failover(rules)
         failover.add(0, now: .zero)
         failover.observe(0, isUp: true, now: .seconds(1))
         failover.observe(0, isUp: false, now: .seconds(100))
@@ -167,13 +167,13 @@ extension [Symbol: SlotSet] {
     }
 
     @Test func `one that never comes up fails after the grace period`() {
-        var failover = Failover(policy())
+        var failover = Failover(rules)
         failover.add(3, now: .seconds(5))
         #expect(tick(&failover, .seconds(15)) && failover.failed == [3])
     }
 
     @Test func `one that keeps breaking must stand longer each time`() {
-        var failover = Failover(policy())
+        var failover = Failover(rules)
         failover.add(0, now: .zero)
         var now = Duration.zero
         var times: [Duration] = []

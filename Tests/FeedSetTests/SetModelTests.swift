@@ -112,12 +112,13 @@ import Testing
         let capacity: Int? = Bool.random(using: &random) ? 12 : nil
         let pool = symbols(24)
         let redundant = [RedundantSymbols.none, .some([pool[0], pool[1]]), .all][Int.random(in: 0..<3, using: &random)]
-        var policy = SetMachine.Policy()
-        policy.strategy = RoutingStrategy.allCases[seed % RoutingStrategy.allCases.count]
-        policy.redundant = redundant
-        policy.failover = .init(grace: .seconds(10), recovery: .seconds(20), longestRecovery: .seconds(60))
+        var configuration = SetConfiguration()
+        configuration.strategy = RoutingStrategy.allCases[seed % RoutingStrategy.allCases.count]
+        configuration.redundant = redundant
+        configuration.failover = FailoverRules(
+            grace: .seconds(10), recovery: .seconds(20), longestRecovery: .seconds(60))
         var world = World(
-            machine: SetMachine(policy: policy), random: random, capacity: capacity, redundant: redundant)
+            machine: SetMachine(configuration), random: random, capacity: capacity, redundant: redundant)
         for slot in 0..<3 {
             world.wires[slot] = Wire()
             world.machine.add(.init(slot: slot, priority: slot + 1, capacity: capacity), now: .zero)
@@ -195,7 +196,7 @@ import Testing
 
     /// Whether no connection is being removed by force.
     private func isPatient(_ world: World) -> Bool {
-        let patience = world.machine.policy.patience
+        let patience = world.machine.configuration.patience
         return world.machine.stations.values.allSatisfy { world.now < ($0.removedSince ?? world.now) + patience }
             && world.machine.stations.count == world.wires.count
     }

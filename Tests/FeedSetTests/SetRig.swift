@@ -85,9 +85,9 @@ struct SetRig: Sendable {
             endpoint: try FeedEndpoint(url: "ws://127.0.0.1:\(port ?? self.port)/stocks", allowsPlaintext: false),
             apiKey: Secret("a-key"), events: events)
         configuration.closeTimeout = .milliseconds(500)
-        configuration.reconnectDelay = .milliseconds(50)
-        configuration.reconnectCap = .milliseconds(100)
-        configuration.quickReconnect = .milliseconds(20)
+        configuration.reconnect.firstDelay = .milliseconds(50)
+        configuration.reconnect.cap = .milliseconds(100)
+        configuration.reconnect.quickDelay = .milliseconds(20)
         configuration.connectTimeout = .seconds(20)
         configuration.loginTimeout = .seconds(20)
         return SetMember(

@@ -14,9 +14,9 @@ private struct SetDriver {
 
     /// Connection 0 is to bring everything, 1 is configured with some symbols.
     init(_ symbols: [Symbol], redundant: RedundantSymbols = .none, takesAll: Bool = true) {
-        var policy = SetMachine.Policy()
-        policy.redundant = redundant
-        machine = SetMachine(policy: policy)
+        var configuration = SetConfiguration()
+        configuration.redundant = redundant
+        machine = SetMachine(configuration)
         for slot in 0...1 { machine.add(.init(slot: slot, priority: slot + 1, capacity: nil), now: .zero) }
         machine.configure(0, [], takesAll: takesAll)
         machine.configure(1, symbols)

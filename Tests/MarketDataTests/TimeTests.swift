@@ -29,6 +29,13 @@ import Testing
         #expect(Duration.milliseconds(250).inSeconds == 0.25)
     }
 
+    @Test(arguments: [(0, 50), (1, 50), (2, 100), (5, 800), (6, 1000), (7, 1000), (Int.max, 1000)])
+    func `pauses double with each failure up to the longest`(failures: Int, milliseconds: Int) {
+        let pause = Duration.milliseconds(50).backoff(after: failures, upTo: .seconds(1))
+        #expect(pause == .milliseconds(milliseconds))
+        #expect(Duration.seconds(5).backoff(after: failures, upTo: .seconds(1)) == .seconds(1))
+    }
+
     @Test(arguments: [
         (Duration.zero, "0 ms"), (.milliseconds(250), "250 ms"), (.milliseconds(999), "999 ms"), (.seconds(1), "1 s"),
         (.milliseconds(1500), "1.5 s"), (.milliseconds(1449), "1.4 s"), (.milliseconds(12_340), "12 s"),

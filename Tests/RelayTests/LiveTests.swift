@@ -126,8 +126,8 @@ import Testing
             let client = try await rig.client()
             try await client.subscribe("T.*")
             var setting = SetConfiguration()
-            setting.grace = .milliseconds(100)
-            setting.recovery = .milliseconds(500)
+            setting.failover.grace = .milliseconds(100)
+            setting.failover.recovery = .milliseconds(500)
             let set = try ConnectionSet(
                 configuration: setting, members: members, sink: rig.tap, logger: RelayRig.quiet)
             let collecting = Task { try await set.run() }
@@ -209,8 +209,8 @@ import Testing
                 name: "way-\(number)",
                 endpoint: try FeedEndpoint(url: "ws://127.0.0.1:\(port)/stocks", allowsPlaintext: false),
                 apiKey: Secret("a-key"), events: Set(plan.kinds))
-            configuration.reconnectDelay = .milliseconds(50)
-            configuration.reconnectCap = .milliseconds(100)
+            configuration.reconnect.firstDelay = .milliseconds(50)
+            configuration.reconnect.cap = .milliseconds(100)
             return SetMember(
                 id: "connection_\(number + 1)", configuration: configuration, interest: .symbols(interests[number]),
                 priority: number + 1)

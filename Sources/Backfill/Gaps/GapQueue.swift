@@ -77,7 +77,7 @@ struct GapQueue: Sendable {
     /// - Returns: whether to tell it: the same again is not told again.
     mutating func failed(_ gap: Int64, _ error: BackfillError, now: Duration) -> Bool {
         func growing(_ first: Duration, upTo most: Duration) -> (Int) -> Duration {
-            { min(first * (1 << min($0 - 1, 20)), most) }
+            { first.backoff(after: $0, upTo: most) }
         }
         guard error.concernsRequestAlone else {
             let refused = rules.refusedPause

@@ -1,3 +1,5 @@
+import MarketData
+
 /// Decides when the next request may go out and how a refused one is tried again. Reads no clock, draws no number.
 struct RequestPacer: Sendable {
     /// What to do after an answer that was none.
@@ -49,7 +51,7 @@ struct RequestPacer: Sendable {
             nextRequest = max(nextRequest ?? now, now + pause)
             return .tryAgain(after: .zero)
         case .unreachable, .serverTrouble:
-            let ceiling = min(Duration.seconds(1) * (1 << min(tried - 1, 5)), .seconds(30))
+            let ceiling = Duration.seconds(1).backoff(after: tried, upTo: .seconds(30))
             return .tryAgain(after: max(retryAfter ?? .zero, ceiling * (0.5 + 0.5 * jitter)))
         default: return .giveUp
         }

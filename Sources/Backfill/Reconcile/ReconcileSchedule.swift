@@ -12,8 +12,8 @@ struct ReconcileSchedule: Sendable, Equatable {
 
     /// So many trading days are seen to.
     static let reach = 7
-    /// How long after the first failure it is tried again, and the longest pause, in milliseconds.
-    private static let pauses: (first: Int64, longest: Int64) = (10 * 60_000, 6 * 3_600_000)
+    /// How long after the first failure it is tried again, and the longest pause.
+    private static let pauses: (first: Duration, longest: Duration) = (.seconds(10 * 60), .seconds(6 * 3600))
 
     /// The minute of New York's day.
     let minute: Int
@@ -47,9 +47,9 @@ struct ReconcileSchedule: Sendable, Equatable {
 
     /// Notes that a day could not be compared, or is not complete.
     mutating func failed(_ day: TradingDay, at now: Int64) {
-        let failures = retries[day]?.failures ?? 0
-        let pause = min(Self.pauses.first << min(failures, 10), Self.pauses.longest)
-        retries[day] = Retry(from: now + pause, failures: failures + 1)
+        let failures = (retries[day]?.failures ?? 0) + 1
+        let pause = Self.pauses.first.backoff(after: failures, upTo: Self.pauses.longest)
+        retries[day] = Retry(from: now + pause.milliseconds, failures: failures)
     }
 
     /// Forgets the days that are no longer seen to.

@@ -50,7 +50,7 @@ public struct Fleet: Sendable, Equatable {
     public var headline: String? {
         let bad = boxes.filter { $0.level > .ok }
         guard let worst = bad.first else { return remarks.first }
-        let more = bad.count > 1 ? " (and \(bad.count - 1) more boxes)" : ""
+        let more = bad.count > 1 ? " (and \((bad.count - 1).counted("more box", "more boxes")))" : ""
         return "\(worst.row.report.id)\(more): \(worst.detail ?? worst.standing.rawValue)"
     }
 
@@ -76,10 +76,9 @@ public struct Fleet: Sendable, Equatable {
         let others = boxes.filter {
             $0.standing == .live && $0.row.report.group == nil && $0.row.report.symbols == report.symbols
         }.map(\.row.report.id).sorted()
-        guard let first = others.first else { return nil }
-        let names = others.count > 1 ? "\(first) and \(others.count - 1) more" : first
+        guard !others.isEmpty else { return nil }
         return
-            "\(report.id) is alone in the group \(group), and \(names), with as many symbols, "
+            "\(report.id) is alone in the group \(group), and \(DisplayText.list(others, showing: 1)), with as many symbols, "
             + "\(others.count > 1 ? "have" : "has") no COLLECTOR_GROUP: give boxes that collect the same symbols one group, "
             + "or none of them"
     }

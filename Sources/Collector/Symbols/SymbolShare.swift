@@ -46,9 +46,9 @@ public struct ShardState: Sendable, Equatable {
     /// `shard 2 of 5: 120 of 600 symbols`, and who the others are where they are found.
     var summary: String {
         let others = share.map.members.filter { $0 != share.member }
-        let names = others.prefix(5).joined(separator: ", ") + (others.count > 5 ? " and \(others.count - 5) more" : "")
         return "shard \(number) of \(share.map.members.count): \(symbols) of \(total.counted("symbol"))"
-            + (share.isAutomatic ? others.isEmpty ? ", no other box takes part" : ", shared with \(names)" : "")
+            + (share.isAutomatic
+                ? others.isEmpty ? ", no other box takes part" : ", shared with \(DisplayText.list(others))" : "")
             + (share.older.isEmpty ? "" : "; some are kept until the others have them")
     }
 }

@@ -237,10 +237,12 @@ public final class UniverseService: Service {
                 "changed": "\(changes.changed.count)", "settings": "\(changes.entries)",
             ])
         if !changes.shadowed.isEmpty {
-            let names = changes.shadowed.prefix(5).map(\.name).joined(separator: ", ")
             logger.notice(
                 "local universes hide the database's of the same names: edgetick universe give-back undoes that",
-                metadata: ["count": "\(changes.shadowed.count)", "such_as": "\(names)"])
+                metadata: [
+                    "count": "\(changes.shadowed.count)",
+                    "such_as": "\(DisplayText.list(changes.shadowed.map(\.name)))",
+                ])
         }
     }
 

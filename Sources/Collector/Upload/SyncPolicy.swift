@@ -1,3 +1,5 @@
+import MarketData
+
 /// Decides how long the upload waits before its next pass. Reads no clock and draws no random number.
 struct SyncPolicy: Sendable {
     /// How a pass ended.
@@ -32,12 +34,10 @@ struct SyncPolicy: Sendable {
             return interval
         case .failedForNow:
             failures += 1
-            let backoff = min(Duration.seconds(1) * (1 << min(failures - 1, 6)), Self.slowest)
-            return backoff * (0.5 + 0.5 * jitter)
+            return Duration.seconds(1).backoff(after: failures, upTo: Self.slowest) * (0.5 + 0.5 * jitter)
         case .paused:
             failures += 1
-            let backoff = min(Duration.seconds(5) * (1 << min(failures - 1, 4)), Self.slowest)
-            return backoff * (0.75 + 0.25 * jitter)
+            return Duration.seconds(5).backoff(after: failures, upTo: Self.slowest) * (0.75 + 0.25 * jitter)
         }
     }
 }

@@ -202,7 +202,7 @@ public final class SyncService: Service {
     private func log(_ totals: UploadTotals) {
         for stream in EventStream.allCases where totals[stream].refused > 0 {
             logger.error(
-                "upstream refused rows; they are kept as dead letters (see edgetick dead-letters list)",
+                "the database refused rows; they are kept as dead letters (see edgetick dead-letters list)",
                 metadata: ["stream": "\(stream.rawValue)", "rows": "\(totals[stream].refused)"])
         }
         if totals.rows > 0 {

@@ -50,21 +50,8 @@ public struct FeedConfiguration: Sendable {
     /// Time for the peer to answer a close frame.
     public var closeTimeout: Duration = .seconds(2)
 
-    /// The first wait between failed tries; it doubles up to ``reconnectCap``.
-    public var reconnectDelay: Duration = .seconds(5)
-    /// The longest wait between ordinary tries.
-    public var reconnectCap: Duration = .seconds(60)
-    /// The longest wait for the first try after a healthy connection ended.
-    public var quickReconnect: Duration = .seconds(1)
-    /// How long a connection must have stood for earlier failures to be forgotten.
-    var healthyAfter: Duration = .seconds(60)
-    /// After so many failed tries in a row the status is ``FeedConnectionStatus/error`` and tries go on at the slowest
-    /// pace; 0 means never.
-    public var maxRetries = 0
-    /// The first and the longest wait after the feed refused the key.
-    public var refusedKeyDelay: ClosedRange<Duration> = .seconds(60) ... .seconds(300)
-    /// The shortest and the longest wait after another client took the account's connection.
-    public var connectionLimitDelay: ClosedRange<Duration> = .seconds(30) ... .seconds(120)
+    /// When it tries again.
+    public var reconnect = ReconnectRules()
 
     /// Makes a configuration with the default durations.
     public init(

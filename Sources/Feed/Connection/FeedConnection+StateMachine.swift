@@ -50,10 +50,8 @@ extension FeedConnection {
         let configuration: FeedConfiguration
         private(set) var state = State.idle
         private(set) var subscription: Subscription
-        private var losses = LossLedger()
-        /// Those among them that stand: the feed, a relay, misses events itself, or they came and can't be decoded.
-        private var amidst: Set<FeedChannel> = []
-        private var spells = UnreadableSpells()
+        /// What it has missed.
+        private(set) var losses: LossWatch
         private var policy: ReconnectPolicy
         private var stall: StallWatch
         /// Since when the subscription stands, on both clocks.
@@ -62,19 +60,9 @@ extension FeedConnection {
         private var isTroubled = false
         /// Why there is no subscription since the last try ended; `nil` in the first try, and once logged in.
         private var outage: Gap.Cause?
-        /// How far the events have come.
-        private var times: EventTimes
-        /// Whether an event came on the connection that is open.
-        private var hasEvents = false
-        /// Gaps of the time before this process that the clock alone has ended.
-        private var unproven = UnprovenGaps()
-        /// Whether losses wait for an event to tell when they ended, because the clock can't.
-        private var awaitsEvents = false
         private var pauses: PauseWatch?
         /// When reading was stopped by this side.
         private var pausedSince: FeedMoment?
-        /// What to look at after a pause.
-        private(set) var jumps = JumpWatch()
         private var refusalsToReport: [FeedChannel] = []
         private var interest: Interest
         private(set) var opens: Int64 = 0
@@ -84,16 +72,10 @@ extension FeedConnection {
         init(configuration: FeedConfiguration, interest: Interest) {
             self.configuration = configuration
             self.interest = interest
-            times = EventTimes(delay: configuration.feedDelay)
+            losses = LossWatch(connection: configuration.name, delay: configuration.feedDelay)
             subscription = Subscription(
                 confirmTimeout: configuration.confirmTimeout, unconfirmedRetry: configuration.unconfirmedRetry)
-            // A wait of nothing, or a cap below the first wait, would make a tight loop or a contradiction.
-            let firstDelay = max(configuration.reconnectDelay, .milliseconds(10))
-            policy = ReconnectPolicy(
-                firstDelay: firstDelay, cap: max(configuration.reconnectCap, firstDelay),
-                quickDelay: configuration.quickReconnect, healthyAfter: configuration.healthyAfter,
-                maximumFailures: configuration.maxRetries, refusedKeyDelay: configuration.refusedKeyDelay,
-                connectionLimitDelay: configuration.connectionLimitDelay)
+            policy = ReconnectPolicy(configuration.reconnect)
             stall = StallWatch(
                 pingInterval: configuration.pingInterval, stallTimeout: configuration.stallTimeout, now: .zero)
         }
@@ -145,7 +127,7 @@ extension FeedConnection {
             _ = subscription.want(
                 FeedChannel.channels(of: interest, events: configuration.events), wall: now.wall)
             pauses = PauseWatch(now: now.boot)
-            noteDowntime(now)
+            if let life = configuration.previousLife { losses.lostSince(life, of: subscription, now) }
             return record([]) + connect(now)
         }
 
@@ -153,9 +135,7 @@ extension FeedConnection {
         mutating func opened(_ now: FeedMoment) -> [Action] {
             guard case .connecting = state else { return [] }
             opens += 1
-            hasEvents = false
-            jumps = JumpWatch()
-            spells = UnreadableSpells()
+            losses.opened()
             subscription.reset()
             stall = StallWatch(
                 pingInterval: configuration.pingInterval, stallTimeout: configuration.stallTimeout,
@@ -192,7 +172,7 @@ extension FeedConnection {
 
         /// Drops the connection because the sink had no room.
         mutating func overflowed(_ now: FeedMoment) -> [Action] {
-            if case .stopping = state { noteLosses(.overflow, now) }
+            if case .stopping = state { losses.lostAll(.overflow, of: subscription, now) }
             guard case .subscribed = state else { return [] }
             return abandon(
                 .overflow, "read",
@@ -202,7 +182,7 @@ extension FeedConnection {
 
         /// Drops the connection because the sink can't tell its copies of another connection's events from new ones.
         mutating func fellBehind(_ now: FeedMoment) -> [Action] {
-            if case .stopping = state { noteLosses(.disconnected, now) }
+            if case .stopping = state { losses.lostAll(.disconnected, of: subscription, now) }
             guard case .subscribed = state else { return [] }
             return abandon(
                 .fellBehind, "read",
@@ -353,59 +333,25 @@ extension FeedConnection {
         /// Events were handed over and taken.
         mutating func took(_ batch: EventBatch, _ now: FeedMoment) -> [Action] {
             guard !batch.isEmpty else { return [] }
-            var actions = noteJumps(batch, now)
-            times.took(batch, now)
-            hasEvents = true
-            if !spells.isEmpty { spells.reached(reached(now)) }
-            let unseen = unproven.prove(by: times, now)
-            if !unseen.isEmpty { actions.append(.record(GapChange(gaps: unseen))) }
+            let gaps = losses.took(batch, of: subscription, now)
+            var actions: [Action] = gaps.isEmpty ? [] : [.record(GapChange(gaps: gaps))]
             guard case .subscribed = state else { return actions }
             if subscription.awaitsEvents { actions += stands(subscription.shown(by: batch), now) }
-            if awaitsEvents { actions += settle(now) }
+            if losses.awaitsEvents { actions += settle(now) }
             return actions
         }
 
         /// Events came that can't be decoded; called before those that came with them are taken.
         mutating func missed(_ lost: UnreadableEvents, _ now: FeedMoment) -> [Action] {
             guard case .subscribed = state else { return [] }
-            for kind in EventKind.allCases {
-                let version = subscription.version
-                guard let extent = lost[kind],
-                    !spells.goesOn(kind, extent, version: version, now: now.monotonic)
-                else { continue }
-                let standing = subscription.wanted.filter { $0.kind == kind && subscription.mayFlowSince($0) != nil }
-                guard let from = standing.map(lossStart).min() else { continue }
-                let all = spells.came(kind, extent, from: from, version: version, now: now.monotonic)
-                let channels =
-                    all.extent.isWhole
-                    ? standing : all.extent.symbols.map { FeedChannel(kind: kind, symbol: $0) }.filter(isWanted)
-                for channel in channels where !losses.contains(channel) {
-                    losses.lost(channel, from: all.from, cause: .damaged, now)
-                    amidst.insert(channel)
-                }
-            }
+            losses.unreadable(lost, of: subscription, now)
             return record([])
         }
 
-        /// The gaps of events that can't be decoded and that are over.
-        private mutating func endSpells(_ now: FeedMoment) -> [Action] {
-            guard !spells.isEmpty else { return [] }
-            spells.reached(reached(now))
-            let over = spells.takeEnded(now: now.monotonic)
-            guard !over.isEmpty else { return [] }
-            let channels = amidst.filter { channel in
-                over[channel.kind] != nil && losses.contains(channel) { loss, _ in loss.cause == .damaged }
-            }
-            return record(
-                endAmidst(channels) { channel, loss, _ in LossLedger.End(time: over[channel.kind] ?? loss.from) })
-        }
-
-        /// How far the feed has come in its events' time; as far as the clock says where no event has.
-        private func reached(_ now: FeedMoment) -> Int64 { times.feedTime(now) ?? now.wall - configuration.feedDelay }
-
         /// The process runs; called at least every ``PauseWatch/interval``, and before what was read is looked at.
         mutating func alive(_ now: FeedMoment) -> [Action] {
-            let ended = endSpells(now)
+            let over = losses.endSpells(now)
+            let ended = over.isEmpty ? [] : record(over)
             guard let length = pauses?.seen(now.boot) else { return ended }
             watchForJumps(over: length, because: .paused, now)
             return ended + [
@@ -442,12 +388,9 @@ extension FeedConnection {
             let (added, removed) = subscription.want(
                 FeedChannel.channels(of: interest, events: configuration.events), wall: now.wall)
             guard !added.isEmpty || !removed.isEmpty else { return [] }
-            let unwanted = amidst.filter { !isWanted($0) }
-            let ended = endAmidst(removed + unwanted, at: clockEnd(now))
+            let ended = losses.gaveUp(removed, of: subscription, now)
             // The others' losses were noted when the last try ended.
-            if let outage {
-                for channel in added { losses.lost(channel, from: lossStart(of: channel), cause: outage, now) }
-            }
+            if let outage { losses.lost(added, cause: outage, of: subscription, now) }
             var actions = record(ended)
             actions.append(.note(.interestChanged(added: added.count, removed: removed.count)))
             guard case .subscribed = state else { return actions }
@@ -547,7 +490,8 @@ extension FeedConnection {
                 subscription.refusedNameless()
                 refused(subscription.resolveNameless(), [:], now)
             } else {
-                let starts = Dictionary(named.map { ($0, lossStart(of: $0)) }) { first, _ in first }
+                let starts = Dictionary(named.map { ($0, losses.start(of: $0, of: subscription)) }) { first, _ in first
+                }
                 refused(named.filter { subscription.refuse($0) }, starts, now)
             }
             return settle(now)
@@ -555,35 +499,14 @@ extension FeedConnection {
 
         /// A refused channel counts as lost: since its last events where it stood, else since it was wanted.
         private mutating func refused(_ channels: [FeedChannel], _ starts: [FeedChannel: Int64], _ now: FeedMoment) {
-            for channel in channels {
-                losses.lost(channel, from: starts[channel] ?? lossStart(of: channel), cause: .unsubscribed, now)
-            }
+            losses.lost(channels, from: starts, cause: .unsubscribed, of: subscription, now)
             refusalsToReport += channels
         }
 
         /// The feed is a relay and says what it misses itself.
         private mutating func missed(_ message: String, _ now: FeedMoment) -> [Action] {
             guard let notice = GapNotice(message) else { return [] }
-            // What is lost here for a reason of its own stays so until its channel stands.
-            let channels = notice.channels.filter { isWanted($0) && (amidst.contains($0) || !losses.contains($0)) }
-            for channel in channels { losses.lost(channel, from: notice.from, cause: notice.cause, now) }
-            guard let to = notice.to else {
-                amidst.formUnion(channels)
-                return record([])
-            }
-            return record(endAmidst(channels) { _, _, _ in LossLedger.End(time: to) })
-        }
-
-        /// Whether a channel is among those that are wanted, by name or by a wildcard.
-        private func isWanted(_ channel: FeedChannel) -> Bool {
-            subscription.wants(channel) || subscription.wants(FeedChannel(kind: channel.kind, symbol: nil))
-        }
-
-        private mutating func endAmidst(
-            _ channels: some Sequence<FeedChannel>, at end: (FeedChannel, LossLedger.Loss, FeedMoment) -> LossLedger.End
-        ) -> [Gap] {
-            amidst.subtract(channels)
-            return losses.ended(channels, connection: configuration.name, at: end)
+            return record(losses.told(notice, of: subscription, now))
         }
 
         /// Draws the consequences of what is answered: the status, refusals to tell, and gaps that ended.
@@ -594,22 +517,7 @@ extension FeedConnection {
                 actions.append(fault(refusal(), now))
                 refusalsToReport.removeAll()
             }
-            if !losses.isEmpty {
-                awaitsEvents = false
-                var over: [FeedChannel] = []
-                for channel in subscription.wanted where subscription.standsSince(channel) != nil {
-                    guard losses.contains(channel), !amidst.contains(channel) else { continue }
-                    if !hasEvents, losses.contains(channel, where: { times.needsEvent(toEnd: $0, noted: $1, now) }) {
-                        awaitsEvents = true
-                    } else {
-                        over.append(channel)
-                    }
-                }
-                let ended = losses.ended(
-                    over, connection: configuration.name, at: clockEnd(now, stood: subscription.standsSince))
-                if times.feedTime(now) == nil { unproven.add(ended.filter { $0.cause == .down }, now) }
-                actions += record(ended)
-            }
+            actions += record(losses.settle(subscription, now))
             if subscription.confirmedCount > 0 || subscription.wanted.isEmpty { actions += becomeConnected(now) }
             return actions
         }
@@ -623,27 +531,8 @@ extension FeedConnection {
 
         /// Watches what comes after a time in which the feed may have thrown events away.
         private mutating func watchForJumps(over length: Duration, because cause: Gap.Cause, _ now: FeedMoment) {
-            guard case .subscribed = state, let present = times.presentTime(now) else { return }
-            jumps.watch(times, over: present - Int64(length / .milliseconds(1))...present, because: cause)
-        }
-
-        /// Where the feed went on later than it had stopped, the channels that stood have a gap.
-        private mutating func noteJumps(_ batch: EventBatch, _ now: FeedMoment) -> [Action] {
-            guard !jumps.isOver else { return [] }
-            let found = jumps.took(batch)
-            guard !found.isEmpty else { return [] }
-            let gaps = found.compactMap { jump -> Gap? in
-                let channels = subscription.wanted.filter { channel in
-                    channel.kind == jump.kind && subscription.standsSince(channel) != nil && !losses.contains(channel)
-                }
-                guard !channels.isEmpty else { return nil }
-                let isAll = channels.contains { $0.symbol == nil }
-                return Gap(
-                    connection: configuration.name, symbols: isAll ? [] : channels.compactMap(\.symbol).sorted(),
-                    events: [jump.kind], from: jump.from, to: jump.to, cause: jump.cause,
-                    isUncertain: times.showClockBehind(now))
-            }
-            return gaps.isEmpty ? [] : [.record(GapChange(gaps: gaps))]
+            guard case .subscribed = state else { return }
+            losses.watchForJumps(over: length, because: cause, now)
         }
 
         private func refusal() -> FeedError {
@@ -680,8 +569,8 @@ extension FeedConnection {
         }
 
         private mutating func ended(_ ending: FeedEnding, _ now: FeedMoment, jitter: Double) -> [Action] {
-            let over = endAmidst(amidst, at: clockEnd(now))
-            noteLosses(ending.gapCause, now)
+            let over = losses.endStanding(now)
+            losses.lostAll(ending.gapCause, of: subscription, now)
             outage = ending.gapCause
             let healthyFor = connectedSince.map { now.monotonic - $0.monotonic } ?? .zero
             connectedSince = nil
@@ -705,64 +594,12 @@ extension FeedConnection {
             connectedSince = nil
             subscription.reset()
             state = .stopped
-            let ended = losses.ended(losses.channels, connection: configuration.name, at: clockEnd(now))
-            return record(ended) + [.note(.stopped), .finish]
+            return record(losses.endAll(now)) + [.note(.stopped), .finish]
         }
 
         /// What is recorded about gaps, brought up to date.
         private mutating func record(_ ended: [Gap]) -> [Action] {
-            losses.change(ended, connection: configuration.name).map { [.record($0)] } ?? []
-        }
-
-        /// What came since the file's collector before was missed, and is until the channels stand.
-        private mutating func noteDowntime(_ now: FeedMoment) {
-            guard let life = configuration.previousLife else { return }
-            let ends = life.ends
-            for channel in subscription.wanted {
-                losses.lost(
-                    channel, from: ends.missedSince(channel.kind, channel.symbol), cause: .down, now,
-                    isUncertain: life.isUncertain)
-            }
-        }
-
-        /// Every wanted channel is lost: since the newest event of its kind where it stood, else since it was wanted.
-        ///
-        /// Channels that came to stand after the last events share one start a kind, the earliest, so that a drop during a
-        /// long round of confirmations makes few gaps.
-        private mutating func noteLosses(_ cause: Gap.Cause, _ now: FeedMoment) {
-            var earliest: [EventKind: Int64] = [:]
-            for channel in subscription.wanted where isLate(channel) {
-                let start = lossStart(of: channel)
-                earliest[channel.kind] = min(earliest[channel.kind] ?? start, start)
-            }
-            for channel in subscription.wanted where !losses.contains(channel) {
-                let start = isLate(channel) ? earliest[channel.kind] : nil
-                losses.lost(channel, from: start ?? lossStart(of: channel), cause: cause, now)
-            }
-        }
-
-        /// Where a loss of a channel begins, in the events' own time.
-        private func lossStart(of channel: FeedChannel) -> Int64 {
-            guard let since = subscription.mayFlowSince(channel) else {
-                return (subscription.wantedSince(channel) ?? 0) - configuration.feedDelay
-            }
-            guard let mark = times[channel.kind], !isLate(channel) else { return since - configuration.feedDelay }
-            return mark.lossStart
-        }
-
-        /// Ends a loss by the clock, as far as it is believed: when its channel stood, or now.
-        private func clockEnd(
-            _ now: FeedMoment, stood: @escaping (FeedChannel) -> Int64? = { _ in nil }
-        ) -> (FeedChannel, LossLedger.Loss, FeedMoment) -> LossLedger.End {
-            { [times] channel, loss, noted in
-                times.end(of: loss, noted: noted, stood: stood(channel) ?? now.wall, now)
-            }
-        }
-
-        /// Whether a channel came to stand after the last event of its kind.
-        private func isLate(_ channel: FeedChannel) -> Bool {
-            guard let since = subscription.standsSince(channel) else { return false }
-            return since > times[channel.kind]?.received.wall ?? 0
+            losses.change(ended).map { [.record($0)] } ?? []
         }
     }
 }

@@ -72,6 +72,11 @@ struct Subscription: Sendable {
     /// Whether a channel is wanted.
     func wants(_ channel: FeedChannel) -> Bool { entries[channel] != nil }
 
+    /// Whether a channel is wanted, by name or by a wildcard.
+    func covers(_ channel: FeedChannel) -> Bool {
+        wants(channel) || wants(FeedChannel(kind: channel.kind, symbol: nil))
+    }
+
     /// Since when a channel stands, in milliseconds since the Unix epoch; `nil` while it does not.
     func standsSince(_ channel: FeedChannel) -> Int64? {
         guard case .confirmed(let since, _)? = entries[channel]?.progress else { return nil }

@@ -38,9 +38,7 @@ public final class ConnectionSet: Service, Sendable {
         confluence = Confluence(
             sink: sink, memory: configuration.memory, limit: configuration.memoryLimit)
         eventLoop = MultiThreadedEventLoopGroup.singleton.next()
-        var machine = SetMachine(policy: configuration.policy)
-        machine.weights = configuration.firstGuess
-        core = Mutex(SetCore(machine: machine, logger: logger))
+        core = Mutex(SetCore(machine: SetMachine(configuration), logger: logger))
         routes = Mutex(SetRoutes())
         for member in members { try insert(member) }
         settle()

@@ -1,18 +1,23 @@
+import MarketData
+
+/// The times that failover goes by.
+public struct FailoverRules: Sendable {
+    /// How long a connection may be down before its symbols are given away.
+    public var grace: Duration = .seconds(10)
+    /// How long it must stand before it gets them back; doubled with each failure within an hour.
+    public var recovery: Duration = .seconds(30)
+    /// The most that it is doubled to.
+    var longestRecovery: Duration = .seconds(600)
+    /// How long a trusted connection must have stood for its earlier failures to be forgotten.
+    var forgetsAfter: Duration = .seconds(3600)
+}
+
 /// Decides when a connection's symbols are given away and when it gets them back. Reads no clock.
 ///
 /// A connection that was down for longer than the grace period fails. It is trusted again after it stood for the healthy
 /// period without a break; that period doubles with every failure that follows within an hour, so that a connection
 /// which keeps breaking does not have its symbols carried to and fro.
 struct Failover: Sendable {
-    /// How patient to be.
-    struct Policy: Equatable, Sendable {
-        var grace: Duration = .seconds(10)
-        var recovery: Duration = .seconds(30)
-        var longestRecovery: Duration = .seconds(600)
-        /// How long a trusted connection must have stood for its earlier failures to be forgotten.
-        var forgetsAfter: Duration = .seconds(3600)
-    }
-
     private enum Phase: Equatable {
         case up(since: Duration)
         case down(since: Duration)
@@ -27,11 +32,11 @@ struct Failover: Sendable {
         var failures = 0
     }
 
-    let policy: Policy
+    private let rules: FailoverRules
     private var records: [Int: Record] = [:]
 
-    init(_ policy: Policy) {
-        self.policy = policy
+    init(_ rules: FailoverRules) {
+        self.rules = rules
     }
 
     /// The connections whose symbols are given away.
@@ -49,7 +54,7 @@ struct Failover: Sendable {
     var deadline: Duration? {
         records.values.compactMap { record in
             switch record.phase {
-            case .down(let since): since + policy.grace
+            case .down(let since): since + rules.grace
             case .recovering(let since): since + recovery(record.failures)
             case .up, .failed: nil
             }
@@ -71,7 +76,7 @@ struct Failover: Sendable {
         switch (record.phase, isUp) {
         case (.down, true): records[slot]?.phase = .up(since: now)
         case (.up(let since), false):
-            if now - since >= policy.forgetsAfter { records[slot]?.failures = 0 }
+            if now - since >= rules.forgetsAfter { records[slot]?.failures = 0 }
             records[slot]?.phase = .down(since: now)
         case (.failed, true): records[slot]?.phase = .recovering(since: now)
         case (.recovering, false): records[slot]?.phase = .failed
@@ -86,7 +91,7 @@ struct Failover: Sendable {
         var changed = false
         for (slot, record) in records {
             switch record.phase {
-            case .down(let since) where now - since >= policy.grace:
+            case .down(let since) where now - since >= rules.grace:
                 records[slot]?.phase = .failed
                 records[slot]?.failures += 1
                 changed = true
@@ -101,12 +106,6 @@ struct Failover: Sendable {
 
     /// How long a connection must stand after so many failures.
     private func recovery(_ failures: Int) -> Duration {
-        var result = policy.recovery
-        var left = failures - 1
-        while left > 0, result < policy.longestRecovery {
-            result *= 2
-            left -= 1
-        }
-        return max(policy.recovery, min(result, policy.longestRecovery))
+        rules.recovery.backoff(after: failures, upTo: max(rules.recovery, rules.longestRecovery))
     }
 }

@@ -8,21 +8,23 @@ public struct SetConfiguration: Sendable {
     public var redundant = RedundantSymbols.none
     /// Whether a connection that is down gives its symbols to the others.
     public var failsOver = true
-    /// How long a connection may be down before it does.
-    public var grace: Duration = .seconds(10)
-    /// How long it must stand before it gets them back; doubled with each failure within an hour, up to ten minutes.
-    public var recovery: Duration = .seconds(30)
+    /// When it does, and when it gets them back.
+    public var failover = FailoverRules()
     /// How often the rates are compared.
     public var healthInterval: Duration = .seconds(30)
-    /// Whether symbols move by themselves when the rates differ by more than ``rebalanceFactor``; with the strategy
-    /// ``RoutingStrategy/loadBalanced`` only, because the others say where a symbol belongs.
+    /// Whether symbols move by themselves when the rates differ by a factor; with the strategy ``RoutingStrategy/loadBalanced``
+    /// only, because the others say where a symbol belongs.
     public var rebalances = true
-    /// How many times as much the busiest connection may bring as the idlest.
-    var rebalanceFactor = 1.5
+    /// Which of them move then.
+    var rebalance = Rebalance()
     /// How many messages each symbol is expected to bring, in any one unit, before that was seen.
     public var firstGuess: [Symbol: Double] = [:]
     /// How long both places of a symbol that moves stand before the old one is given up.
     var overlap: Duration = .milliseconds(500)
+    /// How long after the feed's word that a place was given up events of it may still come.
+    var calm: Duration = .seconds(5)
+    /// The longest wait for the feed's word that a place was given up.
+    var patience: Duration = .seconds(30)
     /// The most connections that the feed is asked for at once: one that is added while another still leaves waits for
     /// its end. `nil` sets no limit.
     public var limit: Int?
@@ -33,20 +35,6 @@ public struct SetConfiguration: Sendable {
 
     /// Makes a configuration with the defaults.
     public init() {}
-
-    var policy: SetMachine.Policy {
-        var policy = SetMachine.Policy()
-        policy.strategy = strategy
-        policy.redundant = redundant
-        policy.failsOver = failsOver
-        policy.failover.grace = grace
-        policy.failover.recovery = recovery
-        policy.failover.longestRecovery = max(recovery, .seconds(600))
-        policy.rebalance.factor = max(1, rebalanceFactor)
-        policy.overlap = overlap
-        policy.linger = memory
-        return policy
-    }
 }
 
 /// A connection of a set.

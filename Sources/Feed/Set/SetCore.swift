@@ -137,8 +137,8 @@ struct SetCore: Sendable {
                 isUp: isUp, standing: standing, isSettled: feed.isSettled, isQuiet: feed.isQuiet,
                 standsAll: feed.takesAll && feed.isSettled && feed.confirmedChannels == feed.channels),
             now: now.monotonic)
-        if machine.policy.redundant != .none {
-            cover.confirmed(slot, standing.filter(machine.policy.redundant.contains), wall: now.wall)
+        if machine.configuration.redundant != .none {
+            cover.confirmed(slot, standing.filter(machine.configuration.redundant.contains), wall: now.wall)
         }
     }
 
@@ -172,7 +172,7 @@ struct SetCore: Sendable {
     /// Logs what changed about who has failed. A connection that is alone has nobody to give its symbols to.
     func logFailures(before: SlotSet) {
         let after = machine.failover.failed
-        guard after != before, machine.policy.failsOver, hasOthers else { return }
+        guard after != before, machine.configuration.failsOver, hasOthers else { return }
         for slot in after.subtracting(before) {
             guard let entry = entries[slot] else { continue }
             let own = machine.homes.values.count { $0.contains(slot) }

@@ -6,23 +6,6 @@ import MarketData
 /// its new place first and given up at its old one only when the new one stands: every event of the time between comes
 /// twice and none is missed. ``Action/share(_:)`` informs the sink's front which symbols those are.
 struct SetMachine: Sendable {
-    /// How the set works.
-    struct Policy: Sendable {
-        var strategy = RoutingStrategy.manual
-        var redundant = RedundantSymbols.none
-        var failover = Failover.Policy()
-        var failsOver = true
-        var rebalance = Rebalance()
-        /// How long both places stand before the old one is given up.
-        var overlap: Duration = .milliseconds(500)
-        /// How long events of a place that was given up are remembered.
-        var linger: Duration = .seconds(120)
-        /// How long after the feed's word that a place was given up events of it may still come.
-        var calm: Duration = .seconds(5)
-        /// The longest wait for the feed's word that a place was given up.
-        var patience: Duration = .seconds(30)
-    }
-
     /// Which connections may bring a symbol at the moment.
     struct Sharing: Equatable, Sendable {
         var symbol: Symbol
@@ -87,7 +70,7 @@ struct SetMachine: Sendable {
         var isOver = false
     }
 
-    let policy: Policy
+    let configuration: SetConfiguration
     private(set) var stations: [Int: Station] = [:]
     private(set) var failover: Failover
     /// The wanted symbols, the most important first.
@@ -99,7 +82,7 @@ struct SetMachine: Sendable {
     private(set) var goals: [Symbol: SlotSet] = [:]
     /// What the connections' interests hold.
     private(set) var placed: [Symbol: SlotSet] = [:]
-    var weights: [Symbol: Double] = [:]
+    var weights: [Symbol: Double]
     /// Joined places that have not replaced another yet, and since when they stand.
     private var joining: [Place: Duration?] = [:]
     private var leaving: [Place: Leave] = [:]
@@ -108,9 +91,10 @@ struct SetMachine: Sendable {
     /// Symbols that are not where they belong, or whose sharing may have to change.
     private var unsettled: Set<Symbol> = []
 
-    init(policy: Policy) {
-        self.policy = policy
-        failover = Failover(policy.failover)
+    init(_ configuration: SetConfiguration) {
+        self.configuration = configuration
+        weights = configuration.firstGuess
+        failover = Failover(configuration.failover)
     }
 
     // MARK: What is wanted
@@ -198,7 +182,7 @@ struct SetMachine: Sendable {
             if let slot {
                 guard (placed[symbol] ?? []).contains(slot) || wish.seats.contains(slot) else { continue }
                 wish.seats.remove(slot)
-                wishes[symbol] = wish.seats.isEmpty || policy.strategy != .manual ? nil : wish
+                wishes[symbol] = wish.seats.isEmpty || configuration.strategy != .manual ? nil : wish
             } else {
                 wishes[symbol] = nil
             }
@@ -225,7 +209,7 @@ struct SetMachine: Sendable {
     private mutating func reorder() {
         let ranks = order.compactMap { symbol -> (symbol: Symbol, rank: Int)? in
             guard let wish = wishes[symbol] else { return nil }
-            if case .some(let named) = policy.redundant, named.contains(symbol) { return (symbol, .min) }
+            if case .some(let named) = configuration.redundant, named.contains(symbol) { return (symbol, .min) }
             return (symbol, wish.seats.compactMap { stations[$0]?.seat.priority }.min() ?? .max)
         }
         order = ranks.stablySorted { $0.rank < $1.rank }.map(\.symbol)
@@ -268,19 +252,19 @@ struct SetMachine: Sendable {
     /// When ``advance(now:)`` has something to do by itself.
     var deadline: Duration? {
         var times: [Duration] = []
-        if policy.failsOver, let due = failover.deadline { times.append(due) }
-        times += joining.values.compactMap { $0.map { $0 + policy.overlap } }
+        if configuration.failsOver, let due = failover.deadline { times.append(due) }
+        times += joining.values.compactMap { $0.map { $0 + configuration.overlap } }
         times += leaving.values.map { leave in
-            guard let quiet = leave.quietSince else { return leave.since + policy.patience }
-            return quiet + (leave.isOver ? policy.linger : policy.calm)
+            guard let quiet = leave.quietSince else { return leave.since + configuration.patience }
+            return quiet + (leave.isOver ? configuration.memory : configuration.calm)
         }
-        times += stations.values.compactMap { $0.removedSince.map { $0 + policy.patience } }
+        times += stations.values.compactMap { $0.removedSince.map { $0 + configuration.patience } }
         return times.min()
     }
 
     /// Draws the consequences of all that happened, and of the time.
     mutating func advance(now: Duration) -> [Action] {
-        if policy.failsOver, failover.tick(now: now) { isDirty = true }
+        if configuration.failsOver, failover.tick(now: now) { isDirty = true }
         if isDirty { plan() }
         endLeaves(now)
         let started = startWildcards()
@@ -300,7 +284,7 @@ struct SetMachine: Sendable {
         unsettled = unsettled.filter { placed[$0] ?? [] != goals[$0] ?? [] }
         // One that stood long enough needs no deadline, though others may keep its old place for a while.
         joining = joining.filter { place, stood in
-            unsettled.contains(place.symbol) && stood.map { now < $0 + policy.overlap } ?? true
+            unsettled.contains(place.symbol) && stood.map { now < $0 + configuration.overlap } ?? true
         }
         var actions: [Action] = []
         // What becomes shared must be so before the second connection brings it.
@@ -315,7 +299,7 @@ struct SetMachine: Sendable {
             guard let since = station.removedSince else { continue }
             let isLeft = !leaving.contains { $0.key.slot == slot && $0.value.quietSince == nil }
             let isIdle = station.count == 0 && !station.asksAll && isLeft
-            guard isIdle || now >= since + policy.patience else { continue }
+            guard isIdle || now >= since + configuration.patience else { continue }
             drop(slot, now)
             actions.append(.stop(slot))
         }
@@ -326,7 +310,7 @@ struct SetMachine: Sendable {
     ///
     /// - Parameter isAsked: whether a person asked: then manual places are moved too, and small differences evened out.
     mutating func rebalance(isAsked: Bool) -> [Rebalance.Move] {
-        guard policy.strategy == .loadBalanced || isAsked && policy.strategy == .manual else { return [] }
+        guard configuration.strategy == .loadBalanced || isAsked && configuration.strategy == .manual else { return [] }
         let down = failover.failed
         var places: [Int: [Symbol]] = [:]
         var fixed: [Int: Double] = [:]
@@ -346,11 +330,11 @@ struct SetMachine: Sendable {
                 for slot in home { fixed[slot, default: 0] += weights[symbol] ?? 0 }
             }
         }
-        let moves = policy.rebalance.moves(
+        let moves = configuration.rebalance.moves(
             places: places, fixed: fixed, room: room, weights: weights, always: isAsked)
         for move in moves {
             homes[move.symbol] = [move.to]
-            if policy.strategy == .manual { wishes[move.symbol]?.seats = [move.to] }
+            if configuration.strategy == .manual { wishes[move.symbol]?.seats = [move.to] }
         }
         if !moves.isEmpty { isDirty = true }
         return moves
@@ -367,18 +351,19 @@ struct SetMachine: Sendable {
     private var router: Router {
         let seats = stations.values.filter { $0.removedSince == nil && !$0.takesAll }.map(\.seat)
         return Router(
-            strategy: policy.strategy, redundant: policy.redundant, seats: seats.sorted { $0.slot < $1.slot },
+            strategy: configuration.strategy, redundant: configuration.redundant,
+            seats: seats.sorted { $0.slot < $1.slot },
             weights: weights)
     }
 
     private mutating func plan() {
         isDirty = false
-        let down = policy.failsOver ? failover.failed : []
+        let down = configuration.failsOver ? failover.failed : []
         let wildcards = wildcards
         let isCovered = !wildcards.subtracting(down).isEmpty
         // A connection that takes everything brings these already.
         let wanted = order.compactMap { symbol in
-            isCovered && !policy.redundant.contains(symbol) ? nil : wishes[symbol]
+            isCovered && !configuration.redundant.contains(symbol) ? nil : wishes[symbol]
         }
         let router = router
         homes = router.homes(of: wanted, previous: homes)
@@ -447,7 +432,7 @@ struct SetMachine: Sendable {
                 return station.isSettled && !isBringing
             }
             guard isBringing, case .some(let stood) = joining[Place(symbol: symbol, slot: other)] else { return true }
-            return stood.map { now >= $0 + policy.overlap } ?? false
+            return stood.map { now >= $0 + configuration.overlap } ?? false
         }
     }
 
@@ -493,12 +478,12 @@ struct SetMachine: Sendable {
     private mutating func endLeaves(_ now: Duration) {
         for (place, leave) in leaving {
             guard let quiet = leave.quietSince else {
-                if now >= leave.since + policy.patience { leaving[place]?.quietSince = now }
+                if now >= leave.since + configuration.patience { leaving[place]?.quietSince = now }
                 continue
             }
-            if now >= quiet + policy.linger {
+            if now >= quiet + configuration.memory {
                 leaving[place] = nil
-            } else if !leave.isOver, now >= quiet + policy.calm {
+            } else if !leave.isOver, now >= quiet + configuration.calm {
                 leaving[place]?.isOver = true
             } else {
                 continue

@@ -14,6 +14,18 @@ extension Duration {
         return self > .milliseconds(below) && below < .max ? below + 1 : below
     }
 
+    /// The pause after so many failures in a row: this length after the first, doubled by each further one, never longer than
+    /// `longest`.
+    public func backoff(after failures: Int, upTo longest: Duration) -> Duration {
+        var pause = min(self, longest)
+        var left = failures - 1
+        while left > 0, pause < longest {
+            pause = min(pause * 2, longest)
+            left -= 1
+        }
+        return pause
+    }
+
     /// The length for people: `250 ms`, `1.5 s`, `60 s`, `5 min`, `3 h`, `4 days`.
     public var spoken: String {
         let milliseconds = milliseconds

@@ -31,9 +31,9 @@ struct OpenedTicks {
             carried.add(found)
             carried.add([Incident(Incident.setAside, detail: "\(name): \(why); \(found.text)")])
             logger.error(
-                "The buffer's file was bad and was set aside; a fresh one is started; edgetick repair brings back what it held",
+                "the buffer's file was bad and was set aside; a fresh one is started; edgetick repair brings back what it held",
                 metadata: [
-                    "path": "\(file.path)", "set-aside": "\(name)", "reason": "\(why)", "held": "\(found.text)",
+                    "path": "\(file.path)", "set_aside": "\(name)", "reason": "\(why)", "held": "\(found.text)",
                 ])
         }
         if case .bad(let why) = try file.inspect() { try putAway(why) }
@@ -44,7 +44,7 @@ struct OpenedTicks {
                     Incident.foundEmpty, detail: "\(file.path) had no bytes, though a collector had used it before")
             ])
             logger.error(
-                "The buffer's file was emptied while no collector ran; what waited for upload in it is gone, and so are its gaps",
+                "the buffer's file was emptied while no collector ran; what waited for upload in it is gone, and so are its gaps",
                 metadata: ["path": "\(file.path)"])
         }
         var attempt = 0

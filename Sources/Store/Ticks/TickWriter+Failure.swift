@@ -33,7 +33,7 @@ extension TickWriter {
         if error.reason == .diskFull { lookAtDisk() }
         guard let count = troubles.occurred(.writing, "\(error.reason)", now: .now()) else { return }
         logger.error(
-            "The buffer can't be written; events wait in memory and the write is tried again",
+            "the buffer can't be written; events wait in memory and the write is tried again",
             metadata: ["error": "\(error)", "failures": "\(count)"])
     }
 
@@ -41,7 +41,7 @@ extension TickWriter {
     func recovered() {
         backoff.succeeded()
         if troubles.ended(.writing) {
-            logger.notice("The buffer is written again", metadata: ["path": "\(file.path)"])
+            logger.notice("the buffer is written again", metadata: ["path": "\(file.path)"])
         }
         publishState()
     }
@@ -64,7 +64,7 @@ extension TickWriter {
         board.update { $0.state = .failing(message: error.description) }
         guard let count = troubles.occurred(.pinned, "\(error.reason)", now: .now()) else { return }
         logger.error(
-            "A reader keeps the buffer's log from being emptied", metadata: ["error": "\(error)", "tries": "\(count)"])
+            "a reader keeps the buffer's log from being emptied", metadata: ["error": "\(error)", "tries": "\(count)"])
     }
 
     /// Notes that the log can be emptied again.
@@ -72,7 +72,7 @@ extension TickWriter {
         guard isPinned else { return }
         isPinned = false
         if troubles.ended(.pinned) {
-            logger.notice("The buffer's log is emptied again", metadata: ["path": "\(file.path)"])
+            logger.notice("the buffer's log is emptied again", metadata: ["path": "\(file.path)"])
         }
         publishState()
     }
@@ -89,7 +89,7 @@ extension TickWriter {
         do {
             try TickConnection.close(&connection)
         } catch {
-            logger.debug("The failed connection did not close", metadata: ["error": "\(error)"])
+            logger.debug("the failed connection did not close", metadata: ["error": "\(error)"])
         }
     }
 
@@ -179,12 +179,12 @@ extension TickWriter {
         carried.add(missing)
         if missing.total > 0 {
             logger.error(
-                "Durable rows are no longer in the buffer's file",
+                "durable rows are no longer in the buffer's file",
                 metadata: ["rows": "\(missing.total)", "path": "\(file.path)"])
         }
         if found > 0 {
             logger.warning(
-                "The buffer's file holds rows that another program wrote",
+                "the buffer's file holds rows that another program wrote",
                 metadata: ["rows": "\(found)", "path": "\(file.path)"])
         }
     }
@@ -203,11 +203,11 @@ extension TickWriter {
                 + "\(marks.acknowledgedSequence)"
             carried.add([Incident("upstream went back", detail: detail)])
             logger.error(
-                "Upstream lost rows that it had confirmed; those that are still in the buffer are sent again",
+                "the database lost rows that it had confirmed; those that are still in the buffer are sent again",
                 metadata: [
                     "stream": "\(stream.rawValue)", "upstream": "\(uploaded)",
                     "confirmed": "\(marks.acknowledgedSequence)",
-                    "sent-again": "\(marks.acknowledgedSequence - gone)", "lost": "\(gone - uploaded)",
+                    "sent_again": "\(marks.acknowledgedSequence - gone)", "lost": "\(gone - uploaded)",
                 ])
         }
     }
@@ -229,7 +229,7 @@ extension TickWriter {
         carried.add(waiting)
         guard waiting.total > 0 else { return }
         logger.error(
-            "Rows that waited for upload are gone with the buffer's file",
+            "rows that waited for upload are gone with the buffer's file",
             metadata: ["rows": "\(waiting.total)", "reason": "\(reason.rawValue)", "path": "\(file.path)"])
     }
 
@@ -247,10 +247,10 @@ extension TickWriter {
             carried.add([Incident(Incident.setAside, detail: "\(name): \(error); \(gaps.text)")])
             board.fileChanged()
             logger.error(
-                "The buffer's file was bad and was set aside; a fresh one is started",
-                metadata: ["error": "\(error)", "set-aside": "\(name)", "gaps": "\(gaps.text)"])
+                "the buffer's file was bad and was set aside; a fresh one is started",
+                metadata: ["error": "\(error)", "set_aside": "\(name)", "gaps": "\(gaps.text)"])
         } catch {
-            logger.error("The buffer's bad file could not be set aside", metadata: ["error": "\(error)"])
+            logger.error("the buffer's bad file could not be set aside", metadata: ["error": "\(error)"])
         }
     }
 }

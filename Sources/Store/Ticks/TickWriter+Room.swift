@@ -138,7 +138,7 @@ extension TickWriter {
     func logLettersDropped(_ count: Int64) {
         guard let times = troubles.occurred(.dropping, "letters", now: .now()) else { return }
         logger.error(
-            "The oldest dead letters were dropped to make room",
+            "the oldest dead letters were dropped to make room",
             metadata: ["rows": "\(count)", "steps": "\(times)", "limit": "\(options.maximumLetters)"])
     }
 
@@ -182,7 +182,7 @@ extension TickWriter {
     private func logDrops(_ count: Int64, stream: EventStream) {
         guard let times = troubles.occurred(.dropping, "\(stream)", now: .now()) else { return }
         logger.error(
-            "The buffer is full and drops its oldest rows that wait for upload",
+            "the buffer is full and drops its oldest rows that wait for upload",
             metadata: [
                 "stream": "\(stream.rawValue)", "rows": "\(count)", "steps": "\(times)", "path": "\(file.path)",
                 "limit": "\(options.maximumBytes)",

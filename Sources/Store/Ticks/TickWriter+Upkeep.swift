@@ -85,9 +85,9 @@ extension TickWriter {
             "free": "\(space.free)", "size": "\(space.total)", "directory": "\(file.directory)",
         ]
         if isLow {
-            logger.warning("The disk of the buffer has little room left; make room", metadata: metadata)
+            logger.warning("the disk of the buffer has little room left; make room", metadata: metadata)
         } else {
-            logger.notice("The disk of the buffer has room again", metadata: metadata)
+            logger.notice("the disk of the buffer has room again", metadata: metadata)
         }
     }
 
@@ -105,7 +105,7 @@ extension TickWriter {
         handOver.record(
             Incident("lock replaced", detail: "\(lock.path) was removed or replaced while it was held"))
         logger.error(
-            "The buffer's lock file was removed or replaced while it was held; it is made again: nothing but edgetick may touch it",
+            "the buffer's lock file was removed or replaced while it was held; it is made again: nothing but edgetick may touch it",
             metadata: ["path": "\(lock.path)"])
     }
 

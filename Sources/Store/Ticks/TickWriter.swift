@@ -154,8 +154,8 @@ final class TickWriter {
     private func noteLead(_ microseconds: Int64) {
         guard let count = troubles.occurred(.clock, "", now: .now()) else { return }
         logger.warning(
-            "The clock was ahead when earlier rows were received, or is behind now; until it has caught up rows are dated as the last of those: see 'edgetick doctor'",
-            metadata: ["ahead-seconds": "\(microseconds / 1_000_000)", "count": "\(count)"])
+            "the clock was ahead when earlier rows were received, or is behind now; until it has caught up rows are dated as the last of those: see 'edgetick doctor'",
+            metadata: ["ahead_seconds": "\(microseconds / 1_000_000)", "count": "\(count)"])
     }
 
     private var mayTryAgain: Bool {
@@ -265,7 +265,7 @@ final class TickWriter {
             try findOldestPending(again: work.acknowledged || work.notes.ledger != nil)
         } catch {
             // The rows are durable; the next write meets the same trouble and deals with it.
-            logger.debug("The oldest waiting row could not be read", metadata: ["error": "\(error)"])
+            logger.debug("the oldest waiting row could not be read", metadata: ["error": "\(error)"])
         }
     }
 
@@ -298,12 +298,12 @@ final class TickWriter {
             }
             if connection != nil, options.isCollecting { try signLife() }
             if let connection, try !connection.checkpoint(SQLITE_CHECKPOINT_TRUNCATE) {
-                logger.debug("A reader kept the write-ahead log from being emptied; the next start does it")
+                logger.debug("a reader kept the write-ahead log from being emptied; the next start does it")
             }
             try TickConnection.close(&connection)
         } catch {
             logger.warning(
-                "The buffer did not close cleanly; the next start recovers it", metadata: ["error": "\(error)"])
+                "the buffer did not close cleanly; the next start recovers it", metadata: ["error": "\(error)"])
         }
         reserve.release()
         let rest = handOver.end()
@@ -321,10 +321,10 @@ final class TickWriter {
         for batch in work.batches where batch.source == .stream { lost.add(batch, .closed) }
         board.update { $0.drops += lost.total + carried.drops.total }
         logger.error(
-            "Events were lost, because the buffer could not be written before it closed",
+            "events were lost, because the buffer could not be written before it closed",
             metadata: [
                 "events": "\(lost.total)", "gaps": "\(work.notes.gaps.gaps.count + carried.gaps.count)",
-                "earlier-drops": "\(carried.drops.total)",
+                "earlier_drops": "\(carried.drops.total)",
                 "symbols": "\(Set(lost.entries.keys.map(\.symbol)).count)", "path": "\(file.path)",
             ])
         carried.areStored()

@@ -251,8 +251,7 @@ public struct HoldingsImport: Sendable, Equatable {
         }
         let negative = entries.filter { ($0.weight ?? 0) < 0 }
         if !negative.isEmpty {
-            let names = negative.prefix(5).map(\.symbol).joined(separator: ", ")
-            remarks.append("\(negative.count) weights are below 0: \(names)\(negative.count > 5 ? ", …" : "")")
+            remarks.append("\(negative.count) weights are below 0: \(DisplayText.list(negative.map(\.symbol)))")
         }
     }
 

@@ -25,10 +25,9 @@ extension UniverseRecords {
                 return member.symbol == last
             }
             let identity = groups[index].identity
-            let rest = changes.count > 3 ? " and \(changes.count - 3) more" : ""
             remarks.append(
                 "\(identity.type) \(identity.name) (\(identity.environment)): "
-                    + changes.prefix(3).joined(separator: ", ") + rest)
+                    + DisplayText.list(changes, showing: 3))
         }
         return remarks
     }

@@ -59,7 +59,7 @@ public struct SectorDerivation: Sendable, Equatable {
         if !conflicts.isEmpty {
             remarks.append(
                 "\(conflicts.count) stocks are in two sector ETFs and count where they weigh more: "
-                    + Self.sample(conflicts))
+                    + DisplayText.list(conflicts))
         }
     }
 
@@ -71,7 +71,7 @@ public struct SectorDerivation: Sendable, Equatable {
         }
         let without = entries.filter { $0.sector == nil }.map(\.symbol)
         if !assignments.isEmpty, !without.isEmpty {
-            remarks.append("\(without.count.counted("row")) with no sector: \(Self.sample(without))")
+            remarks.append("\(without.count.counted("row")) with no sector: \(DisplayText.list(without))")
         }
     }
 
@@ -131,9 +131,5 @@ public struct SectorDerivation: Sendable, Equatable {
         }
         let missing = stocks.subtracting(classified).sorted()
         return Coverage(stocks: stocks.count, classified: stocks.count - missing.count, missing: missing)
-    }
-
-    private static func sample(_ names: [String]) -> String {
-        names.prefix(5).joined(separator: ", ") + (names.count > 5 ? ", …" : "")
     }
 }

@@ -84,7 +84,7 @@ public struct UniverseValidation: Sendable {
         if !malformed.isEmpty {
             add(
                 .fault, .malformed, record,
-                "\(malformed.count.counted("member is no symbol", "members are no symbols")) that the feed could send: \(sample(malformed)); correct them"
+                "\(malformed.count.counted("member is no symbol", "members are no symbols")) that the feed could send: \(DisplayText.list(malformed)); correct them"
             )
         }
         let isFixable = group.origin == .local
@@ -93,19 +93,20 @@ public struct UniverseValidation: Sendable {
             let pairs = respelled.sorted { $0.key < $1.key }.map { "\(quoted($0.key)) for \($0.value)" }
             add(
                 .fault, .malformed, record,
-                "\(pairs.count.counted("member is", "members are")) not spelt as the feed spells them: \(sample(pairs))\(advice)",
+                "\(pairs.count.counted("member is", "members are")) not spelt as the feed spells them: \(DisplayText.list(pairs))\(advice)",
                 isFixable: isFixable)
         }
         if !unusual.isEmpty {
             add(
                 .note, .unusual, record,
-                "\(unusual.count.counted("member has", "members have")) an unusual spelling: \(sample(unusual))")
+                "\(unusual.count.counted("member has", "members have")) an unusual spelling: \(DisplayText.list(unusual))"
+            )
         }
         let doubled = spellings.filter { $0.value.count > 1 }.sorted { $0.key < $1.key }
         if !doubled.isEmpty {
             let texts = doubled.map { "\($0.value.map(quoted).joined(separator: " and "))" }
             add(
-                .warning, .duplicate, record, "one symbol is there twice: \(sample(texts))\(advice)",
+                .warning, .duplicate, record, "one symbol is there twice: \(DisplayText.list(texts))\(advice)",
                 isFixable: isFixable
             )
         }
@@ -135,10 +136,12 @@ public struct UniverseValidation: Sendable {
         guard !weighted.isEmpty else { return }
         let negative = weighted.filter { ($0.weight ?? 0) < 0 }.map(\.symbol)
         if !negative.isEmpty {
-            add(.warning, .weights, record, "\(negative.count) weights are below 0: \(sample(negative))")
+            add(.warning, .weights, record, "\(negative.count) weights are below 0: \(DisplayText.list(negative))")
         }
         let large = weighted.filter { ($0.weight ?? 0) > 100 }.map(\.symbol)
-        if !large.isEmpty { add(.warning, .weights, record, "\(large.count) weights are above 100: \(sample(large))") }
+        if !large.isEmpty {
+            add(.warning, .weights, record, "\(large.count) weights are above 100: \(DisplayText.list(large))")
+        }
         guard record.identity.type == GroupType.etf.rawValue else { return }
         let sum = weighted.reduce(0) { $0 + ($1.weight ?? 0) }
         if weighted.count < record.members.count {
@@ -204,7 +207,7 @@ public struct UniverseValidation: Sendable {
         for (environment, names) in lonely.sorted(by: { $0.key < $1.key }) {
             add(
                 .note, .environment, nil,
-                "\(names.count.counted("group exists", "groups exist")) in \(environment) only: \(sample(names.sorted()))"
+                "\(names.count.counted("group exists", "groups exist")) in \(environment) only: \(DisplayText.list(names.sorted()))"
             )
         }
     }
@@ -220,13 +223,13 @@ public struct UniverseValidation: Sendable {
         let doubled = sectors.filter { $0.value.count > 1 }.sorted { $0.key < $1.key }
         if !doubled.isEmpty {
             let texts = doubled.map { "\($0.key) (\($0.value.sorted().joined(separator: ", ")))" }
-            add(.warning, .sector, nil, "\(texts.count) stocks are in several sectors: \(sample(texts))")
+            add(.warning, .sector, nil, "\(texts.count) stocks are in several sectors: \(DisplayText.list(texts))")
         }
         let coverage = SectorDerivation.coverage(of: own, environment: context.environment)
         if !coverage.missing.isEmpty {
             add(
                 .note, .sector, nil,
-                "\(coverage.missing.count) of \(coverage.stocks) stocks have no sector: \(sample(coverage.missing)); "
+                "\(coverage.missing.count) of \(coverage.stocks) stocks have no sector: \(DisplayText.list(coverage.missing)); "
                     + "edgetick universe import FILE --sectors, or --sector-etfs")
         }
     }
@@ -238,7 +241,7 @@ public struct UniverseValidation: Sendable {
                 if !unknown.isEmpty {
                     add(
                         .warning, .unknown, group.record,
-                        "\(unknown.count.counted("member is", "members are")) not in the list of known symbols: \(sample(unknown))"
+                        "\(unknown.count.counted("member is", "members are")) not in the list of known symbols: \(DisplayText.list(unknown))"
                     )
                 }
             }
@@ -255,7 +258,7 @@ public struct UniverseValidation: Sendable {
                 if !unknown.isEmpty {
                     add(
                         .note, .unknown, group.record,
-                        "\(unknown.count.counted("member is", "members are")) in no universe and no ETF of \(environment): \(sample(unknown))"
+                        "\(unknown.count.counted("member is", "members are")) in no universe and no ETF of \(environment): \(DisplayText.list(unknown))"
                     )
                 }
             }
@@ -289,11 +292,6 @@ public struct UniverseValidation: Sendable {
             UniverseFinding(
                 severity: severity, check: check,
                 group: group.map { "\($0.type) \($0.name) (\($0.environment))" }, text: text, isFixable: isFixable))
-    }
-
-    private func sample(_ names: [String]) -> String {
-        names.prefix(5).joined(separator: ", ")
-            + (names.count > 5 ? ", …" : "")
     }
 }
 

@@ -121,9 +121,8 @@ public struct UniverseResolver: Sendable {
     }
 
     private static func describe(_ refused: [Resolution.RefusedMember]) -> String {
-        let samples = refused.prefix(5).map { "\(quoted($0.text)) of \(quoted($0.group))" }.joined(separator: ", ")
-        let rest = refused.count > 5 ? ", …" : ""
-        return "left out \(refused.count.counted("member")) that the feed has no symbol for: \(samples)\(rest)"
+        let names = DisplayText.list(refused.lazy.map { "\(quoted($0.text)) of \(quoted($0.group))" })
+        return "left out \(refused.count.counted("member")) that the feed has no symbol for: \(names)"
     }
 
     private static func failure(

@@ -100,10 +100,10 @@ struct UniverseWriting {
                 unknown += rows.compactMap { $0.first.flatMap { $0 } }
             }
             guard !unknown.isEmpty else { continue }
-            let names = unknown.prefix(5).joined(separator: ", ") + (unknown.count > 5 ? ", …" : "")
             throw UpstreamError(
                 .data, "push universes",
-                "\(unknown.count) of its symbols are not in \(table), which the table refers to: \(names)",
+                "\(unknown.count) of its symbols are not in \(table), which the table refers to: "
+                    + DisplayText.list(unknown),
                 sqlState: "23503", object: "group \(group.identity.name)")
         }
     }

@@ -58,7 +58,7 @@ final class UploadSession {
         let connection = try PostgresConnection.connect(configuration, interrupt: interrupt)
         self.connection = connection
         logger.info(
-            "connected to upstream",
+            "connected to the database",
             metadata: [
                 "target": "\(configuration.target)", "encrypted": "\(connection.isEncrypted)",
                 "version": "\(connection.serverVersion / 10000).\(connection.serverVersion % 10000)",
@@ -90,7 +90,7 @@ final class UploadSession {
     func note(_ outcome: UploadOutcome, of stream: EventStream) {
         guard outcome.keptOut > 0, saidKeptOut.insert(stream).inserted else { return }
         logger.warning(
-            "A trigger upstream keeps rows out of their table, or puts them elsewhere; they are counted and not looked for",
+            "a trigger upstream keeps rows out of their table, or puts them elsewhere; they are counted and not looked for",
             metadata: ["stream": "\(stream.rawValue)", "rows": "\(outcome.keptOut)"])
     }
 

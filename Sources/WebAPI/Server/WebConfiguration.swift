@@ -47,7 +47,7 @@ public struct WebConfiguration: Sendable {
     public var beat = Duration.milliseconds(500)
 
     /// The shortest token that is taken.
-    static let shortestToken = 16
+    public static let shortestToken = 16
 
     /// Checks and keeps the settings.
     ///

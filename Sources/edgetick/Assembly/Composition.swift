@@ -54,9 +54,9 @@ extension Settings {
             apiKey: feed.apiKey ?? Secret("synthetic"), events: feed.events, caFile: feed.caFile)
         configuration.proxy = feed.proxy(for: url)
         configuration.companions = connections.isMulti ? connections.list.count : 1
-        configuration.maxRetries = feed.maxRetries
-        configuration.reconnectDelay = feed.reconnectDelay
-        configuration.reconnectCap = max(feed.reconnectCap, feed.reconnectDelay)
+        configuration.reconnect.maximumFailures = feed.maxRetries
+        configuration.reconnect.firstDelay = feed.reconnectDelay
+        configuration.reconnect.cap = feed.reconnectCap
         return configuration
     }
 }

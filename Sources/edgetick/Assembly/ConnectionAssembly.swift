@@ -59,8 +59,8 @@ extension Settings {
         let named = SymbolList(connections.redundantSymbols ?? "")
         configuration.redundant = named.isWildcard ? .all : .some(Set(named.symbols))
         configuration.failsOver = connections.failover
-        configuration.grace = connections.failoverGrace
-        configuration.recovery = connections.failoverRecovery
+        configuration.failover.grace = connections.failoverGrace
+        configuration.failover.recovery = connections.failoverRecovery
         configuration.healthInterval = connections.healthCheckInterval
         configuration.rebalances = connections.autoRebalance
         configuration.limit = connections.isMulti ? connections.maximum : nil

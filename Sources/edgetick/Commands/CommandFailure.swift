@@ -27,11 +27,11 @@ struct CommandFailure: Error {
     init(_ error: any Error) {
         switch error {
         case let error as CommandFailure: self = error
-        case let error as ConfigurationError: self.init(error.exitStatus, error.description)
+        case let error as ConfigurationError: self.init(.configuration, error.description)
         case let error as SettingFaults:
             // A mistyped key without a prefix of ours is no fault, and may be why another is missing.
             let warnings = error.remarks.filter { $0.severity == .warning }.map { "warning: \($0)" }
-            self.init(lines: error.faults.map { "fault: \($0)" } + warnings, error.exitStatus)
+            self.init(lines: error.faults.map { "fault: \($0)" } + warnings, .configuration)
         case let error as StoreError: self.init(Self.status(of: error), error.description)
         case let error as UpstreamError: self.init(Self.status(of: error), error.lastDescription)
         case let error as BackfillError: self.init(Self.status(of: error), error.description)
@@ -41,7 +41,8 @@ struct CommandFailure: Error {
         case let error as FeedServerError:
             self.init(error.reason == .tlsFiles ? .configuration : .unavailable, error.description)
         case let error as SimulatorError: self.init(Self.status(of: error), error.description)
-        case let error as UniverseError: self.init(lines: [error.description] + error.warnings, .configuration)
+        case let error as UniverseError:
+            self.init(lines: [error.description] + error.warnings, Self.status(of: error))
         case let error as ExportError: self.init(error.isHeld ? .tryAgain : .ioError, error.description)
         case let error as UniverseArchiveError: self.init(.badData, error.description)
         case let error as SymbolListError:
@@ -74,6 +75,13 @@ struct CommandFailure: Error {
         case .damaged, .foreign, .schemaTooNew, .sequenceAhead, .invalid: .badData
         case .notDirectory: .configuration
         case .notWritable, .notReadable, .diskFull, .inputOutput, .missing, .closed, .statement: .ioError
+        }
+    }
+
+    private static func status(of error: UniverseError) -> ExitStatus {
+        switch error.reason {
+        case .emptyKey, .unknownKey, .noSymbols: .configuration
+        case .mirror(let error): status(of: error)
         }
     }
 

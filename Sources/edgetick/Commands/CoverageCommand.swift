@@ -116,7 +116,7 @@ struct CoverageCommand: AsyncParsableCommand {
             spans.append(end - start == 1 ? clock(start) : "\(clock(start))–\(clock(end - 1))")
             index = end
         }
-        return spans.prefix(4).joined(separator: ", ") + (spans.count > 4 ? " and \(spans.count - 4) more" : "")
+        return DisplayText.list(spans, showing: 4)
     }
 
     private static func clock(_ minute: Int) -> String {

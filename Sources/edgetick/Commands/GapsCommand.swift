@@ -58,9 +58,7 @@ struct GapsCommand: AsyncParsableCommand {
     }
 
     private static func symbols(_ symbols: [Symbol]) -> String {
-        if symbols.isEmpty { return "all" }
-        let shown = symbols.prefix(3).map(\.description).joined(separator: ",")
-        return symbols.count > 3 ? "\(shown) and \(symbols.count - 3) more" : shown
+        symbols.isEmpty ? "all" : DisplayText.list(symbols.map(\.description), showing: 3)
     }
 
     private static func end(of gap: Gap) -> String {

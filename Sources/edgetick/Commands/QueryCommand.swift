@@ -87,13 +87,9 @@ struct QueryCommand: AsyncParsableCommand {
                     "edgetick: warning: the local file has let the earliest of these \(stream.rawValue) go after their upload: "
                         + "edgetick export --source upstream has all")
             }
-            if isEmpty { printError("edgetick: the buffer has no such \(stream.rawValue) of \(Self.names(wanted))") }
+            let names = DisplayText.list(wanted.map(\.description), showing: 3)
+            if isEmpty { printError("edgetick: the buffer has no such \(stream.rawValue) of \(names)") }
         }
-    }
-
-    private static func names(_ symbols: [Symbol]) -> String {
-        let shown = symbols.prefix(3).map(\.description).joined(separator: ", ")
-        return symbols.count > 3 ? "\(shown) and \(symbols.count - 3) more" : shown
     }
 
     /// Shows how far a long reading is.

@@ -202,7 +202,6 @@ enum ReconcileText {
     }
 
     private static func named(_ starts: [Int64]) -> String {
-        let shown = starts.prefix(mostNamed).map { MomentText.text($0) }.joined(separator: " ")
-        return starts.count > mostNamed ? "\(shown) and \(starts.count - mostNamed) more" : shown
+        DisplayText.list(starts.map { MomentText.text($0) }, showing: mostNamed)
     }
 }

@@ -61,7 +61,7 @@ struct UniverseMigrateLegacy: AsyncParsableCommand {
             print("\(row.source) → \(name), \(group.symbols.counted("symbol")): \(outcome)".escapingControls)
         }
         if !row.refused.isEmpty {
-            let names = row.refused.prefix(5).joined(separator: ", ") + (row.refused.count > 5 ? ", …" : "")
+            let names = DisplayText.list(row.refused)
             printError(
                 "edgetick: \(row.source): \(row.refused.count) entries are no symbols: \(names)".escapingControls)
         }

@@ -14,9 +14,6 @@ struct ConfigurationError: Error, Sendable, Equatable {
     var path: String
     /// What is wrong and what to do.
     var text: String
-
-    /// The exit code that fits.
-    var exitStatus: ExitStatus { .configuration }
 }
 
 extension ConfigurationError: CustomStringConvertible {

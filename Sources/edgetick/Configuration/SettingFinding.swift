@@ -34,8 +34,6 @@ struct SettingFaults: Error, Sendable, Equatable {
     var faults: [SettingFinding]
     /// What else was found.
     var remarks: [SettingFinding]
-
-    var exitStatus: ExitStatus { .configuration }
 }
 
 extension SettingFaults: CustomStringConvertible {

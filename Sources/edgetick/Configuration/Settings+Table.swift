@@ -1,4 +1,5 @@
 import MarketData
+import WebAPI
 
 extension Settings {
     /// Keys that belong together.
@@ -225,7 +226,7 @@ extension Settings {
                 Setting("HTTP_HOST", \.http.host, .host, "127.0.0.1", "address that the HTTP API listens on"),
                 Setting("HTTP_PORT", \.http.port, .number(0...65535), "8080", "port of the HTTP API; 0 = any free one"),
                 Setting(
-                    "HTTP_TOKEN", \.http.token, .secret(least: 16),
+                    "HTTP_TOKEN", \.http.token, .secret(least: WebConfiguration.shortestToken),
                     "token that HTTP requests must bring; needed when others than this machine can connect"),
                 Setting(
                     "HTTP_ALLOWED_HOSTS", \.http.allowedHosts, .hosts, .none,

@@ -97,7 +97,7 @@ struct NetworkChecks {
         }
         do {
             var configuration = try settings.feedConfiguration(named: "doctor", url: settings.feed.url)
-            configuration.maxRetries = 1
+            configuration.reconnect.maximumFailures = 1
             let sink = NoSink()
             let probe = FeedConnection(
                 configuration: configuration, interest: .symbols([Symbol("AAPL")].compactMap { $0 }), sink: sink,

@@ -59,7 +59,7 @@ import Upstream
         #expect(fleet.boxes.map(\.row.report.id) == ["c", "b", "a", "d"])
         #expect(fleet.level == .failing)
         #expect(
-            fleet.headline?.hasPrefix("c (and 1 more boxes): not seen for 100 s") == true, "\(fleet.headline ?? "")")
+            fleet.headline?.hasPrefix("c (and 1 more box): not seen for 100 s") == true, "\(fleet.headline ?? "")")
         #expect(Fleet([row("a")]).headline == nil && Fleet([]).level == .ok)
     }
 

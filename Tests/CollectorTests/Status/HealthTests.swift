@@ -49,7 +49,7 @@ import Universe
             }, age: 0.5)
         #expect(health.isReady && health.level == .degraded)
         let check = health.checks.first { $0.name == "universes" }
-        #expect(check?.detail.contains("2 hours ago") == true && check?.detail.contains("refused") == true)
+        #expect(check?.detail.contains("2 h ago") == true && check?.detail.contains("refused") == true)
         #expect(level("universes") { $0.mirror = UniverseStatus() } == .ok)
         // A file that changes places is away for a moment.
         for (age, expected) in [(5, Health.Level.ok), (11, .degraded)] {

@@ -49,7 +49,7 @@ import Testing
         configuration.pingInterval = .milliseconds(100)
         configuration.stallTimeout = .milliseconds(400)
         configuration.maximumFrameBytes = 1 << 20
-        configuration.maxRetries = 0
+        configuration.reconnect.maximumFailures = 0
         let before = Self.residentBytes
         try await rig.run(configuration) { connection in
             // The sound connections after the damaged ones: all of a run of them comes through.

@@ -297,7 +297,7 @@ import Testing
         for second in 21...100 {
             #expect(feed.bar("A", at: 100, late: Double(100 - second)).allSatisfy { !$0.hasPrefix("gap") })
         }
-        #expect(feed.bar("A", at: 101) == [] && feed.machine.jumps.isOver)
+        #expect(feed.bar("A", at: 101) == [] && feed.machine.losses.jumps.isOver)
     }
 
     /// Silent from 20 s to 62 s; two pings are not answered.
@@ -322,7 +322,7 @@ import Testing
     @Test func `one that lost nothing leaves none`() throws {
         var feed = try silent()
         for second in 21...62 { #expect(feed.trade("A", at: 62, late: Double(62 - second)) == []) }
-        #expect(feed.machine.jumps.isOver)
+        #expect(feed.machine.losses.jumps.isOver)
     }
 
     /// Minutes end at 20 s, 80 s, and so on; their bars come 3 s later.
@@ -342,7 +342,7 @@ import Testing
             }
         }
         #expect(found.filter { $0.hasPrefix("gap") } == (gap.isEmpty ? [] : ["gap A,B AM \(gap) paused"]))
-        #expect(feed.machine.jumps.isOver)
+        #expect(feed.machine.losses.jumps.isOver)
     }
 
     @Test func `reading that this side stopped for long is a pause too`() throws {

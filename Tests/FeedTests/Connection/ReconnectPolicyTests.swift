@@ -33,8 +33,9 @@ import Testing
     }
 
     @Test func `after the allowed failures in a row tries go on at the slowest pace, in error`() {
-        var policy = ReconnectPolicy()
-        policy.maximumFailures = 2
+        var rules = ReconnectRules()
+        rules.maximumFailures = 2
+        var policy = ReconnectPolicy(rules)
         #expect(policy.ended(.ordinary, healthyFor: .zero, jitter: 0) == .wait(.milliseconds(500)))
         #expect(policy.ended(.ordinary, healthyFor: .zero, jitter: 0) == .waitInError(.seconds(30)))
         #expect(policy.ended(.ordinary, healthyFor: .zero, jitter: 1) == .waitInError(.seconds(60)))

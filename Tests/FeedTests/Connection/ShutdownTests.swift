@@ -61,8 +61,8 @@ import Testing
     @Test func `a connection that waits for its next try stops at once`() async throws {
         let rig = Rig()
         var configuration = try Rig.configuration(port: 1)
-        configuration.reconnectDelay = .seconds(600)
-        configuration.reconnectCap = .seconds(600)
+        configuration.reconnect.firstDelay = .seconds(600)
+        configuration.reconnect.cap = .seconds(600)
         try await rig.run(configuration) { connection in
             try await Waiting.until("a failure") { connection.snapshot.lastError != nil }
         }

@@ -228,7 +228,7 @@ import Testing
     }
 
     @Test func `after the allowed tries the status is error, and a connection that stands clears it`() throws {
-        var feed = try MachineDriver { $0.maxRetries = 2 }
+        var feed = try MachineDriver { $0.reconnect.maximumFailures = 2 }
         _ = feed.at(0) { $0.start($1) }
         _ = feed.closed(at: 0)
         #expect(feed.machine.status == .disconnected)

@@ -13,7 +13,7 @@ import Testing
         let snapshot = SettingsSnapshot(
             environment: [:], file: EnvironmentFile(path: "some.env", bytes: bytes + Array("\nHTTP_PORT=0x".utf8)))
         let error = try #require(throws: SettingFaults.self) { try Settings.validate(snapshot, host: sampleHost) }
-        #expect(error.exitStatus == .configuration && error.exitStatus.rawValue == 78)
+        #expect(CommandFailure(error).status.rawValue == 78)
         // Whatever a line is, the others are judged.
         #expect(error.faults.last?.key == "HTTP_PORT")
         return error.faults.dropLast().map(\.description)

@@ -225,7 +225,7 @@ func faults(
             ])
         let error = SettingFaults(faults: found, remarks: [])
         #expect(error.description.split(separator: "\n").count == 6)
-        #expect(error.exitStatus == .configuration)
+        #expect(CommandFailure(error).status == .configuration)
     }
 
     @Test func `collecting needs the feed's key unless the data is synthetic`() throws {

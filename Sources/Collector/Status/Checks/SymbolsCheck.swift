@@ -11,15 +11,14 @@ extension Health.Check {
         let placement = snapshot.placement
         var troubles: [Health.Trouble] = []
         if !placement.unplaced.isEmpty {
-            let names = placement.unplaced.prefix(named).map(\.description).joined(separator: ", ")
-            let more = placement.unplaced.count - named
+            let names = DisplayText.list(placement.unplaced.lazy.map(\.description), showing: named)
             troubles.append(
                 .init(
                     level: .degraded,
                     text:
                         "\(placement.unplaced.count) of \(placement.wanted.counted("symbol has", "symbols have")) no room on "
-                        + "any connection: \(names)" + (more > 0 ? " and \(more) more" : "")
-                        + "; raise a CAPACITY, enable another connection, or name fewer symbols"))
+                        + "any connection: \(names); raise a CAPACITY, enable another connection, or name fewer symbols"
+                ))
         }
         troubles += snapshot.connections.compactMap { connection in
             guard let assignment = connection.assignment, let problem = assignment.problem else { return nil }

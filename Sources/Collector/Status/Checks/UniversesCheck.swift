@@ -1,3 +1,5 @@
+import Universe
+
 extension Health.Check {
     /// A mirror that can't be read for so many seconds makes the universes degraded: a file may be changing places.
     static let unreadableLimit = 10.0
@@ -11,18 +13,10 @@ extension Health.Check {
         }
         guard let mirror = snapshot.mirror else { return Self("universes", ok: "the local ones are used") }
         let age =
-            mirror.mirrorPulledAt.map { "pulled \(words(minutes: (snapshot.time - $0) / 60_000))" } ?? "never pulled"
+            mirror.mirrorPulledAt.map { "pulled \(UniverseAge.text(.milliseconds(snapshot.time - $0))) ago" }
+            ?? "never pulled"
         guard let failure = mirror.failure else { return Self("universes", ok: age) }
         return Self(
             "universes", .degraded, "the local ones stay in use, \(age); the pull fails: \(failure.description)")
-    }
-
-    private static func words(minutes: Int64) -> String {
-        switch minutes {
-        case ..<1: "just now"
-        case 1: "a minute ago"
-        case ..<120: "\(minutes) minutes ago"
-        default: "\(minutes / 60) hours ago"
-        }
     }
 }

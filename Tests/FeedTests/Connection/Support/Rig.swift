@@ -24,11 +24,11 @@ struct Rig: Sendable {
         configuration.loginTimeout = .seconds(4)
         configuration.confirmTimeout = .seconds(4)
         configuration.closeTimeout = .milliseconds(500)
-        configuration.reconnectDelay = .milliseconds(20)
-        configuration.reconnectCap = .milliseconds(40)
-        configuration.quickReconnect = .milliseconds(10)
-        configuration.refusedKeyDelay = .milliseconds(20) ... .milliseconds(40)
-        configuration.connectionLimitDelay = .milliseconds(20) ... .milliseconds(40)
+        configuration.reconnect.firstDelay = .milliseconds(20)
+        configuration.reconnect.cap = .milliseconds(40)
+        configuration.reconnect.quickDelay = .milliseconds(10)
+        configuration.reconnect.refusedKeyDelay = .milliseconds(20) ... .milliseconds(40)
+        configuration.reconnect.connectionLimitDelay = .milliseconds(20) ... .milliseconds(40)
         return configuration
     }
 

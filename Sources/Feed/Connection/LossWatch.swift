@@ -1,0 +1,230 @@
+import MarketData
+
+/// Decides what a connection has missed: which channels, since when and why, and when it is over.
+///
+/// What is lost goes on until its channel stands again, the feed or the events themselves say that it is over, or it is no
+/// longer wanted. Times are the events' own.
+struct LossWatch: Sendable {
+    private let connection: String
+    /// How late the feed's events are, in milliseconds.
+    private let delay: Int64
+    private var ledger = LossLedger()
+    /// Those among them that stand: the feed, a relay, misses events itself, or they came and can't be decoded.
+    private var amidst: Set<FeedChannel> = []
+    private var spells = UnreadableSpells()
+    /// How far the events have come.
+    private var times: EventTimes
+    /// Whether an event came on the connection that is open.
+    private var hasEvents = false
+    /// Gaps of the time before this process that the clock alone has ended.
+    private var unproven = UnprovenGaps()
+    /// Whether losses wait for an event to tell when they ended, because the clock can't.
+    private(set) var awaitsEvents = false
+    /// What to look at after a pause.
+    private(set) var jumps = JumpWatch()
+
+    init(connection: String, delay: Int64) {
+        self.connection = connection
+        self.delay = delay
+        times = EventTimes(delay: delay)
+    }
+
+    /// What is to be recorded now that these gaps have ended; `nil` when the record says so already.
+    mutating func change(_ ended: [Gap]) -> GapChange? { ledger.change(ended, connection: connection) }
+
+    // MARK: Beginnings
+
+    /// A connection was opened.
+    mutating func opened() {
+        hasEvents = false
+        jumps = JumpWatch()
+        spells = UnreadableSpells()
+    }
+
+    /// Notes that channels are lost, from starts that were known before, else from where each began to be missed.
+    mutating func lost(
+        _ channels: [FeedChannel], from starts: [FeedChannel: Int64] = [:], cause: Gap.Cause,
+        of subscription: Subscription, _ now: FeedMoment
+    ) {
+        for channel in channels {
+            ledger.lost(channel, from: starts[channel] ?? start(of: channel, of: subscription), cause: cause, now)
+        }
+    }
+
+    /// What came since the file's collector before was missed, and is until the channels stand.
+    mutating func lostSince(_ life: PreviousLife, of subscription: Subscription, _ now: FeedMoment) {
+        let ends = life.ends
+        for channel in subscription.wanted {
+            ledger.lost(
+                channel, from: ends.missedSince(channel.kind, channel.symbol), cause: .down, now,
+                isUncertain: life.isUncertain)
+        }
+    }
+
+    /// Every wanted channel is lost: since the newest event of its kind where it stood, else since it was wanted.
+    ///
+    /// Channels that came to stand after the last events share one start a kind, the earliest, so that a drop during a
+    /// long round of confirmations makes few gaps.
+    mutating func lostAll(_ cause: Gap.Cause, of subscription: Subscription, _ now: FeedMoment) {
+        var earliest: [EventKind: Int64] = [:]
+        for channel in subscription.wanted where isLate(channel, of: subscription) {
+            let start = start(of: channel, of: subscription)
+            earliest[channel.kind] = min(earliest[channel.kind] ?? start, start)
+        }
+        for channel in subscription.wanted where !ledger.contains(channel) {
+            let start = isLate(channel, of: subscription) ? earliest[channel.kind] : nil
+            ledger.lost(channel, from: start ?? self.start(of: channel, of: subscription), cause: cause, now)
+        }
+    }
+
+    /// Events came that can't be decoded; called before those that came with them are taken.
+    mutating func unreadable(_ lost: UnreadableEvents, of subscription: Subscription, _ now: FeedMoment) {
+        for kind in EventKind.allCases {
+            let version = subscription.version
+            guard let extent = lost[kind], !spells.goesOn(kind, extent, version: version, now: now.monotonic) else {
+                continue
+            }
+            let standing = subscription.wanted.filter { $0.kind == kind && subscription.mayFlowSince($0) != nil }
+            guard let from = standing.map({ start(of: $0, of: subscription) }).min() else { continue }
+            let all = spells.came(kind, extent, from: from, version: version, now: now.monotonic)
+            let channels =
+                all.extent.isWhole
+                ? standing
+                : all.extent.symbols.map { FeedChannel(kind: kind, symbol: $0) }.filter(subscription.covers)
+            for channel in channels where !ledger.contains(channel) {
+                ledger.lost(channel, from: all.from, cause: .damaged, now)
+                amidst.insert(channel)
+            }
+        }
+    }
+
+    /// The feed is a relay and says what it misses itself.
+    ///
+    /// - Returns: the gaps that are over.
+    mutating func told(_ notice: GapNotice, of subscription: Subscription, _ now: FeedMoment) -> [Gap] {
+        // What is lost here for a reason of its own stays so until its channel stands.
+        let channels = notice.channels.filter {
+            subscription.covers($0) && (amidst.contains($0) || !ledger.contains($0))
+        }
+        for channel in channels { ledger.lost(channel, from: notice.from, cause: notice.cause, now) }
+        guard let to = notice.to else {
+            amidst.formUnion(channels)
+            return []
+        }
+        return end(channels) { _, _, _ in LossLedger.End(time: to) }
+    }
+
+    /// Watches what comes after a time in which the feed may have thrown events away.
+    mutating func watchForJumps(over length: Duration, because cause: Gap.Cause, _ now: FeedMoment) {
+        guard let present = times.presentTime(now) else { return }
+        jumps.watch(times, over: present - Int64(length / .milliseconds(1))...present, because: cause)
+    }
+
+    // MARK: Ends
+
+    /// Events were taken.
+    ///
+    /// - Returns: the gaps that they show.
+    mutating func took(_ batch: EventBatch, of subscription: Subscription, _ now: FeedMoment) -> [Gap] {
+        let skipped = jumps.isOver ? [] : noteJumps(batch, of: subscription, now)
+        times.took(batch, now)
+        hasEvents = true
+        if !spells.isEmpty { spells.reached(reached(now)) }
+        return skipped + unproven.prove(by: times, now)
+    }
+
+    /// Where the feed went on later than it had stopped, the channels that stood have a gap.
+    private mutating func noteJumps(
+        _ batch: EventBatch, of subscription: Subscription, _ now: FeedMoment
+    ) -> [Gap] {
+        jumps.took(batch).compactMap { jump in
+            let channels = subscription.wanted.filter { channel in
+                channel.kind == jump.kind && subscription.standsSince(channel) != nil && !ledger.contains(channel)
+            }
+            guard !channels.isEmpty else { return nil }
+            let isAll = channels.contains { $0.symbol == nil }
+            return Gap(
+                connection: connection, symbols: isAll ? [] : channels.compactMap(\.symbol).sorted(),
+                events: [jump.kind], from: jump.from, to: jump.to, cause: jump.cause,
+                isUncertain: times.showClockBehind(now))
+        }
+    }
+
+    /// Ends the losses of the channels that stand, as far as it is known when they ended.
+    mutating func settle(_ subscription: Subscription, _ now: FeedMoment) -> [Gap] {
+        guard !ledger.isEmpty else { return [] }
+        awaitsEvents = false
+        var over: [FeedChannel] = []
+        for channel in subscription.wanted where subscription.standsSince(channel) != nil {
+            guard ledger.contains(channel), !amidst.contains(channel) else { continue }
+            if !hasEvents, ledger.contains(channel, where: { times.needsEvent(toEnd: $0, noted: $1, now) }) {
+                awaitsEvents = true
+            } else {
+                over.append(channel)
+            }
+        }
+        let ended = ledger.ended(
+            over, connection: connection, at: clockEnd(now, stood: subscription.standsSince))
+        if times.feedTime(now) == nil { unproven.add(ended.filter { $0.cause == .down }, now) }
+        return ended
+    }
+
+    /// Ends the losses of events that can't be decoded, where they are over.
+    mutating func endSpells(_ now: FeedMoment) -> [Gap] {
+        guard !spells.isEmpty else { return [] }
+        spells.reached(reached(now))
+        let over = spells.takeEnded(now: now.monotonic)
+        guard !over.isEmpty else { return [] }
+        let channels = amidst.filter { channel in
+            over[channel.kind] != nil && ledger.contains(channel) { loss, _ in loss.cause == .damaged }
+        }
+        return end(channels) { channel, loss, _ in LossLedger.End(time: over[channel.kind] ?? loss.from) }
+    }
+
+    /// Ends the losses of channels that are no longer wanted.
+    mutating func gaveUp(_ channels: [FeedChannel], of subscription: Subscription, _ now: FeedMoment) -> [Gap] {
+        end(channels + amidst.filter { !subscription.covers($0) }, at: clockEnd(now))
+    }
+
+    /// Ends the losses of channels that stand, because the connection does no more.
+    mutating func endStanding(_ now: FeedMoment) -> [Gap] { end(amidst, at: clockEnd(now)) }
+
+    /// Ends every loss.
+    mutating func endAll(_ now: FeedMoment) -> [Gap] { end(ledger.channels, at: clockEnd(now)) }
+
+    private mutating func end(
+        _ channels: some Sequence<FeedChannel>, at end: (FeedChannel, LossLedger.Loss, FeedMoment) -> LossLedger.End
+    ) -> [Gap] {
+        amidst.subtract(channels)
+        return ledger.ended(channels, connection: connection, at: end)
+    }
+
+    // MARK: Times
+
+    /// Where a loss of a channel begins, in the events' own time.
+    func start(of channel: FeedChannel, of subscription: Subscription) -> Int64 {
+        guard let since = subscription.mayFlowSince(channel) else {
+            return (subscription.wantedSince(channel) ?? 0) - delay
+        }
+        guard let mark = times[channel.kind], !isLate(channel, of: subscription) else { return since - delay }
+        return mark.lossStart
+    }
+
+    /// Whether a channel came to stand after the last event of its kind.
+    private func isLate(_ channel: FeedChannel, of subscription: Subscription) -> Bool {
+        guard let since = subscription.standsSince(channel) else { return false }
+        return since > times[channel.kind]?.received.wall ?? 0
+    }
+
+    /// How far the feed has come in its events' time; as far as the clock says where no event has.
+    private func reached(_ now: FeedMoment) -> Int64 { times.feedTime(now) ?? now.wall - delay }
+
+    /// Ends a loss by the clock, as far as it is believed: when its channel stood, or now.
+    private func clockEnd(
+        _ now: FeedMoment, stood: @escaping (FeedChannel) -> Int64? = { _ in nil }
+    ) -> (FeedChannel, LossLedger.Loss, FeedMoment) -> LossLedger.End {
+        { [times] channel, loss, noted in
+            times.end(of: loss, noted: noted, stood: stood(channel) ?? now.wall, now)
+        }
+    }
+}

@@ -1,0 +1,21 @@
+import Collector
+import Synchronization
+
+/// What is shown of the relay; from any thread.
+final class RelayBoard: Sendable {
+    private let state: Mutex<RelayState>
+
+    init(_ state: RelayState) { self.state = Mutex(state) }
+
+    var current: RelayState { state.withLock { $0 } }
+
+    /// Live events were sent.
+    func sent(events: Int, bytes: Int) {
+        update { state in
+            state.events += Int64(events)
+            state.bytes += Int64(bytes)
+        }
+    }
+
+    func update(_ change: (inout RelayState) -> Void) { state.withLock { change(&$0) } }
+}

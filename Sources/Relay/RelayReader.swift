@@ -1,0 +1,122 @@
+import Collector
+import FeedServer
+import MarketData
+import NIOCore
+
+/// A client as the relay sees it. Lives on the relay's event loop alone.
+final class RelayReader {
+    let client: FeedClient
+    let live: Lane
+    private let since: Int64
+    /// The channels whose events are sent at once.
+    var channels: Set<FeedChannel> = []
+    /// The channels whose replay is under way, and which one it is.
+    var joining: [FeedChannel: Int] = [:]
+    /// What it logged in with; `nil` before.
+    var key: Secret?
+    /// Some of its channels, by name; `nil` when they have to be chosen again.
+    var sample: [String]?
+    private(set) var events: Int64 = 0
+    private var bytes: Int64 = 0
+    private var replayed: Int64 = 0
+    /// Replays that wait for the one before.
+    var waiting: [Replay] = []
+    var current: Replay?
+    /// Told when less waits for the client.
+    let room = ChangeSignal()
+
+    init(_ client: FeedClient, since: Int64) {
+        self.client = client
+        self.since = since
+        live = Lane(reader: client.id)
+    }
+
+    var channelCount: Int { channels.count + joining.count }
+
+    /// What waits for it: in its socket, and behind the rows of its replay.
+    var waitingBytes: Int { client.pendingBytes + (current?.heldBytes ?? 0) }
+
+    func reads(_ channel: FeedChannel) -> Bool { channels.contains(channel) || joining[channel] != nil }
+
+    /// Why a further channel can't be read beside those it has: what two subscriptions cover would come from the replay and
+    /// live.
+    func conflict(with channel: FeedChannel, replayed: Bool) -> StatusMessage? {
+        if let other = Self.overlap(of: channel, with: joining.keys, has: { joining[$0] != nil }) {
+            return .error("\(channel): wait until the replay of \(other) is complete")
+        }
+        if replayed,
+            let other = channels.contains(channel)
+                ? channel : Self.overlap(of: channel, with: channels, has: channels.contains)
+        {
+            return .error("\(channel) can't be replayed while \(other) is subscribed to: unsubscribe first")
+        }
+        return nil
+    }
+
+    /// Another of some channels that brings events of a channel too. Only a wildcard has them all looked through.
+    private static func overlap(
+        of channel: FeedChannel, with channels: some Sequence<FeedChannel>, has: (FeedChannel) -> Bool
+    ) -> FeedChannel? {
+        guard channel.symbol != nil else {
+            return channels.first { $0.kind == channel.kind && $0 != channel }
+        }
+        let wildcard = FeedChannel(kind: channel.kind, symbol: nil)
+        return has(wildcard) ? wildcard : nil
+    }
+
+    /// Says what is missed of its channels, or of some, in the same order as events.
+    func tell(_ gaps: some Sequence<Gap>, of channels: Set<FeedChannel>? = nil) {
+        let channels = channels ?? self.channels.union(joining.keys)
+        for notice in gaps.compactMap({ GapNotice($0, of: channels) }) {
+            for message in notice.messages { client.send(StatusMessage(GapNotice.status, message)) }
+        }
+    }
+
+    /// Sends live events.
+    func send(_ parts: [ByteBuffer], events: Int, bytes: Int) {
+        client.send(parts, events: events)
+        self.events += Int64(events)
+        self.bytes += Int64(bytes)
+    }
+
+    /// Sends rows of a replay.
+    func send(row part: ByteBuffer, events: Int) {
+        client.send([part], events: events)
+        replayed += Int64(events)
+        bytes += Int64(part.readableBytes)
+    }
+
+    /// What is shown of it.
+    func state() -> RelayState.Reader {
+        let sample = sample ?? Array((channels.map(\.description) + joining.keys.map(\.description)).sorted().prefix(5))
+        self.sample = sample
+        return RelayState.Reader(
+            id: client.id, address: client.address, agent: client.agent, isLoggedIn: key != nil, connectedSince: since,
+            channels: channelCount, sample: sample, events: events, bytes: bytes, replayed: replayed,
+            waitingBytes: waitingBytes, waitingEvents: client.pendingEvents + (current?.heldEvents ?? 0),
+            isReplaying: current != nil)
+    }
+}
+
+/// Past events that a reader asked for.
+final class Replay {
+    let id: Int
+    var channels: [FeedChannel]
+    let span: ReplaySpan
+    let kinds: KindSet
+    let lane: Lane
+    var isHolding = false
+    /// Live events that wait for the rows before them.
+    var held: [ByteBuffer] = []
+    var heldBytes = 0
+    var heldEvents = 0
+    var task: Task<Void, Never>?
+
+    init(id: Int, reader: Int, channels: [FeedChannel], span: ReplaySpan) {
+        self.id = id
+        self.channels = channels
+        self.span = span
+        kinds = channels.reduce([]) { $0.union(KindSet($1.kind)) }
+        lane = Lane(reader: reader, replay: id)
+    }
+}

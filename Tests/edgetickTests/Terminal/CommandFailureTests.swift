@@ -1,0 +1,18 @@
+import Store
+import Testing
+
+@testable import Universe
+@testable import edgetick
+
+@Suite(.timeLimit(.minutes(1))) struct CommandFailureTests {
+    private func exitCode(unreadable reason: StoreError.Reason) -> Int32 {
+        CommandFailure(UniverseResolver.unreadable("dow30", StoreError(reason, operation: "read"))).status.rawValue
+    }
+
+    @Test func `a universe key is a fault of the settings, a mirror that can't be read is one of the file`() throws {
+        let empty = try #require(throws: UniverseError.self) { try UniverseResolver.parse(" : ") }
+        #expect(CommandFailure(empty).status.rawValue == 78)
+        #expect(exitCode(unreadable: .inputOutput) == 74)
+        #expect(exitCode(unreadable: .damaged) == 65)
+    }
+}
