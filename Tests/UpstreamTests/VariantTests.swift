@@ -95,7 +95,7 @@ import Testing
         var rows = trades(40, from: 41)
         for place in rows.trades.indices { rows.trades[place].event.sequence = Int64(place + 1) }
         var inserted = 0
-        for _ in 0..<2 where inserted == 0 { inserted = (try? await uploader.upload(rows).inserted) ?? 0 }
+        for _ in 0..<6 where inserted == 0 { inserted = (try? await uploader.upload(rows).inserted) ?? 0 }
         #expect(inserted == 40)
         #expect(try sandbox.run("SELECT min(sequence) > 0, count(DISTINCT sequence) FROM trades") == "t|80")
     }
