@@ -156,6 +156,13 @@ struct IdentityTests {
             marks = file.marks(of: .trades)
         }
 
+        /// What the process of a snapshot knew, and the rows that its copy got since.
+        init(_ known: Snapshot, _ marks: UploadMarks, rows: TickBuffer) {
+            file = BufferFile(buffer: rows)
+            line = known.line
+            self.marks = marks
+        }
+
         func marks(of stream: EventStream) -> UploadMarks { marks }
         func rows(of stream: EventStream, after: Int64, through: Int64, limit: Int) async throws -> BufferedBatch {
             try await file.rows(of: stream, after: after, through: through, limit: limit)
@@ -189,6 +196,38 @@ struct IdentityTests {
         await box.stop()
     }
 
+    /// Two copies of a machine, the ledger's row at 150 by the first: as the second one settles, of which all rows of another
+    /// content follow on the common 100.
+    private func settleCopy(_ marks: UploadMarks) async throws -> UpstreamError? {
+        let (first, second) = (try box("one"), try box("two"))
+        try await first.collect(1...100)
+        try await first.upload()
+        let known = Snapshot(first.buffer)
+        try await first.collect(101...150)
+        try await first.upload()
+        for ids in [1...100, 301...400] { try await second.collect(ids) }
+        let uploader = Uploader(
+            configuration: try UpstreamConfiguration(uri: cluster.uri(database), collector: "edge"),
+            bufferID: first.buffer.id, logger: quiet)
+        let copy = Snapshot(known, marks, rows: second.buffer)
+        let error = await #expect(throws: UpstreamError.self) { try await uploader.settle(.trades, with: copy) }
+        await uploader.disconnect()
+        for box in [first, second] { await box.stop() }
+        return error
+    }
+
+    @Test func `a position that a copy's rows have is not taken for the own, though rows of that number are here`()
+        async throws
+    {
+        let error = try await settleCopy(UploadMarks(acknowledged: 100, last: 200))
+        #expect(error?.reason == .ledger && error?.description.contains("copied while it ran") == true)
+    }
+
+    @Test func `a copy's position proves nothing of the rows that were uploaded before it`() async throws {
+        let error = try await settleCopy(UploadMarks(acknowledged: 200, last: 200))
+        #expect(error?.reason == .ledger && error?.description.contains("the ledger's position is a copy's") == true)
+    }
+
     // MARK: - Databases
 
     /// Uploads three times, so that the file forgets the transactions of before: they can't come back but by a restore.
@@ -217,6 +256,20 @@ struct IdentityTests {
         let report = try await pass(of: box, on: restored).report()
         #expect(report.failures.isEmpty && report.trouble == nil)
         #expect(try upstream(restored) == Set(1...600))
+        await box.stop()
+    }
+
+    @Test func `a database restored to the transaction before the last gets the last one's rows again`() async throws {
+        let box = try box("one")
+        try await box.collect(1...100)
+        try await box.upload()
+        await box.uploader.disconnect()
+        let restored = try cluster.makeDatabase(copying: database)
+        try await box.collect(101...200)
+        try await box.upload()
+        let report = try await pass(of: box, on: restored).report()
+        #expect(report.failures.isEmpty && report.trouble == nil)
+        #expect(try upstream(restored) == Set(1...200))
         await box.stop()
     }
 

@@ -142,12 +142,39 @@ import Testing
         #expect([drop["from_ms"], drop["to_ms"]] as [Int64] == [gap.from, gap.to])
     }
 
+    @Test func `rows lost at a stream's beginning are a gap also where no mark is left that shows how many`()
+        async throws
+    {
+        let sound = try await Self.sound.value
+        let whole = try Scratch()
+        try sound.image.write(to: URL(fileURLWithPath: whole.ticks))
+        let marks = try whole.rows("SELECT pageno FROM dbstat WHERE name = 'streams'").map {
+            Int($0["pageno"] as Int64)
+        }
+        let first = try #require(sound.pages["trades"]?[1])
+        let (scratch, report) = try await repaired(without: Set(marks + [first]))
+        #expect(!marks.isEmpty && !report.losses.contains { $0.stream == .trades })
+        let gap = try #require(try gaps(scratch, "T").first)
+        #expect(gap.from < gap.to)
+        #expect(try scratch.number("SELECT time_ms FROM trades ORDER BY seq LIMIT 1") == gap.to)
+    }
+
     @Test func `where rows were deleted before them, when they came can only be estimated`() async throws {
         let pages = try await Self.sound.value.pages["bars"] ?? [:]
         let (scratch, report) = try await repaired(without: [try #require(pages[601])])
         #expect(report.losses.map(\.first) == [601])
         let gap = try #require(try gaps(scratch, "AM").first)
         #expect(gap.isUncertain && gap.from < gap.to && gap.to == report.losses.first?.to)
+    }
+
+    @Test func `a file that seems younger than its rows says nothing of when those before them came`() async throws {
+        let pages = try await Self.sound.value.pages["trades"] ?? [:]
+        let (scratch, _) = try await repaired(
+            without: [try #require(pages[1])],
+            after: "UPDATE buffer SET created_us = (SELECT max(received_us) FROM trades)")
+        let gap = try #require(try gaps(scratch, "T").first)
+        let first = try scratch.number("SELECT time_ms FROM trades ORDER BY seq LIMIT 1")
+        #expect(gap.from == first && gap.to == first && gap.isUncertain)
     }
 
     @Test func `a stream of which no row is left has a gap over the file's time, and it is unsure`() async throws {
@@ -175,17 +202,17 @@ import Testing
         #expect(try gaps(other.scratch, "Q").isEmpty)
     }
 
-    @Test func `rows of impossible times, as others may write them, say nothing of when the file's rows came`()
-        async throws
-    {
+    @Test(arguments: [
+        """
+        UPDATE bars SET start_ms = -9223372036854775808, received_us = 9223372036854775807
+        WHERE seq = (SELECT min(seq) FROM bars)
+        """, "UPDATE buffer SET created_us = -9223372036854775808",
+    ])
+    func `impossible times, as others may write them, say nothing of when the file's rows came`(
+        write: String
+    ) async throws {
         let pages = try await Self.sound.value.pages["trades"] ?? [:]
-        let (scratch, _) = try await repaired(
-            without: Set(pages.values),
-            after: """
-                UPDATE bars SET start_ms = -9223372036854775808, received_us = 9223372036854775807
-                WHERE seq = (SELECT min(seq) FROM bars)
-                """)
-        #expect(try scratch.number("SELECT min(start_ms) FROM bars") == .min)
+        let (scratch, _) = try await repaired(without: Set(pages.values), after: write)
         let gaps = try gaps(scratch, "T")
         #expect(!gaps.isEmpty)
         #expect(gaps.allSatisfy { $0.from > 0 && $0.from <= $0.to && $0.to < now() / 1000 + 60_000 }, "\(gaps)")

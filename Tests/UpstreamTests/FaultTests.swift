@@ -302,6 +302,7 @@ import Testing
         let uploader = try sandbox.uploader(statementTimeout: .milliseconds(600))
         let error = await #expect(throws: UpstreamError.self) { try await uploader.upload(trades(5)) }
         #expect(error?.reason == .busy && error?.sqlState == "55P03" && error?.isRetryable == true)
+        #expect(error?.description.contains("who holds the lock") == true)
         holder.send(SIGKILL)
         try sandbox.cluster.endSessions(of: sandbox.database)
         await uploader.disconnect()

@@ -247,8 +247,11 @@ struct TickIdentityTests {
         #expect(try await box(sandbox, "nyc-a", needsIdentity: true).upload(trades(5)).inserted == 5)
         #expect(try await second.upload(trades(2)).unchanged == 2)
         try sandbox.run("DROP INDEX trades_identity")
+        // Rows that follow on those that are up, or the tables would be read again anyway.
+        var rest = trades(5)
+        rest.trades.removeFirst(2)
         for word in ["unique", "edgetick migrate --tick-identity"] {
-            let error = await #expect(throws: UpstreamError.self) { try await second.upload(trades(5)) }
+            let error = await #expect(throws: UpstreamError.self) { try await second.upload(rest) }
             #expect(
                 error?.reason == .schema && error?.description.contains(word) == true, "\(error?.description ?? "")")
         }

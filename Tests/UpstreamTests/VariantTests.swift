@@ -60,7 +60,11 @@ import Testing
         let sandbox = try await Sandbox.migrated()
         let uploader = try sandbox.uploader()
         var rows = trades(40)
-        for place in rows.trades.indices { rows.trades[place].event.size = 7 }
+        for place in rows.trades.indices {
+            // Bytes that are a number of the other type too.
+            rows.trades[place].event.sequence = Int64(place + 1)
+            rows.trades[place].event.size = 7
+        }
         _ = try await uploader.upload(rows)
         try sandbox.run("ALTER TABLE trades ALTER COLUMN \(column) TYPE \(type)")
         var more = trades(40, from: 41)
@@ -88,12 +92,12 @@ import Testing
                 "SELECT pg_sleep(1)", "-c", "COMMIT",
             ])
         try await holder.line(containing: "held")
+        var rows = trades(40, from: 41)
+        for place in rows.trades.indices { rows.trades[place].event.sequence = Int64(place + 1) }
         var inserted = 0
-        for _ in 0..<2 where inserted == 0 {
-            inserted = (try? await uploader.upload(trades(40, from: 41)).inserted) ?? 0
-        }
+        for _ in 0..<6 where inserted == 0 { inserted = (try? await uploader.upload(rows).inserted) ?? 0 }
         #expect(inserted == 40)
-        #expect(try sandbox.run("SELECT min(sequence) > 0, count(DISTINCT sequence) FROM trades") == "t|40")
+        #expect(try sandbox.run("SELECT min(sequence) > 0, count(DISTINCT sequence) FROM trades") == "t|80")
     }
 
     @Test(arguments: [

@@ -69,7 +69,7 @@ public struct UploadedRows: Sendable {
                 "\(missing.count) of \(count) uploaded rows are not upstream",
                 advice: isOldest
                     ? "the database's own retention deletes its oldest rows; if it has none, edgetick sync --again"
-                    : "somebody deleted them, or a backup took the database's place: "
+                    : "somebody deleted them, a trigger keeps them out, or a backup took the database's place: "
                         + "edgetick sync --again --stream \(name) --from …")
         }
         if let doubled {

@@ -51,11 +51,9 @@ final class PostgresConnection {
 
     /// Whether the server has not closed the connection while nothing was asked of it; doesn't wait.
     var isOpen: Bool {
-        var polled = pollfd(fd: PQsocket(handle), events: Int16(POLLIN), revents: 0)
-        while isUsable, poll(&polled, 1, 0) > 0 {
-            guard PQconsumeInput(handle) == 1 else { return false }
-        }
-        return isUsable
+        // POLLRDHUP, which is no name in Swift.
+        var polled = pollfd(fd: PQsocket(handle), events: 0x2000, revents: 0)
+        return isUsable && poll(&polled, 1, 0) == 0
     }
 
     /// Closes the socket and frees the memory. Doesn't block: libpq's farewell is sent if the socket takes it.

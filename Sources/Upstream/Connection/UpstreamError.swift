@@ -118,7 +118,7 @@ extension UpstreamError: CustomStringConvertible {
         switch reason {
         case .connectionLost: line("is the server up and reachable?")
         case .deadline where sqlState == Self.transactionTimeout: line("raise the server's transaction_timeout")
-        case .deadline: line("is the server overloaded or the network cut?")
+        case .deadline: line(Self.whySilent)
         case .busy: line("run it again")
         case .limit: line("raise the limit named above")
         case .tooSlow: line("raise SYNC_STATEMENT_TIMEOUT")
@@ -142,7 +142,9 @@ extension UpstreamError: CustomStringConvertible {
         case .connectionLost: "it is tried again, nothing is lost; is the server up and reachable?"
         case .deadline where sqlState == Self.transactionTimeout:
             "it is tried again in smaller parts; raise the server's transaction_timeout if it stays"
-        case .deadline: "the connection was given up and is made again; is the server overloaded or the network cut?"
+        case .deadline: "the connection was given up and is made again; \(Self.whySilent)"
+        case .busy where sqlState == Self.lockTimeout:
+            "it is tried again with the same rows; pg_stat_activity and pg_locks show who holds the lock"
         case .busy: "it is tried again with the same rows"
         case .limit: "it is tried again in smaller parts; raise the limit named above if it stays"
         case .tooSlow: "it is tried again in smaller parts; raise SYNC_STATEMENT_TIMEOUT if it stays"
@@ -171,6 +173,8 @@ extension UpstreamError: CustomStringConvertible {
         case .deadLetters: "it is tried again with the same rows; look at the data directory's disk"
         }
     }
+
+    private static let whySilent = "is the server overloaded, a synchronous standby away or the network cut?"
 
     /// What a server that is no standby refuses writes for.
     static let readOnlySetting = "the setting default_transaction_read_only"

@@ -46,8 +46,8 @@ struct UploadTarget<Field: RowField>: Sendable {
     }
 
     /// Fails where a column has another type by now, before rows in the binary format are stored as other values: the server
-    /// takes eight bytes of one type for eight of another. The INSERT of no rows keeps others from altering the table until
-    /// the transaction ends, and needs no right that COPY doesn't.
+    /// takes eight bytes of one type for eight of another. A plan to INSERT keeps others from altering the table until the
+    /// transaction ends, fires no trigger, and needs no right that COPY doesn't.
     private var typeCheckSQL: String {
         guard let first = columns.first else { return "" }
         let types = columns.map { column in
@@ -55,7 +55,7 @@ struct UploadTarget<Field: RowField>: Sendable {
             return "(\(SQLText.literal(found?.ownName ?? "")), \(SQLText.literal(found?.typeName ?? "")))"
         }
         return """
-            INSERT INTO \(table.sqlName) (\(first.name)) SELECT NULL WHERE false;
+            EXPLAIN INSERT INTO \(table.sqlName) (\(first.name)) SELECT NULL WHERE false;
             SELECT 1 / (count(*) = 0)::int FROM (VALUES \(types.joined(separator: ", "))) v(name, type)
             JOIN pg_attribute a ON a.attrelid = \(SQLText.literal(table.sqlName))::regclass AND a.attname = v.name
             JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_type b ON b.oid = t.typbasetype
