@@ -63,7 +63,7 @@ import Upstream
             }
             #expect(owner.interest("one") == .symbols(symbols("A")))
             #expect(owner.assignments[0].source == .universeKey("a"))
-            #expect(owner.assignments[0].problem?.contains("names no group") == true)
+            #expect(owner.assignments[0].problem?.contains("names no universe or ETF") == true)
             #expect(rig.log.count { $0.contains("keeps the symbols that it has") } == 1, "\(rig.log)")
         }
     }

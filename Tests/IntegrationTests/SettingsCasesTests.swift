@@ -68,7 +68,7 @@ import Testing
         ),
         (
             "USE_MULTI_CONNECTION=true\nWEBSOCKET_CONNECTION_1_UNIVERSE_KEY=tech:top_20",
-            ["tech:top_20", "names no group"]
+            ["tech:top_20", "names no universe or ETF"]
         ),
         (
             """
@@ -100,7 +100,7 @@ import Testing
     func `every block of the platform's documents does`() async throws {
         let box = try await Self.box()
         let advice = [
-            "symbols from", "set USE_MULTI_CONNECTION=true", "names no group", "allowed: true or false",
+            "symbols from", "set USE_MULTI_CONNECTION=true", "names no universe or ETF", "allowed: true or false",
             "THE DEFAULT LIST IS COLLECTED",
         ]
         for file in Self.shared {

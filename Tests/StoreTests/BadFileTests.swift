@@ -49,6 +49,38 @@ import Testing
         }
     }
 
+    /// A backup that was put back has no lock file beside it.
+    @Test(arguments: EventStream.allCases, [false, true])
+    func `of a damaged file the newest events that can be read say since when events are missed`(
+        damaged: EventStream, hasLock: Bool
+    ) async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        let batch = EventBatch.trades(5)
+        let newest = try #require(batch.trades.last?.time)
+        #expect(buffer.offer(batch) == .accepted)
+        #expect(buffer.offer(.bars(5)) == .accepted)
+        try await buffer.flush()
+        await buffer.close()
+        let page = try #require(
+            try scratch.number("SELECT rootpage FROM sqlite_master WHERE name = '\(damaged.rawValue)'"))
+        let file = try FileHandle(forUpdating: URL(fileURLWithPath: scratch.ticks))
+        try file.seek(toOffset: UInt64(page - 1) * 4096)
+        try file.write(contentsOf: Data(repeating: 0xEE, count: 4096))
+        try file.close()
+        if !hasLock { try FileManager.default.removeItem(atPath: scratch.ticks + ".lock") }
+        let fresh = try scratch.open()
+        #expect(try !scratch.files(beginning: "ticks-bad-").isEmpty)
+        let life = try #require(fresh.previousLife)
+        #expect(life.isUncertain)
+        #expect(life.newest[.trade] == (damaged == .trades ? nil : newest))
+        #expect(life.newest[.minuteBar] != nil || damaged == .bars)
+        // Whoever comes next reads it in the fresh file, though nothing was collected.
+        let known = try #require(life.newest.values.max())
+        #expect(try scratch.number("SELECT alive_us / 1000 FROM buffer") == min(life.end, known), "\(life)")
+        await fresh.close()
+    }
+
     @Test func `a file of no bytes is a fresh one`() async throws {
         let scratch = try Scratch()
         try Data().write(to: URL(fileURLWithPath: scratch.ticks))

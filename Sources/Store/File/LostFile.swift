@@ -33,7 +33,8 @@ struct LostFile: Sendable, Equatable {
         // Of a file without bytes SQLite would remove the log, which may hold everything.
         guard StoreFile.size(of: path) > 0, let reader = try? StoreConnection.openReader(path) else { return }
         defer { try? reader.close() }
-        if let times = try? reader.read({ try FileTimes($0) }), var known = times.life(now: now) {
+        // Without a transaction: its COMMIT fails where a page read before was bad.
+        if let times = reader.unsafeRead({ try? FileTimes($0) }), var known = times.life(now: now) {
             known.isUncertain = true
             life = known
         }
@@ -47,7 +48,7 @@ struct LostFile: Sendable, Equatable {
             var waiting = Waiting(count: contents.last[stream] - first + 1)
             let time = stream.timeColumn
             let table = stream.rawValue
-            let ends = try? reader.read { database in
+            let ends = try? reader.unsafeRead { database in
                 (
                     try Int64.fetchOne(
                         database, sql: "SELECT \(time) FROM \(table) WHERE seq >= ? ORDER BY seq LIMIT 1",

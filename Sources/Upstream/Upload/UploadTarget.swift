@@ -56,7 +56,7 @@ struct UploadTarget<Field: RowField>: Sendable {
         }
         return """
             EXPLAIN INSERT INTO \(table.sqlName) (\(first.name)) SELECT NULL WHERE false;
-            SELECT 1 / (count(*) = 0)::int FROM (VALUES \(types.joined(separator: ", "))) v(name, type)
+            SELECT 1 / (count(*) = 0)::int AS unaltered FROM (VALUES \(types.joined(separator: ", "))) v(name, type)
             JOIN pg_attribute a ON a.attrelid = \(SQLText.literal(table.sqlName))::regclass AND a.attname = v.name
             JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_type b ON b.oid = t.typbasetype
             WHERE coalesce(b.typname, t.typname) <> v.type
