@@ -17,6 +17,8 @@ COMMANDS = {
     "again": re.compile(r"edgetick sync --again"),
     "repair": re.compile(r"edgetick repair --force"),
     "set aside": re.compile(r"edgetick repair --file"),
+    # Which names the damage, and repair.
+    "verify": re.compile(r"run edgetick verify"),
 }
 # Or to start the collector again.
 RESTART = re.compile(r"restart|start (it|the collector) again")
@@ -54,6 +56,8 @@ def _command(words: str, state: State) -> list[str] | None:
         return ["repair", "--force"]
     if COMMANDS["set aside"].search(words):
         return SAVE
+    if COMMANDS["verify"].search(words):
+        return ["repair"]
     if state.letters:
         return ["dead-letters", "retry", "--all"]
     return [] if RESTART.search(words) else None
