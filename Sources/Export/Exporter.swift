@@ -259,8 +259,11 @@ private struct Run<Encoder: RowEncoder> {
     /// Gives every file its name.
     mutating func finish() throws(ExportError) {
         for (_, file) in files.sorted(by: { $0.value.path < $1.value.path }) {
+            let note = SymbolsNote(of: file.path)
+            // A file without a note counts as one of all symbols: what ends in between lets nothing be replaced.
+            if options.layout == .day { try note.note(nil) }
             try file.finish()
-            if options.layout == .day { try SymbolsNote(of: file.path).note(options.symbols) }
+            if options.layout == .day { try note.note(options.symbols) }
             report.files.append(
                 .init(path: file.path, stream: file.stream, day: file.day, rows: file.rows, bytes: file.bytes))
             report.rounded += file.encoder.rounded
