@@ -22,7 +22,7 @@ final class RelayReader {
     /// Replays that wait for the one before.
     var waiting: [Replay] = []
     var current: Replay?
-    /// Told when less waits for the client.
+    /// Signalled when less waits for the client.
     let room = ChangeSignal()
 
     init(_ client: FeedClient, since: Int64) {

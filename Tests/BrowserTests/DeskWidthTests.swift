@@ -314,7 +314,7 @@ extension DeskTests {
         }
     }
 
-    @Test func `a symbol that is not collected is told of without an error, and an only box leads to no fleet`()
+    @Test func `a symbol that is not collected is named as such without an error, and an only box leads to no fleet`()
         async throws
     {
         let collector = StagedCollector.market()

@@ -109,9 +109,6 @@ extension FileTimes {
         for kind in EventKind.allCases { rows[kind] = try? Self.newest(kind, database, guesses) }
     }
 
-    /// A time with which can be computed: a row that another program wrote may have any.
-    private static func bounded(_ time: Int64) -> Int64 { min(max(time, -1 << 60), 1 << 60) }
-
     private static func newest(_ kind: EventKind, _ database: Database, _ guesses: Bool) throws -> [Times]? {
         let table = kind.stream.rawValue
         let condition =
@@ -128,7 +125,7 @@ extension FileTimes {
             try Row.fetchAll(database, sql: select + rest).compactMap { row in
                 let row = Cells(row)
                 guard let event: Int64 = row["event"], let received: Int64 = row["received_us"] else { return nil }
-                return Times(event: Self.bounded(event), received: received / 1000)
+                return Times(event: UnixTime.bounded(event), received: received / 1000)
             }
         }
         let found = try times(" AND \(condition) ORDER BY seq DESC LIMIT \(rowsPerKind)")
