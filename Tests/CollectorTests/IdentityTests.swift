@@ -464,6 +464,27 @@ struct IdentityTests {
         await box.stop()
     }
 
+    @Test(arguments: [(hours: 23, isTold: true), (hours: 25, isTold: false)])
+    func `rows that came more than a day ago may be gone by the database's own retention, which is no news`(
+        age: (hours: Int, isTold: Bool)
+    ) async throws {
+        let retention = Duration.seconds(7 * 86_400)
+        let first = try box("one", retention: retention)
+        try await first.collect(1...300)
+        try await first.upload()
+        await first.stop()
+        _ = try Command.run([
+            "/usr/bin/sqlite3", "\(first.directory)/ticks.sqlite",
+            "UPDATE trades SET received_us = received_us - \(age.hours) * 3600000000",
+        ])
+        _ = try cluster.psql("TRUNCATE trades", database: database)
+        let second = try box("one", retention: retention)
+        let report = await second.pass.report()
+        #expect(report.failures.isEmpty && report.trouble == nil)
+        #expect((report.missing[.trades] != nil) == age.isTold)
+        await second.stop()
+    }
+
     @Test func `old rows of the ledger go with the identifiers that the file forgets`() async throws {
         for number in 1...UploadLine.mostPredecessors + 6 {
             let box = try box("one")

@@ -62,12 +62,7 @@ import Testing
         #expect(buffer.offer(.bars(5)) == .accepted)
         try await buffer.flush()
         await buffer.close()
-        let page = try #require(
-            try scratch.number("SELECT rootpage FROM sqlite_master WHERE name = '\(damaged.rawValue)'"))
-        let file = try FileHandle(forUpdating: URL(fileURLWithPath: scratch.ticks))
-        try file.seek(toOffset: UInt64(page - 1) * 4096)
-        try file.write(contentsOf: Data(repeating: 0xEE, count: 4096))
-        try file.close()
+        try scratch.damage(table: damaged.rawValue)
         if !hasLock { try FileManager.default.removeItem(atPath: scratch.ticks + ".lock") }
         let fresh = try scratch.open()
         #expect(try !scratch.files(beginning: "ticks-bad-").isEmpty)
@@ -174,6 +169,38 @@ import Testing
         #expect(again.line.predecessors.map(\.id).last == id)
         #expect(again.statistics[.bars].pending == 10)
         await again.close()
+    }
+
+    /// They are read by the upload, by who fills gaps, and by a box of a pair; never by a commit that adds none.
+    @Test(arguments: ["sqlite_autoindex_dead_letters_1", "drops", "gaps", "gap_fills"])
+    func `damage of what the file says of its rows has a fresh file started by who meets it`(table: String) async throws
+    {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        let gap = Gap(
+            connection: "primary", symbols: [Symbol("IBM")!], events: [.trade], from: 1, to: 2, cause: .disconnected)
+        buffer.record(GapChange(gaps: [gap]))
+        #expect(buffer.offer(.trades(5)) == .accepted)
+        try await buffer.flush()
+        try scratch.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        try scratch.damage(table: table)
+        let read: () async throws -> Void = {
+            if table.hasPrefix("gap") {
+                _ = try await buffer.gaps(limit: 10)
+            } else {
+                _ = try await buffer.refusedRows(of: .trades, after: 0, through: 5)
+            }
+        }
+        let error = await #expect(throws: StoreError.self) { try await read() }
+        #expect(error?.reason == .damaged)
+        try await Waiting.until { buffer.statistics.setAside.count == 1 }
+        #expect(buffer.offer(.trades(2)) == .accepted)
+        try await buffer.flush()
+        try await read()
+        #expect(try await buffer.nextBatch(of: .trades, limit: 10)?.firstSequence == 6)
+        #expect(
+            try scratch.rows("SELECT count FROM drops WHERE reason = 'file_set_aside'").map { $0[0] as Int64 } == [5])
+        await buffer.close()
     }
 
     @Test func `a file that is removed under the buffer is noticed, counted and made again`() async throws {

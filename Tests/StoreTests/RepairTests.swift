@@ -167,6 +167,23 @@ import Testing
         #expect(gap.isUncertain && gap.from < gap.to && gap.to == report.losses.first?.to)
     }
 
+    /// Rows of all streams are kept equally long.
+    @Test func `where rows were deleted before them, the first row of another stream shows about when they came`()
+        async throws
+    {
+        let pages = try await Self.sound.value.pages["bars"] ?? [:]
+        let (scratch, _) = try await repaired(
+            without: [try #require(pages[601])],
+            after: """
+                UPDATE buffer SET created_us = created_us - 86400000000;
+                UPDATE trades SET time_ms = (SELECT start_ms - 30000 FROM bars WHERE seq = 601)
+                WHERE seq = (SELECT min(seq) FROM trades)
+                """)
+        let gap = try #require(try gaps(scratch, "AM").first)
+        #expect(try gap.from == scratch.number("SELECT time_ms FROM trades ORDER BY seq LIMIT 1"))
+        #expect(gap.isUncertain && gap.from < gap.to)
+    }
+
     @Test func `a file that seems younger than its rows says nothing of when those before them came`() async throws {
         let pages = try await Self.sound.value.pages["trades"] ?? [:]
         let (scratch, _) = try await repaired(

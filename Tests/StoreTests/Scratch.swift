@@ -53,11 +53,22 @@ extension Workspace {
 
     /// Overwrites pages in the middle of the file.
     func damageMiddle() throws {
-        let handle = try FileHandle(forUpdating: URL(fileURLWithPath: ticks))
-        let size = try handle.seekToEnd()
-        try handle.seek(toOffset: size / 2 / 4096 * 4096)
-        try handle.write(contentsOf: Data(repeating: 0xA5, count: 40 * 4096))
-        try handle.close()
+        let size = try FileManager.default.attributesOfItem(atPath: ticks)[.size] as? Int ?? 0
+        try damage(page: size / 2 / 4096 + 1, pages: 40)
+    }
+
+    /// Overwrites the first page of a table or an index.
+    func damage(table: String) throws {
+        let page = try number("SELECT rootpage FROM sqlite_master WHERE name = '\(table)'")
+        try damage(page: Int(page ?? 0))
+    }
+
+    /// Overwrites pages of the file, the first one being 1; what the log has of them stays.
+    func damage(page: Int, pages: Int = 1) throws {
+        let file = try FileHandle(forUpdating: URL(fileURLWithPath: ticks))
+        try file.seek(toOffset: UInt64(page - 1) * 4096)
+        try file.write(contentsOf: Data(repeating: 0xA5, count: pages * 4096))
+        try file.close()
     }
 
     private static func log(_ label: String) -> any LogHandler { SwiftLogNoOpLogHandler() }

@@ -108,19 +108,6 @@ import Testing
         try await buffer.flush()
     }
 
-    /// Overwrites pages of the file that no connection has open.
-    private func damage(_ scratch: Scratch, page: Int, pages: Int = 1) throws {
-        let file = try FileHandle(forUpdating: URL(fileURLWithPath: scratch.ticks))
-        try file.seek(toOffset: UInt64(page - 1) * 4096)
-        try file.write(contentsOf: Data(repeating: 0xA5, count: pages * 4096))
-        try file.close()
-    }
-
-    private func damage(_ scratch: Scratch, table: String) throws {
-        let page = try #require(try scratch.number("SELECT rootpage FROM sqlite_master WHERE name = '\(table)'"))
-        try damage(scratch, page: Int(page))
-    }
-
     private func incidents(_ scratch: Scratch) throws -> [String] {
         try scratch.texts("SELECT what || ': ' || detail FROM incidents").compactMap(\.self)
     }
@@ -143,7 +130,7 @@ import Testing
             GapFill(of: records[1], state: .filled),
         ])
         await buffer.close()
-        try damage(scratch, table: "trades")
+        try scratch.damage(table: "trades")
 
         buffer = try scratch.open()
         #expect(buffer.statistics.setAside.count == 1 && buffer.statistics.gaps == 3)
@@ -171,8 +158,8 @@ import Testing
         await buffer.close()
         let bytes = try Data(contentsOf: URL(fileURLWithPath: scratch.ticks))
         let middle = try #require(bytes.range(of: Data("place-1300".utf8))?.lowerBound)
-        try damage(scratch, page: middle / 4096 + 1)
-        try damage(scratch, table: "trades")
+        try scratch.damage(page: middle / 4096 + 1)
+        try scratch.damage(table: "trades")
 
         buffer = try scratch.open()
         let taken = try GapLog.read(directory: scratch.path).map(\.gap)
@@ -214,7 +201,7 @@ import Testing
         try await first.flush()
         await first.close()
         let pages = Int(StoreFile.size(of: scratch.ticks) / 4096)
-        try damage(scratch, page: pages / 2, pages: 40)
+        try scratch.damage(page: pages / 2, pages: 40)
         return try scratch.open()
     }
 
@@ -267,7 +254,7 @@ import Testing
         let scratch = try Scratch()
         await (try await runningWithDamage(scratch)).close()
         let alive = try #require(try scratch.number("SELECT alive_us / 1000 FROM buffer"))
-        if atStart { try damage(scratch, table: "gaps") }
+        if atStart { try scratch.damage(table: "gaps") }
         // As an hour later.
         try scratch.execute(
             "UPDATE buffer SET alive_us = alive_us - 3600000000; UPDATE bars SET received_us = 0 WHERE seq > 19000")

@@ -53,11 +53,12 @@ public struct BackfillService: Service {
                 settleTime: configuration.settleTime.milliseconds, reach: configuration.reach.milliseconds,
                 refusedPause: configuration.refusedPause))
         var uncovered: Set<EventKind> = []
+        var failures = LogThrottle<String, ContinuousClock.Instant>()
         let bell = Doorbell()
         buffer.onNotes { bell.ring() }
         while !Task.isCancelled {
             let begun = ContinuousClock.now
-            let next = await pass(&queue, &uncovered)
+            let next = await pass(&queue, &uncovered, &failures)
             await bell.sleep(upTo: next ?? .seconds(3600))
             // Notes may come with every commit, and one look serves many.
             try? await Task.sleep(until: begun + .seconds(1), clock: .continuous)
@@ -67,14 +68,22 @@ public struct BackfillService: Service {
     /// Fills what can be filled now.
     ///
     /// - Returns: how long until something else is due; `nil` when nothing will be by itself.
-    private func pass(_ queue: inout GapQueue, _ uncovered: inout Set<EventKind>) async -> Duration? {
+    private func pass(
+        _ queue: inout GapQueue, _ uncovered: inout Set<EventKind>,
+        _ failures: inout LogThrottle<String, ContinuousClock.Instant>
+    ) async -> Duration? {
         let open: [GapRecord]
         do {
-            open = try GapLog.read(directory: buffer.directory, states: [.open], limit: 1000)
+            open = try await buffer.gaps(states: [.open], limit: 1000)
         } catch {
-            logger.debug("the gaps can't be read", metadata: ["error": "\(error)"])
+            if let count = failures.occurred("", "\(error)", now: .now) {
+                logger.warning(
+                    "the gaps can't be read, so that none is filled; it is tried again",
+                    metadata: ["error": "\(error)", "occurrences": "\(count)"])
+            }
             return .seconds(5)
         }
+        if failures.ended("") { logger.notice("the gaps are read again") }
         var rest = open
         let due = queue.due(open, wall: WallClock.milliseconds(), now: Self.now).now
         var filler = GapFiller(client: client, buffer: buffer, gaps: due)

@@ -74,7 +74,7 @@ public struct PairService: Service {
     private func look(_ log: inout StretchLog, _ unsaid: inout [StretchClaim]) async throws {
         // In this order: what is newest was in the file before the rest was looked at.
         let newest = try GapLog.newestEvents(directory: buffer.directory).filter { kinds.contains($0.key) }
-        let records = try GapLog.read(directory: buffer.directory, limit: Self.mostGaps)
+        let records = try await buffer.gaps(limit: Self.mostGaps)
         let sight = StretchLog.Sight(
             newest: newest, buffer: buffer.statistics, gaps: records.map(\.gap), symbols: symbols(),
             now: Self.start.duration(to: .now), time: WallClock.milliseconds() - feedDelay)
@@ -117,7 +117,7 @@ public struct PairService: Service {
     private func lookAgain() async throws {
         // Older stretches are deleted.
         let oldest = WallClock.milliseconds() - Int64(StretchTable.kept - 1) * 86_400_000
-        let covered = try GapLog.read(directory: buffer.directory, states: [.covered], limit: Self.mostGaps)
+        let covered = try await buffer.gaps(states: [.covered], limit: Self.mostGaps)
             .filter { ($0.gap.to ?? 0) >= oldest }
         guard let span = covered.span else { return }
         var others: [String: [Stretch]] = [:]

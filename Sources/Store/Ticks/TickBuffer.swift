@@ -263,6 +263,16 @@ public final class TickBuffer: EventSink, Sendable {
         return try await visitors.run(of: stream, after: after, through: through, limit: limit)
     }
 
+    /// The gaps in some of the states, as ``GapLog/read(directory:states:limit:)`` returns them.
+    ///
+    /// - Throws: `.damaged` after their table turned out to be unreadable (the file is then set aside), `.inputOutput`.
+    public func gaps(
+        states: Set<GapState> = Set(GapState.allCases), limit: Int
+    ) async throws(StoreError) -> [GapRecord] {
+        guard handOver.closesAt == nil else { throw StoreError(.closed, operation: "read", path: file.path) }
+        return try await visitors.gaps(states: states, limit: limit)
+    }
+
     /// The buffer at this moment, from memory alone.
     public var statistics: BufferStatistics {
         var statistics = board.current

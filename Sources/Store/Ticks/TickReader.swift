@@ -52,7 +52,7 @@ final class TickReader: Sendable {
     ) async throws(StoreError) -> BufferedBatch {
         try await onQueue { () throws(StoreError) in
             guard after < through, limit > 0 else { return BufferedBatch(stream: stream) }
-            return try self.readAgainIfDamaged(stream, after: after, through: through, limit: limit).batch
+            return try self.readTwiceIfDamaged(stream, after: after, through: through, limit: limit).batch
         }
     }
 
@@ -62,7 +62,7 @@ final class TickReader: Sendable {
     ) async throws(StoreError) -> (batch: BufferedBatch, end: Int64) {
         try await onQueue { () throws(StoreError) in
             guard after < through, limit > 0 else { return (BufferedBatch(stream: stream), through) }
-            let run = try self.readAgainIfDamaged(stream, after: after, through: through, limit: limit)
+            let run = try self.readTwiceIfDamaged(stream, after: after, through: through, limit: limit)
             return (run.batch, run.end ?? through)
         }
     }
@@ -71,44 +71,36 @@ final class TickReader: Sendable {
     func beginning(
         of stream: EventStream, receivedFrom microseconds: Int64
     ) async throws(StoreError) -> TickBuffer.Beginning {
-        try await onQueue { () throws(StoreError) in
-            let opened = try self.open()
+        try await ask { queue in
             let time = stream.timeColumn
-            return try StoreError.translating("read", path: self.file.path) {
-                let end = self.board.current[stream].lastSequence
-                let (oldest, received) = try opened.queue.unsafeRead { database in
-                    let oldest = try Row.fetchOne(
-                        database, sql: "SELECT seq, \(time) AS time FROM \(stream.rawValue) ORDER BY seq LIMIT 1")
-                    return (oldest, try TickHistory.heldSince(stream, database))
-                }
-                guard let oldest else { return TickBuffer.Beginning(after: end) }
-                let start: Int64 = try Cells(oldest).required("seq")
-                let first: Int64? = Cells(oldest)["time"]
-                let heldSince = first.map { max($0, received ?? .min) }
-                let begin = try ReceiptOrder.first(in: start...max(start, end), receivedFrom: microseconds) { place in
-                    try opened.queue.unsafeRead { database in
-                        try ReceiptOrder.receipt(stream, through: place, database)
-                    }
-                }
-                return TickBuffer.Beginning(after: begin - 1, heldSince: heldSince)
+            let end = self.board.current[stream].lastSequence
+            let (oldest, received) = try queue.unsafeRead { database in
+                let oldest = try Row.fetchOne(
+                    database, sql: "SELECT seq, \(time) AS time FROM \(stream.rawValue) ORDER BY seq LIMIT 1")
+                return (oldest, try TickHistory.heldSince(stream, database))
             }
+            guard let oldest else { return TickBuffer.Beginning(after: end) }
+            let start: Int64 = try Cells(oldest).required("seq")
+            let first: Int64? = Cells(oldest)["time"]
+            let heldSince = first.map { max($0, received ?? .min) }
+            let begin = try ReceiptOrder.first(in: start...max(start, end), receivedFrom: microseconds) { place in
+                try queue.unsafeRead { database in try ReceiptOrder.receipt(stream, through: place, database) }
+            }
+            return TickBuffer.Beginning(after: begin - 1, heldSince: heldSince)
         }
     }
 
     /// Looks whether the rows that came since the last look are newer versions of some refused bars. Each step is a snapshot
     /// of its own.
     func look(for newer: NewerBars, except own: Set<Int64>) async throws(StoreError) -> NewerBars {
-        try await onQueue { () throws(StoreError) in
-            let opened = try self.open()
-            return try StoreError.translating("read", path: self.file.path) {
-                var newer = newer
-                // What comes meanwhile is the writer's to look at.
-                let last = self.board.current[.bars].lastSequence
-                while newer.through < last {
-                    try opened.queue.unsafeRead { try newer.look($0, through: last, except: own) }
-                }
-                return newer
+        try await ask { queue in
+            var newer = newer
+            // What comes meanwhile is the writer's to look at.
+            let last = self.board.current[.bars].lastSequence
+            while newer.through < last {
+                try queue.unsafeRead { try newer.look($0, through: last, except: own) }
             }
+            return newer
         }
     }
 
@@ -116,34 +108,49 @@ final class TickReader: Sendable {
     func refusedRows(
         of stream: EventStream, after: Int64, through: Int64
     ) async throws(StoreError) -> [ClosedRange<Int64>] {
+        try await ask { queue in
+            try queue.unsafeRead { database in
+                try Row.fetchAll(
+                    database,
+                    sql: """
+                        SELECT seq AS first_seq, seq AS last_seq FROM dead_letters
+                        WHERE stream = ?1 AND seq > ?2 AND seq <= ?3
+                        UNION ALL SELECT first_seq, last_seq FROM drops
+                        WHERE stream = ?1 AND reason = ?4 AND last_seq > ?2 AND first_seq <= ?3
+                        """, arguments: [stream.rawValue, after, through, DropReason.discarded.rawValue]
+                ).compactMap { Cells($0).sequences("first_seq", "last_seq") }
+            }
+        }
+    }
+
+    /// The gaps in some of the states.
+    func gaps(states: Set<GapState>, limit: Int) async throws(StoreError) -> [GapRecord] {
         try await onQueue { () throws(StoreError) in
-            let opened = try self.open()
-            return try StoreError.translating("read", path: self.file.path) {
-                try opened.queue.unsafeRead { database in
-                    try Row.fetchAll(
-                        database,
-                        sql: """
-                            SELECT seq AS first_seq, seq AS last_seq FROM dead_letters
-                            WHERE stream = ?1 AND seq > ?2 AND seq <= ?3
-                            UNION ALL SELECT first_seq, last_seq FROM drops
-                            WHERE stream = ?1 AND reason = ?4 AND last_seq > ?2 AND first_seq <= ?3
-                            """, arguments: [stream.rawValue, after, through, DropReason.discarded.rawValue]
-                    ).compactMap { Cells($0).sequences("first_seq", "last_seq") }
-                }
+            try self.twiceIfDamaged { () throws(StoreError) in
+                try GapLog.read(directory: self.file.directory, states: states, limit: limit)
             }
         }
     }
 
     /// The first row that was received at a moment or later.
     func firstRow(of stream: EventStream, receivedFrom microseconds: Int64) async throws(StoreError) -> Int64? {
+        try await ask { queue in
+            try queue.unsafeRead { database in
+                try Int64.fetchOne(
+                    database, sql: "SELECT min(seq) FROM \(stream.rawValue) WHERE received_us >= ?",
+                    arguments: [microseconds])
+            }
+        }
+    }
+
+    /// Reads on the queue, over the open connection.
+    private func ask<Value: Sendable>(
+        _ body: @escaping @Sendable (DatabaseQueue) throws -> Value
+    ) async throws(StoreError) -> Value {
         try await onQueue { () throws(StoreError) in
-            let opened = try self.open()
-            return try StoreError.translating("read", path: self.file.path) {
-                try opened.queue.unsafeRead { database in
-                    try Int64.fetchOne(
-                        database, sql: "SELECT min(seq) FROM \(stream.rawValue) WHERE received_us >= ?",
-                        arguments: [microseconds])
-                }
+            try self.twiceIfDamaged { () throws(StoreError) in
+                let opened = try self.open()
+                return try StoreError.translating("read", path: self.file.path) { try body(opened.queue) }
             }
         }
     }
@@ -181,7 +188,7 @@ final class TickReader: Sendable {
         let marks = board.current[stream]
         var after = max(sequence ?? 0, marks.acknowledgedSequence)
         while after < marks.lastSequence {
-            let run = try readAgainIfDamaged(
+            let run = try readTwiceIfDamaged(
                 stream, after: after, through: marks.lastSequence, limit: limit, missesNone: true)
             if !run.unreadable.isEmpty { handOver.record(run.unreadable) }
             guard let end = run.end else {
@@ -200,27 +207,33 @@ final class TickReader: Sendable {
     }
 
     /// Reads again over a new connection before damage is believed; the writer then sets the file aside.
-    ///
+    private func twiceIfDamaged<Value>(_ read: () throws(StoreError) -> Value) throws(StoreError) -> Value {
+        do {
+            return try read()
+        } catch {
+            drop()
+            guard error.reason == .damaged else { throw error }
+        }
+        let generation = board.generation
+        do {
+            return try read()
+        } catch {
+            drop()
+            if error.reason == .damaged, generation == board.generation { handOver.report(damage: error) }
+            throw error
+        }
+    }
+
     /// - Parameter missesNone: Whether a number that no row has, and nothing in the file explains, is damage too: a page may
     ///   be readable and lack rows.
-    private func readAgainIfDamaged(
+    private func readTwiceIfDamaged(
         _ stream: EventStream, after: Int64, through: Int64, limit: Int, missesNone: Bool = false
     ) throws(StoreError) -> BatchRun {
-        for attempt in 0..<2 {
-            do {
-                let run = try readRun(stream, after: after, through: through, limit: limit)
-                if missesNone, !run.holes.isEmpty { try explain(run.holes, of: stream) }
-                return run
-            } catch {
-                let generation = board.generation
-                drop()
-                guard error.reason == .damaged else { throw error }
-                guard attempt > 0, generation == board.generation else { continue }
-                handOver.report(damage: error)
-                throw error
-            }
+        try twiceIfDamaged { () throws(StoreError) in
+            let run = try readRun(stream, after: after, through: through, limit: limit)
+            if missesNone, !run.holes.isEmpty { try explain(run.holes, of: stream) }
+            return run
         }
-        throw StoreError(.inputOutput, operation: "read", path: file.path)
     }
 
     private func readRun(
