@@ -330,10 +330,10 @@ struct IdentityTests {
         await third.stop()
     }
 
-    @Test
-    func `bars that a new, empty database lacks go up again from a copy, though the original moved the ledger there`()
-        async throws
-    {
+    @Test(arguments: [0, 1200])
+    func `bars that a new, empty database lacks go up again from a copy, though the original moved the ledger there`(
+        refused: Int
+    ) async throws {
         func bars(_ seconds: Range<Int64>, volume: Double, in box: UploadBox) async throws {
             var batch = EventBatch(connection: "primary", receivedMicroseconds: WallClock.microseconds())
             for second in seconds {
@@ -375,6 +375,11 @@ struct IdentityTests {
             try await bars(2000 + 1000 * round..<3000 + 1000 * round, volume: 2, in: original)
             _ = try await pass.run()
         }
+        // The old database refused the last ones: they are judged again with the others.
+        _ = try Command.run([
+            "/usr/bin/sqlite3", workspace.file("two/ticks.sqlite"),
+            "INSERT INTO dead_letters SELECT 'bars', seq, '23514', 'no', '{}', 0 FROM bars WHERE seq > 3000 - \(refused)",
+        ])
         let second = try box("two", on: empty)
         #expect(second.buffer.statistics[.bars].pending == 0)
         try await second.upload()

@@ -61,12 +61,14 @@ struct LedgerEvidence {
         var (page, lost, isAnyThere) = (end, Int64?.none, false)
         while page > 0 {
             let start = max(0, page - 1000)
-            let (found, _) = try await lookUpPart(after: start, through: page, limit: 1000)
-            guard !found.isEmpty else { break }
-            isAnyThere = isAnyThere || found.contains { $0.isThere }
-            guard let first = found.first(where: { !$0.isThere }) else { return lost }
-            lost = first.sequence - 1
+            let part = try await lookUpPart(after: start, through: page, limit: 1000)
+            guard !part.isEmpty else { break }
             page = start
+            // Those that were refused prove nothing either way.
+            guard !part.found.isEmpty else { continue }
+            isAnyThere = isAnyThere || part.found.contains { $0.isThere }
+            guard let first = part.found.first(where: { !$0.isThere }) else { return lost }
+            lost = first.sequence - 1
         }
         // Where none of those in the file is there, those that it deleted aren't either.
         return isAnyThere ? lost : lost.map { _ in 0 }
@@ -101,9 +103,10 @@ struct LedgerEvidence {
         var end = start
         while end < last {
             let limit = end == start ? 100 : 1000
-            let (found, through) = try await lookUpPart(after: end, through: last, limit: limit)
+            let part = try await lookUpPart(after: end, through: last, limit: limit)
+            let found = part.found
             guard let missing = found.firstIndex(where: { !$0.isThere }) else {
-                end = through
+                end = part.through
                 continue
             }
             guard found[missing...].allSatisfy({ !$0.isThere }) else {
@@ -131,16 +134,26 @@ struct LedgerEvidence {
         var all: [Bool] = []
         var position = max(0, start)
         while position < end {
-            let (found, through) = try await lookUpPart(after: position, through: end, limit: 1000, of: whose)
-            all += found.map(\.isThere)
-            position = through
+            let part = try await lookUpPart(after: position, through: end, limit: 1000, of: whose)
+            all += part.found.map(\.isThere)
+            position = part.through
         }
         return all
     }
 
+    /// Rows that were looked up.
+    private struct Part {
+        /// Those that were not refused, in order.
+        var found: [(sequence: Int64, isThere: Bool)] = []
+        /// Up to which sequence.
+        var through: Int64
+        /// Whether the file has none there.
+        var isEmpty = false
+    }
+
     private nonisolated(nonsending) func lookUpPart(
         after start: Int64, through end: Int64, limit: Int, of whose: RowOwner = .anybody
-    ) async throws(UpstreamError) -> (found: [(sequence: Int64, isThere: Bool)], through: Int64) {
+    ) async throws(UpstreamError) -> Part {
         let batch: BufferedBatch
         let refused: [ClosedRange<Int64>]
         do {
@@ -149,11 +162,11 @@ struct LedgerEvidence {
         } catch {
             throw UpstreamError(.deadLetters, "read rows to look up", String(describing: error))
         }
-        guard let last = batch.lastSequence else { return ([], end) }
+        guard let last = batch.lastSequence else { return Part(through: end, isEmpty: true) }
         let present = try RowsUpstream(batch, of: whose, by: configuration, over: connection, in: catalog).present
         let sequences = (0..<batch.count).compactMap { batch.sequence(at: $0) }
         let found = sequences.filter { sequence in !refused.contains { $0.contains(sequence) } }
-        return (found.map { ($0, present.contains($0)) }, batch.count < limit ? end : last)
+        return Part(found: found.map { ($0, present.contains($0)) }, through: batch.count < limit ? end : last)
     }
 
     private func needsPerson(_ text: String) -> UpstreamError {
