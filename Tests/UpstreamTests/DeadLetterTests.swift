@@ -93,7 +93,7 @@ import Testing
         let error = await #expect(throws: UpstreamError.self) {
             try await uploader.upload(rows) { _ in throw DiskFull() }
         }
-        #expect(error?.reason == .deadLetters && error?.isRetryable == true)
+        #expect(error?.reason == .file && error?.isRetryable == true)
         #expect(try sandbox.run("SELECT count(*) FROM trades") == "0")
         #expect(try await uploader.uploadedSequence(of: .trades) == 0)
         let box = DeadLetterBox()

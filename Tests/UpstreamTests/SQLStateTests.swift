@@ -37,7 +37,7 @@ import Testing
 
     @Test func `what passes by itself is tried again and the rest waits for a person`() {
         let retried: Set<UpstreamError.Reason> = [
-            .connectionLost, .deadline, .busy, .limit, .tooSlow, .cancelled, .deadLetters,
+            .connectionLost, .deadline, .busy, .limit, .tooSlow, .cancelled, .file,
         ]
         for reason in UpstreamError.Reason.allCases {
             let error = UpstreamError(reason, "copy", "text", sqlState: "XX000", object: "table trades")

@@ -34,8 +34,8 @@ public struct UpstreamError: Error, Sendable, Equatable {
         case cancelled
         /// What the ledger says does not fit the file: another copy of it uploads, or rows are gone upstream.
         case ledger
-        /// The refused rows could not be kept, so the transaction that moves past them was rolled back.
-        case deadLetters
+        /// The local file could not be read or written, so that nothing was committed: refused rows could not be kept, say.
+        case file
     }
 
     /// What kind of trouble it is.
@@ -69,7 +69,7 @@ public struct UpstreamError: Error, Sendable, Equatable {
     /// Whether the same batch may simply be sent again, after a short wait.
     public var isRetryable: Bool {
         switch reason {
-        case .connectionLost, .deadline, .busy, .limit, .tooSlow, .cancelled, .deadLetters: true
+        case .connectionLost, .deadline, .busy, .limit, .tooSlow, .cancelled, .file: true
         case .schema, .login, .readOnly, .data, .refused, .ledger, .tls, .configuration: false
         }
     }
@@ -81,7 +81,7 @@ public struct UpstreamError: Error, Sendable, Equatable {
     var endsConnection: Bool {
         switch reason {
         case .connectionLost, .deadline, .cancelled, .tls, .configuration: true
-        case .busy, .limit, .tooSlow, .schema, .login, .readOnly, .data, .refused, .ledger, .deadLetters: false
+        case .busy, .limit, .tooSlow, .schema, .login, .readOnly, .data, .refused, .ledger, .file: false
         }
     }
 
@@ -122,7 +122,7 @@ extension UpstreamError: CustomStringConvertible {
         case .busy: line("run it again")
         case .limit: line("raise the limit named above")
         case .tooSlow: line("raise SYNC_STATEMENT_TIMEOUT")
-        case .deadLetters: line("look at the data directory's disk, and run it again")
+        case .file: line("run it again")
         case .schema, .login, .readOnly, .data, .refused, .ledger, .tls, .configuration, .cancelled: description
         }
     }
@@ -170,7 +170,7 @@ extension UpstreamError: CustomStringConvertible {
         case .tls: "check the server's certificate, or sslrootcert and sslmode in \(role.setting)"
         case .configuration: "correct \(role.setting)"
         case .cancelled: "nothing is lost: what wasn't committed is sent again"
-        case .deadLetters: "it is tried again with the same rows; look at the data directory's disk"
+        case .file: "it is tried again with the same rows"
         }
     }
 

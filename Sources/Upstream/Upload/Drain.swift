@@ -362,14 +362,14 @@ final class Drain<Source: UploadSource> {
         do {
             try await written
         } catch {
-            throw UpstreamError(.deadLetters, "write the upload down", String(describing: error))
+            throw UpstreamError(.file, "write the upload down", String(describing: error))
         }
         guard !transaction.refused.isEmpty else { return }
         do {
             try await source.keep(transaction.refused, of: parcel.batch.stream)
         } catch {
             throw UpstreamError(
-                .deadLetters, "keep \(transaction.refused.count) refused rows", String(describing: error))
+                .file, "keep \(transaction.refused.count) refused rows", String(describing: error))
         }
     }
 }

@@ -160,7 +160,7 @@ struct LedgerEvidence {
             batch = try await file.rows(of: stream, after: start, through: end, limit: limit)
             refused = try await file.refusedRows(of: stream, after: start, through: end)
         } catch {
-            throw UpstreamError(.deadLetters, "read rows to look up", String(describing: error))
+            throw UpstreamError(.file, "read rows to look up", String(describing: error))
         }
         guard let last = batch.lastSequence else { return Part(through: end, isEmpty: true) }
         let present = try RowsUpstream(batch, of: whose, by: configuration, over: connection, in: catalog).present

@@ -152,7 +152,7 @@ struct Settlement {
         do {
             try await body(file)
         } catch {
-            throw UpstreamError(.deadLetters, "write down what is uploaded", String(describing: error))
+            throw UpstreamError(.file, "write down what is uploaded", String(describing: error))
         }
     }
 }

@@ -36,7 +36,7 @@ struct Stumble: Sendable, Equatable {
 
     /// What keeps to the server and not to a row: a lock that another holds, a resource that is used up.
     static func mayBeRows(_ error: UpstreamError) -> Bool {
-        !error.endsConnection && error.reason != .limit && error.reason != .deadLetters
+        !error.endsConnection && error.reason != .limit && error.reason != .file
             && error.sqlState != UpstreamError.lockTimeout && error.sqlState?.hasPrefix("53") == false
     }
 }

@@ -89,7 +89,7 @@ struct CommandFailure: Error {
         switch error.reason {
         case .connectionLost, .deadline: .unavailable
         case .busy, .limit, .tooSlow, .cancelled: .tryAgain
-        case .deadLetters: .ioError
+        case .file: .ioError
         case .data, .refused, .ledger: .badData
         case .schema, .login, .readOnly, .tls, .configuration: .configuration
         }
