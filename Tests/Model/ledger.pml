@@ -6,7 +6,8 @@
  * the ledger and, of each event, whether it is there. Every step of the world is one atomic choice; what the world may
  * do beyond starting, stopping and uploading is switched on by name: KILLS, COPIES, BACKUPS, SNAPSHOTS, RESTORES,
  * EMPTIES, TRUNCATES, DELETES, LAZY, TWOPHASE. With ALONE a copy takes the place of what it was made of, and nothing
- * may ever need a person.
+ * may ever need a person. With BARS the stream is the bars': sent again they change nothing, and a row may be a newer
+ * version of a bar that came before; TRUSTS leaves out the look at them that a copy's position needs.
  */
 #ifndef H
 #define H 2 /* boxes; all but the first begin empty, and are what copies go to */
@@ -71,6 +72,13 @@ bit emptied[H];
 #define FORGOTTEN(h, s) 0
 #endif
 
+#ifdef BARS
+/* What a file still has counts as told by that file alone. */
+#define TOLD(h, s) (f_told[h] | ((s) <= f_del[h] -> dropped : 0))
+#else
+#define TOLD(h, s) (dropped | f_told[h])
+#endif
+
 /* Of one step only; every step leaves them 0, so that they make no states. */
 byte i, k, e, b, there, waiting, a, lo, from, forgets;
 bit known, conflict, person, behind, unsure, takes;
@@ -127,7 +135,7 @@ inline noteMissing(h, through) {
 
 inline check(h) {
     for (i : 1 .. N) {
-        assert(m_stopped[h] || i > m_ack[h] || FORGOTTEN(h, i) || ((up | dropped | f_told[h]) & MASK(ROW(h, i))))
+        assert(m_stopped[h] || i > m_ack[h] || FORGOTTEN(h, i) || ((up | TOLD(h, i)) & MASK(ROW(h, i))))
     }
 }
 
@@ -229,7 +237,20 @@ inline prove(h) {
     }
     e = (b < m_ack[h] -> b : m_ack[h]);
     if
+#ifndef BARS
     :: unsure && e > 0 -> compare(h, e - 1, e); behind = (waiting > there)
+#else
+#ifndef TRUSTS
+    /* The copy's newer version of the last one proves nothing of those before. They wait again from the first that is
+       missing on; where none is there, those that were deleted aren't either. */
+    :: unsure && e > 0 ->
+        compare(h, 0, e);
+        if
+        :: there < waiting -> b = (there == 0 -> 0 : (lo > f_del[h] -> lo : f_del[h]))
+        :: else
+        fi
+#endif
+#endif
     :: else
     fi;
     unsure = 0
@@ -241,6 +262,9 @@ inline regress(h) {
     if
     :: !behind && m_ack[h] > b ->
         compare(h, b, m_ack[h]);
+#ifdef BARS
+        there = 0; /* They go up again in any case. */
+#endif
         if
         :: there > 0 && there < waiting -> behind = 1
         :: else ->
@@ -279,8 +303,12 @@ inline claim(h) {
     }
     if
     :: conflict ->
+#ifndef BARS
         compare(h, m_ack[h], e);
         if :: there == waiting -> m_ack[h] = e :: else -> behind = 1 fi
+#else
+        skip /* Bars that two copies send are the same bars. */
+#endif
     :: else ->
         from = m_ack[h]; takes = 1; m_ack[h] = a
     fi
@@ -289,12 +317,16 @@ inline claim(h) {
 /* Whatever waits may be upstream: a copy uploaded it, and the ledger's rows that said so are gone or not this file's.
    Rows go up in order, so what is there leads; anything else is for a person. */
 inline lookUp(h) {
+#ifdef BARS
+    skip
+#else
     compare(h, m_ack[h], f_n[h]);
     if
     :: person -> behind = 1
     :: there > 0 && !person -> m_ack[h] = lo
     :: else
     fi
+#endif
 }
 
 /* Rows that were uploaded are looked up: the newest of those that had been at the last look, of a file that has none of
@@ -338,11 +370,15 @@ inline settle(h) {
     :: l_succ[k] == 0 && l_tok[k] != 0 && !(f_known[h] & MASK(l_tok[k])) && l_last[k] > m_ack[h] ->
         /* Of a copy's own rows none is in this file. Where all are, and are upstream, the move was this file's, forgotten
            since, or a copy's of rows that both have. */
+#ifdef BARS
+        behind = 1
+#else
         compare(h, m_ack[h], l_last[k]);
         if
         :: waiting > 0 && there == waiting -> m_ack[h] = l_last[k]; place(h)
         :: else -> behind = 1
         fi
+#endif
     :: l_succ[k] == 0 && l_tok[k] != 0 && (f_known[h] & MASK(l_tok[k])) && l_last[k] >= m_ack[h] ->
         m_ack[h] = l_last[k]
     :: else ->
@@ -414,6 +450,13 @@ end:
         events++; f_n[h] = f_n[h] + 1; ROW(h, f_n[h]) = events;
         printf("box %d collects event %d as row %d\n", h, events, f_n[h]); TIDY }
 
+#ifdef BARS
+    /* A newer version of the newest bar that there is. */
+    :: d_step { m_run[h] && f_n[h] < N && events > 0 ->
+        f_n[h] = f_n[h] + 1; ROW(h, f_n[h]) = events;
+        printf("box %d collects event %d again as row %d\n", h, events, f_n[h]); TIDY }
+#endif
+
     /* It connects and settles with the ledger; the answer may be the last thing that it misses. */
     :: d_step { m_run[h] && !m_ready[h] && x_on[h] != 1 && tokens[f_id[h]] < M && !LOCKED(h, 0) && !LOCKED(h, 1)
 #if H > 2
@@ -454,8 +497,10 @@ end:
 #else
             :: i > x_from[h] && i <= x_to[h] ->
 #endif
+#ifndef BARS
                 /* Once, and never twice. */
                 assert(!(up & MASK(ROW(h, i))));
+#endif
                 up = up | MASK(ROW(h, i))
             :: else
             fi

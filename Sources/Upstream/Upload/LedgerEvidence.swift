@@ -18,6 +18,9 @@ struct LedgerEvidence {
         case rowsLost(after: Int64)
     }
 
+    /// So many thousands of bars in a row that are all there end the look for those that are not.
+    private static let wholeParts = 100
+
     private var stream: EventStream { view.stream }
 
     /// Bars are the same however often they are sent: those that may be missing go up again.
@@ -59,7 +62,8 @@ struct LedgerEvidence {
     /// good, so that the last one alone proves nothing.
     private nonisolated(nonsending) func barsLost(through end: Int64) async throws(UpstreamError) -> Int64? {
         var (page, lost, isAnyThere) = (end, Int64?.none, false)
-        while page > 0 {
+        var whole = 0
+        while page > 0, whole < Self.wholeParts {
             let start = max(0, page - 1000)
             let part = try await lookUpPart(after: start, through: page, limit: 1000)
             guard !part.isEmpty else { break }
@@ -67,8 +71,12 @@ struct LedgerEvidence {
             // Those that were refused prove nothing either way.
             guard !part.found.isEmpty else { continue }
             isAnyThere = isAnyThere || part.found.contains { $0.isThere }
-            guard let first = part.found.first(where: { !$0.isThere }) else { return lost }
-            lost = first.sequence - 1
+            if let first = part.found.first(where: { !$0.isThere }) {
+                lost = first.sequence - 1
+                whole = 0
+            } else {
+                whole += 1
+            }
         }
         // Where none of those in the file is there, those that it deleted aren't either.
         return isAnyThere ? lost : lost.map { _ in 0 }
