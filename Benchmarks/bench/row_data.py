@@ -4,6 +4,7 @@ import os
 import shutil
 import sqlite3
 import sys
+from dataclasses import dataclass
 
 from . import run
 from .row import NotMeasured
@@ -77,7 +78,7 @@ def export_parquet(context) -> Result:
 PLAIN = """
 import http.client, json, sqlite3, sys, time
 began = time.monotonic()
-starts = (1_767_589_200_000, 1_767_675_599_999)
+starts = tuple(map(int, sys.argv[3:]))
 rows = sqlite3.connect(f"file:{sys.argv[2]}?mode=ro", uri=True).execute(
     "select symbol, start_ms, open, high, low, close, volume, vwap from bars "
     "where start_ms between ? and ? order by seq", starts)
@@ -91,6 +92,49 @@ for symbol in sorted({symbol for symbol, _ in own}):
     for bar in json.loads(connection.getresponse().read())["results"]:
         same += own.get((symbol, bar["t"])) == tuple(bar[name] for name in ("o", "h", "l", "c", "v", "vw"))
 assert same == len(own), f"{same} of {len(own)} bars are the same"
+print(time.monotonic() - began)
+"""
+
+# A REST server as far away as few are: it has the simulator's answers, and gives each 20 ms after it was asked.
+AWAY = """
+import http.client, http.server, sys, time
+simulator = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]))
+answers = {}
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_GET(self):
+        time.sleep(0.020)
+        body = answers[self.path.split("/")[4]]
+        self.wfile.write(b"HTTP/1.1 200 OK\\r\\nContent-Length: %d\\r\\n\\r\\n" % len(body) + body)
+
+for symbol in sys.argv[4].split(","):
+    simulator.request(
+        "GET", "/v2/aggs/ticker/%s/range/1/minute/%s/%s?sort=asc&limit=50000" % (symbol, *sys.argv[2:4]),
+        headers={"Authorization": "Bearer bench"})
+    answers[symbol] = simulator.getresponse().read()
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+print("listening on", server.server_port, flush=True)
+server.serve_forever()
+"""
+
+# What that server takes for all answers, asked over four connections as the collector does; they are read, and no more.
+OWN_TIME = """
+import http.client, sys, threading, time
+symbols = sys.argv[2].split(",")
+began = time.monotonic()
+
+def ask(some):
+    connection = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]))
+    for symbol in some:
+        connection.request("GET", "/v2/aggs/ticker/%s/range/1/minute/0/0" % symbol)
+        assert connection.getresponse().read()
+
+threads = [threading.Thread(target=ask, args=(symbols[place::4],)) for place in range(4)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
 print(time.monotonic() - began)
 """
 
@@ -108,6 +152,7 @@ print(seconds, usage.ru_maxrss / 1024)
 
 DAY = "2026-01-05"
 OPENING = 1_767_623_400_000
+STARTS = (1_767_589_200_000, 1_767_675_599_999)
 SYMBOLS = [first + second + third for first in "ABCDE" for second in "ABCDEFGHIJ" for third in "ABCDEFGHIJ"]
 MINUTES = 390
 
@@ -128,11 +173,22 @@ def write_day(path: str) -> None:
                 file.write("[" + ",".join(bars[place:place + 50]) + "]\n")
 
 
-_rounds: list[tuple[float, float, float]] = []
+@dataclass
+class Round:
+    """Seconds and peak MiB of `edgetick reconcile`, the plain program's seconds, and those with a server that is away."""
+
+    seconds: float
+    memory: float
+    plain: float
+    away: float
+    own_time: float
 
 
-def _figures(context) -> list[tuple[float, float, float]]:
-    """Seconds and peak MiB of `edgetick reconcile`, and the plain program's seconds, of every round; measured once."""
+_rounds: list[Round] = []
+
+
+def _figures(context) -> list[Round]:
+    """The figures of every round, measured once."""
     if _rounds:
         return _rounds
     place = os.path.join(context.directory, "reconcile")
@@ -151,15 +207,24 @@ def _figures(context) -> list[tuple[float, float, float]]:
             "BACKFILL_REQUESTS_PER_MINUTE": "0", "BACKFILL_ENABLED": "false", "LOG_LEVEL": "error", "HTTP_PORT": "0"}
         with run.Background(run.EDGETICK, "run", "--env-file", os.devnull, env=settings):
             run.until(lambda: count(file) == len(SYMBOLS) * MINUTES, 60, "the day is not collected")
-        for _ in range(context.rounds):
-            done = run.output(
-                sys.executable, "-c", PEAK, run.EDGETICK, "reconcile", "--env-file", os.devnull, "--date", DAY,
-                env=settings)
-            seconds, memory = (float(figure) for figure in done.split())
-            same = run.output(sys.executable, "-c", PLAIN, str(port), file)
-            _rounds.append((seconds, memory, float(same)))
+        names = ",".join(SYMBOLS)
+        with run.Background(sys.executable, "-c", AWAY, str(port), *map(str, STARTS), names) as server:
+            away = server.line("listening on ")
+            for _ in range(context.rounds):
+                seconds, memory = _reconcile(settings)
+                plain = float(run.output(sys.executable, "-c", PLAIN, str(port), file, *map(str, STARTS)))
+                slow, _ = _reconcile(settings | {"MASSIVE_REST_URL": f"http://127.0.0.1:{away}"})
+                own_time = float(run.output(sys.executable, "-c", OWN_TIME, away, names))
+                _rounds.append(Round(seconds, memory, plain, slow, own_time))
     shutil.rmtree(place)
     return _rounds
+
+
+def _reconcile(settings: dict[str, str]) -> tuple[float, float]:
+    done = run.output(
+        sys.executable, "-c", PEAK, run.EDGETICK, "reconcile", "--env-file", os.devnull, "--date", DAY, env=settings)
+    seconds, memory = done.split()
+    return float(seconds), float(memory)
 
 
 def count(file: str) -> int:
@@ -177,11 +242,21 @@ def reconcile(context) -> Result:
     bars = len(SYMBOLS) * MINUTES
     figures = _figures(context)
     return Result(
-        unit="bars/s", figures=[bars / seconds for seconds, _, _ in figures],
-        limits=[bars / seconds for _, _, seconds in figures], limit_name="the same in Python", target=1 / 1.2)
+        unit="bars/s", figures=[bars / round.seconds for round in figures],
+        limits=[bars / round.plain for round in figures], limit_name="the same in Python", target=1 / 1.2)
+
+
+def reconcile_away(context) -> Result:
+    """The same with a server that takes 20 ms for an answer; the limit asks as much and does nothing with it."""
+    bars = len(SYMBOLS) * MINUTES
+    figures = _figures(context)
+    return Result(
+        unit="bars/s", figures=[bars / round.away for round in figures],
+        limits=[bars / round.own_time for round in figures], limit_name="the server's own time, 20 ms each",
+        target=1 / 1.2)
 
 
 def reconcile_memory(context) -> Result:
     return Result(
-        unit="MiB", figures=[memory for _, memory, _ in _figures(context)], most=60,
+        unit="MiB", figures=[round.memory for round in _figures(context)], most=60,
         note="peak, 500 symbols x 390 minutes")

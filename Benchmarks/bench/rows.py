@@ -18,6 +18,7 @@ ALL: list[Row] = [
     *(Row(f"upload-collectors-{count}", row_upload.collectors(count)) for count in (1, 2, 4, 8)),
     Row("upload-compressed", row_upload.compressed),
     Row("reconcile", row_data.reconcile),
+    Row("reconcile-away", row_data.reconcile_away),
     Row("reconcile-memory", row_data.reconcile_memory),
     Row("export-parquet", row_data.export_parquet),
     Row("universe-hit", row_universe.hit),

@@ -2,7 +2,7 @@
 public struct BackfillError: Error, Sendable, Equatable {
     /// The kinds of failure.
     public enum Reason: String, Sendable, Equatable, CaseIterable {
-        /// The address cannot be used.
+        /// The address cannot be used, or the settings name nothing to ask for.
         case invalidConfiguration
         /// The server refused the key.
         case keyRefused

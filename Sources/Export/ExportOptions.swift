@@ -111,8 +111,8 @@ public struct ExportReport: Sendable, Equatable {
     public var files: [File] = []
     /// Numbers with more decimals than Parquet's columns have, which were rounded.
     public var rounded = 0
-    /// Numbers that are too large for Parquet's columns, which were left out.
-    public var tooLarge = 0
+    /// Numbers that the columns can't hold, which were left out: too large for Parquet, or none of their kind upstream.
+    public var leftOut = 0
     /// Rows without a symbol that can be read, which were left out.
     public var unreadable = 0
     /// Streams and days of which the file has let rows go, so that what was written may lack some.

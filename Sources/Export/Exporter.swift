@@ -127,9 +127,10 @@ public struct Exporter: Sendable {
                 guard let reader = readers[stream] else { continue }
                 for (place, day) in options.days.enumerated() {
                     for table in UpstreamReader.Table.allCases where table.stream == stream {
-                        try await reader.rows(of: table, times: day.span, symbols: symbols) { row in
+                        let leftOut = try await reader.rows(of: table, times: day.span, symbols: symbols) { row in
                             run.append(row, of: stream)
                         }
+                        run.note(leftOut: leftOut)
                     }
                     try Task.checkCancellation()
                     try run.finish()
@@ -267,7 +268,7 @@ private struct Run<Encoder: RowEncoder> {
             report.files.append(
                 .init(path: file.path, stream: file.stream, day: file.day, rows: file.rows, bytes: file.bytes))
             report.rounded += file.encoder.rounded
-            report.tooLarge += file.encoder.tooLarge
+            report.leftOut += file.encoder.tooLarge
         }
         files = [:]
         held = 0
@@ -308,6 +309,8 @@ private final class SharedRun<Encoder: RowEncoder>: Sendable {
             try state.run.finish()
         }
     }
+
+    func note(leftOut: Int) { state.withLock { $0.run.report.leftOut += leftOut } }
 
     var report: ExportReport { state.withLock { $0.run.report } }
 

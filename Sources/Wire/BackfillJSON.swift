@@ -4,12 +4,17 @@ package import Store
 package struct BackfillJSON: WireObject {
     package var added: Int
     package var present: Int
+    package var unreadable: Int
 
-    package static let meanings = ["added": "Bars that were missing", "present": "Bars that were there"]
+    package static let meanings = [
+        "added": "Bars that were missing", "present": "Bars that were there",
+        "unreadable": "Bars of the REST server that can't be read, and were left out",
+    ]
 
-    package init(added: Int, present: Int) {
+    package init(added: Int, present: Int, unreadable: Int) {
         self.added = added
         self.present = present
+        self.unreadable = unreadable
     }
 }
 

@@ -16,6 +16,7 @@ package struct ReconcileJSON: WireObject {
         package var corrected_ms: [Int64]
         package var not_on_tape_ms: [Int64]
         package var open_ms: [Int64]
+        package var unreadable_bars: Int
 
         package static let meanings = [
             "is_complete": "Whether every bar of the tape is here as it is there",
@@ -28,6 +29,7 @@ package struct ReconcileJSON: WireObject {
             "corrected_ms": "Starts of the bars that were different",
             "not_on_tape_ms": "Starts of the bars that the tape lacks; they stay",
             "open_ms": "Starts of the bars of the tape that are still missing or different",
+            "unreadable_bars": "Bars of the tape that can't be read, and so are neither here nor compared",
         ]
 
         init(_ finding: DayFinding) {
@@ -43,6 +45,7 @@ package struct ReconcileJSON: WireObject {
             corrected_ms = finding.corrected
             not_on_tape_ms = finding.extra
             open_ms = finding.open
+            unreadable_bars = finding.unreadable
         }
     }
 
@@ -67,7 +70,7 @@ package struct ReconcileJSON: WireObject {
         "day": "The New York date, such as 2026-11-24",
         "is_complete": "Whether every symbol was compared and is complete",
         "percent": "The share of the tape's bars that are here as they are there, rounded down",
-        "open_bars": "Bars of the tape that are still missing or different",
+        "open_bars": "Bars of the tape that are still missing or different, or that can't be read",
         "failures": "Symbols that could not be compared",
     ]
 
@@ -109,7 +112,7 @@ package struct ReconcileStateJSON: WireObject {
             "percent": "The share of the tape's bars that are here as they are there, rounded down",
             "symbols": "Those that were compared",
             "failed_symbols": "Those that could not be compared",
-            "open_bars": "Bars of the tape that are still missing or different",
+            "open_bars": "Bars of the tape that are still missing or different, or that can't be read",
             "error": "Why a symbol, or the day, could not be compared",
             "at_ms": "When it was found",
         ]

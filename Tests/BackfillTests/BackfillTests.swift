@@ -495,7 +495,7 @@ extension AggregatesClient {
         of symbol: Symbol, _ interval: Bar.Interval = .minute, starts: ClosedRange<Int64>
     ) async throws -> [Bar] {
         var all: [Bar] = []
-        try await bars(of: symbol, interval: interval, starts: starts) { all += $0 }
+        try await bars(of: symbol, interval: interval, starts: starts) { bars, _ in all += bars }
         return all
     }
 }

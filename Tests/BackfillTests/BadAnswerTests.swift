@@ -84,22 +84,42 @@ import Testing
         await rig.close()
     }
 
-    @Test func `bars that can be none are left out, and counted in the log`() async throws {
-        let server = try ScriptedREST { _ in
-            let bars = [(Self.noon, "5"), (Self.noon + 1, "5"), (Self.noon + Self.minute, "-5")].map { start, volume in
-                #"{"t":\#(start),"o":1,"h":1,"l":1,"c":1,"v":\#(volume)}"#
+    @Test(arguments: [
+        (#""t":\#(noon + 1),"v":5"#), (#""t":\#(noon + minute),"v":-5"#), (#""t":\#(noon + minute)"#),
+        (#""t":"\#(noon + minute)","v":5"#), (#""t":\#(noon + minute),"v":"five""#),
+        (#""t":\#(noon + minute),"v":null"#),
+    ])
+    func `a result that is no bar is left out and counted, and its symbol stays missing until it can be read`(
+        odd: String
+    ) async throws {
+        let isOdd = Mutex(true)
+        let server = try ScriptedREST { target in
+            guard target.contains("/AAPL/"), isOdd.withLock({ $0 }) else {
+                return ScriptedREST.page([Self.noon, Self.noon + Self.minute])
             }
-            return (200, #"{"status":"OK","results":[\#(bars.joined(separator: ","))]}"#)
+            let good = #"{"t":\#(Self.noon),"o":1,"h":1,"l":1,"c":1,"v":5}"#
+            return (200, #"{"status":"OK","results":[\#(good),{"o":1,"h":1,"l":1,"c":1,\#(odd)}]}"#)
         }
         let rig = try Rig(server)
-        rig.record([Self.symbols[0]])
+        rig.record(Array(Self.symbols[...1]))
         try await rig.buffer.flush()
         let gap = try #require(try rig.gaps.first)
         var filler = rig.filler
-        try await filler.fill(gap)
-        #expect(try await rig.starts() == [Self.noon])
-        let warnings = rig.log.lines(with: "impossible times or numbers")
-        #expect(warnings.count == 1 && warnings.first?.contains("bars=2 of=3 symbol=AAPL") == true, "\(warnings)")
+        #expect(try await filler.fill(gap) == .partial)
+        #expect(try await rig.starts().sorted() == [Self.noon, Self.noon, Self.noon + Self.minute])
+        let warnings = rig.log.lines(with: "impossible or unreadable fields")
+        #expect(warnings.count == 1 && warnings.first?.contains("left_out=1 of=2 symbol=AAPL") == true, "\(warnings)")
+        let partial = try #require(try rig.gaps.first)
+        #expect(partial.settled[.minuteBar] == [Self.symbols[1]])
+        #expect(partial.detail?.contains("1 bar that the REST server sent can't be read") == true)
+        let span = try await rig.filler.fill(
+            [Self.symbols[0]], [.minuteBar], from: Self.noon, to: Self.noon + Self.minute)
+        #expect((span.rows, span.present, span.leftOut) == (0, 1, 1))
+
+        isOdd.withLock { $0 = false }
+        #expect(try await filler.fill(partial) == .filled)
+        #expect(try rig.gaps.first?.settled[.minuteBar] == Set(Self.symbols[...1]))
+        #expect(try await rig.starts().count == 4)
         await rig.close()
     }
 
@@ -184,7 +204,7 @@ import Testing
         let server = try ScriptedREST { _ in (503, "") }
         let rig = try Rig(server, tries: 2)
         await #expect(throws: BackfillError.self) {
-            try await rig.client.bars(of: Self.symbols[0], interval: .minute, starts: 0...1) { _ in }
+            try await rig.client.bars(of: Self.symbols[0], interval: .minute, starts: 0...1) { _, _ in }
         }
         let lines = rig.log.lines
         #expect(lines.count == 2, "\(lines)")
@@ -218,7 +238,7 @@ import Testing
         let client = try AggregatesClient(
             configuration: configuration, logger: Logger(label: "rest") { _ in SwiftLogNoOpLogHandler() })
         let error = await #expect(throws: BackfillError.self) {
-            try await client.bars(of: Self.symbols[0], interval: .minute, starts: 0...1) { _ in }
+            try await client.bars(of: Self.symbols[0], interval: .minute, starts: 0...1) { _, _ in }
         }
         #expect(error?.reason == reason, "\(String(describing: error))")
         #expect(error?.message.contains("subjectAltName") == (reason == .unreachable))

@@ -221,8 +221,8 @@ private func bar(_ minute: Int, close: Double = 10, volume: Double = 100, vwap: 
     private static let header = "ticker,volume,open,close,high,low,window_start,transactions"
     private let starts = day.moment(minuteOfDay: 0)..<day.after.moment(minuteOfDay: 0)
 
-    private func line(_ symbol: String, _ minute: Int) -> String {
-        "\(symbol),1500,10.5,10.75,11,10.25,\((opening + Int64(minute) * 60_000) * 1_000_000),12"
+    private func line(_ symbol: String, _ minute: Int, volume: Int = 1500) -> String {
+        "\(symbol),\(volume),10.5,10.75,11,10.25,\((opening + Int64(minute) * 60_000) * 1_000_000),12"
     }
 
     private func read(_ path: String, _ symbols: [String]) async throws -> [String: [DayBar]] {
@@ -241,7 +241,8 @@ private func bar(_ minute: Int, close: Double = 10, volume: Double = 100, vwap: 
     {
         let workspace = try Workspace()
         let others = (0..<5000).map { line("A\($0)", 1) }
-        let text = ([Self.header] + others + [line("AAPL", 0), line("AAPL", 1), line("ZZZ", 3)]).joined(separator: "\n")
+        let text =
+            ([Self.header] + others + [line("AAPL", 0), line("AAPL", 1), line("ZZZ", 3)]).joined(separator: "\n") + "\n"
         var path = try workspace.write(text, to: "2024-01-02.csv")
         if isPacked {
             try Command.run(["/usr/bin/gzip", path])
@@ -320,7 +321,15 @@ private func bar(_ minute: Int, close: Double = 10, volume: Double = 100, vwap: 
             return await #expect(throws: BackfillError.self) { _ = try await read(path, ["AAPL"]) }
         }
         let late = Self.header + "\n" + line("AAPL", 3000) + "\n"
-        #expect(try await refusal(late)?.message.contains("has no bar of 2024-01-02") == true)
+        #expect(
+            try await refusal(late)?.message.contains("line 2: the bar is of 2024-01-04, not of 2024-01-02") == true)
+        #expect(try await refusal(Self.header + "\n")?.message.contains("has no bar of 2024-01-02") == true)
+        #expect(
+            try await refusal([Self.header, line("AAPL", 1), line("AAPL", 2)].joined(separator: "\n"))?.message
+                .contains("line 3: the line has no end") == true)
+        #expect(
+            try await refusal([Self.header, line("AAPL", 1, volume: -5), ""].joined(separator: "\n"))?.message
+                .contains("line 2: it is no bar") == true)
         #expect(try await refusal("time,price\n1,2\n")?.message.contains("minute_aggs_v1") == true)
         #expect(try await refusal(Self.header + "\nAAPL,x,1,1,1,1,1,1\n")?.message.contains("line 2") == true)
         let many = ([Self.header] + (0..<2000).map { line("AAPL", $0 % 390) }).joined(separator: "\n")
@@ -447,6 +456,41 @@ private func bar(_ minute: Int, close: Double = 10, volume: Double = 100, vwap: 
         let report = try await rig.reconciler().run(day, [Symbol("AAPL")!])
         #expect(report.failures[Symbol("AAPL")!]?.message.contains("have no end") == true)
         #expect(rig.server.requests.count == 20)
+        await rig.close()
+    }
+
+    @Test
+    func `a bar of the tape that can't be read is open, whatever is here, and nothing is taken for not on the tape`()
+        async throws
+    {
+        let rig = try Rig { target in
+            let (status, body) = Self.answer(target)
+            return (status, body.replacing(#"{"t":\#(bar(3).start),"#, with: #"{"t":"a minute","#))
+        }
+        try await rig.offer([bar(3, vwap: 10.2)])
+        let symbols = [Symbol("AAPL")!, Symbol("QUIET")!]
+        let report = try await rig.reconciler().run(day, symbols)
+        #expect(!report.isComplete && report.failures.isEmpty)
+        let found = try #require(report.findings.first { $0.day.symbol == symbols[0] })
+        #expect(found.unreadable == 1 && found.day.missing == 1 && found.day.tape == 5 && found.open.isEmpty)
+        #expect(found.added.count == 4 && found.extra.isEmpty && found.day.untraded == 385)
+        let log = try DayLog.reconciled(directory: rig.workspace.path)
+        #expect(log.map(\.isComplete) == [false, true])
+        await rig.close()
+    }
+
+    @Test func `where everything is collected, the symbols are those of the file and those that were compared`()
+        async throws
+    {
+        let rig = try Rig(Self.answer)
+        let error = await #expect(throws: BackfillError.self) { try await rig.reconciler().everySymbol(of: day) }
+        #expect(error?.message.contains("--date 2024-01-02") == true)
+        try await rig.offer([bar(3)])
+        _ = try await rig.reconciler().run(day, [Symbol("AAPL")!, Symbol("QUIET")!])
+        var other = bar(5)
+        other.symbol = Symbol("IBM")!
+        try await rig.offer([other])
+        #expect(try await rig.reconciler().everySymbol(of: day).map(\.description) == ["AAPL", "IBM", "QUIET"])
         await rig.close()
     }
 

@@ -4,6 +4,7 @@ import LedgerSupport
 import Logging
 import MarketData
 import Store
+import Synchronization
 import TestSupport
 import Testing
 
@@ -320,6 +321,43 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
         #expect(server.requests.count == 2 && server.requests.contains { $0.contains("/trades/IBM") })
         let detail = try GapLog.read(directory: workspace.path).first?.detail
         #expect(detail == "nothing was traded; asked for 2 symbols of the last day and of the universes")
+        await client.shutdown()
+        await buffer.close()
+    }
+
+    @Test func `a trade that can't be read leaves every gap that has its time partial, until it can be`() async throws {
+        let isOdd = Mutex(true)
+        let server = try ScriptedREST { _ in
+            let prices = [#"1"#, isOdd.withLock { $0 } ? #""free""# : "2", "3"]
+            let trades = prices.enumerated().map { index, price in
+                #"{"sip_timestamp":\#(plan.start + 100)000000,"price":\#(price),"size":2,"id":"\#(index)","sequence_number":\#(index)}"#
+            }
+            return (200, #"{"status":"OK","results":[\#(trades.joined(separator: ","))]}"#)
+        }
+        let workspace = try Workspace()
+        let buffer = try TickBuffer.open(
+            directory: workspace.path, options: .init(collector: "tests", commitInterval: .milliseconds(5)),
+            logger: quiet)
+        for connection in ["primary", "secondary"] {
+            var only = gap([.trade], connection: connection)
+            only.symbols = [symbols[0]]
+            buffer.record(only)
+        }
+        try await buffer.flush()
+        let client = try AggregatesClient(
+            configuration: .init(url: "http://127.0.0.1:\(server.port)", apiKey: Secret("key")), logger: quiet)
+        var filler = GapFiller(client: client, buffer: buffer)
+        for record in try GapLog.read(directory: workspace.path) { #expect(try await filler.fill(record) == .partial) }
+        #expect(server.requests.count == 1)
+        let partial = try GapLog.read(directory: workspace.path)
+        #expect(partial.map(\.state) == [.partial, .partial] && partial.allSatisfy(\.lacksTicks))
+        #expect(partial.allSatisfy { $0.detail?.contains("trades that the REST server sent can't be read") == true })
+
+        isOdd.withLock { $0 = false }
+        filler = GapFiller(client: client, buffer: buffer)
+        for record in partial { #expect(try await filler.fill(record) == .filled) }
+        let (batch, _) = try await buffer.read(.trades, after: 0, through: .max, limit: 10)
+        #expect(batch.trades.compactMap { $0.event.tradeID.map { batch.text[$0] } }.sorted() == ["0", "1", "2"])
         await client.shutdown()
         await buffer.close()
     }

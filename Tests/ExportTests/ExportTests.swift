@@ -382,7 +382,7 @@ import Testing
         _ = try await Self.fill(workspace)
         let report = try export(
             workspace, .parquet, days: Self.day...Self.day.after, layout: .symbol, isCompressed: isCompressed)
-        #expect(report.rounded == 0 && report.tooLarge == 0)
+        #expect(report.rounded == 0 && report.leftOut == 0)
         let script = """
             import sys, sqlite3, decimal, datetime, duckdb, pyarrow.dataset
             out, ticks = sys.argv[1] + '/out', sqlite3.connect('file:%s/ticks.sqlite?mode=ro' % sys.argv[1], uri=True)

@@ -63,11 +63,15 @@ import Upstream
         }
         let none = try await reader.minuteBars(starts: Self.day.after.span, symbols: nil)
         #expect(none.isEmpty)
+        let uploader = Uploader(configuration: configuration, bufferID: buffer.id, logger: logger)
+        #expect(try await uploader.symbols(withMinuteBars: Self.day.span) == Set(file.map(\.symbol)))
+        #expect(try await uploader.symbols(withMinuteBars: Self.day.after.span).isEmpty)
+        await uploader.disconnect()
         await reader.disconnect()
     }
 
     @Test
-    func `what others make of a table comes out too: infinite times as none, whole numbers with decimals as whole`()
+    func `what others make of a table comes out too: infinite times as none, and what is no number as left out`()
         async throws
     {
         let workspace = try Workspace()
@@ -93,7 +97,7 @@ import Upstream
             let place = try #require(lines.first?.firstIndex(of: name))
             return lines.dropFirst().map { $0[place] }.sorted()
         }
-        #expect(report.rows == 2)
+        #expect(report.rows == 2 && report.leftOut == 2)
         #expect(try values("sequence") == ["", "9007199254740993"])
         #expect(try values("price") == ["", "1"])
         #expect(try values("received_us") == ["", ""] && values("trf_time_ms") == ["", ""])

@@ -101,7 +101,7 @@ struct CompleteDayTests {
         let first = try await box.edgetick("reconcile", "--date", day)
         #expect(first.0 == 0, "\(first.1)")
         let all = "\(grouped(sent.bars.count)) of \(grouped(sent.bars.count)) bars of the tape (100 %)"
-        #expect(first.1.last?.contains(all) == true, "\(first.1)")
+        #expect(first.1.contains { $0.contains(all) }, "\(first.1)")
         #expect(try sent.bars == rows(database, "select symbol || ' ' || start_ms from ohlcv_1min"))
         #expect(
             try sent.trades
@@ -129,7 +129,9 @@ struct CompleteDayTests {
         #expect(answer.percent == 100 && answer.is_complete)
         #expect(try sent.bars == rows(database, "select symbol || ' ' || start_ms from ohlcv_1min"))
         let third = try await box.edgetick("reconcile", "--date", day)
-        #expect(third.1.last?.hasSuffix("0 open") == true && third.1.last?.contains("corrected") == false, "\(third.1)")
+        // On a slow machine the progress is told too, behind it.
+        let total = third.1.last { $0.hasPrefix("\(day): ") }
+        #expect(total?.hasSuffix("0 open") == true && total?.contains("corrected") == false, "\(third.1)")
         #expect(try database.value("select count(*) from ohlcv_1min where source = 'reconcile'") == "70")
     }
 

@@ -78,7 +78,7 @@ import WebAPISupport
         for _ in 0..<2 {
             let process = try ChildProcess(
                 Places.edgetick, arguments, environment: box.environment, directory: box.workspace.path)
-            #expect(try await process.exit(within: .seconds(60)) == 0, "\(process.output)")
+            #expect(try await process.exit(within: .seconds(60)) == 65, "\(process.output)")
             for stream in ["bars", "trades", "luld", "imbalances", "fair_values"] {
                 let path = "out/\(stream)/day=2013-09-24/\(stream).csv"
                 #expect(process.output.contains { $0.hasPrefix(path) }, "\(process.output)")
@@ -88,7 +88,10 @@ import WebAPISupport
             // The quotes have left this file after their upload.
             #expect(process.output.contains { $0.contains("let quotes of 2013-09-24 go") })
         }
-        let empty = try await box.edgetick("export", "--date", "2013-09-23", "--output", "out")
+        let forced = try await box.edgetick(
+            "export", "--date", "2013-09-24", "--format", "csv", "--output", "out", "--force")
+        #expect(forced.0 == 0 && forced.1.contains { $0.contains("let quotes of 2013-09-24 go") }, "\(forced.1)")
+        let empty = try await box.edgetick("export", "--date", "2013-09-25", "--stream", "trades", "--output", "out")
         #expect(empty.0 == 0 && empty.1.contains { $0.contains("no such events") })
         let parquet = try await box.edgetick("export", "--date", "2013-09-24", "--stream", "bars", "--output", "out")
         #expect(parquet.0 == 0, "\(parquet.1)")
@@ -150,11 +153,15 @@ import WebAPISupport
             to: "2026-01-05.csv")
         let fresh = try await box.edgetick("reconcile", "--from-file", file)
         #expect(fresh.0 == 0, "\(fresh.1)")
-        #expect(fresh.1.last?.contains("2 of 2 bars of the tape (100 %) in 2 symbols, 2 added") == true, "\(fresh.1)")
+        #expect(
+            fresh.1.contains { $0.contains("2 of 2 bars of the tape (100 %) in 2 symbols, 2 added") }, "\(fresh.1)")
         // Nobody has asked for the feed, so that no bar has passed yet: the day is not there, and not without trades.
         let early = try await box.edgetick("reconcile", "--date", "2026-01-05")
         #expect(early.0 == 65, "\(early.1)")
         #expect(early.1.contains { $0.contains("has no bar of 2026-01-05 of any of these symbols") }, "\(early.1)")
+        let nothing = try Box(feed: feed.url, more: ["MASSIVE_REST_URL": rest, "SYMBOLS": "*"])
+        let nobody = try await nothing.edgetick("reconcile", "--date", "2026-01-05", "--resume")
+        #expect(nobody.0 == 78 && nobody.1.contains { $0.contains("nobody knows which symbols") }, "\(nobody.1)")
         for day in ["2026-01-04", "2026-12-25", "2026-13-01", "2999-01-04"] {
             let refused = try await box.edgetick("reconcile", "--date", day)
             #expect(refused.0 == 64, "\(refused.1)")

@@ -17,6 +17,8 @@ public struct GapFiller: Sendable {
         public var rows: Int
         /// Bars that were there already.
         public var present: Int
+        /// Results of the REST server that are no bars, and that were left out.
+        public var leftOut = 0
     }
 
     private let client: AggregatesClient
@@ -164,12 +166,15 @@ public struct GapFiller: Sendable {
                 haul = Haul(event: request.event)
             }
             do throws(BackfillError) {
+                let leftOut = progress.leftOut
                 try await client.bars(of: request.symbol, interval: request.interval, starts: request.starts) {
-                    (bars) async throws(BackfillError) in
+                    (bars, unreadable) async throws(BackfillError) in
                     haul.bars += bars
+                    progress.leftOut += unreadable
                     if haul.bars.count >= Self.mostBars { try await store(&haul, received, gap, &progress) }
                 }
-                haul.finished.append(request.symbol)
+                // Of what is left out nobody knows what it was: the symbol was not answered for.
+                if progress.leftOut == leftOut { haul.finished.append(request.symbol) }
                 failures = 0
             } catch {
                 failures += 1
@@ -266,8 +271,16 @@ enum FillVerdict {
             parts.append("asked for \(symbols.counted("symbol")) of the last day and of the universes")
         }
         var missing: [String] = []
+        if bars.leftOut > 0 {
+            missing.append(
+                "\(bars.leftOut.counted("bar")) that the REST server sent can't be read: 'edgetick backfill' asks again"
+            )
+        }
         if ticks.isCut { missing.append("the rest of the trades and quotes is left to 'edgetick backfill'") }
         for kind in record.gap.events {
+            if ticks.unreadable.contains(kind) {
+                missing.append("\(kind.plural) that the REST server sent can't be read: 'edgetick backfill' asks again")
+            }
             if let why = access.refusals[kind], record.lacks(kind) { missing.append(why) }
             if ticks.uncovered.contains(kind) { missing.append(TickAccess.notCovered(kind)) }
         }

@@ -20,6 +20,8 @@ struct TickFiller: Sendable {
         var isCut = false
         /// Kinds that the account's plan does not cover.
         var uncovered: Set<EventKind> = []
+        /// Kinds of which the server sent some that can't be read, and that were left out.
+        var unreadable: Set<EventKind> = []
     }
 
     /// Events of the file to look up: of one symbol, or of every one.
@@ -60,6 +62,8 @@ struct TickFiller: Sendable {
     private let gaps: [GapRecord]
     /// What was asked for.
     private var asked: [EventKind: SymbolSpans] = [:]
+    /// Of this, where the server sent some that can't be read.
+    private var unreadable: [EventKind: SymbolSpans] = [:]
     /// What the file has of what is asked for next.
     private var known: [EventKind: KnownTicks] = [:]
 
@@ -139,9 +143,20 @@ struct TickFiller: Sendable {
             let span = missing.lowerBound...min(missing.upperBound, max(missing.lowerBound, end - 1))
             // Of what is cut off, rows are in the file that are not among these.
             self.known[kind] = nil
-            guard try await bring(Tick.self, request.symbol, span, keys, known, &budget, &outcome) else { return false }
+            var leftOut = 0
+            guard try await bring(Tick.self, request.symbol, span, keys, known, &budget, &outcome, &leftOut) else {
+                return false
+            }
             self.known[kind] = known
             asked[kind, default: SymbolSpans()].insert(span, of: request.symbol)
+            if leftOut > 0 { unreadable[kind, default: SymbolSpans()].insert(span, of: request.symbol) }
+        }
+        guard
+            unreadable[kind]?.missing(from: request.starts, of: request.symbol) ?? [request.starts] == [request.starts]
+        else {
+            // Not noted as asked for: nobody knows what was left out.
+            outcome.unreadable.insert(kind)
+            return true
         }
         do {
             try await buffer.settle([
@@ -213,10 +228,11 @@ struct TickFiller: Sendable {
     /// - Returns: whether all came; else the budget is used up.
     private func bring<Tick: RESTTick>(
         _: Tick.Type, _ symbol: Symbol, _ span: ClosedRange<Int64>, _ keys: TickKeys<Tick.Event>, _ known: KnownTicks,
-        _ budget: inout TickAccess.Budget?, _ outcome: inout Outcome
+        _ budget: inout TickAccess.Budget?, _ outcome: inout Outcome, _ leftOut: inout Int
     ) async throws(BackfillError) -> Bool {
         var isAll = true
-        try await client.ticks(of: symbol, times: span) { (ticks: [Tick]) async throws(BackfillError) in
+        try await client.ticks(of: symbol, times: span) { (ticks: [Tick], unreadable) async throws(BackfillError) in
+            leftOut += unreadable
             var stored = 0
             let turnedAway = buffer.turnedAway
             for start in stride(from: 0, to: ticks.count, by: Self.rowsAtOnce) {

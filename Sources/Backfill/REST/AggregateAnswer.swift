@@ -41,6 +41,32 @@ extension PagedAnswer {
     }
 }
 
+/// The results of a page, but for those in a form that can't be read: they don't spoil the others.
+struct PageResults<Value: Decodable>: Decodable {
+    private struct Readable: Decodable {
+        let value: Value?
+
+        init(from decoder: any Decoder) { value = try? Value(from: decoder) }
+    }
+
+    /// Those that can be read.
+    var values: [Value]
+    /// How many can't.
+    var unreadable = 0
+    var count: Int { values.count + unreadable }
+
+    init(_ values: [Value]) { self.values = values }
+
+    init(from decoder: any Decoder) throws {
+        let results = try [Readable](from: decoder)
+        values = results.compactMap(\.value)
+        unreadable = results.count - values.count
+        guard values.isEmpty, unreadable > 0 else { return }
+        throw DecodingError.dataCorrupted(
+            .init(codingPath: decoder.codingPath, debugDescription: "none of the results is one of this route"))
+    }
+}
+
 /// One page of REST aggregates.
 struct AggregateAnswer: PagedAnswer {
     struct Result: Decodable {
@@ -61,7 +87,7 @@ struct AggregateAnswer: PagedAnswer {
     }
 
     var status: String?
-    var results: [Result]?
+    var results: PageResults<Result>?
     var missing: Missing?
     var nextURL: String?
     var count: Int? { results?.count }
@@ -80,12 +106,12 @@ struct AggregateAnswer: PagedAnswer {
         return try decode(bytes, what)
     }
 
-    /// The bars of a page that start within the span that was asked for, and how many of these can be none: they start within
-    /// a window, or have impossible numbers, and are left out.
+    /// The bars of a page that start within the span that was asked for, and how many results are left out: they can't be
+    /// read, start within a window, or have impossible numbers.
     func bars(
         of symbol: Symbol, interval: Bar.Interval, starts: ClosedRange<Int64>
-    ) -> (bars: [Bar], impossible: Int) {
-        let wanted = (results ?? []).filter { starts.contains($0.t) }
+    ) -> (bars: [Bar], leftOut: Int) {
+        let wanted = (results?.values ?? []).filter { starts.contains($0.t) }
         let bars = wanted.compactMap { result -> Bar? in
             let numbers = [result.o, result.h, result.l, result.c, result.v]
             guard result.t % interval.milliseconds == 0, numbers.allSatisfy(\.isFinite), result.v >= 0 else {
@@ -96,6 +122,6 @@ struct AggregateAnswer: PagedAnswer {
                 open: result.o, high: result.h, low: result.l, close: result.c, volume: result.v,
                 vwap: result.vw.flatMap { $0.isFinite ? $0 : nil }, isOTC: result.otc)
         }
-        return (bars, wanted.count - bars.count)
+        return (bars, wanted.count - bars.count + (results?.unreadable ?? 0))
     }
 }

@@ -22,7 +22,7 @@ struct AggregateScan {
         // What is around the array is a few words.
         let rest = Array(bytes[..<opening.upperBound]) + bytes[found.end...]
         guard var answer = try? JSONDecoder().decode(AggregateAnswer.self, from: Data(rest)) else { return nil }
-        answer.results = found.results
+        answer.results = PageResults(found.results)
         return answer
     }
 

@@ -110,11 +110,12 @@ public final class AggregatesClient: Sendable {
 
     /// Asks for the bars of a symbol that start within a span, oldest first, and hands on each page as it comes.
     ///
+    /// - Parameter page: takes the bars of a page, and how many of its results are none.
     /// - Throws: `.keyRefused`, `.notAuthorized`, the others when all tries failed, and what `page` throws. The pages that
     ///   were handed on before are good.
     public func bars(
         of symbol: Symbol, interval: Bar.Interval, starts: ClosedRange<Int64>,
-        page: (_ bars: [Bar]) async throws(BackfillError) -> Void
+        page: (_ bars: [Bar], _ leftOut: Int) async throws(BackfillError) -> Void
     ) async throws(BackfillError) {
         let name = symbol.description.percentEncoded()
         let unit = interval == .minute ? "minute" : "second"
@@ -122,32 +123,37 @@ public final class AggregatesClient: Sendable {
         try await pages(
             of: symbol, question + "?adjusted=false&sort=asc&limit=50000", "aggregates"
         ) { (answer: AggregateAnswer) async throws(BackfillError) in
-            let (bars, impossible) = answer.bars(of: symbol, interval: interval, starts: starts)
-            if impossible > 0 {
-                logger.warning(
-                    "the REST server sent bars with impossible times or numbers; they are left out",
-                    metadata: ["symbol": "\(symbol)", "bars": "\(impossible)", "of": "\(bars.count + impossible)"])
-            }
-            try await page(bars)
+            let (bars, leftOut) = answer.bars(of: symbol, interval: interval, starts: starts)
+            tell(leftOut: leftOut, of: answer, symbol, "aggregates")
+            try await page(bars, leftOut)
             return true
         }
     }
 
     /// Asks for the trades or quotes of a symbol within a span, in milliseconds since the Unix epoch, oldest first, and
-    /// hands on each page as it comes, until `page` returns `false`.
+    /// hands on each page as it comes, with how many of its results are none, until `page` returns `false`.
     ///
     /// - Throws: as ``bars(of:interval:starts:page:)``.
     func ticks<Tick: RESTTick>(
         of symbol: Symbol, times: ClosedRange<Int64>,
-        page: (_ ticks: [Tick]) async throws(BackfillError) -> Bool
+        page: (_ ticks: [Tick], _ leftOut: Int) async throws(BackfillError) -> Bool
     ) async throws(BackfillError) {
         let name = symbol.description.percentEncoded()
         let span = "timestamp.gte=\(times.lowerBound)000000&timestamp.lt=\(times.upperBound + 1)000000"
         try await pages(
             of: symbol, "/v3/\(Tick.route)/\(name)?\(span)&order=asc&limit=50000", Tick.route
         ) { (answer: TickAnswer<Tick>) async throws(BackfillError) in
-            try await page((answer.results ?? []).filter { times.contains($0.milliseconds) })
+            let leftOut = answer.results?.unreadable ?? 0
+            tell(leftOut: leftOut, of: answer, symbol, Tick.route)
+            return try await page((answer.results?.values ?? []).filter { times.contains($0.milliseconds) }, leftOut)
         }
+    }
+
+    private func tell(leftOut: Int, of answer: some PagedAnswer, _ symbol: Symbol, _ what: String) {
+        guard leftOut > 0 else { return }
+        logger.warning(
+            "the REST server sent \(what) with impossible or unreadable fields; they are left out, and count as missing",
+            metadata: ["symbol": "\(symbol)", "left_out": "\(leftOut)", "of": "\(answer.count ?? leftOut)"])
     }
 
     private func pages<Answer: PagedAnswer>(

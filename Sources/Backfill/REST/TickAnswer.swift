@@ -17,7 +17,7 @@ protocol RESTTick: Decodable, Sendable {
 /// One page of a route of ticks.
 struct TickAnswer<Tick: RESTTick>: PagedAnswer {
     var status: String?
-    var results: [Tick]?
+    var results: PageResults<Tick>?
     var nextURL: String?
     var count: Int? { results?.count }
 

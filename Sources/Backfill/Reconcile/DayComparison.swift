@@ -17,28 +17,32 @@ struct DayComparison: Sendable {
 
     /// What is to be written for all bars to be the tape's.
     private(set) var changes: [Change] = []
-    /// Starts of bars that the tape lacks, in their order.
+    /// Starts of bars that the tape lacks, in their order; none where a part of the tape can't be read.
     private(set) var extra: [Int64] = []
     let symbol: Symbol
     private let day: TradingDay
     private let tape: [DayBar]
+    private let unreadable: Int
     private let halted: Int
     private let regular: Range<Int64>
 
     /// Compares.
     ///
     /// - Parameters:
+    ///   - unreadable: bars of the tape that can't be read.
     ///   - file: the file's bars; of several versions the last is the newest.
     ///   - upstream: the database's bars; `nil` without a database.
     ///   - rounding: how far the database's prices may be off, since its columns round.
     init(
-        _ symbol: Symbol, on day: TradingDay, tape bars: [DayBar], file: [DayBar], upstream: [DayBar]?,
+        _ symbol: Symbol, on day: TradingDay, tape bars: [DayBar], unreadable: Int = 0, file: [DayBar],
+        upstream: [DayBar]?,
         rounding: Double = 0, halts: [Range<Int64>] = []
     ) {
         self.symbol = symbol
         self.day = day
         let tape = bars.newest
         self.tape = tape
+        self.unreadable = unreadable
         let own = file.newest
         let counting = upstream?.newest ?? own
         for bar in tape {
@@ -48,7 +52,9 @@ struct DayComparison: Sendable {
             guard counted == nil || isDifferent else { continue }
             changes.append(Change(bar: bar, isNew: counted == nil, sequence: mine?.sequence))
         }
-        extra = Set((own + (upstream ?? [])).lazy.map(\.start).filter { tape.bar(at: $0) == nil }).sorted()
+        if unreadable == 0 {
+            extra = Set((own + (upstream ?? [])).lazy.map(\.start).filter { tape.bar(at: $0) == nil }).sorted()
+        }
         regular = day.session.map { $0.regularOpen..<$0.regularClose } ?? 0..<0
         halted = stride(from: regular.lowerBound, to: regular.upperBound, by: 60_000).count { start in
             halts.contains { $0.overlaps(start..<start + 60_000) } && tape.bar(at: start) == nil
@@ -72,14 +78,15 @@ struct DayComparison: Sendable {
         found.regular = Int((regular.upperBound - regular.lowerBound) / 60_000)
         found.present = traded.count { !open.contains($0) }
         found.halted = halted
-        found.untraded = found.regular - traded.count - halted
-        found.tape = tape.count
+        found.untraded = max(0, found.regular - traded.count - halted - unreadable)
+        found.tape = tape.count + unreadable
         found.extra = extra.count
-        found.missing = open.count
+        found.missing = open.count + unreadable
         let added = made.filter(\.isNew).map(\.bar.start)
         let corrected = made.filter { !$0.isNew }.map(\.bar.start)
         (found.added, found.corrected) = (added.count, corrected.count)
-        return DayFinding(day: found, added: added, corrected: corrected, extra: extra, open: open.sorted())
+        return DayFinding(
+            day: found, added: added, corrected: corrected, extra: extra, open: open.sorted(), unreadable: unreadable)
     }
 }
 

@@ -98,7 +98,12 @@ actor FlatFileTape: Tape {
                 }
                 continue
             }
-            guard starts.contains(row.start) else { continue }
+            guard starts.contains(row.start) else {
+                throw BackfillError(
+                    .badFile,
+                    "\(path), line \(lines.number): the bar is of \(TradingDay(at: row.start)), not of "
+                        + "\(TradingDay(at: starts.lowerBound)); name the file of that day, or another --date")
+            }
             hasRows = true
             if current?.symbol != row.symbol {
                 finish()
@@ -163,6 +168,7 @@ struct FlatFileColumns: Sendable {
             Double(String(decoding: cells[places[name]], as: UTF8.self)).flatMap { $0.isFinite ? $0 : nil }
         }
         guard let symbol = Symbol(String(decoding: cells[places[0]], as: UTF8.self)), let volume = number(1),
+            volume >= 0,
             let open = number(2), let close = number(3), let high = number(4), let low = number(5),
             let window = Int64(String(decoding: cells[places[6]], as: UTF8.self)),
             window % 60_000_000_000 == 0
@@ -235,6 +241,11 @@ final class GzipLines {
             }
             guard count == 0 else { continue }
             guard !buffer.isEmpty else { return nil }
+            // What is packed has a sum that shows whether it is whole.
+            guard gzdirect(file) == 0 else {
+                throw BackfillError(
+                    .badFile, "\(path), line \(number + 1): the line has no end: the file is cut short; get it again")
+            }
             defer { place = buffer.count }
             number += 1
             return buffer[...]

@@ -78,7 +78,8 @@ public final class ReconcileService: Service {
     private func reconcile(_ day: TradingDay) async -> ReconcileState.Outcome {
         var outcome = ReconcileState.Outcome(day: day, at: WallClock.milliseconds())
         do throws(BackfillError) {
-            let wanted = try wanted(day)
+            // What is collected now; where that is everything, what came on the day.
+            let wanted = if let symbols = symbols() { symbols } else { try await reconciler.everySymbol(of: day) }
             let done = Set(try log(of: day, wanted).filter(\.isComplete).map(\.symbol))
             let left = wanted.filter { !done.contains($0) }
             if !left.isEmpty {
@@ -101,16 +102,6 @@ public final class ReconcileService: Service {
                 metadata: ["day": "\(day)", "error": "\(error)"])
         }
         return outcome
-    }
-
-    /// What is collected now; where that is everything, what came on the day.
-    private func wanted(_ day: TradingDay) throws(BackfillError) -> [Symbol] {
-        do {
-            let starts = day.moment(minuteOfDay: 0)..<day.after.moment(minuteOfDay: 0)
-            return try symbols() ?? DayLog.symbols(directory: directory, starts: starts)
-        } catch {
-            throw BackfillError(.buffer, "\(error)")
-        }
     }
 
     /// What was found of a day so far.

@@ -55,6 +55,33 @@ public struct Reconciler: Sendable {
         self.target = target
     }
 
+    /// The symbols of a day where everything is collected: those that have bars in the file or in the database, and those
+    /// that were compared before.
+    ///
+    /// - Throws: also where there is none: nobody knows then what there was.
+    public func everySymbol(of day: TradingDay) async throws(BackfillError) -> [Symbol] {
+        let starts = day.moment(minuteOfDay: 0)..<day.after.moment(minuteOfDay: 0)
+        var symbols = try reading { () throws(StoreError) in
+            Set(try DayLog.symbols(directory: directory, starts: starts)).union(
+                try DayLog.reconciled(directory: directory, days: day...day).map(\.symbol))
+        }
+        if let target {
+            // The file forgets what it uploaded.
+            do {
+                symbols.formUnion(try await target.uploader.symbols(withMinuteBars: starts))
+            } catch {
+                throw BackfillError(.database, "\(error)")
+            }
+        }
+        guard !symbols.isEmpty else {
+            throw BackfillError(
+                .invalidConfiguration,
+                "everything is collected, and there is no bar of \(day), so nobody knows which symbols to compare: "
+                    + "edgetick reconcile --date \(day) with --symbols or a --universe")
+        }
+        return symbols.sorted()
+    }
+
     /// So many symbols' bars are read from the database at once.
     private static let symbolsAtOnce = 25
 
@@ -107,7 +134,8 @@ public struct Reconciler: Sendable {
         let stored = try await upstream(symbols, starts)
         let comparisons = symbols.map { symbol in
             DayComparison(
-                symbol, on: day, tape: group.bars[symbol] ?? [], file: file[symbol] ?? [],
+                symbol, on: day, tape: group.bars[symbol] ?? [], unreadable: group.unreadable[symbol] ?? 0,
+                file: file[symbol] ?? [],
                 upstream: stored.map { $0.bars[symbol] ?? [] }, rounding: stored?.rounding ?? 0,
                 halts: halts[symbol] ?? [])
         }

@@ -10,6 +10,8 @@ protocol Tape: Sendable {
 struct TapeGroup: Sendable {
     /// The bars by symbol; none for a symbol without trades.
     var bars: [Symbol: [DayBar]] = [:]
+    /// How many bars of a symbol can't be read, where there are such.
+    var unreadable: [Symbol: Int] = [:]
     /// The symbols that could not be had.
     var failures: [Symbol: BackfillError] = [:]
 
@@ -83,7 +85,7 @@ actor AggregateTape: Tape {
         _ symbols: ArraySlice<Symbol>, _ starts: ClosedRange<Int64>, _ client: AggregatesClient,
         _ tell: @Sendable (Int) -> Void
     ) async -> Result<TapeGroup?, BackfillError> {
-        await withTaskGroup(of: (Symbol, Result<[DayBar], BackfillError>).self) { tasks in
+        await withTaskGroup(of: (Symbol, Result<SymbolTape, BackfillError>).self) { tasks in
             var waiting = symbols
             var group = TapeGroup()
             for symbol in waiting.prefix(requestsAtOnce) {
@@ -92,7 +94,9 @@ actor AggregateTape: Tape {
             waiting = waiting.dropFirst(requestsAtOnce)
             for await (symbol, result) in tasks {
                 switch result {
-                case .success(let bars): group.bars[symbol] = bars
+                case .success(let tape):
+                    group.bars[symbol] = tape.bars
+                    if tape.unreadable > 0 { group.unreadable[symbol] = tape.unreadable }
                 case .failure(let error):
                     group.failures[symbol] = error
                     let isBad = group.bars.isEmpty && group.failures.count >= mostFailures
@@ -110,13 +114,22 @@ actor AggregateTape: Tape {
     }
 }
 
+/// What the REST server has of a symbol's day.
+private struct SymbolTape {
+    var bars: [DayBar] = []
+    var unreadable = 0
+}
+
 extension AggregatesClient {
     /// A symbol's minute bars that start within a span, all pages together.
-    fileprivate func bars(of symbol: Symbol, starts: ClosedRange<Int64>) async -> Result<[DayBar], BackfillError> {
-        var bars: [DayBar] = []
+    fileprivate func bars(of symbol: Symbol, starts: ClosedRange<Int64>) async -> Result<SymbolTape, BackfillError> {
+        var tape = SymbolTape()
         do throws(BackfillError) {
-            try await self.bars(of: symbol, interval: .minute, starts: starts) { bars += $0.lazy.map { DayBar($0) } }
-            return .success(bars)
+            try await self.bars(of: symbol, interval: .minute, starts: starts) { bars, leftOut in
+                tape.bars += bars.lazy.map { DayBar($0) }
+                tape.unreadable += leftOut
+            }
+            return .success(tape)
         } catch {
             return .failure(error)
         }

@@ -24,7 +24,7 @@ public struct ReconciledDay: Sendable, Equatable {
     public var corrected = 0
     /// Bars that the tape lacks; they stay.
     public var extra = 0
-    /// Bars of the tape that are still missing or different.
+    /// Bars of the tape that are still missing or different, or that can't be read.
     public var missing = 0
     /// When it was found, in milliseconds since the Unix epoch.
     public var at: Int64
@@ -75,14 +75,19 @@ public struct DayFinding: Sendable, Equatable {
     public var extra: [Int64]
     /// Starts of the bars of the tape that are still missing or different.
     public var open: [Int64]
+    /// Bars of the tape that can't be read.
+    public var unreadable: Int
 
     /// Makes a finding; see the properties for meaning.
-    public init(day: ReconciledDay, added: [Int64], corrected: [Int64], extra: [Int64], open: [Int64]) {
+    public init(
+        day: ReconciledDay, added: [Int64], corrected: [Int64], extra: [Int64], open: [Int64], unreadable: Int = 0
+    ) {
         self.day = day
         self.added = added
         self.corrected = corrected
         self.extra = extra
         self.open = open
+        self.unreadable = unreadable
     }
 }
 
@@ -102,7 +107,7 @@ public struct DayTotals: Sendable, Equatable {
     public var corrected = 0
     /// Bars that the tape lacks.
     public var extra = 0
-    /// Bars of the tape that are still missing or different.
+    /// Bars of the tape that are still missing or different, or that can't be read.
     public var missing = 0
 
     /// Bars of the tape that are here as they are there.

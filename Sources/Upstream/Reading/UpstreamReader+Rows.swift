@@ -45,34 +45,39 @@ extension UpstreamReader {
     /// - Parameters:
     ///   - symbols: only these; all where `nil`.
     ///   - each: takes a row; the server waits meanwhile.
+    /// - Returns: how many values are `nil` for another reason: they are no numbers, or no whole ones, as the file has.
     /// - Throws: any ``UpstreamError/Reason``.
     public func rows(
         of table: Table, times: Range<Int64>, symbols: [Symbol]?,
         each: @Sendable (_ row: [ColumnValue?]) -> Void
-    ) async throws(UpstreamError) {
+    ) async throws(UpstreamError) -> Int {
         let operation = "read the table \(table.shape.name)"
-        try await interruptible(by: interrupt) { () throws(UpstreamError) in
+        return try await interruptible(by: interrupt) { () throws(UpstreamError) in
             let connection = try connected()
             guard let found = try connection.readCatalog(of: [table.shape.name]).tables[table.shape.name] else {
-                return
+                return 0
             }
             let columns = table.stream.columns
+            var leftOut = 0
             let selection = RowSelection(table, found, configuration.barTimestamp)
             try connection.begin("READ ONLY", operation)
             try connection.copyOut(selection.sql(times, symbols), operation) { line throws(UpstreamError) in
+                // There is a cell a column (PostgreSQL manual, COPY, "Text Format").
                 let cells = line.split(separator: UInt8(ascii: "\t"), omittingEmptySubsequences: false)
-                guard cells.count == columns.count else { return }
                 each(
                     zip(columns, cells).map { column, cell in
-                        Self.value(UnsafeRawBufferPointer(rebasing: cell), of: column.content)
+                        guard !cell.elementsEqual("\\N".utf8) else { return nil }
+                        let value = Self.value(UnsafeRawBufferPointer(rebasing: cell), of: column.content)
+                        if value == nil { leftOut += 1 }
+                        return value
                     })
             }
             try connection.run("COMMIT", operation)
+            return leftOut
         }
     }
 
     private static func value(_ cell: UnsafeRawBufferPointer, of content: Column.Content) -> ColumnValue? {
-        if cell.elementsEqual("\\N".utf8) { return nil }
         let text = String(decoding: CopyText.unescaped(cell), as: UTF8.self)
         if content.isReal { return Double(text).flatMap { $0.isFinite ? .real($0) : nil } }
         return content.isText ? .text(text) : whole(text).map { .integer($0) }

@@ -30,6 +30,40 @@ extension Uploader {
             return try connection.minuteBars(of: symbols, starts, in: target, self.configuration.barTimestamp)
         }
     }
+
+    /// The symbols that have minute bars whose windows start within a span, those of other programs too.
+    ///
+    /// - Throws: any ``UpstreamError/Reason``.
+    public func symbols(withMinuteBars starts: Range<Int64>) async throws(UpstreamError) -> Set<Symbol> {
+        try await inTurn { () throws(UpstreamError) in
+            let (connection, catalog) = try self.session.connected()
+            let table = try UploadTarget<BarField>(.minuteBars, in: catalog).table
+            let results = try connection.ask(
+                """
+                SELECT DISTINCT \(table.quoted(BarField.symbol.rawValue)) FROM \(table.sqlName)
+                WHERE \(table.minutes(starts, self.configuration.barTimestamp))
+                """, "read the symbols of \(table.displayName)")
+            return Set((results.last?.rows ?? []).compactMap { $0.first.flatMap(\.self).flatMap { Symbol($0) } })
+        }
+    }
+}
+
+extension TableDescription {
+    /// The condition that a minute bar's window starts within a span.
+    fileprivate func minutes(_ starts: Range<Int64>, _ meaning: BarTimestamp) -> String {
+        let name = quoted(BarField.timestamp.rawValue)
+        let isZoned = column(BarField.timestamp.rawValue)?.typeName == "timestamptz"
+        func moment(_ milliseconds: Int64) -> String {
+            let time = "timestamptz 'epoch' + \(milliseconds + meaning.shift) * interval '1 millisecond'"
+            return isZoned ? "(\(time))" : "((\(time)) AT TIME ZONE 'UTC')"
+        }
+        return "\(name) >= \(moment(starts.lowerBound)) AND \(name) < \(moment(starts.upperBound))"
+    }
+}
+
+extension BarTimestamp {
+    /// How much later a minute bar's column is than its window's start, in milliseconds.
+    fileprivate var shift: Int64 { self == .end ? 60_000 : 0 }
 }
 
 extension Uploader {
@@ -52,12 +86,6 @@ extension PostgresConnection {
         let table = target.table
         let fields = Set(target.columns.map(\.field))
         func name(_ field: BarField) -> String { table.quoted(field.rawValue) }
-        let shift: Int64 = meaning == .end ? 60_000 : 0
-        let isZoned = table.column("timestamp")?.typeName == "timestamptz"
-        func moment(_ milliseconds: Int64) -> String {
-            let time = "timestamptz 'epoch' + \(milliseconds + shift) * interval '1 millisecond'"
-            return isZoned ? "(\(time))" : "((\(time)) AT TIME ZONE 'UTC')"
-        }
         let volume =
             fields.contains(.decimalVolume)
             ? "coalesce(\(name(.decimalVolume)), \(name(.volume)))" : name(.volume)
@@ -67,9 +95,7 @@ extension PostgresConnection {
             SELECT \(name(.symbol)), (extract(epoch FROM \(name(.timestamp))) * 1000)::bigint, \(name(.open)),
                 \(name(.high)), \(name(.low)), \(name(.close)), \(volume),
                 \(fields.contains(.vwap) ? name(.vwap) : "NULL")
-            FROM \(table.sqlName) WHERE \(name(.symbol)) IN (\(list))
-                AND \(name(.timestamp)) >= \(moment(starts.lowerBound))
-                AND \(name(.timestamp)) < \(moment(starts.upperBound))
+            FROM \(table.sqlName) WHERE \(name(.symbol)) IN (\(list)) AND \(table.minutes(starts, meaning))
             """, "read bars of \(table.displayName)")
         var found = UpstreamBars()
         let scales = ["open", "high", "low", "close"].compactMap { table.column($0)?.scale }
@@ -84,7 +110,7 @@ extension PostgresConnection {
             func number(_ column: Int) -> Double { row[column].flatMap { Double($0) } ?? .nan }
             found.bars[symbol, default: []].append(
                 DayBar(
-                    start: time - shift, open: number(2), high: number(3), low: number(4), close: number(5),
+                    start: time - meaning.shift, open: number(2), high: number(3), low: number(4), close: number(5),
                     volume: number(6), vwap: row[7].flatMap { Double($0) }))
         }
         return found

@@ -88,8 +88,11 @@ struct BackfillCommand: AsyncParsableCommand {
         progress.finish(done: result.done)
         print(
             json
-                ? WireJSON.text(of: BackfillJSON(added: result.rows, present: result.present))
-                : "added \(result.rows.counted("bar")), \(result.present.counted("was", "were")) there")
+                ? WireJSON.text(
+                    of: BackfillJSON(added: result.rows, present: result.present, unreadable: result.leftOut))
+                : "added \(result.rows.counted("bar")), \(result.present.counted("was", "were")) there"
+                    + (result.leftOut > 0 ? ", \(result.leftOut.grouped) left out that can't be read" : ""))
+        if result.leftOut > 0 { throw ExitCode(ExitStatus.badData.rawValue) }
     }
 
     private func fillGaps(_ settings: Settings, _ client: AggregatesClient, _ buffer: TickBuffer) async throws {

@@ -25,10 +25,11 @@ struct ExportCommand: AsyncParsableCommand {
             Files are data/trades/day=2026-11-24/trades.parquet, and with --partition symbol
             data/trades/day=2026-11-24/symbol=AAPL/trades.parquet. A day is the New York date of the events' own time. A file
             has its name only when it is whole, and replaces one that is there; an export that was stopped is run again. A day
-            of which the local file has let rows go replaces nothing, unless with --force, and the exit code is 65; nor does
-            an export of some symbols replace a day's file that has others. One export at a time writes to a directory. Bars are in their newest version. The columns are those of the local file
-            (docs/columns.md), and adjustment for trades that their conditions say are cancelled, corrected or wrong; Parquet
-            has times as timestamps and prices as decimals.
+            of which the local file has let rows go replaces nothing, unless with --force; nor does an export of some symbols
+            replace a day's file that has others. The exit code is 65 where rows or numbers were left out, or, without
+            --force, may be missing. One export at a time writes to a directory. Bars are in their newest version. The columns
+            are those of the local file (docs/columns.md), and adjustment for trades that their conditions say are cancelled,
+            corrected or wrong; Parquet has times as timestamps and prices as decimals.
             --watch stays and writes each day a quarter of an hour after its trading; started again, it goes on after the
             last day that it wrote.
             """.unwrapped)
@@ -71,6 +72,11 @@ struct ExportCommand: AsyncParsableCommand {
                     let report = try await Interrupts.cancelling(Task { try await job.write(span) })
                     Self.tell(report, span)
                     guard report.kept.isEmpty else { throw CommandFailure(.badData, Self.words(kept: report.kept)) }
+                    // What is left out was told.
+                    let mayLack = !report.partial.isEmpty && !force
+                    guard !mayLack, report.unreadable == 0, report.leftOut == 0 else {
+                        throw ExitCode(ExitStatus.badData.rawValue)
+                    }
                     return
                 } catch let failure as CommandFailure where failure.status == .tryAgain {
                     throw CommandFailure(.tryAgain, "stopped; files that were not whole are gone: run it again")
@@ -122,13 +128,13 @@ struct ExportCommand: AsyncParsableCommand {
                 "edgetick: warning: rounded \(report.rounded.counted("number")) with more decimals than the columns"
             )
         }
-        if report.tooLarge > 0 {
+        if report.leftOut > 0 {
             printError(
-                "edgetick: warning: left out \(report.tooLarge.counted("number")) too large for the columns")
+                "edgetick: warning: left out \(report.leftOut.counted("number")) that the columns can't hold")
         }
         if report.unreadable > 0 {
             printError(
-                "edgetick: warning: \(report.unreadable.counted("row")) can't be read: see edgetick verify"
+                "edgetick: warning: left out \(report.unreadable.counted("row")) that can't be read: see edgetick verify"
             )
         }
     }

@@ -25,7 +25,8 @@ struct ReconcileCommand: AsyncParsableCommand {
             halt are counted apart where LULD is collected.
 
             What was found is kept in the file, so --resume leaves out the symbols that are complete. Doing it again changes
-            nothing. The exit code is 65 while a bar of the tape is missing or different, or a symbol could not be compared.
+            nothing. The exit code is 65 while a bar of the tape is missing, different or unreadable, or a symbol could not be
+            compared.
             A running collector holds the buffer and does this by itself at RECONCILE_AT.
             """.unwrapped)
 
@@ -70,8 +71,9 @@ struct ReconcileCommand: AsyncParsableCommand {
                         Uploader(configuration: $0, bufferID: buffer.id, logger: Logger(label: "upload"))
                     }
                     try await closing({ await uploader?.disconnect() }) {
-                        let list = try await chosen(settings, day)
-                        try await compare(reconciler(settings, client, buffer, uploader), day, list)
+                        let reconciler = reconciler(settings, client, buffer, uploader)
+                        let list = try await chosen(settings, day) { try await reconciler.everySymbol(of: day) }
+                        try await compare(reconciler, day, list)
                     }
                 }
             }
@@ -125,7 +127,11 @@ struct ReconcileCommand: AsyncParsableCommand {
     }
 
     /// The symbols to compare.
-    private func chosen(_ settings: Settings, _ day: TradingDay) async throws -> [Symbol] {
+    ///
+    /// - Parameter every: those of the day where everything is collected.
+    private func chosen(
+        _ settings: Settings, _ day: TradingDay, every: () async throws -> [Symbol]
+    ) async throws -> [Symbol] {
         var all: [Symbol]
         if let symbols {
             all = Self.list(symbols) ?? []
@@ -140,19 +146,18 @@ struct ReconcileCommand: AsyncParsableCommand {
                 let plan = try await Symbols.open(
                     settings.wishes, single: settings.singleWish, cache: cache,
                     logger: Logger(label: "symbols") { _ in SwiftLogNoOpLogHandler() })
-                // What takes everything has what came.
-                let starts = day.moment(minuteOfDay: 0)..<day.after.moment(minuteOfDay: 0)
-                all = try plan.inForce.symbols ?? DayLog.symbols(directory: settings.dataDirectory, starts: starts)
+                all = if let symbols = plan.inForce.symbols { symbols } else { try await every() }
             }
+        }
+        guard !all.isEmpty else {
+            throw CommandFailure(
+                .configuration, "there is nothing to compare: name --symbols or a --universe, or set SYMBOLS")
         }
         if resume {
             let done = try DayLog.reconciled(directory: settings.dataDirectory, days: day...day)
             let complete = Set(done.filter(\.isComplete).map(\.symbol))
             all.removeAll(where: complete.contains)
             if all.isEmpty { throw CleanExit.message("every symbol of \(day) is complete") }
-        } else if all.isEmpty {
-            throw CommandFailure(
-                .configuration, "there is nothing to compare: name --symbols or a --universe, or set SYMBOLS")
         }
         return all
     }
@@ -174,6 +179,7 @@ enum ReconcileText {
         let what = [
             counted(totals.added, "added"), counted(totals.corrected, "corrected"),
             counted(totals.extra, "not on the tape"), "\(totals.missing.grouped) open",
+            counted(findings.reduce(0) { $0 + $1.unreadable }, "of them unreadable"),
             counted(notCompared, "not compared"),
         ].compactMap(\.self).joined(separator: ", ")
         return findings.flatMap(lines) + [
@@ -188,6 +194,7 @@ enum ReconcileText {
             "\(day.symbol) \(day.present) of \(day.regular) regular minutes", counted(day.untraded, "without trades"),
             counted(day.halted, "halted"), counted(day.added, "added"), counted(day.corrected, "corrected"),
             counted(day.extra, "not on the tape"), counted(day.missing, "open"),
+            counted(finding.unreadable, "of them unreadable"),
         ]
         let groups = [
             ("added", finding.added), ("corrected", finding.corrected), ("not on the tape", finding.extra),
