@@ -181,6 +181,25 @@ import Testing
         #expect(result.findings.map(\.severity) == [.note])
     }
 
+    @Test func `rows that came and went up while the file was looked through make it no older copy`() async throws {
+        let sound = try await SoundFile.make()
+        let scratch = try Scratch()
+        try sound.image.write(to: URL(fileURLWithPath: scratch.ticks))
+        var result = try verify(scratch.ticks)
+        try scratch.execute(
+            """
+            CREATE TEMP TABLE more AS SELECT * FROM bars WHERE seq > 2900;
+            UPDATE more SET seq = seq + 100;
+            INSERT INTO bars SELECT * FROM more
+            """)
+        let later = try FileVerifier.verify(scratch.ticks, as: .ticks, isQuick: true)
+        result.compare(with: [sound.id: [.bars: 3100]], later: later)
+        #expect(result.findings.map(\.severity) == [.note])
+        result.findings = []
+        result.compare(with: [sound.id: [.bars: 3101]], later: later)
+        #expect(faults(result).map(\.place) == ["bars"])
+    }
+
     @Test func `a mirror's members without a group and wrong counts are found`() async throws {
         let scratch = try Scratch()
         let mirror = try UniverseMirror.open(directory: scratch.path, access: .readWrite)

@@ -1,4 +1,5 @@
 import MarketData
+import Synchronization
 import TestSupport
 import Testing
 
@@ -145,11 +146,37 @@ import Testing
         #expect(try await UpstreamSchema.check(right).count > 10)
     }
 
+    @Test func `a password that was changed is taken from the URI's file for the next connection`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        let user = "guarded_\(sandbox.database)"
+        try sandbox.run("CREATE ROLE \(user) LOGIN PASSWORD 'first' IN ROLE password_users")
+        let file = Mutex(sandbox.cluster.uri(sandbox.database, user: user, password: "first"))
+        let configuration = try UpstreamConfiguration(
+            uri: file.withLock(\.self), reread: { file.withLock(\.self) }, collector: "edge-1")
+        _ = try await UpstreamSchema.check(configuration)
+        try sandbox.run("ALTER ROLE \(user) PASSWORD 'second'")
+        let refused = await #expect(throws: UpstreamError.self) { try await UpstreamSchema.check(configuration) }
+        #expect(refused?.reason == .login)
+        file.withLock { $0 = sandbox.cluster.uri(sandbox.database, user: user, password: "second") }
+        #expect(try await UpstreamSchema.check(configuration).count > 10)
+    }
+
     @Test func `an unknown database is named`() async throws {
         let sandbox = Sandbox(cluster: try .shared(), database: "nowhere")
         let error = await failure(try sandbox.uploader())
         #expect(error?.reason == .login && error?.sqlState == "3D000")
         #expect(error?.description.contains("nowhere") == true)
+    }
+
+    @Test func `a database that lets nobody in is no matter of its tables`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        let database = sandbox.database
+        _ = try sandbox.cluster.psql("ALTER DATABASE \(database) ALLOW_CONNECTIONS false", database: "postgres")
+        let error = await failure(try sandbox.uploader())
+        #expect(error?.reason == .login && error?.sqlState == "55000")
+        #expect(
+            error?.description.hasSuffix(
+                "check user, password and database in DATABASE_URI, and the server's pg_hba.conf") == true)
     }
 
     @Test func `what to do names the setting of the database that it is about`() async throws {

@@ -205,6 +205,10 @@ import Testing
                 "GRANT USAGE ON SCHEMA market TO \(user);", "ALTER ROLE \(user) SET search_path = market, public;",
             ])
         #expect(try sandbox.run("SELECT to_regclass('public.ohlcv_1min') IS NULL") == "t")
+        try sandbox.run("REVOKE ALL ON SCHEMA public FROM PUBLIC, \(user)")
+        let error = await #expect(throws: UpstreamError.self) { try await sandbox.uploader(user: user).connect() }
+        #expect(error?.sqlState == "42501")
+        #expect(error?.description.contains("(GRANT USAGE ON SCHEMA public TO \(user))") == true)
     }
 
     @Test func `one recipe has all faults away for a role that may only write`() async throws {
@@ -268,6 +272,32 @@ import Testing
         let change = try await UpstreamSchema.check(sandbox.configuration())[0]
         #expect(change.warnings == ["column open has the type numeric(10,2): prices are rounded to 2 decimals"])
         #expect(!change.stopsUpload)
+    }
+
+    @Test func `times and sizes of ticks that the columns round are told`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        try sandbox.run(
+            """
+            ALTER TABLE trades ALTER time TYPE timestamptz(0), ALTER size TYPE integer;
+            ALTER TABLE quotes ALTER time TYPE timestamp(2);
+            ALTER TABLE luld ALTER time TYPE timestamptz(3), ALTER received_at TYPE timestamptz(0);
+            ALTER TABLE ohlcv_1min ALTER timestamp TYPE timestamptz(0)
+            """)
+        let changes = try await UpstreamSchema.check(sandbox.configuration())
+        let warnings = Dictionary(uniqueKeysWithValues: changes.map { ($0.table, $0.warnings) }).filter {
+            !$0.value.isEmpty
+        }
+        #expect(
+            warnings == [
+                "trades": [
+                    "column time has the type timestamp(0) with time zone: times are rounded to 0 decimals of a second",
+                    "column size has the type integer: parts of a share are rounded",
+                ],
+                "quotes": [
+                    "column time has the type timestamp(2) without time zone: times are rounded to 2 decimals of a second"
+                ],
+            ])
+        #expect(changes.allSatisfy { !$0.stopsUpload })
     }
 
     @Test func `a table that a crash empties, and one without an index to find events by, are told`() async throws {

@@ -1,3 +1,4 @@
+import MarketData
 import Testing
 
 @testable import Upstream
@@ -182,5 +183,24 @@ import Testing
         #expect(untrusted.reason(duringTLS: true) == .tls)
         let down = ConnectionRefusal("connection to server failed: Connection refused", needsPassword: false)
         #expect(down.reason(duringTLS: false) == .connectionLost)
+    }
+
+    @Test(
+        arguments: [
+            ("postgresql://u:new@db.example/market", "u", "new"), ("postgresql://v:new@db.example/market", "v", "new"),
+            ("postgresql://u:new@other.example/market", "u", "old"),
+            ("postgresql://u:new@db.example/other", "u", "old"),
+            ("postgresql://u:new@db.example/market?sslmode=require", "u", "old"), ("no URI at all", "u", "old"),
+        ])
+    func `of a URI that is read again the login counts where it leads to the same place`(
+        uri: String, user: String, password: String
+    ) throws {
+        let first = try UpstreamConfiguration(
+            uri: "postgresql://u:old@db.example/market", reread: { uri }, collector: "c")
+        let settings = first.renewed().settings
+        #expect(settings.options["user"] == user && settings.credentials["password"]?.reveal() == password)
+        let unnamed = try UpstreamConfiguration(
+            uri: "postgresql://u:old@db.example", reread: { "postgresql://v:new@db.example" }, collector: "c")
+        #expect(unnamed.renewed().settings.options["user"] == "u", "the database has its user's name")
     }
 }

@@ -80,6 +80,25 @@ import Testing
                 == "80|40")
     }
 
+    @Test func `what an altered table takes no more is reported, and what it never took is not`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        try sandbox.run("ALTER TABLE trades DROP COLUMN tape")
+        let log = CapturedLog()
+        let uploader = Uploader(
+            configuration: try sandbox.configuration(), bufferID: "2b1f6e0a-93a5-4d0e-8a57-0c1d8a4e5f60",
+            logger: log.logger)
+        _ = try await uploader.upload(trades(3))
+        #expect(log.lines(with: "a table was altered") == [])
+        try sandbox.run("ALTER TABLE trades ALTER trade_id TYPE numeric USING trade_id::numeric")
+        await #expect(throws: UpstreamError.self) { try await uploader.upload(trades(3, from: 4)) }
+        for from in [4, 7] as [Int64] { #expect(try await uploader.upload(trades(3, from: from)).inserted == 3) }
+        #expect(
+            log.lines(with: "a table was altered") == [
+                "warning a table was altered; the upload goes on now=public.trades: column trade_id has the type numeric: its "
+                    + "values are not sent"
+            ])
+    }
+
     @Test func `a change of a column's type that an upload waits for is noticed too`() async throws {
         let sandbox = try await Sandbox.migrated()
         let uploader = try sandbox.uploader()

@@ -11,9 +11,13 @@ extension FileVerification {
 
     /// Compares the marks with the ledger upstream: the last uploaded sequences, by identifier and stream.
     ///
-    /// - Parameter compared: The streams that the ledger is about.
+    /// - Parameters:
+    ///   - compared: The streams that the ledger is about.
+    ///   - later: The file as it was after the ledger was read, since a running collector gives numbers, and uploads their
+    ///     rows, while its file is looked through.
     public mutating func compare(
-        with ledger: [String: [EventStream: Int64]], of compared: [EventStream] = EventStream.allCases
+        with ledger: [String: [EventStream: Int64]], of compared: [EventStream] = EventStream.allCases,
+        later: FileVerification? = nil
     ) {
         guard let id else { return }
         for stream in compared {
@@ -24,10 +28,11 @@ extension FileVerification {
                 settled = max(settled, min(ledger[predecessor.id]?[stream] ?? 0, predecessor.through))
             }
             let name = stream.rawValue
-            if own > marks.lastGiven {
+            let lastGiven = max(marks.lastGiven, later?.streams[stream]?.lastGiven ?? 0)
+            if own > lastGiven {
                 find(
                     .fault, .ledger, at: name,
-                    "the ledger has \(own), and the file gave numbers up to \(marks.lastGiven): it is an older copy",
+                    "the ledger has \(own), and the file gave numbers up to \(lastGiven): it is an older copy",
                     advice: "run edgetick repair, which goes on under an identifier of its own")
             } else if marks.acknowledged > settled {
                 find(

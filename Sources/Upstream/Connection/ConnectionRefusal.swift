@@ -47,6 +47,8 @@ struct ConnectionRefusal {
         // A server, or a pooler before it, that doesn't take what it is told at the start takes it no better again. PgBouncer
         // has no other code for a server that is down and for a pool that is full.
         if sqlState == "08P01" { return Self.passing.contains(where: text.contains) ? .connectionLost : .configuration }
+        // Here it is about the database, which lets nobody in; elsewhere about a table.
+        if sqlState == "55000" { return .login }
         if let sqlState { return UpstreamError.Reason(sqlState: sqlState) }
         if needsPassword { return .login }
         if text.contains("read-only") { return .readOnly }

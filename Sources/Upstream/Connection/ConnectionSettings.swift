@@ -91,6 +91,15 @@ struct ConnectionSettings: Sendable {
             "\(places.joined(separator: ","))/\(value("dbname") ?? user) as \(user)" + (place.map { ", \($0)" } ?? "")
     }
 
+    /// Whether they lead to the same database in the same way, if with another login. A database without a name has its
+    /// user's.
+    func leadsWhere(_ other: ConnectionSettings) -> Bool {
+        func way(_ settings: ConnectionSettings) -> [String: String] {
+            settings.options.filter { $0.key != "user" || settings.options["dbname"] == nil }
+        }
+        return servers == other.servers && way(self) == way(other)
+    }
+
     /// Splits libpq's parallel comma lists; the rules are those of the manual, 34.1.1.3.
     private static func servers(host: String?, address: String?, port: String?) throws(UpstreamError) -> [Server] {
         func list(_ text: String?) -> [String]? {

@@ -11,6 +11,7 @@ extension PostgresConnection {
         _ configuration: UpstreamConfiguration, interrupt: Wakeup
     ) throws(UpstreamError) -> PostgresConnection {
         let deadline = Deadline(after: configuration.connectTimeout)
+        let configuration = configuration.renewed()
         var failure: UpstreamError?
         var servers = configuration.settings.servers[...]
         while let server = servers.popFirst() {

@@ -31,7 +31,8 @@ public struct UpstreamConfiguration: Sendable {
     /// The streams whose rows go there.
     public let streams: [EventStream]
 
-    let settings: ConnectionSettings
+    private(set) var settings: ConnectionSettings
+    private let reread: (@Sendable () -> String?)?
 
     /// Reads a libpq URI (PostgreSQL manual, 34.1.1.2) and checks it; nothing is opened yet.
     ///
@@ -39,10 +40,12 @@ public struct UpstreamConfiguration: Sendable {
     /// address nor a Unix socket and the URI doesn't say otherwise. What the URI leaves out comes from libpq's
     /// environment variables (PGHOST, PGUSER, PGPASSWORD …) and `.pgpass`.
     ///
+    /// - Parameter reread: Returns the URI as it is now, where it is kept in a file. Blocks.
     /// - Throws: reason ``UpstreamError/Reason/configuration``, for a URI that can't be read or that sets what would
     ///   make libpq read other files, run other code or misread the data; never quotes the password.
     public init(
-        uri: String, collector: String, connectTimeout: Duration = .seconds(10),
+        uri: String, reread: (@Sendable () -> String?)? = nil, collector: String,
+        connectTimeout: Duration = .seconds(10),
         statementTimeout: Duration = .seconds(60), barTimestamp: BarTimestamp = .start,
         barConflict: BarConflict? = nil, barColumns: BarColumns = .usual, needsIdentity: Bool = false,
         role: UpstreamRole = .main, isAlone: Bool = true
@@ -58,6 +61,7 @@ public struct UpstreamConfiguration: Sendable {
         } catch {
             throw UpstreamError(error.reason, error.operation, error.text, role: role)
         }
+        self.reread = reread
         self.collector = collector
         self.connectTimeout = settings.connectTimeout ?? connectTimeout
         self.statementTimeout = statementTimeout
@@ -67,6 +71,17 @@ public struct UpstreamConfiguration: Sendable {
         self.needsIdentity = needsIdentity
         self.role = role
         streams = role.streams(isAlone: isAlone)
+    }
+
+    /// The same with the user and the password that the URI has by now, so that a password may be changed under a running
+    /// collector. A URI that leads elsewhere counts from the next start on. Blocks.
+    func renewed() -> UpstreamConfiguration {
+        guard let uri = reread?(), let now = try? ConnectionSettings(uri: uri), now.leadsWhere(settings) else {
+            return self
+        }
+        var renewed = self
+        renewed.settings = now
+        return renewed
     }
 
     /// The same, with no statement allowed to take longer than this.

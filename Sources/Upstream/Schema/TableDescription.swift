@@ -7,6 +7,13 @@ struct TableDescription: Sendable, Equatable {
             return Int(typeText[typeText.index(after: comma)...].prefix { $0.isNumber || $0 == "-" })
         }
 
+        /// How many decimals of a second it keeps; `nil` for other types.
+        var secondDecimals: Int? {
+            guard typeName == "timestamptz" || typeName == "timestamp" else { return nil }
+            guard let bracket = typeText.firstIndex(of: "(") else { return 6 }
+            return Int(typeText[typeText.index(after: bracket)...].prefix(while: \.isNumber))
+        }
+
         /// Our name, which is the table's but where `BAR_COLUMNS` says otherwise.
         var name: String
         /// The table's own name.

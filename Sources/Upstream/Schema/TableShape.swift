@@ -34,7 +34,11 @@ struct TableShape: Sendable {
         let user = catalog.user
         guard let table = catalog.tables[name] else {
             guard let place = catalog.elsewhere[name]?.first else { return ["the table is missing"] }
-            return ["the table is in the schema \(place.schema), off the search_path of \(user)"]
+            let schema = SQLText.name(place.schema)
+            let right =
+                place.isUsable
+                ? "" : ", who \(Self.lacksRight) USAGE on it (GRANT USAGE ON SCHEMA \(schema) TO \(SQLText.name(user)))"
+            return ["the table is in the schema \(place.schema), off the search_path of \(user)\(right)"]
         }
         guard table.kind == "r" || table.kind == "p" else { return ["it is not a table but a view or the like"] }
         var faults: [String] = []
@@ -140,7 +144,7 @@ struct TableShape: Sendable {
         let isAboutRights = faults.allSatisfy { $0.contains(Self.lacksRight) }
         throw UpstreamError(
             .schema, "check the table \(found?.displayName ?? name)", faults.joined(separator: "; "),
-            sqlState: found == nil ? "42P01" : isAboutRights ? "42501" : nil, object: "table \(name)")
+            sqlState: isAboutRights ? "42501" : found == nil ? "42P01" : nil, object: "table \(name)")
     }
 
     private static let lacksRight = "lacks the right"
@@ -180,7 +184,7 @@ struct TableShape: Sendable {
             ? "column \(columns[0]) \(one)" : "columns \(columns.joined(separator: ", ")) \(several)"
     }
 
-    /// What works and is hardly meant, a line each: prices that are rounded, rows that a crash deletes, events that only a
+    /// What works and is hardly meant, a line each: values that are rounded, rows that a crash deletes, events that only a
     /// reading of the whole table finds.
     func warnings(in table: TableDescription) -> [String] {
         var warnings = rounded(in: table)
@@ -201,13 +205,19 @@ struct TableShape: Sendable {
     /// Whether indexes that begin with these columns find an event.
     static func isFound(by indexed: Set<String>) -> Bool { !indexed.isDisjoint(with: ["symbol", "time", "timestamp"]) }
 
-    /// Columns that keep fewer decimals of a price than prices have, a line each.
+    /// Columns that keep less of a value than the feed sends: decimals of a price, of a tick's time or size; a line each.
     private func rounded(in table: TableDescription) -> [String] {
         columns.compactMap { column in
-            guard column.content == .price, column.name != Self.weight, let existing = table.column(column.name),
-                !existing.isGenerated, let scale = existing.scale, scale < 4
-            else { return nil }
-            return "column \(column.name) has the type \(existing.typeText): prices are rounded to \(scale) decimals"
+            guard let existing = table.column(column.name), !existing.isGenerated else { return nil }
+            let type = "column \(column.name) has the type \(existing.typeText)"
+            if column.content == .price, column.name != Self.weight, let scale = existing.scale, scale < 4 {
+                return "\(type): prices are rounded to \(scale) decimals"
+            }
+            guard holdsTicks, column.isOfFeed else { return nil }
+            if column.content == .instant, let decimals = existing.secondDecimals, decimals < 3 {
+                return "\(type): times are rounded to \(decimals) decimals of a second"
+            }
+            return form(of: column, in: table) == .rounded ? "\(type): parts of a share are rounded" : nil
         }
     }
 

@@ -13,6 +13,8 @@ final class UploadSession {
     /// What was read of the tables; `nil` when it must be read (again).
     private var catalog: Catalog?
     private var readAt = ContinuousClock.now
+    /// What of the tables isn't as this program would make it; `nil` before they were read.
+    private var differences: Set<String>?
     /// Whether the bars of others were looked at, once in the process's life.
     private var hasLooked = false
     /// The streams of which it was said that a trigger keeps rows out.
@@ -39,9 +41,22 @@ final class UploadSession {
                 logger.warning("ohlcv_1min: \(warning)")
             }
         }
+        reportChanges(catalog)
         self.catalog = catalog
         readAt = .now
         return (connection, catalog)
+    }
+
+    /// Reports what altered tables take no more, or not whole; what was so at the start is shown by `migrate` and `doctor`.
+    private func reportChanges(_ catalog: Catalog) {
+        let found = TableShape.targets.flatMap { shape in
+            catalog.tables[shape.name].map { table in shape.differences(in: table).map { "\(table.displayName): \($0)" }
+            } ?? []
+        }
+        for text in Set(found).subtracting(differences ?? Set(found)).sorted() {
+            logger.warning("a table was altered; the upload goes on", metadata: ["now": "\(text)"])
+        }
+        differences = Set(found)
     }
 
     /// How long what was read of the tables counts while all goes well.

@@ -25,8 +25,9 @@ extension Settings {
         _ role: UpstreamRole = .main, statementTimeout: Duration? = nil, answeringWithin limit: Duration? = nil
     ) throws(UpstreamError) -> UpstreamConfiguration? {
         guard let uri = upload.uri(of: role) else { return nil }
+        let reread = upload.uriFiles[role].map { file in { @Sendable in EnvironmentFile.secret(in: file).secret } }
         return try UpstreamConfiguration(
-            uri: uri.reveal(), collector: collectorID, connectTimeout: limit ?? .seconds(10),
+            uri: uri.reveal(), reread: reread, collector: collectorID, connectTimeout: limit ?? .seconds(10),
             statementTimeout: limit ?? statementTimeout ?? upload.statementTimeout, barTimestamp: upload.barTimestamp,
             barConflict: upload.barConflict, barColumns: upload.barColumns ?? .usual,
             needsIdentity: collectorGroup != nil, role: role, isAlone: upload.ticksURI == nil)

@@ -100,8 +100,9 @@ struct VerifyCommand: AsyncParsableCommand {
             let role = uploader.configuration.role
             let place = "the database in \(role.setting)"
             do {
-                result.compare(
-                    with: try await uploader.ledger(of: result.ledgerIDs), of: uploader.configuration.streams)
+                let ledger = try await uploader.ledger(of: result.ledgerIDs)
+                let later = try? FileVerifier.verify(result.path, as: .ticks, isQuick: true)
+                result.compare(with: ledger, of: uploader.configuration.streams, later: later)
                 if !quick { try await compareRows(&result, uploader) }
                 result.findings.append(
                     FileFinding(

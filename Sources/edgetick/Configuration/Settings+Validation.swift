@@ -104,6 +104,7 @@ extension Settings {
         upload.displayedURI = upload.databaseURI.map { reader.masking.show($0.reveal(), .databaseURI) }
         upload.displayedTicksURI = upload.ticksURI.map { reader.masking.show($0.reveal(), .databaseURI) }
         for (role, path) in [(UpstreamRole.main, \Settings.upload.databaseURI), (.ticks, \.upload.ticksURI)] {
+            if case .secretFile(let file)? = reader.snapshot[path]?.origin { upload.uriFiles[role] = file }
             do throws(UpstreamError) {
                 for warning in try upstream(role)?.warnings ?? [] { reader.add(.warning, path, warning) }
             } catch {

@@ -136,6 +136,8 @@ struct Settings: Sendable {
         var databaseURI: Secret?
         /// The same for the streams without bars; `nil` = they go where the bars go.
         var ticksURI: Secret?
+        /// The files that the URIs were read from, where they were.
+        var uriFiles: [UpstreamRole: String] = [:]
         /// The URIs without their passwords, for people's eyes.
         var displayedURI: String?
         var displayedTicksURI: String?

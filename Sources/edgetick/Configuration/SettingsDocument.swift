@@ -11,6 +11,11 @@ enum SettingsDocument {
             A key whose value is never shown can be read from a file: `MASSIVE_API_KEY_FILE` and the like name it. `${NAME}`,
             `${NAME:-otherwise}` and `$NAME` in `.env` stand for variables that are set, but not between single quotes.
 
+            A secret that changes under a running collector: the user and password in the file of `DATABASE_URI_FILE` or
+            `DATABASE_URI_TICKS_FILE` count from the next connection on, as those of `PGPASSFILE` do, without a signal. `RELAY_KEYS`
+            are read again on SIGHUP, from where they were set. `MASSIVE_API_KEY`, `HTTP_TOKEN` and an address in the URI count from
+            the next start.
+
             """
         for section in Settings.sections {
             text += "\n## \(section.title)\n\n" + table(section.settings)

@@ -10,6 +10,15 @@ struct SettingsSnapshot: Sendable, Equatable, ConcealsContents {
         case text(String)
         /// Why it can't be read.
         case fault(String)
+
+        /// The secret, which is the first line; `nil` where there is none.
+        var secret: String? {
+            guard case .text(let content) = self, let line = content.split(whereSeparator: \.isNewline).first else {
+                return nil
+            }
+            let text = line.trimmingBlanks()
+            return text.isEmpty ? nil : String(text)
+        }
     }
 
     /// The end of a key's name that has the value read from a file.
@@ -130,15 +139,12 @@ struct SettingsSnapshot: Sendable, Equatable, ConcealsContents {
     private mutating func take(
         _ key: String, _ named: Value, _ name: String, _ read: (_ path: String) -> SecretFile
     ) {
-        switch read(named.text) {
-        case .text(let content):
-            let text = content.split(whereSeparator: \.isNewline).first.map { $0.trimmingBlanks() } ?? ""
-            guard !text.isEmpty else {
-                return add(.fault, name, named.origin, "the file is empty: write the value into it, on one line")
-            }
-            values[key] = Value(text: String(text), origin: .secretFile(path: named.text))
-        case .fault(let text): add(.fault, name, named.origin, text)
+        let file = read(named.text)
+        if case .fault(let text) = file { return add(.fault, name, named.origin, text) }
+        guard let text = file.secret else {
+            return add(.fault, name, named.origin, "the file is empty: write the value into it, on one line")
         }
+        values[key] = Value(text: text, origin: .secretFile(path: named.text))
     }
 
     /// Takes what has others' names.

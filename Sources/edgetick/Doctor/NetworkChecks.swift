@@ -146,7 +146,14 @@ struct NetworkChecks {
     func upstream() async -> [Finding] {
         let configurations = (try? settings.upstreams()) ?? []
         guard !configurations.isEmpty else {
-            return [.note("upstream", "DATABASE_URI is not set: events are collected and not uploaded")]
+            let isAtFault = settings.upload.displayedURI != nil
+            return [
+                .note(
+                    "upstream",
+                    isAtFault
+                        ? "DATABASE_URI is at fault: no database is asked"
+                        : "DATABASE_URI is not set: events are collected and not uploaded")
+            ]
         }
         var findings: [Finding] = []
         for configuration in configurations { findings += await upstream(configuration) }

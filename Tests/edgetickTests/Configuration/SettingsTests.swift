@@ -1,10 +1,12 @@
 import Feed
+import Foundation
 import Logging
 import MarketData
 import Store
+import TestSupport
 import Testing
-import Upstream
 
+@testable import Upstream
 @testable import edgetick
 
 let sampleHost = HostFacts(
@@ -276,6 +278,22 @@ func faults(
     @Test func `uploading needs a database`() {
         #expect(faults([:], needs: .database).map(\.key) == ["DATABASE_URI"])
         #expect(faults(["DATABASE_URI": "postgres://db/x"], needs: .database).isEmpty)
+    }
+
+    @Test func `a login is read again from the file that the database's address stands in`() throws {
+        let workspace = try Workspace()
+        func write(_ password: String) throws -> String {
+            try workspace.write("postgresql://u:\(password)@db.example/market\n", to: "uri")
+        }
+        let snapshot = SettingsSnapshot(
+            environment: ["DATABASE_URI_FILE": try write("old")], file: nil, reading: EnvironmentFile.secret)
+        let upstream = try #require(try Settings.validate(snapshot, host: sampleHost).settings.upstream())
+        func password() -> String? { upstream.renewed().settings.credentials["password"]?.reveal() }
+        #expect(password() == "old")
+        _ = try write("new")
+        #expect(password() == "new")
+        try FileManager.default.removeItem(atPath: workspace.file("uri"))
+        #expect(password() == "old", "what was read at the start counts on")
     }
 
     @Test func `a key that is set and unusable is one fault, not also a missing one`() {
