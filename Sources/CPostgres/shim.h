@@ -1,4 +1,7 @@
 #include <libpq-fe.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /// One field of an error, by its PG_DIAG_* code; NULL when absent. The codes are character macros, which Swift can't see.
 static inline const char *edgetick_error_sqlstate(const PGresult *result) {
@@ -27,4 +30,13 @@ static inline void edgetick_ignore_notice(void *context, const PGresult *result)
 }
 static inline void edgetick_ignore_notices(PGconn *connection) {
     PQsetNoticeReceiver(connection, edgetick_ignore_notice, NULL);
+}
+
+/// The calling thread, as ``edgetick_give_way`` names it; Glibc's gettid is not in Swift's module.
+static inline int edgetick_thread(void) {
+    return (int) syscall(SYS_gettid);
+}
+/// Gives a thread the least priority, which on Linux each has for itself; it can't be taken back.
+static inline void edgetick_give_way(int thread) {
+    (void) setpriority(PRIO_PROCESS, (id_t) thread, 19);
 }

@@ -32,7 +32,7 @@ final class ClientHandler: ChannelInboundHandler {
     func handlerAdded(context: ChannelHandlerContext) {
         let client = server.add(context.channel, agent: agent)
         self.client = client
-        server.logger.info("client connected", metadata: ["client": "\(client.id)"])
+        server.logger.debug("client connected", metadata: ["client": "\(client.id)"])
         let bound = NIOLoopBound(self, eventLoop: loop)
         let loopBoundContext = NIOLoopBound(context, eventLoop: loop)
         loginTimer = loop.scheduleTask(in: TimeAmount(server.configuration.loginTimeout)) {
@@ -146,10 +146,13 @@ final class ClientHandler: ChannelInboundHandler {
             case .decideLogin(let key):
                 let verdict = server.host.login(of: client, key: key)
                 if verdict == .accepted {
-                    client.loggedIn()
+                    server.loggedIn(client)
                     loginTimer?.cancel()
                 }
-                server.logger.info("login", metadata: ["client": "\(client.id)", "verdict": "\(verdict)"])
+                // What strangers bring about as often as they like is not for everyone's log.
+                server.logger.log(
+                    level: verdict == .accepted ? .info : .debug, "login",
+                    metadata: ["client": "\(client.id)", "address": "\(client.address)", "verdict": "\(verdict)"])
                 if verdict == .refused, let delay = server.configuration.refusalDelay {
                     refuse(after: TimeAmount(delay))
                 } else {
@@ -207,7 +210,8 @@ final class ClientHandler: ChannelInboundHandler {
         self.client = nil
         server.remove(client)
         server.host.disconnected(client)
-        server.logger.info("client disconnected", metadata: ["client": "\(client.id)"])
+        server.logger.log(
+            level: client.isLoggedIn ? .info : .debug, "client disconnected", metadata: ["client": "\(client.id)"])
     }
 }
 

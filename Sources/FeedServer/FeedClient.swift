@@ -21,7 +21,7 @@ public final class FeedClient: Sendable {
     }
     /// What it calls itself (`User-Agent`), the beginning.
     public let agent: String?
-    private let channel: any Channel
+    let channel: any Channel
     private let closeTimeout: TimeAmount
     private let host: any FeedHost
     private let backlog: Backlog
@@ -57,6 +57,9 @@ public final class FeedClient: Sendable {
 
     /// What it has subscribed to.
     public var subscriptions: Subscriptions { state.withLock { $0.subscriptions } }
+
+    /// Whether its login was accepted.
+    var isLoggedIn: Bool { state.withLock { $0.isLoggedIn } }
 
     func loggedIn() { state.withLock { $0.isLoggedIn = true } }
 

@@ -13,6 +13,9 @@ public protocol FeedHost: AnyObject, Sendable {
     /// A client's connection has ended.
     func disconnected(_ client: FeedClient)
 
+    /// A socket on which nobody had logged in was closed to make room for another.
+    func madeRoom()
+
     /// A client's request has come and is about to be answered.
     func requested(by client: FeedClient)
 
@@ -44,6 +47,9 @@ public protocol FeedHost: AnyObject, Sendable {
 extension FeedHost {
     /// No request is refused.
     public func refusal(of request: PlainRequest) -> PlainAnswer? { nil }
+
+    /// Nobody counts them.
+    public func madeRoom() {}
 
     /// Nothing has to be done before an answer.
     public func requested(by client: FeedClient) {}

@@ -20,9 +20,7 @@ struct FeedListener {
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelInitializer { [server] channel in
-                guard server.opens(channel) else {
-                    return channel.eventLoop.makeFailedFuture(ChannelError.operationUnsupported)
-                }
+                server.opens(channel)
                 return channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
                     if let tls { try pipeline.addHandler(NIOSSLServerHandler(context: tls)) }

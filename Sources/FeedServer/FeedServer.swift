@@ -2,6 +2,7 @@ public import Logging
 import MarketData
 import NIOCore
 public import NIOPosix
+import NIOSSL
 import Synchronization
 
 /// A server that speaks the Massive stocks WebSocket protocol: it greets clients, lets them log in and subscribe as its
@@ -13,7 +14,6 @@ public final class FeedServer: Sendable {
         var listener: (any Channel)?
         var clients: [FeedClient] = []
         var nextID = 1
-        var sockets = 0
         var answers = 0
     }
 
@@ -22,6 +22,7 @@ public final class FeedServer: Sendable {
     let logger: Logger
     private let group: MultiThreadedEventLoopGroup
     private let state = Mutex(State())
+    private let room: Mutex<WaitingRoom<ObjectIdentifier, any Channel>>
     private let backlog = Backlog()
 
     /// Makes a server; nothing is opened yet.
@@ -35,6 +36,7 @@ public final class FeedServer: Sendable {
         self.host = host
         self.group = group
         self.logger = logger
+        room = Mutex(WaitingRoom(limit: configuration.maximumSockets ?? .max))
     }
 
     /// Tries whether the address can be listened on and the TLS files are right; nothing stays open.
@@ -76,28 +78,45 @@ public final class FeedServer: Sendable {
         }.value
     }
 
-    /// Counts a socket that was accepted; returns `false` for one too many.
-    func opens(_ channel: any Channel) -> Bool {
-        let isOpen = state.withLock { state in
-            guard state.sockets < configuration.maximumSockets ?? .max else { return false }
-            state.sockets += 1
-            return true
+    /// Takes in a socket that was accepted, and closes another when there are too many.
+    func opens(_ channel: any Channel) {
+        let id = ObjectIdentifier(channel)
+        let evicted = room.withLock { $0.enter(id, channel) }
+        channel.closeFuture.whenComplete { [self] _ in room.withLock { $0.leave(id) } }
+        guard let evicted else { return }
+        evicted.eventLoop.execute {
+            // TLS would wait for the other side's goodbye, and the socket stay open meanwhile.
+            if let tls = try? evicted.pipeline.syncOperations.context(handlerType: NIOSSLServerHandler.self) {
+                tls.close(promise: nil)
+            } else {
+                evicted.close(promise: nil)
+            }
         }
-        if isOpen { channel.closeFuture.whenComplete { [self] _ in state.withLock { $0.sockets -= 1 } } }
-        return isOpen
+        host.madeRoom()
+    }
+
+    /// A client's login was accepted: its socket no longer makes room for others.
+    func loggedIn(_ client: FeedClient) {
+        client.loggedIn()
+        room.withLock { $0.change(ObjectIdentifier(client.channel), isServed: true) }
     }
 
     /// Counts a plain HTTP request; returns `false` for one too many at once.
-    func beginsAnswer() -> Bool {
-        state.withLock { state in
+    func beginsAnswer(on channel: any Channel) -> Bool {
+        let begins = state.withLock { state in
             guard state.answers < configuration.maximumAnswers ?? .max else { return false }
             state.answers += 1
             return true
         }
+        if begins { room.withLock { $0.change(ObjectIdentifier(channel), isServed: true) } }
+        return begins
     }
 
     /// A plain HTTP request has its answer, or its connection is gone.
-    func endsAnswer() { state.withLock { $0.answers -= 1 } }
+    func endsAnswer(on channel: any Channel) {
+        state.withLock { $0.answers -= 1 }
+        room.withLock { $0.change(ObjectIdentifier(channel), isServed: false) }
+    }
 
     func add(_ channel: any Channel, agent: String?) -> FeedClient {
         state.withLock { state in

@@ -51,8 +51,8 @@ public struct FeedServerConfiguration: Sendable {
     public var requestAllowance: Allowance?
     /// A client from which nothing comes for so long, no pong either, is closed; `nil` lets it be.
     public var silenceLimit: Duration?
-    /// The most sockets open at once, those that never log in included; further ones are closed at once. `nil` sets no
-    /// limit.
+    /// The most sockets open at once, more than clients may be logged in. For a further one, of those that nobody has logged
+    /// in on the one that has waited longest is closed. `nil` sets no limit.
     public var maximumSockets: Int?
     /// The most plain HTTP requests that are answered at once, the sending included; further ones get 429. `nil` sets no
     /// limit.

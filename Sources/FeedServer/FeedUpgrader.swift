@@ -83,7 +83,7 @@ final class PlainRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
             reply(refusal, keepsAlive: false, context)
             return
         }
-        guard server.beginsAnswer() else {
+        guard server.beginsAnswer(on: context.channel) else {
             reply(.fault(429, "too many requests at once", retryAfter: 1), keepsAlive: request.isKeepAlive, context)
             return
         }
@@ -98,7 +98,9 @@ final class PlainRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
                 } else {
                     handler.explain(context)
                 }
-            sent.whenComplete { [server = handler.server] _ in server.endsAnswer() }
+            sent.whenComplete { [server = handler.server, channel = context.channel] _ in
+                server.endsAnswer(on: channel)
+            }
         }
     }
 

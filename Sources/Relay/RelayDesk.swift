@@ -46,12 +46,6 @@ final class RelayDesk {
 
     func connected(_ client: FeedClient) {
         board.update { $0.connections += 1 }
-        guard readers.count < configuration.maximumClients else {
-            board.update { $0.turnedAway += 1 }
-            warn("a reader was turned away: there are as many as RELAY_MAX_CLIENTS", of: client)
-            client.close(code: 1008, reason: "too many clients", status: .tooManyConnections)
-            return
-        }
         readers[client.id] = RelayReader(client, since: WallClock.milliseconds())
         publish()
     }
@@ -67,9 +61,19 @@ final class RelayDesk {
             warn("a login was refused: the key is not in RELAY_KEYS", of: client)
             return .refused
         }
+        // Of those that are in: strangers take nobody's place.
+        guard readers.values.count(where: { $0.key != nil }) < configuration.maximumClients else {
+            board.update { $0.turnedAway += 1 }
+            warn("a reader was turned away: there are as many as RELAY_MAX_CLIENTS", of: client)
+            client.close(code: 1008, reason: "too many clients", status: .tooManyConnections)
+            return .ignored
+        }
         readers[client.id]?.key = Secret(key)
         return .accepted
     }
+
+    /// A socket on which nobody had logged in made room for another.
+    func madeRoom() { board.update { $0.crowdedOut += 1 } }
 
     /// Closes the readers whose keys are no longer let in.
     func closeRevoked() {

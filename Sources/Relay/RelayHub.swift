@@ -40,6 +40,8 @@ final class RelayHub: FeedHost {
 
     func disconnected(_ client: FeedClient) { desk.value.disconnected(client) }
 
+    func madeRoom() { tell { $0.madeRoom() } }
+
     func requested(by client: FeedClient) { desk.value.drain() }
 
     func login(of client: FeedClient, key: String) -> LoginVerdict { desk.value.login(of: client, key: key) }

@@ -53,6 +53,7 @@ package struct RelayJSON: WireObject {
     package var connections: Int64
     package var logins_refused: Int64
     package var turned_away: Int64
+    package var crowded_out: Int64
     package var slow_clients: Int64
     package var events: Int64
     package var bytes: Int64
@@ -69,6 +70,7 @@ package struct RelayJSON: WireObject {
         "refused_channels": "Channels that a client asked for and was refused since the start",
         "connections": "Clients that connected since the start",
         "turned_away": "Clients refused since the start because there were as many as RELAY_MAX_CLIENTS",
+        "crowded_out": "Sockets closed since the start, to make room for others while nobody had logged in on them",
         "slow_clients": "Clients closed since the start because they read too slowly",
         "events": "Live events sent since the start, over all clients",
         "replayed_events": "Events sent out of the buffer since the start",
@@ -99,6 +101,7 @@ package struct RelayJSON: WireObject {
         connections = relay.connections
         logins_refused = relay.loginsRefused
         turned_away = relay.turnedAway
+        crowded_out = relay.crowdedOut
         slow_clients = relay.slowReaders
         events = relay.events
         bytes = relay.bytes

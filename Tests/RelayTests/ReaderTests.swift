@@ -81,12 +81,40 @@ import Testing
             let first = try await rig.client()
             _ = try await rig.client()
             let third = try await TestClient.connect(port: rig.port)
+            try await third.send(#"{"action":"auth","params":"any key of some length"}"#)
             let received = try await third.wait { $0.isClosed }
-            #expect(received.messages("max_connections").count == 1)
+            #expect(received.messages("max_connections").count == 1 && received.messages("auth_success").isEmpty)
             #expect(rig.service.state.turnedAway == 1)
             try await first.close()
             try await Waiting.until(within: .seconds(60)) { rig.service.state.readers.count == 1 }
             _ = try await rig.client()
+        }
+    }
+
+    @Test func `get in however many strangers hold sockets open, and stay`() async throws {
+        let limits = configured {
+            $0.keys = Self.keys
+            $0.maximumClients = 2
+            $0.loginTimeout = .seconds(100)
+        }
+        try await RelayRig.run(limits) { rig in
+            let early = try await rig.client(key: "first-key-0123456")
+            try await early.subscribe("T.*")
+            // As many as there is room for, and again as many: half of them go as far as they can without a key.
+            let strangers = try (0..<limits.server.maximumSockets! * 2).map { number in
+                let wire = try RawSocket(port: rig.port)
+                if number.isMultiple(of: 2) { try wire.shakeHands(port: rig.port) }
+                return wire
+            }
+            let late = try await rig.client(key: "second-key-012345")
+            try await late.subscribe("T.*")
+            let plan = plan(["AAPL"], kinds: [.trade])
+            try rig.take(plan, 0..<20)
+            for client in [early, late] {
+                #expect(try await client.wait { $0.eventCount >= 20 }.objects == texts(plan, 0..<20))
+            }
+            #expect(rig.service.state.crowdedOut >= strangers.count / 2 && rig.service.state.turnedAway == 0)
+            withExtendedLifetime(strangers) {}
         }
     }
 

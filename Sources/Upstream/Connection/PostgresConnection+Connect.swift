@@ -64,6 +64,10 @@ extension PostgresConnection {
             options["tcp_user_timeout"] = String(configuration.responseLimit.settingMilliseconds)
         }
         for (key, secret) in settings.credentials { options[key] = secret.reveal() }
+        guard !LoginStep.isHeld(by: operation) else {
+            throw UpstreamError(
+                .deadline, operation, "an earlier login is still computing. \(loginTooLong)", role: configuration.role)
+        }
         guard let handle = start(options) else {
             throw UpstreamError(.busy, operation, "out of memory")
         }
@@ -104,12 +108,31 @@ extension PostgresConnection {
             case .deadline:
                 throw discarded(.deadline, operation, "not connected in time (of \(limit) for all servers)")
             }
-            switch PQconnectPoll(handle) {
+            switch try step(until: deadline, operation) {
             case PGRES_POLLING_OK: return
             case PGRES_POLLING_READING: events = POLLIN
             case PGRES_POLLING_WRITING: events = POLLOUT
             default: throw refused(during: stage, operation)
             }
+        }
+    }
+
+    private static let loginTooLong =
+        "The server has the client hash the password more often (scram_iterations) than the time for connecting allows"
+
+    /// Has libpq go on as far as it can without waiting for the server.
+    private func step(until deadline: Deadline, _ operation: String) throws(UpstreamError) -> PostgresPollingStatusType
+    {
+        guard let handle else { throw UpstreamError(.connectionLost, operation, lastMessage, role: role) }
+        switch LoginStep.take(with: handle, server: operation, until: deadline, interrupt: interrupt) {
+        case .done(let status): return status
+        case .leftAlone(let readiness):
+            self.handle = nil
+            guard case .interrupted = readiness else {
+                throw UpstreamError(.deadline, operation, "the login was given up. \(Self.loginTooLong)", role: role)
+            }
+            throw UpstreamError(.cancelled, operation, "cancelled", role: role)
+        case nil: throw discarded(.busy, operation, "no thread can be started: raise the limit of the service's tasks")
         }
     }
 

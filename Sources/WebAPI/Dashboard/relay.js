@@ -20,7 +20,8 @@ export function showRelay(relay) {
     `${format.plural(relay.events, 'event')} sent`, relay.replayed_events ? `${format.count(relay.replayed_events)} replayed` : '',
     relay.slow_clients ? closed : '',
     relay.overflow_events ? `${format.plural(relay.overflow_events, 'event')} dropped: the relay fell behind` : '',
-    relay.turned_away ? `${format.count(relay.turned_away)} turned away` : '', relay.logins_refused ? `${format.plural(relay.logins_refused, 'login')} refused` : '',
+    relay.turned_away ? `${format.count(relay.turned_away)} turned away` : '', relay.crowded_out ? `${format.count(relay.crowded_out)} crowded out before a login` : '',
+    relay.logins_refused ? `${format.plural(relay.logins_refused, 'login')} refused` : '',
     relay.on_demand ? `${format.count(relay.on_demand.symbols.length)} of ${format.plural(relay.on_demand.maximum, 'symbol')} on demand` : '',
   ];
   setText(byId('relay-note'), totals.filter(Boolean).join(' · '));

@@ -101,6 +101,7 @@ enum CollectorMetrics {
         text.metric("edgetick_relay_closed_clients_total", .counter, "Clients refused or closed, by reason.")
         text.sample(relay.loginsRefused, ["reason": "key"])
         text.sample(relay.turnedAway, ["reason": "too_many"])
+        text.sample(relay.crowdedOut, ["reason": "no_login"])
         text.sample(relay.slowReaders, ["reason": "slow"])
         text.metric(
             "edgetick_relay_waiting_bytes", .gauge, "Bytes that wait for the client that is furthest behind.",

@@ -1,3 +1,4 @@
+import MarketData
 import NIOCore
 import NIOHTTPTypes
 import Synchronization
@@ -5,61 +6,28 @@ import Synchronization
 /// Keeps room for the next client: of all sockets, when there are too many, the one that has waited longest for its
 /// request goes, so that health can be asked for however many are held open.
 final class SocketRoom: Sendable {
-    private struct Socket {
-        let channel: any Channel
-        var isAnswering = false
-        /// Grows with each change: the lowest has been as it is for the longest time.
-        var turn: UInt64
-    }
-
-    private struct State {
-        var sockets: [ObjectIdentifier: Socket] = [:]
-        var turn: UInt64 = 0
-    }
-
-    private let limit: Int
     private let refusals: RefusalCounts
-    private let state = Mutex(State())
+    private let room: Mutex<WaitingRoom<ObjectIdentifier, any Channel>>
 
     init(limit: Int, refusals: RefusalCounts) {
-        self.limit = limit
         self.refusals = refusals
+        room = Mutex(WaitingRoom(limit: limit))
     }
 
     /// Takes a new socket in, and closes another when there are too many.
     func enter(_ channel: any Channel) {
-        let evicted = state.withLock { state -> (any Channel)? in
-            var evicted: (any Channel)?
-            if state.sockets.count >= limit {
-                let id = state.sockets.min { Self.goesBefore($0.value, $1.value) }?.key
-                evicted = id.flatMap { state.sockets.removeValue(forKey: $0)?.channel }
-            }
-            state.turn += 1
-            state.sockets[ObjectIdentifier(channel)] = Socket(channel: channel, turn: state.turn)
-            return evicted
-        }
-        guard let evicted else { return }
+        guard let evicted = room.withLock({ $0.enter(ObjectIdentifier(channel), channel) }) else { return }
         refusals.count(.room)
         evicted.close(promise: nil)
     }
 
     /// Notes whether a socket's request is being answered or awaited.
     func change(_ channel: any Channel, isAnswering: Bool) {
-        state.withLock { state in
-            state.turn += 1
-            state.sockets[ObjectIdentifier(channel)]?.isAnswering = isAnswering
-            state.sockets[ObjectIdentifier(channel)]?.turn = state.turn
-        }
+        room.withLock { $0.change(ObjectIdentifier(channel), isServed: isAnswering) }
     }
 
     /// Forgets a socket that has ended.
-    func leave(_ channel: any Channel) {
-        _ = state.withLock { $0.sockets.removeValue(forKey: ObjectIdentifier(channel)) }
-    }
-
-    private static func goesBefore(_ left: Socket, _ right: Socket) -> Bool {
-        left.isAnswering == right.isAnswering ? left.turn < right.turn : right.isAnswering
-    }
+    func leave(_ channel: any Channel) { room.withLock { $0.leave(ObjectIdentifier(channel)) } }
 }
 
 /// Bounds how long one socket may take to send the head of a request, however it spreads the bytes, and tells the

@@ -76,6 +76,8 @@ public struct RelayState: Sendable, Equatable {
     public var loginsRefused: Int64 = 0
     /// Readers turned away since the start, because there were as many as there may be.
     public var turnedAway: Int64 = 0
+    /// Sockets closed since the start, to make room for others while nobody had logged in on them.
+    public var crowdedOut: Int64 = 0
     /// Readers closed since the start, because they read too slowly.
     public var slowReaders: Int64 = 0
     /// Live events sent since the start, over all readers.

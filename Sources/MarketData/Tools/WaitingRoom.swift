@@ -1,0 +1,44 @@
+/// Lets so many in at once that one more always finds room: of those that wait, the one that has waited longest goes. So
+/// nobody keeps others out by waiting.
+public struct WaitingRoom<ID: Hashable, Guest> {
+    private struct Place {
+        let guest: Guest
+        var isServed = false
+        /// Grows with each change: the lowest has been as it is for the longest time.
+        var turn: UInt64
+    }
+
+    private let limit: Int
+    private var places: [ID: Place] = [:]
+    private var turn: UInt64 = 0
+
+    /// A room for at most `limit`.
+    public init(limit: Int) { self.limit = limit }
+
+    /// Takes in a guest, who waits; returns the one that has to go for it. One that is served goes only where nobody
+    /// waits.
+    public mutating func enter(_ id: ID, _ guest: Guest) -> Guest? {
+        var leaving: Guest?
+        if places.count >= limit, let first = places.min(by: { Self.goesBefore($0.value, $1.value) }) {
+            leaving = first.value.guest
+            places[first.key] = nil
+        }
+        turn += 1
+        places[id] = Place(guest: guest, turn: turn)
+        return leaving
+    }
+
+    /// Notes whether a guest is served or waits again.
+    public mutating func change(_ id: ID, isServed: Bool) {
+        turn += 1
+        places[id]?.isServed = isServed
+        places[id]?.turn = turn
+    }
+
+    /// Forgets a guest that has gone.
+    public mutating func leave(_ id: ID) { places[id] = nil }
+
+    private static func goesBefore(_ left: Place, _ right: Place) -> Bool {
+        left.isServed == right.isServed ? left.turn < right.turn : right.isServed
+    }
+}

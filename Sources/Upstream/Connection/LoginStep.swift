@@ -1,0 +1,95 @@
+import CPostgres
+import Glibc
+import Synchronization
+
+/// One step of a connection being made, on a thread of its own.
+///
+/// A server may have its client hash the password two thousand million times (SCRAM's rounds), which takes an hour; libpq
+/// knows no limit for that, and nothing ends it. A step that is past its deadline is left alone: it goes on with the least
+/// priority and frees the connection in the end. Until then nobody logs in at that server.
+final class LoginStep: Sendable {
+    private enum State {
+        case running(thread: Int32?)
+        case done(UInt32)
+        case leftAlone(isPastDeadline: Bool)
+    }
+
+    /// What came of a step.
+    enum Outcome {
+        case done(PostgresPollingStatusType)
+        /// It is past its deadline, or nobody wants it any more: the connection is the step's own now.
+        case leftAlone(Readiness)
+    }
+
+    /// The servers at which steps go on past their deadlines, as operations name them.
+    private static let held = Mutex<[String: Int]>([:])
+
+    /// libpq's handle, which one thread has at a time.
+    private let address: UInt
+    private let server: String
+    private let state = Mutex(State.running(thread: nil))
+    private let ended = Wakeup()
+
+    private init(_ handle: OpaquePointer, server: String) {
+        address = UInt(bitPattern: handle)
+        self.server = server
+    }
+
+    /// Whether a step at this server goes on past its deadline.
+    static func isHeld(by server: String) -> Bool { held.withLock { $0[server] != nil } }
+
+    /// Takes one step. Blocks until `deadline` at most; `nil` when there is no thread for it.
+    static func take(
+        with handle: OpaquePointer, server: String, until deadline: Deadline, interrupt: Wakeup
+    ) -> Outcome? {
+        let step = LoginStep(handle, server: server)
+        var thread = pthread_t()
+        let argument = Unmanaged.passRetained(step).toOpaque()
+        let code = pthread_create(
+            &thread, nil,
+            { argument in
+                guard let argument else { return nil }
+                Unmanaged<LoginStep>.fromOpaque(argument).takeRetainedValue().run()
+                return nil
+            }, argument)
+        guard code == 0 else {
+            Unmanaged<LoginStep>.fromOpaque(argument).release()
+            return nil
+        }
+        pthread_detach(thread)
+        return step.outcome(until: deadline, interrupt)
+    }
+
+    private func outcome(until deadline: Deadline, _ interrupt: Wakeup) -> Outcome {
+        let readiness = wait(for: Int16(POLLIN), on: ended.descriptor, until: deadline, interrupt: interrupt)
+        return state.withLock { state in
+            if case .done(let status) = state { return .done(PostgresPollingStatusType(rawValue: status)) }
+            if case .running(let thread?) = state { edgetick_give_way(thread) }
+            // One that nobody wants any more may end in a moment, and the next login come before.
+            let isPastDeadline = if case .interrupted = readiness { false } else { true }
+            state = .leftAlone(isPastDeadline: isPastDeadline)
+            if isPastDeadline { Self.held.withLock { $0[server, default: 0] += 1 } }
+            return .leftAlone(readiness)
+        }
+    }
+
+    private func run() {
+        guard let handle = OpaquePointer(bitPattern: address) else { return }
+        state.withLock { state in
+            if case .running = state { state = .running(thread: edgetick_thread()) }
+        }
+        let status = PQconnectPoll(handle)
+        let isPastDeadline: Bool? = state.withLock { state in
+            if case .leftAlone(let isPastDeadline) = state { return isPastDeadline }
+            state = .done(status.rawValue)
+            return nil
+        }
+        guard let isPastDeadline else { return ended.signal() }
+        PQfinish(handle)
+        guard isPastDeadline else { return }
+        Self.held.withLock { held in
+            let left = (held[server] ?? 1) - 1
+            held[server] = left > 0 ? left : nil
+        }
+    }
+}
