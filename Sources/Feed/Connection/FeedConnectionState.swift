@@ -5,9 +5,15 @@ import Synchronization
 final class FeedConnectionState: Sendable {
     private let current: Mutex<FeedSnapshot>
     private let kinds: Int
-    /// Called after a change that others may wait for: of the status, or of what is confirmed or given up.
-    private let listener = Mutex<(@Sendable () -> Void)?>(nil)
+    private let listener = Mutex(Listener())
     private let interests = Atomic(0)
+
+    /// A type of its own: a function that a generic type holds by itself is wrapped once more by each reading under the
+    /// lock, until a call of it takes minutes and then the stack.
+    private struct Listener {
+        /// Called after a change that others may wait for: of the status, or of what is confirmed or given up.
+        var body: (@Sendable () -> Void)?
+    }
 
     init(configuration: FeedConfiguration, interest: Interest) {
         current = Mutex(FeedSnapshot(name: configuration.name))
@@ -20,9 +26,9 @@ final class FeedConnectionState: Sendable {
     /// The number of interests assigned so far.
     var interestNumber: Int { interests.load(ordering: .acquiring) }
 
-    func listen(_ body: @escaping @Sendable () -> Void) { listener.withLock { $0 = body } }
+    func listen(_ body: @escaping @Sendable () -> Void) { listener.withLock { $0.body = body } }
 
-    func notify() { listener.withLock { $0 }?() }
+    func notify() { listener.withLock { $0.body }?() }
 
     /// Shows a new interest at once, before the feed has heard of it.
     ///
