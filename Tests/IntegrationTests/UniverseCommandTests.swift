@@ -261,11 +261,13 @@ import WebAPISupport
         let box = try Box(feed: Self.feed)
         let good = try box.workspace.write("symbol\nAAPL\nbad symbol here\nMSFT\n", to: "good.csv")
         let cases: [(arguments: [String], status: Int32, says: String)] = [
+            (["show", "good"], 74, "universe import"), (["remove", "good"], 74, "universe import"),
             (["import"], 64, "name a file"), (["import", good, "--type", "INDEX"], 64, "UNIVERSE"),
             (["import", good, "--mode", "some"], 64, "incremental"),
             (["import", good, "--environment", "LIVE"], 64, "PROD"), (["import", "nowhere.csv"], 74, "nowhere.csv"),
             (["import", good, "--strict"], 65, "line 3"), (["import", good], 0, "line 3"),
             (["resolve", "goud"], 78, "good"), (["show", "goud"], 65, "did you mean good"),
+            (["remove", "goud"], 65, "did you mean good"),
             (["export", "--format", "csv"], 64, "--output"), (["pull"], 78, "DATABASE_URI"),
             (["report", "--json", "--markdown"], 64, "one of"), (["validate"], 0, "0 faults"),
         ]

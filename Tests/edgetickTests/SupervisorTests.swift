@@ -51,6 +51,15 @@ import Testing
         #expect(await inbox.next(containing: "WATCHDOG=1") != nil)
     }
 
+    @Test(arguments: [[:], ["WATCHDOG_USEC": "60000000"]])
+    func `the line for people is a second old at most`(watchdog: [String: String]) throws {
+        let environment = ["NOTIFY_SOCKET": "@name"].merging(watchdog) { $1 }
+        let service = SupervisionService(
+            socket: try #require(SupervisorSocket(environment: environment, process: 7)),
+            verdict: { HealthVerdict(isLive: true, text: "collecting") }, logger: Logger(label: "test"))
+        #expect(service.interval == .seconds(1))
+    }
+
     @Test func `a supervisor that is gone stops nothing`() throws {
         let socket = try #require(SupervisorSocket(environment: ["NOTIFY_SOCKET": "@edgetick-\(UUID())"], process: 1))
         #expect(socket.send("READY=1") == ECONNREFUSED)

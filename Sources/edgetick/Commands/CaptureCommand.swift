@@ -21,7 +21,7 @@ struct CaptureCommand: AsyncParsableCommand {
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
-    @Argument(help: "The file to write; must not exist.") var file: String
+    @Argument(help: "The file to write; must not exist.", completion: .file()) var file: String
     @Option(help: "Stop after so many frames.") var frames: Int?
     @Option(help: "Stop after so many seconds.") var seconds: Int?
 

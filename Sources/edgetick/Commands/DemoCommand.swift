@@ -30,7 +30,9 @@ struct DemoCommand: AsyncParsableCommand {
 
     @OptionGroup var options: SettingsOptions
     @Option(help: "End after so many seconds; without it, at Ctrl-C.") var seconds: Int?
-    @Option(help: "Directory for the files, a new or empty one; one below the temporary directory when not given.")
+    @Option(
+        help: "Directory for the files, a new or empty one; one below the temporary directory when not given.",
+        completion: .directory)
     var dataDir: String?
     @Option(help: "A libpq URI of a database to upload to, in place of the demo's own.") var database: String?
 
@@ -149,8 +151,9 @@ struct DemoCommand: AsyncParsableCommand {
         print(
             """
             Look at it:
-              sqlite3 -readonly -box \(directory)/ticks.sqlite "select symbol, start_utc, open, high, low, close,
-                volume from bars_utc order by start_ms desc limit 8"
+              sqlite3 -readonly -box \(directory)/ticks.sqlite \\
+                "select symbol, start_utc, open, high, low, close, volume from bars_utc
+                order by start_ms desc limit 8"
               EDGETICK_DATA_DIR=\(directory) edgetick status
               EDGETICK_DATA_DIR=\(directory) edgetick gaps
             """)

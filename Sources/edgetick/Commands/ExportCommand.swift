@@ -43,7 +43,7 @@ struct ExportCommand: AsyncParsableCommand {
     @Option(name: .customLong("partition"), help: "What a file holds: day, or symbol for a file a day and symbol.")
     var layout = ExportOptions.Layout.day
     @Option(help: "file: the local buffer; upstream: the database.") var source = Source.file
-    @Option(help: "The directory to write to.") var output: String
+    @Option(help: "The directory to write to.", completion: .directory) var output: String
     @Flag(help: "Replace what was written of a day, also where that has rows or symbols that this has not.")
     var force = false
     @Flag(help: "Stay, and write each day when it is finished.") var watch = false

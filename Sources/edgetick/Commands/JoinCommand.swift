@@ -28,7 +28,7 @@ struct JoinCommand: AsyncParsableCommand {
     @Option(help: "The group of boxes to belong to (COLLECTOR_GROUP).") var group: String?
     @Option(help: "The part of the symbols to take: auto, or such as 2/5 (SHARD).") var shard: String?
     @Option(help: "This box's name (COLLECTOR_ID; default: the host's).") var id: String?
-    @Option(help: "The file of settings to write.") var file = ".env"
+    @Option(help: "The file of settings to write.", completion: .file()) var file = ".env"
     @Flag(help: "Write over a file of settings that is there.") var force = false
 
     func run() async throws {

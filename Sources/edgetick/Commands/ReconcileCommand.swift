@@ -34,7 +34,9 @@ struct ReconcileCommand: AsyncParsableCommand {
     @Option(help: "The day in New York, such as 2026-11-24; the last one that is over unless given.") var date: String?
     @Option(help: "Symbols, separated by commas; those that the settings collect unless given.") var symbols: String?
     @Option(help: "A universe key, in place of symbols.") var universe: String?
-    @Option(help: "A flat file of minute bars, packed by gzip or not, in place of the REST API.") var fromFile: String?
+    @Option(
+        help: "A flat file of minute bars, packed by gzip or not, in place of the REST API.", completion: .file())
+    var fromFile: String?
     @Flag(help: "Leave out symbols that are complete since an earlier run.") var resume = false
     @Flag(help: "Print JSON.") var json = false
 

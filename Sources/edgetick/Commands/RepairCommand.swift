@@ -24,7 +24,7 @@ struct RepairCommand: AsyncParsableCommand {
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
-    @Option(help: "The file to repair in place of those in the data directory.") var file: String?
+    @Option(help: "The file to repair in place of those in the data directory.", completion: .file()) var file: String?
     @Flag(help: "Say what would be saved and lost, and change nothing.") var dryRun = false
     @Flag(help: "Also repair a file without faults, such as an older copy that was put back.") var force = false
     @Option(help: "The file's identifier (a UUID), for when it can't be read.") var id: String?

@@ -5,7 +5,7 @@ import Logging
 
 /// Where a command's settings come from.
 struct SettingsOptions: ParsableArguments {
-    @Option(help: "File of settings in place of .env; the environment wins over it.")
+    @Option(help: "File of settings in place of .env; the environment wins over it.", completion: .file())
     var envFile: String?
 
     /// What was set, unchecked.

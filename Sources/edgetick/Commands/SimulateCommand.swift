@@ -21,7 +21,7 @@ struct SimulateCommand: AsyncParsableCommand {
               \(Fault.syntax.joined(separator: "\n  "))
             """.unwrapped)
 
-    @Option(name: .long, parsing: .upToNextOption, help: "Capture files, .ndjson or .ndjson.gz.")
+    @Option(name: .long, parsing: .upToNextOption, help: "Capture files, .ndjson or .ndjson.gz.", completion: .file())
     var capture: [String] = []
 
     @Option(help: "Symbols, separated by commas, for a random walk in place of a capture.")
@@ -42,10 +42,10 @@ struct SimulateCommand: AsyncParsableCommand {
     @Option(help: "Port to listen on; 0 for any free one.")
     var port = 8765
 
-    @Option(help: "PEM file with the server's certificate, for wss.")
+    @Option(help: "PEM file with the server's certificate, for wss.", completion: .file())
     var tlsCertificate: String?
 
-    @Option(help: "PEM file with the certificate's key.")
+    @Option(help: "PEM file with the certificate's key.", completion: .file())
     var tlsKey: String?
 
     @Option(help: "How many clients with one key may be logged in at once.")

@@ -26,12 +26,13 @@ struct UniverseGiveBack: AsyncParsableCommand {
         try await reportingFailures {
             let settings = try options.settings(needing: .database)
             guard let upstream = try settings.upstream() else { return }
-            let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
-            let group = try mirror.group(named: name, type: type, settings)
+            let group = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
+                .group(named: name, type: type, settings)
             let identity = group.record.identity
             guard group.origin == .local else {
                 throw CommandFailure(.badData, "\(identity.text) is the database's already")
             }
+            let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
             let snapshot: UniverseSnapshot
             do {
                 snapshot = try await UniversePull.read(UniverseSource(configuration: upstream))

@@ -27,7 +27,8 @@ struct UniverseImport: AsyncParsableCommand {
     private static let shownProblems = 50
 
     @OptionGroup var options: SettingsOptions
-    @Argument(help: "CSV or .xlsx files, directories of them, or a backup.") var files: [String] = []
+    @Argument(help: "CSV or .xlsx files, directories of them, or a backup.", completion: .file())
+    var files: [String] = []
     @Option(help: "The group's name; taken from the content or the file's name when not given. For one file.")
     var name: String?
     @Option(help: "UNIVERSE, ETF, THEME, SECTOR, SEGMENT or CUSTOM; taken from the content when not given.")

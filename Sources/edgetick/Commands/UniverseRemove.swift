@@ -24,15 +24,15 @@ struct UniverseRemove: AsyncParsableCommand {
     func run() async throws {
         try await reportingFailures {
             let settings = try options.settings()
-            let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
-            let group = try mirror.group(named: name, type: type, settings)
+            let group = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
+                .group(named: name, type: type, settings)
             let identity = group.record.identity
             guard group.origin == .local else {
                 throw CommandFailure(
                     .badData,
                     "\(identity.text) came from the database, and the next pull would bring it again: remove it there")
             }
-            try mirror.removeGroups([identity])
+            try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite).removeGroups([identity])
             let answer = RemovedGroupJSON(group.record)
             if json { return print(WireJSON.text(of: answer)) }
             print("removed \(identity.text), \(answer.members.counted("member"))".escapingControls)

@@ -22,7 +22,8 @@ struct VerifyCommand: AsyncParsableCommand {
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
-    @Option(help: "A file to verify in place of those in the data directory; may be repeated.") var file: [String] = []
+    @Option(help: "A file to verify in place of those in the data directory; may be repeated.", completion: .file())
+    var file: [String] = []
     @Flag(help: "Do not read every row and page.") var quick = false
     @Flag(
         inversion: .prefixedNo,

@@ -59,8 +59,9 @@ struct DemoBalance: Equatable {
         guard inGaps > 0 else { return table.text }
         return table.text + """
 
-            In a gap: on their way when the collector was killed. The file records the gap with its symbols and times;
-            a collector that goes on fetches its bars from the REST API half a minute later.
+            In a gap: on their way when the collector was killed. The file records the gap
+            with its symbols and times; a collector that goes on fetches its bars from the
+            REST API half a minute later.
 
             """
     }

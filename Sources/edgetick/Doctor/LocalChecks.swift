@@ -15,6 +15,14 @@ struct LocalChecks {
         let directory = settings.dataDirectory
         var isDirectory = false
         guard FileManager.default.fileExists(atPath: directory, isDirectory: &isDirectory) else {
+            guard access(nearest, W_OK | X_OK) == 0 else {
+                return [
+                    .failure(
+                        "files",
+                        "\(directory) is not there, and \(nearest) is not a directory that this user may write; "
+                            + "check EDGETICK_DATA_DIR", .ioError)
+                ]
+            }
             return [.note("files", "\(directory) is not there yet; the first run makes it")]
         }
         guard isDirectory, access(directory, R_OK | W_OK | X_OK) == 0 else {
@@ -68,12 +76,18 @@ struct LocalChecks {
         ]
     }
 
-    /// Room for the buffer.
-    func disk() -> [Finding] {
+    /// The data directory, or what there is of the way to it.
+    private var nearest: String {
         var place = settings.dataDirectory
         while !FileManager.default.fileExists(atPath: place), place.count > 1 {
             place = place.lastIndex(of: "/").map { $0 == place.startIndex ? "/" : String(place[..<$0]) } ?? "."
         }
+        return place
+    }
+
+    /// Room for the buffer.
+    func disk() -> [Finding] {
+        let place = nearest
         var facts = statvfs()
         guard statvfs(place, &facts) == 0 else {
             return [.failure("disk", "\(place): \(String(cString: strerror(errno)))", .ioError)]

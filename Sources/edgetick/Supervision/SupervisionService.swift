@@ -14,8 +14,8 @@ struct SupervisionService: Service {
     let verdict: @Sendable () -> HealthVerdict
     let logger: Logger
 
-    /// How often the supervisor hears, with and without a watchdog.
-    var interval: Duration { min(socket.watchdog.map { $0 / 3 } ?? .seconds(10), .seconds(10)) }
+    /// How often the supervisor hears: its line for people is what somebody looks at right after a start.
+    var interval: Duration { min(socket.watchdog.map { $0 / 3 } ?? .seconds(1), .seconds(1)) }
 
     /// Reports until the group shuts down; the last to stop, so that the way down is watched too.
     func run() async throws {

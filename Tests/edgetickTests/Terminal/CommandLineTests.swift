@@ -44,6 +44,16 @@ import Testing
         #expect(MistypedCommand.remark(arguments, root: EdgeTick.self) == nil)
     }
 
+    @Test(arguments: [
+        "--env-file[", "--file[", "--output[", "--capture[", "--tls-certificate[", "--tls-key[", "--data-dir[",
+        "--from-file[", ":file:", ":files:",
+    ])
+    func `where a file or directory is named, Tab completes its name`(argument: String) {
+        let lines = EdgeTick.completionScript(for: .zsh).split(separator: "\n").filter { $0.contains(argument) }
+        #expect(!lines.isEmpty)
+        for line in lines { #expect(line.contains("_files"), "\(line)") }
+    }
+
     @Test(
         arguments: [
             (["query", "AAPL", "--from", "-2h", "--bogus"], ["query", "AAPL", "--from=-2h", "--bogus"]),
