@@ -9,7 +9,7 @@ import Universe
 import Wire
 
 /// Fills gaps from the REST API.
-struct BackfillCommand: AsyncParsableCommand {
+struct BackfillCommand: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "backfill", abstract: "Fill gaps with bars, trades and quotes from the REST API.",
         discussion: """
@@ -49,14 +49,13 @@ struct BackfillCommand: AsyncParsableCommand {
         }
     }
 
-    func run() async throws {
-        try await reportingFailures {
-            let settings = try options.settings(needing: .feed)
-            let client = try settings.aggregatesClient()
-            try await closing({ await client.shutdown() }) {
-                try await settings.withBuffer(heldAdvice: "it fills gaps by itself: see edgetick gaps") { buffer in
-                    try await fill(settings, client, buffer)
-                }
+    var needs: Settings.Needs { .feed }
+
+    func run(_ settings: Settings) async throws {
+        let client = try settings.aggregatesClient()
+        try await closing({ await client.shutdown() }) {
+            try await settings.withBuffer(heldAdvice: "it fills gaps by itself: see edgetick gaps") { buffer in
+                try await fill(settings, client, buffer)
             }
         }
     }

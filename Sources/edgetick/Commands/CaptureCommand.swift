@@ -9,7 +9,7 @@ import Store
 import Synchronization
 
 /// Records raw frames.
-struct CaptureCommand: AsyncParsableCommand {
+struct CaptureCommand: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "capture", abstract: "Record the feed's frames as they come, a line each.",
         discussion: """
@@ -32,38 +32,37 @@ struct CaptureCommand: AsyncParsableCommand {
         }
     }
 
-    func run() async throws {
-        try await reportingFailures {
-            let settings = try options.settings(needing: .feed)
-            let logger = Logger(label: "capture")
-            let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
-            let plan = try await Symbols.open(
-                Array(settings.wishes.prefix(1)), single: nil, cache: settings.relationshipCache(mirror),
-                logger: logger)
-            guard let assignment = plan.inForce.first, assignment.hasSymbols else {
-                throw CommandFailure(.configuration, "no symbols: set SYMBOL_UNIVERSE_KEY or SYMBOLS")
-            }
-            let recorder = try FrameRecorder(file: file, limit: frames, leavingOut: settings.feed.apiKey)
-            let feed = FeedConnection(
-                configuration: try settings.feedConfiguration(named: assignment.wish.name, url: settings.feed.url),
-                interest: assignment.interest, sink: recorder, tap: recorder, logger: Logger(label: "feed"))
-            let running = Task { try await feed.run() }
-            recorder.onEnd { running.cancel() }
-            let timer = seconds.map { limit in
-                Task {
-                    try await Task.sleep(for: .seconds(limit))
-                    running.cancel()
-                }
-            }
-            defer { timer?.cancel() }
-            _ = try? await Interrupts.cancelling(running)
-            let recorded = try recorder.close()
-            guard recorded > 0 else {
-                unlink(file)
-                throw CommandFailure(.unavailable, "no frame came, as the log says why; \(file) is not kept")
-            }
-            print("recorded \(recorded) frames in \(file)")
+    var needs: Settings.Needs { .feed }
+
+    func run(_ settings: Settings) async throws {
+        let logger = Logger(label: "capture")
+        let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
+        let plan = try await Symbols.open(
+            Array(settings.wishes.prefix(1)), single: nil, cache: settings.relationshipCache(mirror),
+            logger: logger)
+        guard let assignment = plan.inForce.first, assignment.hasSymbols else {
+            throw CommandFailure(.configuration, "no symbols: set SYMBOL_UNIVERSE_KEY or SYMBOLS")
         }
+        let recorder = try FrameRecorder(file: file, limit: frames, leavingOut: settings.feed.apiKey)
+        let feed = FeedConnection(
+            configuration: try settings.feedConfiguration(named: assignment.wish.name, url: settings.feed.url),
+            interest: assignment.interest, sink: recorder, tap: recorder, logger: Logger(label: "feed"))
+        let running = Task { try await feed.run() }
+        recorder.onEnd { running.cancel() }
+        let timer = seconds.map { limit in
+            Task {
+                try await Task.sleep(for: .seconds(limit))
+                running.cancel()
+            }
+        }
+        defer { timer?.cancel() }
+        _ = try? await Interrupts.cancelling(running)
+        let recorded = try recorder.close()
+        guard recorded > 0 else {
+            unlink(file)
+            throw CommandFailure(.unavailable, "no frame came, as the log says why; \(file) is not kept")
+        }
+        print("recorded \(recorded) frames in \(file)")
     }
 }
 

@@ -6,7 +6,7 @@ import Upstream
 import Wire
 
 /// Prints what is known of each minute of some days.
-struct CoverageCommand: AsyncParsableCommand {
+struct CoverageCommand: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "coverage",
         abstract: "Show which minutes have a bar, no trade or a gap, and which nobody checked.",
@@ -32,48 +32,45 @@ struct CoverageCommand: AsyncParsableCommand {
     /// The database is asked about so many days at once: a week.
     private static let daysAtOnce = 5
 
-    func run() async throws {
-        try await reportingFailures {
-            let settings = try options.settings()
-            let now = WallClock.milliseconds()
-            guard let span = days.chosen(today: TradingDay(at: now)) else { return }
-            let wanted = try await symbols.chosen(settings).map { Set($0) }
-            let rows = ProgressLine(title: "reading", unit: "rows", total: 0, quietFor: .seconds(1))
-            let collected = wanted == nil ? await settings.namedSymbols() : []
-            var evidence = try CoverageEvidence(
-                directory: settings.dataDirectory, days: span, collected: collected
-            ) { read, total in
-                rows.update(done: Int(read), total: Int(total))
-                return true
-            }
-            if upstream, let configuration = try settings.upstream() {
-                let reader = UpstreamReader(configuration: configuration)
-                let asked = ProgressLine(title: "asking upstream", unit: "days", total: 0, quietFor: .seconds(1))
-                let work = Task<CoverageEvidence, any Error> { [evidence] in
-                    var evidence = evidence
-                    await evidence.add(from: reader, symbols: wanted) { done, total in
-                        asked.update(done: done, total: total)
-                        return Self.daysAtOnce
-                    }
-                    return evidence
-                }
-                evidence = try await Interrupts.cancelling(work)
-                await reader.disconnect()
-            }
-            let report = evidence.report(symbols: wanted, now: now)
-            if let problem = report.problem {
-                printError("edgetick: the database could not be asked: \(problem.escapingControls)")
-            }
-            if json {
-                print(WireJSON.text(of: CoverageJSON(report, by: by)))
-            } else {
-                printNow(Self.table(CoveragePeriod.periods(of: report.days, by: by)))
-                if let day = report.days.first, report.days.count == 1, !day.rows.isEmpty {
-                    printNow("\n" + Self.table(day))
-                }
-            }
-            if report.problem != nil { throw ExitCode(ExitStatus.unavailable.rawValue) }
+    func run(_ settings: Settings) async throws {
+        let now = WallClock.milliseconds()
+        guard let span = days.chosen(today: TradingDay(at: now)) else { return }
+        let wanted = try await symbols.chosen(settings).map { Set($0) }
+        let rows = ProgressLine(title: "reading", unit: "rows", total: 0, quietFor: .seconds(1))
+        let collected = wanted == nil ? await settings.namedSymbols() : []
+        var evidence = try CoverageEvidence(
+            directory: settings.dataDirectory, days: span, collected: collected
+        ) { read, total in
+            rows.update(done: Int(read), total: Int(total))
+            return true
         }
+        if upstream, let configuration = try settings.upstream() {
+            let reader = UpstreamReader(configuration: configuration)
+            let asked = ProgressLine(title: "asking upstream", unit: "days", total: 0, quietFor: .seconds(1))
+            let work = Task<CoverageEvidence, any Error> { [evidence] in
+                var evidence = evidence
+                await evidence.add(from: reader, symbols: wanted) { done, total in
+                    asked.update(done: done, total: total)
+                    return Self.daysAtOnce
+                }
+                return evidence
+            }
+            evidence = try await Interrupts.cancelling(work)
+            await reader.disconnect()
+        }
+        let report = evidence.report(symbols: wanted, now: now)
+        if let problem = report.problem {
+            printError("edgetick: the database could not be asked: \(problem.escapingControls)")
+        }
+        if json {
+            print(WireJSON.text(of: CoverageJSON(report, by: by)))
+        } else {
+            printNow(Self.table(CoveragePeriod.periods(of: report.days, by: by)))
+            if let day = report.days.first, report.days.count == 1, !day.rows.isEmpty {
+                printNow("\n" + Self.table(day))
+            }
+        }
+        if report.problem != nil { throw ExitCode(ExitStatus.unavailable.rawValue) }
     }
 
     static func table(_ periods: [CoveragePeriod]) -> String {

@@ -4,7 +4,7 @@ import MarketData
 import Store
 
 /// Takes refused rows out of the file.
-struct DeadLettersDiscard: AsyncParsableCommand {
+struct DeadLettersDiscard: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "discard", abstract: "Give refused rows up for good.",
         discussion: """
@@ -18,17 +18,14 @@ struct DeadLettersDiscard: AsyncParsableCommand {
     @OptionGroup var selection: DeadLetterSelection
     @Flag(help: "Do not ask.") var yes = false
 
-    func run() async throws {
-        try await reportingFailures {
-            let settings = try options.settings()
-            let letters = try selection.found(in: settings.dataDirectory)
-            guard !letters.isEmpty else { return printError("edgetick: there is no dead letter") }
-            guard try yes || Confirmation.isGiven("Discard \(letters.count.counted("row")) for good?") else {
-                return printError("edgetick: nothing was discarded")
-            }
-            try await settings.withBuffer { try await $0.discard(letters) }
-            for letter in letters { print(letter.row) }
-            printError("discarded \(letters.count.counted("row"))")
+    func run(_ settings: Settings) async throws {
+        let letters = try selection.found(in: settings.dataDirectory)
+        guard !letters.isEmpty else { return printError("edgetick: there is no dead letter") }
+        guard try yes || Confirmation.isGiven("Discard \(letters.count.counted("row")) for good?") else {
+            return printError("edgetick: nothing was discarded")
         }
+        try await settings.withBuffer { try await $0.discard(letters) }
+        for letter in letters { print(letter.row) }
+        printError("discarded \(letters.count.counted("row"))")
     }
 }

@@ -4,7 +4,7 @@ import Store
 import Wire
 
 /// Lists the rows that the database refused.
-struct DeadLettersList: AsyncParsableCommand {
+struct DeadLettersList: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "list",
         abstract: "List refused rows with the database's reason, newest first, and how many were refused alike.",
@@ -24,38 +24,35 @@ struct DeadLettersList: AsyncParsableCommand {
         guard limit > 0 else { throw ValidationError("--limit: allowed: a number from 1 on") }
     }
 
-    func run() async throws {
-        try await reportingFailures {
-            let settings = try options.settings()
-            let history = TickHistory(directory: settings.dataDirectory)
-            let letters = try history.deadLetters(of: stream.map(DeadLetterSelection.stream), limit: limit)
-            let groups = try history.deadLetterGroups()
-            if json {
-                let total = try BufferReport.read(directory: settings.dataDirectory).deadLetters
-                return print(WireJSON.text(of: DeadLettersJSON(letters, groups: groups, total: total)))
-            }
-            guard !letters.isEmpty else { return printError("edgetick: there is no dead letter") }
-            var table = TextTable([
-                ("LETTER", .left), ("REFUSED", .left), ("SYMBOL", .left), ("TIME", .left), ("SQLSTATE", .left),
-                ("REASON", .left),
-            ])
-            for letter in letters {
-                let event = letter.event
-                table.add([
-                    letter.name, WallClock.text(milliseconds: letter.time), event?.symbol.description ?? "?",
-                    event.map { WallClock.text(milliseconds: $0.time) } ?? "?", letter.sqlState, letter.reason,
-                ])
-            }
-            var alike = TextTable([
-                ("LETTERS", .right), ("STREAM", .left), ("SQLSTATE", .left), ("CONSTRAINT", .left), ("LAST", .left),
-            ])
-            for group in groups where stream.map({ $0 == group.stream.rawValue }) ?? true {
-                alike.add([
-                    group.count.grouped, group.stream.rawValue, group.sqlState, group.constraint ?? "-",
-                    WallClock.text(milliseconds: group.last),
-                ])
-            }
-            printNow(table.text + "\n" + alike.text)
+    func run(_ settings: Settings) async throws {
+        let history = TickHistory(directory: settings.dataDirectory)
+        let letters = try history.deadLetters(of: stream.map(DeadLetterSelection.stream), limit: limit)
+        let groups = try history.deadLetterGroups()
+        if json {
+            let total = try BufferReport.read(directory: settings.dataDirectory).deadLetters
+            return print(WireJSON.text(of: DeadLettersJSON(letters, groups: groups, total: total)))
         }
+        guard !letters.isEmpty else { return printError("edgetick: there is no dead letter") }
+        var table = TextTable([
+            ("LETTER", .left), ("REFUSED", .left), ("SYMBOL", .left), ("TIME", .left), ("SQLSTATE", .left),
+            ("REASON", .left),
+        ])
+        for letter in letters {
+            let event = letter.event
+            table.add([
+                letter.name, WallClock.text(milliseconds: letter.time), event?.symbol.description ?? "?",
+                event.map { WallClock.text(milliseconds: $0.time) } ?? "?", letter.sqlState, letter.reason,
+            ])
+        }
+        var alike = TextTable([
+            ("LETTERS", .right), ("STREAM", .left), ("SQLSTATE", .left), ("CONSTRAINT", .left), ("LAST", .left),
+        ])
+        for group in groups where stream.map({ $0 == group.stream.rawValue }) ?? true {
+            alike.add([
+                group.count.grouped, group.stream.rawValue, group.sqlState, group.constraint ?? "-",
+                WallClock.text(milliseconds: group.last),
+            ])
+        }
+        printNow(table.text + "\n" + alike.text)
     }
 }

@@ -6,7 +6,7 @@ import Upstream
 import Wire
 
 /// Sends refused rows once more.
-struct DeadLettersRetry: AsyncParsableCommand {
+struct DeadLettersRetry: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "retry", abstract: "Send refused rows to the database once more.",
         discussion: """
@@ -22,17 +22,16 @@ struct DeadLettersRetry: AsyncParsableCommand {
     @OptionGroup var selection: DeadLetterSelection
     @Flag(help: "Print JSON.") var json = false
 
-    func run() async throws {
-        try await reportingFailures {
-            let settings = try options.settings(needing: .database)
-            let letters = try selection.found(in: settings.dataDirectory)
-            guard !letters.isEmpty else { return printError("edgetick: there is no dead letter") }
-            let result = try await settings.withUploaders(settingAside: true) { buffer, uploaders in
-                try await DeadLetterRetry.run(
-                    letters, buffer: buffer, uploaders: uploaders, batchRows: settings.upload.batchRows)
-            }
-            try report(result)
+    var needs: Settings.Needs { .database }
+
+    func run(_ settings: Settings) async throws {
+        let letters = try selection.found(in: settings.dataDirectory)
+        guard !letters.isEmpty else { return printError("edgetick: there is no dead letter") }
+        let result = try await settings.withUploaders(settingAside: true) { buffer, uploaders in
+            try await DeadLetterRetry.run(
+                letters, buffer: buffer, uploaders: uploaders, batchRows: settings.upload.batchRows)
         }
+        try report(result)
     }
 
     private func report(_ result: DeadLetterRetry) throws {

@@ -6,7 +6,7 @@ import Upstream
 import Wire
 
 /// Shows the boxes that share a database.
-struct FleetCommand: AsyncParsableCommand {
+struct FleetCommand: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "fleet", abstract: "Show all boxes that share DATABASE_URI, the worst first.",
         discussion: """
@@ -32,26 +32,25 @@ struct FleetCommand: AsyncParsableCommand {
         guard forget == nil || !(check || watch || json) else { throw ValidationError("--forget goes alone.") }
     }
 
-    func run() async throws {
-        try await reportingFailures {
-            let settings = try options.settings(needing: .database)
-            guard let upstream = try settings.upstream() else { return }
-            let table = FleetTable(configuration: upstream)
-            if let forget { return try await remove(forget, from: table) }
-            guard !check else { return try await checkOnce(table) }
-            guard watch else { return printNow(try await page(table)) }
-            let isTerminal = isatty(STDOUT_FILENO) == 1
-            let first = try await page(table)
-            if isTerminal { TerminalScreen.enter() }
-            defer { if isTerminal { TerminalScreen.leave() } }
-            isTerminal ? TerminalScreen.draw(first) : printNow(first)
-            try await Interrupts.serving([
-                Repeating(interval: .seconds(2)) {
-                    let page = try await page(table)
-                    isTerminal ? TerminalScreen.draw(page) : printNow("\n" + page)
-                }
-            ])
-        }
+    var needs: Settings.Needs { .database }
+
+    func run(_ settings: Settings) async throws {
+        guard let upstream = try settings.upstream() else { return }
+        let table = FleetTable(configuration: upstream)
+        if let forget { return try await remove(forget, from: table) }
+        guard !check else { return try await checkOnce(table) }
+        guard watch else { return printNow(try await page(table)) }
+        let isTerminal = isatty(STDOUT_FILENO) == 1
+        let first = try await page(table)
+        if isTerminal { TerminalScreen.enter() }
+        defer { if isTerminal { TerminalScreen.leave() } }
+        isTerminal ? TerminalScreen.draw(first) : printNow(first)
+        try await Interrupts.serving([
+            Repeating(interval: .seconds(2)) {
+                let page = try await page(table)
+                isTerminal ? TerminalScreen.draw(page) : printNow("\n" + page)
+            }
+        ])
     }
 
     private func remove(_ id: String, from table: FleetTable) async throws {

@@ -6,7 +6,7 @@ import Store
 import Wire
 
 /// Lists the gaps and what became of them.
-struct GapsCommand: AsyncParsableCommand {
+struct GapsCommand: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "gaps", abstract: "List when events were missed, and what became of it.",
         discussion: """
@@ -31,30 +31,27 @@ struct GapsCommand: AsyncParsableCommand {
         guard limit > 0 else { throw ValidationError("--limit: allowed: a number from 1 on") }
     }
 
-    func run() async throws {
-        try await reportingFailures {
-            let settings = try options.settings()
-            let states = state.flatMap { GapState(rawValue: $0) }.map { [$0] } ?? Set(GapState.allCases)
-            let records = try GapLog.read(directory: settings.dataDirectory, states: states, limit: limit)
-            if json {
-                let total = try BufferReport.read(directory: settings.dataDirectory).gaps
-                return print(WireJSON.text(of: GapsJSON(records, total: total)))
-            }
-            guard !records.isEmpty else { return printError("edgetick: there is no \(state == nil ? "" : "such ")gap") }
-            var table = TextTable([
-                ("GAP", .right), ("STATE", .left), ("FROM", .left), ("TO", .left), ("CONNECTION", .left),
-                ("CAUSE", .left), ("EVENTS", .left), ("SYMBOLS", .left), ("DETAIL", .left),
-            ])
-            for record in records {
-                let gap = record.gap
-                table.add([
-                    "\(record.id)", record.state.rawValue, Self.time(gap.from), Self.end(of: gap), gap.connection,
-                    gap.cause.rawValue, gap.events.map(\.rawValue).joined(separator: ","),
-                    Self.symbols(gap.symbols), record.detail ?? "",
-                ])
-            }
-            printNow(table.text)
+    func run(_ settings: Settings) async throws {
+        let states = state.flatMap { GapState(rawValue: $0) }.map { [$0] } ?? Set(GapState.allCases)
+        let records = try GapLog.read(directory: settings.dataDirectory, states: states, limit: limit)
+        if json {
+            let total = try BufferReport.read(directory: settings.dataDirectory).gaps
+            return print(WireJSON.text(of: GapsJSON(records, total: total)))
         }
+        guard !records.isEmpty else { return printError("edgetick: there is no \(state == nil ? "" : "such ")gap") }
+        var table = TextTable([
+            ("GAP", .right), ("STATE", .left), ("FROM", .left), ("TO", .left), ("CONNECTION", .left),
+            ("CAUSE", .left), ("EVENTS", .left), ("SYMBOLS", .left), ("DETAIL", .left),
+        ])
+        for record in records {
+            let gap = record.gap
+            table.add([
+                "\(record.id)", record.state.rawValue, Self.time(gap.from), Self.end(of: gap), gap.connection,
+                gap.cause.rawValue, gap.events.map(\.rawValue).joined(separator: ","),
+                Self.symbols(gap.symbols), record.detail ?? "",
+            ])
+        }
+        printNow(table.text)
     }
 
     private static func symbols(_ symbols: [Symbol]) -> String {

@@ -6,7 +6,7 @@ import Universe
 import Wire
 
 /// Prints events of some symbols from the buffer's file.
-struct QueryCommand: AsyncParsableCommand {
+struct QueryCommand: ConfiguredCommand {
     /// How events are printed.
     enum Format: String, CaseIterable, ExpressibleByArgument {
         case table
@@ -60,36 +60,33 @@ struct QueryCommand: AsyncParsableCommand {
         }
     }
 
-    func run() async throws {
-        try await reportingFailures {
-            let settings = try options.settings()
-            let now = WallClock.milliseconds()
-            let span = (
-                from: from.flatMap { MomentText.milliseconds($0, now: now) },
-                to: to.flatMap { MomentText.milliseconds($0, now: now) }
-            )
-            let wanted = try await symbols.chosen(settings) ?? []
-            let history = TickHistory(directory: settings.dataDirectory)
-            let isEmpty: Bool
-            // From where on whoever reads the answer takes it for all that there is.
-            var first = span.from
-            if stream == .bars {
-                let rollUp = every.flatMap { BarRollUp.Length($0) }.map { BarRollUp(to: $0) }
-                let whole = rollUp?.whole(from: span.from, to: span.to) ?? span
-                let found = try printBars(of: wanted, history, whole.from, whole.to, rollUp)
-                isEmpty = found == nil
-                first = rollUp == nil ? first : found
-            } else {
-                isEmpty = try printEvents(of: wanted, history, span.from, span.to)
-            }
-            if let first, let heldSince = try history.heldSince(stream), first < heldSince {
-                printError(
-                    "edgetick: warning: the local file has let the earliest of these \(stream.rawValue) go after their upload: "
-                        + "edgetick export --source upstream has all")
-            }
-            let names = DisplayText.list(wanted.map(\.description), showing: 3)
-            if isEmpty { printError("edgetick: the buffer has no such \(stream.rawValue) of \(names)") }
+    func run(_ settings: Settings) async throws {
+        let now = WallClock.milliseconds()
+        let span = (
+            from: from.flatMap { MomentText.milliseconds($0, now: now) },
+            to: to.flatMap { MomentText.milliseconds($0, now: now) }
+        )
+        let wanted = try await symbols.chosen(settings) ?? []
+        let history = TickHistory(directory: settings.dataDirectory)
+        let isEmpty: Bool
+        // From where on whoever reads the answer takes it for all that there is.
+        var first = span.from
+        if stream == .bars {
+            let rollUp = every.flatMap { BarRollUp.Length($0) }.map { BarRollUp(to: $0) }
+            let whole = rollUp?.whole(from: span.from, to: span.to) ?? span
+            let found = try printBars(of: wanted, history, whole.from, whole.to, rollUp)
+            isEmpty = found == nil
+            first = rollUp == nil ? first : found
+        } else {
+            isEmpty = try printEvents(of: wanted, history, span.from, span.to)
         }
+        if let first, let heldSince = try history.heldSince(stream), first < heldSince {
+            printError(
+                "edgetick: warning: the local file has let the earliest of these \(stream.rawValue) go after their upload: "
+                    + "edgetick export --source upstream has all")
+        }
+        let names = DisplayText.list(wanted.map(\.description), showing: 3)
+        if isEmpty { printError("edgetick: the buffer has no such \(stream.rawValue) of \(names)") }
     }
 
     /// Shows how far a long reading is.

@@ -10,7 +10,7 @@ import Upstream
 import Wire
 
 /// Compares a day's minute bars with the tape, and corrects them.
-struct ReconcileCommand: AsyncParsableCommand {
+struct ReconcileCommand: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "reconcile", abstract: "Compare a day's minute bars with the tape, and correct them.",
         discussion: """
@@ -60,23 +60,22 @@ struct ReconcileCommand: AsyncParsableCommand {
                     + "\(TradingDay.lastFinal(at: now))")
     }
 
-    func run() async throws {
-        try await reportingFailures {
-            let settings = try options.settings(needing: fromFile == nil ? .feed : [])
-            let day = self.day ?? TradingDay.lastFinal(at: WallClock.milliseconds())
-            let upstream = try settings.upstream()
-            let client = fromFile == nil ? try settings.aggregatesClient() : nil
-            let advice = "it does this by itself at RECONCILE_AT; or stop it, do this, and start it again"
-            try await closing({ await client?.shutdown() }) {
-                try await settings.withBuffer(heldAdvice: advice) { buffer in
-                    let uploader = upstream.map {
-                        Uploader(configuration: $0, bufferID: buffer.id, logger: Logger(label: "upload"))
-                    }
-                    try await closing({ await uploader?.disconnect() }) {
-                        let reconciler = reconciler(settings, client, buffer, uploader)
-                        let list = try await chosen(settings, day) { try await reconciler.everySymbol(of: day) }
-                        try await compare(reconciler, day, list)
-                    }
+    var needs: Settings.Needs { fromFile == nil ? .feed : [] }
+
+    func run(_ settings: Settings) async throws {
+        let day = self.day ?? TradingDay.lastFinal(at: WallClock.milliseconds())
+        let upstream = try settings.upstream()
+        let client = fromFile == nil ? try settings.aggregatesClient() : nil
+        let advice = "it does this by itself at RECONCILE_AT; or stop it, do this, and start it again"
+        try await closing({ await client?.shutdown() }) {
+            try await settings.withBuffer(heldAdvice: advice) { buffer in
+                let uploader = upstream.map {
+                    Uploader(configuration: $0, bufferID: buffer.id, logger: Logger(label: "upload"))
+                }
+                try await closing({ await uploader?.disconnect() }) {
+                    let reconciler = reconciler(settings, client, buffer, uploader)
+                    let list = try await chosen(settings, day) { try await reconciler.everySymbol(of: day) }
+                    try await compare(reconciler, day, list)
                 }
             }
         }

@@ -5,7 +5,7 @@ import Store
 import Wire
 
 /// Makes a fresh file of what can be read in a damaged one.
-struct RepairCommand: AsyncParsableCommand {
+struct RepairCommand: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "repair",
         abstract: "Save what can be read of a damaged file into a fresh one; the old one is kept.",
@@ -35,32 +35,29 @@ struct RepairCommand: AsyncParsableCommand {
         if let id, UUID(uuidString: id) == nil { throw ValidationError("--id: allowed: a UUID") }
     }
 
-    func run() async throws {
-        try await reportingFailures {
-            let settings = try options.settings()
-            var choices = FileRepair.Options()
-            choices.isDryRun = dryRun
-            choices.isForced = force
-            choices.id = id
-            choices.sendsAgain = sendAgain
-            choices.events = settings.feed.events
-            var reports: [RepairReport] = []
-            for (path, kind) in try targets(settings) {
-                let progress = ProgressLine(
-                    title: "reading \(kind.name)", unit: "pages", total: 0, quietFor: .seconds(1))
-                reports.append(
-                    try FileRepair.repair(path, as: kind, options: choices) { done, total in
-                        progress.update(done: done, total: total)
-                    })
-            }
-            if json {
-                print(WireJSON.text(of: reports.map(RepairJSON.init)))
-            } else {
-                for report in reports { printNow(Self.page(report)) }
-            }
-            if reports.contains(where: { $0.outcome == .identityLost || $0.outcome == .hopeless }) {
-                throw ExitCode(ExitStatus.badData.rawValue)
-            }
+    func run(_ settings: Settings) async throws {
+        var choices = FileRepair.Options()
+        choices.isDryRun = dryRun
+        choices.isForced = force
+        choices.id = id
+        choices.sendsAgain = sendAgain
+        choices.events = settings.feed.events
+        var reports: [RepairReport] = []
+        for (path, kind) in try targets(settings) {
+            let progress = ProgressLine(
+                title: "reading \(kind.name)", unit: "pages", total: 0, quietFor: .seconds(1))
+            reports.append(
+                try FileRepair.repair(path, as: kind, options: choices) { done, total in
+                    progress.update(done: done, total: total)
+                })
+        }
+        if json {
+            print(WireJSON.text(of: reports.map(RepairJSON.init)))
+        } else {
+            for report in reports { printNow(Self.page(report)) }
+        }
+        if reports.contains(where: { $0.outcome == .identityLost || $0.outcome == .hopeless }) {
+            throw ExitCode(ExitStatus.badData.rawValue)
         }
     }
 

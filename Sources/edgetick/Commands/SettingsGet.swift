@@ -5,7 +5,7 @@ import Universe
 import Wire
 
 /// Prints one of the mirror's cache entries.
-struct SettingsGet: AsyncParsableCommand {
+struct SettingsGet: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "get", abstract: "Print the value of one setting.",
         discussion: """
@@ -20,29 +20,26 @@ struct SettingsGet: AsyncParsableCommand {
     @Argument(help: "The key.") var key: String?
     @Flag(help: "Print JSON with type, name, key and time.") var json = false
 
-    func run() async throws {
-        try await reportingFailures {
-            let settings = try options.settings()
-            let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
-            let environment = settings.universe.environment.rawValue
-            if CacheEntryRecord.legacyTypes.contains(type) {
-                return try printLegacy(mirror, environment)
-            }
-            let ofType = try mirror.entries(environment: environment, type: type)
-            let found = ofType.filter { $0.name == name && (key == nil || $0.key == key) }
-            guard !found.isEmpty else {
-                let near = NearestNames.nearest(to: name, among: ofType.map(\.name))
-                throw CommandFailure(
-                    .badData,
-                    "there is no setting \(([type, name] + (key.map { [$0] } ?? [])).joined(separator: " ")) in "
-                        + "environment \(environment)"
-                        + (near.isEmpty ? "" : ": did you mean \(near.joined(separator: ", "))?"))
-            }
-            if json { return print(WireJSON.text(of: found.map(CacheEntryJSON.init))) }
-            for entry in found {
-                let value = (entry.value ?? "").escapingControls
-                print(key == nil && found.count > 1 ? "\(entry.key.escapingControls)\t\(value)" : value)
-            }
+    func run(_ settings: Settings) async throws {
+        let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
+        let environment = settings.universe.environment.rawValue
+        if CacheEntryRecord.legacyTypes.contains(type) {
+            return try printLegacy(mirror, environment)
+        }
+        let ofType = try mirror.entries(environment: environment, type: type)
+        let found = ofType.filter { $0.name == name && (key == nil || $0.key == key) }
+        guard !found.isEmpty else {
+            let near = NearestNames.nearest(to: name, among: ofType.map(\.name))
+            throw CommandFailure(
+                .badData,
+                "there is no setting \(([type, name] + (key.map { [$0] } ?? [])).joined(separator: " ")) in "
+                    + "environment \(environment)"
+                    + (near.isEmpty ? "" : ": did you mean \(near.joined(separator: ", "))?"))
+        }
+        if json { return print(WireJSON.text(of: found.map(CacheEntryJSON.init))) }
+        for entry in found {
+            let value = (entry.value ?? "").escapingControls
+            print(key == nil && found.count > 1 ? "\(entry.key.escapingControls)\t\(value)" : value)
         }
     }
 

@@ -48,3 +48,21 @@ struct SettingsOptions: ParsableArguments {
         var description: String { text }
     }
 }
+
+/// A command that works as the settings say.
+protocol ConfiguredCommand: AsyncParsableCommand {
+    var options: SettingsOptions { get }
+
+    /// What must be set for it.
+    var needs: Settings.Needs { get }
+
+    func run(_ settings: Settings) async throws
+}
+
+extension ConfiguredCommand {
+    var needs: Settings.Needs { [] }
+
+    func run() async throws {
+        try await reportingFailures { try await run(try options.settings(needing: needs)) }
+    }
+}

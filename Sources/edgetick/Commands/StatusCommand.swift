@@ -8,7 +8,7 @@ import Store
 import Wire
 
 /// Shows the state of the collector: as the running one says itself, else as its files say.
-struct StatusCommand: AsyncParsableCommand {
+struct StatusCommand: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "status", abstract: "Show the state of the collector: connections, buffer, upload, losses.",
         discussion: """
@@ -57,28 +57,25 @@ struct StatusCommand: AsyncParsableCommand {
         guard !check || !watch else { throw ValidationError("--check and --watch don't go together.") }
     }
 
-    func run() async throws {
-        try await reportingFailures {
-            let settings = try options.settings()
-            guard !check else { return try await checkOnce(settings) }
-            guard watch else { return try await show(settings) }
-            guard isatty(STDOUT_FILENO) == 1 else {
-                try await show(settings)
-                return try await Interrupts.serving([
-                    Repeating(interval: .seconds(2)) {
-                        printNow("\n")
-                        try await show(settings)
-                    }
-                ])
-            }
-            let first = try await screen(settings)
-            TerminalScreen.enter()
-            defer { TerminalScreen.leave() }
-            TerminalScreen.draw(first)
-            try await Interrupts.serving([
-                Repeating(interval: .seconds(2)) { TerminalScreen.draw(try await screen(settings)) }
+    func run(_ settings: Settings) async throws {
+        guard !check else { return try await checkOnce(settings) }
+        guard watch else { return try await show(settings) }
+        guard isatty(STDOUT_FILENO) == 1 else {
+            try await show(settings)
+            return try await Interrupts.serving([
+                Repeating(interval: .seconds(2)) {
+                    printNow("\n")
+                    try await show(settings)
+                }
             ])
         }
+        let first = try await screen(settings)
+        TerminalScreen.enter()
+        defer { TerminalScreen.leave() }
+        TerminalScreen.draw(first)
+        try await Interrupts.serving([
+            Repeating(interval: .seconds(2)) { TerminalScreen.draw(try await screen(settings)) }
+        ])
     }
 
     /// All of what is shown, as one page.

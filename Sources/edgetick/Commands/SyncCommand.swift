@@ -8,7 +8,7 @@ import Upstream
 import Wire
 
 /// Pushes what is buffered, once.
-struct SyncCommand: AsyncParsableCommand {
+struct SyncCommand: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "sync", abstract: "Upload what is buffered, then exit.",
         discussion: """
@@ -48,17 +48,16 @@ struct SyncCommand: AsyncParsableCommand {
         if !again, stream != nil { throw ValidationError("--stream goes with --again") }
     }
 
-    func run() async throws {
-        try await reportingFailures {
-            let settings = try options.settings(needing: .database)
-            if dryRun { return try describe(settings) }
-            let advice = "it uploads by itself: edgetick status shows how far, and Push now on its page begins at once"
-            try await settings.withUploaders(settingAside: setAside, heldAdvice: advice) { buffer, uploaders in
-                if watch {
-                    try await Self.watch(settings, buffer, uploaders)
-                } else {
-                    try await once(settings, buffer, uploaders)
-                }
+    var needs: Settings.Needs { .database }
+
+    func run(_ settings: Settings) async throws {
+        if dryRun { return try describe(settings) }
+        let advice = "it uploads by itself: edgetick status shows how far, and Push now on its page begins at once"
+        try await settings.withUploaders(settingAside: setAside, heldAdvice: advice) { buffer, uploaders in
+            if watch {
+                try await Self.watch(settings, buffer, uploaders)
+            } else {
+                try await once(settings, buffer, uploaders)
             }
         }
     }

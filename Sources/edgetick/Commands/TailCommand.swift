@@ -4,7 +4,7 @@ import MarketData
 import Store
 
 /// Prints events as they become durable.
-struct TailCommand: AsyncParsableCommand {
+struct TailCommand: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "tail", abstract: "Print events as they become durable, until Ctrl-C.",
         discussion: """
@@ -26,19 +26,16 @@ struct TailCommand: AsyncParsableCommand {
         }
     }
 
-    func run() async throws {
-        try await reportingFailures {
-            let settings = try options.settings()
-            let history = TickHistory(directory: settings.dataDirectory)
-            let kinds = Set(kind.compactMap { EventKind(rawValue: $0.uppercased()) })
-            let wanted = Set(try await symbols.chosen(settings) ?? [])
-            let follower = Follower(
-                history: history, kinds: kinds.isEmpty ? Set(EventKind.allCases) : kinds, symbols: wanted, isJSON: json)
-            try follower.begin()
-            try await Interrupts.serving([
-                Repeating(interval: .milliseconds(200)) { try follower.printNew() }
-            ])
-        }
+    func run(_ settings: Settings) async throws {
+        let history = TickHistory(directory: settings.dataDirectory)
+        let kinds = Set(kind.compactMap { EventKind(rawValue: $0.uppercased()) })
+        let wanted = Set(try await symbols.chosen(settings) ?? [])
+        let follower = Follower(
+            history: history, kinds: kinds.isEmpty ? Set(EventKind.allCases) : kinds, symbols: wanted, isJSON: json)
+        try follower.begin()
+        try await Interrupts.serving([
+            Repeating(interval: .milliseconds(200)) { try follower.printNew() }
+        ])
     }
 }
 

@@ -6,7 +6,7 @@ import Store
 import Universe
 
 /// Writes the whole mirror, or one group, for a backup or another program.
-struct UniverseExport: AsyncParsableCommand {
+struct UniverseExport: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "export", abstract: "Write the whole mirror as a backup, or one group as CSV.",
         discussion: """
@@ -24,30 +24,27 @@ struct UniverseExport: AsyncParsableCommand {
     @Option(help: "The file or directory to write; standard output when not given.", completion: .file())
     var output: String?
 
-    func run() async throws {
-        try await reportingFailures {
-            let settings = try options.settings()
-            let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
-            if let name {
-                let group = try mirror.group(named: name, type: type, settings)
-                return try write(UniverseArchive.list(of: group.record))
-            }
-            let contents = try mirror.contents()
-            switch format.lowercased() {
-            case "json": try write(try UniverseArchive.json(contents))
-            case "csv":
-                guard let output else {
-                    throw CommandFailure(.usage, "--format csv writes several files: name a directory with --output")
-                }
-                try Self.makeDirectory(output)
-                for file in UniverseArchive.csv(contents) { try Self.write(file.bytes, to: "\(output)/\(file.name)") }
-            default: throw CommandFailure(.usage, "--format \(format): use json or csv")
-            }
-            let memberships = contents.groups.reduce(0) { $0 + $1.record.members.count }
-            printError(
-                "\(contents.groups.count.counted("group")), \(memberships.counted("membership")), \(contents.entries.count.counted("setting"))"
-                    + (output.map { " → \($0)" } ?? ""))
+    func run(_ settings: Settings) async throws {
+        let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
+        if let name {
+            let group = try mirror.group(named: name, type: type, settings)
+            return try write(UniverseArchive.list(of: group.record))
         }
+        let contents = try mirror.contents()
+        switch format.lowercased() {
+        case "json": try write(try UniverseArchive.json(contents))
+        case "csv":
+            guard let output else {
+                throw CommandFailure(.usage, "--format csv writes several files: name a directory with --output")
+            }
+            try Self.makeDirectory(output)
+            for file in UniverseArchive.csv(contents) { try Self.write(file.bytes, to: "\(output)/\(file.name)") }
+        default: throw CommandFailure(.usage, "--format \(format): use json or csv")
+        }
+        let memberships = contents.groups.reduce(0) { $0 + $1.record.members.count }
+        printError(
+            "\(contents.groups.count.counted("group")), \(memberships.counted("membership")), \(contents.entries.count.counted("setting"))"
+                + (output.map { " → \($0)" } ?? ""))
     }
 
     private func write(_ bytes: [UInt8]) throws {

@@ -7,7 +7,7 @@ import Universe
 import Wire
 
 /// Reads lists of symbols, fund holdings and backups into the mirror.
-struct UniverseImport: AsyncParsableCommand {
+struct UniverseImport: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "import", abstract: "Make or replace groups from files of symbols or fund holdings.",
         discussion: """
@@ -46,39 +46,36 @@ struct UniverseImport: AsyncParsableCommand {
     @Flag(help: "Say what would change and change nothing.") var dryRun = false
     @Flag(help: "Print JSON.") var json = false
 
-    func run() async throws {
-        try await reportingFailures {
-            let settings = try options.settings()
-            let importing = try importOptions(settings)
-            guard !files.isEmpty || sectorEtfs else {
-                throw CommandFailure(.usage, "name a file or a directory to import, or use --sector-etfs")
-            }
-            let input = try UniverseFiles(files)
-            if case .backup(let contents) = input {
-                return try restore(contents, settings)
-            }
-            guard case .lists(let lists) = input else { return }
-            if name != nil, lists.count > 1 {
-                throw CommandFailure(.usage, "--name is for one file; \(lists.count) are given")
-            }
-            let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
-            if let name = mirror.setAside { printError("edgetick: a damaged universe.sqlite was set aside as \(name)") }
-            let importer = UniverseImporter(mirror: mirror)
-            let progress = ProgressLine(title: "importing", unit: "files", total: lists.count, quietFor: .seconds(2))
-            let reports =
-                lists.isEmpty ? [] : try importer.run(lists, importing) { progress.update(done: $0) }
-            progress.finish(done: lists.count)
-            let derived =
-                sectorEtfs
-                ? try importer.deriveSectors(environment: importing.environment, force: force, isDryRun: dryRun) : nil
-            let coverage =
-                sectors && !dryRun && !sectorEtfs
-                ? SectorDerivation.coverage(of: try mirror.contents().groups, environment: importing.environment)
-                : derived?.coverage
-            try tell(reports, derived, coverage)
-            let statuses = reports.map(\.outcome)
-            if statuses.contains(where: { $0.isFault }) { throw ExitCode(ExitStatus.badData.rawValue) }
+    func run(_ settings: Settings) async throws {
+        let importing = try importOptions(settings)
+        guard !files.isEmpty || sectorEtfs else {
+            throw CommandFailure(.usage, "name a file or a directory to import, or use --sector-etfs")
         }
+        let input = try UniverseFiles(files)
+        if case .backup(let contents) = input {
+            return try restore(contents, settings)
+        }
+        guard case .lists(let lists) = input else { return }
+        if name != nil, lists.count > 1 {
+            throw CommandFailure(.usage, "--name is for one file; \(lists.count) are given")
+        }
+        let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
+        if let name = mirror.setAside { printError("edgetick: a damaged universe.sqlite was set aside as \(name)") }
+        let importer = UniverseImporter(mirror: mirror)
+        let progress = ProgressLine(title: "importing", unit: "files", total: lists.count, quietFor: .seconds(2))
+        let reports =
+            lists.isEmpty ? [] : try importer.run(lists, importing) { progress.update(done: $0) }
+        progress.finish(done: lists.count)
+        let derived =
+            sectorEtfs
+            ? try importer.deriveSectors(environment: importing.environment, force: force, isDryRun: dryRun) : nil
+        let coverage =
+            sectors && !dryRun && !sectorEtfs
+            ? SectorDerivation.coverage(of: try mirror.contents().groups, environment: importing.environment)
+            : derived?.coverage
+        try tell(reports, derived, coverage)
+        let statuses = reports.map(\.outcome)
+        if statuses.contains(where: { $0.isFault }) { throw ExitCode(ExitStatus.badData.rawValue) }
     }
 
     private func importOptions(_ settings: Settings) throws -> UniverseImporter.Options {

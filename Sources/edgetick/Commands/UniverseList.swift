@@ -4,7 +4,7 @@ import Store
 import Wire
 
 /// Lists the groups of the mirror.
-struct UniverseList: AsyncParsableCommand {
+struct UniverseList: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "List the groups.",
         discussion: "Example: edgetick universe list --json")
@@ -14,30 +14,27 @@ struct UniverseList: AsyncParsableCommand {
     @Option(help: "Only groups of this type: UNIVERSE, ETF, THEME, SECTOR, SEGMENT or CUSTOM.") var type: String?
     @Flag(help: "Groups of every environment, not just of ENVIRONMENT.") var all = false
 
-    func run() async throws {
-        try await reportingFailures {
-            let settings = try options.settings()
-            let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
-            let type = try type.map { try GroupType(argument: $0) }
-            let groups = try mirror.groups(environment: all ? nil : settings.universe.environment.rawValue)
-                .filter { type == nil || $0.type == type }
-            if json { return print(WireJSON.text(of: GroupsJSON(groups))) }
-            guard !groups.isEmpty else {
-                return printError(
-                    "No such groups in \(settings.dataDirectory). Import one: edgetick universe import FILE.csv --name NAME"
-                )
-            }
-            var table = TextTable([
-                ("NAME", .left), ("TYPE", .left), ("ENVIRONMENT", .left), ("MEMBERS", .right), ("ORIGIN", .left),
-                ("DESCRIPTION", .left),
-            ])
-            for group in groups {
-                table.add([
-                    group.name, group.type.rawValue, group.environment, group.memberCount.grouped,
-                    group.origin.rawValue, group.description ?? "",
-                ])
-            }
-            printNow(table.text)
+    func run(_ settings: Settings) async throws {
+        let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
+        let type = try type.map { try GroupType(argument: $0) }
+        let groups = try mirror.groups(environment: all ? nil : settings.universe.environment.rawValue)
+            .filter { type == nil || $0.type == type }
+        if json { return print(WireJSON.text(of: GroupsJSON(groups))) }
+        guard !groups.isEmpty else {
+            return printError(
+                "No such groups in \(settings.dataDirectory). Import one: edgetick universe import FILE.csv --name NAME"
+            )
         }
+        var table = TextTable([
+            ("NAME", .left), ("TYPE", .left), ("ENVIRONMENT", .left), ("MEMBERS", .right), ("ORIGIN", .left),
+            ("DESCRIPTION", .left),
+        ])
+        for group in groups {
+            table.add([
+                group.name, group.type.rawValue, group.environment, group.memberCount.grouped,
+                group.origin.rawValue, group.description ?? "",
+            ])
+        }
+        printNow(table.text)
     }
 }

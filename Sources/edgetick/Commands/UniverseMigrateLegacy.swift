@@ -6,7 +6,7 @@ import Upstream
 import Wire
 
 /// Makes groups of the lists of stocks that older set-ups keep in `cache_entries`.
-struct UniverseMigrateLegacy: AsyncParsableCommand {
+struct UniverseMigrateLegacy: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "migrate-legacy", abstract: "Make groups of the stock lists in cache_entries.",
         discussion: """
@@ -24,26 +24,25 @@ struct UniverseMigrateLegacy: AsyncParsableCommand {
     @Flag(help: "Overwrite groups of the same name that no migration made.") var force = false
     @Flag(help: "Print JSON.") var json = false
 
-    func run() async throws {
-        try await reportingFailures {
-            let settings = try options.settings(needing: .database)
-            guard let upstream = try settings.upstream() else { return }
-            let snapshot = try await UniversePull.read(UniverseSource(configuration: upstream))
-            let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
-            let migration = LegacyMigration(
-                entries: snapshot.legacy, existing: try mirror.contents().groups, force: force)
-            if !dryRun { try mirror.apply(migration.changes) }
-            if json {
-                print(WireJSON.text(of: migration.rows.map(LegacyListJSON.init)))
-            } else {
-                for row in migration.rows { tell(row) }
-                let made = migration.changes.count
-                print(
-                    "\(made.counted("group")) \(dryRun ? "would be " : "")written from \(migration.rows.count.counted("row"))"
-                )
-            }
-            if migration.rows.contains(where: { $0.fault != nil }) { throw ExitCode(ExitStatus.badData.rawValue) }
+    var needs: Settings.Needs { .database }
+
+    func run(_ settings: Settings) async throws {
+        guard let upstream = try settings.upstream() else { return }
+        let snapshot = try await UniversePull.read(UniverseSource(configuration: upstream))
+        let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
+        let migration = LegacyMigration(
+            entries: snapshot.legacy, existing: try mirror.contents().groups, force: force)
+        if !dryRun { try mirror.apply(migration.changes) }
+        if json {
+            print(WireJSON.text(of: migration.rows.map(LegacyListJSON.init)))
+        } else {
+            for row in migration.rows { tell(row) }
+            let made = migration.changes.count
+            print(
+                "\(made.counted("group")) \(dryRun ? "would be " : "")written from \(migration.rows.count.counted("row"))"
+            )
         }
+        if migration.rows.contains(where: { $0.fault != nil }) { throw ExitCode(ExitStatus.badData.rawValue) }
     }
 
     private func tell(_ row: LegacyMigration.Row) {

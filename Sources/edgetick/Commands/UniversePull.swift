@@ -6,7 +6,7 @@ import Upstream
 import Wire
 
 /// Brings the database's groups into the mirror.
-struct UniversePull: AsyncParsableCommand {
+struct UniversePull: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "pull", abstract: "Make the mirror equal to the groups in DATABASE_URI.",
         discussion: """
@@ -22,27 +22,26 @@ struct UniversePull: AsyncParsableCommand {
     @Flag(help: "Let the mirror be emptied or more than halved.") var force = false
     @Flag(help: "Print JSON.") var json = false
 
-    func run() async throws {
-        try await reportingFailures {
-            let settings = try options.settings(needing: .database)
-            guard let upstream = try settings.upstream() else { return }
-            let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
-            let snapshot: UniverseSnapshot
-            do {
-                snapshot = try await Self.read(UniverseSource(configuration: upstream))
-            } catch let error as UpstreamError {
-                printError("edgetick: \(Self.age(of: mirror))")
-                throw error
-            }
-            for remark in snapshot.remarks { printError("edgetick: \(remark)".escapingControls) }
-            let outcome = try mirror.replacePulled(with: snapshot.records, source: snapshot.source, force: force)
-            if case .refused(let text) = outcome {
-                throw CommandFailure(
-                    .badData, "nothing was pulled: \(text); look at the database, or add --force if that is right",
-                    Self.age(of: mirror))
-            }
-            try tell(outcome, snapshot)
+    var needs: Settings.Needs { .database }
+
+    func run(_ settings: Settings) async throws {
+        guard let upstream = try settings.upstream() else { return }
+        let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
+        let snapshot: UniverseSnapshot
+        do {
+            snapshot = try await Self.read(UniverseSource(configuration: upstream))
+        } catch let error as UpstreamError {
+            printError("edgetick: \(Self.age(of: mirror))")
+            throw error
         }
+        for remark in snapshot.remarks { printError("edgetick: \(remark)".escapingControls) }
+        let outcome = try mirror.replacePulled(with: snapshot.records, source: snapshot.source, force: force)
+        if case .refused(let text) = outcome {
+            throw CommandFailure(
+                .badData, "nothing was pulled: \(text); look at the database, or add --force if that is right",
+                Self.age(of: mirror))
+        }
+        try tell(outcome, snapshot)
     }
 
     static func read(_ source: UniverseSource) async throws -> UniverseSnapshot {

@@ -6,7 +6,7 @@ import Upstream
 import Wire
 
 /// Writes local groups into the database.
-struct UniversePushCommand: AsyncParsableCommand {
+struct UniversePushCommand: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "push", abstract: "Write local groups into DATABASE_URI.",
         discussion: """
@@ -27,35 +27,34 @@ struct UniversePushCommand: AsyncParsableCommand {
     @Flag(help: "Let the next pull keep the groups up to date.") var handOver = false
     @Flag(help: "Print JSON.") var json = false
 
-    func run() async throws {
-        try await reportingFailures {
-            let settings = try options.settings(needing: .database)
-            guard let upstream = try settings.upstream() else { return }
-            let mirror = try UniverseMirror.open(
-                directory: settings.dataDirectory, access: handOver ? .readWrite : .readOnly)
-            let groups = try chosen(try mirror.contents().groups, settings)
-            guard !groups.isEmpty else {
-                if json { return print(WireJSON.text(of: [PushJSON]())) }
-                return printError("edgetick: there is no local group to push")
-            }
-            let push = UniversePush(configuration: upstream)
-            let plan: PushPlan
-            if dryRun {
-                plan = try await Interrupts.cancelling(Task { try await push.plan(groups) })
-            } else {
-                let progress = ProgressLine(
-                    title: "pushing", unit: "groups", total: groups.count, quietFor: .seconds(2))
-                let force = force
-                plan = try await Interrupts.cancelling(
-                    Task { try await push.push(groups, force: force) { done, _ in progress.update(done: done) } })
-                progress.finish(done: groups.count)
-                if handOver {
-                    try mirror.markPulled(plan.groups.filter { $0.failure == nil }.map(\.identity))
-                }
-            }
-            try tell(plan)
-            if !plan.failed.isEmpty { throw ExitCode(ExitStatus.badData.rawValue) }
+    var needs: Settings.Needs { .database }
+
+    func run(_ settings: Settings) async throws {
+        guard let upstream = try settings.upstream() else { return }
+        let mirror = try UniverseMirror.open(
+            directory: settings.dataDirectory, access: handOver ? .readWrite : .readOnly)
+        let groups = try chosen(try mirror.contents().groups, settings)
+        guard !groups.isEmpty else {
+            if json { return print(WireJSON.text(of: [PushJSON]())) }
+            return printError("edgetick: there is no local group to push")
         }
+        let push = UniversePush(configuration: upstream)
+        let plan: PushPlan
+        if dryRun {
+            plan = try await Interrupts.cancelling(Task { try await push.plan(groups) })
+        } else {
+            let progress = ProgressLine(
+                title: "pushing", unit: "groups", total: groups.count, quietFor: .seconds(2))
+            let force = force
+            plan = try await Interrupts.cancelling(
+                Task { try await push.push(groups, force: force) { done, _ in progress.update(done: done) } })
+            progress.finish(done: groups.count)
+            if handOver {
+                try mirror.markPulled(plan.groups.filter { $0.failure == nil }.map(\.identity))
+            }
+        }
+        try tell(plan)
+        if !plan.failed.isEmpty { throw ExitCode(ExitStatus.badData.rawValue) }
     }
 
     private func chosen(_ groups: [MirrorContents.Group], _ settings: Settings) throws -> [GroupRecord] {

@@ -5,7 +5,7 @@ import Universe
 import Wire
 
 /// Takes a local group away.
-struct UniverseRemove: AsyncParsableCommand {
+struct UniverseRemove: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "remove", abstract: "Remove a group that was made here.",
         discussion: """
@@ -21,21 +21,18 @@ struct UniverseRemove: AsyncParsableCommand {
     var type: String?
     @Flag(help: "Print JSON.") var json = false
 
-    func run() async throws {
-        try await reportingFailures {
-            let settings = try options.settings()
-            let group = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
-                .group(named: name, type: type, settings)
-            let identity = group.record.identity
-            guard group.origin == .local else {
-                throw CommandFailure(
-                    .badData,
-                    "\(identity.text) came from the database, and the next pull would bring it again: remove it there")
-            }
-            try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite).removeGroups([identity])
-            let answer = RemovedGroupJSON(group.record)
-            if json { return print(WireJSON.text(of: answer)) }
-            print("removed \(identity.text), \(answer.members.counted("member"))".escapingControls)
+    func run(_ settings: Settings) async throws {
+        let group = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
+            .group(named: name, type: type, settings)
+        let identity = group.record.identity
+        guard group.origin == .local else {
+            throw CommandFailure(
+                .badData,
+                "\(identity.text) came from the database, and the next pull would bring it again: remove it there")
         }
+        try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite).removeGroups([identity])
+        let answer = RemovedGroupJSON(group.record)
+        if json { return print(WireJSON.text(of: answer)) }
+        print("removed \(identity.text), \(answer.members.counted("member"))".escapingControls)
     }
 }

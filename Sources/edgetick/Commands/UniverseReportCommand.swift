@@ -5,7 +5,7 @@ import Universe
 import Wire
 
 /// Reports what the mirror holds.
-struct UniverseReportCommand: AsyncParsableCommand {
+struct UniverseReportCommand: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "report", abstract: "Report groups, what they share, sectors and the age of the mirror.",
         discussion: """
@@ -17,17 +17,14 @@ struct UniverseReportCommand: AsyncParsableCommand {
     @Flag(help: "Print Markdown.") var markdown = false
     @Flag(help: "Print JSON.") var json = false
 
-    func run() async throws {
-        try await reportingFailures {
-            guard !(markdown && json) else { throw CommandFailure(.usage, "use one of --markdown and --json") }
-            let settings = try options.settings()
-            let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
-            let report = UniverseReport(
-                try mirror.contents(), environment: settings.universe.environment.rawValue,
-                now: WallClock.milliseconds())
-            if json { return print(WireJSON.text(of: report)) }
-            printNow(markdown ? report.markdown : Self.text(report))
-        }
+    func run(_ settings: Settings) async throws {
+        guard !(markdown && json) else { throw CommandFailure(.usage, "use one of --markdown and --json") }
+        let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
+        let report = UniverseReport(
+            try mirror.contents(), environment: settings.universe.environment.rawValue,
+            now: WallClock.milliseconds())
+        if json { return print(WireJSON.text(of: report)) }
+        printNow(markdown ? report.markdown : Self.text(report))
     }
 
     private static func text(_ report: UniverseReport) -> String {

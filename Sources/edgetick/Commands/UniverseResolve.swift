@@ -5,7 +5,7 @@ import Universe
 import Wire
 
 /// Shows the symbols of a universe key.
-struct UniverseResolve: AsyncParsableCommand {
+struct UniverseResolve: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "resolve", abstract: "Print the symbols of a universe key.",
         discussion: "Example: edgetick universe resolve sp500:nasdaq100")
@@ -14,19 +14,16 @@ struct UniverseResolve: AsyncParsableCommand {
     @Argument(help: "A universe key: one group, or several joined by colons.") var key: String
     @Flag(help: "Print JSON.") var json = false
 
-    func run() async throws {
-        try await reportingFailures {
-            let settings = try options.settings()
-            let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
-            let resolution = try await settings.relationshipCache(mirror).resolution(of: key)
-            for warning in resolution.warnings { printError("edgetick: warning: \(warning.escapingControls)") }
-            if json {
-                print(WireJSON.text(of: ResolutionJSON(key: key, resolution)))
-            } else {
-                for symbol in resolution.symbols { print(symbol) }
-                let parts = resolution.parts.map { "\($0.group) \($0.count)" }.joined(separator: ", ")
-                printError("\(resolution.symbols.count.counted("symbol")) (\(parts.escapingControls))")
-            }
+    func run(_ settings: Settings) async throws {
+        let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
+        let resolution = try await settings.relationshipCache(mirror).resolution(of: key)
+        for warning in resolution.warnings { printError("edgetick: warning: \(warning.escapingControls)") }
+        if json {
+            print(WireJSON.text(of: ResolutionJSON(key: key, resolution)))
+        } else {
+            for symbol in resolution.symbols { print(symbol) }
+            let parts = resolution.parts.map { "\($0.group) \($0.count)" }.joined(separator: ", ")
+            printError("\(resolution.symbols.count.counted("symbol")) (\(parts.escapingControls))")
         }
     }
 }

@@ -5,7 +5,7 @@ import Universe
 import Wire
 
 /// Shows one group and its members, or what is known of a stock.
-struct UniverseShow: AsyncParsableCommand {
+struct UniverseShow: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "show", abstract: "Show a group with its members, or a stock's sector and the groups it is in.",
         discussion: """
@@ -19,18 +19,15 @@ struct UniverseShow: AsyncParsableCommand {
     @Flag(help: "Take the name for a stock's symbol.") var stock = false
     @Flag(help: "Print JSON.") var json = false
 
-    func run() async throws {
-        try await reportingFailures {
-            let settings = try options.settings()
-            let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
-            if stock { return try await show(stock: name, settings, mirror) }
-            do {
-                try show(try mirror.group(named: name, type: type, settings))
-            } catch let failure as CommandFailure {
-                // A name that no group has may well be a stock's.
-                guard type == nil, let answer = try await settings.stock(name, mirror) else { throw failure }
-                try show(answer)
-            }
+    func run(_ settings: Settings) async throws {
+        let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
+        if stock { return try await show(stock: name, settings, mirror) }
+        do {
+            try show(try mirror.group(named: name, type: type, settings))
+        } catch let failure as CommandFailure {
+            // A name that no group has may well be a stock's.
+            guard type == nil, let answer = try await settings.stock(name, mirror) else { throw failure }
+            try show(answer)
         }
     }
 

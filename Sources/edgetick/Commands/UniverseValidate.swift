@@ -7,7 +7,7 @@ import Universe
 import Wire
 
 /// Looks through the mirror for what is wrong.
-struct UniverseValidate: AsyncParsableCommand {
+struct UniverseValidate: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "validate", abstract: "Look for empty groups, wrong symbols, odd weights, old pulls and the like.",
         discussion: """
@@ -24,34 +24,31 @@ struct UniverseValidate: AsyncParsableCommand {
     @Flag(help: "Count warnings as faults.") var strict = false
     @Flag(help: "Print JSON.") var json = false
 
-    func run() async throws {
-        try await reportingFailures {
-            let settings = try options.settings()
-            let mirror = try UniverseMirror.open(
-                directory: settings.dataDirectory, access: fix ? .readWrite : .readOnly)
-            var context = UniverseValidation.Context(
-                environment: settings.universe.environment.rawValue, now: WallClock.milliseconds(),
-                pullInterval: settings.upload.databaseURI == nil ? nil : settings.universe.pullInterval)
-            if let known { context.known = try Self.symbols(in: known) }
-            var validation = UniverseValidation(try mirror.contents(), context)
-            var fixed = 0
-            if fix, !validation.fixes.isEmpty {
-                fixed = validation.fixes.count
-                try mirror.apply(validation.fixes)
-                validation = UniverseValidation(try mirror.contents(), context)
-            }
-            if json {
-                print(WireJSON.text(of: ValidationJSON(validation, fixed: fixed)))
-            } else {
-                for finding in validation.findings { print(finding.description.escapingControls) }
-                if fix { print("\(fixed.counted("group")) fixed") }
-                print(
-                    "\(validation.count(.fault).counted("fault")), \(validation.count(.warning).counted("warning")), "
-                        + "\(validation.count(.note)) notes")
-            }
-            let isBad = validation.count(.fault) > 0 || strict && validation.count(.warning) > 0
-            if isBad { throw ExitCode(ExitStatus.badData.rawValue) }
+    func run(_ settings: Settings) async throws {
+        let mirror = try UniverseMirror.open(
+            directory: settings.dataDirectory, access: fix ? .readWrite : .readOnly)
+        var context = UniverseValidation.Context(
+            environment: settings.universe.environment.rawValue, now: WallClock.milliseconds(),
+            pullInterval: settings.upload.databaseURI == nil ? nil : settings.universe.pullInterval)
+        if let known { context.known = try Self.symbols(in: known) }
+        var validation = UniverseValidation(try mirror.contents(), context)
+        var fixed = 0
+        if fix, !validation.fixes.isEmpty {
+            fixed = validation.fixes.count
+            try mirror.apply(validation.fixes)
+            validation = UniverseValidation(try mirror.contents(), context)
         }
+        if json {
+            print(WireJSON.text(of: ValidationJSON(validation, fixed: fixed)))
+        } else {
+            for finding in validation.findings { print(finding.description.escapingControls) }
+            if fix { print("\(fixed.counted("group")) fixed") }
+            print(
+                "\(validation.count(.fault).counted("fault")), \(validation.count(.warning).counted("warning")), "
+                    + "\(validation.count(.note)) notes")
+        }
+        let isBad = validation.count(.fault) > 0 || strict && validation.count(.warning) > 0
+        if isBad { throw ExitCode(ExitStatus.badData.rawValue) }
     }
 
     private static func symbols(in path: String) throws -> Set<String> {

@@ -8,7 +8,7 @@ import Upstream
 import Wire
 
 /// Looks through the local files without changing them.
-struct VerifyCommand: AsyncParsableCommand {
+struct VerifyCommand: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify", abstract: "Look through the local files: pages, numbers, values, accounts, ledger.",
         discussion: """
@@ -31,28 +31,27 @@ struct VerifyCommand: AsyncParsableCommand {
     var upstream: Bool?
     @Flag(help: "Print JSON.") var json = false
 
-    func run() async throws {
-        try await reportingFailures {
-            let settings = try options.settings(needing: upstream == true ? .database : [])
-            var results: [FileVerification] = []
-            var failure: UpstreamError?
-            for (path, kind) in try targets(settings) {
-                var result = try verify(path, kind)
-                if kind == .ticks, upstream != false { failure = try await compare(&result, settings) ?? failure }
-                results.append(result)
-            }
-            if json {
-                print(WireJSON.text(of: results.map(VerificationJSON.init)))
-            } else {
-                let paint = Paint.ofStandardOutput()
-                for result in results { printNow(Self.page(result, paint)) }
-            }
-            if results.contains(where: { !$0.isSound }) { throw ExitCode(ExitStatus.badData.rawValue) }
-            if let failure {
-                let status = CommandFailure(failure).status
-                throw CommandFailure(
-                    status, "the files were not compared with the database; --no-upstream looks at the files alone")
-            }
+    var needs: Settings.Needs { upstream == true ? .database : [] }
+
+    func run(_ settings: Settings) async throws {
+        var results: [FileVerification] = []
+        var failure: UpstreamError?
+        for (path, kind) in try targets(settings) {
+            var result = try verify(path, kind)
+            if kind == .ticks, upstream != false { failure = try await compare(&result, settings) ?? failure }
+            results.append(result)
+        }
+        if json {
+            print(WireJSON.text(of: results.map(VerificationJSON.init)))
+        } else {
+            let paint = Paint.ofStandardOutput()
+            for result in results { printNow(Self.page(result, paint)) }
+        }
+        if results.contains(where: { !$0.isSound }) { throw ExitCode(ExitStatus.badData.rawValue) }
+        if let failure {
+            let status = CommandFailure(failure).status
+            throw CommandFailure(
+                status, "the files were not compared with the database; --no-upstream looks at the files alone")
         }
     }
 
