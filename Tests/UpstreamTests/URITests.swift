@@ -166,6 +166,13 @@ import Testing
         #expect(secrets.mask("a s3cret-longer b s3cret\n\tc") == "a •••• b •••• c")
     }
 
+    @Test func `a text without end is cut, and no secret with it`() {
+        let secrets = SecretTexts(["s3cret"])
+        let text = String(repeating: "x", count: SecretTexts.longest - 2)
+        #expect(secrets.mask(text + "s3cret") == text + "••…")
+        #expect(secrets.mask(String(repeating: text, count: 1000)) == text + "xx…")
+    }
+
     @Test func `the code is found in a refusal in any language`() {
         let english = ConnectionRefusal(
             """

@@ -100,6 +100,7 @@ extension PostgresConnection {
     ) throws(UpstreamError) {
         guard PQstatus(handle) != CONNECTION_BAD else { throw refused(during: CONNECTION_STARTED, operation) }
         var events = POLLOUT
+        var bounds = AnswerBounds(received: 0, mostBytes: AnswerBounds.mostLoginBytes)
         while true {
             let stage = PQstatus(handle)
             switch wait(for: Int16(events), on: PQsocket(handle), until: deadline, interrupt: interrupt) {
@@ -113,6 +114,9 @@ extension PostgresConnection {
             case PGRES_POLLING_READING: events = POLLIN
             case PGRES_POLLING_WRITING: events = POLLOUT
             default: throw refused(during: stage, operation)
+            }
+            if let fault = bounds.fault(received: received, remaining: deadline.remaining) {
+                throw discarded(.deadline, operation, fault)
             }
         }
     }

@@ -68,6 +68,7 @@ extension PostgresConnection {
             case PGRES_COPY_OUT: break
             default: throw settled(error(in: result, operation))
             }
+            var bounds = AnswerBounds(received: received)
             rows: while true {
                 var bytes: UnsafeMutablePointer<CChar>?
                 let count = PQgetCopyData(handle, &bytes, 1)
@@ -76,6 +77,7 @@ extension PostgresConnection {
                 case 1...:
                     // Each row's way has the whole time.
                     deadline = Deadline(after: responseLimit)
+                    bounds = AnswerBounds(received: received)
                     do throws(UpstreamError) {
                         try row(UnsafeRawBufferPointer(start: bytes, count: Int(count) - 1))
                     } catch {
@@ -83,8 +85,7 @@ extension PostgresConnection {
                         throw error
                     }
                 case 0:
-                    _ = try waitFor(POLLIN, until: deadline, operation)
-                    try consumeInput(operation)
+                    try takeMore(of: &bounds, until: deadline, operation)
                 case -1: break rows
                 default: throw discarded(.connectionLost, operation, lastMessage)
                 }

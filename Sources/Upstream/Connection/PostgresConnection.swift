@@ -86,6 +86,23 @@ final class PostgresConnection {
         guard PQconsumeInput(handle) == 1 else { throw ended(operation) }
     }
 
+    /// How many bytes have come.
+    var received: UInt64 { edgetick_received(PQsocket(handle)) }
+
+    /// Waits for more of an answer, and takes it in.
+    func takeMore(of bounds: inout AnswerBounds, until deadline: Deadline, _ operation: String) throws(UpstreamError) {
+        _ = try waitFor(POLLIN, until: deadline, operation)
+        try take(of: &bounds, until: deadline, operation)
+    }
+
+    private func take(of bounds: inout AnswerBounds, until deadline: Deadline, _ operation: String)
+        throws(UpstreamError)
+    {
+        try consumeInput(operation)
+        guard let fault = bounds.fault(received: received, remaining: deadline.remaining) else { return }
+        throw discarded(.deadline, operation, fault)
+    }
+
     /// The error of a connection that is gone: what the server said last, where it said why it ends the session.
     private func ended(_ operation: String) -> UpstreamError {
         let text = lastMessage
@@ -101,12 +118,13 @@ final class PostgresConnection {
 
     /// Hands everything queued to the kernel; what comes in meanwhile is read, or both sides could wait for ever.
     func flush(until deadline: Deadline, _ operation: String) throws(UpstreamError) {
+        var bounds = AnswerBounds(received: received)
         while true {
             switch PQflush(handle) {
             case 0: return
             case 1:
                 let events = try waitFor(POLLIN | POLLOUT, until: deadline, operation)
-                if events & Int16(POLLIN) != 0 { try consumeInput(operation) }
+                if events & Int16(POLLIN) != 0 { try take(of: &bounds, until: deadline, operation) }
             default: throw discarded(.connectionLost, operation, lastMessage)
             }
         }
@@ -118,11 +136,9 @@ final class PostgresConnection {
     func nextResult(
         until deadline: Deadline, _ operation: String, after failure: UpstreamError? = nil
     ) throws(UpstreamError) -> OpaquePointer? {
+        var bounds = AnswerBounds(received: received)
         do throws(UpstreamError) {
-            while PQisBusy(handle) == 1 {
-                _ = try waitFor(POLLIN, until: deadline, operation)
-                try consumeInput(operation)
-            }
+            while PQisBusy(handle) == 1 { try takeMore(of: &bounds, until: deadline, operation) }
         } catch {
             guard let failure, failure.endsSession else { throw error }
             throw failure

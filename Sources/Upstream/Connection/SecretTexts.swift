@@ -2,6 +2,9 @@ import MarketData
 
 /// Texts that no error may show.
 struct SecretTexts: Sendable {
+    /// The most characters that an error has of a server's text, which may be a gigabyte.
+    static let longest = 2000
+
     private let texts: [Secret]
 
     init(_ texts: [String]) {
@@ -9,7 +12,7 @@ struct SecretTexts: Sendable {
         self.texts = texts.filter { !$0.isEmpty }.sorted { $0.utf8.count > $1.utf8.count }.map(Secret.init)
     }
 
-    /// `text` in one line, with every secret masked.
+    /// `text` in one line, with every secret masked, cut where it is very long.
     func mask(_ text: String) -> String {
         // libpq sets lines in with tabs.
         var line = text.split { $0.isNewline || $0 == "\t" }.joined(separator: " ")
@@ -17,6 +20,7 @@ struct SecretTexts: Sendable {
             line = line.split(separator: secret.reveal(), omittingEmptySubsequences: false)
                 .joined(separator: secret.description)
         }
-        return line
+        let shown = line.unicodeScalars.prefix(Self.longest)
+        return shown.endIndex == line.endIndex ? line : String(shown) + "…"
     }
 }

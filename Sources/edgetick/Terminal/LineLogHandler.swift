@@ -29,33 +29,43 @@ struct LineLogHandler: LogHandler {
         set { metadata[key] = newValue }
     }
 
+    /// The most characters of a message or a value: a line that ``LogWriter`` has no room for would be lost.
+    private static let longest = 8192
+
     func log(event: LogEvent) {
         let all = metadata.merging(event.metadata ?? [:]) { $1 }.sorted { $0.key < $1.key }
+            .map { (key: $0.key, value: $0.value.description) }
         let format = format
         let line = Self.line(format, event.level, label, event.message.description, all)
         LogWriter.standardError.write(line) { lost in
             Self.line(
-                format, .warning, "log", "lines of the log could not be written", [("lines", .stringConvertible(lost))])
+                format, .warning, "log", "lines of the log could not be written", [("lines", "\(lost)")])
         }
     }
 
-    private static func line(
+    private static func shortened(_ text: String) -> String {
+        let shown = text.unicodeScalars.prefix(longest)
+        return shown.endIndex == text.endIndex ? text : String(shown) + "…"
+    }
+
+    static func line(
         _ format: Format, _ level: Logger.Level, _ label: String, _ message: String,
-        _ metadata: [(key: String, value: Logger.MetadataValue)]
+        _ metadata: [(key: String, value: String)]
     ) -> String {
-        switch format {
-        case .text: text(timestamp(), level, label, message, metadata)
-        case .json: json(timestamp(), level, label, message, metadata)
+        let metadata = metadata.map { (key: $0.key, value: shortened($0.value)) }
+        return switch format {
+        case .text: text(timestamp(), level, label, shortened(message), metadata)
+        case .json: json(timestamp(), level, label, shortened(message), metadata)
         }
     }
 
     private static func text(
         _ time: String, _ level: Logger.Level, _ label: String, _ message: String,
-        _ metadata: [(key: String, value: Logger.MetadataValue)]
+        _ metadata: [(key: String, value: String)]
     ) -> String {
         var line = "\(time) \(level.rawValue.uppercased().padded(to: 7)) \(label): \(message.escapingControls)"
         for (key, value) in metadata {
-            let text = value.description.escapingControls
+            let text = value.escapingControls
             let needsQuotes = text.isEmpty || text.unicodeScalars.contains { " \"=".unicodeScalars.contains($0) }
             line += " \(key)=" + (needsQuotes ? "\"\(text.escaping("\"", with: "\\"))\"" : text)
         }
@@ -64,12 +74,12 @@ struct LineLogHandler: LogHandler {
 
     private static func json(
         _ time: String, _ level: Logger.Level, _ label: String, _ message: String,
-        _ metadata: [(key: String, value: Logger.MetadataValue)]
+        _ metadata: [(key: String, value: String)]
     ) -> String {
         var line = #"{"time":"\#(time)","level":"\#(level.rawValue)","logger":"#
         line += JSONString.quoted(label) + #","message":"# + JSONString.quoted(message)
         for (key, value) in metadata {
-            line += "," + JSONString.quoted(key) + ":" + JSONString.quoted(value.description)
+            line += "," + JSONString.quoted(key) + ":" + JSONString.quoted(value)
         }
         return line + "}\n"
     }

@@ -83,6 +83,20 @@ import Testing
         #expect(try await pipe.reading(until: "line 4").lines == ["3 lost", "line 4"])
     }
 
+    @Test(arguments: LineLogHandler.Format.allCases)
+    func `a line has room in the log however long what it reports is`(format: LineLogHandler.Format) async throws {
+        let long = String(repeating: "\u{1b}", count: 1 << 20)
+        let pipe = Pipe()
+        let writer = LogWriter(descriptor: pipe.writing)
+        let reading = pipe.reading(until: "the end")
+        for line in [
+            LineLogHandler.line(format, .error, "upload", long, [("error", long)]),
+            LineLogHandler.line(format, .error, "upload", "the end", []),
+        ] { writer.write(line, notice: Self.notice) }
+        let lines = try await reading.lines
+        #expect(lines.count == 2 && lines[0].contains("upload") && lines[0].contains("…"))
+    }
+
     @Test func `a flush waits for what was written before it, and not for ever`() throws {
         let pipe = Pipe()
         let writer = LogWriter(descriptor: pipe.writing)
