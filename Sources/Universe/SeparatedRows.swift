@@ -79,7 +79,7 @@ struct SeparatedRows {
     private var isBlankOrComment: Bool {
         switch bytes[position...].first(where: { $0 != UInt8(ascii: " ") && $0 != UInt8(ascii: "\t") }) {
         case UInt8(ascii: "\n"), UInt8(ascii: "\r"), nil: true
-        case UInt8(ascii: "#"): !isSection
+        case UInt8(ascii: "#"): !isSection && !isFormulaFault
         default: false
         }
     }
@@ -91,6 +91,11 @@ struct SeparatedRows {
             return false
         }
         return !isBlank(next) && next != UInt8(ascii: "#")
+    }
+
+    /// Whether the line begins with a formula that has no value, as spreadsheets write it.
+    private var isFormulaFault: Bool {
+        SymbolSpelling.formulaFaults.contains { bytes[position...].starts(with: $0.utf8) }
     }
 
     private enum Fault: Error {

@@ -257,6 +257,30 @@ import WebAPISupport
         }
     }
 
+    @Test func `a list is read from a pipe, and what can't be read in a directory doesn't stop the rest`() async throws
+    {
+        let box = try Box(feed: Self.feed)
+        let list = box.workspace.file("lists/a.csv")
+        try FileManager.default.createDirectory(atPath: box.workspace.file("lists"), withIntermediateDirectories: true)
+        try Data("symbol\nAAPL\nMSFT\n".utf8).write(to: URL(fileURLWithPath: list))
+        try FileManager.default.createSymbolicLink(
+            atPath: box.workspace.file("lists/gone.csv"), withDestinationPath: "nowhere")
+        #expect(mkfifo(box.workspace.file("lists/pipe.csv"), 0o600) == 0)
+        let (status, output) = try await box.edgetick("universe", "import", box.workspace.file("lists"))
+        #expect(status == 65, "\(output)")
+        #expect(output.contains { $0.hasPrefix("gone.csv, NOT IMPORTED") && $0.contains("No such file") }, "\(output)")
+        #expect(!output.contains { $0.contains("pipe.csv") }, "\(output)")
+        #expect(try await symbols(box, "a") == ["AAPL", "MSFT"])
+
+        let pipe = box.workspace.file("lists/pipe.csv")
+        let writer = try ChildProcess("/bin/sh", ["-c", "echo IBM > '\(pipe)'"])
+        let piped = try await box.edgetick("universe", "import", pipe, "--name", "my list")
+        #expect(piped.0 == 0 && piped.1.contains { $0.contains("universe remove 'my list'") }, "\(piped)")
+        #expect(try await writer.exit(within: .seconds(60)) == 0)
+        #expect(try await symbols(box, "my list") == ["IBM"])
+        #expect(try await box.edgetick("universe", "import", list, "--name", ":").0 == 64)
+    }
+
     @Test func `what is asked wrongly ends with the documented code and a line that says what to do`() async throws {
         let box = try Box(feed: Self.feed)
         let good = try box.workspace.write("symbol\nAAPL\nbad symbol here\nMSFT\n", to: "good.csv")

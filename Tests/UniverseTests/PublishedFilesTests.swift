@@ -132,6 +132,20 @@ import Testing
                 Berkshire Hathaway Inc Class B,BRK.B,1.64%,500,1,(0.2%)
                 """, ["UNIVERSE slick": ["NVDA", "BRK.B"]]
             ),
+            (
+                "german.csv",
+                """
+                Emittententicker;Name;Sektor;Anlageklasse;Marktwert;Gewichtung (%);Nominalwert
+                AAPL;APPLE;IT;Aktien;1.000,00;99,05;1.000
+                USD;USD CASH;Cash;Cash und/oder Derivate;1.000,00;0,05;1.000
+                """, ["ETF german": ["AAPL"]]
+            ),
+            (
+                "fund.csv",
+                "A fund,,\nTicker,Name,Weight\nNA,Nano Labs Ltd,50\nNA,US DOLLAR RIGHTS,10\nAAPL,Apple,40\n",
+                ["ETF fund": ["NA", "AAPL"]]
+            ),
+            ("My, list.csv", "Tickers, Weight\nNVDA, 0.5\nBRK.B, 0.5\n", ["UNIVERSE My list": ["NVDA", "BRK.B"]]),
             ("list (2).csv", "Tickers, Weight\nNVDA, 0.5\nBRK.B, 0.5\n", ["UNIVERSE list": ["NVDA", "BRK.B"]]),
         ] as [(String, String, [String: Set<String>])])
     func `files of every publisher make the groups that they are`(
@@ -156,6 +170,10 @@ import Testing
         let rows = ["NVDA, 0.15", "AAPL, 0.35", "MSFT, 0.2", "META, 0.2", "V, 0.1"]
         let list = try HoldingsImport(csv: Array(("Tickers, Weight\n" + rows.joined(separator: "\n")).utf8))
         #expect(list.entries.compactMap(\.weight).map { $0.rounded() } == [15, 35, 20, 20, 10])
+        let few = try HoldingsImport(csv: Array("Tickers, Weight\nNVDA,0.25\nAAPL,0.75\n".utf8))
+        #expect(few.entries.map(\.weight) == [25, 75])
+        let excerpt = try HoldingsImport(csv: Array("Tickers, Weight\nNVDA,0.25\nAAPL,0.7\n".utf8))
+        #expect(excerpt.entries.map(\.weight) == [0.25, 0.7])
     }
 
     // MARK: - Those beside the package

@@ -95,6 +95,7 @@ import Universe
         ("AM.AAPL", "AAPL", true),
         ("T.MSFT", "MSFT", true), ("A.WS", "A.WS", false), ("AA.WS.A", "AA.WS.A", false), ("IPOD.U", "IPOD.U", false),
         ("IPOD-UN", "IPOD.U", true), ("AA-WT", "AA.WS", true), ("AA+", "AA.WS", true), ("AACT=", "AACT.U", true),
+        ("ABC.W", "ABC.WS", true), ("AAPL:US", "AAPL", true), ("NasdaqGS:AAPL", "AAPL", true), ("BRKB", "BRK.B", true),
         ("ABC.RT", "ABC.RT", false), ("NA", "NA", false), ("ON", "ON", false), ("TRUE", "TRUE", false),
     ])
     func `a spelling becomes the feed's`(text: String, symbol: String, isRemarked: Bool) throws {
@@ -128,13 +129,41 @@ import Universe
             "GLEN LN", "TECK/B CN", "5713 JP", "000660 KS", "0700.HK", "VOD.L", "PRX.NA", "SHOP.TO", "^GSPC", "I:SPX",
             "X:BTCUSD", "O:SPY251219C00650000", "NVDA 261016C00200000", "EURUSD=X", "ES=F", "ESZ6", "BTC-USD",
             "912797UP0",
-            "595112103 TRS 050427 NM", "LSE:VOD", "6301",
+            "595112103 TRS 050427 NM", "LSE:VOD", "6301", "037833100", "2046251", "US0378331005", "RY:CN", "BTC/USD",
         ])
     func `what a feed of US stocks doesn't have is left out and said to be so`(text: String) throws {
         let list = try read("AAPL\n\(text)\nMSFT\n")
         #expect(symbols(list) == ["AAPL", "MSFT"])
         #expect(list.problems.map(\.line) == [2])
         #expect(list.problems[0].text.contains("which a feed of US stocks doesn't have"), "\(list.problems)")
+    }
+
+    @Test(arguments: ["1-Mar", "Mar-26", "1-MAR", "2026-03-01", "01.03.2026", "3/1/2026", "1.00E+05", "46082.5"])
+    func `what a spreadsheet made of a ticker is no symbol and named for what it is`(text: String) throws {
+        let list = try read("symbol\nAAPL\n\(text)\nMSFT\n")
+        #expect(symbols(list) == ["AAPL", "MSFT"])
+        #expect(list.problems.map(\.line) == [3] && list.problems[0].isFault)
+        #expect(list.problems[0].text.contains("spreadsheets"), "\(list.problems)")
+        #expect(SymbolList(text).symbols.isEmpty)
+    }
+
+    @Test(arguments: ["=A1", "+AAPL", "@ES", "'TRUE", ".SPX", "--------", "SYMBOLS=AAPL", "%PDF-1.7", "<h1>"])
+    func `what formulas, settings and pages are written with is in no symbol`(text: String) throws {
+        #expect(symbols(try read("symbol\nAAPL\n\(text)\n")) == ["AAPL"])
+    }
+
+    @Test func `a total whose own cell for the symbol is empty is no fault`() throws {
+        let list = try read(
+            "No.,Symbol,Company,Weight\n1,AAPL,Apple,60%\n2,MSFT,Microsoft,40%\n,,Total,100%\n", strict: true)
+        #expect(symbols(list) == ["AAPL", "MSFT"])
+        #expect(list.problems.map(\.consequence) == [.remarked])
+    }
+
+    @Test(arguments: ["#NAME?", "#N/A", "#REF!", "#VALUE!"])
+    func `a formula without a value is no comment: its row is told`(text: String) throws {
+        let list = try read("symbol,name\nAAPL,Apple\n\(text),On\nMSFT,m\n")
+        #expect(symbols(list) == ["AAPL", "MSFT"])
+        #expect(list.problems.map(\.line) == [3])
     }
 
     @Test(arguments: ["-", "--", "—", "N/A", "null", "None", "nan"])
@@ -146,7 +175,8 @@ import Universe
 
     @Test(arguments: [
         "AAPL,NA,MSFT", "AAPL NA MSFT\n", "[\"AAPL\",\"NA\",\"MSFT\"]", "['AAPL', 'NA', 'MSFT']",
-        "[{\"ticker\": \"AAPL\"}, {\"symbol\": \"NA\"}, \"MSFT\"]", "NASDAQ:AAPL,###TECH,NASDAQ:NA,NASDAQ:MSFT",
+        "[{\"ticker\": \"AAPL\"}, {\"Symbol\": \"NA\", \"Weight\": \"1.5%\"}, \"MSFT\"]",
+        "NASDAQ:AAPL,###TECH,NASDAQ:NA,NASDAQ:MSFT",
         "###TECH,NASDAQ:AAPL,NASDAQ:NA,###REST,NASDAQ:MSFT", "AAPL;NA;MSFT", "AAPL|NA|MSFT",
         "DES,AAPL,STK,SMART/AMEX,,\nDES,NA,STK,SMART/AMEX,,\nSYM,MSFT,SMART/NASDAQ,,\n",
         "sep=;\nTicker;Name\nAAPL;Apple\nNA;Nano\nMSFT;Microsoft\n", ",Symbol,Security\n0,AAPL,a\n1,NA,n\n2,MSFT,m\n",
@@ -165,6 +195,11 @@ import Universe
         #expect(failure([0x41, 0x00, 0x0A, 0x00])?.reason == .notText)
         #expect(failure([0xD0, 0xCF, 0x11, 0xE0, 0xA1])?.description.contains(".xlsx") == true)
         #expect(failure(Array("<html>".utf8))?.reason == .notText)
+        #expect(failure(Array("\n\n  <html>\n".utf8))?.description.contains("a page") == true)
+        #expect(failure(Array("%PDF-1.7\nAAPL\n".utf8))?.description.contains("PDF") == true)
+        #expect(failure([0x1F, 0x8B, 0x08, 0x01])?.description.contains("gzip") == true)
+        #expect(failure(Array("symbol\n".utf8) + [UInt8](repeating: 0x41, count: 100) + [0x00])?.reason == .notText)
+        #expect(failure([0xFF, 0xFE, 0x00, 0x00, 0x41, 0x00, 0x00, 0x00])?.reason == .notText)
     }
 
     @Test func `an exchange's directory is read without its tests and its last line`() throws {
@@ -173,10 +208,12 @@ import Universe
             ACT Symbol|Security Name|Exchange|CQS Symbol|ETF|Round Lot Size|Test Issue|NASDAQ Symbol
             A|Agilent Technologies, Inc. Common Stock|N|A|N|100|N|A
             AA$B|Alcoa Inc. Depository Shares|N|AApB|N|100|N|AA-B
+            ACHR.W|Archer Aviation Inc. Warrants|N|ACHR.WS|N|100|N|ACHR+
+            ABC.R|Some Rights|N|ABCr|N|100|N|ABC^
             NTEST|NYSE TEST|N|NTEST|N|100|Y|NTEST
             File Creation Time: 0815202621:32||||||
             """, strict: true)
-        #expect(symbols(list) == ["A", "AApB"])
+        #expect(symbols(list) == ["A", "AApB", "ACHR.WS", "ABCr"] && list.problems.isEmpty)
         #expect(list.testRows == 1)
     }
 

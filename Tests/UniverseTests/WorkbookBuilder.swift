@@ -53,21 +53,40 @@ struct WorkbookBuilder {
 
     /// The archive.
     ///
-    /// - Parameter packs: Whether the parts are deflated.
-    func bytes(packs: Bool = true) -> [UInt8] {
+    /// - Parameters:
+    ///   - packs: Whether the parts are deflated.
+    ///   - isLong: Whether the directory has its numbers in 64 bits, as programs write that don't know them beforehand.
+    func bytes(packs: Bool = true, isLong: Bool = false) -> [UInt8] {
         var archive: [UInt8] = []
         var directory: [UInt8] = []
-        func little(_ value: Int, _ width: Int) -> [UInt8] { (0..<width).map { UInt8(value >> (8 * $0) & 0xFF) } }
+        func little(_ value: Int, _ width: Int) -> [UInt8] {
+            (0..<width).map { UInt8(value >> (8 * min($0, 7)) & 0xFF) }
+        }
         for (name, content) in parts {
             let packed = packs ? Self.deflated(content) : content
             let crc = Int(crc32_z(0, content, content.count))
             let common =
                 little(20, 2) + little(0, 2) + little(packs ? 8 : 0, 2) + little(0, 4) + little(crc, 4)
                 + little(packed.count, 4) + little(content.count, 4) + little(name.utf8.count, 2) + little(0, 2)
-            directory +=
-                [0x50, 0x4B, 0x01, 0x02] + little(20, 2) + common + little(0, 2) + little(0, 2) + little(0, 2)
-                + little(0, 4) + little(archive.count, 4) + Array(name.utf8)
+            if isLong {
+                let sizes = little(content.count, 8) + little(packed.count, 8) + little(archive.count, 8)
+                directory += [0x50, 0x4B, 0x01, 0x02] + little(45, 2) + common.prefix(14) + little(-1, 8)
+                directory += little(name.utf8.count, 2) + little(28, 2) + little(0, 10) + little(-1, 4)
+                directory += Array(name.utf8) + little(1, 2) + little(24, 2) + sizes
+            } else {
+                directory +=
+                    [0x50, 0x4B, 0x01, 0x02] + little(20, 2) + common + little(0, 2) + little(0, 2) + little(0, 2)
+                    + little(0, 4) + little(archive.count, 4) + Array(name.utf8)
+            }
             archive += [0x50, 0x4B, 0x03, 0x04] + common + Array(name.utf8) + packed
+        }
+        if isLong {
+            let place = archive.count + directory.count
+            directory += [0x50, 0x4B, 0x06, 0x06] + little(44, 8) + little(45, 2) + little(45, 2) + little(0, 8)
+            directory += little(parts.count, 8) + little(parts.count, 8) + little(place - archive.count, 8)
+            directory += little(archive.count, 8)
+            directory += [0x50, 0x4B, 0x06, 0x07] + little(0, 4) + little(place, 8) + little(1, 4)
+            return archive + directory + [0x50, 0x4B, 0x05, 0x06] + little(0, 4) + little(-1, 12) + little(0, 2)
         }
         let end =
             [0x50, 0x4B, 0x05, 0x06] + little(0, 4) + little(parts.count, 2) + little(parts.count, 2)

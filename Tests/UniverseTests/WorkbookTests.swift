@@ -50,6 +50,43 @@ import Testing
         #expect(list.entries.map(\.line) == [3])
     }
 
+    @Test func `a number that is shown as percent is one, a percent sign in quotes is a text`() throws {
+        var book = WorkbookBuilder(sheets: [("s", [["x"]])])
+        book.add(
+            "xl/styles.xml",
+            """
+            <styleSheet><numFmts><numFmt numFmtId="164" formatCode="0.0 %"/><numFmt numFmtId="165" formatCode="0.0&quot;%&quot;"/>
+            <numFmt numFmtId="166" formatCode="0\\%"/></numFmts><cellStyleXfs><xf numFmtId="10"/></cellStyleXfs>
+            <cellXfs><xf numFmtId="0"/><xf numFmtId="164"/><xf numFmtId="165"/><xf numFmtId="166"/><xf numFmtId="10"/></cellXfs>
+            </styleSheet>
+            """)
+        let rows = [("AAPL", 1, "0.07"), ("MSFT", 2, "5.5"), ("NVDA", 3, "5.5"), ("IBM", 4, "0.052"), ("GE", 0, "0.2")]
+        let cells = rows.map { symbol, style, value in
+            "<row><c t=\"inlineStr\"><is><t>\(symbol)</t></is></c><c s=\"\(style)\"><v>\(value)</v></c></row>"
+        }
+        let head = ["Ticker", "Weight"].map { "<c t=\"inlineStr\"><is><t>\($0)</t></is></c>" }.joined()
+        book.add(
+            "xl/worksheets/sheet1.xml", "<worksheet><row>\(head)</row>\(cells.joined())</worksheet>")
+        #expect(try HoldingsImport(csv: book.bytes()).entries.map(\.weight) == [7, 5.5, 5.5, 5.2, 0.2])
+    }
+
+    @Test func `an archive in ZIP64 is read as another is, and never beyond its end`() throws {
+        let book = WorkbookBuilder(sheets: [("holdings", Self.holdings)])
+        let bytes = book.bytes(isLong: true)
+        #expect(try HoldingsImport(csv: bytes).entries == HoldingsImport(csv: book.bytes()).entries)
+        var random = SeededRandom(seed: 12)
+        for _ in 0..<400 {
+            var bytes = bytes
+            // Where the directory is, each of its numbers may be anything.
+            for _ in 0..<4 {
+                let place = Int.random(in: bytes.count - 600..<bytes.count, using: &random)
+                bytes[place] = UInt8.random(in: 0...255, using: &random)
+            }
+            guard let list = try? HoldingsImport(csv: bytes) else { continue }
+            #expect(!list.entries.isEmpty)
+        }
+    }
+
     private func fault(_ bytes: [UInt8]) -> String {
         do throws(SymbolListError) {
             _ = try HoldingsImport(csv: bytes)
@@ -102,7 +139,7 @@ import Testing
         #expect(fault(Array(whole.prefix(whole.count / 2))).contains("cut short"))
         var other = WorkbookBuilder(sheets: [])
         other.parts = [("a.txt", Array("x".utf8))]
-        #expect(fault(other.bytes()).contains("no workbook"))
+        #expect(fault(other.bytes()).contains("no .xlsx"))
         var damaged = WorkbookBuilder(sheets: [("holdings", Self.holdings)]).bytes(packs: false)
         damaged[60] ^= 1
         #expect(fault(damaged).contains("damaged"), "\(fault(damaged))")

@@ -1,6 +1,8 @@
 /// Which column of a list holds what, as its header says.
 struct HoldingsColumns: Equatable {
     var symbol: Int
+    /// Where a directory of exchanges gives it as the tape, and so the feed, writes it.
+    var tapeSymbol: Int?
     /// Which fund a row belongs to.
     var fund: Int?
     var weight: Int?
@@ -23,7 +25,8 @@ struct HoldingsColumns: Equatable {
     private static let holdingsTitles: Set = [
         "cusip", "sedol", "security identifier", "security sedol", "shares", "shares held", "shares/par value",
         "shares/contracts", "shares / quantity", "shares/quantity", "quantity", "market value", "marketvalue",
-        "market value ($)", "market value (us$)", "notional value", "asset class", "exposure weight",
+        "market value ($)", "market value (us$)", "notional value", "asset class", "exposure weight", "anlageklasse",
+        "nominalwert",
     ]
     /// Titles that tell a header from a row, besides.
     private static let otherTitles: Set = [
@@ -39,9 +42,10 @@ struct HoldingsColumns: Equatable {
         let known: (Set<String>) -> Int? = { titles.firstIndex(where: $0.contains) }
         name = known(Self.nameTitles)
         weight = titles.firstIndex(where: HoldingsColumns.isWeight)
-        assetClass = known(["asset class", "security type", "holding type", "type", "classification"])
-        sector = known(["sector", "gics sector", "classification"])
+        assetClass = known(["asset class", "security type", "holding type", "type", "classification", "anlageklasse"])
+        sector = known(["sector", "gics sector", "classification", "sektor"])
         industry = known(["industry", "gics industry", "sub-industry", "gics sub-industry", "sub industry"])
+        tapeSymbol = known(["cqs symbol"])
         testIssue = known(["test issue"])
         moneyMarket = known(["moneymarketflag", "money market flag"])
         let others = titles.contains { Self.otherTitles.contains($0) || Self.isOfHoldings($0) }
@@ -74,7 +78,7 @@ struct HoldingsColumns: Equatable {
         let words = title.split { " _-".contains($0) }
         guard let last = words.last, let first = words.first, words.count <= 3 else { return false }
         let others: Set<Substring> = ["fund", "etf", "cqs", "nasdaq", "index", "benchmark", "underlying"]
-        let isTicker = ["ticker", "tickers", "symbol", "symbols", "stockticker"].contains(last)
+        let isTicker = ["ticker", "tickers", "symbol", "symbols", "stockticker", "emittententicker"].contains(last)
         return isTicker && !others.contains(first)
     }
 
@@ -83,6 +87,7 @@ struct HoldingsColumns: Equatable {
         let text = words.joined(separator: " ").replacing("%", with: "")
         let named: Set = [
             "weight", "weights", "weighting", "weightings", "portfolio weight", "exposure weight", "fund weight",
+            "gewichtung",
         ]
         return named.contains(text)
             || ["% of fund", "% of net asset", "% net asset", "% of total net asset", "% of portfolio"]

@@ -241,8 +241,10 @@ public struct HoldingsImport: Sendable, Equatable {
     private mutating func judgeWeights() {
         guard let sum = weightSum else { return }
         let weights = entries.compactMap(\.weight)
-        // Five or more weights of at most 1 that sum to about 1 can't be percent.
-        let areFractions = (0.5...1.5).contains(sum) && weights.allSatisfy { $0 <= 1 } && weights.count >= 5
+        // Five or more weights of at most 1 that sum to about 1 can't be percent, nor fewer that sum to it exactly.
+        let areFractions =
+            weights.allSatisfy { $0 <= 1 }
+            && (weights.count >= 5 && (0.5...1.5).contains(sum) || weights.count > 1 && (0.999...1.001).contains(sum))
         if areFractions {
             for index in entries.indices { entries[index].weight = entries[index].weight.map { $0 * 100 } }
             remarks.append("the weights are fractions of 1 and are taken as percent, times 100")

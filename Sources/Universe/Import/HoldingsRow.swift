@@ -28,7 +28,10 @@ enum HoldingsRow: Equatable {
             || HoldingsRow.isCash(ticker: ticker, name: name, assetClass: assetClass)
         {
             self = .cash
-        } else if SymbolSpelling.isMissing(ticker) || ticker.lowercased() == "na" {
+        } else if SymbolSpelling.isMissing(ticker)
+            // A company has the ticker NA.
+            || ticker.lowercased() == "na" && !name.lowercased().hasPrefix("nano labs")
+        {
             let isTotal = name.isEmpty || ["total", "fund balance"].contains(where: name.lowercased().hasPrefix)
             self = isTotal ? .remainder : .unlisted(name)
         } else if ListWord.isSurely(ticker), !ListWord.isMoney(ticker) {

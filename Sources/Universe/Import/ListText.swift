@@ -17,11 +17,10 @@ enum ListText {
                 throw SymbolListError(.notText, text: "the workbook can't be read: \(error.text)")
             }
         }
-        if bytes.starts(with: [0xD0, 0xCF, 0x11, 0xE0]) {
-            throw SymbolListError(
-                .notText, text: "the file is a workbook of the old form (.xls): save it as .xlsx or as CSV in UTF-8")
+        if let other = others.first(where: { bytes.starts(with: $0.mark) }) {
+            throw SymbolListError(.notText, text: "the file is \(other.what)")
         }
-        if bytes.starts(with: "<".utf8) || bytes.starts(with: [0xEF, 0xBB, 0xBF] + "<".utf8) {
+        if bytes.first(where: { !blanks.contains($0) }) == UInt8(ascii: "<") {
             throw SymbolListError(
                 .notText, text: "the file is a page or an XML document, no list: save it as .xlsx or as CSV in UTF-8")
         }
@@ -32,12 +31,29 @@ enum ListText {
                     "the file has \(bytes.count >> 20) MiB, more than any list of symbols: it is something else, or import "
                     + "it in parts")
         }
-        if let text = utf16(bytes) { return text }
-        guard !bytes.prefix(64).contains(0) else {
+        let text = utf16(bytes) ?? bytes
+        // What steers a printer or a terminal of old may be in a text; anything else is in none.
+        guard !text.contains(where: { $0 < 0x20 && !(0x09...0x0D).contains($0) && $0 != 0x1A }) else {
             throw SymbolListError(.notText, text: "the file is no UTF-8 text: save it as CSV in UTF-8")
         }
-        return array(bytes) ?? bytes
+        return array(text) ?? text
     }
+
+    /// A byte order mark, and the white space that may be before a text's beginning.
+    private static let blanks: Set<UInt8> = [0xEF, 0xBB, 0xBF, 0x20, 0x0A, 0x0D, 0x09]
+
+    /// What else people take for a list, by the first bytes, and what to do about it.
+    private static let others: [(mark: [UInt8], what: String)] = [
+        (
+            [0xD0, 0xCF, 0x11, 0xE0],
+            "a workbook of the old form (.xls), or one with a password: save it as .xlsx without one, or as CSV in UTF-8"
+        ),
+        (Array("%PDF-".utf8), "a PDF document: save its table as .xlsx or as CSV in UTF-8"),
+        ([0x1F, 0x8B], "compressed (gzip): unpack it first"),
+        (Array("BZh".utf8), "compressed (bzip2): unpack it first"),
+        ([0xFD] + Array("7zXZ".utf8), "compressed (xz): unpack it first"),
+        (Array("7z".utf8) + [0xBC, 0xAF], "an archive (7z): unpack it first"),
+    ]
 
     private static func utf16(_ bytes: [UInt8]) -> [UInt8]? {
         let isLittle = bytes.starts(with: [0xFF, 0xFE])
@@ -51,7 +67,7 @@ enum ListText {
 
     /// The entries of a JSON array, or of a Python list, a line each.
     private static func array(_ bytes: [UInt8]) -> [UInt8]? {
-        let start = bytes.firstIndex { ![0x20, 0x0A, 0x0D, 0x09, 0xEF, 0xBB, 0xBF].contains($0) }
+        let start = bytes.firstIndex { !blanks.contains($0) }
         guard let start, bytes[start] == UInt8(ascii: "[") else { return nil }
         let text = String(decoding: bytes[start...], as: UTF8.self)
         guard case .array(let items)? = JSONValue(parsing: text) ?? JSONValue(parsing: text.replacing("'", with: "\""))
@@ -64,9 +80,13 @@ enum ListText {
             if case .string(let text) = item { return [text] }
             return [item.text]
         }
-        guard case .string(let symbol)? = fields["ticker"] ?? fields["symbol"] else { return [item.text] }
-        if case .number(let weight)? = fields["weight"] { return [symbol, "\(weight)"] }
-        return [symbol]
+        let named = Dictionary(fields.map { ($0.key.lowercased(), $0.value) }, uniquingKeysWith: { first, _ in first })
+        guard case .string(let symbol)? = named["ticker"] ?? named["symbol"] else { return [item.text] }
+        return switch named["weight"] {
+        case .number(let weight)?: [symbol, "\(weight)"]
+        case .string(let weight)?: [symbol, weight]
+        default: [symbol]
+        }
     }
 
     private static func text(of rows: [[String]]) -> [UInt8] {

@@ -122,11 +122,14 @@ public struct SymbolListImport: Sendable, Equatable {
                 testRows += 1
                 continue
             }
-            let written = field(columns.symbol) ?? ""
-            if line > last,
-                Self.isEnd(written, beside: fields.indices.filter { $0 != columns.symbol }.compactMap(field))
-            {
+            let written = field(columns.tapeSymbol).flatMap { $0.isEmpty ? nil : $0 } ?? field(columns.symbol) ?? ""
+            let others = fields.indices.filter { $0 != columns.symbol }.compactMap(field)
+            if line > last, Self.isEnd(written, beside: others) {
                 leaveOut(written, line, isEnd: true)
+                continue
+            }
+            if line > last, written.isEmpty, let total = others.first(where: ListWord.isKnown) {
+                leaveOut(total, line, isEnd: true)
                 continue
             }
             guard let symbol = take(written, line, &firstLines), let text = field(columns.weight) else { continue }

@@ -17,6 +17,12 @@ enum SymbolSpelling: Equatable {
             self = .refused("there is no symbol")
             return
         }
+        if let what = SymbolSpelling.madeByASpreadsheet(written) {
+            self = .refused(
+                "\(quoted(written)) is \(what) and no symbol: spreadsheets make such of some tickers; keep their column as "
+                    + "text")
+            return
+        }
         var spelling = written
         if spelling.contains(where: \.isLowercase), !spelling.contains(where: \.isUppercase) {
             spelling = spelling.uppercased()
@@ -28,8 +34,11 @@ enum SymbolSpelling: Equatable {
         case .symbol(let read): spelling = read
         case nil: break
         }
-        // What separates columns elsewhere is in no symbol: the row was not taken apart.
-        guard let symbol = Symbol(spelling), !spelling.contains(where: { ";|".contains($0) }) else {
+        // What separates columns elsewhere is in no symbol: the row was not taken apart. Nor is what formulas, pages and
+        // settings are written with.
+        guard let symbol = Symbol(spelling), spelling.first.map({ $0.isLetter || $0.isNumber }) ?? false,
+            !spelling.contains(where: { ";|=<>%&?@'".contains($0) })
+        else {
             self = .refused(SymbolSpelling.fault(in: spelling, written: written))
             return
         }
@@ -46,8 +55,12 @@ enum SymbolSpelling: Equatable {
     /// Whether a cell says that there is nothing in it.
     static func isMissing(_ text: String) -> Bool {
         // NAN is a fund's ticker; other programs write `nan` where there is nothing.
-        text == "nan" || ["", "-", "--", "—", "–", "n/a", "#n/a", "none", "null"].contains(text.lowercased())
+        text == "nan" || ["", "-", "--", "—", "–", "n/a", "none", "null"].contains(text.lowercased())
+            || formulaFaults.contains(text.uppercased())
     }
+
+    /// What spreadsheets write where a formula has no value.
+    static let formulaFaults: Set = ["#N/A", "#NAME?", "#REF!", "#VALUE!", "#DIV/0!", "#NULL!", "#NUM!"]
 
     /// Text without blanks around it and without characters that can't be seen; blanks inside stand alone.
     static func visible(_ text: String) -> String {
@@ -86,9 +99,32 @@ enum SymbolSpelling: Equatable {
             return "\(quoted(written)) is no symbol: longer than \(Symbol.maximumLength) characters"
         }
         return
-            "\(quoted(written)) is no symbol: spaces, commas, semicolons, bars, quotes, * and letters beyond ASCII cannot "
-            + "be in one"
+            "\(quoted(written)) is no symbol: one begins with a letter or a digit and has no spaces, quotes, letters beyond "
+            + "ASCII, nor any of , ; | * = < > % & ? @"
     }
+
+    /// What a spreadsheet has made of a text: `1-Mar`, `Mar-26`, `2026-03-01`, `1.00E+05`; `nil` when it is neither a date
+    /// nor a number with a point.
+    private static func madeByASpreadsheet(_ text: String) -> String? {
+        guard text.first?.isLetter == true || text.first?.isNumber == true, text.contains(where: \.isNumber) else {
+            return nil
+        }
+        if text.first?.isNumber == true, text.contains("."), Double(text) != nil { return "a number" }
+        let parts = text.split(omittingEmptySubsequences: false) { "-/. ".contains($0) }
+        func isNumber(_ part: Substring) -> Bool { (1...4).contains(part.count) && part.allSatisfy(\.isNumber) }
+        func isMonth(_ part: Substring) -> Bool { months.contains(part.lowercased()) }
+        let isDate =
+            switch parts.count {
+            case 2: isNumber(parts[0]) && isMonth(parts[1]) || isMonth(parts[0]) && isNumber(parts[1])
+            case 3: isNumber(parts[0]) && (isNumber(parts[1]) || isMonth(parts[1])) && isNumber(parts[2])
+            default: false
+            }
+        return isDate ? "a date" : nil
+    }
+
+    private static let months: Set = [
+        "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec",
+    ]
 }
 
 // MARK: - Other programs' spellings
@@ -105,14 +141,18 @@ extension SymbolSpelling {
         if (6...8).contains(text.count), text.dropLast().hasSuffix("PR"), text.allSatisfy(isCapital) {
             return .symbol("\(text.dropLast(3))p\(text.suffix(1))")
         }
+        if let share = undotted[text] { return .symbol(share) }
         guard !isUsual(text) || text.contains(".") else { return nil }
         if let colon = text.firstIndex(of: ":") {
             let venue = text[..<colon].uppercased().filter { $0 != " " && $0 != "_" }
             let rest = visible(String(text[text.index(after: colon)...]))
             guard !rest.isEmpty, !venue.isEmpty else { return nil }
             if let kind = assetPrefixes[venue] { return .elsewhere(kind) }
-            guard exchanges.contains(venue) else { return .elsewhere("listed on \(quoted(venue))") }
-            return followed(rest)
+            if exchanges.contains(venue) { return followed(rest) }
+            // Some write the exchange behind: `AAPL:US`, `RY:CN`.
+            if exchanges.contains(rest) { return followed(String(text[..<colon])) }
+            return .elsewhere(
+                foreignCodes.contains(rest) ? "listed abroad (\(rest))" : "listed on \(quoted(venue))")
         }
         if let first = text.first, "$#".contains(first), text.dropFirst().first?.isLetter == true {
             return followed(String(text.dropFirst()).uppercased())
@@ -148,7 +188,14 @@ extension SymbolSpelling {
     private static func identifier(_ text: String) -> String? {
         guard text.contains(where: \.isNumber) else { return nil }
         let root = text.prefix { !" .-/".contains($0) }
-        if root.allSatisfy(\.isNumber), root.count <= 6 { return "listed abroad, where symbols are numbers" }
+        if !root.isEmpty, root.allSatisfy(\.isNumber) {
+            // CUSIPs and SEDOLs may be of digits alone.
+            return root.count <= 6 ? "listed abroad, where symbols are numbers" : "an identifier"
+        }
+        let isISIN =
+            text.count == 12 && text.prefix(2).allSatisfy(isCapital) && text.last?.isNumber == true
+            && text.allSatisfy { isCapital($0) || $0.isNumber }
+        if isISIN { return "an identifier" }
         let packed = text.filter { $0 != " " }
         if packed.count >= 16, packed.suffix(8).allSatisfy(\.isNumber), let kind = packed.dropLast(8).last,
             kind == "C" || kind == "P", packed.dropLast(9).suffix(6).allSatisfy(\.isNumber)
@@ -205,7 +252,8 @@ extension SymbolSpelling {
             return .symbol("\(root)p\(share.dropFirst())")
         }
         switch share {
-        case "WS", "WT": return .symbol("\(root).WS")
+        // `W` is how exchanges' directories write it; no share class is called so.
+        case "WS", "WT", "W": return .symbol("\(root).WS")
         case "UN": return .symbol("\(root).U")
         case "RT", "WI": return .symbol("\(root).\(share)")
         default: break
@@ -219,12 +267,16 @@ extension SymbolSpelling {
             if let place = foreignSuffixes[share] { return .elsewhere("listed abroad (\(place))") }
             if foreignCodes.contains(share) { return .elsewhere("listed abroad (\(share))") }
             return nil
-        case "-" where ["USD", "USDT", "USDC", "EUR", "BTC"].contains(share): return .elsewhere("a crypto-currency")
+        case _ where "-/".contains(separator) && ["USD", "USDT", "USDC", "EUR", "BTC"].contains(share):
+            return .elsewhere("a crypto-currency")
         case "-": return share.count == 1 ? .symbol("\(root).\(share)") : nil
         case "/": return (1...2).contains(share.count) ? .symbol("\(root).\(share)") : nil
         default: return share.count == 1 && written.count == 1 ? .symbol("\(root).\(share)") : nil
         }
     }
+
+    /// Share classes that many write without a separator, where no ticker is spelt so.
+    private static let undotted = ["BRKA": "BRK.A", "BRKB": "BRK.B"]
 
     private static func isCapital(_ character: Character) -> Bool { ("A"..."Z").contains(character) }
 
@@ -236,7 +288,8 @@ extension SymbolSpelling {
     private static let exchanges: Set = [
         "NASDAQ", "NYSE", "AMEX", "NYSEARCA", "ARCA", "BATS", "CBOE", "NYSEAMERICAN", "NYSEMKT", "OTC", "OTCMKTS",
         "IEX",
-        "XNAS", "XNYS", "XASE", "ARCX", "NSDQ", "NASD", "NAS", "NYS", "US",
+        "XNAS", "XNYS", "XASE", "ARCX", "NSDQ", "NASD", "NAS", "NYS", "US", "NASDAQGS", "NASDAQGM", "NASDAQCM", "NMS",
+        "NGM", "NCM", "NYQ", "PCX", "ASE",
     ]
 
     /// Bloomberg's codes of the exchanges in the United States.

@@ -9,11 +9,19 @@ public struct UniverseImporter: Sendable {
         public var name: String
         /// Its content.
         public var bytes: [UInt8]
+        /// Why it has none that could be read.
+        var fault: String?
 
         /// Makes a file.
         public init(name: String, bytes: [UInt8]) {
             self.name = name
             self.bytes = bytes
+        }
+
+        /// A file that was not read; it is told among the others, which it doesn't stop.
+        public init(name: String, fault: String) {
+            self.init(name: name, bytes: [])
+            self.fault = fault
         }
     }
 
@@ -127,6 +135,7 @@ public struct UniverseImporter: Sendable {
         _ taken: inout [UniverseGroup.Definition.Key: String], _ changes: inout [GroupChange],
         _ sectors: inout SectorTally
     ) throws(StoreError) -> [Report] {
+        if let fault = file.fault { return [Report(file: file.name, outcome: .failed(fault))] }
         let lists: [HoldingsImport]
         do {
             lists = try HoldingsImport.read(file.bytes, strict: options.isStrict)
@@ -200,7 +209,7 @@ public struct UniverseImporter: Sendable {
         if old?.origin == .pulled {
             report.remarks.append(
                 "the group came from the database; it is a local one now, hides the database's, and pulls leave it "
-                    + "alone: edgetick universe give-back \(group.name) undoes that")
+                    + "alone: edgetick universe give-back \(DisplayText.argument(group.name)) undoes that")
         } else if old == nil {
             report.isNew = true
         }
@@ -261,6 +270,8 @@ private struct GroupGuess {
             stem = String(stem[..<open])
             while stem.last == " " { stem.removeLast() }
         }
+        // A universe key can't mean a name with a comma.
+        stem = stem.split { $0 == "," || $0.isWhitespace }.joined(separator: " ")
         let fund = list.fund ?? Self.fund(in: stem)
         let isFund = list.format.isFund || (list.format == .weighted && fund != nil)
         name = isFund ? fund ?? stem : stem

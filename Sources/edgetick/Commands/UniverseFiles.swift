@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Glibc
 import Store
 import Universe
 
@@ -40,11 +41,17 @@ enum UniverseFiles {
         var lists: [UniverseImporter.File] = []
         for path in paths {
             for file in Self.isDirectory(path) ? try Self.lists(in: path) : [path] {
-                let bytes = try Self.bytes(of: file)
-                guard !UniverseArchive.isJSON(bytes) else {
-                    throw CommandFailure(.usage, "\(file) is a backup: import it alone")
+                let name = Self.name(of: file)
+                do {
+                    let bytes = try Self.bytes(of: file)
+                    lists.append(
+                        UniverseArchive.isJSON(bytes)
+                            ? .init(name: name, fault: "it is a backup: import it alone")
+                            : .init(name: name, bytes: bytes))
+                } catch {
+                    // A file that can't be read doesn't stop the others.
+                    lists.append(.init(name: name, fault: error.lines.joined(separator: "; ")))
                 }
-                lists.append(.init(name: Self.name(of: file), bytes: bytes))
             }
         }
         self = .lists(lists)
@@ -59,6 +66,7 @@ enum UniverseFiles {
         }
         let files = names.filter { name in
             !name.hasPrefix(".") && [".csv", ".tsv", ".txt", ".xlsx"].contains { name.lowercased().hasSuffix($0) }
+                && !isOtherThanFile("\(directory)/\(name)")
         }.sorted()
         guard !files.isEmpty else {
             throw CommandFailure(.badData, "\(directory) has no .csv, .tsv, .txt or .xlsx file in it")
@@ -66,18 +74,21 @@ enum UniverseFiles {
         return files.map { "\(directory)/\($0)" }
     }
 
-    private static func bytes(of file: String) throws -> [UInt8] {
+    private static func bytes(of file: String) throws(CommandFailure) -> [UInt8] {
         do {
-            let attributes = try FileManager.default.attributesOfItem(atPath: file)
-            if let size = attributes[.size] as? Int, size > maximumBytes {
-                throw CommandFailure(.badData, "\(file) has \(size) bytes: that is no list of symbols")
-            }
-            return [UInt8](try Data(contentsOf: URL(fileURLWithPath: file)))
-        } catch let error as CommandFailure {
-            throw error
+            return try FileContents.bytes(of: file, atMost: maximumBytes)
+        } catch is FileContents.TooLarge {
+            throw CommandFailure(
+                .badData, "\(file) has more than \(maximumBytes >> 20) MiB: that is no list of symbols")
         } catch {
             throw CommandFailure(.ioError, "\(file) can't be read: \(error.systemText)")
         }
+    }
+
+    /// Whether a path is a directory, a pipe or a device: of a directory's list, only files are meant.
+    private static func isOtherThanFile(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT != S_IFREG
     }
 
     private static func isDirectory(_ path: String) -> Bool {
@@ -85,7 +96,9 @@ enum UniverseFiles {
         return FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) && isDirectory
     }
 
-    private static func name(of path: String) -> String { URL(fileURLWithPath: path).lastPathComponent }
+    private static func name(of path: String) -> String {
+        path == "-" ? "stdin" : URL(fileURLWithPath: path).lastPathComponent
+    }
 }
 
 extension GroupType {

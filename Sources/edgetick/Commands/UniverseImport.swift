@@ -27,7 +27,8 @@ struct UniverseImport: ConfiguredCommand {
     private static let shownProblems = 50
 
     @OptionGroup var options: SettingsOptions
-    @Argument(help: "CSV or .xlsx files, directories of them, or a backup.", completion: .file())
+    @Argument(
+        help: "CSV or .xlsx files, directories of them, or a backup; - is the standard input.", completion: .file())
     var files: [String] = []
     @Option(help: "The group's name; taken from the content or the file's name when not given. For one file.")
     var name: String?
@@ -91,9 +92,14 @@ struct UniverseImport: ConfiguredCommand {
         guard let mode = UniverseImporter.Mode(rawValue: mode.lowercased()) else {
             throw CommandFailure(.usage, "--mode \(mode): use full or incremental")
         }
-        if let name, name.isEmpty || name.contains(",") || name[...] != name[...].trimmingBlanks() {
+        if let name,
+            name.contains(where: { ",\r\n\t".contains($0) }) || name[...] != name[...].trimmingBlanks()
+                || UniverseKey(name) == nil
+        {
             throw CommandFailure(
-                .usage, "--name \"\(name)\": a universe key can't mean a name with a comma or blanks around it")
+                .usage,
+                "--name \(DisplayText.quoted(name)): a universe key can't mean a name with a comma, a tab or a line break in "
+                    + "it, with blanks around it, or of colons alone")
         }
         result.mode = mode
         result.name = name
@@ -170,9 +176,10 @@ struct UniverseImport: ConfiguredCommand {
         let format = report.format.map { " from \($0.rawValue) \(report.file)" } ?? ""
         switch report.outcome {
         case .written:
+            let name = DisplayText.argument(report.group?.name ?? "")
             let change = report.difference.map(\.summary) ?? ""
             let sectors = report.sectors > 0 ? "; \(report.sectors) sectors" : ""
-            let undo = report.isNew && !dryRun ? " (undo: edgetick universe remove \(report.group?.name ?? ""))" : ""
+            let undo = report.isNew && !dryRun ? " (undo: edgetick universe remove \(name))" : ""
             return "\(what)\(format)\(change.isEmpty ? "" : ", \(change)")\(sectors)\(dryRun ? " (dry run)" : undo)"
         case .unchanged: return "\(what), unchanged"
         case .refused(let text): return "\(what)\(format), NOT IMPORTED: \(text)"

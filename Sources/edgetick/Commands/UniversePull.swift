@@ -77,7 +77,7 @@ struct UniversePull: ConfiguredCommand {
                     .escapingControls)
         }
         for group in changes.shadowed {
-            let advice = "edgetick universe give-back \(group.name) undoes that"
+            let advice = "edgetick universe give-back \(DisplayText.argument(group.name)) undoes that"
             printError("edgetick: the local \(group.text) hides the database's: \(advice)".escapingControls)
         }
         print("pulled \(size) from \(snapshot.source)".escapingControls)

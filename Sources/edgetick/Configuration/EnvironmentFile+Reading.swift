@@ -15,7 +15,7 @@ extension EnvironmentFile {
         let path = name ?? ".env"
         let bytes: [UInt8]
         do {
-            bytes = try contents(of: path)
+            bytes = try FileContents.bytes(of: path, atMost: maximumBytes)
         } catch {
             guard let code = error as? Errno else {
                 throw ConfigurationError(
@@ -37,7 +37,8 @@ extension EnvironmentFile {
     /// Reads a file that holds one secret. Blocks.
     static func secret(in path: String) -> SettingsSnapshot.SecretFile {
         do {
-            guard let text = String(validating: try contents(of: path), as: UTF8.self) else {
+            guard let text = String(validating: try FileContents.bytes(of: path, atMost: maximumBytes), as: UTF8.self)
+            else {
                 return .fault("\(path) is no text: save it as UTF-8")
             }
             return .text(text)
@@ -45,23 +46,6 @@ extension EnvironmentFile {
             return .fault("\(path) can't be read (\(error)): correct the path, or the file's owner and mode")
         } catch {
             return .fault("\(path) is larger than 1 MiB, so it holds no secret: name another file")
-        }
-    }
-
-    private struct TooLarge: Error {}
-
-    /// A file's bytes, as far as it is no larger than a list of settings may be.
-    static func contents(of path: String) throws -> [UInt8] {
-        let file = try FileDescriptor.open(FilePath(path), .readOnly, options: .closeOnExec)
-        return try file.closeAfter {
-            var bytes: [UInt8] = []
-            var chunk = [UInt8](repeating: 0, count: 64 << 10)
-            while true {
-                let count = try chunk.withUnsafeMutableBytes { try file.read(into: $0) }
-                guard count > 0 else { return bytes }
-                bytes += chunk[..<count]
-                guard bytes.count <= maximumBytes else { throw TooLarge() }
-            }
         }
     }
 }

@@ -18,13 +18,14 @@ enum Workbook {
     static func holdings(of bytes: [UInt8]) throws(WorkbookError) -> [UInt8] {
         let archive = try ZipArchive(bytes)
         guard let book = try archive.content(of: "xl/workbook.xml") else {
-            throw WorkbookError("it is a ZIP archive and no workbook")
+            throw WorkbookError("it is a ZIP archive and no .xlsx: unpack it, or save the workbook as .xlsx or as CSV")
         }
         let shared = try texts(try archive.content(of: "xl/sharedStrings.xml") ?? [])
+        let percents = try percentStyles(try archive.content(of: "xl/styles.xml") ?? [])
         var first: [UInt8]?
         for path in try sheets(of: book, try archive.content(of: "xl/_rels/workbook.xml.rels") ?? []) {
             guard let sheet = try archive.content(of: path) else { continue }
-            let text = try text(of: sheet, shared)
+            let text = try text(of: sheet, shared, percents)
             if HoldingsPreamble(text) != nil { return text }
             if first == nil { first = text }
         }
@@ -78,10 +79,54 @@ enum Workbook {
         return texts
     }
 
-    private static func text(of sheet: [UInt8], _ shared: [String]) throws(WorkbookError) -> [UInt8] {
+    /// The styles that show a number times 100, with a percent sign behind it.
+    private static func percentStyles(_ bytes: [UInt8]) throws(WorkbookError) -> Set<Int> {
+        // `0%` and `0.00%`, which every program knows.
+        var formats: Set = ["9", "10"]
+        var styles: Set<Int> = []
+        var (count, isOfCells) = (0, false)
+        var events = XMLEvents(bytes)
+        while let event = try events.next() {
+            switch event {
+            case .start("numFmt"):
+                guard let id = events.attributes["numFmtId"], isPercent(events.attributes["formatCode"] ?? "") else {
+                    break
+                }
+                guard formats.count < maximumRelations else { throw WorkbookError("it has too many formats") }
+                formats.insert(id)
+            case .start("cellXfs"): isOfCells = true
+            case .end("cellXfs"): isOfCells = false
+            case .start("xf") where isOfCells:
+                if let id = events.attributes["numFmtId"], formats.contains(id) { styles.insert(count) }
+                count += 1
+            default: break
+            }
+        }
+        return styles
+    }
+
+    /// Whether a format has a percent sign that isn't a text of its own, in quotes or behind a backslash.
+    private static func isPercent(_ format: String) -> Bool {
+        var (isQuoted, isEscaped) = (false, false)
+        for character in format {
+            if isEscaped {
+                isEscaped = false
+            } else if character == "\"" {
+                isQuoted.toggle()
+            } else if !isQuoted {
+                if character == "%" { return true }
+                isEscaped = character == "\\"
+            }
+        }
+        return false
+    }
+
+    private static func text(
+        of sheet: [UInt8], _ shared: [String], _ percents: Set<Int>
+    ) throws(WorkbookError) -> [UInt8] {
         var text = SeparatedText()
         var rows = 0
-        var (type, value, column, isValue) = ("", "", 0, false)
+        var (type, value, column, isValue, isPercent) = ("", "", 0, false, false)
         var events = XMLEvents(sheet)
         while let event = try events.next() {
             switch event {
@@ -102,13 +147,14 @@ enum Workbook {
                 rows += 1
             case .start("c"):
                 (type, value) = (events.attributes["t"] ?? "n", "")
+                isPercent = events.attributes["s"].flatMap(Int.init).map(percents.contains) ?? false
                 column = events.attributes["r"].flatMap(columnNumber) ?? text.column
             case .start("v"), .start("t"): isValue = true
             case .end("v"), .end("t"): isValue = false
             case .text(let part): if isValue { value += part }
             case .end("c"):
                 guard !value.isEmpty, column >= text.column, column < maximumColumns else { break }
-                let cell = try cell(type, value, shared)
+                let cell = try cell(type, value, shared, isPercent: isPercent)
                 guard text.bytes.count + cell.utf8.count <= maximumText else {
                     throw WorkbookError(
                         "a sheet of it is longer than \(maximumText >> 20) MiB as text: that is no list of symbols")
@@ -120,8 +166,13 @@ enum Workbook {
         return text.bytes
     }
 
-    private static func cell(_ type: String, _ value: String, _ shared: [String]) throws(WorkbookError) -> String {
+    private static func cell(
+        _ type: String, _ value: String, _ shared: [String], isPercent: Bool
+    ) throws(WorkbookError) -> String {
         switch type {
+        case "n" where isPercent:
+            // 0.07 is 7 percent, not 7.000000000000001.
+            return Double(value).map { "\(($0 * 1e12).rounded() / 1e10)%" } ?? value
         case "s":
             guard let number = Int(value), shared.indices.contains(number) else {
                 throw WorkbookError("a cell names a text that is not there")

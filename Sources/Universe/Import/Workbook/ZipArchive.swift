@@ -25,8 +25,15 @@ struct ZipArchive {
         var end = bytes.count - 22
         while end >= lowest, !has([0x50, 0x4B, 0x05, 0x06], at: end) { end -= 1 }
         guard end >= lowest, end >= 0 else { throw WorkbookError("it is cut short: its directory is missing") }
-        let count = try number(end + 10, 2)
+        var count = try number(end + 10, 2)
         var place = try number(end + 16, 4)
+        if has([0x50, 0x4B, 0x06, 0x07], at: end - 20) {
+            // ZIP64, as programs write that don't know beforehand how much they will write.
+            let whole = try place64(end - 12)
+            guard has([0x50, 0x4B, 0x06, 0x06], at: whole) else { throw WorkbookError("its directory is damaged") }
+            count = try place64(whole + 32)
+            place = try place64(whole + 48)
+        }
         guard count <= Self.maximumEntries else { throw WorkbookError("it has \(count) parts") }
         for _ in 0..<count {
             guard has([0x50, 0x4B, 0x01, 0x02], at: place) else { throw WorkbookError("its directory is damaged") }
@@ -36,12 +43,43 @@ struct ZipArchive {
             )
             guard place + 46 + name <= bytes.count else { throw WorkbookError("its directory is damaged") }
             let text = String(decoding: bytes[place + 46..<place + 46 + name], as: UTF8.self)
-            entries[text] = Entry(
+            var entry = Entry(
                 method: try number(place + 10, 2), checksum: try number(place + 16, 4),
                 compressed: try number(place + 20, 4),
                 offset: try number(place + 42, 4))
+            try widen(&entry, hasLongSize: try number(place + 24, 4) == Self.long, place + 46 + name, extra)
+            entries[text] = entry
             place += 46 + name + extra + comment
         }
+    }
+
+    /// Stands in 32 bits for a number that is kept in 64 elsewhere.
+    private static let long = 0xFFFF_FFFF
+
+    /// Reads the numbers that an entry has in 64 bits: its own size, how large it is packed, and where it is, each only where
+    /// 32 bits say so.
+    private func widen(_ entry: inout Entry, hasLongSize: Bool, _ start: Int, _ count: Int) throws(WorkbookError) {
+        guard entry.compressed == Self.long || entry.offset == Self.long else { return }
+        var field = start
+        while field + 4 <= start + count {
+            let length = try number(field + 2, 2)
+            if try number(field, 2) == 1 {
+                var place = field + (hasLongSize ? 12 : 4)
+                if entry.compressed == Self.long {
+                    entry.compressed = try place64(place)
+                    place += 8
+                }
+                if entry.offset == Self.long { entry.offset = try place64(place) }
+                return
+            }
+            field += 4 + length
+        }
+    }
+
+    /// A number of 64 bits that counts bytes of the file, and so is no larger than the file.
+    private func place64(_ place: Int) throws(WorkbookError) -> Int {
+        guard try number(place + 4, 4) == 0 else { throw WorkbookError("its directory is damaged") }
+        return try number(place, 4)
     }
 
     /// An entry's content; `nil` when there is no such entry.
