@@ -99,18 +99,19 @@ import Testing
         #expect(line.contains("longer than 1 MiB"), "\(line)")
     }
 
-    @Test func `an answer that goes on and on ends a moment after the deadline`() throws {
+    @Test func `an answer that goes on and on ends a moment after the deadline at the latest`() throws {
         let listener = try Self.listen { client in
             client.welcome()
             guard client.message() != nil else { return }
-            // Seldom enough to stay within the bytes of an answer.
-            while client.say("N", Array("SNOTICE\0C00000\0Mwait\0\0".utf8)) { usleep(10_000) }
+            while client.say("N", Array("SNOTICE\0C00000\0Mwait\0\0".utf8)) {}
         }
         defer { listener.stop() }
         let connection = try PostgresConnection.connect(
             configuration(listener, statementTimeout: .seconds(1)), interrupt: Wakeup())
         let error = #expect(throws: UpstreamError.self) { try connection.run("SELECT 1", "ask") }
         let line = "\(error, default: "")"
-        #expect(line.contains("on and on") && !connection.isUsable, "\(line)")
+        // A fast machine reaches the most bytes before the deadline.
+        #expect(line.contains("on and on") || line.contains("longer than 256 MiB"), "\(line)")
+        #expect(!connection.isUsable)
     }
 }

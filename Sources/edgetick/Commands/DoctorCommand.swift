@@ -46,9 +46,7 @@ struct DoctorCommand: AsyncParsableCommand {
         }
         guard !settings.dataDirectory.isEmpty else { return findings }
         let local = LocalChecks(settings: settings)
-        findings +=
-            local.files() + local.privacy(settingsFile: options.envFile ?? ".env") + local.library() + local.disk()
-            + local.clock()
+        findings += local.files() + local.library() + local.disk() + local.clock()
         findings += await local.symbols()
         let isRunning = (try? BufferReport.read(directory: settings.dataDirectory))?.holder != nil
         let network = NetworkChecks(settings: settings, isRunning: isRunning)

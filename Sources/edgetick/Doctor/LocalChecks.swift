@@ -64,20 +64,6 @@ struct LocalChecks {
         return findings
     }
 
-    /// Whether other users of this machine can read what is secret, or change what is trusted.
-    ///
-    /// - Parameter file: The file of settings, where there is one.
-    func privacy(settingsFile file: String) -> [Finding] {
-        let directory = settings.dataDirectory
-        let files = ["ticks.sqlite", "universe.sqlite"].map { "\(directory)/\($0)" }
-        let faults =
-            [FileAccess(of: file)?.fault(of: geteuid(), isSecret: true)]
-            // These are the service's, whoever looks at them.
-            + [FileAccess(of: directory)?.fault(of: nil, isSecret: false)]
-            + files.map { FileAccess(of: $0)?.fault(of: nil, isSecret: true) }
-        return faults.compactMap(\.self).map { .warning("privacy", $0) }
-    }
-
     /// Which SQLite is linked.
     func library() -> [Finding] {
         let version = SQLiteLibrary.version
