@@ -54,6 +54,10 @@ struct GapsCommand: AsyncParsableCommand {
                 ])
             }
             printNow(table.text)
+            let all = Int(try GapLog.count(directory: settings.dataDirectory, states: states))
+            if all > records.count {
+                printError("edgetick: the newest \(records.count.grouped) of \(all.counted("gap")): --limit shows more")
+            }
         }
     }
 
