@@ -20,5 +20,9 @@ final class DirectoryHold {
         self.descriptor = descriptor
     }
 
-    deinit { close(descriptor) }
+    deinit {
+        // Another thread's child has the descriptor too until it becomes another program, and would hold on to the lock.
+        flock(descriptor, LOCK_UN)
+        close(descriptor)
+    }
 }

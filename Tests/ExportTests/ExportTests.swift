@@ -309,6 +309,17 @@ import Testing
         #expect(try export(workspace, .csv, streams: [.trades]).files == before.files)
     }
 
+    @Test func `an export that has ended holds its directory no longer, whatever programs other threads start`()
+        async throws
+    {
+        let workspace = try Workspace()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { for _ in 0..<100 { try Command.run(["/bin/true"]) } }
+            for _ in 0..<20_000 { _ = try DirectoryHold(workspace.path + "/out") }
+            try await group.waitForAll()
+        }
+    }
+
     @Test func `more files than may be held are written in pieces, each row once`() async throws {
         let workspace = try Workspace()
         let buffer = try TickBuffer.open(

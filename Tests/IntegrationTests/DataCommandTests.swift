@@ -181,6 +181,15 @@ import WebAPISupport
                 VALUES ('primary', 'AAPL', 'AM', 1380029460000, 1380029520000, 'stalled', 1380029520000000);
                 """
             ])
+        let gaps = try await box.edgetick("gaps").1
+        #expect(!gaps.contains { $0.contains("--limit") } && gaps.contains { $0.contains("stalled") }, "\(gaps)")
+        try Command.run(
+            writable + [
+                "INSERT INTO gaps (connection, symbols, events, from_ms, to_ms, cause, recorded_us) "
+                    + "VALUES ('primary', 'IBM', 'T', 1380029460000, 1380029520000, 'stalled', 1380029520000000)"
+            ])
+        let newest = try await box.edgetick("gaps", "--state", "open", "--limit", "1").1
+        #expect(newest.contains { $0.contains("the newest 1 of 2 gaps: --limit shows more") }, "\(newest)")
         let (status, lines) = try await box.edgetick("coverage", "--date", "2013-09-24", "--symbols", "AAPL,MSFT")
         #expect(status == 0)
         #expect(lines.contains { $0.wholeMatch(of: /2013-09-24 +gaps +2 +0 of 2 +1 +0 +1 +778/) != nil }, "\(lines)")

@@ -52,6 +52,10 @@ struct GapsCommand: ConfiguredCommand {
             ])
         }
         printNow(table.text)
+        let all = Int(try GapLog.count(directory: settings.dataDirectory, states: states))
+        if all > records.count {
+            printError("edgetick: the newest \(records.count.grouped) of \(all.counted("gap")): --limit shows more")
+        }
     }
 
     private static func symbols(_ symbols: [Symbol]) -> String {
