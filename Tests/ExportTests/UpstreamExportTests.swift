@@ -70,6 +70,27 @@ import Upstream
         await reader.disconnect()
     }
 
+    @Test func `a day's rows may take longer than a statement's limit`() async throws {
+        let workspace = try Workspace()
+        let cluster = try PostgresCluster.shared()
+        let database = try cluster.makeDatabase()
+        _ = try cluster.psql(
+            """
+            CREATE VIEW fair_values AS SELECT 'AAPL' AS symbol, timestamptz '2026-01-05 15:00+00' AS time,
+                1.5::numeric AS value, current_setting('statement_timeout') AS connection
+            """, database: database)
+        let reader = UpstreamReader(
+            configuration: try UpstreamConfiguration(uri: cluster.uri(database), collector: "tests"))
+        let options = ExportOptions(
+            streams: [.fairValues], days: Self.day...Self.day, format: .csv, directory: workspace.path + "/out")
+        _ = try await Exporter(options).export(upstream: [.fairValues: reader])
+        await reader.disconnect()
+        let text = try String(contentsOfFile: options.path(of: .fairValues, Self.day, nil), encoding: .utf8)
+        let lines = text.split(separator: "\n").map { $0.split(separator: ",", omittingEmptySubsequences: false) }
+        let place = try #require(lines.first?.firstIndex(of: "connection"))
+        #expect(lines.dropFirst().map { $0[place] } == ["0"])
+    }
+
     @Test
     func `what others make of a table comes out too: infinite times as none, and what is no number as left out`()
         async throws

@@ -61,6 +61,8 @@ extension UpstreamReader {
             var leftOut = 0
             let selection = RowSelection(table, found, configuration.barTimestamp)
             try connection.begin("READ ONLY", operation)
+            // All of them take as long as it takes to write them out; each has its deadline here.
+            try connection.run("SET LOCAL statement_timeout = 0", operation)
             try connection.copyOut(selection.sql(times, symbols), operation) { line throws(UpstreamError) in
                 // There is a cell a column (PostgreSQL manual, COPY, "Text Format").
                 let cells = line.split(separator: UInt8(ascii: "\t"), omittingEmptySubsequences: false)
