@@ -7,7 +7,7 @@ import Store
 import Upstream
 
 /// Writes events into files for other programs.
-struct ExportCommand: ConfiguredCommand {
+struct ExportCommand: AsyncParsableCommand {
     /// Where events are read from.
     enum Source: String, CaseIterable, ExpressibleByArgument {
         case file
@@ -53,41 +53,42 @@ struct ExportCommand: ConfiguredCommand {
         }
     }
 
-    var needs: Settings.Needs { source == .upstream ? .database : [] }
-
-    func run(_ settings: Settings) async throws {
-        let now = WallClock.milliseconds()
-        let today = TradingDay(at: now)
-        guard let span = days.chosen(today: today) else { return }
-        let job = ExportJob(
-            options: ExportOptions(
-                streams: EventStream.allCases.filter { stream.isEmpty || stream.contains($0) }, days: span,
-                symbols: try await symbols.chosen(settings).map { Set($0) }, format: format, isCompressed: compress,
-                layout: layout, replacesWhole: force, directory: output),
-            buffer: settings.dataDirectory,
-            databases: source == .upstream ? try settings.upstreams() : [])
-        guard watch else {
-            do {
-                let report = try await Interrupts.cancelling(Task { try await job.write(span) })
-                Self.tell(report, span)
-                guard report.kept.isEmpty else { throw CommandFailure(.badData, Self.words(kept: report.kept)) }
-                return
-            } catch let failure as CommandFailure where failure.status == .tryAgain {
-                throw CommandFailure(.tryAgain, "stopped; files that were not whole are gone: run it again")
+    func run() async throws {
+        try await reportingFailures {
+            let settings = try options.settings(needing: source == .upstream ? .database : [])
+            let now = WallClock.milliseconds()
+            let today = TradingDay(at: now)
+            guard let span = days.chosen(today: today) else { return }
+            let job = ExportJob(
+                options: ExportOptions(
+                    streams: EventStream.allCases.filter { stream.isEmpty || stream.contains($0) }, days: span,
+                    symbols: try await symbols.chosen(settings).map { Set($0) }, format: format, isCompressed: compress,
+                    layout: layout, replacesWhole: force, directory: output),
+                buffer: settings.dataDirectory,
+                databases: source == .upstream ? try settings.upstreams() : [])
+            guard watch else {
+                do {
+                    let report = try await Interrupts.cancelling(Task { try await job.write(span) })
+                    Self.tell(report, span)
+                    guard report.kept.isEmpty else { throw CommandFailure(.badData, Self.words(kept: report.kept)) }
+                    return
+                } catch let failure as CommandFailure where failure.status == .tryAgain {
+                    throw CommandFailure(.tryAgain, "stopped; files that were not whole are gone: run it again")
+                }
             }
+            let mark = WatchMark(job.options)
+            // What was missed while nobody watched is written too.
+            let next = mark.day?.after ?? TradingDay.lastFinal(at: now)
+            let first = days.from == nil ? next : mark.day == nil ? span.lowerBound : max(span.lowerBound, next)
+            try await Interrupts.serving([
+                DayWatch(plan: WatchPlan(from: first), logger: Logger(label: "export")) { day in
+                    let report = try await job.write(day...day)
+                    Self.tell(report, day...day)
+                    if !report.kept.isEmpty { printError("edgetick: warning: \(Self.words(kept: report.kept))") }
+                    try mark.note(day)
+                }
+            ])
         }
-        let mark = WatchMark(job.options)
-        // What was missed while nobody watched is written too.
-        let next = mark.day?.after ?? TradingDay.lastFinal(at: now)
-        let first = days.from == nil ? next : mark.day == nil ? span.lowerBound : max(span.lowerBound, next)
-        try await Interrupts.serving([
-            DayWatch(plan: WatchPlan(from: first), logger: Logger(label: "export")) { day in
-                let report = try await job.write(day...day)
-                Self.tell(report, day...day)
-                if !report.kept.isEmpty { printError("edgetick: warning: \(Self.words(kept: report.kept))") }
-                try mark.note(day)
-            }
-        ])
     }
 
     /// What was left as it was written before.

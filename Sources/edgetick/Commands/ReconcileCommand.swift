@@ -10,7 +10,7 @@ import Upstream
 import Wire
 
 /// Compares a day's minute bars with the tape, and corrects them.
-struct ReconcileCommand: ConfiguredCommand {
+struct ReconcileCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "reconcile", abstract: "Compare a day's minute bars with the tape, and correct them.",
         discussion: """
@@ -57,21 +57,22 @@ struct ReconcileCommand: ConfiguredCommand {
                     + "\(TradingDay.lastFinal(at: now))")
     }
 
-    var needs: Settings.Needs { fromFile == nil ? .feed : [] }
-
-    func run(_ settings: Settings) async throws {
-        let day = self.day ?? TradingDay.lastFinal(at: WallClock.milliseconds())
-        let upstream = try settings.upstream()
-        let client = fromFile == nil ? try settings.aggregatesClient() : nil
-        let advice = "it does this by itself at RECONCILE_AT; or stop it, do this, and start it again"
-        try await closing({ await client?.shutdown() }) {
-            try await settings.withBuffer(heldAdvice: advice) { buffer in
-                let uploader = upstream.map {
-                    Uploader(configuration: $0, bufferID: buffer.id, logger: Logger(label: "upload"))
-                }
-                try await closing({ await uploader?.disconnect() }) {
-                    let list = try await chosen(settings, day)
-                    try await compare(reconciler(settings, client, buffer, uploader), day, list)
+    func run() async throws {
+        try await reportingFailures {
+            let settings = try options.settings(needing: fromFile == nil ? .feed : [])
+            let day = self.day ?? TradingDay.lastFinal(at: WallClock.milliseconds())
+            let upstream = try settings.upstream()
+            let client = fromFile == nil ? try settings.aggregatesClient() : nil
+            let advice = "it does this by itself at RECONCILE_AT; or stop it, do this, and start it again"
+            try await closing({ await client?.shutdown() }) {
+                try await settings.withBuffer(heldAdvice: advice) { buffer in
+                    let uploader = upstream.map {
+                        Uploader(configuration: $0, bufferID: buffer.id, logger: Logger(label: "upload"))
+                    }
+                    try await closing({ await uploader?.disconnect() }) {
+                        let list = try await chosen(settings, day)
+                        try await compare(reconciler(settings, client, buffer, uploader), day, list)
+                    }
                 }
             }
         }

@@ -6,7 +6,7 @@ import Upstream
 import Wire
 
 /// Lets the database decide about a group again that an import had taken over.
-struct UniverseGiveBack: ConfiguredCommand {
+struct UniverseGiveBack: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "give-back", abstract: "Let the database's group count again in the place of a local one.",
         discussion: """
@@ -22,43 +22,44 @@ struct UniverseGiveBack: ConfiguredCommand {
     var type: String?
     @Flag(help: "Print JSON.") var json = false
 
-    var needs: Settings.Needs { .database }
-
-    func run(_ settings: Settings) async throws {
-        guard let upstream = try settings.upstream() else { return }
-        let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
-        let group = try mirror.group(named: name, type: type, settings)
-        let identity = group.record.identity
-        guard group.origin == .local else {
-            throw CommandFailure(.badData, "\(identity.text) is the database's already")
-        }
-        let snapshot: UniverseSnapshot
-        do {
-            snapshot = try await UniversePull.read(UniverseSource(configuration: upstream))
-        } catch let error as UpstreamError where error.isRetryable {
+    func run() async throws {
+        try await reportingFailures {
+            let settings = try options.settings(needing: .database)
+            guard let upstream = try settings.upstream() else { return }
+            let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
+            let group = try mirror.group(named: name, type: type, settings)
+            let identity = group.record.identity
+            guard group.origin == .local else {
+                throw CommandFailure(.badData, "\(identity.text) is the database's already")
+            }
+            let snapshot: UniverseSnapshot
+            do {
+                snapshot = try await UniversePull.read(UniverseSource(configuration: upstream))
+            } catch let error as UpstreamError where error.isRetryable {
+                try mirror.markPulled([identity])
+                printError("edgetick: \(identity.text) is given back; its members stay until the next pull works")
+                throw error
+            }
+            guard let theirs = snapshot.records.groups.first(where: { $0.identity == identity }) else {
+                throw CommandFailure(
+                    .badData,
+                    "the database has no \(identity.text): edgetick universe remove takes the local one away, "
+                        + "edgetick universe push --hand-over gives it to the database")
+            }
             try mirror.markPulled([identity])
-            printError("edgetick: \(identity.text) is given back; its members stay until the next pull works")
-            throw error
+            let outcome = try mirror.replacePulled(with: snapshot.records, source: snapshot.source)
+            if case .refused(let text) = outcome {
+                throw CommandFailure(
+                    .badData,
+                    "\(identity.text) is given back, and the pull was refused: \(text); edgetick universe pull --force "
+                        + "if that is right")
+            }
+            let difference = MembershipDifference(from: group.record.members, to: theirs.members)
+            if json { return print(WireJSON.text(of: GivenBackJSON(theirs, difference))) }
+            let change = difference.summary
+            print(
+                "given back: \(identity.text) has the database's \(theirs.members.count.counted("member"))"
+                    + (change.isEmpty ? "" : " (\(change))"))
         }
-        guard let theirs = snapshot.records.groups.first(where: { $0.identity == identity }) else {
-            throw CommandFailure(
-                .badData,
-                "the database has no \(identity.text): edgetick universe remove takes the local one away, "
-                    + "edgetick universe push --hand-over gives it to the database")
-        }
-        try mirror.markPulled([identity])
-        let outcome = try mirror.replacePulled(with: snapshot.records, source: snapshot.source)
-        if case .refused(let text) = outcome {
-            throw CommandFailure(
-                .badData,
-                "\(identity.text) is given back, and the pull was refused: \(text); edgetick universe pull --force "
-                    + "if that is right")
-        }
-        let difference = MembershipDifference(from: group.record.members, to: theirs.members)
-        if json { return print(WireJSON.text(of: GivenBackJSON(theirs, difference))) }
-        let change = difference.summary
-        print(
-            "given back: \(identity.text) has the database's \(theirs.members.count.counted("member"))"
-                + (change.isEmpty ? "" : " (\(change))"))
     }
 }

@@ -5,7 +5,7 @@ import Universe
 import Wire
 
 /// Takes a local group away.
-struct UniverseRemove: ConfiguredCommand {
+struct UniverseRemove: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "remove", abstract: "Remove a group that was made here.",
         discussion: """
@@ -21,18 +21,21 @@ struct UniverseRemove: ConfiguredCommand {
     var type: String?
     @Flag(help: "Print JSON.") var json = false
 
-    func run(_ settings: Settings) async throws {
-        let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
-        let group = try mirror.group(named: name, type: type, settings)
-        let identity = group.record.identity
-        guard group.origin == .local else {
-            throw CommandFailure(
-                .badData,
-                "\(identity.text) came from the database, and the next pull would bring it again: remove it there")
+    func run() async throws {
+        try await reportingFailures {
+            let settings = try options.settings()
+            let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
+            let group = try mirror.group(named: name, type: type, settings)
+            let identity = group.record.identity
+            guard group.origin == .local else {
+                throw CommandFailure(
+                    .badData,
+                    "\(identity.text) came from the database, and the next pull would bring it again: remove it there")
+            }
+            try mirror.removeGroups([identity])
+            let answer = RemovedGroupJSON(group.record)
+            if json { return print(WireJSON.text(of: answer)) }
+            print("removed \(identity.text), \(answer.members.counted("member"))".escapingControls)
         }
-        try mirror.removeGroups([identity])
-        let answer = RemovedGroupJSON(group.record)
-        if json { return print(WireJSON.text(of: answer)) }
-        print("removed \(identity.text), \(answer.members.counted("member"))".escapingControls)
     }
 }
