@@ -111,7 +111,7 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "FeedSimulator",
-            dependencies: ["FeedServer", "MarketData", logging, nioCore, nioPosix, serviceLifecycle],
+            dependencies: ["CZlib", "FeedServer", "MarketData", logging, nioCore, nioPosix, serviceLifecycle],
             swiftSettings: strict),
         .target(
             name: "Relay",

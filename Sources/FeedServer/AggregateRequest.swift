@@ -34,7 +34,9 @@ public struct AggregateRequest: Sendable, Equatable {
         guard parts.count == 9, parts[0] == "v2", parts[1] == "aggs", parts[2] == "ticker", parts[4] == "range" else {
             return .elsewhere
         }
-        guard let symbol = Symbol(PlainRequest.unescaped(parts[3])) else { return .fault("the ticker is none") }
+        guard let symbol = PercentText.decode(parts[3]).flatMap({ Symbol($0) }) else {
+            return .fault("the ticker is none")
+        }
         let lengths: [String: Bar.Interval] = ["minute": .minute, "second": .second]
         guard parts[5] == "1", let interval = lengths[parts[6]] else {
             return .fault("there are bars of 1 minute and of 1 second, not of \(parts[5]) \(parts[6])")
@@ -112,7 +114,7 @@ extension PlainRequest {
         var query: [String: String] = [:]
         for pair in target[target.index(after: mark)...].split(separator: "&") {
             let sides = pair.split(separator: "=", maxSplits: 1).map(String.init)
-            if sides.count == 2 { query[sides[0]] = Self.unescaped(sides[1]) }
+            if sides.count == 2 { query[sides[0]] = PercentText.decode(sides[1]) ?? sides[1] }
         }
         return query
     }
@@ -122,23 +124,6 @@ extension PlainRequest {
         let bearer = "Bearer "
         guard let authorization, authorization.hasPrefix(bearer) else { return query["apiKey"] }
         return String(authorization.dropFirst(bearer.count))
-    }
-
-    /// Undoes percent encoding; text that is not encoded well stays as it is.
-    public static func unescaped(_ text: String) -> String {
-        var bytes: [UInt8] = []
-        var rest = Array(text.utf8)[...]
-        while let byte = rest.popFirst() {
-            if byte == UInt8(ascii: "%"), rest.count >= 2,
-                let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16)
-            {
-                bytes.append(value)
-                rest = rest.dropFirst(2)
-            } else {
-                bytes.append(byte)
-            }
-        }
-        return String(decoding: bytes, as: UTF8.self)
     }
 }
 

@@ -1,70 +1,60 @@
+import CZlib
 import Glibc
 
-/// The decompressed bytes of a capture, read in turn; every call may block.
-enum CaptureBytes: ~Copyable {
-    case file(FileDescriptor, path: String)
-    case gzip(GzipProcess)
-
-    /// A descriptor that is closed with its owner.
-    struct FileDescriptor: ~Copyable {
-        let number: Int32
-        init(_ number: Int32) { self.number = number }
-        deinit { close(number) }
-    }
+/// The bytes of a capture, plain or decompressed, read in turn; every call may block.
+final class CaptureBytes {
+    private let file: gzFile
+    private let path: String
 
     /// Opens a capture; throws when the file is missing or can't be read.
-    static func open(_ path: String) throws(SimulatorError) -> CaptureBytes {
-        let number = Glibc.open(path, O_RDONLY | O_CLOEXEC)
-        guard number >= 0 else { throw .cannotOpen(path, errno) }
-        let descriptor = FileDescriptor(number)
-        var magic: (UInt8, UInt8) = (0, 0)
-        let count = withUnsafeMutableBytes(of: &magic) { pread(number, $0.baseAddress, 2, 0) }
-        if count < 0, errno != ESPIPE { throw .cannotOpen(path, errno) }
-        let isCompressed = (count == 2 && magic == (0x1F, 0x8B)) || path.hasSuffix(".gz")
-        return isCompressed ? .gzip(try GzipProcess(input: descriptor, path: path)) : .file(descriptor, path: path)
+    init(_ path: String) throws(SimulatorError) {
+        guard let file = gzopen(path, "rbe") else { throw .cannotOpen(path, errno) }
+        self.file = file
+        self.path = path
+        gzbuffer(file, 256 << 10)
+        if path.hasSuffix(".gz"), gzdirect(file) != 0 { throw .notDecompressed(path, "it is not in gzip format") }
     }
 
+    deinit { gzclose(file) }
+
     /// Reads up to `buffer.count` bytes; 0 means the end.
-    mutating func read(into buffer: UnsafeMutableRawBufferPointer) throws(SimulatorError) -> Int {
-        switch consume self {
-        case .file(let descriptor, let path):
-            let count = readFully(descriptor.number, buffer)
-            let code = errno
-            self = .file(descriptor, path: path)
-            guard count >= 0 else { throw .cannotRead(path, code) }
-            return count
-        case .gzip(let process):
-            self = .gzip(process)
-            return try process.read(into: buffer)
+    func read(into buffer: UnsafeMutableRawBufferPointer) throws(SimulatorError) -> Int {
+        let count = gzread(file, buffer.baseAddress, UInt32(buffer.count))
+        guard count <= 0 else { return Int(count) }
+        var code: CInt = Z_OK
+        let words = gzerror(file, &code).map { String(cString: $0) } ?? ""
+        switch code {
+        case Z_OK, Z_STREAM_END: return 0
+        case Z_ERRNO: throw .cannotRead(path, errno)
+        case Z_BUF_ERROR: throw .notDecompressed(path, words, isTruncated: true)
+        default: throw .notDecompressed(path, words)
         }
     }
 }
 
-/// `read(2)`, again after a signal; -1 and `errno` on failure.
-func readFully(_ descriptor: Int32, _ buffer: UnsafeMutableRawBufferPointer) -> Int {
-    while true {
-        let count = Glibc.read(descriptor, buffer.baseAddress, buffer.count)
-        if count >= 0 || errno != EINTR { return count }
-    }
-}
-
 extension SimulatorError {
-    static func cannotOpen(_ path: String, _ code: Int32) -> SimulatorError {
+    fileprivate static func cannotOpen(_ path: String, _ code: Int32) -> SimulatorError {
         let isMissing = code == ENOENT || code == ENOTDIR
         return SimulatorError(
             reason: isMissing ? .captureMissing : .captureUnreadable, operation: "opening the capture \(path)",
-            underlying: systemText(code),
+            underlying: String(cString: strerror(code)),
             advice: isMissing
                 ? "name an existing .ndjson or .ndjson.gz file"
                 : "make the file readable for this user, or name another")
     }
 
-    static func cannotRead(_ path: String, _ code: Int32) -> SimulatorError {
+    fileprivate static func cannotRead(_ path: String, _ code: Int32) -> SimulatorError {
         SimulatorError(
-            reason: .captureUnreadable, operation: "reading the capture \(path)", underlying: systemText(code),
-            advice: "name a regular file on a disk that works")
+            reason: .captureUnreadable, operation: "reading the capture \(path)",
+            underlying: String(cString: strerror(code)), advice: "name a regular file on a disk that works")
     }
 
-    /// The system's words for an error number.
-    static func systemText(_ code: Int32) -> String { String(cString: strerror(code)) }
+    fileprivate static func notDecompressed(
+        _ path: String, _ underlying: String, isTruncated: Bool = false
+    ) -> SimulatorError {
+        SimulatorError(
+            reason: isTruncated ? .captureTruncated : .captureUnreadable,
+            operation: "decompressing the capture \(path)", underlying: underlying,
+            advice: isTruncated ? "copy or download the whole file again" : "name a file that 'gzip -t' accepts")
+    }
 }

@@ -19,7 +19,7 @@ final class CaptureReader {
     /// Opens the capture.
     init(_ path: String) throws(SimulatorError) {
         self.path = path
-        bytes = try CaptureBytes.open(path)
+        bytes = try CaptureBytes(path)
         buffer = .allocate(byteCount: 512 << 10, alignment: 16)
     }
 
@@ -27,7 +27,7 @@ final class CaptureReader {
 
     /// Goes back to the first line.
     func rewind() throws(SimulatorError) {
-        bytes = try CaptureBytes.open(path)
+        bytes = try CaptureBytes(path)
         (start, end, line, isAtEnd) = (0, 0, 0, false)
     }
 

@@ -19,12 +19,6 @@ public struct SimulatorConfiguration: Sendable {
         public var text: [UInt8]
         /// When it was sent, in milliseconds since the Unix epoch; never less than the frame's before it.
         public var time: Int64
-
-        /// Makes a frame; see the properties for meaning.
-        public init(text: [UInt8], time: Int64) {
-            self.text = text
-            self.time = time
-        }
     }
 
     /// How fast the source's time passes.

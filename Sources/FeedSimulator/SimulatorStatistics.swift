@@ -57,7 +57,4 @@ public struct SimulatorStatistics: Sendable, Equatable {
 
     /// The number of events sent, of all kinds.
     public var eventsSent: Int { events.values.reduce(otherEvents, +) }
-
-    /// Makes empty statistics.
-    init() {}
 }

@@ -39,7 +39,9 @@ struct TickRoute {
         guard parts.count == 3, parts[0] == "v3", ["trades", "quotes"].contains(parts[1]) else { return nil }
         if let apiKey, request.key.map(apiKey.matches) != true { return .fault(401, "Unknown API Key") }
         if isRefused { return .fault(403, "Not entitled to this data") }
-        guard let symbol = Symbol(PlainRequest.unescaped(parts[2])), var question = Self.question(request.query) else {
+        guard let symbol = PercentText.decode(parts[2]).flatMap({ Symbol($0) }),
+            var question = Self.question(request.query)
+        else {
             return .fault(400, "the question is not understood")
         }
         let found = archive.events(

@@ -12,14 +12,15 @@ public struct HTTPProxy: Sendable, Equatable {
     public init?(_ url: String) {
         guard url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else { return nil }
         var rest = url[...]
-        if let slashes = Self.separator(url) {
+        if let slashes = url.firstRange(of: "://") {
             guard url[..<slashes.lowerBound].lowercased() == "http" else { return nil }
             rest = url[slashes.upperBound...]
         }
         if rest.last == "/" { rest = rest.dropLast() }
         guard !rest.contains("/"), !rest.contains("?"), !rest.contains("#") else { return nil }
         if let at = rest.lastIndex(of: "@") {
-            guard let decoded = Self.decoded(rest[..<at]) else { return nil }
+            guard let decoded = PercentText.decode(rest[..<at]), decoded.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F })
+            else { return nil }
             credentials = Secret(decoded.contains(":") ? decoded : decoded + ":")
             rest = rest[rest.index(after: at)...]
         } else {
@@ -40,28 +41,6 @@ public struct HTTPProxy: Sendable, Equatable {
         }
         guard rest.first == ":", let number = UInt16(rest.dropFirst()), number > 0 else { return nil }
         port = Int(number)
-    }
-
-    private static func separator(_ url: String) -> Range<String.Index>? {
-        guard let colon = url.firstIndex(of: ":"), url[colon...].hasPrefix("://") else { return nil }
-        return colon..<url.index(colon, offsetBy: 3)
-    }
-
-    private static func decoded(_ text: Substring) -> String? {
-        var bytes: [UInt8] = []
-        var rest = text.utf8
-        while let byte = rest.popFirst() {
-            guard byte == UInt8(ascii: "%") else {
-                bytes.append(byte)
-                continue
-            }
-            guard rest.count >= 2, let code = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16),
-                code >= 0x20, code != 0x7F
-            else { return nil }
-            bytes.append(code)
-            rest = rest.dropFirst(2)
-        }
-        return String(validating: bytes, as: UTF8.self)
     }
 }
 

@@ -93,29 +93,11 @@ package struct GroupMembersJSON: WireObject {
 
 /// What a universe key means: `/api/universes/{key}`, `edgetick universe resolve`.
 package struct ResolutionJSON: WireObject {
-    /// A group that the key, or a part of it, names.
-    package struct Part: WireObject {
-        package var part: String
-        package var group: String
-        package var type: GroupType
-        package var count: Int
-
-        package static let meanings = ["part": "As written", "count": "Distinct symbols before the union"]
-    }
-
-    /// A part that names no group.
-    package struct Unknown: WireObject {
-        package var part: String
-        package var nearest: [String]
-
-        package static let meanings = ["nearest": "Names that resemble it, best first"]
-    }
-
     package var key: String
     package var count: Int
     package var symbols: [String]
-    package var parts: [Part]
-    package var unknown: [Unknown]
+    package var parts: [Resolution.Part]
+    package var unknown: [Resolution.Unknown]
     package var warnings: [String]
 
     package static let meanings = ["symbols": "The union, sorted", "unknown": "Parts that name no group"]
@@ -124,39 +106,30 @@ package struct ResolutionJSON: WireObject {
         self.key = key
         count = resolution.symbols.count
         symbols = resolution.symbols.map(\.description)
-        parts = resolution.parts.map { Part(part: $0.part, group: $0.group, type: $0.type, count: $0.count) }
-        unknown = resolution.unknown.map { Unknown(part: $0.part, nearest: $0.nearest) }
+        parts = resolution.parts
+        unknown = resolution.unknown
         warnings = resolution.warnings
     }
 }
 
+extension Resolution.Part: WireObject {
+    package static let meanings = ["part": "As written", "count": "Distinct symbols before the union"]
+}
+
+extension Resolution.Unknown: WireObject {
+    package static let meanings = ["nearest": "Names that resemble it, best first"]
+}
+
 /// What is known of a stock: `/api/stocks/{symbol}`, `edgetick universe show --stock`.
 package struct StockJSON: WireObject {
-    /// An ETF that holds it.
-    package struct ETF: WireObject {
-        package var name: String
-        package var weight: Double?
-
-        package static let meanings = ["weight": "The stock's share of the ETF in percent, where known"]
-    }
-
-    /// Another group that has it.
-    package struct Group: WireObject {
-        package var name: String
-        package var type: GroupType
-        package var weight: Double?
-
-        package static let meanings = ["weight": "The stock's share of the group in percent, where known"]
-    }
-
     package var symbol: String
     package var is_known: Bool
     package var sector: String
     package var industry: String
-    package var etfs: [ETF]
+    package var etfs: [StockETF]
     package var universes: [String]
     package var themes: [String]
-    package var groups: [Group]
+    package var groups: [StockGroup]
     package var connections: [String]
     package var nearest: [String]
 
@@ -174,13 +147,21 @@ package struct StockJSON: WireObject {
         is_known = stock.isKnown
         sector = stock.classification.sector
         industry = stock.classification.industry
-        etfs = stock.etfs.map { ETF(name: $0.name, weight: $0.weight) }
+        etfs = stock.etfs
         universes = stock.groups.filter { $0.type == .universe }.map(\.name)
         themes = stock.groups.filter { $0.type == .theme }.map(\.name)
-        groups = stock.groups.map { Group(name: $0.name, type: $0.type, weight: $0.weight) }
+        groups = stock.groups
         self.connections = connections
         self.nearest = nearest
     }
+}
+
+extension StockETF: WireObject {
+    package static let meanings = ["weight": "The stock's share of the ETF in percent, where known"]
+}
+
+extension StockGroup: WireObject {
+    package static let meanings = ["weight": "The stock's share of the group in percent, where known"]
 }
 
 /// What the cache forgot: `POST /api/universes/refresh`.

@@ -44,11 +44,8 @@ struct HistoryKeeper: Service {
 
     private func write() async -> String? {
         let bytes = Array(board.history.text.utf8)
-        return await withCheckedContinuation { continuation in
-            queue.async { [path] in
-                let isWritten = PrivateFile.replace(path, with: bytes)
-                continuation.resume(returning: isWritten ? nil : String(cString: strerror(errno)))
-            }
+        return await queue.waiting { [path] in
+            PrivateFile.replace(path, with: bytes) ? nil : String(cString: strerror(errno))
         }
     }
 }

@@ -5,11 +5,11 @@ import Foundation
 import LedgerSupport
 import Logging
 import MarketData
-import Store
 import TestSupport
 import Testing
 
 @testable import Backfill
+@testable import Store
 
 private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHandler() })
 

@@ -1,8 +1,8 @@
 import MarketData
-import Store
 import Testing
 
 @testable import Backfill
+@testable import Store
 
 @Suite(.timeLimit(.minutes(1))) struct GapQueueTests {
     private let wall: Int64 = 1_795_000_000_000

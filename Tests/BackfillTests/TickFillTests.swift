@@ -3,12 +3,12 @@ import Foundation
 import LedgerSupport
 import Logging
 import MarketData
-import Store
 import Synchronization
 import TestSupport
 import Testing
 
 @testable import Backfill
+@testable import Store
 
 private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHandler() })
 private let symbols = ["AAPL", "BRK.B"].compactMap { Symbol($0) }

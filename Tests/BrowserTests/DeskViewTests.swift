@@ -1,13 +1,14 @@
-import Collector
 import Feed
 import Foundation
 import MarketData
 import Store
 import TestSupport
 import Testing
-import Upstream
 import WebAPI
 import WebAPISupport
+
+@testable import Collector
+@testable import Upstream
 
 /// What a desk looks at beside the symbols: the fleet, the relay, whole days, and what it takes away.
 extension DeskTests {

@@ -1,13 +1,14 @@
-import Collector
 import Feed
 import Foundation
 import MarketData
 import Store
 import TestSupport
 import Testing
-import Upstream
 import WebAPI
 import WebAPISupport
+
+@testable import Collector
+@testable import Upstream
 
 /// The same at the width of a phone, a tablet and a desk's screen.
 extension DeskTests {

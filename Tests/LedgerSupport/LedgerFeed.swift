@@ -1,4 +1,4 @@
-public import FeedSimulator
+@testable public import FeedSimulator
 
 /// Events numbered from 0 without gaps, each of which can be rebuilt from its number: see ``LedgerEvent``.
 public struct LedgerFeed: Sendable, Equatable {

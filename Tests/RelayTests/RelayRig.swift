@@ -1,4 +1,3 @@
-import Collector
 import Feed
 import FeedServerSupport
 import FeedSimulator
@@ -11,6 +10,7 @@ import Store
 import TestSupport
 import Testing
 
+@testable import Collector
 @testable import Relay
 
 /// A buffer with a relay before it, and the means to feed both.

@@ -1,9 +1,10 @@
 import GRDB
 import MarketData
-import Store
 import Synchronization
 import TestSupport
 import Testing
+
+@testable import Store
 
 /// A place between what was offered before and after.
 @Suite(.timeLimit(.minutes(3))) struct MarkTests {

@@ -1,9 +1,10 @@
 import Glibc
 import MarketData
 import Migrations
-import Store
 import TestSupport
 import Testing
+
+@testable import Store
 
 /// What `status` reads from the file, with and without a collector.
 @Suite(.timeLimit(.minutes(5))) struct ReportTests {

@@ -1,11 +1,12 @@
-public import Collector
 import Logging
 import MarketData
 import ServiceLifecycle
 import Store
 import Synchronization
-import Universe
 public import WebAPI
+
+@testable public import Collector
+@testable import Universe
 
 /// A server on a free port of loopback, with a staged collector behind it.
 public struct RunningServer: Sendable {

@@ -1,10 +1,11 @@
-public import Collector
-public import Feed
 public import MarketData
-public import Store
 import Synchronization
-public import Universe
 public import WebAPI
+
+@testable public import Collector
+@testable public import Feed
+@testable public import Store
+@testable public import Universe
 
 /// A source that is sampled for the board too.
 public protocol SampledSource: CollectorSource {
@@ -185,7 +186,7 @@ public final class StagedCollector: SampledSource, EventSink {
         let groups = try await file().groups
         var symbols: Set<Symbol> = []
         var parts: [Resolution.Part] = []
-        var unknown: [Resolution.UnknownPart] = []
+        var unknown: [Resolution.Unknown] = []
         for part in UniverseKey(key)?.parts ?? [] {
             guard let group = groups.first(where: { $0.summary.name.lowercased() == part.lowercased() }) else {
                 let nearest = NearestNames.nearest(to: part, among: groups.map(\.summary.name))

@@ -1,4 +1,3 @@
-import Collector
 import Feed
 import Foundation
 import HTTPTypes
@@ -10,6 +9,7 @@ import Universe
 import WebAPISupport
 import Wire
 
+@testable import Collector
 @testable import WebAPI
 
 /// The description against the running server: every route is described, everything described answers as it says.

@@ -1,4 +1,3 @@
-import Collector
 import Foundation
 import MarketData
 import Store
@@ -7,6 +6,7 @@ import Testing
 import WebAPI
 import WebAPISupport
 
+@testable import Collector
 @testable import Feed
 
 /// What Deploy/ holds for those who run collectors names only what is there.

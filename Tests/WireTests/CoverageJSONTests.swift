@@ -1,9 +1,9 @@
-import Collector
 import Foundation
 import MarketData
 import TestSupport
 import Testing
 
+@testable import Collector
 @testable import Wire
 
 @Suite(.timeLimit(.minutes(1))) struct CoverageJSONTests {

@@ -12,9 +12,6 @@ public struct TickAccess: Sendable, Equatable {
         var requests = 2000
         /// Rows stored.
         public var rows = 2_000_000
-
-        /// The usual budget.
-        init() {}
     }
 
     /// The kinds that the REST API has.

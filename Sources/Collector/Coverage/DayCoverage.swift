@@ -99,9 +99,6 @@ public struct DayCoverage: Sendable, Equatable {
         public var drops: [(symbol: Symbol?, starts: ClosedRange<Int64>)] = []
         /// The symbols whose day was compared with the tape and has nothing open, each with the minutes that have a bar.
         public var reconciled: [Symbol: Int] = [:]
-
-        /// No evidence.
-        public init() {}
     }
 
     /// The day.

@@ -20,9 +20,6 @@ public final class FleetBoard: Sendable {
         var groupProblem: String?
         /// Whether the box takes its share of the symbols by what the database says (`SHARD=auto`).
         var isSharing = false
-
-        /// A box that has not written its row yet.
-        public init() {}
     }
 
     /// The fleet as it was last read.
@@ -33,9 +30,6 @@ public final class FleetBoard: Sendable {
         public var age: Double?
         /// Why they can't be read now.
         public var problem: String?
-
-        /// A fleet that was not read yet.
-        public init() {}
     }
 
     private struct State {

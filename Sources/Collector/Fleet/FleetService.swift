@@ -204,16 +204,11 @@ public final class FleetService: Service {
         let task = Task { [table] in
             _ = try await table.write(report)
         }
-        let limit = Task {
-            try await Task.sleep(for: Pace.farewell)
-            task.cancel()
-        }
         do {
-            try await task.value
+            try await task.value(within: Pace.farewell)
         } catch {
             logger.debug("the last row of the fleet can't be written", metadata: ["error": "\(error)"])
         }
-        limit.cancel()
         await table.disconnect()
     }
 

@@ -36,13 +36,8 @@ public struct ShardStart: Sendable {
             let offset = try await table.write(report).clockOffset
             return (rows: try await table.rows(ofGroup: identity.group), offset: offset)
         }
-        let timer = Task {
-            try await Task.sleep(for: patience)
-            asking.cancel()
-        }
-        defer { timer.cancel() }
         do {
-            answer = try await asking.value
+            answer = try await asking.value(within: patience)
         } catch let error as UpstreamError where error.reason == .cancelled {
             problem = "the database gave no answer within \(patience)"
         } catch {

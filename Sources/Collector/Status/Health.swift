@@ -73,15 +73,8 @@ public struct Health: Sendable, Equatable {
                 ? summary : troubles.sorted { $0.level > $1.level }.map(\.text).joined(separator: "; ")
         }
 
-        /// A check that came out well.
-        init(_ name: String, ok summary: String) {
-            self.name = name
-            self.troubles = []
-            self.summary = summary
-        }
-
         /// A check with any number of troubles.
-        init(_ name: String, ok summary: String, troubles: [Trouble]) {
+        init(_ name: String, ok summary: String, troubles: [Trouble] = []) {
             self.name = name
             self.troubles = troubles
             self.summary = summary
@@ -89,9 +82,7 @@ public struct Health: Sendable, Equatable {
 
         /// A check with one trouble.
         init(_ name: String, _ level: Level, _ text: String) {
-            self.name = name
-            self.troubles = [Trouble(level: level, text: text)]
-            self.summary = ""
+            self.init(name, ok: "", troubles: [Trouble(level: level, text: text)])
         }
     }
 

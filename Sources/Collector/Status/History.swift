@@ -24,9 +24,6 @@ public struct History: Sendable {
     private var ring: [Point] = []
     private var next = 0
 
-    /// An hour of which nothing is known yet.
-    init() {}
-
     /// The points, oldest first.
     public var points: [Point] {
         Array(ring[next...] + ring[..<next])

@@ -11,9 +11,6 @@ public struct ProcessUsage: Sendable, Equatable {
     /// Bytes that the process has caused to be written to disks since it started; `nil` where /proc does not say.
     public var writtenBytes: Int64?
 
-    /// The usage of a process that has used nothing.
-    init() {}
-
     /// Asks the kernel; touches no disk.
     public static func now() -> ProcessUsage {
         var result = ProcessUsage()

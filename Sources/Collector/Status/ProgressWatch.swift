@@ -3,9 +3,6 @@ struct ProgressWatch: Sendable {
     private var count: Int64 = 0
     private var since: ContinuousClock.Instant?
 
-    /// A watch that has seen nothing yet.
-    init() {}
-
     /// Seconds since `count` last changed while something waits; 0 while nothing does.
     mutating func age(_ count: Int64, isWaiting: Bool, now: ContinuousClock.Instant) -> Double {
         guard isWaiting, count == self.count, let since else {

@@ -13,14 +13,6 @@ public struct SymbolAssignment: Sendable, Equatable {
     /// Why what is in force is not what was asked for, in one line; `nil` when it is.
     public var problem: String?
 
-    /// Makes an assignment; see the properties for meaning.
-    public init(wish: SymbolWish, interest: Interest, source: SymbolSelection.Origin, problem: String? = nil) {
-        self.wish = wish
-        self.interest = interest
-        self.source = source
-        self.problem = problem
-    }
-
     /// Whether there is anything to collect.
     public var hasSymbols: Bool { interest != .symbols([]) }
 }

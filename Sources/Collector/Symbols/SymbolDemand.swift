@@ -41,13 +41,7 @@ struct SymbolDemand: Sendable {
 /// What is collected because readers of the relay ask for it.
 public struct DemandReview: Sendable, Equatable {
     /// The symbols, sorted.
-    public var symbols: [Symbol]
+    public var symbols: [Symbol] = []
     /// Channels of theirs that the account's plan does not cover.
-    public var refused: Set<FeedChannel>
-
-    /// Makes a review; see the properties for meaning.
-    public init(symbols: [Symbol] = [], refused: Set<FeedChannel> = []) {
-        self.symbols = symbols
-        self.refused = refused
-    }
+    public var refused: Set<FeedChannel> = []
 }

@@ -12,14 +12,6 @@ public struct SymbolPlacement: Sendable, Equatable {
         public var isConfirmed: Bool
         /// Whether the account's plan doesn't cover it.
         public var isRefused: Bool
-
-        /// Makes a place; see the properties for meaning.
-        public init(connection: String, name: String, isConfirmed: Bool, isRefused: Bool) {
-            self.connection = connection
-            self.name = name
-            self.isConfirmed = isConfirmed
-            self.isRefused = isRefused
-        }
     }
 
     /// What names the symbol.
@@ -38,11 +30,4 @@ public struct SymbolPlacement: Sendable, Equatable {
     public var places: [Place]
     /// What names it.
     public var reasons: [Reason]
-
-    /// Makes a placement; see the properties for meaning.
-    public init(symbol: Symbol, places: [Place], reasons: [Reason]) {
-        self.symbol = symbol
-        self.places = places
-        self.reasons = reasons
-    }
 }

@@ -5,13 +5,7 @@ public struct SubscriptionChange: Sendable, Equatable {
     /// The symbols that changed, by the connection's id.
     public var changed: [String: [Symbol]]
     /// The symbols that were as asked for already.
-    public var unchanged: [Symbol]
-
-    /// Makes a change; see the properties for meaning.
-    public init(changed: [String: [Symbol]], unchanged: [Symbol] = []) {
-        self.changed = changed
-        self.unchanged = unchanged
-    }
+    public var unchanged: [Symbol] = []
 }
 
 /// What a new connection is to be.

@@ -19,15 +19,9 @@ public struct FirstPull: Sendable {
     ///
     /// - Returns: Why the mirror is not as the database; `nil` when it is.
     public func run() async -> FirstPullFailure? {
-        let source = source
         let reading = Task { try await source.read() }
-        let timer = Task {
-            try await Task.sleep(for: Self.limit)
-            reading.cancel()
-        }
-        defer { timer.cancel() }
         do {
-            let snapshot = try await reading.value
+            let snapshot = try await reading.value(within: Self.limit)
             let outcome = try mirror.replacePulled(with: snapshot.records, source: snapshot.source)
             guard case .refused(let text) = outcome else { return nil }
             return FirstPullFailure(description: text, cause: nil)

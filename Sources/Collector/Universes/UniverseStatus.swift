@@ -17,7 +17,4 @@ public struct UniverseStatus: Sendable, Equatable {
     public var failure: Failure?
     /// Why the mirror can't be read now, if it can't; what was read before stays in use.
     var unreadable: Failure?
-
-    /// The status of universes that were never pulled.
-    public init() {}
 }

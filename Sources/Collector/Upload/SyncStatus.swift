@@ -28,9 +28,6 @@ public struct SyncStatus: Sendable, Equatable {
     /// Rows that were uploaded and are gone, in words, by stream.
     private(set) var missing: [EventStream: String] = [:]
 
-    /// The status of an upload that has done nothing.
-    public init() {}
-
     private var missingSince: ContinuousClock.Instant?
     private var before = UploadTotals()
 

@@ -17,9 +17,6 @@ public struct UploadTotals: Sendable, Equatable {
 
     private var streams: [EventStream: Counts] = [:]
 
-    /// Totals of nothing.
-    public init() {}
-
     /// One stream's.
     public subscript(stream: EventStream) -> Counts {
         get { streams[stream] ?? Counts() }

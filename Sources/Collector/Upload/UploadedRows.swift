@@ -16,8 +16,6 @@ public struct UploadedRows: Sendable {
     private(set) var isCertain = true
     private var hasFound = false
 
-    init() {}
-
     /// Looks up all rows of a stream that count as uploaded; those that were refused are left out. Blocks on the disk.
     ///
     /// - Throws: `StoreError` and `UpstreamError`.

@@ -112,9 +112,6 @@ public struct DecodeRejects: Sendable, Equatable {
     /// The optional fields that were left out of events that were taken, since their form is not the feed's.
     public private(set) var fields = Tally()
 
-    /// Makes an empty count.
-    init() {}
-
     /// All that was left out: events, or pieces that should have been one.
     public var total: Int { counts.reduce(0, +) }
 

@@ -71,7 +71,7 @@ public struct SetSnapshot: Sendable, Equatable {
         /// What the connection knows of itself.
         public var feed: FeedSnapshot
         /// 1 comes first.
-        public var priority: Int
+        public var priority = 1
         /// Whether it was down for too long and its symbols are with the others, until it is trusted again.
         public var isFailedOver = false
         /// Events a second over about the last second.
@@ -82,13 +82,6 @@ public struct SetSnapshot: Sendable, Equatable {
         public var eventsPerMinute = 0.0
         /// Errors among events and errors of about the last minute, 0 to 1.
         public var errorRate = 0.0
-
-        /// Makes the state of a connection that did nothing yet.
-        public init(id: String, feed: FeedSnapshot, priority: Int = 1) {
-            self.id = id
-            self.feed = feed
-            self.priority = priority
-        }
     }
 
     /// The connections in the order of their slots, without those that are being removed.
@@ -121,9 +114,6 @@ public struct FeedTotals: Sendable, Equatable {
     /// Connections lost or refused, errors that the feed reported, and events that could not be decoded.
     public var errors: Int64 = 0
 
-    /// Nothing.
-    init() {}
-
     /// Adds what a connection brought.
     mutating func add(_ feed: FeedSnapshot) {
         events += feed.events.values.reduce(0, +)
@@ -139,11 +129,4 @@ public struct SetMove: Sendable, Equatable {
     public var from: String
     /// The id of the connection that gets it.
     public var to: String
-
-    /// Makes a move; see the properties for meaning.
-    public init(symbol: Symbol, from: String, to: String) {
-        self.symbol = symbol
-        self.from = from
-        self.to = to
-    }
 }

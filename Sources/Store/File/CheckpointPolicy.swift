@@ -31,9 +31,6 @@ struct CheckpointPolicy: Sendable {
 
     private var nextTry: MonotonicTime?
 
-    /// Makes a policy with the defaults.
-    init() {}
-
     /// What to do now.
     ///
     /// - Parameters:

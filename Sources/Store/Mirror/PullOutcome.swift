@@ -34,9 +34,6 @@ public struct PullChanges: Sendable, Equatable {
     public var shadowed: [GroupRecord.Identity] = []
     /// How many cache entries are new, other or gone.
     public var entries = 0
-
-    /// No changes.
-    init() {}
 }
 
 /// Decides whether a pull would take so much away that a person should look first. Pure.

@@ -62,21 +62,6 @@ public struct UniverseGroup: Sendable, Equatable {
     public let origin: GroupOrigin
     /// When it last changed, in milliseconds since the Unix epoch.
     public let updatedAt: Int64
-
-    /// Makes a group; see the properties for meaning and units.
-    public init(
-        id: Int64, name: String, type: GroupType, description: String?, environment: String, memberCount: Int,
-        origin: GroupOrigin, updatedAt: Int64
-    ) {
-        self.id = id
-        self.name = name
-        self.type = type
-        self.description = description
-        self.environment = environment
-        self.memberCount = memberCount
-        self.origin = origin
-        self.updatedAt = updatedAt
-    }
 }
 
 /// A symbol in a group.
@@ -111,12 +96,6 @@ public struct GroupSymbols: Sendable, Equatable {
     public var symbols: [Symbol]
     /// Members that are no symbols the feed could send, as written.
     public var refused: [String]
-
-    /// Makes a list.
-    public init(symbols: [Symbol], refused: [String]) {
-        self.symbols = symbols
-        self.refused = refused
-    }
 }
 
 /// A membership seen from the symbol.

@@ -17,9 +17,6 @@ public struct BufferReport: Sendable, Equatable {
         public var oldestPendingMilliseconds: Int64?
         /// When the last row was received, in milliseconds since the Unix epoch.
         public var newestMilliseconds: Int64?
-
-        /// Makes a stream without rows.
-        public init() {}
     }
 
     /// Events that were given up, of one stream and for one reason.

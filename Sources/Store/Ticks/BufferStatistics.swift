@@ -33,9 +33,6 @@ public struct BufferStatistics: Sendable, Equatable {
         /// Uploaded rows through this sequence may go. The newest row of a stream stays, uploaded or not: it shows the
         /// next process how far the events had come.
         var deletableThrough: Int64 { min(acknowledgedSequence, lastSequence - 1) }
-
-        /// Makes a stream without rows.
-        init() {}
     }
 
     /// The streams.

@@ -74,18 +74,4 @@ public struct DeadLetterGroup: Sendable, Equatable {
     public var last: Int64
     /// The database's words about the last of them.
     public var reason: String
-
-    /// Makes a group; see the properties for meaning and units.
-    public init(
-        stream: EventStream, sqlState: String, constraint: String?, count: Int, first: Int64, last: Int64,
-        reason: String
-    ) {
-        self.stream = stream
-        self.sqlState = sqlState
-        self.constraint = constraint
-        self.count = count
-        self.first = first
-        self.last = last
-        self.reason = reason
-    }
 }

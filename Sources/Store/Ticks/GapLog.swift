@@ -40,20 +40,6 @@ public struct GapRecord: Sendable, Equatable {
     public var recorded: Int64
     /// The symbols that were asked for already, by kind of event.
     public var settled: [EventKind: Set<Symbol>]
-
-    /// Makes a record; see the properties for meaning.
-    public init(
-        id: Int64, gap: Gap, state: GapState, detail: String?, rows: Int, recorded: Int64,
-        settled: [EventKind: Set<Symbol>]
-    ) {
-        self.id = id
-        self.gap = gap
-        self.state = state
-        self.detail = detail
-        self.rows = rows
-        self.recorded = recorded
-        self.settled = settled
-    }
 }
 
 /// A step of filling a gap: symbols that were asked for, or what became of the whole.

@@ -162,33 +162,16 @@ final class HandOver: Sendable {
         if isRoomy { resume() }
     }
 
-    func record(_ change: GapChange) {
-        let wakes = state.withLock { state in
-            guard !state.isClosed else { return false }
-            state.notes.add(change)
-            return note(&state)
-        }
-        if wakes { wake.signal() }
-    }
+    func record(_ change: GapChange) { leave { $0.notes.add(change) } }
 
     func record(_ incident: Incident) {
-        let wakes = state.withLock { state in
-            guard !state.isClosed, state.notes.incidents.count < Notes.maximumIncidents else { return false }
-            state.notes.incidents.append(incident)
-            return note(&state)
+        leave { state in
+            if state.notes.incidents.count < Notes.maximumIncidents { state.notes.incidents.append(incident) }
         }
-        if wakes { wake.signal() }
     }
 
     /// Counts events that were given up outside the writer.
-    func record(_ drops: DropTally) {
-        let wakes = state.withLock { state in
-            guard !state.isClosed else { return false }
-            state.notes.drops.add(drops)
-            return note(&state)
-        }
-        if wakes { wake.signal() }
-    }
+    func record(_ drops: DropTally) { leave { $0.notes.drops.add(drops) } }
 
     /// Marks the place behind everything handed over so far.
     func mark(_ reached: @escaping @Sendable (StoreError?) -> Void) {
@@ -203,24 +186,10 @@ final class HandOver: Sendable {
     }
 
     /// Has the acknowledged sequences stored with the next commit.
-    func noteAcknowledged() {
-        let wakes = state.withLock { state in
-            guard !state.isClosed else { return false }
-            state.acknowledged = true
-            return note(&state)
-        }
-        if wakes { wake.signal() }
-    }
+    func noteAcknowledged() { leave { $0.acknowledged = true } }
 
     /// Has the writer set a file aside that can't be read any more.
-    func report(damage: StoreError) {
-        let wakes = state.withLock { state in
-            guard !state.isClosed else { return false }
-            state.damage = damage
-            return note(&state, urgent: true)
-        }
-        if wakes { wake.signal() }
-    }
+    func report(damage: StoreError) { leave(urgent: true) { $0.damage = damage } }
 
     /// Waits until everything handed over before the call, and what is added, is durable.
     func flush(adding add: @Sendable (inout Notes) -> Void = { _ in }) async throws(StoreError) {
@@ -269,6 +238,16 @@ final class HandOver: Sendable {
                 state.refusedBatches
             )
         }
+    }
+
+    /// Leaves something for the writer and wakes it; a queue that is closed takes nothing more.
+    private func leave(urgent: Bool = false, _ change: (inout State) -> Void) {
+        let wakes = state.withLock { state in
+            guard !state.isClosed else { return false }
+            change(&state)
+            return note(&state, urgent: urgent)
+        }
+        if wakes { wake.signal() }
     }
 
     private func hasRoom(_ state: borrowing State) -> Bool {

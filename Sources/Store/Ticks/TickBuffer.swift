@@ -233,12 +233,6 @@ public final class TickBuffer: EventSink, Sendable {
         /// were deleted, not before the first one's receipt, since it may be an older event that was brought later. `nil`
         /// when it holds none.
         public var heldSince: Int64?
-
-        /// Names a place; see the properties for meaning.
-        public init(after: Int64, heldSince: Int64? = nil) {
-            self.after = after
-            self.heldSince = heldSince
-        }
     }
 
     /// Finds a stream's first row that was received at a moment or later, in microseconds since the Unix epoch, by a

@@ -37,13 +37,7 @@ public struct TickHistory: Sendable {
         /// The values.
         public var values: [Value]
         /// Whether the whole file was read, or enough of it to be sure that nothing is missing.
-        public var isComplete: Bool
-
-        /// Makes an answer; see the properties for meaning.
-        public init(values: [Value], isComplete: Bool = true) {
-            self.values = values
-            self.isComplete = isComplete
-        }
+        public var isComplete = true
     }
 
     /// Asked between two steps of reading, with the rows read so far and those there are; `false` ends the reading.

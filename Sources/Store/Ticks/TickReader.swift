@@ -158,27 +158,12 @@ final class TickReader: Sendable {
     private func onQueue<Value: Sendable>(
         _ body: @escaping @Sendable () throws(StoreError) -> Value
     ) async throws(StoreError) -> Value {
-        let result = await withCheckedContinuation {
-            (continuation: CheckedContinuation<Result<Value, StoreError>, Never>) in
-            queue.async {
-                do throws(StoreError) {
-                    continuation.resume(returning: .success(try body()))
-                } catch {
-                    continuation.resume(returning: .failure(error))
-                }
-            }
-        }
-        return try result.get()
+        try await queue.waiting(for: body)
     }
 
     /// Closes the connection; a later read opens it again.
     func close() async {
-        await withCheckedContinuation { continuation in
-            queue.async {
-                self.drop()
-                continuation.resume()
-            }
-        }
+        await queue.waiting { self.drop() }
     }
 
     private func read(

@@ -15,9 +15,6 @@ public struct FileVerification: Sendable, Equatable {
         /// Rows through this sequence were deleted.
         public var deletedThrough: Int64 = 0
 
-        /// Makes a stream without rows.
-        init() {}
-
         /// The last sequence ever given.
         var lastGiven: Int64 { max(last ?? 0, acknowledged, deletedThrough) }
     }

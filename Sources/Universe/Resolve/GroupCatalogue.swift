@@ -12,7 +12,7 @@ struct GroupCatalogue {
     /// What a key names.
     struct Choice {
         var matches: [Match] = []
-        var unknown: [Resolution.UnknownPart] = []
+        var unknown: [Resolution.Unknown] = []
         var warnings: [String] = []
     }
 
@@ -86,7 +86,7 @@ struct GroupCatalogue {
                 groups = byName[found[0]] ?? []
             }
             guard !groups.isEmpty else {
-                let unknown = Resolution.UnknownPart(
+                let unknown = Resolution.Unknown(
                     part: part, nearest: NearestNames.nearest(to: part, among: byName.keys))
                 choice.warnings.append(describe(unknown))
                 choice.unknown.append(unknown)
@@ -113,7 +113,7 @@ struct GroupCatalogue {
         }
     }
 
-    private func describe(_ unknown: Resolution.UnknownPart) -> String {
+    private func describe(_ unknown: Resolution.Unknown) -> String {
         var text = "no universe or ETF is named \(quoted(unknown.part)) in environment \(environment)"
         if let other = others[unknown.part.lowercased()]?.first {
             text +=

@@ -203,17 +203,11 @@ public final class RelationshipCache: Sendable {
     @discardableResult
     public func warmUp() async throws(StoreError) -> Int {
         let (generation, environment) = state.withLock { ($0.generation, $0.environment) }
-        let loaded: Result<[(CacheKey, CacheValue)], StoreError> = await withCheckedContinuation { continuation in
-            queue.async { [mirror] in
-                continuation.resume(
-                    returning: Result { () throws(StoreError) in
-                        try mirror.withSnapshot { snapshot in
-                            try RelationshipLoader(snapshot: snapshot, environment: environment).all()
-                        }
-                    })
+        let answers = try await queue.waiting { [mirror] () throws(StoreError) in
+            try mirror.withSnapshot { snapshot in
+                try RelationshipLoader(snapshot: snapshot, environment: environment).all()
             }
         }
-        let answers = try loaded.get()
         return state.withLock { state in
             state.loads += 1
             guard state.generation == generation else { return 0 }

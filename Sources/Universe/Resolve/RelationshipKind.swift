@@ -19,17 +19,11 @@ public enum RelationshipKind: String, Sendable, CaseIterable, Codable {
 }
 
 /// An ETF that holds a stock.
-public struct StockETF: Sendable, Equatable {
+public struct StockETF: Sendable, Equatable, Codable {
     /// The ETF's name.
     public var name: String
     /// The stock's share of the ETF in percent, where known.
     public var weight: Double?
-
-    /// Makes a holding; see the properties for meaning.
-    public init(name: String, weight: Double? = nil) {
-        self.name = name
-        self.weight = weight
-    }
 }
 
 /// A stock's place in the market.
@@ -41,12 +35,6 @@ public struct StockClassification: Sendable, Equatable {
 
     /// What is said of a stock that nobody has classified.
     public static let unknown = StockClassification(sector: "unknown", industry: "Unknown")
-
-    /// Makes a classification.
-    public init(sector: String, industry: String) {
-        self.sector = sector
-        self.industry = industry
-    }
 }
 
 /// What the relationship cache has done and holds, since it was made.
@@ -65,9 +53,6 @@ public struct CacheStatistics: Sendable, Equatable {
     public var entries = 0
     /// About how much memory the answers take, in bytes.
     public var bytes = 0
-
-    /// The counts of a cache that was not asked yet.
-    public init() {}
 
     /// The share of questions answered from memory, from 0 to 1; 0 before the first.
     public var hitRate: Double { hits + misses == 0 ? 0 : Double(hits) / Double(hits + misses) }

@@ -4,7 +4,7 @@ public import Store
 /// What a universe key means.
 public struct Resolution: Sendable, Equatable {
     /// A group that the key, or a part of it, names.
-    public struct Part: Sendable, Equatable {
+    public struct Part: Sendable, Equatable, Codable {
         /// The part as written; the whole key when it names one group.
         public var part: String
         /// The group's name as the mirror has it.
@@ -13,28 +13,14 @@ public struct Resolution: Sendable, Equatable {
         public var type: GroupType
         /// How many distinct symbols the group brought, before the union.
         public var count: Int
-
-        /// Makes a part; see the properties for meaning.
-        public init(part: String, group: String, type: GroupType, count: Int) {
-            self.part = part
-            self.group = group
-            self.type = type
-            self.count = count
-        }
     }
 
     /// A part that names no group.
-    public struct UnknownPart: Sendable, Equatable {
+    public struct Unknown: Sendable, Equatable, Codable {
         /// The part as written.
         public var part: String
         /// Names that exist and resemble it, best first; may be empty.
         public var nearest: [String]
-
-        /// Makes an unknown part; see the properties for meaning.
-        public init(part: String, nearest: [String]) {
-            self.part = part
-            self.nearest = nearest
-        }
     }
 
     /// A member of a group that is no symbol the feed could send.
@@ -50,21 +36,9 @@ public struct Resolution: Sendable, Equatable {
     /// The groups found, in the order of the key's parts.
     public var parts: [Part]
     /// The parts that name no group.
-    public var unknown: [UnknownPart]
+    public var unknown: [Unknown] = []
     /// Members that cannot be subscribed, in the order found.
-    public var refused: [RefusedMember]
+    public var refused: [RefusedMember] = []
     /// What the user should hear about, each in words fit for a log line.
-    public var warnings: [String]
-
-    /// Makes a resolution; see the properties for meaning.
-    public init(
-        symbols: [Symbol], parts: [Part], unknown: [UnknownPart] = [], refused: [RefusedMember] = [],
-        warnings: [String] = []
-    ) {
-        self.symbols = symbols
-        self.parts = parts
-        self.unknown = unknown
-        self.refused = refused
-        self.warnings = warnings
-    }
+    public var warnings: [String] = []
 }

@@ -1,20 +1,13 @@
 public import Store
 
 /// A group other than an ETF or a sector that holds a stock.
-public struct StockGroup: Sendable, Equatable {
+public struct StockGroup: Sendable, Equatable, Codable {
     /// The group's name.
     public var name: String
     /// The group's type.
     public var type: GroupType
     /// The stock's share of the group in percent, where known.
     public var weight: Double?
-
-    /// Makes a group; see the properties for meaning.
-    public init(name: String, type: GroupType, weight: Double? = nil) {
-        self.name = name
-        self.type = type
-        self.weight = weight
-    }
 }
 
 /// What is known of one stock.
@@ -26,13 +19,6 @@ public struct StockRelations: Sendable, Equatable {
     /// The universes, themes, segments and other groups that it is in, by type and name.
     public var groups: [StockGroup]
 
-    /// Makes relations; see the properties for meaning.
-    public init(classification: StockClassification, etfs: [StockETF], groups: [StockGroup]) {
-        self.classification = classification
-        self.etfs = etfs
-        self.groups = groups
-    }
-
     /// Whether any group has the stock.
     public var isKnown: Bool { classification != .unknown || !etfs.isEmpty || !groups.isEmpty }
 }
@@ -43,12 +29,6 @@ public struct RelatedGroup: Sendable, Equatable {
     public var group: UniverseGroup
     /// The members, by symbol; a sector's have no weights.
     public var members: [GroupMember]
-
-    /// Makes a group with members.
-    public init(group: UniverseGroup, members: [GroupMember]) {
-        self.group = group
-        self.members = members
-    }
 }
 
 extension RelationshipCache {

@@ -4,36 +4,6 @@ public enum UpstreamEngines {
     ///
     /// - Throws: ``UpstreamError`` when the database can't be asked.
     public static func look(_ configuration: UpstreamConfiguration) async throws(UpstreamError) -> [EngineRemark] {
-        try await UpstreamEngineSession().look(configuration)
-    }
-
-    /// The statements of a change, for a person to confirm. Changes nothing.
-    ///
-    /// - Throws: ``UpstreamError``; reason `schema` where the engine can't do it.
-    public static func plan(
-        _ change: EngineChange, _ configuration: UpstreamConfiguration
-    ) async throws(UpstreamError) -> StatementPlan {
-        try await UpstreamEngineSession().plan(change, configuration)
-    }
-
-    /// Runs a plan's statements, in one transaction.
-    ///
-    /// - Throws: ``UpstreamError``; nothing is changed then.
-    public static func run(
-        _ plan: StatementPlan, _ configuration: UpstreamConfiguration
-    ) async throws(UpstreamError) {
-        try await UpstreamEngineSession().run(plan, configuration)
-    }
-}
-
-/// A connection for the time of one question, on a thread of its own.
-actor UpstreamEngineSession {
-    private let executor = QueueExecutor(label: "edgetick.engine")
-    private let interrupt = Wakeup()
-
-    nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
-
-    func look(_ configuration: UpstreamConfiguration) async throws(UpstreamError) -> [EngineRemark] {
         try await connected(configuration) { connection, catalog throws(UpstreamError) in
             var remarks: [EngineRemark] = []
             if let facts = try TimescaleFacts(in: catalog, connection) { remarks += facts.remarks }
@@ -44,7 +14,10 @@ actor UpstreamEngineSession {
         }
     }
 
-    func plan(
+    /// The statements of a change, for a person to confirm. Changes nothing.
+    ///
+    /// - Throws: ``UpstreamError``; reason `schema` where the engine can't do it.
+    public static func plan(
         _ change: EngineChange, _ configuration: UpstreamConfiguration
     ) async throws(UpstreamError) -> StatementPlan {
         try await connected(configuration) { connection, catalog throws(UpstreamError) in
@@ -64,7 +37,12 @@ actor UpstreamEngineSession {
         }
     }
 
-    func run(_ plan: StatementPlan, _ configuration: UpstreamConfiguration) async throws(UpstreamError) {
+    /// Runs a plan's statements, in one transaction.
+    ///
+    /// - Throws: ``UpstreamError``; nothing is changed then.
+    public static func run(
+        _ plan: StatementPlan, _ configuration: UpstreamConfiguration
+    ) async throws(UpstreamError) {
         try await connected(configuration) { connection, _ throws(UpstreamError) in
             try connection.begin("", "begin")
             for step in plan.steps {
@@ -74,14 +52,12 @@ actor UpstreamEngineSession {
         }
     }
 
-    /// Runs `body` over a connection that is closed afterwards; without a COMMIT the server keeps nothing.
-    private func connected<Value: Sendable>(
+    /// Runs `body` over a connection that is closed afterwards, with what the database has of the tables.
+    private static func connected<Value: Sendable>(
         _ configuration: UpstreamConfiguration,
-        _ body: (PostgresConnection, Catalog) throws(UpstreamError) -> Value
+        _ body: @Sendable (PostgresConnection, Catalog) throws(UpstreamError) -> Value
     ) async throws(UpstreamError) -> Value {
-        try await interruptible(by: interrupt) { () throws(UpstreamError) in
-            let connection = try PostgresConnection.connect(configuration, interrupt: interrupt)
-            defer { connection.finish() }
+        try await PostgresVisit.run(configuration) { connection throws(UpstreamError) in
             let names = TableShape.all(in: configuration).map(\.name)
             return try body(connection, try connection.readCatalog(of: names + ["edgetick_schema"]))
         }

@@ -75,12 +75,4 @@ public struct FleetRow: Sendable, Equatable {
     public var age: Double
     /// Whether the box's connection to the server is open; `nil` where the server can't know.
     public var isConnected: Bool?
-
-    /// Makes a row; see the properties for meaning and units.
-    public init(report: FleetReport, seen: Int64, age: Double, isConnected: Bool? = nil) {
-        self.report = report
-        self.seen = seen
-        self.age = age
-        self.isConnected = isConnected
-    }
 }

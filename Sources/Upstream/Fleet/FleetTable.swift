@@ -133,7 +133,7 @@ public actor FleetTable {
     private static func make(over connection: PostgresConnection) throws(UpstreamError) {
         guard let step = UpstreamMigrations.all.first(where: { $0.table == TableShape.fleet.name }) else { return }
         try connection.begin("", "begin to make the fleet's table")
-        try connection.run(UpstreamSchemaSession.lockSQL, "lock the schema")
+        try connection.run(UpstreamSchema.lockSQL, "lock the schema")
         // Another box may have made it meanwhile.
         if try connection.readCatalog(of: [step.table]).tables[step.table] == nil {
             try connection.run(step.migration.sql, "create the table \(step.table)")

@@ -19,21 +19,16 @@ public struct StretchClaim: Sendable, Equatable {
 ///
 /// Each database has one, about the streams that go there, beside their ledger. What a box says is written only where the
 /// ledger proves it in the same transaction. So a database that was restored never holds a stretch without its rows.
-public actor StretchTable {
+public struct StretchTable: Sendable {
     /// How long stretches are kept, in days; a gap that is older is not covered any more.
     public static let kept = 30
 
     private let configuration: UpstreamConfiguration
     private let group: String
-    private let executor = QueueExecutor(label: "edgetick.stretches")
-    private let interrupt = Wakeup()
     private static let table = TableShape.stretches.name
 
-    /// Runs on a dispatch queue of its own, because the work blocks.
-    public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
-
     /// The streams of whose events it speaks.
-    public nonisolated var streams: [EventStream] { configuration.streams }
+    public var streams: [EventStream] { configuration.streams }
 
     /// The table as the box `configuration.collector` of a group sees it.
     public init(configuration: UpstreamConfiguration, group: String) {
@@ -67,11 +62,9 @@ public actor StretchTable {
     private static let operation = "tell the group what is whole"
 
     private func inTransaction<Value: Sendable>(
-        _ body: (PostgresConnection) throws(UpstreamError) -> Value
+        _ body: @Sendable (PostgresConnection) throws(UpstreamError) -> Value
     ) async throws(UpstreamError) -> Value {
-        try await interruptible(by: interrupt) { () throws(UpstreamError) in
-            let connection = try PostgresConnection.connect(configuration, interrupt: interrupt)
-            defer { connection.finish() }
+        try await PostgresVisit.run(configuration) { connection throws(UpstreamError) in
             try connection.begin("ISOLATION LEVEL READ COMMITTED", Self.operation)
             let value = try body(connection)
             try connection.run("COMMIT", Self.operation)

@@ -51,7 +51,13 @@ public enum IdentityMaker {
     public static func look(
         _ configuration: UpstreamConfiguration, for kinds: Set<EventKind>
     ) async throws(UpstreamError) -> [IdentityFinding] {
-        try await UpstreamSchemaSession().identities(configuration, kinds)
+        try await PostgresVisit.run(configuration.unhurried) { connection throws(UpstreamError) in
+            let shapes = Self.shapes(kinds)
+            let catalog = try connection.readCatalog(of: shapes.map(\.name))
+            var findings: [IdentityFinding] = []
+            for shape in shapes { findings.append(try Self.look(shape, in: catalog, over: connection)) }
+            return findings
+        }
     }
 
     /// Which tables of ticks of these kinds of events are there without an identity, and which are not there. For a start
@@ -61,7 +67,14 @@ public enum IdentityMaker {
     public static func lacking(
         _ configuration: UpstreamConfiguration, for kinds: Set<EventKind>, within limit: Duration
     ) async throws(UpstreamError) -> (identity: [String], table: [String]) {
-        try await UpstreamSchemaSession().tablesLackingIdentity(configuration.hurried(limit), kinds)
+        try await PostgresVisit.run(configuration.hurried(limit)) { connection throws(UpstreamError) in
+            let shapes = Self.shapes(kinds)
+            let catalog = try connection.readCatalog(of: shapes.map(\.name))
+            let unfit = shapes.filter { shape in
+                catalog.tables[shape.name].map { shape.identity(in: $0)?.isWhole != true } ?? false
+            }
+            return (unfit.map(\.name), shapes.map(\.name).filter { catalog.tables[$0] == nil })
+        }
     }
 
     /// Makes the index of one table; in the same transaction, rows of events that are there more than once are removed
@@ -72,7 +85,54 @@ public enum IdentityMaker {
     public static func make(
         _ finding: IdentityFinding, _ configuration: UpstreamConfiguration, removingDoubles: Bool
     ) async throws(UpstreamError) -> Int64 {
-        try await UpstreamSchemaSession().makeIdentity(finding, configuration, removingDoubles: removingDoubles)
+        try await PostgresVisit.run(configuration.unhurried) { connection throws(UpstreamError) in
+            let operation = "make the identity of \(finding.table)"
+            guard let shape = TableShape.targets.first(where: { $0.name == finding.table }) else { return 0 }
+            let catalog = try connection.readCatalog(of: [finding.table])
+            let sql: IdentitySQL
+            do throws(IdentityFault) {
+                sql = try IdentitySQL(shape, in: catalog)
+            } catch {
+                throw UpstreamError(.schema, operation, error.text, object: "table \(finding.table)")
+            }
+            guard finding.locks else {
+                do throws(UpstreamError) {
+                    try connection.run(sql.indexSQL(isConcurrent: true), operation)
+                } catch {
+                    // What was made of it stands in the way of the next try; where the name was taken before, it is not ours.
+                    if error.sqlState != "42P07", connection.isUsable {
+                        _ = try? connection.run(sql.dropSQL, operation)
+                    }
+                    throw error
+                }
+                return 0
+            }
+            try connection.begin("ISOLATION LEVEL READ COMMITTED", operation)
+            // Uploads queue behind a lock that is waited for.
+            let patience = max(1, configuration.statementTimeout.settingMilliseconds / 2)
+            // One statement at a time: Citus hands on to its workers what it was sent, all of it.
+            try connection.run("SET LOCAL lock_timeout = \(patience)", operation)
+            try connection.run(sql.lockSQL, operation)
+            var removed: Int64 = 0
+            if removingDoubles {
+                let found = try connection.run("\(sql.findSQL); \(IdentitySQL.countSQL(limit: 1))", operation)
+                removed = found[1].rows.first?.first.flatMap { $0 }.flatMap { Int64($0) } ?? 0
+                if removed > 0 {
+                    let steps = try sql.removeSQL.map { statement throws(UpstreamError) in
+                        try connection.run(statement, operation).last?.affected
+                    }
+                    guard steps.first == steps.last else {
+                        throw UpstreamError(
+                            .schema, operation,
+                            "a rule or trigger of the table keeps rows out that are to be put back once",
+                            object: "table \(finding.table)")
+                    }
+                }
+            }
+            try connection.run(sql.indexSQL(), operation)
+            try connection.run("COMMIT", operation)
+            return removed
+        }
     }
 }
 
@@ -167,37 +227,8 @@ struct IdentityFault: Error {
     init(_ text: String) { self.text = text }
 }
 
-extension UpstreamSchemaSession {
+extension IdentityMaker {
     private static let sampled = 5
-
-    func identities(
-        _ configuration: UpstreamConfiguration, _ kinds: Set<EventKind>
-    ) async throws(UpstreamError) -> [IdentityFinding] {
-        try await interruptible(by: interrupt) { () throws(UpstreamError) in
-            let connection = try PostgresConnection.connect(configuration.unhurried, interrupt: interrupt)
-            defer { connection.finish() }
-            let shapes = Self.shapes(kinds)
-            let catalog = try connection.readCatalog(of: shapes.map(\.name))
-            var findings: [IdentityFinding] = []
-            for shape in shapes { findings.append(try Self.look(shape, in: catalog, over: connection)) }
-            return findings
-        }
-    }
-
-    func tablesLackingIdentity(
-        _ configuration: UpstreamConfiguration, _ kinds: Set<EventKind>
-    ) async throws(UpstreamError) -> (identity: [String], table: [String]) {
-        try await interruptible(by: interrupt) { () throws(UpstreamError) in
-            let connection = try PostgresConnection.connect(configuration, interrupt: interrupt)
-            defer { connection.finish() }
-            let shapes = Self.shapes(kinds)
-            let catalog = try connection.readCatalog(of: shapes.map(\.name))
-            let unfit = shapes.filter { shape in
-                catalog.tables[shape.name].map { shape.identity(in: $0)?.isWhole != true } ?? false
-            }
-            return (unfit.map(\.name), shapes.map(\.name).filter { catalog.tables[$0] == nil })
-        }
-    }
 
     private static func shapes(_ kinds: Set<EventKind>) -> [TableShape] {
         let names = Set(kinds.map { TableShape.table(of: $0).name })
@@ -240,61 +271,5 @@ extension UpstreamSchemaSession {
         guard sql.table.kind == "r", !catalog.isDistributed else { return true }
         guard catalog.timescale != nil else { return false }
         return try connection.run(sql.hypertableSQL, "look for hypertables").first?.rows.first?.first == "t"
-    }
-
-    func makeIdentity(
-        _ finding: IdentityFinding, _ configuration: UpstreamConfiguration, removingDoubles: Bool
-    ) async throws(UpstreamError) -> Int64 {
-        try await interruptible(by: interrupt) { () throws(UpstreamError) in
-            let connection = try PostgresConnection.connect(configuration.unhurried, interrupt: interrupt)
-            // Whatever goes wrong: without a COMMIT the server keeps nothing.
-            defer { connection.finish() }
-            let operation = "make the identity of \(finding.table)"
-            guard let shape = TableShape.targets.first(where: { $0.name == finding.table }) else { return 0 }
-            let catalog = try connection.readCatalog(of: [finding.table])
-            let sql: IdentitySQL
-            do throws(IdentityFault) {
-                sql = try IdentitySQL(shape, in: catalog)
-            } catch {
-                throw UpstreamError(.schema, operation, error.text, object: "table \(finding.table)")
-            }
-            guard finding.locks else {
-                do throws(UpstreamError) {
-                    try connection.run(sql.indexSQL(isConcurrent: true), operation)
-                } catch {
-                    // What was made of it stands in the way of the next try; where the name was taken before, it is not ours.
-                    if error.sqlState != "42P07", connection.isUsable {
-                        _ = try? connection.run(sql.dropSQL, operation)
-                    }
-                    throw error
-                }
-                return 0
-            }
-            try connection.begin("ISOLATION LEVEL READ COMMITTED", operation)
-            // Uploads queue behind a lock that is waited for.
-            let patience = max(1, configuration.statementTimeout.settingMilliseconds / 2)
-            // One statement at a time: Citus hands on to its workers what it was sent, all of it.
-            try connection.run("SET LOCAL lock_timeout = \(patience)", operation)
-            try connection.run(sql.lockSQL, operation)
-            var removed: Int64 = 0
-            if removingDoubles {
-                let found = try connection.run("\(sql.findSQL); \(IdentitySQL.countSQL(limit: 1))", operation)
-                removed = found[1].rows.first?.first.flatMap { $0 }.flatMap { Int64($0) } ?? 0
-                if removed > 0 {
-                    let steps = try sql.removeSQL.map { statement throws(UpstreamError) in
-                        try connection.run(statement, operation).last?.affected
-                    }
-                    guard steps.first == steps.last else {
-                        throw UpstreamError(
-                            .schema, operation,
-                            "a rule or trigger of the table keeps rows out that are to be put back once",
-                            object: "table \(finding.table)")
-                    }
-                }
-            }
-            try connection.run(sql.indexSQL(), operation)
-            try connection.run("COMMIT", operation)
-            return removed
-        }
     }
 }

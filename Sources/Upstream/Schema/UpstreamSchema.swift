@@ -70,8 +70,7 @@ extension SchemaChange: CustomStringConvertible {
 public enum UpstreamSchema {
     /// All statements that `migrate` runs on an empty database; on one that has some of the tables these are left alone.
     public static var sql: String {
-        let versions = UpstreamSchemaSession.versionsSQL.replacingFirst(
-            "create table", with: "create table if not exists")
+        let versions = versionsSQL.replacingFirst("create table", with: "create table if not exists")
         return ([versions + ";\n"] + UpstreamMigrations.all.map(guarded)).joined(separator: "\n")
     }
 
@@ -103,7 +102,29 @@ public enum UpstreamSchema {
     public static func migrate(
         _ configuration: UpstreamConfiguration, for kinds: Set<EventKind> = Set(EventKind.allCases)
     ) async throws(UpstreamError) -> [SchemaChange] {
-        try await UpstreamSchemaSession().migrate(configuration, kinds)
+        try await PostgresVisit.run(configuration) { connection throws(UpstreamError) in
+            try connection.begin("", "begin the migration")
+            try connection.run(Self.lockSQL, "lock the schema")
+            let names = TableShape.all(in: configuration).map(\.name)
+            let before = try connection.readCatalog(of: names + ["edgetick_schema"])
+            var created: Set<String> = []
+            let done = before.allowsCreating ? try Self.versionsDone(connection, before) : []
+            for step in UpstreamMigrations.all
+            where names.contains(step.table) && before.allowsCreating && before.elsewhere[step.table] == nil {
+                let table = before.tables[step.table]
+                let isMissing = table == nil || step.columns.contains { table?.column($0) == nil }
+                if isMissing {
+                    try connection.run(step.migration.sql, "create the table \(step.table)")
+                    if table == nil { created.insert(step.table) }
+                }
+                if !done.contains(step.migration.version) || isMissing {
+                    try Self.record(step, created: isMissing, connection)
+                }
+            }
+            let after = try connection.readCatalog(of: names)
+            try connection.run("COMMIT", "commit the schema")
+            return try Self.changes(in: after, created, kinds, configuration, connection)
+        }
     }
 
     /// Says how each table stands for a collector of these kinds of events: what is missing, what differs, which rights the user lacks. Changes nothing.
@@ -112,14 +133,21 @@ public enum UpstreamSchema {
     public static func check(
         _ configuration: UpstreamConfiguration, for kinds: Set<EventKind> = Set(EventKind.allCases)
     ) async throws(UpstreamError) -> [SchemaChange] {
-        try await UpstreamSchemaSession().check(configuration, kinds)
+        try await PostgresVisit.run(configuration) { connection throws(UpstreamError) in
+            let catalog = try connection.readCatalog(of: TableShape.all(in: configuration).map(\.name))
+            return try Self.changes(in: catalog, [], kinds, configuration, connection)
+        }
     }
 
     /// What the server's clock shows, in milliseconds since the Unix epoch.
     ///
     /// - Throws: ``UpstreamError`` when the database can't be asked.
     public static func serverTime(_ configuration: UpstreamConfiguration) async throws(UpstreamError) -> Int64? {
-        try await UpstreamSchemaSession().serverTime(configuration)
+        try await PostgresVisit.run(configuration) { connection throws(UpstreamError) in
+            let results = try connection.ask(
+                "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint", "ask for the time")
+            return results.last?.rows.first?.first.flatMap { $0 }.flatMap { Int64($0) }
+        }
     }
 }
 

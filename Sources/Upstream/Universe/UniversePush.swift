@@ -56,13 +56,8 @@ public struct PushPlan: Sendable, Equatable {
 
 /// Writes groups into the database, each in a transaction of its own, so that one that the database can't take doesn't
 /// keep the others from it; groups that are not named are left alone.
-public actor UniversePush {
+public struct UniversePush: Sendable {
     private let configuration: UpstreamConfiguration
-    private let executor = QueueExecutor(label: "edgetick.universe.push")
-    private let interrupt = Wakeup()
-
-    /// Runs on a dispatch queue of its own, because the work blocks.
-    public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     /// A push that connects when asked to.
     public init(configuration: UpstreamConfiguration) {
@@ -73,7 +68,7 @@ public actor UniversePush {
     ///
     /// - Throws: any ``UpstreamError/Reason`` that isn't about one group.
     public func plan(_ groups: [GroupRecord]) async throws(UpstreamError) -> PushPlan {
-        try await session { (connection) throws(UpstreamError) in try plan(groups, connection) }
+        try await PostgresVisit.run(configuration) { connection throws(UpstreamError) in try plan(groups, connection) }
     }
 
     /// Makes the database's groups equal to `groups` and says what changed, and which could not be written.
@@ -88,7 +83,7 @@ public actor UniversePush {
         _ groups: [GroupRecord], force: Bool = false,
         progress: @Sendable (_ done: Int, _ total: Int) -> Void = { _, _ in }
     ) async throws(UpstreamError) -> PushPlan {
-        try await session { (connection) throws(UpstreamError) in
+        try await PostgresVisit.run(configuration) { connection throws(UpstreamError) in
             var plan = try plan(groups, connection)
             if let drastic = plan.drastic.first, !force {
                 throw UpstreamError(
@@ -145,17 +140,6 @@ public actor UniversePush {
             let details = [error.sqlState.map { "SQLSTATE \($0)" }, error.object].compactMap { $0 }
             failed.failure = error.text + (details.isEmpty ? "" : " (\(details.joined(separator: ", ")))")
             return failed
-        }
-    }
-
-    private func session<Result: Sendable>(
-        _ body: (PostgresConnection) throws(UpstreamError) -> Result
-    ) async throws(UpstreamError) -> Result {
-        try await interruptible(by: interrupt) { () throws(UpstreamError) in
-            let connection = try PostgresConnection.connect(configuration, interrupt: interrupt)
-            // Without a COMMIT the server keeps nothing.
-            defer { connection.finish() }
-            return try body(connection)
         }
     }
 }

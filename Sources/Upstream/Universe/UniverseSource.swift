@@ -16,18 +16,13 @@ public struct UniverseSnapshot: Sendable, Equatable {
 ///
 /// Takes the tables as it finds them: columns beyond name, type, members and their symbols may be missing, types may
 /// differ, UNIVERSE may be a type of its own or not (see ``UniversePush``), `cache_entries` may be missing altogether.
-public actor UniverseSource {
+public struct UniverseSource: Sendable {
     /// More memberships than this are no universe of stocks: a wrong table, or a broken join.
     static let maximumMemberships = 5_000_000
     /// Memberships that take more memory than this are refused: a collector runs where there is little.
     public static let maximumBytes = 256 << 20
 
     private let configuration: UpstreamConfiguration
-    private let executor = QueueExecutor(label: "edgetick.universe.source")
-    private let interrupt = Wakeup()
-
-    /// Runs on a dispatch queue of its own, because the work blocks.
-    public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     /// A source that connects for each reading and keeps no connection open between them.
     public init(configuration: UpstreamConfiguration) {
@@ -41,10 +36,7 @@ public actor UniverseSource {
     public func read(
         progress: @Sendable (_ done: Int, _ total: Int) -> Void = { _, _ in }
     ) async throws(UpstreamError) -> UniverseSnapshot {
-        try await interruptible(by: interrupt) { () throws(UpstreamError) in
-            let connection = try PostgresConnection.connect(configuration, interrupt: interrupt)
-            // A read-only transaction leaves nothing behind, however it ends.
-            defer { connection.finish() }
+        try await PostgresVisit.run(configuration) { connection throws(UpstreamError) in
             try connection.begin("ISOLATION LEVEL REPEATABLE READ READ ONLY", "begin reading the universes")
             let reading = try UniverseReading(connection)
             var snapshot = try reading.read(progress: progress)

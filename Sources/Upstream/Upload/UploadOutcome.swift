@@ -32,9 +32,6 @@ public struct UploadOutcome: Sendable, Equatable {
     /// Whether any row went into its table.
     var hasLoaded: Bool { inserted + updated + unchanged + keptOut > 0 }
 
-    /// Outcome of nothing.
-    init() {}
-
     mutating func add(_ other: UploadOutcome) {
         inserted += other.inserted
         updated += other.updated

@@ -12,8 +12,6 @@ struct MetricsText: ~Copyable {
     private(set) var bytes: [UInt8] = []
     private var name = ""
 
-    init() {}
-
     /// Begins a metric; its samples follow.
     mutating func metric(_ name: String, _ kind: Kind, _ help: String) {
         self.name = name

@@ -59,17 +59,13 @@ struct ConnectionRoutes: Sendable {
                 .post, subscriptions, .data, "subscribe", "Adds symbols; the change lasts until restart",
                 body: change
             ) { call in
-                try await self.change(call) { (source, symbols, connection) throws(CollectorProblem) in
-                    try await source.subscribe(symbols, connection: connection)
-                }
+                try await self.change(call) { try await source.subscribe($0, connection: $1) }
             },
             Route(
                 .delete, subscriptions, .data, "unsubscribe", "Removes symbols; the change lasts until restart",
                 body: change
             ) { call in
-                try await self.change(call) { (source, symbols, connection) throws(CollectorProblem) in
-                    try await source.unsubscribe(symbols, connection: connection)
-                }
+                try await self.change(call) { try await source.unsubscribe($0, connection: $1) }
             },
             Route(.get, "/api/admin/websocket-status", .data, "adminStatus", "All connections with totals") { _ in
                 Reply(WebsocketStatusJSON(board.sample))
@@ -78,19 +74,13 @@ struct ConnectionRoutes: Sendable {
     }
 
     @Sendable private func rebalance(_ call: Call) async throws -> Reply<RebalanceJSON> {
-        let source = source
-        let moves = try await actions.run("the connections") { () throws(CollectorProblem) in
-            try await source.rebalance()
-        }
+        let moves = try await actions.run("the connections") { try await source.rebalance() }
         board.refresh()
         return Reply(RebalanceJSON(moves))
     }
 
     private func change(
-        _ call: Call,
-        _ act:
-            @escaping @Sendable (any CollectorSource, [Symbol], String?) async throws(CollectorProblem)
-            -> SubscriptionChange
+        _ call: Call, _ act: @escaping @Sendable ([Symbol], String?) async throws -> SubscriptionChange
     ) async throws -> Reply<SubscriptionChangeJSON> {
         guard let wanted = try await body.read(SubscriptionRequestJSON.self, from: call) else {
             throw Problem(
@@ -100,10 +90,7 @@ struct ConnectionRoutes: Sendable {
         let symbols = try symbols(wanted.symbols)
         guard !symbols.isEmpty else { throw Problem.parameter("symbols", "is empty") }
         if let id = wanted.connection { _ = try connection(id, in: board.sample) }
-        let source = source
-        let change = try await actions.run("the connections") { () throws(CollectorProblem) in
-            try await act(source, symbols, wanted.connection)
-        }
+        let change = try await actions.run("the connections") { try await act(symbols, wanted.connection) }
         board.refresh()
         return Reply(SubscriptionChangeJSON(change))
     }
@@ -117,10 +104,7 @@ struct ConnectionRoutes: Sendable {
         let request = ConnectionRequest(
             name: wanted?.name, universeKey: wanted?.universe_key, symbols: try symbols(wanted?.symbols ?? []),
             priority: wanted?.priority)
-        let source = source
-        try await actions.run("the connections") { () throws(CollectorProblem) in
-            try await source.addConnection(id: id, request)
-        }
+        try await actions.run("the connections") { try await source.addConnection(id: id, request) }
         let sample = board.refresh()
         return Reply(
             ConnectionJSON(try connection(id, in: sample), in: sample), status: .created,
@@ -129,10 +113,7 @@ struct ConnectionRoutes: Sendable {
 
     @Sendable private func remove(_ call: Call) async throws -> Reply<RemovedConnectionJSON> {
         let id = try connection(call.value(of: Self.known), in: board.sample).id
-        let source = source
-        let released = try await actions.run("the connections") { () throws(CollectorProblem) in
-            try await source.removeConnection(id: id)
-        }
+        let released = try await actions.run("the connections") { try await source.removeConnection(id: id) }
         board.refresh()
         return Reply(RemovedConnectionJSON(id: id, released: released))
     }

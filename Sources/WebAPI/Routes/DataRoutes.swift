@@ -82,10 +82,7 @@ struct DataRoutes: Sendable {
                 "Puts refused rows back into the queue, to be sent once more", body: choice, statuses: [202]
             ) { call in
                 let choice = try await self.choice(call)
-                let source = source
-                let result = try await retries.run("the upload") { () throws(CollectorProblem) in
-                    try await source.retryDeadLetters(choice)
-                }
+                let result = try await retries.run("the upload") { try await source.retryDeadLetters(choice) }
                 board.refresh()
                 return Reply(DeadLetterRequeueJSON(result), status: .accepted)
             },
@@ -94,10 +91,7 @@ struct DataRoutes: Sendable {
                 "Takes refused rows out of the file for good", body: choice
             ) { call in
                 let choice = try await self.choice(call)
-                let source = source
-                let letters = try await retries.run("the buffer") { () throws(CollectorProblem) in
-                    try await source.discardDeadLetters(choice)
-                }
+                let letters = try await retries.run("the buffer") { try await source.discardDeadLetters(choice) }
                 board.refresh()
                 return Reply(DeadLetterDiscardJSON(letters))
             },
@@ -112,8 +106,7 @@ struct DataRoutes: Sendable {
         var origin = RecentEventsJSON.Source.memory
         var isComplete = true
         if events.count < limit {
-            let source = source
-            let stored = try await calls.run("the buffer") { () throws(CollectorProblem) in
+            let stored = try await calls.run("the buffer") {
                 try await source.recentEvents(symbol: symbol, limit: limit)
             }
             isComplete = stored.isComplete
@@ -135,8 +128,7 @@ struct DataRoutes: Sendable {
         let wanted = TickHistory.BarQuery(
             symbol: try call.value(of: Self.symbol), interval: try call.value(of: Self.interval), from: from, to: to,
             limit: try call.value(of: Self.bars))
-        let source = source
-        let found = try await calls.run("the buffer") { () throws(CollectorProblem) in try await source.bars(wanted) }
+        let found = try await calls.run("the buffer") { try await source.bars(wanted) }
         return Reply(BarsJSON(symbol: wanted.symbol, interval: wanted.interval, found))
     }
 
@@ -144,8 +136,7 @@ struct DataRoutes: Sendable {
         let limit = try call.value(of: Self.limit)
         let states = try call.value(of: Self.states)
         let symbol = try call.value(of: Self.anySymbol)
-        let source = source
-        var gaps = try await calls.run("the buffer") { () throws(CollectorProblem) in
+        var gaps = try await calls.run("the buffer") {
             try await source.gaps(
                 states: states.isEmpty ? Set(GapState.allCases) : states, limit: symbol == nil ? limit : Self.searched)
         }
@@ -166,8 +157,7 @@ struct DataRoutes: Sendable {
         let listed = try call.value(of: Self.symbols)
         let key = try call.value(of: Self.universe)
         let length = try call.value(of: Self.length) ?? .day
-        let source = source
-        let report = try await coverages.run("the buffer or the database") { () throws(CollectorProblem) in
+        let report = try await coverages.run("the buffer or the database") {
             var wanted = listed
             if let key { wanted.formUnion(try await source.universe(key: key).symbols) }
             return try await source.coverage(days: first...last, symbols: wanted.isEmpty ? nil : wanted)
@@ -177,8 +167,7 @@ struct DataRoutes: Sendable {
 
     @Sendable private func deadLetters(_ call: Call) async throws -> Reply<DeadLettersJSON> {
         let limit = try call.value(of: Self.limit)
-        let source = source
-        let (letters, groups) = try await calls.run("the buffer") { () throws(CollectorProblem) in
+        let (letters, groups) = try await calls.run("the buffer") {
             (try await source.deadLetters(limit: limit), try await source.deadLetterGroups())
         }
         return Reply(

@@ -36,12 +36,7 @@ struct RelationshipRoutes: Sendable {
                 parameters: [Self.type]
             ) { call in
                 let type = try call.value(of: Self.type)
-                let source = source
-                return Reply(
-                    GroupsJSON(
-                        try await calls.run("the mirror") { () throws(CollectorProblem) in
-                            try await source.groups(of: type)
-                        }))
+                return Reply(GroupsJSON(try await calls.run("the mirror") { try await source.groups(of: type) }))
             },
             Route(
                 .get, "/api/groups/{type}/{name}", .data, "group", "A group's members",
@@ -62,10 +57,7 @@ struct RelationshipRoutes: Sendable {
 
     @Sendable private func stock(_ call: Call) async throws -> Reply<StockJSON> {
         let symbol = try call.value(of: Self.symbol)
-        let source = source
-        let stock = try await calls.run("the mirror") { () throws(CollectorProblem) in
-            try await source.stock(symbol.description)
-        }
+        let stock = try await calls.run("the mirror") { try await source.stock(symbol.description) }
         let places = source.placement(of: symbol)?.places ?? []
         return Reply(
             StockJSON(
@@ -84,8 +76,7 @@ struct RelationshipRoutes: Sendable {
 
     /// A group with its members and their sectors, which come from the cache as the group does.
     private func members(of name: String, _ type: GroupType) async throws -> Reply<GroupMembersJSON> {
-        let source = source
-        let (group, sectors) = try await calls.run("the mirror") { () throws(CollectorProblem) in
+        let (group, sectors) = try await calls.run("the mirror") {
             let group = try await source.group(named: name, of: type)
             var sectors: [String: String] = [:]
             for sector in try await source.groups(of: .sector) {
@@ -117,10 +108,7 @@ struct RelationshipRoutes: Sendable {
         case (let kind?, let key?): scope = .key(kind, key)
         case (nil, _?): throw Problem.parameter("key", "needs a type too")
         }
-        let source = source
-        let dropped = try await actions.run("the universes") { () throws(CollectorProblem) in
-            try await source.refreshUniverses(scope)
-        }
+        let dropped = try await actions.run("the universes") { try await source.refreshUniverses(scope) }
         return Reply(RefreshJSON(type: kind, key: key, dropped: dropped))
     }
 }

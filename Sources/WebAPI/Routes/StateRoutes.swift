@@ -63,8 +63,7 @@ struct StateRoutes: Sendable {
         guard board.sample.snapshot.sync != nil else {
             throw Problem(.conflict, slug: "no-upstream", "There is no upstream to push to: DATABASE_URI is not set.")
         }
-        let source = source
-        try await actions.run("the upload") { () throws(CollectorProblem) in try await source.pushNow() }
+        try await actions.run("the upload") { try await source.pushNow() }
         return Reply(SyncJSON(board.refresh().snapshot), status: .accepted)
     }
 

@@ -15,22 +15,14 @@ struct UniverseRoutes: Sendable {
             Route(
                 .get, "/api/universes", .data, "universes", "The groups of the mirror, of every environment"
             ) { _ in
-                let source = source
-                return Reply(
-                    GroupsJSON(
-                        try await calls.run("the mirror") { () throws(CollectorProblem) in
-                            try await source.universes()
-                        }))
+                Reply(GroupsJSON(try await calls.run("the mirror") { try await source.universes() }))
             },
             Route(
                 .get, "/api/universes/{key}", .data, "universe", "What a universe key means",
                 parameters: [Self.key]
             ) { call in
                 let key = try call.value(of: Self.key)
-                let source = source
-                let found = try await calls.run("the mirror") { () throws(CollectorProblem) in
-                    try await source.universe(key: key)
-                }
+                let found = try await calls.run("the mirror") { try await source.universe(key: key) }
                 return Reply(ResolutionJSON(key: key, found))
             },
         ]

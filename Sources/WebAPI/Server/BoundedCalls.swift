@@ -1,4 +1,3 @@
-import Collector
 import MarketData
 import Synchronization
 
@@ -18,84 +17,55 @@ final class BoundedCalls: Sendable {
     }
 
     /// Runs a call; `what` names what it waits for.
+    ///
+    /// - Throws: What the call throws, and a `Problem` where it has no place or takes too long.
     func run<Value: Sendable>(
-        _ what: String, _ body: @escaping @Sendable () async throws(CollectorProblem) -> Value
-    ) async throws(Problem) -> Value {
+        _ what: String, _ body: @escaping @Sendable () async throws -> Value
+    ) async throws -> Value {
         let isFree = underWay.withLock { count in
             guard count < width else { return false }
             count += 1
             return true
         }
         guard isFree else {
-            throw .busy("\(width) requests wait for \(what) already. Try again in a moment.")
+            throw Problem.busy("\(width) requests wait for \(what) already. Try again in a moment.")
         }
-        let answer = FirstAnswer<Result<Value, CollectorProblem>?>()
-        let call = Task {
-            let result: Result<Value, CollectorProblem>
-            do throws(CollectorProblem) {
-                result = .success(try await body())
-            } catch {
-                result = .failure(error)
+        var call: Task<Void, Never>?
+        var timer: Task<Void, Never>?
+        let result = await withCheckedContinuation { waiter in
+            let answer = FirstAnswer<Result<Value, any Error>?>(waiter)
+            call = Task {
+                let result: Result<Value, any Error>
+                do {
+                    result = .success(try await body())
+                } catch {
+                    result = .failure(error)
+                }
+                underWay.withLock { $0 -= 1 }
+                answer.give(result)
             }
-            underWay.withLock { $0 -= 1 }
-            answer.give(result)
+            timer = Task {
+                try? await Task.sleep(for: limit)
+                answer.give(nil)
+            }
         }
-        let timer = Task {
-            try? await Task.sleep(for: limit)
-            if answer.give(nil) { call.cancel() }
-        }
-        let result = await answer.take()
-        timer.cancel()
-        switch result {
-        case .success(let value): return value
-        case .failure(let problem): throw Problem(problem)
-        case nil:
-            throw .busy(
+        timer?.cancel()
+        guard let result else {
+            call?.cancel()
+            throw Problem.busy(
                 "\(what) did not answer within \(limit.spoken). Is it, or the disk, in trouble? See /health/ready.")
         }
+        return try result.get()
     }
 }
 
-/// A place for one answer, of which the first given counts.
+/// Gives the one who waits the first answer, and drops all others.
 private final class FirstAnswer<Value: Sendable>: Sendable {
-    private enum State {
-        case open
-        case awaited(CheckedContinuation<Value, Never>)
-        case given(Value)
-        case taken
-    }
+    private let waiter: Mutex<CheckedContinuation<Value, Never>?>
 
-    private let state = Mutex(State.open)
+    init(_ waiter: CheckedContinuation<Value, Never>) { self.waiter = Mutex(waiter) }
 
-    @discardableResult
-    func give(_ value: Value) -> Bool {
-        let (isFirst, waiter) = state.withLock { state -> (Bool, CheckedContinuation<Value, Never>?) in
-            switch state {
-            case .open:
-                state = .given(value)
-                return (true, nil)
-            case .awaited(let continuation):
-                state = .taken
-                return (true, continuation)
-            case .given, .taken:
-                return (false, nil)
-            }
-        }
-        waiter?.resume(returning: value)
-        return isFirst
-    }
-
-    func take() async -> Value {
-        await withCheckedContinuation { continuation in
-            let value = state.withLock { state -> Value? in
-                if case .given(let value) = state {
-                    state = .taken
-                    return value
-                }
-                state = .awaited(continuation)
-                return nil
-            }
-            if let value { continuation.resume(returning: value) }
-        }
+    func give(_ value: Value) {
+        waiter.withLock { $0.take() }?.resume(returning: value)
     }
 }

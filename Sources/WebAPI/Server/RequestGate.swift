@@ -61,7 +61,7 @@ struct RequestGate: Sendable {
         let problem = Problem(
             .forbidden, slug: "foreign-origin", "Requests like this are taken from the server's own page only.")
         if let origin = head.origin {
-            guard let end = origin.range(of: "://"), let from = HostName(origin[end.upperBound...]),
+            guard let end = origin.firstRange(of: "://"), let from = HostName(origin[end.upperBound...]),
                 let host = head.host.flatMap({ HostName($0) })
             else { throw problem }
             let usual = origin.hasPrefix("https") ? 443 : 80
@@ -88,17 +88,5 @@ struct RequestGate: Sendable {
             difference |= UInt64(byte ^ token[index % token.count])
         }
         return difference == 0
-    }
-}
-
-extension String {
-    /// The first place of a text, found byte by byte.
-    fileprivate func range(of other: String) -> Range<String.Index>? {
-        var start = startIndex
-        while start < endIndex {
-            if self[start...].hasPrefix(other) { return start..<index(start, offsetBy: other.count) }
-            start = index(after: start)
-        }
-        return nil
     }
 }

@@ -2,6 +2,7 @@ import Collector
 import HTTPTypes
 import Hummingbird
 import Logging
+import MarketData
 import NIOCore
 import Synchronization
 

@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Logging
 import Store
 import Upstream
@@ -48,5 +49,27 @@ extension Settings {
                 try await body(buffer, uploaders)
             }
         }
+    }
+
+    /// The files to do something to: those that are named, or what there is of the data directory's own.
+    func localFiles(_ named: [String], to operation: String) throws -> [(path: String, kind: LocalFile)] {
+        guard named.isEmpty else {
+            return try named.map { path in
+                guard FileManager.default.fileExists(atPath: path) else {
+                    throw CommandFailure(.ioError, "\(path): there is no such file")
+                }
+                guard let kind = LocalFile(at: path) else {
+                    throw CommandFailure(
+                        .badData, "\(path): neither its header nor its name is that of ticks.sqlite or universe.sqlite")
+                }
+                return (path, kind)
+            }
+        }
+        let present = LocalFile.allCases.map { (dataDirectory + "/" + $0.name, $0) }
+            .filter { FileManager.default.fileExists(atPath: $0.0) }
+        guard !present.isEmpty else {
+            throw StoreError(.missing, operation: operation, path: dataDirectory + "/" + TickBuffer.fileName)
+        }
+        return present
     }
 }

@@ -7,6 +7,7 @@ import MarketData
 import Store
 import Universe
 import Upstream
+import Wire
 
 /// Makes a new box of a platform in one command.
 struct JoinCommand: AsyncParsableCommand {

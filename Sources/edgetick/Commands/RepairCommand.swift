@@ -43,7 +43,7 @@ struct RepairCommand: ConfiguredCommand {
         choices.sendsAgain = sendAgain
         choices.events = settings.feed.events
         var reports: [RepairReport] = []
-        for (path, kind) in try targets(settings) {
+        for (path, kind) in try settings.localFiles([file].compactMap(\.self), to: "repair") {
             let progress = ProgressLine(
                 title: "reading \(kind.name)", unit: "pages", total: 0, quietFor: .seconds(1))
             reports.append(
@@ -59,26 +59,6 @@ struct RepairCommand: ConfiguredCommand {
         if reports.contains(where: { $0.outcome == .identityLost || $0.outcome == .hopeless }) {
             throw ExitCode(ExitStatus.badData.rawValue)
         }
-    }
-
-    private func targets(_ settings: Settings) throws -> [(String, LocalFile)] {
-        if let file {
-            guard FileManager.default.fileExists(atPath: file) else {
-                throw CommandFailure(.ioError, "\(file): there is no such file")
-            }
-            guard let kind = LocalFile(at: file) else {
-                throw CommandFailure(
-                    .badData, "\(file): neither its header nor its name is that of ticks.sqlite or universe.sqlite")
-            }
-            return [(file, kind)]
-        }
-        let present = LocalFile.allCases.map { (settings.dataDirectory + "/" + $0.name, $0) }
-            .filter { FileManager.default.fileExists(atPath: $0.0) }
-        guard !present.isEmpty else {
-            throw StoreError(
-                .missing, operation: "repair", path: settings.dataDirectory + "/" + TickBuffer.fileName)
-        }
-        return present
     }
 
     private static func page(_ report: RepairReport) -> String {

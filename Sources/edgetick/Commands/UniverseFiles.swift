@@ -66,7 +66,7 @@ enum UniverseFiles {
         }
         let files = names.filter { name in
             !name.hasPrefix(".") && [".csv", ".tsv", ".txt", ".xlsx"].contains { name.lowercased().hasSuffix($0) }
-                && !isOtherThanFile("\(directory)/\(name)")
+                && !FileContents.isOtherThanFile("\(directory)/\(name)")
         }.sorted()
         guard !files.isEmpty else {
             throw CommandFailure(.badData, "\(directory) has no .csv, .tsv, .txt or .xlsx file in it")
@@ -83,12 +83,6 @@ enum UniverseFiles {
         } catch {
             throw CommandFailure(.ioError, "\(file) can't be read: \(error.systemText)")
         }
-    }
-
-    /// Whether a path is a directory, a pipe or a device: of a directory's list, only files are meant.
-    private static func isOtherThanFile(_ path: String) -> Bool {
-        var status = stat()
-        return stat(path, &status) == 0 && status.st_mode & S_IFMT != S_IFREG
     }
 
     private static func isDirectory(_ path: String) -> Bool {

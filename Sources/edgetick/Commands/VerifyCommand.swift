@@ -36,7 +36,7 @@ struct VerifyCommand: ConfiguredCommand {
     func run(_ settings: Settings) async throws {
         var results: [FileVerification] = []
         var failure: UpstreamError?
-        for (path, kind) in try targets(settings) {
+        for (path, kind) in try settings.localFiles(file, to: "verify") {
             var result = try verify(path, kind)
             if kind == .ticks, upstream != false { failure = try await compare(&result, settings) ?? failure }
             results.append(result)
@@ -53,28 +53,6 @@ struct VerifyCommand: ConfiguredCommand {
             throw CommandFailure(
                 status, "the files were not compared with the database; --no-upstream looks at the files alone")
         }
-    }
-
-    private func targets(_ settings: Settings) throws -> [(String, LocalFile)] {
-        guard file.isEmpty else {
-            return try file.map { path in
-                guard FileManager.default.fileExists(atPath: path) else {
-                    throw CommandFailure(.ioError, "\(path): there is no such file")
-                }
-                guard let kind = LocalFile(at: path) else {
-                    throw CommandFailure(
-                        .badData, "\(path): neither its header nor its name is that of ticks.sqlite or universe.sqlite")
-                }
-                return (path, kind)
-            }
-        }
-        let present = LocalFile.allCases.map { (settings.dataDirectory + "/" + $0.name, $0) }
-            .filter { FileManager.default.fileExists(atPath: $0.0) }
-        guard !present.isEmpty else {
-            throw StoreError(
-                .missing, operation: "verify", path: settings.dataDirectory + "/" + TickBuffer.fileName)
-        }
-        return present
     }
 
     private func verify(_ path: String, _ kind: LocalFile) throws -> FileVerification {

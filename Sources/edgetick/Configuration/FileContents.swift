@@ -21,6 +21,12 @@ enum FileContents {
         }
     }
 
+    /// Whether a path is a directory, a pipe or a device.
+    static func isOtherThanFile(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT != S_IFREG
+    }
+
     private static func bytes(of file: FileDescriptor, atMost limit: Int) throws -> [UInt8] {
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 64 << 10)

@@ -125,22 +125,6 @@ struct Masking: Sendable, ConcealsContents {
             }
             found.append(String(parameter[parameter.index(after: equals)...]))
         }
-        return found + found.map { percentDecoded($0) }
-    }
-
-    private static func percentDecoded(_ text: String) -> String {
-        var bytes: [UInt8] = []
-        var rest = Substring(text).utf8
-        while let byte = rest.popFirst() {
-            if byte == UInt8(ascii: "%"), let code = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16),
-                rest.count >= 2
-            {
-                rest = rest.dropFirst(2)
-                bytes.append(code)
-            } else {
-                bytes.append(byte)
-            }
-        }
-        return String(decoding: bytes, as: UTF8.self)
+        return found + found.compactMap { PercentText.bytes(of: $0) }.map { String(decoding: $0, as: UTF8.self) }
     }
 }

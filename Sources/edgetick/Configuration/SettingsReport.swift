@@ -57,14 +57,9 @@ struct SettingsReport: Sendable, Equatable {
 
     /// The rows in columns: key, value, origin; one line each, with a last line break.
     var table: String {
-        let lines = [["KEY", "VALUE", "ORIGIN"]] + rows.map { [$0.key, $0.value ?? "-", $0.origin.description] }
-        let widths = (0..<2).map { column in lines.map { $0[column].count }.max() ?? 0 }
-        return lines.map { cells in
-            let padded = zip(cells, widths).map { cell, width in
-                cell + String(repeating: " ", count: width - cell.count)
-            }
-            return (padded + [cells[2]]).joined(separator: "  ") + "\n"
-        }.joined()
+        var table = TextTable([("KEY", .left), ("VALUE", .left), ("ORIGIN", .left)])
+        for row in rows { table.add([row.key, row.value ?? "-", row.origin.description]) }
+        return table.text
     }
 
     /// The report for `--json`.

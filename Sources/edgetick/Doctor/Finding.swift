@@ -2,16 +2,9 @@ import Wire
 
 /// What `doctor` found out about one thing.
 struct Finding: Sendable, Equatable {
-    enum Level: Sendable {
-        case ok
-        case note
-        case warning
-        case failure
-    }
-
     /// What was looked at: `configuration`, `files`, `disk`, …
     var subject: String
-    var level: Level
+    var level: DoctorFindingJSON.Level
     /// What is so, and where something is wrong what to do.
     var text: String
     /// How the command exits when this is the worst; `nil` for what is no failure.
@@ -36,13 +29,6 @@ struct Finding: Sendable, Equatable {
 
     /// The finding for `--json`.
     var json: DoctorFindingJSON {
-        let word: DoctorFindingJSON.Level =
-            switch level {
-            case .ok: .ok
-            case .note: .note
-            case .warning: .warning
-            case .failure: .failure
-            }
-        return DoctorFindingJSON(subject: subject, level: word, text: text)
+        DoctorFindingJSON(subject: subject, level: level, text: text)
     }
 }

@@ -32,7 +32,7 @@ struct FleetText {
             fleet.remarks
             + fleet.boxes.compactMap { box in box.detail.map { "\(box.row.report.id): \($0)" } }
         return table.text + (details.isEmpty ? "" : "\n")
-            + details.map { paint($0.escapingControls, level) + "\n" }.joined()
+            + details.map { paint($0.escapingControls, StatusText.level(of: fleet.level)) + "\n" }.joined()
     }
 
     private func table(without left: [String]) -> TextTable {
@@ -43,14 +43,6 @@ struct FleetText {
             table.add(kept.map { cells[$0] })
         }
         return table
-    }
-
-    private var level: Paint.Level {
-        switch fleet.level {
-        case .ok: .good
-        case .degraded: .warning
-        case .failing: .bad
-        }
     }
 
     private func cells(_ box: Fleet.Box) -> [String] {

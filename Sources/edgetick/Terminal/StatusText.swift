@@ -158,7 +158,7 @@ struct StatusText {
             + (relay.on_demand.map { ", \($0.symbols.count.counted("symbol")) on demand" } ?? "")
     }
 
-    private static func level(of level: Health.Level) -> Paint.Level {
+    static func level(of level: Health.Level) -> Paint.Level {
         switch level {
         case .ok: .good
         case .degraded: .warning

@@ -10,24 +10,21 @@ extension RunningCollector {
     private static let readingTime: Duration = .milliseconds(2500)
 
     func recentEvents(symbol: Symbol?, limit: Int) async throws(CollectorProblem) -> TickHistory.Answer<StoredEvent> {
-        let history = history
-        return try await reading { () throws(StoreError) in
+        try await reading { [history] () throws(StoreError) in
             let end = ContinuousClock.now + Self.readingTime
             return try history.newest(symbol: symbol, limit: limit) { _, _ in ContinuousClock.now < end }
         }
     }
 
     func bars(_ query: TickHistory.BarQuery) async throws(CollectorProblem) -> TickHistory.Answer<Bar> {
-        let history = history
-        return try await reading { () throws(StoreError) in
+        try await reading { [history] () throws(StoreError) in
             let end = ContinuousClock.now + Self.readingTime
             return try history.bars(query) { _, _ in ContinuousClock.now < end }
         }
     }
 
     func gaps(states: Set<GapState>, limit: Int) async throws(CollectorProblem) -> [GapRecord] {
-        let directory = buffer.directory
-        return try await reading { () throws(StoreError) in
+        try await reading { [directory = buffer.directory] () throws(StoreError) in
             try GapLog.read(directory: directory, states: states, limit: limit)
         }
     }
@@ -56,13 +53,11 @@ extension RunningCollector {
     }
 
     func deadLetters(limit: Int) async throws(CollectorProblem) -> [DeadLetter] {
-        let history = history
-        return try await reading { () throws(StoreError) in try history.deadLetters(limit: limit) }
+        try await reading { [history] () throws(StoreError) in try history.deadLetters(limit: limit) }
     }
 
     func deadLetterGroups() async throws(CollectorProblem) -> [DeadLetterGroup] {
-        let history = history
-        return try await reading { () throws(StoreError) in try history.deadLetterGroups() }
+        try await reading { [history] () throws(StoreError) in try history.deadLetterGroups() }
     }
 
     func retryDeadLetters(_ choice: DeadLetterChoice) async throws(CollectorProblem) -> DeadLetterRetry {
@@ -104,7 +99,6 @@ extension RunningCollector {
     }
 
     func universes() async throws(CollectorProblem) -> [UniverseGroup] {
-        let mirror = mirror
-        return try await reading { () throws(StoreError) in try mirror.groups(environment: nil) }
+        try await reading { [mirror] () throws(StoreError) in try mirror.groups(environment: nil) }
     }
 }

@@ -47,19 +47,6 @@ final class RunningCollector: CollectorSource {
     func reading<Value: Sendable>(
         _ body: @escaping @Sendable () throws(StoreError) -> Value
     ) async throws(CollectorProblem) -> Value {
-        let result = await withCheckedContinuation {
-            (continuation: CheckedContinuation<Result<Value, StoreError>, Never>) in
-            files.async {
-                do throws(StoreError) {
-                    continuation.resume(returning: .success(try body()))
-                } catch {
-                    continuation.resume(returning: .failure(error))
-                }
-            }
-        }
-        switch result {
-        case .success(let value): return value
-        case .failure(let error): throw CollectorProblem(error)
-        }
+        do { return try await files.waiting(for: body) } catch { throw CollectorProblem(error) }
     }
 }

@@ -1,9 +1,10 @@
-import Collector
 import Foundation
 import MarketData
-import Store
 import TestSupport
 import Testing
+
+@testable import Collector
+@testable import Store
 
 /// What is known of a minute, and what is not taken for known.
 @Suite(.timeLimit(.minutes(1))) struct DayCoverageTests {

@@ -1,7 +1,7 @@
 import Testing
-import Upstream
 
 @testable import Collector
+@testable import Upstream
 
 /// Rows of the fleet's table in, a judgement out.
 @Suite(.timeLimit(.minutes(1))) struct FleetTests {

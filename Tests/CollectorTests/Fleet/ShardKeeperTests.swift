@@ -1,8 +1,8 @@
 import MarketData
 import Testing
-import Upstream
 
 @testable import Collector
+@testable import Upstream
 
 /// Boxes that share symbols by what the group's rows say, on a clock of the test's own.
 @Suite(.timeLimit(.minutes(1))) struct ShardKeeperTests {

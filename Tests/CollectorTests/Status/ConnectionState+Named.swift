@@ -1,5 +1,6 @@
 import Collector
-import Feed
+
+@testable import Feed
 
 extension ConnectionState {
     /// A connection that has done nothing yet.

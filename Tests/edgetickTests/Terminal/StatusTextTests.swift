@@ -1,9 +1,9 @@
-import Collector
-import Feed
 import MarketData
 import Store
 import Testing
 
+@testable import Collector
+@testable import Feed
 @testable import Wire
 @testable import edgetick
 

@@ -7,13 +7,6 @@ public struct LoopProgress: Sendable, Equatable {
     /// The age in seconds from which the loop counts as stuck.
     public var limit: Double
 
-    /// Makes a loop's progress; see the properties for units.
-    public init(name: String, age: Double, limit: Double) {
-        self.name = name
-        self.age = age
-        self.limit = limit
-    }
-
     /// Whether the loop went round in time.
     var isAlive: Bool { age <= limit }
 }

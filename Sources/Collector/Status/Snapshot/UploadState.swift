@@ -1,30 +1,19 @@
 public import MarketData
 public import Store
-public import Upstream
+import Upstream
 
 /// The upload to one database at one moment.
 public struct UploadState: Sendable, Equatable {
     /// Which database.
-    var role: UpstreamRole
+    var role = UpstreamRole.main
     /// The streams that go there.
-    public var streams: [EventStream]
+    public var streams = EventStream.allCases
     /// What was moved, and what keeps streams from going on.
-    public var status: SyncStatus
+    public var status = SyncStatus()
     /// How many seconds are between two uploads while all goes well (`SYNC_INTERVAL`): rows wait so long as a matter of course.
-    public var interval: Double
+    public var interval = 0.0
     /// For how many seconds no row was settled while rows wait; 0 while none waits.
     public var stalledFor = 0.0
-
-    /// Makes the state of an upload; see the properties for meaning.
-    public init(
-        role: UpstreamRole = .main, streams: [EventStream] = EventStream.allCases, status: SyncStatus = SyncStatus(),
-        interval: Double = 0
-    ) {
-        self.role = role
-        self.streams = streams
-        self.status = status
-        self.interval = interval
-    }
 
     /// The database's name, as it goes out.
     public var name: String { role.rawValue }

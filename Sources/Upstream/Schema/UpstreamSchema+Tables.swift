@@ -1,8 +1,8 @@
 import MarketData
 import Migrations
 
-/// A connection for the time of one look at the schema, on a thread of its own.
-actor UpstreamSchemaSession {
+/// How the tables stand, and which steps were done.
+extension UpstreamSchema {
     /// Which steps were done; `created` tells whether the step made its table or found one.
     static let versionsSQL = """
         create table edgetick_schema (
@@ -16,65 +16,8 @@ actor UpstreamSchemaSession {
     private static let lock: Int64 = 0x6564_6765_7469_636B
     static let lockSQL = "SELECT pg_advisory_xact_lock(\(lock))"
 
-    private let executor = QueueExecutor(label: "edgetick.schema")
-    let interrupt = Wakeup()
-
-    nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
-
-    func check(
-        _ configuration: UpstreamConfiguration, _ kinds: Set<EventKind>
-    ) async throws(UpstreamError) -> [SchemaChange] {
-        try await interruptible(by: interrupt) { () throws(UpstreamError) in
-            let connection = try PostgresConnection.connect(configuration, interrupt: interrupt)
-            defer { connection.finish() }
-            let catalog = try connection.readCatalog(of: TableShape.all(in: configuration).map(\.name))
-            return try Self.changes(in: catalog, [], kinds, configuration, connection)
-        }
-    }
-
-    func serverTime(_ configuration: UpstreamConfiguration) async throws(UpstreamError) -> Int64? {
-        try await interruptible(by: interrupt) { () throws(UpstreamError) in
-            let connection = try PostgresConnection.connect(configuration, interrupt: interrupt)
-            defer { connection.finish() }
-            let results = try connection.ask(
-                "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint", "ask for the time")
-            return results.last?.rows.first?.first.flatMap { $0 }.flatMap { Int64($0) }
-        }
-    }
-
-    func migrate(
-        _ configuration: UpstreamConfiguration, _ kinds: Set<EventKind>
-    ) async throws(UpstreamError) -> [SchemaChange] {
-        try await interruptible(by: interrupt) { () throws(UpstreamError) in
-            let connection = try PostgresConnection.connect(configuration, interrupt: interrupt)
-            // Whatever goes wrong: without a COMMIT the server keeps nothing.
-            defer { connection.finish() }
-            try connection.begin("", "begin the migration")
-            try connection.run(Self.lockSQL, "lock the schema")
-            let names = TableShape.all(in: configuration).map(\.name)
-            let before = try connection.readCatalog(of: names + ["edgetick_schema"])
-            var created: Set<String> = []
-            let done = before.allowsCreating ? try Self.versionsDone(connection, before) : []
-            for step in UpstreamMigrations.all
-            where names.contains(step.table) && before.allowsCreating && before.elsewhere[step.table] == nil {
-                let table = before.tables[step.table]
-                let isMissing = table == nil || step.columns.contains { table?.column($0) == nil }
-                if isMissing {
-                    try connection.run(step.migration.sql, "create the table \(step.table)")
-                    if table == nil { created.insert(step.table) }
-                }
-                if !done.contains(step.migration.version) || isMissing {
-                    try Self.record(step, created: isMissing, connection)
-                }
-            }
-            let after = try connection.readCatalog(of: names)
-            try connection.run("COMMIT", "commit the schema")
-            return try Self.changes(in: after, created, kinds, configuration, connection)
-        }
-    }
-
     /// How the tables stand for a collector of these kinds of events.
-    private static func changes(
+    static func changes(
         in catalog: Catalog, _ created: Set<String>, _ kinds: Set<EventKind>, _ configuration: UpstreamConfiguration,
         _ connection: PostgresConnection
     ) throws(UpstreamError) -> [SchemaChange] {
@@ -94,7 +37,7 @@ actor UpstreamSchemaSession {
         return changes
     }
 
-    private static func versionsDone(
+    static func versionsDone(
         _ connection: PostgresConnection, _ catalog: Catalog
     ) throws(UpstreamError) -> Set<Int> {
         guard catalog.tables["edgetick_schema"] != nil else {
@@ -114,7 +57,7 @@ actor UpstreamSchemaSession {
         return done
     }
 
-    private static func record(
+    static func record(
         _ step: UpstreamMigration, created: Bool, _ connection: PostgresConnection
     ) throws(UpstreamError) {
         try connection.run(
