@@ -72,6 +72,46 @@ import Testing
         try await goesOn(buffer, scratch, rows: 110)
     }
 
+    @Test func `a directory that is removed is made again, and what was in it is counted`() async throws {
+        let scratch = try Scratch()
+        let buffer = try await open(scratch)
+        try FileManager.default.removeItem(atPath: scratch.path)
+        try await Waiting.until { FileLock.holder(of: scratch.ticks + ".lock")?.processID == getpid() }
+        // Nobody else can open it.
+        #expect(throws: StoreError.self) { _ = try scratch.open() }
+        try FileManager.default.removeItem(atPath: scratch.ticks + ".lock")
+        #expect(throws: StoreError.self) { _ = try scratch.open() }
+        try await goesOn(buffer, scratch, rows: 10)
+        #expect(try scratch.number("SELECT sum(count) FROM drops WHERE reason = 'vanished'") == 100)
+    }
+
+    @Test func `whose directory was removed and made again by another collector leaves that one alone`() async throws {
+        let scratch = try Scratch()
+        let first = try await open(scratch)
+        try FileManager.default.removeItem(atPath: scratch.path)
+        let second = try await open(scratch, events: 20)
+        try await Waiting.until {
+            if case .failing(let message) = first.statistics.state { return message.contains("in use") }
+            return false
+        }
+        _ = first.offer(.bars(5))
+        for _ in 0..<3 {
+            await #expect(throws: StoreError.self) { try await first.flush() }
+            _ = second.offer(.bars(10))
+            try await second.flush()
+        }
+        #expect(try scratch.number("SELECT count(*) FROM bars") == 50)
+        #expect(try scratch.files(beginning: "ticks-bad-") == [])
+        await second.close()
+        // When that has gone its file is put by, and what waited in memory is written.
+        try await Waiting.until(within: .seconds(60)) { first.statistics.state == .writing }
+        try await first.flush()
+        #expect(try scratch.number("SELECT count(*) FROM bars") == 5)
+        let kept = try #require(try scratch.files(beginning: "ticks-bad-").first { $0.hasSuffix(".sqlite") })
+        #expect(try FileVerifier.verify(scratch.path + "/" + kept, as: .ticks).streams[.bars]?.rows == 50)
+        await first.close()
+    }
+
     @Test func `a log that is removed is written into the file, and another one is begun`() async throws {
         let scratch = try Scratch()
         let buffer = try await open(scratch)

@@ -28,6 +28,11 @@ public final class FileLock: Sendable {
     private struct Descriptors {
         var file: Int32?
         var directory: Int32?
+
+        func close() {
+            if let file { Glibc.close(file) }
+            if let directory { Glibc.close(directory) }
+        }
     }
 
     private init(path: String, _ descriptors: Descriptors, isNew: Bool) {
@@ -117,22 +122,39 @@ public final class FileLock: Sendable {
         return descriptor
     }
 
-    /// Whether the lock file is still the one that is locked.
+    /// Whether the lock file is still the one that is locked. Who may not say so writes nothing and moves no file.
     var isInPlace: Bool {
         descriptors.withLock { $0.file.map { FileLock.isSame($0, path) } ?? false }
     }
 
-    /// Locks the lock file that is there now, after somebody removed or replaced the one that was locked.
+    /// Locks the lock file that is there now, after somebody removed or replaced the one that was locked; its directory too,
+    /// which is made again where it is gone.
     ///
     /// - Throws: `.inUse` where another process was quicker.
     func renew() throws(StoreError) {
-        let file = try FileLock.lock(path, until: MonotonicTime.now().advanced(by: .milliseconds(60)))
-        try writeHolder(file)
-        let old = descriptors.withLock { descriptors in
-            defer { descriptors.file = file }
-            return descriptors.file
+        let deadline = MonotonicTime.now().advanced(by: .milliseconds(60))
+        let place = StoreFile(path: path, schema: .ticks).directory
+        if access(place, F_OK) != 0 { _ = PrivateFile.makeDirectory(place) }
+        var renewed = Descriptors(file: try FileLock.lock(path, until: deadline))
+        do throws(StoreError) {
+            let held = descriptors.withLock { $0.directory }
+            if let held, !FileLock.isSame(held, place) {
+                renewed.directory = try FileLock.lockDirectory(of: path, until: deadline)
+            }
+            try renewed.file.map(writeHolder)
+        } catch {
+            renewed.close()
+            throw error
         }
-        if let old { close(old) }
+        let old = descriptors.withLock { [renewed] descriptors in
+            defer {
+                descriptors.file = renewed.file
+                if renewed.directory != nil { descriptors.directory = renewed.directory }
+            }
+            return Descriptors(
+                file: descriptors.file, directory: renewed.directory == nil ? nil : descriptors.directory)
+        }
+        old.close()
     }
 
     /// Who holds the lock at `path`; `nil` when nobody does.
@@ -152,11 +174,8 @@ public final class FileLock: Sendable {
     /// Gives the lock up; a second call does nothing.
     public func release() {
         descriptors.withLock { descriptors in
-            if let file = descriptors.file {
-                ftruncate(file, 0)
-                close(file)
-            }
-            if let directory = descriptors.directory { close(directory) }
+            if let file = descriptors.file { ftruncate(file, 0) }
+            descriptors.close()
             descriptors = Descriptors()
         }
     }

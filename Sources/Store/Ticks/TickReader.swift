@@ -275,6 +275,10 @@ final class TickReader: Sendable {
         let queue = try StoreConnection.openReader(file.path)
         let opened: Connection = try StoreError.translating("open", path: file.path) {
             try queue.unsafeRead { database in
+                guard try String.fetchOne(database, sql: "SELECT id FROM buffer") == self.board.line.id else {
+                    throw StoreError(
+                        .foreign, operation: "read", path: self.file.path, underlying: "another buffer took its place")
+                }
                 var statements: [EventStream: PreparedStatement] = [:]
                 for stream in EventStream.allCases {
                     statements[stream] = try PreparedStatement(

@@ -97,6 +97,7 @@ extension TickWriter {
     ///
     /// - Returns: Whether the transaction of unknown outcome is in the file, durable.
     func reopen() throws(StoreError) -> Bool {
+        try holdLock()
         switch try file.inspect() {
         case .ours: break
         case .fresh: writeOffWaitingRows(.vanished)
@@ -238,6 +239,8 @@ extension TickWriter {
     func setAside(because error: StoreError) {
         closeAfterFailure()
         attempt = nil
+        // Another process's file is not touched.
+        guard lock.isInPlace else { return }
         do {
             let gaps = UnfilledGaps(file.path, id: identity.id)
             let name = try file.setAside(now: WallClock.microseconds() / 1_000_000)

@@ -91,14 +91,17 @@ extension TickWriter {
         }
     }
 
-    /// Makes the lock hold again that somebody removed: the directory's lock has kept others out meanwhile.
+    /// Makes the lock hold again that somebody removed: the directory's lock has kept others out meanwhile, unless that was
+    /// removed too.
     ///
     /// - Throws: `.inUse` when another process holds the new one: nothing is written then.
-    private func holdLock() throws(StoreError) {
+    func holdLock() throws(StoreError) {
         guard !lock.isInPlace else { return }
         do throws(StoreError) {
             try lock.renew()
         } catch {
+            // The other's log has the name of this one's.
+            try? connection?.leaveFiles()
             closeAfterFailure()
             throw error
         }
