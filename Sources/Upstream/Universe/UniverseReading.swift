@@ -2,7 +2,8 @@ import MarketData
 
 /// One transaction's reading of the groups.
 struct UniverseReading {
-    private static let chunk = 20_000
+    /// Few enough that their answer stays far below `AnswerBounds`, with documents of many kilobytes too.
+    private static let chunk = 2000
 
     let connection: PostgresConnection
     let tables: UniverseTables
