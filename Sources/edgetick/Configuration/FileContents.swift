@@ -1,4 +1,4 @@
-import Glibc
+import FoundationEssentials
 import SystemPackage
 
 /// Reads files whole, of whatever kind they are: a pipe has no length to ask for first.
@@ -11,20 +11,24 @@ enum FileContents {
     /// - Throws: `Errno`, and ``TooLarge`` as soon as there are more than `limit` bytes.
     static func bytes(of path: String, atMost limit: Int) throws -> [UInt8] {
         guard path != "-" else { return try bytes(of: .standardInput, atMost: limit) }
+        // What has a length is not read up to the limit first.
+        guard size(ofFile: path) ?? 0 <= limit else { throw TooLarge() }
         let file = try FileDescriptor.open(FilePath(path), .readOnly, options: .closeOnExec)
-        return try file.closeAfter {
-            // What has a length is not read up to the limit first.
-            var status = stat()
-            let hasLength = fstat(file.rawValue, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
-            guard !hasLength || status.st_size <= limit else { throw TooLarge() }
-            return try bytes(of: file, atMost: limit)
-        }
+        return try file.closeAfter { try bytes(of: file, atMost: limit) }
     }
 
     /// Whether a path is a directory, a pipe or a device.
     static func isOtherThanFile(_ path: String) -> Bool {
-        var status = stat()
-        return stat(path, &status) == 0 && status.st_mode & S_IFMT != S_IFREG
+        FileManager.default.fileExists(atPath: path) && size(ofFile: path) == nil
+    }
+
+    /// A file's size in bytes; `nil` for anything else.
+    private static func size(ofFile path: String) -> UInt64? {
+        let target = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
+        guard let attributes = try? FileManager.default.attributesOfItem(atPath: target),
+            attributes[.type] as? FileAttributeType == .typeRegular
+        else { return nil }
+        return attributes[.size] as? UInt64
     }
 
     private static func bytes(of file: FileDescriptor, atMost limit: Int) throws -> [UInt8] {
