@@ -95,7 +95,7 @@ assert same == len(own), f"{same} of {len(own)} bars are the same"
 print(time.monotonic() - began)
 """
 
-# A REST server as far away as few are: it has the simulator's answers, and gives each 20 ms after it was asked.
+# A REST server some way off: it has the simulator's answers, and gives each 20 ms after it was asked.
 AWAY = """
 import http.client, http.server, sys, time
 simulator = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]))

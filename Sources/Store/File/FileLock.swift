@@ -6,7 +6,8 @@ import Synchronization
 ///
 /// The kernel drops the lock when its holder ends, however it ends: a killed process leaves no stale lock. The lock
 /// file itself stays, because removing it would let two processes lock two different files of the same name. Somebody may
-/// remove it all the same, so the directory can be locked as well: nobody removes that from under its files.
+/// remove it all the same, so the directory can be locked as well. Who finds that both are gone takes the lock again, or
+/// leaves the files to whoever was quicker: see ``renew()``.
 public final class FileLock: Sendable {
     /// Who holds a lock.
     public struct Holder: Sendable, Equatable {
@@ -146,15 +147,12 @@ public final class FileLock: Sendable {
             renewed.close()
             throw error
         }
-        let old = descriptors.withLock { [renewed] descriptors in
-            defer {
-                descriptors.file = renewed.file
-                if renewed.directory != nil { descriptors.directory = renewed.directory }
-            }
-            return Descriptors(
-                file: descriptors.file, directory: renewed.directory == nil ? nil : descriptors.directory)
+        descriptors.withLock { [renewed] held in
+            var old = held
+            held.file = renewed.file
+            if renewed.directory == nil { old.directory = nil } else { held.directory = renewed.directory }
+            old.close()
         }
-        old.close()
     }
 
     /// Who holds the lock at `path`; `nil` when nobody does.

@@ -280,7 +280,7 @@ func faults(
         #expect(faults(["DATABASE_URI": "postgres://db/x"], needs: .database).isEmpty)
     }
 
-    @Test func `a login is read again from the file that the database's address stands in`() throws {
+    @Test func `a login is read again from the file that has the database's address`() throws {
         let workspace = try Workspace()
         func write(_ password: String) throws -> String {
             try workspace.write("postgresql://u:\(password)@db.example/market\n", to: "uri")
