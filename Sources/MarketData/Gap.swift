@@ -50,6 +50,12 @@ public struct Gap: Sendable, Hashable {
     }
 }
 
+extension Gap {
+    /// How long after it happened an event is read at most while its feed keeps up, in milliseconds, with what this
+    /// machine's clock is ahead. Where no event shows how far they had come, a gap begins so much before the clock's time.
+    public static let eventLateness: Int64 = 5000
+}
+
 /// What becomes known of gaps at one moment.
 public struct GapChange: Sendable, Equatable {
     /// Gaps that were recorded as still open and give way to ``gaps``.

@@ -21,12 +21,13 @@ public struct PreviousLife: Sendable, Equatable {
     /// Since when events of each symbol and kind are missed, for one question after the other.
     public struct Ends: Sendable {
         private let life: PreviousLife
+        private let delay: Int64
         private var told: [EventKind: [Symbol?: [ClosedRange<Int64>]]] = [:]
 
         /// Since when events of a kind are missed: since the newest that the file holds, or since the end of the gaps
         /// that tell of the time from there on.
         public func missedSince(_ kind: EventKind, _ symbol: Symbol?) -> Int64 {
-            var since = life.newestTime(of: kind)
+            var since = life.newestTime(of: kind, delay: delay)
             var spans = told[kind]?[nil] ?? []
             if symbol != nil { spans += told[kind]?[symbol] ?? [] }
             for span in spans.sorted(by: { $0.lowerBound < $1.lowerBound }) where span.lowerBound <= since {
@@ -35,12 +36,13 @@ public struct PreviousLife: Sendable, Equatable {
             return since
         }
 
-        fileprivate init(_ life: PreviousLife) {
+        fileprivate init(_ life: PreviousLife, delay: Int64) {
             self.life = life
+            self.delay = delay
             for gap in life.told {
                 // Where the clock was wrong, a gap's end says nothing of the events.
                 guard let to = gap.to, gap.from <= to, !gap.isUncertain else { continue }
-                for kind in gap.events where to > life.newestTime(of: kind) {
+                for kind in gap.events where to > life.newestTime(of: kind, delay: delay) {
                     for symbol in gap.symbols.isEmpty ? [nil] : gap.symbols.map(Optional.some) {
                         told[kind, default: [:]][symbol, default: []].append(gap.from...to)
                     }
@@ -49,10 +51,14 @@ public struct PreviousLife: Sendable, Equatable {
         }
     }
 
-    /// How far the events of a kind had come. Of a kind that the file holds none of, as far as those of the others: events
-    /// come in their order, however late they are read.
-    private func newestTime(of kind: EventKind) -> Int64 { newest[kind] ?? newest.values.max() ?? end }
+    /// How far the events of a kind had come. Of a kind that the file holds none of, about as far as those of the others:
+    /// events come in their order, however late they are read. Of a file without any, as far as the clock says.
+    private func newestTime(of kind: EventKind, delay: Int64) -> Int64 {
+        newest[kind] ?? (newest.values.max() ?? end - delay) - Gap.eventLateness
+    }
 
     /// For asking about many symbols.
-    public var ends: Ends { Ends(self) }
+    ///
+    /// - Parameter delay: how late the feed's events are, in milliseconds.
+    public func ends(delay: Int64) -> Ends { Ends(self, delay: delay) }
 }

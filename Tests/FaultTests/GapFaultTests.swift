@@ -1,5 +1,6 @@
 import FeedSimulator
 import Foundation
+import GRDB
 import LedgerSupport
 import MarketData
 import TestSupport
@@ -42,6 +43,22 @@ struct GapFaultTests {
         #expect(findings.isClean, "\(findings)")
         #expect(findings.explained > 600 * 8)
         #expect(try rig.file.gaps().allSatisfy { $0.to != nil })
+    }
+
+    @Test func `what was on its way when the file was made is missed too, when nothing of it was written`() async throws {
+        let feed = try await LedgerServer()
+        let rig = try await FaultRig(feed, cluster: .shared())
+        let first = try rig.box.start("run", settings: ["BUFFER_COMMIT_INTERVAL_MS": "10s"])
+        try await Waiting.until(within: .seconds(60)) { feed.end > 100 }
+        try await rig.kill(first)
+        let made = try rig.file.read { try Int64.fetchOne($0, sql: "SELECT created_us / 1000 FROM buffer") }
+        #expect(try rig.file.lastSequences().values.allSatisfy { $0 == 0 })
+        #expect(feed.plan.event(0).time < made ?? 0, "no event was on its way when the file was made")
+        let (collector, port) = try await rig.box.collect()
+        try await rig.freshEvent(port)
+        let findings = try await rig.settle(collector)
+        #expect(findings.isClean, "\(findings)")
+        #expect(findings.explained > 100)
     }
 
     @Test

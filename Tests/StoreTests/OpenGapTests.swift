@@ -89,7 +89,7 @@ import Testing
         let ended = gap(from: now - 90_000, to: now - 10_000)
         #expect(again.previousLife?.end == now - 10_000)
         #expect(again.previousLife?.told == [ended])
-        #expect(again.previousLife?.ends.missedSince(.minuteBar, Symbol("A")!) == now - 10_000)
+        #expect(again.previousLife?.ends(delay: 0).missedSince(.minuteBar, Symbol("A")!) == now - 10_000)
         #expect(try GapLog.read(directory: killed.path).map(\.gap) == [ended])
         // Killed once more before anything stood: the downtime's own row is ended alike, or goes on.
         again.record(GapChange(gaps: [gap(from: now - 10_000, to: nil, cause: .down)]))
@@ -98,7 +98,7 @@ import Testing
         await again.close()
         let last = try twice.open()
         #expect(last.previousLife?.end == now - 10_000)
-        #expect(last.previousLife?.ends.missedSince(.trade, Symbol("A")!) == now - 10_000)
+        #expect(last.previousLife?.ends(delay: 0).missedSince(.trade, Symbol("A")!) == now - 10_000)
         #expect(try GapLog.read(directory: twice.path).map(\.gap) == [ended])
         await last.close()
     }
@@ -121,7 +121,7 @@ import Testing
             try await buffer.flush()
             await buffer.close()
             let again = try scratch.open()
-            let missed = again.previousLife?.ends.missedSince(.trade, Symbol("A")!)
+            let missed = again.previousLife?.ends(delay: 0).missedSince(.trade, Symbol("A")!)
             // One that nobody looked after is still to be filled to its end.
             #expect(missed == (isLookedAfter ? now - 60_000 : now - 20_000))
             await again.close()

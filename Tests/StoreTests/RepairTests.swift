@@ -137,7 +137,7 @@ import Testing
             ).first)
         let (time, received, made): (Int64, Int64, Int64) = (first["time_ms"], first["received"], first["made"])
         let gap = try #require(try gaps(scratch, "T").first)
-        #expect(gap.from == time - (received - made) && gap.to == time && !gap.isUncertain && gap.from < gap.to)
+        #expect(gap.from == time - (received - made) - Gap.eventLateness && gap.to == time && !gap.isUncertain)
         let drop = try #require(try scratch.rows("SELECT * FROM drops WHERE reason = 'unreadable'").first)
         #expect([drop["from_ms"], drop["to_ms"]] as [Int64] == [gap.from, gap.to])
     }
@@ -201,7 +201,8 @@ import Testing
         let found = try gaps(scratch, "T")
         // As late as the bars that are left.
         let beginning = try scratch.number(
-            "SELECT start_ms - received_us / 1000 + created_us / 1000 FROM bars, buffer ORDER BY seq LIMIT 1")
+            "SELECT start_ms - received_us / 1000 + created_us / 1000 FROM bars, buffer ORDER BY seq LIMIT 1"
+        ).map { $0 - Gap.eventLateness }
         let alive = try #require(try scratch.number("SELECT alive_us / 1000 FROM buffer"))
         let gap = try #require(found.first)
         #expect(found.count == 1 && gap.isUncertain && gap.from == beginning && gap.to >= alive)

@@ -53,7 +53,7 @@ struct LossWatch: Sendable {
 
     /// What came since the file's collector before was missed, and is until the channels stand.
     mutating func lostSince(_ life: PreviousLife, of subscription: Subscription, _ now: FeedMoment) {
-        let ends = life.ends
+        let ends = life.ends(delay: delay)
         for channel in subscription.wanted {
             ledger.lost(
                 channel, from: ends.missedSince(channel.kind, channel.symbol), cause: .down, now,
@@ -203,10 +203,11 @@ struct LossWatch: Sendable {
 
     /// Where a loss of a channel begins, in the events' own time.
     func start(of channel: FeedChannel, of subscription: Subscription) -> Int64 {
-        guard let since = subscription.mayFlowSince(channel) else {
+        guard let asked = subscription.mayFlowSince(channel) else {
             return (subscription.wantedSince(channel) ?? 0) - delay
         }
-        guard let mark = times[channel.kind], !isLate(channel, of: subscription) else { return since - delay }
+        guard let mark = times[channel.kind], subscription.standsSince(channel) != nil, !isLate(channel, of: subscription)
+        else { return asked - delay - Gap.eventLateness }
         return mark.lossStart
     }
 

@@ -83,11 +83,14 @@ struct Subscription: Sendable {
         return since
     }
 
-    /// Since when the feed may have sent events of a channel that stands, in milliseconds since the Unix epoch: since it
-    /// was asked for. When the confirmation is read says nothing of when it was sent.
+    /// Since when the feed may have sent events of a channel, in milliseconds since the Unix epoch: since it was asked
+    /// for. When the confirmation is read says nothing of when it was sent.
     func mayFlowSince(_ channel: FeedChannel) -> Int64? {
-        guard case .confirmed(let since, let asked)? = entries[channel]?.progress else { return nil }
-        return min(since, asked)
+        switch entries[channel]?.progress {
+        case .asked(let asked): asked
+        case .confirmed(let since, let asked): min(since, asked)
+        case .unasked, .refused, nil: nil
+        }
     }
 
     /// Since when a channel is wanted, in milliseconds since the Unix epoch.

@@ -16,7 +16,7 @@ struct UnplacedLedger: Sendable {
     /// - Returns: what is to be recorded: gaps that are over, and those that began.
     mutating func note(_ unplaced: [Symbol], _ now: FeedMoment, _ configuration: FeedConfiguration) -> GapChange? {
         let life = hasBegun ? nil : configuration.previousLife
-        let ends = life?.ends
+        let ends = life?.ends(delay: configuration.feedDelay)
         hasBegun = true
         let time = now.wall - configuration.feedDelay
         let homeless = Set(unplaced)

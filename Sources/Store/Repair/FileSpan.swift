@@ -91,11 +91,11 @@ struct FileSpan {
     func beginning(of stream: EventStream, hasDeleted: Bool) -> Bound? {
         let first = firsts[stream]
         let delay = first?.delay ?? firsts.values.map(\.delay).max() ?? 0
-        let made = self.made.map { $0 - delay }
-        let others = hasDeleted ? firsts.filter { $0.key != stream }.values.map(\.event).min() : nil
         // A file can't be younger than its rows: where it seems so, the clock was wrong.
-        let possible = [made, others].compactMap(\.self).filter { $0 <= first?.event ?? .max }
-        guard let time = possible.max() else { return nil }
+        func isPossible(_ time: Int64) -> Bool { time <= first?.event ?? .max }
+        let made = self.made.map { $0 - delay }.flatMap { isPossible($0) ? $0 - Gap.eventLateness : nil }
+        let others = hasDeleted ? firsts.filter { $0.key != stream }.values.map(\.event).filter(isPossible).min() : nil
+        guard let time = [made, others].compactMap(\.self).max() else { return nil }
         return Bound(time: time, isUncertain: hasDeleted || self.made == nil)
     }
 

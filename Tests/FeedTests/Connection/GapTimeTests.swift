@@ -45,14 +45,22 @@ import Testing
         #expect(feed.confirm("T.A", at: 66).first?.hasPrefix("gap A T 50000-") == true)
     }
 
-    @Test func `a channel of which no event was seen yet is missing since it was asked for`() throws {
+    @Test func `a channel of which no event was seen yet is missing since shortly before it was asked for`() throws {
         // Frozen between asking and reading the answer: the feed counts from its answer, and threw the queue away.
         var feed = try MachineDriver(["A"], events: [.trade])
         feed.subscribe(from: 2)
         _ = feed.confirm("T.A", at: 40)
         _ = feed.status("slow_consumer", at: 41)
         lost(&feed, at: 41)
-        #expect(feed.confirm("T.A", at: 47).first == "gap A T 2000-47000 disconnected")
+        #expect(feed.confirm("T.A", at: 47).first == "gap A T -3000-47000 disconnected")
+
+        // Nor need the answer have been read.
+        feed = try MachineDriver(["A"], events: [.trade])
+        feed.subscribe(from: 2)
+        _ = feed.closed(at: 3)
+        _ = feed.tick(at: 8)
+        feed.subscribe(from: 9)
+        #expect(feed.confirm("T.A", at: 10).first == "gap A T -3000-10000 disconnected")
     }
 
     @Test func `a loss is recorded when it begins, and its row gives way when it ends`() throws {

@@ -104,7 +104,7 @@ import Testing
         feed.subscribe(from: 40)
         #expect(
             feed.confirm("T.A", "T.B", at: 41) == [
-                "gap A T 0-41000 stalled", "gap B T 21000-41000 stalled",
+                "gap A T -5000-41000 stalled", "gap B T 21000-41000 stalled",
                 "note connected(confirmed: 2, wanted: 2)",
             ])
     }
@@ -129,7 +129,7 @@ import Testing
         _ = feed.closed(at: 20)
         _ = feed.tick(at: 30)
         feed.subscribe(from: 31)
-        #expect(feed.confirm("T.A", "T.B", at: 32).first == "gap A,B T 2000-32000 disconnected")
+        #expect(feed.confirm("T.A", "T.B", at: 32).first == "gap A,B T -3000-32000 disconnected")
         _ = feed.at(40) { $0.want(.symbols([Symbol("B")!, Symbol("C")!]), $1) }
         #expect(feed.confirm("T.C", at: 41) == [])
     }
@@ -140,7 +140,7 @@ import Testing
         _ = feed.confirm("T.A", "T.B", at: 5)
         _ = feed.closed(at: 20)
         let change = feed.at(21) { $0.want(.symbols([Symbol("B")!]), $1) }
-        #expect(change == ["gap A T 0-21000 disconnected", "note interestChanged(added: 0, removed: 1)"])
+        #expect(change == ["gap A T -5000-21000 disconnected", "note interestChanged(added: 0, removed: 1)"])
     }
 
     // MARK: A relay as the feed
