@@ -32,7 +32,7 @@ public struct Gap: Sendable, Hashable {
     public var to: Int64?
     /// What interrupted the stream.
     public var cause: Cause
-    /// Whether the clock was wrong meanwhile, so that the ends may be off.
+    /// Whether the ends may be off: the clock was wrong, or the file of then can't be read.
     public var isUncertain: Bool
 
     /// Makes a gap; see the properties for meaning and units.

@@ -29,7 +29,7 @@ package struct GapsJSON: WireObject {
                 + "missed nothing then, and their rows are upstream",
             "detail": "Why, in words",
             "to_ms": "null while events are missed",
-            "is_uncertain": "Whether the clock was wrong meanwhile, so that the ends may be off",
+            "is_uncertain": "Whether the ends may be off: the clock was wrong, or the file of then can't be read",
             "events": "The kinds missed",
             "symbol_count": "0 means all",
             "symbols": "The first hundred in the API, all on the command line",

@@ -35,6 +35,7 @@ import Testing
         let names = try scratch.files(beginning: "ticks-bad-")
         #expect(names.count == 1)
         #expect(try Data(contentsOf: URL(fileURLWithPath: scratch.path + "/" + names[0])) == before)
+        #expect(buffer.previousLife == nil)
         await buffer.close()
     }
 
@@ -73,6 +74,37 @@ import Testing
         // Whoever comes next reads it in the fresh file, though nothing was collected.
         let known = try #require(life.newest.values.max())
         #expect(try scratch.number("SELECT alive_us / 1000 FROM buffer") == min(life.end, known), "\(life)")
+        await fresh.close()
+    }
+
+    @Test(arguments: [true, false], [-3600, 3600])
+    func `of a file without a lock of which nothing can be read its date says since when events are missed`(
+        isEmpty: Bool, age: Int64
+    ) async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        #expect(buffer.offer(.bars(5)) == .accepted)
+        try await buffer.flush()
+        await buffer.close()
+        try FileManager.default.removeItem(atPath: scratch.ticks + ".lock")
+        if isEmpty {
+            try Data().write(to: URL(fileURLWithPath: scratch.ticks))
+        } else {
+            try scratch.damage(page: 1, pages: 4)
+        }
+        let start = now() / 1000
+        let date = start + age * 1000
+        try FileManager.default.setAttributes(
+            [.modificationDate: Date(timeIntervalSince1970: Double(date) / 1000)], ofItemAtPath: scratch.ticks)
+        let fresh = try scratch.open()
+        let life = try #require(fresh.previousLife)
+        // A date that is still to come says nothing.
+        #expect(
+            life.isUncertain && life.newest.isEmpty
+                && (min(date, start) - 1...min(date, now() / 1000)).contains(life.end))
+        let what = isEmpty ? "found empty" : "set aside"
+        let told = try scratch.texts("SELECT detail FROM incidents WHERE what = '\(what)'")
+        #expect(told.count == 1 && told[0]?.contains("how far its events came is not known") == true, "\(told)")
         await fresh.close()
     }
 

@@ -21,15 +21,15 @@ struct LostFile: Sendable, Equatable {
 
     /// A file of which nothing can be read.
     ///
-    /// - Parameter lastHeld: when a collector last held the file's lock, in seconds since the Unix epoch; of one that was
-    ///   killed, when it took the lock: what it had collected since may be gone with the file.
-    init(lastHeld: Int64?) {
-        life = lastHeld.map { PreviousLife(end: $0 * 1000, isUncertain: true) }
+    /// - Parameter lastUsed: when a collector last used the file, as far as is known without it, in milliseconds since the
+    ///   Unix epoch; `now` likewise.
+    init(lastUsed: Int64?, now: Int64) {
+        life = lastUsed.map { PreviousLife(end: min($0, now), isUncertain: true) }
     }
 
     /// Reads what can be read of a damaged file, without changing it.
-    init(_ path: String, lastHeld: Int64?, now: Int64) {
-        self.init(lastHeld: lastHeld)
+    init(_ path: String, lastUsed: Int64?, now: Int64) {
+        self.init(lastUsed: lastUsed, now: now)
         // Of a file without bytes SQLite would remove the log, which may hold everything.
         guard StoreFile.size(of: path) > 0, let reader = try? StoreConnection.openReader(path) else { return }
         defer { try? reader.close() }
@@ -81,6 +81,14 @@ struct LostFile: Sendable, Equatable {
             case (true, 0): "no row waited for upload in it"
             case (true, _): "\(count.counted("row")) waited for upload in it"
             }
-        return "\(rows); \(gaps.text)"
+        return "\(rows); \(gaps.text)" + extent
+    }
+
+    /// That it is a guess since when events are missing, where it is one.
+    private var extent: String {
+        guard let life, life.newest.isEmpty else { return "" }
+        let since = WallClock.text(milliseconds: life.end)
+        return
+            "; how far its events came is not known: the gap begins at \(since), when it was last in use as far as can be told"
     }
 }

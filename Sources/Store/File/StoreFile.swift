@@ -133,6 +133,16 @@ struct StoreFile: Sendable {
         }
     }
 
+    /// When the file or its log was written last, whichever is the longer ago, in milliseconds since the Unix epoch; `nil` where
+    /// there is neither.
+    var lastWritten: Int64? {
+        ["", "-wal"].compactMap { suffix in
+            var information = stat()
+            guard stat(path + suffix, &information) == 0 else { return nil }
+            return Int64(information.st_mtim.tv_sec) * 1000 + Int64(information.st_mtim.tv_nsec) / 1_000_000
+        }.min()
+    }
+
     /// The size of the file at `path` in bytes; 0 when there is none.
     static func size(of path: String) -> Int64 {
         var information = stat()

@@ -23,9 +23,13 @@ struct OpenedTicks {
     ) throws(StoreError) -> OpenedTicks {
         var carried = CarriedLosses()
         var lost: LostFile?
+        // Of a collector that was killed, when it took the lock: what it had collected since may be gone with the file. Without
+        // its lock, as of a backup that was put back, the file has nothing but its date.
+        let lastUsed = lock.lastHeld.map { $0 * 1000 } ?? file.lastWritten
         func putAway(_ why: String) throws(StoreError) {
             let now = WallClock.microseconds()
-            let found = LostFile(file.path, lastHeld: lock.lastHeld, now: now / 1000)
+            let used = lock.lastHeld == nil && why == StoreFile.foreign ? nil : lastUsed
+            let found = LostFile(file.path, lastUsed: used, now: now / 1000)
             let name = try file.setAside(now: now / 1_000_000)
             lost = found
             carried.add(found)
@@ -37,15 +41,13 @@ struct OpenedTicks {
                 ])
         }
         if case .bad(let why) = try file.inspect() { try putAway(why) }
-        if lost == nil, lock.lastHeld != nil, FilePlaces.Entry(file.path)?.bytes == 0 {
-            lost = LostFile(lastHeld: lock.lastHeld)
-            carried.add([
-                Incident(
-                    Incident.foundEmpty, detail: "\(file.path) had no bytes, though a collector had used it before")
-            ])
+        if lost == nil, FilePlaces.Entry(file.path)?.bytes == 0 {
+            let found = LostFile(lastUsed: lastUsed, now: WallClock.milliseconds())
+            lost = found
+            carried.add([Incident(Incident.foundEmpty, detail: "\(file.path) had no bytes; \(found.text)")])
             logger.error(
                 "the buffer's file was emptied while no collector ran; what waited for upload in it is gone, and so are its gaps",
-                metadata: ["path": "\(file.path)"])
+                metadata: ["path": "\(file.path)", "held": "\(found.text)"])
         }
         var attempt = 0
         while true {

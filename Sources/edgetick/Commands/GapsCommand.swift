@@ -16,7 +16,8 @@ struct GapsCommand: ConfiguredCommand {
             it is, and DETAIL says what is missing. empty: nothing was traded then, or the
             market was closed. unfillable: the REST API does not have it, or may not be asked; DETAIL says why. covered: other
             boxes of the COLLECTOR_GROUP missed nothing then, and their rows are in the database. Times are the events' own.
-            TO is "under way" while events are missed; a "?" behind it says that the clock was wrong and the ends may be off.
+            TO is "under way" while events are missed; a "?" behind it says that the ends may be off: the clock was wrong, or
+            the file of then can't be read.
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
