@@ -2,9 +2,10 @@ import Foundation
 import Glibc
 import Logging
 import MarketData
-import Store
 import TestSupport
 import Testing
+
+@testable import Store
 
 /// One process holds a buffer; whoever comes second is told who.
 @Suite(.timeLimit(.minutes(5))) struct LockTests {
@@ -56,6 +57,40 @@ import Testing
         #expect(FileLock.holder(of: scratch.ticks + ".lock")?.processID == getpid())
         #expect(buffer.statistics[.bars].lastSequence == 100)
         await buffer.close()
+    }
+
+    @Test func `a lock that was given up holds no longer, also where a child has its descriptors still`() throws {
+        let scratch = try Scratch()
+        let path = scratch.path + "/some.lock"
+        let lock = try FileLock.acquire(path, locksDirectory: true)
+        let held = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").filter { name in
+            let place = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(name)")
+            return place == path || place == scratch.path
+        }
+        // As a child that has not become another program yet.
+        let copies = held.compactMap { Int32($0) }.map { dup($0) }
+        defer { for copy in copies { close(copy) } }
+        #expect(copies.count == 2)
+        lock.release()
+        try FileLock.acquire(path, patience: .zero, locksDirectory: true).release()
+    }
+
+    @Test func `a directory that is gone is made again with those above it, and an error says where that can't be`()
+        throws
+    {
+        let scratch = try Scratch()
+        let above = scratch.path + "/above"
+        try FileManager.default.createDirectory(atPath: above + "/data", withIntermediateDirectories: true)
+        let lock = try FileLock.acquire(above + "/data/some.lock", locksDirectory: true)
+        try FileManager.default.removeItem(atPath: above)
+        try lock.renew()
+        #expect(lock.isInPlace)
+        try FileManager.default.removeItem(atPath: above)
+        _ = try scratch.write("", to: "above")
+        let error = #expect(throws: StoreError.self) { try lock.renew() }
+        #expect(
+            error?.description.contains("cannot make the data directory \(above)/data: it is not a directory") == true)
+        lock.release()
     }
 
     @Test func `looking at the holder does not keep a collector from starting`() async throws {

@@ -30,9 +30,12 @@ public final class FileLock: Sendable {
         var file: Int32?
         var directory: Int32?
 
+        /// Another thread's child has the descriptors too until it becomes another program, and would hold on to the locks.
         func close() {
-            if let file { Glibc.close(file) }
-            if let directory { Glibc.close(directory) }
+            for descriptor in [file, directory].compactMap(\.self) {
+                flock(descriptor, LOCK_UN)
+                Glibc.close(descriptor)
+            }
         }
     }
 
@@ -67,7 +70,7 @@ public final class FileLock: Sendable {
             do throws(StoreError) {
                 descriptors.directory = try lockDirectory(of: path, until: deadline)
             } catch {
-                close(file)
+                descriptors.close()
                 throw error
             }
         }
@@ -131,11 +134,11 @@ public final class FileLock: Sendable {
     /// Locks the lock file that is there now, after somebody removed or replaced the one that was locked; its directory too,
     /// which is made again where it is gone.
     ///
-    /// - Throws: `.inUse` where another process was quicker.
+    /// - Throws: `.inUse` where another process was quicker, and what keeps the directory from being made.
     func renew() throws(StoreError) {
         let deadline = MonotonicTime.now().advanced(by: .milliseconds(60))
         let place = StoreFile(path: path, schema: .ticks).directory
-        if access(place, F_OK) != 0 { _ = PrivateFile.makeDirectory(place) }
+        try StoreFile.makeDirectory(place)
         var renewed = Descriptors(file: try FileLock.lock(path, until: deadline))
         do throws(StoreError) {
             let held = descriptors.withLock { $0.directory }
