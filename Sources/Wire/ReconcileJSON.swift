@@ -23,7 +23,7 @@ package struct ReconcileJSON: WireObject {
             "regular_minutes": "Minutes of the regular session",
             "present_minutes": "Of these, minutes with a bar as the tape has it",
             "halted_minutes": "Of these, minutes without a bar in a trading halt",
-            "untraded_minutes": "Of these, minutes of which the tape has no bar, halts apart",
+            "untraded_minutes": "Of these, minutes of which neither the tape nor anybody here has a bar, halts apart",
             "tape_bars": "Bars of the tape, those outside the regular session too",
             "added_ms": "Starts of the bars that were missing",
             "corrected_ms": "Starts of the bars that were different",

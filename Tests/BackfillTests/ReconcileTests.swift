@@ -117,7 +117,8 @@ private func bar(_ minute: Int, close: Double = 10, volume: Double = 100, vwap: 
         let tape = full.filter { !(10..<20).contains(Int(($0.start - opening) / 60_000)) }
         let halt = full[12].start + 30_000..<full[15].start
         let found = compare(tape, tape + [bar(19), bar(-30)], halts: [halt]).finding(open: [], at: 1)
-        #expect(found.day.halted == 3 && found.day.untraded == 7 && found.day.present == 380)
+        #expect(found.day.halted == 3 && found.day.untraded == 6 && found.day.present == 380)
+        #expect(found.day.withBar == 381)
         #expect(found.extra == [bar(-30).start, bar(19).start] && found.day.isComplete)
     }
 
@@ -396,7 +397,7 @@ private func bar(_ minute: Int, close: Double = 10, volume: Double = 100, vwap: 
         #expect(first.isComplete && first.failures.isEmpty)
         let found = try #require(first.findings.first { $0.day.symbol == symbols[0] })
         #expect(found.added == [bar(1).start, bar(4).start] && found.corrected == [bar(2).start])
-        #expect(found.extra == [bar(7).start] && found.day.untraded == 385)
+        #expect(found.extra == [bar(7).start] && found.day.untraded == 384)
         let stored = try GapLog.bars(
             directory: rig.workspace.path, symbols: [symbols[0]], interval: .minute, starts: opening...bar(9).start,
             received: nil)[symbols[0]]

@@ -56,8 +56,10 @@ struct DayComparison: Sendable {
             extra = Set((own + (upstream ?? [])).lazy.map(\.start).filter { tape.bar(at: $0) == nil }).sorted()
         }
         regular = day.session.map { $0.regularOpen..<$0.regularClose } ?? 0..<0
+        let lacking = Set(extra)
         halted = stride(from: regular.lowerBound, to: regular.upperBound, by: 60_000).count { start in
             halts.contains { $0.overlaps(start..<start + 60_000) } && tape.bar(at: start) == nil
+                && !lacking.contains(start)
         }
     }
 
@@ -78,7 +80,8 @@ struct DayComparison: Sendable {
         found.regular = Int((regular.upperBound - regular.lowerBound) / 60_000)
         found.present = traded.count { !open.contains($0) }
         found.halted = halted
-        found.untraded = max(0, found.regular - traded.count - halted - unreadable)
+        found.untraded = max(
+            0, found.regular - traded.count - extra.count(where: regular.contains) - halted - unreadable)
         found.tape = tape.count + unreadable
         found.extra = extra.count
         found.missing = open.count + unreadable

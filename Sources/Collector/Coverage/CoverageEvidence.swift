@@ -35,7 +35,7 @@ public struct CoverageEvidence: Sendable {
             evidence.gaps = gaps.filter { $0.gap.from < session.upperBound && $0.gap.to ?? .max > session.lowerBound }
             evidence.drops = drops.filter { $0.starts.overlaps(session) }
             // Another program may have written a symbol twice, as a text and as bytes.
-            evidence.reconciled = Dictionary((reconciled[day] ?? []).map { ($0.symbol, $0.present) }) { min($0, $1) }
+            evidence.reconciled = Dictionary((reconciled[day] ?? []).map { ($0.symbol, $0.withBar) }) { min($0, $1) }
             days[day] = evidence
         }
         var finder = SessionFinder(sessions: sessions)

@@ -164,12 +164,12 @@ public struct DayCoverage: Sendable, Equatable {
         let named = symbols ?? Set(evidence.bars.keys).union(missing.keys).union(evidence.reconciled.keys)
         rows = named.sorted().map { symbol in
             let bars = evidence.bars[symbol] ?? BitSet()
-            let present = evidence.reconciled[symbol]
+            let compared = evidence.reconciled[symbol]
             return Row(
-                symbol: symbol, isReconciled: present != nil, bars: bars, checked: checked[symbol] ?? BitSet(),
+                symbol: symbol, isReconciled: compared != nil, bars: bars, checked: checked[symbol] ?? BitSet(),
                 missing: missing[symbol] ?? BitSet(), everyone: everyone,
                 // Bars that were there when the day was compared and aren't found now are somewhere else.
-                isWhole: evidence.isWhole && bars.count >= present ?? 0, count: count, over: over)
+                isWhole: evidence.isWhole && bars.count >= compared ?? 0, count: count, over: over)
         }
     }
 

@@ -2,7 +2,8 @@ public import MarketData
 
 /// What the last comparison of a symbol's minute bars with the tape found, of one day: a row of the table `reconciled`.
 ///
-/// Every minute of the regular session is `present`, `halted` or `untraded`, but for those that are `missing`.
+/// Every minute of the regular session is `present`, `halted` or `untraded`, but for those that are `missing` and those of
+/// which the tape lacks the bar that is here.
 public struct ReconciledDay: Sendable, Equatable {
     /// The ticker.
     public var symbol: Symbol
@@ -35,6 +36,9 @@ public struct ReconciledDay: Sendable, Equatable {
         self.day = day
         self.at = at
     }
+
+    /// Minutes of the regular session that have a bar, also one that the tape lacks; of a complete day.
+    public var withBar: Int { regular - halted - untraded }
 
     /// Whether every bar of the tape is here, as it is there.
     public var isComplete: Bool { missing == 0 }

@@ -77,6 +77,35 @@ import Upstream
         #expect(gaps == [390, 390, 0, 0, 390, 390, 390, 0, 210, 0, 0, 390, 390])
     }
 
+    @Test func `bars that are gone are noticed though the day has as many that the tape lacks`() async throws {
+        let day = try #require(TradingDay("2026-11-24"))
+        let (open, symbol) = (try #require(day.session?.regularOpen), try #require(Symbol("AAPL")))
+        // The tape has 387 of the 390 minutes; here there is one more, and of two minutes nobody has a bar.
+        for (minutes, state) in [(0..<388, CoveragePeriod.State.complete), (1..<388, .unchecked)] {
+            let workspace = try Workspace()
+            let buffer = try TickBuffer.open(
+                directory: workspace.path, options: .init(collector: "tests", commitInterval: .milliseconds(5)),
+                logger: quiet)
+            var batch = EventBatch(connection: "primary", receivedMicroseconds: day.span.upperBound * 1000)
+            batch.bars = minutes.map { minute in
+                let start = open + Int64(minute) * 60_000
+                return Bar(
+                    symbol: symbol, interval: .minute, start: start, end: start + 60_000, open: 1, high: 1, low: 1,
+                    close: 1, volume: 1)
+            }
+            #expect(buffer.offer(batch) == .accepted)
+            try await buffer.flush()
+            await buffer.close()
+            _ = try Command.run([
+                "/usr/bin/sqlite3", workspace.path + "/ticks.sqlite",
+                "INSERT INTO reconciled VALUES ('AAPL', '\(day)', 390, 387, 0, 2, 387, 0, 0, 1, 0, 1)",
+            ])
+            let evidence = try CoverageEvidence(directory: workspace.path, days: day...day)
+            let report = evidence.report(symbols: nil, now: day.span.upperBound)
+            #expect(CoveragePeriod.periods(of: report.days, by: .day).map(\.state) == [state])
+        }
+    }
+
     @Test func `the database is asked about as many days as there is time for, at most twice as many as before`() {
         func days(_ done: Int, _ milliseconds: Int) -> Int {
             CoverageEvidence.days(after: done, in: .milliseconds(milliseconds), of: .milliseconds(1000))
