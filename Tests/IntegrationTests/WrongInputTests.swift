@@ -22,6 +22,20 @@ import Testing
         #expect(missing.1.count == 1 && missing.1[0].contains("nowhere.env"), "\(missing.1)")
     }
 
+    @Test func `a pipe without a writer in the place of a file of settings or a secret ends no command's life`()
+        async throws
+    {
+        let box = try Box(feed: "ws://127.0.0.1:9/stocks")
+        let pipe = box.workspace.file(".env")
+        #expect(mkfifo(pipe, 0o600) == 0)
+        let settings = try await box.edgetick("config")
+        #expect(
+            settings.0 == 78 && settings.1.contains { $0.contains("it is a pipe, and nobody wrote into it for 10 s") })
+        try FileManager.default.moveItem(atPath: pipe, toPath: box.workspace.file("uri"))
+        let secret = try await box.edgetick("config", environment: ["DATABASE_URI_FILE": box.workspace.file("uri")])
+        #expect(secret.0 == 78 && secret.1.contains { $0.contains("it is a pipe") }, "\(secret.1)")
+    }
+
     @Test func `every wrong setting is reported at once, with 78 and no secret`() async throws {
         let box = try Box(feed: "http://127.0.0.1:9", more: ["SYNC_INTERVAL": "soon", "BUFFER_SYNCHRONOUS": "maybe"])
         let (status, output) = try await box.edgetick("run")

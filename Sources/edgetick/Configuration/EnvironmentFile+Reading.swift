@@ -3,6 +3,8 @@ import SystemPackage
 extension EnvironmentFile {
     /// More than any list of settings needs.
     static let maximumBytes = 1 << 20
+    /// How long a pipe may be silent: there are programs that ask a person before they write a secret into one.
+    static let patience = Duration.seconds(10)
 
     /// Reads the file that `--env-file` names, else `.env` in the working directory. Blocks.
     ///
@@ -15,13 +17,13 @@ extension EnvironmentFile {
         let path = name ?? ".env"
         let bytes: [UInt8]
         do {
-            bytes = try FileContents.bytes(of: path, atMost: maximumBytes)
+            bytes = try FileContents.bytes(of: path, atMost: maximumBytes, patience: patience)
+        } catch is FileContents.TooLarge {
+            throw ConfigurationError(
+                reason: .malformed, path: path,
+                text: "larger than 1 MiB, so no list of settings: name another file with --env-file")
         } catch {
-            guard let code = error as? Errno else {
-                throw ConfigurationError(
-                    reason: .malformed, path: path,
-                    text: "larger than 1 MiB, so no list of settings: name another file with --env-file")
-            }
+            let code = error as? Errno
             if code == .noSuchFileOrDirectory || code == .notDirectory {
                 guard name != nil else { return nil }
                 throw ConfigurationError(
@@ -29,7 +31,9 @@ extension EnvironmentFile {
             }
             throw ConfigurationError(
                 reason: .unreadable, path: path,
-                text: "cannot be read (\(code)): make it a file this user may read, or name another with --env-file")
+                text:
+                    "cannot be read (\(why(error))): make it a file this user may read, or name another with --env-file"
+            )
         }
         return EnvironmentFile(path: path, bytes: bytes, environment: environment)
     }
@@ -37,15 +41,21 @@ extension EnvironmentFile {
     /// Reads a file that holds one secret. Blocks.
     static func secret(in path: String) -> SettingsSnapshot.SecretFile {
         do {
-            guard let text = String(validating: try FileContents.bytes(of: path, atMost: maximumBytes), as: UTF8.self)
-            else {
+            let bytes = try FileContents.bytes(of: path, atMost: maximumBytes, patience: patience)
+            guard let text = String(validating: bytes, as: UTF8.self) else {
                 return .fault("\(path) is no text: save it as UTF-8")
             }
             return .text(text)
-        } catch let error as Errno {
-            return .fault("\(path) can't be read (\(error)): correct the path, or the file's owner and mode")
-        } catch {
+        } catch is FileContents.TooLarge {
             return .fault("\(path) is larger than 1 MiB, so it holds no secret: name another file")
+        } catch {
+            return .fault("\(path) can't be read (\(why(error))): correct the path, or the file's owner and mode")
         }
+    }
+
+    /// Why a file can't be read, in words.
+    private static func why(_ error: any Error) -> String {
+        guard let silent = error as? FileContents.Silent else { return "\(error)" }
+        return "it is a pipe, and nobody wrote into it for \(Int(silent.patience / .seconds(1))) s"
     }
 }

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Glibc
 import SystemPackage
 
 /// Reads files whole, of whatever kind they are: a pipe has no length to ask for first.
@@ -6,15 +7,25 @@ enum FileContents {
     /// A file is larger than what it is taken for can be.
     struct TooLarge: Error {}
 
+    /// Nobody wrote into a pipe, or went on writing, for so long.
+    struct Silent: Error {
+        let patience: Duration
+    }
+
     /// A file's bytes; `-` is the standard input. Blocks.
     ///
-    /// - Throws: `Errno`, and ``TooLarge`` as soon as there are more than `limit` bytes.
-    static func bytes(of path: String, atMost limit: Int) throws -> [UInt8] {
-        guard path != "-" else { return try bytes(of: .standardInput, atMost: limit) }
+    /// - Parameter patience: How long to wait for whoever writes into a pipe that has a name; those of the shell's `<(…)`, below
+    ///   `/dev`, have a writer, and are waited for as long as it takes.
+    /// - Throws: `Errno`, ``Silent``, and ``TooLarge`` as soon as there are more than `limit` bytes.
+    static func bytes(of path: String, atMost limit: Int, patience: Duration? = nil) throws -> [UInt8] {
+        guard path != "-" else { return try bytes(of: .standardInput, atMost: limit, patience: nil) }
         // What has a length is not read up to the limit first.
         guard size(ofFile: path) ?? 0 <= limit else { throw TooLarge() }
-        let file = try FileDescriptor.open(FilePath(path), .readOnly, options: .closeOnExec)
-        return try file.closeAfter { try bytes(of: file, atMost: limit) }
+        let patience = path.hasPrefix("/dev/") || path.hasPrefix("/proc/") ? nil : patience
+        // A pipe without a writer is else not even opened.
+        let file = try FileDescriptor.open(
+            FilePath(path), .readOnly, options: patience == nil ? .closeOnExec : [.closeOnExec, .nonBlocking])
+        return try file.closeAfter { try bytes(of: file, atMost: limit, patience: patience) }
     }
 
     /// Whether a path is a directory, a pipe or a device.
@@ -31,10 +42,19 @@ enum FileContents {
         return attributes[.size] as? UInt64
     }
 
-    private static func bytes(of file: FileDescriptor, atMost limit: Int) throws -> [UInt8] {
+    private static func bytes(
+        of file: FileDescriptor, atMost limit: Int, patience: Duration?
+    ) throws -> [UInt8] {
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 64 << 10)
         while true {
+            if let patience {
+                var event = pollfd(fd: file.rawValue, events: Int16(POLLIN), revents: 0)
+                let count = poll(&event, 1, Int32(patience / .milliseconds(1)))
+                guard count != 0 else { throw Silent(patience: patience) }
+                // A signal came between.
+                if count < 0 { continue }
+            }
             let count = try chunk.withUnsafeMutableBytes { try file.read(into: $0) }
             guard count > 0 else { return bytes }
             bytes += chunk[..<count]

@@ -1,3 +1,4 @@
+import Foundation
 import TestSupport
 import Testing
 
@@ -121,6 +122,25 @@ import Testing
         let file = try #require(try EnvironmentFile.read(named: path))
         #expect(file.path == path)
         #expect(file.entries["B"] == .init(value: "2", line: 2))
+    }
+
+    @Test func `a pipe is read whoever opens it first, and not for ever where nobody writes into it`() throws {
+        let directory = try Workspace()
+        let pipe = directory.file("pipe.env")
+        #expect(mkfifo(pipe, 0o600) == 0)
+        #expect(throws: FileContents.Silent.self) {
+            try FileContents.bytes(of: pipe, atMost: 100, patience: .milliseconds(1))
+        }
+        // Opening it to write waits for the reader.
+        Thread.detachNewThread { try? Data("A=1\n".utf8).write(to: URL(fileURLWithPath: pipe)) }
+        let file = try #require(try EnvironmentFile.read(named: pipe))
+        #expect(file.entries["A"]?.value == "1")
+        let ended = Pipe()
+        try ended.fileHandleForWriting.close()
+        #expect(
+            try FileContents.bytes(
+                of: "/dev/fd/\(ended.fileHandleForReading.fileDescriptor)", atMost: 100, patience: .milliseconds(1))
+                == [])
     }
 
     @Test func `a directory, and a file far too large, are refused`() throws {
