@@ -36,6 +36,26 @@ import Testing
         #expect(secret.0 == 78 && secret.1.contains { $0.contains("it is a pipe") }, "\(secret.1)")
     }
 
+    @Test func `doctor warns of secrets and data that every user may open`() async throws {
+        let box = try Box(feed: "ws://127.0.0.1:9/stocks")
+        let places = [".env", "uri", "data"]
+        _ = try box.workspace.write("HTTP_TOKEN=0123456789abcdef0123456789abcdef\n", to: places[0])
+        let uri = try box.workspace.write("postgresql://box@127.0.0.1:9/none\n", to: places[1])
+        try FileManager.default.createDirectory(
+            atPath: box.workspace.file(places[2]), withIntermediateDirectories: true)
+        for isOpen in [true, false] {
+            for place in places {
+                try FileManager.default.setAttributes(
+                    [.posixPermissions: isOpen ? 0o755 : 0o750], ofItemAtPath: box.workspace.file(place))
+            }
+            let doctor = try await box.edgetick("doctor", environment: ["DATABASE_URI_FILE": uri])
+            let warnings = doctor.1.filter {
+                $0.hasPrefix("WARN") && $0.contains("every user of this machine may open")
+            }
+            #expect(warnings.count == (isOpen ? 3 : 0), "\(doctor.1)")
+        }
+    }
+
     @Test func `every wrong setting is reported at once, with 78 and no secret`() async throws {
         let box = try Box(feed: "http://127.0.0.1:9", more: ["SYNC_INTERVAL": "soon", "BUFFER_SYNCHRONOUS": "maybe"])
         let (status, output) = try await box.edgetick("run")

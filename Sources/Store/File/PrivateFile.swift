@@ -45,6 +45,15 @@ public enum PrivateFile {
         return true
     }
 
+    /// Whether users other than owner and group may read or write a file or directory; `false` of what is neither.
+    public static func isOpenToAll(_ path: String) -> Bool {
+        var information = stat()
+        guard stat(path, &information) == 0, [S_IFREG, S_IFDIR].contains(information.st_mode & S_IFMT) else {
+            return false
+        }
+        return information.st_mode & (S_IROTH | S_IWOTH) != 0
+    }
+
     /// Only of what was just made: a file that was there may be another's, put in its place to be given away.
     private static func giveToOwner(of directory: String, _ descriptor: Int32) {
         var information = stat()

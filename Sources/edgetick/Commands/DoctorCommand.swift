@@ -46,7 +46,8 @@ struct DoctorCommand: AsyncParsableCommand {
         }
         guard !settings.dataDirectory.isEmpty else { return findings }
         let local = LocalChecks(settings: settings)
-        findings += local.files() + local.library() + local.disk() + local.clock()
+        findings += local.files() + local.secrets(in: snapshot.secretPlaces)
+        findings += local.library() + local.disk() + local.clock()
         findings += await local.symbols()
         let isRunning = (try? BufferReport.read(directory: settings.dataDirectory))?.holder != nil
         let network = NetworkChecks(settings: settings, isRunning: isRunning)

@@ -74,6 +74,17 @@ struct SettingsSnapshot: Sendable, Equatable, ConcealsContents {
     /// The value that was set for a key.
     subscript(path: PartialKeyPath<Settings>) -> Value? { values[Settings.setting(path).name] }
 
+    /// The files that secrets were read from, sorted.
+    var secretPlaces: [String] {
+        let paths = Self.secrets.compactMap { name -> String? in
+            switch values[name]?.origin {
+            case .file(let path, _), .secretFile(let path): path
+            case .environment, .defaultValue, nil: nil
+            }
+        }
+        return Set(paths).sorted()
+    }
+
     // MARK: Parts
 
     private static let known = Set(Settings.all.map(\.name))

@@ -33,6 +33,10 @@ struct LocalChecks {
             ]
         }
         var findings = [Finding.ok("files", "\(directory) can be written")]
+        if PrivateFile.isOpenToAll(directory) {
+            findings.append(
+                .warning("files", "every user of this machine may open \(directory): chmod 700 \(directory)"))
+        }
         do throws(StoreError) {
             let report = try BufferReport.read(directory: directory)
             findings.append(
@@ -62,6 +66,13 @@ struct LocalChecks {
             )
         }
         return findings
+    }
+
+    /// Files with secrets that others may open.
+    func secrets(in files: [String]) -> [Finding] {
+        files.filter { PrivateFile.isOpenToAll($0) }.map {
+            .warning("files", "every user of this machine may open \($0), which holds secrets: chmod 600 \($0)")
+        }
     }
 
     /// Which SQLite is linked.
