@@ -1,5 +1,6 @@
 public import ArgumentParser
 import FoundationEssentials
+import Glibc
 import MarketData
 import Store
 import Universe
@@ -174,7 +175,7 @@ struct QueryCommand: ConfiguredCommand {
         }.values
         switch format {
         case .table: printNow(Self.table(events, of: stream))
-        case .csv: printNow(Self.csv(events, of: stream))
+        case .csv: printNow(Self.csv(events, of: stream, forTerminal: isatty(STDOUT_FILENO) == 1))
         case .json: print("[" + events.map(\.json).joined(separator: ",\n") + "]")
         }
         return events.isEmpty
@@ -197,7 +198,9 @@ struct QueryCommand: ConfiguredCommand {
     }
 
     /// Every column that the feed fills, behind the time in words; of trades also what their conditions say of them.
-    static func csv(_ events: [StoredEvent], of stream: EventStream) -> String {
+    ///
+    /// - Parameter forTerminal: whether texts are to be safe for one; programs get them as they are.
+    static func csv(_ events: [StoredEvent], of stream: EventStream, forTerminal: Bool) -> String {
         let columns = stream.columns.filter { !$0.fields.isEmpty }
         let added = stream == .trades ? ["adjustment"] : []
         var text = (["time"] + columns.map(\.name) + added).joined(separator: ",") + "\n"
@@ -205,7 +208,7 @@ struct QueryCommand: ConfiguredCommand {
             let values = event.valuesByName
             let cells = columns.map { column -> String in
                 guard let value = values[column.name] else { return "" }
-                let text = value.plainText
+                let text = forTerminal ? value.plainText.escapingControls : value.plainText
                 let isPlain = text.utf8.allSatisfy { $0 >= 0x20 && $0 != UInt8(ascii: ",") && $0 != UInt8(ascii: "\"") }
                 return isPlain ? text : "\"" + text.escaping("\"", with: "\"") + "\""
             }

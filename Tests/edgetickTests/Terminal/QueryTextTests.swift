@@ -1,0 +1,28 @@
+import Logging
+import MarketData
+import Store
+import TestSupport
+import Testing
+
+@testable import edgetick
+
+@Suite(.timeLimit(.minutes(1))) struct QueryTextTests {
+    @Test func `texts of the feed steer no terminal, and programs get them as they are`() async throws {
+        let workspace = try Workspace()
+        let buffer = try TickBuffer.open(
+            directory: workspace.path, options: .init(collector: "tests"), logger: Logger(label: "tests"))
+        var batch = EventBatch(connection: "primary", receivedMicroseconds: 1_767_700_000_000_000)
+        let text = "=1,\u{1b}[2J"
+        let identifier = batch.text.append(text)
+        let symbol = try #require(Symbol("IBM"))
+        batch.trades = [Trade(symbol: symbol, time: 1_767_700_000_000, price: 1, size: 1, tradeID: identifier)]
+        #expect(buffer.offer(batch) == .accepted)
+        try await buffer.flush()
+        await buffer.close()
+        let events = try TickHistory(directory: workspace.path).events(
+            of: .trades, symbols: [symbol], from: nil, to: nil, limit: 10
+        ) { _, _ in true }.values
+        #expect(QueryCommand.csv(events, of: .trades, forTerminal: false).contains("\"\(text)\""))
+        #expect(QueryCommand.csv(events, of: .trades, forTerminal: true).contains("\"=1,\\u{1b}[2J\""))
+    }
+}
