@@ -1,4 +1,5 @@
 import Foundation
+import MarketData
 import TestSupport
 import Testing
 
@@ -62,7 +63,8 @@ import Testing
             collector: "edge-1", connectTimeout: connectTimeout, statementTimeout: statementTimeout)
     }
 
-    @Test func `a login that is made to take for ever is given up in time, and not tried again while one goes on`()
+    @Test
+    func `a login that is made to take for ever is given up in time, and not tried again at once while one goes on`()
         throws
     {
         let listener = try Self.listen { client in
@@ -83,6 +85,20 @@ import Testing
             let line = "\(error, default: "")"
             #expect(error?.reason == .deadline && line.contains(text) && line.contains("scram_iterations"), "\(line)")
         }
+    }
+
+    @Test func `logins that are held are tried again all the same, each time later`() {
+        var held = HeldLogins()
+        let start = MonotonicTime(sinceBoot: .seconds(1000))
+        #expect(held.mayTry(start))
+        var tries: [Int] = []
+        for minute in 0..<70 where held.mayTry(start.advanced(by: .seconds(minute * 60))) {
+            tries.append(minute)
+            held.add(start.advanced(by: .seconds(minute * 60)))
+        }
+        #expect(tries == [0, 1, 3, 7, 15, 31, 63])
+        for _ in tries { held.end() }
+        #expect(held.mayTry(start))
     }
 
     @Test func `a login that is told a story without end is given up`() throws {

@@ -1,12 +1,13 @@
 import CPostgres
 import Glibc
+import MarketData
 import Synchronization
 
 /// One step of a connection being made, on a thread of its own.
 ///
 /// A server may have its client hash the password two thousand million times (SCRAM's rounds), which takes an hour; libpq
 /// knows no limit for that, and nothing ends it. A step that is past its deadline is left alone: it goes on with the least
-/// priority and frees the connection in the end. Until then nobody logs in at that server.
+/// priority and frees the connection in the end. Until then logins at that server are few: see ``HeldLogins``.
 final class LoginStep: Sendable {
     private enum State {
         case running(thread: Int32?)
@@ -22,7 +23,7 @@ final class LoginStep: Sendable {
     }
 
     /// The servers at which steps go on past their deadlines, as operations name them.
-    private static let held = Mutex<[String: Int]>([:])
+    private static let held = Mutex<[String: HeldLogins]>([:])
 
     /// libpq's handle, which one thread has at a time.
     private let address: UInt
@@ -35,8 +36,10 @@ final class LoginStep: Sendable {
         self.server = server
     }
 
-    /// Whether a step at this server goes on past its deadline.
-    static func isHeld(by server: String) -> Bool { held.withLock { $0[server] != nil } }
+    /// Whether a login at this server may be tried, though an earlier one may go on past its deadline.
+    static func mayTry(_ server: String) -> Bool {
+        held.withLock { $0[server]?.mayTry(MonotonicTime.now()) ?? true }
+    }
 
     /// Takes one step. Blocks until `deadline` at most; `nil` when there is no thread for it.
     static func take(
@@ -68,7 +71,7 @@ final class LoginStep: Sendable {
             // One that nobody wants any more may end in a moment, and the next login come before.
             let isPastDeadline = if case .interrupted = readiness { false } else { true }
             state = .leftAlone(isPastDeadline: isPastDeadline)
-            if isPastDeadline { Self.held.withLock { $0[server, default: 0] += 1 } }
+            if isPastDeadline { Self.held.withLock { $0[server, default: HeldLogins()].add(MonotonicTime.now()) } }
             return .leftAlone(readiness)
         }
     }
@@ -88,8 +91,8 @@ final class LoginStep: Sendable {
         PQfinish(handle)
         guard isPastDeadline else { return }
         Self.held.withLock { held in
-            let left = (held[server] ?? 1) - 1
-            held[server] = left > 0 ? left : nil
+            held[server]?.end()
+            if held[server]?.count == 0 { held[server] = nil }
         }
     }
 }

@@ -64,7 +64,7 @@ extension PostgresConnection {
             options["tcp_user_timeout"] = String(configuration.responseLimit.settingMilliseconds)
         }
         for (key, secret) in settings.credentials { options[key] = secret.reveal() }
-        guard !LoginStep.isHeld(by: operation) else {
+        guard LoginStep.mayTry(operation) else {
             throw UpstreamError(
                 .deadline, operation, "an earlier login is still computing. \(loginTooLong)", role: configuration.role)
         }
