@@ -36,7 +36,7 @@ import Testing
         #expect(secret.0 == 78 && secret.1.contains { $0.contains("it is a pipe") }, "\(secret.1)")
     }
 
-    @Test func `doctor warns of secrets and data that every user may open`() async throws {
+    @Test func `doctor warns of secrets that every user may open, and of a data directory that every user may change`() async throws {
         let box = try Box(feed: "ws://127.0.0.1:9/stocks")
         let places = [".env", "uri", "data"]
         _ = try box.workspace.write("HTTP_TOKEN=0123456789abcdef0123456789abcdef\n", to: places[0])
@@ -46,11 +46,11 @@ import Testing
         for isOpen in [true, false] {
             for place in places {
                 try FileManager.default.setAttributes(
-                    [.posixPermissions: isOpen ? 0o755 : 0o750], ofItemAtPath: box.workspace.file(place))
+                    [.posixPermissions: isOpen ? 0o757 : 0o750], ofItemAtPath: box.workspace.file(place))
             }
             let doctor = try await box.edgetick("doctor", environment: ["DATABASE_URI_FILE": uri])
             let warnings = doctor.1.filter {
-                $0.hasPrefix("WARN") && $0.contains("every user of this machine may open")
+                $0.hasPrefix("WARN") && $0.contains("every user of this machine may")
             }
             #expect(warnings.count == (isOpen ? 3 : 0), "\(doctor.1)")
         }

@@ -45,13 +45,16 @@ public enum PrivateFile {
         return true
     }
 
-    /// Whether users other than owner and group may read or write a file or directory; `false` of what is neither.
+    /// Whether users other than owner and group may read or write a file, or put others' files in the place of those in a
+    /// directory, which are private even where it can be listed; `false` of what is neither.
     public static func isOpenToAll(_ path: String) -> Bool {
         var information = stat()
-        guard stat(path, &information) == 0, [S_IFREG, S_IFDIR].contains(information.st_mode & S_IFMT) else {
-            return false
+        guard stat(path, &information) == 0 else { return false }
+        return switch information.st_mode & S_IFMT {
+        case S_IFREG: information.st_mode & (S_IROTH | S_IWOTH) != 0
+        case S_IFDIR: information.st_mode & S_IWOTH != 0
+        default: false
         }
-        return information.st_mode & (S_IROTH | S_IWOTH) != 0
     }
 
     /// Only of what was just made: a file that was there may be another's, put in its place to be given away.

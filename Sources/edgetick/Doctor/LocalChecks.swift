@@ -35,7 +35,7 @@ struct LocalChecks {
         var findings = [Finding.ok("files", "\(directory) can be written")]
         if PrivateFile.isOpenToAll(directory) {
             findings.append(
-                .warning("files", "every user of this machine may open \(directory): chmod 700 \(directory)"))
+                .warning("files", "every user of this machine may change \(directory): chmod 700 \(directory)"))
         }
         do throws(StoreError) {
             let report = try BufferReport.read(directory: directory)
