@@ -158,8 +158,8 @@ let package = Package(
         .testTarget(
             name: "FeedTests",
             dependencies: [
-                "DecoderFuzz", "Feed", "MarketData", "TestSupport", logging, nioCore, nioHTTP1, nioPosix, nioSSL,
-                nioWebSocket, serviceLifecycle,
+                "DecoderFuzz", "Feed", "MarketData", "Store", "TestSupport", logging, nioCore, nioHTTP1, nioPosix,
+                nioSSL, nioWebSocket, serviceLifecycle,
             ],
             swiftSettings: strict),
         .testTarget(

@@ -26,9 +26,11 @@ public struct Gap: Sendable, Hashable {
     public var symbols: [Symbol]
     /// The kinds of events missed.
     public var events: [EventKind]
-    /// The time of the newest event of these kinds before the interruption, in milliseconds since the Unix epoch.
+    /// The time of the newest event of these kinds before the interruption, or a little before, in milliseconds since the
+    /// Unix epoch.
     public var from: Int64
-    /// When the subscription was there again, in milliseconds since the Unix epoch; `nil` while it does not.
+    /// When the subscription was there again, or a little later, in milliseconds since the Unix epoch; `nil` while it is
+    /// not.
     public var to: Int64?
     /// What interrupted the stream.
     public var cause: Cause
@@ -51,6 +53,12 @@ public struct Gap: Sendable, Hashable {
 }
 
 extension Gap {
+    /// How long before the newest event that was read a gap begins, in milliseconds: events of a kind come a little out of
+    /// their order.
+    public static let startMargin: Int64 = 1000
+    /// How long after the clock or the events show its end a gap ends, in milliseconds: a clock that is looked after may be
+    /// so much behind.
+    public static let endMargin: Int64 = 2000
     /// How long after it happened an event is read at most while its feed keeps up, in milliseconds, with what this
     /// machine's clock is ahead. Where no event shows how far they had come, a gap begins so much before the clock's time.
     public static let eventLateness: Int64 = 5000

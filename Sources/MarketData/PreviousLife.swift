@@ -54,7 +54,8 @@ public struct PreviousLife: Sendable, Equatable {
     /// How far the events of a kind had come. Of a kind that the file holds none of, about as far as those of the others:
     /// events come in their order, however late they are read. Of a file without any, as far as the clock says.
     private func newestTime(of kind: EventKind, delay: Int64) -> Int64 {
-        newest[kind] ?? (newest.values.max() ?? end - delay) - Gap.eventLateness
+        if let own = newest[kind] { return own - Gap.startMargin }
+        return (newest.values.max() ?? end - delay) - Gap.eventLateness
     }
 
     /// For asking about many symbols.

@@ -18,7 +18,7 @@ import Testing
     @Test func `the end is the greatest time in the file, and a kind's events end where they had come to`() {
         let life = file([(now - 9000, now - 8000), (now - 7000, now - 6500)], alive: now - 5000).life(now: now)
         #expect(life == PreviousLife(end: now - 5000, newest: [.trade: now - 7000]))
-        #expect(life?.ends(delay: 0).missedSince(.trade, nil) == now - 7000)
+        #expect(life?.ends(delay: 0).missedSince(.trade, nil) == now - 7000 - Gap.startMargin)
         // Events come about in their order: of a kind that the file has none of, none is as far as the others' newest.
         #expect(life?.ends(delay: 0).missedSince(.quote, nil) == now - 7000 - Gap.eventLateness)
         #expect(FileTimes().life(now: now) == nil)
@@ -133,16 +133,16 @@ import Testing
             Gap(connection: "c", symbols: symbols, events: [.trade], from: from, to: to, cause: .disconnected)
         }
         let told = [
-            gap([], now - 5000, now - 4000), gap([a], now - 9000, now - 6000), gap([a], now - 6000, now - 5000),
+            gap([], now - 5000, now - 4000), gap([a], now - 10_000, now - 6000), gap([a], now - 6000, now - 5000),
             gap([a], now - 100, now - 50),
         ]
         let ends = file([(now - 9000, now - 9000)], alive: nil).life(now: now, told: told)?.ends(delay: 0)
         #expect(ends?.missedSince(.trade, a) == now - 4000)
-        #expect(ends?.missedSince(.trade, Symbol("B")!) == now - 9000)
+        #expect(ends?.missedSince(.trade, Symbol("B")!) == now - 9000 - Gap.startMargin)
         // Not by one that the clock made too long.
         var wrong = gap([a], now - 9000, now - 10)
         wrong.isUncertain = true
         let rest = file([(now - 9000, now - 9000)], alive: nil).life(now: now, told: [wrong])?.ends(delay: 0)
-        #expect(rest?.missedSince(.trade, a) == now - 9000)
+        #expect(rest?.missedSince(.trade, a) == now - 9000 - Gap.startMargin)
     }
 }

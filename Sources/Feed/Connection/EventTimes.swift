@@ -11,9 +11,9 @@ struct EventTimes: Sendable {
         /// When the last event of the kind was read.
         var received: FeedMoment
 
-        /// Where a loss after this event begins: a clock that is behind, or an event from the future, makes it no later.
-        /// A clock that is a day and more behind the events is not believed.
-        var lossStart: Int64 { event - received.wall > EventTimes.clockDisbelief ? event : min(event, received.wall) }
+        /// How far the events had come: a clock that is behind, or an event from the future, makes it no later. A clock
+        /// that is a day and more behind the events is not believed.
+        var reached: Int64 { event - received.wall > EventTimes.clockDisbelief ? event : min(event, received.wall) }
     }
 
     /// How late the feed's events are, in milliseconds.
@@ -50,9 +50,11 @@ struct EventTimes: Sendable {
     func end(of loss: LossLedger.Loss, noted: FeedMoment, stood: Int64, _ now: FeedMoment) -> LossLedger.End {
         let step = now.wall - noted.wall - now.elapsed(since: noted)
         var end = LossLedger.End(
-            time: stood + max(0, -step) - delay, isUncertain: abs(step) > Self.clockTolerance)
+            time: stood + max(0, -step) - delay + Gap.endMargin, isUncertain: abs(step) > Self.clockTolerance)
         let shown = end.time
-        if let feed = feedTime(now) { end.time = min(max(end.time, feed), feed + Self.clockDisbelief) }
+        if let feed = feedTime(now) {
+            end.time = min(max(end.time, feed + Gap.endMargin), feed + Self.clockDisbelief)
+        }
         end.time = max(end.time, loss.from)
         if abs(end.time - shown) > Self.clockTolerance { end.isUncertain = true }
         return end

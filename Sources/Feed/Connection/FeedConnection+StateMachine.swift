@@ -384,7 +384,6 @@ extension FeedConnection {
         mutating func want(_ interest: Interest, _ now: FeedMoment) -> [Action] {
             self.interest = interest
             guard state != .idle, state != .stopped else { return [] }
-            let before = subscription
             let (added, removed) = subscription.want(
                 FeedChannel.channels(of: interest, events: configuration.events), wall: now.wall)
             guard !added.isEmpty || !removed.isEmpty else { return [] }
@@ -395,11 +394,10 @@ extension FeedConnection {
             actions.append(.note(.interestChanged(added: added.count, removed: removed.count)))
             guard case .subscribed = state else { return actions }
             actions += ask(added, now)
-            let standing = removed.filter { before.standsSince($0) != nil || before.pending.contains($0) }
-            if !standing.isEmpty {
-                subscription.gaveUp(standing)
+            let asked = removed.filter { subscription.leaving[$0] != nil }
+            if !asked.isEmpty {
                 actions.append(
-                    .send(FeedRequest.unsubscribe(standing, maximumBytes: configuration.maximumRequestBytes)))
+                    .send(FeedRequest.unsubscribe(asked, maximumBytes: configuration.maximumRequestBytes)))
             }
             return actions + settle(now)
         }
@@ -569,7 +567,7 @@ extension FeedConnection {
         }
 
         private mutating func ended(_ ending: FeedEnding, _ now: FeedMoment, jitter: Double) -> [Action] {
-            let over = losses.endStanding(now)
+            let over = losses.endStanding(now) + losses.lostLeaving(ending.gapCause, of: subscription, now)
             losses.lostAll(ending.gapCause, of: subscription, now)
             outage = ending.gapCause
             let healthyFor = connectedSince.map { now.monotonic - $0.monotonic } ?? .zero
@@ -591,10 +589,11 @@ extension FeedConnection {
         }
 
         private mutating func stopped(_ now: FeedMoment) -> [Action] {
+            let over = losses.endAll(now) + losses.lostLeaving(.disconnected, of: subscription, now)
             connectedSince = nil
             subscription.reset()
             state = .stopped
-            return record(losses.endAll(now)) + [.note(.stopped), .finish]
+            return record(over) + [.note(.stopped), .finish]
         }
 
         /// What is recorded about gaps, brought up to date.

@@ -79,7 +79,7 @@ struct LossLedger: Sendable {
     ///
     /// - Returns: `nil` when the record says so already.
     mutating func change(_ ended: [Gap], connection: String) -> GapChange? {
-        guard !isRecorded else { return nil }
+        guard !isRecorded || !ended.isEmpty else { return nil }
         isRecorded = true
         let members = Dictionary(grouping: losses) { $0.value.loss }.mapValues { $0.map(\.key) }
         let now = LossLedger.gaps(members, connection: connection) { _ in nil }

@@ -140,12 +140,12 @@ struct LossWatch: Sendable {
         jumps.took(batch).compactMap { jump in
             let channels = subscription.wanted.filter { channel in
                 channel.kind == jump.kind && subscription.standsSince(channel) != nil && !ledger.contains(channel)
-            }
+            } + subscription.leaving.keys.filter { $0.kind == jump.kind }
             guard !channels.isEmpty else { return nil }
             let isAll = channels.contains { $0.symbol == nil }
             return Gap(
                 connection: connection, symbols: isAll ? [] : channels.compactMap(\.symbol).sorted(),
-                events: [jump.kind], from: jump.from, to: jump.to, cause: jump.cause,
+                events: [jump.kind], from: jump.from - Gap.startMargin, to: jump.to + Gap.endMargin, cause: jump.cause,
                 isUncertain: times.showClockBehind(now))
         }
     }
@@ -181,6 +181,22 @@ struct LossWatch: Sendable {
         return end(channels) { channel, loss, _ in LossLedger.End(time: over[channel.kind] ?? loss.from) }
     }
 
+    /// What was on its way of channels that were given up is lost with the connection.
+    ///
+    /// - Returns: the gaps.
+    func lostLeaving(_ cause: Gap.Cause, of subscription: Subscription, _ now: FeedMoment) -> [Gap] {
+        var ledger = LossLedger()
+        for (channel, leave) in subscription.leaving {
+            let asked = leave.askedSince - delay - Gap.eventLateness
+            let from = times[channel.kind].map { max(asked, $0.reached - Gap.startMargin) } ?? asked
+            guard from < leave.until - delay + Gap.endMargin else { continue }
+            ledger.lost(channel, from: from, cause: cause, now)
+        }
+        return ledger.ended(subscription.leaving.keys, connection: connection) { channel, _, _ in
+            LossLedger.End(time: (subscription.leaving[channel]?.until ?? 0) - delay + Gap.endMargin)
+        }
+    }
+
     /// Ends the losses of channels that are no longer wanted.
     mutating func gaveUp(_ channels: [FeedChannel], of subscription: Subscription, _ now: FeedMoment) -> [Gap] {
         end(channels + amidst.filter { !subscription.covers($0) }, at: clockEnd(now))
@@ -204,11 +220,11 @@ struct LossWatch: Sendable {
     /// Where a loss of a channel begins, in the events' own time.
     func start(of channel: FeedChannel, of subscription: Subscription) -> Int64 {
         guard let asked = subscription.mayFlowSince(channel) else {
-            return (subscription.wantedSince(channel) ?? 0) - delay
+            return (subscription.wantedSince(channel) ?? 0) - delay - Gap.startMargin
         }
         guard let mark = times[channel.kind], subscription.standsSince(channel) != nil, !isLate(channel, of: subscription)
         else { return asked - delay - Gap.eventLateness }
-        return mark.lossStart
+        return mark.reached - Gap.startMargin
     }
 
     /// Whether a channel came to stand after the last event of its kind.
@@ -218,7 +234,9 @@ struct LossWatch: Sendable {
     }
 
     /// How far the feed has come in its events' time; as far as the clock says where no event has.
-    private func reached(_ now: FeedMoment) -> Int64 { times.feedTime(now) ?? now.wall - delay }
+    private func reached(_ now: FeedMoment) -> Int64 {
+        (times.feedTime(now) ?? now.wall - delay) + Gap.endMargin
+    }
 
     /// Ends a loss by the clock, as far as it is believed: when its channel stood, or now.
     private func clockEnd(

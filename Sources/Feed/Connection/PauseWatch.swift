@@ -55,7 +55,7 @@ struct JumpWatch: Sendable {
     /// Watches the kinds of which events came before, until they come from after a pause.
     mutating func watch(_ times: EventTimes, over pause: ClosedRange<Int64>, because cause: Gap.Cause) {
         for kind in EventKind.allCases {
-            guard let start = times[kind]?.lossStart else { continue }
+            guard let start = times[kind]?.reached else { continue }
             let (allowed, until) = JumpWatch.rule(kind, pause)
             guard start < until || allowed == 0 && start == until else { continue }
             var course = courses[kind] ?? Course(newest: start, until: until, allowed: allowed, cause: cause)

@@ -28,6 +28,14 @@ struct Subscription: Sendable {
         var progress = Progress.unasked
     }
 
+    /// A channel that was given up and of which events may be on their way. Times in milliseconds since the Unix epoch.
+    struct Leave {
+        /// When it was asked for.
+        var askedSince: Int64
+        /// When it was given up.
+        var until: Int64
+    }
+
     /// One request, and what is left of it.
     private struct Ask {
         /// Not answered yet.
@@ -53,7 +61,7 @@ struct Subscription: Sendable {
     /// The kinds of what is refused, and maybe of what was: few events are of these.
     private var refusedKinds: KindSet = []
     /// No longer wanted, and the feed has not said yet that they ended.
-    private(set) var leaving: Set<FeedChannel> = []
+    private(set) var leaving: [FeedChannel: Leave] = [:]
     private var entries: [FeedChannel: Entry] = [:]
     /// Each with a time of its own, so that new requests put off no older one.
     private var asks: [Ask] = []
@@ -106,6 +114,7 @@ struct Subscription: Sendable {
         let removed = wanted.filter { !new.contains($0) }
         for channel in removed {
             if standsSince(channel) != nil { confirmedCount -= 1 }
+            leaving[channel] = mayFlowSince(channel).map { Leave(askedSince: $0, until: wall) } ?? leaving[channel]
             entries[channel] = nil
             answered(channel)
             refused.remove(channel)
@@ -127,16 +136,10 @@ struct Subscription: Sendable {
         namelessRefusals = 0
     }
 
-    /// Notes that the end of subscriptions is being asked for.
-    mutating func gaveUp(_ channels: [FeedChannel]) {
-        version += 1
-        leaving.formUnion(channels)
-    }
-
     /// Takes the feed's word that subscriptions ended.
     mutating func ended(_ channels: some Sequence<FeedChannel>) {
         version += 1
-        leaving.subtract(channels)
+        for channel in channels { leaving[channel] = nil }
     }
 
     /// Notes that a new subscription to `channels` is being sent.

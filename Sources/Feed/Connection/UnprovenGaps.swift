@@ -20,7 +20,7 @@ struct UnprovenGaps: Sendable {
             if stood - told > EventTimes.clockTolerance {
                 var rest = gap
                 rest.from = told
-                rest.to = feed
+                rest.to = feed + Gap.endMargin
                 rest.isUncertain = true
                 missing.append(rest)
             }

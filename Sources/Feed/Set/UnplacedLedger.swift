@@ -18,21 +18,22 @@ struct UnplacedLedger: Sendable {
         let life = hasBegun ? nil : configuration.previousLife
         let ends = life?.ends(delay: configuration.feedDelay)
         hasBegun = true
-        let time = now.wall - configuration.feedDelay
+        let begin = now.wall - configuration.feedDelay - Gap.eventLateness
+        let end = now.wall - configuration.feedDelay + Gap.endMargin
         let homeless = Set(unplaced)
         let placed = symbols.subtracting(homeless)
         for symbol in homeless.subtracting(symbols) {
             for kind in configuration.events {
-                let missed = ends?.missedSince(kind, symbol) ?? time
+                let missed = ends?.missedSince(kind, symbol) ?? begin
                 losses.lost(
-                    FeedChannel(kind: kind, symbol: symbol), from: min(missed, time), cause: .unsubscribed, now,
+                    FeedChannel(kind: kind, symbol: symbol), from: min(missed, begin), cause: .unsubscribed, now,
                     isUncertain: life?.isUncertain ?? false)
             }
         }
         symbols = homeless
         let over = losses.channels.filter { channel in channel.symbol.map(placed.contains) ?? false }
         let ended = losses.ended(over, connection: configuration.name) { _, loss, _ in
-            .init(time: max(loss.from, time))
+            .init(time: max(loss.from, end))
         }
         return losses.change(ended, connection: configuration.name)
     }

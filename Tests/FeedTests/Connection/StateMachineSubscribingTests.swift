@@ -104,7 +104,7 @@ import Testing
         feed.subscribe(from: 40)
         #expect(
             feed.confirm("T.A", "T.B", at: 41) == [
-                "gap A T -5000-41000 stalled", "gap B T 21000-41000 stalled",
+                "gap A T -4000-41000 stalled", "gap B T 21000-41000 stalled",
                 "note connected(confirmed: 2, wanted: 2)",
             ])
     }
@@ -129,7 +129,7 @@ import Testing
         _ = feed.closed(at: 20)
         _ = feed.tick(at: 30)
         feed.subscribe(from: 31)
-        #expect(feed.confirm("T.A", "T.B", at: 32).first == "gap A,B T -3000-32000 disconnected")
+        #expect(feed.confirm("T.A", "T.B", at: 32).first == "gap A,B T -2000-32000 disconnected")
         _ = feed.at(40) { $0.want(.symbols([Symbol("B")!, Symbol("C")!]), $1) }
         #expect(feed.confirm("T.C", at: 41) == [])
     }
@@ -140,7 +140,7 @@ import Testing
         _ = feed.confirm("T.A", "T.B", at: 5)
         _ = feed.closed(at: 20)
         let change = feed.at(21) { $0.want(.symbols([Symbol("B")!]), $1) }
-        #expect(change == ["gap A T -5000-21000 disconnected", "note interestChanged(added: 0, removed: 1)"])
+        #expect(change == ["gap A T -4000-21000 disconnected", "note interestChanged(added: 0, removed: 1)"])
     }
 
     // MARK: A relay as the feed
@@ -156,25 +156,25 @@ import Testing
 
     @Test func `what a relay missed is a gap here, from its beginning to its end`() throws {
         var feed = try connected()
-        _ = feed.status("gap", "from \(start + 5000), disconnected: T.A,Q.A,T.C", at: 6)
+        _ = feed.status("gap", "from \(start + 4000), disconnected: T.A,Q.A,T.C", at: 6)
         #expect(feed.open == ["gap A T 5000- disconnected"])
         // Nothing that comes meanwhile ends it.
         _ = feed.trade("A", at: 7)
         #expect(feed.confirm("T.B", at: 8) == [])
         #expect(feed.open == ["gap A T 5000- disconnected"] && feed.machine.status == .connected)
         #expect(
-            feed.status("gap", "from \(start + 5000) to \(start + 9000), disconnected: T.A", at: 10).last
+            feed.status("gap", "from \(start + 4000) to \(start + 11_000), disconnected: T.A", at: 10).last
                 == "gap A T 5000-9000 disconnected")
         #expect(feed.open.isEmpty)
         #expect(
-            feed.status("gap", "from \(start + 9000) to \(start + 9500), paused: T.A,T.B", at: 11).last
+            feed.status("gap", "from \(start + 8000) to \(start + 11_500), paused: T.A,T.B", at: 11).last
                 == "gap A,B T 9000-9500 paused")
     }
 
     @Test func `what a relay missed is over when its line is lost, and the line's own gap begins`() throws {
         var feed = try connected()
         _ = feed.trade("B", at: 4)
-        _ = feed.status("gap", "from \(start + 2000), stalled: T.A", at: 6)
+        _ = feed.status("gap", "from \(start + 1000), stalled: T.A", at: 6)
         let ended = feed.at(8) { $0.closed(nil, $1, jitter: 0.5) }
         #expect(ended.contains("gap A T 2000-8000 stalled"))
         #expect(feed.open.count == 1 && feed.open[0].hasPrefix("gap A,B T ") && feed.open[0].hasSuffix("disconnected"))

@@ -122,7 +122,7 @@ import Testing
         _ = feed.tick(at: 8)
         feed.subscribe(from: 8)
         _ = feed.confirm("T.A", at: 8)
-        #expect(feed.confirm("T.B", at: 9).first == "gap A,B T -5000-9000 disconnected")
+        #expect(feed.confirm("T.B", at: 9).first == "gap A,B T -4000-9000 disconnected")
     }
 
     @Test func `a feed that was never reached leaves a gap since the symbols were wanted`() throws {
@@ -200,7 +200,7 @@ import Testing
         _ = feed.confirm("T.A", at: 5)
         _ = feed.closed(at: 20)
         #expect(
-            feed.at(21) { $0.stop($1) } == ["gap A T -5000-21000 disconnected", "note stopped", "finish"])
+            feed.at(21) { $0.stop($1) } == ["gap A T -4000-21000 disconnected", "note stopped", "finish"])
         #expect(feed.machine.status == .disconnected)
     }
 

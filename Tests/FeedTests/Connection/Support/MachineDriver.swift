@@ -59,11 +59,13 @@ struct MachineDriver {
         }
     }
 
-    /// Times in milliseconds after the start.
+    /// Times in milliseconds after the start, without the margins.
     static func text(_ gap: Gap) -> String {
         let start: Int64 = 1_000_000_000
+        let from = gap.from + Gap.startMargin - start
+        let to = gap.to.map { "\($0 - Gap.endMargin - start)" } ?? ""
         return "gap \(gap.symbols.map(\.description).joined(separator: ",")) \(gap.events.map(\.rawValue).joined()) "
-            + "\(gap.from - start)-\(gap.to.map { "\($0 - start)" } ?? "") \(gap.cause.rawValue)"
+            + "\(from)-\(to) \(gap.cause.rawValue)"
             + (gap.isUncertain ? " uncertain" : "")
     }
 
