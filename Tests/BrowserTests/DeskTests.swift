@@ -300,7 +300,7 @@ struct DeskTests {
         }
     }
 
-    @Test func `the headline names the worst trouble and leads to its card, and each check has a place`() async throws {
+    @Test func `the headline names the worst problem and leads to its card, and each check has a place`() async throws {
         let collector = StagedCollector.market()
         let error = "the server refused the login: " + String(repeating: "a long story ", count: 80)
         collector.change { state in
@@ -315,7 +315,7 @@ struct DeskTests {
                     try await browser.evaluate(
                         "return document.querySelector('#verdict-detail strong').textContent", as: String.self)
                         == "Buffer failing")
-                try await browser.click("#troubles a")
+                try await browser.click("#problems a")
                 #expect(
                     try await browser.evaluate("return document.activeElement.id", as: String.self) == "card-upload")
                 // The long error has a bounded place, and is whole on demand.

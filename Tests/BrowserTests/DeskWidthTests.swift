@@ -156,7 +156,7 @@ extension DeskTests {
 
     @Test func `nothing scrolls sideways at any width, and each section shown has its way in the head`() async throws {
         let collector = StagedCollector.market()
-        let trouble = "sync degraded: " + String(repeating: "a row was refused and is not upstream; ", count: 4)
+        let problem = "sync degraded: " + String(repeating: "a row was refused and is not upstream; ", count: 4)
         let boxes = ["desk-new-york-1", "cellar", "office"]
         collector.change { state in
             state.snapshot.fleet = FleetBoard.Status()
@@ -166,7 +166,7 @@ extension DeskTests {
                 boxes.map { id in
                     var report = FleetReport(id: id, group: "nyc", host: "host-of-\(id)", version: "1.2.3", fileID: id)
                     report.state = .degraded
-                    report.reason = trouble
+                    report.reason = problem
                     report.symbols = 3000
                     report.rowsPending = 1_234_567
                     report.oldestPending = 7300
@@ -273,7 +273,7 @@ extension DeskTests {
     }
 
     @Test(arguments: ["holiday", "regular"])
-    func `silence is trouble only while the market trades, and the head says whether it does`(session: String)
+    func `silence is problem only while the market trades, and the head says whether it does`(session: String)
         async throws
     {
         try await RunningServer.run(collector: Self.market(["AAA"])) { server in

@@ -135,16 +135,8 @@ export class Candles {
 
   // The places in view.
   #view() {
-    let end = this.#slots.length;
-    if (this.#right !== null) {
-      let [low, high] = [0, this.#slots.length];
-      while (low < high) {
-        const middle = (low + high) >> 1;
-        if (this.#slots[middle].start <= this.#right) low = middle + 1;
-        else high = middle;
-      }
-      end = Math.max(low, Math.min(this.#count, this.#slots.length));
-    }
+    const all = this.#slots.length;
+    const end = this.#right === null ? all : Math.max(this.#begun(this.#right), Math.min(this.#count, all));
     const first = Math.max(0, end - this.#count);
     return { first, end, count: Math.max(end - first, Math.min(this.#count, 20)) };
   }
@@ -220,19 +212,24 @@ export class Candles {
     ].join('  '));
   }
 
-  // A moment's place among the places, with a fraction.
-  #placeOf(time) {
-    const slots = this.#slots;
-    let [low, high] = [0, slots.length];
+  // How many places have begun at a moment.
+  #begun(time) {
+    let [low, high] = [0, this.#slots.length];
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (slots[middle].start <= time) low = middle + 1;
+      if (this.#slots[middle].start <= time) low = middle + 1;
       else high = middle;
     }
-    const slot = slots[low - 1];
+    return low;
+  }
+
+  // A moment's place among the places, with a fraction.
+  #placeOf(time) {
+    const index = this.#begun(time) - 1;
+    const slot = this.#slots[index];
     if (!slot) return 0;
     const length = (slot.end ?? slot.start + this.#data.every * 1000) - slot.start;
-    return low - 1 + Math.min(1, (time - slot.start) / length);
+    return index + Math.min(1, (time - slot.start) / length);
   }
 
   #draw() {

@@ -25,7 +25,7 @@ export class Contact {
     this.tick();
   }
 
-  // The token is asked for: that is no trouble of the collector's.
+  // The token is asked for: that is no problem of the collector's.
   signedOut() {
     this.#state = 'signed-out';
     this.tick();
@@ -53,22 +53,19 @@ export class Contact {
     const words = { connecting: 'Connecting…', live: 'Live', 'signed-out': 'Token needed', lost: isOld ? 'Data is old' : 'No contact' };
     setText(byId('contact-text'), words[state]);
     const banner = byId('banner');
-    if (state === 'lost') {
-      // What was last seen says nothing about now.
-      setLevel(byId('verdict'), 'unknown');
-      setText(byId('verdict'), 'Unknown');
-      delete byId('verdict-detail').dataset.text;
-      setText(byId('verdict-detail'), 'No contact with the collector: below is its last known state.');
-    }
-    if (state !== 'lost') {
-      banner.hidden = true;
+    banner.hidden = state !== 'lost';
+    if (banner.hidden) {
       setText(banner, '');
       return;
     }
+    // What was last seen says nothing about now.
+    setLevel(byId('verdict'), 'unknown');
+    setText(byId('verdict'), 'Unknown');
+    delete byId('verdict-detail').dataset.text;
+    setText(byId('verdict-detail'), 'No contact with the collector: below is its last known state.');
     const seen = this.#sample === null ? '' : ` What you see is from ${format.moment(this.#sample * 1000)} ${zone.name}.`;
     setText(banner, isOld
       ? `The collector sends no new state.${seen}`
       : `No contact with the collector since ${format.moment(this.#since * 1000)} ${zone.name}. ${this.#reason}${seen} The page keeps trying to reconnect.`);
-    banner.hidden = false;
   }
 }

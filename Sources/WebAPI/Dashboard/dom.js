@@ -43,8 +43,16 @@ export function facts(pairs) {
   return el('dl', { class: 'facts' }, pairs.map(([name, value]) => el('div', {}, el('dt', {}, name), el('dd', {}, value))));
 }
 
-// A table with a head that stays, in a box of its own that scrolls. A column is a name, or a name and a class. On a narrow
-// screen each row is a block of lines, and a line begins with its column's name.
+// The head of a table. A column is a name, or a name and a class.
+export function headOf(columns) {
+  return el('thead', {}, el('tr', {}, columns.map((column) => {
+    const [name, style] = [column].flat();
+    return el('th', { scope: 'col', class: style }, name);
+  })));
+}
+
+// A table with a head that stays, in a box of its own that scrolls. On a narrow screen each row is a block of
+// lines, and a line begins with its column's name.
 export function table(title, columns, rows) {
   const names = columns.map((column) => [column].flat()[0]);
   for (const { cells } of rows) {
@@ -54,11 +62,15 @@ export function table(title, columns, rows) {
     'div', { class: 'scroll records', tabindex: '0', role: 'region', 'aria-label': title },
     el(
       'table', {},
-      el('thead', {}, el('tr', {}, columns.map((column) => {
-        const [name, style] = [column].flat();
-        return el('th', { scope: 'col', class: style }, name);
-      }))),
+      headOf(columns),
       el('tbody', {}, rows)));
+}
+
+// Puts a list that scrolls in the place of the one before, where somebody may read.
+export function redraw(box, list) {
+  const top = box.firstElementChild?.scrollTop ?? 0;
+  box.replaceChildren(list);
+  list.scrollTop = top;
 }
 
 // Hands something made here to the browser as a download.

@@ -19,14 +19,14 @@ const SIZES = [
 ];
 const TYPES = { UNIVERSE: 'universe', ETF: 'ETF', SECTOR: 'sector', THEME: 'theme', SEGMENT: 'segment', CUSTOM: 'custom group' };
 const AT_ONCE = 6; // groups whose members are asked for
-const CALM = 65; // seconds; what is older is coloured as trouble
+const CALM = 65; // seconds; what is older is coloured as a problem
 // The upper ends in seconds; what each age looks like.
 const AGES = [
   { to: 1.2, label: '1 s', fill: 'age-1' }, { to: 10, label: '10 s', fill: 'age-2' }, { to: CALM, label: '1 min', fill: 'age-3' },
   { to: 300, label: '5 min', fill: 'age-4' }, { to: 3600, label: '1 h', fill: 'age-5' }, { to: Infinity, label: 'older', fill: 'age-6' },
 ];
 const LISTED = 12;
-const RESTING = 'cover-none'; // while the market is closed, silence is no trouble
+const RESTING = 'cover-none'; // while the market is closed, silence is no problem
 
 export class Freshness {
   #entries = new Map();

@@ -1,7 +1,7 @@
 // What was missed, and what became of it.
 
 import { load } from './api.js';
-import { byId, el, empty, setText, table } from './dom.js';
+import { byId, el, empty, redraw, setText, table } from './dom.js';
 import * as format from './format.js';
 import { zone } from './zone.js';
 
@@ -116,10 +116,6 @@ export class Gaps {
     if (this.latest === null) return undefined;
     if (this.latest.length === 0) return box.replaceChildren(empty('No gaps: no event is known to be missed.'));
     if (box.matches(':focus-within')) return undefined;
-    // A list that somebody reads stays where it is.
-    const top = box.firstElementChild?.scrollTop ?? 0;
-    box.replaceChildren(gapTable(this.latest, { pick: this.#pick }));
-    box.firstElementChild.scrollTop = top;
-    return undefined;
+    return redraw(box, gapTable(this.latest, { pick: this.#pick }));
   }
 }

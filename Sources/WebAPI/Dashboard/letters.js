@@ -80,10 +80,6 @@ export class Letters {
     const isOpen = key === this.#open;
     const what = `${group.stream}, ${group.sqlstate}${group.constraint ? `, ${group.constraint}` : ''}`;
     const choice = { stream: group.stream, sqlstate: group.sqlstate, constraint: group.constraint ?? undefined };
-    const retry = el('button', { type: 'button', 'aria-label': `Retry: ${what}`, disabled: !this.#isUploading }, 'Retry…');
-    const discard = el('button', { type: 'button', 'aria-label': `Discard: ${what}` }, 'Discard…');
-    retry.addEventListener('click', () => this.#retry(retry, choice, group.count, what));
-    discard.addEventListener('click', () => this.#discard(discard, choice, group.count, what));
     return el(
       'div', { class: 'letters' },
       el('div', { class: 'letters-head' },
@@ -91,25 +87,29 @@ export class Letters {
           `${isOpen ? '▾' : '▸'} ${format.count(group.count)} ${group.stream}`),
         el('span', {}, el('code', {}, group.sqlstate), ` ${WORDS[group.sqlstate] ?? ''}`, group.constraint ? [': ', el('code', {}, group.constraint)] : null),
         el('span', { class: 'muted small' }, `last ${format.moment(group.last_ms)} ${zone.name}`),
-        el('span', { class: 'buttons' }, retry, discard)),
+        el('span', { class: 'buttons' }, this.#buttons(choice, group.count, what))),
       el('p', { class: 'clamp muted small', title: group.reason }, group.reason),
       isOpen ? this.#letters(group) : null);
+  }
+
+  #buttons(choice, count, what, style) {
+    const more = style ? '' : '…';
+    const button = (word, disabled, action) => el(
+      'button', { type: 'button', class: style, 'aria-label': `${word}${style ? '' : ':'} ${what}`, disabled, onclick: ({ currentTarget }) => action(currentTarget) }, word + more);
+    return [
+      button('Retry', !this.#isUploading, (chosen) => this.#retry(chosen, choice, count, what)),
+      button('Discard', false, (chosen) => this.#discard(chosen, choice, count, what)),
+    ];
   }
 
   #letters(group) {
     const letters = this.#found.dead_letters.filter((letter) => isOf(letter, group));
     if (!letters.length) return empty('None of them is among the newest rows. “edgetick dead-letters list” has them all.');
-    const rows = letters.map((letter) => {
-      const retry = el('button', { type: 'button', class: 'link', 'aria-label': `Retry ${letter.letter}`, disabled: !this.#isUploading }, 'Retry');
-      const discard = el('button', { type: 'button', class: 'link', 'aria-label': `Discard ${letter.letter}` }, 'Discard');
-      retry.addEventListener('click', () => this.#retry(retry, { letters: [letter.letter] }, 1, letter.letter));
-      discard.addEventListener('click', () => this.#discard(discard, { letters: [letter.letter] }, 1, letter.letter));
-      return el(
-        'tr', {}, el('td', { class: 'keep' }, format.moment(letter.refused_ms)), el('td', { class: 'keep' }, letter.letter),
-        el('td', { class: 'ticker' }, letter.symbol ?? '–'),
-        el('td', {}, el('details', {}, el('summary', {}, 'Reason and row'), el('p', { class: 'small' }, letter.reason), el('pre', {}, letter.row))),
-        el('td', { class: 'keep' }, retry, discard));
-    });
+    const rows = letters.map((letter) => el(
+      'tr', {}, el('td', { class: 'keep' }, format.moment(letter.refused_ms)), el('td', { class: 'keep' }, letter.letter),
+      el('td', { class: 'ticker' }, letter.symbol ?? '–'),
+      el('td', {}, el('details', {}, el('summary', {}, 'Reason and row'), el('p', { class: 'small' }, letter.reason), el('pre', {}, letter.row))),
+      el('td', { class: 'keep' }, this.#buttons({ letters: [letter.letter] }, 1, letter.letter, 'link'))));
     const list = table(`Rows: ${group.stream} ${group.sqlstate}`, [`Refused, ${zone.name}`, 'Letter', 'Symbol', 'Details', 'Action'], rows);
     list.classList.add('letters-scroll');
     const more = letters.length < group.count ? el('p', { class: 'muted small' }, `${format.count(letters.length)} of ${format.count(group.count)}: those among the newest ${format.count(LIMIT)} of all. “edgetick dead-letters list” has the others.`) : null;

@@ -154,13 +154,13 @@ export class Overview {
     ], health);
 
     const isOn = sync.is_configured;
-    const isTrouble = sync.failure !== null;
+    const isProblem = sync.failure !== null;
     const next = sync.next_pass_ms === null ? 'under way' : format.within((sync.next_pass_ms - status.timestamp_ms) / 1000);
     this.#upload.show(isOn ? format.duration(sync.lag_seconds) : 'off', isOn ? 'behind' : '', isOn ? [
       ['Rows uploaded', format.count(sync.rows_uploaded)],
       ['Dead letters', format.count(buffer.dead_letters)],
       ['Caught up', sync.last_success_age_seconds === null ? 'never' : format.ago(sync.last_success_age_seconds)],
-      [isTrouble ? 'Next try' : 'Next pass', next],
+      [isProblem ? 'Next try' : 'Next pass', next],
     ] : [], health, { off: isOn ? null : 'DATABASE_URI is not set: what is collected stays in the file, until its cap.' });
     this.#push.hidden = !isOn;
     this.#letters.hidden = buffer.dead_letters === 0;
@@ -236,23 +236,23 @@ export class Overview {
     setText(byId('collector'), status.collector);
     byId('collector').title = status.collector;
     setText(byId('version'), `EdgeTick ${status.version} · ${status.environment}`);
-    const troubles = checks.filter(([, check]) => check.status !== 'ok')
+    const problems = checks.filter(([, check]) => check.status !== 'ok')
       .sort(([, one], [, other]) => ORDER.indexOf(one.status) - ORDER.indexOf(other.status));
     const link = ([name, check], isWhole) => {
       const card = this.#cards.find((each) => each.checks.includes(name)) ?? this.#others;
       const title = name === card.checks[0] && card !== this.#others ? card.title : `${card.title}, ${name}`;
       return el(
-        'a', { href: `#${card.element.id}`, class: 'trouble', 'data-level': check.status, onclick: (event) => { event.preventDefault(); this.#open(card.element.id); } },
+        'a', { href: `#${card.element.id}`, class: 'problem', 'data-level': check.status, onclick: (event) => { event.preventDefault(); this.#open(card.element.id); } },
         el('strong', {}, `${title} ${check.status}`), isWhole && check.detail ? `: ${check.detail}` : '');
     };
-    const text = troubles.map(([name, check]) => `${name} ${check.status} ${check.detail}`).join();
+    const text = problems.map(([name, check]) => `${name} ${check.status} ${check.detail}`).join();
     const box = byId('verdict-detail');
     if (box.dataset.text === text) return;
     box.dataset.text = text;
-    const [first, ...rest] = troubles;
+    const [first, ...rest] = problems;
     box.replaceChildren(...(first ? [link(first, true)] : []));
-    byId('troubles').replaceChildren(...(rest.length ? [
-      el('li', { class: 'muted' }, `and ${format.plural(rest.length, 'more problem')}:`), ...rest.map((trouble) => el('li', {}, link(trouble, false))),
+    byId('problems').replaceChildren(...(rest.length ? [
+      el('li', { class: 'muted' }, `and ${format.plural(rest.length, 'more problem')}:`), ...rest.map((problem) => el('li', {}, link(problem, false))),
     ] : []));
   }
 

@@ -1,6 +1,6 @@
 // Who reads over the relay, and how far behind.
 
-import { byId, el, empty, setText, showSection, table } from './dom.js';
+import { byId, el, empty, redraw, setText, showSection, table } from './dom.js';
 import * as format from './format.js';
 import { zone } from './zone.js';
 
@@ -31,9 +31,8 @@ export function showRelay(relay) {
     return;
   }
   const head = ['Client', 'State', 'Channels', ['Behind', 'num'], ['Events', 'num'], ['Replayed', 'num'], ['Sent', 'num'], [`Since, ${zone.name}`, 'num']];
-  const top = box.firstElementChild?.scrollTop ?? 0;
   const number = (text) => el('td', { class: 'num keep' }, text);
-  box.replaceChildren(table('Programs that read', head, relay.clients.map((client) => {
+  redraw(box, table('Programs that read', head, relay.clients.map((client) => {
     const [level, word] = state(client);
     return el(
       'tr', {},
@@ -44,5 +43,4 @@ export function showRelay(relay) {
       number(format.count(client.events)), number(format.count(client.replayed_events)), number(format.bytes(client.bytes)),
       number(format.moment(client.connected_since_ms)));
   })));
-  box.firstElementChild.scrollTop = top;
 }

@@ -4,7 +4,7 @@ import { load, query } from './api.js';
 import { csv, rollUp, Seconds, windowOf, withForming } from './bars.js';
 import { Candles } from './candles.js';
 import { cells, newestFirst } from './events.js';
-import { byId, el, empty, facts, save, setText } from './dom.js';
+import { byId, el, empty, facts, headOf, save, setText } from './dom.js';
 import * as format from './format.js';
 import { gapTable } from './gaps.js';
 import { route } from './route.js';
@@ -272,7 +272,7 @@ export class SymbolView {
     if (!this.#events.length) return list.replaceChildren(empty('No event yet.'));
     return list.replaceChildren(el(
       'table', { class: 'events' },
-      el('thead', {}, el('tr', {}, [`Time, ${zone.name}`, 'Kind', 'Value'].map((name, index) => el('th', { scope: 'col', class: index === 2 ? 'num' : null }, name)))),
+      headOf([`Time, ${zone.name}`, 'Kind', ['Value', 'num']]),
       el('tbody', {}, this.#events.slice(0, SHOWN).map((event) => {
         const [time, kind, , value] = cells(event);
         return el('tr', {}, time, kind, value);
@@ -290,10 +290,9 @@ export class SymbolView {
     if (!byId('bars-details').open) return box.replaceChildren();
     const { bars } = this.#chart;
     if (bars.length === 0) return box.replaceChildren(empty('No bars.'));
-    const head = [`Time, ${zone.name}`, 'Open', 'High', 'Low', 'Close', 'Volume', 'VWAP'];
     return box.replaceChildren(el(
       'table', {},
-      el('thead', {}, el('tr', {}, head.map((name, index) => el('th', { scope: 'col', class: index ? 'num' : 'keep' }, name)))),
+      headOf([[`Time, ${zone.name}`, 'keep'], ...['Open', 'High', 'Low', 'Close', 'Volume', 'VWAP'].map((name) => [name, 'num'])]),
       el('tbody', {}, bars.slice(-390).reverse().map((bar) => el(
         'tr', {}, el('td', { class: 'keep' }, `${format.moment(bar.start_ms)}${bar.isForming ? ' (forming)' : ''}`),
         [bar.open, bar.high, bar.low, bar.close].map((value) => el('td', { class: 'num' }, format.price(value))),

@@ -1,7 +1,7 @@
 // The groups, a search over them, and their members: weight, sector, what is collected of them and how fresh it is.
 
 import { load } from './api.js';
-import { byId, debounce, el, empty, setText } from './dom.js';
+import { byId, debounce, el, empty, headOf, setText } from './dom.js';
 import * as format from './format.js';
 import { route } from './route.js';
 import { tickerList } from './tickers.js';
@@ -131,8 +131,7 @@ export class Universes {
   #showMembers(group) {
     const hasWeights = group.members.some((member) => member.weight !== null);
     const hasSectors = group.type !== 'SECTOR' && group.members.some((member) => member.sector !== null);
-    const head = ['Symbol', hasWeights && 'Weight', hasSectors && 'Sector', 'Last price', 'Last event', 'Connection'].filter(Boolean);
-    const numeric = ['Weight', 'Last price', 'Last event'];
+    const head = ['Symbol', hasWeights && ['Weight', 'num'], hasSectors && 'Sector', ['Last price', 'num'], ['Last event', 'num'], 'Connection'].filter(Boolean);
     this.#members = [];
     this.#all = group.members;
     const row = (entry) => {
@@ -153,7 +152,7 @@ export class Universes {
         group.description,
         `${group.origin === 'pulled' ? 'from the database' : 'from this machine'}, changed ${format.moment(group.updated_ms)}`,
       ].filter(Boolean).join(' · '), ' · ', this.#collected),
-      el('table', { class: 'members' }, el('thead', {}, el('tr', {}, head.map((name) => el('th', { scope: 'col', class: numeric.includes(name) ? 'num' : null }, name)))), body));
+      el('table', { class: 'members' }, headOf(head), body));
     if (rest.length) {
       const more = el('button', { type: 'button', onclick: () => { more.remove(); body.append(...rest.map(row)); this.tick(); } }, `Show ${format.count(rest.length)} more`);
       this.#detail.append(more);
